@@ -1,0 +1,64 @@
+"""Everything that can go wrong, as one tree.
+
+::
+
+    Exception
+    ├── SRError              shown to the person as written: what happened, why, what to do
+    │   ├── BadInput             a picture, option, file or argument outside the contract
+    │   ├── WeightsUnavailable   a checkpoint that is missing, gated, offline or not what its sha256 says
+    │   ├── OutOfMemory          even the smallest tile does not fit
+    │   ├── MissingDependency    an optional package is absent (names the pip line)
+    │   └── StorageError         a folder that cannot be written, or a disk that is full
+    └── Cancelled            the person pressed Stop: not an error
+
+Anything else that reaches the top is a bug: it is logged with its traceback under a short reference, and the person is
+shown the reference (`unexpected`). Foreign exceptions are translated by type, in one table per border.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+log = logging.getLogger("sr_demo")
+
+
+class SRError(Exception):
+    """A sentence for the person: what happened, why, and what to do about it."""
+
+
+class BadInput(SRError):  # noqa: N818 - read as a sentence: `raise BadInput("...")`
+    """A picture, option, file or argument that is outside the contract. Names the value and the limit."""
+
+
+class WeightsUnavailable(SRError):  # noqa: N818
+    """A checkpoint could not be had. Names the file, the source and the reason."""
+
+
+class OutOfMemory(SRError):  # noqa: N818
+    """Even the smallest tile does not fit into memory."""
+
+
+class MissingDependency(SRError):  # noqa: N818
+    """An optional package is not installed. Names the command that installs it."""
+
+
+class StorageError(SRError):
+    """A folder cannot be written, or the disk is full."""
+
+
+class Cancelled(Exception):  # noqa: N818
+    """The person pressed Stop. Not an error: what is finished stays."""
+
+
+def unexpected(exc: BaseException, doing: str) -> str:
+    """Log a bug with its traceback; return the sentence to show instead.
+
+    `doing` completes "while …" and is for the log. The reference (four hex digits) links the two.
+    """
+    reference = secrets.token_hex(2)
+    log.error("unexpected error, reference %s, while %s", reference, doing, exc_info=exc)
+    return (
+        f"Something went wrong that should not have (unexpected error, reference {reference}). "
+        "The other results are not affected; the log of this server says more under that reference."
+    )

@@ -1,0 +1,119 @@
+"""Options as data: one frozen dataclass per approach, from which the page, the command line and the API build controls.
+
+A field made with `option(...)` carries its label, help and range; `Options` checks every value when an instance is made,
+so an instance that exists is valid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+from sr_demo.errors import BadInput
+
+Value = bool | int | float | str
+T = TypeVar("T", bound="Options")
+
+
+@dataclass(frozen=True)
+class Control:
+    """What a person needs to set one option, and what a value must satisfy."""
+
+    name: str
+    """Field name: `--set name=value` on the command line, the key in JSON."""
+    default: Value
+    label: str
+    help: str
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float | None = None
+    choices: tuple[str, ...] = ()
+
+    def parse(self, value: object) -> Value:
+        """`value` (from a slider, JSON or a command line) as this option's type. Raises BadInput, naming the range."""
+        if isinstance(self.default, bool):
+            return self._parse_bool(value)
+        if isinstance(self.default, str):
+            return self._parse_text(value)
+        return self._parse_number(value)
+
+    def _parse_bool(self, value: object) -> bool:
+        if isinstance(value, bool):
+            return value
+        word = str(value).strip().lower()
+        if word in {"true", "yes", "on", "1"}:
+            return True
+        if word in {"false", "no", "off", "0"}:
+            return False
+        raise BadInput(f"{self.label} is either on or off, not {str(value)!r}.")
+
+    def _parse_text(self, value: object) -> str:
+        text = str(value)
+        if self.choices and text not in self.choices:
+            raise BadInput(f"{self.label} must be one of {', '.join(self.choices)}, not {text!r}.")
+        return text
+
+    def _parse_number(self, value: object) -> int | float:
+        try:
+            number = float(str(value))
+        except ValueError:
+            raise BadInput(f"{self.label} must be a number, not {str(value)!r}.") from None
+        low, high = self.minimum, self.maximum
+        # `not (low <= number <= high)` also catches NaN.
+        if low is not None and high is not None and not (low <= number <= high):
+            raise BadInput(f"{self.label} must be between {low:g} and {high:g}, not {number:g}.")
+        if isinstance(self.default, int):
+            if number != int(number):
+                raise BadInput(f"{self.label} must be a whole number, not {number:g}.")
+            return int(number)
+        return number
+
+
+def option(
+    default: Value,
+    label: str,
+    help: str,  # noqa: A002 - the field's own word, as in argparse
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    step: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A dataclass field that a person can set. Numbers need `minimum` and `maximum`; text may have `choices`."""
+    if isinstance(default, (int, float)) and not isinstance(default, bool):
+        assert minimum is not None and maximum is not None, f"{label}: a number needs a range"
+    return field(default=default, metadata={"control": Control("", default, label, help, minimum, maximum, step, choices)})
+
+
+@dataclass(frozen=True)
+class Options:
+    """Base of all options. Subclasses are frozen dataclasses whose fields are made with `option`."""
+
+    def __post_init__(self) -> None:
+        for control in controls(type(self)):
+            object.__setattr__(self, control.name, control.parse(getattr(self, control.name)))
+
+
+def controls(kind: type[Options]) -> tuple[Control, ...]:
+    """The controls of an options class, in the order of its fields."""
+    found: list[Control] = []
+    for f in fields(kind):
+        c: Control = f.metadata["control"]
+        found.append(Control(f.name, c.default, c.label, c.help, c.minimum, c.maximum, c.step, c.choices))
+    return tuple(found)
+
+
+def build(kind: type[T], values: Mapping[str, object]) -> T:
+    """Options of `kind` from names and values. Raises BadInput on an unknown name or a value outside its range."""
+    known = {control.name for control in controls(kind)}
+    for name in values:
+        if name not in known:
+            there = f"It takes: {', '.join(sorted(known))}." if known else "It takes no options."
+            raise BadInput(f"There is no option {name!r} here. {there}")
+    return kind(**values)  # type: ignore[arg-type]
+
+
+def as_dict(options: Options) -> dict[str, Value]:
+    """Names and values, in the order of the fields."""
+    return {control.name: getattr(options, control.name) for control in controls(type(options))}
