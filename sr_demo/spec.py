@@ -1,0 +1,177 @@
+"""What an approach is: a value that says what it is called, what it needs, what it can be asked, and how to load it.
+
+Nothing here imports torch, faiss or gradio: the catalogue is read long before the first picture is enlarged.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from sr_demo.errors import BadInput
+from sr_demo.image import Image
+from sr_demo.options import Options
+from sr_demo.progress import Progress
+
+EMBEDDED = Path(__file__).resolve().parent.parent / "weights"
+"""The folder of embedded checkpoints and their cards."""
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Family = Literal["baseline", "convolutional", "attention", "adversarial", "retrieval", "diffusion", "implicit"]
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """One file of a checkpoint. Its identity is its sha256; where it comes from is secondary."""
+
+    name: str
+    """File name; embedded files lie in `weights/` under this name."""
+    sha256: str
+    bytes: int
+    sources: tuple[str, ...] = ()
+    """Places that hold these very bytes, tried in order: `owner/repo:path/in/repo` on the Hub, or an https address.
+    Empty for embedded files."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Trained weights of an approach, or a variant that needs none (`files` is empty)."""
+
+    name: str
+    """Short and unique within the approach: the part after the colon in `rdn:mse`."""
+    title: str
+    """Plain words for the page."""
+    files: tuple[WeightFile, ...] = ()
+    licence: str = "Apache-2.0"
+    """SPDX identifier of the weights."""
+    parameters: int = 0
+    bytes_per_pixel: int = 2048
+    """Peak working memory per LR pixel in fp32, measured; decides the tile size."""
+    flops_per_pixel: float = 0.0
+    """Floating point operations per LR pixel (2 per multiply-add); decides the time estimate."""
+    note: str = ""
+    """What to know before choosing it, one sentence."""
+    variant: str = ""
+    """For approaches whose variants share one loader: which one."""
+
+    @property
+    def bytes(self) -> int:
+        """Size of all files."""
+        return sum(file.bytes for file in self.files)
+
+    @property
+    def kind(self) -> Literal["none", "embedded", "hub"]:
+        """Where it lives: nowhere (no weights), in `weights/`, or on the Hub."""
+        if not self.files:
+            return "none"
+        return "hub" if any(file.sources for file in self.files) else "embedded"
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How a picture may be cut. All lengths in LR pixels."""
+
+    mode: Literal["tiles", "whole", "own"]
+    """`tiles`: a local operator; `whole`: needs the whole picture at once; `own`: cuts the picture itself."""
+    halo: int = 0
+    """Context around each tile."""
+    multiple_of: int = 1
+    """Tile borders lie on multiples of this, from the top left corner of the picture."""
+    blend: int = 0
+    """Half-width of the smooth transition between tiles; 0 where the halo covers the receptive field, so that tiles
+    give exactly the whole-picture result."""
+    largest: int = 512
+    """Longest side of a tile; larger ones no longer run faster."""
+
+
+WHOLE = Tiling("whole")
+OWN = Tiling("own")
+
+
+class Upscaler(Protocol):
+    """A loaded approach."""
+
+    precision: str
+    """How it computes: "fp32", "bf16", "float32"."""
+
+    def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
+        """(H, W, 3) float32 RGB in [0, 1], read-only -> (H * scale, W * scale, 3) of the same kind.
+
+        Stateless; the same result twice for the same options. Raises Cancelled when `progress` says so.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a loader is given."""
+
+    checkpoint: Checkpoint
+    files: Sequence[Path]
+    """Verified local files, in the order of `checkpoint.files`."""
+    options: Options
+    precision: Precision
+    progress: Progress
+    """For loaders that take long (building a memory, converting a network)."""
+
+
+@dataclass(frozen=True)
+class Approach:
+    """One way to enlarge a picture."""
+
+    id: str
+    """Lower-case slug; the name on the command line and in the API."""
+    title: str
+    summary: str
+    """One plain sentence fragment for the checkbox: what it does to a picture."""
+    about: str
+    """Two or three sentences for people who want to know how it works; with the paper."""
+    family: Family
+    load: Callable[[Request], Upscaler]
+    checkpoints: tuple[Checkpoint, ...] = (Checkpoint("default", "no weights"),)
+    options: type[Options] = Options
+    load_options: tuple[str, ...] = ()
+    """Names of the options that change what is loaded; the others only change how it runs."""
+    tiling: Tiling = WHOLE
+    scale: int = 4
+    invents: bool = False
+    """True for generative methods: their results carry "may invent detail: do not measure in it"."""
+    preselected: bool = True
+    """Ticked on a fresh page."""
+
+    def checkpoint(self, name: str | None = None) -> Checkpoint:
+        """The checkpoint called `name`, or the default one. Raises BadInput, listing what there is."""
+        if name is None:
+            return self.checkpoints[0]
+        for checkpoint in self.checkpoints:
+            if checkpoint.name == name:
+                return checkpoint
+        names = ", ".join(c.name for c in self.checkpoints)
+        raise BadInput(f"{self.id} has no checkpoint {name!r}. It has: {names}.")
+
+
+@lru_cache
+def card(stem: str) -> dict[str, Any]:
+    """The card of the embedded checkpoint `weights/<stem>.json`, as the trainer wrote it."""
+    return json.loads((EMBEDDED / f"{stem}.json").read_text(encoding="utf-8"))
+
+
+def embedded(
+    name: str, stem: str, title: str, *, bytes_per_pixel: int, flops_per_pixel: float, note: str = ""
+) -> Checkpoint:
+    """The checkpoint `name` that lies in `weights/<stem>.*`; size, sha256, parameters and licence come from its card."""
+    written = card(stem)
+    return Checkpoint(
+        name=name,
+        title=title,
+        files=(WeightFile(written["file"], written["sha256"], written["bytes"]),),
+        licence=written["licence"],
+        parameters=written["parameters"],
+        bytes_per_pixel=bytes_per_pixel,
+        flops_per_pixel=flops_per_pixel,
+        note=note,
+    )
