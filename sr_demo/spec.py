@@ -38,6 +38,27 @@ class WeightFile:
 
 
 @dataclass(frozen=True)
+class Tiling:
+    """How a picture may be cut. All lengths in LR pixels."""
+
+    mode: Literal["tiles", "whole", "own"]
+    """`tiles`: a local operator; `whole`: needs the whole picture at once; `own`: cuts the picture itself."""
+    halo: int = 0
+    """Context around each tile."""
+    multiple_of: int = 1
+    """Tile borders lie on multiples of this, from the top left corner of the picture."""
+    blend: int = 0
+    """Half-width of the smooth transition between tiles; 0 where the halo covers the receptive field, so that tiles
+    give exactly the whole-picture result."""
+    largest: int = 512
+    """Longest side of a tile; larger ones no longer run faster."""
+
+
+WHOLE = Tiling("whole")
+OWN = Tiling("own")
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """Trained weights of an approach, or a variant that needs none (`files` is empty)."""
 
@@ -57,6 +78,8 @@ class Checkpoint:
     """What to know before choosing it, one sentence."""
     variant: str = ""
     """For approaches whose variants share one loader: which one."""
+    tiling: Tiling | None = None
+    """Where it differs from the approach's."""
 
     @property
     def bytes(self) -> int:
@@ -69,27 +92,6 @@ class Checkpoint:
         if not self.files:
             return "none"
         return "hub" if any(file.sources for file in self.files) else "embedded"
-
-
-@dataclass(frozen=True)
-class Tiling:
-    """How a picture may be cut. All lengths in LR pixels."""
-
-    mode: Literal["tiles", "whole", "own"]
-    """`tiles`: a local operator; `whole`: needs the whole picture at once; `own`: cuts the picture itself."""
-    halo: int = 0
-    """Context around each tile."""
-    multiple_of: int = 1
-    """Tile borders lie on multiples of this, from the top left corner of the picture."""
-    blend: int = 0
-    """Half-width of the smooth transition between tiles; 0 where the halo covers the receptive field, so that tiles
-    give exactly the whole-picture result."""
-    largest: int = 512
-    """Longest side of a tile; larger ones no longer run faster."""
-
-
-WHOLE = Tiling("whole")
-OWN = Tiling("own")
 
 
 class Upscaler(Protocol):
@@ -153,6 +155,10 @@ class Approach:
         names = ", ".join(c.name for c in self.checkpoints)
         raise BadInput(f"{self.id} has no checkpoint {name!r}. It has: {names}.")
 
+    def tiling_of(self, checkpoint: Checkpoint) -> Tiling:
+        """How a picture may be cut for this checkpoint."""
+        return checkpoint.tiling or self.tiling
+
 
 @lru_cache
 def card(stem: str) -> dict[str, Any]:
@@ -161,8 +167,9 @@ def card(stem: str) -> dict[str, Any]:
 
 
 def embedded(
-    name: str, stem: str, title: str, *, bytes_per_pixel: int, flops_per_pixel: float, note: str = ""
-) -> Checkpoint:
+    name: str, stem: str, title: str, *, bytes_per_pixel: int, flops_per_pixel: float, note: str = "",
+    tiling: Tiling | None = None,
+) -> Checkpoint:  # fmt: skip
     """The checkpoint `name` that lies in `weights/<stem>.*`; size, sha256, parameters and licence come from its card."""
     written = card(stem)
     return Checkpoint(
@@ -174,4 +181,5 @@ def embedded(
         bytes_per_pixel=bytes_per_pixel,
         flops_per_pixel=flops_per_pixel,
         note=note,
+        tiling=tiling,
     )

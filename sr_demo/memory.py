@@ -1,0 +1,71 @@
+"""How much memory there is, and how much a piece of work took. No torch: CUDA's own figures are in `torch_runtime`."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+from pathlib import Path
+from threading import Event, Thread
+from types import TracebackType
+
+import psutil
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def available_bytes() -> int:
+    """Memory that can be used now: what the machine has free, or less where a container limit (cgroup v2) is lower."""
+    free = psutil.virtual_memory().available
+    try:
+        limit = (_CGROUP / "memory.max").read_text().strip()
+        used = int((_CGROUP / "memory.current").read_text())
+    except (OSError, ValueError):
+        return free
+    return free if limit == "max" else max(min(free, int(limit) - used), 0)
+
+
+def resident_bytes() -> int:
+    """Resident set size of this process."""
+    return int(psutil.Process().memory_info().rss)
+
+
+def release() -> None:
+    """Give freed memory back to the system, so that a measurement starts from what is really held."""
+    gc.collect()
+    if sys.platform == "linux":
+        try:
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
+        except (OSError, AttributeError):
+            return  # not glibc: freed memory stays with the process, and the next peak reads a little low
+
+
+class PeakMemory:
+    """Context manager: the most that the resident set grew between enter and exit, sampled every 10 ms."""
+
+    def __init__(self, interval: float = 0.01) -> None:
+        self._interval = interval
+        self._done = Event()
+        self.bytes = 0
+        """Growth over the start, available after exit."""
+
+    def __enter__(self) -> PeakMemory:
+        release()
+        self._start = resident_bytes()
+        self._thread = Thread(target=self._sample, name="peak-memory", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _sample(self) -> None:
+        process = psutil.Process()
+        while True:
+            self.bytes = max(self.bytes, int(process.memory_info().rss) - self._start)
+            if self._done.wait(self._interval):
+                self.bytes = max(self.bytes, int(process.memory_info().rss) - self._start)
+                return

@@ -1,0 +1,135 @@
+"""Cutting a picture into tiles and putting the results together.
+
+The plan is a pure value made before the work starts: an even split, tile borders on multiples of the network's window,
+each tile with a halo of context. Where the halo covers the receptive field the results are exactly those of the whole
+picture and are placed side by side; elsewhere neighbours are blended by a raised cosine. The blend weights sum to one by
+construction, so no buffer of weights is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil, sqrt
+
+import numpy as np
+
+from sr_demo.image import Image, readonly
+from sr_demo.progress import Progress
+from sr_demo.spec import Tiling
+
+SMALLEST = 32
+"""Below this side a tile is mostly halo; running out of memory there is final."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A range of rows or columns. All four in LR pixels of the picture."""
+
+    start: int
+    stop: int
+    """The part that this tile answers for: [start, stop)."""
+    low: int
+    high: int
+    """What the network sees: [low, high), the part with its halo, clipped to the picture."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One piece of the plan."""
+
+    rows: Span
+    columns: Span
+
+
+def spans(length: int, largest: int, halo: int, multiple_of: int = 1) -> tuple[Span, ...]:
+    """Split [0, length) into the fewest even parts of at most `largest`, borders on multiples of `multiple_of`."""
+    step = max(largest // multiple_of, 1) * multiple_of
+    count = ceil(length / step)
+    even = ceil(ceil(length / count) / multiple_of) * multiple_of
+    starts = range(0, length, even)
+    return tuple(
+        Span(start, min(start + even, length), max(start - halo, 0), min(start + even + halo, length))
+        for start in starts
+    )
+
+
+def plan(height: int, width: int, tiling: Tiling, side: int) -> tuple[Tile, ...]:
+    """Tiles of at most `side` x `side` LR pixels (halo not counted), row by row."""
+    rows = spans(height, side, tiling.halo, tiling.multiple_of)
+    columns = spans(width, side, tiling.halo, tiling.multiple_of)
+    return tuple(Tile(r, c) for r in rows for c in columns)
+
+
+def side_for(tiling: Tiling, bytes_per_pixel: int, budget: int) -> int:
+    """The largest tile side (LR pixels, halo not counted) whose working memory stays within `budget` bytes."""
+    with_halo = int(sqrt(budget / max(bytes_per_pixel, 1)))
+    side = min(with_halo - 2 * tiling.halo, tiling.largest)
+    return max(side // tiling.multiple_of * tiling.multiple_of, SMALLEST, tiling.multiple_of)
+
+
+def run(
+    image: Image,
+    tiles: tuple[Tile, ...],
+    scale: int,
+    blend: int,
+    upscale: Callable[[Image, Progress], Image],
+    progress: Progress,
+) -> Image:
+    """`upscale` each tile of `image` (H, W, 3) and assemble (H * scale, W * scale, 3), read-only.
+
+    Progress is reported, and Stop obeyed, before each tile. `blend` is the half-width of the transition in LR pixels.
+    """
+    height, width = image.shape[:2]
+    if len(tiles) == 1:
+        progress(0.0)
+        result = upscale(image, progress)
+        progress(1.0)
+        return result
+    out = np.zeros((height * scale, width * scale, 3), np.float32)
+    for index, tile in enumerate(tiles):
+        part = progress.part(index / len(tiles), (index + 1) / len(tiles))
+        part(0.0, f"tile {index + 1} of {len(tiles)}")
+        r, c = tile.rows, tile.columns
+        piece = upscale(readonly(np.ascontiguousarray(image[r.low : r.high, c.low : c.high])), part)
+        _place(out, piece, tile, scale, blend, (height, width))
+    progress(1.0)
+    return readonly(out)
+
+
+def _place(out: Image, piece: Image, tile: Tile, scale: int, blend: int, size: tuple[int, int]) -> None:
+    r, c = tile.rows, tile.columns
+    top, bottom = _reach(r, blend, size[0])
+    left, right = _reach(c, blend, size[1])
+    used = piece[
+        (top - r.low) * scale : (bottom - r.low) * scale,
+        (left - c.low) * scale : (right - c.low) * scale,
+    ]
+    target = out[top * scale : bottom * scale, left * scale : right * scale]
+    if blend == 0:
+        target[:] = used
+        return
+    weights = _ramp(r, blend, size[0], scale)[:, None] * _ramp(c, blend, size[1], scale)[None, :]
+    target += used * weights[..., None]
+
+
+def _reach(span: Span, blend: int, length: int) -> tuple[int, int]:
+    """The rows (or columns) that a tile contributes to."""
+    return max(span.start - blend, span.low, 0), min(span.stop + blend, span.high, length)
+
+
+def _ramp(span: Span, blend: int, length: int, scale: int) -> Image:
+    """Weights of one tile along one axis: rising over `blend` on both sides of an inner border, 1 elsewhere.
+
+    At a border b shared by two tiles the weights are sin²(t) and cos²(t), t = pi/4 (1 + (x - b) / blend): they sum to 1.
+    """
+    low, high = _reach(span, blend, length)
+    x = (np.arange(low * scale, high * scale, dtype=np.float32) + 0.5) / scale
+    weight = np.ones_like(x)
+    if span.start > 0:
+        t = np.clip((x - span.start) / blend, -1.0, 1.0)
+        weight *= np.sin(np.pi / 4 * (1 + t)) ** 2
+    if span.stop < length:
+        t = np.clip((x - span.stop) / blend, -1.0, 1.0)
+        weight *= np.cos(np.pi / 4 * (1 + t)) ** 2
+    return weight.astype(np.float32)
