@@ -1,0 +1,194 @@
+"""A small Hugging Face Hub on 127.0.0.1 that speaks the file routes as `hf_hub_download` uses them.
+
+    with HubServer({"owner/repo": {"model.safetensors": Path(...)}}) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+
+Real HTTP, a real port, one thread per request; nothing of the client is replaced. `HEAD` and `GET` of
+`/{repo}/resolve/{revision}/{path}` answer with the headers the Hub sends, `/files/{repo}/{path}` is a plain web host
+without them. Faults are switched on per `repo:path` (or for everything, with `"*"`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Event, Thread
+from urllib.parse import unquote, urlsplit
+
+Files = Mapping[str, Mapping[str, Path | bytes]]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong with one file. Everything left at its default behaves."""
+
+    status: int = 0
+    """Answer every request with this status and no error code (500, 503, 403, …)."""
+    wrong_bytes: bool = False
+    """Send the right number of other bytes."""
+    breaks: int = 0
+    """Close the connection half-way, this many times; -1: always."""
+    short: bool = False
+    """Send a proper answer that holds only half of the file."""
+    stall_after: int = -1
+    """Send that many bytes, then nothing more until the client goes away."""
+    seconds_per_piece: float = 0.0
+    """Pause after every 16 KiB."""
+
+
+class HubServer:
+    """Serves `files` (repository -> path -> bytes or a file on disk) until the `with` block ends."""
+
+    def __init__(self, files: Files, *, gated: frozenset[str] = frozenset()) -> None:
+        self.files = files
+        self.gated = gated
+        self.token = ""
+        """The token that opens gated repositories."""
+        self.faults: dict[str, Fault] = {}
+        """`owner/repo:path`, or `*` for every file -> what goes wrong."""
+        self.requests: list[str] = []
+        """What was asked for, as "GET owner/repo:path", in order."""
+        self.broken = 0
+        self.closing = Event()
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.hub = self
+
+    @property
+    def endpoint(self) -> str:
+        """What to set HF_ENDPOINT to."""
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def address(self, repo: str, path: str) -> str:
+        """The same file as a plain web address, without the Hub's headers."""
+        return f"{self.endpoint}/files/{repo}/{path}"
+
+    def __enter__(self) -> HubServer:
+        Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop listening; from now on connections are refused."""
+        self.closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    hub: HubServer
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Tests look at `HubServer.requests` instead."""
+
+    def do_HEAD(self) -> None:
+        self._answer(send_body=False)
+
+    def do_GET(self) -> None:
+        self._answer(send_body=True)
+
+    def _answer(self, *, send_body: bool) -> None:
+        hub = self.server.hub
+        path = unquote(urlsplit(self.path).path).lstrip("/")
+        if path.startswith("files/"):
+            owner, name, file = path.removeprefix("files/").split("/", 2)
+            plain = True
+        else:
+            head, _, tail = path.partition("/resolve/")
+            owner, _, name = head.partition("/")
+            file = tail.partition("/")[2]
+            plain = False
+        repo = f"{owner}/{name}"
+        hub.requests.append(f"{self.command} {repo}:{file}")
+        fault = hub.faults.get(f"{repo}:{file}") or hub.faults.get("*") or Fault()
+        if fault.status:
+            self._refuse(fault.status)
+        elif repo not in hub.files:
+            self._refuse(404 if plain else 401, "RepoNotFound")
+        elif repo in hub.gated and self.headers.get("Authorization") != f"Bearer {hub.token}":
+            self._refuse(403 if self.headers.get("Authorization") else 401, "GatedRepo")
+        elif file not in hub.files[repo]:
+            self._refuse(404, "EntryNotFound", commit=_commit(hub.files[repo]))
+        else:
+            self._send(hub.files[repo], file, fault, plain=plain, send_body=send_body)
+
+    def _refuse(self, status: int, code: str = "", commit: str = "") -> None:
+        self.send_response(status)
+        if code:
+            self.send_header("X-Error-Code", code)
+        if commit:
+            self.send_header("X-Repo-Commit", commit)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _send(self, files: Mapping[str, Path | bytes], file: str, fault: Fault, *, plain: bool, send_body: bool) -> None:
+        body = _bytes(files[file])
+        etag = hashlib.sha256(body).hexdigest()
+        size = len(body)
+        if fault.wrong_bytes:
+            body = bytes(255 - byte for byte in body[:64]) + body[64:]
+        start = self._range_start()
+        if fault.short and send_body:
+            body = body[: size // 2]
+        if start >= len(body) > 0:
+            self._refuse(416)
+            return
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+        if not plain:
+            self.send_header("X-Repo-Commit", _commit(files))
+            self.send_header("X-Linked-Etag", f'"{etag}"')
+            self.send_header("X-Linked-Size", str(size))
+        self.send_header("ETag", f'"{etag}"')
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Content-Length", str(len(body) - start))
+        self.end_headers()
+        if send_body:
+            self._pour(body[start:], fault)
+
+    def _range_start(self) -> int:
+        wanted = self.headers.get("Range", "")
+        return int(wanted.removeprefix("bytes=").partition("-")[0] or 0) if wanted.startswith("bytes=") else 0
+
+    def _pour(self, body: bytes, fault: Fault) -> None:
+        hub = self.server.hub
+        end = len(body)
+        if fault.breaks < 0 or hub.broken < fault.breaks:
+            hub.broken += 1
+            end //= 2
+        if fault.stall_after >= 0:
+            end = min(end, fault.stall_after)
+        try:
+            for start in range(0, end, 1 << 14):
+                if hub.closing.is_set():
+                    break
+                self.wfile.write(body[start : min(start + (1 << 14), end)])
+                time.sleep(fault.seconds_per_piece)
+            if fault.stall_after >= 0:
+                hub.closing.wait(30)
+        except OSError:  # the client went away, as it should after Stop
+            end = 0
+        if end < len(body):
+            self.close_connection = True
+
+
+def _bytes(content: Path | bytes) -> bytes:
+    return content if isinstance(content, bytes) else content.read_bytes()
+
+
+def _commit(files: Mapping[str, Path | bytes]) -> str:
+    """40 hex digits that change with the list of files, as the Hub's commits do."""
+    return hashlib.sha1("\n".join(sorted(files)).encode()).hexdigest()
