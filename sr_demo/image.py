@@ -1,12 +1,49 @@
-"""The one image convention, and the only door for picture files."""
+"""The one image convention, and the only door for picture files, in and out."""
 
 from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sr_demo.codecs import png
+from sr_demo.codecs.decode import decode
+from sr_demo.codecs.sniff import Limits
+from sr_demo.errors import BadInput, StorageError
+
+__all__ = ["Image", "Limits", "Picture", "crop", "encode_png", "quantise", "read", "readonly", "write_png"]
+
 Image = NDArray[np.float32]
 """(H, W, 3) float32 RGB in [0, 1], finite, read-only."""
+
+_GRAY = np.array([0.299, 0.587, 0.114], np.float32)
+"""ITU-R BT.601 weights, with which the result of a gray picture is written. They add up to 1: gray stays as it is."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture, and what to keep of its file when a result is written."""
+
+    rgb: Image
+    """(H, W, 3) float32 in [0, 1], finite, read-only. Numbers as in the file: `icc` says which colours they mean."""
+    alpha: NDArray[np.float32] | None = None
+    """(H, W) float32 in [0, 1], read-only; None when fully opaque."""
+    gray: bool = False
+    """The source had one channel (the three of `rgb` are equal): results are written with one."""
+    bits: Literal[8, 16] = 8
+    """Depth per channel that results are written with."""
+    icc: bytes | None = None
+    """Colour profile to put on results: an RGB one, or a gray one when `gray`."""
+    name: str = "picture"
+    """Base name of the file, for display only. It may contain anything, HTML too: whoever shows it escapes it."""
+    notes: tuple[str, ...] = ()
+    """What was done on the way in, plain sentences."""
 
 
 def readonly(array: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -18,3 +55,115 @@ def readonly(array: NDArray[np.float32]) -> NDArray[np.float32]:
 def quantise(image: Image) -> NDArray[np.uint8]:
     """[0, 1] -> 0..255, rounded (truncating would cost up to 2.6 dB on a nearly perfect result)."""
     return np.rint(image * np.float32(255)).clip(0, 255).astype(np.uint8)
+
+
+def read(path: Path | str, limits: Limits = Limits()) -> Picture:  # noqa: B008 - a frozen value
+    """The (first) picture in a PNG, JPEG, WebP, TIFF, BMP, GIF, HEIC or AVIF file, whatever its extension says.
+
+    Turned upright by its EXIF orientation. Gray and RGB numbers stay as they are in the file, with its profile in
+    `icc`; CMYK and Lab are converted to sRGB. Colour under fully transparent pixels is replaced by that of the nearest
+    visible one, so that edges do not pick up what nobody could see.
+
+    Raises BadInput (or MissingDependency) with one sentence; `limits` are checked before anything is decoded.
+    """
+    path = Path(path)
+    decoded = decode(path, limits)
+    samples = decoded.samples
+    channels = samples.shape[2]
+    colours, alpha = (samples[..., :-1], samples[..., -1]) if channels in (2, 4) else (samples, None)
+    rgb = _unit(colours, 3)
+    opacity = None if alpha is None else _opacity(_unit(alpha[..., None], 1)[..., 0])
+    if opacity is not None:
+        _bleed(rgb, opacity)
+    return Picture(
+        rgb=readonly(rgb),
+        alpha=opacity,
+        gray=channels < 3,
+        bits=8 if samples.dtype == np.uint8 else 16,
+        icc=decoded.icc,
+        name=path.name,
+        notes=tuple(decoded.notes),
+    )
+
+
+def crop(picture: Picture, top: int, left: int, height: int, width: int) -> Picture:
+    """The part of `picture` that begins at (`top`, `left`), in pixels. Raises BadInput when it does not lie inside."""
+    rows, columns = picture.rgb.shape[:2]
+    if top < 0 or left < 0 or height < 1 or width < 1 or top + height > rows or left + width > columns:
+        raise BadInput(
+            f"A region of {width} x {height} pixels at ({left}, {top}) does not lie inside this picture of "
+            f"{columns} x {rows} pixels. Choose a smaller one."
+        )
+    part = np.s_[top : top + height, left : left + width]
+    alpha = None if picture.alpha is None else _opacity(picture.alpha[part].copy())
+    return replace(picture, rgb=readonly(picture.rgb[part].copy()), alpha=alpha)
+
+
+def encode_png(picture: Picture, level: int = png.LEVEL) -> bytes:
+    """`picture` as a PNG file: gray or RGB, 8 or 16 bit, alpha and profile as it says; values rounded."""
+    return b"".join(_png(picture, level))
+
+
+def write_png(picture: Picture, path: Path, level: int = png.LEVEL) -> None:
+    """Write `encode_png` to `path`, which appears only when it is complete. Raises StorageError."""
+    part = path.with_name(f".{uuid4().hex}.part")
+    try:
+        with part.open("wb") as file:
+            for piece in _png(picture, level):
+                file.write(piece)
+        os.replace(part, path)
+    except OSError as exc:
+        part.unlink(missing_ok=True)
+        raise StorageError(
+            f"The picture could not be written to {path.parent}: {exc.strerror or exc}. "
+            "Choose another folder, or make room there."
+        ) from exc
+
+
+def _png(picture: Picture, level: int) -> Iterator[bytes]:
+    height, width = picture.rgb.shape[:2]
+    scale = np.float32(2**picture.bits - 1)
+
+    def rows(top: int, bottom: int) -> NDArray[Any]:
+        colours = picture.rgb[top:bottom]
+        planes = [(colours @ _GRAY)[..., None] if picture.gray else colours]
+        if picture.alpha is not None:
+            planes.append(picture.alpha[top:bottom, :, None])
+        band = np.concatenate(planes, axis=-1) * scale
+        np.rint(band, out=band)
+        return band.clip(0, scale, out=band).astype(np.uint8 if picture.bits == 8 else np.uint16)
+
+    channels = (1 if picture.gray else 3) + (picture.alpha is not None)
+    return png.chunks(rows, width, height, channels, picture.bits, picture.icc, level)
+
+
+def _unit(samples: NDArray[Any], channels: int) -> NDArray[np.float32]:
+    """(H, W, 1 or 3) uint8, uint16 or float32 in [0, 1] -> (H, W, `channels`) float32 in [0, 1], a copy."""
+    unit = np.empty((*samples.shape[:2], channels), np.float32)
+    top = 1 if samples.dtype.kind == "f" else np.iinfo(samples.dtype).max
+    np.divide(samples, np.float32(top), out=unit, dtype=np.float32)
+    return unit
+
+
+def _opacity(alpha: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    """`alpha` (H, W), read-only; None when it is 1 everywhere."""
+    return None if bool((alpha == 1).all()) else readonly(alpha)
+
+
+def _bleed(rgb: NDArray[np.float32], alpha: NDArray[np.float32]) -> None:
+    """Give each fully transparent pixel, in place, the colour of the nearest one that is not."""
+    hidden = alpha == 0
+    if not hidden.any() or hidden.all():
+        return
+    import cv2
+
+    # Labels of the nearest visible pixel: 4 bytes per pixel, where exact distances with coordinates take 24.
+    _, nearest = cv2.distanceTransformWithLabels(
+        hidden.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    place = np.zeros(int(nearest.max()) + 1, np.intp)
+    visible = np.flatnonzero(~hidden)
+    place[nearest.ravel()[visible]] = visible
+    flat = rgb.reshape(-1, 3)
+    behind = np.flatnonzero(hidden)
+    flat[behind] = flat[place[nearest.ravel()[behind]]]

@@ -1,0 +1,259 @@
+"""A picture file -> its samples, upright, with the colour profile that fits them.
+
+Pillow decodes what has 8 bits per channel, OpenCV PNG with 16, `tiff.py` TIFF with more than 8. Foreign errors are
+translated here, in `_TROUBLE`.
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    ImageCms,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+from PIL import Image as Pillow
+from PIL.ImageFile import ImageFile
+
+from sr_demo.codecs import tiff
+from sr_demo.codecs.sniff import CHOOSE, Kind, Limits, check_file, check_pixels, shown
+from sr_demo.errors import BadInput, MissingDependency
+
+log = logging.getLogger("sr_demo")
+
+Samples = NDArray[Any]
+_ORIENTATION = 0x0112
+# Called directly, not through `Pillow.open`: the kind is known, no other decoder shall try, and Pillow's own limit on
+# pixels (a global with its own wording) does not come before ours.
+_PLUGINS: dict[Kind, type[ImageFile]] = {
+    "PNG": PngImagePlugin.PngImageFile,
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "AVIF": AvifImagePlugin.AvifImageFile,
+}
+_PLACES: dict[type[Exception], str] = {
+    FileNotFoundError: "{name} is not there. Check the name, or choose the file again.",
+    PermissionError: "{name} may not be read. Change its permissions, or choose another file.",
+    Pillow.DecompressionBombError: "{name} unpacks to far more pixels than it says it has. " + CHOOSE,
+    MemoryError: "{name} needs more memory than this machine has. Crop it or shrink it first.",
+}
+_DAMAGED = "{name} is damaged or incomplete and cannot be decoded. Export it or download it again."
+_TROUBLE = (
+    OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, RuntimeError, AttributeError,
+    MemoryError, AssertionError, Warning, struct.error, zlib.error, Pillow.DecompressionBombError,
+)  # fmt: skip
+"""What the decoders are known to raise on bytes they do not expect."""
+
+
+@dataclass
+class Decoded:
+    """A picture as its file has it, upright."""
+
+    samples: Samples
+    """(H, W, C): gray, gray with alpha, RGB or RGBA; uint8 or uint16 (full range), or float32 in [0, 1]."""
+    icc: bytes | None = None
+    """A profile whose colour space is that of the samples."""
+    notes: list[str] = field(default_factory=list)
+
+
+def decode(path: Path, limits: Limits) -> Decoded:
+    """Decode the (first) picture in `path`. Raises BadInput or MissingDependency with one sentence."""
+    with _translated(shown(path.name)):
+        kind = check_file(path, limits)
+        with path.open("rb") as file:
+            if kind == "TIFF" and tiff.is_deep(file):
+                return _from_tiff(file, limits)
+            file.seek(0)
+            return _from_pillow(file, kind, limits)
+
+
+@contextmanager
+def _translated(name: str) -> Iterator[None]:
+    try:
+        yield
+    except _TROUBLE as exc:
+        sentence = next((text for kind, text in _PLACES.items() if isinstance(exc, kind)), _DAMAGED)
+        log.info("could not read %r", name, exc_info=exc)
+        raise BadInput(sentence.format(name=name)) from exc
+
+
+def _from_pillow(file: IO[bytes], kind: Kind, limits: Limits) -> Decoded:
+    with _plugin(kind)(file) as picture:
+        check_pixels(*picture.size, limits)
+        decoded = Decoded(np.empty(0))
+        frames = getattr(picture, "n_frames", 1)
+        if frames > 1 and kind != "HEIF":  # HEIF opens at the picture that the file calls its main one
+            decoded.notes.append(f"The first of {frames} {'pages' if kind == 'TIFF' else 'frames'} is used.")
+        if kind == "PNG" and _png_bits(file) == 16:
+            samples = _deep_png(file, picture)
+            picture.load()  # for EXIF data that stand behind the pixels
+        else:
+            picture.load()
+            samples = _samples(picture, decoded)
+        orientation = _orientation(picture)
+        decoded.samples = _upright(samples, orientation)
+        decoded.icc = _fitting(picture.info.get("icc_profile"), decoded)
+        return decoded
+
+
+def _from_tiff(file: IO[bytes], limits: Limits) -> Decoded:
+    page = tiff.read(file, lambda width, height: check_pixels(width, height, limits))
+    decoded = Decoded(page.samples, notes=page.notes)
+    if page.cmyk:
+        small = Pillow.fromarray(np.right_shift(page.samples, 8).astype(np.uint8), "CMYK")
+        decoded.samples = _cmyk_to_srgb(small, page.icc, decoded)
+        decoded.notes.append("CMYK is read with 8 bits per channel.")
+    decoded.samples = _upright(decoded.samples, page.orientation)
+    decoded.icc = _fitting(page.icc, decoded)
+    return decoded
+
+
+def _plugin(kind: Kind) -> type[ImageFile]:
+    if kind != "HEIF":
+        return _PLUGINS[kind]
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError as exc:
+        raise MissingDependency(
+            "HEIC pictures need the package pillow-heif. Install it with: pip install pillow-heif"
+        ) from exc
+    return HeifImageFile
+
+
+def _png_bits(file: IO[bytes]) -> int:
+    place = file.tell()
+    file.seek(24)
+    bits = file.read(1)[0]
+    file.seek(place)
+    return bits
+
+
+def _deep_png(file: IO[bytes], picture: ImageFile) -> Samples:
+    """A PNG with 16 bits per channel, which Pillow would cut down to 8."""
+    import cv2
+
+    place = file.tell()
+    file.seek(0)
+    read = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    file.seek(place)
+    if read is None or read.dtype != np.uint16:
+        raise OSError("OpenCV cannot decode this PNG")
+    if read.ndim == 2:
+        hidden = picture.info.get("transparency")
+        return _with_key(read, hidden) if isinstance(hidden, int) else read[..., None]
+    if picture.mode == "LA" or (picture.mode == "RGBA" and _is_gray(read)):
+        return np.ascontiguousarray(read[..., [0, 3]])
+    return np.ascontiguousarray(read[..., [2, 1, 0, 3][: read.shape[2]]])
+
+
+def _with_key(gray: Samples, hidden: int) -> Samples:
+    """Gray (H, W) uint16 with one value that stands for transparent -> (H, W, 2)."""
+    return np.stack([gray, np.where(gray == hidden, 0, 65535).astype(np.uint16)], axis=-1)
+
+
+def _samples(picture: Pillow.Image, decoded: Decoded) -> Samples:
+    """The samples of a loaded 8-bit picture in any of Pillow's modes: (H, W, C) uint8, C in 1..4."""
+    mode, alpha = picture.mode, picture.has_transparency_data
+    if mode in ("1", "L", "LA", "La"):
+        return _planes(picture.convert("L" if mode in ("1", "L") and not alpha else "LA"))
+    if mode == "CMYK":
+        return _cmyk_to_srgb(picture, picture.info.get("icc_profile"), decoded)
+    if mode == "LAB":
+        decoded.notes.append("The colours were converted from Lab to sRGB.")
+        return _planes(_converted(picture, ImageCms.createProfile("LAB")))
+    if mode.startswith(("I", "F")):
+        raise ValueError(f"mode {mode} outside TIFF and PNG")
+    samples = _planes(picture.convert("RGBA" if alpha else "RGB"))
+    if mode in ("P", "PA") and _is_gray(samples):
+        return np.ascontiguousarray(samples[..., [0, 3] if alpha else [0]])
+    return samples
+
+
+def _planes(picture: Pillow.Image) -> Samples:
+    array = np.asarray(picture)
+    return array if array.ndim == 3 else array[..., None]
+
+
+def _is_gray(samples: Samples) -> bool:
+    return bool((samples[..., 0] == samples[..., 1]).all() and (samples[..., 1] == samples[..., 2]).all())
+
+
+def _cmyk_to_srgb(picture: Pillow.Image, icc: bytes | None, decoded: Decoded) -> Samples:
+    """CMYK -> sRGB by the profile in the file; without one, by Pillow's plain formula."""
+    if _space(icc) == b"CMYK":
+        try:
+            samples = _planes(_converted(picture, ImageCms.ImageCmsProfile(BytesIO(icc or b""))))
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            log.info("the CMYK profile is not usable", exc_info=True)
+        else:
+            decoded.notes.append("The colours were converted from CMYK to sRGB.")
+            return samples
+    decoded.notes.append("The colours were converted from CMYK without a colour profile: they are approximate.")
+    return _planes(picture.convert("RGB"))
+
+
+def _converted(picture: Pillow.Image, source: Any) -> Pillow.Image:
+    result = ImageCms.profileToProfile(
+        picture,
+        source,
+        ImageCms.createProfile("sRGB"),
+        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        outputMode="RGB",
+        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+    )
+    assert result is not None, "profileToProfile returns a picture unless told to work in place"
+    return result
+
+
+def _space(icc: bytes | None) -> bytes:
+    """The colour space signature of a profile (ICC.1:2022, table 17), empty when the header is not one."""
+    if not isinstance(icc, bytes) or len(icc) <= 128 or icc[36:40] != b"acsp":
+        return b""
+    return icc[16:20]
+
+
+def _fitting(icc: bytes | None, decoded: Decoded) -> bytes | None:
+    """`icc` if it describes the samples as they are now: then pixel numbers and profile stay together unchanged."""
+    if icc is None:
+        return None
+    return icc if _space(icc) == (b"GRAY" if decoded.samples.shape[2] < 3 else b"RGB ") else None
+
+
+def _orientation(picture: ImageFile) -> int:
+    """The EXIF orientation 1..8. Broken EXIF data mean 1: they never stop a good picture."""
+    try:
+        value = picture.getexif().get(_ORIENTATION, 1)
+    except _TROUBLE:
+        log.info("broken EXIF data", exc_info=True)
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _upright(samples: Samples, orientation: int) -> Samples:
+    """Turn samples (H, W, C) by an EXIF orientation (CIPA DC-008, tag 0x0112)."""
+    if orientation >= 5:
+        samples = samples.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        samples = samples[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        samples = samples[::-1]
+    return np.ascontiguousarray(samples)

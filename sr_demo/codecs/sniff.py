@@ -1,0 +1,132 @@
+"""What a file is, by its first bytes; limits checked before anything is decoded. The extension is not trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import Literal
+
+from sr_demo.errors import BadInput
+
+Kind = Literal["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "HEIF", "AVIF"]
+
+CHOOSE = "Choose a PNG, JPEG, WebP, TIFF, BMP, GIF, HEIC or AVIF file."
+_HEAD = 4096
+_PICTURES: tuple[tuple[bytes, Kind], ...] = (
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
+    (b"BM", "BMP"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+)
+_OTHERS: tuple[tuple[bytes, str], ...] = (
+    (b"%PDF", "a PDF document"),
+    (b"%!PS", "a PostScript document"),
+    (b"PK\x03\x04", "a ZIP archive or office document"),
+    (b"\x1f\x8b", "a compressed archive"),
+    (b"8BPS", "a Photoshop document"),
+    (b"\xff\x0a", "a JPEG XL picture"),
+    (b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
+    (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
+    (b"\x1aE\xdf\xa3", "a video"),
+)
+_HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+_AVIF = {b"avif", b"avis"}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is refused before decoding."""
+
+    max_bytes: int = 100 * 2**20
+    max_pixels: int = 100_000_000
+
+
+def shown(name: str) -> str:
+    """A file name fit for one line of text: control characters replaced, at most 80 characters. HTML stays HTML."""
+    clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
+    return clean if len(clean) <= 80 else clean[:50] + "…" + clean[-29:]
+
+
+def check_file(path: Path, limits: Limits) -> Kind:
+    """The kind of picture in `path`, without decoding. Raises BadInput for everything that is none, or is too big."""
+    name = shown(path.name)
+    if path.is_dir():
+        raise BadInput(f"{name} is a folder, not a picture. Choose a file.")
+    size = path.stat().st_size
+    if size == 0:
+        raise BadInput(f"{name} is empty (0 bytes). The upload or copy may have been interrupted: choose it again.")
+    if size > limits.max_bytes:
+        raise BadInput(
+            f"{name} has {_tenths(size / 2**20)} MB; the limit here is {_tenths(limits.max_bytes / 2**20)} MB. "
+            "Choose a smaller file, or save it as JPEG first."
+        )
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    kind = _kind(head)
+    if kind is None:
+        raise BadInput(f"{name} is not a picture {_instead(head)}. {CHOOSE}")
+    return kind
+
+
+def check_pixels(width: int, height: int, limits: Limits) -> None:
+    """Raises BadInput when `width` x `height` pixels are too many."""
+    pixels = width * height
+    if pixels <= limits.max_pixels:
+        return
+    if limits.max_pixels < 10**5:
+        amounts = f"{pixels} pixels; the limit here is {limits.max_pixels}"
+    else:
+        amounts = f"{_tenths(pixels / 1e6)} megapixels; the limit here is {_tenths(limits.max_pixels / 1e6)}"
+    raise BadInput(f"This picture has {amounts}. Crop it or shrink it first.")
+
+
+def _tenths(value: float) -> str:
+    """Rounded up to a tenth, so that what is over a limit also reads as over it."""
+    return f"{ceil(value * 10) / 10:.1f}".removesuffix(".0")
+
+
+def _kind(head: bytes) -> Kind | None:
+    for magic, kind in _PICTURES:
+        if head.startswith(magic):
+            return kind
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    brands = _brands(head)
+    if brands & _AVIF:
+        return "AVIF"
+    return "HEIF" if brands & _HEIF else None
+
+
+def _brands(head: bytes) -> set[bytes]:
+    """The brands of an ISO media file (HEIF, AVIF, but also MP4), empty for other files."""
+    if head[4:8] != b"ftyp":
+        return set()
+    end = min(int.from_bytes(head[:4], "big"), len(head))
+    return {head[8:12]} | {head[i : i + 4] for i in range(16, end, 4)}
+
+
+def _instead(head: bytes) -> str:
+    """Completes "is not a picture …" for a file that begins with `head`."""
+    for magic, what in _OTHERS:
+        if head.startswith(magic):
+            return "this app reads but " + what
+    if _brands(head):
+        return "but a video or a camera raw file"
+    if not _is_text(head):
+        return "of a kind this app reads"
+    text = head.replace(b"\0", b"").lower()
+    if b"<svg" in text:
+        return "made of pixels but an SVG drawing: export it as PNG at the size you need"
+    return "but a web page" if b"<html" in text or b"<!doctype html" in text else "but a text file"
+
+
+def _is_text(head: bytes) -> bool:
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return True
+    return all(byte >= 32 or byte in b"\t\n\f\r" for byte in head)
