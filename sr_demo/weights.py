@@ -45,7 +45,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "other bytes",
         f"what it holds is not the expected file ({{detail}}) and was discarded. Try again later, {_BY_HAND}.",
     ),
-    "refused": ("access refused", f"the host refuses access ({{detail}}). Try again later, {_BY_HAND}."),
+    "refused": (
+        "access refused",
+        f"the host refuses access ({{detail}}). Check HF_TOKEN where it is set, try again later, {_BY_HAND}.",
+    ),
     "file": ("file missing", f"the repository or host no longer has that file. Try again later, {_BY_HAND}."),
     "repository": ("repository missing", f"the repository does not exist or is private. Try again later, {_BY_HAND}."),
 }

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
 from urllib.parse import unquote, urlsplit
 
-Files = Mapping[str, Mapping[str, Path | bytes]]
+Files = MutableMapping[str, MutableMapping[str, Path | bytes]]
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def _send(self, files: Mapping[str, Path | bytes], file: str, fault: Fault, *, plain: bool, send_body: bool) -> None:
+    def _send(
+        self, files: Mapping[str, Path | bytes], file: str, fault: Fault, *, plain: bool, send_body: bool
+    ) -> None:
         body = _bytes(files[file])
         etag = hashlib.sha256(body).hexdigest()
         size = len(body)
