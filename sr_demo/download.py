@@ -85,8 +85,7 @@ def transfer(source: str, target: Path, file: WeightFile, progress: Progress) ->
     try:
         while thread.is_alive():
             thread.join(0.1)
-            note = f"downloading {meter.received / 1e6:.0f} of {file.bytes / 1e6:.0f} MB"
-            progress(meter.received / max(file.bytes, 1), note)
+            progress(meter.received / max(file.bytes, 1), _note(meter.received, file.bytes))
     except BaseException:
         meter.stopped.set()
         raise
@@ -94,6 +93,11 @@ def transfer(source: str, target: Path, file: WeightFile, progress: Progress) ->
         if reason := _reason(exc):
             raise reason from exc
         raise exc
+
+
+def _note(received: int, size: int) -> str:
+    digits = 0 if size >= 10_000_000 else 1
+    return f"downloading {received / 1e6:.{digits}f} of {size / 1e6:.{digits}f} MB"
 
 
 def _reason(exc: Exception) -> SourceFailed | None:

@@ -10,7 +10,7 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def cache_folder() -> Path:
     Read from the environment at every call. It may not exist yet: see `ready`.
     """
     chosen = os.environ.get("SR_DEMO_CACHE")
-    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "sr_demo"
+    return Path(chosen).expanduser().absolute() if chosen else Path.home() / ".cache" / "sr_demo"
 
 
 def ready(folder: Path, need: int = 0) -> Path:
@@ -56,7 +56,7 @@ def free_bytes(folder: Path) -> int:
 
 
 @contextmanager
-def guarded(folder: Path) -> Iterator[None]:
+def guarded(folder: Path) -> Generator[None]:
     """Translate what the disk says while files below `folder` are written into StorageError; let all else pass."""
     try:
         yield

@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -182,7 +182,7 @@ def _check_arrived(path: Path, file: WeightFile) -> None:
 
 
 @contextmanager
-def _alone(folder: Path, progress: Progress) -> Iterator[None]:
+def _alone(folder: Path, progress: Progress) -> Generator[None]:
     """Hold the lock of `folder`; while another thread or process holds it, wait and heed Stop."""
     lock = FileLock(folder / ".lock")
     while True:

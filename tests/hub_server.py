@@ -48,10 +48,14 @@ class HubServer:
         self.gated = gated
         self.token = ""
         """The token that opens gated repositories."""
+        self.elsewhere = False
+        """Answer as the Hub does for large files: with the headers, and a redirect to another host for the bytes."""
         self.faults: dict[str, Fault] = {}
         """`owner/repo:path`, or `*` for every file -> what goes wrong."""
         self.requests: list[str] = []
         """What was asked for, as "GET owner/repo:path", in order."""
+        self.tokens_elsewhere: list[str] = []
+        """Tokens that were sent to a plain address, which must never happen."""
         self.broken = 0
         self.closing = Event()
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -61,6 +65,11 @@ class HubServer:
     def endpoint(self) -> str:
         """What to set HF_ENDPOINT to."""
         return f"http://127.0.0.1:{self._server.server_port}"
+
+    @property
+    def elsewhere_endpoint(self) -> str:
+        """The same server under another name: another host, as far as the client can tell."""
+        return self.endpoint.replace("127.0.0.1", "localhost")
 
     def address(self, repo: str, path: str) -> str:
         """The same file as a plain web address, without the Hub's headers."""
@@ -111,12 +120,14 @@ class _Handler(BaseHTTPRequestHandler):
             plain = False
         repo = f"{owner}/{name}"
         hub.requests.append(f"{self.command} {repo}:{file}")
+        if plain and (token := self.headers.get("Authorization")):
+            hub.tokens_elsewhere.append(token)
         fault = hub.faults.get(f"{repo}:{file}") or hub.faults.get("*") or Fault()
         if fault.status:
             self._refuse(fault.status)
         elif repo not in hub.files:
             self._refuse(404 if plain else 401, "RepoNotFound")
-        elif repo in hub.gated and self.headers.get("Authorization") != f"Bearer {hub.token}":
+        elif repo in hub.gated and not plain and self.headers.get("Authorization") != f"Bearer {hub.token}":
             self._refuse(403 if self.headers.get("Authorization") else 401, "GatedRepo")
         elif file not in hub.files[repo]:
             self._refuse(404, "EntryNotFound", commit=_commit(hub.files[repo]))
@@ -146,7 +157,14 @@ class _Handler(BaseHTTPRequestHandler):
         if start >= len(body) > 0:
             self._refuse(416)
             return
-        self.send_response(206 if start else 200)
+        redirect = self.server.hub.elsewhere and not plain
+        if redirect:
+            self.send_response(302)
+            owner, _, name = self.path.lstrip("/").partition("/resolve/")[0].partition("/")
+            self.send_header("Location", f"{self.server.hub.elsewhere_endpoint}/files/{owner}/{name}/{file}")
+            start, body = 0, b""
+        else:
+            self.send_response(206 if start else 200)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
         if not plain:

@@ -8,7 +8,9 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event, Timer
@@ -44,7 +46,8 @@ def hub(tmp_path, monkeypatch):
         monkeypatch.setenv("HF_ENDPOINT", server.endpoint)
         for name in ("HF_HUB_OFFLINE", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
             monkeypatch.delenv(name, raising=False)
-        # The client reads HF_HOME when it is imported: a token or a cache of this machine would leak into the test.
+        # The client reads these once, when it is imported: what this machine is set to would leak into the test.
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hf"))
         monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
         yield server
@@ -62,6 +65,14 @@ def _left(checkpoint: Checkpoint) -> list[str]:
     """What lies in the store, apart from the lock."""
     folder = _folder(checkpoint)
     return sorted(path.name for path in folder.iterdir() if path.name != ".lock") if folder.exists() else []
+
+
+def _until(happened: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for something another thread or process does."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def _refusal(checkpoint: Checkpoint) -> str:
@@ -84,7 +95,7 @@ def test_a_good_download(hub):
     (path,) = weights.fetch(checkpoint, Progress(lambda part, note: seen.append((part, note))))
     assert path == _folder(checkpoint) / "net.pth"
     assert path.read_bytes() == CONTENT
-    assert seen[-1] == (1.0, "downloading 2 of 2 MB")
+    assert seen[-1] == (1.0, "downloading 2.0 of 2.0 MB")
     assert _left(checkpoint) == ["net.pth"]
     assert weights.is_available(checkpoint)
 
@@ -183,6 +194,21 @@ def test_set_offline(hub, monkeypatch, plain):
     assert hub.requests == []
 
 
+def test_bytes_that_lie_on_another_host_are_fetched_without_the_token(hub, monkeypatch):
+    hub.files["gated/models"] = {"net.pth": CONTENT}
+    hub.token = "hf_right"
+    hub.elsewhere = True
+    monkeypatch.setenv("HF_TOKEN", "hf_right")
+    assert weights.fetch(_checkpoint("gated/models:net.pth"))[0].read_bytes() == CONTENT
+    assert hub.tokens_elsewhere == []
+
+
+def test_a_damaged_file_in_the_cache_of_the_client_is_not_copied(hub):
+    cached = huggingface_hub.hf_hub_download("first/models", "sub/net.pth", endpoint=hub.endpoint)
+    Path(cached).write_bytes(CONTENT[::-1])
+    assert weights.fetch(_checkpoint(FIRST))[0].read_bytes() == CONTENT
+
+
 def test_set_offline_a_file_that_another_app_downloaded_is_used(hub, monkeypatch):
     huggingface_hub.hf_hub_download("first/models", "sub/net.pth", endpoint=hub.endpoint)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -245,6 +271,7 @@ def test_a_truncated_transfer(hub, plain):
 def test_stop_in_the_middle(hub, plain, fault):
     hub.faults["*"] = fault
     checkpoint = _checkpoint(hub.address("first/models", "sub/net.pth") if plain else FIRST)
+    before = set(threading.enumerate())
     stop = Event()
     Timer(0.4, stop.set).start()
     started = time.monotonic()
@@ -253,6 +280,9 @@ def test_stop_in_the_middle(hub, plain, fault):
     assert 0.3 < time.monotonic() - started < 1.2
     assert not weights.is_available(checkpoint)
     assert "net.pth" not in _left(checkpoint)
+    if fault.seconds_per_piece:  # a stalled one ends with the client's own timeout
+        ours = {thread for thread in threading.enumerate() if thread.name == "download net.pth"} - before
+        _until(lambda: not any(thread.is_alive() for thread in ours), seconds=1)
     hub.faults.clear()
     assert weights.fetch(checkpoint)[0].read_bytes() == CONTENT
     assert _left(checkpoint) == ["net.pth"]
@@ -267,19 +297,26 @@ fetch(Checkpoint("net", "Published net", (WeightFile("net.pth", sha256, int(size
 """
 
 
-def _child(source: str) -> subprocess.Popen[bytes]:
-    """Another process of the app, which inherits the environment of the test."""
-    return subprocess.Popen([sys.executable, "-c", CHILD, SHA, str(len(CONTENT)), source], cwd=ROOT)
+@pytest.fixture
+def another_process():
+    """Starts other processes of the app, which inherit the environment of the test; none survives it."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(source: str) -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen([sys.executable, "-c", CHILD, SHA, str(len(CONTENT)), source], cwd=ROOT))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
 
 
-def test_a_killed_download_leaves_nothing_that_is_offered(hub):
+def test_a_killed_download_leaves_nothing_that_is_offered(hub, another_process):
     checkpoint = _checkpoint(FIRST)
     hub.faults[FIRST] = Fault(stall_after=1_000_000)
-    child = _child(FIRST)
-    deadline = time.monotonic() + 20
-    while not any(path.stat().st_size for path in _folder(checkpoint).glob(".part-*/**/*.incomplete")):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    child = another_process(FIRST)
+    _until(lambda: any(path.stat().st_size for path in _folder(checkpoint).glob(".part-*/**/*.incomplete")))
     child.send_signal(signal.SIGKILL)
     child.wait()
     assert len(_left(checkpoint)) == 1
@@ -290,10 +327,10 @@ def test_a_killed_download_leaves_nothing_that_is_offered(hub):
     assert _left(checkpoint) == ["net.pth"]
 
 
-def test_processes_and_threads_that_want_the_same_file_share_one_download(hub):
+def test_processes_and_threads_that_want_the_same_file_share_one_download(hub, another_process):
     hub.faults[FIRST] = Fault(seconds_per_piece=0.01)
     checkpoint = _checkpoint(FIRST)
-    children = [_child(FIRST) for _ in range(2)]
+    children = [another_process(FIRST) for _ in range(2)]
     with ThreadPoolExecutor(3) as pool:
         paths = set(pool.map(lambda _: weights.fetch(checkpoint), range(3)))
     assert [child.wait(20) for child in children] == [0, 0]
@@ -308,8 +345,7 @@ def test_waiting_for_another_download_heeds_stop(hub):
     notes: list[str] = []
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(weights.fetch, checkpoint, Progress(stop=stops[0]))
-        while "GET first/models:sub/net.pth" not in hub.requests:
-            time.sleep(0.02)
+        _until(lambda: "GET first/models:sub/net.pth" in hub.requests)
         second = pool.submit(weights.fetch, checkpoint, Progress(lambda _, note: notes.append(note), stops[1]))
         Timer(0.3, stops[1].set).start()
         with pytest.raises(Cancelled):
