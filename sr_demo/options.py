@@ -73,7 +73,7 @@ class Control:
 def option(
     default: Value,
     label: str,
-    help: str,  # noqa: A002 - the field's own word, as in argparse
+    help: str,
     *,
     minimum: float | None = None,
     maximum: float | None = None,
@@ -83,7 +83,9 @@ def option(
     """A dataclass field that a person can set. Numbers need `minimum` and `maximum`; text may have `choices`."""
     if isinstance(default, (int, float)) and not isinstance(default, bool):
         assert minimum is not None and maximum is not None, f"{label}: a number needs a range"
-    return field(default=default, metadata={"control": Control("", default, label, help, minimum, maximum, step, choices)})
+    return field(
+        default=default, metadata={"control": Control("", default, label, help, minimum, maximum, step, choices)}
+    )
 
 
 @dataclass(frozen=True)

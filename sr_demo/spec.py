@@ -80,6 +80,8 @@ class Checkpoint:
     """For approaches whose variants share one loader: which one."""
     tiling: Tiling | None = None
     """Where it differs from the approach's."""
+    invents: bool | None = None
+    """Where it differs from the approach's."""
 
     @property
     def bytes(self) -> int:
@@ -155,6 +157,10 @@ class Approach:
         names = ", ".join(c.name for c in self.checkpoints)
         raise BadInput(f"{self.id} has no checkpoint {name!r}. It has: {names}.")
 
+    def invents_with(self, checkpoint: Checkpoint) -> bool:
+        """Whether results of this checkpoint may hold invented detail."""
+        return self.invents if checkpoint.invents is None else checkpoint.invents
+
     def tiling_of(self, checkpoint: Checkpoint) -> Tiling:
         """How a picture may be cut for this checkpoint."""
         return checkpoint.tiling or self.tiling
@@ -167,10 +173,12 @@ def card(stem: str) -> dict[str, Any]:
 
 
 def embedded(
-    name: str, stem: str, title: str, *, bytes_per_pixel: int, flops_per_pixel: float, note: str = "",
-    tiling: Tiling | None = None,
-) -> Checkpoint:  # fmt: skip
-    """The checkpoint `name` that lies in `weights/<stem>.*`; size, sha256, parameters and licence come from its card."""
+    name: str, stem: str, title: str, *, bytes_per_pixel: int, variant: str = "", tiling: Tiling | None = None
+) -> Checkpoint:
+    """The checkpoint `name` that lies in `weights/<stem>.*`; size, sha256, parameters and licence come from its card.
+
+    All our networks convolve at the size of the input, so each weight is used once per LR pixel: two operations.
+    """
     written = card(stem)
     return Checkpoint(
         name=name,
@@ -179,7 +187,7 @@ def embedded(
         licence=written["licence"],
         parameters=written["parameters"],
         bytes_per_pixel=bytes_per_pixel,
-        flops_per_pixel=flops_per_pixel,
-        note=note,
+        flops_per_pixel=2.0 * written["parameters"],
+        variant=variant,
         tiling=tiling,
     )

@@ -9,11 +9,11 @@ speed them up.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -38,7 +38,10 @@ def device() -> torch.device:
 
 @lru_cache
 def cpu_gains_from_bf16() -> bool:
-    """Whether a 3x3 convolution, 64 to 64 channels, is at least 1.3 times as fast in bf16 as in fp32 on this CPU."""
+    """Whether a 3x3 convolution, 64 to 64 channels, is at least 1.3 times as fast in bf16 as in fp32 on this CPU.
+
+    On one thread: several would measure how busy the machine is at this moment, not what the chip can do.
+    """
     x = torch.rand(1, 64, 96, 96).to(memory_format=torch.channels_last)
     weight = torch.rand(64, 64, 3, 3).to(memory_format=torch.channels_last)
 
@@ -46,13 +49,18 @@ def cpu_gains_from_bf16() -> bool:
         a, w = x.to(dtype), weight.to(dtype)
         best = float("inf")
         with torch.inference_mode():
-            for _ in range(4):
+            for _ in range(6):
                 start = time.perf_counter()
                 F.conv2d(a, w, padding=1)
                 best = min(best, time.perf_counter() - start)
         return best
 
-    return seconds(torch.float32) > 1.3 * seconds(torch.bfloat16)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return seconds(torch.float32) > 1.3 * seconds(torch.bfloat16)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def choose_precision(requested: Precision, supported: tuple[str, ...] = ALL) -> str:
@@ -93,19 +101,22 @@ class NetworkUpscaler:
 
     def __init__(
         self,
-        network: nn.Module | Callable[[torch.Tensor], torch.Tensor],
+        network: Any,
         precision: str,
         mode: Literal["autocast", "convert"] = "autocast",
     ) -> None:
-        """`network` maps (1, 3, H, W) in [0, 1] to (1, 3, H * scale, W * scale); `precision` as chosen above."""
+        """`network` (an nn.Module or a spandrel descriptor) maps (1, 3, H, W) in [0, 1] to (1, 3, H * scale, W * scale).
+
+        `precision` is one that `choose_precision` returned; `mode` says how the network gets there.
+        """
         self.precision = precision
         self._device = device()
         self._autocast = mode == "autocast" and precision != "fp32"
         self._dtype = torch.float32 if self._autocast else DTYPES[precision]
         self._cast = DTYPES[precision]
+        self._network = network.eval().to(self._device, self._dtype)
         if isinstance(network, nn.Module):
-            network = network.eval().to(self._device, self._dtype, memory_format=torch.channels_last)
-        self._network = network
+            network.to(memory_format=torch.channels_last)
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         """One forward pass. Raises OutOfMemory when it does not fit."""

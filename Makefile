@@ -1,0 +1,36 @@
+# Three targets people use: make run, make test, make check. Only python3 and make are needed.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test check fix clean
+
+run: .venv/.run
+	$(BIN)/python app.py
+
+test: .venv/.dev
+	$(BIN)/python -m pytest
+
+check: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+
+fix: .venv/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.venv/.uv:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet uv
+	touch $@
+
+.venv/.run: .venv/.uv requirements.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt
+	touch $@
+
+.venv/.dev: .venv/.uv requirements.txt requirements-dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-dev.txt
+	touch $@ .venv/.run
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache

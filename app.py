@@ -1,0 +1,39 @@
+"""Entry of the page: read the environment, build, launch. Here, on Hugging Face Spaces, and in containers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from sr_demo.catalogue import APPROACHES
+from sr_demo.errors import SRError
+from sr_demo.estimates import Estimates
+from sr_demo.runner import Runner
+from sr_demo.settings import from_environment
+from sr_demo.storage import cache_folder
+from sr_demo.ui import page
+from sr_demo.ui.store import Store
+from sr_demo.ui.warmup import warm_up
+
+
+def main() -> int:
+    """Serve the page until interrupted; returns the exit status."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        settings = from_environment(os.environ)
+    except SRError as exc:
+        sys.stderr.write(f"sr_demo: {exc}\n")
+        return 2
+    store = Store()
+    runner = Runner(Estimates(cache_folder() / "estimates.json"))
+    demo = page.build(APPROACHES, runner, store, settings)
+    demo.launch(**page.launch_arguments(store, settings), prevent_thread_lock=True)
+    warm_up(runner, APPROACHES)
+    demo.block_thread()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""Bicubic and Lanczos: plain enlargement, the baselines that every method must beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sr_demo.image import Image
+from sr_demo.options import Options
+from sr_demo.progress import Progress
+from sr_demo.resize import Kernel, resize
+from sr_demo.spec import WHOLE, Approach, Checkpoint, Request, Upscaler
+
+_SCALE = 4
+_NO_WEIGHTS = (Checkpoint("default", "no weights", licence="none needed", flops_per_pixel=2e4),)
+
+
+@dataclass(frozen=True)
+class Resampler:
+    """An `Upscaler` that only interpolates."""
+
+    kernel: Kernel
+    precision: str = "fp32"
+
+    def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
+        progress.check()
+        return resize(image, (image.shape[0] * _SCALE, image.shape[1] * _SCALE), self.kernel)
+
+
+def _load_bicubic(request: Request) -> Upscaler:
+    return Resampler("bicubic")
+
+
+def _load_lanczos(request: Request) -> Upscaler:
+    return Resampler("lanczos")
+
+
+BICUBIC = Approach(
+    id="bicubic",
+    title="Bicubic",
+    summary="plain enlargement, the baseline",
+    about="Interpolates with a cubic kernel over 4 x 4 pixels (Keys 1981, a = -0.5; Pillow). Knows nothing about "
+    "pictures, invents nothing, and is what every other method has to beat.",
+    family="baseline",
+    load=_load_bicubic,
+    checkpoints=_NO_WEIGHTS,
+    tiling=WHOLE,
+    scale=_SCALE,
+)
+
+LANCZOS = Approach(
+    id="lanczos",
+    title="Lanczos",
+    summary="plain enlargement, a little crisper",
+    about="Interpolates with a windowed sinc over 6 x 6 pixels (Duchon 1979; Pillow). Slightly sharper than bicubic, "
+    "with faint ringing at hard edges.",
+    family="baseline",
+    load=_load_lanczos,
+    checkpoints=_NO_WEIGHTS,
+    tiling=WHOLE,
+    scale=_SCALE,
+    preselected=False,
+)

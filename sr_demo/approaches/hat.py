@@ -1,0 +1,71 @@
+"""HAT: hybrid attention transformer."""
+
+from __future__ import annotations
+
+from sr_demo.spec import Approach, Checkpoint, Request, Tiling, Upscaler, WeightFile, embedded
+
+_SCALE = 4
+_BLENDED = Tiling("tiles", halo=32, multiple_of=16, blend=16, largest=192)
+
+
+def _load(request: Request) -> Upscaler:
+    from sr_demo import spandrel_loader
+    from sr_demo.torch_runtime import NetworkUpscaler, choose_precision
+
+    descriptor = spandrel_loader.load(request.files[0], "HAT", _SCALE)
+    precision = choose_precision(request.precision, spandrel_loader.precisions(descriptor))
+    # The descriptor, not the bare network: it pads to the window size and crops again.
+    return NetworkUpscaler(descriptor, precision, mode="convert")
+
+
+def _published(name: str, title: str, file: WeightFile, note: str, *, invents: bool = False) -> Checkpoint:
+    return Checkpoint(
+        name=name,
+        title=title,
+        files=(file,),
+        parameters=20_772_507,
+        bytes_per_pixel=53_000,
+        flops_per_pixel=5.0e7,
+        note=note,
+        invents=invents,
+    )
+
+
+APPROACH = Approach(
+    id="hat",
+    title="HAT",
+    summary="attention, careful with texture",
+    about="A transformer with window, overlapping-window and channel attention (Chen et al. 2023, arXiv 2205.04437): "
+    "it looks further around than convolutions do, and finds repeated structure. The published one is among the best "
+    "by PSNR, and slow without a GPU.",
+    family="attention",
+    load=_load,
+    checkpoints=(
+        embedded("tiny", "hat-tiny-x4", "ours, tiny", bytes_per_pixel=12_000),
+        _published(
+            "imagenet",
+            "published, trained for PSNR",
+            WeightFile(
+                "HAT_SRx4_ImageNet-pretrain.pth",
+                "4ee053c42461187846dc0e93aa5abd34591c0725a8e044a59000e92ee215e833",
+                85_137_601,
+                ("Acly/hat:HAT_SRx4_ImageNet-pretrain.pth",),
+            ),
+            "Faithful; expects a clean picture.",
+        ),
+        _published(
+            "real-gan",
+            "published, sharpens real photos",
+            WeightFile(
+                "Real_HAT_GAN_sharper.pth",
+                "5800b67136006eb8cab3b4ed7c8d73b6a195bb18e6cc709b674f9aa069c00271",
+                170_277_017,
+                ("Acly/hat:Real_HAT_GAN_sharper.pth",),
+            ),
+            "Trained with a critic: may invent detail.",
+            invents=True,
+        ),
+    ),
+    tiling=_BLENDED,
+    scale=_SCALE,
+)

@@ -1,0 +1,111 @@
+"""Real-ESRGAN: trained on a chain of realistic damages, so that it cleans while it enlarges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sr_demo.options import Options, option
+from sr_demo.spec import Approach, Checkpoint, Request, Tiling, Upscaler, WeightFile, embedded
+
+_SCALE = 4
+_RELEASES = "https://github.com/xinntao/Real-ESRGAN/releases/download"
+
+
+@dataclass(frozen=True)
+class RealEsrganOptions(Options):
+    """What can be asked of Real-ESRGAN."""
+
+    denoise: float = option(
+        1.0,
+        "Denoise",
+        "1 removes noise and grain, 0 keeps most of it. Works with the published general model; the others ignore it.",
+        minimum=0.0,
+        maximum=1.0,
+        step=0.05,
+    )
+
+
+def _load(request: Request) -> Upscaler:
+    from sr_demo import spandrel_loader
+    from sr_demo.torch_runtime import NetworkUpscaler, choose_precision
+
+    architecture = request.checkpoint.variant
+    if len(request.files) == 2:
+        assert isinstance(request.options, RealEsrganOptions)
+        strength = request.options.denoise
+        descriptor = spandrel_loader.load_blend(request.files, (strength, 1 - strength), architecture, _SCALE)
+    else:
+        descriptor = spandrel_loader.load(request.files[0], architecture, _SCALE)
+    return NetworkUpscaler(
+        descriptor.model, choose_precision(request.precision, spandrel_loader.precisions(descriptor))
+    )
+
+
+_GENERAL = Checkpoint(
+    name="general-x4v3",
+    title="published, general, small",
+    files=(
+        WeightFile(
+            "realesr-general-x4v3.pth",
+            "8dc7edb9ac80ccdc30c3a5dca6616509367f05fbc184ad95b731f05bece96292",
+            4_885_111,
+            ("rippertnt/upscale:realesr-general-x4v3.pth", "axhello/upscale:realesr-general-x4v3.pth",
+             f"{_RELEASES}/v0.2.5.0/realesr-general-x4v3.pth"),
+        ),
+        WeightFile(
+            "realesr-general-wdn-x4v3.pth",
+            "1641f8c4464b9f097c9fdda5589273713f67cf59f3d909e0bd688f0cee269dca",
+            4_885_111,
+            (f"{_RELEASES}/v0.2.5.0/realesr-general-wdn-x4v3.pth",),
+        ),
+    ),
+    licence="BSD-3-Clause",
+    parameters=1_213_296,
+    bytes_per_pixel=1100,
+    flops_per_pixel=2.43e6,
+    variant="Compact",
+    tiling=Tiling("tiles", halo=36),
+)  # fmt: skip
+
+_X4PLUS = Checkpoint(
+    name="x4plus",
+    title="published, x4plus, large",
+    files=(
+        WeightFile(
+            "RealESRGAN_x4plus.pth",
+            "4fa0d38905f75ac06eb49a7951b426670021be3018265fd191d2125df9d682f1",
+            67_040_989,
+            ("schwgHao/RealESRGAN_x4plus:RealESRGAN_x4plus.pth", "lllyasviel/Annotators:RealESRGAN_x4plus.pth",
+             f"{_RELEASES}/v0.1.0/RealESRGAN_x4plus.pth"),
+        ),
+    ),
+    licence="BSD-3-Clause",
+    parameters=16_697_987,
+    bytes_per_pixel=13_500,
+    flops_per_pixel=3.6e7,
+    variant="ESRGAN",
+    # 23 x 3 x 5 convolutions reach further than any affordable halo: neighbouring tiles are blended.
+    tiling=Tiling("tiles", halo=24, blend=8, largest=256),
+)  # fmt: skip
+
+APPROACH = Approach(
+    id="real-esrgan",
+    title="Real-ESRGAN",
+    summary="cleans and sharpens real photos",
+    about="A convolutional network trained against a critic on photos damaged in two rounds of blur, resizing, noise "
+    "and JPEG (Wang et al. 2021, arXiv 2107.10833). Removes what it takes for damage and draws crisp edges: "
+    "handsome, but fine texture may be its own.",
+    family="adversarial",
+    load=_load,
+    checkpoints=(
+        embedded("compact", "real-esrgan-compact-x4", "ours, small", bytes_per_pixel=1100, variant="Compact"),
+        _GENERAL,
+        _X4PLUS,
+    ),
+    options=RealEsrganOptions,
+    load_options=("denoise",),
+    # 3x3 convolutions in a row: 18 in ours.
+    tiling=Tiling("tiles", halo=36),
+    scale=_SCALE,
+    invents=True,
+)

@@ -1,0 +1,15 @@
+"""The list of approaches, in the order in which people see them."""
+
+from __future__ import annotations
+
+from sr_demo.approaches import baselines, hat, mosaic, rdn, real_esrgan
+from sr_demo.spec import Approach
+
+APPROACHES: tuple[Approach, ...] = (
+    baselines.BICUBIC,
+    baselines.LANCZOS,
+    rdn.APPROACH,
+    real_esrgan.APPROACH,
+    hat.APPROACH,
+    mosaic.APPROACH,
+)

@@ -1,0 +1,179 @@
+"""A resolution chart whose truth is known at every size: the same drawing, averaged over the area of each pixel.
+
+Lengths are in thousandths of the side. Frequencies are in lines per picture height (LW/PH, ISO 12233): black and white
+lines counted alike, so a picture of n rows can hold up to n of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from math import ceil, radians, tan
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import ImageDraw, ImageFont
+
+from sr_demo.errors import BadInput
+from sr_demo.image import Image, readonly
+
+FREQUENCIES = (64, 96, 128, 192, 256, 384, 512, 768)
+"""LW/PH of the line pairs."""
+EDGE_DEGREES = 5.0
+STAR_CYCLES = 72
+STAR_CENTRE, STAR_RADIUS = (500.0, 372.0), 232.0
+GRAYS = tuple(round(255 * i / 10) for i in range(11))
+"""Levels of the flat steps, black to white."""
+COLOURS = (
+    (115, 82, 68), (194, 150, 130), (98, 122, 157), (87, 108, 67), (133, 128, 177), (103, 189, 170),
+    (214, 126, 44), (80, 91, 166), (193, 90, 99), (94, 60, 108), (157, 188, 64), (224, 163, 46),
+    (56, 61, 150), (70, 148, 73), (175, 54, 60), (231, 199, 31), (187, 86, 149), (8, 133, 161),
+)  # fmt: skip
+"""sRGB values of the chromatic patches of the ColorChecker Classic."""
+
+_PAPER, _INK, _BLACK, _WHITE = 244, 32, 0, 255
+_FINE = 4096
+"""Side of the drawing before averaging, at least."""
+_LARGEST = 8192
+_LINES = 10
+"""Lines per block: five pairs."""
+_LETTERS = (32.0, 24.0, 17.0, 12.0, 8.5, 6.0, 4.2)
+"""Sizes of the sample text."""
+_SENTENCES = ("The quick brown fox jumps over", "the lazy dog. Pack my box with", "five dozen liquor jugs.")
+
+Coordinates = NDArray[np.floating[Any]]
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
+
+
+def resolution_chart(size: int) -> Image:
+    """The chart at `size` x `size` pixels, in gray but for one strip of colours. Always the same for the same size.
+
+    Raises BadInput outside 1..8192.
+    """
+    if not 1 <= size <= _LARGEST:
+        raise BadInput(f"The chart can be drawn with 1 to {_LARGEST} pixels per side, not {size}.")
+    factor = max(2 if size > _FINE // 2 else 4, ceil(_FINE / size))
+    sheet = _Sheet(size * factor)
+    for part in (_title, _star, _horizontal_lines, _vertical_lines, _edge, _text, _grays, _colours):
+        part(sheet)
+    small = sheet.canvas.reduce(factor)
+    return readonly(np.asarray(small, np.float32) / np.float32(255))
+
+
+@cache
+def _advance(letter: str) -> float:
+    """Width of a letter, in units of the font size."""
+    return ImageFont.load_default(1000).getlength(letter) / 1000
+
+
+class _Sheet:
+    """The large drawing; everything is placed in thousandths of its side."""
+
+    def __init__(self, side: int) -> None:
+        self.unit = side / 1000
+        self.canvas = Pillow.new("RGB", (side, side), (_PAPER, _PAPER, _PAPER))
+        self.draw = ImageDraw.Draw(self.canvas)
+
+    def at(self, value: float) -> int:
+        return round(value * self.unit)
+
+    def box(self, box: Box, colour: tuple[int, int, int] | int) -> None:
+        left, top, right, bottom = (self.at(v) for v in box)
+        if right > left and bottom > top:
+            fill = (colour, colour, colour) if isinstance(colour, int) else colour
+            self.draw.rectangle((left, top, right - 1, bottom - 1), fill=fill)
+
+    def write(self, x: float, y: float, text: str, size: float, anchor: str = "la") -> None:
+        """Text at (`x`, `y`); `anchor` as in Pillow: left, middle or right, then ascender or middle."""
+        # Letter by letter: fonts round advances to pixels, so whole lines would be wider at one size than at another.
+        widths = [size * _advance(letter) for letter in text]
+        x -= {"l": 0, "m": 0.5, "r": 1}[anchor[0]] * sum(widths)
+        font = ImageFont.load_default(size * self.unit)
+        for letter, width in zip(text, widths, strict=True):
+            place = (self.at(x), self.at(y))
+            self.draw.text(place, letter, fill=(_INK, _INK, _INK), font=font, anchor="l" + anchor[1])
+            x += width
+
+    def paint(self, box: Box, gray: Callable[[Coordinates, Coordinates], NDArray[np.uint8]]) -> None:
+        """Fill `box` with `gray(x, y)`, called with coordinates of pixel centres, a band of rows at a time."""
+        left, top, right, bottom = (self.at(v) for v in box)
+        x = (np.arange(left, right)[None] + 0.5) / self.unit
+        for first in range(top, bottom, 256):
+            y = (np.arange(first, min(first + 256, bottom))[:, None] + 0.5) / self.unit
+            self.canvas.paste(Pillow.fromarray(gray(x, y)).convert("RGB"), (left, first))
+
+
+def _title(sheet: _Sheet) -> None:
+    sheet.write(40, 36, "Resolution chart", 36)
+    sheet.write(40, 84, "Numbers are lines per picture height", 15)
+    sheet.write(960, 84, f"Star: {STAR_CYCLES} cycles. Edge: {EDGE_DEGREES:g} degrees.", 15, "ra")
+    sheet.box((40, 112, 960, 114), _INK)
+
+
+def _star(sheet: _Sheet) -> None:
+    (cx, cy), radius = STAR_CENTRE, STAR_RADIUS
+
+    def gray(x: Coordinates, y: Coordinates) -> NDArray[np.uint8]:
+        dark = np.sin(STAR_CYCLES * np.arctan2(y - cy, x - cx)) > 0
+        disc = np.where(dark, _BLACK, _WHITE)
+        return np.where(np.hypot(x - cx, y - cy) <= radius, disc, _PAPER).astype(np.uint8)
+
+    sheet.paint((cx - radius, cy - radius, cx + radius, cy + radius), gray)
+
+
+def _horizontal_lines(sheet: _Sheet) -> None:
+    top = 140.0
+    for frequency in FREQUENCIES:
+        line = 1000 / frequency
+        for i in range(0, _LINES, 2):
+            sheet.box((40, top + i * line, 180, top + (i + 1) * line), _BLACK)
+        sheet.write(190, top + (_LINES - 1) * line / 2, str(frequency), 14, "lm")
+        top += _LINES * line + 16.5
+
+
+def _vertical_lines(sheet: _Sheet) -> None:
+    left = 270.0
+    for frequency in FREQUENCIES:
+        line = 1000 / frequency
+        for i in range(0, _LINES, 2):
+            sheet.box((left + i * line, 664, left + (i + 1) * line, 744), _BLACK)
+        sheet.write(left + (_LINES - 1) * line / 2, 752, str(frequency), 14, "ma")
+        left += _LINES * line + 28.5
+
+
+def _edge(sheet: _Sheet) -> None:
+    left, top, right, bottom = 778.0, 140.0, 960.0, 322.0
+    slope = tan(radians(EDGE_DEGREES))
+
+    def gray(x: Coordinates, y: Coordinates) -> NDArray[np.uint8]:
+        dark = x - (left + right) / 2 < slope * (y - (top + bottom) / 2)
+        return np.where(dark, 51, 204).astype(np.uint8)
+
+    sheet.paint((left, top, right, bottom), gray)
+
+
+def _text(sheet: _Sheet) -> None:
+    y = 346.0
+    for size in _LETTERS:
+        sheet.write(778, y, "Sphinx 0123", size)
+        y += size * 1.3 + 3
+    for size in (12.0, 8.0):
+        y += 12
+        for line in _SENTENCES:
+            sheet.write(778, y, line, size)
+            y += size * 1.5
+
+
+def _grays(sheet: _Sheet) -> None:
+    width = 920 / len(GRAYS)
+    for i, level in enumerate(GRAYS):
+        sheet.box((40 + i * width, 800, 40 + (i + 1) * width, 865), level)
+
+
+def _colours(sheet: _Sheet) -> None:
+    width = 920 / len(COLOURS)
+    for i, colour in enumerate(COLOURS):
+        sheet.box((40 + i * width, 880, 40 + (i + 1) * width, 960), colour)

@@ -1,0 +1,249 @@
+"""The command line: the same core as the page.
+
+Exit status: 0 on success, 2 with one clear line on bad arguments or input, 130 on Ctrl-C. Progress goes to a terminal only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from sr_demo.errors import BadInput, SRError, StorageError, unexpected
+from sr_demo.progress import Progress
+
+_EXAMPLES = """examples:
+  python -m sr_demo list
+  python -m sr_demo upscale photo.jpg --approach rdn --out big/
+  python -m sr_demo upscale *.png --approach mosaic:tiles-8 --set overlap=50 --out big/
+  python -m sr_demo evaluate --hr photos/ --approach bicubic --approach hat --json scores.json
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (--help explains)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    args = _parser().parse_args(argv)
+    try:
+        return args.run(args)
+    except SRError as exc:
+        print(f"sr_demo: {exc}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    except Exception as exc:
+        print(f"sr_demo: {unexpected(exc, 'running a command')}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m sr_demo",
+        description="Enlarge pictures with very different methods, and measure what each one costs.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_list(commands)
+    _add_upscale(commands)
+    _add_evaluate(commands)
+    _add_train(commands)
+    return parser
+
+
+def _add_list(commands: Any) -> None:
+    command = commands.add_parser("list", help="what there is: approaches, options, checkpoints, licences")
+    command.add_argument("--json", action="store_true", help="print JSON for programs")
+    command.set_defaults(run=_list)
+
+
+def _add_upscale(commands: Any) -> None:
+    command = commands.add_parser("upscale", help="enlarge pictures with one approach")
+    command.add_argument("files", nargs="+", type=Path, metavar="FILE", help="pictures to enlarge")
+    command.add_argument(
+        "--approach",
+        required=True,
+        metavar="ID[:CHECKPOINT]",
+        help="which approach (see `list`); first checkpoint if none",
+    )
+    command.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="an option of the approach; may be repeated"
+    )
+    command.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the results (PNG)")
+    _add_precision(command)
+    command.set_defaults(run=_upscale)
+
+
+def _add_evaluate(commands: Any) -> None:
+    command = commands.add_parser(
+        "evaluate",
+        help="score approaches against the truth",
+        description="PSNR and SSIM on BT.601 Y after rounding to 8 bit, border of 4 px cut: as in published tables.",
+    )
+    command.add_argument("--hr", required=True, type=Path, metavar="DIR", help="the true pictures")
+    command.add_argument(
+        "--lr",
+        type=Path,
+        metavar="DIR",
+        help="their small versions, same file names; without it they are made from --hr",
+    )
+    command.add_argument(
+        "--degradation", choices=("bicubic", "realistic"), default="bicubic",
+        help="how they are made: plain shrinking, or blur, noise and JPEG",
+    )  # fmt: skip
+    command.add_argument(
+        "--approach", action="append", required=True, metavar="ID[:CHECKPOINT]", help="may be repeated: one row each"
+    )
+    command.add_argument("--json", type=Path, metavar="FILE", help="also write the rows here")
+    _add_precision(command)
+    command.set_defaults(run=_evaluate)
+
+
+def _add_precision(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto",
+        help="auto takes the fastest that this machine and the network allow",
+    )  # fmt: skip
+
+
+def _add_train(commands: Any) -> None:
+    command = commands.add_parser("train", help="train an embedded network from a folder of photos")
+    command.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    command.set_defaults(run=_train)
+
+
+def _list(args: argparse.Namespace) -> int:
+    from sr_demo.catalogue import APPROACHES
+    from sr_demo.reports.listing import describe
+
+    records = describe(APPROACHES)
+    if args.json:
+        print(json.dumps(records, indent=2))
+        return 0
+    for record in records:
+        print(f"{record['id']:<14}{record['summary']}")
+        for option in record["options"]:
+            print(f"    --set {option['name']}={option['default']}: {option['label']}. {option['help']}")
+        for checkpoint in record["checkpoints"]:
+            size = f"{checkpoint['bytes'] / 1e6:.1f} MB" if checkpoint["bytes"] else "no file"
+            here = "here" if checkpoint["available_offline"] else "downloaded on first use"
+            print(f"    :{checkpoint['name']:<14}{checkpoint['title']} ({size}, {checkpoint['licence']}, {here})")
+    return 0
+
+
+def _upscale(args: argparse.Namespace) -> int:
+    from sr_demo.catalogue import APPROACHES
+    from sr_demo.image import read, write_png
+    from sr_demo.runner import Runner, job_for
+
+    job = job_for(APPROACHES, args.approach, dict(_assignment(text) for text in args.set), args.precision)
+    out = _folder(args.out)
+    runner, taken, failed = Runner(), set[Path](), False
+    for path in args.files:
+        try:
+            result = runner.run(job, read(path), progress=_terminal(path.name))
+            target = _free_name(out, f"{path.stem}_{job.key.replace(':', '-')}", taken)
+            write_png(result.picture, target)
+        except SRError as exc:
+            print(f"sr_demo: {exc}", file=sys.stderr)
+            failed = True
+            continue
+        height, width = result.picture.rgb.shape[:2]
+        print(f"{target}  {width} x {height}  {result.seconds:.2f} s  {result.precision}")
+    return 2 if failed else 0
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    from sr_demo.catalogue import APPROACHES
+    from sr_demo.degrade import Realistic
+    from sr_demo.reports.evaluation import evaluate, pairs
+    from sr_demo.runner import Runner, job_for
+
+    jobs = [job_for(APPROACHES, name, precision=args.precision) for name in args.approach]
+    if args.lr is not None and args.degradation == "realistic":
+        raise BadInput("--lr gives the small pictures, --degradation realistic makes them: choose one of the two.")
+    found = pairs(args.hr, args.lr, jobs[0].approach.scale)
+    realistic = Realistic() if args.degradation == "realistic" else None
+    rows: list[dict[str, Any]] = []
+    for row in evaluate(Runner(), jobs, found, realistic, _terminal("evaluate")):
+        if not rows:
+            print(f"{'approach':<24}{'PSNR-Y':>8}{'SSIM-Y':>9}{'PSNR-RGB':>10}{'s/image':>9}{'MB':>8}  precision")
+        print(_row_text(row), flush=True)
+        rows.append(row)
+    if args.json is not None:
+        _write_text(args.json, json.dumps(rows, indent=2) + "\n")
+    return 0
+
+
+def _row_text(row: dict[str, Any]) -> str:
+    def number(key: str, width: int, digits: int) -> str:
+        value = row[key]
+        return f"{'identical':>{width}}" if value is None else f"{value:>{width}.{digits}f}"
+
+    return (
+        f"{row['approach'] + ':' + row['checkpoint']:<24}{number('psnr_y', 8, 2)}{number('ssim_y', 9, 4)}"
+        f"{number('psnr_rgb', 10, 2)}{row['seconds_per_image']:>9.3f}{row['peak_memory_mb']:>8.0f}  {row['precision']}"
+    )
+
+
+def _train(args: argparse.Namespace) -> int:
+    from sr_demo.training.command import main as train
+
+    return train(args.rest)
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise BadInput(f"--set takes name=value, not {text!r}.")
+    return name.strip(), value
+
+
+def _folder(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise StorageError(f"The folder {path} cannot be made: {exc.strerror}. Choose another with --out.") from exc
+    return path
+
+
+def _write_text(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise StorageError(f"{path} cannot be written: {exc.strerror}. Choose another place.") from exc
+
+
+def _free_name(folder: Path, stem: str, taken: set[Path]) -> Path:
+    """A PNG name that no earlier file of this call has."""
+    number, target = 1, folder / f"{stem}.png"
+    while target in taken:
+        number += 1
+        target = folder / f"{stem}_{number}.png"
+    taken.add(target)
+    return target
+
+
+def _terminal(what: str) -> Progress:
+    """A progress line on standard error when that is a terminal, else nothing."""
+    if not sys.stderr.isatty():
+        return Progress()
+
+    def report(fraction: float, note: str) -> None:
+        end = "\n" if fraction >= 1.0 else ""
+        sys.stderr.write(f"\r\033[K{what}: {fraction:4.0%} {note}{end}")
+        sys.stderr.flush()
+
+    return Progress(report)

@@ -1,0 +1,66 @@
+"""How long an approach will take on this machine, before it runs.
+
+At first from the operations per pixel in the catalogue and an assumed rate; after the first run from what was measured
+here, which is kept in the cache folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from threading import Lock
+
+from sr_demo.spec import Approach, Checkpoint
+
+_ASSUMED_FLOPS = 4e11
+"""Floating point operations per second before anything was measured: a little over fp32 on two AVX-512 cores."""
+_FLOOR_SECONDS = 0.01
+_WEIGHT_OF_NEW = 0.5
+"""Exponential average: a new measurement counts for half."""
+_ENOUGH_PIXELS = 64 * 64
+"""Smaller pictures measure overhead, not the network."""
+
+
+class Estimates:
+    """Seconds per LR pixel per approach, measured here. Thread-safe; without a file, kept for this process only."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = file
+        self._lock = Lock()
+        self._measured: dict[str, float] = _read(file) if file else {}
+
+    def seconds(self, approach: Approach, checkpoint: Checkpoint, key: str, pixels: int) -> float:
+        """Expected seconds to enlarge `pixels` LR pixels, loading not counted."""
+        measured = self._measured.get(key)
+        per_pixel = measured if measured is not None else checkpoint.flops_per_pixel / _ASSUMED_FLOPS
+        return max(per_pixel * pixels, _FLOOR_SECONDS)
+
+    def learn(self, key: str, pixels: int, seconds: float) -> None:
+        """Take in one measured run."""
+        if pixels < _ENOUGH_PIXELS:
+            return
+        with self._lock:
+            old = self._measured.get(key)
+            new = seconds / pixels
+            self._measured[key] = new if old is None else old + _WEIGHT_OF_NEW * (new - old)
+            if self._file:
+                _write(self._file, self._measured)
+
+
+def _read(file: Path) -> dict[str, float]:
+    try:
+        stored = json.loads(file.read_text(encoding="utf-8"))
+        return {str(key): float(value) for key, value in stored.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}  # absent or damaged: it is measured again
+
+
+def _write(file: Path, values: dict[str, float]) -> None:
+    temporary = file.with_suffix(f".{os.getpid()}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(values), encoding="utf-8")
+        temporary.replace(file)
+    except OSError:
+        temporary.unlink(missing_ok=True)  # a full or read-only disk costs only the memory of these figures

@@ -1,0 +1,1 @@
+"""Tables and reports made from what the runner measures."""

@@ -1,0 +1,65 @@
+"""Numbers in the words that people read. Pure functions from values to text."""
+
+from __future__ import annotations
+
+from math import isinf
+
+from sr_demo.metrics import Column, Scores
+from sr_demo.runner import Job, Result
+
+
+def seconds(value: float) -> str:
+    """0.31 s, 12 s, 3 min."""
+    if value < 10:
+        return f"{value:.2f} s" if value < 1 else f"{value:.1f} s"
+    return f"{value:.0f} s" if value < 100 else f"{value / 60:.0f} min"
+
+
+def megabytes(count: float) -> str:
+    """Bytes as MB of 10^6; a dash for none."""
+    if count <= 0:
+        return "–"
+    return f"{count / 1e6:.1f} MB" if count < 9.95e6 else f"{count / 1e6:.0f} MB"
+
+
+def parameters(count: int) -> str:
+    """0.9 M, 620 k; a dash for none."""
+    if count == 0:
+        return "–"
+    return f"{count / 1e6:.1f} M" if count >= 1e6 else f"{count / 1e3:.0f} k"
+
+
+def measure(column: Column, value: float | None) -> str:
+    """A score with its unit; "identical" instead of an infinite PSNR."""
+    if value is None:
+        return "–"
+    if isinf(value):
+        return "identical"
+    return f"{value:.{column.digits}f}" + (f" {column.unit}" if column.unit else "")
+
+
+def scores_line(scores: Scores) -> str:
+    """The short line under a picture: PSNR-Y and SSIM-Y where the truth is known, else agreement with the input."""
+    from sr_demo.metrics import LR_CONSISTENCY, PSNR_Y, SSIM_Y
+
+    if scores.psnr_y is not None:
+        return f"{measure(PSNR_Y, scores.psnr_y)}   SSIM {measure(SSIM_Y, scores.ssim_y)}"
+    return f"agrees with input: {measure(LR_CONSISTENCY, scores.lr_consistency)}"
+
+
+def how(result: Result) -> str:
+    """Precision and tiles: they change the numbers."""
+    if result.tiles <= 1:
+        return f"{result.precision}, in one piece"
+    return f"{result.precision}, {result.tiles} tiles of {result.tile} px, halo {result.halo} px"
+
+
+def method_label(job: Job, estimate: float, here: bool) -> str:
+    """Two lines for a checkbox: name and what it does; then what it costs."""
+    checkpoint = job.checkpoint
+    parts: list[str] = []
+    if checkpoint.kind != "none":
+        parts.append(megabytes(checkpoint.bytes) + ("" if here else ", downloaded once"))
+        parts.append(checkpoint.licence)
+    parts.append(f"about {seconds(estimate)}")
+    return f"{job.title}: {checkpoint.note or job.approach.summary}\n{' · '.join(parts)}"

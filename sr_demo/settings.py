@@ -1,0 +1,44 @@
+"""What a server's keeper can set by environment variable. Read once, in `app.py`, and passed down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sr_demo.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Limits and address of one server. README lists the variables."""
+
+    max_megabytes: int = 100
+    """Largest upload, in MB of 2^20 bytes. SR_DEMO_MAX_MB."""
+    max_megapixels: int = 100
+    """Largest picture, in millions of pixels, checked before decoding. SR_DEMO_MAX_MEGAPIXELS."""
+    host: str = "127.0.0.1"
+    """Address to listen on. SR_DEMO_HOST; 0.0.0.0 on Spaces and in containers."""
+    port: int = 7860
+    """SR_DEMO_PORT."""
+    queue_length: int = 20
+    """Visitors who may wait; the next is told that the page is busy. SR_DEMO_QUEUE."""
+
+
+def from_environment(environ: Mapping[str, str]) -> Settings:
+    """Settings from SR_DEMO_* variables. Raises BadInput naming a variable that is not a positive whole number."""
+    plain = Settings()
+    on_spaces = "SPACE_ID" in environ
+    return Settings(
+        max_megabytes=_number(environ, "SR_DEMO_MAX_MB", plain.max_megabytes),
+        max_megapixels=_number(environ, "SR_DEMO_MAX_MEGAPIXELS", plain.max_megapixels),
+        host=environ.get("SR_DEMO_HOST", "0.0.0.0" if on_spaces else plain.host),
+        port=_number(environ, "SR_DEMO_PORT", plain.port),
+        queue_length=_number(environ, "SR_DEMO_QUEUE", plain.queue_length),
+    )
+
+
+def _number(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = environ.get(name, str(default)).strip()
+    if not text.isdecimal() or int(text) < 1:
+        raise BadInput(f"The environment variable {name} must be a positive whole number, not {text!r}.")
+    return int(text)

@@ -1,0 +1,106 @@
+"""Endpoints for programs: `/approaches`, `/upscale`, `/compare`. The same core as the page and the command line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from sr_demo.errors import SRError, unexpected
+from sr_demo.image import read, write_png
+from sr_demo.reports.evaluation import small_version
+from sr_demo.reports.listing import describe
+from sr_demo.reports.table import record
+from sr_demo.runner import Done, Failed, job_for
+from sr_demo.ui.compare_tab import Context
+from sr_demo.ui.source import PictureInput
+
+
+def add(context: Context) -> None:
+    """Add the endpoints to the page that is being built. Their components are not shown."""
+    endpoints = Endpoints(context)
+    gr.api(endpoints.approaches, api_name="approaches", queue=False)
+    with gr.Row(visible=False):
+        image = PictureInput(label="image", image_mode=None)
+        approach = gr.Textbox("rdn", label="approach")
+        names = gr.JSON(["bicubic", "rdn"], label="approaches")
+        options = gr.JSON({}, label="options")
+        test = gr.Checkbox(False, label="test_against_truth")
+        result, report = gr.File(label="result"), gr.JSON(label="report")
+        files = gr.File(label="results", file_count="multiple")
+        trigger = gr.Button("run")
+    lane: dict[str, Any] = {"concurrency_id": "compute", "concurrency_limit": 1}
+    trigger.click(endpoints.upscale, [image, approach, options], [result, report], api_name="upscale", **lane)
+    trigger.click(endpoints.compare, [image, names, test], [files, report], api_name="compare", **lane)
+
+
+class Endpoints:
+    """What programs can call. Errors come back as one sentence."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def approaches(self) -> list[dict]:  # type: ignore[type-arg] - Gradio derives the endpoint's type from it
+        """All approaches with their options and checkpoints: names, licences, sizes, sha256, available offline or not."""
+        return describe(self._context.approaches)
+
+    def upscale(
+        self, image: str, approach: str = "rdn", options: dict[str, Any] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        """Enlarge one picture four times.
+
+        image: a picture file. approach: ID or ID:CHECKPOINT, see /approaches. options: name -> value.
+        Returns the PNG and what was measured.
+        """
+        try:
+            job = job_for(self._context.approaches, approach, options or {})
+            result = self._context.runner.run(job, self._read(image))
+            target = self._context.store.new() / f"{job.key.replace(':', '-')}.png"
+            write_png(result.picture, target)
+            return str(target), record(result)
+        except Exception as exc:
+            raise _as_gradio(exc) from exc
+
+    def compare(
+        self, image: str, approaches: list[str] | None = None, test_against_truth: bool = False
+    ) -> tuple[list[str], dict[str, Any]]:
+        """Enlarge one picture with several approaches.
+
+        image: a picture file. approaches: list of ID or ID:CHECKPOINT. test_against_truth: shrink the picture first and
+        score against it. Returns the PNGs in order, and {"results": [...], "failures": [...]}: a failing approach does
+        not hide the others.
+        """
+        try:
+            jobs = [job_for(self._context.approaches, name) for name in approaches or ["bicubic", "rdn"]]
+            picture, truth = self._read(image), None
+            if test_against_truth:
+                picture, truth = small_version(picture, jobs[0].approach.scale, None)
+            folder = self._context.store.new()
+            files: list[str] = []
+            report: dict[str, Any] = {"results": [], "failures": []}
+            for happening in self._context.runner.compare(jobs, picture, truth):
+                if isinstance(happening, Done):
+                    target = folder / f"{happening.job.key.replace(':', '-')}.png"
+                    write_png(happening.result.picture, target)
+                    files.append(str(target))
+                    report["results"].append(record(happening.result))
+                elif isinstance(happening, Failed):
+                    report["failures"].append({"approach": happening.job.key, "message": happening.message})
+            return files, report
+        except Exception as exc:
+            raise _as_gradio(exc) from exc
+
+    def _read(self, image: str | None) -> Any:
+        if image is None:
+            raise SRError("There is no picture: send a file as `image`.")
+        picture = read(Path(image), self._context.limits)
+        return replace(picture, name=Path(image).name)
+
+
+def _as_gradio(exc: Exception) -> gr.Error:
+    """Our sentence, escaped (Gradio renders it as HTML); a bug becomes a reference."""
+    from html import escape
+
+    return gr.Error(escape(str(exc) if isinstance(exc, SRError) else unexpected(exc, "answering a program")))

@@ -1,0 +1,195 @@
+"""From a picture and a choice of methods to what the page shows, step by step while it is computed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from threading import Event
+
+import cv2
+import numpy as np
+
+from sr_demo.degrade import Realistic
+from sr_demo.image import Image, Picture, encode_png, readonly
+from sr_demo.metrics import LR_CONSISTENCY, PSNR_Y
+from sr_demo.reports import words
+from sr_demo.reports.bundle import Comparison, Shown, report_html, report_json, write_zip
+from sr_demo.reports.chart import Point, quality_against_time
+from sr_demo.reports.evaluation import small_version
+from sr_demo.reports.table import html_table
+from sr_demo.runner import Done, Failed, Job, Result, Runner, Working
+from sr_demo.ui.progress_list import ProgressList
+from sr_demo.ui.store import Store
+from sr_demo.ui.viewer import ViewerPicture, file_url
+
+_SHOWN_PIXELS = 40_000_000
+"""Browsers fail on very large pictures: beyond this a smaller copy is shown, and the download is whole."""
+_SECONDS_BETWEEN = 0.2
+"""Progress reaches the page at most this often."""
+_INVENTS = "may invent detail: do not measure in it"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What was asked for."""
+
+    picture: Picture
+    """The region to work on."""
+    jobs: Sequence[Job]
+    truth_known: bool
+    """True: shrink first, and score against the picture itself."""
+    realistic: Realistic | None = None
+    """How to damage it while shrinking; None for plain bicubic."""
+
+
+@dataclass
+class View:
+    """What the page shows of one comparison."""
+
+    progress: ProgressList
+    pictures: list[ViewerPicture] = field(default_factory=list)
+    shown: list[Shown] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    files: dict[str, Path] = field(default_factory=dict)
+    """Downloads, once everything has ended: "zip", "html", "json"."""
+    new_result: bool = True
+    """Whether pictures, table and chart changed since the last step."""
+
+    def table(self) -> str:
+        """The table of results as HTML."""
+        return html_table(self.results)
+
+    def chart(self) -> str:
+        """Quality against time as SVG; nothing for fewer than two results."""
+        column = PSNR_Y if any(r.scores.psnr_y is not None for r in self.results) else LR_CONSISTENCY
+        points = [
+            Point(r.job.title, max(r.seconds, 1e-3), value)
+            for r in self.results
+            if (value := getattr(r.scores, column.key)) is not None and value != float("inf")
+        ]
+        return quality_against_time(points, f"{column.title} in {column.unit}") if len(points) > 1 else ""
+
+
+def compare(runner: Runner, store: Store, task: Task, stop: Event) -> Iterator[View]:
+    """Run the task; yield the view whenever it is worth showing again. Raises SRError on what concerns the whole run."""
+    scale = task.jobs[0].approach.scale
+    folder = store.new()
+    view = View(ProgressList.of(task.jobs))
+    truth: Image | None = None
+    if task.truth_known:
+        small, truth = small_version(task.picture, scale, task.realistic)
+        whole = replace(small, rgb=truth)
+        _show(view, folder, "truth", "The truth", "your picture", whole, is_truth=True)
+        _show(view, folder, "input", "Input", f"the truth, {scale}x smaller", small)
+    else:
+        small = task.picture
+        _show(view, folder, "input", "Your picture", "as it came in", small)
+    yield view
+    last = time.monotonic()
+    for happening in runner.compare(task.jobs, small, truth, stop):
+        view.progress.take(happening)
+        view.new_result = isinstance(happening, Done)
+        if isinstance(happening, Done):
+            _add(view, folder, happening.result, truth)
+        elif isinstance(happening, Failed):
+            view.failures.append((happening.job.title, happening.message))
+        elif isinstance(happening, Working) and time.monotonic() - last < _SECONDS_BETWEEN:
+            continue
+        last = time.monotonic()
+        yield view
+    view.new_result = False
+    if view.results:
+        view.files = _downloads(view, task, small, folder)
+    yield view
+
+
+def _add(view: View, folder: Path, result: Result, truth: Image | None) -> None:
+    job = result.job
+    note = _INVENTS if job.approach.invents_with(job.checkpoint) else ""
+    view.results.append(result)
+    name = job.key.replace(":", "-")
+    difference = ""
+    if truth is not None:
+        file = folder / f"{name}_difference.png"
+        file.write_bytes(encode_png(_plain(_difference(result.picture.rgb, truth))))
+        difference = file_url(file)
+    _show(view, folder, name, job.title, words.scores_line(result.scores), result.picture, note, difference)
+    # The picture itself is on the disk now; keeping a dozen large results in memory would exhaust a small machine.
+    view.results[-1] = replace(result, picture=_outline(result.picture))
+
+
+def _show(
+    view: View, folder: Path, name: str, label: str, scores: str, picture: Picture, note: str = "",
+    difference_url: str = "", is_truth: bool = False,
+) -> None:  # fmt: skip
+    """Write a picture and add it to the view."""
+    height, width = picture.rgb.shape[:2]
+    file = folder / f"{name}.png"
+    file.write_bytes(encode_png(picture))
+    shown = file
+    if height * width > _SHOWN_PIXELS:
+        shown = folder / f"{name}_smaller.png"
+        ratio = (_SHOWN_PIXELS / (height * width)) ** 0.5
+        size = (int(width * ratio), int(height * ratio))
+        shown.write_bytes(encode_png(_plain(readonly(cv2.resize(picture.rgb, size, interpolation=cv2.INTER_AREA)))))
+        note = f"{note}; " if note else ""
+        note += "shown smaller here; the zip below holds it whole"
+    what = {"truth": "The true picture", "input": "The input"}.get(name, f"Result of {label}")
+    alt = f"{what}, {width} by {height} pixels"
+    view.shown.append(Shown(f"{label}: {scores}", file, alt))
+    view.pictures.append(
+        ViewerPicture(
+            id=name,
+            label=label,
+            scores=scores,
+            note=note,
+            url=file_url(shown),
+            difference_url=difference_url,
+            width=width,
+            height=height,
+            alt=alt,
+            truth=is_truth,
+        )
+    )
+
+
+def _difference(result: Image, truth: Image) -> Image:
+    """|result - truth|, the largest of the three colours, four times brighter, as gray."""
+    error = np.abs(result - truth).max(axis=2, keepdims=True)
+    return readonly(np.repeat(np.clip(error * np.float32(4), 0, 1), 3, axis=2))
+
+
+def _plain(image: Image) -> Picture:
+    return Picture(image, None, False, 8, None, "", ())
+
+
+def _outline(picture: Picture) -> Picture:
+    """The same size without the pixels: a view of a single zero."""
+    empty = np.broadcast_to(np.zeros(1, np.float32), picture.rgb.shape)
+    return replace(picture, rgb=empty, alpha=None)
+
+
+def _downloads(view: View, task: Task, small: Picture, folder: Path) -> dict[str, Path]:
+    height, width = small.rgb.shape[:2]
+    comparison = Comparison(task.picture.name, (width, height), _how(task), view.results, view.shown, view.failures)
+    files = {
+        "zip": folder / "super-resolution.zip",
+        "html": folder / "report.html",
+        "json": folder / "report.json",
+    }
+    write_zip(comparison, files["zip"])
+    files["html"].write_text(report_html(comparison), encoding="utf-8")
+    files["json"].write_text(report_json(comparison), encoding="utf-8")
+    return files
+
+
+def _how(task: Task) -> str:
+    if not task.truth_known:
+        return "Enlarged as it came in; there is no truth to compare with."
+    if task.realistic is None:
+        return "Made from the true picture by bicubic shrinking with antialiasing."
+    r = task.realistic
+    return f"Made from the true picture by realistic damage: {r}."

@@ -1,0 +1,63 @@
+"""One option, one Gradio control; and back from the controls' values to options."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from sr_demo.options import Control, Options, controls
+from sr_demo.spec import Approach
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A control on the page and the option it sets."""
+
+    owner: str
+    """Id of the approach (or another name for a group of options)."""
+    name: str
+    component: gr.components.Component
+
+
+def make(owner: str, kind: type[Options]) -> list[Bound]:
+    """Gradio controls for every option of `kind`, in the current layout context."""
+    return [Bound(owner, control.name, _component(control)) for control in controls(kind)]
+
+
+def accordions(approaches: Sequence[Approach]) -> list[Bound]:
+    """A closed accordion of controls for each approach that takes options."""
+    bound: list[Bound] = []
+    for approach in approaches:
+        if controls(approach.options):
+            with gr.Accordion(approach.title, open=False):
+                bound += make(approach.id, approach.options)
+    return bound
+
+
+def values(bound: Sequence[Bound], given: Sequence[Any]) -> dict[str, dict[str, Any]]:
+    """What the controls were set to: owner -> name -> value. Not validated: `options.build` does that."""
+    found: dict[str, dict[str, Any]] = {}
+    for control, value in zip(bound, given, strict=True):
+        found.setdefault(control.owner, {})[control.name] = value
+    return found
+
+
+def _component(control: Control) -> gr.components.Component:
+    if isinstance(control.default, bool):
+        return gr.Checkbox(control.default, label=control.label, info=control.help)
+    if control.choices:
+        return gr.Radio(list(control.choices), value=control.default, label=control.label, info=control.help)
+    if isinstance(control.default, str):
+        return gr.Textbox(control.default, label=control.label, info=control.help)
+    assert control.minimum is not None and control.maximum is not None
+    return gr.Slider(
+        control.minimum,
+        control.maximum,
+        value=control.default,
+        step=control.step or (1 if isinstance(control.default, int) else None),
+        label=control.label,
+        info=control.help,
+    )

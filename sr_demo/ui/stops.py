@@ -1,0 +1,35 @@
+"""One stop flag per browser session. It cannot live in Gradio's State, which deep-copies what it holds."""
+
+from __future__ import annotations
+
+from threading import Event, Lock
+
+
+class Stops:
+    """Stop flags by session. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._flags: dict[str, Event] = {}
+        self._lock = Lock()
+
+    def begin(self, session: str) -> Event:
+        """A fresh flag for a run of this session; a run that is still going is stopped."""
+        with self._lock:
+            self._set(session)
+            flag = self._flags[session] = Event()
+            return flag
+
+    def stop(self, session: str) -> None:
+        """Stop what this session runs, if anything."""
+        with self._lock:
+            self._set(session)
+
+    def end(self, session: str, flag: Event) -> None:
+        """Forget the flag of a finished run."""
+        with self._lock:
+            if self._flags.get(session) is flag:
+                del self._flags[session]
+
+    def _set(self, session: str) -> None:
+        if session in self._flags:
+            self._flags[session].set()

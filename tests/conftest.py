@@ -1,0 +1,73 @@
+"""What all tests share: no network, a cache folder of their own, small pictures."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sr_demo.image import Image, Picture, readonly
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+_SHARED = Path(__file__).resolve().parents[2] / "shared"
+_real_connect = socket.socket.connect
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Everything that is cached on disk goes to a folder of this test run, shared by its tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SR_DEMO_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_network() -> Iterator[None]:
+    """A connection that leaves this machine is a failure, not a slow success."""
+
+    def connect(self: socket.socket, address: object) -> None:
+        if isinstance(address, tuple) and address[0] not in {"127.0.0.1", "localhost", "::1"}:
+            raise AssertionError(f"a test tried to reach {address}")
+        _real_connect(self, address)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", connect)
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of test sets, or a skip that says why."""
+    folder = Path(os.environ.get("SR_DEMO_SHARED_DATA", str(_SHARED / "data")))
+    if not folder.is_dir():
+        pytest.skip(f"the test sets are not at {folder} (set SR_DEMO_SHARED_DATA)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_weights() -> Path:
+    """The folder of published checkpoints, or a skip that says why."""
+    folder = Path(os.environ.get("SR_DEMO_SHARED_WEIGHTS", str(_SHARED / "weights")))
+    if not folder.is_dir():
+        pytest.skip(f"the published checkpoints are not at {folder} (set SR_DEMO_SHARED_WEIGHTS)")
+    return folder
+
+
+def noise(height: int, width: int, seed: int = 0) -> Image:
+    """A smooth random picture (H, W, 3): noise on its own is nothing that super-resolution knows."""
+    from sr_demo.resize import resize
+
+    rng = np.random.default_rng(seed)
+    coarse = rng.random((max(height // 4, 1), max(width // 4, 1), 3), np.float32)
+    return resize(readonly(coarse), (height, width))
+
+
+def picture_of(rgb: Image, *, alpha: Image | None = None, gray: bool = False, bits: int = 8) -> Picture:
+    """A Picture around an array."""
+    return Picture(rgb, alpha, gray, bits, None, "test.png", ())  # type: ignore[arg-type]

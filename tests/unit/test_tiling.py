@@ -1,0 +1,91 @@
+"""Plans cover the picture exactly; tiles put together give the whole-picture result."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from sr_demo import tiling
+from sr_demo.errors import Cancelled
+from sr_demo.image import Image, readonly
+from sr_demo.progress import Progress
+from sr_demo.resize import resize
+from sr_demo.spec import Tiling
+from tests.conftest import noise
+
+
+@pytest.mark.parametrize("multiple_of", [1, 8, 16])
+@pytest.mark.parametrize("largest", [32, 50])
+def test_spans_cover_every_length_without_gap_or_overlap(largest: int, multiple_of: int) -> None:
+    for length in range(1, 201):
+        parts = tiling.spans(length, largest, 5, multiple_of)
+        assert [p.start for p in parts] == [0, *(p.stop for p in parts[:-1])]
+        assert parts[-1].stop == length
+        for p in parts:
+            assert 0 < p.stop - p.start <= largest
+            assert p.start % multiple_of == 0
+            assert (p.low, p.high) == (max(p.start - 5, 0), min(p.stop + 5, length)) or multiple_of > 1
+            assert p.low <= p.start < p.stop <= p.high <= length
+
+
+def test_the_split_is_even() -> None:
+    assert [p.stop - p.start for p in tiling.spans(1200, 1024, 0)] == [600, 600]
+
+
+def blurred(image: Image, progress: Progress) -> Image:
+    """A local operator with a receptive radius of 3 LR pixels."""
+    soft = cv2.blur(np.asarray(image), (7, 7), borderType=cv2.BORDER_REPLICATE)
+    return readonly(np.repeat(np.repeat(soft, 2, axis=0), 2, axis=1))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 5), (40, 40), (33, 129), (200, 3), (97, 101)])
+def test_tiled_equals_whole_when_the_halo_covers_the_receptive_field(size: tuple[int, int]) -> None:
+    image = noise(*size)
+    rule = Tiling("tiles", halo=3)
+    tiles = tiling.plan(*size, rule, 32)
+    joined = tiling.run(image, tiles, 2, 0, blurred, Progress())
+    np.testing.assert_allclose(joined, blurred(image, Progress()), atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (33, 129), (97, 101)])
+def test_blended_tiles_of_an_unchanged_picture_are_the_picture(size: tuple[int, int]) -> None:
+    """The weights of neighbouring tiles sum to one everywhere, corners included."""
+    image = noise(*size)
+    tiles = tiling.plan(*size, Tiling("tiles", halo=8, blend=6), 32)
+    joined = tiling.run(image, tiles, 1, 6, lambda part, progress: part, Progress())
+    np.testing.assert_allclose(joined, image, atol=1e-6)
+
+
+def test_a_blend_leaves_no_step_where_tiles_disagree() -> None:
+    image = readonly(np.full((64, 128, 3), 0.5, np.float32))
+    tiles = tiling.plan(64, 128, Tiling("tiles", halo=16, blend=16), 64)
+    levels = iter([0.0, 1.0])
+
+    def disagreeing(part: Image, progress: Progress) -> Image:
+        return readonly(np.full(part.shape, next(levels), np.float32))
+
+    row = tiling.run(image, tiles, 1, 16, disagreeing, Progress())[0, :, 0]
+    assert row[0] == 0
+    assert row[-1] == 1
+    assert np.abs(np.diff(row)).max() < 0.06
+
+
+def test_stop_takes_effect_before_the_next_tile() -> None:
+    from threading import Event
+
+    stop, seen = Event(), []
+
+    def upscale(part: Image, progress: Progress) -> Image:
+        seen.append(part.shape)
+        stop.set()
+        return resize(part, (part.shape[0] * 2, part.shape[1] * 2))
+
+    with pytest.raises(Cancelled):
+        tiling.run(noise(64, 64), tiling.plan(64, 64, Tiling("tiles"), 32), 2, 0, upscale, Progress(stop=stop))
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize(("budget", "side"), [(2**30, 512), (100 * 2**20, 240), (1, 32)])
+def test_the_tile_side_follows_the_memory_budget(budget: int, side: int) -> None:
+    assert tiling.side_for(Tiling("tiles", halo=40), 1024, budget) == side
