@@ -60,7 +60,7 @@ def resolution_chart(size: int) -> Image:
     for part in (_title, _star, _horizontal_lines, _vertical_lines, _edge, _text, _grays, _colours):
         part(sheet)
     small = sheet.canvas.reduce(factor)
-    return readonly(np.asarray(small, np.float32) / np.float32(255))
+    return readonly(np.divide(np.asarray(small), np.float32(255), dtype=np.float32))
 
 
 @cache

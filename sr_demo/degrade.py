@@ -89,4 +89,4 @@ def _jpeg(image: Image, quality: int) -> Image:
     Pillow.fromarray(quantise(image)).save(file, "JPEG", quality=quality, subsampling="4:2:0")
     file.seek(0)
     with JpegImagePlugin.JpegImageFile(file) as decoded:
-        return readonly(np.asarray(decoded, np.float32) / np.float32(255))
+        return readonly(np.divide(np.asarray(decoded), np.float32(255), dtype=np.float32))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -80,14 +80,17 @@ def decode(path: Path, limits: Limits) -> Decoded:
     with _translated(shown(path.name)):
         kind = check_file(path, limits)
         with path.open("rb") as file:
-            if kind == "TIFF" and tiff.is_deep(file):
-                return _from_tiff(file, limits)
+            deep = kind == "TIFF" and tiff.is_deep(file)
             file.seek(0)
-            return _from_pillow(file, kind, limits)
+            decoded = _from_tiff(file, limits) if deep else _from_pillow(file, kind, limits)
+        samples = decoded.samples
+        if samples.ndim != 3 or not 1 <= samples.shape[2] <= 4 or not samples.size:
+            raise ValueError(f"decoded to {samples.shape}")
+        return decoded
 
 
 @contextmanager
-def _translated(name: str) -> Iterator[None]:
+def _translated(name: str) -> Generator[None, None, None]:
     try:
         yield
     except _TROUBLE as exc:

@@ -34,7 +34,7 @@ def chunks(
     rows: Callable[[int, int], NDArray[Any]],
     width: int,
     height: int,
-    channels: Literal[1, 2, 3, 4],
+    channels: int,
     bits: Literal[8, 16],
     icc: bytes | None,
     level: int = LEVEL,
@@ -58,8 +58,8 @@ def chunks(
         raw = np.ascontiguousarray(raw).view(np.uint8).reshape(bottom - first, width * pixel)
         filtered = _filter(raw[top - first :], raw[0] if first < top else np.zeros_like(raw[0]), pixel)
         packer = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
-        packed = packer.compress(filtered) + packer.flush(zlib.Z_FINISH if bottom == height else zlib.Z_SYNC_FLUSH)
-        return packed, zlib.adler32(filtered), filtered.size
+        packed = packer.compress(filtered.data) + packer.flush(zlib.Z_FINISH if bottom == height else zlib.Z_SYNC_FLUSH)
+        return packed, zlib.adler32(filtered.data), filtered.size
 
     checksum = 1
     yield _chunk(b"IDAT", b"\x78\x01")

@@ -60,6 +60,8 @@ def read(file: IO[bytes], check: Callable[[int, int], None]) -> Page:
         samples, orientation = _decoded(page, file)
         extra = [int(kind) for kind in page.extrasamples[:1]]
         icc = page.tags.valueof(_ICC)
+    if samples.ndim != 3 or samples.shape[2] < colours:
+        raise ValueError(f"{colours} channels expected, decoded to {samples.shape}")
     samples, alpha = samples[..., :colours], samples[..., colours:]
     samples = _levels(samples, notes)
     if page.photometric == _MINISWHITE:
