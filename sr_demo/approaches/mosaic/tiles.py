@@ -1,0 +1,225 @@
+"""The tile mosaic: every piece of the picture is answered by the best piece of the memory, pasted four times as large.
+
+Legend: p = side of a piece in LR pixels; s = distance of pieces; R x C = grid of pieces.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sr_demo.approaches.mosaic import index as indexes
+from sr_demo.approaches.mosaic.memory import SCALE
+from sr_demo.approaches.mosaic.pieces import Described, Floats, Ints, Pieces, describe, positions
+from sr_demo.image import Image, readonly
+from sr_demo.progress import Progress
+
+_CANDIDATES = 32
+_BATCH = 2048
+_REACH = 2
+"""Neighbourhood in which repeats are avoided: this many pieces to each side."""
+_MOST_GAIN = 3.0
+_QUIET = 1 / 255
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Which memory answered where. All arrays are (R, C); place and distance as they were found."""
+
+    patch: int
+    step: int
+    """Piece (r, c) lies at (r s, c s) of the picture and covers p x p pixels."""
+    photo: Ints
+    y: Ints
+    x: Ints
+    """Photo number and corner in LR pixels of the shrunk photo."""
+    distance: Floats
+    """Squared distance of the features; 0 is a perfect match."""
+    rank: Ints
+    """0 where the nearest memory answered, more where variety passed over nearer ones."""
+    mean: Floats
+    """(R, C, 3) mean colour of the memory."""
+    deviation: Floats
+    """Deviation of the memory's luma."""
+    sources: tuple[str, ...]
+    """File names of the photos."""
+
+    @property
+    def distinct(self) -> int:
+        """How many different memories were used."""
+        places = np.stack([self.photo.ravel(), self.y.ravel(), self.x.ravel()])
+        return np.unique(places, axis=1).shape[1]
+
+
+def step_of(patch: int, overlap: int) -> int:
+    """Distance of pieces for an overlap in percent, at least one pixel."""
+    return max(round(patch * (100 - overlap) / 100), 1)
+
+
+def padded(image: Image, patch: int, step: int) -> Image:
+    """`image` continued by its last row and column until pieces fit exactly."""
+    extra = [_extra(length, patch, step) for length in image.shape[:2]]
+    if extra == [0, 0]:
+        return image
+    return np.pad(image, ((0, extra[0]), (0, extra[1]), (0, 0)), mode="edge")
+
+
+def _extra(length: int, patch: int, step: int) -> int:
+    return patch - length if length <= patch else -(length - patch) % step
+
+
+def answer(
+    image: Image, pieces: Pieces, step: int, variety: float, seed: int, progress: Progress
+) -> tuple[Answers, Described]:
+    """The memory that answers each piece of `image` (padded to fit), and what is known of the picture's own pieces."""
+    patch = pieces.patch
+    y, x = positions(image.shape[0], image.shape[1], patch, step)
+    own = describe(image, y, x, patch)
+    grid = ((image.shape[0] - patch) // step + 1, (image.shape[1] - patch) // step + 1)
+    k = min(_CANDIDATES if variety > 0 else 1, len(pieces.photo))
+    distances, numbers = np.empty((len(y), k), np.float32), np.empty((len(y), k), np.int64)
+    for start in range(0, len(y), _BATCH):
+        progress(start / len(y), f"asking the memory, {start} of {len(y)} pieces")
+        part = slice(start, start + _BATCH)
+        distances[part], numbers[part] = indexes.search(pieces.index, own.features[part], k)
+    rank = _vary(distances, numbers, pieces, step, variety, seed, grid)
+    row = np.arange(len(y))
+    chosen = numbers[row, rank]
+    answers = Answers(
+        patch, step,
+        pieces.photo[chosen].reshape(grid), pieces.y[chosen].reshape(grid), pieces.x[chosen].reshape(grid),
+        np.maximum(distances[row, rank], 0).reshape(grid), rank.astype(np.int32).reshape(grid),
+        pieces.mean[chosen].reshape(*grid, 3), pieces.deviation[chosen].reshape(grid), pieces.sources,
+    )  # fmt: skip
+    return answers, own
+
+
+def _vary(
+    distances: Floats, numbers: NDArray[np.int64], pieces: Pieces, step: int, variety: float, seed: int,
+    grid: tuple[int, int],
+) -> NDArray[np.int64]:  # fmt: skip
+    """Rank of the candidate chosen for each piece, (n,).
+
+    A candidate pays for every neighbour that shows nearly the same place of the same photo: at variety 1 one repeat
+    costs as much as the whole spread between the best and the last candidate. Pieces that are further apart than the
+    neighbourhood cannot disturb each other, so each of nine interleaved classes is decided at once.
+    """
+    n, k = distances.shape
+    if k == 1:
+        return np.zeros(n, np.int64)
+    spread = np.maximum(distances[:, -1:] - distances[:, :1], 1e-6)
+    # The seed moves costs by less than a hundredth of the spread: it only decides between nearly equal pieces.
+    jitter = np.random.default_rng(seed).random((n, k), np.float32) * 0.01
+    cost = distances + spread * jitter * (distances > distances[:, :1])
+    photo, y, x = pieces.photo[numbers], pieces.y[numbers], pieces.x[numbers]
+    taken = np.full((3, grid[0] + 2 * _REACH, grid[1] + 2 * _REACH), -1, np.int32)
+    rank = np.zeros(n, np.int64)
+    side = _REACH + 1
+    for first in range(side * side):
+        r, c = np.meshgrid(
+            np.arange(first // side, grid[0], side), np.arange(first % side, grid[1], side), indexing="ij"
+        )
+        r, c = r.ravel(), c.ravel()
+        if not len(r):
+            continue
+        i = r * grid[1] + c
+        repeats = _repeats(taken, (photo[i], y[i], x[i]), r, c, pieces.patch, step)
+        rank[i] = np.argmin(cost[i] + variety * spread[i] * repeats, axis=1)
+        taken[:, r + _REACH, c + _REACH] = photo[i, rank[i]], y[i, rank[i]], x[i, rank[i]]
+    return rank
+
+
+def _repeats(
+    taken: Ints, candidates: tuple[Ints, Ints, Ints], r: NDArray[np.int64], c: NDArray[np.int64], patch: int, step: int
+) -> NDArray[np.int32]:
+    """For each candidate (n, k): how many neighbours already show the same place.
+
+    A neighbour that shows the photo shifted just as the picture is shifted continues it: that is no repeat.
+    """
+    photo, y, x = candidates
+    count = np.zeros(photo.shape, np.int32)
+    for dr in range(-_REACH, _REACH + 1):
+        for dc in range(-_REACH, _REACH + 1):
+            if dr == dc == 0:
+                continue
+            other, oy, ox = taken[:, r + dr + _REACH, c + dc + _REACH][..., None]
+            down, right = oy - y, ox - x
+            near = (np.abs(down) < patch / 2) & (np.abs(right) < patch / 2)
+            continues = (np.abs(down - dr * step) <= 1) & (np.abs(right - dc * step) <= 1)
+            count += (other == photo) & near & ~continues
+    return count
+
+
+def feather(patch: int, step: int) -> Floats:
+    """Weights along one side of a pasted piece, (4p,): sin² up and down over the overlap (a Hann window's flanks)."""
+    side, ramp = patch * SCALE, (patch - step) * SCALE
+    if ramp == 0:
+        return np.ones(side, np.float32)
+    t = (np.arange(side) + 0.5) / ramp
+    rise = np.sin(np.pi / 2 * np.clip(t, 0, 1)) ** 2
+    return (rise * rise[::-1]).astype(np.float32)
+
+
+def paste(answers: Answers, own: Described, pieces: Pieces, colour: float, progress: Progress) -> Image:
+    """The pasted mosaic, (4 (R s + p - s), 4 (C s + p - s), 3). Weights of overlapping pieces sum to one."""
+    rows, columns = answers.photo.shape
+    side, stride = answers.patch * SCALE, answers.step * SCALE
+    weight = feather(answers.patch, answers.step)
+    gain, shift = _transfer(answers, own, colour)
+    every = -(-side // stride)
+    out = np.zeros(((rows - 1) * stride + side, (columns - 1) * stride + side, 3), np.float32)
+    band = np.zeros((side, (columns + 2 * every) * stride, 3), np.float32)
+    for r in range(rows):
+        progress(r / rows, "pasting")
+        patches = _gather(answers, pieces, r).astype(np.float32)
+        patches *= gain[r, :, None, None, None] / 255
+        patches += shift[r, :, None, None, :]
+        patches *= (weight[:, None] * weight[None, :])[..., None]
+        band[:] = 0
+        for phase in range(every):
+            # Pieces `every` columns apart do not overlap: they are added in one go.
+            apart = patches[phase::every]
+            span = every * stride
+            place = band[:, phase * stride : phase * stride + len(apart) * span]
+            place = place.reshape(side, len(apart), span, 3)
+            place[:, :, :side] += apart.transpose(1, 0, 2, 3)
+        out[r * stride : r * stride + side] += band[:, : out.shape[1]]
+    _normalise(out, weight, rows, columns, stride)
+    return readonly(np.clip(out, 0, 1, out=out))
+
+
+def _gather(answers: Answers, pieces: Pieces, r: int) -> NDArray[np.uint8]:
+    side = answers.patch * SCALE
+    corners = zip(answers.photo[r].tolist(), answers.y[r].tolist(), answers.x[r].tolist(), strict=True)
+    return np.stack(
+        [pieces.hr[i][y * SCALE : y * SCALE + side, x * SCALE : x * SCALE + side] for i, y, x in corners]
+    )  # fmt: skip
+
+
+def _transfer(answers: Answers, own: Described, colour: float) -> tuple[Floats, Floats]:
+    """Gain (R, C) and shift (R, C, 3) that give a piece the mean colour and deviation of its place.
+
+    Mean and deviation transfer (Reinhard et al. 2001, "Color transfer between images"), with one gain for all colours,
+    so that hues inside a piece stay; `colour` moves from the piece as it is (0) to the full transfer (1).
+    """
+    grid = answers.photo.shape
+    wanted, mean = own.deviation.reshape(grid), own.mean.reshape(*grid, 3)
+    full = np.minimum((wanted + _QUIET) / (answers.deviation + _QUIET), _MOST_GAIN)
+    gain = 1 + colour * (full - 1)
+    target = answers.mean + colour * (mean - answers.mean)
+    return gain.astype(np.float32), (target - gain[..., None] * answers.mean).astype(np.float32)
+
+
+def _normalise(out: Image, weight: Floats, rows: int, columns: int, stride: int) -> None:
+    """Divide by the sum of weights, which is separable."""
+    sums: list[Floats] = []
+    for count, length in ((rows, out.shape[0]), (columns, out.shape[1])):
+        total = np.zeros(length, np.float32)
+        for i in range(count):
+            total[i * stride : i * stride + len(weight)] += weight
+        sums.append(np.reciprocal(total))
+    out *= sums[1][None, :, None]
+    for top in range(0, len(out), 256):
+        out[top : top + 256] *= sums[0][top : top + 256, None, None]
