@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -113,11 +114,13 @@ def write_png(picture: Picture, path: Path, level: int = png.LEVEL) -> None:
                 file.write(piece)
         os.replace(part, path)
     except OSError as exc:
-        part.unlink(missing_ok=True)
         raise StorageError(
             f"The picture could not be written to {path.parent}: {exc.strerror or exc}. "
             "Choose another folder, or make room there."
         ) from exc
+    finally:
+        with suppress(OSError):
+            part.unlink()
 
 
 def _png(picture: Picture, level: int) -> Iterator[bytes]:

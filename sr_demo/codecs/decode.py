@@ -39,6 +39,8 @@ log = logging.getLogger("sr_demo")
 
 Samples = NDArray[Any]
 _ORIENTATION = 0x0112
+_GRAY_ALPHA = 4
+"""PNG colour type."""
 # Called directly, not through `Pillow.open`: the kind is known, no other decoder shall try, and Pillow's own limit on
 # pixels (a global with its own wording) does not come before ours.
 _PLUGINS: dict[Kind, type[ImageFile]] = {
@@ -106,7 +108,7 @@ def _from_pillow(file: IO[bytes], kind: Kind, limits: Limits) -> Decoded:
         frames = getattr(picture, "n_frames", 1)
         if frames > 1 and kind != "HEIF":  # HEIF opens at the picture that the file calls its main one
             decoded.notes.append(f"The first of {frames} {'pages' if kind == 'TIFF' else 'frames'} is used.")
-        if kind == "PNG" and _png_bits(file) == 16:
+        if kind == "PNG" and _png_header(file)[0] == 16:
             samples = _deep_png(file, picture)
             picture.load()  # for EXIF data that stand behind the pixels
         else:
@@ -142,12 +144,13 @@ def _plugin(kind: Kind) -> type[ImageFile]:
     return HeifImageFile
 
 
-def _png_bits(file: IO[bytes]) -> int:
+def _png_header(file: IO[bytes]) -> tuple[int, int]:
+    """Bits per channel and colour type, from IHDR; the file stays where it is."""
     place = file.tell()
     file.seek(24)
-    bits = file.read(1)[0]
+    bits, colour_type = file.read(2)
     file.seek(place)
-    return bits
+    return bits, colour_type
 
 
 def _deep_png(file: IO[bytes], picture: ImageFile) -> Samples:
@@ -163,7 +166,7 @@ def _deep_png(file: IO[bytes], picture: ImageFile) -> Samples:
     if read.ndim == 2:
         hidden = picture.info.get("transparency")
         return _with_key(read, hidden) if isinstance(hidden, int) else read[..., None]
-    if picture.mode == "LA" or (picture.mode == "RGBA" and _is_gray(read)):
+    if _png_header(file)[1] == _GRAY_ALPHA:  # Pillow calls it RGBA
         return np.ascontiguousarray(read[..., [0, 3]])
     return np.ascontiguousarray(read[..., [2, 1, 0, 3][: read.shape[2]]])
 

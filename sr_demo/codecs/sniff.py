@@ -20,7 +20,6 @@ _PICTURES: tuple[tuple[bytes, Kind], ...] = (
     (b"MM\0*", "TIFF"),
     (b"II+\0", "TIFF"),
     (b"MM\0+", "TIFF"),
-    (b"BM", "BMP"),
     (b"GIF87a", "GIF"),
     (b"GIF89a", "GIF"),
 )
@@ -35,6 +34,7 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
     (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
     (b"\x1aE\xdf\xa3", "a video"),
 )
+_BMP_HEADERS = {size.to_bytes(4, "little") for size in (12, 16, 40, 52, 56, 64, 108, 124)}
 _HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _AVIF = {b"avif", b"avis"}
 
@@ -95,6 +95,9 @@ def _kind(head: bytes) -> Kind | None:
     for magic, kind in _PICTURES:
         if head.startswith(magic):
             return kind
+    # "BM" alone also begins texts: the header's own size decides.
+    if head[:2] == b"BM" and head[14:18] in _BMP_HEADERS:
+        return "BMP"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"
     brands = _brands(head)

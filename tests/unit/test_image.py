@@ -161,6 +161,29 @@ def test_16_bit_png_keeps_16_bits(tmp_path, channels):
         assert np.array_equal(picture.alpha, array[..., -1].astype(np.float32) / np.float32(65535))
 
 
+@pytest.mark.parametrize(("array", "hidden"), [(GRAY8, int(GRAY8[2, 3])), (RGB8, tuple(int(v) for v in RGB8[2, 3]))])
+def test_one_value_that_stands_for_transparent(tmp_path, array, hidden):
+    picture = read(save(array, tmp_path / "a.png", transparency=hidden))
+    assert picture.alpha is not None
+    assert picture.alpha[2, 3] == 0
+    assert picture.gray == (array.ndim == 2)
+    assert np.array_equal(picture.rgb[picture.alpha > 0], unit(array)[picture.alpha > 0])
+
+
+def test_16_bit_rgba_that_looks_gray_stays_rgb(tmp_path):
+    array = rng.integers(1, 65536, (4, 4, 1), dtype=np.uint16).repeat(4, 2)
+    (tmp_path / "a.png").write_bytes(deep_png(array))
+    assert not read(tmp_path / "a.png").gray
+
+
+def test_camera_raw_is_named(tmp_path):
+    tifffile.imwrite(tmp_path / "a.dng", RGB8, extratags=[(50706, 1, 4, (1, 4, 0, 0), True)])
+    with pytest.raises(
+        BadInput, match=r"^This is a camera raw file \(DNG\). Develop it first, and export it as TIFF, PNG"
+    ):
+        read(tmp_path / "a.dng")
+
+
 def test_16_bit_gray_png_with_a_transparent_value(tmp_path):
     array = np.array([[[7], [900], [65535]]], np.uint16)
     (tmp_path / "a.png").write_bytes(deep_png(array, chunk(b"tRNS", struct.pack(">H", 7))))
@@ -427,6 +450,7 @@ REFUSED = [
     (SVG, "photo.png is not a picture made of pixels but an SVG drawing: export it as PNG at the size you need. "
      + CHOOSE),
     (b"\n<!DOCTYPE html><p>404", f"photo.png is not a picture but a web page. {CHOOSE}"),
+    (b"BMW is a car", f"photo.png is not a picture but a text file. {CHOOSE}"),
     (b"%PDF-1.7 \x80", f"photo.png is not a picture this app reads but a PDF document. {CHOOSE}"),
     (b"8BPS\0\1", f"photo.png is not a picture this app reads but a Photoshop document. {CHOOSE}"),
     (b"\0\0\0\x18ftypisom\0\0\0\0mp42", f"photo.png is not a picture but a video or a camera raw file. {CHOOSE}"),
@@ -561,8 +585,36 @@ def test_round_trip_is_exact(tmp_path, monkeypatch, bits, gray, alpha, icc):
     assert (again.alpha is None) == (picture.alpha is None)
     assert again.alpha is None or np.array_equal(again.alpha, picture.alpha)
     assert (again.gray, again.bits, again.icc) == (gray, bits, picture.icc)
-    # libpng in OpenCV checks every checksum, too.
     assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) is not None
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_every_checksum_is_right(monkeypatch):
+    monkeypatch.setattr(png, "_BAND", 1000)
+    data, packed = encode_png(made(8, False, False)), b""
+    place = 8
+    while place < len(data):
+        length, kind = struct.unpack(">I4s", data[place : place + 8])
+        body, place = data[place + 8 : place + 8 + length], place + 12 + length
+        assert struct.unpack(">I", data[place - 4 : place])[0] == zlib.crc32(kind + body)
+        packed += body if kind == b"IDAT" else b""
+    unpacker = zlib.decompressobj()
+    assert len(unpacker.decompress(packed)) == 61 * (1 + 47 * 3)
+    assert unpacker.eof, "the Adler-32 of the joined bands is checked here: decoders let a wrong one pass"
+    assert unpacker.unused_data == b""
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch):
+    def full(*_):
+        yield b"begun"
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(png, "chunks", full)
+    with pytest.raises(
+        StorageError, match=r"could not be written to .*: No space left on device. Choose another folder"
+    ):
+        write_png(made(8, False, False), tmp_path / "a.png")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_values_are_rounded_and_clipped():
