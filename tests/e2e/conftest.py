@@ -1,0 +1,128 @@
+"""A real browser, a real Gradio server, and the promise that pages stay quiet: no errors, no foreign requests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import gradio as gr
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+OpenPage = Callable[..., Page]
+Serve = Callable[..., str]
+
+
+def _chromium() -> str:
+    """Path of the browser. Without one the tests are skipped, but not in CI: there they would be green for nothing."""
+    default = "/usr/bin/chromium"
+    path = os.environ.get("SR_DEMO_CHROMIUM") or (default if os.path.exists(default) else shutil.which("chromium"))
+    if path and os.path.exists(path):
+        return path
+    reason = "no Chromium: install Debian's package chromium or set SR_DEMO_CHROMIUM to its path"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = _chromium()
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def serve() -> Iterator[Serve]:
+    """`serve(blocks, **launch_arguments) -> url`: launched on a free port, closed after the module's last test."""
+    running: list[gr.Blocks] = []
+
+    def launch(blocks: gr.Blocks, **launch_arguments: Any) -> str:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        arguments = {
+            "server_name": "127.0.0.1",
+            "server_port": port,
+            "enable_monitoring": False,
+            "ssr_mode": False,
+            "share": False,
+            "inbrowser": False,
+            "quiet": True,
+            **launch_arguments,
+            "prevent_thread_lock": True,
+        }
+        blocks.launch(**arguments)
+        running.append(blocks)
+        return f"http://127.0.0.1:{port}/"
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
+        yield launch
+        for blocks in running:
+            blocks.close(verbose=False)
+
+
+class _Watch:
+    """What went wrong on a page, in words."""
+
+    def __init__(self, page: Page) -> None:
+        self.complaints: list[str] = []
+        page.on("console", lambda m: self.complaints.append(f"console: {m.text}") if m.type == "error" else None)
+        page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
+        page.on("requestfailed", self._failed)
+        page.on("request", self._foreign)
+
+    def _failed(self, request: Request) -> None:
+        # The browser itself gives up the server's event stream when a page is closed or an event has ended.
+        if request.failure != "net::ERR_ABORTED":
+            self.complaints.append(f"failed: {request.url} ({request.failure})")
+
+    def _foreign(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme not in ("data", "blob", "about") and parts.hostname != "127.0.0.1":
+            self.complaints.append(f"request to another host: {request.url}")
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[OpenPage]:
+    """`open_page(url, width=1280, height=900, dark=False, phone=False) -> page`, loaded.
+
+    At the end of the test no page may have logged an error, lost a request, or asked any host but 127.0.0.1.
+    """
+    contexts: list[BrowserContext] = []
+    watches: list[_Watch] = []
+
+    def open_one(url: str, width: int = 1280, height: int = 900, dark: bool = False, phone: bool = False) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            is_mobile=phone,
+            has_touch=phone,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        watches.append(_Watch(page))
+        page.goto(url, wait_until="load")
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert [complaint for watch in watches for complaint in watch.complaints] == []

@@ -1,0 +1,481 @@
+"""The comparison viewer in a real browser: one view for all pictures, kept while further results arrive."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
+from skimage import data
+
+from sr_demo.ui.viewer import ViewerPicture, file_url, viewer, viewer_value
+
+from .conftest import OpenPage, Serve
+
+pytestmark = pytest.mark.e2e
+
+SIDE = 512
+HOSTILE = "<img src=x onerror=\"document.title='taken over'\">"
+NAMES = ["Your picture", "Bicubic", "RDN", HOSTILE]
+
+
+def _write(image: np.ndarray, folder: Path, name: str) -> str:
+    file = folder / name
+    Image.fromarray(image).save(file, compress_level=1)
+    return file_url(file)
+
+
+def _pictures(folder: Path, scene: str, count: int) -> list[ViewerPicture]:
+    """The scene itself and `count - 1` coarser versions of it, as an approach would return them."""
+    truth = np.asarray(Image.fromarray(getattr(data, scene)()).resize((SIDE, SIDE)))
+    made = []
+    for index in range(count):
+        coarse = truth[:: index + 1, :: index + 1]
+        image = np.asarray(Image.fromarray(coarse).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+        difference = np.abs(image.astype(int) - truth).clip(0, 63).astype(np.uint8) * 4
+        label = NAMES[index] if index < len(NAMES) else f"Method {index} with a rather long name, published checkpoint"
+        made.append(
+            ViewerPicture(
+                id=f"method-{index}",
+                label=label,
+                scores=f"{32 - index}.00 dB  0.900" if index else "",
+                note="may invent detail: do not measure in it" if index == 2 else "",
+                url=_write(image, folder, f"{scene} {index}.png"),
+                difference_url=_write(difference, folder, f"{scene} {index} d.png") if index else "",
+                width=SIDE,
+                height=SIDE,
+                alt=f"Result of {label}, {SIDE} by {SIDE} pixels",
+                truth=index == 0,
+            )
+        )
+    return made
+
+
+@pytest.fixture(scope="module")
+def url(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("pictures")
+    astronaut, cat = _pictures(folder, "astronaut", 12), _pictures(folder, "cat", 3)
+    values = {"One": astronaut[:1], "Three": astronaut[:3], "Four": astronaut[:4], "Twelve": astronaut, "Cat": cat}
+    with gr.Blocks(analytics_enabled=False) as page:
+        first = viewer("Nothing here yet.", elem_id="first")
+        viewer("Another viewer.", elem_id="second")
+        for name, pictures in values.items():
+            button = gr.Button(f"Show {name}")
+            button.click(lambda shown=pictures: viewer_value(shown), outputs=first, show_progress="hidden")
+    return serve(page, allowed_paths=[str(folder)])
+
+
+def _show(page: Page, name: str) -> Locator:
+    page.get_by_role("button", name=f"Show {name}", exact=True).click()
+    view = page.locator("#first .srv")
+    count = {"One": 1, "Three": 3, "Four": 4, "Twelve": 12, "Cat": 3}[name]
+    expect(view.locator("figure.srv-pane")).to_have_count(count)
+    return view
+
+
+def _press(view: Locator, name: str) -> None:
+    view.get_by_role("button", name=name, exact=True).click()
+
+
+def _pictures_in_grid(view: Locator) -> Locator:
+    return view.locator(".srv-grid .srv-stage > .srv-layer > img")
+
+
+def _transform(picture: Locator) -> str:
+    return picture.evaluate("node => getComputedStyle(node).transform")
+
+
+def _expect_one_view(view: Locator, level: str) -> str:
+    """All panes show the same spot in the same size; -> their transform."""
+    expect(view.locator(".srv-level")).to_have_text(level)
+    pictures = _pictures_in_grid(view)
+    shared = _transform(pictures.first)
+    for index in range(pictures.count()):
+        expect(pictures.nth(index)).to_have_css("transform", shared)
+    return shared
+
+
+def _middle(stage: Locator) -> tuple[float, float]:
+    stage.scroll_into_view_if_needed()
+    box = stage.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def _drag(page: Page, start: tuple[float, float], dx: float, dy: float) -> None:
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move(start[0] + dx / 2, start[1] + dy / 2)
+    page.mouse.move(start[0] + dx, start[1] + dy)
+    page.mouse.up()
+
+
+def test_without_pictures_one_sentence_is_shown(url: str, open_page: OpenPage):
+    page = open_page(url)
+    expect(page.locator("#first .srv-empty")).to_have_text("Nothing here yet.")
+    expect(page.locator("#first .srv-bar")).to_be_hidden()
+
+
+def test_all_panes_share_one_zoom_and_position(url: str, open_page: OpenPage):
+    page = open_page(url)
+    view = _show(page, "Three")
+    _press(view, "4×")
+    before = _expect_one_view(view, "400 %")
+    assert before.startswith("matrix(4, 0, 0, 4,")
+    expect(_pictures_in_grid(view).nth(2)).to_have_css("image-rendering", "pixelated")
+
+    _drag(page, _middle(view.locator(".srv-stage").nth(1)), 40, -30)
+    expect(_pictures_in_grid(view).first).not_to_have_css("transform", before)
+    x, y = (float(part) for part in before[:-1].split(",")[-2:])
+    assert _expect_one_view(view, "400 %") == f"matrix(4, 0, 0, 4, {x + 40:.0f}, {y - 30:.0f})"
+
+    _press(view, "1:1")
+    _expect_one_view(view, "100 %")
+    expect(view.get_by_role("button", name="1:1", exact=True)).to_have_attribute("aria-pressed", "true")
+    expect(_pictures_in_grid(view).first).to_have_css("image-rendering", "auto")
+
+
+def test_the_wheel_belongs_to_the_page_until_the_viewer_is_clicked(url: str, open_page: OpenPage):
+    page = open_page(url, height=500)
+    view = _show(page, "Three")
+    level = view.locator(".srv-level")
+    fitted = level.inner_text()
+    x, y = _middle(view.locator(".srv-stage").first)
+    page.mouse.move(x, y)
+    page.evaluate("window.scrollTo(0, 0)")
+    page.mouse.wheel(0, 120)
+    page.wait_for_function("window.scrollY > 0")
+    expect(level).to_have_text(fitted)
+
+    x, y = _middle(view.locator(".srv-stage").first)
+    page.mouse.click(x, y)
+    expect(view.locator(".srv-hint")).to_contain_text("Esc")
+    page.mouse.wheel(0, -240)
+    expect(level).not_to_have_text(fitted)
+    page.keyboard.press("0")
+    expect(level).to_have_text(fitted)
+    page.keyboard.press("Escape")
+    expect(view.locator(".srv-hint")).to_contain_text("Click a picture")
+
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -240)
+    page.keyboard.up("Control")
+    expect(level).not_to_have_text(fitted)
+
+
+def test_the_wheel_zooms_at_the_pointer(url: str, open_page: OpenPage):
+    page = open_page(url)
+    view = _show(page, "Three")
+    stage = view.locator(".srv-stage").first
+    x, y = _middle(stage)
+    box = stage.bounding_box()
+    assert box is not None
+    at = (x - box["width"] / 4, y - box["height"] / 4)
+    under = f"""node => {{ const box = node.getBoundingClientRect();
+        return [({at[0]} - box.left) / box.width, ({at[1]} - box.top) / box.height]; }}"""
+    before = _pictures_in_grid(view).first.evaluate(under)
+    page.mouse.click(*at)
+    page.mouse.wheel(0, -200)
+    page.mouse.wheel(0, -200)
+    expect(view.locator(".srv-level")).not_to_have_text("76 %")
+    after = _pictures_in_grid(view).first.evaluate(under)
+    assert after == pytest.approx(before, abs=0.01)
+
+
+def test_a_further_result_disturbs_nothing(url: str, open_page: OpenPage):
+    page = open_page(url)
+    view = _show(page, "Three")
+    _press(view, "2×")
+    before = _expect_one_view(view, "200 %")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.url.endswith(".png") else None)
+    _pictures_in_grid(view).first.evaluate("node => { node.dataset.kept = 'yes'; }")
+
+    view = _show(page, "Four")
+    expect(_pictures_in_grid(view).nth(3)).to_have_js_property("naturalWidth", SIDE)
+    expect(_pictures_in_grid(view).first).to_have_attribute("data-kept", "yes")
+    assert [address.rsplit("/", 1)[1] for address in asked] == ["astronaut%203.png"]
+    after = _expect_one_view(view, "200 %")
+    assert after[: len("matrix(2, 0, 0, 2")] == before[: len("matrix(2, 0, 0, 2")]
+
+    view.get_by_role("button", name="Bicubic", exact=True).click()
+    view.get_by_role("button", name="RDN", exact=True).click()
+    _show(page, "Twelve")
+    expect(view.locator(".srv-two")).to_be_visible()
+    expect(view.locator(".srv-side .srv-name")).to_have_text(["Bicubic", "RDN"])
+    expect(view.locator(".srv-level")).to_have_text("200 %")
+
+
+def test_a_new_comparison_starts_fitted(url: str, open_page: OpenPage):
+    page = open_page(url)
+    view = _show(page, "Three")
+    _press(view, "4×")
+    _expect_one_view(view, "400 %")
+    page.get_by_role("button", name="Show Cat", exact=True).click()
+    expect(view.get_by_role("button", name="Fit", exact=True)).to_have_attribute("aria-pressed", "true")
+
+
+def test_slider_by_mouse_and_by_keyboard(url: str, open_page: OpenPage):
+    page = open_page(url)
+    view = _show(page, "Three")
+    _press(view, "Compare two")
+    divider = view.get_by_role("slider")
+    expect(divider).to_have_attribute("aria-valuenow", "50")
+    expect(view.locator(".srv-grid")).to_be_hidden()
+
+    stage = view.locator(".srv-two .srv-stage").bounding_box()
+    assert stage is not None
+    _drag(page, _middle(divider), stage["width"] / 4, 0)
+    expect(divider).to_have_attribute("aria-valuenow", "75")
+    expect(divider).to_have_attribute("aria-valuetext", "75 percent Your picture, 25 percent Bicubic")
+    clip = view.locator(".srv-two .srv-stage > .srv-layer").nth(1)
+    expect(clip).to_have_css("clip-path", re.compile(r"inset\(0px 0px 0px \d+(\.\d+)?px\)"))
+
+    divider.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(divider).to_have_attribute("aria-valuenow", "74")
+    page.keyboard.press("Shift+ArrowLeft")
+    expect(divider).to_have_attribute("aria-valuenow", "64")
+    page.keyboard.press("Home")
+    expect(divider).to_have_attribute("aria-valuenow", "0")
+
+    view.get_by_label("Picture on the right, B").select_option(label="RDN")
+    expect(view.locator(".srv-side .srv-name")).to_have_text(["Your picture", "RDN"])
+    _press(view, "Swap")
+    expect(view.locator(".srv-side .srv-name")).to_have_text(["RDN", "Your picture"])
+    _press(view, "2×")
+    pictures = view.locator(".srv-two .srv-stage > .srv-layer > img")
+    expect(view.locator(".srv-level")).to_have_text("200 %")
+    expect(pictures.nth(1)).to_have_css("transform", _transform(pictures.first))
+    _press(view, "All")
+    _expect_one_view(view, "200 %")
+
+
+def test_two_names_chosen_in_the_grid_are_compared(url: str, open_page: OpenPage):
+    page = open_page(url)
+    view = _show(page, "Three")
+    name = view.get_by_role("button", name="RDN", exact=True)
+    name.click()
+    marked = view.get_by_role("button", name="A RDN", exact=True)
+    expect(marked).to_have_attribute("aria-pressed", "true")
+    marked.click()
+    expect(name).to_have_attribute("aria-pressed", "false")
+    name.click()
+    _press(view, "Your picture")
+    expect(view.locator(".srv-side .srv-name")).to_have_text(["RDN", "Your picture"])
+    expect(view.get_by_role("slider")).to_be_focused()
+
+
+def test_the_lens_magnifies_the_same_spot_everywhere(url: str, open_page: OpenPage):
+    page = open_page(url)
+    view = _show(page, "Three")
+    lenses = view.locator(".srv-grid .srv-lens")
+    expect(lenses.first).to_be_hidden()
+    _press(view, "Lens")
+    x, y = _middle(view.locator(".srv-stage").nth(1))
+    page.mouse.move(x + 20, y + 10)
+    page.mouse.move(x + 30, y + 20)
+    for index in range(3):
+        expect(lenses.nth(index)).to_be_visible()
+    magnified = view.locator(".srv-grid .srv-lens img")
+    shared = _transform(magnified.first)
+    assert shared.startswith("matrix(2, 0, 0, 2,")
+    for index in range(3):
+        expect(magnified.nth(index)).to_have_css("transform", shared)
+        expect(lenses.nth(index)).to_have_css("transform", _transform(lenses.first))
+    page.mouse.move(x, 2)
+    expect(lenses.first).to_be_hidden()
+
+
+def test_difference_to_the_truth(url: str, open_page: OpenPage):
+    page = open_page(url)
+    view = _show(page, "One")
+    toggle = view.get_by_role("button", name="Difference to the truth", exact=True)
+    expect(toggle).to_be_hidden()
+    _show(page, "Three")
+    toggle.click()
+    expect(toggle).to_have_attribute("aria-pressed", "true")
+    pictures = _pictures_in_grid(view)
+    expect(pictures.nth(0)).to_have_attribute("src", re.compile("astronaut%200.png$"))
+    expect(pictures.nth(1)).to_have_attribute("src", re.compile("astronaut%201%20d.png$"))
+    expect(pictures.nth(1)).to_have_attribute("alt", re.compile("^Difference to the truth"))
+    expect(view.locator(".srv-pane").nth(1).locator(".srv-tag")).to_have_text("difference")
+    toggle.click()
+    expect(pictures.nth(1)).to_have_attribute("src", re.compile("astronaut%201.png$"))
+
+
+def test_every_picture_has_a_text_and_its_own_file(url: str, open_page: OpenPage):
+    page = open_page(url)
+    view = _show(page, "Four")
+    for index, name in enumerate(NAMES):
+        expect(_pictures_in_grid(view).nth(index)).to_have_attribute("alt", f"Result of {name}, 512 by 512 pixels")
+    save = view.get_by_role("link", name="Download RDN as PNG")
+    expect(save).to_have_attribute("download", "method-2.png")
+    with page.expect_download() as download:
+        save.click()
+    assert download.value.suggested_filename == "astronaut 2.png"  # Gradio states the name of the file; that wins
+    with Image.open(download.value.path()) as saved:
+        assert saved.size == (SIDE, SIDE)
+    expect(view.get_by_role("link", name="Open RDN in full size")).to_have_attribute("target", "_blank")
+
+
+def test_labels_are_text_whatever_they_contain(url: str, open_page: OpenPage):
+    page = open_page(url)
+    view = _show(page, "Four")
+    expect(view.locator(".srv-pane").nth(3).locator(".srv-name")).to_have_text(HOSTILE)
+    expect(view.locator("img[src='x']")).to_have_count(0)
+    assert "taken over" not in page.title()
+
+
+def test_keyboard_only(url: str, open_page: OpenPage):
+    page = open_page(url)
+    view = _show(page, "Three")
+    area = view.get_by_role("group", name=re.compile("^Pictures"))
+    view.get_by_role("button", name="Compare two", exact=True).focus()
+    page.keyboard.press("Tab")
+    expect(area).to_be_focused()
+    expect(area).to_have_css("outline-style", "solid")
+    page.keyboard.press("1")
+    before = _expect_one_view(view, "100 %")
+    page.keyboard.press("ArrowRight")
+    expect(_pictures_in_grid(view).first).not_to_have_css("transform", before)
+    page.keyboard.press("+")
+    expect(view.locator(".srv-level")).to_have_text("150 %")
+    expect(view.get_by_role("status")).to_have_text("Zoom 150 percent")
+    page.keyboard.press("-")
+    _expect_one_view(view, "100 %")
+    page.keyboard.press("l")
+    expect(view.locator(".srv-grid .srv-lens").first).to_be_visible()
+    page.keyboard.press("0")
+    expect(view.get_by_role("status")).to_contain_text("fit")
+
+
+def test_two_viewers_on_one_page_do_not_disturb_each_other(url: str, open_page: OpenPage):
+    page = open_page(url)
+    _show(page, "Three")
+    expect(page.locator("#second .srv-empty")).to_have_text("Another viewer.")
+    expect(page.locator("#second .srv-area")).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280, 1920])
+def test_twelve_pictures_fit_every_width(url: str, open_page: OpenPage, width: int):
+    page = open_page(url, width=width, phone=width < 600)
+    view = _show(page, "Twelve")
+    expect(_pictures_in_grid(view).nth(11)).to_have_js_property("naturalWidth", SIDE)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    shown = 1 if width < 600 else 12
+    expect(view.locator("figure.srv-pane:visible")).to_have_count(shown)
+
+
+def test_phone_shows_one_picture_and_chips_bring_the_next(url: str, open_page: OpenPage):
+    page = open_page(url, width=390, height=844, phone=True)
+    view = _show(page, "Three")
+    shown = view.locator("figure.srv-pane:visible .srv-name")
+    expect(shown).to_have_text(["Your picture"])
+    chips = view.get_by_role("group", name="Picture in front")
+    chips.get_by_role("button", name="RDN").tap()
+    expect(shown).to_have_text(["RDN"])
+    expect(chips.get_by_role("button", name="RDN")).to_have_attribute("aria-pressed", "true")
+    box = view.locator("figure.srv-pane:visible .srv-stage").bounding_box()
+    assert box is not None
+    assert box["width"] > 320
+
+
+class _Fingers:
+    """Touches on a page; one protocol session, because the browser ties a touch to the session that began it."""
+
+    def __init__(self, page: Page) -> None:
+        self._session = page.context.new_cdp_session(page)
+
+    def _send(self, kind: str, points: Sequence[tuple[float, float]]) -> None:
+        touches = [{"x": x, "y": y, "id": index} for index, (x, y) in enumerate(points)]
+        self._session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+
+    def move(self, *path: Sequence[tuple[float, float]]) -> None:
+        """Put fingers down at the first points, move them along the others, lift them."""
+        self._send("touchStart", path[0])
+        for points in path[1:]:
+            self._send("touchMove", points)
+        self._send("touchEnd", [])
+
+    def swipe(self, start: tuple[float, float], dx: float) -> None:
+        self.move(*([(start[0] + dx * step / 5, start[1])] for step in range(6)))
+
+
+def test_phone_swipes_pinches_and_keeps_the_zoom(url: str, open_page: OpenPage):
+    page = open_page(url, width=390, height=844, phone=True)
+    view = _show(page, "Three")
+    fingers = _Fingers(page)
+    shown = view.locator("figure.srv-pane:visible .srv-name")
+    stage = view.locator("figure.srv-pane:visible .srv-stage")
+    fingers.swipe(_middle(stage), -140)
+    expect(shown).to_have_text(["Bicubic"])
+    fingers.swipe(_middle(stage), 140)
+    expect(shown).to_have_text(["Your picture"])
+
+    x, y = _middle(stage)
+    fingers.move(*([(x - spread, y), (x + spread, y)] for spread in (30, 40, 60, 80, 100, 120)))
+    fit = view.get_by_role("button", name="Fit", exact=True)
+    expect(fit).to_have_attribute("aria-pressed", "false")
+    zoomed = view.locator("figure.srv-pane:visible .srv-stage > .srv-layer > img")
+    before = _transform(zoomed)
+    fingers.swipe(_middle(stage), -100)  # zoomed in: the finger moves the picture, not on to the next one
+    expect(shown).to_have_text(["Your picture"])
+    expect(zoomed).not_to_have_css("transform", before)
+    moved = _transform(zoomed)
+    view.get_by_role("group", name="Picture in front").get_by_role("button", name="RDN").tap()
+    expect(shown).to_have_text(["RDN"])
+    expect(zoomed).to_have_css("transform", moved)
+
+
+def test_phone_moves_the_slider_by_touch(url: str, open_page: OpenPage):
+    page = open_page(url, width=390, height=844, phone=True)
+    view = _show(page, "Three")
+    view.get_by_role("button", name="Compare two", exact=True).tap()
+    divider = view.get_by_role("slider")
+    expect(divider).to_have_attribute("aria-valuenow", "50")
+    _Fingers(page).swipe(_middle(divider), -80)
+    expect(divider).not_to_have_attribute("aria-valuenow", "50")
+
+
+_CONTRAST = """node => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const light = (color) => {
+    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((v) => v / 255)
+      .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  let behind = node;
+  while (/^(transparent|rgba\\(0, 0, 0, 0\\))$/.test(getComputedStyle(behind).backgroundColor)) behind = behind.parentElement;
+  const [a, b] = [light(getComputedStyle(node).color), light(getComputedStyle(behind).backgroundColor)];
+  return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+}"""
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_text_can_be_read_in_light_and_dark(url: str, open_page: OpenPage, dark: bool):
+    page = open_page(url, dark=dark)
+    expect(page.locator("#first .srv-empty")).to_be_visible()
+    assert page.locator("#first .srv-empty").evaluate(_CONTRAST) >= 4.5
+    view = _show(page, "Three")
+    luminous = "node => parseInt(getComputedStyle(node).color.match(/\\d+/)[0]) > 128"
+    assert view.locator(".srv-name").first.evaluate(luminous) is dark
+    for part in (".srv-hint", ".srv-level", ".srv-name", ".srv-tag", ".srv-pane:nth-child(3) .srv-note"):
+        assert view.locator(part).first.evaluate(_CONTRAST) >= 4.5, part
+    assert view.get_by_role("button", name="Fit", exact=True).evaluate(_CONTRAST) >= 4.5
+
+
+def test_values_that_cannot_be_shown_are_refused():
+    picture = ViewerPicture(id="a", label="A", url="gradio_api/file=/tmp/a.png", width=4, height=4, alt="A")
+    with pytest.raises(ValueError, match="different ids"):
+        viewer_value([picture, picture])
+    for url in ("https://example.org/a.png", "//example.org/a.png", "javascript:alert(1)"):
+        with pytest.raises(ValueError, match="on this server"):
+            ViewerPicture(id="a", label="A", url=url, width=4, height=4, alt="A")
+    assert file_url("/tmp/a b#1.png") == "gradio_api/file=/tmp/a%20b%231.png"
