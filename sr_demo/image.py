@@ -132,7 +132,7 @@ def _png(picture: Picture, level: int) -> Iterator[bytes]:
         planes = [(colours @ _GRAY)[..., None] if picture.gray else colours]
         if picture.alpha is not None:
             planes.append(picture.alpha[top:bottom, :, None])
-        band = np.concatenate(planes, axis=-1) * scale
+        band = np.multiply(planes[0] if len(planes) == 1 else np.concatenate(planes, axis=-1), scale)
         np.rint(band, out=band)
         return band.clip(0, scale, out=band).astype(np.uint8 if picture.bits == 8 else np.uint16)
 
