@@ -1,11 +1,11 @@
 """Writing PNG in bands: gray or RGB, 8 or 16 bit, with or without alpha, with the ICC profile carried over.
 
 Each band of about a megabyte is rounded, filtered and deflated apart, several at a time (numpy and zlib let go of the
-interpreter lock), so nothing but the compressed bytes is held beside the picture: 20 MiB for 192 megapixels.
+interpreter lock), so at most the compressed bytes are held beside the picture.
 
 Measured on a 16-megapixel photo, 8 bit, 2 cores, wall seconds and size relative to raw: this at level 2 0.37 s, 52 %
-(0.5 s with rounding from float32); Pillow at compress_level 1 1.08 s, 53 %, at 6 3.0 s, 49 %; OpenCV at its default
-0.49 s, 57 %, at level 1 0.84 s, 53 %. Rounding first costs the others 0.7 s more.
+(with rounding from float32 1.0 s of processor time, shared by the cores); Pillow at compress_level 1 1.08 s, 53 %, at 6
+3.0 s, 49 %; OpenCV at its default 0.49 s, 57 %, at level 1 0.84 s, 53 %. Rounding first costs the others 0.7 s more.
 
 Sources: PNG specification (third edition) for chunks and filters; RFC 1950 and 1951 for joining deflate streams.
 """
