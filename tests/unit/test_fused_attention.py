@@ -1,0 +1,43 @@
+"""The fused attention computes what spandrel's HAT computes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+pytestmark = pytest.mark.filterwarnings("ignore:torch.meshgrid:UserWarning")
+
+
+def tiny_hat(window: int) -> torch.nn.Module:
+    from spandrel.architectures.HAT import HAT
+
+    torch.manual_seed(0)
+    net = HAT(
+        img_size=32, embed_dim=12, depths=(2, 2), num_heads=(3, 3), window_size=window, compress_ratio=3,
+        squeeze_factor=6, overlap_ratio=0.5, mlp_ratio=2, upscale=4, upsampler="pixelshuffle", resi_connection="1conv",
+    )  # fmt: skip
+    for name, parameter in net.named_parameters():
+        if "relative_position_bias_table" in name:
+            torch.nn.init.normal_(parameter, std=1.0)  # the usual 0.02 would hide a wrong bias
+    return net.eval()
+
+
+@pytest.mark.parametrize(("window", "size"), [(8, (32, 24)), (8, (13, 41)), (16, (20, 33))])
+def test_equal_to_the_plain_attention_in_fp32(window: int, size: tuple[int, int]) -> None:
+    from sr_demo.networks.fused_attention import fuse_attention
+
+    net = tiny_hat(window)
+    pictures = torch.rand(2, 3, *size)
+    with torch.inference_mode():
+        plain = net(pictures)
+        assert fuse_attention(net) == 2 * 2 + 2
+        fused = net(pictures)
+    assert torch.allclose(plain, fused, atol=1e-5), (plain - fused).abs().max()
+
+
+def test_other_architectures_are_left_alone() -> None:
+    from spandrel.architectures.Compact import Compact
+
+    from sr_demo.networks.fused_attention import fuse_attention
+
+    assert fuse_attention(Compact(num_feat=8, num_conv=2)) == 0
