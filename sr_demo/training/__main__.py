@@ -1,0 +1,11 @@
+"""`python -m sr_demo.training RECIPE …`: the same as `python -m sr_demo train RECIPE …`."""
+
+import argparse
+import sys
+
+from sr_demo.training.command import add_train_arguments, run_train
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser("python -m sr_demo.training")
+    add_train_arguments(parser)
+    sys.exit(run_train(parser.parse_args()))

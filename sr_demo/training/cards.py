@@ -1,0 +1,90 @@
+"""Final weights as fp16 safetensors, and the JSON card that says how they came to be and what they score."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import nn
+
+from sr_demo.torch_runtime import load_safetensors
+from sr_demo.training.loop import Trainer
+from sr_demo.training.recipes import Recipe
+from sr_demo.training.state import write_atomically
+from sr_demo.training.validate import score_pairs, test_set
+
+LICENCE = "Apache-2.0"
+
+
+def write_weights(network: nn.Module, path: Path) -> None:
+    """Every tensor of `network` (as shipped) in fp16, integers as they are; written whole or not at all."""
+    tensors = {
+        name: (value.half() if value.is_floating_point() else value).cpu().contiguous()
+        for name, value in network.state_dict().items()
+    }
+    content = save(tensors, metadata={"format": "pt"})
+    write_atomically(path, lambda target: target.write_bytes(content))
+
+
+def write_card(trainer: Trainer, path: Path, data: dict[str, Any], test_sets: Path | None) -> dict[str, Any]:
+    """Measure the file at `path` as anyone will load it, and write `path` with the suffix .json beside it."""
+    recipe = trainer.recipe
+    network = load_safetensors(path, recipe.ship(recipe.build())).to(trainer.device)
+    content = path.read_bytes()
+    card = {
+        "file": path.name,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "architecture": {"name": recipe.architecture.name, "settings": recipe.architecture.settings},
+        "scale": recipe.scale,
+        "licence": LICENCE,
+        "data": data,
+        "recipe": {"name": recipe.name, "degradation": recipe.degradation, "phases": _phases(recipe)},
+        "losses": sorted({name for phase in recipe.phases for name, _ in phase.losses}),
+        "features": trainer.objective.features,
+        "iterations": trainer.iteration,
+        "seconds": round(trainer.seconds),
+        "device": device_name(trainer.device),
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "torch": torch.__version__,
+        "curves": _curves(trainer.curves),
+        "scores": _scores(network, trainer, recipe, test_sets),
+    }
+    text = json.dumps(card, indent=1) + "\n"
+    write_atomically(path.with_suffix(".json"), lambda target: target.write_text(text))
+    return card
+
+
+def device_name(device: torch.device) -> str:
+    """What a person calls the device the training ran on."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU ({platform.machine()}, {torch.get_num_threads()} threads)"
+
+
+def _phases(recipe: Recipe) -> list[dict[str, Any]]:
+    return [
+        {"share": p.share, "losses": dict(p.losses), "rate": list(p.rate), "patch": p.patch, "batch": p.batch}
+        for p in recipe.phases
+    ]
+
+
+def _curves(curves: dict[str, list[float]]) -> dict[str, list[float]]:
+    digits = {"iteration": 0, "loss": 6, "psnr_y": 3, "ssim_y": 5}
+    return {key: [int(v) if places == 0 else round(v, places) for v in curves[key]] for key, places in digits.items()}
+
+
+def _scores(network: nn.Module, trainer: Trainer, recipe: Recipe, test_sets: Path | None) -> dict[str, Any]:
+    scores: dict[str, Any] = {}
+    for name in ("Set5", "Set14"):
+        if test_sets is not None and (test_sets / name / "HR").is_dir():
+            scores[name] = score_pairs(network, test_set(test_sets / name, recipe.scale), recipe.scale)
+    scores["val"] = score_pairs(network, trainer.validation.pairs, recipe.scale)
+    return scores

@@ -1,0 +1,147 @@
+"""`python -m sr_demo train RECIPE --data DIR --out FILE`: from a folder of photos to weights and a card."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from sr_demo.errors import BadInput, SRError
+from sr_demo.training import state as files
+from sr_demo.training.cards import write_card, write_weights
+from sr_demo.training.data import Pairs, load_folder
+from sr_demo.training.loop import CURVE, Status, Trainer, run
+from sr_demo.training.recipes import RECIPES, find
+from sr_demo.training.schedule import Budget
+
+
+def add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `run_train` reads."""
+    parser.add_argument("recipe", metavar="RECIPE", help=", ".join(recipe.name for recipe in RECIPES))
+    parser.add_argument("--data", type=Path, required=True, help="folder of high-resolution pictures")
+    parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write; its card lies beside")
+    parser.add_argument(
+        "--val", type=Path, help="folder of validation pictures (default: DIR/../val, else part of DIR)"
+    )
+    parser.add_argument("--minutes", type=float, default=30.0, help="length of the whole run (default: 30)")
+    parser.add_argument("--iterations", type=int, help="length of the whole run in iterations, instead of --minutes")
+    parser.add_argument("--resume", action="store_true", help="go on from the saved state")
+    parser.add_argument("--state", type=Path, help="where the state is saved (default: beside --out, .state.pt)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--licence", default="", help="licence of the pictures, for the card")
+    parser.add_argument("--test-sets", type=Path, help="folder with Set5 and Set14, to be scored for the card")
+    parser.add_argument("--snapshot", action="store_true", help="only write weights and card from the saved state")
+
+
+def run_train(args: argparse.Namespace) -> int:
+    """Train as asked. Returns 0, or 1 after printing what went wrong, or 130 when stopped (the state is saved)."""
+    try:
+        return _train(args)
+    except SRError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped. The state is saved: the same command with --resume goes on.", file=sys.stderr)
+        return 130
+
+
+def _train(args: argparse.Namespace) -> int:
+    recipe = find(args.recipe)
+    if args.out.suffix != ".safetensors":
+        raise BadInput(f"--out must name a .safetensors file, not {args.out.name!r}.")
+    state_file = args.state or args.out.with_suffix(".state.pt")
+    budget = Budget(iterations=args.iterations) if args.iterations else Budget(seconds=args.minutes * 60)
+    values = files.load(state_file, recipe.name) if args.resume or args.snapshot else None
+    pairs, validation = _pictures(args, recipe.scale, max(phase.patch for phase in recipe.phases))
+    trainer = Trainer(recipe, pairs, validation, choose_device(args.device), args.seed)
+    if values is not None:
+        trainer.restore(values)
+    if not args.snapshot:
+        signal.signal(signal.SIGTERM, _interrupt)
+        run(trainer, budget, state_file, ProgressLine(trainer, args.out.with_suffix(".csv")))
+    write_weights(recipe.ship(trainer.average.network), args.out)
+    data = {"what": "/".join(args.data.parts[-2:]), "count": len(pairs.hr), "licence": args.licence}
+    card = write_card(trainer, args.out, data, args.test_sets or default_test_sets())
+    print(f"\n{args.out}: {card['bytes'] / 1e6:.2f} MB, {card['parameters']} parameters, {card['scores']}")
+    if pairs.skipped:
+        print(f"{len(pairs.skipped)} pictures were skipped.")
+    return 0
+
+
+def _pictures(args: argparse.Namespace, scale: int, patch: int) -> tuple[Pairs, Pairs]:
+    pairs = load_folder(args.data, scale, patch)
+    folder = args.val or args.data.parent / "val"
+    if args.val or folder.is_dir():
+        return pairs, load_folder(folder, scale, 16)
+    # Every tenth picture is kept from training and used for validation.
+    kept, held = [i for i in range(len(pairs.hr)) if i % 10], list(range(0, len(pairs.hr), 10))
+    if not kept:
+        raise BadInput("One picture is not enough: training needs at least two, or a folder given with --val.")
+    return _some(pairs, kept), _some(pairs, held)
+
+
+def _some(pairs: Pairs, which: list[int]) -> Pairs:
+    names, hr, lr = (tuple(values[i] for i in which) for values in (pairs.names, pairs.hr, pairs.lr))
+    return Pairs(names, hr, lr, pairs.skipped)  # type: ignore[arg-type]
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is the fastest device here. Raises BadInput when the named one is absent."""
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if there[kind]))
+    if not there.get(name, False):
+        raise BadInput(f"There is no device {name!r} here. There are: {', '.join(k for k, v in there.items() if v)}.")
+    return torch.device(name)
+
+
+def default_test_sets() -> Path | None:
+    """Where this workshop keeps Set5 and Set14, if it has them: $SR_DEMO_SHARED_DATA, else ../shared/data."""
+    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
+    folder = Path(os.environ.get("SR_DEMO_SHARED_DATA", beside)) / "testsets"
+    return folder if folder.is_dir() else None
+
+
+class ProgressLine:
+    """One line that renews itself on a terminal, a line a minute elsewhere; the curves as CSV after each validation."""
+
+    def __init__(self, trainer: Trainer, log: Path) -> None:
+        self._trainer, self._log = trainer, log
+        self._shown, self._points = 0.0, 0
+        self._live = sys.stdout.isatty()
+
+    def __call__(self, status: Status) -> None:
+        points = len(self._trainer.curves["iteration"])
+        if points != self._points:
+            self._points = points
+            files.write_atomically(self._log, self._write_csv)
+        now = time.monotonic()
+        if now - self._shown < (0.5 if self._live else 30.0) and status.fraction < 1.0:
+            return
+        self._shown = now
+        left = status.seconds / max(status.fraction, 1e-6) - status.seconds
+        psnr = "" if status.psnr_y is None else f"  PSNR-Y {status.psnr_y:.2f}"
+        line = (
+            f"{status.fraction:6.1%}  iteration {status.iteration}  loss {status.loss:.5f}{psnr}"
+            f"  rate {status.rate:.1e}  {left / 60:.1f} min left"
+        )
+        print(f"\r{line}\033[K" if self._live else line, end="" if self._live else "\n", flush=True)
+
+    def _write_csv(self, target: Path) -> None:
+        with target.open("w", newline="") as handle:
+            table = csv.writer(handle)
+            table.writerow(CURVE)
+            table.writerows(zip(*(self._trainer.curves[key] for key in CURVE), strict=True))
+
+
+def _interrupt(number: int, frame: FrameType | None) -> Any:
+    raise KeyboardInterrupt

@@ -1,0 +1,115 @@
+"""Photos for training: read once, kept as 8-bit arrays in memory, cut into random aligned patches.
+
+The LR picture is made from the whole HR picture (antialiased bicubic, rounded to 8 bit): shrinking patches would teach
+the network their borders. Legend: N = batch, p = side of the LR patch, s = scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import UnidentifiedImageError
+
+from sr_demo.errors import BadInput
+from sr_demo.image import quantise
+from sr_demo.resize import crop_to_multiple, shrink
+
+Picture = NDArray[np.uint8]
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """HR pictures (s*h, s*w, 3) and their LR twins (h, w, 3), both uint8, in the order of their file names."""
+
+    names: tuple[str, ...]
+    hr: tuple[Picture, ...]
+    lr: tuple[Picture, ...]
+    skipped: tuple[str, ...]
+    """One sentence for each file that could not be used."""
+
+
+def load_folder(folder: Path, scale: int, smallest: int, report: Callable[[str], None] = print) -> Pairs:
+    """All pictures of `folder` as pairs. A file that is no picture, or is under `smallest` LR pixels, is skipped.
+
+    `report` receives one sentence for each skipped file. Raises BadInput where nothing usable is left.
+    """
+    if not folder.is_dir():
+        raise BadInput(f"There is no folder {folder}: training needs a folder of high-resolution pictures.")
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    if not files:
+        raise BadInput(f"The folder {folder} holds no pictures ({', '.join(SUFFIXES)}).")
+    names: list[str] = []
+    hr: list[Picture] = []
+    lr: list[Picture] = []
+    skipped: list[str] = []
+    for path in files:
+        try:
+            big = crop_to_multiple(read_rgb(path), scale)
+            if min(big.shape[:2]) < smallest * scale:
+                side = smallest * scale
+                raise BadInput(f"{path.name} is smaller than {side} x {side} pixels, the size of one training patch.")
+        except BadInput as problem:
+            skipped.append(str(problem))
+            report(f"skipped: {problem}")
+            continue
+        names.append(path.name)
+        hr.append(np.ascontiguousarray(big))
+        lr.append(shrink_8bit(big, scale))
+    if not hr:
+        raise BadInput(f"None of the {len(files)} pictures in {folder} could be used; the first: {skipped[0]}")
+    return Pairs(tuple(names), tuple(hr), tuple(lr), tuple(skipped))
+
+
+def read_rgb(path: Path) -> Picture:
+    """A picture file as (H, W, 3) uint8 RGB. Raises BadInput in one sentence naming the file."""
+    try:
+        with Pillow.open(path) as opened:
+            return np.asarray(opened.convert("RGB"))
+    except UnidentifiedImageError:
+        raise BadInput(f"{path.name} is not a picture that can be read.") from None
+    except (OSError, ValueError, Pillow.DecompressionBombError) as problem:
+        raise BadInput(f"{path.name} could not be read ({problem}).") from problem
+
+
+def shrink_8bit(picture: Picture, scale: int) -> Picture:
+    """(s*h, s*w, 3) -> (h, w, 3), antialiased bicubic, rounded to 8 bit."""
+    return quantise(shrink(picture.astype(np.float32) / np.float32(255), scale))
+
+
+def sample(
+    pairs: Pairs, count: int, patch: int, scale: int, rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """`count` random aligned patches, flipped and turned at random: (N, p, p, 3) LR and (N, s*p, s*p, 3) HR."""
+    small = np.empty((count, patch, patch, 3), np.uint8)
+    large = np.empty((count, patch * scale, patch * scale, 3), np.uint8)
+    for i in range(count):
+        which = int(rng.integers(len(pairs.hr)))
+        lr, hr = pairs.lr[which], pairs.hr[which]
+        top, left = (int(rng.integers(side - patch + 1)) for side in lr.shape[:2])
+        turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
+        small[i] = _turn(lr[top : top + patch, left : left + patch], turns, mirror)
+        rows, columns = slice(top * scale, (top + patch) * scale), slice(left * scale, (left + patch) * scale)
+        large[i] = _turn(hr[rows, columns], turns, mirror)
+    return small, large
+
+
+def centre_crops(pairs: Pairs, patch: int, scale: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The middle of every picture, for validation: (N, p, p, 3) LR and (N, s*p, s*p, 3) HR."""
+    small: list[Picture] = []
+    large: list[Picture] = []
+    for lr, hr in zip(pairs.lr, pairs.hr, strict=True):
+        top, left = (lr.shape[0] - patch) // 2, (lr.shape[1] - patch) // 2
+        small.append(lr[top : top + patch, left : left + patch])
+        large.append(hr[top * scale : (top + patch) * scale, left * scale : (left + patch) * scale])
+    return np.stack(small), np.stack(large)
+
+
+def _turn(picture: Picture, turns: int, mirror: bool) -> Picture:
+    turned = np.rot90(picture, turns)
+    return turned[:, ::-1] if mirror else turned

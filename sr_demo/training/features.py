@@ -1,0 +1,84 @@
+"""Perceptual loss: distance between what a fixed network sees in SR and in HR (Johnson et al. 2016, arXiv 1603.08155).
+
+Preferred: a VGG19 whose channels were reduced four times by distillation, if its file is at hand. Else: a network with
+random weights of the same layout, which serves nearly as well (arXiv 2103.10571). The card names which one was used.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+FILE = "vgg19-16x-small-to-conv5_1.safetensors"
+_LAYERS = (
+    ("conv11", 3, 16), ("conv12", 16, 16), ("conv21", 16, 32), ("conv22", 32, 32), ("conv31", 32, 64),
+    ("conv32", 64, 64), ("conv33", 64, 64), ("conv34", 64, 64), ("conv41", 64, 128), ("conv42", 128, 128),
+    ("conv43", 128, 128), ("conv44", 128, 128), ("conv51", 128, 128),
+)  # fmt: skip
+_POOL_BEFORE = ("conv21", "conv31", "conv41", "conv51")
+_WEIGHTS = {"conv12": 0.1, "conv22": 0.1, "conv34": 1.0, "conv44": 1.0, "conv51": 1.0}
+"""Layers compared (before their ReLU) and their weights: those of Real-ESRGAN."""
+
+
+class Features(nn.Module):
+    """VGG19's layout at a quarter of the channels. (N, 3, H, W) in [0, 1] -> the layers of `_WEIGHTS`, before ReLU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv0 = nn.Conv2d(3, 3, 1)
+        for name, inputs, outputs in _LAYERS:
+            conv = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="reflect")
+            nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+            nn.init.zeros_(conv.bias) if conv.bias is not None else None
+            self.add_module(name, conv)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        seen: dict[str, Tensor] = {}
+        x = self.conv0(x)
+        for name, _, _ in _LAYERS:
+            if name in _POOL_BEFORE:
+                x = F.max_pool2d(x, 2)
+            x = self.get_submodule(name)(x)
+            if name in _WEIGHTS:
+                seen[name] = x
+            x = F.relu(x)
+        return seen
+
+
+class PerceptualLoss(nn.Module):
+    """Weighted sum over the layers of mean |SR - HR| / mean |HR|: 0 for equal pictures, about 1 for unrelated ones."""
+
+    def __init__(self, features: Features) -> None:
+        super().__init__()
+        self.features = features.eval().requires_grad_(False)
+
+    def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
+        seen = self.features(sr)
+        with torch.no_grad():
+            wanted = self.features(hr)
+        total = torch.zeros((), device=sr.device)
+        for name, weight in _WEIGHTS.items():
+            size = wanted[name].abs().mean().clamp(min=1e-8)
+            total = total + weight * (seen[name] - wanted[name]).abs().mean() / size
+        return total / sum(_WEIGHTS.values())
+
+
+def perceptual_loss() -> tuple[PerceptualLoss, str]:
+    """The loss, and the words that describe its feature network on the card."""
+    beside = Path(__file__).resolve().parents[3] / "shared" / "weights"
+    path = Path(os.environ.get("SR_DEMO_SHARED_WEIGHTS", beside)) / FILE
+    # A stream of its own: building a loss must not change the weights that the network under training starts from.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = Features()
+    if not path.is_file():
+        return PerceptualLoss(network), "VGG19 layout, a quarter of the channels, random weights (seed 0)"
+    from safetensors.torch import load_file
+
+    weights = {name: value for name, value in load_file(path).items() if "_aux" not in name}
+    network.load_state_dict(weights)
+    return PerceptualLoss(network), "VGG19 to conv5_1, channels reduced four times by distillation (MIT)"

@@ -1,0 +1,171 @@
+"""A small HAT (Chen et al., CVPR 2023, arXiv 2205.04437) in spandrel's layout, made to learn quickly.
+
+Three things differ from training the class as it is; none of them shows in the file that is shipped:
+
+- The convolution branch is added with weight 1 instead of 0.01 (which hardly learns in a short run) and the factor is
+  folded into its weights at the end (`as_shipped`).
+- The network starts as a smooth enlargement (`start_from_interpolation`) instead of having to find one.
+- Attention stays in the precision of its input (`keep_precision`): adding an fp32 bias would turn it all into fp32.
+"""
+
+from __future__ import annotations
+
+import warnings
+from types import MethodType
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+SETTINGS: dict[str, int | float | str | list[int]] = {
+    "embed_dim": 48,
+    "depths": [3, 3, 3],
+    "num_heads": [3, 3, 3],
+    "window_size": 8,
+    "compress_ratio": 3,
+    "squeeze_factor": 16,
+    "overlap_ratio": 0.5,
+    "mlp_ratio": 2.0,
+    "num_feat": 32,
+    "upscale": 4,
+}
+_CONV_SCALE = 0.01
+"""spandrel assumes this value, the paper's; it is in no file."""
+
+
+def build_hat(settings: dict[str, int | float | str | list[int]]) -> nn.Module:
+    """spandrel's HAT with random weights, ready to learn. Its weights are shipped by `as_shipped`."""
+    network = _plain(settings)
+    for block in _blocks(network, "HAB"):
+        block.conv_scale = 1.0  # pyright: ignore[reportAttributeAccessIssue]
+    start_from_interpolation(network)
+    return keep_precision(network)
+
+
+def as_shipped(network: nn.Module, settings: dict[str, int | float | str | list[int]]) -> nn.Module:
+    """A plain HAT that computes what `network` (from `build_hat`) computes.
+
+    The branch is x -> v * sigmoid(f(mean(v))) with v = conv(x). Its output is multiplied by 0.01 at run time, so v is
+    made 100 times as large, and the first layer of f divides by as much.
+    """
+    shipped = _plain(settings)
+    weights = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    for name in weights:
+        if ".cab.2." in name:
+            weights[name] /= _CONV_SCALE
+        elif name.endswith(".cab.3.attention.1.weight"):
+            weights[name] *= _CONV_SCALE
+    shipped.load_state_dict(weights)
+    return shipped
+
+
+def start_from_interpolation(network: nn.Module) -> None:
+    """Set some of the weights so that the untrained network enlarges by quadratic interpolation.
+
+    The picture travels in channels 0..2, and negated in 3..5 so that it passes the LeakyReLU: with slope a,
+    (f(x) - f(-x)) / (1 + a) = x. The other channels keep their random weights and reach the output once they learn to.
+    """
+    parts = dict(network.named_modules())
+    first, after, before = parts["conv_first"], parts["conv_after_body"], parts["conv_before_upsample.0"]
+    last, slope = parts["conv_last"], 0.01
+    with torch.no_grad():
+        for module in (after, last):
+            for parameter in module.parameters():
+                parameter.mul_(0.1)
+        signs = (1.0, 1.0, 1.0, -1.0, -1.0, -1.0)
+        _clear(first, 3)
+        _clear(before, 6)
+        for c, sign in enumerate(signs):
+            if c < 3:
+                _weight(first)[c, c, 1, 1] = 1.0
+            _weight(before)[c, c % 3, 1, 1] = sign
+            _weight(last)[c % 3, c] = 0.0
+            _weight(last)[c % 3, c, 1, 1] = sign / (1.0 + slope)
+        for stage in ("upsample.0", "upsample.2"):
+            _clear(parts[stage], 24)
+            for c in range(6):
+                _weight(parts[stage])[4 * c : 4 * c + 4, c] = _quadratic()
+
+
+def keep_precision(network: nn.Module) -> nn.Module:
+    """Replace both attentions' forward by one that never leaves the precision of its input. Same weights, same result."""
+    for module in _blocks(network, "WindowAttention"):
+        module.forward = MethodType(_window_attention, module)
+    for module in _blocks(network, "OCAB"):
+        module.forward = MethodType(_overlapping_attention, module)
+    return network
+
+
+def _plain(settings: dict[str, int | float | str | list[int]]) -> nn.Module:
+    from spandrel.architectures.HAT import HAT
+
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
+    with warnings.catch_warnings():
+        # Its constructor calls torch.meshgrid the old way.
+        warnings.simplefilter("ignore", UserWarning)
+        return HAT(**values, conv_scale=_CONV_SCALE, drop_path_rate=0.0)  # type: ignore[arg-type]
+
+
+def _blocks(network: nn.Module, kind: str) -> list[nn.Module]:
+    return [module for module in network.modules() if type(module).__name__ == kind]
+
+
+def _weight(conv: nn.Module) -> Tensor:
+    assert isinstance(conv, nn.Conv2d)
+    return conv.weight
+
+
+def _clear(conv: nn.Module, channels: int) -> None:
+    """Zero the first `channels` outputs."""
+    assert isinstance(conv, nn.Conv2d) and conv.bias is not None
+    conv.weight[:channels] = 0.0
+    conv.bias[:channels] = 0.0
+
+
+def _quadratic() -> Tensor:
+    """(4, 3, 3): Lagrange interpolation through three pixels at -1/4 and +1/4, for the four phases of PixelShuffle(2)."""
+    before = torch.tensor((0.15625, 0.9375, -0.09375))
+    phases = (before, before.flip(0))
+    return torch.stack([torch.outer(v, h) for v in phases for h in phases])
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, mask: Tensor | None) -> Tensor:
+    """softmax(q k' + bias + mask) v. q, k, v: (B, heads, n, d), q scaled; bias (heads, nq, nk); mask (w, nq, nk)."""
+    scores = q @ k.transpose(-2, -1)
+    bias = bias.to(scores.dtype)
+    if mask is None:
+        return (scores + bias).softmax(-1) @ v
+    both = bias + mask[:, None].to(scores.dtype)
+    shape = scores.shape
+    scores = (scores.view(-1, len(mask), *shape[1:]) + both).view(shape)
+    return scores.softmax(-1) @ v
+
+
+def _bias(table: Tensor, index: Tensor) -> Tensor:
+    return table[index.reshape(-1)].view(*index.shape, -1).permute(2, 0, 1)
+
+
+def _window_attention(self: nn.Module, x: Tensor, rpi: Tensor, mask: Tensor | None = None) -> Tensor:
+    parts, heads = dict(self.named_children()), int(self.num_heads)  # type: ignore[arg-type]
+    windows, n, c = x.shape
+    q, k, v = parts["qkv"](x).reshape(windows, n, 3, heads, c // heads).permute(2, 0, 3, 1, 4)
+    bias = _bias(self.relative_position_bias_table, rpi)  # type: ignore[arg-type]
+    out = _attend(q * float(self.scale), k, v, bias, mask)  # type: ignore[arg-type]
+    return parts["proj"](out.transpose(1, 2).reshape(windows, n, c))
+
+
+def _overlapping_attention(self: nn.Module, x: Tensor, x_size: tuple[int, int], rpi: Tensor) -> Tensor:
+    parts, heads = dict(self.named_children()), int(self.num_heads)  # type: ignore[arg-type]
+    side, large = int(self.window_size), int(self.overlap_win_size)  # type: ignore[arg-type]
+    (height, width), (b, _, c) = x_size, x.shape
+    rows, columns, d, pad = height // side, width // side, c // heads, (large - side) // 2
+    qkv = parts["qkv"](parts["norm1"](x)).view(b, height, width, 3 * c)
+    q = qkv[..., :c].reshape(b, rows, side, columns, side, heads, d).permute(0, 1, 3, 5, 2, 4, 6)
+    kv = F.pad(qkv[..., c:], (0, 0, pad, pad, pad, pad)).unfold(1, large, side).unfold(2, large, side)
+    kv = kv.reshape(b, rows, columns, 2, heads, d, large * large).permute(3, 0, 1, 2, 4, 6, 5)
+    k, v = kv.reshape(2, -1, heads, large * large, d)
+    bias = _bias(self.relative_position_bias_table, rpi)  # type: ignore[arg-type]
+    out = _attend(q.reshape(-1, heads, side * side, d) * float(self.scale), k, v, bias, None)  # type: ignore[arg-type]
+    out = out.reshape(b, rows, columns, heads, side, side, d).permute(0, 1, 4, 2, 5, 3, 6)
+    x = parts["proj"](out.reshape(b, height * width, c)) + x
+    return x + parts["mlp"](parts["norm2"](x))

@@ -1,0 +1,76 @@
+"""Blur kernels for making LR pictures: Gaussian families and the sinc low-pass, a batch at a time.
+
+Legend: N = batch, k = kernel side in pixels (odd). Every kernel is (N, k, k) and sums to 1.
+Families and their probabilities: Real-ESRGAN (Wang et al. 2021, arXiv 2107.10833, section 3.1 and appendix).
+"""
+
+from __future__ import annotations
+
+from math import pi
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def gaussian(sigma: Tensor, theta: Tensor, shape: Tensor, plateau: Tensor, side: int) -> Tensor:
+    """exp(-0.5 r^(2 shape)), or 1 / (1 + r^(2 shape)) where `plateau`; r² = d' S⁻¹ d is the elliptical distance.
+
+    sigma: (N, 2) widths in pixels along both axes; theta: (N,) angle; shape: (N,), 1 = Gaussian; plateau: (N,) bool.
+    """
+    axis = torch.arange(side, dtype=torch.float32) - side // 2
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    c, s = theta.cos()[:, None, None], theta.sin()[:, None, None]
+    u, v = c * x + s * y, c * y - s * x
+    r2 = (u / sigma[:, 0, None, None]) ** 2 + (v / sigma[:, 1, None, None]) ** 2
+    powered = r2 ** shape[:, None, None]
+    kernel = torch.where(plateau[:, None, None], 1.0 / (1.0 + powered), torch.exp(-0.5 * powered))
+    return kernel / kernel.sum((1, 2), keepdim=True)
+
+
+def sinc(cutoff: Tensor, side: int) -> Tensor:
+    """The ideal circular low-pass c J1(c r) / (2 π r), cut to `side`: it rings as sharpened or resized pictures do.
+
+    cutoff: (N,) in radians per pixel, 0..π.
+    """
+    axis = torch.arange(side, dtype=torch.float32) - side // 2
+    r = torch.sqrt(axis[:, None] ** 2 + axis[None, :] ** 2)
+    c = cutoff[:, None, None]
+    kernel = c * torch.special.bessel_j1(c * r) / (2 * pi * r.clamp(min=1e-6))
+    kernel = torch.where(r == 0, c**2 / (4 * pi), kernel)
+    return kernel / kernel.sum((1, 2), keepdim=True)
+
+
+def random_gaussian(count: int, side: int, widths: tuple[float, float], rng: np.random.Generator) -> Tensor:
+    """`count` kernels, each of a random family: 60 % Gaussian, 15 % generalised, 15 % plateau as published (scaled to
+    1), isotropic about twice as often as not, with widths in pixels from `widths`."""
+    family = rng.choice(6, size=count, p=(0.45, 0.25, 0.12, 0.03, 0.12, 0.03))
+    sigma = rng.uniform(*widths, size=(count, 2))
+    isotropic = family % 2 == 0
+    sigma[isotropic, 1] = sigma[isotropic, 0]
+    shape = np.ones(count)
+    shape[family // 2 == 1] = rng.uniform(0.5, 4.0, size=count)[family // 2 == 1]
+    shape[family // 2 == 2] = rng.uniform(1.0, 2.0, size=count)[family // 2 == 2]
+    theta = rng.uniform(-pi, pi, size=count)
+    plateau = torch.from_numpy(family // 2 == 2)
+    return gaussian(_float(sigma), _float(theta), _float(shape), plateau, side)
+
+
+def random_sinc(count: int, side: int, rng: np.random.Generator) -> Tensor:
+    """`count` low-passes with cutoffs from π/3 (π/5 for kernels of 13 and more) to π."""
+    return sinc(_float(rng.uniform(pi / 3 if side < 13 else pi / 5, pi, size=count)), side)
+
+
+def filter_each(pictures: Tensor, kernels: Tensor) -> Tensor:
+    """(N, C, H, W) with one (k, k) kernel for each picture, mirrored at the borders."""
+    n, c, height, width = pictures.shape
+    half = kernels.shape[-1] // 2
+    padded = F.pad(pictures, (half,) * 4, mode="reflect" if half < min(height, width) else "replicate")
+    weight = kernels.to(pictures.device).repeat_interleave(c, dim=0)[:, None]
+    flat = padded.reshape(1, n * c, *padded.shape[2:])
+    return F.conv2d(flat, weight, groups=n * c).reshape(n, c, height, width)
+
+
+def _float(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Tensor:
+    return torch.from_numpy(values).float()

@@ -1,0 +1,173 @@
+"""The training loop: one class that takes a step and can be saved at any moment, one function that runs it to the end.
+
+Everything that decides the next step (weights, moving average, optimisers, both random streams, time spent) is in
+`Trainer.state`, so a run that was killed and resumed gives the same weights as one that was not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sr_demo.torch_runtime import cpu_gains_from_bf16
+from sr_demo.training import state as files
+from sr_demo.training.average import Average
+from sr_demo.training.critic import Critic
+from sr_demo.training.data import Pairs, sample
+from sr_demo.training.objective import Objective
+from sr_demo.training.recipes import Recipe
+from sr_demo.training.schedule import Budget, Phase, learning_rate, phase_at
+from sr_demo.training.validate import Validation
+
+CURVE = ("iteration", "seconds", "rate", "loss", "psnr_y", "ssim_y")
+POINTS = 40
+"""How often a whole run is validated."""
+SAVE_EVERY = 60.0
+"""Seconds between two saved states."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the progress line shows."""
+
+    iteration: int
+    fraction: float
+    seconds: float
+    rate: float
+    loss: float
+    psnr_y: float | None
+
+
+class Trainer:
+    """A recipe at work on pictures in memory. `curves` maps each of CURVE to a list, one value per validation."""
+
+    def __init__(self, recipe: Recipe, pairs: Pairs, validation: Pairs, device: torch.device, seed: int = 0) -> None:
+        torch.manual_seed(seed)
+        self.recipe, self.pairs, self.device = recipe, pairs, device
+        self.reduced = device.type == "cuda" or (device.type == "cpu" and cpu_gains_from_bf16())
+        self.rng = np.random.default_rng(seed)
+        self.noise = torch.Generator().manual_seed(seed)
+        self.network = recipe.build().to(device, memory_format=torch.channels_last)
+        self.average = Average(self.network, recipe.decay)
+        self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=0.0)
+        self.objective = Objective(recipe.phases).to(device)
+        self.critic = Critic(device) if self.objective.needs_critic else None
+        self.validation = Validation(recipe, validation, device, self.reduced)
+        self.iteration, self.seconds = 0, 0.0
+        self.curves: dict[str, list[float]] = {key: [] for key in CURVE}
+        self._losses: list[float] = []
+
+    def step(self, fraction: float) -> float:
+        """One update at `fraction` of the run. Returns the loss."""
+        phase, _ = phase_at(self.recipe.phases, fraction)
+        rate = learning_rate(self.recipe.phases, fraction, self.recipe.warm_up)
+        lr, hr = self._batch(phase)
+        self.network.train()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.reduced):
+            sr = self.network(lr).float()
+        adversarial = self.critic is not None and any(name == "gan" for name, _ in phase.losses)
+        judged = self._judge(sr) if adversarial else None
+        loss = self.objective(phase, sr, hr, judged)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self._update(self.optimiser, self.network, rate)
+        if adversarial and self.critic is not None:
+            self.critic.learn(sr.detach(), hr, rate, self.reduced)
+        self.average.update(self.network)
+        self.iteration += 1
+        value = float(loss.detach())
+        self._losses.append(value)
+        return value
+
+    def validate(self, rate: float) -> float:
+        """Score the moving average, add a point to every curve; returns PSNR-Y."""
+        psnr, ssim = self.validation.score(self.average.network)
+        mean = float(np.mean(self._losses)) if self._losses else 0.0
+        values = (self.iteration, self.seconds, rate, mean, psnr, ssim)
+        for key, value in zip(CURVE, values, strict=True):
+            self.curves[key].append(value)
+        self._losses = []
+        return psnr
+
+    def state(self) -> dict[str, Any]:
+        """Everything that decides how the run goes on."""
+        return {
+            "recipe": self.recipe.name,
+            "network": self.network.state_dict(),
+            "average": self.average.network.state_dict(),
+            "updates": self.average.updates,
+            "optimiser": self.optimiser.state_dict(),
+            "critic": self.critic.state() if self.critic else None,
+            "randomness": files.randomness(self.rng, self.noise),
+            "iteration": self.iteration,
+            "seconds": self.seconds,
+            "curves": self.curves,
+            "losses": self._losses,
+        }
+
+    def restore(self, values: dict[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        self.network.load_state_dict(values["network"])
+        self.average.network.load_state_dict(values["average"])
+        self.average.updates = values["updates"]
+        self.optimiser.load_state_dict(values["optimiser"])
+        if self.critic is not None and values["critic"] is not None:
+            self.critic.restore(values["critic"])
+        files.restore_randomness(values["randomness"], self.rng, self.noise)
+        self.iteration, self.seconds = values["iteration"], values["seconds"]
+        self.curves, self._losses = values["curves"], values["losses"]
+
+    def _batch(self, phase: Phase) -> tuple[Tensor, Tensor]:
+        small, large = sample(self.pairs, phase.batch, phase.patch, self.recipe.scale, self.rng)
+        hr = _batch_tensor(large, self.device)
+        if self.recipe.degradation == "bicubic":
+            return _batch_tensor(small, self.device), hr
+        from sr_demo.training.degradation import degrade
+
+        return degrade(hr, self.recipe.scale, self.rng, self.noise).to(memory_format=torch.channels_last), hr
+
+    def _judge(self, sr: Tensor) -> Tensor:
+        assert self.critic is not None
+        return self.critic.judge(sr, self.reduced)
+
+    def _update(self, optimiser: torch.optim.Optimizer, network: nn.Module, rate: float) -> None:
+        nn.utils.clip_grad_norm_(network.parameters(), self.recipe.clip)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        optimiser.step()
+
+
+def run(trainer: Trainer, budget: Budget, state_file: Path, report: Callable[[Status], None]) -> None:
+    """Train until the budget is spent, saving the state every minute and at the end (also when interrupted).
+
+    Time spent validating and saving does not count towards a budget in seconds: the card's seconds are training.
+    """
+    saved = time.monotonic()
+    psnr: float | None = trainer.curves["psnr_y"][-1] if trainer.curves["psnr_y"] else None
+    try:
+        while (fraction := budget.fraction(trainer.iteration, trainer.seconds)) < 1.0:
+            start = time.monotonic()
+            loss = trainer.step(fraction)
+            trainer.seconds += time.monotonic() - start
+            rate = learning_rate(trainer.recipe.phases, fraction, trainer.recipe.warm_up)
+            after = budget.fraction(trainer.iteration, trainer.seconds)
+            if int(after * POINTS) > int(fraction * POINTS):
+                psnr = trainer.validate(rate)
+            report(Status(trainer.iteration, after, trainer.seconds, rate, loss, psnr))
+            if time.monotonic() - saved > SAVE_EVERY:
+                files.save(state_file, trainer.state())
+                saved = time.monotonic()
+    finally:
+        files.save(state_file, trainer.state())
+
+
+def _batch_tensor(batch: np.ndarray[Any, np.dtype[np.uint8]], device: torch.device) -> Tensor:
+    """(N, H, W, 3) uint8 -> (N, 3, H, W) float32 in [0, 1], channels last."""
+    return torch.from_numpy(batch).to(device).permute(0, 3, 1, 2).float() / 255.0

@@ -1,0 +1,131 @@
+"""Every recipe as a value: which network, which pictures go in, which losses when. A new recipe is an entry here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from torch import nn
+
+from sr_demo.errors import BadInput
+from sr_demo.networks.edsr import EDSR
+from sr_demo.networks.rdn import RDN
+from sr_demo.training import hat
+from sr_demo.training.schedule import Phase
+
+Settings = dict[str, int | float | str | list[int]]
+
+
+def _as_it_is(network: nn.Module) -> nn.Module:
+    return network
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a card says about a network: enough to build it again."""
+
+    name: str
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to train one network, from random weights to the end of its last phase."""
+
+    name: str
+    """The word on the command line."""
+    stem: str
+    """File name of the weights, without suffix."""
+    summary: str
+    architecture: Architecture
+    build: Callable[[], nn.Module]
+    """A freshly initialised network: (N, 3, h, w) in [0, 1] -> (N, 3, scale*h, scale*w)."""
+    phases: tuple[Phase, ...]
+    degradation: Literal["bicubic", "high-order"] = "bicubic"
+    scale: int = 4
+    decay: float = 0.999
+    """Of the moving average that is validated and shipped."""
+    warm_up: float = 0.01
+    """Part of the run over which the learning rate rises."""
+    clip: float = 0.5
+    """Largest norm of the gradient."""
+    ship: Callable[[nn.Module], nn.Module] = _as_it_is
+    """From the trained network to the one whose weights are written; what loads them is of that class."""
+
+
+def _rdn() -> nn.Module:
+    return RDN(blocks=5, convolutions=3, growth=64, features=64, scale=4)
+
+
+def _edsr() -> nn.Module:
+    return EDSR(blocks=16, features=64, scale=4)
+
+
+def _compact() -> nn.Module:
+    from spandrel.architectures.Compact import Compact
+
+    return Compact(num_feat=64, num_conv=16, upscale=4, act_type="prelu")
+
+
+_L1 = (("l1", 1.0),)
+_MSE = (("mse", 1.0),)
+
+RECIPES: tuple[Recipe, ...] = (
+    Recipe(
+        name="rdn-mse",
+        stem="rdn-mse-x4",
+        summary="Residual dense network, L1 and at the end MSE: the highest PSNR.",
+        architecture=Architecture("RDN", {"blocks": 5, "convolutions": 3, "growth": 64, "features": 64, "scale": 4}),
+        build=_rdn,
+        phases=(
+            Phase(0.45, _L1, (8e-4, 6e-4), patch=32, batch=16),
+            Phase(0.40, _L1, (6e-4, 1e-4), patch=48, batch=16),
+            Phase(0.15, _MSE, (1e-4, 1e-6), patch=48, batch=16),
+        ),
+    ),
+    Recipe(
+        name="edsr",
+        stem="edsr-x4",
+        summary="EDSR-direct: plain residual blocks at the small size, L1.",
+        architecture=Architecture("EDSR", {"blocks": 16, "features": 64, "scale": 4}),
+        build=_edsr,
+        phases=(
+            Phase(0.45, _L1, (8e-4, 6e-4), patch=32, batch=16),
+            Phase(0.55, _L1, (6e-4, 1e-6), patch=48, batch=16),
+        ),
+    ),
+    Recipe(
+        name="hat",
+        stem="hat-tiny-x4",
+        summary="A small hybrid attention transformer, L1.",
+        architecture=Architecture("HAT", hat.SETTINGS),
+        build=partial(hat.build_hat, hat.SETTINGS),
+        phases=(
+            Phase(0.65, _L1, (8e-4, 5e-4), patch=32, batch=8),
+            Phase(0.35, _L1, (5e-4, 1e-6), patch=32, batch=16),
+        ),
+        ship=partial(hat.as_shipped, settings=hat.SETTINGS),
+    ),
+    Recipe(
+        name="real-esrgan",
+        stem="real-esrgan-compact-x4",
+        summary="A plain fast network taught on blurred, noisy, compressed pictures; L1 first, then adversarial.",
+        architecture=Architecture("Compact", {"num_feat": 64, "num_conv": 16, "upscale": 4, "act_type": "prelu"}),
+        build=_compact,
+        phases=(
+            Phase(0.60, _L1, (8e-4, 2e-4), patch=32, batch=16),
+            Phase(0.40, (("l1", 1.0), ("perceptual", 0.1), ("gan", 0.01)), (1e-4, 5e-5), patch=32, batch=12),
+        ),
+        degradation="high-order",
+    ),
+)
+
+
+def find(name: str) -> Recipe:
+    """The recipe called `name`. Raises BadInput, naming those there are."""
+    for recipe in RECIPES:
+        if recipe.name == name:
+            return recipe
+    raise BadInput(f"There is no recipe {name!r}. There are: {', '.join(recipe.name for recipe in RECIPES)}.")
