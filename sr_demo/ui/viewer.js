@@ -25,6 +25,7 @@ const HINTS = {
     + "Keys: + − 0 1 L and arrows.",
   touch: "Pinch to zoom, drag to move, swipe for the next picture.",
   touchTwo: "Pinch to zoom. Drag the line, or anywhere while the picture fits.",
+  names: " Click two names to compare them.",
   one: "Choose a second name to compare the two.",
 };
 
@@ -36,7 +37,7 @@ const state = {
 };
 const panes = new Map(); // id -> pane, kept from one value to the next so that no picture is loaded twice
 
-// ---------------------------------------------------------------------------------------------------- small helpers
+// --------------------------------------------------------------------------------------------------- small helpers
 
 const clamp = (number, low, high) => Math.min(Math.max(number, low), high);
 
@@ -72,7 +73,7 @@ function write(node, text) {
   node.hidden = !text;
 }
 
-// ------------------------------------------------------------------------------------------------ what is shown where
+// --------------------------------------------------------------------------------------------- what is shown where
 
 const pictureOf = (id) => state.pictures.find((picture) => picture.id === id);
 const hasDifference = () => state.pictures.some((picture) => picture.difference_url);
@@ -94,7 +95,7 @@ function front() {
   return pictureOf(state.front)?.id ?? state.pictures[0]?.id;
 }
 
-// -------------------------------------------------------------------------------------------------- zoom and position
+// ----------------------------------------------------------------------------------------------- zoom and position
 
 const fitScale = () => Math.min(state.stage.width / state.full.width, state.stage.height / state.full.height);
 const least = () => Math.min(fitScale(), 1);
@@ -138,7 +139,7 @@ function pan(dx, dy) {
   schedule();
 }
 
-// ------------------------------------------------------------------------------------------------------ stage and pane
+// -------------------------------------------------------------------------------------------------- stage and pane
 
 function makeStage(count) {
   const box = make("div", "srv-stage");
@@ -182,7 +183,8 @@ function makePlate(onName) {
   const head = make("div", "srv-head", {}, label, tag, make("span", "srv-links", {}, save, open));
   const scores = make("span", "srv-scores");
   const note = make("span", "srv-note");
-  return { head, foot: make("figcaption", "srv-foot", {}, scores, note), label, mark, name, tag, save, open, scores, note };
+  const foot = make("figcaption", "srv-foot", {}, scores, note);
+  return { head, foot, label, mark, name, tag, save, open, scores, note };
 }
 
 function fillPlate(plate, picture, mark) {
@@ -221,14 +223,17 @@ function makeSlider() {
   return { stage, plates, divider, figure };
 }
 
-// ----------------------------------------------------------------------------------------------------------- the frame
+// ------------------------------------------------------------------------------------------------------- the frame
 
 const zoomButtons = ZOOM_BUTTONS.map(([scale, text, key]) => button(text, "srv-button", {
   title: scale === "fit" ? "Show the whole picture" : `${scale} screen pixel${scale > 1 ? "s" : ""} for each pixel`,
   ...(key ? { "aria-keyshortcuts": key } : {}),
 }, () => zoomTo(scale)));
-const zoomOut = button("−", "srv-button", { "aria-label": "Zoom out", "aria-keyshortcuts": "-" }, () => zoomBy(1 / 1.5));
-const zoomIn = button("+", "srv-button", { "aria-label": "Zoom in", "aria-keyshortcuts": "+" }, () => zoomBy(1.5));
+const stepButton = (sign, name, key, factor) => button(sign, "srv-button", {
+  "aria-label": name, "aria-keyshortcuts": key,
+}, () => zoomBy(factor));
+const zoomOut = stepButton("−", "Zoom out", "-", 1 / 1.5);
+const zoomIn = stepButton("+", "Zoom in", "+", 1.5);
 const level = make("span", "srv-level");
 const lensButton = button("Lens", "srv-button", { "aria-keyshortcuts": "L", title: "Magnify the same spot everywhere" },
   () => setLens(!state.lens));
@@ -237,7 +242,8 @@ differenceButton.append(make("span", "srv-long", {}, " to the truth"));
 const gridButton = button("All", "srv-button", {}, () => change({ mode: "grid" }));
 const twoButton = button("Compare two", "srv-button", {}, () => change({ mode: "two", marked: null }));
 const selects = [0, 1].map((side) => {
-  const node = make("select", "srv-select", { "aria-label": side ? "Picture on the right, B" : "Picture on the left, A" });
+  const name = side ? "Picture on the right, B" : "Picture on the left, A";
+  const node = make("select", "srv-select", { "aria-label": name });
   node.addEventListener("change", () => choose(side, node.value));
   return node;
 });
@@ -245,7 +251,8 @@ const swapButton = button("Swap", "srv-button", { title: "Exchange left and righ
   () => change({ wanted: pair().reverse() }));
 const pairBar = make("div", "srv-group", {}, selects[0], swapButton, selects[1]);
 const bar = make("div", "srv-bar", { role: "group", "aria-label": "View" },
-  make("div", "srv-group srv-joined", {}, ...zoomButtons), make("div", "srv-group srv-joined srv-steps", {}, zoomOut, zoomIn), level,
+  make("div", "srv-group srv-joined", {}, ...zoomButtons),
+  make("div", "srv-group srv-joined srv-steps", {}, zoomOut, zoomIn), level,
   lensButton, differenceButton, make("div", "srv-group srv-joined srv-modes", {}, gridButton, twoButton), pairBar);
 const chips = make("div", "srv-chips", { role: "group", "aria-label": "Picture in front" });
 const slider = makeSlider();
@@ -258,7 +265,7 @@ const live = make("p", "srv-live", { role: "status", "aria-live": "polite" });
 const empty = make("p", "srv-empty");
 root.replaceChildren(empty, bar, chips, area, hint, live);
 
-// -------------------------------------------------------------------------------------------------- changes of the view
+// --------------------------------------------------------------------------------------------- changes of the view
 
 function change(changes) {
   Object.assign(state, changes);
@@ -309,7 +316,7 @@ function announce(text) {
   announcement = setTimeout(() => { live.textContent = text; }, 300);
 }
 
-// ------------------------------------------------------------------------------------------- from state to the document
+// -------------------------------------------------------------------------------------- from state to the document
 
 // A new value. The same first picture means the same comparison with one more result: the view stays as it is.
 function receive() {
@@ -329,7 +336,7 @@ function receive() {
 
 function refresh() {
   const some = state.pictures.length > 0;
-  for (const node of [bar, area, hint]) node.hidden = !some;
+  for (const node of [bar, area]) node.hidden = !some;
   refreshPanes();
   refreshSlider();
   refreshBar();
@@ -395,7 +402,8 @@ function refreshHint() {
   const active = area.contains(area.getRootNode().activeElement);
   root.classList.toggle("srv-active", active);
   const touch = isTwo() ? HINTS.touchTwo : HINTS.touch;
-  write(hint, state.marked ? HINTS.one : state.narrow ? touch : active ? HINTS.active : HINTS.idle);
+  const mouse = (active ? HINTS.active : HINTS.idle) + (isTwo() ? "" : HINTS.names);
+  write(hint, !state.pictures.length ? "" : state.marked ? HINTS.one : state.narrow ? touch : mouse);
 }
 
 function refreshChips() {
@@ -410,7 +418,7 @@ function refreshChips() {
   }
 }
 
-// --------------------------------------------------------------------------------------------------------------- layout
+// ---------------------------------------------------------------------------------------------------------- layout
 
 // Columns that show the pictures largest without growing much beyond one screen; fewest rows among about equals.
 function bestGrid(count, width, height, ratio) {
@@ -420,7 +428,8 @@ function bestGrid(count, width, height, ratio) {
     const paneWidth = (width - GAP * (columns - 1)) / columns;
     const share = Math.max(height / rows - 64, Math.min(240, paneWidth));
     const paneHeight = Math.min(paneWidth / ratio, share);
-    options.push({ columns, rows, width: paneWidth, height: paneHeight, shown: Math.min(paneWidth, paneHeight * ratio) });
+    const shown = Math.min(paneWidth, paneHeight * ratio);
+    options.push({ columns, rows, width: paneWidth, height: paneHeight, shown });
   }
   const largest = Math.max(...options.map((option) => option.shown));
   const good = options.filter((option) => option.shown >= 0.92 * largest);
@@ -512,7 +521,7 @@ function drawLevel(scale) {
   zoomIn.disabled = scale >= LARGEST_SCALE * 0.999;
 }
 
-// ------------------------------------------------------------------------------------------- pointer, wheel, keyboard
+// ---------------------------------------------------------------------------------------- pointer, wheel, keyboard
 
 const pointers = new Map(); // pointerId -> where it is, in pixels of its stage
 let swipe = null;
@@ -601,9 +610,11 @@ function onDouble(event) {
 
 const STEP = 60;
 const KEYS = {
-  "+": () => zoomBy(1.5), "=": () => zoomBy(1.5), "-": () => zoomBy(1 / 1.5), 0: () => zoomTo("fit"), 1: () => zoomTo(1),
-  2: () => zoomTo(2), 4: () => zoomTo(4), l: () => setLens(!state.lens), L: () => setLens(!state.lens),
-  ArrowLeft: () => pan(STEP, 0), ArrowRight: () => pan(-STEP, 0), ArrowUp: () => pan(0, STEP), ArrowDown: () => pan(0, -STEP),
+  "+": () => zoomBy(1.5), "=": () => zoomBy(1.5), "-": () => zoomBy(1 / 1.5),
+  0: () => zoomTo("fit"), 1: () => zoomTo(1), 2: () => zoomTo(2), 4: () => zoomTo(4),
+  l: () => setLens(!state.lens), L: () => setLens(!state.lens),
+  ArrowLeft: () => pan(STEP, 0), ArrowRight: () => pan(-STEP, 0),
+  ArrowUp: () => pan(0, STEP), ArrowDown: () => pan(0, -STEP),
   Escape: () => area.getRootNode().activeElement.blur(),
 };
 
@@ -619,7 +630,9 @@ function onKey(event) {
 
 function onDividerKey(event) {
   const large = event.shiftKey ? 0.1 : 0.01;
-  const steps = { ArrowLeft: -large, ArrowDown: -large, ArrowRight: large, ArrowUp: large, PageDown: -0.1, PageUp: 0.1 };
+  const steps = {
+    ArrowLeft: -large, ArrowDown: -large, ArrowRight: large, ArrowUp: large, PageDown: -0.1, PageUp: 0.1,
+  };
   const ends = { Home: 0, End: 1 };
   if (event.key in steps) setSplit(state.split + steps[event.key]);
   else if (event.key in ends) setSplit(ends[event.key]);
@@ -648,11 +661,14 @@ slider.divider.addEventListener("keydown", onDividerKey);
 slider.divider.addEventListener("pointerdown", (event) => slider.divider.setPointerCapture(event.pointerId));
 slider.divider.addEventListener("pointermove", onDividerMove);
 
-new ResizeObserver(() => {
+function onResize() {
   const narrow = root.clientWidth > 0 && root.clientWidth < NARROW;
   root.classList.toggle("srv-narrow", narrow);
   if (narrow === state.narrow) layout();
   else change({ narrow });
-}).observe(root);
+}
+
+// One frame later: laying out changes the height of what is observed, which the browser would call an endless loop.
+new ResizeObserver(() => requestAnimationFrame(onResize)).observe(root);
 watch("value", receive);
 receive();

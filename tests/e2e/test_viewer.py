@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
@@ -61,6 +62,8 @@ def url(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("pictures")
     astronaut, cat = _pictures(folder, "astronaut", 12), _pictures(folder, "cat", 3)
     values = {"One": astronaut[:1], "Three": astronaut[:3], "Four": astronaut[:4], "Twelve": astronaut, "Cat": cat}
+    small = replace(astronaut[0], width=SIDE // 2, height=SIDE // 2)
+    values |= {"Small": [small], "Mixed": [small, astronaut[1]]}
     with gr.Blocks(analytics_enabled=False) as page:
         first = viewer("Nothing here yet.", elem_id="first")
         viewer("Another viewer.", elem_id="second")
@@ -73,7 +76,7 @@ def url(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> str:
 def _show(page: Page, name: str) -> Locator:
     page.get_by_role("button", name=f"Show {name}", exact=True).click()
     view = page.locator("#first .srv")
-    count = {"One": 1, "Three": 3, "Four": 4, "Twelve": 12, "Cat": 3}[name]
+    count = {"One": 1, "Three": 3, "Four": 4, "Twelve": 12, "Cat": 3, "Small": 1, "Mixed": 2}[name]
     expect(view.locator("figure.srv-pane")).to_have_count(count)
     return view
 
@@ -118,7 +121,8 @@ def _drag(page: Page, start: tuple[float, float], dx: float, dy: float) -> None:
 def test_without_pictures_one_sentence_is_shown(url: str, open_page: OpenPage):
     page = open_page(url)
     expect(page.locator("#first .srv-empty")).to_have_text("Nothing here yet.")
-    expect(page.locator("#first .srv-bar")).to_be_hidden()
+    for part in (".srv-bar", ".srv-chips", ".srv-area", ".srv-hint"):
+        expect(page.locator(f"#first {part}")).to_be_hidden()
 
 
 def test_all_panes_share_one_zoom_and_position(url: str, open_page: OpenPage):
@@ -209,6 +213,17 @@ def test_a_further_result_disturbs_nothing(url: str, open_page: OpenPage):
     expect(view.locator(".srv-two")).to_be_visible()
     expect(view.locator(".srv-side .srv-name")).to_have_text(["Bicubic", "RDN"])
     expect(view.locator(".srv-level")).to_have_text("200 %")
+
+
+def test_pictures_of_different_sizes_show_the_same_spot(url: str, open_page: OpenPage):
+    page = open_page(url)
+    view = _show(page, "Small")
+    _press(view, "4×")
+    _expect_one_view(view, "400 %")
+    _show(page, "Mixed")  # the second has twice the pixels: what was 4x on the first is 2x now, and looks the same
+    _expect_one_view(view, "200 %")
+    for index in range(2):
+        expect(_pictures_in_grid(view).nth(index)).to_have_css("width", f"{SIDE}px")
 
 
 def test_a_new_comparison_starts_fitted(url: str, open_page: OpenPage):
@@ -370,6 +385,17 @@ def test_twelve_pictures_fit_every_width(url: str, open_page: OpenPage, width: i
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     shown = 1 if width < 600 else 12
     expect(view.locator("figure.srv-pane:visible")).to_have_count(shown)
+
+
+def test_a_resized_window_lays_the_pictures_out_anew(url: str, open_page: OpenPage):
+    page = open_page(url)
+    page.evaluate("window.addEventListener('error', (event) => console.error(event.message))")
+    view = _show(page, "Three")
+    expect(view.locator("figure.srv-pane:visible")).to_have_count(3)
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(view.locator("figure.srv-pane:visible")).to_have_count(1)
+    page.set_viewport_size({"width": 900, "height": 844})
+    expect(view.locator("figure.srv-pane:visible")).to_have_count(3)
 
 
 def test_phone_shows_one_picture_and_chips_bring_the_next(url: str, open_page: OpenPage):
