@@ -34,21 +34,26 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    args = _parser().parse_args(argv)
+    args = _parser(sys.argv[1:] if argv is None else argv).parse_args(argv)
     try:
         return args.run(args)
     except SRError as exc:
-        print(f"sr_demo: {exc}", file=sys.stderr)
+        _complain(str(exc))
         return 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
     except Exception as exc:
-        print(f"sr_demo: {unexpected(exc, 'running a command')}", file=sys.stderr)
+        _complain(unexpected(exc, "running a command"))
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def _complain(sentence: str) -> None:
+    """One line on standard error, whatever line breaks a file name smuggles in."""
+    print(f"sr_demo: {' '.join(sentence.split())}", file=sys.stderr)
+
+
+def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m sr_demo",
         description="Enlarge pictures with very different methods, and measure what each one costs.",
@@ -59,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_list(commands)
     _add_upscale(commands)
     _add_evaluate(commands)
-    _add_train(commands)
+    _add_train(commands, wanted="train" in argv[:1])
     return parser
 
 
@@ -118,10 +123,14 @@ def _add_precision(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def _add_train(commands: Any) -> None:
+def _add_train(commands: Any, wanted: bool) -> None:
+    """The trainer knows its own arguments; it imports torch, so it is asked for them only when it is wanted."""
     command = commands.add_parser("train", help="train an embedded network from a folder of photos")
-    command.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    command.set_defaults(run=_train)
+    if wanted:
+        from sr_demo.training.command import add_train_arguments, run_train
+
+        add_train_arguments(command)
+        command.set_defaults(run=run_train)
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -151,13 +160,18 @@ def _upscale(args: argparse.Namespace) -> int:
     job = job_for(APPROACHES, args.approach, dict(_assignment(text) for text in args.set), args.precision)
     out = _folder(args.out)
     runner, taken, failed = Runner(), set[Path](), False
+    runner.warm(job, _terminal(job.key))  # what fails here fails for every file: said once
     for path in args.files:
         try:
             result = runner.run(job, read(path), progress=_terminal(path.name))
             target = _free_name(out, f"{path.stem}_{job.key.replace(':', '-')}", taken)
             write_png(result.picture, target)
         except SRError as exc:
-            print(f"sr_demo: {exc}", file=sys.stderr)
+            _complain(f"{path.name}: {exc}")
+            failed = True
+            continue
+        except Exception as exc:
+            _complain(f"{path.name}: {unexpected(exc, f'enlarging {path}')}")
             failed = True
             continue
         height, width = result.picture.rgb.shape[:2]
@@ -169,7 +183,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     from sr_demo.catalogue import APPROACHES
     from sr_demo.degrade import Realistic
     from sr_demo.reports.evaluation import evaluate, pairs
-    from sr_demo.runner import Runner, job_for
+    from sr_demo.runner import Failed, Runner, job_for
 
     jobs = [job_for(APPROACHES, name, precision=args.precision) for name in args.approach]
     if args.lr is not None and args.degradation == "realistic":
@@ -177,14 +191,21 @@ def _evaluate(args: argparse.Namespace) -> int:
     found = pairs(args.hr, args.lr, jobs[0].approach.scale)
     realistic = Realistic() if args.degradation == "realistic" else None
     rows: list[dict[str, Any]] = []
+    failed = False
+    if args.json is not None:
+        _write_text(args.json, "[]\n")  # a place that cannot be written is found out before the work
     for row in evaluate(Runner(), jobs, found, realistic, _terminal("evaluate")):
+        if isinstance(row, Failed):
+            _complain(f"{row.job.key}: {row.message}")
+            failed = True
+            continue
         if not rows:
             print(f"{'approach':<24}{'PSNR-Y':>8}{'SSIM-Y':>9}{'PSNR-RGB':>10}{'s/image':>9}{'MB':>8}  precision")
         print(_row_text(row), flush=True)
         rows.append(row)
-    if args.json is not None:
-        _write_text(args.json, json.dumps(rows, indent=2) + "\n")
-    return 0
+        if args.json is not None:
+            _write_text(args.json, json.dumps(rows, indent=2) + "\n")
+    return 2 if failed else 0
 
 
 def _row_text(row: dict[str, Any]) -> str:
@@ -196,12 +217,6 @@ def _row_text(row: dict[str, Any]) -> str:
         f"{row['approach'] + ':' + row['checkpoint']:<24}{number('psnr_y', 8, 2)}{number('ssim_y', 9, 4)}"
         f"{number('psnr_rgb', 10, 2)}{row['seconds_per_image']:>9.3f}{row['peak_memory_mb']:>8.0f}  {row['precision']}"
     )
-
-
-def _train(args: argparse.Namespace) -> int:
-    from sr_demo.training.command import main as train
-
-    return train(args.rest)
 
 
 def _assignment(text: str) -> tuple[str, str]:

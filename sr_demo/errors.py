@@ -38,6 +38,11 @@ class WeightsUnavailable(SRError):  # noqa: N818
 class OutOfMemory(SRError):  # noqa: N818
     """Even the smallest tile does not fit into memory."""
 
+    def __init__(self) -> None:
+        super().__init__(
+            "This picture needs more memory than the machine has free. Choose a region, or a smaller picture."
+        )
+
 
 class MissingDependency(SRError):  # noqa: N818
     """An optional package is not installed. Names the command that installs it."""

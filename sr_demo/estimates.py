@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
+from math import inf
 from pathlib import Path
 from threading import Lock
 
@@ -51,7 +53,8 @@ class Estimates:
 def _read(file: Path) -> dict[str, float]:
     try:
         stored = json.loads(file.read_text(encoding="utf-8"))
-        return {str(key): float(value) for key, value in stored.items()}
+        values = {str(key): float(value) for key, value in stored.items()}
+        return {key: value for key, value in values.items() if 0 < value < inf}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}  # absent or damaged: it is measured again
 
@@ -62,5 +65,6 @@ def _write(file: Path, values: dict[str, float]) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(json.dumps(values), encoding="utf-8")
         temporary.replace(file)
-    except OSError:
-        temporary.unlink(missing_ok=True)  # a full or read-only disk costs only the memory of these figures
+    except OSError:  # a full or read-only disk costs only the memory of these figures
+        with suppress(OSError):
+            temporary.unlink()

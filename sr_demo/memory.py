@@ -18,11 +18,19 @@ def available_bytes() -> int:
     """Memory that can be used now: what the machine has free, or less where a container limit (cgroup v2) is lower."""
     free = psutil.virtual_memory().available
     try:
-        limit = (_CGROUP / "memory.max").read_text().strip()
-        used = int((_CGROUP / "memory.current").read_text())
-    except (OSError, ValueError):
+        limit = int((_CGROUP / "memory.max").read_text())
+        used = int((_CGROUP / "memory.current").read_text()) - _reclaimable(_CGROUP / "memory.stat")
+    except (OSError, ValueError):  # no container, or one without a limit ("max")
         return free
-    return free if limit == "max" else max(min(free, int(limit) - used), 0)
+    return max(min(free, limit - used), 0)
+
+
+def _reclaimable(statistics: Path) -> int:
+    """Bytes of file cache that the kernel gives back on demand: they count as used, and fill a container to its limit."""
+    for line in statistics.read_text().splitlines():
+        if line.startswith("inactive_file "):
+            return int(line.split()[1])
+    return 0
 
 
 def resident_bytes() -> int:

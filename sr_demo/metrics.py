@@ -145,7 +145,8 @@ def _moments(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np
     half = _WINDOW // 2
 
     def mean(z: NDArray[np.float64]) -> NDArray[np.float64]:
-        return cv2.sepFilter2D(z, cv2.CV_64F, kernel, kernel)[half:-half, half:-half]
+        filtered = cv2.sepFilter2D(z, cv2.CV_64F, kernel, kernel)
+        return np.asarray(filtered, np.float64)[half:-half, half:-half]
 
     mx, my = mean(x), mean(y)
     return mx, my, mean(x * x) - mx * mx, mean(y * y) - my * my, mean(x * y) - mx * my

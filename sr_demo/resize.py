@@ -44,7 +44,7 @@ def shrink(image: Image, scale: int) -> Image:
     """
     cropped = crop_to_multiple(image, scale)
     height, width = cropped.shape[0] // scale, cropped.shape[1] // scale
-    return readonly(quantise(resize(cropped, (height, width))).astype(np.float32) / np.float32(255))
+    return readonly(np.divide(quantise(resize(cropped, (height, width))), np.float32(255), dtype=np.float32))
 
 
 def crop_to_multiple(image: Image, multiple: int) -> Image:

@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
 
@@ -84,6 +85,7 @@ class Started:
 class Working:
     job: Job
     fraction: float
+    """0..1 of what `note` names: downloading, loading and enlarging each count from 0."""
     note: str
     seconds_left: float | None
 
@@ -133,10 +135,12 @@ class Runner:
         happenings: SimpleQueue[Happening | None] = SimpleQueue()
 
         def work() -> None:
-            for job in jobs:
-                happenings.put(Started(job))
-                happenings.put(self._outcome(job, picture, truth, _throttled(job, happenings.put), stop))
-            happenings.put(None)
+            try:
+                for job in jobs:
+                    happenings.put(Started(job))
+                    happenings.put(self._outcome(job, picture, truth, _throttled(job, happenings.put), stop))
+            finally:
+                happenings.put(None)
 
         Thread(target=work, name="compare", daemon=True).start()
         try:
@@ -150,9 +154,18 @@ class Runner:
     ) -> Happening:
         """Run one job and turn whatever comes of it into a happening."""
         try:
-            return Done(job, self.run(job, picture, truth, Progress(report, stop)))
+            return self.attempt(job, picture, truth, Progress(report, stop))
         except Cancelled:
             return Stopped(job)
+
+    def attempt(
+        self, job: Job, picture: Picture, truth: Image | None = None, progress: Progress = SILENT
+    ) -> Done | Failed:
+        """`run`, with what goes wrong turned into a sentence. Raises only Cancelled."""
+        try:
+            return Done(job, self.run(job, picture, truth, progress))
+        except Cancelled:
+            raise
         except SRError as exc:
             return Failed(job, str(exc))
         except Exception as exc:
@@ -161,16 +174,19 @@ class Runner:
     def run(self, job: Job, picture: Picture, truth: Image | None = None, progress: Progress = SILENT) -> Result:
         """Enlarge `picture` with one approach. Raises SRError, or Cancelled."""
         progress.check()
+        fetch_seconds = self._fetch(job, progress)
         while not self._lane.acquire(timeout=0.2):
             progress.check()
         try:
             begun = time.perf_counter()
             upscaler, fresh = self._load(job, progress)
-            load_seconds = time.perf_counter() - begun if fresh else 0.0
+            load_seconds = fetch_seconds + time.perf_counter() - begun if fresh else 0.0
             with memory.PeakMemory() as peak:
                 begun = time.perf_counter()
                 enlarged, side, tiles = _enlarge(job, upscaler, picture, progress)
                 seconds = time.perf_counter() - begun
+        except MemoryError as exc:  # of the result itself, whatever the tiles
+            raise OutOfMemory from exc
         finally:
             self._lane.release()
         self._estimates.learn(job.key, picture.rgb.shape[0] * picture.rgb.shape[1], seconds)
@@ -187,16 +203,23 @@ class Runner:
             halo=job.approach.tiling_of(job.checkpoint).halo if tiles > 1 else 0,
         )
 
-    def warm(self, job: Job) -> None:
+    def warm(self, job: Job, progress: Progress = SILENT) -> None:
         """Load an approach ahead of its first use, in the lane; raises what loading raises."""
+        self._fetch(job, progress)
         with self._lane:
-            self._load(job, SILENT)
+            self._load(job, progress)
+
+    def _fetch(self, job: Job, progress: Progress) -> float:
+        """Bring the files here; returns the seconds it took. Outside the lane: a download keeps nobody from computing."""
+        if _identity(job) in self._loaded:
+            return 0.0
+        begun = time.perf_counter()
+        weights.fetch(job.checkpoint, progress)
+        return time.perf_counter() - begun
 
     def _load(self, job: Job, progress: Progress) -> tuple[Upscaler, bool]:
         """The loaded approach, and whether it had to be loaded now."""
-        wanted = as_dict(job.options)
-        choices = tuple(wanted[name] for name in job.approach.load_options)
-        key = (job.approach.id, job.checkpoint, job.precision, choices)
+        key = _identity(job)
         if key in self._loaded:
             self._loaded.move_to_end(key)
             return self._loaded[key][0], False
@@ -207,6 +230,13 @@ class Runner:
         while len(self._loaded) > 1 and sum(size for _, size in self._loaded.values()) > _KEPT_WEIGHT_BYTES:
             self._loaded.popitem(last=False)
         return upscaler, True
+
+
+def _identity(job: Job) -> tuple[object, ...]:
+    """What must be equal for a loaded approach to serve another job."""
+    wanted = as_dict(job.options)
+    choices = tuple(wanted[name] for name in job.approach.load_options)
+    return (job.approach.id, job.approach.load, job.checkpoint, job.precision, choices)
 
 
 def _throttled(job: Job, put: Callable[[Happening], None]) -> Callable[[float, str], None]:
@@ -237,7 +267,10 @@ def _enlarge(job: Job, upscaler: Upscaler, picture: Picture, progress: Progress)
     alpha = picture.alpha
     if alpha is not None and own_alpha:
         stacked = readonly(np.repeat(alpha[..., None], 3, axis=2))
-        alpha = readonly(_guaranteed(job, upscaler, stacked, progress.part(0.5, 1))[0].mean(axis=2, dtype=np.float32))
+        drawn = _guaranteed(job, upscaler, stacked, progress.part(0.5, 1))[0].mean(axis=2, dtype=np.float32)
+        # Networks are off by a few thousandths; what is opaque must stay so, and what is invisible too.
+        plain = resize(alpha, rgb.shape[:2])
+        alpha = readonly(np.where((plain == 0) | (plain == 1), plain, drawn))
     elif alpha is not None:
         # An opacity mask must not be invented: generative methods leave it to the plain kernel.
         alpha = resize(alpha, rgb.shape[:2])
@@ -252,16 +285,23 @@ def _guaranteed(job: Job, upscaler: Upscaler, image: Image, progress: Progress) 
     rule = job.approach.tiling_of(job.checkpoint)
 
     def upscale(part: Image, part_progress: Progress) -> Image:
-        return _checked(upscaler.upscale(part, job.options, part_progress), part, job.approach)
+        try:
+            return _checked(upscaler.upscale(part, job.options, part_progress), part, job.approach)
+        except MemoryError as exc:
+            raise OutOfMemory from exc
 
     if rule.mode != "tiles":
-        return upscale(image, progress), 0, 1
+        result = upscale(image, progress)
+        progress(1.0)
+        return result, 0, 1
     side = tiling.side_for(rule, job.checkpoint.bytes_per_pixel, _budget())
     while True:
         tiles = _plan(image, rule, side)
         try:
             return tiling.run(image, tiles, job.approach.scale, rule.blend, upscale, progress), side, len(tiles)
         except OutOfMemory:
+            # Halving a side that is longer than the picture would try the same plan again.
+            side = min(side, max(image.shape[:2]))
             if side <= tiling.SMALLEST:
                 raise
             side = max(side // 2 // rule.multiple_of * rule.multiple_of, tiling.SMALLEST)
@@ -276,10 +316,13 @@ def _budget() -> int:
 
 
 def _checked(result: Image, source: Image, approach: Approach) -> Image:
+    """`result` within [0, 1] and read-only; anything else that is against the contract is a bug of the approach."""
     expected = (source.shape[0] * approach.scale, source.shape[1] * approach.scale, 3)
     assert result.shape == expected, f"{approach.id} returned {result.shape}, not {expected}"
     assert result.dtype == np.float32, f"{approach.id} returned {result.dtype}"
-    return result
+    low, high = float(result.min()), float(result.max())
+    assert isfinite(low) and isfinite(high), f"{approach.id} returned values that are not numbers"
+    return readonly(result if low >= 0 and high <= 1 else np.clip(result, 0, 1))
 
 
 def job_for(

@@ -25,20 +25,23 @@ class Settings:
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
-    """Settings from SR_DEMO_* variables. Raises BadInput naming a variable that is not a positive whole number."""
+    """Settings from SR_DEMO_* variables. Raises BadInput naming a variable that is not a whole number in its range."""
     plain = Settings()
     on_spaces = "SPACE_ID" in environ
     return Settings(
         max_megabytes=_number(environ, "SR_DEMO_MAX_MB", plain.max_megabytes),
         max_megapixels=_number(environ, "SR_DEMO_MAX_MEGAPIXELS", plain.max_megapixels),
         host=environ.get("SR_DEMO_HOST", "0.0.0.0" if on_spaces else plain.host),
-        port=_number(environ, "SR_DEMO_PORT", plain.port),
+        port=_number(environ, "SR_DEMO_PORT", plain.port, largest=65_535),
         queue_length=_number(environ, "SR_DEMO_QUEUE", plain.queue_length),
     )
 
 
-def _number(environ: Mapping[str, str], name: str, default: int) -> int:
+def _number(environ: Mapping[str, str], name: str, default: int, largest: int = 1_000_000) -> int:
     text = environ.get(name, str(default)).strip()
-    if not text.isdecimal() or int(text) < 1:
-        raise BadInput(f"The environment variable {name} must be a positive whole number, not {text!r}.")
+    # Length first: Python refuses to convert thousands of digits.
+    if not text.isdecimal() or len(text) > len(str(largest)) or not 1 <= int(text) <= largest:
+        raise BadInput(
+            f"The environment variable {name} must be a whole number from 1 to {largest}, not {text[:40]!r}."
+        )
     return int(text)

@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import pickle
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from sr_demo.errors import MissingDependency, WeightsUnavailable
+from sr_demo.torch_runtime import out_of_memory_translated
+
+_SAFE = frozenset({".safetensors", ".pth"})
+"""spandrel reads `.pth` through an unpickler that knows tensors only; `.pt` may be TorchScript, which is a program."""
 
 
 def load(path: Path, architecture: str, scale: int) -> Any:
     """The `ImageModelDescriptor` in `path`. It pads to the size its network needs, crops and clamps.
 
-    Raises WeightsUnavailable when the file is not an `architecture` (spandrel's id) of this `scale`: detection goes by
-    key names and can be wrong.
+    Raises WeightsUnavailable when the file cannot be read, or is not an `architecture` (spandrel's id) of this `scale`:
+    detection goes by key names and can be wrong.
     """
-    return _checked(_loader().load_from_file(path), path.name, architecture, scale)
+    state = _state(path)
+    with _translated(path):
+        descriptor = _loader().load_from_state_dict(state)
+    return _checked(descriptor, path.name, architecture, scale)
 
 
 def load_blend(paths: Sequence[Path], shares: Sequence[float], architecture: str, scale: int) -> Any:
     """One descriptor whose weights are the weighted sum of those in `paths`: network interpolation (Wang et al. 2019,
-    arXiv 1811.10515). The networks must have the same layout and the shares sum to 1."""
-    loader = _loader()
-    states: list[dict[str, torch.Tensor]] = [loader.load_state_dict_from_file(path) for path in paths]
+    arXiv 1811.10515). The networks must have the same layout and the shares sum to 1. Raises as `load` does."""
+    states = [_state(path) for path in paths]
+    for path, state in zip(paths, states, strict=True):
+        if _layout(state) != _layout(states[0]):
+            raise WeightsUnavailable(f"{path.name} and {paths[0].name} hold networks of different layouts.")
     blended = {
         name: sum(
             (share * state[name].float() for share, state in zip(shares, states, strict=True)),
@@ -32,7 +44,44 @@ def load_blend(paths: Sequence[Path], shares: Sequence[float], architecture: str
         )
         for name in states[0]
     }
-    return _checked(loader.load_from_state_dict(blended), paths[0].name, architecture, scale)
+    with _translated(paths[0]):
+        descriptor = _loader().load_from_state_dict(blended)
+    return _checked(descriptor, paths[0].name, architecture, scale)
+
+
+def _state(path: Path) -> dict[str, torch.Tensor]:
+    """The named tensors in `path`, nothing in it executed."""
+    if path.suffix not in _SAFE:
+        raise WeightsUnavailable(
+            f"{path.name} is not loaded: a {path.suffix} file can hold a program. "
+            "Use the same checkpoint as .safetensors or .pth."
+        )
+    loader = _loader()
+    with _translated(path):
+        return loader.load_state_dict_from_file(path)
+
+
+def _layout(state: dict[str, torch.Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in state.items()}
+
+
+@contextmanager
+def _translated(path: Path) -> Generator[None]:
+    """What spandrel, torch, pickle and safetensors raise on a file that is not a readable checkpoint, as ours."""
+    from spandrel import UnsupportedModelError
+
+    try:
+        with out_of_memory_translated():
+            yield
+    except pickle.UnpicklingError as exc:
+        raise WeightsUnavailable(
+            f"{path.name} is not loaded: it is damaged, or holds more than tensors, which could run as a program."
+        ) from exc
+    except UnsupportedModelError as exc:
+        raise WeightsUnavailable(f"{path.name} holds no network that this app knows.") from exc
+    except (SafetensorError, EOFError, RuntimeError, LookupError, TypeError, ValueError, AttributeError) as exc:
+        # torch and pickle have no error of their own for damaged files; only reading and building happens in here.
+        raise WeightsUnavailable(f"{path.name} is damaged or no checkpoint ({type(exc).__name__}).") from exc
 
 
 def _loader() -> Any:

@@ -99,8 +99,10 @@ class Checkpoint:
 class Upscaler(Protocol):
     """A loaded approach."""
 
-    precision: str
-    """How it computes: "fp32", "bf16", "float32"."""
+    @property
+    def precision(self) -> str:
+        """How it computes: "fp32", "bf16" or "fp16"."""
+        ...
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         """(H, W, 3) float32 RGB in [0, 1], read-only -> (H * scale, W * scale, 3) of the same kind.

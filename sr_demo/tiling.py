@@ -62,10 +62,13 @@ def plan(height: int, width: int, tiling: Tiling, side: int) -> tuple[Tile, ...]
 
 
 def side_for(tiling: Tiling, bytes_per_pixel: int, budget: int) -> int:
-    """The largest tile side (LR pixels, halo not counted) whose working memory stays within `budget` bytes."""
+    """The largest tile side (LR pixels, halo not counted) whose working memory stays within `budget` bytes.
+
+    Not below SMALLEST, whatever the budget, and never above `tiling.largest`.
+    """
     with_halo = int(sqrt(budget / max(bytes_per_pixel, 1)))
-    side = min(with_halo - 2 * tiling.halo, tiling.largest)
-    return max(side // tiling.multiple_of * tiling.multiple_of, SMALLEST, tiling.multiple_of)
+    side = min(max(with_halo - 2 * tiling.halo, SMALLEST), tiling.largest)
+    return max(side // tiling.multiple_of, 1) * tiling.multiple_of
 
 
 def run(

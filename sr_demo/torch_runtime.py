@@ -9,7 +9,7 @@ speed them up.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -79,21 +79,17 @@ def choose_precision(requested: Precision, supported: tuple[str, ...] = ALL) -> 
 
 
 @contextmanager
-def out_of_memory_translated() -> Iterator[None]:
+def out_of_memory_translated() -> Generator[None]:
     """Turn the out-of-memory errors of torch and numpy into ours, by type."""
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as exc:
-        raise OutOfMemory(
-            "This picture needs more memory than the machine has free. Choose a region, or a smaller picture."
-        ) from exc
+        raise OutOfMemory from exc
     except RuntimeError as exc:
         # torch's CPU allocator raises a plain RuntimeError; its name is all there is to go by.
         if "DefaultCPUAllocator" not in str(exc):
             raise
-        raise OutOfMemory(
-            "This picture needs more memory than the machine has free. Choose a region, or a smaller picture."
-        ) from exc
+        raise OutOfMemory from exc
 
 
 class NetworkUpscaler:

@@ -15,7 +15,7 @@ from sr_demo.errors import BadInput
 from sr_demo.image import Image, Picture, read
 from sr_demo.progress import SILENT, Progress
 from sr_demo.resize import crop_to_multiple, shrink
-from sr_demo.runner import Job, Result, Runner
+from sr_demo.runner import Failed, Job, Result, Runner
 
 _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".avif"})
 
@@ -90,16 +90,25 @@ def evaluate(
     found: Sequence[Pair],
     realistic: Realistic | None = None,
     progress: Progress = SILENT,
-) -> Iterator[dict[str, Any]]:
-    """One row per job: mean scores over the pairs, median seconds, largest peak memory. Raises SRError."""
+) -> Iterator[dict[str, Any] | Failed]:
+    """One row per job: mean scores over the pairs, median seconds, largest peak memory; or why that approach failed.
+
+    Raises SRError on what concerns all of them: pictures that cannot be read, or do not belong together.
+    """
     for index, job in enumerate(jobs):
         part = progress.part(index / len(jobs), (index + 1) / len(jobs))
         results: list[Result] = []
         for number, pair in enumerate(found):
             part(number / len(found), f"{job.key}: {pair.hr.name}")
             small, truth = load_pair(pair, job.approach.scale, realistic)
-            results.append(runner.run(job, small, truth))
-        yield _row(job, results)
+            outcome = runner.attempt(job, small, truth, Progress(stop=progress.stop))
+            if isinstance(outcome, Failed):
+                yield outcome
+                break
+            results.append(outcome.result)
+        else:
+            yield _row(job, results)
+    progress(1.0)
 
 
 def _row(job: Job, results: Sequence[Result]) -> dict[str, Any]:

@@ -89,3 +89,9 @@ def test_stop_takes_effect_before_the_next_tile() -> None:
 @pytest.mark.parametrize(("budget", "side"), [(2**30, 512), (100 * 2**20, 240), (1, 32)])
 def test_the_tile_side_follows_the_memory_budget(budget: int, side: int) -> None:
     assert tiling.side_for(Tiling("tiles", halo=40), 1024, budget) == side
+
+
+def test_a_tile_is_never_larger_than_the_rule_allows() -> None:
+    assert tiling.side_for(Tiling("tiles", largest=8), 1024, 2**30) == 8
+    assert tiling.side_for(Tiling("tiles", largest=24, multiple_of=16), 1024, 1) == 16
+    assert tiling.side_for(Tiling("tiles", multiple_of=48), 1024, 1) == 48
