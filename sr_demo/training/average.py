@@ -25,7 +25,7 @@ class Average:
         """Take one step towards the weights of `source`."""
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        mine, theirs = list(self.network.parameters()), list(source.parameters())
-        torch._foreach_lerp_(mine, theirs, 1.0 - decay)
+        for mine, new in zip(self.network.parameters(), source.parameters(), strict=True):
+            mine.lerp_(new, 1.0 - decay)
         for buffer, new in zip(self.network.buffers(), source.buffers(), strict=True):
             buffer.copy_(new)

@@ -58,11 +58,12 @@ def _train(args: argparse.Namespace) -> int:
     recipe = find(args.recipe)
     if args.out.suffix != ".safetensors":
         raise BadInput(f"--out must name a .safetensors file, not {args.out.name!r}.")
+    device = choose_device(args.device)
     state_file = args.state or args.out.with_suffix(".state.pt")
     budget = Budget(iterations=args.iterations) if args.iterations else Budget(seconds=args.minutes * 60)
     values = files.load(state_file, recipe.name) if args.resume or args.snapshot else None
     pairs, validation = _pictures(args, recipe.scale, max(phase.patch for phase in recipe.phases))
-    trainer = Trainer(recipe, pairs, validation, choose_device(args.device), args.seed)
+    trainer = Trainer(recipe, pairs, validation, device, args.seed)
     if values is not None:
         trainer.restore(values)
     if not args.snapshot:

@@ -14,8 +14,8 @@ from sr_demo.training.discriminator import UNetDiscriminator
 class Critic:
     """Non-saturating GAN with logistic losses (Goodfellow et al. 2014); logits per pixel from the U-Net."""
 
-    def __init__(self, device: torch.device, features: int = 32) -> None:
-        self.network = UNetDiscriminator(features).to(device, memory_format=torch.channels_last)
+    def __init__(self, device: torch.device, features: int = 16) -> None:
+        self.network = UNetDiscriminator(features).to(device)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=0.0)
         self._device = device
 

@@ -16,8 +16,8 @@ from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
 from sr_demo.errors import BadInput
-from sr_demo.image import quantise
-from sr_demo.resize import crop_to_multiple, shrink
+from sr_demo.image import Image, quantise
+from sr_demo.resize import shrink
 
 Picture = NDArray[np.uint8]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -50,7 +50,7 @@ def load_folder(folder: Path, scale: int, smallest: int, report: Callable[[str],
     skipped: list[str] = []
     for path in files:
         try:
-            big = crop_to_multiple(read_rgb(path), scale)
+            big = _cropped(read_rgb(path), scale)
             if min(big.shape[:2]) < smallest * scale:
                 side = smallest * scale
                 raise BadInput(f"{path.name} is smaller than {side} x {side} pixels, the size of one training patch.")
@@ -79,7 +79,12 @@ def read_rgb(path: Path) -> Picture:
 
 def shrink_8bit(picture: Picture, scale: int) -> Picture:
     """(s*h, s*w, 3) -> (h, w, 3), antialiased bicubic, rounded to 8 bit."""
-    return quantise(shrink(picture.astype(np.float32) / np.float32(255), scale))
+    return quantise(shrink(as_float(picture), scale))
+
+
+def as_float(picture: Picture) -> Image:
+    """0..255 -> [0, 1]."""
+    return np.divide(picture, 255, dtype=np.float32)
 
 
 def sample(
@@ -108,6 +113,11 @@ def centre_crops(pairs: Pairs, patch: int, scale: int) -> tuple[NDArray[np.uint8
         small.append(lr[top : top + patch, left : left + patch])
         large.append(hr[top * scale : (top + patch) * scale, left * scale : (left + patch) * scale])
     return np.stack(small), np.stack(large)
+
+
+def _cropped(picture: Picture, multiple: int) -> Picture:
+    height, width = (side // multiple * multiple for side in picture.shape[:2])
+    return picture[:height, :width]
 
 
 def _turn(picture: Picture, turns: int, mirror: bool) -> Picture:

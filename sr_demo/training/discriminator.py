@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
@@ -26,7 +27,7 @@ class UNetDiscriminator(nn.Module):
         self.last = nn.Conv2d(f, 1, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        level = F.leaky_relu(self.first(x), 0.2)
+        level = F.leaky_relu(self.first(x.contiguous(memory_format=torch.channels_last)), 0.2)
         skips: list[Tensor] = []
         for conv in self.down:
             skips.append(level)

@@ -33,12 +33,11 @@ class Features(nn.Module):
         for name, inputs, outputs in _LAYERS:
             conv = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="reflect")
             nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-            nn.init.zeros_(conv.bias) if conv.bias is not None else None
             self.add_module(name, conv)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         seen: dict[str, Tensor] = {}
-        x = self.conv0(x)
+        x = self.conv0(x.contiguous(memory_format=torch.channels_last))
         for name, _, _ in _LAYERS:
             if name in _POOL_BEFORE:
                 x = F.max_pool2d(x, 2)
@@ -62,8 +61,8 @@ class PerceptualLoss(nn.Module):
             wanted = self.features(hr)
         total = torch.zeros((), device=sr.device)
         for name, weight in _WEIGHTS.items():
-            size = wanted[name].abs().mean().clamp(min=1e-8)
-            total = total + weight * (seen[name] - wanted[name]).abs().mean() / size
+            a, b = seen[name].float(), wanted[name].float()
+            total = total + weight * (a - b).abs().mean() / b.abs().mean().clamp(min=1e-8)
         return total / sum(_WEIGHTS.values())
 
 

@@ -37,7 +37,7 @@ def build_hat(settings: dict[str, int | float | str | list[int]]) -> nn.Module:
     """spandrel's HAT with random weights, ready to learn. Its weights are shipped by `as_shipped`."""
     network = _plain(settings)
     for block in _blocks(network, "HAB"):
-        block.conv_scale = 1.0  # pyright: ignore[reportAttributeAccessIssue]
+        block.conv_scale = 1.0  # type: ignore[assignment]
     start_from_interpolation(network)
     return keep_precision(network)
 
@@ -63,7 +63,8 @@ def start_from_interpolation(network: nn.Module) -> None:
     """Set some of the weights so that the untrained network enlarges by quadratic interpolation.
 
     The picture travels in channels 0..2, and negated in 3..5 so that it passes the LeakyReLU: with slope a,
-    (f(x) - f(-x)) / (1 + a) = x. The other channels keep their random weights and reach the output once they learn to.
+    (f(x) - f(-x)) / (1 + a) = x. Everything else keeps its random weights and joins in through two layers that start at
+    zero: the convolution after the body and the last one.
     """
     parts = dict(network.named_modules())
     first, after, before = parts["conv_first"], parts["conv_after_body"], parts["conv_before_upsample.0"]
@@ -71,7 +72,7 @@ def start_from_interpolation(network: nn.Module) -> None:
     with torch.no_grad():
         for module in (after, last):
             for parameter in module.parameters():
-                parameter.mul_(0.1)
+                parameter.zero_()
         signs = (1.0, 1.0, 1.0, -1.0, -1.0, -1.0)
         _clear(first, 3)
         _clear(before, 6)
@@ -79,7 +80,6 @@ def start_from_interpolation(network: nn.Module) -> None:
             if c < 3:
                 _weight(first)[c, c, 1, 1] = 1.0
             _weight(before)[c, c % 3, 1, 1] = sign
-            _weight(last)[c % 3, c] = 0.0
             _weight(last)[c % 3, c, 1, 1] = sign / (1.0 + slope)
         for stage in ("upsample.0", "upsample.2"):
             _clear(parts[stage], 24)

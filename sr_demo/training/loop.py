@@ -54,7 +54,7 @@ class Trainer:
         self.reduced = device.type == "cuda" or (device.type == "cpu" and cpu_gains_from_bf16())
         self.rng = np.random.default_rng(seed)
         self.noise = torch.Generator().manual_seed(seed)
-        self.network = recipe.build().to(device, memory_format=torch.channels_last)
+        self.network = recipe.build().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = Average(self.network, recipe.decay)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=0.0)
         self.objective = Objective(recipe.phases).to(device)
@@ -74,7 +74,8 @@ class Trainer:
             sr = self.network(lr).float()
         adversarial = self.critic is not None and any(name == "gan" for name, _ in phase.losses)
         judged = self._judge(sr) if adversarial else None
-        loss = self.objective(phase, sr, hr, judged)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.reduced):
+            loss = self.objective(phase, sr, hr, judged)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self._update(self.optimiser, self.network, rate)

@@ -103,8 +103,8 @@ RECIPES: tuple[Recipe, ...] = (
         architecture=Architecture("HAT", hat.SETTINGS),
         build=partial(hat.build_hat, hat.SETTINGS),
         phases=(
-            Phase(0.65, _L1, (8e-4, 5e-4), patch=32, batch=8),
-            Phase(0.35, _L1, (5e-4, 1e-6), patch=32, batch=16),
+            Phase(0.60, _L1, (4e-4, 3e-4), patch=32, batch=8),
+            Phase(0.40, _L1, (3e-4, 1e-6), patch=32, batch=16),
         ),
         ship=partial(hat.as_shipped, settings=hat.SETTINGS),
     ),
@@ -116,7 +116,7 @@ RECIPES: tuple[Recipe, ...] = (
         build=_compact,
         phases=(
             Phase(0.60, _L1, (8e-4, 2e-4), patch=32, batch=16),
-            Phase(0.40, (("l1", 1.0), ("perceptual", 0.1), ("gan", 0.01)), (1e-4, 5e-5), patch=32, batch=12),
+            Phase(0.40, (("l1", 1.0), ("perceptual", 0.05), ("gan", 0.02)), (2e-4, 5e-5), patch=32, batch=12),
         ),
         degradation="high-order",
     ),

@@ -14,7 +14,7 @@ import torch
 from sr_demo.errors import BadInput, StorageError
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file beside `path`, then put it in place: a kill leaves the old file or the new one.
 
     Raises StorageError when the folder cannot be written or the disk is full.

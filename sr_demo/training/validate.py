@@ -12,7 +12,7 @@ from sr_demo.metrics import psnr_y, ssim_y
 from sr_demo.options import Options
 from sr_demo.progress import SILENT
 from sr_demo.torch_runtime import NetworkUpscaler
-from sr_demo.training.data import Pairs, Picture, centre_crops, read_rgb
+from sr_demo.training.data import Pairs, Picture, as_float, centre_crops, read_rgb
 from sr_demo.training.recipes import Recipe
 
 CROP = 48
@@ -27,7 +27,7 @@ class Validation:
         side = min(CROP, *(min(lr.shape[:2]) for lr in pairs.lr))
         small, large = centre_crops(pairs, side, recipe.scale)
         self._scale, self._device, self._reduced = recipe.scale, device, reduced
-        self._hr = [picture.astype(np.float32) / np.float32(255) for picture in large]
+        self._hr = [as_float(picture) for picture in large]
         self._lr = _batch(small)
         if recipe.degradation == "high-order":
             from sr_demo.training.degradation import degrade
@@ -55,8 +55,8 @@ def score_pairs(network: nn.Module, pairs: Pairs, scale: int) -> dict[str, float
     upscaler = NetworkUpscaler(network, "fp32")
     values: list[tuple[float, float]] = []
     for lr, hr in zip(pairs.lr, pairs.hr, strict=True):
-        sr = upscaler.upscale(lr.astype(np.float32) / np.float32(255), Options(), SILENT)
-        truth = hr[: sr.shape[0], : sr.shape[1]].astype(np.float32) / np.float32(255)
+        sr = upscaler.upscale(as_float(lr), Options(), SILENT)
+        truth = as_float(hr[: sr.shape[0], : sr.shape[1]])
         values.append((psnr_y(sr, truth, scale), ssim_y(sr, truth, scale)))
     psnr, ssim = np.mean(values, axis=0)
     return {"psnr_y": round(float(psnr), 4), "ssim_y": round(float(ssim), 4)}

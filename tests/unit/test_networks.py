@@ -1,0 +1,40 @@
+"""The networks of our own: shapes, sizes, and that they start near the picture they enlarge."""
+
+import pytest
+import torch
+
+from sr_demo.networks.edsr import EDSR
+from sr_demo.networks.rdn import RDN
+
+
+@pytest.mark.parametrize("network", [RDN(2, 3, 8, 12, 4), RDN(1, 2, 4, 4, 2), EDSR(2, 8, 4), EDSR(1, 4, 3)])
+def test_output_is_scale_times_as_large(network):
+    picture = torch.rand(2, 3, 5, 9)
+    with torch.no_grad():
+        assert network(picture).shape == (2, 3, 5 * network.scale, 9 * network.scale)
+
+
+def test_rdn_has_the_papers_number_of_parameters():
+    d, c, g, g0, scale = 3, 4, 8, 16, 4
+    dense = sum(9 * (g0 + i * g) * g + g for i in range(c)) + (g0 + c * g) * g0 + g0
+    shallow = 9 * 3 * g0 + g0 + 9 * g0 * g0 + g0
+    fusion = d * g0 * g0 + g0 + 9 * g0 * g0 + g0
+    tail = 9 * g0 * 3 * scale**2 + 3 * scale**2
+    expected = d * dense + shallow + fusion + tail
+    assert sum(p.numel() for p in RDN(d, c, g, g0, scale).parameters()) == expected
+
+
+@pytest.mark.parametrize("network", [RDN(1, 2, 4, 4, 4), EDSR(1, 4, 4)])
+def test_predicts_what_is_added_to_bicubic(network):
+    for parameter in network.tail.parameters():
+        torch.nn.init.zeros_(parameter)
+    picture = torch.rand(1, 3, 6, 7)
+    expected = torch.nn.functional.interpolate(picture, scale_factor=4, mode="bicubic", align_corners=False)
+    with torch.no_grad():
+        torch.testing.assert_close(network(picture), expected)
+
+
+def test_every_block_of_rdn_reaches_the_output():
+    network = RDN(3, 2, 4, 4, 2)
+    network(torch.rand(1, 3, 8, 8)).square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())

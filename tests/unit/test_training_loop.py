@@ -1,0 +1,280 @@
+"""Every recipe learns at tiny size, and a run that was killed ends where an uninterrupted one does."""
+
+import argparse
+import csv
+import hashlib
+import json
+import shutil
+import warnings
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sr_demo.errors import BadInput
+from sr_demo.networks.edsr import EDSR
+from sr_demo.networks.rdn import RDN
+from sr_demo.torch_runtime import load_safetensors
+from sr_demo.training import command, hat, loop, state
+from sr_demo.training.average import Average
+from sr_demo.training.data import load_folder
+from sr_demo.training.discriminator import UNetDiscriminator
+from sr_demo.training.loop import CURVE, Trainer, run
+from sr_demo.training.recipes import RECIPES, find
+from sr_demo.training.schedule import Budget, Phase, learning_rate, phase_at
+
+CPU = torch.device("cpu")
+TINY_HAT = hat.SETTINGS | {"embed_dim": 16, "depths": [2], "num_heads": [2], "squeeze_factor": 4, "num_feat": 8}
+
+
+def _tiny_compact():
+    from spandrel.architectures.Compact import Compact
+
+    return Compact(num_feat=8, num_conv=2, upscale=4, act_type="prelu")
+
+
+BUILDERS = {
+    "RDN": lambda: RDN(2, 2, 8, 8, 4),
+    "EDSR": lambda: EDSR(2, 8, 4),
+    "HAT": partial(hat.build_hat, TINY_HAT),
+    "Compact": _tiny_compact,
+}
+
+
+def tiny(recipe):
+    """The recipe with its own losses and degradation, on a network and patches of toy size."""
+    phases = tuple(replace(p, patch=16, batch=2, rate=(3e-3, 1e-3)) for p in recipe.phases)
+    name = recipe.architecture.name
+    small = replace(recipe, phases=phases, build=BUILDERS[name], warm_up=0.0)
+    return replace(small, ship=partial(hat.as_shipped, settings=TINY_HAT)) if name == "HAT" else small
+
+
+@pytest.fixture(autouse=True)
+def _fp32_without_shared_files(monkeypatch, tmp_path):
+    """bf16 depends on the chip and the feature file on the machine: results here must not."""
+    monkeypatch.setattr(loop, "cpu_gains_from_bf16", lambda: False)
+    monkeypatch.setenv("SR_DEMO_SHARED_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("SR_DEMO_SHARED_DATA", str(tmp_path))
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(2):
+        small = np.random.default_rng(i).integers(0, 255, (12, 12, 3), dtype=np.uint8)
+        Image.fromarray(small).resize((64, 64), Image.Resampling.BICUBIC).save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.fixture
+def pairs(photos):
+    return load_folder(photos, 4, 16)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_the_error_on_the_same_pictures_falls(recipe, pairs):
+    """Measured on fixed LR pictures: the loss of a batch depends on how badly that batch was degraded."""
+    trainer = Trainer(tiny(recipe), pairs, pairs, CPU)
+    before, _ = trainer.validation.score(trainer.network)
+    for _ in range(20):
+        trainer.step(0.0)
+    after, _ = trainer.validation.score(trainer.network)
+    assert after > before + 0.3
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_the_last_phase_runs_and_everything_stays_finite(recipe, pairs):
+    trainer = Trainer(tiny(recipe), pairs, pairs, CPU)
+    assert all(np.isfinite(trainer.step(0.99)) for _ in range(3))
+    assert all(p.isfinite().all() for p in trainer.average.network.parameters())
+
+
+@pytest.mark.parametrize("name", ["rdn-mse", "real-esrgan"])
+def test_killed_and_resumed_equals_uninterrupted(name, pairs, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
+    recipe, budget = tiny(find(name)), Budget(iterations=9)
+    whole = Trainer(recipe, pairs, pairs, CPU)
+    file, left_behind = tmp_path / "run.pt", tmp_path / "killed.pt"
+
+    def keep_what_a_kill_would_leave(status):
+        if status.iteration == 7:
+            shutil.copy(file, left_behind)
+
+    run(whole, budget, file, keep_what_a_kill_would_leave)
+    resumed = Trainer(recipe, pairs, pairs, CPU, seed=99)
+    resumed.restore(state.load(left_behind, name))
+    assert resumed.iteration == 6
+    run(resumed, budget, file, lambda status: None)
+    for a, b in zip(whole.average.network.parameters(), resumed.average.network.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=0, rtol=0)
+    assert whole.curves["psnr_y"] == resumed.curves["psnr_y"]
+    assert whole.curves["loss"] == resumed.curves["loss"]
+
+
+def test_an_interrupted_write_leaves_the_old_state(tmp_path):
+    file = tmp_path / "run.pt"
+    state.save(file, {"recipe": "edsr", "iteration": 1})
+
+    def fail(target):
+        target.write_bytes(b"half of it")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        state.write_atomically(file, fail)
+    assert state.load(file, "edsr")["iteration"] == 1
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"nonsense", "other recipe"])
+def test_a_state_that_cannot_be_resumed_is_one_sentence(tmp_path, content):
+    file = tmp_path / "run.pt"
+    if content == "other recipe":
+        state.save(file, {"recipe": "hat"})
+    elif content is not None:
+        file.write_bytes(content)
+    with pytest.raises(BadInput, match=r"run\.pt"):
+        state.load(file, "edsr")
+
+
+def _arguments(photos, out, *more):
+    parser = argparse.ArgumentParser()
+    command.add_train_arguments(parser)
+    return parser.parse_args(["edsr", "--data", str(photos), "--out", str(out), "--device", "cpu", *more])
+
+
+def test_command_goes_from_photos_to_weights_and_card(photos, tmp_path, monkeypatch, capsys):
+    recipe = tiny(find("edsr"))
+    monkeypatch.setattr(command, "find", lambda name: recipe)
+    out = tmp_path / "weights" / "edsr-x4.safetensors"
+    assert command.run_train(_arguments(photos, out, "--iterations", "8", "--licence", "CC0-1.0")) == 0
+    card = json.loads(out.with_suffix(".json").read_text())
+    assert card["sha256"] == hashlib.sha256(out.read_bytes()).hexdigest()
+    assert (card["file"], card["bytes"], card["scale"]) == (out.name, out.stat().st_size, 4)
+    assert card["iterations"] == card["curves"]["iteration"][-1] == 8
+    assert card["data"]["licence"] == "CC0-1.0"
+    assert 10 < card["scores"]["val"]["psnr_y"] < 60
+    network = load_safetensors(out, recipe.build())
+    assert card["parameters"] == sum(p.numel() for p in network.parameters())
+    with out.with_suffix(".csv").open() as handle:
+        rows = list(csv.reader(handle))
+    assert rows[0] == list(CURVE)
+    assert len(rows) == 9
+    before = out.read_bytes()
+    assert command.run_train(_arguments(photos, out, "--iterations", "8", "--snapshot")) == 0
+    assert out.read_bytes() == before
+    capsys.readouterr()
+
+
+def test_command_says_what_is_wrong(photos, tmp_path, capsys):
+    out = tmp_path / "e.safetensors"
+    cases = (
+        (_arguments(photos, tmp_path / "e.pth"), "safetensors"),
+        (_arguments(tmp_path / "nowhere", out), "nowhere"),
+        (_arguments(photos, out), "192 x 192"),
+        (_arguments(photos, out, "--resume"), "nothing to resume"),
+        (_arguments(photos, out, "--minutes", "0"), "zero minutes"),
+        (_arguments(photos, out, "--device", "abacus"), "abacus"),
+    )
+    for arguments, word in cases:
+        assert command.run_train(arguments) == 1
+        assert word in capsys.readouterr().err
+
+
+def test_tiny_hat_is_shipped_in_spandrels_layout(pairs, tmp_path):
+    """What spandrel loads from the file computes what was trained, to fp16."""
+    from safetensors.torch import load_file
+    from spandrel import ModelLoader
+
+    from sr_demo.training.cards import write_weights
+
+    recipe = tiny(find("hat"))
+    trainer = Trainer(recipe, pairs, pairs, CPU)
+    for _ in range(5):
+        trainer.step(0.0)
+    path = tmp_path / "hat.safetensors"
+    write_weights(recipe.ship(trainer.network), path)
+    assert load_file(path)["conv_first.weight"].dtype == torch.float16
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # HAT calls torch.meshgrid the old way
+        descriptor = ModelLoader(device="cpu").load_from_file(path)
+    assert (descriptor.architecture.id, descriptor.scale) == ("HAT", 4)
+    picture = torch.rand(1, 3, 16, 24)
+    with torch.no_grad():
+        ours, theirs = trainer.network.eval()(picture), descriptor(picture)
+    torch.testing.assert_close(ours.clamp(0, 1), theirs, atol=4e-3, rtol=0)
+
+
+def test_hat_starts_as_an_enlargement():
+    network = hat.build_hat(TINY_HAT)
+    ramp = torch.linspace(0.2, 0.8, 24)[None, None, None].expand(1, 3, 16, 24).contiguous()
+    wanted = torch.nn.functional.interpolate(ramp, scale_factor=4, mode="bilinear", align_corners=False)
+    with torch.no_grad():
+        error = (network(ramp) - wanted)[..., 16:-16, 16:-16].abs().mean()
+    assert error < 0.002
+
+
+def test_average_forgets_its_start_and_follows_slowly():
+    source = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.zeros_(source.weight)
+    average = Average(source, decay=0.99)
+    torch.nn.init.ones_(source.weight)
+    value, expected = 0.0, []
+    for n in range(1, 2001):
+        average.update(source)
+        decay = min(0.99, (1 + n) / (10 + n))
+        value = decay * value + (1 - decay)
+        expected.append(value)
+    assert float(average.network.weight.detach()) == pytest.approx(expected[-1], abs=1e-5)
+    assert not any(p.requires_grad for p in average.network.parameters())
+
+
+def test_discriminator_is_spectrally_normalised():
+    """After some forward passes every inner convolution has largest singular value 1, however large its weights."""
+    network = UNetDiscriminator(4)
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d) and torch.nn.utils.parametrize.is_parametrized(module, "weight"):
+            with torch.no_grad():
+                module.parametrizations.weight.original.mul_(50)
+    inner = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d) and m not in (network.first, network.last)]
+    assert len(inner) == 7
+    with torch.no_grad():
+        for _ in range(60):
+            logits = network(torch.rand(1, 3, 16, 24))
+        for conv in inner:
+            assert torch.linalg.matrix_norm(conv.weight.flatten(1), 2) == pytest.approx(1.0, abs=0.05)
+    assert logits.shape == (1, 1, 16, 24)
+
+
+def test_critic_learns_to_tell_them_apart():
+    from sr_demo.training.critic import Critic
+
+    torch.manual_seed(0)
+    critic = Critic(CPU, features=4)
+    real, fake = torch.rand(2, 3, 16, 16), torch.full((2, 3, 16, 16), 0.5)
+    losses = [critic.learn(fake, real, 2e-3, reduced=False) for _ in range(25)]
+    assert losses[-1] < 0.8 * losses[0]
+    fake.requires_grad_(True)
+    critic.judge(fake, reduced=False).mean().backward()
+    assert fake.grad is not None and fake.grad.abs().sum() > 0
+
+
+def test_learning_rate_rises_falls_and_changes_phase():
+    phases = (Phase(0.5, (("l1", 1.0),), (1.0, 0.5), 8, 2), Phase(0.5, (("mse", 1.0),), (0.5, 0.0), 16, 2))
+    assert learning_rate(phases, 0.0, 0.1) == pytest.approx(0.1)
+    assert learning_rate(phases, 0.25, 0.1) == pytest.approx(0.75)
+    assert learning_rate(phases, 0.75, 0.1) == pytest.approx(0.25)
+    assert learning_rate(phases, 1.0, 0.1) == pytest.approx(0.0)
+    assert phase_at(phases, 0.49)[0] is phases[0]
+    assert phase_at(phases, 0.5) == (phases[1], 0.0)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_recipes_are_whole(recipe):
+    assert sum(phase.share for phase in recipe.phases) == pytest.approx(1.0)
+    assert find(recipe.name) is recipe
+    with pytest.raises(BadInput, match=recipe.name):
+        find("nonsense")
