@@ -17,12 +17,11 @@ from sr_demo.image import Limits, read
 from sr_demo.options import build as build_options
 from sr_demo.reports import words
 from sr_demo.runner import Job, Runner, job_for
-from sr_demo.samples import SAMPLES, write_sample
 from sr_demo.spec import Approach
-from sr_demo.storage import cache_folder
 from sr_demo.ui import controls
 from sr_demo.ui import source as sources
 from sr_demo.ui.comparing import Task, View, compare
+from sr_demo.ui.examples import examples, sample_file
 from sr_demo.ui.source import REGION_SIDES, PictureInput, Source
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
@@ -32,6 +31,10 @@ _PATIENCE_SECONDS = 10.0
 """Above this estimate a region is proposed first; people leave after ten seconds."""
 _WHOLE = "whole"
 _EMPTY = "Choose a picture or one of the examples, then press Compare. The results appear here."
+_SHOW_RESULTS = (
+    "() => { document.getElementById('progress')?.scrollIntoView({ behavior: 'smooth', block: 'start' }); return []; }"
+)
+"""Brings the results into view: they lie below the first screen."""
 _SORT = (Path(__file__).parent / "table.js").read_text(encoding="utf-8")
 
 
@@ -51,7 +54,7 @@ class Parts:
     """The components that events read or write."""
 
     picture: PictureInput
-    examples: gr.Gallery
+    examples: gr.HTML
     about: gr.HTML
     region: gr.Radio
     mode: gr.Radio
@@ -101,11 +104,7 @@ def _lay_out(context: Context) -> Parts:
                 height=300, elem_id="picture", buttons=[],
             )  # fmt: skip
             about = gr.HTML(elem_id="about-picture")
-            examples = gr.Gallery(
-                _thumbnails(), label="Or try one of these: one click shows the result", columns=5, rows=2, height="auto",
-                allow_preview=False, format="png", elem_id="examples", buttons=[], interactive=False,
-                object_fit="cover",
-            )  # fmt: skip
+            thumbnails = examples()
             region = gr.Radio(
                 _region_choices(None), value=_WHOLE, label="How much of it", visible=False, elem_id="region"
             )
@@ -149,7 +148,7 @@ def _lay_out(context: Context) -> Parts:
         html_button = gr.DownloadButton("Report (html)", visible=False, elem_id="download-html", size="sm")
         json_button = gr.DownloadButton("Report (json)", visible=False, elem_id="download-json", size="sm")
     return Parts(
-        picture, examples, about, region, mode, damage, damage_box, methods, more, options + damage_controls, start,
+        picture, thumbnails, about, region, mode, damage, damage_box, methods, more, options + damage_controls, start,
         stop, estimate, progress, view, table, chart, zip_button, html_button, json_button, gr.State(None),
     )  # fmt: skip
 
@@ -177,11 +176,6 @@ def _labels(context: Context, jobs: Sequence[Job], pixels: int) -> list[tuple[st
 
 def _seconds(context: Context, job: Job, pixels: int) -> float:
     return context.runner.estimates.seconds(job.approach, job.checkpoint, job.key, pixels)
-
-
-def _thumbnails() -> list[tuple[str, str]]:
-    folder = cache_folder() / "samples"
-    return [(str(write_sample(sample, folder)), sample.title) for sample in SAMPLES]
 
 
 def _region_choices(source: Source | None) -> list[tuple[str, str]]:
@@ -220,10 +214,9 @@ class Handlers:
         radio = gr.Radio(choices, value=value, visible=len(choices) > 1)
         return source, str(preview), sources.describe(source), radio
 
-    def take_example(self, mode: str, methods: list[str], more: list[str], event: gr.SelectData) -> tuple[Any, ...]:
+    def take_example(self, mode: str, methods: list[str], more: list[str], event: gr.EventData) -> tuple[Any, ...]:
         """An example was clicked: as if it had been uploaded."""
-        path = write_sample(SAMPLES[int(event.index)], cache_folder() / "samples")
-        return self.take(str(path), mode, methods, more)
+        return self.take(str(sample_file(int(event.index))), mode, methods, more)
 
     def _proposed(self, source: Source, mode: str, keys: Sequence[str]) -> Source:
         """A region first, where the whole picture would take longer than people wait."""
@@ -324,10 +317,10 @@ def _pixels(source: Source, mode: str) -> int:
 
 def _shown(view: View) -> tuple[Any, ...]:
     """While it runs. Only what changed is sent."""
-    same = not view.new_result
+    same = not view.fresh()
     return (
         view.progress.html(),
-        gr.skip() if same else viewer_value(view.pictures),
+        gr.skip() if same else viewer_value(view.pictures, _EMPTY),
         gr.skip() if same else view.table(),
         gr.skip() if same else view.chart(),
         *(gr.DownloadButton(visible=False),) * 3,
@@ -337,17 +330,13 @@ def _shown(view: View) -> tuple[Any, ...]:
 
 
 def _finished(view: View) -> tuple[Any, ...]:
+    """Everything once more, so that nothing is missing whatever happened on the way, and the downloads."""
     buttons = [
         gr.DownloadButton(value=str(view.files[kind]), visible=True) if kind in view.files else gr.skip()
         for kind in ("zip", "html", "json")
     ]
-    return (
-        view.progress.html(),
-        *(gr.skip(),) * 3,
-        *buttons,
-        gr.Button(interactive=True),
-        gr.Button(interactive=False),
-    )
+    content = (view.progress.html(), viewer_value(view.pictures, _EMPTY), view.table(), view.chart())
+    return (*content, *buttons, gr.Button(interactive=True), gr.Button(interactive=False))
 
 
 def _failed(message: str) -> tuple[Any, ...]:
@@ -375,15 +364,19 @@ def _connect(parts: Parts, handlers: Handlers) -> None:
         )  # fmt: skip
 
     priced_after(parts.picture.upload(handlers.take, [parts.picture, *chosen], taken, **quiet))
-    priced_after(parts.picture.clear(lambda: (None, None, "", gr.Radio(visible=False)), None, taken, **quiet))
+    cleared: list[Any] = [parts.source, parts.about, parts.region]
+    priced_after(parts.picture.clear(lambda: (None, "", gr.Radio(visible=False)), None, cleared, **quiet))
     example = parts.examples.select(handlers.take_example, chosen, taken, **quiet)
+    parts.examples.select(None, None, None, js=_SHOW_RESULTS, **quiet)
     priced_after(runs_after(priced_after(example)))
     redrawn: list[Any] = [parts.source, parts.picture, parts.about]
     priced_after(parts.region.input(handlers.choose_region, [parts.source, parts.region], redrawn, **quiet))
     priced_after(parts.picture.select(handlers.move_region, [parts.source], redrawn, **quiet))
     for choice in (parts.mode, parts.methods, parts.more):
         choice.input(handlers.price, parts.choices, priced, **quiet)
-    priced_after(runs_after(parts.start.click(lambda: gr.Button(interactive=False), None, parts.start, **quiet)))
+    started = parts.start.click(lambda: gr.Button(interactive=False), None, parts.start, **quiet)
+    parts.start.click(None, None, None, js=_SHOW_RESULTS, **quiet)
+    priced_after(runs_after(started))
     parts.stop.click(handlers.halt, None, parts.estimate, queue=False, **quiet)
 
 

@@ -28,6 +28,7 @@ _SHOWN_PIXELS = 40_000_000
 """Browsers fail on very large pictures: beyond this a smaller copy is shown, and the download is whole."""
 _SECONDS_BETWEEN = 0.2
 """Progress reaches the page at most this often."""
+_FRESH_SECONDS = 1.0
 _INVENTS = "may invent detail: do not measure in it"
 
 
@@ -55,8 +56,15 @@ class View:
     failures: list[tuple[str, str]] = field(default_factory=list)
     files: dict[str, Path] = field(default_factory=dict)
     """Downloads, once everything has ended: "zip", "html", "json"."""
-    new_result: bool = True
-    """Whether pictures, table and chart changed since the last step."""
+    changed: float = field(default_factory=time.monotonic)
+    """When pictures, table and chart changed last."""
+
+    def fresh(self) -> bool:
+        """Whether pictures, table and chart are worth sending: they changed within the last second.
+
+        Sending them once is not enough: the browser drops an update that is followed by another within one frame.
+        """
+        return time.monotonic() - self.changed < _FRESH_SECONDS
 
     def table(self) -> str:
         """The table of results as HTML."""
@@ -91,7 +99,6 @@ def compare(runner: Runner, store: Store, task: Task, stop: Event) -> Iterator[V
     last = time.monotonic()
     for happening in runner.compare(task.jobs, small, truth, stop):
         view.progress.take(happening)
-        view.new_result = isinstance(happening, Done)
         if isinstance(happening, Done):
             _add(view, folder, happening.result, truth)
         elif isinstance(happening, Failed):
@@ -100,13 +107,13 @@ def compare(runner: Runner, store: Store, task: Task, stop: Event) -> Iterator[V
             continue
         last = time.monotonic()
         yield view
-    view.new_result = False
     if view.results:
         view.files = _downloads(view, task, small, folder)
     yield view
 
 
 def _add(view: View, folder: Path, result: Result, truth: Image | None) -> None:
+    view.changed = time.monotonic()
     job = result.job
     note = _INVENTS if job.approach.invents_with(job.checkpoint) else ""
     view.results.append(result)

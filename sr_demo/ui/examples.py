@@ -1,0 +1,60 @@
+"""Example pictures as a row of small buttons: one click shows the product at work."""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+from pathlib import Path
+
+import cv2
+import gradio as gr
+import numpy as np
+
+from sr_demo.image import quantise, read
+from sr_demo.samples import SAMPLES, write_sample
+from sr_demo.storage import cache_folder
+
+_SIDE = 112
+"""Pixels of a thumbnail: twice what is shown, for dense screens."""
+_ON_LOAD = """
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-index]");
+  if (button) trigger("select", { index: Number(button.dataset.index), value: button.title });
+});
+"""
+
+
+def examples() -> gr.HTML:
+    """The component; its `select` event carries the index into `SAMPLES`."""
+    buttons = "".join(_button(index) for index in range(len(SAMPLES)))
+    return gr.HTML(
+        f'<p class="sr-label">Or try one of these: one click shows the result</p><div class="sr-examples">{buttons}</div>',
+        js_on_load=_ON_LOAD,
+        elem_id="examples",
+    )
+
+
+def sample_file(index: int) -> Path:
+    """The picture file of one example."""
+    return write_sample(SAMPLES[index], cache_folder() / "samples")
+
+
+def _button(index: int) -> str:
+    sample = SAMPLES[index]
+    small = _square(quantise(read(sample_file(index)).rgb))
+    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
+    data = base64.b64encode(encoded.tobytes()).decode("ascii")
+    title = escape(sample.title)
+    return (
+        f'<button type="button" data-index="{index}" title="{title}">'
+        f'<img src="data:image/jpeg;base64,{data}" alt="{title}" width="{_SIDE // 2}" height="{_SIDE // 2}"></button>'
+    )
+
+
+def _square(rgb: np.ndarray) -> np.ndarray:
+    """The middle square, as a thumbnail."""
+    height, width = rgb.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    middle = np.ascontiguousarray(rgb[top : top + side, left : left + side])
+    return cv2.resize(middle, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)

@@ -1,0 +1,294 @@
+"""The page as people use it, in a real browser."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import time
+import zipfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from sr_demo.approaches import baselines
+from sr_demo.catalogue import APPROACHES
+from sr_demo.errors import BadInput
+from sr_demo.image import Image, quantise, read, write_png
+from sr_demo.options import Options
+from sr_demo.progress import Progress
+from sr_demo.resize import resize, shrink
+from sr_demo.runner import Runner
+from sr_demo.settings import Settings
+from sr_demo.spec import Approach, Request, Tiling, Upscaler
+from sr_demo.ui import page as pages
+from sr_demo.ui.store import Store
+from tests.conftest import noise, picture_of
+from tests.e2e.conftest import OpenPage, Serve
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+PATIENCE = 60_000
+"""Milliseconds. Nothing here takes that long on a quiet machine; a test machine is not always quiet."""
+
+
+@dataclass(frozen=True)
+class Slow:
+    """Bicubic that takes a moment for each tile."""
+
+    precision: str = "fp32"
+
+    def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
+        time.sleep(0.4)
+        return resize(image, (image.shape[0] * 4, image.shape[1] * 4))
+
+
+def _load_slow(request: Request) -> Upscaler:
+    return Slow()
+
+
+def _load_failing(request: Request) -> Upscaler:
+    raise BadInput("This one <b>never</b> works. Choose another.")
+
+
+GOOD = replace(baselines.BICUBIC, id="good", title="Good")
+SLOW = Approach(
+    id="slow", title="Slow", summary="takes its time", about="", family="baseline", load=_load_slow,
+    tiling=Tiling("tiles", largest=32),
+)  # fmt: skip
+FAILING = Approach(
+    id="failing", title="Failing", summary="never works", about="", family="baseline", load=_load_failing
+)
+
+
+def launch(serve: Serve, approaches: tuple[Approach, ...]) -> str:
+    store, settings = Store(), Settings()
+    built = pages.build(approaches, Runner(), store, settings)
+    arguments = pages.launch_arguments(store, settings)
+    del arguments["server_port"]
+    return serve(built, **arguments)
+
+
+@pytest.fixture(scope="module")
+def real_page(serve: Serve) -> str:
+    return launch(serve, APPROACHES)
+
+
+@pytest.fixture(scope="module")
+def made_up_page(serve: Serve) -> str:
+    return launch(serve, (GOOD, FAILING, SLOW))
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """128 x 96 pixels."""
+    path = tmp_path / "photo.png"
+    write_png(picture_of(noise(96, 128)), path)
+    return path
+
+
+def upload(page: Page, file: Path) -> None:
+    page.locator("#picture input[type=file]").set_input_files(str(file))
+    expect(page.locator("#about-picture")).to_contain_text("pixels", timeout=PATIENCE)
+
+
+def choose_only(page: Page, *names: str) -> None:
+    """Tick these methods and no others."""
+    for box in page.locator("#methods label").all():
+        wanted = any(box.inner_text().startswith(name) for name in names)
+        if box.locator("input").is_checked() != wanted:
+            box.locator("input").click()
+
+
+def compare(page: Page) -> None:
+    button = page.get_by_role("button", name="Compare", exact=True)
+    expect(button).to_be_enabled(timeout=PATIENCE)
+    button.click()
+
+
+def finished(page: Page) -> None:
+    expect(page.locator("#download-zip")).to_be_visible(timeout=PATIENCE)
+
+
+def downloaded(page: Page, button: str) -> bytes:
+    with page.expect_download() as waiting:
+        page.locator(button).click()
+    return Path(waiting.value.path()).read_bytes()
+
+
+def test_a_photo_is_tested_against_the_truth_and_taken_home(real_page: str, open_page: OpenPage, photo: Path) -> None:
+    page = open_page(real_page)
+    upload(page, photo)
+    page.get_by_text("Test against the truth").click()
+    choose_only(page, "Bicubic", "RDN")
+    compare(page)
+    finished(page)
+
+    table = page.locator("#table table")
+    expect(table).to_contain_text("PSNR-Y")
+    expect(table.locator("tbody tr")).to_have_count(2)
+    expect(page.locator("#viewer img[alt='The true picture, 128 by 96 pixels']")).to_have_count(1)
+    expect(page.locator("#viewer img[alt='Result of RDN, 128 by 96 pixels']")).to_have_count(1)
+    expect(page.locator("#chart svg")).to_be_visible()
+
+    archive = zipfile.ZipFile(io.BytesIO(downloaded(page, "#download-zip")))
+    assert {"truth.png", "input.png", "bicubic.png", "rdn.png", "report.html", "report.json"} <= set(archive.namelist())
+    small = shrink(read(photo).rgb, 4)
+    expected = quantise(resize(small, (96, 128)))
+    stored = cv2.imdecode(np.frombuffer(archive.read("bicubic.png"), np.uint8), cv2.IMREAD_COLOR_RGB)
+    np.testing.assert_array_equal(stored, expected)
+    report = json.loads(archive.read("report.json"))
+    assert [row["approach"] for row in report["results"]] == ["bicubic", "rdn"]
+    assert all(row["psnr_y"] > 10 for row in report["results"])
+
+
+def test_what_the_browser_shows_is_lossless(real_page: str, open_page: OpenPage, photo: Path) -> None:
+    page = open_page(real_page)
+    upload(page, photo)
+    choose_only(page, "Bicubic")
+    compare(page)
+    finished(page)
+    source = page.locator("#viewer img[alt^='Result of Bicubic']").first.get_attribute("src")
+    body = page.request.get(f"{real_page}{source}").body()
+    shown = cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_COLOR_RGB)
+    np.testing.assert_array_equal(shown, quantise(resize(read(photo).rgb, (384, 512))))
+    # Without a truth there is no PSNR to show.
+    expect(page.locator("#table table")).not_to_contain_text("PSNR")
+
+
+def test_an_example_is_one_click(real_page: str, open_page: OpenPage) -> None:
+    page = open_page(real_page)
+    choose_only(page, "Bicubic")
+    page.locator("#examples button").first.click()
+    finished(page)
+    expect(page.locator("#viewer img[alt^='Result of Bicubic']")).to_have_count(1)
+
+
+def test_one_failing_method_hides_nothing(made_up_page: str, open_page: OpenPage, photo: Path) -> None:
+    page = open_page(made_up_page)
+    upload(page, photo)
+    choose_only(page, "Good", "Failing")
+    compare(page)
+    finished(page)
+    expect(page.locator("#progress")).to_contain_text("This one <b>never</b> works. Choose another.")
+    expect(page.locator("#viewer img[alt^='Result of Good']")).to_have_count(1)
+    assert json.loads(downloaded(page, "#download-json"))["failures"][0]["title"] == "Failing"
+
+
+def test_stop_stops_within_a_tile_and_keeps_what_is_finished(
+    made_up_page: str, open_page: OpenPage, photo: Path
+) -> None:
+    page = open_page(made_up_page)
+    upload(page, photo)
+    choose_only(page, "Good", "Slow")
+    compare(page)
+    expect(page.locator("#progress")).to_contain_text(re.compile(r"tile \d+ of 12"), timeout=PATIENCE)
+    pressed = time.monotonic()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#progress .sr-stopped")).to_contain_text("Slow", timeout=PATIENCE)
+    assert time.monotonic() - pressed < 4.0, "twelve tiles take 4.8 s: it ran to its end"
+    expect(page.locator("#viewer img[alt^='Result of Good']")).to_have_count(1)
+    expect(page.get_by_role("button", name="Compare", exact=True)).to_be_enabled(timeout=PATIENCE)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("notes.png", b"just some text\n" * 20, "is not a picture but a text file"),
+        ("empty.png", b"", "empty"),
+    ],
+)
+def test_a_bad_file_gets_a_sentence_and_costs_nothing(
+    made_up_page: str, open_page: OpenPage, photo: Path, tmp_path: Path, name: str, content: bytes, sentence: str
+) -> None:
+    page = open_page(made_up_page)
+    upload(page, photo)
+    choose_only(page, "Good")
+    compare(page)
+    finished(page)
+    bad = tmp_path / name
+    bad.write_bytes(content)
+    page.get_by_role("button", name=re.compile("Clear|Remove")).first.click()
+    expect(page.locator("#about-picture")).not_to_contain_text("pixels")
+    page.locator("#picture input[type=file]").set_input_files(str(bad))
+    expect(page.locator("#about-picture [role=alert]")).to_contain_text(sentence, timeout=PATIENCE)
+    expect(page.locator("#viewer img[alt^='Result of Good']")).to_have_count(1)
+    upload(page, photo)
+    compare(page)
+    finished(page)
+
+
+def test_a_name_with_html_is_shown_as_text(made_up_page: str, open_page: OpenPage, tmp_path: Path) -> None:
+    file = tmp_path / "<img src=x onerror=alert(1)>.png"
+    write_png(picture_of(noise(40, 40)), file)
+    page = open_page(made_up_page)
+    upload(page, file)
+    expect(page.locator("#about-picture img")).to_have_count(0)
+
+
+def test_a_region_can_be_chosen_and_moved(made_up_page: str, open_page: OpenPage, tmp_path: Path) -> None:
+    large = tmp_path / "large.png"
+    write_png(picture_of(noise(400, 600)), large)
+    page = open_page(made_up_page)
+    upload(page, large)
+    choose_only(page, "Good")
+    page.locator("#region").get_by_text("A part of 128 × 128").click()
+    expect(page.locator("#about-picture")).to_contain_text("part of 128 × 128 pixels at (236, 136)")
+    page.locator("#picture img").click(position={"x": 5, "y": 5})
+    expect(page.locator("#about-picture")).to_contain_text("at (0, 0)")
+    compare(page)
+    finished(page)
+    expect(page.locator("#viewer img[alt='Result of Good, 512 by 512 pixels']")).to_have_count(1)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_phone_shows_it_all_without_sideways_scrolling(
+    made_up_page: str, open_page: OpenPage, photo: Path, dark: bool
+) -> None:
+    page = open_page(made_up_page, width=390, height=844, phone=True, dark=dark)
+    upload(page, photo)
+    choose_only(page, "Good")
+    compare(page)
+    finished(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    expect(page.locator("#table table")).to_be_visible()
+
+
+def test_the_keyboard_is_enough(made_up_page: str, open_page: OpenPage, photo: Path) -> None:
+    page = open_page(made_up_page)
+    upload(page, photo)
+    choose_only(page, "Good")
+    button = page.get_by_role("button", name="Compare", exact=True)
+    expect(button).to_be_enabled(timeout=PATIENCE)
+    page.locator("#methods input").last.focus()
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "compare":
+            break
+    page.keyboard.press("Enter")
+    finished(page)
+    heading = page.locator("#table th button", has_text="Seconds")
+    heading.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#table th[aria-sort=ascending]")).to_have_count(1)
+
+
+def test_programs_can_do_the_same(made_up_page: str, photo: Path) -> None:
+    from gradio_client import Client, handle_file
+
+    client = Client(made_up_page, verbose=False)
+    listed = client.predict(api_name="/approaches")
+    assert [approach["id"] for approach in listed] == ["good", "failing", "slow"]
+    file, report = client.predict(handle_file(str(photo)), "good", {}, api_name="/upscale")
+    assert read(file).rgb.shape == (384, 512, 3)
+    assert report["approach"] == "good"
+    files, report = client.predict(handle_file(str(photo)), ["good", "failing"], True, api_name="/compare")
+    assert len(files) == 1
+    assert report["results"][0]["psnr_y"] > 10
+    assert report["failures"] == [{"approach": "failing", "message": "This one <b>never</b> works. Choose another."}]
+    with pytest.raises(Exception, match="There is no approach"):
+        client.predict(handle_file(str(photo)), "nothing", {}, api_name="/upscale")
