@@ -15,7 +15,7 @@ from sr_demo.reports.listing import describe
 from sr_demo.reports.table import record
 from sr_demo.runner import Done, Failed, job_for
 from sr_demo.ui.compare_tab import Context
-from sr_demo.ui.source import PictureInput
+from sr_demo.ui.source import picture_input
 
 
 def add(context: Context) -> None:
@@ -23,7 +23,7 @@ def add(context: Context) -> None:
     endpoints = Endpoints(context)
     gr.api(endpoints.approaches, api_name="approaches", queue=False)
     with gr.Row(visible=False):
-        image = PictureInput(label="image", image_mode=None)
+        image = picture_input(label="image")
         approach = gr.Textbox("rdn", label="approach")
         names = gr.JSON(["bicubic", "rdn"], label="approaches")
         options = gr.JSON({}, label="options")

@@ -22,7 +22,7 @@ from sr_demo.ui import controls
 from sr_demo.ui import source as sources
 from sr_demo.ui.comparing import Task, View, compare
 from sr_demo.ui.examples import examples, sample_file
-from sr_demo.ui.source import REGION_SIDES, PictureInput, Source
+from sr_demo.ui.source import REGION_SIDES, Source, picture_input
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from sr_demo.ui.viewer import viewer, viewer_value
@@ -53,7 +53,7 @@ class Context:
 class Parts:
     """The components that events read or write."""
 
-    picture: PictureInput
+    picture: gr.Image
     examples: gr.HTML
     about: gr.HTML
     region: gr.Radio
@@ -99,8 +99,8 @@ def _lay_out(context: Context) -> Parts:
     default_jobs, more_jobs = _offered(context.approaches)
     with gr.Row(elem_classes="sr-top"):
         with gr.Column(scale=5, min_width=320):
-            picture = PictureInput(
-                label="Your picture", sources=["upload", "clipboard", "webcam"], image_mode=None, format="png",
+            picture = picture_input(
+                label="Your picture", sources=["upload", "clipboard", "webcam"],
                 height=300, elem_id="picture", buttons=[],
             )  # fmt: skip
             about = gr.HTML(elem_id="about-picture")

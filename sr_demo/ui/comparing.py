@@ -141,7 +141,8 @@ def _show(
         shown = folder / f"{name}_smaller.png"
         ratio = (_SHOWN_PIXELS / (height * width)) ** 0.5
         size = (int(width * ratio), int(height * ratio))
-        shown.write_bytes(encode_png(_plain(readonly(cv2.resize(picture.rgb, size, interpolation=cv2.INTER_AREA)))))
+        smaller = np.asarray(cv2.resize(picture.rgb, size, interpolation=cv2.INTER_AREA), np.float32)
+        shown.write_bytes(encode_png(_plain(readonly(smaller))))
         note = f"{note}; " if note else ""
         note += "shown smaller here; the zip below holds it whole"
     what = {"truth": "The true picture", "input": "The input"}.get(name, f"Result of {label}")

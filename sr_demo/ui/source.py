@@ -17,17 +17,19 @@ PREVIEW_SIDE = 768
 REGION_SIDES = (128, 256, 512)
 
 
-class PictureInput(gr.Image):
-    """An image input that hands over the path of the untouched upload.
+def picture_input(**arguments: Any) -> gr.Image:
+    """A `gr.Image` that hands over the path of the untouched upload, or None. `arguments` are Gradio's.
 
-    Gradio's own preprocessing would decode the file before we can say in plain words what is wrong with it.
+    Gradio's own preprocessing would decode the file before we can say in plain words what is wrong with it. It is
+    replaced on this one component: for a subclass Gradio would write a stub file into the source tree.
     """
+    component = gr.Image(image_mode=None, format="png", **arguments)
+    component.preprocess = _path_of
+    return component
 
-    is_template = True
 
-    def preprocess(self, payload: Any) -> str | None:
-        """The path of the uploaded file, or None."""
-        return None if payload is None else payload.path
+def _path_of(payload: Any) -> str | None:
+    return None if payload is None else payload.path
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def write_preview(source: Source, picture: Picture, folder: Path) -> Path:
         cv2.rectangle(small, (left, top), (left + width - 1, top + height - 1), (0, 0, 0), outline + 2)
         cv2.rectangle(small, (left, top), (left + width - 1, top + height - 1), (255, 255, 255), outline)
     preview = Picture(
-        small.astype(np.float32) / np.float32(255),
+        np.divide(small, np.float32(255), dtype=np.float32),
         None,
         False,
         8,
