@@ -106,7 +106,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def default_test_sets() -> Path | None:
-    """Where this workshop keeps Set5 and Set14, if it has them: $SR_DEMO_SHARED_DATA, else ../shared/data."""
+    """Set5 and Set14 in `testsets` of $SR_DEMO_SHARED_DATA, else of ../shared/data; None where they are absent."""
     beside = Path(__file__).resolve().parents[3] / "shared" / "data"
     folder = Path(os.environ.get("SR_DEMO_SHARED_DATA", beside)) / "testsets"
     return folder if folder.is_dir() else None

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sr_demo.networks.edsr import EDSR
-from sr_demo.networks.rdn import RDN
+from sr_demo.networks.rdn import RDN, ResidualDenseBlock
 
 
 @pytest.mark.parametrize("network", [RDN(2, 3, 8, 12, 4), RDN(1, 2, 4, 4, 2), EDSR(2, 8, 4), EDSR(1, 4, 3)])
@@ -38,3 +38,12 @@ def test_every_block_of_rdn_reaches_the_output():
     network = RDN(3, 2, 4, 4, 2)
     network(torch.rand(1, 3, 8, 8)).square().sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+
+
+def test_a_block_that_has_learnt_nothing_passes_its_input_on():
+    block = ResidualDenseBlock(features=4, growth=4, convolutions=2)
+    for parameter in block.fusion.parameters():
+        torch.nn.init.zeros_(parameter)
+    picture = torch.rand(1, 4, 5, 5)
+    with torch.no_grad():
+        torch.testing.assert_close(block(picture), picture)

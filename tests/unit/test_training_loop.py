@@ -96,18 +96,18 @@ def test_the_last_phase_runs_and_everything_stays_finite(recipe, pairs):
 @pytest.mark.parametrize("name", ["rdn-mse", "real-esrgan"])
 def test_killed_and_resumed_equals_uninterrupted(name, pairs, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
-    recipe, budget = tiny(find(name)), Budget(iterations=9)
+    recipe, budget = tiny(find(name)), Budget(iterations=10)
     whole = Trainer(recipe, pairs, pairs, CPU)
     file, left_behind = tmp_path / "run.pt", tmp_path / "killed.pt"
 
     def keep_what_a_kill_would_leave(status):
-        if status.iteration == 7:
+        if status.iteration == 9:
             shutil.copy(file, left_behind)
 
     run(whole, budget, file, keep_what_a_kill_would_leave)
     resumed = Trainer(recipe, pairs, pairs, CPU, seed=99)
     resumed.restore(state.load(left_behind, name))
-    assert resumed.iteration == 6
+    assert resumed.iteration == 8
     run(resumed, budget, file, lambda status: None)
     for a, b in zip(whole.average.network.parameters(), resumed.average.network.parameters(), strict=True):
         torch.testing.assert_close(a, b, atol=0, rtol=0)
@@ -222,13 +222,13 @@ def test_average_forgets_its_start_and_follows_slowly():
     torch.nn.init.zeros_(source.weight)
     average = Average(source, decay=0.99)
     torch.nn.init.ones_(source.weight)
-    value, expected = 0.0, []
-    for n in range(1, 2001):
+    value = 0.0
+    for n in range(1, 301):
         average.update(source)
         decay = min(0.99, (1 + n) / (10 + n))
         value = decay * value + (1 - decay)
-        expected.append(value)
-    assert float(average.network.weight.detach()) == pytest.approx(expected[-1], abs=1e-5)
+        assert float(average.network.weight.detach()) == pytest.approx(value, abs=1e-5)
+    assert 0.5 < value < 1.0
     assert not any(p.requires_grad for p in average.network.parameters())
 
 
