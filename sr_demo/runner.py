@@ -291,6 +291,7 @@ def _guaranteed(job: Job, upscaler: Upscaler, image: Image, progress: Progress) 
             raise OutOfMemory from exc
 
     if rule.mode != "tiles":
+        progress(0.0)
         result = upscale(image, progress)
         progress(1.0)
         return result, 0, 1

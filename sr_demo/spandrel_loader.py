@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,6 +94,8 @@ def _loader() -> Any:
             "The spandrel package could not be loaded, most often because torch and torchvision do not belong "
             "together. Run: pip install --force-reinstall -r requirements.txt"
         ) from exc
+    # spandrel's HAT calls meshgrid in the old way, which is nothing that a person at the terminal can mend.
+    warnings.filterwarnings("ignore", message="torch.meshgrid", category=UserWarning)
     return ModelLoader(device="cpu")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import Iterator
@@ -57,6 +58,22 @@ def shared_weights() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the published checkpoints are not at {folder} (set SR_DEMO_SHARED_WEIGHTS)")
     return folder
+
+
+@pytest.fixture
+def gradio_loops(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """For tests that build a page: Gradio makes two event loops for each and closes none, which warns when they go."""
+    made: list[asyncio.AbstractEventLoop] = []
+    real = asyncio.new_event_loop
+
+    def new() -> asyncio.AbstractEventLoop:
+        made.append(real())
+        return made[-1]
+
+    monkeypatch.setattr(asyncio, "new_event_loop", new)
+    yield
+    for loop in made:
+        loop.close()
 
 
 def noise(height: int, width: int, seed: int = 0) -> Image:

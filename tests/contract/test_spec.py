@@ -1,0 +1,201 @@
+"""What every entry of the catalogue must be: checked once here, so that a new approach is checked for free."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+import struct
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+import pytest
+from safetensors import safe_open
+
+from sr_demo import spec, weights
+from sr_demo.catalogue import APPROACHES
+from sr_demo.options import as_dict, controls
+from sr_demo.runner import Runner
+from sr_demo.settings import Settings
+from sr_demo.spec import Approach, Checkpoint
+from sr_demo.storage import sha256_of
+from sr_demo.ui import controls as page_controls
+from sr_demo.ui.page import build
+from sr_demo.ui.store import Store
+from tests import fakes
+
+LICENCES = {"Apache-2.0", "MIT", "BSD-3-Clause", "CC0-1.0", "CC-BY-4.0", "none needed"}
+CARD = {
+    "file", "sha256", "bytes", "parameters", "architecture", "scale", "licence", "data", "recipe", "losses",
+    "iterations", "seconds", "device", "date", "torch", "curves", "scores",
+}  # fmt: skip
+LARGEST, LARGEST_TOGETHER = 10_000_000, 80_000_000
+PAIRS = [pytest.param(a, c, id=f"{a.id}:{c.name}") for a in APPROACHES for c in a.checkpoints]
+EMBEDDED = [pytest.param(c, id=f"{a.id}:{c.name}") for a in APPROACHES for c in a.checkpoints if c.kind == "embedded"]
+each_approach = pytest.mark.parametrize("approach", APPROACHES, ids=lambda a: a.id)
+each_pair = pytest.mark.parametrize(("approach", "checkpoint"), PAIRS)
+each_embedded = pytest.mark.parametrize("checkpoint", EMBEDDED)
+
+
+def is_slug(name: str) -> bool:
+    return re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) is not None
+
+
+def card_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    return json.loads((spec.EMBEDDED / checkpoint.files[0].name).with_suffix(".json").read_text(encoding="utf-8"))
+
+
+def test_ids_are_unique_slugs() -> None:
+    ids = [approach.id for approach in APPROACHES]
+    assert len(set(ids)) == len(ids)
+    assert all(map(is_slug, ids))
+
+
+@each_approach
+def test_checkpoint_names_are_unique_slugs(approach: Approach) -> None:
+    names = [checkpoint.name for checkpoint in approach.checkpoints]
+    assert names and len(set(names)) == len(names)
+    assert all(map(is_slug, names))
+
+
+@each_approach
+def test_the_default_needs_no_network(approach: Approach) -> None:
+    assert approach.checkpoints[0].kind in {"embedded", "none"}
+    assert weights.is_available(approach.checkpoints[0])
+
+
+@each_pair
+def test_texts_are_plain(approach: Approach, checkpoint: Checkpoint) -> None:
+    texts = [approach.title, approach.summary, approach.about, checkpoint.title, checkpoint.note]
+    texts += [text for control in controls(approach.options) for text in (control.label, control.help)]
+    assert approach.title and approach.summary and approach.about and checkpoint.title
+    assert not [text for text in texts if "!" in text or "<" in text or text != text.strip()]
+    assert not approach.summary.endswith("."), "a fragment, put into a sentence or a label"
+    assert approach.about.endswith(".")
+
+
+@each_pair
+def test_a_checkpoint_says_what_it_is(approach: Approach, checkpoint: Checkpoint) -> None:
+    assert checkpoint.licence in LICENCES, f"{checkpoint.licence!r} is new: look whether we may offer it"
+    assert checkpoint.bytes_per_pixel > 0 and checkpoint.flops_per_pixel >= 0
+    assert (checkpoint.parameters > 0) == bool(checkpoint.files)
+    for file in checkpoint.files:
+        assert re.fullmatch("[0-9a-f]{64}", file.sha256)
+        assert file.bytes > 0
+        assert file.name.endswith((".safetensors", ".pth")), "other kinds can hold a program"
+        assert "/" not in file.name
+
+
+@each_pair
+def test_every_file_of_a_hub_checkpoint_has_a_source(approach: Approach, checkpoint: Checkpoint) -> None:
+    for file in checkpoint.files:
+        assert bool(file.sources) == (checkpoint.kind == "hub")
+        for source in file.sources:
+            assert re.fullmatch(r"https://\S+|[\w.-]+/[\w.-]+:\S+", source)
+            assert source.endswith(file.name)
+
+
+@each_pair
+def test_tiles_can_be_planned(approach: Approach, checkpoint: Checkpoint) -> None:
+    rule = approach.tiling_of(checkpoint)
+    assert rule.mode in {"tiles", "whole", "own"}
+    assert rule.halo >= rule.blend >= 0, "neighbours can only be blended where both were computed"
+    assert rule.multiple_of >= 1 and rule.largest >= rule.multiple_of
+
+
+@pytest.mark.usefixtures("gradio_loops")
+@each_approach
+def test_options_have_valid_defaults_and_a_control_each(approach: Approach) -> None:
+    made = approach.options()
+    assert set(approach.load_options) <= set(as_dict(made))
+    with gr.Blocks():
+        bound = page_controls.make(approach.id, approach.options)
+    assert [control.name for control in bound] == list(as_dict(made))
+    for control in bound:
+        assert control.component.value == as_dict(made)[control.name]
+
+
+@each_embedded
+def test_an_embedded_file_is_what_its_card_says(checkpoint: Checkpoint) -> None:
+    card = card_of(checkpoint)
+    (file,) = checkpoint.files
+    path = spec.EMBEDDED / file.name
+    assert file.name == card["file"]
+    assert path.stat().st_size == file.bytes == card["bytes"] <= LARGEST
+    assert sha256_of(path) == file.sha256 == card["sha256"]
+    with path.open("rb") as stored:  # a safetensors file: the length of its header, then the header
+        assert stored.read(9)[8:] == b"{"
+    with safe_open(path, "numpy") as tensors:
+        sizes = [math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys()]  # noqa: SIM118
+        kinds = {tensors.get_slice(name).get_dtype() for name in tensors.keys()}  # noqa: SIM118
+    assert kinds <= {"F16", "BF16", "F32", "I64"}
+    buffers = sum(sizes) - card["parameters"]
+    assert checkpoint.parameters == card["parameters"] > 0
+    assert 0 <= buffers <= _fixed(path), "more or fewer numbers than the card counts"
+
+
+def _fixed(path) -> int:
+    """Numbers that are stored but not learned: index tables and masks, recognised by their names."""
+    with path.open("rb") as stored:
+        header = json.loads(stored.read(struct.unpack("<Q", stored.read(8))[0]))
+    return sum(
+        math.prod(entry["shape"])
+        for name, entry in header.items()
+        if name != "__metadata__"
+        and (
+            entry["dtype"] == "I64"
+            or name.rpartition(".")[2].startswith(("mean", "relative_position_index", "attn_mask"))
+        )
+    )
+
+
+def test_embedded_files_stay_small_together() -> None:
+    assert sum(path.stat().st_size for path in spec.EMBEDDED.glob("*.safetensors")) <= LARGEST_TOGETHER
+
+
+def test_every_embedded_file_is_used() -> None:
+    listed = {file.name for a in APPROACHES for c in a.checkpoints if c.kind == "embedded" for file in c.files}
+    assert {path.name for path in spec.EMBEDDED.glob("*.safetensors")} == listed
+    assert {path.stem for path in spec.EMBEDDED.glob("*.json")} == {
+        name.removesuffix(".safetensors") for name in listed
+    }
+
+
+@each_embedded
+def test_a_card_tells_the_whole_story(checkpoint: Checkpoint) -> None:
+    card = card_of(checkpoint)
+    assert set(card) >= CARD
+    assert card["scale"] == 4 and card["iterations"] > 0 and card["seconds"] > 0
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", card["date"])
+    assert card["data"]["count"] > 0 and card["data"]["what"]
+    assert card["licence"] in LICENCES
+    curves = card["curves"]
+    assert set(curves) >= {"iteration", "loss", "psnr_y"}
+    assert len({len(values) for values in curves.values()}) == 1
+    assert all(math.isfinite(value) for values in curves.values() for value in values)
+    assert curves["iteration"] == sorted(curves["iteration"])
+    assert "val" in card["scores"]
+    for scores in card["scores"].values():
+        assert 15 < scores["psnr_y"] < 50 and 0 < scores["ssim_y"] <= 1
+
+
+@pytest.mark.usefixtures("gradio_loops")
+def test_adding_an_approach_needs_no_line_of_the_page() -> None:
+    """The page of another catalogue: its methods and their controls are there, ours are not."""
+    plain = replace(fakes.good("first-fake"), title="First fake", options=spec.Options)
+    other = replace(fakes.good("second-fake"), title="Second fake")
+    store = Store()
+    page = build([plain, other], Runner(), store, Settings())
+    try:
+        config = page.get_config_file()
+    finally:
+        page.close()
+        shutil.rmtree(store.folder)
+    texts = json.dumps(config["components"], default=str)
+    for wanted in ("First fake", "Second fake", "Strength", "How many."):
+        assert wanted in texts
+    methods = next(c["props"] for c in config["components"] if c["props"].get("elem_id") == "methods")
+    assert sorted(methods["value"]) == ["first-fake", "second-fake"]
+    assert not [approach.id for approach in APPROACHES if f'"{approach.id}"' in json.dumps(methods)]

@@ -1,0 +1,226 @@
+"""Every approach with every checkpoint that is always there, with its real weights: the contract of an upscaler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from threading import Event
+
+import numpy as np
+import pytest
+
+from sr_demo.catalogue import APPROACHES
+from sr_demo.errors import BadInput, Cancelled
+from sr_demo.image import Image, Picture, readonly
+from sr_demo.metrics import psnr_rgb
+from sr_demo.options import Control, Options, controls
+from sr_demo.progress import Progress
+from sr_demo.runner import Job, Result, Runner, job_for
+from sr_demo.spec import Approach, Precision, Request, Upscaler
+from tests.conftest import noise, picture_of
+
+SIZES = [(1, 1), (1, 7), (7, 5), (3, 50), (33, 17)]
+OFFLINE = [
+    pytest.param(Job(a, c, a.options()), id=f"{a.id}:{c.name}")
+    for a in APPROACHES
+    for c in a.checkpoints
+    if c.kind != "hub"
+]
+EXACT = [
+    param
+    for param in OFFLINE
+    if (rule := param.values[0].approach.tiling_of(param.values[0].checkpoint)).mode == "tiles" and rule.blend == 0
+]
+OPTIONS = [pytest.param(a, control, id=f"{a.id}-{control.name}") for a in APPROACHES for control in controls(a.options)]
+each_job = pytest.mark.parametrize("job", OFFLINE)
+
+
+@pytest.fixture(scope="module")
+def runner() -> Runner:
+    """One for all: every checkpoint is loaded once."""
+    return Runner()
+
+
+def run(runner: Runner, job: Job, picture: Picture, precision: Precision = "auto") -> Result:
+    return runner.run(replace(job, precision=precision), picture)
+
+
+def with_small_tiles(job: Job, side: int = 32) -> Job:
+    """The same job in tiles of `side`: for small pictures, as a large picture would be treated."""
+    rule = replace(job.approach.tiling_of(job.checkpoint), largest=side)
+    return replace(job, approach=replace(job.approach, tiling=rule), checkpoint=replace(job.checkpoint, tiling=rule))
+
+
+@each_job
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_a_result_keeps_the_contract(runner: Runner, job: Job, size: tuple[int, int]) -> None:
+    image = noise(*size)
+    before = image.copy()
+    result = run(runner, job, picture_of(image))
+    rgb = result.picture.rgb
+    scale = job.approach.scale
+    assert rgb.shape == (size[0] * scale, size[1] * scale, 3)
+    assert rgb.dtype == np.float32
+    assert np.isfinite(rgb).all() and rgb.min() >= 0 and rgb.max() <= 1
+    assert not rgb.flags.writeable
+    np.testing.assert_array_equal(image, before)
+    assert not image.flags.writeable
+    assert not result.picture.gray and result.picture.alpha is None
+    assert result.precision in {"fp32", "bf16", "fp16"}
+
+
+@each_job
+def test_the_same_input_gives_the_same_result(runner: Runner, job: Job) -> None:
+    picture = picture_of(noise(21, 30))
+    first, second = run(runner, job, picture), run(runner, job, picture)
+    np.testing.assert_array_equal(first.picture.rgb, second.picture.rgb)
+
+
+@each_job
+def test_the_result_shows_the_input(runner: Runner, job: Job) -> None:
+    """Shrunk again it is the input, more or less: nothing is shifted, mirrored, or the wrong colour."""
+    if job.approach.family == "retrieval":
+        pytest.skip("made of other pictures on purpose")
+    image = noise(40, 36)
+    assert run(runner, job, picture_of(image)).scores.lr_consistency > 27
+    assert run(runner, job, picture_of(readonly(image[:, ::-1].copy()))).scores.lr_consistency > 27
+
+
+@each_job
+def test_gray_stays_gray(runner: Runner, job: Job) -> None:
+    gray = readonly(np.repeat(noise(9, 11)[..., :1], 3, axis=2))
+    picture = run(runner, job, picture_of(gray, gray=True)).picture
+    assert picture.gray
+    np.testing.assert_array_equal(picture.rgb, picture.rgb[..., :1].repeat(3, axis=2))
+
+
+@each_job
+def test_transparency_is_enlarged_too(runner: Runner, job: Job) -> None:
+    alpha = np.zeros((12, 10), np.float32)
+    alpha[:6] = 1
+    alpha[6] = 0.5
+    found = run(runner, job, picture_of(noise(12, 10), alpha=readonly(alpha))).picture.alpha
+    assert found is not None and found.shape == (48, 40) and found.dtype == np.float32
+    assert found.min() >= 0 and found.max() <= 1 and not found.flags.writeable
+    assert (found[:12] == 1).all() and (found[-12:] == 0).all()
+    assert 0.2 < found[24:28].mean() < 0.8
+
+
+@each_job
+def test_progress_never_falls_and_arrives(runner: Runner, job: Job) -> None:
+    runner.warm(job)
+    seen: list[float] = []
+    runner.run(with_small_tiles(job), picture_of(noise(33, 34)), progress=Progress(lambda f, _: seen.append(f)))
+    assert seen == sorted(seen)
+    assert seen[0] >= 0 and seen[-1] == 1
+
+
+@dataclass
+class Counted:
+    """An upscaler that counts its calls."""
+
+    inner: Upscaler
+    calls: int = 0
+
+    @property
+    def precision(self) -> str:
+        return self.inner.precision
+
+    def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
+        self.calls += 1
+        return self.inner.upscale(image, options, progress)
+
+
+@each_job
+def test_stop_takes_effect_within_a_tile(job: Job) -> None:
+    counted: list[Counted] = []
+
+    def load(request: Request) -> Upscaler:
+        counted.append(Counted(job.approach.load(request)))
+        return counted[0]
+
+    small = with_small_tiles(job, 16)
+    small = replace(small, approach=replace(small.approach, load=load))
+    runner, stop = Runner(), Event()
+    runner.warm(small)
+    tiled = small.approach.tiling.mode == "tiles"
+
+    def report(fraction: float, note: str) -> None:
+        if not tiled or note.startswith("tile 2 "):
+            stop.set()
+
+    with pytest.raises(Cancelled):
+        runner.run(small, picture_of(noise(20, 30)), progress=Progress(report, stop))
+    assert counted[0].calls == (2 if tiled else 1)
+
+
+@pytest.mark.parametrize("job", EXACT)
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-4), ("bf16", 2 / 255)])
+def test_tiles_give_the_whole_result(runner: Runner, job: Job, precision: Precision, tolerance: float) -> None:
+    picture = picture_of(noise(60, 65))
+    whole = run(runner, job, picture, precision)
+    tiled = run(runner, with_small_tiles(job), picture, precision)
+    assert (whole.tiles, tiled.tiles) == (1, 6)
+    assert (tiled.tile, tiled.halo) == (32, job.approach.tiling_of(job.checkpoint).halo)
+    np.testing.assert_allclose(tiled.picture.rgb, whole.picture.rgb, atol=tolerance, rtol=0)
+
+
+@each_job
+def test_blended_tiles_stay_close_to_the_whole_result(runner: Runner, job: Job) -> None:
+    rule = job.approach.tiling_of(job.checkpoint)
+    if rule.mode != "tiles" or rule.blend == 0:
+        pytest.skip("not blended")
+    picture = picture_of(noise(34, 40))
+    whole = run(runner, job, picture, "fp32")
+    tiled = run(runner, with_small_tiles(job), picture, "fp32")
+    assert tiled.tiles == 4
+    assert psnr_rgb(tiled.picture.rgb, whole.picture.rgb) > 40
+
+
+@each_job
+def test_fp32_is_honoured_and_bf16_is_close_to_it(runner: Runner, job: Job) -> None:
+    picture = picture_of(noise(40, 36))
+    exact = run(runner, job, picture, "fp32")
+    assert exact.precision == "fp32"
+    half = run(runner, job, picture, "bf16")
+    assert half.precision in {"bf16", "fp32"}
+    assert psnr_rgb(exact.picture.rgb, half.picture.rgb, border=0) > 45
+
+
+def bad_values(control: Control) -> list[object]:
+    """Values that `control` must refuse."""
+    if isinstance(control.default, bool):
+        return ["perhaps"]
+    if isinstance(control.default, str):
+        return ["\0 nothing of the kind"] if control.choices else []
+    assert control.minimum is not None and control.maximum is not None
+    return [control.minimum - 1, control.maximum + 1, float("nan"), "many", None]
+
+
+@pytest.mark.parametrize(("approach", "control"), OPTIONS)
+def test_options_outside_their_range_are_refused_by_name(approach: Approach, control: Control) -> None:
+    for value in bad_values(control):
+        with pytest.raises(BadInput, match=f"^{control.label} "):
+            job_for(APPROACHES, approach.id, {control.name: value})
+
+
+@pytest.mark.parametrize("approach", APPROACHES, ids=lambda a: a.id)
+def test_options_that_do_not_exist_are_refused(approach: Approach) -> None:
+    with pytest.raises(BadInput, match="There is no option 'magic'"):
+        job_for(APPROACHES, approach.id, {"magic": 1})
+
+
+def edges(control: Control) -> list[object]:
+    """The ends of the range."""
+    if isinstance(control.default, bool):
+        return [False, True]
+    if isinstance(control.default, str):
+        return list(control.choices)
+    return [control.minimum, control.maximum]
+
+
+@pytest.mark.parametrize(("approach", "control"), OPTIONS)
+def test_the_ends_of_every_range_work(runner: Runner, approach: Approach, control: Control) -> None:
+    made: Callable[[object], Job] = lambda value: job_for(APPROACHES, approach.id, {control.name: value})  # noqa: E731
+    for value in edges(control):
+        assert runner.run(made(value), picture_of(noise(12, 10))).picture.rgb.shape == (48, 40, 3)
