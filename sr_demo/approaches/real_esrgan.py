@@ -64,6 +64,7 @@ _GENERAL = Checkpoint(
     bytes_per_pixel=1100,
     flops_per_pixel=2.43e6,
     variant="Compact",
+    # 34 3x3 convolutions in a row.
     tiling=Tiling("tiles", halo=36),
 )  # fmt: skip
 
@@ -98,13 +99,20 @@ APPROACH = Approach(
     family="adversarial",
     load=_load,
     checkpoints=(
-        embedded("compact", "real-esrgan-compact-x4", "ours, small", bytes_per_pixel=1100, variant="Compact"),
+        embedded(
+            "compact",
+            "real-esrgan-compact-x4",
+            "ours, small",
+            bytes_per_pixel=1100,
+            variant="Compact",
+            # 18 3x3 convolutions in a row.
+            tiling=Tiling("tiles", halo=18),
+        ),
         _GENERAL,
         _X4PLUS,
     ),
     options=RealEsrganOptions,
     load_options=("denoise",),
-    # 3x3 convolutions in a row: 18 in ours.
     tiling=Tiling("tiles", halo=36),
     scale=_SCALE,
     invents=True,

@@ -57,7 +57,7 @@ def how(result: Result) -> str:
 def method_label(job: Job, estimate: float, here: bool) -> str:
     """Two lines for a checkbox: name and what it does; then what it costs."""
     checkpoint = job.checkpoint
-    parts: list[str] = []
+    parts: list[str] = [job.approach.family]
     if checkpoint.kind != "none":
         parts.append(megabytes(checkpoint.bytes) + ("" if here else ", downloaded once"))
         parts.append(checkpoint.licence)
