@@ -1,4 +1,8 @@
-"""Loading the default approaches in the background, once the page is up: the first visitor then waits for none of it."""
+"""Loading the default approaches in the background, once the page is up: the first visitor waits for none of it.
+
+Each is run twice: on a tiny picture, which loads everything, and on one large enough for its time to be learned, so that
+the prices on the page are this machine's own.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +12,34 @@ from threading import Thread
 
 import numpy as np
 
-from sr_demo.errors import SRError
 from sr_demo.image import Picture, readonly
-from sr_demo.runner import Job, Runner
+from sr_demo.runner import Failed, Job, Runner
 from sr_demo.spec import Approach
 
 log = logging.getLogger("sr_demo")
 
+_SIDES = (16, 96)
+
 
 def warm_up(runner: Runner, approaches: Sequence[Approach]) -> Thread:
-    """Run every preselected approach that needs no download once on a tiny picture, in a thread of its own."""
-    picture = Picture(readonly(np.full((16, 16, 3), 0.5, np.float32)), None, False, 8, None, "warm-up", ())
+    """Run every preselected approach that needs no download, in a thread of its own; what fails is logged."""
 
     def work() -> None:
-        for approach in approaches:
-            checkpoint = approach.checkpoints[0]
-            if approach.preselected and checkpoint.kind != "hub":
-                try:
-                    runner.run(Job(approach, checkpoint, approach.options()), picture)
-                except SRError as exc:
-                    log.warning("%s could not be warmed up: %s", approach.id, exc)
+        for side in _SIDES:
+            picture = _picture(side)
+            for approach in approaches:
+                checkpoint = approach.checkpoints[0]
+                if approach.preselected and checkpoint.kind != "hub":
+                    outcome = runner.attempt(Job(approach, checkpoint, approach.options()), picture)
+                    if isinstance(outcome, Failed):
+                        log.warning("%s could not be warmed up: %s", approach.id, outcome.message)
 
     thread = Thread(target=work, name="warm-up", daemon=True)
     thread.start()
     return thread
+
+
+def _picture(side: int) -> Picture:
+    """Noise: a flat picture would be skipped where flat patches are."""
+    rgb = np.random.default_rng(0).random((side, side, 3), np.float32)
+    return Picture(readonly(rgb), None, False, 8, None, "warm-up", ())
