@@ -56,11 +56,16 @@ class ProgressList:
     def html(self) -> str:
         """The list, with a mark and a word for every state, so that colour is never needed to read it."""
         items = "".join(
-            f'<li class="sr-{line.state}"><span aria-hidden="true">{_MARKS[line.state]}</span> '
+            f'<li class="sr-{line.state}"{_role(line)}><span aria-hidden="true">{_MARKS[line.state]}</span> '
             f"<b>{escape(line.title)}</b> <span>{escape(line.text)}</span>{_bar(line)}</li>"
             for line in self.lines.values()
         )
-        return f'<ul class="sr-progress" aria-live="polite">{items}</ul>' if items else ""
+        # Not a live region as a whole: it changes several times a second. What failed speaks up by itself.
+        return f'<ul class="sr-progress">{items}</ul>' if items else ""
+
+
+def _role(line: Line) -> str:
+    return ' role="alert"' if line.state == "failed" else ""
 
 
 def _bar(line: Line) -> str:

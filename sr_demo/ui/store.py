@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import tempfile
 import time
@@ -18,6 +19,7 @@ class Store:
     def __init__(self, kept_seconds: float = _KEPT_SECONDS) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="sr_demo_results_")).resolve()
         self._kept_seconds = kept_seconds
+        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
 
     def new(self) -> Path:
         """An empty folder with a name that cannot be guessed. Raises StorageError when the disk is full."""
