@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sr_demo.errors import BadInput, SRError, StorageError, unexpected
-from sr_demo.progress import Progress
+from sr_demo.commands import batch
+from sr_demo.commands.console import add_precision, add_set, assignments, complain, folder, terminal, write_text
+from sr_demo.errors import BadInput, SRError, unexpected
 
 _EXAMPLES = """examples:
   python -m sr_demo list
@@ -38,19 +39,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return args.run(args)
     except SRError as exc:
-        _complain(str(exc))
+        complain(str(exc))
         return 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
     except Exception as exc:
-        _complain(unexpected(exc, "running a command"))
+        complain(unexpected(exc, "running a command"))
         return 1
-
-
-def _complain(sentence: str) -> None:
-    """One line on standard error, whatever line breaks a file name smuggles in."""
-    print(f"sr_demo: {' '.join(sentence.split())}", file=sys.stderr)
 
 
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
@@ -64,6 +60,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     _add_list(commands)
     _add_upscale(commands)
     _add_evaluate(commands)
+    batch.add(commands)
     _add_train(commands, wanted="train" in argv[:1])
     return parser
 
@@ -83,11 +80,9 @@ def _add_upscale(commands: Any) -> None:
         metavar="ID[:CHECKPOINT]",
         help="which approach (see `list`); first checkpoint if none",
     )
-    command.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="an option of the approach; may be repeated"
-    )
+    add_set(command)
     command.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the results (PNG)")
-    _add_precision(command)
+    add_precision(command)
     command.set_defaults(run=_upscale)
 
 
@@ -112,15 +107,8 @@ def _add_evaluate(commands: Any) -> None:
         "--approach", action="append", required=True, metavar="ID[:CHECKPOINT]", help="may be repeated: one row each"
     )
     command.add_argument("--json", type=Path, metavar="FILE", help="also write the rows here")
-    _add_precision(command)
+    add_precision(command)
     command.set_defaults(run=_evaluate)
-
-
-def _add_precision(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto",
-        help="auto takes the fastest that this machine and the network allow",
-    )  # fmt: skip
 
 
 def _add_train(commands: Any, wanted: bool) -> None:
@@ -157,21 +145,21 @@ def _upscale(args: argparse.Namespace) -> int:
     from sr_demo.image import read, write_png
     from sr_demo.runner import Runner, job_for
 
-    job = job_for(APPROACHES, args.approach, dict(_assignment(text) for text in args.set), args.precision)
-    out = _folder(args.out)
+    job = job_for(APPROACHES, args.approach, assignments(args.set), args.precision)
+    out = folder(args.out)
     runner, taken, failed = Runner(), set[Path](), False
-    runner.warm(job, _terminal(job.key))  # what fails here fails for every file: said once
+    runner.warm(job, terminal(job.key))  # what fails here fails for every file: said once
     for path in args.files:
         try:
-            result = runner.run(job, read(path), progress=_terminal(path.name))
+            result = runner.run(job, read(path), progress=terminal(path.name))
             target = _free_name(out, f"{path.stem}_{job.key.replace(':', '-')}", taken)
             write_png(result.picture, target)
         except SRError as exc:
-            _complain(f"{path.name}: {exc}")
+            complain(f"{path.name}: {exc}")
             failed = True
             continue
         except Exception as exc:
-            _complain(f"{path.name}: {unexpected(exc, f'enlarging {path}')}")
+            complain(f"{path.name}: {unexpected(exc, f'enlarging {path}')}")
             failed = True
             continue
         height, width = result.picture.rgb.shape[:2]
@@ -193,10 +181,10 @@ def _evaluate(args: argparse.Namespace) -> int:
     rows: list[dict[str, Any]] = []
     failed = False
     if args.json is not None:
-        _write_text(args.json, "[]\n")  # a place that cannot be written is found out before the work
-    for row in evaluate(Runner(), jobs, found, realistic, _terminal("evaluate")):
+        write_text(args.json, "[]\n")  # a place that cannot be written is found out before the work
+    for row in evaluate(Runner(), jobs, found, realistic, terminal("evaluate")):
         if isinstance(row, Failed):
-            _complain(f"{row.job.key}: {row.message}")
+            complain(f"{row.job.key}: {row.message}")
             failed = True
             continue
         if not rows:
@@ -204,7 +192,7 @@ def _evaluate(args: argparse.Namespace) -> int:
         print(_row_text(row), flush=True)
         rows.append(row)
         if args.json is not None:
-            _write_text(args.json, json.dumps(rows, indent=2) + "\n")
+            write_text(args.json, json.dumps(rows, indent=2) + "\n")
     return 2 if failed else 0
 
 
@@ -219,28 +207,6 @@ def _row_text(row: dict[str, Any]) -> str:
     )
 
 
-def _assignment(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise BadInput(f"--set takes name=value, not {text!r}.")
-    return name.strip(), value
-
-
-def _folder(path: Path) -> Path:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise StorageError(f"The folder {path} cannot be made: {exc.strerror}. Choose another with --out.") from exc
-    return path
-
-
-def _write_text(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as exc:
-        raise StorageError(f"{path} cannot be written: {exc.strerror}. Choose another place.") from exc
-
-
 def _free_name(folder: Path, stem: str, taken: set[Path]) -> Path:
     """A PNG name that no earlier file of this call has."""
     number, target = 1, folder / f"{stem}.png"
@@ -249,16 +215,3 @@ def _free_name(folder: Path, stem: str, taken: set[Path]) -> Path:
         target = folder / f"{stem}_{number}.png"
     taken.add(target)
     return target
-
-
-def _terminal(what: str) -> Progress:
-    """A progress line on standard error when that is a terminal, else nothing."""
-    if not sys.stderr.isatty():
-        return Progress()
-
-    def report(fraction: float, note: str) -> None:
-        end = "\n" if fraction >= 1.0 else ""
-        sys.stderr.write(f"\r\033[K{what}: {fraction:4.0%} {note}{end}")
-        sys.stderr.flush()
-
-    return Progress(report)

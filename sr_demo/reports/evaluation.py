@@ -17,7 +17,7 @@ from sr_demo.progress import SILENT, Progress
 from sr_demo.resize import crop_to_multiple, shrink
 from sr_demo.runner import Failed, Job, Result, Runner
 
-_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".avif"})
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".avif"})
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ def pictures_in(folder: Path) -> list[Path]:
     """The picture files directly in `folder`, by name. Raises BadInput when it is not a folder or has none."""
     if not folder.is_dir():
         raise BadInput(f"{folder} is not a folder.")
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES)
+    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
     if not found:
-        raise BadInput(f"{folder} holds no pictures (looked for {', '.join(sorted(_SUFFIXES))}).")
+        raise BadInput(f"{folder} holds no pictures (looked for {', '.join(sorted(SUFFIXES))}).")
     return found
 
 
