@@ -8,14 +8,17 @@ import os
 import platform
 import zipfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sr_demo import __version__
+from sr_demo.errors import StorageError
 from sr_demo.metrics import COLUMNS
 from sr_demo.reports.table import html_table, record
 from sr_demo.runner import Result
@@ -98,12 +101,17 @@ def report_html(comparison: Comparison, source: Callable[[Path], str] | None = N
 def write_zip(comparison: Comparison, target: Path) -> None:
     """All pictures, `report.json` and `report.html`, stored without compressing PNG again. Appears only when complete."""
     unfinished = target.with_suffix(".part")
-    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_STORED) as archive:
-        for shown in comparison.pictures:
-            archive.write(shown.file, shown.file.name)
-        archive.writestr("report.json", report_json(comparison))
-        archive.writestr("report.html", report_html(comparison, lambda file: file.name))
-    unfinished.replace(target)
+    try:
+        with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_STORED) as archive:
+            for shown in comparison.pictures:
+                archive.write(shown.file, shown.file.name)
+            archive.writestr("report.json", report_json(comparison))
+            archive.writestr("report.html", report_html(comparison, lambda file: quote(file.name)))
+        unfinished.replace(target)
+    except OSError as exc:
+        with suppress(OSError):
+            unfinished.unlink()
+        raise StorageError(f"The results could not be put together: {exc.strerror or exc}. Make room there.") from exc
 
 
 def machine() -> dict[str, Any]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from math import ceil, floor, log10
 
 _WIDTH, _HEIGHT = 640, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 130, 16, 44
 _LABEL_HEIGHT = 15
+_LETTER = 6.6
+"""Width of a letter of 12 px, on average."""
+_GAP = 8
+"""From a point to its label."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,11 @@ def quality_against_time(points: Sequence[Point], quality: str) -> str:
         parts.append(_text(_LEFT - 6, y(tick) + 4, f"{tick:g}", "end"))
         tick += step
     parts.append(_text(_LEFT, _HEIGHT - 8, f"seconds to the right, {quality} upward", "start"))
-    for point, label_y in zip(points, _spread([(x(p.seconds), y(p.quality)) for p in points]), strict=True):
+    for point in points:
         parts.append(f'<circle cx="{x(point.seconds):.1f}" cy="{y(point.quality):.1f}" r="4"/>')
-        parts.append(_text(x(point.seconds) + 8, label_y + 4, point.label, "start"))
+    wanted = [_label(p.label, x(p.seconds), y(p.quality)) for p in points]
+    for label, label_y in zip(wanted, _spread(wanted), strict=True):
+        parts.append(_text(label.left, label_y + 4, label.text, "start"))
     return "".join((*parts, "</svg>"))
 
 
@@ -62,17 +68,49 @@ def _nice_range(values: Sequence[float]) -> tuple[float, float, float]:
     return floor(min(values) / step) * step, (floor(max(values) / step) + 1) * step, step
 
 
-def _spread(places: Sequence[tuple[float, float]]) -> list[float]:
-    """Heights for the labels, moved down where one would lie on another."""
-    taken: list[tuple[float, float]] = []
-    heights = [0.0] * len(places)
-    for index in sorted(range(len(places)), key=lambda i: places[i][1]):
-        px, py = places[index]
-        while any(abs(px - tx) < 110 and abs(py - ty) < _LABEL_HEIGHT for tx, ty in taken):
-            py += 3
-        taken.append((px, py))
-        heights[index] = py
+@dataclass(frozen=True)
+class _Label:
+    """A text and the place it would like: its left and right edge and the height of its middle."""
+
+    text: str
+    left: float
+    right: float
+    height: float
+
+
+def _label(text: str, px: float, py: float) -> _Label:
+    """To the right of the point where there is room, else to its left, cut where even that is too narrow."""
+    width = len(text) * _LETTER
+    if px + _GAP + width <= _WIDTH:
+        return _Label(text, px + _GAP, px + _GAP + width, py)
+    room = max(px - _GAP, _WIDTH - px - _GAP)
+    if width > room:
+        text = text[: int(room / _LETTER) - 1] + "…"
+        width = len(text) * _LETTER
+    left = px + _GAP if px + _GAP + width <= _WIDTH else px - _GAP - width
+    return _Label(text, left, left + width, py)
+
+
+def _spread(labels: Sequence[_Label]) -> list[float]:
+    """Heights for the labels: each as near as there is room to where it would like to be, above the axis."""
+    taken: list[_Label] = []
+    heights = [0.0] * len(labels)
+    steps = [0.0, *(side * 3.0 * n for n in range(1, 2 * _HEIGHT // 3) for side in (1, -1))]
+    for index in sorted(range(len(labels)), key=lambda i: labels[i].height):
+        wanted = labels[index]
+        free = (wanted.height + step for step in steps if _is_free(wanted, wanted.height + step, taken))
+        heights[index] = next(free, wanted.height)
+        taken.append(replace(wanted, height=heights[index]))
     return heights
+
+
+def _is_free(label: _Label, height: float, taken: Sequence[_Label]) -> bool:
+    if not _LABEL_HEIGHT / 2 <= height <= _HEIGHT - _BOTTOM - _LABEL_HEIGHT / 4:
+        return False
+    return not any(
+        label.left < other.right and other.left < label.right and abs(height - other.height) < _LABEL_HEIGHT
+        for other in taken
+    )
 
 
 def _line(x1: float, y1: float, x2: float, y2: float) -> str:

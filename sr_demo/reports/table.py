@@ -47,7 +47,7 @@ _COSTS: tuple[Field, ...] = (
     ),
     Field(
         "peak_memory", "Peak memory", "How much the memory of this program grew while it worked, at most.",
-        lambda r: words.megabytes(r.peak_memory_mb * 1e6), lambda r: r.peak_memory_mb, min,
+        lambda r: words.memory(r.peak_memory_mb), lambda r: r.peak_memory_mb, min,
     ),
     Field(
         "parameters", "Parameters", "Numbers the network learned: more can know more, and costs more.",
@@ -102,7 +102,7 @@ def _row(result: Result, shown: Sequence[Field], best: dict[str, float | None]) 
         value = f.number(result) if f.number else None
         star = value is not None and value == best[f.key]
         mark = '<span class="sr-best" title="best">★</span> ' if star else ""
-        sort = "" if value is None else f' data-sort="{value!r}"'
+        sort = "" if value is None else f' data-sort="{float(value)!r}"'
         cells.append(f"<td{sort}>{mark}{escape(f.text(result))}</td>")
     return f"<tr>{''.join(cells)}</tr>"
 

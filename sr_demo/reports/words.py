@@ -10,9 +10,9 @@ from sr_demo.runner import Job, Result
 
 def seconds(value: float) -> str:
     """0.31 s, 12 s, 3 min."""
-    if value < 10:
-        return f"{value:.2f} s" if value < 1 else f"{value:.1f} s"
-    return f"{value:.0f} s" if value < 100 else f"{value / 60:.0f} min"
+    if value < 9.95:
+        return f"{value:.2f} s" if value < 0.995 else f"{value:.1f} s"
+    return f"{value:.0f} s" if value < 99.5 else f"{value / 60:.0f} min"
 
 
 def megabytes(count: float) -> str:
@@ -22,11 +22,16 @@ def megabytes(count: float) -> str:
     return f"{count / 1e6:.1f} MB" if count < 9.95e6 else f"{count / 1e6:.0f} MB"
 
 
+def memory(grown_mb: float) -> str:
+    """Growth of memory in MB of 10^6; below one it is noise of the measurement."""
+    return "under 1 MB" if grown_mb < 1 else megabytes(grown_mb * 1e6)
+
+
 def parameters(count: int) -> str:
     """0.9 M, 620 k; a dash for none."""
     if count == 0:
         return "–"
-    return f"{count / 1e6:.1f} M" if count >= 1e6 else f"{count / 1e3:.0f} k"
+    return f"{count / 1e6:.1f} M" if count >= 999_500 else f"{count / 1e3:.0f} k"
 
 
 def measure(column: Column, value: float | None) -> str:
