@@ -14,11 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo.codecs import png
-from sr_demo.codecs.decode import decode
+from sr_demo.codecs.decode import decode, page_numbers
 from sr_demo.codecs.sniff import Limits
 from sr_demo.errors import BadInput, StorageError
 
-__all__ = ["Image", "Limits", "Picture", "crop", "encode_png", "quantise", "read", "readonly", "write_png"]
+__all__ = [
+    "Image",
+    "Limits",
+    "Picture",
+    "crop",
+    "encode_png",
+    "page_numbers",
+    "quantise",
+    "read",
+    "readonly",
+    "write_png",
+]
 
 Image = NDArray[np.float32]
 """(H, W, 3) float32 RGB in [0, 1], finite, read-only."""
@@ -58,9 +69,10 @@ def quantise(image: Image) -> NDArray[np.uint8]:
     return np.rint(image * np.float32(255)).clip(0, 255).astype(np.uint8)
 
 
-def read(path: Path | str, limits: Limits = Limits()) -> Picture:  # noqa: B008 - a frozen value
+def read(path: Path | str, limits: Limits = Limits(), page: int | None = None) -> Picture:  # noqa: B008 - a frozen value
     """The (first) picture in a PNG, JPEG, WebP, TIFF, BMP, GIF, HEIC or AVIF file, whatever its extension says.
 
+    `page` asks for one page of a TIFF stack, by its number in `page_numbers(path)`.
     Turned upright by its EXIF orientation. Gray and RGB numbers stay as they are in the file, with its profile in
     `icc`; CMYK and Lab are converted to sRGB. Colour under fully transparent pixels is replaced by that of the nearest
     visible one, so that edges do not pick up what nobody could see.
@@ -68,7 +80,7 @@ def read(path: Path | str, limits: Limits = Limits()) -> Picture:  # noqa: B008 
     Raises BadInput (or MissingDependency) with one sentence; `limits` are checked before anything is decoded.
     """
     path = Path(path)
-    decoded = decode(path, limits)
+    decoded = decode(path, limits, page)
     samples = decoded.samples
     channels = samples.shape[2]
     colours, alpha = (samples[..., :-1], samples[..., -1]) if channels in (2, 4) else (samples, None)

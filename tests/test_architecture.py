@@ -21,7 +21,7 @@ FLOORS = {
     "catalogue": 3, "estimates": 3,
     "runner": 4,
     "reports": 5, "training": 5,
-    "ui": 6, "cli": 6, "__main__": 6,
+    "ui": 6, "cli": 6, "commands": 6, "__main__": 6,
 }  # fmt: skip
 UPWARD_LATE = {
     # Commands import the catalogue and the runner when they are called, so that `--help` is instant.

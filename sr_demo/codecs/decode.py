@@ -77,14 +77,26 @@ class Decoded:
     notes: list[str] = field(default_factory=list)
 
 
-def decode(path: Path, limits: Limits) -> Decoded:
-    """Decode the (first) picture in `path`. Raises BadInput or MissingDependency with one sentence."""
+def page_numbers(path: Path, limits: Limits) -> tuple[int, ...]:
+    """The pages of a TIFF stack that are pictures of their own; (0,) for every other kind. Raises BadInput."""
+    with _translated(shown(path.name)):
+        if check_file(path, limits) != "TIFF":
+            return (0,)
+        with path.open("rb") as file:
+            return tiff.page_numbers(file)
+
+
+def decode(path: Path, limits: Limits, page: int | None = None) -> Decoded:
+    """Decode one `page` of a TIFF stack, or the (first) picture in `path`, with a note if there are more.
+
+    Raises BadInput or MissingDependency with one sentence.
+    """
     with _translated(shown(path.name)):
         kind = check_file(path, limits)
         with path.open("rb") as file:
-            deep = kind == "TIFF" and tiff.is_deep(file)
+            deep = kind == "TIFF" and tiff.is_deep(file, page or 0)
             file.seek(0)
-            decoded = _from_tiff(file, limits) if deep else _from_pillow(file, kind, limits)
+            decoded = _from_tiff(file, limits, page) if deep else _from_pillow(file, kind, limits, page)
         samples = decoded.samples
         if samples.ndim != 3 or not 1 <= samples.shape[2] <= 4 or not samples.size:
             raise ValueError(f"decoded to {samples.shape}")
@@ -101,12 +113,14 @@ def _translated(name: str) -> Generator[None, None, None]:
         raise BadInput(sentence.format(name=name)) from exc
 
 
-def _from_pillow(file: IO[bytes], kind: Kind, limits: Limits) -> Decoded:
+def _from_pillow(file: IO[bytes], kind: Kind, limits: Limits, page: int | None) -> Decoded:
     with _plugin(kind)(file) as picture:
+        if page:
+            picture.seek(page)
         check_pixels(*picture.size, limits)
         decoded = Decoded(np.empty(0))
         frames = getattr(picture, "n_frames", 1)
-        if frames > 1 and kind != "HEIF":  # HEIF opens at the picture that the file calls its main one
+        if frames > 1 and page is None and kind != "HEIF":  # HEIF opens at the picture that the file calls its main one
             decoded.notes.append(f"The first of {frames} {'pages' if kind == 'TIFF' else 'frames'} is used.")
         if kind == "PNG" and _png_header(file)[0] == 16:
             samples = _deep_png(file, picture)
@@ -120,8 +134,8 @@ def _from_pillow(file: IO[bytes], kind: Kind, limits: Limits) -> Decoded:
         return decoded
 
 
-def _from_tiff(file: IO[bytes], limits: Limits) -> Decoded:
-    page = tiff.read(file, lambda width, height: check_pixels(width, height, limits))
+def _from_tiff(file: IO[bytes], limits: Limits, number: int | None) -> Decoded:
+    page = tiff.read(file, lambda width, height: check_pixels(width, height, limits), number)
     decoded = Decoded(page.samples, notes=page.notes)
     if page.cmyk:
         small = Pillow.fromarray(np.right_shift(page.samples, 8).astype(np.uint8), "CMYK")

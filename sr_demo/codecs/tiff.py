@@ -21,7 +21,7 @@ _ORIENTATION, _ICC, _DNG = 274, 34675, 50706
 
 @dataclass
 class Page:
-    """The first page of a TIFF file."""
+    """One page of a TIFF file."""
 
     samples: Samples
     """(H, W, C): uint16 (full range) or float32 in [0, 1]; gray, gray with alpha, RGB, RGBA, or CMYK if `cmyk`."""
@@ -31,24 +31,35 @@ class Page:
     notes: list[str]
 
 
-def is_deep(file: IO[bytes]) -> bool:
-    """True when the first page is not plain 8 bit (or less). Refuses camera raw files, which are TIFF outside."""
+def page_numbers(file: IO[bytes]) -> tuple[int, ...]:
+    """Which pages of a stack are pictures of their own, from 0: previews of other pages are left out."""
     from tifffile import TiffFile
 
     with TiffFile(file) as tif:
-        page = tif.pages.first
+        return tuple(number for number, page in enumerate(tif.pages) if not page.is_reduced) or (0,)
+
+
+def is_deep(file: IO[bytes], number: int = 0) -> bool:
+    """True when page `number` is not plain 8 bit (or less). Refuses camera raw files, which are TIFF outside."""
+    from tifffile import TiffFile
+
+    with TiffFile(file) as tif:
+        page = _page(tif, number)
         if _DNG in page.tags:
             raise BadInput("This is a camera raw file (DNG). Develop it first, and export it as TIFF, PNG or JPEG.")
         return page.dtype is None or page.dtype not in (np.dtype(np.uint8), np.dtype(np.bool_))
 
 
-def read(file: IO[bytes], check: Callable[[int, int], None]) -> Page:
-    """The first page; `check(width, height)` is called before decoding. Raises BadInput, or what tifffile raises."""
+def read(file: IO[bytes], check: Callable[[int, int], None], number: int | None = None) -> Page:
+    """Page `number`, or the first, with a note if there are more; `check(width, height)` is called before decoding.
+
+    Raises BadInput, or what tifffile raises.
+    """
     from tifffile import TiffFile
 
     file.seek(0)
     with TiffFile(file) as tif:
-        page = tif.pages.first
+        page = _page(tif, number or 0)
         check(page.imagewidth, page.imagelength)
         colours = _COLOURS.get(int(page.photometric), 0)
         if not colours or page.samplesperpixel not in (colours, colours + 1) or page.imagedepth > 1:
@@ -56,8 +67,9 @@ def read(file: IO[bytes], check: Callable[[int, int], None]) -> Page:
                 f"This TIFF has {page.samplesperpixel} channels of a kind that is not read here. "
                 "Export it as gray or RGB, with 8 or 16 bits per channel."
             )
-        notes = [f"The first of {len(tif.pages)} pages is used."] if len(tif.pages) > 1 else []
-        samples, orientation = _decoded(page, file)
+        more = number is None and len(tif.pages) > 1
+        notes = [f"The first of {len(tif.pages)} pages is used."] if more else []
+        samples, orientation = _decoded(page, file, number or 0)
         extra = [int(kind) for kind in page.extrasamples[:1]]
         icc = page.tags.valueof(_ICC)
     if samples.ndim != 3 or samples.shape[2] < colours:
@@ -73,13 +85,18 @@ def read(file: IO[bytes], check: Callable[[int, int], None]) -> Page:
     return Page(samples, colours == 4, orientation, icc if isinstance(icc, bytes) else None, notes)
 
 
-def _decoded(page: Any, file: IO[bytes]) -> tuple[Samples, int]:
+def _page(tif: Any, number: int) -> Any:
+    """Page `number` with all its tags; tifffile keeps only a frame for those after the first."""
+    return tif.pages.get(number, aspage=True)
+
+
+def _decoded(page: Any, file: IO[bytes], number: int) -> tuple[Samples, int]:
     """The page as (H, W, C) in its own type, and the orientation still to be applied."""
     try:
         read = page.asarray()
     except (ValueError, ImportError, LookupError):
         # Without the package imagecodecs, tifffile has no LZW; OpenCV brings libtiff, and turns the picture upright.
-        return _by_opencv(file), 1
+        return _by_opencv(file, number), 1
     if read.ndim == 3 and page.axes.startswith("S"):
         read = np.moveaxis(read, 0, -1)
     value = page.tags.valueof(_ORIENTATION, 1)
@@ -87,13 +104,15 @@ def _decoded(page: Any, file: IO[bytes]) -> tuple[Samples, int]:
     return (read if read.ndim == 3 else read[..., None]), orientation
 
 
-def _by_opencv(file: IO[bytes]) -> Samples:
+def _by_opencv(file: IO[bytes], number: int) -> Samples:
     import cv2
 
     file.seek(0)
-    read = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
-    if read is None:
+    content = np.frombuffer(file.read(), np.uint8)
+    done, pages = cv2.imdecodemulti(content, cv2.IMREAD_UNCHANGED, range=(number, number + 1))
+    if not done or not pages:
         raise OSError("neither tifffile nor OpenCV can decode this TIFF")
+    read = pages[0]
     return read[..., None] if read.ndim == 2 else read[..., [2, 1, 0, 3][: read.shape[2]]]
 
 

@@ -1,0 +1,1 @@
+"""One file per larger command: its arguments, and what it prints."""

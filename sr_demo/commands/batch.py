@@ -1,0 +1,81 @@
+"""`python -m sr_demo batch`: a folder of pictures, resumable."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sr_demo.commands.console import add_precision, add_set, assignments, complain
+from sr_demo.errors import BadInput
+
+if TYPE_CHECKING:
+    from sr_demo.reports.batch import Event
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    command = commands.add_parser(
+        "batch",
+        help="enlarge a folder of pictures; can be stopped and resumed",
+        description="Every picture, and every page of a TIFF stack, becomes a PNG in --out; manifest.jsonl there has "
+        "one line for each: checksums, options, precision, scores. Killed at any moment, --resume goes on.",
+    )
+    command.add_argument("source", type=Path, metavar="IN_DIR", help="folder of pictures")
+    command.add_argument("--approach", required=True, metavar="ID[:CHECKPOINT]", help="which approach (see `list`)")
+    add_set(command)
+    command.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for results and manifest")
+    command.add_argument("--recursive", action="store_true", help="also the folders in IN_DIR")
+    command.add_argument("--resume", action="store_true", help="go on with a batch that was stopped")
+    command.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="processes, which share the cores; each loads the approach"
+    )
+    command.add_argument(
+        "--metrics", type=Path, metavar="HR_DIR", help="folder of the true pictures: scores go into the manifest"
+    )
+    add_precision(command)
+    command.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do the batch; 0 when every picture has a result."""
+    from sr_demo.catalogue import APPROACHES
+    from sr_demo.reports import batch as batches
+    from sr_demo.reports.batch_work import perform_here, perform_in
+    from sr_demo.runner import job_for
+
+    if not 1 <= args.workers <= 256:
+        raise BadInput(f"--workers takes a number from 1 to 256, not {args.workers}.")
+    batch = batches.Batch(
+        job_for(APPROACHES, args.approach, assignments(args.set), args.precision),
+        args.source,
+        args.out,
+        recursive=args.recursive,
+        resume=args.resume,
+        truths=args.metrics,
+    )
+    summary = batches.run(batch, perform_here if args.workers == 1 else perform_in(args.workers), _tell)
+    for line in summary.failed[:20]:
+        complain(line)
+    if len(summary.failed) > 20:
+        complain(f"and {len(summary.failed) - 20} more, all in the manifest")
+    print(
+        f"{summary.done} done, {summary.kept} were there already, {len(summary.failed)} skipped; "
+        f"{args.out / 'manifest.jsonl'} says more"
+    )
+    return 2 if summary.failed else 0
+
+
+def _tell(event: Event) -> None:
+    """One line that is overwritten, with the time left; nothing when nobody watches."""
+    if not sys.stderr.isatty():
+        return
+    minutes, seconds = divmod(round(event.seconds_left), 60)
+    left = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {seconds} s"
+    end = "\n" if event.done == event.total else ""
+    name = event.record["source"][-40:]
+    sys.stderr.write(
+        f"\r\033[K{event.done} of {event.total} ({event.done / event.total:.0%}), {left} left: {name}{end}"
+    )
+    sys.stderr.flush()

@@ -1,0 +1,71 @@
+"""What the commands share: talking to a terminal, arguments that several take, places to write to."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from sr_demo.errors import BadInput, StorageError
+from sr_demo.progress import Progress
+
+
+def complain(sentence: str) -> None:
+    """One line on standard error, whatever line breaks a file name smuggles in."""
+    print(f"sr_demo: {' '.join(sentence.split())}", file=sys.stderr)
+
+
+def terminal(what: str) -> Progress:
+    """A progress line on standard error when that is a terminal, else nothing."""
+    if not sys.stderr.isatty():
+        return Progress()
+
+    def report(fraction: float, note: str) -> None:
+        end = "\n" if fraction >= 1.0 else ""
+        sys.stderr.write(f"\r\033[K{what}: {fraction:4.0%} {note}{end}")
+        sys.stderr.flush()
+
+    return Progress(report)
+
+
+def add_set(command: argparse.ArgumentParser) -> None:
+    """`--set NAME=VALUE`, read by `assignments`."""
+    command.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="an option of the approach; may be repeated"
+    )
+
+
+def add_precision(command: argparse.ArgumentParser) -> None:
+    """`--precision`."""
+    command.add_argument(
+        "--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto",
+        help="auto takes the fastest that this machine and the network allow",
+    )  # fmt: skip
+
+
+def assignments(texts: list[str]) -> dict[str, object]:
+    """NAME=VALUE texts as a dictionary. Raises BadInput."""
+    found: dict[str, object] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise BadInput(f"--set takes name=value, not {text!r}.")
+        found[name.strip()] = value
+    return found
+
+
+def folder(path: Path) -> Path:
+    """`path`, made if it is not there. Raises StorageError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise StorageError(f"The folder {path} cannot be made: {exc.strerror}. Choose another with --out.") from exc
+    return path
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small file. Raises StorageError."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise StorageError(f"{path} cannot be written: {exc.strerror}. Choose another place.") from exc
