@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from threading import Event
 
 import numpy as np
@@ -73,7 +74,7 @@ def test_colour_transfer_brings_the_piece_to_the_colour_of_its_place(small: memo
     orange = readonly(np.full((32, 32, 3), (0.9, 0.5, 0.1), np.float32))
     results = {c: TileMosaic(small).upscale(orange, MosaicOptions(colour=c), SILENT) for c in (0.0, 0.5, 1.0)}
     error = {c: float(np.abs(result - orange[0, 0]).mean()) for c, result in results.items()}
-    assert error[1.0] < 0.03
+    assert np.abs(results[1.0].mean(axis=(0, 1)) - orange[0, 0]).max() < 0.005
     assert error[1.0] < error[0.5] < error[0.0]
 
 
@@ -83,9 +84,8 @@ def test_weights_of_overlapping_pieces_sum_to_one(small: memory.Memory, patch: i
     image = tiles.padded(picture(23, 31), patch, step)
     cut = pieces.cut(small, patch, 1, SILENT)
     answers, own = tiles.answer(image, cut, step, 0.0, 0, SILENT)
-    grey = [np.full_like(photo, 51) for photo in cut.hr]
-    plain = pieces.Pieces(patch, tuple(grey), cut.sources, cut.photo, cut.y, cut.x, cut.mean, cut.deviation, None)
-    result = tiles.paste(answers, own, plain, 0.0, SILENT)
+    grey = tuple(np.full_like(photo, 51) for photo in answers.hr)
+    result = tiles.paste(replace(answers, hr=grey), own, 0.0, SILENT)
     np.testing.assert_allclose(result, 0.2, atol=1e-5)
 
 
@@ -119,9 +119,27 @@ def test_look_inside_names_the_piece_that_was_pasted(small: memory.Memory) -> No
     assert answers.photo.shape == (2, 2)
     assert {answers.sources[i] for i in answers.photo.ravel()} == {"cup.png"}
     np.testing.assert_allclose(answers.distance, 0, atol=1e-4)
+    assert answers.unknown().max() < 0.001
+    assert answers.at(15, 2) == (1, 0)
     y, x = 4 * answers.y[1, 0], 4 * answers.x[1, 0]
-    piece = as_image(small.hr(1)[y : y + 32, x : x + 32])
-    np.testing.assert_allclose(mosaic.upscale(image, options, SILENT)[32:64, 0:32], piece, atol=1e-6)
+    np.testing.assert_array_equal(answers.piece(1, 0), small.hr(1)[y : y + 32, x : x + 32])
+    pasted = mosaic.upscale(image, options, SILENT)[32:64, 0:32]
+    np.testing.assert_allclose(pasted, as_image(answers.piece(1, 0)), atol=1e-6)
+
+
+def test_the_map_shows_where_the_memory_knew_nothing(small: memory.Memory) -> None:
+    known = TileMosaic(small).look_inside(as_image(small.lr(0)), MosaicOptions(overlap=0), SILENT)
+    noise = TileMosaic(small).look_inside(picture(32, 32), MosaicOptions(overlap=0), SILENT)
+    assert known.unknown().mean() < 0.1 < noise.unknown().mean()
+    assert noise.unknown().max() <= 1
+
+
+@pytest.mark.parametrize(("spot", "piece"), [((0, 0), (0, 0)), ((4, 8), (0, 1)), ((31, 0), (3, 0)), ((99, 99), (3, 3))])
+def test_a_spot_belongs_to_the_piece_around_it(
+    small: memory.Memory, spot: tuple[int, int], piece: tuple[int, int]
+) -> None:  # fmt: skip
+    answers = TileMosaic(small).look_inside(picture(32, 32), MosaicOptions(overlap=0), SILENT)
+    assert answers.at(*spot) == piece
 
 
 def test_fixed_variants_ignore_the_slider(small: memory.Memory) -> None:
@@ -157,6 +175,15 @@ def test_stop_stops(small: memory.Memory) -> None:
 
     with pytest.raises(Cancelled):
         TileMosaic(small).upscale(picture(64, 64), MosaicOptions(patch=4), Progress(press, stop))
+
+
+def test_stop_is_obeyed_between_batches(small: memory.Memory) -> None:
+    seen: list[float] = []
+    options = MosaicOptions(patch=4, overlap=0)
+    TileMosaic(small).upscale(picture(256, 256), options, Progress(lambda fraction, note: seen.append(fraction)))
+    assert sum(0.32 < fraction < 0.8 for fraction in seen) >= 2
+    assert sum(fraction > 0.8 for fraction in seen) >= 64
+    assert seen == sorted(seen)
 
 
 def test_foreign_options_are_refused(small: memory.Memory) -> None:

@@ -86,14 +86,18 @@ def learn(memory: Memory, count: int, seed: int, progress: Progress) -> Examples
     residuals: list[Floats] = []
     for i, area in enumerate(areas):
         progress(0.6 * i / len(areas), f"learning details from photo {i + 1} of {len(areas)}")
-        wanted = max(round(count * area / areas.sum() / 8), 1)
-        hr, lr = (luma(as_floats(side)) for side in (memory.hr(i), memory.lr(i)))
-        missed = hr - enlarge(lr, *hr.shape)
-        for turn in range(8):
-            w, r = _draw(_turned(lr, turn), _turned(missed, turn), wanted, rng)
-            windows.append(w)
-            residuals.append(r)
+        seen, missed = windows_of(memory, i, round(count * area / areas.sum()), rng)
+        windows.append(seen)
+        residuals.append(missed)
     return _examples(np.concatenate(windows), np.concatenate(residuals), progress.part(0.6, 1))
+
+
+def windows_of(memory: Memory, photo: int, count: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """About `count` windows of a photo in its eight orientations, (n, 49), and their residuals, (n, 144)."""
+    hr, lr = (luma(as_floats(side)) for side in (memory.hr(photo), memory.lr(photo)))
+    missed = hr - enlarge(lr, *hr.shape)
+    drawn = [_draw(_turned(lr, turn), _turned(missed, turn), max(count // 8, 1), rng) for turn in range(8)]
+    return np.concatenate([seen for seen, _ in drawn]), np.concatenate([rest for _, rest in drawn])
 
 
 def _turned(plane: Floats, turn: int) -> Floats:

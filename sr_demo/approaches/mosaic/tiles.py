@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo.approaches.mosaic import index as indexes
-from sr_demo.approaches.mosaic.memory import SCALE
+from sr_demo.approaches.mosaic.memory import SCALE, Pixels
 from sr_demo.approaches.mosaic.pieces import Described, Floats, Ints, Pieces, describe, positions
 from sr_demo.image import Image, readonly
 from sr_demo.progress import Progress
@@ -45,6 +45,26 @@ class Answers:
     """Deviation of the memory's luma."""
     sources: tuple[str, ...]
     """File names of the photos."""
+    hr: tuple[Pixels, ...]
+    """The photos as they are pasted."""
+
+    def piece(self, r: int, c: int) -> Pixels:
+        """What was pasted at (r, c), before colour transfer: (4p, 4p, 3) uint8."""
+        top, left, side = self.y[r, c] * SCALE, self.x[r, c] * SCALE, self.patch * SCALE
+        return self.hr[self.photo[r, c]][top : top + side, left : left + side]
+
+    def at(self, y: int, x: int) -> tuple[int, int]:
+        """The piece (r, c) whose middle is nearest to the LR pixel (y, x) of the picture."""
+        rows, columns = self.photo.shape
+        r, c = (round((place - (self.patch - 1) / 2) / self.step) for place in (y, x))
+        return min(max(r, 0), rows - 1), min(max(c, 0), columns - 1)
+
+    def unknown(self) -> Floats:
+        """(R, C) in [0, 1]: 0 where the memory knew the very piece, 1 where it knew nothing like it.
+
+        Two shapes of deviation 1 that have nothing in common are a squared distance of 2 apart.
+        """
+        return np.clip(self.distance / 2, 0, 1)
 
     @property
     def distinct(self) -> int:
@@ -91,7 +111,8 @@ def answer(
         patch, step,
         pieces.photo[chosen].reshape(grid), pieces.y[chosen].reshape(grid), pieces.x[chosen].reshape(grid),
         np.maximum(distances[row, rank], 0).reshape(grid), rank.astype(np.int32).reshape(grid),
-        pieces.mean[chosen].reshape(*grid, 3), pieces.deviation[chosen].reshape(grid), pieces.sources,
+        pieces.mean[chosen].reshape(*grid, 3), pieces.deviation[chosen].reshape(grid),
+        pieces.sources, pieces.hr,
     )  # fmt: skip
     return answers, own
 
@@ -162,7 +183,7 @@ def feather(patch: int, step: int) -> Floats:
     return (rise * rise[::-1]).astype(np.float32)
 
 
-def paste(answers: Answers, own: Described, pieces: Pieces, colour: float, progress: Progress) -> Image:
+def paste(answers: Answers, own: Described, colour: float, progress: Progress) -> Image:
     """The pasted mosaic, (4 (R s + p - s), 4 (C s + p - s), 3). Weights of overlapping pieces sum to one."""
     rows, columns = answers.photo.shape
     side, stride = answers.patch * SCALE, answers.step * SCALE
@@ -173,7 +194,7 @@ def paste(answers: Answers, own: Described, pieces: Pieces, colour: float, progr
     band = np.zeros((side, (columns + 2 * every) * stride, 3), np.float32)
     for r in range(rows):
         progress(r / rows, "pasting")
-        patches = _gather(answers, pieces, r).astype(np.float32)
+        patches = np.stack([answers.piece(r, c) for c in range(columns)]).astype(np.float32)
         patches *= gain[r, :, None, None, None] / 255
         patches += shift[r, :, None, None, :]
         patches *= (weight[:, None] * weight[None, :])[..., None]
@@ -188,14 +209,6 @@ def paste(answers: Answers, own: Described, pieces: Pieces, colour: float, progr
         out[r * stride : r * stride + side] += band[:, : out.shape[1]]
     _normalise(out, weight, rows, columns, stride)
     return readonly(np.clip(out, 0, 1, out=out))
-
-
-def _gather(answers: Answers, pieces: Pieces, r: int) -> NDArray[np.uint8]:
-    side = answers.patch * SCALE
-    corners = zip(answers.photo[r].tolist(), answers.y[r].tolist(), answers.x[r].tolist(), strict=True)
-    return np.stack(
-        [pieces.hr[i][y * SCALE : y * SCALE + side, x * SCALE : x * SCALE + side] for i, y, x in corners]
-    )  # fmt: skip
 
 
 def _transfer(answers: Answers, own: Described, colour: float) -> tuple[Floats, Floats]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sr_demo.approaches.mosaic import anchors, photos, pieces, refined, retrieval, tiles
 from sr_demo.approaches.mosaic import memory as memories
-from sr_demo.approaches.mosaic import photos, pieces, refined, retrieval, tiles
+from sr_demo.approaches.mosaic.anchors import Anchors
 from sr_demo.approaches.mosaic.memory import SCALE, Memory
 from sr_demo.approaches.mosaic.once import Once
 from sr_demo.approaches.mosaic.pieces import Pieces
@@ -28,10 +29,15 @@ _EXAMPLES: Once[tuple[str, int, int], Examples] = Once(2)
 
 
 def load(request: Request) -> Upscaler:
-    """The upscaler of `request.checkpoint.variant`, with the default memory. Raises MissingDependency, StorageError."""
-    memory = default_memory(cache_folder() / "memories", request.progress.part(0.0, 0.5))
+    """The upscaler of `request.checkpoint.variant`: with the learned memory of its file, or the default memory.
+
+    Raises WeightsUnavailable, MissingDependency, StorageError.
+    """
     variant = request.checkpoint.variant
     if variant == "refined":
+        return LearnedRetrieval(anchors.load(request.files[0]))
+    memory = default_memory(cache_folder() / "memories", request.progress.part(0.0, 0.5))
+    if variant == "refined-photos":
         upscaler = RefinedRetrieval(memory)
         upscaler.examples(request.progress.part(0.5, 1.0))
         return upscaler
@@ -64,18 +70,17 @@ class TileMosaic:
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         """See `spec.Upscaler`."""
         o = _checked(options)
-        answers, own, cut = self._answer(image, o, progress.part(0.0, 0.8))
-        out = tiles.paste(answers, own, cut, o.colour, progress.part(0.8, 1.0))
+        answers, own = self._answer(image, o, progress.part(0.0, 0.8))
+        out = tiles.paste(answers, own, o.colour, progress.part(0.8, 1.0))
         progress(1.0)
         return readonly(out[: image.shape[0] * SCALE, : image.shape[1] * SCALE])
 
-    def _answer(self, image: Image, o: MosaicOptions, progress: Progress) -> tuple[Answers, pieces.Described, Pieces]:
+    def _answer(self, image: Image, o: MosaicOptions, progress: Progress) -> tuple[Answers, pieces.Described]:
         patch = self.patch or o.patch
         cut = self.pieces(patch, o.shrink, progress.part(0.0, 0.4))
         step = tiles.step_of(patch, o.overlap)
         full = tiles.padded(image, patch, step)
-        answers, own = tiles.answer(full, cut, step, o.variety, o.seed, progress.part(0.4, 1.0))
-        return answers, own, cut
+        return tiles.answer(full, cut, step, o.variety, o.seed, progress.part(0.4, 1.0))
 
 
 @dataclass
@@ -96,6 +101,18 @@ class RefinedRetrieval:
         o = _checked(options)
         examples = self.examples(progress.part(0.0, 0.3))
         return refined.refine(image, Nearest(examples, o.neighbours), o.steps, progress.part(0.3, 1.0))
+
+
+@dataclass
+class LearnedRetrieval:
+    """Bicubic plus the residuals of the learned memory."""
+
+    memory: Anchors
+    precision: str = "fp32"
+
+    def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
+        """See `spec.Upscaler`."""
+        return refined.refine(image, self.memory, _checked(options).steps, progress)
 
 
 def _checked(options: Options) -> MosaicOptions:
