@@ -14,7 +14,7 @@ from sr_demo.reports.evaluation import small_version
 from sr_demo.reports.listing import describe
 from sr_demo.reports.table import record
 from sr_demo.runner import Done, Failed, job_for
-from sr_demo.ui.compare_tab import Context
+from sr_demo.ui.offer import Context
 from sr_demo.ui.source import picture_input
 
 

@@ -12,7 +12,7 @@ from sr_demo.image import Limits
 from sr_demo.runner import Runner
 from sr_demo.settings import Settings
 from sr_demo.spec import Approach
-from sr_demo.ui import about_tab, api, compare_tab
+from sr_demo.ui import about_tab, api, compare_tab, offer
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 
@@ -26,7 +26,7 @@ _UPLOADS_KEPT = (3600, 2 * 3600)
 def build(approaches: Sequence[Approach], runner: Runner, store: Store, settings: Settings) -> gr.Blocks:
     """The page, not yet launched."""
     limits = Limits(settings.max_megabytes * 2**20, settings.max_megapixels * 1_000_000)
-    context = compare_tab.Context(approaches, runner, store, Stops(), limits)
+    context = offer.Context(approaches, runner, store, Stops(), limits)
     with gr.Blocks(
         title="Super-resolution, side by side", analytics_enabled=False, delete_cache=_UPLOADS_KEPT, fill_width=True
     ) as page:

@@ -1,0 +1,187 @@
+"""What happens on each event of the comparison tab."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from sr_demo.degrade import Realistic
+from sr_demo.errors import BadInput, SRError, unexpected
+from sr_demo.image import read
+from sr_demo.options import build as build_options
+from sr_demo.reports import words
+from sr_demo.runner import job_for
+from sr_demo.ui import controls, offer
+from sr_demo.ui import source as sources
+from sr_demo.ui.comparing import Task, View, compare
+from sr_demo.ui.examples import sample_file
+from sr_demo.ui.offer import Context, labels, offered, region_choices, seconds
+from sr_demo.ui.source import REGION_SIDES, Source
+from sr_demo.ui.viewer import viewer_value
+
+_PATIENCE_SECONDS = 10.0
+"""Above this estimate a region is proposed first; people leave after ten seconds."""
+EMPTY = "Choose a picture or one of the examples, then press Compare. The results appear here."
+
+
+class Handlers:
+    """What happens on each event. Stateless apart from the context."""
+
+    def __init__(self, context: Context, options: Sequence[controls.Bound]) -> None:
+        self._context = context
+        self._options = options
+        self._first, self._more = offered(context.approaches)
+
+    def take(self, path: str | None, mode: str, methods: list[str], more: list[str]) -> tuple[Any, ...]:
+        """A picture was uploaded: -> source, preview, about, region."""
+        if path is None:
+            return None, gr.skip(), "", gr.Radio(visible=False)
+        try:
+            source, picture = sources.open_source(path, self._context.limits)
+            source = self._proposed(source, mode, [*methods, *more])
+            preview = sources.write_preview(source, picture, self._context.store.new())
+        except SRError as exc:
+            return None, None, _problem(str(exc)), gr.Radio(visible=False)
+        except Exception as exc:
+            return None, None, _problem(unexpected(exc, "opening a picture")), gr.Radio(visible=False)
+        choices = region_choices(source)
+        value = str(source.region_side) if source.region_side else offer.WHOLE
+        radio = gr.Radio(choices, value=value, visible=len(choices) > 1)
+        return source, str(preview), sources.describe(source), radio
+
+    def take_example(self, mode: str, methods: list[str], more: list[str], event: gr.EventData) -> tuple[Any, ...]:
+        """An example was clicked: as if it had been uploaded."""
+        return self.take(str(sample_file(int(event.index))), mode, methods, more)
+
+    def _proposed(self, source: Source, mode: str, keys: Sequence[str]) -> Source:
+        """A region first, where the whole picture would take longer than people wait."""
+        if self._total(source, mode, keys) <= _PATIENCE_SECONDS:
+            return source
+        for side in reversed(REGION_SIDES):
+            smaller = replace(source, region_side=side)
+            if self._total(smaller, mode, keys) <= _PATIENCE_SECONDS:
+                return smaller
+        return replace(source, region_side=REGION_SIDES[0])
+
+    def _total(self, source: Source, mode: str, keys: Sequence[str]) -> float:
+        jobs = [job for job in (*self._first, *self._more) if job.key in keys]
+        return sum(seconds(self._context, job, _pixels(source, mode)) for job in jobs)
+
+    def choose_region(self, source: Source | None, region: str) -> tuple[Any, ...]:
+        """Another region size: -> source, preview, about."""
+        if source is None:
+            return None, gr.skip(), ""
+        side = int(region) if region.isdecimal() and int(region) in REGION_SIDES else None
+        return self._redrawn(replace(source, region_side=side))
+
+    def move_region(self, source: Source | None, event: gr.SelectData) -> tuple[Any, ...]:
+        """A click into the picture puts the region there: -> source, preview, about."""
+        if source is None or source.region_side is None:
+            return source, gr.skip(), gr.skip()
+        x, y = event.index[0], event.index[1]
+        shown = min(1.0, sources.PREVIEW_SIDE / max(source.width, source.height))
+        return self._redrawn(source.moved(x / (source.width * shown), y / (source.height * shown)))
+
+    def _redrawn(self, source: Source) -> tuple[Any, ...]:
+        picture = read(Path(source.path), self._context.limits)
+        preview = sources.write_preview(source, picture, self._context.store.new())
+        return source, str(preview), sources.describe(source)
+
+    def price(self, source: Source | None, mode: str, methods: list[str], more: list[str]) -> tuple[Any, ...]:
+        """Labels with the time each method takes for this picture, and the sum: -> methods, more, estimate, start, damage."""
+        keys = [*methods, *more]
+        pixels = _pixels(source, mode) if source else 256 * 256
+        total = self._total(source, mode, keys) if source else 0.0
+        text = ""
+        if source and keys:
+            text = f'<p class="sr-fine">about {words.seconds(total)} on this machine</p>'
+        elif not keys:
+            text = '<p class="sr-fine">Tick at least one method.</p>'
+        return (
+            gr.CheckboxGroup(choices=labels(self._context, self._first, pixels)),
+            gr.CheckboxGroup(choices=labels(self._context, self._more, pixels)),
+            text,
+            gr.Button(interactive=source is not None and bool(keys)),
+            gr.Group(visible=mode == "test"),
+        )
+
+    def run(
+        self, source: Source | None, mode: str, methods: list[str], more: list[str], damage: str, *rest: Any
+    ) -> Iterator[tuple[Any, ...]]:
+        """Run the comparison and stream what the page shows: -> Parts.results."""
+        *given, request = rest
+        session = str(request.session_hash)
+        stop = self._context.stops.begin(session)
+        try:
+            task = self._task(source, mode, [*methods, *more], damage, given)
+            view = None
+            for view in compare(self._context.runner, self._context.store, task, stop):
+                yield _shown(view)
+            assert view is not None
+            yield _finished(view)
+        except SRError as exc:
+            yield _failed(str(exc))
+        except Exception as exc:
+            yield _failed(unexpected(exc, "comparing"))
+        finally:
+            self._context.stops.end(session, stop)
+
+    def _task(self, source: Source | None, mode: str, keys: Sequence[str], damage: str, given: Sequence[Any]) -> Task:
+        if source is None:
+            raise BadInput("There is no picture yet. Drop one into the box, or click an example.")
+        if not keys:
+            raise BadInput("No method is ticked. Tick at least one.")
+        chosen = controls.values(self._options, given)
+        ordered = [job.key for job in (*self._first, *self._more) if job.key in keys]
+        jobs = [job_for(self._context.approaches, key, chosen.get(key.partition(":")[0])) for key in ordered]
+        realistic = None
+        if mode == "test" and damage == "realistic":
+            realistic = build_options(Realistic, chosen["damage"])
+        picture = sources.cut(source, read(Path(source.path), self._context.limits))
+        return Task(replace(picture, name=source.name), jobs, mode == "test", realistic)
+
+    def halt(self, request: gr.Request) -> str:
+        """Stop what this browser session runs."""
+        self._context.stops.stop(str(request.session_hash))
+        return '<p class="sr-fine">Stopping after the present tile; what is finished stays.</p>'
+
+
+def _pixels(source: Source, mode: str) -> int:
+    return source.pixels() // 16 if mode == "test" else source.pixels()
+
+
+def _shown(view: View) -> tuple[Any, ...]:
+    """While it runs. Only what changed is sent."""
+    same = not view.fresh()
+    return (
+        view.progress.html(),
+        gr.skip() if same else viewer_value(view.pictures, EMPTY),
+        gr.skip() if same else view.table(),
+        gr.skip() if same else view.chart(),
+        *(gr.DownloadButton(visible=False),) * 3,
+        gr.Button(interactive=False),
+        gr.Button(interactive=True),
+    )
+
+
+def _finished(view: View) -> tuple[Any, ...]:
+    """Everything once more, so that nothing is missing whatever happened on the way, and the downloads."""
+    buttons = [
+        gr.DownloadButton(value=str(view.files[kind]), visible=True) if kind in view.files else gr.skip()
+        for kind in ("zip", "html", "json")
+    ]
+    content = (view.progress.html(), viewer_value(view.pictures, EMPTY), view.table(), view.chart())
+    return (*content, *buttons, gr.Button(interactive=True), gr.Button(interactive=False))
+
+
+def _failed(message: str) -> tuple[Any, ...]:
+    return (_problem(message), *(gr.skip(),) * 6, gr.Button(interactive=True), gr.Button(interactive=False))
+
+
+def _problem(message: str) -> str:
+    return f'<p class="sr-problem" role="alert">{escape(message)}</p>'

@@ -1,0 +1,68 @@
+"""What the page offers: each method with its price on this machine, and how much of the picture to work on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sr_demo import weights
+from sr_demo.image import Limits
+from sr_demo.reports import words
+from sr_demo.runner import Job, Runner
+from sr_demo.spec import Approach
+from sr_demo.ui.source import REGION_SIDES, Source
+from sr_demo.ui.stops import Stops
+from sr_demo.ui.store import Store
+
+WHOLE = "whole"
+"""Value of the region choice that means the whole picture."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the tab works with."""
+
+    approaches: Sequence[Approach]
+    runner: Runner
+    store: Store
+    stops: Stops
+    limits: Limits
+
+
+def offered(approaches: Sequence[Approach]) -> tuple[list[Job], list[Job]]:
+    """A job for each approach's default checkpoint, and one for each further checkpoint; unselected ones with the latter."""
+    first: list[Job] = []
+    more: list[Job] = []
+    for approach in approaches:
+        for index, checkpoint in enumerate(approach.checkpoints):
+            job = Job(approach, checkpoint, approach.options())
+            (first if index == 0 and approach.preselected else more).append(job)
+    return first, more
+
+
+def labels(context: Context, jobs: Sequence[Job], pixels: int) -> list[tuple[str, str]]:
+    """Choices of a checkbox group: label with the price for `pixels` LR pixels, and key."""
+    return [
+        (
+            words.method_label(job, seconds(context, job, pixels), weights.is_available(job.checkpoint)),
+            job.key,
+        )
+        for job in jobs
+    ]
+
+
+def seconds(context: Context, job: Job, pixels: int) -> float:
+    """Expected seconds of one job on `pixels` LR pixels."""
+    return context.runner.estimates.seconds(job.approach, job.checkpoint, job.key, pixels)
+
+
+def region_choices(source: Source | None) -> list[tuple[str, str]]:
+    """The whole picture, and the regions that are clearly smaller than it."""
+    choices = [("The whole picture", WHOLE)]
+    if source is not None:
+        choices += [
+            (f"A part of {side} × {side}", str(side))
+            for side in REGION_SIDES
+            if side * side < 0.8 * source.width * source.height and side <= max(source.width, source.height)
+        ]
+    return choices
