@@ -64,7 +64,7 @@ class Answers:
 
         Two shapes of deviation 1 that have nothing in common are a squared distance of 2 apart.
         """
-        return np.clip(self.distance / 2, 0, 1)
+        return np.clip(self.distance * np.float32(0.5), np.float32(0), np.float32(1))
 
     @property
     def distinct(self) -> int:
