@@ -153,6 +153,7 @@ def test_waiting_for_the_lane_can_be_stopped() -> None:
     assert isinstance(next(happenings), Started)
     stop.set()
     assert isinstance(next(happenings), Stopped)
+    assert busy.is_alive(), "it was not stopped but had its turn"
     go_on.set()
     busy.join()
 
