@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from sr_demo.ui import controls, offer
 from sr_demo.ui import source as sources
 from sr_demo.ui.comparing import Task, View, compare
 from sr_demo.ui.examples import sample_file
+from sr_demo.ui.html import problem
 from sr_demo.ui.offer import Context, labels, offered, region_choices, seconds
 from sr_demo.ui.source import REGION_SIDES, Source
 from sr_demo.ui.viewer import viewer_value
@@ -46,9 +46,9 @@ class Handlers:
             source = self._proposed(source, mode, [*methods, *more])
             preview = sources.write_preview(source, picture, self._context.store.new())
         except SRError as exc:
-            return None, None, _problem(str(exc)), gr.Radio(visible=False)
+            return None, None, problem(str(exc)), gr.Radio(visible=False)
         except Exception as exc:
-            return None, None, _problem(unexpected(exc, "opening a picture")), gr.Radio(visible=False)
+            return None, None, problem(unexpected(exc, "opening a picture")), gr.Radio(visible=False)
         choices = region_choices(source)
         value = str(source.region_side) if source.region_side else offer.WHOLE
         radio = gr.Radio(choices, value=value, visible=len(choices) > 1)
@@ -180,8 +180,4 @@ def _finished(view: View) -> tuple[Any, ...]:
 
 
 def _failed(message: str) -> tuple[Any, ...]:
-    return (_problem(message), *(gr.skip(),) * 6, gr.Button(interactive=True), gr.Button(interactive=False))
-
-
-def _problem(message: str) -> str:
-    return f'<p class="sr-problem" role="alert">{escape(message)}</p>'
+    return (problem(message), *(gr.skip(),) * 6, gr.Button(interactive=True), gr.Button(interactive=False))

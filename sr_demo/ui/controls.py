@@ -24,7 +24,7 @@ class Bound:
 
 def make(owner: str, kind: type[Options]) -> list[Bound]:
     """Gradio controls for every option of `kind`, in the current layout context."""
-    return [Bound(owner, control.name, _component(control)) for control in controls(kind)]
+    return [Bound(owner, control.name, component(control)) for control in controls(kind)]
 
 
 def accordions(approaches: Sequence[Approach]) -> list[Bound]:
@@ -45,7 +45,8 @@ def values(bound: Sequence[Bound], given: Sequence[Any]) -> dict[str, dict[str, 
     return found
 
 
-def _component(control: Control) -> gr.components.Component:
+def component(control: Control) -> gr.components.Component:
+    """The Gradio control of one option: checkbox, radio, textbox or slider."""
     if isinstance(control.default, bool):
         return gr.Checkbox(control.default, label=control.label, info=control.help)
     if control.choices:

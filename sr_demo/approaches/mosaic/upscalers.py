@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from sr_demo.approaches.mosaic.tiles import Answers
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, readonly
 from sr_demo.options import Options
-from sr_demo.progress import Progress
+from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Request, Upscaler
 from sr_demo.storage import cache_folder
 
@@ -49,6 +50,24 @@ def default_memory(folder: Path, progress: Progress) -> Memory:
     return _MEMORIES.get(folder, lambda: memories.build(photos.bundled(), folder, progress), progress)
 
 
+def own_memory(files: Sequence[Path], folder: Path, progress: Progress) -> Memory:
+    """A memory of a person's own photos under `folder`. Raises as `memory.build` does."""
+    memory = memories.build(files, folder, progress)
+    return _MEMORIES.get(folder / memory.key, lambda: memory, progress)
+
+
+def opened_memory(place: Path) -> Memory:
+    """The memory in the folder `place`. Raises BadInput when there is none any more."""
+
+    def opened() -> Memory:
+        found = memories.open_memory(place)
+        if found is None:
+            raise BadInput("This memory is not there any more. Build it again, or choose another.")
+        return found
+
+    return _MEMORIES.get(place, opened, SILENT)
+
+
 @dataclass
 class TileMosaic:
     """Every piece of the picture replaced by the best memory."""
@@ -69,11 +88,15 @@ class TileMosaic:
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         """See `spec.Upscaler`."""
+        return self.render(image, options, progress)[0]
+
+    def render(self, image: Image, options: Options, progress: Progress) -> tuple[Image, Answers]:
+        """What `upscale` returns, and which memory answers where."""
         o = _checked(options)
         answers, own = self._answer(image, o, progress.part(0.0, 0.8))
         out = tiles.paste(answers, own, o.colour, progress.part(0.8, 1.0))
         progress(1.0)
-        return readonly(out[: image.shape[0] * SCALE, : image.shape[1] * SCALE])
+        return readonly(out[: image.shape[0] * SCALE, : image.shape[1] * SCALE]), answers
 
     def _answer(self, image: Image, o: MosaicOptions, progress: Progress) -> tuple[Answers, pieces.Described]:
         patch = self.patch or o.patch

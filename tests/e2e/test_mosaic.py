@@ -1,0 +1,85 @@
+"""The mosaic tab: three photos become a memory, the slider moves, and a click says who answered."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from sr_demo.image import Limits, write_png
+from sr_demo.progress import SILENT
+from sr_demo.ui.photo_drop import take_in
+from tests.conftest import noise, picture_of
+from tests.e2e.conftest import OpenPage, Serve
+from tests.e2e.test_page import GOOD, PATIENCE, launch
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+
+def test_own_photos_slider_and_look_inside(serve: Serve, open_page: OpenPage, tmp_path: Path) -> None:
+    photos = []
+    for number in range(3):
+        photos.append(tmp_path / f"memory{number}.png")
+        write_png(picture_of(noise(160, 200, seed=number)), photos[-1])
+    own = tmp_path / "own.png"
+    write_png(picture_of(noise(48, 64, seed=7)), own)
+
+    page = open_page(launch(serve, (GOOD,)))
+    page.get_by_role("tab", name="Mosaic memory").click()
+    page.get_by_text("Teach it your own photos").click()
+    page.locator("#memory-files input[type=file]").set_input_files([str(photo) for photo in photos])
+    expect(page.locator("#memory-files")).to_contain_text("memory2", timeout=PATIENCE)
+    page.get_by_role("button", name="Build a memory of them").click()
+    expect(page.locator("#memory-words")).to_contain_text("ready: 3 photos", timeout=PATIENCE)
+    expect(page.locator("#memory")).to_contain_text("Yours, 3 photos")
+
+    page.locator("#mosaic-picture input[type=file]").set_input_files(str(own))
+    expect(page.locator("#mosaic-words")).to_contain_text("of 3 photos", timeout=PATIENCE)
+    expect(page.locator("#mosaic-words")).to_contain_text("pieces of 8 px")
+
+    patch = page.get_by_label(re.compile("number input for Patch size"))
+    patch.fill("16")
+    patch.press("Enter")
+    page.locator("input[type=range]").first.focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#mosaic-words")).to_contain_text(re.compile("pieces of 1[67] px"), timeout=PATIENCE)
+
+    page.locator("#mosaic-result img").click(position={"x": 20, "y": 20})
+    inside = page.locator("#mosaic-inside")
+    expect(inside).to_contain_text(re.compile(r"memory\d"), timeout=PATIENCE)
+    expect(inside).to_contain_text("distance")
+    expect(inside.locator("img")).to_have_count(2)
+
+
+def test_a_zip_is_opened_and_what_is_no_picture_is_named(tmp_path: Path) -> None:
+    good = tmp_path / "good.png"
+    write_png(picture_of(noise(64, 64)), good)
+    archive = tmp_path / "photos.zip"
+    with zipfile.ZipFile(archive, "w") as made:
+        made.write(good, "../../outside.png")
+        made.write(good, "folder/inside.png")
+        made.writestr("notes.txt", "no picture")
+        made.writestr("broken.png", "no picture either")
+    folder = tmp_path / "taken"
+    folder.mkdir()
+    written, left_out = take_in([archive], folder, Limits(), SILENT)
+    assert [path.name for path in written] == ["000_outside.png", "001_inside.png"]
+    assert all(path.parent == folder for path in written)
+    assert len(left_out) == 1
+    assert not (tmp_path / "outside.png").exists()
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    archive = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("huge.png", b"\0" * 3_000_000)
+    good = tmp_path / "good.png"
+    write_png(picture_of(noise(64, 64)), good)
+    folder = tmp_path / "taken"
+    folder.mkdir()
+    written, left_out = take_in([archive, good], folder, Limits(max_bytes=2**20), SILENT)
+    assert len(written) == 1
+    assert left_out == ["huge.png unpacks to more than the limit of 1 MB."]
