@@ -101,7 +101,11 @@ class MosaicHandlers:
         try:
             if not files:
                 raise BadInput("There are no photos yet. Drop a few, or a zip of them.")
-            report = Progress(lambda fraction, note: progress(fraction, desc=note))
+
+            def told(fraction: float, note: str) -> None:
+                progress(fraction, desc=note)
+
+            report = Progress(told)
             folder = self._context.store.new()
             paths, left_out = take_in([Path(f) for f in files], folder, self._context.limits, report.part(0, 0.5))
             memory = upscalers.own_memory(paths, folder / "memory", report.part(0.5, 1))
