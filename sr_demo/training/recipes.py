@@ -115,7 +115,7 @@ RECIPES: tuple[Recipe, ...] = (
         architecture=Architecture("Compact", {"num_feat": 64, "num_conv": 16, "upscale": 4, "act_type": "prelu"}),
         build=_compact,
         phases=(
-            Phase(0.60, _L1, (8e-4, 2e-4), patch=32, batch=16),
+            Phase(0.60, _L1, (6e-4, 2e-4), patch=32, batch=16),
             Phase(0.40, (("l1", 1.0), ("perceptual", 0.05), ("gan", 0.02)), (2e-4, 5e-5), patch=32, batch=12),
         ),
         degradation="high-order",
