@@ -1,0 +1,117 @@
+"""What the cards of the embedded networks say: how they were taught, how they learned, what they score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from sr_demo.reports import words
+from sr_demo.spec import Approach, card
+
+_WIDTH, _HEIGHT = 420, 220
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 14, 36
+_DASHES = ("", "6 3", "2 3", "8 3 2 3", "1 4", "10 4")
+"""Lines differ by their dashes, so that colour is never needed to tell them apart."""
+MEASURES = (("psnr_y", "PSNR-Y on validation photos, dB"), ("ssim_y", "SSIM-Y on validation photos"), ("loss", "loss"))
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One embedded network and its card."""
+
+    name: str
+    """As on the command line: `rdn:mse`."""
+    title: str
+    card: dict[str, Any]
+
+    def minutes(self) -> list[float]:
+        """When each point of the curves was measured."""
+        return [i / self.card["iterations"] * self.card["seconds"] / 60 for i in self.card["curves"]["iteration"]]
+
+
+def lessons(approaches: Sequence[Approach]) -> list[Lesson]:
+    """The embedded networks whose cards hold curves, in catalogue order."""
+    found: list[Lesson] = []
+    for approach in approaches:
+        for checkpoint in approach.checkpoints:
+            if checkpoint.kind != "embedded":
+                continue
+            written = card(Path(checkpoint.files[0].name).stem)
+            if "curves" in written:
+                found.append(Lesson(f"{approach.id}:{checkpoint.name}", approach.title, written))
+    return found
+
+
+def curve_chart(taught: Sequence[Lesson], measure: str, title: str) -> str:
+    """SVG: one line per network, minutes of training to the right and `measure` upward, in `currentColor`."""
+    series = [
+        [(m, v) for m, v in zip(t.minutes(), t.card["curves"][measure], strict=True) if v is not None] for t in taught
+    ]
+    points = [point for line in series for point in line]
+    if not points:
+        return ""
+    right = max(m for m, _ in points)
+    values = sorted(v for _, v in points)
+    # The first moments of a training lie far away and would flatten the rest.
+    low, high = values[len(values) // 50], values[-1 - len(values) // 50]
+    span = (high - low) or 1.0
+
+    def place(minute: float, value: float) -> str:
+        x = _LEFT + minute / right * (_WIDTH - _LEFT - _RIGHT)
+        y = _HEIGHT - _BOTTOM - (min(max(value, low), high) - low) / span * (_HEIGHT - _TOP - _BOTTOM)
+        return f"{x:.1f},{y:.1f}"
+
+    lines = "".join(
+        f'<polyline fill="none" stroke="currentColor" stroke-width="1.5" stroke-dasharray="{_DASHES[i % len(_DASHES)]}" '
+        f'points="{" ".join(place(m, v) for m, v in line)}"><title>{escape(t.name)}</title></polyline>'
+        for i, (t, line) in enumerate(zip(taught, series, strict=True))
+    )
+    return (
+        f'<figure class="sr-curve"><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)} by minutes" '
+        'style="width:100%;height:auto;font:11px system-ui,sans-serif" fill="currentColor">'
+        f'<text x="4" y="{_TOP + 4}">{high:.3g}</text><text x="4" y="{_HEIGHT - _BOTTOM}">{low:.3g}</text>'
+        f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 14}" text-anchor="end">{right:.0f} minutes</text>'
+        f'<path d="M{_LEFT} {_TOP}V{_HEIGHT - _BOTTOM}H{_WIDTH - _RIGHT}" fill="none" stroke="currentColor" '
+        f'stroke-opacity=".3"/>{lines}</svg><figcaption>{escape(title)}</figcaption></figure>'
+    )
+
+
+def legend(taught: Sequence[Lesson]) -> str:
+    """HTML: which dashes are whose."""
+    items = "".join(
+        f'<li><svg width="44" height="8" aria-hidden="true"><line x1="0" x2="44" y1="4" y2="4" stroke="currentColor" '
+        f'stroke-width="2" stroke-dasharray="{_DASHES[i % len(_DASHES)]}"/></svg> {escape(t.name)}</li>'
+        for i, t in enumerate(taught)
+    )
+    return f'<ul class="sr-legend">{items}</ul>'
+
+
+def lesson_table(taught: Sequence[Lesson]) -> str:
+    """HTML: scores and what they cost to learn, from the cards."""
+    heads = ("Network", "Set5", "Set14", "Our photos", "Parameters", "Iterations", "Time", "Losses", "Taught on")
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in _cells(lesson)) + "</tr>" for lesson in taught
+    )
+    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
+    return (
+        '<div class="sr-table-scroll" tabindex="0" role="region" aria-label="How the networks were taught">'
+        f'<table class="sr-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        '<p class="sr-fine">PSNR-Y in dB / SSIM-Y, four times, as the file that is shipped scores.</p>'
+    )
+
+
+def _cells(lesson: Lesson) -> tuple[str, ...]:
+    written = lesson.card
+    scores = written.get("scores", {})
+
+    def score(key: str) -> str:
+        return f"{scores[key]['psnr_y']:.2f} / {scores[key]['ssim_y']:.4f}" if key in scores else "–"
+
+    return (
+        lesson.name, score("Set5"), score("Set14"), score("val"), words.parameters(written["parameters"]),
+        str(written["iterations"]), f"{written['seconds'] / 60:.0f} min", ", ".join(written["losses"]),
+        f"{written['data']['count']} photos ({written['data']['licence']}), {written['device']}",
+    )  # fmt: skip

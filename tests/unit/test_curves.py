@@ -1,0 +1,55 @@
+"""The training tab is drawn from the cards, and says what they say."""
+
+from __future__ import annotations
+
+import re
+
+from sr_demo.catalogue import APPROACHES
+from sr_demo.reports.curves import MEASURES, Lesson, curve_chart, legend, lesson_table, lessons
+
+
+def made_up(name: str, values: list[float]) -> Lesson:
+    return Lesson(
+        name,
+        name,
+        {
+            "iterations": 100, "seconds": 120, "parameters": 1000, "losses": ["l1"], "device": "CPU",
+            "data": {"count": 3, "licence": "CC0"},
+            "curves": {"iteration": [25, 50, 100], "psnr_y": values},
+            "scores": {"Set5": {"psnr_y": 31.0, "ssim_y": 0.87}},
+        },
+    )  # fmt: skip
+
+
+def test_every_embedded_network_with_curves_is_shown() -> None:
+    taught = lessons(APPROACHES)
+    assert {"rdn:mse", "hat:tiny", "real-esrgan:compact"} <= {lesson.name for lesson in taught}
+    for measure, title in MEASURES:
+        assert curve_chart(taught, measure, title).count("<polyline") == len(taught)
+
+
+def test_minutes_follow_the_share_of_iterations() -> None:
+    assert made_up("a", [1, 2, 3]).minutes() == [0.5, 1.0, 2.0]
+
+
+def test_a_higher_curve_is_drawn_higher() -> None:
+    chart = curve_chart([made_up("low", [10, 20, 25]), made_up("high", [20, 30, 35])], "psnr_y", "PSNR")
+    low, high = (
+        [tuple(map(float, pair.split(","))) for pair in points.split()]
+        for points in re.findall(r'points="([^"]+)"', chart)
+    )
+    assert [x for x, _ in low] == [x for x, _ in high]
+    assert all(y_high < y_low for (_, y_low), (_, y_high) in zip(low, high, strict=True))
+
+
+def test_names_are_text_and_lines_differ_without_colour() -> None:
+    taught = [made_up("<b>one</b>", [1, 2, 3]), made_up("two", [1, 2, 3])]
+    assert "<b>one</b>" not in legend(taught) + lesson_table(taught)
+    dashes = re.findall(r'stroke-dasharray="([^"]*)"', legend(taught))
+    assert len(set(dashes)) == 2
+
+
+def test_the_table_says_what_the_card_says() -> None:
+    table = lesson_table([made_up("a", [1, 2, 3])])
+    assert "31.00 / 0.8700" in table
+    assert "3 photos (CC0), CPU" in table
