@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+import torch
 from torch import nn
 
 from sr_demo.errors import BadInput
@@ -66,7 +67,16 @@ def _edsr() -> nn.Module:
 def _compact() -> nn.Module:
     from spandrel.architectures.Compact import Compact
 
-    return Compact(num_feat=64, num_conv=16, upscale=4, act_type="prelu")
+    network = Compact(num_feat=64, num_conv=16, upscale=4, act_type="prelu")
+    # A plain stack without shortcuts: with torch's default start the signal dies out over 18 layers and nothing learns.
+    convs = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+    for conv in convs:
+        nn.init.kaiming_normal_(conv.weight, a=0.25)
+        if conv.bias is not None:
+            nn.init.zeros_(conv.bias)
+    with torch.no_grad():
+        convs[-1].weight.mul_(0.1)
+    return network
 
 
 _L1 = (("l1", 1.0),)

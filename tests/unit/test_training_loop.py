@@ -278,3 +278,14 @@ def test_recipes_are_whole(recipe):
     assert find(recipe.name) is recipe
     with pytest.raises(BadInput, match=recipe.name):
         find("nonsense")
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_the_gradient_reaches_the_first_layer_of_the_real_network(recipe):
+    """Deep plain stacks with a careless start look fine and never learn: the toy networks above cannot show it."""
+    torch.manual_seed(0)
+    network = recipe.build()
+    network(torch.rand(1, 3, 16, 16)).abs().mean().backward()
+    convs = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)]
+    size = [float(conv.weight.grad.abs().mean()) for conv in (convs[0], convs[-1])]
+    assert size[0] > 1e-3 * size[1]
