@@ -22,6 +22,11 @@ from sr_demo.image import Image, readonly
 FREQUENCIES = (64, 96, 128, 192, 256, 384, 512, 768)
 """LW/PH of the line pairs."""
 EDGE_DEGREES = 5.0
+EDGE_BOX = (778.0, 140.0, 960.0, 322.0)
+EDGE_LEVELS = (51, 204)
+"""Left and right of the slanted edge."""
+LINES = 10
+"""Lines per block, five dark and five light, a dark one first."""
 STAR_CYCLES = 72
 STAR_CENTRE, STAR_RADIUS = (500.0, 372.0), 232.0
 GRAYS = tuple(round(255 * i / 10) for i in range(11))
@@ -37,8 +42,6 @@ _PAPER, _INK, _BLACK, _WHITE = 244, 32, 0, 255
 _FINE = 4096
 """Side of the drawing before averaging, at least."""
 _LARGEST = 8192
-_LINES = 10
-"""Lines per block: five pairs."""
 _LETTERS = (32.0, 24.0, 17.0, 12.0, 8.5, 6.0, 4.2)
 """Sizes of the sample text."""
 _SENTENCES = ("The quick brown fox jumps over", "the lazy dog. Pack my box with", "five dozen liquor jugs.")
@@ -124,33 +127,51 @@ def _star(sheet: _Sheet) -> None:
     sheet.paint((cx - radius, cy - radius, cx + radius, cy + radius), gray)
 
 
-def _horizontal_lines(sheet: _Sheet) -> None:
+def horizontal_blocks() -> dict[int, Box]:
+    """Where the horizontal lines of each frequency are, their last (light) line included."""
+    boxes: dict[int, Box] = {}
     top = 140.0
     for frequency in FREQUENCIES:
+        height = LINES * 1000 / frequency
+        boxes[frequency] = (40.0, top, 180.0, top + height)
+        top += height + 16.5
+    return boxes
+
+
+def vertical_blocks() -> dict[int, Box]:
+    """Where the vertical lines of each frequency are, their last (light) line included."""
+    boxes: dict[int, Box] = {}
+    left = 270.0
+    for frequency in FREQUENCIES:
+        width = LINES * 1000 / frequency
+        boxes[frequency] = (left, 664.0, left + width, 744.0)
+        left += width + 28.5
+    return boxes
+
+
+def _horizontal_lines(sheet: _Sheet) -> None:
+    for frequency, (left, top, right, _) in horizontal_blocks().items():
         line = 1000 / frequency
-        for i in range(0, _LINES, 2):
-            sheet.box((40, top + i * line, 180, top + (i + 1) * line), _BLACK)
-        sheet.write(190, top + (_LINES - 1) * line / 2, str(frequency), 14, "lm")
-        top += _LINES * line + 16.5
+        for i in range(0, LINES, 2):
+            sheet.box((left, top + i * line, right, top + (i + 1) * line), _BLACK)
+        sheet.write(190, top + (LINES - 1) * line / 2, str(frequency), 14, "lm")
 
 
 def _vertical_lines(sheet: _Sheet) -> None:
-    left = 270.0
-    for frequency in FREQUENCIES:
+    for frequency, (left, top, _, bottom) in vertical_blocks().items():
         line = 1000 / frequency
-        for i in range(0, _LINES, 2):
-            sheet.box((left + i * line, 664, left + (i + 1) * line, 744), _BLACK)
-        sheet.write(left + (_LINES - 1) * line / 2, 752, str(frequency), 14, "ma")
-        left += _LINES * line + 28.5
+        for i in range(0, LINES, 2):
+            sheet.box((left + i * line, top, left + (i + 1) * line, bottom), _BLACK)
+        sheet.write(left + (LINES - 1) * line / 2, 752, str(frequency), 14, "ma")
 
 
 def _edge(sheet: _Sheet) -> None:
-    left, top, right, bottom = 778.0, 140.0, 960.0, 322.0
+    left, top, right, bottom = EDGE_BOX
     slope = tan(radians(EDGE_DEGREES))
 
     def gray(x: Coordinates, y: Coordinates) -> NDArray[np.uint8]:
         dark = x - (left + right) / 2 < slope * (y - (top + bottom) / 2)
-        return np.where(dark, 51, 204).astype(np.uint8)
+        return np.where(dark, *EDGE_LEVELS).astype(np.uint8)
 
     sheet.paint((left, top, right, bottom), gray)
 

@@ -114,6 +114,11 @@ class NetworkUpscaler:
         if isinstance(network, nn.Module):
             network.to(memory_format=torch.channels_last)
 
+    @property
+    def network(self) -> Any:
+        """The network as it was given, on its device: what an export writes down."""
+        return self._network
+
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         """One forward pass. Raises OutOfMemory when it does not fit."""
         progress.check()

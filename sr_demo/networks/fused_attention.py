@@ -35,6 +35,11 @@ def fuse_attention(model: nn.Module) -> int:
     return replaced
 
 
+def _is_recorded() -> bool:
+    """Whether the operations are being written down for a file instead of run for a result."""
+    return torch.compiler.is_exporting() or torch.jit.is_tracing()
+
+
 def _bias(table: Tensor, index: Tensor) -> Tensor:
     """Relative position bias: table (entries, h) looked up by index (N, M) -> (1, h, N, M)."""
     return table[index.reshape(-1)].view(*index.shape, -1).permute(2, 0, 1).unsqueeze(0).contiguous()
@@ -57,8 +62,11 @@ class FusedWindowAttention(nn.Module):
         count, positions, channels = x.shape
         q, k, v = self.qkv(x).view(count, positions, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         bias = self._bias_for(rpi, x.dtype)
+        if mask is not None and _is_recorded():
+            # A file cannot choose windows by looking at the mask: each window brings its own, for one picture.
+            bias = bias + mask.unsqueeze(1).to(x.dtype)
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=self.scale)
-        if mask is not None:
+        if mask is not None and not _is_recorded():
             border = mask.flatten(1).any(dim=1).nonzero().squeeze(1)
             masked = bias + mask[border].unsqueeze(1).to(x.dtype)
             for first in range(0, count, mask.shape[0]):
@@ -67,6 +75,8 @@ class FusedWindowAttention(nn.Module):
         return self.proj(out.transpose(1, 2).reshape(count, positions, channels))
 
     def _bias_for(self, rpi: Tensor, dtype: torch.dtype) -> Tensor:
+        if _is_recorded():
+            return _bias(self.relative_position_bias_table, rpi).to(dtype)
         if self._kept is None or self._kept.dtype != dtype:
             self._kept = _bias(self.relative_position_bias_table, rpi).to(dtype)
         return self._kept
@@ -104,6 +114,8 @@ class FusedOverlappingAttention(nn.Module):
         return x + self.mlp(self.norm2(x))
 
     def _bias_for(self, rpi: Tensor, dtype: torch.dtype) -> Tensor:
+        if _is_recorded():
+            return _bias(self.relative_position_bias_table, rpi).to(dtype)
         if self._kept is None or self._kept.dtype != dtype:
             self._kept = _bias(self.relative_position_bias_table, rpi).to(dtype)
         return self._kept

@@ -1,0 +1,196 @@
+"""Writing a network to a file of each format, and running that file in the format's own runtime."""
+
+from __future__ import annotations
+
+import copy
+import json
+import warnings
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sr_demo.errors import MissingDependency, SRError
+
+Format = Literal["onnx", "openvino", "torchscript", "safetensors"]
+Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""(1, 3, H, W) float32 -> (1, 3, H * scale, W * scale) float32."""
+SMALLEST = 17
+"""Pixels per side that every exported file takes: attention networks reflect up to a window of 16 at the border."""
+
+
+class Portable(nn.Module):
+    """A network with all that belongs to it: padding to the size it needs, its precision, the clamp to [0, 1].
+
+    In and out: (1, 3, H, W) float32 in [0, 1], any H and W from SMALLEST.
+    """
+
+    def __init__(self, network: nn.Module, scale: int, multiple_of: int, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.network = network.to(dtype)
+        self.scale, self.multiple_of, self.dtype = scale, multiple_of, dtype
+
+    def forward(self, lr: Tensor) -> Tensor:
+        height, width = lr.shape[2], lr.shape[3]
+        x = lr.to(self.dtype)
+        if self.multiple_of > 1:
+            x = F.pad(x, (0, -width % self.multiple_of, 0, -height % self.multiple_of), "reflect")
+        x = self.network(x).float().clamp(0, 1)
+        return x[:, :, : height * self.scale, : width * self.scale] if self.multiple_of > 1 else x
+
+
+@dataclass(frozen=True)
+class Writer:
+    """What one format needs and does."""
+
+    suffix: str
+    packages: tuple[str, ...]
+    write: Callable[[Portable, Path, dict[str, str]], None]
+    """Writes the network and its notes."""
+    open: Callable[[Path, Portable], Run]
+    """Loads the file in its own runtime. The network is only for formats that hold nothing but weights."""
+    half_weights_only: bool = False
+    """fp16 stores the weights so, and computes in fp32."""
+
+
+def writer(kind: Format) -> Writer:
+    """The writer of a format. Raises MissingDependency where its packages are not installed."""
+    chosen = WRITERS[kind]
+    missing = [name for name in chosen.packages if find_spec(name) is None]
+    if missing:
+        raise MissingDependency(
+            f"Exporting to {kind} needs the package{'s' if len(missing) > 1 else ''} {', '.join(missing)}. "
+            "Install with: pip install -r requirements-export.txt"
+        )
+    return chosen
+
+
+def halved(network: Portable) -> Portable:
+    """A copy that computes in fp16 and takes and gives fp32."""
+    return Portable(copy.deepcopy(network.network), network.scale, network.multiple_of, torch.float16).eval()
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Exporters warn about what they are about to do; whether it went well is decided by running the file."""
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _example(network: Portable) -> Tensor:
+    # Two unequal sides, neither a power of two: no size may be taken for a constant.
+    return torch.linspace(0, 1, 3 * 40 * 56).view(1, 3, 40, 56)
+
+
+def _write_onnx(network: Portable, path: Path, notes: dict[str, str]) -> None:
+    import onnx
+
+    sides = {2: torch.export.Dim("height", min=SMALLEST), 3: torch.export.Dim("width", min=SMALLEST)}
+    try:
+        with _quiet():
+            program: Any = torch.onnx.export(
+                network,
+                (_example(network),),
+                dynamo=True,
+                input_names=["lr"],
+                output_names=["sr"],
+                dynamic_shapes={"lr": sides},
+                optimize=True,
+                verbose=False,
+            )
+            program.save(str(path), external_data=False)
+    except torch.onnx.errors.OnnxExporterError as exc:
+        raise SRError(
+            f"This network cannot be written as ONNX with heights and widths left open: {_first_line(exc)} "
+            "Choose --format torchscript or safetensors."
+        ) from exc
+    model = onnx.load(str(path))
+    onnx.helper.set_model_props(model, notes)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+
+
+def _open_onnx(path: Path, network: Portable) -> Run:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda x: np.asarray(session.run(None, {"lr": x})[0], np.float32)
+
+
+def _write_openvino(network: Portable, path: Path, notes: dict[str, str]) -> None:
+    import openvino
+
+    between = path.with_suffix(".between.onnx")
+    _write_onnx(network, between, notes)
+    model = openvino.Core().read_model(str(between))
+    for key, value in notes.items():
+        model.set_rt_info(value, ["sr_demo", key])
+    openvino.save_model(model, str(path), compress_to_fp16=notes["precision"] == "fp16")
+    between.unlink()
+
+
+def _open_openvino(path: Path, network: Portable) -> Run:
+    import openvino
+
+    # Without the hint some processors would compute in bf16.
+    compiled: Any = openvino.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return lambda x: np.asarray(compiled(x)[0], np.float32)
+
+
+def _write_torchscript(network: Portable, path: Path, notes: dict[str, str]) -> None:
+    with _quiet():
+        traced: Any = torch.jit.trace(network, (_example(network),), check_trace=False)
+        torch.jit.save(traced, str(path), _extra_files={"sr_demo.json": json.dumps(notes)})
+
+
+def _open_torchscript(path: Path, network: Portable) -> Run:
+    with _quiet():
+        return torch_run(torch.jit.load(str(path)))
+
+
+def _write_safetensors(network: Portable, path: Path, notes: dict[str, str]) -> None:
+    from safetensors.torch import save_file
+
+    state = {name: value.contiguous().clone() for name, value in network.network.state_dict().items()}
+    save_file(state, str(path), metadata=notes)
+
+
+def _open_safetensors(path: Path, network: Portable) -> Run:
+    from safetensors.torch import load_file
+
+    empty = copy.deepcopy(network.network)
+    empty.load_state_dict(load_file(str(path)), strict=True)
+    return torch_run(Portable(empty, network.scale, network.multiple_of, network.dtype).eval())
+
+
+def torch_run(network: Callable[[Tensor], Tensor]) -> Run:
+    """`network` as a function of arrays, on the CPU."""
+
+    def run(x: NDArray[np.float32]) -> NDArray[np.float32]:
+        with _quiet():
+            return network(torch.from_numpy(x)).float().numpy()
+
+    return run
+
+
+def _first_line(exc: BaseException) -> str:
+    return " ".join(str(exc).split("\n", 1)[0].split())[:200]
+
+
+WRITERS: dict[Format, Writer] = {
+    "onnx": Writer(".onnx", ("onnx", "onnxscript", "onnxruntime"), _write_onnx, _open_onnx),
+    "openvino": Writer(
+        ".xml", ("onnx", "onnxscript", "openvino"), _write_openvino, _open_openvino, half_weights_only=True
+    ),
+    "torchscript": Writer(".pt", (), _write_torchscript, _open_torchscript),
+    "safetensors": Writer(".safetensors", (), _write_safetensors, _open_safetensors),
+}
