@@ -38,6 +38,17 @@ def resident_bytes() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
+def highest_resident_bytes() -> int:
+    """The most that the resident set of this process has ever been; where the system does not say, what it is now."""
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass  # no /proc here
+    return resident_bytes()
+
+
 def release() -> None:
     """Give freed memory back to the system, so that a measurement starts from what is really held."""
     gc.collect()

@@ -74,6 +74,8 @@ class Result:
     """Side of the tiles in LR pixels, halo not counted; 0 when the picture went through in one piece."""
     tiles: int
     halo: int
+    cpu_seconds: float = 0.0
+    """Processor time of all threads while enlarging."""
 
 
 @dataclass(frozen=True)
@@ -182,9 +184,9 @@ class Runner:
             upscaler, fresh = self._load(job, progress)
             load_seconds = fetch_seconds + time.perf_counter() - begun if fresh else 0.0
             with memory.PeakMemory() as peak:
-                begun = time.perf_counter()
+                begun, cpu_begun = time.perf_counter(), time.process_time()
                 enlarged, side, tiles = _enlarge(job, upscaler, picture, progress)
-                seconds = time.perf_counter() - begun
+                seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
         except MemoryError as exc:  # of the result itself, whatever the tiles
             raise OutOfMemory from exc
         finally:
@@ -201,6 +203,7 @@ class Runner:
             tile=side if tiles > 1 else 0,
             tiles=tiles,
             halo=job.approach.tiling_of(job.checkpoint).halo if tiles > 1 else 0,
+            cpu_seconds=cpu_seconds,
         )
 
     def warm(self, job: Job, progress: Progress = SILENT) -> None:

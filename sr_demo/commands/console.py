@@ -43,13 +43,13 @@ def add_precision(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def assignments(texts: list[str]) -> dict[str, object]:
+def assignments(texts: list[str], flag: str = "--set") -> dict[str, object]:
     """NAME=VALUE texts as a dictionary. Raises BadInput."""
     found: dict[str, object] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise BadInput(f"--set takes name=value, not {text!r}.")
+            raise BadInput(f"{flag} takes name=value, not {text!r}.")
         found[name.strip()] = value
     return found
 

@@ -1,0 +1,62 @@
+"""`python -m sr_demo deploy`: can a method go into our system? Measured here."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from sr_demo.commands.console import add_precision, assignments, complain, terminal, write_text
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    command = commands.add_parser(
+        "deploy",
+        help="measure what methods cost here, and judge them by a budget",
+        description="Each method runs in a process of its own: latency, memory, quality, resolving power, licences. "
+        "Without an ID, all that needs no download.",
+    )
+    command.add_argument("approaches", nargs="*", metavar="ID[:CHECKPOINT]", help="what to measure (see `list`)")
+    command.add_argument("--json", type=Path, metavar="FILE", help="the report for programs")
+    command.add_argument("--html", type=Path, metavar="FILE", help="the report for people")
+    command.add_argument(
+        "--size",
+        action="append",
+        metavar="WxH",
+        help="size of an input picture; may be repeated (64, 128 and 256 squared)",
+    )
+    command.add_argument(
+        "--budget", action="append", default=[], metavar="NAME=VALUE",
+        help="seconds, side, memory_mb, disk_mb, offline, commercial, measures, hardware; may be repeated",
+    )  # fmt: skip
+    add_precision(command)
+    command.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, print the verdicts, write the reports; 2 when a method could not be measured."""
+    from sr_demo.catalogue import APPROACHES
+    from sr_demo.reports.deploy import budget_from, deploy, embedded_jobs, sizes
+    from sr_demo.reports.deploy_html import deploy_html
+    from sr_demo.reports.deploy_measure import Plan
+    from sr_demo.runner import job_for
+
+    budget = budget_from(assignments(args.budget, "--budget"))
+    plan = Plan(sizes=sizes(args.size)) if args.size else Plan()
+    jobs = [job_for(APPROACHES, name, precision=args.precision) for name in args.approaches]
+    for path in (args.json, args.html):
+        if path is not None:
+            write_text(path, "")  # a place that cannot be written is found out before the work
+    report = deploy(jobs or embedded_jobs(APPROACHES), plan, budget, terminal("deploy"))
+    if args.json is not None:
+        write_text(args.json, json.dumps(report, indent=2) + "\n")
+    if args.html is not None:
+        write_text(args.html, deploy_html(report))
+    for row in report["approaches"]:
+        if row["failed"]:
+            complain(f"{row['key']}: {row['failed']}")
+        else:
+            print(f"{row['key']:<24}{row['verdict']['sentence']}")
+    return 2 if any(row["failed"] for row in report["approaches"]) else 0

@@ -1,0 +1,182 @@
+"""Does a measured approach fit what a laboratory has? A verdict, each reason tied to a figure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any, Literal
+
+from sr_demo.options import Options, option
+
+Facts = dict[str, Any]
+Level = Literal["fits", "fits with", "does not fit", "not measured"]
+HERE = "this machine"
+RATES = {"2 cores, 8 GB": 0.25e12, "laptop": 0.8e12, "T4": 16e12, "H100": 250e12}
+"""Floating point operations per second that networks of this kind are assumed to reach: for the two processors what
+convolutions reach in fp32, for the GPUs a quarter of the makers' dense half-precision peak (65 and 990 TFLOP/s)."""
+MEMORY_MB = {"2 cores, 8 GB": 8e3, "laptop": 16e3, "T4": 16e3, "H100": 80e3}
+_SLOWER = 4.0
+"""Up to so many times too slow, smaller pictures are offered instead of a no."""
+COMMERCIAL = {
+    **dict.fromkeys(
+        ("none needed", "Apache-2.0", "MIT", "BSD-3-Clause", "BSD-2-Clause", "CC0-1.0", "CC-BY-4.0"), "yes"
+    ),
+    **dict.fromkeys(("CC-BY-NC-4.0", "CC-BY-NC-SA-4.0", "S-Lab-1.0"), "no"),
+}
+"""Commercial use by SPDX identifier; what is not here must be asked for."""
+
+
+@dataclass(frozen=True)
+class Budget(Options):
+    """What there is to spend."""
+
+    seconds: float = option(
+        5.0, "Seconds per picture", "The longest that one picture may take, loading not counted.",
+        minimum=0.01, maximum=3600, step=0.1,
+    )  # fmt: skip
+    side: int = option(
+        256, "Picture side", "Side of a square input picture in pixels; the result is four times as large.",
+        minimum=16, maximum=8192, step=16,
+    )  # fmt: skip
+    memory_mb: int = option(
+        4000, "Memory (MB)", "Most memory that the program may take, everything counted.",
+        minimum=100, maximum=1_000_000, step=100,
+    )  # fmt: skip
+    disk_mb: int = option(
+        500, "Disk (MB)", "Room for the weight files.", minimum=1, maximum=1_000_000, step=10
+    )  # fmt: skip
+    offline: bool = option(True, "Works without a network", "Nothing may be downloaded, not even once.")
+    commercial: bool = option(False, "Commercial use", "The licence of the weights must allow it.")
+    measures: bool = option(
+        False, "Results are measured", "People will count, read or measure in the results: nothing may be invented."
+    )
+    hardware: str = option(
+        HERE, "Runs on", "Figures for a machine that is not this one are estimates.", choices=(HERE, *RATES)
+    )
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One point of a verdict."""
+
+    text: str
+    holds: Literal["yes", "with", "no"]
+    figure: float | None = None
+    """The figure that decided."""
+    source: Literal["measured", "estimate", "stated"] = "stated"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What to tell the person."""
+
+    level: Level
+    reasons: tuple[Reason, ...]
+
+    @property
+    def sentence(self) -> str:
+        """`fits`, `fits with …` or `does not fit, because …`."""
+        decisive = {"fits with": "with", "does not fit": "no"}.get(self.level)
+        texts = "; ".join(r.text for r in self.reasons if r.holds == decisive)
+        if self.level == "does not fit":
+            return f"does not fit, because {texts}"
+        return f"fits with {texts}" if self.level == "fits with" else self.level
+
+
+def verdict(row: Facts, budget: Budget) -> Verdict:
+    """Judge one row of the report."""
+    if row["measured"] is None:
+        return Verdict("not measured", (Reason(row["failed"], "no"),))
+    reasons = (
+        _time(row["measured"], budget),
+        _memory(row["measured"], budget),
+        _disk(row, budget),
+        _network(row, budget),
+        _licence(row, budget),
+        _truthful(row, budget),
+    )
+    if any(r.holds == "no" for r in reasons):
+        return Verdict("does not fit", reasons)
+    return Verdict("fits with" if any(r.holds == "with" for r in reasons) else "fits", reasons)
+
+
+def seconds_for(measured: Facts, side: int, hardware: str) -> tuple[float, Literal["measured", "estimate"]]:
+    """Seconds for a picture of `side` x `side`, and where the figure is from.
+
+    Here: the median of that size, or of the largest measured size in proportion to the pixels. Elsewhere: operations per
+    pixel x pixels / the rate assumed for that hardware; methods without counted operations are taken to run as here.
+    """
+    pixels = side * side
+    operations = measured["multiply_adds_per_pixel"]
+    if hardware != HERE and operations["how"] == "counted":
+        return 2 * operations["value"] * pixels / RATES[hardware], "estimate"
+    exact = [r for r in measured["latency"] if (r["width"], r["height"]) == (side, side)]
+    if exact and hardware == HERE:
+        return exact[0]["median_seconds"], "measured"
+    largest = max(measured["latency"], key=lambda r: r["width"] * r["height"])
+    return largest["median_seconds"] * pixels / (largest["width"] * largest["height"]), "estimate"
+
+
+def _time(measured: Facts, budget: Budget) -> Reason:
+    seconds, source = seconds_for(measured, budget.side, budget.hardware)
+    takes = f"{_short(seconds)} s for {budget.side} x {budget.side} pixels{_mark(source)}"
+    if seconds <= budget.seconds:
+        return Reason(takes, "yes", seconds, source)
+    if seconds <= _SLOWER * budget.seconds:
+        side = int(budget.side * sqrt(budget.seconds / seconds))
+        return Reason(
+            f"pictures of at most {side} x {side} pixels (estimate: time grows with the pixels; it takes {takes})",
+            "with", seconds, source,
+        )  # fmt: skip
+    return Reason(f"it takes {takes}, and {_short(budget.seconds)} s are allowed", "no", seconds, source)
+
+
+def _memory(measured: Facts, budget: Budget) -> Reason:
+    peak = measured["peak_mb"]
+    there = MEMORY_MB.get(budget.hardware, float("inf"))
+    allowed, source = min(budget.memory_mb, there), "measured" if budget.hardware == HERE else "estimate"
+    text = f"{peak:.0f} MB of memory at the peak{_mark(source)}"
+    if peak <= allowed:
+        return Reason(text, "yes", peak, source)
+    return Reason(f"it took {text}, and {allowed:.0f} MB are allowed", "no", peak, source)
+
+
+def _disk(row: Facts, budget: Budget) -> Reason:
+    size = row["files"]["bytes"] / 1e6
+    if size <= budget.disk_mb:
+        return Reason(f"{size:.1f} MB of weights", "yes", size, "measured")
+    return Reason(f"its weights take {size:.0f} MB, and {budget.disk_mb} MB are allowed", "no", size, "measured")
+
+
+def _network(row: Facts, budget: Budget) -> Reason:
+    if row["files"]["kind"] != "hub":
+        return Reason("works without a network", "yes")
+    if not budget.offline:
+        return Reason("downloaded once", "yes")
+    size = row["files"]["bytes"] / 1e6
+    return Reason(f"a file of {size:.0f} MB brought in once by hand", "with", size)
+
+
+def _licence(row: Facts, budget: Budget) -> Reason:
+    name, commercial = row["licence"]["weights"], row["licence"]["commercial"]
+    if not budget.commercial or commercial == "yes":
+        return Reason(f"licence {name}", "yes")
+    if commercial == "no":
+        return Reason(f"the licence {name} forbids commercial use", "no")
+    return Reason(f"permission asked for first, since the licence is {name}", "with")
+
+
+def _truthful(row: Facts, budget: Budget) -> Reason:
+    if not row["may_invent_detail"]:
+        return Reason("invents nothing", "yes")
+    if not budget.measures:
+        return Reason("may invent detail", "yes")
+    return Reason("it may invent detail, and the results will be measured in", "no")
+
+
+def _mark(source: str) -> str:
+    return " (estimate)" if source == "estimate" else ""
+
+
+def _short(seconds: float) -> str:
+    return f"{seconds:.3f}" if seconds < 0.1 else f"{seconds:.2f}" if seconds < 10 else f"{seconds:.0f}"
