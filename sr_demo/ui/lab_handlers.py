@@ -1,0 +1,119 @@
+"""What happens in the lab: methods are measured one after the other, and judged as often as the budget changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from html import escape
+from queue import SimpleQueue
+from threading import Event, Thread
+from typing import Any
+
+import gradio as gr
+
+from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
+from sr_demo.options import controls
+from sr_demo.progress import Progress
+from sr_demo.reports.deploy import budget_from, deploy, embedded_jobs, judged
+from sr_demo.reports.deploy_html import deploy_html, details, summary
+from sr_demo.reports.deploy_measure import Plan
+from sr_demo.reports.verdicts import Budget
+from sr_demo.runner import Job
+from sr_demo.ui.offer import Context
+
+Shown = tuple[Any, str, str, Any]
+"""Report (kept for the session), a line on what happens, the report as HTML, the files to download."""
+PLAN = Plan(sizes=((64, 64), (128, 128)), seconds=1.5)
+"""Less than on the command line: somebody is waiting."""
+
+
+class LabHandlers:
+    """The events of the tab."""
+
+    def __init__(self, context: Context, plan: Plan = PLAN) -> None:
+        self._context = context
+        self._plan = plan
+
+    def choices(self) -> list[tuple[str, str]]:
+        """Title and name of all that can be measured without a download."""
+        return [(job.title, job.key) for job in embedded_jobs(self._context.approaches)]
+
+    def measure(self, request: gr.Request, chosen: list[str] | None, *values: Any) -> Iterator[Shown]:
+        """Measure `chosen` and judge them by the budget; yields the progress, then everything."""
+        session = str(request.session_hash)
+        stop = self._context.stops.begin(session)
+        try:
+            budget = _budget(values)
+            jobs = [job for job in embedded_jobs(self._context.approaches) if job.key in (chosen or [])]
+            if not jobs:
+                raise BadInput("Choose at least one method to measure.")
+            for happening in _working(jobs, self._plan, budget, stop):
+                if isinstance(happening, str):
+                    yield gr.skip(), _line(happening), gr.skip(), gr.skip()  # type: ignore[misc]
+                else:
+                    yield self._shown(happening, "Measured. Change the budget to judge again.")
+        except Cancelled:
+            yield gr.skip(), _line("Stopped. What was measured before is kept."), gr.skip(), gr.skip()  # type: ignore[misc]
+        except SRError as exc:
+            yield gr.skip(), _line(str(exc)), gr.skip(), gr.skip()  # type: ignore[misc]
+        except Exception as exc:
+            yield gr.skip(), _line(unexpected(exc, "measuring in the lab")), gr.skip(), gr.skip()  # type: ignore[misc]
+        finally:
+            self._context.stops.end(session, stop)
+
+    def judge(self, report: Any, *values: Any) -> Shown:
+        """The verdicts of the last measurement under the budget as it is now."""
+        if not report:
+            return gr.skip(), gr.skip(), gr.skip(), gr.skip()  # type: ignore[return-value]
+        try:
+            return self._shown(judged(report, _budget(values)), "Judged by the new budget; nothing was measured again.")
+        except SRError as exc:
+            return gr.skip(), _line(str(exc)), gr.skip(), gr.skip()  # type: ignore[return-value]
+
+    def stop(self, request: gr.Request) -> None:
+        """End the measuring of this session."""
+        self._context.stops.stop(str(request.session_hash))
+
+    def _shown(self, report: dict[str, Any], line: str) -> Shown:
+        folder = self._context.store.new()
+        page, data = folder / "deployability.html", folder / "deployability.json"
+        page.write_text(deploy_html(report), encoding="utf-8")
+        data.write_text(json.dumps(report, indent=2), encoding="utf-8")
+        return (
+            report,
+            _line(line),
+            f'<div class="sr-prose">{summary(report)}{details(report)}</div>',
+            [str(page), str(data)],
+        )
+
+
+def _budget(values: tuple[Any, ...]) -> Budget:
+    return budget_from({control.name: value for control, value in zip(controls(Budget), values, strict=True)})
+
+
+def _line(text: str) -> str:
+    return f'<p aria-live="polite">{escape(text)}</p>'
+
+
+def _working(jobs: list[Job], plan: Plan, budget: Budget, stop: Event) -> Iterator[str | dict[str, Any]]:
+    """What is being done, as it happens, and at the end the report. Closing the iterator stops the work."""
+    happenings: SimpleQueue[str | dict[str, Any] | BaseException] = SimpleQueue()
+
+    def work() -> None:
+        try:
+            progress = Progress(lambda fraction, note: happenings.put(f"{fraction:.0%}: {note}"), stop)
+            happenings.put(deploy(jobs, plan, budget, progress))
+        except BaseException as exc:  # carried over to the thread that asked
+            happenings.put(exc)
+
+    Thread(target=work, name="lab", daemon=True).start()
+    try:
+        while True:
+            happening = happenings.get()
+            if isinstance(happening, BaseException):
+                raise happening
+            yield happening
+            if not isinstance(happening, str):
+                return
+    finally:
+        stop.set()

@@ -1,0 +1,56 @@
+"""The lab as people use it: set a budget, measure, read the verdicts, take the report home."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import gradio as gr
+import pytest
+from playwright.sync_api import expect
+
+from sr_demo.approaches.baselines import BICUBIC, LANCZOS
+from sr_demo.image import Limits
+from sr_demo.reports.deploy_measure import Plan
+from sr_demo.runner import Runner
+from sr_demo.ui import lab_tab
+from sr_demo.ui.lab_handlers import LabHandlers
+from sr_demo.ui.offer import Context
+from sr_demo.ui.stops import Stops
+from sr_demo.ui.store import Store
+from tests.e2e.conftest import OpenPage, Serve
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+PATIENCE = 90_000
+
+
+def test_budget_verdict_report(serve: Serve, open_page: OpenPage, tmp_path: Path) -> None:
+    store = Store()
+    context = Context((BICUBIC, LANCZOS), Runner(), store, Stops(), Limits())
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        lab_tab.build(context, LabHandlers(context, Plan(sizes=((32, 32),), seconds=0, quality=False)))
+    page = open_page(serve(blocks, allowed_paths=[str(store.folder)]))
+    report = page.locator("#lab-report")
+    page.locator("#lab-measure").click()
+    expect(report).to_contain_text("Bicubic fits:", timeout=PATIENCE)
+    expect(report).to_contain_text("Lanczos fits:")
+
+    memory = page.get_by_label("number input for Memory (MB)")
+    memory.fill("100")
+    memory.press("Enter")
+    memory.blur()
+    expect(page.locator("#lab-line")).to_contain_text("nothing was measured again", timeout=PATIENCE)
+    expect(report).to_contain_text(re.compile(r"Bicubic does not fit, because it took \d+ MB of memory at the peak"))
+
+    links = page.locator("a[download]")
+    expect(links).to_have_count(2, timeout=PATIENCE)
+    saved: dict[str, str] = {}
+    for number in range(2):
+        with page.expect_download() as download:
+            links.nth(number).click()
+        target = tmp_path / download.value.suggested_filename
+        download.value.save_as(target)
+        saved[target.suffix] = target.read_text()
+    assert json.loads(saved[".json"])["budget"]["memory_mb"] == 100
+    assert "does not fit" in saved[".html"] and "<script" not in saved[".html"]
