@@ -7,6 +7,7 @@ nothing half-written is ever taken for a result.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Generator
@@ -66,9 +67,11 @@ class Manifest:
             file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
             before = os.fstat(file).st_size
             try:
-                if os.write(file, line) != len(line):  # the disk is full
-                    os.ftruncate(file, before)
-                    raise StorageError(f"The disk of {self.folder} is full. Make room and go on with --resume.")
+                if os.write(file, line) != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                os.ftruncate(file, before)
+                raise
             finally:
                 os.close(file)
         self.records[key_of(record)] = record
@@ -135,5 +138,6 @@ def _writable(folder: Path) -> Generator[None]:
         yield
     except OSError as exc:
         raise StorageError(
-            f"Results cannot be kept in {folder}: {exc.strerror or exc}. Make room there or choose another --out."
+            f"Results cannot be kept in {folder}: {exc.strerror or exc}. "
+            "Make room there and go on with --resume, or choose another --out."
         ) from exc
