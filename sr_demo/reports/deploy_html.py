@@ -16,7 +16,7 @@ _MARKS = {"fits": "✓", "fits with": "~", "does not fit": "✗", "not measured"
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}"
     "table{border-collapse:collapse;font-variant-numeric:tabular-nums}th,td{padding:.3rem .6rem;text-align:left;"
-    "border-bottom:1px solid #8884;vertical-align:top}.scroll{overflow-x:auto}.fine{opacity:.75;font-size:.9em}"
+    "border-bottom:1px solid #8884;vertical-align:top}.sr-table-scroll{overflow-x:auto}.fine{opacity:.75;font-size:.9em}"
     "li{margin:.3rem 0}"
 )
 
@@ -80,6 +80,10 @@ def _number(value: float | None, digits: int, unit: str = "") -> str:
     return "–" if value is None else f"{value:.{digits}f}{unit}"
 
 
+def _time(value: float) -> str:
+    return f"{value * 1000:.1f} ms" if value < 0.1 else seconds(value)
+
+
 def _operations(row: Facts) -> str:
     found = row["measured"]["multiply_adds_per_pixel"]
     mark = "" if found["how"] == "counted" else " (stated)"
@@ -90,7 +94,7 @@ _COSTS: tuple[Column, ...] = (
     ("Parameters", "numbers the network learned", lambda r: parameters(r["parameters"])),
     ("Multiply-adds", "per pixel of the small picture", _operations),
     ("Weight files", "size on disk", lambda r: megabytes(r["files"]["bytes"])),
-    ("Load", "time until it can begin", lambda r: seconds(r["measured"]["load_seconds"])),
+    ("Load", "time until it can begin", lambda r: _time(r["measured"]["load_seconds"])),
     ("Idle", "memory before loading", lambda r: f"{r['measured']['idle_mb']:.0f} MB"),
     ("Peak memory", "of the whole process", lambda r: f"{r['measured']['peak_mb']:.0f} MB"),
     ("Over idle", "what the method itself takes", lambda r: f"{r['measured']['peak_over_idle_mb']:.0f} MB"),
@@ -136,7 +140,7 @@ _RIGHTS: tuple[Column, ...] = (
 
 def _table(rows: Sequence[Facts], columns: Sequence[Column]) -> str:
     head = "".join(
-        f'<th scope="col">{escape(title)}{f"<br><span class=fine>{escape(help)}</span>" if help else ""}</th>'
+        f'<th scope="col">{escape(title)}<br><small style="font-weight:400">{escape(help)}</small></th>'
         for title, help, _ in columns
     )
     body = "".join(
@@ -146,7 +150,7 @@ def _table(rows: Sequence[Facts], columns: Sequence[Column]) -> str:
         for row in rows
     )
     return (
-        f'<div class="scroll"><table><thead><tr><th scope="col">Method</th>{head}</tr></thead>'
+        f'<div class="sr-table-scroll"><table><thead><tr><th scope="col">Method</th>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 
@@ -158,9 +162,9 @@ def _speed(rows: Sequence[Facts]) -> str:
         for line in row["measured"]["latency"]
     ]
     columns: tuple[Column, ...] = (
-        ("First run", "", lambda r: seconds(r["line"]["first_seconds"])),
-        ("Median", "", lambda r: seconds(r["line"]["median_seconds"])),
-        ("95th percentile", "", lambda r: seconds(r["line"]["p95_seconds"])),
+        ("First run", "", lambda r: _time(r["line"]["first_seconds"])),
+        ("Median", "", lambda r: _time(r["line"]["median_seconds"])),
+        ("95th percentile", "", lambda r: _time(r["line"]["p95_seconds"])),
         ("Runs", "", lambda r: str(r["line"]["runs"])),
         ("Speed", "megapixels of the result per second", lambda r: _number(r["line"]["megapixels_per_second"], 2)),
         ("Effort", "processor seconds per megapixel", lambda r: _number(r["line"]["cpu_seconds_per_megapixel"], 2)),

@@ -144,7 +144,7 @@ def _memory(measured: Facts, budget: Budget) -> Reason:
 def _disk(row: Facts, budget: Budget) -> Reason:
     size = row["files"]["bytes"] / 1e6
     if size <= budget.disk_mb:
-        return Reason(f"{size:.1f} MB of weights", "yes", size, "measured")
+        return Reason(f"{size:.1f} MB of weights" if size else "no weights to keep", "yes", size, "measured")
     return Reason(f"its weights take {size:.0f} MB, and {budget.disk_mb} MB are allowed", "no", size, "measured")
 
 
@@ -160,7 +160,7 @@ def _network(row: Facts, budget: Budget) -> Reason:
 def _licence(row: Facts, budget: Budget) -> Reason:
     name, commercial = row["licence"]["weights"], row["licence"]["commercial"]
     if not budget.commercial or commercial == "yes":
-        return Reason(f"licence {name}", "yes")
+        return Reason("no licence needed" if name == "none needed" else f"licence {name}", "yes")
     if commercial == "no":
         return Reason(f"the licence {name} forbids commercial use", "no")
     return Reason(f"permission asked for first, since the licence is {name}", "with")

@@ -23,10 +23,11 @@ def gaussian_edge(sigma: float, degrees: float, dark: float = 0.2, light: float 
 
 
 @pytest.mark.parametrize("sigma", [0.7, 1.0, 1.5, 2.5])
-@pytest.mark.parametrize("degrees", [5.0, -8.0])
+@pytest.mark.parametrize("degrees", [5.0, -8.0, 20.0])
 def test_mtf50_of_a_gaussian_blur_of_known_width(sigma: float, degrees: float) -> None:
     measured = half_contrast(*slanted_edge_mtf(gaussian_edge(sigma, degrees)))
-    assert measured == pytest.approx(sqrt(log(2) / 2) / (pi * sigma), rel=0.03)
+    # The window that keeps distant noise out narrows a wide blur a little.
+    assert measured == pytest.approx(sqrt(log(2) / 2) / (pi * sigma), rel=0.013 if sigma < 2 else 0.03)
 
 
 def test_the_whole_curve_is_that_of_the_gaussian() -> None:
