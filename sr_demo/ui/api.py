@@ -1,4 +1,4 @@
-"""Endpoints for programs: `/approaches`, `/upscale`, `/compare`. The same core as the page and the command line."""
+"""Endpoints for programs: `/approaches`, `/upscale`, `/compare`, `/deploy`. The same core as page and command line."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import gradio as gr
 
 from sr_demo.errors import SRError, unexpected
 from sr_demo.image import read, write_png
+from sr_demo.reports.deploy import budget_from, deploy
 from sr_demo.reports.evaluation import small_version
 from sr_demo.reports.listing import describe
 from sr_demo.reports.table import record
 from sr_demo.runner import Done, Failed, job_for
+from sr_demo.ui.lab_handlers import PLAN
 from sr_demo.ui.offer import Context
 from sr_demo.ui.source import picture_input
 
@@ -29,11 +31,13 @@ def add(context: Context) -> None:
         options = gr.JSON({}, label="options")
         test = gr.Checkbox(False, label="test_against_truth")
         result, report = gr.File(label="result"), gr.JSON(label="report")
+        budget = gr.JSON({}, label="budget")
         files = gr.File(label="results", file_count="multiple")
         trigger = gr.Button("run")
     lane: dict[str, Any] = {"concurrency_id": "compute", "concurrency_limit": 1}
     trigger.click(endpoints.upscale, [image, approach, options], [result, report], api_name="upscale", **lane)
     trigger.click(endpoints.compare, [image, names, test], [files, report], api_name="compare", **lane)
+    trigger.click(endpoints.deploy, [names, budget], report, api_name="deploy", **lane)
 
 
 class Endpoints:
@@ -89,6 +93,18 @@ class Endpoints:
                 elif isinstance(happening, Failed):
                     report["failures"].append({"approach": happening.job.key, "message": happening.message})
             return files, report
+        except Exception as exc:
+            raise _as_gradio(exc) from exc
+
+    def deploy(self, approaches: list[str] | None = None, budget: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Measure approaches on this machine and judge them, each in a process of its own: about 15 s for each.
+
+        approaches: list of ID or ID:CHECKPOINT. budget: name -> value, of seconds, side, memory_mb, disk_mb, offline,
+        commercial, measures, hardware. Returns the report, by the schema sr_demo/reports/deploy.schema.json.
+        """
+        try:
+            jobs = [job_for(self._context.approaches, name) for name in approaches or ["bicubic", "rdn"]]
+            return deploy(jobs, PLAN, budget_from(budget or {}))
         except Exception as exc:
             raise _as_gradio(exc) from exc
 
