@@ -208,4 +208,5 @@ def test_without_names_all_that_needs_no_download_is_taken() -> None:
 
 
 def test_the_schema_travels_with_the_package() -> None:
-    assert SCHEMA.is_file() and '"sr_demo.reports" = ["*.json"]' in Path("pyproject.toml").read_text()
+    project = Path(__file__).resolve().parents[2] / "pyproject.toml"
+    assert SCHEMA.is_file() and '"sr_demo.reports" = ["*.json"]' in project.read_text()
