@@ -16,6 +16,7 @@ from torch import nn
 from sr_demo.torch_runtime import load_safetensors
 from sr_demo.training.loop import Trainer
 from sr_demo.training.recipes import Recipe
+from sr_demo.training.schedule import begun
 from sr_demo.training.state import write_atomically
 from sr_demo.training.validate import score_pairs, test_set
 
@@ -32,8 +33,13 @@ def write_weights(network: nn.Module, path: Path) -> None:
     write_atomically(path, lambda target: target.write_bytes(content))
 
 
-def write_card(trainer: Trainer, path: Path, data: dict[str, Any], test_sets: Path | None) -> dict[str, Any]:
-    """Measure the file at `path` as anyone will load it, and write `path` with the suffix .json beside it."""
+def write_card(
+    trainer: Trainer, path: Path, data: dict[str, Any], done: float, test_sets: Path | None
+) -> dict[str, Any]:
+    """Measure the file at `path` as anyone will load it, and write `path` with the suffix .json beside it.
+
+    `done`: how much of the recipe was run, 0..1; only the losses of phases that had begun are listed.
+    """
     recipe = trainer.recipe
     network = load_safetensors(path, recipe.ship(recipe.build())).to(trainer.device)
     content = path.read_bytes()
@@ -47,7 +53,8 @@ def write_card(trainer: Trainer, path: Path, data: dict[str, Any], test_sets: Pa
         "licence": LICENCE,
         "data": data,
         "recipe": {"name": recipe.name, "degradation": recipe.degradation, "phases": _phases(recipe)},
-        "losses": sorted({name for phase in recipe.phases for name, _ in phase.losses}),
+        "done": round(done, 3),
+        "losses": sorted({name for phase in begun(recipe.phases, done) for name, _ in phase.losses}),
         "features": trainer.objective.features,
         "iterations": trainer.iteration,
         "seconds": round(trainer.seconds),

@@ -70,8 +70,9 @@ def _train(args: argparse.Namespace) -> int:
         signal.signal(signal.SIGTERM, _interrupt)
         run(trainer, budget, state_file, ProgressLine(trainer, args.out.with_suffix(".csv")))
     write_weights(recipe.ship(trainer.average.network), args.out)
+    done = budget.fraction(trainer.iteration, trainer.seconds)
     data = {"what": "/".join(args.data.parts[-2:]), "count": len(pairs.hr), "licence": args.licence}
-    card = write_card(trainer, args.out, data, args.test_sets or default_test_sets())
+    card = write_card(trainer, args.out, data, done, args.test_sets or default_test_sets())
     print(f"\n{args.out}: {card['bytes'] / 1e6:.2f} MB, {card['parameters']} parameters, {card['scores']}")
     if pairs.skipped:
         print(f"{len(pairs.skipped)} pictures were skipped.")

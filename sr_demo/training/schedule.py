@@ -56,6 +56,11 @@ def phase_at(phases: tuple[Phase, ...], fraction: float) -> tuple[Phase, float]:
     return last, min(max((fraction - start) / last.share, 0.0), 1.0)
 
 
+def begun(phases: tuple[Phase, ...], fraction: float) -> tuple[Phase, ...]:
+    """The phases that have begun by `fraction` of the run."""
+    return phases[: phases.index(phase_at(phases, fraction)[0]) + 1]
+
+
 def learning_rate(phases: tuple[Phase, ...], fraction: float, warm_up: float) -> float:
     """Half a cosine within the phase; over the first `warm_up` of the run it also rises linearly from a tenth."""
     phase, done = phase_at(phases, fraction)

@@ -24,7 +24,7 @@ from sr_demo.training.data import load_folder
 from sr_demo.training.discriminator import UNetDiscriminator
 from sr_demo.training.loop import CURVE, Trainer, run
 from sr_demo.training.recipes import RECIPES, find
-from sr_demo.training.schedule import Budget, Phase, learning_rate, phase_at
+from sr_demo.training.schedule import Budget, Phase, begun, learning_rate, phase_at
 
 CPU = torch.device("cpu")
 TINY_HAT = hat.SETTINGS | {"embed_dim": 16, "depths": [2], "num_heads": [2], "squeeze_factor": 4, "num_feat": 8}
@@ -270,6 +270,8 @@ def test_learning_rate_rises_falls_and_changes_phase():
     assert learning_rate(phases, 1.0, 0.1) == pytest.approx(0.0)
     assert phase_at(phases, 0.49)[0] is phases[0]
     assert phase_at(phases, 0.5) == (phases[1], 0.0)
+    assert begun(phases, 0.49) == phases[:1]
+    assert begun(phases, 1.0) == phases
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
