@@ -115,7 +115,7 @@ def compare(runner: Runner, store: Store, task: Task, stop: Event) -> Iterator[V
 def _add(view: View, folder: Path, result: Result, truth: Image | None) -> None:
     view.changed = time.monotonic()
     job = result.job
-    note = _INVENTS if job.approach.invents_with(job.checkpoint) else ""
+    note = _note(job)
     view.results.append(result)
     name = job.key.replace(":", "-")
     difference = ""
@@ -126,6 +126,13 @@ def _add(view: View, folder: Path, result: Result, truth: Image | None) -> None:
     _show(view, folder, name, job.title, words.scores_line(result.scores), result.picture, note, difference)
     # The picture itself is on the disk now; keeping a dozen large results in memory would exhaust a small machine.
     view.results[-1] = replace(result, picture=_outline(result.picture))
+
+
+def _note(job: Job) -> str:
+    """What to know while looking at the result."""
+    if not job.approach.invents_with(job.checkpoint):
+        return ""
+    return f"{_INVENTS}. {job.checkpoint.note}" if job.checkpoint.note else _INVENTS
 
 
 def _show(
