@@ -36,12 +36,14 @@ def test_budget_verdict_report(serve: Serve, open_page: OpenPage, tmp_path: Path
     expect(report).to_contain_text("Bicubic fits:", timeout=PATIENCE)
     expect(report).to_contain_text("Lanczos fits:")
 
-    memory = page.get_by_label("number input for Memory (MB)")
-    memory.fill("100")
-    memory.press("Enter")
-    memory.blur()
+    side = page.get_by_label("number input for Picture side")
+    side.fill("8192")
+    side.press("Enter")
+    side.blur()
     expect(page.locator("#lab-line")).to_contain_text("nothing was measured again", timeout=PATIENCE)
-    expect(report).to_contain_text(re.compile(r"Bicubic does not fit, because it took \d+ MB of memory at the peak"))
+    expect(report).to_contain_text(
+        re.compile(r"Bicubic does not fit, because it takes .* 8192 x 8192 pixels \(estimate\)")
+    )
 
     links = page.locator("a[download]")
     expect(links).to_have_count(2, timeout=PATIENCE)
@@ -52,5 +54,5 @@ def test_budget_verdict_report(serve: Serve, open_page: OpenPage, tmp_path: Path
         target = tmp_path / download.value.suggested_filename
         download.value.save_as(target)
         saved[target.suffix] = target.read_text()
-    assert json.loads(saved[".json"])["budget"]["memory_mb"] == 100
+    assert json.loads(saved[".json"])["budget"]["side"] == 8192
     assert "does not fit" in saved[".html"] and "<script" not in saved[".html"]
