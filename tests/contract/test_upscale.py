@@ -79,11 +79,13 @@ def test_the_same_input_gives_the_same_result(runner: Runner, job: Job) -> None:
 @each_job
 def test_the_result_shows_the_input(runner: Runner, job: Job) -> None:
     """Shrunk again it is the input, more or less: nothing is shifted, mirrored, or the wrong colour."""
-    if job.approach.family == "retrieval":
+    invents = job.approach.invents_with(job.checkpoint)
+    if invents and job.approach.family == "retrieval":
         pytest.skip("made of other pictures on purpose")
+    least = 22 if invents else 27  # dB; shifted by one pixel of the input it would be 20
     image = noise(40, 36)
-    assert run(runner, job, picture_of(image)).scores.lr_consistency > 27
-    assert run(runner, job, picture_of(readonly(image[:, ::-1].copy()))).scores.lr_consistency > 27
+    assert run(runner, job, picture_of(image)).scores.lr_consistency > least
+    assert run(runner, job, picture_of(readonly(image[:, ::-1].copy()))).scores.lr_consistency > least
 
 
 @each_job

@@ -124,6 +124,7 @@ def _load_craft(request: Request) -> Upscaler:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_pickle_by_its_authors_loads_and_scores_what_was_published(
     hub: HubServer, file_of: Callable[[str], WeightFile], shared_data: Path
 ) -> None:
