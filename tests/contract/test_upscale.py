@@ -16,8 +16,18 @@ from sr_demo.metrics import psnr_rgb
 from sr_demo.options import Control, Options, controls
 from sr_demo.progress import Progress
 from sr_demo.runner import Job, Result, Runner, job_for
-from sr_demo.spec import Approach, Precision, Request, Upscaler
+from sr_demo.spec import Approach, Precision, Request, Tiling, Upscaler
 from tests.conftest import noise, picture_of
+
+
+def rule_of(job: Job) -> Tiling:
+    return job.approach.tiling_of(job.checkpoint)
+
+
+def made_of_others(job: Job) -> bool:
+    """Whether the result is a mosaic of other pictures, and shows the input only from afar."""
+    return job.approach.family == "retrieval" and job.approach.invents_with(job.checkpoint)
+
 
 SIZES = [(1, 1), (1, 7), (7, 5), (3, 50), (33, 17)]
 OFFLINE = [
@@ -26,11 +36,10 @@ OFFLINE = [
     for c in a.checkpoints
     if c.kind != "hub"
 ]
-EXACT = [
-    param
-    for param in OFFLINE
-    if (rule := param.values[0].approach.tiling_of(param.values[0].checkpoint)).mode == "tiles" and rule.blend == 0
-]
+TILED = [param for param in OFFLINE if rule_of(param.values[0]).mode == "tiles"]
+EXACT = [param for param in TILED if rule_of(param.values[0]).blend == 0]
+BLENDED = [param for param in TILED if rule_of(param.values[0]).blend > 0]
+FAITHFUL = [param for param in OFFLINE if not made_of_others(param.values[0])]
 OPTIONS = [pytest.param(a, control, id=f"{a.id}-{control.name}") for a in APPROACHES for control in controls(a.options)]
 each_job = pytest.mark.parametrize("job", OFFLINE)
 
@@ -76,13 +85,12 @@ def test_the_same_input_gives_the_same_result(runner: Runner, job: Job) -> None:
     np.testing.assert_array_equal(first.picture.rgb, second.picture.rgb)
 
 
-@each_job
+@pytest.mark.parametrize("job", FAITHFUL)
 def test_the_result_shows_the_input(runner: Runner, job: Job) -> None:
     """Shrunk again it is the input, more or less: nothing is shifted, mirrored, or the wrong colour."""
-    invents = job.approach.invents_with(job.checkpoint)
-    if invents and job.approach.family == "retrieval":
-        pytest.skip("made of other pictures on purpose")
-    least = 22 if invents else 27  # dB; shifted by one pixel of the input it would be 20
+    least = (
+        22 if job.approach.invents_with(job.checkpoint) else 27
+    )  # dB; shifted by one pixel of the input it would be 20
     image = noise(40, 36)
     assert run(runner, job, picture_of(image)).scores.lr_consistency > least
     assert run(runner, job, picture_of(readonly(image[:, ::-1].copy()))).scores.lr_consistency > least
@@ -167,11 +175,8 @@ def test_tiles_give_the_whole_result(runner: Runner, job: Job, precision: Precis
     np.testing.assert_allclose(tiled.picture.rgb, whole.picture.rgb, atol=tolerance, rtol=0)
 
 
-@each_job
+@pytest.mark.parametrize("job", BLENDED)
 def test_blended_tiles_stay_close_to_the_whole_result(runner: Runner, job: Job) -> None:
-    rule = job.approach.tiling_of(job.checkpoint)
-    if rule.mode != "tiles" or rule.blend == 0:
-        pytest.skip("not blended")
     picture = picture_of(noise(34, 40))
     whole = run(runner, job, picture, "fp32")
     tiled = run(runner, with_small_tiles(job), picture, "fp32")
