@@ -6,6 +6,7 @@ import atexit
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from sr_demo.errors import StorageError
@@ -23,8 +24,9 @@ class Store:
 
     def new(self) -> Path:
         """An empty folder with a name that cannot be guessed. Raises StorageError when the disk is full."""
-        self._sweep()
         try:
+            self.folder.mkdir(mode=0o700, exist_ok=True)  # a cleaner of /tmp may have taken it
+            self._sweep()
             return Path(tempfile.mkdtemp(dir=self.folder))
         except OSError as exc:
             raise StorageError("The server's disk is full or cannot be written. Please try again later.") from exc
@@ -32,5 +34,6 @@ class Store:
     def _sweep(self) -> None:
         oldest = time.time() - self._kept_seconds
         for folder in self.folder.iterdir():
-            if folder.stat().st_mtime < oldest:
-                shutil.rmtree(folder, ignore_errors=True)
+            with suppress(FileNotFoundError):  # another visitor's sweep was faster
+                if folder.stat().st_mtime < oldest:
+                    shutil.rmtree(folder, ignore_errors=True)

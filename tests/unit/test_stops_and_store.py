@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 import tempfile
 import time
@@ -83,3 +84,23 @@ def test_a_full_disk_is_a_sentence(store: Store, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(tempfile, "mkdtemp", full)
     with pytest.raises(StorageError, match="disk is full or cannot be written"):
         store.new()
+
+
+def test_a_folder_that_vanished_meanwhile_is_nothing_to_fail_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two visitors start at the same moment: both sweep."""
+    gone = store.new()
+    aged(gone, 1000)
+    real = Path.stat
+
+    def vanishing(self: Path, **how: bool) -> os.stat_result:
+        if self == gone:
+            shutil.rmtree(gone, ignore_errors=True)
+        return real(self, **how)
+
+    monkeypatch.setattr(Path, "stat", vanishing)
+    assert store.new().exists()
+
+
+def test_a_cleaned_away_folder_comes_back(store: Store) -> None:
+    shutil.rmtree(store.folder)
+    assert store.new().is_dir()
