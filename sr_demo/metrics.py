@@ -1,4 +1,4 @@
-"""PSNR, SSIM and agreement with the input, each with its convention in its name.
+"""PSNR, SSIM, agreement with the input and NIQE, each with its convention in its name.
 
 Conventions of the published tables: BT.601 luma (Y), after rounding to 8 bit, a border of `scale` pixels cut off,
 float64. Legend: H, W = height and width in pixels; every picture is (H, W, 3) float32 RGB in [0, 1].
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, quantise
+from sr_demo.niqe import niqe
 from sr_demo.resize import resize
 
 _LUMA = np.array([65.481, 128.553, 24.966]) / 255.0
@@ -54,29 +55,37 @@ LR_CONSISTENCY = Column(
     "The result is shrunk again and compared with what went in (PSNR-RGB, bicubic): "
     "low values mean that the method changed or invented something the input does not say.", 2,
 )  # fmt: skip
-COLUMNS: tuple[Column, ...] = (PSNR_Y, SSIM_Y, PSNR_RGB, LR_CONSISTENCY)
+NIQE = Column(
+    "niqe", "NIQE (own fit)", "",
+    "How far the local statistics are from those of clean photos, without looking at any truth (fitted on our photos, so "
+    "not comparable with published values): lower looks more natural to this measure; can be fooled.", 2,
+    higher_is_better=False,
+)  # fmt: skip
+COLUMNS: tuple[Column, ...] = (PSNR_Y, SSIM_Y, PSNR_RGB, LR_CONSISTENCY, NIQE)
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What could be measured for one result; None where there is no truth to compare with."""
+    """What could be measured for one result; None where there is no truth to compare with, or (NIQE) too little picture."""
 
     psnr_y: float | None = None
     ssim_y: float | None = None
     psnr_rgb: float | None = None
     lr_consistency: float | None = None
+    niqe: float | None = None
 
 
 def score(result: Image, lr: Image, truth: Image | None, scale: int) -> Scores:
     """All columns for one result. `truth` (if any) has the size of `result`; `lr` is what the approach was given."""
-    agreement = lr_consistency(result, lr)
+    agreement, naturalness = lr_consistency(result, lr), niqe(result).value
     if truth is None:
-        return Scores(lr_consistency=agreement)
+        return Scores(lr_consistency=agreement, niqe=naturalness)
     return Scores(
         psnr_y=psnr_y(result, truth, scale),
         ssim_y=ssim_y(result, truth, scale),
         psnr_rgb=psnr_rgb(result, truth, scale),
         lr_consistency=agreement,
+        niqe=naturalness,
     )
 
 

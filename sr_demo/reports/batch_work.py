@@ -21,7 +21,7 @@ from sr_demo.reports.table import record as measured
 from sr_demo.runner import Runner
 from sr_demo.storage import sha256_of
 
-_SCORES = ("psnr_y", "ssim_y", "psnr_rgb", "lr_consistency")
+_SCORES = ("psnr_y", "ssim_y", "psnr_rgb", "lr_consistency", "niqe")
 
 
 def perform_here(batch: Batch, tasks: list[Task]) -> Iterator[Record]:

@@ -116,6 +116,9 @@ def _row(job: Job, results: Sequence[Result]) -> dict[str, Any]:
         values = [getattr(result.scores, key) for result in results]
         return None if any(isinf(v) for v in values) else round(float(np.mean(values)), 4)
 
+    # Pictures too small or too flat for NIQE are left out of its mean.
+    natural = [result.scores.niqe for result in results if result.scores.niqe is not None]
+
     return {
         "approach": job.approach.id,
         "checkpoint": job.checkpoint.name,
@@ -124,6 +127,7 @@ def _row(job: Job, results: Sequence[Result]) -> dict[str, Any]:
         "ssim_y": mean("ssim_y"),
         "psnr_rgb": mean("psnr_rgb"),
         "lr_consistency": mean("lr_consistency"),
+        "niqe": round(float(np.mean(natural)), 4) if natural else None,
         "seconds_per_image": round(float(np.median([r.seconds for r in results])), 4),
         "peak_memory_mb": round(max(r.peak_memory_mb for r in results), 1),
         "precision": results[0].precision,

@@ -23,8 +23,8 @@ from tests.conftest import noise, picture_of
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = [
-    "approach", "checkpoint", "images", "psnr_y", "ssim_y", "psnr_rgb", "lr_consistency", "seconds_per_image",
-    "peak_memory_mb", "precision", "tile", "halo",
+    "approach", "checkpoint", "images", "psnr_y", "ssim_y", "psnr_rgb", "lr_consistency", "niqe",
+    "seconds_per_image", "peak_memory_mb", "precision", "tile", "halo",
 ]  # fmt: skip
 
 
