@@ -53,6 +53,7 @@ def write_card(
         "licence": LICENCE,
         "data": data,
         "recipe": {"name": recipe.name, "degradation": recipe.degradation, "phases": _phases(recipe)},
+        "began_as": trainer.began_as,
         "done": round(done, 3),
         "losses": sorted({name for phase in begun(recipe.phases, done) for name, _ in phase.losses}),
         "features": trainer.objective.features,
@@ -83,9 +84,12 @@ def _phases(recipe: Recipe) -> list[dict[str, Any]]:
     ]
 
 
-def _curves(curves: dict[str, list[float]]) -> dict[str, list[float]]:
-    digits = {"iteration": 0, "loss": 6, "psnr_y": 3, "ssim_y": 5}
-    return {key: [int(v) if places == 0 else round(v, places) for v in curves[key]] for key, places in digits.items()}
+def _curves(curves: dict[str, list[float | None]]) -> dict[str, list[float | None]]:
+    digits = {"iteration": 0, "loss": 6, "psnr_y": 3, "ssim_y": 5, "train_psnr_y": 3, "train_ssim_y": 5}
+    return {
+        key: [None if v is None else int(v) if places == 0 else round(v, places) for v in curves[key]]
+        for key, places in digits.items()
+    }
 
 
 def _scores(network: nn.Module, trainer: Trainer, recipe: Recipe, test_sets: Path | None) -> dict[str, Any]:

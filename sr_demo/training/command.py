@@ -19,7 +19,7 @@ from sr_demo.training import state as files
 from sr_demo.training.cards import write_card, write_weights
 from sr_demo.training.data import Pairs, load_folder
 from sr_demo.training.loop import CURVE, Status, Trainer, run
-from sr_demo.training.recipes import RECIPES, find
+from sr_demo.training.recipes import RECIPES, Recipe, find
 from sr_demo.training.schedule import Budget
 
 
@@ -34,6 +34,9 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, default=30.0, help="length of the whole run (default: 30)")
     parser.add_argument("--iterations", type=int, help="length of the whole run in iterations, instead of --minutes")
     parser.add_argument("--resume", action="store_true", help="go on from the saved state")
+    parser.add_argument(
+        "--start", type=Path, help="begin with the state of another recipe's run, if both have the same network"
+    )
     parser.add_argument("--state", type=Path, help="where the state is saved (default: beside --out, .state.pt)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
     parser.add_argument("--seed", type=int, default=0)
@@ -62,8 +65,10 @@ def _train(args: argparse.Namespace) -> int:
     state_file = args.state or args.out.with_suffix(".state.pt")
     budget = Budget(iterations=args.iterations) if args.iterations else Budget(seconds=args.minutes * 60)
     values = files.load(state_file, recipe.name) if args.resume or args.snapshot else None
+    if values is None and args.start:
+        values = files.load(args.start)
     pairs, validation = _pictures(args, recipe.scale, max(phase.patch for phase in recipe.phases))
-    trainer = Trainer(recipe, pairs, validation, device, args.seed)
+    trainer = make_trainer(recipe, pairs, validation, device, args.seed)
     if values is not None:
         trainer.restore(values)
     if not args.snapshot:
@@ -88,12 +93,16 @@ def _pictures(args: argparse.Namespace, scale: int, patch: int) -> tuple[Pairs, 
     kept, held = [i for i in range(len(pairs.hr)) if i % 10], list(range(0, len(pairs.hr), 10))
     if not kept:
         raise BadInput("One picture is not enough: training needs at least two, or a folder given with --val.")
-    return _some(pairs, kept), _some(pairs, held)
+    return pairs.some(kept), pairs.some(held)
 
 
-def _some(pairs: Pairs, which: list[int]) -> Pairs:
-    names, hr, lr = (tuple(values[i] for i in which) for values in (pairs.names, pairs.hr, pairs.lr))
-    return Pairs(names, hr, lr, pairs.skipped)  # type: ignore[arg-type]
+def make_trainer(recipe: Recipe, pairs: Pairs, validation: Pairs, device: torch.device, seed: int) -> Trainer:
+    """The loop that fits the recipe: on pairs, or on two heaps of pictures that were never paired."""
+    if recipe.degradation != "unknown":
+        return Trainer(recipe, pairs, validation, device, seed)
+    from sr_demo.training.cycle import CycleTrainer
+
+    return CycleTrainer(recipe, pairs, validation, device, seed)
 
 
 def choose_device(name: str) -> torch.device:

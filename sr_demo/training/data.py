@@ -6,8 +6,8 @@ the network their borders. Legend: N = batch, p = side of the LR patch, s = scal
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,11 @@ class Pairs:
     lr: tuple[Picture, ...]
     skipped: tuple[str, ...]
     """One sentence for each file that could not be used."""
+
+    def some(self, which: Sequence[int]) -> Pairs:
+        """The pairs at these places."""
+        names, hr, lr = (tuple(values[i] for i in which) for values in (self.names, self.hr, self.lr))
+        return replace(self, names=names, hr=hr, lr=lr)
 
 
 def load_folder(folder: Path, scale: int, smallest: int, report: Callable[[str], None] = print) -> Pairs:

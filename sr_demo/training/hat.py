@@ -36,7 +36,7 @@ _CONV_SCALE = 0.01
 def build_hat(settings: dict[str, int | float | str | list[int]]) -> nn.Module:
     """spandrel's HAT with random weights, ready to learn. Its weights are shipped by `as_shipped`."""
     network = _plain(settings)
-    for block in _blocks(network, "HAB"):
+    for block in blocks(network, "HAB"):
         block.conv_scale = 1.0  # type: ignore[assignment]
     start_from_interpolation(network)
     return keep_precision(network)
@@ -89,9 +89,9 @@ def start_from_interpolation(network: nn.Module) -> None:
 
 def keep_precision(network: nn.Module) -> nn.Module:
     """Replace both attentions' forward by one that never leaves the precision of its input. Same weights, same result."""
-    for module in _blocks(network, "WindowAttention"):
+    for module in blocks(network, "WindowAttention"):
         module.forward = MethodType(_window_attention, module)
-    for module in _blocks(network, "OCAB"):
+    for module in blocks(network, "OCAB"):
         module.forward = MethodType(_overlapping_attention, module)
     return network
 
@@ -106,7 +106,8 @@ def _plain(settings: dict[str, int | float | str | list[int]]) -> nn.Module:
         return HAT(**values, conv_scale=_CONV_SCALE, drop_path_rate=0.0)  # type: ignore[arg-type]
 
 
-def _blocks(network: nn.Module, kind: str) -> list[nn.Module]:
+def blocks(network: nn.Module, kind: str) -> list[nn.Module]:
+    """The modules of `network` whose class is called `kind`."""
     return [module for module in network.modules() if type(module).__name__ == kind]
 
 
@@ -129,7 +130,7 @@ def _quadratic() -> Tensor:
     return torch.stack([torch.outer(v, h) for v in phases for h in phases])
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, mask: Tensor | None) -> Tensor:
+def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, mask: Tensor | None) -> Tensor:
     """softmax(q k' + bias + mask) v. q, k, v: (B, heads, n, d), q scaled; bias (heads, nq, nk); mask (w, nq, nk)."""
     scores = q @ k.transpose(-2, -1)
     bias = bias.to(scores.dtype)
@@ -141,7 +142,8 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, mask: Tensor | None) 
     return scores.softmax(-1) @ v
 
 
-def _bias(table: Tensor, index: Tensor) -> Tensor:
+def position_bias(table: Tensor, index: Tensor) -> Tensor:
+    """(entries, heads) looked up at (nq, nk) places -> (heads, nq, nk)."""
     return table[index.reshape(-1)].view(*index.shape, -1).permute(2, 0, 1)
 
 
@@ -149,8 +151,8 @@ def _window_attention(self: nn.Module, x: Tensor, rpi: Tensor, mask: Tensor | No
     parts, heads = dict(self.named_children()), int(self.num_heads)  # type: ignore[arg-type]
     windows, n, c = x.shape
     q, k, v = parts["qkv"](x).reshape(windows, n, 3, heads, c // heads).permute(2, 0, 3, 1, 4)
-    bias = _bias(self.relative_position_bias_table, rpi)  # type: ignore[arg-type]
-    out = _attend(q * float(self.scale), k, v, bias, mask)  # type: ignore[arg-type]
+    bias = position_bias(self.relative_position_bias_table, rpi)  # type: ignore[arg-type]
+    out = attend(q * float(self.scale), k, v, bias, mask)  # type: ignore[arg-type]
     return parts["proj"](out.transpose(1, 2).reshape(windows, n, c))
 
 
@@ -164,8 +166,8 @@ def _overlapping_attention(self: nn.Module, x: Tensor, x_size: tuple[int, int], 
     kv = F.pad(qkv[..., c:], (0, 0, pad, pad, pad, pad)).unfold(1, large, side).unfold(2, large, side)
     kv = kv.reshape(b, rows, columns, 2, heads, d, large * large).permute(3, 0, 1, 2, 4, 6, 5)
     k, v = kv.reshape(2, -1, heads, large * large, d)
-    bias = _bias(self.relative_position_bias_table, rpi)  # type: ignore[arg-type]
-    out = _attend(q.reshape(-1, heads, side * side, d) * float(self.scale), k, v, bias, None)  # type: ignore[arg-type]
+    bias = position_bias(self.relative_position_bias_table, rpi)  # type: ignore[arg-type]
+    out = attend(q.reshape(-1, heads, side * side, d) * float(self.scale), k, v, bias, None)  # type: ignore[arg-type]
     out = out.reshape(b, rows, columns, heads, side, side, d).permute(0, 1, 4, 2, 5, 3, 6)
     x = parts["proj"](out.reshape(b, height * width, c)) + x
     return x + parts["mlp"](parts["norm2"](x))

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sr_demo.errors import BadInput
 from sr_demo.torch_runtime import cpu_gains_from_bf16
 from sr_demo.training import state as files
 from sr_demo.training.average import Average
@@ -26,7 +27,8 @@ from sr_demo.training.recipes import Recipe
 from sr_demo.training.schedule import Budget, Phase, learning_rate, phase_at
 from sr_demo.training.validate import Validation
 
-CURVE = ("iteration", "seconds", "rate", "loss", "psnr_y", "ssim_y")
+CURVE = ("iteration", "seconds", "rate", "loss", "psnr_y", "ssim_y", "train_psnr_y", "train_ssim_y")
+"""What is noted at each validation; the last two on as many pictures of the training set."""
 POINTS = 40
 """How often a whole run is validated."""
 SAVE_EVERY = 60.0
@@ -60,8 +62,11 @@ class Trainer:
         self.objective = Objective(recipe.phases).to(device)
         self.critic = Critic(device) if self.objective.needs_critic else None
         self.validation = Validation(recipe, validation, device, self.reduced)
+        self._seen = Validation(recipe, pairs.some(range(min(len(validation.hr), len(pairs.hr)))), device, self.reduced)
         self.iteration, self.seconds = 0, 0.0
-        self.curves: dict[str, list[float]] = {key: [] for key in CURVE}
+        self.began_as = recipe.name
+        """The recipe whose run this one began with."""
+        self.curves: dict[str, list[float | None]] = {key: [] for key in CURVE}
         self._losses: list[float] = []
 
     def step(self, fraction: float) -> float:
@@ -82,16 +87,13 @@ class Trainer:
         if adversarial and self.critic is not None:
             self.critic.learn(sr.detach(), hr, rate, self.reduced)
         self.average.update(self.network)
-        self.iteration += 1
-        value = float(loss.detach())
-        self._losses.append(value)
-        return value
+        return self._noted(loss)
 
     def validate(self, rate: float) -> float:
         """Score the moving average, add a point to every curve; returns PSNR-Y."""
         psnr, ssim = self.validation.score(self.average.network)
         mean = float(np.mean(self._losses)) if self._losses else 0.0
-        values = (self.iteration, self.seconds, rate, mean, psnr, ssim)
+        values = (self.iteration, self.seconds, rate, mean, psnr, ssim, *self._seen.score(self.average.network))
         for key, value in zip(CURVE, values, strict=True):
             self.curves[key].append(value)
         self._losses = []
@@ -101,6 +103,7 @@ class Trainer:
         """Everything that decides how the run goes on."""
         return {
             "recipe": self.recipe.name,
+            "began_as": self.began_as,
             "network": self.network.state_dict(),
             "average": self.average.network.state_dict(),
             "updates": self.average.updates,
@@ -114,8 +117,16 @@ class Trainer:
         }
 
     def restore(self, values: dict[str, Any]) -> None:
-        """Go on from what `state` returned."""
-        self.network.load_state_dict(values["network"])
+        """Go on from what `state` returned, here or in a run of another recipe with the same network.
+
+        Raises BadInput when the network there is another.
+        """
+        try:
+            self.network.load_state_dict(values["network"])
+        except RuntimeError as problem:
+            raise BadInput(
+                f"The state of recipe {values['recipe']!r} holds another network than this one."
+            ) from problem
         self.average.network.load_state_dict(values["average"])
         self.average.updates = values["updates"]
         self.optimiser.load_state_dict(values["optimiser"])
@@ -123,16 +134,25 @@ class Trainer:
             self.critic.restore(values["critic"])
         files.restore_randomness(values["randomness"], self.rng, self.noise)
         self.iteration, self.seconds = values["iteration"], values["seconds"]
-        self.curves, self._losses = values["curves"], values["losses"]
+        self.began_as = values.get("began_as", values["recipe"])
+        points = len(values["curves"]["iteration"])
+        self.curves = {key: values["curves"].get(key, [None] * points) for key in CURVE}
+        self._losses = values["losses"]
 
     def _batch(self, phase: Phase) -> tuple[Tensor, Tensor]:
         small, large = sample(self.pairs, phase.batch, phase.patch, self.recipe.scale, self.rng)
-        hr = _batch_tensor(large, self.device)
-        if self.recipe.degradation == "bicubic":
-            return _batch_tensor(small, self.device), hr
+        hr = batch_tensor(large, self.device)
+        if self.recipe.degradation != "high-order":
+            return batch_tensor(small, self.device), hr
         from sr_demo.training.degradation import degrade
 
         return degrade(hr, self.recipe.scale, self.rng, self.noise).to(memory_format=torch.channels_last), hr
+
+    def _noted(self, loss: Tensor) -> float:
+        """Count one iteration; its loss as a number."""
+        self.iteration += 1
+        self._losses.append(float(loss.detach()))
+        return self._losses[-1]
 
     def _judge(self, sr: Tensor) -> Tensor:
         assert self.critic is not None
@@ -151,7 +171,7 @@ def run(trainer: Trainer, budget: Budget, state_file: Path, report: Callable[[St
     Time spent validating and saving does not count towards a budget in seconds: the card's seconds are training.
     """
     saved = time.monotonic()
-    psnr: float | None = trainer.curves["psnr_y"][-1] if trainer.curves["psnr_y"] else None
+    psnr = trainer.curves["psnr_y"][-1] if trainer.curves["psnr_y"] else None
     try:
         while (fraction := budget.fraction(trainer.iteration, trainer.seconds)) < 1.0:
             start = time.monotonic()
@@ -169,6 +189,6 @@ def run(trainer: Trainer, budget: Budget, state_file: Path, report: Callable[[St
         files.save(state_file, trainer.state())
 
 
-def _batch_tensor(batch: np.ndarray[Any, np.dtype[np.uint8]], device: torch.device) -> Tensor:
+def batch_tensor(batch: np.ndarray[Any, np.dtype[np.uint8]], device: torch.device) -> Tensor:
     """(N, H, W, 3) uint8 -> (N, 3, H, W) float32 in [0, 1], channels last."""
     return torch.from_numpy(batch).to(device).permute(0, 3, 1, 2).float() / 255.0

@@ -33,8 +33,13 @@ class Objective(nn.Module):
     def _one(self, name: str, sr: Tensor, hr: Tensor, judged: Tensor | None) -> Tensor:
         if name == "gan":
             assert judged is not None, "a phase with gan needs the critic's opinion"
-            return nn.functional.softplus(-judged).mean()
+            return opinion(judged)
         if name == "perceptual":
             assert self.perceptual is not None
             return self.perceptual(sr, hr)
         return PIXEL[name](sr, hr)
+
+
+def opinion(judged: Tensor) -> Tensor:
+    """How far a critic is from calling pictures real, from its logits: the non-saturating loss (Goodfellow et al. 2014)."""
+    return nn.functional.softplus(-judged).mean()

@@ -12,8 +12,11 @@ from torch import nn
 
 from sr_demo.errors import BadInput
 from sr_demo.networks.edsr import EDSR
+from sr_demo.networks.espcn import ESPCN
 from sr_demo.networks.rdn import RDN
-from sr_demo.training import hat
+from sr_demo.networks.rrdn import RRDN
+from sr_demo.networks.srresnet import SRResNet
+from sr_demo.training import drct, hat
 from sr_demo.training.schedule import Phase
 
 Settings = dict[str, int | float | str | list[int]]
@@ -44,7 +47,8 @@ class Recipe:
     build: Callable[[], nn.Module]
     """A freshly initialised network: (N, 3, h, w) in [0, 1] -> (N, 3, scale*h, scale*w)."""
     phases: tuple[Phase, ...]
-    degradation: Literal["bicubic", "high-order"] = "bicubic"
+    degradation: Literal["bicubic", "high-order", "unknown"] = "bicubic"
+    """What made the small pictures. With "unknown" they are unpaired: two networks learn from each other's results."""
     scale: int = 4
     decay: float = 0.999
     """Of the moving average that is validated and shipped."""
@@ -54,14 +58,6 @@ class Recipe:
     """Largest norm of the gradient."""
     ship: Callable[[nn.Module], nn.Module] = _as_it_is
     """From the trained network to the one whose weights are written; what loads them is of that class."""
-
-
-def _rdn() -> nn.Module:
-    return RDN(blocks=5, convolutions=3, growth=64, features=64, scale=4)
-
-
-def _edsr() -> nn.Module:
-    return EDSR(blocks=16, features=64, scale=4)
 
 
 def _compact() -> nn.Module:
@@ -79,31 +75,102 @@ def _compact() -> nn.Module:
     return network
 
 
+_RDN: Settings = {"blocks": 5, "convolutions": 3, "growth": 64, "features": 64, "scale": 4}
+_EDSR: Settings = {"blocks": 16, "features": 64, "scale": 4}
+_BASELINE: Settings = {"blocks": 16, "features": 64, "scale": 4, "residual": False}
+_RRDN: Settings = {"blocks": 4, "convolutions": 4, "growth": 24, "features": 48, "scale": 4}
+_ESPCN: Settings = {"features": [64, 32], "scale": 4}
+_ENHANCED: Settings = {"blocks": 20, "features": 64, "scale": 4, "residual": True}
+
 _L1 = (("l1", 1.0),)
 _MSE = (("mse", 1.0),)
+_SSIM = (("ssim", 1.0), ("l1", 0.2))
+_CYCLE = (("cycle", 1.0), ("identity", 0.5))
+_ADVERSARIAL = (("l1", 1.0), ("perceptual", 0.1), ("gan", 0.005), ("grid", 0.5))
+
+
+def _rdn_phases(last: tuple[tuple[str, float], ...]) -> tuple[Phase, ...]:
+    """The same start for both, so that only the last quarter tells them apart."""
+    return (
+        Phase(0.45, _L1, (8e-4, 6e-4), patch=32, batch=16),
+        Phase(0.30, _L1, (6e-4, 2e-4), patch=48, batch=16),
+        Phase(0.25, last, (2e-4, 1e-6), patch=48, batch=16),
+    )
+
 
 RECIPES: tuple[Recipe, ...] = (
     Recipe(
         name="rdn-mse",
         stem="rdn-mse-x4",
         summary="Residual dense network, L1 and at the end MSE: the highest PSNR.",
-        architecture=Architecture("RDN", {"blocks": 5, "convolutions": 3, "growth": 64, "features": 64, "scale": 4}),
-        build=_rdn,
-        phases=(
-            Phase(0.45, _L1, (8e-4, 6e-4), patch=32, batch=16),
-            Phase(0.40, _L1, (6e-4, 1e-4), patch=48, batch=16),
-            Phase(0.15, _MSE, (1e-4, 1e-6), patch=48, batch=16),
-        ),
+        architecture=Architecture("RDN", _RDN),
+        build=partial(RDN, **_RDN),  # type: ignore[arg-type]
+        phases=_rdn_phases(_MSE),
+    ),
+    Recipe(
+        name="rdn-ssim",
+        stem="rdn-ssim-x4",
+        summary="The same network, L1 and at the end SSIM: structure before brightness.",
+        architecture=Architecture("RDN", _RDN),
+        build=partial(RDN, **_RDN),  # type: ignore[arg-type]
+        phases=_rdn_phases(_SSIM),
     ),
     Recipe(
         name="edsr",
         stem="edsr-x4",
         summary="EDSR-direct: plain residual blocks at the small size, L1.",
-        architecture=Architecture("EDSR", {"blocks": 16, "features": 64, "scale": 4}),
-        build=_edsr,
+        architecture=Architecture("EDSR", _EDSR),
+        build=partial(EDSR, **_EDSR),  # type: ignore[arg-type]
         phases=(
             Phase(0.45, _L1, (8e-4, 6e-4), patch=32, batch=16),
             Phase(0.55, _L1, (6e-4, 1e-6), patch=48, batch=16),
+        ),
+    ),
+    Recipe(
+        name="srresnet-baseline",
+        stem="srresnet-baseline-x4",
+        summary="A plain residual network that draws the whole picture itself, L1: the honest baseline.",
+        architecture=Architecture("SRResNet", _BASELINE),
+        build=partial(SRResNet, **_BASELINE),  # type: ignore[arg-type]
+        phases=(Phase(1.0, _L1, (6e-4, 1e-6), patch=32, batch=16),),
+    ),
+    Recipe(
+        name="srresnet-enhanced",
+        stem="srresnet-enhanced-x4",
+        summary="Deeper, and only what bicubic lacks; L1, then L1 with a perceptual loss.",
+        architecture=Architecture("SRResNet", _ENHANCED),
+        build=partial(SRResNet, **_ENHANCED),  # type: ignore[arg-type]
+        phases=(
+            Phase(0.60, _L1, (8e-4, 4e-4), patch=32, batch=16),
+            Phase(0.40, (("l1", 1.0), ("perceptual", 0.02)), (4e-4, 1e-6), patch=32, batch=16),
+        ),
+    ),
+    Recipe(
+        name="espcn",
+        stem="espcn-x4",
+        summary="Three convolutions: what almost no computing can do, L1.",
+        architecture=Architecture("ESPCN", _ESPCN),
+        build=partial(ESPCN, **_ESPCN),  # type: ignore[arg-type]
+        phases=(Phase(1.0, _L1, (2e-3, 1e-6), patch=32, batch=16),),
+        clip=5.0,
+    ),
+    Recipe(
+        name="rrdn",
+        stem="rrdn-x4",
+        summary="Residual-in-residual dense blocks, L1.",
+        architecture=Architecture("RRDN", _RRDN),
+        build=partial(RRDN, **_RRDN),  # type: ignore[arg-type]
+        phases=(Phase(1.0, _L1, (8e-4, 1e-6), patch=32, batch=16),),
+    ),
+    Recipe(
+        name="srgan",
+        stem="srgan-x4",
+        summary="The enhanced residual network, L1 first, then against a critic with a perceptual loss.",
+        architecture=Architecture("SRResNet", _ENHANCED),
+        build=partial(SRResNet, **_ENHANCED),  # type: ignore[arg-type]
+        phases=(
+            Phase(0.50, _L1, (8e-4, 4e-4), patch=32, batch=16),
+            Phase(0.50, _ADVERSARIAL, (2e-4, 2e-5), patch=32, batch=12),
         ),
     ),
     Recipe(
@@ -119,6 +186,18 @@ RECIPES: tuple[Recipe, ...] = (
         ship=partial(hat.as_shipped, settings=hat.SETTINGS),
     ),
     Recipe(
+        name="drct",
+        stem="drct-tiny-x4",
+        summary="A small transformer with densely connected groups, L1.",
+        architecture=Architecture("DRCT", drct.SETTINGS),
+        build=partial(drct.build_drct, drct.SETTINGS),
+        phases=(
+            Phase(0.60, _L1, (4e-4, 3e-4), patch=32, batch=8),
+            Phase(0.40, _L1, (3e-4, 1e-6), patch=32, batch=16),
+        ),
+        ship=partial(drct.as_shipped, settings=drct.SETTINGS),
+    ),
+    Recipe(
         name="real-esrgan",
         stem="real-esrgan-compact-x4",
         summary="A plain fast network taught on blurred, noisy, compressed pictures; L1 first, then adversarial.",
@@ -126,9 +205,21 @@ RECIPES: tuple[Recipe, ...] = (
         build=_compact,
         phases=(
             Phase(0.60, _L1, (6e-4, 2e-4), patch=32, batch=16),
-            Phase(0.40, (("l1", 1.0), ("perceptual", 0.05), ("gan", 0.02)), (2e-4, 5e-5), patch=32, batch=12),
+            Phase(0.40, _ADVERSARIAL, (2e-4, 2e-5), patch=32, batch=12),
         ),
         degradation="high-order",
+    ),
+    Recipe(
+        name="cyclegan",
+        stem="cyclegan-x4",
+        summary="Two networks that undo each other, from unpaired pictures: clean ones, and ones with an unknown damage.",
+        architecture=Architecture("SRResNet", _ENHANCED),
+        build=partial(SRResNet, **_ENHANCED),  # type: ignore[arg-type]
+        phases=(
+            Phase(0.20, _CYCLE, (4e-4, 4e-4), patch=32, batch=8),
+            Phase(0.80, (*_CYCLE, ("gan", 0.005), ("grid", 0.5)), (3e-4, 1e-5), patch=32, batch=8),
+        ),
+        degradation="unknown",
     ),
 )
 

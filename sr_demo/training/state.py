@@ -37,15 +37,15 @@ def save(path: Path, values: dict[str, Any]) -> None:
     write_atomically(path, lambda target: torch.save(values, target))
 
 
-def load(path: Path, recipe: str) -> dict[str, Any]:
-    """Read a run's state. Raises BadInput when it is unreadable or belongs to another recipe."""
+def load(path: Path, recipe: str | None = None) -> dict[str, Any]:
+    """Read a run's state. Raises BadInput when it is unreadable or belongs to another recipe than the one named."""
     try:
         values = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise BadInput(f"There is nothing to resume: {path} does not exist.") from None
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as problem:
         raise BadInput(f"{path} is not a training state that can be resumed.") from problem
-    if values.get("recipe") != recipe:
+    if recipe is not None and values.get("recipe") != recipe:
         raise BadInput(f"{path} is the state of recipe {values.get('recipe')!r}, not of {recipe!r}.")
     return values
 

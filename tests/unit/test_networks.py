@@ -3,8 +3,12 @@
 import pytest
 import torch
 
+from sr_demo.networks import own
 from sr_demo.networks.edsr import EDSR
+from sr_demo.networks.espcn import ESPCN
 from sr_demo.networks.rdn import RDN, ResidualDenseBlock
+from sr_demo.networks.rrdn import RRDB, RRDN
+from sr_demo.networks.srresnet import SRResNet
 
 
 @pytest.mark.parametrize("network", [RDN(2, 3, 8, 12, 4), RDN(1, 2, 4, 4, 2), EDSR(2, 8, 4), EDSR(1, 4, 3)])
@@ -47,3 +51,41 @@ def test_a_block_that_has_learnt_nothing_passes_its_input_on():
     picture = torch.rand(1, 4, 5, 5)
     with torch.no_grad():
         torch.testing.assert_close(block(picture), picture)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [ESPCN([8, 4], 4), RRDN(1, 2, 4, 4, 4), SRResNet(1, 4, 4, residual=False), SRResNet(1, 4, 2, residual=True)],
+    ids=["espcn", "rrdn", "baseline", "enhanced"],
+)
+def test_more_networks_enlarge_by_their_scale(network):
+    with torch.no_grad():
+        assert network(torch.rand(2, 3, 5, 9)).shape == (2, 3, 5 * network.scale, 9 * network.scale)
+
+
+def test_enhanced_draws_on_bicubic_and_baseline_does_not():
+    picture = torch.rand(1, 3, 6, 7)
+    bicubic = torch.nn.functional.interpolate(picture, scale_factor=4, mode="bicubic", align_corners=False)
+    for residual, expected in ((True, bicubic), (False, torch.zeros_like(bicubic))):
+        network = SRResNet(1, 4, 4, residual=residual)
+        for parameter in network.tail.parameters():
+            torch.nn.init.zeros_(parameter)
+        with torch.no_grad():
+            torch.testing.assert_close(network(picture), expected)
+
+
+def test_rrdn_scales_what_its_blocks_add():
+    block = RRDB(features=4, growth=2, convolutions=2)
+    for dense in block.dense:
+        torch.nn.init.zeros_(dense.fusion.weight)
+        torch.nn.init.constant_(dense.fusion.bias, 1.0)
+    picture = torch.rand(1, 4, 5, 5)
+    with torch.no_grad():  # three dense blocks add 0.2 each; the sum of picture and 0.6 is scaled by 0.2
+        torch.testing.assert_close(block(picture), picture + 0.2 * (picture + 0.6))
+
+
+def test_cards_name_networks_that_can_be_built():
+    network = own.build(
+        {"name": "RRDN", "settings": {"blocks": 1, "convolutions": 1, "growth": 2, "features": 2, "scale": 4}}
+    )
+    assert isinstance(network, RRDN)

@@ -1,6 +1,7 @@
 """Every recipe learns at tiny size, and a run that was killed ends where an uninterrupted one does."""
 
 import argparse
+import copy
 import csv
 import hashlib
 import json
@@ -15,19 +16,26 @@ import torch
 from PIL import Image
 
 from sr_demo.errors import BadInput
+from sr_demo.metrics import ssim_y
 from sr_demo.networks.edsr import EDSR
+from sr_demo.networks.espcn import ESPCN
 from sr_demo.networks.rdn import RDN
+from sr_demo.networks.rrdn import RRDN
+from sr_demo.networks.srresnet import SRResNet
 from sr_demo.torch_runtime import load_safetensors
-from sr_demo.training import command, hat, loop, state
+from sr_demo.training import command, drct, hat, loop, losses, state
 from sr_demo.training.average import Average
+from sr_demo.training.cycle import CycleTrainer
 from sr_demo.training.data import load_folder
 from sr_demo.training.discriminator import UNetDiscriminator
-from sr_demo.training.loop import CURVE, Trainer, run
+from sr_demo.training.loop import CURVE, Trainer, batch_tensor, run
 from sr_demo.training.recipes import RECIPES, find
 from sr_demo.training.schedule import Budget, Phase, begun, learning_rate, phase_at
+from sr_demo.training.unknown import unknown_track
 
 CPU = torch.device("cpu")
 TINY_HAT = hat.SETTINGS | {"embed_dim": 16, "depths": [2], "num_heads": [2], "squeeze_factor": 4, "num_feat": 8}
+TINY_DRCT = drct.SETTINGS | {"embed_dim": 16, "depths": [6], "num_heads": [2], "gc": 4, "img_size": 16}
 
 
 def _tiny_compact():
@@ -41,7 +49,12 @@ BUILDERS = {
     "EDSR": lambda: EDSR(2, 8, 4),
     "HAT": partial(hat.build_hat, TINY_HAT),
     "Compact": _tiny_compact,
+    "ESPCN": lambda: ESPCN([8, 8], 4),
+    "RRDN": lambda: RRDN(1, 2, 8, 8, 4),
+    "SRResNet": lambda: SRResNet(2, 8, 4, residual=True),
+    "DRCT": partial(drct.build_drct, TINY_DRCT),
 }
+SHIPS = {"HAT": partial(hat.as_shipped, settings=TINY_HAT), "DRCT": partial(drct.as_shipped, settings=TINY_DRCT)}
 
 
 def tiny(recipe):
@@ -49,7 +62,7 @@ def tiny(recipe):
     phases = tuple(replace(p, patch=16, batch=2, rate=(3e-3, 1e-3)) for p in recipe.phases)
     name = recipe.architecture.name
     small = replace(recipe, phases=phases, build=BUILDERS[name], warm_up=0.0)
-    return replace(small, ship=partial(hat.as_shipped, settings=TINY_HAT)) if name == "HAT" else small
+    return replace(small, ship=SHIPS[name]) if name in SHIPS else small
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +91,7 @@ def pairs(photos):
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 def test_the_error_on_the_same_pictures_falls(recipe, pairs):
     """Measured on fixed LR pictures: the loss of a batch depends on how badly that batch was degraded."""
-    trainer = Trainer(tiny(recipe), pairs, pairs, CPU)
+    trainer = command.make_trainer(tiny(recipe), pairs, pairs, CPU, 0)
     before, _ = trainer.validation.score(trainer.network)
     for _ in range(20):
         trainer.step(0.0)
@@ -88,7 +101,7 @@ def test_the_error_on_the_same_pictures_falls(recipe, pairs):
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 def test_the_last_phase_runs_and_everything_stays_finite(recipe, pairs):
-    trainer = Trainer(tiny(recipe), pairs, pairs, CPU)
+    trainer = command.make_trainer(tiny(recipe), pairs, pairs, CPU, 0)
     assert all(np.isfinite(trainer.step(0.99)) for _ in range(3))
     assert all(p.isfinite().all() for p in trainer.average.network.parameters())
 
@@ -291,3 +304,89 @@ def test_the_gradient_reaches_the_first_layer_of_the_real_network(recipe):
     convs = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)]
     size = [float(conv.weight.grad.abs().mean()) for conv in (convs[0], convs[-1])]
     assert size[0] > 1e-3 * size[1]
+
+
+def test_ssim_loss_agrees_with_the_metric():
+    """On pictures whose values are whole steps of 8 bit, without the border that the metric cuts."""
+    rng = np.random.default_rng(0)
+    a = Image.fromarray(rng.integers(0, 255, (16, 16, 3), dtype=np.uint8)).resize((48, 40), Image.Resampling.BICUBIC)
+    hr = np.asarray(a)
+    sr = np.clip(hr.astype(int) + rng.integers(-25, 25, hr.shape), 0, 255).astype(np.uint8)
+    sr, hr = (picture.astype(np.float32) / 255.0 for picture in (sr, hr))
+    tensors = [torch.from_numpy(picture).permute(2, 0, 1)[None] for picture in (sr, hr)]
+    assert 1.0 - float(losses.ssim(*tensors)) == pytest.approx(ssim_y(sr, hr, border=0), abs=1e-5)
+    assert float(losses.ssim(tensors[1], tensors[1])) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_grid_loss_sees_a_regular_pattern_and_not_its_absence():
+    torch.manual_seed(0)
+    hr = torch.rand(2, 3, 64, 64)
+    pattern = torch.zeros(64, 64)
+    pattern[::4, ::4] = 0.05
+    assert float(losses.grid(hr, hr)) == 0.0
+    assert float(losses.grid(hr + 0.05, hr)) == pytest.approx(0.0, abs=1e-6)
+    # One place of sixteen is off by 0.05: its mean is 15/16 of that away, the fifteen others 1/16.
+    assert float(losses.grid(hr + pattern, hr)) == pytest.approx(0.05 * 2 * 15 / 256, rel=1e-3)
+
+
+def test_a_run_begins_with_that_of_another_recipe_of_the_same_network(pairs, tmp_path):
+    first = Trainer(tiny(find("rdn-mse")), pairs, pairs, CPU)
+    first.step(0.0)
+    first.validate(1e-3)
+    state.save(tmp_path / "mse.pt", first.state())
+    second = Trainer(tiny(find("rdn-ssim")), pairs, pairs, CPU)
+    second.restore(state.load(tmp_path / "mse.pt"))
+    assert (second.iteration, second.began_as, second.curves) == (1, "rdn-mse", first.curves)
+    for a, b in zip(first.network.parameters(), second.network.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=0, rtol=0)
+    with pytest.raises(BadInput, match="another network"):
+        Trainer(tiny(find("edsr")), pairs, pairs, CPU).restore(state.load(tmp_path / "mse.pt"))
+
+
+def test_mse_and_ssim_take_the_same_steps_until_the_last_phase():
+    mse, ssim = find("rdn-mse"), find("rdn-ssim")
+    assert mse.phases[:-1] == ssim.phases[:-1]
+    assert {name for name, _ in mse.phases[-1].losses} == {"mse"}
+    assert "ssim" in dict(ssim.phases[-1].losses)
+
+
+def test_unknown_damage_is_the_same_for_all_and_hides_its_grain(photos):
+    pairs = load_folder(photos, 4, 16)
+    first, again, other = (unknown_track(pairs.hr, 4, seed) for seed in (7, 7, 8))
+    assert all((a == b).all() for a, b in zip(first, again, strict=True))
+    assert any((a != b).any() for a, b in zip(first, other, strict=True))
+    flat = unknown_track([np.full((256, 256, 3), level, np.uint8) for level in (20, 200)], 4, 7)
+    assert flat[0].shape == (64, 64, 3)
+    assert [abs(p.mean() - level) < 0.5 for p, level in zip(flat, (20, 200), strict=True)] == [True, True]
+    assert 1.5 * flat[0].std() < flat[1].std() < 20
+
+
+def test_the_cycle_closes(pairs):
+    """Taught on cycle and identity alone, going there and back comes closer to where it began, for both kinds."""
+    recipe = tiny(find("cyclegan"))
+    trainer = CycleTrainer(recipe, pairs, pairs, CPU)
+    trainer.damager.tail.bias.data.fill_(0.2)  # a damager that is wrong about the brightness
+
+    def error():
+        with torch.no_grad():
+            x = batch_tensor(np.stack([lr[:16, :16] for lr in trainer.pairs.lr]), CPU)
+            back = trainer.damager(trainer.network(x), torch.zeros(len(x), 1, 16, 16))
+            return float((back - x).abs().mean())
+
+    before = error()
+    for _ in range(15):
+        trainer.step(0.0)
+    assert error() < 0.7 * before
+
+
+def test_a_cycle_resumes_where_it_was_killed(pairs):
+    recipe = tiny(find("cyclegan"))
+    whole = CycleTrainer(recipe, pairs, pairs, CPU)
+    whole.step(0.5)
+    saved = copy.deepcopy(whole.state())
+    resumed = CycleTrainer(recipe, pairs, pairs, CPU, seed=3)
+    resumed.restore(saved)
+    whole.step(0.6)
+    resumed.step(0.6)
+    for a, b in zip(whole.network.parameters(), resumed.network.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=0, rtol=0)

@@ -1,0 +1,25 @@
+"""ESPCN (Shi et al., CVPR 2016, arXiv 1609.05158): three convolutions at the LR size and the first PixelShuffle.
+
+On RGB instead of luma, so that it takes and gives pictures like every other network here.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ESPCN(nn.Module):
+    """(N, 3, H, W) RGB in [0, 1] -> (N, 3, scale * H, scale * W), not clamped. features: of the first two layers, 64
+    and 32 in the paper."""
+
+    def __init__(self, features: list[int], scale: int) -> None:
+        super().__init__()
+        first, second = features
+        self.scale = scale
+        self.conv1 = nn.Conv2d(3, first, 5, padding=2)
+        self.conv2 = nn.Conv2d(first, second, 3, padding=1)
+        self.conv3 = nn.Conv2d(second, 3 * scale * scale, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pixel_shuffle(self.conv3(self.conv2(self.conv1(x).tanh()).tanh()), self.scale)

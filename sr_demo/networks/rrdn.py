@@ -1,0 +1,57 @@
+"""RRDN: residual-in-residual dense blocks (ESRGAN, Wang et al. 2018, arXiv 1809.00219), small and with one PixelShuffle.
+
+Each block is three dense blocks in a row, each dense block five convolutions that see all outputs before them; what a
+block adds is scaled by 0.2, as in the paper. Convolutions run at the LR size, on top of the bicubic enlargement.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+_RESIDUAL_SCALE = 0.2
+
+
+class DenseBlock(nn.Module):
+    """`convolutions` dense 3x3 convolutions and one that fuses them, scaled and added to the input."""
+
+    def __init__(self, features: int, growth: int, convolutions: int) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv2d(features + i * growth, growth, 3, padding=1) for i in range(convolutions))
+        self.fusion = nn.Conv2d(features + convolutions * growth, features, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        dense = x
+        for conv in self.convs:
+            dense = torch.cat((dense, F.leaky_relu(conv(dense), 0.2)), dim=1)
+        return x + _RESIDUAL_SCALE * self.fusion(dense)
+
+
+class RRDB(nn.Module):
+    """Three dense blocks, scaled and added to the input. In and out: (N, features, H, W)."""
+
+    def __init__(self, features: int, growth: int, convolutions: int) -> None:
+        super().__init__()
+        self.dense = nn.Sequential(*(DenseBlock(features, growth, convolutions) for _ in range(3)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + _RESIDUAL_SCALE * self.dense(x)
+
+
+class RRDN(nn.Module):
+    """(N, 3, H, W) RGB in [0, 1] -> (N, 3, scale * H, scale * W), not clamped. The paper's: 23 blocks of 64, growth 32."""
+
+    def __init__(self, blocks: int, convolutions: int, growth: int, features: int, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+        self.head = nn.Conv2d(3, features, 3, padding=1)
+        self.blocks = nn.Sequential(*(RRDB(features, growth, convolutions) for _ in range(blocks)))
+        self.body_end = nn.Conv2d(features, features, 3, padding=1)
+        self.tail = nn.Conv2d(features, 3 * scale * scale, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        head = self.head(x)
+        deep = head + self.body_end(self.blocks(head))
+        base = F.interpolate(x, scale_factor=self.scale, mode="bicubic", align_corners=False)
+        return base + F.pixel_shuffle(self.tail(deep), self.scale)

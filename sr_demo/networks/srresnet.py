@@ -1,0 +1,44 @@
+"""SRResNet (Ledig et al., CVPR 2017, arXiv 1609.04802) without batch normalisation, in two kinds.
+
+`residual=False` is the honest baseline: the network draws the whole picture. `residual=True` predicts what is to be
+added to the bicubic enlargement. Batch normalisation is left out because it brings artefacts and costs time (EDSR, arXiv
+1707.02921; ESRGAN, arXiv 1809.00219); the upscaling is one convolution and one PixelShuffle at the LR size.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Block(nn.Module):
+    """conv - PReLU - conv, added to the input. In and out: (N, features, H, W)."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(features, features, 3, padding=1)
+        self.act = nn.PReLU(init=0.2)
+        self.conv2 = nn.Conv2d(features, features, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv2(self.act(self.conv1(x)))
+
+
+class SRResNet(nn.Module):
+    """(N, 3, H, W) RGB in [0, 1] -> (N, 3, scale * H, scale * W), not clamped. The paper's: 16 blocks of 64."""
+
+    def __init__(self, blocks: int, features: int, scale: int, *, residual: bool) -> None:
+        super().__init__()
+        self.scale = scale
+        self.residual = residual
+        self.head = nn.Conv2d(3, features, 3, padding=1)
+        self.blocks = nn.Sequential(*(Block(features) for _ in range(blocks)))
+        self.body_end = nn.Conv2d(features, features, 3, padding=1)
+        self.tail = nn.Conv2d(features, 3 * scale * scale, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        head = self.head(x)
+        drawn = F.pixel_shuffle(self.tail(head + self.body_end(self.blocks(head))), self.scale)
+        if not self.residual:
+            return drawn
+        return F.interpolate(x, scale_factor=self.scale, mode="bicubic", align_corners=False) + drawn

@@ -1,0 +1,59 @@
+"""A small DRCT (Hsu et al., CVPRW 2024, arXiv 2404.00722) in spandrel's layout, made to learn quickly.
+
+As for HAT: the network starts as a smooth enlargement, and attention stays in the precision of its input. What is shipped
+is the plain class with the same weights.
+"""
+
+from __future__ import annotations
+
+from types import MethodType
+
+from torch import Tensor, nn
+
+from sr_demo.training.hat import attend, blocks, position_bias, start_from_interpolation
+
+SETTINGS: dict[str, int | float | str | list[int]] = {
+    "img_size": 32,
+    "embed_dim": 48,
+    "depths": [6, 6, 6],
+    "num_heads": [4, 4, 4],
+    "window_size": 8,
+    "mlp_ratio": 2.0,
+    "gc": 16,
+    "upscale": 4,
+    "upsampler": "pixelshuffle",
+}
+"""`depths` only counts groups: each is five transformer blocks, densely connected."""
+
+
+def plain_drct(settings: dict[str, int | float | str | list[int]]) -> nn.Module:
+    """spandrel's DRCT with random weights."""
+    from spandrel.architectures.DRCT import DRCT
+
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
+    return DRCT(**values, drop_path_rate=0.0)  # type: ignore[arg-type]
+
+
+def build_drct(settings: dict[str, int | float | str | list[int]]) -> nn.Module:
+    """spandrel's DRCT, ready to learn."""
+    network = plain_drct(settings)
+    start_from_interpolation(network)
+    for module in blocks(network, "WindowAttention"):
+        module.forward = MethodType(_window_attention, module)
+    return network
+
+
+def as_shipped(network: nn.Module, settings: dict[str, int | float | str | list[int]]) -> nn.Module:
+    """The plain class with the weights of `network` (from `build_drct`)."""
+    shipped = plain_drct(settings)
+    shipped.load_state_dict(network.state_dict())
+    return shipped
+
+
+def _window_attention(self: nn.Module, x: Tensor, mask: Tensor | None = None) -> Tensor:
+    parts, heads = dict(self.named_children()), int(self.num_heads)  # type: ignore[arg-type]
+    windows, n, c = x.shape
+    q, k, v = parts["qkv"](x).reshape(windows, n, 3, heads, c // heads).permute(2, 0, 3, 1, 4)
+    bias = position_bias(self.relative_position_bias_table, self.relative_position_index)  # type: ignore[arg-type]
+    out = attend(q * float(self.scale), k, v, bias, mask)  # type: ignore[arg-type]
+    return parts["proj"](out.transpose(1, 2).reshape(windows, n, c))
