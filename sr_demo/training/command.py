@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -15,23 +16,33 @@ from typing import Any
 import torch
 
 from sr_demo.errors import BadInput, SRError
+from sr_demo.training import digits_command as digits
+from sr_demo.training import sources
 from sr_demo.training import state as files
 from sr_demo.training.cards import write_card, write_weights
-from sr_demo.training.data import Pairs, load_folder
+from sr_demo.training.data import Pairs
 from sr_demo.training.loop import CURVE, Status, Trainer, run
 from sr_demo.training.recipes import RECIPES, Recipe, find
 from sr_demo.training.schedule import Budget
+from sr_demo.training.synthetic import with_synthetic
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run_train` reads."""
-    parser.add_argument("recipe", metavar="RECIPE", help=", ".join(recipe.name for recipe in RECIPES))
-    parser.add_argument("--data", type=Path, required=True, help="folder of high-resolution pictures")
-    parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write; its card lies beside")
+    parser.add_argument("recipe", nargs="?", metavar="RECIPE", help=", ".join([r.name for r in RECIPES] + [*digits.NAMES]))
+    parser.add_argument("--data", type=Path, help="a folder of pictures, DIV2K as unpacked, or paired .npz files (digits-…: MNIST)")
+    parser.add_argument("--out", type=Path, help="the .safetensors file to write; its card lies beside")
     parser.add_argument(
-        "--val", type=Path, help="folder of validation pictures (default: DIR/../val, else part of DIR)"
+        "--val", type=Path, help="validation pictures (default: DIV2K's own, or DIR/../val, else part of --data)"
     )
-    parser.add_argument("--minutes", type=float, default=30.0, help="length of the whole run (default: 30)")
+    parser.add_argument(
+        "--track", choices=("bicubic", "unknown"), default="bicubic", help="which of DIV2K's small pictures"
+    )
+    parser.add_argument("--pictures", type=int, metavar="N", help="only so many of them, evenly spread")
+    parser.add_argument(
+        "--synthetic", type=int, default=0, metavar="N", help="draw N pictures more: text, lines, facades"
+    )
+    parser.add_argument("--minutes", type=float, help="length of the whole run (default: 30; 4 for digits-…)")
     parser.add_argument("--iterations", type=int, help="length of the whole run in iterations, instead of --minutes")
     parser.add_argument("--resume", action="store_true", help="go on from the saved state")
     parser.add_argument(
@@ -43,6 +54,10 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--licence", default="", help="licence of the pictures, for the card")
     parser.add_argument("--test-sets", type=Path, help="folder with Set5 and Set14, to be scored for the card")
     parser.add_argument("--snapshot", action="store_true", help="only write weights and card from the saved state")
+    parser.add_argument(
+        "--benchmark", action="store_true", help="only measure how fast RECIPE (default: each) trains on this device"
+    )
+    parser.add_argument("--json", action="store_true", help="print the benchmark as JSON")
 
 
 def run_train(args: argparse.Namespace) -> int:
@@ -58,16 +73,33 @@ def run_train(args: argparse.Namespace) -> int:
 
 
 def _train(args: argparse.Namespace) -> int:
+    if args.benchmark:
+        from sr_demo.training.benchmark import run_benchmark
+
+        recipes = [find(args.recipe)] if args.recipe else RECIPES
+        return run_benchmark(args, recipes, choose_device(args.device), make_trainer)
+    if args.recipe in digits.NAMES and args.out:
+        return digits.train_digits(args, choose_device(args.device))
+    if not (args.recipe and args.data and args.out):
+        raise BadInput("train needs RECIPE, --data and --out; or --benchmark, which needs none of them.")
     recipe = find(args.recipe)
     if args.out.suffix != ".safetensors":
         raise BadInput(f"--out must name a .safetensors file, not {args.out.name!r}.")
     device = choose_device(args.device)
     state_file = args.state or args.out.with_suffix(".state.pt")
-    budget = Budget(iterations=args.iterations) if args.iterations else Budget(seconds=args.minutes * 60)
+    budget = (
+        Budget(iterations=args.iterations)
+        if args.iterations
+        else Budget(seconds=(30.0 if args.minutes is None else args.minutes) * 60)
+    )
     values = files.load(state_file, recipe.name) if args.resume or args.snapshot else None
     if values is None and args.start:
         values = files.load(args.start)
     pairs, validation = _pictures(args, recipe.scale, max(phase.patch for phase in recipe.phases))
+    photos = len(pairs.hr)
+    if args.synthetic:
+        pairs = with_synthetic(pairs, args.synthetic, recipe.scale, args.seed)
+    recipe = _fitting(recipe, pairs)
     trainer = make_trainer(recipe, pairs, validation, device, args.seed)
     if values is not None:
         trainer.restore(values)
@@ -76,7 +108,10 @@ def _train(args: argparse.Namespace) -> int:
         run(trainer, budget, state_file, ProgressLine(trainer, args.out.with_suffix(".csv")))
     write_weights(recipe.ship(trainer.average.network), args.out)
     done = budget.fraction(trainer.iteration, trainer.seconds)
-    data = {"what": "/".join(args.data.parts[-2:]), "count": len(pairs.hr), "licence": args.licence}
+    data = {
+        "what": "/".join(args.data.parts[-2:]), "kind": pairs.kind, "count": photos, "synthetic": args.synthetic,
+        "licence": args.licence,
+    }  # fmt: skip
     card = write_card(trainer, args.out, data, done, args.test_sets or default_test_sets())
     print(f"\n{args.out}: {card['bytes'] / 1e6:.2f} MB, {card['parameters']} parameters, {card['scores']}")
     if pairs.skipped:
@@ -85,15 +120,21 @@ def _train(args: argparse.Namespace) -> int:
 
 
 def _pictures(args: argparse.Namespace, scale: int, patch: int) -> tuple[Pairs, Pairs]:
-    pairs = load_folder(args.data, scale, patch)
-    folder = args.val or args.data.parent / "val"
-    if args.val or folder.is_dir():
-        return pairs, load_folder(folder, scale, 16)
-    # Every tenth picture is kept from training and used for validation.
-    kept, held = [i for i in range(len(pairs.hr)) if i % 10], list(range(0, len(pairs.hr), 10))
-    if not kept:
-        raise BadInput("One picture is not enough: training needs at least two, or a folder given with --val.")
-    return pairs.some(kept), pairs.some(held)
+    pairs = sources.load(args.data, scale, patch, print, args.track, args.pictures)
+    if args.val:
+        return pairs, sources.load(args.val, scale, sources.VALIDATION_SIDE)
+    validation = sources.load_validation(args.data, scale, print, args.track)
+    return sources.split(pairs) if validation is None else (pairs, validation)
+
+
+def _fitting(recipe: Recipe, pairs: Pairs) -> Recipe:
+    """The recipe with patches no larger than the smallest picture, which is said where it changes them."""
+    largest = max(phase.patch for phase in recipe.phases)
+    if pairs.smallest >= largest:
+        return recipe
+    print(f"patches of {largest} pixels are cut to {pairs.smallest}, the smallest picture's side")
+    phases = tuple(replace(phase, patch=min(phase.patch, pairs.smallest)) for phase in recipe.phases)
+    return replace(recipe, phases=phases)
 
 
 def make_trainer(recipe: Recipe, pairs: Pairs, validation: Pairs, device: torch.device, seed: int) -> Trainer:

@@ -10,6 +10,7 @@ Two networks learn from each other (Zhu et al. 2017, arXiv 1703.10593; across sc
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -124,6 +125,8 @@ class CycleTrainer(Trainer):
 
 
 def with_unknown_damage(pairs: Pairs, scale: int) -> Pairs:
-    """The same large pictures; the small ones as the unknown track makes them."""
+    """The same large pictures; the small ones as our unknown track makes them, or as they are if they came as one."""
+    if pairs.track == "unknown":
+        return pairs
     small = unknown_track(pairs.hr, scale, _SEED)
-    return Pairs(pairs.names, pairs.hr, tuple(np.ascontiguousarray(s) for s in small), pairs.skipped)
+    return replace(pairs, lr=tuple(np.ascontiguousarray(s) for s in small))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,15 @@ class Pairs:
     lr: tuple[Picture, ...]
     skipped: tuple[str, ...]
     """One sentence for each file that could not be used."""
+    kind: str = "folder of pictures"
+    """What the pictures came as, in a few words, for the card."""
+    track: Literal["bicubic", "unknown"] = "bicubic"
+    """How the LR pictures were made; "unknown" ones came with the data."""
+
+    @property
+    def smallest(self) -> int:
+        """The shortest side of an LR picture: no patch can be larger."""
+        return min(min(lr.shape[:2]) for lr in self.lr)
 
     def some(self, which: Sequence[int]) -> Pairs:
         """The pairs at these places."""
