@@ -29,8 +29,12 @@ from sr_demo.training.synthetic import with_synthetic
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run_train` reads."""
-    parser.add_argument("recipe", nargs="?", metavar="RECIPE", help=", ".join([r.name for r in RECIPES] + [*digits.NAMES]))
-    parser.add_argument("--data", type=Path, help="a folder of pictures, DIV2K as unpacked, or paired .npz files (digits-…: MNIST)")
+    parser.add_argument(
+        "recipe", nargs="?", metavar="RECIPE", help=", ".join([r.name for r in RECIPES] + [*digits.NAMES])
+    )
+    parser.add_argument(
+        "--data", type=Path, help="a folder of pictures, DIV2K as unpacked, or paired .npz files; MNIST for digits-…"
+    )
     parser.add_argument("--out", type=Path, help="the .safetensors file to write; its card lies beside")
     parser.add_argument(
         "--val", type=Path, help="validation pictures (default: DIV2K's own, or DIR/../val, else part of --data)"

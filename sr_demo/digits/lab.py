@@ -1,0 +1,193 @@
+"""The trained networks at work: encode a small digit, draw it at any size, read it.
+
+Legend: latent (32,) float32; a drawn digit is (H, W) float32 in [0, 1], white ink on black, read-only.
+This module imports torch: the page imports it when the first digit is asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sr_demo import weights
+from sr_demo.digits.data import SMALL, Pixels
+from sr_demo.digits.settings import LARGEST, System
+from sr_demo.errors import BadInput
+from sr_demo.image import readonly
+from sr_demo.networks import digits as networks
+from sr_demo.progress import SILENT, Progress
+from sr_demo.spec import card, embedded
+from sr_demo.torch_runtime import device, load_safetensors, out_of_memory_translated
+
+Gray = NDArray[np.float32]
+CLOSEST = 16.0
+"""Largest zoom into a digit."""
+CHUNK = 8192
+"""Points evaluated at once: their hidden values then stay in the processor's cache (large chunks take 4 times as long)."""
+
+_TITLES: dict[str, str] = {
+    "digits-vaegan": "VAE-GAN for digits",
+    "digits-cppn-vaegan": "CPPN for digits, with a critic",
+    "digits-cppn-l2": "CPPN for digits, without a critic",
+    "digits-reader": "Reader of digits",
+}
+STEMS: dict[System, str] = {"vaegan": "digits-vaegan", "cppn-gan": "digits-cppn-vaegan", "cppn-l2": "digits-cppn-l2"}
+_BUILDERS: dict[str, Callable[..., nn.Module]] = {
+    "digits-vaegan": networks.vaegan,
+    "digits-cppn-vaegan": networks.cppn,
+    "digits-cppn-l2": networks.cppn,
+    "digits-reader": networks.reader,
+}
+
+
+@lru_cache
+def network(stem: str) -> nn.Module:
+    """The embedded network `stem`, verified, on this machine's device. Raises WeightsUnavailable."""
+    (path,) = weights.fetch(embedded(stem, stem, _TITLES[stem], bytes_per_pixel=0))
+    built = _BUILDERS[stem](**card(stem)["architecture"]["settings"])
+    return load_safetensors(path, built).eval().requires_grad_(False).to(device())
+
+
+def coder(system: System) -> networks.Coder:
+    """The encoder of `system` and what draws from its latent."""
+    found = network(STEMS[system])
+    assert isinstance(found, networks.Coder)
+    return found
+
+
+@torch.inference_mode()
+def encode(small: Pixels, system: System) -> Gray:
+    """(26, 26) uint8 -> latent (32,): the mean, so that the same digit always gives the same latent."""
+    if small.shape != (SMALL, SMALL):
+        raise BadInput(f"The encoder reads {SMALL} x {SMALL} pixels, not {small.shape[1]} x {small.shape[0]}.")
+    mean, _ = coder(system).encoder(as_batch(small[None]))
+    return readonly(mean[0].cpu().numpy())
+
+
+def typical(digit: int, system: System) -> Gray:
+    """The mean latent (32,) of the training digits `digit`."""
+    return readonly(coder(system).typical[digit].float().cpu().numpy().copy())
+
+
+@torch.inference_mode()
+def decode(latent: Gray) -> Gray:
+    """What the VAE-GAN draws: (28, 28), its only size."""
+    return _gray(coder("vaegan").drawer(_row(latent)).sigmoid()[0, 0])
+
+
+@dataclass(frozen=True)
+class Window:
+    """The part of a digit that is drawn: all of it, or a square `zoom` times smaller around (`x`, `y`)."""
+
+    zoom: float = 1.0
+    x: float = 0.0
+    """Middle of the square, -1 (left edge of the digit) to 1."""
+    y: float = 0.0
+
+    def nearer(self, across: float, down: float, times: float) -> Window:
+        """`times` closer to the point that lies at the fractions `across` and `down` of this square, within the digit."""
+        zoom = min(max(self.zoom * times, 1.0), CLOSEST)
+        room = 1.0 - 1.0 / zoom
+        x, y = (at + (2.0 * part - 1.0) / self.zoom for at, part in ((self.x, across), (self.y, down)))
+        return Window(zoom, min(max(x, -room), room), min(max(y, -room), room))
+
+
+WHOLE = Window()
+
+
+def draw(
+    latent: Gray, size: int, system: System = "cppn-gan", window: Window = WHOLE, progress: Progress = SILENT
+) -> Gray:
+    """What a CPPN draws from `latent` at `size` x `size` pixels. Raises BadInput, OutOfMemory, or Cancelled on Stop."""
+    drawer = coder(system).drawer
+    if not isinstance(drawer, networks.CPPN):
+        raise BadInput("The VAE-GAN draws 28 x 28 pixels only; a CPPN draws any size.")
+    with torch.inference_mode():
+        layers = drawer.plain(_row(latent)[0])
+        return _gray(evaluate(_separable(layers, drawer.waves, size, window), size, 1, progress)[..., 0].sigmoid_())
+
+
+Band = Callable[[int, int], Tensor]
+"""(first row, last row + 1) -> (rows * size, channels)."""
+
+
+def evaluate(band: Band, size: int, channels: int, progress: Progress = SILENT, width: int | None = None) -> Tensor:
+    """(size, width or size, channels), a few rows at a time. Raises BadInput above 1800 rows."""
+    if not 1 <= size <= LARGEST:
+        raise BadInput(f"A picture drawn here has 1 to {LARGEST} pixels a side, not {size}.")
+    width = width or size
+    rows = max(1, CHUNK // width)
+    with out_of_memory_translated():
+        out = torch.empty((size, width, channels), device=device())
+        for top in range(0, size, rows):
+            progress(top / size)
+            bottom = min(top + rows, size)
+            out[top:bottom] = band(top, bottom).view(bottom - top, width, channels)
+    return out
+
+
+def _separable(layers: list[networks.Layer], waves: int, size: int, window: Window) -> Band:
+    """The plain network `layers` on a size x size grid over `window`.
+
+    All its inputs but r depend on x or on y alone: their part of the first layer is computed once per column and row.
+    """
+    (first, bias), *others = layers
+    steps = math.pi * torch.arange(1, waves + 1, device=first.device)
+    middle = ((torch.arange(size, device=first.device) + 0.5) * (2.0 / size) - 1.0) / window.zoom
+    x, y = middle + window.x, middle + window.y
+
+    def part(at: Tensor, axis: int) -> Tensor:
+        # The order of the inputs is that of `CPPN.features`: x, y, r, then sines and cosines of x, then those of y.
+        columns = [axis, *range(3 + 2 * waves * axis, 3 + 2 * waves * (axis + 1))]
+        angles = at[:, None] * steps
+        return torch.cat([at[:, None], angles.sin(), angles.cos()], dim=1) @ first[:, columns].T
+
+    along_x, along_y = part(x, 0), part(y, 1) + bias
+
+    def band(top: int, bottom: int) -> Tensor:
+        radius = (x[None, :] ** 2 + y[top:bottom, None] ** 2).sqrt()
+        h = along_x[None] + along_y[top:bottom, None] + radius[..., None] * first[:, 2]
+        h = h.view(-1, h.shape[-1])
+        for weight, shift in others:
+            h = F.linear(F.silu(h, inplace=True), weight, shift)
+        return h
+
+    return band
+
+
+@torch.inference_mode()
+def read_digits(pictures: Pixels) -> NDArray[np.int64]:
+    """(N, 28, 28) uint8 -> which digit the reader sees in each, (N,)."""
+    return network("digits-reader")(as_batch(pictures)).argmax(1).cpu().numpy()
+
+
+@torch.inference_mode()
+def redraw(small: Pixels, system: System) -> Gray:
+    """(N, 26, 26) uint8 -> (N, 28, 28) float32 in [0, 1]: encoded and drawn again, many digits at once."""
+    both = coder(system)
+    mean, _ = both.encoder(as_batch(small))
+    drawer = both.drawer
+    at_28 = partial(drawer, points=networks.grid(28, device())) if isinstance(drawer, networks.CPPN) else drawer
+    return at_28(mean).sigmoid().view(-1, 28, 28).cpu().numpy()
+
+
+def as_batch(pictures: Pixels) -> Tensor:
+    """(N, H, W) uint8 -> (N, 1, H, W) float32 in [0, 1] on this machine's device."""
+    return torch.from_numpy(np.ascontiguousarray(pictures)).to(device()).unsqueeze(1).float() / 255.0
+
+
+def _row(latent: Gray) -> Tensor:
+    return torch.from_numpy(np.array(latent, np.float32)[None]).to(device())
+
+
+def _gray(picture: Any) -> Gray:
+    return readonly(picture.cpu().numpy())
