@@ -46,11 +46,13 @@ def lessons(approaches: Sequence[Approach]) -> list[Lesson]:
 
 
 def curve_chart(taught: Sequence[Lesson], measure: str, title: str) -> str:
-    """SVG: one line per network, minutes of training to the right and `measure` upward, in `currentColor`."""
-    series = [
-        [(m, v) for m, v in zip(t.minutes(), t.card["curves"][measure], strict=True) if v is not None] for t in taught
-    ]
-    points = [point for line in series for point in line]
+    """SVG: one line per network, minutes of training to the right and `measure` upward, in `currentColor`.
+
+    A second, faint line beside it is the same measure on pictures that the network was taught with, where the card has it.
+    """
+    series = [_series(lesson, measure) for lesson in taught]
+    familiar = [_series(lesson, f"train_{measure}") for lesson in taught]
+    points = [point for line in (*series, *familiar) for point in line]
     if not points:
         return ""
     right = max(m for m, _ in points)
@@ -64,10 +66,16 @@ def curve_chart(taught: Sequence[Lesson], measure: str, title: str) -> str:
         y = _HEIGHT - _BOTTOM - (min(max(value, low), high) - low) / span * (_HEIGHT - _TOP - _BOTTOM)
         return f"{x:.1f},{y:.1f}"
 
+    def drawn(name: str, line: list[tuple[float, float]], index: int, opacity: float) -> str:
+        return (
+            f'<polyline fill="none" stroke="currentColor" stroke-width="1.5" stroke-opacity="{opacity}" '
+            f'stroke-dasharray="{_DASHES[index % len(_DASHES)]}" '
+            f'points="{" ".join(place(m, v) for m, v in line)}"><title>{escape(name)}</title></polyline>'
+        )
+
     lines = "".join(
-        f'<polyline fill="none" stroke="currentColor" stroke-width="1.5" stroke-dasharray="{_DASHES[i % len(_DASHES)]}" '
-        f'points="{" ".join(place(m, v) for m, v in line)}"><title>{escape(t.name)}</title></polyline>'
-        for i, (t, line) in enumerate(zip(taught, series, strict=True))
+        drawn(lesson.name, line, i, 1.0) + (drawn(f"{lesson.name}, taught pictures", own, i, 0.35) if own else "")
+        for i, (lesson, line, own) in enumerate(zip(taught, series, familiar, strict=True))
     )
     return (
         f'<figure class="sr-curve"><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)} by minutes" '
@@ -79,6 +87,12 @@ def curve_chart(taught: Sequence[Lesson], measure: str, title: str) -> str:
     )
 
 
+def _series(lesson: Lesson, measure: str) -> list[tuple[float, float]]:
+    """(minute, value) where the card has a value."""
+    values = lesson.card["curves"].get(measure, [])
+    return [(m, v) for m, v in zip(lesson.minutes(), values, strict=False) if v is not None]
+
+
 def legend(taught: Sequence[Lesson]) -> str:
     """HTML: which dashes are whose."""
     items = "".join(
@@ -86,7 +100,10 @@ def legend(taught: Sequence[Lesson]) -> str:
         f'stroke-width="2" stroke-dasharray="{_DASHES[i % len(_DASHES)]}"/></svg> {escape(t.name)}</li>'
         for i, t in enumerate(taught)
     )
-    return f'<ul class="sr-legend">{items}</ul>'
+    return (
+        f'<ul class="sr-legend">{items}</ul><p class="sr-fine">Faint lines: the same on as many of the pictures that '
+        "were taught. Where they part, the network learns its pictures by heart.</p>"
+    )
 
 
 def lesson_table(taught: Sequence[Lesson]) -> str:
@@ -95,11 +112,13 @@ def lesson_table(taught: Sequence[Lesson]) -> str:
     rows = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in _cells(lesson)) + "</tr>" for lesson in taught
     )
+    licences = dict.fromkeys(lesson.card["data"]["licence"] or "not stated" for lesson in taught)
     head = "".join(f'<th scope="col">{name}</th>' for name in heads)
     return (
         '<div class="sr-table-scroll" tabindex="0" role="region" aria-label="How the networks were taught">'
         f'<table class="sr-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-        '<p class="sr-fine">PSNR-Y in dB / SSIM-Y, four times, as the file that is shipped scores.</p>'
+        '<p class="sr-fine">PSNR-Y in dB / SSIM-Y, four times, as the file that is shipped scores. Licence of the photos: '
+        f"{escape('; '.join(licences))}.</p>"
     )
 
 
@@ -113,5 +132,5 @@ def _cells(lesson: Lesson) -> tuple[str, ...]:
     return (
         lesson.name, score("Set5"), score("Set14"), score("val"), words.parameters(written["parameters"]),
         str(written["iterations"]), f"{written['seconds'] / 60:.0f} min", ", ".join(written["losses"]),
-        f"{written['data']['count']} photos ({written['data']['licence']}), {written['device']}",
+        f"{written['data']['count']} photos, {written['device']}",
     )  # fmt: skip

@@ -36,8 +36,8 @@ def build(approaches: Sequence[Approach], runner: Runner, store: Store, settings
                 compare_tab.build(context)
             with gr.Tab("Mosaic memory", id="mosaic"):
                 mosaic_tab.build(context)
-            with gr.Tab("Training", id="training"):
-                training_tab.build(approaches)
+            with gr.Tab("Training", id="training") as training:
+                training_tab.build(context, training)
             with gr.Tab("Lab", id="lab"):
                 lab_tab.build(context)
             with gr.Tab("About", id="about"):
