@@ -6,10 +6,10 @@ from PIL import Image
 
 from sr_demo.errors import BadInput
 from sr_demo.image import quantise
+from sr_demo.stacks import look
 from sr_demo.training import sources
 from sr_demo.training.cycle import with_unknown_damage
 from sr_demo.training.data import shrink_8bit
-from sr_demo.training.npz_pairs import look
 from tests.conftest import noise
 
 
