@@ -12,7 +12,7 @@ from sr_demo.spec import Request, Upscaler, card
 if TYPE_CHECKING:
     from torch import nn
 
-_MODULES = {"EDSR": "edsr", "ESPCN": "espcn", "RDN": "rdn", "RRDN": "rrdn", "SRResNet": "srresnet"}
+_MODULES = {"EDSR": "edsr", "ESPCN": "espcn", "LIIF": "liif", "RDN": "rdn", "RRDN": "rrdn", "SRResNet": "srresnet"}
 
 
 def build(architecture: dict[str, Any]) -> nn.Module:

@@ -142,7 +142,11 @@ def _fitting(recipe: Recipe, pairs: Pairs) -> Recipe:
 
 
 def make_trainer(recipe: Recipe, pairs: Pairs, validation: Pairs, device: torch.device, seed: int) -> Trainer:
-    """The loop that fits the recipe: on pairs, or on two heaps of pictures that were never paired."""
+    """The loop that fits the recipe: on pairs, at any scale, or on two heaps of pictures that were never paired."""
+    if recipe.name == "liif":
+        from sr_demo.training.liif import LiifTrainer
+
+        return LiifTrainer(recipe, pairs, validation, device, seed)
     if recipe.degradation != "unknown":
         return Trainer(recipe, pairs, validation, device, seed)
     from sr_demo.training.cycle import CycleTrainer

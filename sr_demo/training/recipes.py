@@ -13,6 +13,7 @@ from torch import nn
 from sr_demo.errors import BadInput
 from sr_demo.networks.edsr import EDSR
 from sr_demo.networks.espcn import ESPCN
+from sr_demo.networks.liif import LIIF
 from sr_demo.networks.rdn import RDN
 from sr_demo.networks.rrdn import RRDN
 from sr_demo.networks.srresnet import SRResNet
@@ -77,6 +78,7 @@ def _compact() -> nn.Module:
 
 _RDN: Settings = {"blocks": 5, "convolutions": 3, "growth": 64, "features": 64, "scale": 4}
 _EDSR: Settings = {"blocks": 16, "features": 64, "scale": 4}
+_LIIF: Settings = {"blocks": 16, "features": 64, "width": 128, "layers": 3}
 _BASELINE: Settings = {"blocks": 16, "features": 64, "scale": 4, "residual": False}
 _RRDN: Settings = {"blocks": 4, "convolutions": 4, "growth": 24, "features": 48, "scale": 4}
 _ESPCN: Settings = {"features": [64, 32], "scale": 4}
@@ -196,6 +198,14 @@ RECIPES: tuple[Recipe, ...] = (
             Phase(0.40, _L1, (3e-4, 1e-6), patch=32, batch=16),
         ),
         ship=partial(drct.as_shipped, settings=drct.SETTINGS),
+    ),
+    Recipe(
+        name="liif",
+        stem="liif",
+        summary="Any scale from 1 to 8: our EDSR as encoder and a local implicit function, L1 at random points.",
+        architecture=Architecture("LIIF", _LIIF),
+        build=partial(LIIF, **_LIIF),  # type: ignore[arg-type]
+        phases=(Phase(1.0, _L1, (6e-4, 1e-6), patch=32, batch=16),),
     ),
     Recipe(
         name="real-esrgan",

@@ -1,0 +1,148 @@
+"""A picture as a local function: enlargement by any factor.
+
+After LIIF (Chen et al. 2021, arXiv 2012.09161): each LR pixel holds a code, and a small network of the code, the place
+within the pixel and the size of an SR pixel gives the colour. Its first layer would see 3 x 3 neighbouring codes; that part
+of it is a convolution on the LR grid, computed once per LR pixel instead of once per SR pixel. Beside it runs a continuous
+PixelShuffle (the idea of Meta-SR, Hu et al. 2019, arXiv 1903.00875): 4 x 4 values per LR pixel, weighted by a function of
+the place. It starts as cubic interpolation through the 4 x 4 points of EDSR's own PixelShuffle, so that at 4x the untrained
+network is EDSR.
+
+Legend: N pictures of h x w LR pixels, H x W SR pixels, Q points, C features. Places are in LR pixels from the upper left
+corner of the picture; cell = side of an SR pixel in LR pixels, 1 / scale.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sr_demo.networks.edsr import EDSR, ResidualBlock
+
+NODES = (-0.75, -0.25, 0.25, 0.75)
+"""Where the four values per axis of a PixelShuffle by 4 lie: -1 is one edge of the LR pixel, 1 the other."""
+_TRAINED = 4
+POINTS = 8192
+"""SR pixels computed at once: their hidden values stay in the processor's cache."""
+
+
+class Kernel(nn.Module):
+    """How much each of the four values along one axis counts: Lagrange's cubic polynomials plus a learned change."""
+
+    nodes: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("nodes", torch.tensor(NODES), persistent=False)
+        self.change = nn.Sequential(
+            nn.Linear(2, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 4)
+        )
+        last = cast(nn.Linear, self.change[-1])
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+
+    def forward(self, place: Tensor, cell: Tensor) -> Tensor:
+        """Places within the LR pixel (...) in [-1, 1] and cells (...) -> weights (..., 4), in fp32."""
+        with torch.autocast(place.device.type, enabled=False):
+            weights: list[Tensor] = []
+            for i, node in enumerate(NODES):
+                others = [NODES[j] for j in range(4) if j != i]
+                weights.append(torch.stack([(place - other) / (node - other) for other in others]).prod(0))
+            return torch.stack(weights, -1) + self.change(torch.stack([place, cell], -1))
+
+
+class LIIF(nn.Module):
+    """(N, 3, h, w) RGB in [0, 1] -> (N, 3, H, W) of any size, not clamped; 4x larger unless a size is given."""
+
+    def __init__(self, blocks: int, features: int, width: int, layers: int) -> None:
+        """`blocks` and `features`: those of EDSR; `width` and `layers`: hidden layers of the local function."""
+        super().__init__()
+        self.head = nn.Conv2d(3, features, 3, padding=1)
+        self.blocks = nn.Sequential(*(ResidualBlock(features) for _ in range(blocks)))
+        self.body_end = nn.Conv2d(features, features, 3, padding=1)
+        self.tail = nn.Conv2d(features, 3 * 16, 3, padding=1)
+        self.first = nn.Conv2d(features, width, 3, padding=1)
+        self.kernel = Kernel(32)
+        self.place = nn.Linear(4, width, bias=False)
+        self.hidden = nn.ModuleList(nn.Linear(width, width) for _ in range(layers - 1))
+        self.last = nn.Linear(width, 3)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def begin_with(self, edsr: EDSR) -> None:
+        """Take over the trained weights of an EDSR of the same size for 4x."""
+        own = ("head", "blocks", "body_end", "tail")
+        taken = {name: value for name, value in edsr.state_dict().items() if name.split(".")[0] in own}
+        missing, unexpected = self.load_state_dict(taken, strict=False)
+        assert not unexpected and not [name for name in missing if name.split(".")[0] in own]
+
+    def encoded(self, lr: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, 3, h, w) -> for each LR pixel its 4 x 4 colours (N, 48, h, w) and the first layer's part (N, width, h, w)."""
+        head = self.head(lr)
+        deep = head + self.body_end(self.blocks(head))
+        return self.tail(deep), self.first(deep)
+
+    def forward(self, lr: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+        """Encode, then draw every SR pixel."""
+        height, width = size or (lr.shape[2] * _TRAINED, lr.shape[3] * _TRAINED)
+        return self.draw(lr, *self.encoded(lr), (height, width))
+
+    def draw(self, lr: Tensor, colours: Tensor, codes: Tensor, size: tuple[int, int], lines: int = 0) -> Tensor:
+        """(N, 3, H, W) from what `encoded` returned, some rows at a time (`lines`, or what fits the cache)."""
+        out = F.interpolate(lr.float(), size=size, mode="bicubic", align_corners=False)
+        y, down, cell_y = _along(lr.shape[2], size[0], lr.device)
+        x, across, cell_x = _along(lr.shape[3], size[1], lr.device)
+        weights_y, weights_x = self.kernel(down, cell_y), self.kernel(across, cell_x)
+        # The place is a sum of a part for the row and one for the column, both through the same linear layer.
+        zero_y, zero_x = torch.zeros_like(down), torch.zeros_like(across)
+        part_y = self.place(torch.stack([down, zero_y, cell_y, zero_y], -1))
+        part_x = self.place(torch.stack([zero_x, across, zero_x, cell_x], -1))
+        colours = colours.float().unflatten(1, (3, 4, 4))
+        codes = codes.permute(0, 2, 3, 1)
+        lines = lines or max(POINTS // (size[1] * len(lr)), 1)
+        for top in range(0, size[0], lines):
+            rows = slice(top, min(top + lines, size[0]))
+            # (N, 3, 4, rows, w): the four values along y are weighted before columns are looked up.
+            mixed = torch.einsum("ncijrw,ri->ncjrw", colours[:, :, :, :, y[rows]], weights_y[rows])
+            out[:, :, rows] += torch.einsum("ncjrw,wj->ncrw", mixed[..., x], weights_x)
+            hidden = codes[:, y[rows]][:, :, x] + (part_y[rows][:, None] + part_x[None])
+            out[:, :, rows] += self._rest(hidden).permute(0, 3, 1, 2).float()
+        return out
+
+    def at(self, lr: Tensor, places: Tensor, cell: float) -> Tensor:
+        """Colours (N, Q, 3) at `places` (N, Q, 2), rows before columns, inside the pictures: for training."""
+        colours, codes = self.encoded(lr)
+        count, _, height, width = lr.shape
+        whole = torch.stack(
+            [places[..., 0].floor().clamp(0, height - 1), places[..., 1].floor().clamp(0, width - 1)], -1
+        )
+        within = (places - whole - 0.5) * 2.0
+        cells = torch.full_like(within, cell)
+        number = torch.arange(count, device=lr.device)[:, None] * (height * width)
+        index = (number + whole[..., 0] * width + whole[..., 1]).long()
+        # A table of all LR pixels, looked up: its gradient is fast, that of indexing is not.
+        found = F.embedding(index, colours.float().permute(0, 2, 3, 1).reshape(-1, 48)).unflatten(2, (3, 4, 4))
+        weights = self.kernel(within, cells)
+        out = torch.einsum("nqcij,nqi,nqj->nqc", found, weights[:, :, 0], weights[:, :, 1])
+        hidden = F.embedding(index, codes.permute(0, 2, 3, 1).reshape(-1, codes.shape[1]))
+        out = out + self._rest(hidden + self.place(torch.cat([within, cells], -1))).float()
+        scale = torch.tensor([2.0 / width, 2.0 / height], device=lr.device)
+        grid = (places.flip(-1) * scale - 1.0).unsqueeze(1)
+        base = F.grid_sample(lr.float(), grid, "bicubic", "border", align_corners=False)
+        return base.squeeze(2).transpose(1, 2) + out
+
+    def _rest(self, hidden: Tensor) -> Tensor:
+        """The layers after the first: (..., width) -> (..., 3)."""
+        hidden = F.silu(hidden)
+        for layer in self.hidden:
+            hidden = F.silu(layer(hidden))
+        return self.last(hidden)
+
+
+def _along(lr: int, sr: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """For each of `sr` pixels along an axis of `lr` pixels: which LR pixel, where in it (-1 to 1), and the cell."""
+    middle = (torch.arange(sr, device=device) + 0.5) * (lr / sr)
+    which = middle.floor().clamp(0, lr - 1)
+    return which.long(), (middle - which - 0.5) * 2.0, torch.full_like(middle, lr / sr)
