@@ -20,7 +20,7 @@ from sr_demo.progress import SILENT, Progress
 
 NEAR = 10
 """Bits of 64 that may differ in two copies of one picture."""
-_ALIKE = 0.95
+_ALIKE = 0.98
 """Correlation of two thumbnails, at least."""
 _FLAT = 2.0
 """Deviation of a thumbnail in levels below which it looks like any other flat picture: those are left out."""

@@ -67,12 +67,17 @@ def findings(report: DataReport) -> list[str]:
     if soft:
         said.append(f"{_of(soft, len(looks))} so smooth that bicubic loses almost nothing: little to learn from.")
     twice = sum(len(group) - 1 for group in groups(report.copies))
-    said.append(f"{twice} pictures are copies of others." if twice else "No picture is in it twice.")
+    said.append(
+        f"{_pictures(twice, 'is a copy of another', 'are copies of others')}."
+        if twice
+        else "No picture is in it twice."
+    )
     if report.against:
         leaked = len({copy.first for copy in report.leaks})
         parts = "whole or in part" if report.searched_cut_outs else "whole (too many for a search for parts)"
         said.append(
-            f"{leaked} pictures are also in {report.against}: take them out before training."
+            f"{_pictures(leaked, 'is', 'are')} also in {report.against}: take {'it' if leaked == 1 else 'them'} out before "
+            "training."
             if leaked
             else f"None of the {len(report.against_names)} pictures of {report.against} is among them, {parts}."
         )
@@ -83,9 +88,14 @@ def _count(report: DataReport) -> str:
     measured = len(report.looks)
     if report.stopped:
         return f"Stopped after {measured} of {report.total} pictures; all below is about those."
-    left = f", {report.total - measured} were skipped" if report.total > measured else ""
+    missing = report.total - measured
+    left = f", {missing} {'was' if missing == 1 else 'were'} skipped" if missing else ""
     pixels = sum(look.width * look.height for look in report.looks) / 1e6
-    return f"{measured} pictures were measured{left}; {pixels:.1f} megapixels in all."
+    return f"{_pictures(measured, 'was', 'were')} measured{left}; {pixels:.1f} megapixels in all."
+
+
+def _pictures(count: int, one: str, several: str) -> str:
+    return f"1 picture {one}" if count == 1 else f"{count} pictures {several}"
 
 
 def _sizes(report: DataReport) -> str:

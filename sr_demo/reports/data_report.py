@@ -17,9 +17,9 @@ from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.data_copies import Copy, Features, cut_outs, duplicates, features, groups, leaks
 from sr_demo.reports.data_look import FREQUENCIES, SCALE, Entry, Look, crops, finite, measure, thumbnail
 
-SHOWN = 4
+SHOWN = 6
 """Sample pairs, hardest and easiest pictures that are shown, each."""
-CROP = 112
+CROP = 96
 """Side of a shown crop, HR pixels."""
 _MOST_MATCHES = 60_000
 """Pairs of pictures whose local features are compared; beyond, only whole copies are looked for."""

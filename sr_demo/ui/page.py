@@ -12,7 +12,7 @@ from sr_demo.image import Limits
 from sr_demo.runner import Runner
 from sr_demo.settings import Settings
 from sr_demo.spec import Approach
-from sr_demo.ui import about_tab, api, compare_tab, lab_tab, mosaic_tab, offer, training_tab
+from sr_demo.ui import about_tab, api, compare_tab, data_tab, lab_tab, mosaic_tab, offer, training_tab
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 
@@ -38,6 +38,8 @@ def build(approaches: Sequence[Approach], runner: Runner, store: Store, settings
                 mosaic_tab.build(context)
             with gr.Tab("Training", id="training") as training:
                 training_tab.build(context, training)
+            with gr.Tab("Data", id="data"):
+                data_tab.build(context)
             with gr.Tab("Lab", id="lab"):
                 lab_tab.build(context)
             with gr.Tab("About", id="about"):

@@ -1,4 +1,4 @@
-"""Photos that a person drops to be remembered: pictures and zips of pictures, read through the one door."""
+"""Photos that a person drops, to be remembered or looked at: pictures and zips of pictures, read through the one door."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ _MOST_PHOTOS = 200
 _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".avif"})
 
 
-def take_in(files: Sequence[Path], folder: Path, limits: Limits, progress: Progress) -> tuple[list[Path], list[str]]:
+def take_in(
+    files: Sequence[Path], folder: Path, limits: Limits, progress: Progress, purpose: str = "remembered"
+) -> tuple[list[Path], list[str]]:
     """Write each picture in `files` (zips opened) as an 8-bit PNG into `folder`.
 
     Returns the written files and a sentence for each that was left out. Names from a zip are only labels: nothing is
-    extracted to a path that a zip asks for. Raises BadInput when nothing can be used.
+    extracted to a path that a zip asks for. Raises BadInput ("None of these files can be `purpose`") when nothing can be.
     """
     written: list[Path] = []
     left_out: list[str] = []
@@ -37,7 +39,7 @@ def take_in(files: Sequence[Path], folder: Path, limits: Limits, progress: Progr
         write_png(replace(picture, alpha=None, bits=8, icc=None), target)
         written.append(target)
     if not written:
-        raise BadInput(" ".join(["None of these files can be remembered.", *left_out]))
+        raise BadInput(" ".join([f"None of these files can be {purpose}.", *left_out]))
     return written, left_out
 
 

@@ -182,7 +182,7 @@ def test_the_command_prints_findings_and_writes_both_reports(folder, tmp_path, c
     before = signal.getsignal(signal.SIGINT)
     status = cli.main(["data", str(folder), "--json", str(tmp_path / "r.json"), "--html", str(tmp_path / "r.html")])
     said = capsys.readouterr()
-    assert status == 0 and "4 pictures were measured" in said.out and "1 pictures are copies" in said.out
+    assert status == 0 and "4 pictures were measured" in said.out and "1 picture is a copy" in said.out
     assert json.loads((tmp_path / "r.json").read_text())["measured"] == 4
     assert (tmp_path / "r.html").read_text().startswith("<!doctype html>")
     assert signal.getsignal(signal.SIGINT) is before

@@ -1,0 +1,115 @@
+"""What happens on the data tab: dropped photos, or the bundled ones, are measured and reported."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
+from sr_demo.progress import Progress
+from sr_demo.reports.data_html import data_body, data_html
+from sr_demo.reports.data_look import Entry, from_files
+from sr_demo.reports.data_report import Against, DataReport, examine, facts
+from sr_demo.samples import SAMPLES
+from sr_demo.ui.examples import sample_file
+from sr_demo.ui.html import problem
+from sr_demo.ui.offer import Context
+from sr_demo.ui.photo_drop import take_in
+from sr_demo.ui.working import Finished, working
+
+Shown = tuple[Any, Any, Any]
+"""A line on what happens, the report as HTML, the files to download."""
+_READING = 0.2
+"""Share of the whole that taking the files in has."""
+_NUMBER = len("000_")
+"""What `take_in` puts before a name."""
+
+
+class DataHandlers:
+    """The events of the tab. Only what a visitor drops is read, and what comes with the app: no folder of the server."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def look(self, request: gr.Request, files: list[str] | None, tests: list[str] | None) -> Iterator[Shown]:
+        """Measure the dropped photos, and look for the test pictures among them."""
+
+        def work(progress: Progress) -> DataReport:
+            if not files:
+                raise BadInput("There are no photos yet. Drop a few, or a zip of them; or look at the examples.")
+            folder = self._context.store.new()
+            entries, left_out = self._taken(files, folder / "photos", progress.part(0, _READING / 2))
+            against = None
+            if tests:
+                found, gone = self._taken(tests, folder / "tests", progress.part(_READING / 2, _READING))
+                against, left_out = Against("your test pictures", found), [*left_out, *gone]
+            what = f"{len(entries)} dropped pictures"
+            report = examine("your photos", what, entries, against, progress.part(_READING, 1))
+            report.skipped[:0] = left_out
+            report.total += len(left_out)
+            return report
+
+        yield from self._run(request, work)
+
+    def look_at_examples(self, request: gr.Request, tests: list[str] | None) -> Iterator[Shown]:
+        """Measure the pictures that come with the app."""
+
+        def work(progress: Progress) -> DataReport:
+            entries = from_files([sample_file(i) for i in range(len(SAMPLES))], self._context.limits)
+            against = None
+            if tests:
+                found, _ = self._taken(tests, self._context.store.new() / "tests", progress.part(0, _READING))
+                against = Against("your test pictures", found)
+            what = f"the {len(entries)} example pictures of this page"
+            return examine("the examples", what, entries, against, progress.part(_READING, 1))
+
+        yield from self._run(request, work)
+
+    def stop(self, request: gr.Request) -> None:
+        """End the looking of this session; what was measured is reported."""
+        self._context.stops.stop(str(request.session_hash))
+
+    def _taken(self, files: list[str], folder: Path, progress: Progress) -> tuple[list[Entry], list[str]]:
+        folder.mkdir()
+        paths, left_out = take_in([Path(f) for f in files], folder, self._context.limits, progress, "looked at")
+        named = zip(from_files(paths, self._context.limits), paths, strict=True)
+        return [Entry(path.name[_NUMBER:], entry.read) for entry, path in named], left_out
+
+    def _run(self, request: gr.Request, work: Callable[[Progress], DataReport]) -> Iterator[Shown]:
+        session = str(request.session_hash)
+        stop = self._context.stops.begin(session)
+        try:
+            for happening in working(work, stop, "data"):
+                if isinstance(happening, Finished):
+                    yield self._shown(happening.value)
+                else:
+                    yield _line(happening), gr.skip(), gr.skip()
+        except Cancelled:
+            yield _line("Stopped before the first picture was measured."), gr.skip(), gr.skip()
+        except SRError as exc:
+            yield problem(str(exc)), gr.skip(), gr.skip()
+        except Exception as exc:
+            yield problem(unexpected(exc, "looking at a data set")), gr.skip(), gr.skip()
+        finally:
+            self._context.stops.end(session, stop)
+
+    def _shown(self, report: DataReport) -> Shown:
+        folder = self._context.store.new()
+        page, data = folder / "data.html", folder / "data.json"
+        page.write_text(data_html(report), encoding="utf-8")
+        data.write_text(json.dumps(facts(report), indent=1), encoding="utf-8")
+        done = "Stopped; what was measured is below." if report.stopped else "Done."
+        return (
+            _line(done),
+            f'<div class="sr-data">{data_body(report)}</div>',
+            gr.File([str(page), str(data)], visible=True),
+        )
+
+
+def _line(text: str) -> str:
+    return f'<p aria-live="polite">{escape(text)}</p>'

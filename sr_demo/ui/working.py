@@ -1,0 +1,46 @@
+"""Long work in a thread of its own, with what it does told as it happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from queue import SimpleQueue
+from threading import Event, Thread
+from typing import Generic, TypeVar
+
+from sr_demo.progress import Progress
+
+T = TypeVar("T")
+
+
+class Finished(Generic[T]):
+    """The end of the work, with what came of it."""
+
+    def __init__(self, value: T) -> None:
+        self.value = value
+
+
+def working(work: Callable[[Progress], T], stop: Event, name: str) -> Iterator[str | Finished[T]]:
+    """What is being done ("34%: reading a.png"), as it happens, and at the end the result. Closing it stops the work.
+
+    Raises what `work` raises. `name` is the thread's.
+    """
+    happenings: SimpleQueue[str | Finished[T] | BaseException] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            progress = Progress(lambda fraction, note: happenings.put(f"{fraction:.0%}: {note}"), stop)
+            happenings.put(Finished(work(progress)))
+        except BaseException as exc:  # carried over to the thread that asked
+            happenings.put(exc)
+
+    Thread(target=run, name=name, daemon=True).start()
+    try:
+        while True:
+            happening = happenings.get()
+            if isinstance(happening, BaseException):
+                raise happening
+            yield happening
+            if isinstance(happening, Finished):
+                return
+    finally:
+        stop.set()
