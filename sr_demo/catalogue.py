@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from sr_demo.approaches import baselines, hat, mosaic, rdn, real_esrgan
+from sr_demo.approaches import baselines, edsr, hat, mosaic, rdn, real_esrgan
 from sr_demo.spec import Approach
 
 APPROACHES: tuple[Approach, ...] = (
     baselines.BICUBIC,
     baselines.LANCZOS,
+    edsr.APPROACH,
     rdn.APPROACH,
     real_esrgan.APPROACH,
     hat.APPROACH,

@@ -1,0 +1,19 @@
+"""EDSR: plain residual blocks."""
+
+from __future__ import annotations
+
+from sr_demo.networks.own import load
+from sr_demo.spec import Approach, Tiling, embedded
+
+APPROACH = Approach(
+    id="edsr",
+    title="EDSR",
+    summary="faithful and quick",
+    about="Residual blocks without batch normalisation (Lim et al. 2017, arXiv 1707.02921), all computed at the small "
+    "size. The workhorse that others are measured against: close to the truth, no inventions, little computing.",
+    family="convolutional",
+    load=load,
+    checkpoints=(embedded("baseline", "edsr-x4", "ours, 16 blocks", bytes_per_pixel=2200),),
+    # 3x3 convolutions in a row: 1 + 16 blocks x 2 + 1 + 1 = 35 pixels of reach.
+    tiling=Tiling("tiles", halo=36),
+)
