@@ -1,15 +1,21 @@
 """What `--data` may name: DIV2K's layout and paired `.npz` files, and one clear sentence for whatever is wrong there."""
 
+import argparse
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from sr_demo.errors import BadInput
 from sr_demo.image import quantise
+from sr_demo.networks.edsr import EDSR
 from sr_demo.stacks import look
-from sr_demo.training import sources
+from sr_demo.training import command, sources
 from sr_demo.training.cycle import with_unknown_damage
 from sr_demo.training.data import shrink_8bit
+from sr_demo.training.recipes import find
 from tests.conftest import noise
 
 
@@ -208,3 +214,45 @@ def test_some_are_kept_from_training(tmp_path, stacks):
     assert len(held.hr) == 2 and len(pairs.hr) == 10 and not set(held.names) & set(pairs.names)
     with pytest.raises(BadInput, match="One picture"):
         sources.split(pairs.some([0]))
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+def _train(tmp_path, monkeypatch, *more):
+    """`train edsr --iterations 2` on a tiny network with its real patches; returns status and card."""
+    recipe = replace(
+        find("edsr"), build=lambda: EDSR(1, 4, 4), phases=tuple(replace(p, batch=2) for p in find("edsr").phases)
+    )
+    monkeypatch.setattr(command, "find", lambda name: recipe)
+    monkeypatch.setenv("SR_DEMO_SHARED_DATA", str(tmp_path / "none"))
+    out = tmp_path / "out" / "edsr-x4.safetensors"
+    parser = argparse.ArgumentParser()
+    command.add_train_arguments(parser)
+    arguments = ["edsr", "--out", str(out), "--iterations", "2", "--device", "cpu", *more]
+    status = command.run_train(parser.parse_args(arguments))
+    return status, json.loads(out.with_suffix(".json").read_text()) if status == 0 else {}
+
+
+def test_training_takes_npz_pairs_and_drawn_pictures_and_says_so_on_the_card(tmp_path, stacks, monkeypatch, capsys):
+    np.savez(tmp_path / "hr_images.npz", stacks[0])
+    np.savez(tmp_path / "hr_lr_images.npz", stacks[1])
+    status, card = _train(tmp_path, monkeypatch, "--data", str(tmp_path / "hr_images.npz"), "--synthetic", "2")
+    said = capsys.readouterr()
+    assert status == 0, said.err
+    assert card["data"]["count"] == 10 and card["data"]["synthetic"] == 2
+    assert "npz, 128 x 128 and 32 x 32" in card["data"]["kind"] and "2 drawn" in card["data"]["kind"]
+    assert {phase["patch"] for phase in card["recipe"]["phases"]} == {32}
+    assert "hr_lr_images.npz: arr_0, 12 of 32 x 32" in said.out and "cut to 32" in said.out
+
+
+def test_training_takes_div2k_with_its_own_validation(div2k, tmp_path, monkeypatch, capsys):
+    for path in div2k.rglob("*.png"):  # large enough for the recipe's patches
+        side = 50 if "LR" in str(path) else 200
+        Image.open(path).resize((side, side)).save(path)
+    (div2k / "DIV2K_train_HR" / "0002.png").write_bytes(b"broken")
+    status, card = _train(tmp_path, monkeypatch, "--data", str(div2k), "--track", "unknown")
+    said = capsys.readouterr()
+    assert status == 0, said.err
+    assert card["data"]["count"] == 2 and card["data"]["kind"] == "DIV2K, unknown track"
+    assert "1 pairs (valid)" in said.out and said.out.rstrip().endswith("1 pictures were skipped.")
