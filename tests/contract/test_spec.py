@@ -192,7 +192,8 @@ def test_a_trained_network_shows_how_it_learned(checkpoint: Checkpoint) -> None:
     assert card["iterations"] > 0
     assert set(curves) >= {"iteration", "loss", "psnr_y"}
     assert len({len(values) for values in curves.values()}) == 1
-    assert all(math.isfinite(value) for values in curves.values() for value in values)
+    for name, values in curves.items():  # a run that began before the taught pictures were scored has no such values
+        assert all(math.isfinite(v) for v in values if not (v is None and name.startswith("train_")))
     assert curves["iteration"] == sorted(curves["iteration"])
 
 

@@ -1,0 +1,31 @@
+"""What a card says of a network is what the product makes of Set5: the figures on the page can be believed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sr_demo.catalogue import APPROACHES
+from sr_demo.image import read
+from sr_demo.reports.curves import lessons
+from sr_demo.runner import Runner, job_for
+
+DECIBELS, SSIM = 0.02, 0.0005
+"""Cards are measured in fp32, the page runs in what is fastest here."""
+
+
+@pytest.fixture(scope="module")
+def runner() -> Runner:
+    return Runner()
+
+
+@pytest.mark.parametrize("lesson", lessons(APPROACHES), ids=lambda lesson: lesson.name)
+def test_set5_scores_what_the_card_says(lesson, runner: Runner, shared_data: Path) -> None:
+    folder = shared_data / "testsets" / "Set5"
+    pairs = zip(sorted((folder / "LRx4").iterdir()), sorted((folder / "HR").iterdir()), strict=True)
+    job = job_for(APPROACHES, lesson.name)
+    scores = [runner.run(job, read(lr), read(hr).rgb).scores for lr, hr in pairs]
+    card = lesson.card["scores"]["Set5"]
+    assert sum(s.psnr_y or 0 for s in scores) / 5 == pytest.approx(card["psnr_y"], abs=DECIBELS)
+    assert sum(s.ssim_y or 0 for s in scores) / 5 == pytest.approx(card["ssim_y"], abs=SSIM)
