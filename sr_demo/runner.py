@@ -49,6 +49,11 @@ class Job:
         return self.approach.id if self.checkpoint.name == default else f"{self.approach.id}:{self.checkpoint.name}"
 
     @property
+    def scale(self) -> float:
+        """How many times larger the result is."""
+        return self.approach.scale_with(self.options)
+
+    @property
     def title(self) -> str:
         """The name people read."""
         default = self.approach.checkpoints[0].name
@@ -176,6 +181,7 @@ class Runner:
     def run(self, job: Job, picture: Picture, truth: Image | None = None, progress: Progress = SILENT) -> Result:
         """Enlarge `picture` with one approach. Raises SRError, or Cancelled."""
         progress.check()
+        _check_truth(job, picture.rgb, truth)
         fetch_seconds = self._fetch(job, progress)
         while not self._lane.acquire(timeout=0.2):
             progress.check()
@@ -195,7 +201,7 @@ class Runner:
         return Result(
             job=job,
             picture=enlarged,
-            scores=score(enlarged.rgb, picture.rgb, truth, job.approach.scale),
+            scores=score(enlarged.rgb, picture.rgb, truth, round(job.scale)),
             seconds=seconds,
             load_seconds=load_seconds,
             peak_memory_mb=peak.bytes / 1e6,
@@ -289,7 +295,7 @@ def _guaranteed(job: Job, upscaler: Upscaler, image: Image, progress: Progress) 
 
     def upscale(part: Image, part_progress: Progress) -> Image:
         try:
-            return _checked(upscaler.upscale(part, job.options, part_progress), part, job.approach)
+            return _checked(upscaler.upscale(part, job.options, part_progress), part, job)
         except MemoryError as exc:
             raise OutOfMemory from exc
 
@@ -319,9 +325,20 @@ def _budget() -> int:
     return min(int(memory.available_bytes() * _MEMORY_SHARE), _MEMORY_CAP)
 
 
-def _checked(result: Image, source: Image, approach: Approach) -> Image:
+def _check_truth(job: Job, small: Image, truth: Image | None) -> None:
+    """Raise BadInput where the result could not be compared with the truth: for methods whose scale can be chosen."""
+    expected = job.approach.size_with(job.options, *small.shape[:2])
+    if truth is not None and truth.shape[:2] != expected:
+        raise BadInput(
+            f"{job.title} was asked for {job.scale:g}x, and the true picture is {truth.shape[0] / small.shape[0]:g} times "
+            "as large as the input: the two cannot be compared. Set the scale to that, or enlarge without a test."
+        )
+
+
+def _checked(result: Image, source: Image, job: Job) -> Image:
     """`result` within [0, 1] and read-only; anything else that is against the contract is a bug of the approach."""
-    expected = (source.shape[0] * approach.scale, source.shape[1] * approach.scale, 3)
+    approach = job.approach
+    expected = (*approach.size_with(job.options, *source.shape[:2]), 3)
     assert result.shape == expected, f"{approach.id} returned {result.shape}, not {expected}"
     assert result.dtype == np.float32, f"{approach.id} returned {result.dtype}"
     low, high = float(result.min()), float(result.max())

@@ -105,7 +105,7 @@ class Upscaler(Protocol):
         ...
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
-        """(H, W, 3) float32 RGB in [0, 1], read-only -> (H * scale, W * scale, 3) of the same kind.
+        """(H, W, 3) float32 RGB in [0, 1], read-only -> (H * scale, W * scale, 3), rounded, of the same kind.
 
         Stateless; the same result twice for the same options. Raises Cancelled when `progress` says so.
         """
@@ -158,6 +158,15 @@ class Approach:
                 return checkpoint
         names = ", ".join(c.name for c in self.checkpoints)
         raise BadInput(f"{self.id} has no checkpoint {name!r}. It has: {names}.")
+
+    def scale_with(self, options: Options) -> float:
+        """How many times larger results are with these options: the option `scale` where it has one."""
+        return float(getattr(options, "scale", self.scale))
+
+    def size_with(self, options: Options, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the result for an input of `height` x `width`."""
+        scale = self.scale_with(options)
+        return max(round(scale * height), 1), max(round(scale * width), 1)
 
     def invents_with(self, checkpoint: Checkpoint) -> bool:
         """Whether results of this checkpoint may hold invented detail."""

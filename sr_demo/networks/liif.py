@@ -13,7 +13,7 @@ corner of the picture; cell = side of an SR pixel in LR pixels, 1 / scale.
 
 from __future__ import annotations
 
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +26,16 @@ NODES = (-0.75, -0.25, 0.25, 0.75)
 _TRAINED = 4
 POINTS = 8192
 """SR pixels computed at once: their hidden values stay in the processor's cache."""
+
+
+class Axis(NamedTuple):
+    """Rows or columns of SR pixels."""
+
+    which: Tensor
+    """The LR pixel that each lies in."""
+    within: Tensor
+    """Where in it: -1 is one edge, 1 the other."""
+    cell: Tensor
 
 
 class Kernel(nn.Module):
@@ -87,28 +97,31 @@ class LIIF(nn.Module):
     def forward(self, lr: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         """Encode, then draw every SR pixel."""
         height, width = size or (lr.shape[2] * _TRAINED, lr.shape[3] * _TRAINED)
-        return self.draw(lr, *self.encoded(lr), (height, width))
+        y, x = along(lr.shape[2], height, lr.device), along(lr.shape[3], width, lr.device)
+        return base(lr, (height, width)) + self.added(*self.encoded(lr), y, x)
 
-    def draw(self, lr: Tensor, colours: Tensor, codes: Tensor, size: tuple[int, int], lines: int = 0) -> Tensor:
-        """(N, 3, H, W) from what `encoded` returned, some rows at a time (`lines`, or what fits the cache)."""
-        out = F.interpolate(lr.float(), size=size, mode="bicubic", align_corners=False)
-        y, down, cell_y = _along(lr.shape[2], size[0], lr.device)
-        x, across, cell_x = _along(lr.shape[3], size[1], lr.device)
-        weights_y, weights_x = self.kernel(down, cell_y), self.kernel(across, cell_x)
+    def added(self, colours: Tensor, codes: Tensor, y: Axis, x: Axis) -> Tensor:
+        """What the SR pixels at rows `y` and columns `x` get beyond `base`: (N, 3, len(y), len(x)), a few rows at a time.
+
+        `colours` and `codes`: what `encoded` returned. Which rows and columns those are is up to the caller.
+        """
+        count, height, width = len(colours), len(y.which), len(x.which)
+        out = torch.empty((count, 3, height, width), device=colours.device)
+        weights_y, weights_x = self.kernel(y.within, y.cell), self.kernel(x.within, x.cell)
         # The place is a sum of a part for the row and one for the column, both through the same linear layer.
-        zero_y, zero_x = torch.zeros_like(down), torch.zeros_like(across)
-        part_y = self.place(torch.stack([down, zero_y, cell_y, zero_y], -1))
-        part_x = self.place(torch.stack([zero_x, across, zero_x, cell_x], -1))
+        zero_y, zero_x = torch.zeros_like(y.within), torch.zeros_like(x.within)
+        part_y = self.place(torch.stack([y.within, zero_y, y.cell, zero_y], -1))
+        part_x = self.place(torch.stack([zero_x, x.within, zero_x, x.cell], -1))
         colours = colours.float().unflatten(1, (3, 4, 4))
         codes = codes.permute(0, 2, 3, 1)
-        lines = lines or max(POINTS // (size[1] * len(lr)), 1)
-        for top in range(0, size[0], lines):
-            rows = slice(top, min(top + lines, size[0]))
+        lines = max(POINTS // (width * count), 1)
+        for top in range(0, height, lines):
+            rows = slice(top, min(top + lines, height))
             # (N, 3, 4, rows, w): the four values along y are weighted before columns are looked up.
-            mixed = torch.einsum("ncijrw,ri->ncjrw", colours[:, :, :, :, y[rows]], weights_y[rows])
-            out[:, :, rows] += torch.einsum("ncjrw,wj->ncrw", mixed[..., x], weights_x)
-            hidden = codes[:, y[rows]][:, :, x] + (part_y[rows][:, None] + part_x[None])
-            out[:, :, rows] += self._rest(hidden).permute(0, 3, 1, 2).float()
+            mixed = torch.einsum("ncijrw,ri->ncjrw", colours[:, :, :, :, y.which[rows]], weights_y[rows])
+            shuffled = torch.einsum("ncjrw,wj->ncrw", mixed[..., x.which], weights_x)
+            hidden = codes[:, y.which[rows]][:, :, x.which] + (part_y[rows][:, None] + part_x[None])
+            out[:, :, rows] = shuffled + self._rest(hidden).permute(0, 3, 1, 2).float()
         return out
 
     def at(self, lr: Tensor, places: Tensor, cell: float) -> Tensor:
@@ -130,8 +143,8 @@ class LIIF(nn.Module):
         out = out + self._rest(hidden + self.place(torch.cat([within, cells], -1))).float()
         scale = torch.tensor([2.0 / width, 2.0 / height], device=lr.device)
         grid = (places.flip(-1) * scale - 1.0).unsqueeze(1)
-        base = F.grid_sample(lr.float(), grid, "bicubic", "border", align_corners=False)
-        return base.squeeze(2).transpose(1, 2) + out
+        plain = F.grid_sample(lr.float(), grid, "bicubic", "border", align_corners=False)
+        return plain.squeeze(2).transpose(1, 2) + out
 
     def _rest(self, hidden: Tensor) -> Tensor:
         """The layers after the first: (..., width) -> (..., 3)."""
@@ -141,8 +154,13 @@ class LIIF(nn.Module):
         return self.last(hidden)
 
 
-def _along(lr: int, sr: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """For each of `sr` pixels along an axis of `lr` pixels: which LR pixel, where in it (-1 to 1), and the cell."""
+def along(lr: int, sr: int, device: torch.device) -> Axis:
+    """`sr` pixels along an axis of `lr` pixels."""
     middle = (torch.arange(sr, device=device) + 0.5) * (lr / sr)
     which = middle.floor().clamp(0, lr - 1)
-    return which.long(), (middle - which - 0.5) * 2.0, torch.full_like(middle, lr / sr)
+    return Axis(which.long(), (middle - which - 0.5) * 2.0, torch.full_like(middle, lr / sr))
+
+
+def base(lr: Tensor, size: tuple[int, int]) -> Tensor:
+    """The bicubic enlargement that everything is added to: (N, 3, h, w) -> (N, 3, H, W) in fp32."""
+    return F.interpolate(lr.float(), size=size, mode="bicubic", align_corners=False)
