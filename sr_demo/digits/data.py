@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 import os
 import zipfile
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 
 from sr_demo.errors import BadInput, StorageError
 from sr_demo.resize import resize
+from sr_demo.storage import cache_folder
 
 SMALL, SIDE = 26, 28
 """Pixels a side of what the networks are given, and of the truth."""
@@ -34,17 +37,15 @@ class Digits:
 
 def load(file: Path | None = None) -> tuple[Digits, Digits]:
     """Training and test digits from an `mnist.npz` (keys x_train, y_train, x_test, y_test), or from a folder with
-    MNIST's own four files, as torchvision leaves them in `MNIST/raw`.
+    MNIST's own four files, packed or not, as torchvision leaves them in `MNIST/raw`. Raises BadInput.
 
-    Without `file`: $SR_DEMO_SHARED_DATA/mnist/mnist.npz, else ../shared/data/mnist/mnist.npz. Raises BadInput.
+    Without `file`: `default_file`.
     """
     path = file or default_file()
     if path.is_dir():
-        train, test = (
-            _checked(path, _idx(path / f"{part}-images-idx3-ubyte", 3), _idx(path / f"{part}-labels-idx1-ubyte", 1))
-            for part in ("train", "t10k")
-        )
-        return train, test
+        inner = path / "MNIST" / "raw"
+        folder = inner if inner.is_dir() else path
+        return _from_files(folder, "train"), _from_files(folder, "t10k")
     try:
         with np.load(path, allow_pickle=False) as values:
             x_train, y_train, x_test, y_test = (np.asarray(values[key]) for key in _KEYS)
@@ -60,14 +61,25 @@ def load(file: Path | None = None) -> tuple[Digits, Digits]:
     return _checked(path, x_train, y_train), _checked(path, x_test, y_test)
 
 
+@lru_cache(maxsize=1)
+def test_digits() -> Digits | None:
+    """The test digits, kept after the first call; None where MNIST is not on this machine."""
+    return load()[1] if default_file().exists() else None
+
+
+def _from_files(folder: Path, part: str) -> Digits:
+    return _checked(
+        folder, _idx(folder / f"{part}-images-idx3-ubyte", 3), _idx(folder / f"{part}-labels-idx1-ubyte", 1)
+    )
+
+
 def _idx(path: Path, axes: int) -> Pixels:
     """One file of MNIST as first published: two zero bytes, type 8 (uint8), the number of axes, their lengths, values."""
+    packed = path.with_name(f"{path.name}.gz")
     try:
-        content = path.read_bytes()
-    except OSError as exc:
-        raise BadInput(
-            f"{path} cannot be read: {exc.strerror}. The folder must hold MNIST's four unpacked files."
-        ) from exc
+        content = path.read_bytes() if path.exists() or not packed.exists() else gzip.decompress(packed.read_bytes())
+    except (OSError, EOFError) as exc:
+        raise BadInput(f"{path} cannot be read. The folder must hold MNIST's four files.") from exc
     start = 4 + 4 * axes
     shape = tuple(int(n) for n in np.frombuffer(content[4:start], ">u4"))
     if content[:4] != bytes((0, 0, 8, axes)) or len(content) != start + math.prod(shape):
@@ -76,9 +88,16 @@ def _idx(path: Path, axes: int) -> Pixels:
 
 
 def default_file() -> Path:
-    """Where MNIST lies if nobody says otherwise."""
+    """Where MNIST lies if nobody says otherwise: $SR_DEMO_SHARED_DATA/mnist/mnist.npz, else ../shared/data/mnist/mnist.npz,
+    else the folder to which `train` lets torchvision download it."""
     beside = Path(__file__).resolve().parents[3] / "shared" / "data"
-    return Path(os.environ.get("SR_DEMO_SHARED_DATA", beside)) / "mnist" / "mnist.npz"
+    named = Path(os.environ.get("SR_DEMO_SHARED_DATA", beside)) / "mnist" / "mnist.npz"
+    return downloaded() if not named.exists() and downloaded().is_dir() else named
+
+
+def downloaded() -> Path:
+    """The folder for MNIST's files where torchvision fetches them."""
+    return cache_folder() / "mnist"
 
 
 def _checked(path: Path, pictures: NDArray[np.generic], labels: NDArray[np.generic]) -> Digits:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image as Pillow
 
 from sr_demo.digits.data import Pixels
 from sr_demo.digits.lab import Gray, draw
 from sr_demo.digits.settings import System
+from sr_demo.errors import SRError
 from sr_demo.image import readonly
 from sr_demo.progress import SILENT, Progress
 
@@ -38,6 +41,17 @@ def gif(frames: list[Pixels]) -> bytes:
         out, "GIF", save_all=True, append_images=there_and_back[1:], duration=_FRAME_MS, loop=0, optimize=False
     )
     return out.getvalue()
+
+
+def mp4(frames: list[Pixels], file: Path) -> None:
+    """The frames forth and back, three times, as a film without sound (MPEG-4). Raises SRError where it cannot be written."""
+    side = frames[0].shape[0]
+    film = cv2.VideoWriter(str(file), cv2.VideoWriter.fourcc(*"mp4v"), 1000 / _FRAME_MS, (side, side))
+    if not film.isOpened():
+        raise SRError("The film could not be written: OpenCV has no MPEG-4 encoder here. Take the GIF instead.")
+    for frame in [*frames, *frames[-2:0:-1]] * 3:
+        film.write(cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR))
+    film.release()
 
 
 def along(latent: Gray, number: int, count: int, size: int, system: System) -> Pixels:

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from sr_demo.digits.data import Digits, load
+from sr_demo.digits.data import Digits, default_file, downloaded, load
 from sr_demo.errors import BadInput
 from sr_demo.torch_runtime import load_safetensors
 from sr_demo.training import state as files
@@ -40,7 +40,7 @@ def train_digits(args: argparse.Namespace, device: torch.device) -> int:
         else Budget(seconds=(recipe.minutes if args.minutes is None else args.minutes) * 60)
     )
     values = files.load(state_file, recipe.name) if args.resume or args.snapshot else None
-    digits, test = load(args.data)
+    digits, test = load(args.data or mnist())
     trainer = DigitTrainer(recipe, digits, device, args.seed)
     if values is not None:
         trainer.restore(values)
@@ -51,6 +51,22 @@ def train_digits(args: argparse.Namespace, device: torch.device) -> int:
     card = write_card(trainer, args.out, test, args.licence)
     print(f"\n{args.out}: {card['bytes'] / 1e6:.2f} MB, {card['parameters']} parameters, {card['scores']}")
     return 0
+
+
+def mnist() -> Path:
+    """MNIST on this machine, downloaded by torchvision where it is missing. Raises BadInput when that fails."""
+    found = default_file()
+    if found.exists():
+        return found
+    from torchvision.datasets import MNIST
+
+    target = downloaded()
+    print(f"MNIST is not at {found}: downloading it to {target}")
+    try:
+        MNIST(str(target), download=True)
+    except (OSError, RuntimeError) as problem:
+        raise BadInput(f"MNIST could not be downloaded ({problem}). Name a file or folder with --data.") from problem
+    return target
 
 
 def write_card(trainer: DigitTrainer, path: Path, test: Digits, licence: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,11 @@ def test_mnist_is_read_from_npz_and_from_its_own_files(tmp_path: Path) -> None:
         head = np.array([len(labels[some]), 28, 28], ">u4").tobytes()
         (raw / f"{part}-images-idx3-ubyte").write_bytes(bytes((0, 0, 8, 3)) + head + pictures[some].tobytes())
         (raw / f"{part}-labels-idx1-ubyte").write_bytes(bytes((0, 0, 8, 1)) + head[:4] + labels[some].tobytes())
-    for train, test in (data.load(tmp_path / "mnist.npz"), data.load(raw)):
+    packed = tmp_path / "packed" / "MNIST" / "raw"
+    packed.mkdir(parents=True)
+    for file in raw.iterdir():
+        (packed / f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
+    for train, test in (data.load(tmp_path / "mnist.npz"), data.load(raw), data.load(tmp_path / "packed")):
         assert len(train) == 4 and len(test) == 2
         np.testing.assert_array_equal(train.pictures, pictures[:4])
         np.testing.assert_array_equal(test.labels, labels[4:])
@@ -56,7 +61,7 @@ def test_files_that_are_not_mnist_are_refused_with_a_sentence(tmp_path: Path) ->
     np.savez(tmp_path / "flat.npz", x_train=flat, y_train=flat[:, 0], x_test=flat, y_test=flat[:, 0])
     with pytest.raises(BadInput, match="28 x 28"):
         data.load(tmp_path / "flat.npz")
-    with pytest.raises(BadInput, match="four unpacked files"):
+    with pytest.raises(BadInput, match="four files"):
         data.load(tmp_path)
     (tmp_path / "train-images-idx3-ubyte").write_bytes(bytes((0, 0, 8, 3, 0, 0, 0, 9)))
     with pytest.raises(BadInput, match="damaged"):
