@@ -114,7 +114,8 @@ def _soft(look: Look) -> bool:
 
 
 def _of(some: int, all_: int) -> str:
-    return f"{some} of {all_} ({some / all_:.0%}) {'is' if some == 1 else 'are'}"
+    share = f"{some / all_:.0%}" if some / all_ >= 0.005 else "under 1%"
+    return f"{some} of {all_} ({share}) {'is' if some == 1 else 'are'}"
 
 
 def _copies(report: DataReport) -> str:
