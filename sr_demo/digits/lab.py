@@ -111,9 +111,15 @@ def draw(
     drawer = coder(system).drawer
     if not isinstance(drawer, networks.CPPN):
         raise BadInput("The VAE-GAN draws 28 x 28 pixels only; a CPPN draws any size.")
+    _check_size(size)
     with torch.inference_mode():
         layers = drawer.plain(_row(latent)[0])
         return _gray(evaluate(_separable(layers, drawer.waves, size, window), size, 1, progress)[..., 0].sigmoid_())
+
+
+def _check_size(size: int) -> None:
+    if not 1 <= size <= LARGEST:
+        raise BadInput(f"A picture drawn here has 1 to {LARGEST} pixels a side, not {size}.")
 
 
 Band = Callable[[int, int], Tensor]
@@ -122,8 +128,7 @@ Band = Callable[[int, int], Tensor]
 
 def evaluate(band: Band, size: int, channels: int, progress: Progress = SILENT, width: int | None = None) -> Tensor:
     """(size, width or size, channels), a few rows at a time. Raises BadInput above 1800 rows."""
-    if not 1 <= size <= LARGEST:
-        raise BadInput(f"A picture drawn here has 1 to {LARGEST} pixels a side, not {size}.")
+    _check_size(size)
     width = width or size
     rows = max(1, CHUNK // width)
     with out_of_memory_translated():

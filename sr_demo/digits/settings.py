@@ -10,6 +10,9 @@ from sr_demo.options import Options, option
 System = Literal["vaegan", "cppn-gan", "cppn-l2"]
 """VAE-GAN, the CPPN taught with a critic, and the same CPPN taught without."""
 
+NETWORKS = ("digits-vaegan", "digits-cppn-vaegan", "digits-cppn-l2", "digits-reader")
+"""Names of the embedded weights and cards."""
+
 SMALLEST, LARGEST = 28, 1800
 """Pixels a side of what a CPPN draws here."""
 

@@ -85,9 +85,9 @@ class DigitTrainer:
     """A recipe at work. `curves` maps each of CURVE to a list; for the reader "psnr" holds its accuracy in per cent."""
 
     def __init__(self, recipe: DigitRecipe, digits: Digits, device: torch.device, seed: int = 0) -> None:
-        torch.manual_seed(seed)
         self.recipe, self.device = recipe, device
         self.reduced = device.type == "cuda" or (device.type == "cpu" and cpu_gains_from_bf16())
+        torch.manual_seed(seed)  # after the probe above, which draws numbers when it runs for the first time
         self.rng, self.noise = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
         held = min(HELD_OUT, len(digits) // 10 + 1)
         self.hr, self.labels = digits.pictures[:-held], digits.labels[:-held]
