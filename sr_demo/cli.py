@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sr_demo.commands import batch, data, deploy, export
+from sr_demo.commands import batch, data, deploy, export, memory
 from sr_demo.commands.console import add_precision, add_set, assignments, complain, folder, terminal, write_text
 from sr_demo.errors import BadInput, SRError, unexpected
 
@@ -64,6 +64,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     export.add(commands)
     deploy.add(commands)
     data.add(commands)
+    _add_memory(commands, argv)
     _add_train(commands, wanted="train" in argv[:1])
     return parser
 
@@ -110,6 +111,7 @@ def _add_evaluate(commands: Any) -> None:
     command.add_argument(
         "--approach", action="append", required=True, metavar="ID[:CHECKPOINT]", help="may be repeated: one row each"
     )
+    add_set(command)
     command.add_argument("--json", type=Path, metavar="FILE", help="also write the rows here")
     add_precision(command)
     command.set_defaults(run=_evaluate)
@@ -123,6 +125,16 @@ def _add_train(commands: Any, wanted: bool) -> None:
 
         add_train_arguments(command)
         command.set_defaults(run=run_train)
+
+
+def _add_memory(commands: Any, argv: Sequence[str]) -> None:
+    """Like `train`: learning the embedded memory belongs to the training room."""
+    train = memory.add(commands).add_parser("train", help="learn the embedded memory from a folder of photos")
+    if list(argv[:2]) == ["memory", "train"]:
+        from sr_demo.training.memory import add_memory_arguments, run_memory
+
+        add_memory_arguments(train)
+        train.set_defaults(run=run_memory)
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -177,7 +189,8 @@ def _evaluate(args: argparse.Namespace) -> int:
     from sr_demo.reports.evaluation import evaluate, pairs
     from sr_demo.runner import Failed, Runner, job_for
 
-    jobs = [job_for(APPROACHES, name, precision=args.precision) for name in args.approach]
+    values = assignments(args.set)
+    jobs = [job_for(APPROACHES, name, values, args.precision) for name in args.approach]
     if args.lr is not None and args.degradation == "realistic":
         raise BadInput("--lr gives the small pictures, --degradation realistic makes them: choose one of the two.")
     found = pairs(args.hr, args.lr, jobs[0].approach.scale)
