@@ -34,8 +34,8 @@ def build(approaches: Sequence[Approach], runner: Runner, store: Store, settings
         with gr.Tabs():
             with gr.Tab("Compare", id="compare"):
                 compare_tab.build(context)
-            with gr.Tab("Mosaic memory", id="mosaic"):
-                mosaic_tab.build(context)
+            with gr.Tab("Mosaic memory", id="mosaic") as mosaic:
+                mosaic_tab.build(context, mosaic)
             with gr.Tab("Training", id="training") as training:
                 training_tab.build(context, training)
             with gr.Tab("Data", id="data"):

@@ -72,7 +72,7 @@ def test_each_window_is_answered_by_the_regressor_of_its_nearest_anchor() -> Non
     unit = rng.standard_normal((5, 6)).astype(np.float32)
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
     regressors = rng.standard_normal((5, 6, 144)).astype(np.float32)
-    answers = anchors.Anchors(project, unit, regressors).answer(seen)
+    answers = anchors.Anchors(project, unit, regressors).explain(seen).residuals
     for i in range(50):
         posed, poses = anchors.pose(seen[i : i + 1])
         feature = project @ posed[0]

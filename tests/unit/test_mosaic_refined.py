@@ -10,7 +10,7 @@ import pytest
 from PIL import Image as Pillow
 from skimage import data
 
-from sr_demo.approaches.mosaic import memory, photos, refined, retrieval, windows
+from sr_demo.approaches.mosaic import anchors, memory, photos, refined, retrieval, windows
 from sr_demo.approaches.mosaic.retrieval import Nearest
 from sr_demo.approaches.mosaic.settings import MosaicOptions
 from sr_demo.approaches.mosaic.upscalers import RefinedRetrieval
@@ -85,7 +85,7 @@ def test_same_memory_same_result(mosaic: RefinedRetrieval, cat: Image) -> None:
 
 def test_a_flat_picture_stays_flat_and_asks_nothing(mosaic: RefinedRetrieval) -> None:
     flat = readonly(np.full((12, 12, 3), (0.2, 0.4, 0.6), np.float32))
-    silent = retrieval.Examples(mosaic.examples(SILENT).project, *(None,) * 3)  # type: ignore[arg-type]
+    silent = retrieval.Examples(mosaic.examples(SILENT).project, *(None,) * 4)  # type: ignore[arg-type]
     result = refined.refine(flat, Nearest(silent, 3), 2, SILENT)
     np.testing.assert_allclose(result, np.broadcast_to(flat[0, 0], result.shape), atol=1e-5)
 
@@ -136,10 +136,20 @@ def test_overlapping_windows_that_agree_rebuild_the_plane() -> None:
 
 
 def test_examples_pair_a_window_with_the_residual_in_its_middle() -> None:
-    lr = np.arange(100, dtype=np.float32).reshape(10, 10)
-    hr = np.kron(lr, np.ones((4, 4), np.float32))
-    seen, residuals = retrieval._draw(lr, hr, 16, np.random.default_rng(0))
-    np.testing.assert_array_equal(seen.reshape(-1, 7, 7)[:, 2:5, 2:5], residuals.reshape(-1, 12, 12)[:, ::4, ::4])
+    """A step that bicubic blurs: turned like its window, the residual must stand where the window's edge is."""
+    hr = np.zeros((80, 80), np.float32)
+    hr[:, 41:] = 0.8
+    drawn = retrieval._draw(hr, 0, 16, np.random.default_rng(0))
+    lr = shrink(hr, 4)
+    missed = hr - windows.enlarge(lr, 80, 80)
+    for seen, residual, (size, y, x) in zip(drawn.windows, drawn.residuals, drawn.places, strict=True):
+        own = lr[y : y + 7, x : x + 7].reshape(1, 49)
+        posed, poses = anchors.pose(own)
+        assert size == 0
+        np.testing.assert_allclose(seen, posed[0], atol=1e-6)
+        middle = missed[(y + 2) * 4 : (y + 5) * 4, (x + 2) * 4 : (x + 5) * 4].reshape(1, 144)
+        np.testing.assert_allclose(poses.undo(residual[None]), middle, atol=1e-6)
+    assert np.abs(drawn.residuals).max() > 0.05
 
 
 def test_a_memory_of_tiny_photos_still_works(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo.approaches.mosaic.memory import SCALE
-from sr_demo.approaches.mosaic.windows import RESIDUAL, SEEN, SIDE, Floats
+from sr_demo.approaches.mosaic.windows import RESIDUAL, SEEN, SIDE, Explained, Floats
 from sr_demo.errors import WeightsUnavailable
 
 FLAT = 0.01
@@ -95,19 +95,24 @@ class Anchors:
     regressors: Floats
     """(K, d, 144)."""
 
-    def answer(self, windows: Floats) -> Floats:
-        """See `retrieval.Residuals`."""
+    def explain(self, windows: Floats) -> Explained:
+        """See `windows.Residuals`; numbers are those of anchors."""
         out = np.zeros((len(windows), RESIDUAL), np.float32)
         posed, poses = pose(windows)
         features = posed @ self.project.T
-        busy = np.flatnonzero(np.square(features).sum(axis=1) > FLAT**2)
+        length = np.sqrt(np.square(features).sum(axis=1))
+        busy = np.flatnonzero(length > FLAT)
         nearest = np.concatenate([self.nearest(features[part]) for part in _parts(busy)]) if len(busy) else busy
         order = busy[np.argsort(nearest, kind="stable")]
         edges = np.concatenate([[0], np.cumsum(np.bincount(nearest, minlength=len(self.anchors)))])
         for anchor in np.unique(nearest):
             mine = order[edges[anchor] : edges[anchor + 1]]
             out[mine] = features[mine] @ self.regressors[anchor]
-        return poses.undo(out)
+        who, far = np.full(len(windows), -1, np.int64), np.zeros(len(windows), np.float32)
+        who[busy] = nearest
+        likeness = np.einsum("ij,ij->i", features[busy], self.anchors[nearest]) / length[busy]
+        far[busy] = np.maximum(2 - 2 * likeness, 0)
+        return Explained(poses.undo(out), who, far)
 
     def nearest(self, features: Floats) -> NDArray[np.intp]:
         """(n, d) -> (n,) number of the anchor with the smallest angle."""

@@ -55,7 +55,7 @@ def _windows(memory: Memory, count: int, *, held_out: bool) -> Floats:
     photos = [i for i, photo in enumerate(memory.photos) if (photo.name == _HELD_OUT) == held_out]
     area = sum(memory.photos[i].height * memory.photos[i].width for i in photos)
     # Flat windows are dropped later: half as many again are drawn.
-    drawn = [retrieval.windows_of(memory, i, round(1.5 * count / area * _area(memory, i)), rng)[0] for i in photos]
+    drawn = [retrieval.draw(memory.hr(i), round(1.1 * count / area * _area(memory, i)), rng).windows for i in photos]
     return rng.permutation(np.concatenate(drawn))
 
 

@@ -75,15 +75,36 @@ def build(vectors: NDArray[np.float32], plan: Plan) -> Any:
     return index
 
 
-def search(index: Any, queries: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def search(
+    index: Any, queries: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Squared distances and numbers of the `k` nearest, each (n, k), nearest first; `k` is cut to what there is.
 
-    Places that an inverted index could not fill repeat the nearest one.
+    `allowed` (N,) says which vectors may be found; at least one must be. Places that could not be filled, because the
+    inverted lists that were looked into hold too few, repeat the nearest one.
     """
     k = min(k, index.ntotal)
-    distances, numbers = index.search(np.ascontiguousarray(queries, np.float32), k)
+    asked = np.ascontiguousarray(queries, np.float32)
+    if allowed is None:
+        distances, numbers = index.search(asked, k)
+    else:
+        distances, numbers = index.search(asked, k, params=_only(allowed, getattr(index, "nprobe", 0)))
+    lost = np.flatnonzero(numbers[:, 0] < 0)
+    if len(lost):  # the lists looked into hold none that is allowed: look into all
+        distances[lost], numbers[lost] = index.search(asked[lost], k, params=_only(allowed, index.nlist))
     missing = numbers < 0
     if missing.any():
         numbers = np.where(missing, numbers[:, :1], numbers)
         distances = np.where(missing, distances[:, :1], distances)
     return distances, numbers
+
+
+def _only(allowed: NDArray[np.bool_] | None, probes: int) -> Any:
+    """FAISS's parameters for a search among `allowed`, in `probes` inverted lists (0: the index has none)."""
+    import faiss
+
+    wanted: dict[str, Any] = {"nprobe": probes} if probes else {}
+    if allowed is not None:
+        selector: Any = faiss.IDSelectorBitmap
+        wanted["sel"] = selector(np.packbits(allowed, bitorder="little"))
+    return faiss.SearchParametersIVF(**wanted) if probes else faiss.SearchParameters(**wanted)

@@ -54,6 +54,7 @@ class Memory:
     """An opened memory. Pixels are read from disk when they are looked at."""
 
     key: str
+    """Another content has another key."""
     photos: tuple[Photo, ...]
     _hr: Pixels
     _lr: Pixels
@@ -111,7 +112,7 @@ def open_memory(place: Path) -> Memory | None:
         lr = np.memmap(place / "lr.u8", np.uint8, "r")
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
-    return Memory(place.name, photos, hr, lr)
+    return Memory(written.get("key", place.name), photos, hr, lr)
 
 
 def shrunk(pixels: Pixels, height: int, width: int) -> Pixels:

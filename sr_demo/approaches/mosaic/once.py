@@ -47,3 +47,9 @@ class Once(Generic[K, V]):
             return value
         finally:
             making.release()
+
+    def forget(self, gone: Callable[[K], bool]) -> None:
+        """Let go of every value whose key is `gone`."""
+        with self._lock:
+            for key in [key for key in self._values if gone(key)]:
+                del self._values[key]

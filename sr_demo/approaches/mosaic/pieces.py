@@ -35,15 +35,21 @@ Ints = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
-class Described:
-    """What is known of n pieces."""
+class Look:
+    """How n pieces look on average."""
 
-    features: Floats
-    """(n, 68)."""
     mean: Floats
     """(n, 3) mean colour."""
     deviation: Floats
     """(n,) deviation of the luma."""
+
+
+@dataclass(frozen=True)
+class Described(Look):
+    """What is known of n pieces."""
+
+    features: Floats
+    """(n, 68)."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,8 @@ class Pieces:
     """The photos as they are pasted, (4h, 4w, 3) uint8."""
     sources: tuple[str, ...]
     """Their names."""
+    numbers: tuple[int, ...]
+    """Their numbers in the memory: photos too small for a piece are not here."""
     photo: Ints
     y: Ints
     x: Ints
@@ -82,19 +90,20 @@ def describe(lr: Image, y: NDArray[np.integer[Any]], x: NDArray[np.integer[Any]]
         mean[part] = colour[y[part], x[part]]
     features[:, -4:-1] = mean * _COLOUR_WEIGHT
     features[:, -1] = deviation * _CONTRAST_WEIGHT
-    return Described(features, mean, deviation)
+    return Described(mean, deviation, features)
 
 
 def cut(memory: Memory, patch: int, shrink: int, progress: Progress) -> Pieces:
     """The pieces of `memory` with side `patch`, its photos shrunk by `shrink` first (less where a photo would become
     smaller than a piece). Raises BadInput when no photo is as large as a piece."""
-    views = [view for view in (_view(memory, i, patch, shrink) for i in range(len(memory.photos))) if view is not None]
+    found = [_view(memory, i, patch, shrink) for i in range(len(memory.photos))]
+    views = [view for view in found if view is not None]
     if not views:
         raise BadInput(
             f"No photo of this memory is large enough for pieces of {patch} pixels: it would need "
             f"{patch * SCALE} pixels on its shorter side. Choose a smaller patch size."
         )
-    step = _step([lr.shape for _, _, lr in views], patch)
+    step = step_for([lr.shape for _, _, lr in views], patch)
     described: list[Described] = []
     places: list[tuple[Ints, Ints, Ints]] = []
     for number, (_, _, lr) in enumerate(views):
@@ -109,6 +118,7 @@ def cut(memory: Memory, patch: int, shrink: int, progress: Progress) -> Pieces:
         patch,
         tuple(hr for _, hr, _ in views),
         tuple(name for name, _, _ in views),
+        tuple(i for i, view in enumerate(found) if view is not None),
         photo, y, x,
         np.concatenate([d.mean for d in described]),
         np.concatenate([d.deviation for d in described]),
@@ -116,10 +126,10 @@ def cut(memory: Memory, patch: int, shrink: int, progress: Progress) -> Pieces:
     )  # fmt: skip
 
 
-def positions(height: int, width: int, patch: int, step: int) -> tuple[Ints, Ints]:
-    """Top left corners, row by row, of all pieces on a grid of `step` that lie inside."""
+def positions(height: int, width: int, patch: int, step: int, rows: slice = slice(None)) -> tuple[Ints, Ints]:
+    """Top left corners, row by row, of all pieces on a grid of `step` that lie inside; only `rows` of that grid."""
     y, x = np.meshgrid(
-        np.arange(0, height - patch + 1, step, dtype=np.int32),
+        np.arange(0, height - patch + 1, step, dtype=np.int32)[rows],
         np.arange(0, width - patch + 1, step, dtype=np.int32),
         indexing="ij",
     )
@@ -140,10 +150,10 @@ def _view(memory: Memory, photo: int, patch: int, shrink: int) -> tuple[str, Pix
     return p.name, hr, shrunk(hr, height, width)
 
 
-def _step(shapes: list[tuple[int, ...]], patch: int) -> int:
+def step_for(shapes: list[tuple[int, ...]], patch: int, most: int = _MOST) -> int:
     """Distance of pieces in the memory: an eighth of a piece, more where there would be too many."""
     step = max(patch // 8, 1)
-    while sum(len(range(0, h - patch + 1, step)) * len(range(0, w - patch + 1, step)) for h, w, _ in shapes) > _MOST:
+    while sum(len(range(0, h - patch + 1, step)) * len(range(0, w - patch + 1, step)) for h, w, _ in shapes) > most:
         step += 1
     return step
 

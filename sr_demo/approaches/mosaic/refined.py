@@ -6,11 +6,11 @@ Luma only: eyes and PSNR-Y both live there, and adding one residual to R, G and 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sr_demo import tiling
 from sr_demo.approaches.mosaic.memory import SCALE
-from sr_demo.approaches.mosaic.retrieval import Residuals
-from sr_demo.approaches.mosaic.windows import Floats, Sum, enlarge, luma, rows_of
+from sr_demo.approaches.mosaic.windows import Explained, Floats, Residuals, Sum, enlarge, luma, rows_of
 from sr_demo.image import Image, readonly
 from sr_demo.progress import Progress
 from sr_demo.resize import resize
@@ -44,12 +44,32 @@ def _tile(image: Image, memory: Residuals, steps: int, progress: Progress) -> Im
     total = Sum(height, width)
     for rows in rows_of(plane, _WINDOWS):
         progress(0.9 * rows.top / (height + 2), "asking the memory")
-        total.add(rows, memory.answer(rows.windows))
+        total.add(rows, memory.explain(rows.windows).residuals)
     base = resize(image, (height * SCALE, width * SCALE))
     start = luma(base)
     refined = back_project(np.clip(start + total.mean(), 0, 1), plane, steps, progress.part(0.9, 1.0))
     result = np.add(base, (refined - start)[..., None], dtype=np.float32)
     return readonly(np.clip(result, 0, 1, out=result))
+
+
+class Watched:
+    """Answers as `memory` does, and keeps who answered: for a look inside a picture that fits into one tile."""
+
+    def __init__(self, memory: Residuals) -> None:
+        self._memory = memory
+        self._seen: list[Explained] = []
+
+    def explain(self, windows: Floats) -> Explained:
+        """See `Residuals`."""
+        found = self._memory.explain(windows)
+        self._seen.append(found)
+        return found
+
+    def who(self, height: int, width: int) -> tuple[NDArray[np.int64], Floats]:
+        """Number of the nearest memory (-1: flat) and its distance for the window in the middle of each LR pixel."""
+        number = np.concatenate([found.number for found in self._seen]).reshape(height + 2, width + 2)
+        distance = np.concatenate([found.distance for found in self._seen]).reshape(height + 2, width + 2)
+        return number[1:-1, 1:-1], distance[1:-1, 1:-1]
 
 
 def back_project(estimate: Floats, plane: Floats, steps: int, progress: Progress) -> Floats:

@@ -38,6 +38,20 @@ class MosaicOptions(Options):
         "it holds whole things.",
         minimum=1, maximum=32, step=1,
     )  # fmt: skip
+    polish: bool = option(
+        False, "Polish with HAT x4",
+        "Tile mosaic: the finished mosaic is shrunk to the size of your picture and enlarged by HAT, which closes the "
+        "seams and draws what the pieces only hint at. Takes some seconds.",
+    )  # fmt: skip
+    memory: str = option(
+        "", "Memory",
+        "Name of a memory built with `python -m sr_demo memory build`; empty stands for the one that is always there.",
+    )  # fmt: skip
+    leave_out: bool = option(
+        True, "Leave the same photo out",
+        "Where your picture is one of the memory's own photos, that photo does not answer: it would know the result by "
+        "heart.",
+    )  # fmt: skip
     neighbours: int = option(
         9, "Neighbours",
         "Refined retrieval from photos: how many memories are averaged for each spot.",

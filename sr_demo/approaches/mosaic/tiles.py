@@ -5,6 +5,7 @@ Legend: p = side of a piece in LR pixels; s = distance of pieces; R x C = grid o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +13,13 @@ from numpy.typing import NDArray
 
 from sr_demo.approaches.mosaic import index as indexes
 from sr_demo.approaches.mosaic.memory import SCALE, Pixels
-from sr_demo.approaches.mosaic.pieces import Described, Floats, Ints, Pieces, describe, positions
+from sr_demo.approaches.mosaic.pieces import Floats, Ints, Look, Pieces, describe, positions
 from sr_demo.image import Image, readonly
 from sr_demo.progress import Progress
 
 _CANDIDATES = 32
 _BATCH = 2048
+_BAND = 16_384
 _REACH = 2
 """Neighbourhood in which repeats are avoided: this many pieces to each side."""
 _MOST_GAIN = 3.0
@@ -47,6 +49,8 @@ class Answers:
     """File names of the photos."""
     hr: tuple[Pixels, ...]
     """The photos as they are pasted."""
+    left_out: tuple[str, ...] = ()
+    """Photos that did not answer, because they are the picture itself."""
 
     def piece(self, r: int, c: int) -> Pixels:
         """What was pasted at (r, c), before colour transfer: (4p, 4p, 3) uint8."""
@@ -91,37 +95,74 @@ def _extra(length: int, patch: int, step: int) -> int:
 
 
 def answer(
-    image: Image, pieces: Pieces, step: int, variety: float, seed: int, progress: Progress
-) -> tuple[Answers, Described]:
-    """The memory that answers each piece of `image` (padded to fit), and what is known of the picture's own pieces."""
+    image: Image,
+    pieces: Pieces,
+    step: int,
+    variety: float,
+    seed: int,
+    progress: Progress,
+    without: Sequence[int] = (),
+    band: int = _BAND,
+) -> tuple[Answers, Look]:
+    """The memory that answers each piece of `image` (padded to fit), and what the picture's own pieces look like.
+
+    Photos `without` (numbers within the memory) do not answer. Rows are done in bands of about `band` pieces, so that
+    working memory does not grow with the picture; a band sees what the one above it chose.
+    """
     patch = pieces.patch
-    y, x = positions(image.shape[0], image.shape[1], patch, step)
-    own = describe(image, y, x, patch)
-    grid = ((image.shape[0] - patch) // step + 1, (image.shape[1] - patch) // step + 1)
-    k = min(_CANDIDATES if variety > 0 else 1, len(pieces.photo))
-    distances, numbers = np.empty((len(y), k), np.float32), np.empty((len(y), k), np.int64)
-    for start in range(0, len(y), _BATCH):
-        progress(start / len(y), f"asking the memory, {start} of {len(y)} pieces")
-        part = slice(start, start + _BATCH)
-        distances[part], numbers[part] = indexes.search(pieces.index, own.features[part], k)
-    rank = _vary(distances, numbers, pieces, step, variety, seed, grid)
-    row = np.arange(len(y))
-    chosen = numbers[row, rank]
+    rows, columns = (image.shape[0] - patch) // step + 1, (image.shape[1] - patch) // step + 1
+    allowed = _allowed(pieces, without)
+    taken = np.full((3, rows + 2 * _REACH, columns + 2 * _REACH), -1, np.int32)
+    chosen, rank = np.empty((rows, columns), np.int64), np.empty((rows, columns), np.int32)
+    distance = np.empty((rows, columns), np.float32)
+    look = Look(np.empty((rows * columns, 3), np.float32), np.empty(rows * columns, np.float32))
+    tall = max(band // columns, 1)
+    for top in range(0, rows, tall):
+        progress(top / rows, f"asking the memory, {top * columns} of {rows * columns} pieces")
+        here = slice(top, min(top + tall, rows))
+        grid = (here.stop - top, columns)
+        y, x = positions(image.shape[0], image.shape[1], patch, step, here)
+        own = describe(image[y[0] : y[-1] + patch], y - y[0], x, patch)
+        distances, numbers = _nearest(pieces, own.features, variety, allowed, progress)
+        best = _vary(distances, numbers, pieces, step, variety, np.random.default_rng((seed, top)), grid, taken, top)
+        row = np.arange(len(best))
+        chosen[here], rank[here] = numbers[row, best].reshape(grid), best.reshape(grid)
+        distance[here] = np.maximum(distances[row, best], 0).reshape(grid)
+        part = slice(top * columns, here.stop * columns)
+        look.mean[part], look.deviation[part] = own.mean, own.deviation
     answers = Answers(
-        patch, step,
-        pieces.photo[chosen].reshape(grid), pieces.y[chosen].reshape(grid), pieces.x[chosen].reshape(grid),
-        np.maximum(distances[row, rank], 0).reshape(grid), rank.astype(np.int32).reshape(grid),
-        pieces.mean[chosen].reshape(*grid, 3), pieces.deviation[chosen].reshape(grid),
-        pieces.sources, pieces.hr,
+        patch, step, pieces.photo[chosen], pieces.y[chosen], pieces.x[chosen], distance, rank, pieces.mean[chosen],
+        pieces.deviation[chosen], pieces.sources, pieces.hr,
     )  # fmt: skip
-    return answers, own
+    return answers, look
+
+
+def _allowed(pieces: Pieces, without: Sequence[int]) -> NDArray[np.bool_] | None:
+    """(N,) which pieces may answer; None for all."""
+    if not without:
+        return None
+    allowed = ~np.isin(pieces.photo, [here for here, number in enumerate(pieces.numbers) if number in without])
+    return allowed if allowed.any() else None
+
+
+def _nearest(
+    pieces: Pieces, features: Floats, variety: float, allowed: NDArray[np.bool_] | None, progress: Progress
+) -> tuple[Floats, NDArray[np.int64]]:
+    """Squared distances and numbers of the candidates, (n, k) each."""
+    k = min(_CANDIDATES if variety > 0 else 1, len(pieces.photo))
+    distances, numbers = np.empty((len(features), k), np.float32), np.empty((len(features), k), np.int64)
+    for start in range(0, len(features), _BATCH):
+        progress.check()
+        part = slice(start, start + _BATCH)
+        distances[part], numbers[part] = indexes.search(pieces.index, features[part], k, allowed)
+    return distances, numbers
 
 
 def _vary(
-    distances: Floats, numbers: NDArray[np.int64], pieces: Pieces, step: int, variety: float, seed: int,
-    grid: tuple[int, int],
+    distances: Floats, numbers: NDArray[np.int64], pieces: Pieces, step: int, variety: float,
+    rng: np.random.Generator, grid: tuple[int, int], taken: Ints, top: int,
 ) -> NDArray[np.int64]:  # fmt: skip
-    """Rank of the candidate chosen for each piece, (n,).
+    """Rank of the candidate chosen for each piece of a band, (n,); notes in `taken` what was chosen.
 
     A candidate pays for every neighbour that shows nearly the same place of the same photo: at variety 1 one repeat
     costs as much as the whole spread between the best and the last candidate. Pieces that are further apart than the
@@ -132,10 +173,9 @@ def _vary(
         return np.zeros(n, np.int64)
     spread = np.maximum(distances[:, -1:] - distances[:, :1], 1e-6)
     # The seed moves costs by less than a hundredth of the spread: it only decides between nearly equal pieces.
-    jitter = np.random.default_rng(seed).random((n, k), np.float32) * 0.01
+    jitter = rng.random((n, k), np.float32) * 0.01
     cost = distances + spread * jitter * (distances > distances[:, :1])
     photo, y, x = pieces.photo[numbers], pieces.y[numbers], pieces.x[numbers]
-    taken = np.full((3, grid[0] + 2 * _REACH, grid[1] + 2 * _REACH), -1, np.int32)
     rank = np.zeros(n, np.int64)
     side = _REACH + 1
     for first in range(side * side):
@@ -146,9 +186,9 @@ def _vary(
         if not len(r):
             continue
         i = r * grid[1] + c
-        repeats = _repeats(taken, (photo[i], y[i], x[i]), r, c, pieces.patch, step)
+        repeats = _repeats(taken, (photo[i], y[i], x[i]), r + top, c, pieces.patch, step)
         rank[i] = np.argmin(cost[i] + variety * spread[i] * repeats, axis=1)
-        taken[:, r + _REACH, c + _REACH] = photo[i, rank[i]], y[i, rank[i]], x[i, rank[i]]
+        taken[:, r + top + _REACH, c + _REACH] = photo[i, rank[i]], y[i, rank[i]], x[i, rank[i]]
     return rank
 
 
@@ -183,7 +223,7 @@ def feather(patch: int, step: int) -> Floats:
     return (rise * rise[::-1]).astype(np.float32)
 
 
-def paste(answers: Answers, own: Described, colour: float, progress: Progress) -> Image:
+def paste(answers: Answers, own: Look, colour: float, progress: Progress) -> Image:
     """The pasted mosaic, (4 (R s + p - s), 4 (C s + p - s), 3). Weights of overlapping pieces sum to one."""
     rows, columns = answers.photo.shape
     side, stride = answers.patch * SCALE, answers.step * SCALE
@@ -211,7 +251,7 @@ def paste(answers: Answers, own: Described, colour: float, progress: Progress) -
     return readonly(np.clip(out, 0, 1, out=out))
 
 
-def _transfer(answers: Answers, own: Described, colour: float) -> tuple[Floats, Floats]:
+def _transfer(answers: Answers, own: Look, colour: float) -> tuple[Floats, Floats]:
     """Gain (R, C) and shift (R, C, 3) that give a piece the mean colour and deviation of its place.
 
     Mean and deviation transfer (Reinhard et al. 2001, "Color transfer between images"), with one gain for all colours,

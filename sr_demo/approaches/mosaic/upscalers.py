@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sr_demo.approaches.mosaic import anchors, photos, pieces, refined, retrieval, tiles
+from sr_demo.approaches.mosaic import anchors, library, photos, pieces, refined, retrieval, tiles
 from sr_demo.approaches.mosaic import memory as memories
 from sr_demo.approaches.mosaic.anchors import Anchors
+from sr_demo.approaches.mosaic.known import known_photos
+from sr_demo.approaches.mosaic.library import Entry
 from sr_demo.approaches.mosaic.memory import SCALE, Memory
 from sr_demo.approaches.mosaic.once import Once
 from sr_demo.approaches.mosaic.pieces import Pieces
 from sr_demo.approaches.mosaic.retrieval import Examples, Nearest
 from sr_demo.approaches.mosaic.settings import MosaicOptions
 from sr_demo.approaches.mosaic.tiles import Answers
+from sr_demo.approaches.mosaic.windows import Residuals
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, readonly
 from sr_demo.options import Options
@@ -26,23 +29,28 @@ FIXED = {"tiles-8": 8, "tiles-64": 64}
 """Variants whose patch size the slider does not change."""
 _MEMORIES: Once[Path, Memory] = Once(4)
 _PIECES: Once[tuple[str, int, int], Pieces] = Once(12)
+_LEARNED: Once[str, LearnedRetrieval] = Once(1)
 _EXAMPLES: Once[tuple[str, int, int], Examples] = Once(2)
 
 
 def load(request: Request) -> Upscaler:
     """The upscaler of `request.checkpoint.variant`: with the learned memory of its file, or the default memory.
 
-    Raises WeightsUnavailable, MissingDependency, StorageError.
+    Raises WeightsUnavailable, MissingDependency, StorageError, BadInput when the options name a memory that is not there.
     """
-    variant = request.checkpoint.variant
-    if variant == "refined":
+    variant, name = request.checkpoint.variant, _checked(request.options).memory
+    if variant == "refined" and not name:
         return LearnedRetrieval(anchors.load(request.files[0]))
-    memory = default_memory(cache_folder() / "memories", request.progress.part(0.0, 0.5))
-    if variant == "refined-photos":
-        upscaler = RefinedRetrieval(memory)
-        upscaler.examples(request.progress.part(0.5, 1.0))
+    progress = request.progress
+    if name:
+        memory = opened_memory(library.find(name).place)
+    else:
+        memory = default_memory(cache_folder() / "memories", progress.part(0.0, 0.5))
+    if variant.startswith("refined"):
+        upscaler = RefinedRetrieval(memory, name=name)
+        upscaler.examples(progress.part(0.5, 1.0))
         return upscaler
-    return TileMosaic(memory, FIXED.get(variant))
+    return TileMosaic(memory, FIXED.get(variant), name=name)
 
 
 def default_memory(folder: Path, progress: Progress) -> Memory:
@@ -65,7 +73,27 @@ def opened_memory(place: Path) -> Memory:
             raise BadInput("This memory is not there any more. Build it again, or choose another.")
         return found
 
-    return _MEMORIES.get(place, opened, SILENT)
+    try:
+        written = (place / "memory.json").stat().st_mtime_ns
+    except OSError:
+        raise BadInput("This memory is not there any more. Build it again, or choose another.") from None
+    return _MEMORIES.get(place / str(written), opened, SILENT)
+
+
+def forget(memory: Memory) -> None:
+    """Let go of all that was made of `memory`, which is about to be deleted."""
+    _PIECES.forget(lambda key: key[0] == memory.key)
+    _EXAMPLES.forget(lambda key: key[0] == memory.key)
+    _MEMORIES.forget(lambda place: memory.key in place.parts)
+
+
+def learned() -> LearnedRetrieval:
+    """Refined retrieval with the embedded memory."""
+    from sr_demo.approaches.mosaic import CHECKPOINTS
+    from sr_demo.weights import fetch
+
+    checkpoint = next(c for c in CHECKPOINTS if c.variant == "refined")
+    return _LEARNED.get("embedded", lambda: LearnedRetrieval(anchors.load(fetch(checkpoint)[0])), SILENT)
 
 
 @dataclass
@@ -75,12 +103,21 @@ class TileMosaic:
     memory: Memory
     patch: int | None = None
     """A fixed patch size, or None for the option's."""
+    name: str = ""
+    """Under which the memory was built, "" where it has no index of its own."""
     precision: str = "fp32"
 
     def pieces(self, patch: int, shrink: int, progress: Progress) -> Pieces:
-        """The indexed pieces of one size, made once per process."""
+        """The indexed pieces of one size: those the memory was built with, or cut now, once per process."""
         key = (self.memory.key, patch, shrink)
-        return _PIECES.get(key, lambda: pieces.cut(self.memory, patch, shrink, progress), progress)
+
+        def make() -> Pieces:
+            entry = library.find(self.name) if self.name else None
+            if entry is not None and entry.kind == "tiles" and entry.patch == patch and shrink == 1:
+                return library.pieces(entry, self.memory)
+            return pieces.cut(self.memory, patch, shrink, progress)
+
+        return _PIECES.get(key, make, progress)
 
     def look_inside(self, image: Image, options: Options, progress: Progress) -> Answers:
         """Which memory answers where in `image` (H, W, 3), with distances and ranks."""
@@ -93,17 +130,25 @@ class TileMosaic:
     def render(self, image: Image, options: Options, progress: Progress) -> tuple[Image, Answers]:
         """What `upscale` returns, and which memory answers where."""
         o = _checked(options)
-        answers, own = self._answer(image, o, progress.part(0.0, 0.8))
-        out = tiles.paste(answers, own, o.colour, progress.part(0.8, 1.0))
-        progress(1.0)
-        return readonly(out[: image.shape[0] * SCALE, : image.shape[1] * SCALE]), answers
+        end = 0.4 if o.polish else 1.0
+        answers, own = self._answer(image, o, progress.part(0.0, 0.8 * end))
+        out = tiles.paste(answers, own, o.colour, progress.part(0.8 * end, end))
+        out = readonly(out[: image.shape[0] * SCALE, : image.shape[1] * SCALE])
+        if o.polish:
+            from sr_demo.approaches.mosaic.polish import polish
 
-    def _answer(self, image: Image, o: MosaicOptions, progress: Progress) -> tuple[Answers, pieces.Described]:
+            out = polish(out, progress.part(end, 1.0))
+        progress(1.0)
+        return out, answers
+
+    def _answer(self, image: Image, o: MosaicOptions, progress: Progress) -> tuple[Answers, pieces.Look]:
         patch = self.patch or o.patch
         cut = self.pieces(patch, o.shrink, progress.part(0.0, 0.4))
         step = tiles.step_of(patch, o.overlap)
         full = tiles.padded(image, patch, step)
-        return tiles.answer(full, cut, step, o.variety, o.seed, progress.part(0.4, 1.0))
+        without = _left_out(self.memory, image, o)
+        answers, look = tiles.answer(full, cut, step, o.variety, o.seed, progress.part(0.4, 1.0), without)
+        return replace(answers, left_out=tuple(self.memory.photos[i].name for i in without)), look
 
 
 @dataclass
@@ -112,18 +157,33 @@ class RefinedRetrieval:
 
     memory: Memory
     windows: int = retrieval.WINDOWS
+    name: str = ""
+    """As in `TileMosaic`."""
     precision: str = "fp32"
 
     def examples(self, progress: Progress) -> Examples:
-        """The memory's residuals and their index, made once per process."""
+        """The memory's residuals and their index: those it was built with, or learned now, once per process."""
         key = (self.memory.key, self.windows, 0)
-        return _EXAMPLES.get(key, lambda: retrieval.learn(self.memory, self.windows, 0, progress), progress)
+
+        def make() -> Examples:
+            entry: Entry | None = library.find(self.name) if self.name else None
+            if entry is not None and entry.kind == "refined":
+                return library.examples(entry)
+            return retrieval.learn(self.memory, self.windows, 0, progress)
+
+        return _EXAMPLES.get(key, make, progress)
+
+    def answering(self, image: Image, options: Options, progress: Progress) -> tuple[Nearest, tuple[str, ...]]:
+        """Who answers for `image`, and the names of the photos that are left out."""
+        o = _checked(options)
+        without = _left_out(self.memory, image, o)
+        names = tuple(self.memory.photos[i].name for i in without)
+        return Nearest(self.examples(progress), o.neighbours, without), names
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         """See `spec.Upscaler`."""
-        o = _checked(options)
-        examples = self.examples(progress.part(0.0, 0.3))
-        return refined.refine(image, Nearest(examples, o.neighbours), o.steps, progress.part(0.3, 1.0))
+        nearest, _ = self.answering(image, options, progress.part(0.0, 0.3))
+        return refined.refine(image, nearest, _checked(options).steps, progress.part(0.3, 1.0))
 
 
 @dataclass
@@ -136,6 +196,18 @@ class LearnedRetrieval:
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         """See `spec.Upscaler`."""
         return refined.refine(image, self.memory, _checked(options).steps, progress)
+
+
+def watched(image: Image, memory: Residuals, steps: int, progress: Progress) -> tuple[Image, refined.Watched]:
+    """The refined picture, in one piece, and who answered where. For pictures of a few hundred pixels a side."""
+    seen = refined.Watched(memory)
+    return refined.refine(image, seen, steps, progress, max(image.shape[:2])), seen
+
+
+def _left_out(memory: Memory, image: Image, o: MosaicOptions) -> tuple[int, ...]:
+    """Photos that are the picture itself, unless they are all there is."""
+    known = known_photos(memory, image) if o.leave_out else ()
+    return known if len(known) < len(memory.photos) else ()
 
 
 def _checked(options: Options) -> MosaicOptions:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from sr_demo.approaches.mosaic.memory import SCALE
 from sr_demo.resize import resize
 
 Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
 SIDE = 3
 """LR pixels a window answers for, along one side."""
 SEEN = 7
@@ -70,6 +72,26 @@ def projection(windows: Floats, most: int = 30, kept: float = 0.999) -> Floats:
     vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(len(values))])
     count = min(int(np.searchsorted(np.cumsum(values) / values.sum(), kept)) + 1, most)
     return (vectors[:, :count].T @ g).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Answers to n windows."""
+
+    residuals: Floats
+    """(n, 144)."""
+    number: NDArray[np.int64]
+    """(n,) the nearest memory; -1 where the window is flat and none was asked."""
+    distance: Floats
+    """(n,) squared distance of unit features to it, 0..4; 0 where none was asked."""
+
+
+class Residuals(Protocol):
+    """Answers windows of luma with what bicubic misses in them."""
+
+    def explain(self, windows: Floats) -> Explained:
+        """(n, 49) LR pixels of luma -> residuals of the 12 x 12 HR pixels in the middle, and who answered."""
+        ...
 
 
 @dataclass(frozen=True)

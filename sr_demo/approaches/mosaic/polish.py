@@ -1,0 +1,40 @@
+"""HAT over a finished mosaic: the embedded checkpoint, through the same loader that the HAT approach uses.
+
+The mosaic is shrunk to the size of the input and enlarged again by the network, in tiles.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from sr_demo import spandrel_loader, tiling
+from sr_demo.approaches.mosaic.memory import SCALE
+from sr_demo.image import Image
+from sr_demo.networks.fused_attention import fuse_attention
+from sr_demo.options import Options
+from sr_demo.progress import Progress
+from sr_demo.resize import resize
+from sr_demo.spec import Tiling, Upscaler, embedded
+from sr_demo.torch_runtime import NetworkUpscaler
+from sr_demo.weights import fetch
+
+_RULE = Tiling("tiles", halo=32, multiple_of=16, blend=16, largest=192)
+"""As HAT needs it: windows of 16, neighbours blended."""
+_NETWORK = embedded("tiny", "hat-tiny-x4", "polish", bytes_per_pixel=12_000)
+
+
+def polish(mosaic: Image, progress: Progress) -> Image:
+    """(4 H, 4 W, 3) -> the same size, redrawn by HAT from its shrunken self."""
+    small = resize(mosaic, (mosaic.shape[0] // SCALE, mosaic.shape[1] // SCALE))
+    network = _network()
+    tiles = tiling.plan(small.shape[0], small.shape[1], _RULE, _RULE.largest)
+    return tiling.run(
+        small, tiles, SCALE, _RULE.blend, lambda part, told: network.upscale(part, Options(), told), progress
+    )
+
+
+@lru_cache(1)
+def _network() -> Upscaler:
+    descriptor = spandrel_loader.load(fetch(_NETWORK)[0], "HAT", SCALE)
+    fuse_attention(descriptor.model)
+    return NetworkUpscaler(descriptor, "fp32", mode="convert")
