@@ -63,6 +63,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     batch.add(commands)
     export.add(commands)
     deploy.add(commands)
+    evaluate_digits.add(commands)
     data.add(commands)
     _add_memory(commands, argv)
     _add_train(commands, wanted="train" in argv[:1])
