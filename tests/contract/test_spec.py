@@ -16,7 +16,7 @@ from safetensors import safe_open
 
 from sr_demo import spec, weights
 from sr_demo.catalogue import APPROACHES
-from sr_demo.digits.settings import NETWORKS
+from sr_demo.digits import settings as digits
 from sr_demo.options import as_dict, controls
 from sr_demo.runner import Runner
 from sr_demo.settings import Settings
@@ -166,7 +166,7 @@ def test_embedded_files_stay_small_together() -> None:
 
 def test_every_embedded_file_is_used() -> None:
     listed = {file.name for a in APPROACHES for c in a.checkpoints if c.kind == "embedded" for file in c.files}
-    listed |= {f"{stem}.safetensors" for stem in NETWORKS}
+    listed |= {f"{stem}.safetensors" for stem in digits.NETWORKS}
     assert {path.name for path in spec.EMBEDDED.glob("*.safetensors")} == listed
     assert {path.stem for path in spec.EMBEDDED.glob("*.json")} == {
         name.removesuffix(".safetensors") for name in listed
