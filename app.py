@@ -7,6 +7,7 @@ import os
 import sys
 
 from sr_demo.catalogue import APPROACHES
+from sr_demo.engines import Preparer
 from sr_demo.errors import SRError
 from sr_demo.estimates import Estimates
 from sr_demo.runner import Runner
@@ -27,7 +28,7 @@ def main() -> int:
         sys.stderr.write(f"sr_demo: {exc}\n")
         return 2
     store = Store()
-    runner = Runner(Estimates(cache_folder() / "estimates.json"))
+    runner = Runner(Estimates(cache_folder() / "estimates.json"), Preparer())
     demo = page.build(APPROACHES, runner, store, settings)
     demo.launch(**page.launch_arguments(store, settings), prevent_thread_lock=True)
     warm_up(runner, APPROACHES)

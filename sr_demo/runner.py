@@ -10,27 +10,22 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from math import isfinite
+from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
 
-import numpy as np
-
-from sr_demo import memory, tiling, weights
+from sr_demo import engines, memory, weights
+from sr_demo.enlarging import Method, enlarge
 from sr_demo.errors import BadInput, Cancelled, OutOfMemory, SRError, unexpected
 from sr_demo.estimates import Estimates
-from sr_demo.image import Image, Picture, readonly
+from sr_demo.image import Image, Picture
 from sr_demo.metrics import Scores, score
 from sr_demo.options import Options, as_dict
 from sr_demo.progress import SILENT, Progress
-from sr_demo.resize import resize
-from sr_demo.spec import Approach, Checkpoint, Precision, Request, Tiling, Upscaler
+from sr_demo.spec import Approach, Checkpoint, Precision, Request, Upscaler
 
 _KEPT_WEIGHT_BYTES = 600 * 2**20
 """Loaded approaches are kept, least recently used dropped first, up to this much of weight files."""
-_MEMORY_SHARE, _MEMORY_CAP = 0.4, 2 * 2**30
-"""Working memory of one tile: at most this share of what is free, and at most this many bytes."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +76,8 @@ class Result:
     halo: int
     cpu_seconds: float = 0.0
     """Processor time of all threads while enlarging."""
+    engine: str = ""
+    """What ran the network: "torch" or "OpenVINO", whichever was measured to be faster; empty for what is no network."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +118,10 @@ Happening = Started | Working | Done | Failed | Stopped
 class Runner:
     """Keeps loaded approaches and runs jobs, one at a time."""
 
-    def __init__(self, estimates: Estimates | None = None) -> None:
+    def __init__(self, estimates: Estimates | None = None, preparer: engines.Preparer | None = None) -> None:
+        """With a `preparer`, networks are converted for a faster engine in the background, once they were used."""
         self._estimates = estimates or Estimates()
+        self._preparer = preparer
         self._loaded: OrderedDict[tuple[object, ...], tuple[Upscaler, int]] = OrderedDict()
         self._lane = Lock()
 
@@ -191,7 +190,8 @@ class Runner:
             load_seconds = fetch_seconds + time.perf_counter() - begun if fresh else 0.0
             with memory.PeakMemory() as peak:
                 begun, cpu_begun = time.perf_counter(), time.process_time()
-                enlarged, side, tiles = _enlarge(job, upscaler, picture, progress)
+                method = Method(job.approach, job.checkpoint, job.options, upscaler)
+                enlarged, side, tiles = enlarge(method, picture, progress)
                 seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
         except MemoryError as exc:  # of the result itself, whatever the tiles
             raise OutOfMemory from exc
@@ -210,6 +210,7 @@ class Runner:
             tiles=tiles,
             halo=job.approach.tiling_of(job.checkpoint).halo if tiles > 1 else 0,
             cpu_seconds=cpu_seconds,
+            engine=getattr(upscaler, "engine", ""),
         )
 
     def warm(self, job: Job, progress: Progress = SILENT) -> None:
@@ -234,11 +235,41 @@ class Runner:
             return self._loaded[key][0], False
         files = weights.fetch(job.checkpoint, progress)
         progress(0.0, "loading")
-        upscaler = job.approach.load(Request(job.checkpoint, files, job.options, job.precision, progress))
+        which = _engine_identity(job)
+        upscaler = engines.open_stored(which) if which else None
+        if upscaler is None:
+            upscaler = job.approach.load(Request(job.checkpoint, files, job.options, job.precision, progress))
+            if which and self._preparer:
+                self._preparer.begin(which, upscaler, self._lane, lambda verdict: self._prepared(key, verdict))
         self._loaded[key] = (upscaler, job.checkpoint.bytes)
         while len(self._loaded) > 1 and sum(size for _, size in self._loaded.values()) > _KEPT_WEIGHT_BYTES:
             self._loaded.popitem(last=False)
         return upscaler, True
+
+    def _prepared(self, key: tuple[object, ...], verdict: engines.Verdict) -> None:
+        """A faster engine is ready: the next run opens it."""
+        if verdict.engine != "torch":
+            with self._lane:
+                self._loaded.pop(key, None)
+
+
+def is_prepared(job: Job) -> bool:
+    """Whether the job's network runs here without torch, converted and found faster earlier."""
+    which = _engine_identity(job)
+    verdict = engines.stored(which) if which else None
+    return verdict is not None and verdict.engine != "torch"
+
+
+def _engine_identity(job: Job) -> engines.Identity | None:
+    """How a converted network of this job is known; None where there can be none.
+
+    Options that change what is loaded have endless values: only their defaults are worth converting.
+    """
+    approach = job.approach
+    wanted, usual = as_dict(job.options), as_dict(approach.options())
+    if any(wanted[name] != usual[name] for name in approach.load_options):
+        return None
+    return engines.identity(approach.id, job.checkpoint.files, (), job.precision, approach.scale)
 
 
 def _identity(job: Job) -> tuple[object, ...]:
@@ -267,64 +298,6 @@ def _throttled(job: Job, put: Callable[[Happening], None]) -> Callable[[float, s
     return report
 
 
-def _enlarge(job: Job, upscaler: Upscaler, picture: Picture, progress: Progress) -> tuple[Picture, int, int]:
-    """The whole picture: colours, and alpha apart. Returns it with the tile side and the number of tiles."""
-    own_alpha = picture.alpha is not None and not job.approach.invents_with(job.checkpoint)
-    rgb, side, tiles = _guaranteed(job, upscaler, picture.rgb, progress.part(0, 0.5) if own_alpha else progress)
-    if picture.gray:
-        rgb = readonly(np.repeat(rgb.mean(axis=2, keepdims=True, dtype=np.float32), 3, axis=2))
-    alpha = picture.alpha
-    if alpha is not None and own_alpha:
-        stacked = readonly(np.repeat(alpha[..., None], 3, axis=2))
-        drawn = _guaranteed(job, upscaler, stacked, progress.part(0.5, 1))[0].mean(axis=2, dtype=np.float32)
-        # Networks are off by a few thousandths; what is opaque must stay so, and what is invisible too.
-        plain = resize(alpha, rgb.shape[:2])
-        alpha = readonly(np.where((plain == 0) | (plain == 1), plain, drawn))
-    elif alpha is not None:
-        # An opacity mask must not be invented: generative methods leave it to the plain kernel.
-        alpha = resize(alpha, rgb.shape[:2])
-    return replace(picture, rgb=rgb, alpha=alpha), side, tiles
-
-
-def _guaranteed(job: Job, upscaler: Upscaler, image: Image, progress: Progress) -> tuple[Image, int, int]:
-    """`upscale` as the contract promises it: tiled as declared, exact size, float32 in [0, 1], finite, read-only.
-
-    Out of memory: plan again with tiles of half the side and start over, down to the smallest.
-    """
-    rule = job.approach.tiling_of(job.checkpoint)
-
-    def upscale(part: Image, part_progress: Progress) -> Image:
-        try:
-            return _checked(upscaler.upscale(part, job.options, part_progress), part, job)
-        except MemoryError as exc:
-            raise OutOfMemory from exc
-
-    if rule.mode != "tiles":
-        progress(0.0)
-        result = upscale(image, progress)
-        progress(1.0)
-        return result, 0, 1
-    side = tiling.side_for(rule, job.checkpoint.bytes_per_pixel, _budget())
-    while True:
-        tiles = _plan(image, rule, side)
-        try:
-            return tiling.run(image, tiles, job.approach.scale, rule.blend, upscale, progress), side, len(tiles)
-        except OutOfMemory:
-            # Halving a side that is longer than the picture would try the same plan again.
-            side = min(side, max(image.shape[:2]))
-            if side <= tiling.SMALLEST:
-                raise
-            side = max(side // 2 // rule.multiple_of * rule.multiple_of, tiling.SMALLEST)
-
-
-def _plan(image: Image, rule: Tiling, side: int) -> tuple[tiling.Tile, ...]:
-    return tiling.plan(image.shape[0], image.shape[1], rule, side)
-
-
-def _budget() -> int:
-    return min(int(memory.available_bytes() * _MEMORY_SHARE), _MEMORY_CAP)
-
-
 def _check_truth(job: Job, small: Image, truth: Image | None) -> None:
     """Raise BadInput where the result could not be compared with the truth: for methods whose scale can be chosen."""
     expected = job.approach.size_with(job.options, *small.shape[:2])
@@ -333,17 +306,6 @@ def _check_truth(job: Job, small: Image, truth: Image | None) -> None:
             f"{job.title} was asked for {job.scale:g}x, and the true picture is {truth.shape[0] / small.shape[0]:g} times "
             "as large as the input: the two cannot be compared. Set the scale to that, or enlarge without a test."
         )
-
-
-def _checked(result: Image, source: Image, job: Job) -> Image:
-    """`result` within [0, 1] and read-only; anything else that is against the contract is a bug of the approach."""
-    approach = job.approach
-    expected = (*approach.size_with(job.options, *source.shape[:2]), 3)
-    assert result.shape == expected, f"{approach.id} returned {result.shape}, not {expected}"
-    assert result.dtype == np.float32, f"{approach.id} returned {result.dtype}"
-    low, high = float(result.min()), float(result.max())
-    assert isfinite(low) and isfinite(high), f"{approach.id} returned values that are not numbers"
-    return readonly(result if low >= 0 and high <= 1 else np.clip(result, 0, 1))
 
 
 def job_for(

@@ -95,6 +95,8 @@ def out_of_memory_translated() -> Generator[None]:
 class NetworkUpscaler:
     """A network behind the `Upscaler` protocol. Sends one picture (or tile) through it."""
 
+    engine = "torch"
+
     def __init__(
         self,
         network: Any,
@@ -106,6 +108,7 @@ class NetworkUpscaler:
         `precision` is one that `choose_precision` returned; `mode` says how the network gets there.
         """
         self.precision = precision
+        self.mode = mode
         self._device = device()
         self._autocast = mode == "autocast" and precision != "fp32"
         self._dtype = torch.float32 if self._autocast else DTYPES[precision]
@@ -127,7 +130,10 @@ class NetworkUpscaler:
             torch.inference_mode(),
             torch.autocast(self._device.type, self._cast, enabled=self._autocast),
         ):
-            x = to_tensor(image).to(self._device, self._dtype).contiguous(memory_format=torch.channels_last)
+            x = to_tensor(image)
+            if self._device.type == "cuda":
+                x = x.pin_memory()  # copied to the GPU while the CPU goes on
+            x = x.to(self._device, self._dtype, non_blocking=True).contiguous(memory_format=torch.channels_last)
             return to_array(self._network(x))
 
 
@@ -145,10 +151,14 @@ def to_array(tensor: torch.Tensor) -> Image:
 
     Raises SRError when the network produced numbers that are not finite (fp16 overflows in some networks).
     """
-    array = tensor[0].permute(1, 2, 0).float().cpu().numpy()
-    if not np.isfinite(array).all():
+    # Everything in torch, which uses all cores: numpy took as long as a small network. One number tells whether all are
+    # finite, since a sum with one that is not is none either.
+    last = tensor[0].permute(1, 2, 0)
+    sound = torch.isfinite(last.sum(dtype=torch.float32))
+    array = last.float().clamp_(0, 1).contiguous().cpu().numpy()
+    if not sound:
         raise SRError("The network produced values that are not numbers at this precision. Choose fp32 and run again.")
-    return readonly(np.clip(array, 0.0, 1.0))
+    return readonly(array)
 
 
 def load_safetensors(path: Path, network: nn.Module) -> nn.Module:

@@ -135,6 +135,7 @@ def record(result: Result) -> dict[str, Any]:
         "sha256": [file.sha256 for file in checkpoint.files],
         "licence": checkpoint.licence,
         "precision": result.precision,
+        "engine": result.engine,
         "tile": result.tile,
         "tiles": result.tiles,
         "halo": result.halo,

@@ -53,10 +53,11 @@ def scores_line(scores: Scores) -> str:
 
 
 def how(result: Result) -> str:
-    """Precision and tiles: they change the numbers."""
+    """Engine, precision and tiles: they change the numbers."""
+    computed = f"{result.engine}, {result.precision}" if result.engine else result.precision
     if result.tiles <= 1:
-        return f"{result.precision}, in one piece"
-    return f"{result.precision}, {result.tiles} tiles of {result.tile} px, halo {result.halo} px"
+        return f"{computed}, in one piece"
+    return f"{computed}, {result.tiles} tiles of {result.tile} px, halo {result.halo} px"
 
 
 def method_label(job: Job, estimate: float, here: bool) -> str:

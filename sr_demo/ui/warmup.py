@@ -1,11 +1,13 @@
 """Loading the default approaches in the background, once the page is up: the first visitor waits for none of it.
 
-Each is run twice: on a tiny picture, which loads everything, and on one large enough for its time to be learned, so that
-the prices on the page are this machine's own.
+Those that run without torch go first. torch and spandrel are imported between, outside the lane: a visitor who is quick
+need not wait for it. Each is run twice: on a tiny picture, which loads everything, and on one large enough for its time to
+be learned, so that the prices on the page are this machine's own.
 """
 
 from __future__ import annotations
 
+import importlib
 import logging
 from collections.abc import Sequence
 from threading import Thread
@@ -13,7 +15,7 @@ from threading import Thread
 import numpy as np
 
 from sr_demo.image import Picture, readonly
-from sr_demo.runner import Failed, Job, Runner
+from sr_demo.runner import Failed, Job, Runner, is_prepared
 from sr_demo.spec import Approach
 
 log = logging.getLogger("sr_demo")
@@ -24,19 +26,40 @@ _SIDES = (16, 96)
 def warm_up(runner: Runner, approaches: Sequence[Approach]) -> Thread:
     """Run every preselected approach that needs no download, in a thread of its own; what fails is logged."""
 
+    jobs = [
+        Job(approach, approach.checkpoints[0], approach.options())
+        for approach in approaches
+        if approach.preselected and approach.checkpoints[0].kind != "hub"
+    ]
+    quick = [job for job in jobs if job.checkpoint.kind == "none" or is_prepared(job)]
+    others = [job for job in jobs if job not in quick]
+
+    def run(job: Job, side: int) -> None:
+        outcome = runner.attempt(job, _picture(side))
+        if isinstance(outcome, Failed):
+            log.warning("%s could not be warmed up: %s", job.key, outcome.message)
+
     def work() -> None:
-        for side in _SIDES:
-            picture = _picture(side)
-            for approach in approaches:
-                checkpoint = approach.checkpoints[0]
-                if approach.preselected and checkpoint.kind != "hub":
-                    outcome = runner.attempt(Job(approach, checkpoint, approach.options()), picture)
-                    if isinstance(outcome, Failed):
-                        log.warning("%s could not be warmed up: %s", approach.id, outcome.message)
+        for job in quick:
+            run(job, _SIDES[0])
+        if others:
+            _import_heavy()
+        for job in others:
+            run(job, _SIDES[0])
+        for job in jobs:
+            run(job, _SIDES[1])
 
     thread = Thread(target=work, name="warm-up", daemon=True)
     thread.start()
     return thread
+
+
+def _import_heavy() -> None:
+    for name in ("torch", "spandrel"):
+        try:
+            importlib.import_module(name)
+        except (ImportError, RuntimeError) as exc:  # whoever needs it says so in a sentence
+            log.warning("%s could not be imported: %s", name, exc)
 
 
 def _picture(side: int) -> Picture:

@@ -1,0 +1,221 @@
+"""Which engine runs a network: decided by measuring both once, and remembered on disk.
+
+A network that was loaded into torch can be prepared: converted for OpenVINO, compared, timed. From then on it is opened
+straight from the disk where it was the faster one, and torch is not imported at all. No approach knows of this: whatever
+loads as a plain `NetworkUpscaler` under autocast takes part.
+
+What is kept belongs to the checkpoint's sha256, the way it is loaded, OpenVINO's version and this CPU.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from math import inf, log10
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any
+
+import numpy as np
+
+from sr_demo import openvino_runtime, storage
+from sr_demo.errors import SRError
+from sr_demo.image import Image, readonly
+from sr_demo.openvino_runtime import ConvertedNetwork
+from sr_demo.options import Options
+from sr_demo.progress import SILENT
+from sr_demo.spec import Precision, Upscaler, WeightFile
+
+log = logging.getLogger("sr_demo")
+
+_FORMAT = 1
+"""Raised when converted networks of earlier versions must not be used any more."""
+_SIDE = 96
+"""Both engines are timed on a picture of this many pixels squared."""
+_ROUNDS = 3
+_LEAST_AGREEMENT = 45.0
+"""dB between the two engines' results, peak 1; below, something is wrong with the conversion. bf16 gives 55 to 62."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Which engine won for one network at one precision, and by how much."""
+
+    engine: str
+    """"OpenVINO" or "torch"."""
+    precision: str
+    """What OpenVINO computes in."""
+    seconds_torch: float
+    """Least of three, for a picture of 96 x 96 pixels; those of OpenVINO were taken in turns with them."""
+    seconds_openvino: float
+    agreement_db: float
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One network, loaded in one way, asked for in one precision."""
+
+    key: str
+    precision: Precision
+    scale: int
+
+    @property
+    def folder(self) -> Path:
+        return storage.cache_folder() / "engines" / self.key
+
+    @property
+    def verdict_file(self) -> Path:
+        return self.folder / f"{self.precision}.json"
+
+
+def identity(
+    approach: str, files: Sequence[WeightFile], choices: Sequence[object], precision: Precision, scale: int
+) -> Identity | None:
+    """The identity of a network, or None where OpenVINO cannot run it: not installed, no weights, fp16 (for GPUs)."""
+    if not files or precision == "fp16" or not openvino_runtime.available():
+        return None
+    parts = [
+        str(_FORMAT), approach, *(file.sha256 for file in files), repr(tuple(choices)), str(scale),
+        openvino_runtime.installed_version(), openvino_runtime.processor(), _sources(),
+    ]  # fmt: skip
+    return Identity(hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32], precision, scale)
+
+
+@lru_cache
+def _sources() -> str:
+    """A digest of the networks' code: the same weights mean something else to a changed network."""
+    digest = hashlib.sha256()
+    for path in sorted((Path(__file__).parent / "networks").glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def stored(which: Identity) -> Verdict | None:
+    """What was found out about a network here, or None: nothing yet, or damaged, and then it is found out again."""
+    try:
+        return Verdict(**json.loads(which.verdict_file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def open_stored(which: Identity) -> Upscaler | None:
+    """The converted network where it was the faster one, else None."""
+    verdict = stored(which)
+    if verdict is None or verdict.engine != ConvertedNetwork.engine:
+        return None
+    try:
+        return ConvertedNetwork(which.folder, verdict.precision, which.scale)
+    except RuntimeError as exc:
+        log.warning("a converted network cannot be read, it will be made again: %s", exc)
+        shutil.rmtree(which.folder, ignore_errors=True)
+        return None
+
+
+def can_prepare(upscaler: Upscaler) -> bool:
+    """Whether an approach as it was loaded is one network that OpenVINO should try: convolutions, on a CPU."""
+    from sr_demo.torch_runtime import NetworkUpscaler, device
+
+    return type(upscaler) is NetworkUpscaler and upscaler.mode == "autocast" and device().type == "cpu"
+
+
+def prepare(which: Identity, upscaler: Any, lane: Lock | None = None) -> Verdict:
+    """Convert, compare and time the network of `upscaler` (a `NetworkUpscaler`); remember which engine won.
+
+    Converting happens beside other work, timing in the `lane`. Raises StorageError, or what the converter raises.
+    """
+    from contextlib import nullcontext
+
+    precision = {"auto": "bf16" if openvino_runtime.supports_bf16() else "fp32"}.get(which.precision, which.precision)
+    if not (which.folder / openvino_runtime.MODEL).exists():
+        storage.ready(which.folder.parent)
+        part = which.folder.with_name(f"{which.key}.{os.getpid()}.part")
+        try:
+            with storage.guarded(part):
+                openvino_runtime.convert(upscaler.network, part)
+                part.replace(which.folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    candidate = ConvertedNetwork(which.folder, precision, which.scale)
+    with lane or nullcontext():
+        verdict = _measure(upscaler, candidate)
+    with storage.guarded(which.folder):
+        part = which.verdict_file.with_suffix(f".{os.getpid()}")
+        part.write_text(json.dumps(asdict(verdict)), encoding="utf-8")
+        part.replace(which.verdict_file)
+    return verdict
+
+
+def _measure(torch_upscaler: Upscaler, candidate: ConvertedNetwork) -> Verdict:
+    picture = _picture(_SIDE)
+    best = {True: inf, False: inf}
+    results: dict[bool, Image] = {}
+    for _ in range(_ROUNDS + 1):  # the first round warms both up and is forgotten
+        for is_candidate, upscaler in ((False, torch_upscaler), (True, candidate)):
+            begun = time.perf_counter()
+            result = upscaler.upscale(picture, Options(), SILENT)
+            if is_candidate in results:
+                best[is_candidate] = min(best[is_candidate], time.perf_counter() - begun)
+            results[is_candidate] = result
+    squared = float(np.mean((results[True].astype(np.float64) - results[False]) ** 2))
+    agreement = 200.0 if squared == 0 else -10 * log10(squared)
+    wins = agreement >= _LEAST_AGREEMENT and best[True] < best[False]
+    return Verdict(
+        engine=candidate.engine if wins else "torch",
+        precision=candidate.precision,
+        seconds_torch=best[False],
+        seconds_openvino=best[True],
+        agreement_db=agreement,
+    )
+
+
+def _picture(side: int) -> Image:
+    """Smooth waves with fine noise: every value between black and white."""
+    y, x = np.mgrid[:side, :side] / side
+    waves = np.stack([np.sin(9 * x + 5 * y), np.sin(7 * x - 4 * y), np.sin(3 * x + 11 * y)], axis=-1) * 0.4 + 0.5
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, waves.shape)
+    return readonly(np.clip(waves + noise, 0, 1).astype(np.float32))
+
+
+class Preparer:
+    """Prepares networks in the background, one after the other, each once."""
+
+    def __init__(self) -> None:
+        self._seen: set[Identity] = set()
+        self._lock = Lock()
+        self._one_at_a_time = Lock()
+        self._threads: list[Thread] = []
+
+    def begin(self, which: Identity, upscaler: Upscaler, lane: Lock, ready: Callable[[Verdict], None]) -> bool:
+        """Start preparing, unless that was done or begun: then False. `ready` is called with the verdict, not in the lane."""
+        with self._lock:
+            if which in self._seen or stored(which) is not None or not can_prepare(upscaler):
+                return False
+            self._seen.add(which)
+
+        def work() -> None:
+            try:
+                with self._one_at_a_time:
+                    verdict = prepare(which, upscaler, lane)
+            except SRError as exc:
+                log.warning("a network could not be prepared for OpenVINO: %s", exc)
+            except Exception as exc:  # the converter's own errors: torch goes on answering
+                log.warning("a network could not be prepared for OpenVINO", exc_info=exc)
+            else:
+                ready(verdict)
+
+        thread = Thread(target=work, name="prepare-engine", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+        return True
+
+    def wait(self) -> None:
+        """Until everything begun so far is prepared."""
+        for thread in self._threads:
+            thread.join()

@@ -1,0 +1,137 @@
+"""The only place for OpenVINO: a network converted once, and run without torch. The sibling of `torch_runtime`.
+
+On CPUs OpenVINO runs convolutions faster than torch, heights and widths may change from call to call at no cost, and its
+threads do not spin while another program computes. Layout is part of the converted model: pictures go in and come out as
+(1, H, W, 3), clamped, so that nothing is copied around it.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sr_demo.errors import OutOfMemory
+from sr_demo.image import Image, readonly
+from sr_demo.options import Options
+from sr_demo.progress import Progress
+
+MODEL = "model.xml"
+"""File name of a converted network within its folder; its weights lie beside it in `model.bin`."""
+_HINTS = {"fp32": "f32", "bf16": "bf16"}
+
+
+def available() -> bool:
+    """Whether OpenVINO is installed. Says so without importing it."""
+    return find_spec("openvino") is not None
+
+
+def installed_version() -> str:
+    """OpenVINO's version, empty when it is not installed."""
+    try:
+        return version("openvino")
+    except PackageNotFoundError:
+        return ""
+
+
+@lru_cache
+def processor() -> str:
+    """What a converted network was measured on: CPU, its instruction sets, limits by environment, number of threads."""
+    lines: list[str] = []
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith(("model name", "flags", "Features")) and line not in lines:
+                lines.append(line)
+    except OSError:
+        lines.append(platform.processor())
+    limits = [f"{name}={os.environ.get(name, '')}" for name in ("ONEDNN_MAX_CPU_ISA", "OMP_NUM_THREADS")]
+    return "\n".join([platform.machine(), *lines, *limits, str(os.cpu_count())])
+
+
+@lru_cache
+def _core() -> Any:
+    import openvino
+
+    return openvino.Core()
+
+
+def supports_bf16() -> bool:
+    """Whether this CPU computes bf16 itself, by OpenVINO's word, and nobody has limited its instruction sets."""
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
+    if limit and limit not in ("DEFAULT", "ALL") and "AMX" not in limit and "BF16" not in limit:
+        return False
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+class ConvertedNetwork:
+    """A converted network behind the `Upscaler` protocol. One call at a time."""
+
+    engine = "OpenVINO"
+
+    def __init__(self, folder: Path, precision: str, scale: int) -> None:
+        """`folder` holds what `convert` wrote; `precision` is "fp32" or "bf16". Raises RuntimeError on a damaged file."""
+        self.precision = precision
+        self._scale = scale
+        settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
+        threads = os.environ.get("OMP_NUM_THREADS", "")
+        if threads.isdecimal() and int(threads) > 0:
+            settings["INFERENCE_NUM_THREADS"] = int(threads)
+        self._request = _core().compile_model(str(folder / MODEL), "CPU", settings).create_infer_request()
+
+    def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
+        """One forward pass. Raises OutOfMemory when it does not fit."""
+        import openvino
+
+        progress.check()
+        height, width = image.shape[:2]
+        out = np.empty((1, height * self._scale, width * self._scale, 3), np.float32)
+        # OpenVINO shares only memory that may be written, and does not keep it alive: that is what `small` is for.
+        small = np.array(image[None], np.float32, order="C")
+        self._request.set_input_tensor(openvino.Tensor(small, shared_memory=True))
+        self._request.set_output_tensor(openvino.Tensor(out, shared_memory=True))
+        try:
+            self._request.infer()
+        except RuntimeError as exc:
+            # OpenVINO has one error for everything; the name of what C++ threw is all there is to go by.
+            if "alloc" not in str(exc).lower():
+                raise
+            raise OutOfMemory from exc
+        return readonly(out[0])
+
+
+def convert(network: Any, folder: Path) -> None:
+    """Write `network` (an nn.Module, fp32, (1, 3, H, W) in and out) to `folder`, as `ConvertedNetwork` reads it.
+
+    Takes from a second to a minute, and imports torch. Raises whatever the converter raises on operations it lacks.
+    """
+    import copy
+    import warnings
+
+    import openvino
+    import torch
+
+    class Pictures(torch.nn.Module):
+        """(1, H, W, 3) -> (1, H * scale, W * scale, 3) in [0, 1]."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = copy.deepcopy(network).eval()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.network(x.permute(0, 3, 1, 2)).clamp(0, 1).permute(0, 2, 3, 1)
+
+    # Two unequal sides: no size may be taken for a constant.
+    example = torch.linspace(0, 1, 24 * 40 * 3).view(1, 24, 40, 3)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        model = openvino.convert_model(
+            Pictures(), example_input=(example,), input=[openvino.PartialShape([1, -1, -1, 3])]
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    openvino.save_model(model, str(folder / MODEL), compress_to_fp16=False)

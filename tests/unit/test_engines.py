@@ -1,0 +1,171 @@
+"""A converted network says what torch says, is found again without torch, and is used only where it is faster."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import pytest
+
+pytest.importorskip("openvino")
+
+from sr_demo import engines
+from sr_demo.catalogue import APPROACHES
+from sr_demo.engines import Identity, Preparer
+from sr_demo.image import Image, readonly
+from sr_demo.options import Options
+from sr_demo.progress import SILENT, Progress
+from sr_demo.runner import Job, Runner, is_prepared
+from sr_demo.spec import Approach, Checkpoint, Request, Tiling, Upscaler, WeightFile
+from tests.conftest import noise, picture_of
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def small_network(request: Request) -> Upscaler:
+    import torch
+
+    from sr_demo.networks.edsr import EDSR
+    from sr_demo.torch_runtime import NetworkUpscaler
+
+    torch.manual_seed(0)
+    return NetworkUpscaler(EDSR(1, 8, 4), request.precision if request.precision != "auto" else "fp32")
+
+
+def made(name: str) -> Approach:
+    """An approach of its own for each test: what is prepared is kept on the disk."""
+    file = WeightFile("edsr-x4.safetensors", name * 8, 1)
+    checkpoint = Checkpoint("one", "one", (file,), bytes_per_pixel=100)
+    return Approach(
+        id=name, title=name, summary="", about="", family="convolutional", load=small_network,
+        checkpoints=(checkpoint,), tiling=Tiling("tiles", halo=6),
+    )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _files_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+
+    def fetch(checkpoint: Checkpoint, progress: Progress) -> list[Path]:
+        return [Path("edsr-x4.safetensors")]
+
+    monkeypatch.setattr("sr_demo.weights.fetch", fetch)
+
+
+@pytest.fixture(scope="module")
+def converted() -> Path:
+    """The network, converted once for all tests: that takes seconds."""
+    which = which_of(job_of("first"))
+    engines.prepare(which, loaded(job_of("first")))
+    return which.folder
+
+
+def given(converted: Path, job: Job) -> Identity:
+    """As if `job` had been converted already."""
+    which = which_of(job)
+    which.folder.mkdir(parents=True)
+    for file in converted.glob("model.*"):
+        shutil.copy(file, which.folder)
+    return which
+
+
+def loaded(job: Job) -> Upscaler:
+    return small_network(Request(job.checkpoint, [], job.options, "fp32", SILENT))
+
+
+def job_of(name: str) -> Job:
+    approach = made(name)
+    return Job(approach, approach.checkpoints[0], Options(), "fp32")
+
+
+def which_of(job: Job) -> Identity:
+    found = engines.identity(job.approach.id, job.checkpoint.files, (), job.precision, job.approach.scale)
+    assert found is not None
+    return found
+
+
+def decide(which: Identity, engine: str) -> None:
+    """As if the measurement had come out this way: which engine is faster here is the machine's business."""
+    verdict = engines.stored(which)
+    assert verdict is not None
+    which.verdict_file.write_text(json.dumps({**verdict.__dict__, "engine": engine}))
+
+
+def test_converted_it_computes_the_same_at_every_size_and_torch_is_left_out(converted: Path) -> None:
+    job = job_of("first")
+    which = which_of(job)
+    torch_one, verdict = loaded(job), engines.stored(which)
+    assert verdict is not None and verdict.precision == "fp32"
+    assert verdict.agreement_db > 100
+    assert verdict.engine == ("OpenVINO" if verdict.seconds_openvino < verdict.seconds_torch else "torch")
+    decide(which, "OpenVINO")
+    opened = engines.open_stored(which)
+    assert opened is not None
+    for size in ((1, 1), (1, 7), (33, 17), (64, 64), (7, 5)):
+        image = noise(*size)
+        ours = opened.upscale(image, Options(), SILENT)
+        assert not ours.flags.writeable
+        np.testing.assert_allclose(ours, torch_one.upscale(image, Options(), SILENT), atol=1e-5)
+    code = (
+        "import sys, numpy as np; from sr_demo import engines; from sr_demo.options import Options;"
+        "from sr_demo.progress import SILENT; which = engines.Identity(*sys.argv[1:3], 4);"
+        "image = np.zeros((8, 8, 3), np.float32); engines.open_stored(which).upscale(image, Options(), SILENT);"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, which.key, "fp32"], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "False", done.stderr
+
+
+def test_the_runner_takes_the_winner_and_says_so(converted: Path) -> None:
+    job, picture = job_of("second"), picture_of(noise(40, 30))
+    which = given(converted, job)
+    preparer = Preparer()
+    runner = Runner(preparer=preparer)
+    first = runner.run(job, picture)
+    assert first.engine == "torch"
+    preparer.wait()
+    for engine in ("OpenVINO", "torch"):
+        decide(which, engine)
+        assert is_prepared(job) == (engine == "OpenVINO")
+        later = Runner().run(job, picture)
+        assert later.engine == engine
+        np.testing.assert_allclose(later.picture.rgb, first.picture.rgb, atol=1e-5)
+    assert not Preparer().begin(which, loaded(job), Lock(), lambda verdict: None), "it is known already"
+
+
+def test_a_damaged_file_is_made_again(converted: Path) -> None:
+    job = job_of("third")
+    which = given(converted, job)
+    engines.prepare(which, loaded(job))
+    decide(which, "OpenVINO")
+    (which.folder / "model.xml").write_text("no model")
+    assert engines.open_stored(which) is None
+    assert engines.stored(which) is None
+    which.folder.mkdir(parents=True, exist_ok=True)
+    which.verdict_file.write_text("{")
+    assert engines.stored(which) is None
+
+
+def test_a_conversion_that_computes_something_else_never_wins(converted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = job_of("fourth")
+    wrong = loaded(job)
+    honest = wrong.upscale
+
+    def darker(image: Image, options: Options, progress: Progress) -> Image:
+        return readonly(honest(image, options, progress) * np.float32(0.9))
+
+    monkeypatch.setattr(wrong, "upscale", darker)
+    assert engines.prepare(given(converted, job), wrong).engine == "torch"
+
+
+def test_attention_networks_and_gpus_precisions_are_left_to_torch() -> None:
+    files = made("fifth").checkpoints[0].files
+    assert engines.identity("fifth", files, (), "fp16", 4) is None
+    assert engines.identity("fifth", (), (), "fp32", 4) is None
+    hat = next(a for a in APPROACHES if a.id == "hat")
+    assert hat.family == "attention"
+    assert not is_prepared(Job(hat, hat.checkpoints[0], hat.options()))
