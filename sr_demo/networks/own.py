@@ -12,7 +12,15 @@ from sr_demo.spec import Request, Upscaler, card
 if TYPE_CHECKING:
     from torch import nn
 
-_MODULES = {"EDSR": "edsr", "ESPCN": "espcn", "LIIF": "liif", "RDN": "rdn", "RRDN": "rrdn", "SRResNet": "srresnet"}
+_MODULES = {
+    "EDSR": "edsr",
+    "ESPCN": "espcn",
+    "LIIF": "liif",
+    "RDN": "rdn",
+    "RRDN": "rrdn",
+    "SRResNet": "srresnet",
+    "ShiftUNet": "shift_unet",
+}
 
 
 def build(architecture: dict[str, Any]) -> nn.Module:

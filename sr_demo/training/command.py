@@ -147,6 +147,10 @@ def make_trainer(recipe: Recipe, pairs: Pairs, validation: Pairs, device: torch.
         from sr_demo.training.liif import LiifTrainer
 
         return LiifTrainer(recipe, pairs, validation, device, seed)
+    if recipe.name == "diffusion":
+        from sr_demo.training.diffusion import DiffusionTrainer
+
+        return DiffusionTrainer(recipe, pairs, validation, device, seed)
     if recipe.degradation != "unknown":
         return Trainer(recipe, pairs, validation, device, seed)
     from sr_demo.training.cycle import CycleTrainer

@@ -91,13 +91,18 @@ class Trainer:
 
     def validate(self, rate: float) -> float:
         """Score the moving average, add a point to every curve; returns PSNR-Y."""
-        psnr, ssim = self.validation.score(self.average.network)
+        enlarger = self.as_enlarger(self.average.network)
+        psnr, ssim = self.validation.score(enlarger)
         mean = float(np.mean(self._losses)) if self._losses else 0.0
-        values = (self.iteration, self.seconds, rate, mean, psnr, ssim, *self._seen.score(self.average.network))
+        values = (self.iteration, self.seconds, rate, mean, psnr, ssim, *self._seen.score(enlarger))
         for key, value in zip(CURVE, values, strict=True):
             self.curves[key].append(value)
         self._losses = []
         return psnr
+
+    def as_enlarger(self, network: nn.Module) -> nn.Module:
+        """What enlarges pictures with `network`, (N, 3, H, W) -> (N, 3, s*H, s*W): itself, unless it is only a part."""
+        return network
 
     def state(self) -> dict[str, Any]:
         """Everything that decides how the run goes on."""

@@ -16,6 +16,7 @@ from sr_demo.networks.espcn import ESPCN
 from sr_demo.networks.liif import LIIF
 from sr_demo.networks.rdn import RDN
 from sr_demo.networks.rrdn import RRDN
+from sr_demo.networks.shift_unet import ShiftUNet
 from sr_demo.networks.srresnet import SRResNet
 from sr_demo.training import drct, hat
 from sr_demo.training.schedule import Phase
@@ -81,6 +82,9 @@ _EDSR: Settings = {"blocks": 16, "features": 64, "scale": 4}
 _LIIF: Settings = {"blocks": 16, "features": 64, "width": 128, "layers": 3}
 _BASELINE: Settings = {"blocks": 16, "features": 64, "scale": 4, "residual": False}
 _RRDN: Settings = {"blocks": 4, "convolutions": 4, "growth": 24, "features": 48, "scale": 4}
+_SHIFT: Settings = {
+    "widths": [64, 96, 160], "levels": 15, "kappa": 0.12, "least": 0.01, "power": 0.7, "spread": 0.04,
+}  # fmt: skip
 _ESPCN: Settings = {"features": [64, 32], "scale": 4}
 _ENHANCED: Settings = {"blocks": 20, "features": 64, "scale": 4, "residual": True}
 
@@ -206,6 +210,18 @@ RECIPES: tuple[Recipe, ...] = (
         architecture=Architecture("LIIF", _LIIF),
         build=partial(LIIF, **_LIIF),  # type: ignore[arg-type]
         phases=(Phase(1.0, _L1, (6e-4, 1e-6), patch=32, batch=16),),
+    ),
+    Recipe(
+        name="diffusion",
+        stem="diffusion-x4",
+        summary="Residual-shift diffusion from our EDSR's result; L1, then L1 with a perceptual loss and a critic.",
+        architecture=Architecture("ShiftUNet", _SHIFT),
+        build=partial(ShiftUNet, **_SHIFT),  # type: ignore[arg-type]
+        phases=(
+            Phase(0.45, _L1, (6e-4, 3e-4), patch=32, batch=12),
+            Phase(0.55, (("l1", 1.0), ("perceptual", 0.15), ("gan", 0.008), ("grid", 0.5)), (3e-4, 1e-5), 32, 10),
+        ),
+        clip=1.0,
     ),
     Recipe(
         name="real-esrgan",

@@ -21,9 +21,10 @@ from sr_demo.networks.edsr import EDSR
 from sr_demo.networks.espcn import ESPCN
 from sr_demo.networks.rdn import RDN
 from sr_demo.networks.rrdn import RRDN
+from sr_demo.networks.shift_unet import ShiftUNet
 from sr_demo.networks.srresnet import SRResNet
 from sr_demo.torch_runtime import load_safetensors
-from sr_demo.training import command, drct, hat, loop, losses, state
+from sr_demo.training import command, diffusion, drct, hat, loop, losses, state
 from sr_demo.training.average import Average
 from sr_demo.training.cycle import CycleTrainer
 from sr_demo.training.data import load_folder
@@ -53,6 +54,7 @@ BUILDERS = {
     "RRDN": lambda: RRDN(1, 2, 8, 8, 4),
     "SRResNet": lambda: SRResNet(2, 8, 4, residual=True),
     "DRCT": partial(drct.build_drct, TINY_DRCT),
+    "ShiftUNet": lambda: ShiftUNet([8, 8, 8], levels=4, kappa=0.1, least=0.01, power=0.7, spread=0.1),
 }
 SHIPS = {"HAT": partial(hat.as_shipped, settings=TINY_HAT), "DRCT": partial(drct.as_shipped, settings=TINY_DRCT)}
 
@@ -69,6 +71,7 @@ def tiny(recipe):
 def _fp32_without_shared_files(monkeypatch, tmp_path):
     """bf16 depends on the chip and the feature file on the machine: results here must not."""
     monkeypatch.setattr(loop, "cpu_gains_from_bf16", lambda: False)
+    monkeypatch.setattr(diffusion, "embedded_edsr", BUILDERS["EDSR"])
     monkeypatch.setenv("SR_DEMO_SHARED_WEIGHTS", str(tmp_path))
     monkeypatch.setenv("SR_DEMO_SHARED_DATA", str(tmp_path))
 
@@ -92,10 +95,10 @@ def pairs(photos):
 def test_the_error_on_the_same_pictures_falls(recipe, pairs):
     """Measured on fixed LR pictures: the loss of a batch depends on how badly that batch was degraded."""
     trainer = command.make_trainer(tiny(recipe), pairs, pairs, CPU, 0)
-    before, _ = trainer.validation.score(trainer.network)
+    before, _ = trainer.validation.score(trainer.as_enlarger(trainer.network))
     for _ in range(20):
         trainer.step(0.0)
-    after, _ = trainer.validation.score(trainer.network)
+    after, _ = trainer.validation.score(trainer.as_enlarger(trainer.network))
     assert after > before + 0.3
 
 
@@ -300,7 +303,10 @@ def test_the_gradient_reaches_the_first_layer_of_the_real_network(recipe):
     """Deep plain stacks with a careless start look fine and never learn: the toy networks above cannot show it."""
     torch.manual_seed(0)
     network = recipe.build()
-    network(torch.rand(1, 3, 16, 16)).abs().mean().backward()
+    small = torch.rand(1, 3, 16, 16)
+    state_and_start = torch.rand(2, 1, 3, 64, 64)
+    shown = (*state_and_start, small, torch.tensor([9])) if isinstance(network, ShiftUNet) else (small,)
+    network(*shown).abs().mean().backward()
     convs = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)]
     size = [float(conv.weight.grad.abs().mean()) for conv in (convs[0], convs[-1])]
     assert size[0] > 1e-3 * size[1]
