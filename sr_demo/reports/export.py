@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from math import inf, log10
 from pathlib import Path
@@ -21,7 +21,9 @@ from sr_demo import __version__, weights
 from sr_demo.chart import resolution_chart
 from sr_demo.errors import BadInput, SRError, StorageError
 from sr_demo.progress import SILENT, Progress
-from sr_demo.reports import portable_runner
+from sr_demo.reports import export_int8, portable_runner
+from sr_demo.reports.evaluation import Pair
+from sr_demo.reports.export_int8 import Loss
 from sr_demo.reports.export_readme import readme
 from sr_demo.runner import Job
 from sr_demo.spec import Approach, Checkpoint, Request
@@ -38,6 +40,7 @@ _TIMED = 128
 """Side of the picture that both are timed with."""
 
 Kind = Literal["onnx", "openvino", "torchscript", "safetensors"]
+Number = Literal["fp32", "fp16", "int8"]
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
@@ -65,6 +68,8 @@ class Exported:
     agreement: Agreement
     beside: tuple[Path, ...]
     """README, runner, and OpenVINO's weights."""
+    loss: Loss | None = None
+    """For int8: what it cost."""
 
 
 def formats(approach: Approach, checkpoint: Checkpoint) -> tuple[str, ...]:
@@ -74,17 +79,26 @@ def formats(approach: Approach, checkpoint: Checkpoint) -> tuple[str, ...]:
 
 
 def export(
-    job: Job, kind: Kind, out: Path, precision: Literal["fp32", "fp16"] = "fp32", progress: Progress = SILENT
+    job: Job,
+    kind: Kind,
+    out: Path,
+    precision: Number = "fp32",
+    progress: Progress = SILENT,
+    pairs: Sequence[Pair] = (),
+    pairs_name: str = "",
 ) -> Exported:
     """Write the network of `job` to `out`, with a README and (ONNX, OpenVINO) a runner beside it.
 
-    Raises BadInput, MissingDependency, StorageError; SRError when the file does not agree with the network. Then
+    `pairs` (called `pairs_name`) are what int8 is scored on; without any, bundled photos are. Raises BadInput,
+    MissingDependency, StorageError; SRError when the file does not agree with the network, or int8 loses too much. Then
     nothing is there.
     """
     if out.suffix.lower() != SUFFIXES[kind]:
         raise BadInput(f"A file in the format {kind} ends in {SUFFIXES[kind]}: choose such a name for --out.")
     if not formats(job.approach, job.checkpoint):
         raise BadInput(f"{job.key} is not one network with weights: there is nothing to export.")
+    if precision == "int8":
+        export_int8.check(kind)
     progress(0.0, "loading")
     from sr_demo.reports.export_formats import halved, writer
 
@@ -93,19 +107,31 @@ def export(
     network = halved(portable) if precision == "fp16" and not chosen.half_weights_only else portable
     notes = _notes(job, precision)
     folder = out.parent / f".{uuid4().hex}.part"
+    loss: Loss | None = None
     try:
         folder.mkdir(parents=True)
         part = folder / out.name
         progress(0.2, f"writing {kind}")
         chosen.write(network, part, notes)
-        progress(0.6, "comparing")
-        agreement = _compare(reference, _careful(chosen.open(part, network), kind))
-        if not agreement.psnr >= LEAST_PSNR[precision]:
+        progress(0.5, "comparing")
+
+        def opened(path: Path) -> Run:
+            return _careful(chosen.open(path, network), kind)
+
+        agreement = _compare(reference, opened(part))
+        least = LEAST_PSNR["fp32" if precision == "int8" else precision]
+        if not agreement.psnr >= least:
             raise SRError(
                 f"The {kind} file does not agree with the network: {agreement.psnr:.1f} dB, where {precision} must reach "
-                f"{LEAST_PSNR[precision]:.0f} dB. It is not handed out. Try another --format or --precision."
+                f"{least:.0f} dB. It is not handed out. Try another --format or --precision."
             )
-        (folder / f"{out.stem}_README.md").write_text(readme(job, kind, out.name, notes, agreement), encoding="utf-8")
+        if precision == "int8":
+            samples = list(export_int8.scored(pairs, job.approach.scale))
+            where = pairs_name or f"{len(samples)} bundled photos"
+            loss = _quantise(kind, part, opened, notes, samples, where, progress)
+            agreement = _compare(reference, opened(part))
+        text = readme(job, kind, out.name, notes, agreement, loss)
+        (folder / f"{out.stem}_README.md").write_text(text, encoding="utf-8")
         if kind in ("onnx", "openvino"):
             shutil.copyfile(portable_runner.__file__, folder / f"{out.stem}_run.py")
         beside = _publish(folder, out)
@@ -115,7 +141,39 @@ def export(
         shutil.rmtree(folder, ignore_errors=True)
     progress(1.0)
     size = sum(path.stat().st_size for path in (out, *beside) if path.suffix in (out.suffix, ".bin"))
-    return Exported(out, size, agreement, beside)
+    return Exported(out, size, agreement, beside, loss)
+
+
+def _quantise(
+    kind: Kind,
+    part: Path,
+    opened: Callable[[Path], Run],
+    notes: dict[str, str],
+    samples: Sequence[export_int8.Sample],
+    where: str,
+    progress: Progress,
+) -> Loss:
+    """Put the boldest int8 version that loses little in the place of the fp32 file `part`. Raises SRError for none."""
+    rule = json.loads(notes["rule"])
+    before = export_int8.mean_psnr(opened(part), rule, samples)
+    tried: list[Loss] = []
+    for number, (write, kept, of) in enumerate(export_int8.steps(kind, part, rule["scale"])):
+        progress(0.6 + 0.1 * number, f"quantising, {of - kept} of {of} convolutions in int8")
+        smaller = part.with_name(f"int8-{number}{part.suffix}")
+        write(smaller)
+        tried.append(Loss(before, export_int8.mean_psnr(opened(smaller), rule, samples), len(samples), where, kept, of))
+        if tried[-1].decibels < export_int8.MOST_LOSS:
+            for path in (smaller, smaller.with_suffix(".bin")):
+                if path.exists():
+                    os.replace(path, part.with_suffix(path.suffix))
+            for path in part.parent.glob("int8-*"):
+                path.unlink()
+            return tried[-1]
+    least = min(loss.decibels for loss in tried)
+    raise SRError(
+        f"int8 loses {least:.2f} dB of PSNR-Y on {where} even where the most sensitive convolutions stay in fp32, and less "
+        f"than {export_int8.MOST_LOSS} dB is allowed. It is not handed out. Choose --precision fp16 or fp32."
+    )
 
 
 def _publish(folder: Path, out: Path) -> tuple[Path, ...]:

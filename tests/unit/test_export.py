@@ -23,7 +23,7 @@ from sr_demo.image import Picture, quantise, read, write_png
 from sr_demo.networks.rdn import RDN
 from sr_demo.options import Options
 from sr_demo.progress import SILENT
-from sr_demo.reports import export_formats, portable_runner
+from sr_demo.reports import export_formats, export_int8, portable_runner
 from sr_demo.reports.export import LEAST_PSNR, SUFFIXES, Exported, export, formats
 from sr_demo.runner import Job
 from sr_demo.spec import Approach, Checkpoint, Request, Tiling, Upscaler, WeightFile
@@ -137,6 +137,42 @@ def test_attention_with_padding_and_shifted_windows_agrees(tmp_path: Path, monke
     job = _job(tmp_path / "hat.safetensors", _load_hat, "attention", Tiling("tiles", 32, 16, 16, 192))
     assert _export(job, "onnx", tmp_path / "out").agreement.psnr > 90
     assert _export(job, "torchscript", tmp_path / "out").agreement.psnr > 90
+
+
+@pytest.mark.parametrize("kind", ["onnx", pytest.param("openvino", marks=pytest.mark.slow)])
+def test_int8_says_what_it_costs_and_runs_alone(
+    rdn: Job, tmp_path: Path, kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export_int8, "_SCORED", ("cat", "text"))
+    monkeypatch.setattr(export_int8, "_SCORED_SIDE", 96)
+    done = _export(rdn, kind, tmp_path / "out", "int8")
+    loss = done.loss
+    assert loss is not None and loss.pairs == 2 and abs(loss.decibels) < 0.15
+    assert 20 < done.agreement.psnr < 70, "nothing was quantised"
+    assert loss.kept < loss.of == 8
+    text = (tmp_path / "out/net_README.md").read_text()
+    assert f"a loss of {loss.decibels:.3f} dB" in text and "on 2 bundled photos" in text
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {done.path.name, "net_README.md", "net_run.py"} | ({"net.bin"} if kind == "openvino" else set())
+    run, rule = portable_runner.load(done.path)
+    image = noise(23, 19)
+    assert rule["halo"] == 12
+    assert np.abs(portable_runner.enlarge(image, run, rule) - _upscaled(rdn, image)).mean() < 0.02
+
+
+def test_int8_that_loses_too_much_is_refused(rdn: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export_int8, "MOST_LOSS", -99.0)
+    monkeypatch.setattr(export_int8, "_CALIBRATION", ("coffee",))
+    monkeypatch.setattr(export_int8, "_SCORED", ("cat",))
+    monkeypatch.setattr(export_int8, "_SCORED_SIDE", 64)
+    with pytest.raises(SRError, match=r"int8 loses -?\d+\.\d\d dB of PSNR-Y on 1 bundled photos even where"):
+        _export(rdn, "onnx", tmp_path / "out", "int8")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_int8_of_other_formats_is_one_sentence(rdn: Job, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="int8 is written as onnx or openvino, not as torchscript"):
+        _export(rdn, "torchscript", tmp_path / "out", "int8")
 
 
 def test_a_file_that_does_not_agree_is_not_handed_out(
