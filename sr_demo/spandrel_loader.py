@@ -1,4 +1,4 @@
-"""Loading published and own checkpoints through the spandrel package, with its promises checked."""
+"""Loading published and own checkpoints through the spandrel package, with its promises checked and its attention fused."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError
 
 from sr_demo.errors import MissingDependency, WeightsUnavailable
+from sr_demo.networks.fused_attention import fuse_attention
 from sr_demo.torch_runtime import out_of_memory_translated
 
 _SAFE = frozenset({".safetensors", ".pth"})
@@ -105,6 +106,7 @@ def _checked(descriptor: Any, name: str, architecture: str, scale: int) -> Any:
             f"{name} holds a {descriptor.architecture.name} network for x{descriptor.scale}, "
             f"not the {architecture} x{scale} that was expected."
         )
+    fuse_attention(descriptor.model)
     return descriptor
 
 

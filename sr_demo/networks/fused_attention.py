@@ -1,4 +1,4 @@
-"""Attention of spandrel's HAT, computed with torch's fused scaled-dot-product attention.
+"""Attention of spandrel's HAT, SwinIR and DRCT, computed with torch's fused scaled-dot-product attention.
 
 Same weights, same result (to rounding): the softmax, the bias and the products run in one kernel instead of five passes
 over memory. Shift masks concern only the windows at the lower and right border, so those are answered apart and the
@@ -16,11 +16,13 @@ from torch import Tensor, nn
 
 
 def fuse_attention(model: nn.Module) -> int:
-    """Replace the attention modules of spandrel's HAT inside `model`, in place; returns how many were replaced.
+    """Replace the attention modules of spandrel's HAT, SwinIR and DRCT inside `model`, in place; returns how many.
 
     Other architectures are left as they are. For inference only: biases are computed once and kept.
     """
+    from spandrel.architectures.DRCT.__arch.drct_arch import WindowAttention as DrctAttention
     from spandrel.architectures.HAT.__arch.HAT import OCAB, WindowAttention
+    from spandrel.architectures.SwinIR.__arch.SwinIR import WindowAttention as SwinAttention
 
     replaced = 0
     for parent in list(model.modules()):
@@ -29,6 +31,8 @@ def fuse_attention(model: nn.Module) -> int:
                 setattr(parent, name, FusedWindowAttention(child))
             elif type(child) is OCAB:
                 setattr(parent, name, FusedOverlappingAttention(child))
+            elif type(child) in (SwinAttention, DrctAttention):
+                setattr(parent, name, FusedIndexedAttention(child))
             else:
                 continue
             replaced += 1
@@ -58,6 +62,10 @@ class FusedWindowAttention(nn.Module):
         self._kept: Tensor | None = None
 
     def forward(self, x: Tensor, rpi: Tensor, mask: Tensor | None = None) -> Tensor:
+        """x (B, N, C), rpi (N, N), mask (windows per picture, N, N) or None -> (B, N, C)."""
+        return self.attend(x, rpi, mask)
+
+    def attend(self, x: Tensor, rpi: Tensor, mask: Tensor | None) -> Tensor:
         """x (B, N, C), rpi (N, N), mask (windows per picture, N, N) of 0 and -100, or None -> (B, N, C)."""
         count, positions, channels = x.shape
         q, k, v = self.qkv(x).view(count, positions, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
@@ -80,6 +88,20 @@ class FusedWindowAttention(nn.Module):
         if self._kept is None or self._kept.dtype != dtype:
             self._kept = _bias(self.relative_position_bias_table, rpi).to(dtype)
         return self._kept
+
+
+class FusedIndexedAttention(FusedWindowAttention):
+    """The same for SwinIR and DRCT, whose modules keep the index of the position bias themselves."""
+
+    relative_position_index: Tensor
+
+    def __init__(self, original: Any) -> None:
+        super().__init__(original)
+        self.register_buffer("relative_position_index", original.relative_position_index)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:  # type: ignore[override]
+        """x (B, N, C), mask (windows per picture, N, N) or None -> (B, N, C)."""
+        return self.attend(x, self.relative_position_index, mask)
 
 
 class FusedOverlappingAttention(nn.Module):

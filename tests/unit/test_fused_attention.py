@@ -1,4 +1,4 @@
-"""The fused attention computes what spandrel's HAT computes."""
+"""The fused attention computes what spandrel's HAT, SwinIR and DRCT compute."""
 
 from __future__ import annotations
 
@@ -31,6 +31,42 @@ def test_equal_to_the_plain_attention_in_fp32(window: int, size: tuple[int, int]
     with torch.inference_mode():
         plain = net(pictures)
         assert fuse_attention(net) == 2 * 2 + 2
+        fused = net(pictures)
+    assert torch.allclose(plain, fused, atol=1e-5), (plain - fused).abs().max()
+
+
+def tiny_of_its_kind(kind: str) -> torch.nn.Module:
+    torch.manual_seed(0)
+    if kind == "SwinIR":
+        from spandrel.architectures.SwinIR import SwinIR
+
+        net: torch.nn.Module = SwinIR(
+            img_size=16, embed_dim=12, depths=[2, 2], num_heads=[3, 3], window_size=8, mlp_ratio=2, upscale=4,
+            upsampler="pixelshuffledirect",
+        )  # fmt: skip
+    else:
+        from spandrel.architectures.DRCT import DRCT
+
+        net = DRCT(
+            img_size=16, embed_dim=12, depths=(2, 2), num_heads=(3, 3), window_size=8, mlp_ratio=2, gc=4, upscale=4,
+            upsampler="pixelshuffle", resi_connection="1conv",
+        )  # fmt: skip
+    for name, parameter in net.named_parameters():
+        if "relative_position_bias_table" in name:
+            torch.nn.init.normal_(parameter, std=1.0)
+    return net.eval()
+
+
+@pytest.mark.parametrize("kind", ["SwinIR", "DRCT"])
+@pytest.mark.parametrize("size", [(16, 24), (32, 8)])
+def test_swin_and_drct_compute_what_they_computed(kind: str, size: tuple[int, int]) -> None:
+    from sr_demo.networks.fused_attention import fuse_attention
+
+    net = tiny_of_its_kind(kind)
+    pictures = torch.rand(2, 3, *size)
+    with torch.inference_mode():
+        plain = net(pictures)
+        assert fuse_attention(net) > 3
         fused = net(pictures)
     assert torch.allclose(plain, fused, atol=1e-5), (plain - fused).abs().max()
 
