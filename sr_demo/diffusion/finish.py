@@ -42,9 +42,9 @@ def agreeing(estimate: Image, image: Image, steps: int, progress: Progress) -> I
     height, width = image.shape[:2]
     for step in range(steps):
         progress(step / steps, "agreeing with the picture")
-        missing = image - resize(estimate, (height, width))
+        missing = np.subtract(image, resize(estimate, (height, width)), dtype=np.float32)
         # Kernels here work on [0, 1]; differences lie in [-1, 1].
-        enlarged = resize(missing / 2 + np.float32(0.5), (estimate.shape[0], estimate.shape[1])) * 2 - 1
+        enlarged = resize(missing * np.float32(0.5) + np.float32(0.5), (estimate.shape[0], estimate.shape[1])) * 2 - 1
         estimate = np.clip(estimate + enlarged, 0, 1)
     return estimate
 

@@ -51,7 +51,8 @@ class DiffusionUpscaler:
             total += sampler.sample(
                 image, start, options.steps, options.seed, part, sample=index, strength=options.noise
             )
-        return readonly(self._finished(total / np.float32(count), start, image, options, progress.part(0.95, 1)))
+        mean = np.divide(total, count, dtype=np.float32)
+        return readonly(self._finished(mean, start, image, options, progress.part(0.95, 1)))
 
     def guess(self, image: Image, options: DiffusionOptions, count: int, progress: Progress) -> Guesses:
         """`count` results of their own, whatever `options.samples` says."""
@@ -81,11 +82,11 @@ class DiffusionUpscaler:
 
 
 def load(request: Request) -> Upscaler:
-    """The two files of the checkpoint, in order: the network that makes the start picture, and the one that walks."""
+    """The two files of the checkpoint, in order: the network that walks, and the one that makes the start picture."""
     from sr_demo.networks import own
     from sr_demo.networks.shift_unet import ShiftUNet
     from sr_demo.torch_runtime import choose_precision, load_safetensors
 
-    calm, network = (load_safetensors(file, own.build(card(file.stem)["architecture"])) for file in request.files)
+    network, calm = (load_safetensors(file, own.build(card(file.stem)["architecture"])) for file in request.files)
     assert isinstance(network, ShiftUNet)
     return DiffusionUpscaler(Sampler(calm, network, choose_precision(request.precision)))

@@ -10,12 +10,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sr_demo.diffusion.noise import noise_at
+from sr_demo.diffusion.sampler import Sampler
+from sr_demo.diffusion.settings import DiffusionOptions
+from sr_demo.diffusion.upscaler import DiffusionUpscaler
+from sr_demo.image import readonly
 from sr_demo.networks.shift_unet import ShiftUNet
+from sr_demo.progress import SILENT
+from sr_demo.torch_runtime import to_tensor
 from sr_demo.training.data import Pairs
 from sr_demo.training.liif import embedded_edsr
 from sr_demo.training.loop import Trainer
@@ -23,7 +30,7 @@ from sr_demo.training.recipes import Recipe
 from sr_demo.training.schedule import learning_rate, phase_at
 
 STEPS = 5
-"""Of a validation sample."""
+"""Of the samples that the curves are made of."""
 _MOST = 4.0
 """Largest weight of a level's L1, in that of the last level."""
 
@@ -48,6 +55,19 @@ class Sampling(nn.Module):
         return x
 
 
+class Finished(nn.Module):
+    """(1, 3, H, W) -> (1, 3, 4 H, 4 W): what the approach makes of a picture unless it is asked for something else."""
+
+    def __init__(self, calm: nn.Module, network: ShiftUNet) -> None:
+        super().__init__()
+        self.upscaler = DiffusionUpscaler(Sampler(calm, network))
+        self.options = DiffusionOptions(steps=min(DiffusionOptions().steps, network.schedule.levels))
+
+    def forward(self, small: Tensor) -> Tensor:
+        image = small[0].permute(1, 2, 0).float().cpu().numpy()
+        return to_tensor(self.upscaler.upscale(readonly(np.ascontiguousarray(image)), self.options, SILENT))
+
+
 class DiffusionTrainer(Trainer):
     """Levels are drawn evenly, the noise from the run's own stream."""
 
@@ -55,10 +75,10 @@ class DiffusionTrainer(Trainer):
         super().__init__(recipe, pairs, validation, device, seed)
         self.calm = embedded_edsr().to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]
 
-    def as_enlarger(self, network: nn.Module) -> nn.Module:
-        """The network with the start picture before it, walking the chain."""
+    def as_enlarger(self, network: nn.Module, final: bool = False) -> nn.Module:
+        """The network with the start picture before it, walking the chain; `final`: with everything that is the default."""
         assert isinstance(network, ShiftUNet)
-        return Sampling(self.calm, network)
+        return Finished(self.calm, network) if final else Sampling(self.calm, network)
 
     def step(self, fraction: float) -> float:
         """One update at `fraction` of the run. Returns the loss."""

@@ -100,8 +100,11 @@ class Trainer:
         self._losses = []
         return psnr
 
-    def as_enlarger(self, network: nn.Module) -> nn.Module:
-        """What enlarges pictures with `network`, (N, 3, H, W) -> (N, 3, s*H, s*W): itself, unless it is only a part."""
+    def as_enlarger(self, network: nn.Module, final: bool = False) -> nn.Module:
+        """What enlarges pictures with `network`, (N, 3, H, W) -> (N, 3, s*H, s*W): itself, unless it is only a part.
+
+        `final`: exactly as it will be used, for the card; the curves may be content with something quicker.
+        """
         return network
 
     def state(self) -> dict[str, Any]:

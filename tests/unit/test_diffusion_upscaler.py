@@ -11,8 +11,11 @@ from sr_demo.diffusion.settings import DiffusionOptions
 from sr_demo.diffusion.upscaler import DiffusionUpscaler
 from sr_demo.errors import BadInput
 from sr_demo.metrics import score
+from sr_demo.options import Options
 from sr_demo.progress import SILENT
 from sr_demo.resize import resize
+from sr_demo.torch_runtime import NetworkUpscaler
+from sr_demo.training.diffusion import Finished
 from tests.conftest import noise
 from tests.unit.test_diffusion_sampler import networks
 
@@ -78,6 +81,13 @@ def test_guesses_differ_where_chance_decides(tiny):
     assert spread.max() > 0
     without = tiny.guess(image, replace(OPTIONS, noise=0.0), 2, SILENT)
     assert without.spread().max() == 0
+
+
+def test_a_card_scores_what_the_approach_does(tiny):
+    """The same picture by the module that cards are measured with, through the class that measures."""
+    image = noise(10, 14)
+    measured = NetworkUpscaler(Finished(*networks()), "fp32").upscale(image, Options(), SILENT)
+    np.testing.assert_allclose(measured, tiny.upscale(image, DiffusionOptions(steps=6), SILENT), atol=1e-6)
 
 
 def test_more_steps_than_levels_is_a_sentence(tiny):
