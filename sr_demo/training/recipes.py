@@ -171,12 +171,13 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe(
         name="srgan",
         stem="srgan-x4",
-        summary="The enhanced residual network, L1 first, then against a critic with a perceptual loss.",
-        architecture=Architecture("SRResNet", _ENHANCED),
-        build=partial(SRResNet, **_ENHANCED),  # type: ignore[arg-type]
+        summary="EDSR's network, L1 first, then against a critic with a perceptual loss.",
+        architecture=Architecture("EDSR", _EDSR),
+        build=partial(EDSR, **_EDSR),  # type: ignore[arg-type]
         phases=(
-            Phase(0.50, _L1, (8e-4, 4e-4), patch=32, batch=16),
-            Phase(0.50, _ADVERSARIAL, (2e-4, 2e-5), patch=32, batch=12),
+            Phase(0.40, _L1, (8e-4, 6e-4), patch=32, batch=16),
+            Phase(0.45, _L1, (6e-4, 1e-4), patch=48, batch=16),
+            Phase(0.15, _ADVERSARIAL, (2e-4, 2e-5), patch=32, batch=12),
         ),
     ),
     Recipe(
@@ -239,11 +240,11 @@ RECIPES: tuple[Recipe, ...] = (
         name="cyclegan",
         stem="cyclegan-x4",
         summary="Two networks that undo each other, from unpaired pictures: clean ones, and ones with an unknown damage.",
-        architecture=Architecture("SRResNet", _ENHANCED),
-        build=partial(SRResNet, **_ENHANCED),  # type: ignore[arg-type]
+        architecture=Architecture("EDSR", _EDSR),
+        build=partial(EDSR, **_EDSR),  # type: ignore[arg-type]
         phases=(
-            Phase(0.20, _CYCLE, (4e-4, 4e-4), patch=32, batch=8),
-            Phase(0.80, (*_CYCLE, ("gan", 0.005), ("grid", 0.5)), (3e-4, 1e-5), patch=32, batch=8),
+            Phase(0.85, _CYCLE, (4e-4, 2e-4), patch=32, batch=8),
+            Phase(0.15, (*_CYCLE, ("gan", 0.005), ("grid", 0.5)), (2e-4, 2e-5), patch=32, batch=8),
         ),
         degradation="unknown",
     ),
