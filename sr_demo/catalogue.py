@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sr_demo.approaches import baselines, edsr, hat, mosaic, rdn, real_esrgan
+from sr_demo.approaches import baselines, edsr, hat, liif, mosaic, rdn, real_esrgan
 from sr_demo.spec import Approach
 
 APPROACHES: tuple[Approach, ...] = (
@@ -12,5 +12,6 @@ APPROACHES: tuple[Approach, ...] = (
     rdn.APPROACH,
     real_esrgan.APPROACH,
     hat.APPROACH,
+    liif.APPROACH,
     mosaic.APPROACH,
 )

@@ -39,7 +39,7 @@ class LiifTrainer(Trainer):
 
     def __init__(self, recipe: Recipe, pairs: Pairs, validation: Pairs, device: torch.device, seed: int = 0) -> None:
         super().__init__(recipe, pairs, validation, device, seed)
-        edsr = embedded_edsr()
+        edsr, self.began_as = embedded_edsr(), "edsr"
         for network in (self.network, self.average.network):
             assert isinstance(network, LIIF)
             network.begin_with(edsr.to(device))

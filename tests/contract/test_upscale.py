@@ -230,4 +230,6 @@ def edges(control: Control) -> list[object]:
 def test_the_ends_of_every_range_work(runner: Runner, approach: Approach, control: Control) -> None:
     made: Callable[[object], Job] = lambda value: job_for(APPROACHES, approach.id, {control.name: value})  # noqa: E731
     for value in edges(control):
-        assert runner.run(made(value), picture_of(noise(12, 10))).picture.rgb.shape == (48, 40, 3)
+        job = made(value)
+        expected = (*job.approach.size_with(job.options, 12, 10), 3)
+        assert runner.run(job, picture_of(noise(12, 10))).picture.rgb.shape == expected

@@ -1,0 +1,108 @@
+"""LIIF: any scale, not only whole ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sr_demo.image import Image
+from sr_demo.options import Options, option
+from sr_demo.progress import Progress
+from sr_demo.spec import OWN, Approach, Request, Tiling, Upscaler, card, embedded
+from sr_demo.tiling import Span, plan
+
+if TYPE_CHECKING:
+    from sr_demo.networks.liif import LIIF, Axis
+
+_SIDE = 192
+"""LR pixels a side that are encoded at once."""
+# 3x3 convolutions in a row: 1 + 16 blocks x 2 + 1 + 1 = 35 pixels of reach.
+_TILING = Tiling("tiles", halo=36)
+
+
+@dataclass(frozen=True)
+class LiifOptions(Options):
+    """What can be asked of it."""
+
+    scale: float = option(
+        4.0, "Scale", "How many times larger: any value. A test against the truth needs 4.",
+        minimum=1.0, maximum=8.0, step=0.1,
+    )  # fmt: skip
+
+
+class LiifUpscaler:
+    """Encodes tiles with their whole context, so that seams cannot be seen, and draws the SR pixels of each."""
+
+    def __init__(self, network: LIIF, precision: str) -> None:
+        import torch
+
+        from sr_demo.torch_runtime import device
+
+        self.precision = precision
+        self.network = network.eval().to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
+        """(h, w, 3) -> (round(scale * h), round(scale * w), 3). Raises OutOfMemory when it does not fit."""
+        import torch
+
+        from sr_demo.networks.liif import along, base
+        from sr_demo.torch_runtime import DTYPES, device, out_of_memory_translated, to_array, to_tensor
+
+        assert isinstance(options, LiifOptions)
+        height, width = image.shape[:2]
+        size = APPROACH.size_with(options, height, width)
+        where = device()
+        tiles = plan(height, width, _TILING, _SIDE)
+        with (
+            out_of_memory_translated(),
+            torch.inference_mode(),
+            torch.autocast(where.type, DTYPES[self.precision], enabled=self.precision != "fp32"),
+        ):
+            lr = to_tensor(image).to(where)
+            out = base(lr, size)
+            y, x = along(height, size[0], where), along(width, size[1], where)
+            for index, tile in enumerate(tiles):
+                progress(index / len(tiles), f"tile {index + 1} of {len(tiles)}" if len(tiles) > 1 else "")
+                seen = lr[:, :, tile.rows.low : tile.rows.high, tile.columns.low : tile.columns.high]
+                encoded = self.network.encoded(seen.contiguous(memory_format=torch.channels_last))
+                rows, part_y = _within(y, tile.rows)
+                columns, part_x = _within(x, tile.columns)
+                out[:, :, rows, columns] += self.network.added(*encoded, part_y, part_x)
+            return to_array(out)
+
+
+def _within(axis: Axis, span: Span) -> tuple[slice, Axis]:
+    """The SR pixels whose LR pixel the tile answers for, and the same with LR pixels counted from its first."""
+    start, stop = np.searchsorted(axis.which.cpu().numpy(), (span.start, span.stop))
+    chosen = slice(int(start), int(stop))
+    which, within, cell = (values[chosen] for values in axis)
+    return chosen, type(axis)(which - span.low, within, cell)
+
+
+def _load(request: Request) -> Upscaler:
+    from sr_demo.networks import own
+    from sr_demo.torch_runtime import choose_precision, load_safetensors
+
+    file = request.files[0]
+    network: Any = load_safetensors(file, own.build(card(file.stem)["architecture"]))
+    return LiifUpscaler(network, choose_precision(request.precision, ("fp32", "bf16")))
+
+
+_OWN = embedded("own", "liif", "ours, on EDSR's encoder", bytes_per_pixel=2600)
+
+APPROACH = Approach(
+    id="liif",
+    title="LIIF",
+    summary="any scale from 1 to 8",
+    about="A local implicit function (Chen et al. 2021, arXiv 2012.09161) on the encoder of our EDSR: the picture becomes "
+    "a function that can be asked for a colour at any point, so 3.3 times is as good as 4 times.",
+    family="implicit",
+    load=_load,
+    # Encoding is counted per LR pixel; drawing adds three layers of 128 for each of 16 SR pixels.
+    checkpoints=(replace(_OWN, flops_per_pixel=_OWN.flops_per_pixel + 16 * 2 * 3 * 128 * 128),),
+    options=LiifOptions,
+    tiling=OWN,
+    preselected=False,
+)
