@@ -11,6 +11,7 @@ without them. Faults are switched on per `repo:path` (or for everything, with `"
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
@@ -110,6 +111,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, *, send_body: bool) -> None:
         hub = self.server.hub
         path = unquote(urlsplit(self.path).path).lstrip("/")
+        if path.startswith("api/"):
+            self._list(path.removeprefix("api/").partition("/tree/")[0])
+            return
         if path.startswith("files/"):
             owner, name, file = path.removeprefix("files/").split("/", 2)
             plain = True
@@ -133,6 +137,29 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(404, "EntryNotFound", commit=_commit(hub.files[repo]))
         else:
             self._send(hub.files[repo], file, fault, plain=plain, send_body=send_body)
+
+    def _list(self, repo: str) -> None:
+        """The files of a repository, as the Hub's tree route gives them."""
+        hub = self.server.hub
+        hub.requests.append(f"{self.command} {repo}")
+        if repo not in hub.files:
+            self._refuse(401, "RepoNotFound")
+            return
+        rows = [
+            {
+                "type": "file",
+                "path": path,
+                "size": len(_bytes(content)),
+                "oid": hashlib.sha1(_bytes(content)).hexdigest(),
+            }
+            for path, content in hub.files[repo].items()
+        ]
+        body = json.dumps(rows).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def _refuse(self, status: int, code: str = "", commit: str = "") -> None:
         self.send_response(status)

@@ -16,7 +16,7 @@ from tests.conftest import noise, picture_of
 from tests.e2e.conftest import OpenPage, Serve
 from tests.e2e.test_page import GOOD, PATIENCE, launch
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
 def test_own_photos_slider_and_look_inside(serve: Serve, open_page: OpenPage, tmp_path: Path) -> None:
@@ -52,6 +52,27 @@ def test_own_photos_slider_and_look_inside(serve: Serve, open_page: OpenPage, tm
     expect(inside).to_contain_text(re.compile(r"memory\d"), timeout=PATIENCE)
     expect(inside).to_contain_text("distance")
     expect(inside.locator("img")).to_have_count(2)
+
+    page.get_by_label("Your picture with remembered fine detail").check()
+    expect(page.locator("#mosaic-words")).to_contain_text("remembered windows of 3 photos", timeout=PATIENCE)
+    page.locator("#mosaic-result img").click(position={"x": 60, "y": 60})
+    expect(inside).to_contain_text(re.compile(r"1\. \d+_memory\d\.png, distance"), timeout=PATIENCE)
+    expect(inside.locator("img")).to_have_count(6)
+    page.get_by_label("Learned by heart").check()
+    expect(page.locator("#mosaic-words")).to_contain_text("1024 learned entries", timeout=PATIENCE)
+    page.locator("#mosaic-result img").click(position={"x": 60, "y": 60})
+    expect(inside).to_contain_text(re.compile(r"1\. entry \d+, distance"), timeout=PATIENCE)
+
+    other = open_page(page.url)
+    other.get_by_role("tab", name="Mosaic memory").click()
+    expect(other.locator("#memory")).to_contain_text("scikit-image")
+    expect(other.locator("#memory")).not_to_contain_text("Yours")
+
+    page.get_by_label("Yours, 3 photos").check()
+    page.get_by_role("button", name="Delete this memory of yours").click()
+    expect(page.locator("#memory-words")).to_contain_text("deleted", timeout=PATIENCE)
+    expect(page.locator("#memory")).not_to_contain_text("Yours")
+    expect(page.locator("#mosaic-words")).to_contain_text("remembered windows of", timeout=PATIENCE)
 
 
 def test_a_zip_is_opened_and_what_is_no_picture_is_named(tmp_path: Path) -> None:
