@@ -14,7 +14,8 @@ from sr_demo.metrics import COLUMNS
 from sr_demo.options import Options, as_dict
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.bundle import machine
-from sr_demo.reports.deploy_measure import Facts, Plan, Size, describe_resolution, measure_apart
+from sr_demo.reports.deploy_measure import Facts, Plan, Size, measure_apart
+from sr_demo.reports.deploy_quality import describe_resolution, star
 from sr_demo.reports.export import formats
 from sr_demo.reports.verdicts import COMMERCIAL, RATES, Budget, verdict
 from sr_demo.resize import resize, shrink
@@ -55,6 +56,7 @@ def deploy(jobs: Sequence[Job], plan: Plan, budget: Budget, progress: Progress =
                 "rates": RATES,
             },
             "chart": _references() if plan.quality else None,
+            "pictures": plan.pairs_name,
             "approaches": rows,
         },
         budget,
@@ -113,10 +115,13 @@ def _training_data(checkpoint: Checkpoint) -> str:
 def _references() -> Facts:
     """What the chart itself resolves, and bicubic: the two ends that every approach lies between."""
     truth = resolution_chart(1024)
+    plain = resize(shrink(truth, 4), (1024, 1024))
     return {
         "rows": 1024,
         "truth": describe_resolution(truth),
-        "bicubic": describe_resolution(resize(shrink(truth, 4), (1024, 1024))),
+        "bicubic": describe_resolution(plain),
+        "truth_star": star(truth),
+        "bicubic_star": star(plain),
     }
 
 

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from sr_demo.reports.chart import Point, quality_against_time
+from sr_demo.reports.deploy_plots import latency_plot, memory_plot
 from sr_demo.reports.words import megabytes, parameters, seconds
 
 Facts = dict[str, Any]
@@ -17,7 +18,8 @@ _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}"
     "table{border-collapse:collapse;font-variant-numeric:tabular-nums}th,td{padding:.3rem .6rem;text-align:left;"
     "border-bottom:1px solid #8884;vertical-align:top}.sr-table-scroll{overflow-x:auto}.fine{opacity:.75;font-size:.9em}"
-    "li{margin:.3rem 0}"
+    "li{margin:.3rem 0}.sr-lab-pictures{display:flex;flex-wrap:wrap;gap:1rem;margin:1rem 0}"
+    ".sr-lab-pictures figure{margin:0;max-width:14rem}.sr-lab-pictures img{max-width:100%}"
 )
 
 
@@ -38,6 +40,7 @@ def summary(report: Facts) -> str:
         f"{budget['memory_mb']} MB of memory",
         f"{budget['disk_mb']} MB of disk",
         f"on {budget['hardware']}",
+        f"{budget['vram_mb']} MB of GPU memory where there is one",
         *(["without a network"] if budget["offline"] else []),
         *(["with commercial use"] if budget["commercial"] else []),
         *(["with measurements made in the results"] if budget["measures"] else []),
@@ -47,7 +50,24 @@ def summary(report: Facts) -> str:
         f"{escape(_sentence(row))}</li>"
         for row in report["approaches"]
     )
-    return f"<p>Asked for: {escape(', '.join(conditions))}.</p><ul>{items}</ul>"
+    return f"<p>Asked for: {escape(', '.join(conditions))}.</p><ul>{items}</ul>{_resolving(report)}"
+
+
+def _resolving(report: Facts) -> str:
+    """What the chart says, in one sentence; the table comes later."""
+    chart = report["chart"]
+    rows = [row for row in report["approaches"] if row["measured"] and "quality" in row["measured"]]
+    if chart is None or not rows:
+        return ""
+    finest = {row["title"]: row["measured"]["quality"]["resolution"]["finest_lines"] for row in rows}
+    best = max(finest.values())
+    names = [title for title, lines in finest.items() if lines == best]
+    return (
+        "<p><b>More pixels is not more resolving power:</b> all of them give sixteen times the pixels, but of a chart that "
+        f"holds {chart['truth']['finest_lines']} lines per picture height, shrunk four times, bicubic still tells "
+        f"{chart['bicubic']['finest_lines']} apart, and at best {best} are told apart ({escape(', '.join(names))}). What the "
+        "small picture lost is not brought back.</p>"
+    )
 
 
 def _sentence(row: Facts) -> str:
@@ -63,9 +83,15 @@ def details(report: Facts) -> str:
     """Everything that was measured, as HTML."""
     rows = [row for row in report["approaches"] if row["measured"] is not None]
     good = [row for row in rows if "quality" in row["measured"]]
-    parts = [f"<h2>Costs</h2>{_table(rows, _COSTS)}<h2>Speed by size</h2>{_speed(rows)}"] if rows else []
+    parts = [f"<h2>Costs</h2>{_table(rows, _COSTS)}<h2>Speed by size</h2>{_speed(rows)}{_plots(rows)}"] if rows else []
     if good:
-        parts += [_plot(good), f"<h2>Quality</h2>{_table(good, _QUALITY)}", _resolution(report, good)]
+        scored = f"<p>Scored on {escape(report['pictures'])}.</p>"
+        parts += [
+            _plot(good),
+            f"<h2>Quality</h2>{scored}{_table(good, _QUALITY)}",
+            _resolution(report, good),
+            _false(good),
+        ]
     parts.append(f"<h2>Rights and formats</h2>{_table(report['approaches'], _RIGHTS)}")
     facts = "".join(f"<li>{escape(key)}: {escape(str(value))}</li>" for key, value in report["machine"].items())
     return (
@@ -98,6 +124,7 @@ _COSTS: tuple[Column, ...] = (
     ("Idle", "memory before loading", lambda r: f"{r['measured']['idle_mb']:.0f} MB"),
     ("Peak memory", "of the whole process", lambda r: f"{r['measured']['peak_mb']:.0f} MB"),
     ("Over idle", "what the method itself takes", lambda r: f"{r['measured']['peak_over_idle_mb']:.0f} MB"),
+    ("GPU memory", "most that torch held", lambda r: _number(r["measured"]["vram_peak_mb"], 0, " MB")),
     ("Precision", "how it computes here", lambda r: r["measured"]["precision"]),
     ("Threads", "", lambda r: str(r["measured"]["threads"])),
 )
@@ -107,7 +134,13 @@ def _same(row: Facts) -> str:
     found = row["measured"]["determinism"]
     same = "same bits twice" if found["same_bits_twice"] else "not the same bits twice"
     psnr = found["psnr_to_fp32"]
-    return same if psnr is None else f"{same}; {found['precision']} is {psnr:.1f} dB from fp32"
+    parts = [same] if psnr is None else [same, f"{found['precision']} is {psnr:.1f} dB from fp32"]
+    parts += [
+        f"{other['precision']} would be {other['psnr_to_fp32']:.1f} dB from fp32"
+        for other in found["others"]
+        if other["psnr_to_fp32"] is not None
+    ]
+    return "; ".join(parts)
 
 
 def _photos(key: str, digits: int, unit: str = "") -> Callable[[Facts], str]:
@@ -115,7 +148,7 @@ def _photos(key: str, digits: int, unit: str = "") -> Callable[[Facts], str]:
 
 
 _QUALITY: tuple[Column, ...] = (
-    ("PSNR-Y", "closeness to the truth, mean of four photos", _photos("psnr_y", 2, " dB")),
+    ("PSNR-Y", "closeness to the truth, mean of the pictures", _photos("psnr_y", 2, " dB")),
     ("SSIM-Y", "structure, 1 is identical", _photos("ssim_y", 4)),
     ("Agrees with input", "the result, shrunk again, against what went in", _photos("lr_consistency", 1, " dB")),
     ("Colour drift", "largest change of a channel's mean, of 255 levels", _photos("colour_drift", 2)),
@@ -126,6 +159,14 @@ _QUALITY: tuple[Column, ...] = (
     (
         "Noise", "noise of a gray field after and before: above 1 it is amplified",
         lambda r: "x " + _number(r["measured"]["quality"]["noise_gain"], 2),
+    ),
+    (
+        "Saturated areas", "largest error in black and white bars, away from their edges, of 255 levels",
+        lambda r: _number(r["measured"]["quality"]["saturated_error_levels"], 2),
+    ),
+    (
+        "False detail", "structure that the truth does not have, mean, of 255 levels",
+        lambda r: _number(r["measured"]["quality"]["false_detail"]["mean_levels"], 2),
     ),
     ("Repeatable", "", _same),
 )  # fmt: skip
@@ -174,6 +215,35 @@ def _speed(rows: Sequence[Facts]) -> str:
     return _table(lines, columns)
 
 
+def _plots(rows: Sequence[Facts]) -> str:
+    return (
+        "<h2>Every run</h2><p>Each dot is one run at the largest size, the bar is the median.</p>"
+        f"{latency_plot(rows)}<h2>Memory against size</h2>{memory_plot(rows)}"
+    )
+
+
+def _false(rows: Sequence[Facts]) -> str:
+    pictures = "".join(
+        f'<figure><img src="{escape(row["measured"]["quality"]["false_detail"]["map"])}" '
+        f'alt="False detail of {escape(row["title"])}"><figcaption>{escape(row["title"])}: '
+        f"{row['measured']['quality']['false_detail']['mean_levels']:.2f} levels</figcaption></figure>"
+        for row in rows
+    )
+    picture = escape(rows[0]["measured"]["quality"]["false_detail"]["picture"])
+    return (
+        "<h2>False detail</h2><p>Red is structure in the result that the truth does not have, in neighbourhoods of a few "
+        f"pixels; mere blur is not red. Picture: {picture}. Full red is 16 of 255 levels.</p>"
+        f'<div class="sr-lab-pictures">{pictures}</div>'
+    )
+
+
+def _star(title: str, uri: str) -> str:
+    return (
+        f'<figure><img src="{escape(uri)}" alt="Middle of the star: {escape(title)}">'
+        f"<figcaption>{escape(title)}</figcaption></figure>"
+    )
+
+
 def _plot(rows: Sequence[Facts]) -> str:
     points: list[Point] = []
     for row in rows:
@@ -193,6 +263,10 @@ def _resolution(report: Facts, rows: Sequence[Facts]) -> str:
     if not any(row["approach"] == "bicubic" for row in rows):
         found.insert(1, ("Bicubic", chart["bicubic"]))
     lines = [{"title": title, **values} for title, values in found]
+    stars = _star("The truth", chart["truth_star"])
+    if not any(row["approach"] == "bicubic" for row in rows):
+        stars += _star("Bicubic", chart["bicubic_star"])
+    stars += "".join(_star(row["title"], row["measured"]["quality"]["star"]) for row in rows)
     columns: tuple[Column, ...] = (
         ("MTF50", "lines per picture height at half contrast, slanted edge", lambda r: _number(r["mtf50_lines"], 0)),
         ("Finest lines", "per picture height, told apart in both directions", lambda r: str(r["finest_lines"] or "–")),
@@ -202,4 +276,5 @@ def _resolution(report: Facts, rows: Sequence[Facts]) -> str:
         f"All results have {chart['rows']} rows, but the small chart had {chart['rows'] // 4}, and no honest method can "
         f"show more than {chart['rows'] // 4} lines of it. A sharper edge (a higher MTF50) looks crisper; only finer lines "
         f"told apart mean that more can be seen.</p>{_table(lines, columns)}"
+        f'<div class="sr-lab-pictures">{stars}</div>'
     )

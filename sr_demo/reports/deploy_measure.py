@@ -8,35 +8,24 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from math import isinf, log10
 from multiprocessing.connection import Connection
 from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sr_demo import memory, weights
-from sr_demo.chart import resolution_chart
 from sr_demo.errors import SRError, unexpected
-from sr_demo.image import Image, Picture, quantise, readonly
+from sr_demo.image import Picture
 from sr_demo.progress import SILENT, Progress
-from sr_demo.reports.evaluation import small_version
-from sr_demo.resize import resize
-from sr_demo.resolution import measure as resolution_of
+from sr_demo.reports.deploy_quality import BUNDLED, determinism, filled, quality
+from sr_demo.reports.evaluation import Pair
 from sr_demo.runner import Job, Result, Runner
-from sr_demo.samples import SAMPLES
 from sr_demo.spec import Request
 
 Facts = dict[str, Any]
 Size = tuple[int, int]
 """Width and height in LR pixels."""
-_PHOTOS = ("cat", "text", "cells", "brick")
-_CROP = 256
-"""Side of the true pictures, cut from the middle."""
-_LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)
-_NOISE = 5 / 255
-"""Standard deviation of the noise on a flat gray field."""
 _LIMIT_SECONDS = 900
 _COUNTED = 64
 """Side of the picture whose multiply-adds are counted."""
@@ -52,6 +41,9 @@ class Plan:
     most: int = 20
     quality: bool = True
     """Also what the results look like."""
+    pairs: tuple[Pair, ...] = ()
+    """What they are scored on; none: bundled photos."""
+    pairs_name: str = BUNDLED
 
 
 def measure_apart(job: Job, plan: Plan, progress: Progress = SILENT) -> Facts:
@@ -131,6 +123,7 @@ def measure(job: Job, plan: Plan, tell: Callable[[float, str], None] = lambda fr
         "loaded_mb": round(loaded / 1e6, 1),
         "peak_mb": round(peak / 1e6, 1),
         "peak_over_idle_mb": round((peak - idle) / 1e6, 1),
+        "vram_peak_mb": _vram(),
         "precision": latency[0]["precision"],
         "threads": _threads(),
         "latency": latency,
@@ -138,13 +131,13 @@ def measure(job: Job, plan: Plan, tell: Callable[[float, str], None] = lambda fr
     }
     if plan.quality:
         tell(0.65, "quality")
-        facts |= {"determinism": _determinism(runner, job), "quality": _quality(runner, job)}
+        facts |= {"determinism": determinism(runner, job), "quality": quality(runner, job, plan.pairs)}
     return facts
 
 
 def _latency(runner: Runner, job: Job, size: Size, plan: Plan) -> Facts:
     """One first run, then as many as the plan allows. Megapixels are of the result."""
-    picture = Picture(_filled(size))
+    picture = Picture(filled(size))
 
     def run() -> Result:
         # Without its picture: twenty of them would count as memory.
@@ -161,6 +154,7 @@ def _latency(runner: Runner, job: Job, size: Size, plan: Plan) -> Facts:
         "width": size[0],
         "height": size[1],
         "runs": len(results),
+        "seconds": [round(float(s), 5) for s in seconds],
         "first_seconds": round(first.seconds, 5),
         "median_seconds": round(median, 5),
         "p95_seconds": round(float(np.percentile(seconds, 95)), 5),
@@ -170,13 +164,6 @@ def _latency(runner: Runner, job: Job, size: Size, plan: Plan) -> Facts:
         "precision": first.precision,
         "tiles": first.tiles,
     }
-
-
-def _filled(size: Size) -> Image:
-    """Smooth random colours, `size` large, rounded to 8 bit. Made in place: drawing a chart would count as memory."""
-    coarse = np.random.default_rng(0).random((size[1] // 4 + 1, size[0] // 4 + 1, 3), np.float32)
-    smooth = quantise(resize(readonly(coarse), (size[1], size[0])))
-    return readonly(np.divide(smooth, np.float32(255), dtype=np.float32))
 
 
 def _operations(job: Job) -> Facts:
@@ -189,106 +176,19 @@ def _operations(job: Job) -> Facts:
     upscaler = job.approach.load(Request(job.checkpoint, files, job.options, "fp32", SILENT))
     counter = FlopCounterMode(display=False)
     with counter:
-        upscaler.upscale(_filled((_COUNTED, _COUNTED)), job.options, SILENT)
+        upscaler.upscale(filled((_COUNTED, _COUNTED)), job.options, SILENT)
     return {"value": counter.get_total_flops() / 2 / _COUNTED**2, "how": "counted"}
+
+
+def _vram() -> float | None:
+    """The most GPU memory that torch has held, in MB; None without a GPU."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return None
+    return round(torch.cuda.max_memory_allocated() / 1e6, 1)
 
 
 def _threads() -> int:
     """Threads that torch computes with, where it was loaded; else 1."""
     torch = sys.modules.get("torch")
     return int(torch.get_num_threads()) if torch is not None else 1
-
-
-def _determinism(runner: Runner, job: Job) -> Facts:
-    """The same bits twice? And how far is the chosen precision from fp32?"""
-    picture = Picture(_filled((96, 96)))
-    once, twice = (runner.run(job, picture) for _ in range(2))
-    found: Facts = {
-        "same_bits_twice": bool(np.array_equal(once.picture.rgb, twice.picture.rgb)),
-        "precision": once.precision,
-        "psnr_to_fp32": None,
-        "largest_difference_to_fp32": 0.0,
-    }
-    if once.precision != "fp32":
-        exact = runner.run(replace(job, precision="fp32"), picture).picture.rgb
-        difference = once.picture.rgb.astype(np.float64) - exact
-        squared = float(np.mean(difference**2))
-        found["psnr_to_fp32"] = None if squared == 0 else round(-10 * log10(squared), 2)
-        found["largest_difference_to_fp32"] = round(float(np.abs(difference).max()), 5)
-    return found
-
-
-def _quality(runner: Runner, job: Job) -> Facts:
-    truth = resolution_chart(1024)
-    small, _ = small_version(Picture(truth), job.approach.scale, None)
-    result = runner.run(job, small, truth)
-    pictures: list[Facts] = [
-        {"picture": "chart", **_scores(result.scores), "colour_drift": _drift(result.picture.rgb, truth)}
-    ]
-    for sample in SAMPLES:
-        if sample.id in _PHOTOS:
-            true = _middle(sample.make())
-            small, true = small_version(Picture(true), job.approach.scale, None)
-            found = runner.run(job, small, true)
-            drift = _drift(found.picture.rgb, true)
-            pictures.append({"picture": sample.id, **_scores(found.scores), "colour_drift": drift})
-    keys = ("psnr_y", "ssim_y", "lr_consistency", "colour_drift")
-    photos = [p for p in pictures if p["picture"] != "chart"]
-    means = {key: _mean([p[key] for p in photos]) for key in keys}
-    return {
-        "pictures": pictures,
-        "photos_mean": means,
-        "resolution": describe_resolution(result.picture.rgb),
-        **_fields(runner, job),
-    }
-
-
-def describe_resolution(chart: Image) -> Facts:
-    """What a picture of the chart resolves, as JSON-able data."""
-    found = resolution_of(chart)
-    return {
-        "mtf50_cycles_per_pixel": None if found.mtf50 is None else round(found.mtf50, 4),
-        "mtf50_lines": None if found.mtf50_lines is None else round(found.mtf50_lines, 1),
-        "finest_lines": found.finest,
-    }
-
-
-def _fields(runner: Runner, job: Job) -> Facts:
-    """Flat fields (black and white among them) must stay flat; noise is passed on, softened or amplified."""
-    worst, where = 0.0, 0.0
-    for level in _LEVELS:
-        flat = np.full((32, 32, 3), np.float32(round(level * 255) / 255), np.float32)
-        result = runner.run(job, Picture(readonly(flat))).picture.rgb
-        away = float(np.abs(result - flat[0, 0, 0]).max()) * 255
-        if away > worst:
-            worst, where = away, level
-    grain = np.random.default_rng(0).normal(0.5, _NOISE, (64, 64, 3)).astype(np.float32)
-    noisy = readonly(np.divide(quantise(readonly(np.clip(grain, 0, 1))), np.float32(255), dtype=np.float32))
-    out = runner.run(job, Picture(noisy)).picture.rgb
-    return {
-        "flat_field_error_levels": round(worst, 3),
-        "flat_field_worst_at": where,
-        "noise_gain": round(float(out.std() / noisy.std()), 4),
-    }
-
-
-def _scores(scores: Any) -> Facts:
-    found = {key: getattr(scores, key) for key in ("psnr_y", "ssim_y", "lr_consistency")}
-    return {key: None if value is None or isinf(value) else round(value, 4) for key, value in found.items()}
-
-
-def _drift(result: Image, truth: Image) -> float:
-    """The largest difference of a channel's mean, in levels of 255."""
-    means: NDArray[np.float64] = np.abs(result.mean(axis=(0, 1), dtype=np.float64) - truth.mean(axis=(0, 1)))
-    return round(float(means.max()) * 255, 4)
-
-
-def _middle(image: Image) -> Image:
-    """The middle `_CROP` x `_CROP` pixels, or what there is."""
-    top, left = (max((side - _CROP) // 2, 0) for side in image.shape[:2])
-    return readonly(np.ascontiguousarray(image[top : top + _CROP, left : left + _CROP]))
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [v for v in values if v is not None]
-    return round(float(np.mean(known)), 4) if len(known) == len(values) and known else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, sqrt
 from typing import Any, Literal
 
 from sr_demo.options import Options, option
@@ -14,7 +14,9 @@ HERE = "this machine"
 RATES = {"2 cores, 8 GB": 0.25e12, "laptop": 0.8e12, "T4": 16e12, "H100": 250e12}
 """Floating point operations per second that networks of this kind are assumed to reach: for the two processors what
 convolutions reach in fp32, for the GPUs a quarter of the makers' dense half-precision peak (65 and 990 TFLOP/s)."""
-MEMORY_MB = {"2 cores, 8 GB": 8e3, "laptop": 16e3, "T4": 16e3, "H100": 80e3}
+MEMORY_MB = {"2 cores, 8 GB": 8e3, "laptop": 16e3}
+VRAM_MB = {"T4": 16e3, "H100": 80e3}
+"""Makers' figures."""
 _SLOWER = 4.0
 """Up to so many times too slow, smaller pictures are offered instead of a no."""
 COMMERCIAL = {
@@ -40,6 +42,10 @@ class Budget(Options):
     )  # fmt: skip
     memory_mb: int = option(
         4000, "Memory (MB)", "Most memory that the program may take, everything counted.",
+        minimum=100, maximum=1_000_000, step=100,
+    )  # fmt: skip
+    vram_mb: int = option(
+        16000, "GPU memory (MB)", "Most memory of a GPU that it may take, where it runs on one.",
         minimum=100, maximum=1_000_000, step=100,
     )  # fmt: skip
     disk_mb: int = option(
@@ -90,6 +96,7 @@ def verdict(row: Facts, budget: Budget) -> Verdict:
     reasons = (
         _time(row["measured"], budget),
         _memory(row["measured"], budget),
+        *_vram(row["measured"], budget),
         _disk(row, budget),
         _network(row, budget),
         _licence(row, budget),
@@ -139,6 +146,19 @@ def _memory(measured: Facts, budget: Budget) -> Reason:
     if peak <= allowed:
         return Reason(text, "yes", peak, source)
     return Reason(f"it took {text}, and {allowed:.0f} MB are allowed", "no", peak, source)
+
+
+def _vram(measured: Facts, budget: Budget) -> tuple[Reason, ...]:
+    """On a GPU only. For one that is not here: what the method takes of main memory beyond the idle process."""
+    there = VRAM_MB.get(budget.hardware)
+    peak = measured.get("vram_peak_mb") if budget.hardware == HERE else measured["peak_over_idle_mb"] if there else None
+    if peak is None:
+        return ()
+    allowed, source = min(budget.vram_mb, there or inf), "measured" if there is None else "estimate"
+    text = f"{peak:.0f} MB of GPU memory{_mark(source)}"
+    if peak <= allowed:
+        return (Reason(text, "yes", peak, source),)
+    return (Reason(f"it takes {text}, and {allowed:.0f} MB are allowed", "no", peak, source),)
 
 
 def _disk(row: Facts, budget: Budget) -> Reason:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,15 +18,21 @@ import pytest
 
 from sr_demo.approaches.baselines import BICUBIC, LANCZOS
 from sr_demo.errors import BadInput, Cancelled, SRError
-from sr_demo.image import Image
+from sr_demo.image import Image, Picture, readonly, write_png
 from sr_demo.options import Options
 from sr_demo.progress import Progress
 from sr_demo.reports.deploy import SCHEMA, budget_from, deploy, describe, embedded_jobs, judged, sizes
+from sr_demo.reports.deploy_csv import deploy_csv
 from sr_demo.reports.deploy_html import deploy_html
 from sr_demo.reports.deploy_measure import Plan, measure, measure_apart
+from sr_demo.reports.deploy_plots import latency_plot, memory_plot
+from sr_demo.reports.deploy_quality import determinism, false_detail, quality
+from sr_demo.reports.evaluation import pairs
 from sr_demo.reports.verdicts import HERE, Budget, Verdict, seconds_for, verdict
-from sr_demo.runner import Job
+from sr_demo.resize import shrink
+from sr_demo.runner import Job, Runner
 from sr_demo.spec import Approach, Checkpoint, Request, Upscaler
+from tests.conftest import noise
 from tests.fakes import Fake, enlarged, good
 
 QUICK = Plan(sizes=((24, 16), (32, 32)), seconds=0.0, quality=False)
@@ -88,6 +97,9 @@ def test_quality_says_what_is_true_of_bicubic(report: dict[str, Any]) -> None:
     assert 20 < found["photos_mean"]["psnr_y"] < 40 and found["flat_field_error_levels"] < 0.01
     assert 0.5 < found["noise_gain"] < 1.0, "a smooth kernel softens noise"
     assert found["resolution"] == report["chart"]["bicubic"]
+    assert found["saturated_error_levels"] < 2, "bicubic rings only near edges"
+    assert bicubic["determinism"]["others"] == [] and bicubic["vram_peak_mb"] is None
+    assert found["star"] == report["chart"]["bicubic_star"] != report["chart"]["truth_star"]
     assert report["chart"]["truth"]["finest_lines"] > 2 * report["chart"]["bicubic"]["finest_lines"]
 
 
@@ -96,9 +108,78 @@ def test_the_page_stands_alone_and_escapes(report: dict[str, Any]) -> None:
     evil["approaches"][0]["title"] = "<script>alert(1)</script>"
     page = deploy_html(evil)
     assert "<script" not in page and "&lt;script&gt;" in page
-    assert "http://" not in page and "https://" not in page and "src=" not in page
+    assert "http://" not in page and "https://" not in page and not re.findall('src="(?!data:image/png;base64,)', page)
     assert "could not be measured: This network is too green." in page
     assert "More pixels is not more resolving power" in page and "<svg" in page
+
+
+def test_the_spreadsheet_has_a_line_per_size_and_no_formulas(report: dict[str, Any]) -> None:
+    evil = json.loads(json.dumps(report))
+    evil["approaches"][1]["title"] = "=1+1"
+    lines = list(csv.DictReader(io.StringIO(deploy_csv(evil))))
+    assert [line["method"] for line in lines] == ["bicubic", "bicubic", "lanczos", "lanczos", "crash", "refusing"]
+    assert lines[1]["width"] == "32" and float(lines[1]["psnr_y"]) > 20 and float(lines[1]["p95_seconds"]) > 0
+    assert lines[2]["title"] == "'=1+1" and lines[4]["median_seconds"] == "" and "status 9" in lines[4]["reason"]
+
+
+def test_false_detail_is_what_the_truth_does_not_have() -> None:
+    truth = noise(96, 96)
+    texture = np.random.default_rng(1).normal(0, 10 / 255, (96, 96, 1)).astype(np.float32)
+    weaker = readonly(0.25 + truth / 2)
+    assert false_detail(truth, truth).max() < 0.6
+    assert false_detail(weaker, truth).max() < 0.6, "lost contrast is nothing invented"
+    invented = readonly(np.clip(truth + texture, 0, 1))
+    assert 7 < false_detail(invented, truth).mean() < 10
+    half = readonly(np.concatenate([truth[:48], invented[48:]]))
+    assert false_detail(half, truth)[:36].max() < 0.6 < 5 < false_detail(half, truth)[60:].mean()
+
+
+def test_pairs_of_the_person_are_scored_instead(tmp_path: Path) -> None:
+    for folder, picture in (("hr", noise(64, 48)), ("lr", shrink(noise(64, 48), 4))):
+        (tmp_path / folder).mkdir()
+        write_png(Picture(picture), tmp_path / folder / "mine.png")
+    for lr in (None, tmp_path / "lr"):
+        found = quality(Runner(), _job(BICUBIC), pairs(tmp_path / "hr", lr, 4))
+        assert [p["picture"] for p in found["pictures"]] == ["chart", "mine.png"]
+        assert found["photos_mean"]["psnr_y"] == found["pictures"][1]["psnr_y"] > 15
+        assert found["false_detail"]["picture"] == "mine.png"
+
+
+def test_precisions_are_compared_with_fp32() -> None:
+    approach = Approach(
+        "net", "Net", "s", "a", "convolutional", _load_any, (Checkpoint("own", "own"),), tiling=BICUBIC.tiling
+    )
+    (other,) = determinism(Runner(), _job(approach))["others"]
+    assert other["precision"] == "bf16" and 25 < other["psnr_to_fp32"] < 80
+
+
+def _load_any(request: Request) -> Upscaler:
+    import torch
+    from torch import nn
+
+    from sr_demo.torch_runtime import NetworkUpscaler, choose_precision
+
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 48, 3, padding=1), nn.PixelShuffle(4))
+    precision = "fp32" if request.precision == "auto" else choose_precision(request.precision)
+    return NetworkUpscaler(network, precision)
+
+
+def test_plots_hold_every_run_and_every_size(report: dict[str, Any]) -> None:
+    rows = [row for row in report["approaches"] if row["measured"]]
+    runs = sum(row["measured"]["latency"][1]["runs"] for row in rows)
+    assert latency_plot(rows).count("<circle") == runs >= 6
+    assert memory_plot(rows).count("<circle") == 4 and memory_plot(rows).count("<polyline") == 2
+
+
+def test_gpu_memory_counts_where_there_is_a_gpu() -> None:
+    here = row()
+    here["measured"] |= {"vram_peak_mb": 700.0, "peak_over_idle_mb": 500.0}
+    assert verdict(here, Budget()).level == "fits"
+    tight = verdict(here, Budget(vram_mb=600))
+    assert tight.level == "does not fit" and "it takes 700 MB of GPU memory, and 600 MB are allowed" in tight.sentence
+    there = verdict(here, Budget(vram_mb=400, hardware="T4"))
+    assert "500 MB of GPU memory (estimate)" in there.sentence
 
 
 def test_memory_and_time_are_those_of_the_work() -> None:
@@ -150,7 +231,8 @@ def row(**changes: Any) -> dict[str, Any]:
         for side, seconds in ((64, 0.1), (128, 0.4), (256, 2.0))
     ]
     made["measured"] = {
-        "peak_mb": 900.0, "latency": lines, "multiply_adds_per_pixel": {"value": 1e6, "how": "counted"},
+        "peak_mb": 900.0, "peak_over_idle_mb": 700.0, "vram_peak_mb": None, "latency": lines,
+        "multiply_adds_per_pixel": {"value": 1e6, "how": "counted"},
     }  # fmt: skip
     return made | changes
 

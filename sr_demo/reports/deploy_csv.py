@@ -1,0 +1,59 @@
+"""The deployability report as CSV: a line per method and size, for spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+Facts = dict[str, Any]
+_LINE = (
+    "width", "height", "runs", "first_seconds", "median_seconds", "p95_seconds", "megapixels_per_second",
+    "cpu_seconds_per_megapixel", "peak_growth_mb", "precision", "tiles",
+)  # fmt: skip
+_COSTS = ("load_seconds", "idle_mb", "peak_mb", "peak_over_idle_mb", "vram_peak_mb", "threads")
+_MEANS = ("psnr_y", "ssim_y", "lr_consistency", "colour_drift")
+_FIELDS = ("flat_field_error_levels", "saturated_error_levels", "noise_gain")
+_RESOLVES = ("mtf50_lines", "finest_lines")
+
+
+def deploy_csv(report: Facts) -> str:
+    """With a heading line; what was not measured is empty, a method that failed has one line. Lines end in CRLF."""
+    text = io.StringIO()
+    heads = (
+        "method", "title", "verdict", "reason", "parameters", "weight_bytes", "licence", "commercial", *_LINE, *_COSTS,
+        "multiply_adds_per_pixel", *_MEANS, *_FIELDS, *_RESOLVES, "false_detail_levels", "formats",
+    )  # fmt: skip
+    writer = csv.DictWriter(text, heads, restval="", extrasaction="ignore")
+    writer.writeheader()
+    for row in report["approaches"]:
+        for line in row["measured"]["latency"] if row["measured"] else ({},):
+            writer.writerow({name: _plain(value) for name, value in (_about(row) | line).items()})
+    return text.getvalue()
+
+
+def _about(row: Facts) -> Facts:
+    """What is the same for every size."""
+    known: Facts = {
+        "method": row["key"], "title": row["title"], "verdict": row["verdict"]["level"],
+        "reason": row["failed"] or row["verdict"]["sentence"], "parameters": row["parameters"],
+        "weight_bytes": row["files"]["bytes"], "licence": row["licence"]["weights"],
+        "commercial": row["licence"]["commercial"], "formats": " ".join(row["formats"]),
+    }  # fmt: skip
+    measured = row["measured"]
+    if measured is None:
+        return known
+    known |= {name: measured[name] for name in _COSTS}
+    known["multiply_adds_per_pixel"] = measured["multiply_adds_per_pixel"]["value"]
+    if "quality" in measured:
+        found = measured["quality"]
+        known |= {name: found["photos_mean"][name] for name in _MEANS}
+        known |= {name: found[name] for name in _FIELDS}
+        known |= {name: found["resolution"][name] for name in _RESOLVES}
+        known["false_detail_levels"] = found["false_detail"]["mean_levels"]
+    return known
+
+
+def _plain(value: Any) -> Any:
+    """A text that a spreadsheet would take for a formula gets an apostrophe."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value

@@ -1,0 +1,225 @@
+"""What results of one approach look like: closeness, resolving power, flat fields, noise, saturation, false detail."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from math import isinf, log10
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sr_demo.chart import STAR_CENTRE, resolution_chart
+from sr_demo.errors import BadInput
+from sr_demo.image import Image, Picture, encode_png, quantise, readonly
+from sr_demo.reports.evaluation import Pair, load_pair, small_version
+from sr_demo.resize import resize
+from sr_demo.resolution import measure as resolution_of
+from sr_demo.runner import Job, Runner
+from sr_demo.samples import SAMPLES
+
+Facts = dict[str, Any]
+Plane = NDArray[np.float32]
+BUNDLED = "the middles, 256 x 256 pixels, of four bundled photos"
+_PHOTOS = ("cat", "text", "cells", "brick")
+_CROP = 256
+"""Side of the true pictures, cut from the middle."""
+_LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)
+_NOISE = 5 / 255
+"""Standard deviation of the noise on a flat gray field."""
+_BAR = 16
+"""Width in LR pixels of the black and white bars."""
+_AWAY = 4
+"""LR pixels from an edge from which on a bar must be plain again."""
+_STRUCTURE, _WINDOW = 4.0, 2.0
+"""Sigmas in pixels of the result: what is finer is structure; how large the neighbourhoods are that are compared."""
+_GRAIN = 0.25
+"""Squared levels of structure that are rounding, not structure."""
+_FULL_RED = 16.0
+"""Levels of false detail that are drawn in full red."""
+_STAR_SIDE = 160
+
+
+def determinism(runner: Runner, job: Job) -> Facts:
+    """The same bits twice? And how far are the chosen precision, and the others that it can run in, from fp32?"""
+    picture = Picture(filled((96, 96)))
+    once, twice = (runner.run(job, picture) for _ in range(2))
+    found: Facts = {
+        "same_bits_twice": bool(np.array_equal(once.picture.rgb, twice.picture.rgb)),
+        "precision": once.precision,
+        "psnr_to_fp32": None,
+        "largest_difference_to_fp32": 0.0,
+        "others": [],
+    }
+    if once.precision != "fp32":
+        exact = runner.run(replace(job, precision="fp32"), picture).picture.rgb
+        found["psnr_to_fp32"], found["largest_difference_to_fp32"] = _apart(once.picture.rgb, exact)
+    part = Picture(filled((48, 48)))
+    exact = runner.run(replace(job, precision="fp32"), part).picture.rgb
+    for precision in ("bf16", "fp16"):
+        if precision == once.precision:
+            continue
+        try:
+            other = runner.run(replace(job, precision=precision), part)
+        except BadInput:  # this network, or this machine, cannot
+            continue
+        if other.precision == precision:
+            psnr, largest = _apart(other.picture.rgb, exact)
+            found["others"].append(
+                {"precision": precision, "psnr_to_fp32": psnr, "largest_difference_to_fp32": largest}
+            )
+    return found
+
+
+def _apart(one: Image, exact: Image) -> tuple[float | None, float]:
+    """PSNR in dB (None: identical) and the largest difference, of values in [0, 1]."""
+    difference = one.astype(np.float64) - exact
+    squared = float(np.mean(difference**2))
+    return None if squared == 0 else round(-10 * log10(squared), 2), round(float(np.abs(difference).max()), 5)
+
+
+def quality(runner: Runner, job: Job, pairs: Sequence[Pair]) -> Facts:
+    """Scores on the chart and on `pairs` (none: bundled photos), and what the results do to plain fields."""
+    truth = resolution_chart(1024)
+    small, _ = small_version(Picture(truth), job.approach.scale, None)
+    result = runner.run(job, small, truth)
+    rows: list[Facts] = [
+        {"picture": "chart", **_scores(result.scores), "colour_drift": _drift(result.picture.rgb, truth)}
+    ]
+    levels: list[float] = []
+    shown: Facts = {}
+    for name, small, true in _true_pictures(pairs, job.approach.scale):
+        found = runner.run(job, small, true)
+        rows.append({"picture": name, **_scores(found.scores), "colour_drift": _drift(found.picture.rgb, true)})
+        false = false_detail(found.picture.rgb, true)
+        levels.append(float(false.mean()))
+        if not shown:
+            shown = {"picture": name, "map": _uri(_painted(_middle(true), _middle(false)))}
+    keys = ("psnr_y", "ssim_y", "lr_consistency", "colour_drift")
+    return {
+        "pictures": rows,
+        "photos_mean": {key: _mean([p[key] for p in rows[1:]]) for key in keys},
+        "resolution": describe_resolution(result.picture.rgb),
+        "star": star(result.picture.rgb),
+        "false_detail": {"mean_levels": round(float(np.mean(levels)), 3), **shown},
+        **_fields(runner, job),
+    }
+
+
+def _true_pictures(pairs: Sequence[Pair], scale: int) -> Iterator[tuple[str, Picture, Image]]:
+    """Name, small picture and truth of each."""
+    for pair in pairs:
+        small, truth = load_pair(pair, scale, None)
+        yield pair.hr.name, small, truth
+    for sample in SAMPLES:
+        if not pairs and sample.id in _PHOTOS:
+            small, truth = small_version(Picture(_middle(sample.make())), scale, None)
+            yield sample.id, small, truth
+
+
+def false_detail(result: Image, truth: Image) -> Plane:
+    """Structure in `result` that `truth` does not have, in levels of 255, for each pixel: (H, W).
+
+    Brightness without what is coarser than 4 pixels is the structure. In a Gaussian neighbourhood the part of the result's
+    structure that is a (positive) multiple of the truth's is explained; the standard deviation of the rest is returned.
+    Blur, which only weakens what is there, counts little; invented texture and displaced lines count fully.
+    """
+    ours, true = (_structure(image) for image in (result, truth))
+    explained = np.maximum(_around(ours * true), 0) ** 2 / (_around(true * true) + _GRAIN)
+    return np.sqrt(np.maximum(_around(ours * ours) - explained, 0))
+
+
+def _structure(image: Image) -> Plane:
+    luma = (image @ np.array([0.299, 0.587, 0.114], np.float32) * np.float32(255)).astype(np.float32)
+    return luma - np.asarray(cv2.GaussianBlur(luma, (0, 0), _STRUCTURE), np.float32)
+
+
+def _around(plane: Plane) -> Plane:
+    return np.asarray(cv2.GaussianBlur(plane, (0, 0), _WINDOW), np.float32)
+
+
+def _painted(truth: Image, false: Plane) -> Image:
+    """The truth in pale gray, false detail over it in red."""
+    gray = 0.45 + 0.5 * truth.mean(axis=2, keepdims=True, dtype=np.float32)
+    share = np.minimum(false / _FULL_RED, 1)[..., None]
+    return readonly((gray * (1 - share) + np.array([0.8, 0.0, 0.0], np.float32) * share).astype(np.float32))
+
+
+def star(chart: Image) -> str:
+    """The middle of the chart's star as a picture for a page: where its rays run together, nothing is told apart."""
+    side = chart.shape[0]
+    left, top = (int(value / 1000 * side) - _STAR_SIDE // 2 for value in STAR_CENTRE)
+    return _uri(readonly(np.ascontiguousarray(chart[top : top + _STAR_SIDE, left : left + _STAR_SIDE])))
+
+
+def _uri(image: Image) -> str:
+    return "data:image/png;base64," + base64.b64encode(encode_png(Picture(image))).decode("ascii")
+
+
+def describe_resolution(chart: Image) -> Facts:
+    """What a picture of the chart resolves, as JSON-able data."""
+    found = resolution_of(chart)
+    return {
+        "mtf50_cycles_per_pixel": None if found.mtf50 is None else round(found.mtf50, 4),
+        "mtf50_lines": None if found.mtf50_lines is None else round(found.mtf50_lines, 1),
+        "finest_lines": found.finest,
+    }
+
+
+def _fields(runner: Runner, job: Job) -> Facts:
+    """Flat fields (black and white among them) must stay flat; noise is passed on, softened or amplified."""
+    worst, where = 0.0, 0.0
+    for level in _LEVELS:
+        flat = np.full((32, 32, 3), np.float32(round(level * 255) / 255), np.float32)
+        result = runner.run(job, Picture(readonly(flat))).picture.rgb
+        away = float(np.abs(result - flat[0, 0, 0]).max()) * 255
+        if away > worst:
+            worst, where = away, level
+    grain = np.random.default_rng(0).normal(0.5, _NOISE, (64, 64, 3)).astype(np.float32)
+    noisy = readonly(np.divide(quantise(readonly(np.clip(grain, 0, 1))), np.float32(255), dtype=np.float32))
+    out = runner.run(job, Picture(noisy)).picture.rgb
+    bars = np.zeros((32, 4 * _BAR, 3), np.float32)
+    bars[:, _BAR : 2 * _BAR], bars[:, 3 * _BAR :] = 1, 1
+    drawn = runner.run(job, Picture(readonly(bars))).picture.rgb
+    scale = job.approach.scale
+    true = np.repeat(np.repeat(bars, scale, axis=0), scale, axis=1)
+    place = np.arange(drawn.shape[1]) % (_BAR * scale)
+    plain = (place >= _AWAY * scale) & (place < (_BAR - _AWAY) * scale)
+    return {
+        "saturated_error_levels": round(float(np.abs(drawn - true)[:, plain].max()) * 255, 3),
+        "flat_field_error_levels": round(worst, 3),
+        "flat_field_worst_at": where,
+        "noise_gain": round(float(out.std() / noisy.std()), 4),
+    }
+
+
+def _scores(scores: Any) -> Facts:
+    found = {key: getattr(scores, key) for key in ("psnr_y", "ssim_y", "lr_consistency")}
+    return {key: None if value is None or isinf(value) else round(value, 4) for key, value in found.items()}
+
+
+def _drift(result: Image, truth: Image) -> float:
+    """The largest difference of a channel's mean, in levels of 255."""
+    means: NDArray[np.float64] = np.abs(result.mean(axis=(0, 1), dtype=np.float64) - truth.mean(axis=(0, 1)))
+    return round(float(means.max()) * 255, 4)
+
+
+def _middle(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The middle `_CROP` x `_CROP` pixels, or what there is."""
+    top, left = (max((side - _CROP) // 2, 0) for side in image.shape[:2])
+    return readonly(np.ascontiguousarray(image[top : top + _CROP, left : left + _CROP]))
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return round(float(np.mean(known)), 4) if len(known) == len(values) and known else None
+
+
+def filled(size: tuple[int, int]) -> Image:
+    """Smooth random colours, `size` (width, height), rounded to 8 bit. Made in place: a chart would count as memory."""
+    coarse = np.random.default_rng(0).random((size[1] // 4 + 1, size[0] // 4 + 1, 3), np.float32)
+    smooth = quantise(resize(readonly(coarse), (size[1], size[0])))
+    return readonly(np.divide(smooth, np.float32(255), dtype=np.float32))
