@@ -93,13 +93,15 @@ def _series(lesson: Lesson, measure: str) -> list[tuple[float, float]]:
     return [(m, v) for m, v in zip(lesson.minutes(), values, strict=False) if v is not None]
 
 
-def legend(taught: Sequence[Lesson]) -> str:
-    """HTML: which dashes are whose."""
+def legend(taught: Sequence[Lesson], familiar: bool = True) -> str:
+    """HTML: which dashes are whose; `familiar`: with a word on the faint lines."""
     items = "".join(
         f'<li><svg width="44" height="8" aria-hidden="true"><line x1="0" x2="44" y1="4" y2="4" stroke="currentColor" '
         f'stroke-width="2" stroke-dasharray="{_DASHES[i % len(_DASHES)]}"/></svg> {escape(t.name)}</li>'
         for i, t in enumerate(taught)
     )
+    if not familiar:
+        return f'<ul class="sr-legend">{items}</ul>'
     return (
         f'<ul class="sr-legend">{items}</ul><p class="sr-fine">Faint lines: the same on as many of the pictures that '
         "were taught. Where they part, the network learns its pictures by heart.</p>"

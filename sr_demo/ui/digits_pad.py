@@ -1,0 +1,55 @@
+"""A sheet of paper to draw one digit on, with mouse, pen or finger. Gradio's own sketchpad wants a tool chosen first."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from sr_demo.errors import BadInput
+
+SIDE, _PEN = 280, 22
+"""Pixels of the sheet, and of the pen."""
+_START = "data:image/png;base64,"
+_MOST = 2**20
+"""Characters: a drawing has about 10,000."""
+
+HTML = f"""<p class="sr-label" id="digit-pad-label">Draw one digit, large</p>
+<canvas class="srd-pad" width="{SIDE}" height="{SIDE}" role="img" aria-labelledby="digit-pad-label"></canvas>
+<button type="button" class="srd-clear">Clear the sheet</button>"""
+
+SCRIPT = f"""
+const canvas = element.querySelector("canvas"), ink = canvas.getContext("2d");
+const clear = () => {{ ink.fillStyle = "#fff"; ink.fillRect(0, 0, {SIDE}, {SIDE}); }};
+const at = (event) => {{
+  const box = canvas.getBoundingClientRect();
+  return [(event.clientX - box.left) * {SIDE} / box.width, (event.clientY - box.top) * {SIDE} / box.height];
+}};
+clear();
+ink.lineCap = ink.lineJoin = "round"; ink.lineWidth = {_PEN}; ink.strokeStyle = "#111";
+let last = null;
+const line = (to) => {{ ink.beginPath(); ink.moveTo(...last); ink.lineTo(...to); ink.stroke(); last = to; }};
+canvas.addEventListener("pointerdown", (event) => {{
+  event.preventDefault(); canvas.setPointerCapture(event.pointerId); last = at(event); line(last);
+}});
+canvas.addEventListener("pointermove", (event) => {{ if (last) line(at(event)); }});
+const lift = () => {{
+  if (!last) return;
+  last = null;
+  trigger("select", {{ index: 0, value: canvas.toDataURL("image/png") }});
+}};
+canvas.addEventListener("pointerup", lift);
+canvas.addEventListener("pointercancel", lift);
+element.querySelector("button").addEventListener("click", clear);
+"""
+"""Every lifted pen sends the whole sheet as PNG."""
+
+
+def decode(sent: object) -> bytes:
+    """The PNG file that the sheet sent. Raises BadInput on anything else."""
+    text = str(sent)
+    if not text.startswith(_START) or len(text) > _MOST:
+        raise BadInput("The drawing did not arrive as a PNG picture. Clear the sheet and draw again.")
+    try:
+        return base64.b64decode(text.removeprefix(_START), validate=True)
+    except binascii.Error as exc:
+        raise BadInput("The drawing arrived damaged. Draw again.") from exc

@@ -1,0 +1,90 @@
+"""The digits tab: draw a digit, slide the size, come nearer, download; and a photo becomes a function."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from sr_demo.image import read, write_png
+from tests.conftest import noise, picture_of
+from tests.e2e.conftest import OpenPage, Serve
+from tests.e2e.test_page import GOOD, PATIENCE, launch
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+
+@pytest.fixture(scope="module")
+def url(serve: Serve) -> str:
+    return launch(serve, (GOOD,))
+
+
+def opened(open_page: OpenPage, url: str) -> Page:
+    page = open_page(url)
+    page.get_by_role("tab", name="Digits", exact=True).click()
+    return page
+
+
+def test_draw_slide_come_nearer_download(url: str, open_page: OpenPage, tmp_path: Path) -> None:
+    page = opened(open_page, url)
+    box = page.locator("#digit-sketch canvas").bounding_box()
+    assert box is not None
+    stroke = [
+        (box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in ((0.3, 0.2), (0.7, 0.2), (0.45, 0.85))
+    ]
+    page.mouse.move(*stroke[0])
+    page.mouse.down()
+    for point in stroke[1:]:
+        page.mouse.move(*point, steps=6)
+    page.mouse.up()
+    cards = page.locator("#digit-cards figure")
+    expect(cards).to_have_count(6, timeout=PATIENCE)
+    expect(cards.nth(3)).to_contain_text("read as 7", timeout=PATIENCE)
+    expect(page.locator("#digit-note")).to_contain_text("white on black")
+    status = page.locator("#digit-status")
+    expect(status).to_contain_text("400 × 400", timeout=PATIENCE)
+
+    slider = page.locator("#digit-size input")
+    slider.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#digit-size output")).to_contain_text("392")
+    expect(status).to_contain_text("392 × 392", timeout=PATIENCE)
+
+    page.locator("#digit-large img").click(position={"x": 60, "y": 60})
+    expect(status).to_contain_text("1/2 of its width", timeout=PATIENCE)
+    with page.expect_download() as waiting:
+        page.locator("#digit-download").click()
+    waiting.value.save_as(tmp_path / "digit.png")
+    drawn = read(tmp_path / "digit.png")
+    assert drawn.rgb.shape[:2] == (392, 392) and drawn.rgb.max() > 0.8
+
+    page.locator("#walk-go").click()
+    expect(page.locator("#walk-status")).to_contain_text("20 pictures", timeout=PATIENCE)
+    with page.expect_download() as waiting:
+        page.locator("#walk-mp4").click()
+    waiting.value.save_as(tmp_path / "walk.mp4")
+    assert cv2.VideoCapture(str(tmp_path / "walk.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 114
+
+
+def test_a_blank_upload_is_answered_with_a_sentence(url: str, open_page: OpenPage, tmp_path: Path) -> None:
+    write_png(picture_of(np.full((60, 90, 3), 0.5, np.float32)), tmp_path / "blank.png")
+    page = opened(open_page, url)
+    page.locator("#digit-upload input[type=file]").set_input_files(str(tmp_path / "blank.png"))
+    expect(page.locator("#digit-note")).to_contain_text("There is no digit to see", timeout=PATIENCE)
+
+
+def test_a_photo_is_learned_until_stop(url: str, open_page: OpenPage, tmp_path: Path) -> None:
+    write_png(picture_of(noise(40, 56)), tmp_path / "photo.png")
+    page = opened(open_page, url)
+    page.get_by_role("tab", name="A photo as a function").click()
+    page.locator("#fit-photo input[type=file]").set_input_files(str(tmp_path / "photo.png"))
+    expect(page.locator("#fit-photo img").first).to_be_visible(timeout=PATIENCE)
+    page.locator("#fit-go").click()
+    status = page.locator("#fit-status")
+    expect(status).to_contain_text("dB after", timeout=PATIENCE)
+    page.locator("#fit-stop").click()
+    expect(status).to_contain_text("Stopped", timeout=PATIENCE)
+    expect(status).to_contain_text("224 × 160 points")
