@@ -2,13 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check fix clean
+.PHONY: run test bench-gpu check fix clean
 
 run: .venv/.run
 	$(BIN)/python app.py
 
 test: .venv/.dev
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+bench-gpu: .venv/.run
+	$(BIN)/python -m sr_demo.reports.bench_gpu
 
 check: .venv/.dev
 	$(BIN)/ruff check .

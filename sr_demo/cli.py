@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sr_demo.commands import batch, data, deploy, evaluate_digits, export, memory
+from sr_demo.commands import batch, bench, data, deploy, evaluate_digits, export, memory
 from sr_demo.commands.console import add_precision, add_set, assignments, complain, folder, terminal, write_text
 from sr_demo.errors import BadInput, SRError, unexpected
 
@@ -63,6 +63,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     batch.add(commands)
     export.add(commands)
     deploy.add(commands)
+    bench.add(commands)
     evaluate_digits.add(commands)
     data.add(commands)
     _add_memory(commands, argv)

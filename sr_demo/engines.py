@@ -144,7 +144,7 @@ def prepare(which: Identity, upscaler: Any, lane: Lock | None = None) -> Verdict
             shutil.rmtree(part, ignore_errors=True)
     candidate = ConvertedNetwork(which.folder, precision, which.scale)
     with lane or nullcontext():
-        verdict = _measure(upscaler, candidate)
+        verdict = faster(upscaler, candidate)
     with storage.guarded(which.folder):
         part = which.verdict_file.with_suffix(f".{os.getpid()}")
         part.write_text(json.dumps(asdict(verdict)), encoding="utf-8")
@@ -152,8 +152,9 @@ def prepare(which: Identity, upscaler: Any, lane: Lock | None = None) -> Verdict
     return verdict
 
 
-def _measure(torch_upscaler: Upscaler, candidate: ConvertedNetwork) -> Verdict:
-    picture = _picture(_SIDE)
+def faster(torch_upscaler: Upscaler, candidate: ConvertedNetwork) -> Verdict:
+    """Time both in turns on the same picture: which is the faster one, if they agree?"""
+    picture = known_picture(_SIDE)
     best = {True: inf, False: inf}
     results: dict[bool, Image] = {}
     for _ in range(_ROUNDS + 1):  # the first round warms both up and is forgotten
@@ -175,7 +176,7 @@ def _measure(torch_upscaler: Upscaler, candidate: ConvertedNetwork) -> Verdict:
     )
 
 
-def _picture(side: int) -> Image:
+def known_picture(side: int) -> Image:
     """Smooth waves with fine noise: every value between black and white."""
     y, x = np.mgrid[:side, :side] / side
     waves = np.stack([np.sin(9 * x + 5 * y), np.sin(7 * x - 4 * y), np.sin(3 * x + 11 * y)], axis=-1) * 0.4 + 0.5

@@ -1,0 +1,84 @@
+"""What the benchmark runs: networks as people run them today, and pictures of one size each.
+
+Real weights where they are embedded; random ones elsewhere, which take the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sr_demo.catalogue import APPROACHES
+from sr_demo.spec import EMBEDDED, Tiling
+
+SCALE = 4
+
+
+@dataclass(frozen=True)
+class Case:
+    """One network on one size of picture."""
+
+    name: str
+    title: str
+    side: int
+    """Of the picture, in pixels."""
+    build: Callable[[], Any]
+    """The plain network, an nn.Module, fp32, as its authors or spandrel wrote it."""
+    tiling: Tiling
+    bytes_per_pixel: int
+    attention: bool = False
+
+    @property
+    def multiple_of(self) -> int:
+        """Heights and widths that the network takes without padding."""
+        return 16 if self.attention else 1
+
+
+def _compact() -> Any:
+    from spandrel.architectures.Compact import Compact
+
+    return Compact(num_feat=64, num_conv=32, upscale=SCALE)
+
+
+def _rrdb() -> Any:
+    from spandrel.architectures.ESRGAN import ESRGAN
+
+    return ESRGAN(num_blocks=23, scale=SCALE)
+
+
+def _hat_s() -> Any:
+    from spandrel.architectures.HAT import HAT
+
+    return HAT(
+        img_size=64, embed_dim=144, depths=(6,) * 6, num_heads=(6,) * 6, window_size=16, compress_ratio=24,
+        squeeze_factor=24, overlap_ratio=0.5, mlp_ratio=2, upscale=SCALE, upsampler="pixelshuffle",
+        resi_connection="1conv",
+    )  # fmt: skip
+
+
+def _hat_tiny() -> Any:
+    from spandrel import ModelLoader
+
+    # Not through `spandrel_loader`, which fuses the attention: this is what others run.
+    return ModelLoader(device="cpu").load_from_file(EMBEDDED / "hat-tiny-x4.safetensors").model
+
+
+def _edsr() -> Any:
+    from sr_demo.networks.own import build
+    from sr_demo.spec import card
+    from sr_demo.torch_runtime import load_safetensors
+
+    return load_safetensors(EMBEDDED / "edsr-x4.safetensors", build(card("edsr-x4")["architecture"]))
+
+
+_HAT = next(approach for approach in APPROACHES if approach.id == "hat")
+_BLENDED = _HAT.tiling
+
+CASES: tuple[Case, ...] = (
+    Case("compact-256", "Compact, 32 convolutions of 64", 256, _compact, Tiling("tiles", halo=36), 1100),
+    Case("rrdb-96", "RRDB, 23 blocks", 96, _rrdb, Tiling("tiles", halo=24, blend=8, largest=256), 13_500),
+    Case("edsr-128", "EDSR, 16 blocks of 64, ours", 128, _edsr, Tiling("tiles", halo=36), 2200),
+    Case("hat-s-96", "HAT-S", 96, _hat_s, _BLENDED, 53_000, attention=True),
+    Case("hat-tiny-128", "HAT, tiny, ours", 128, _hat_tiny, _BLENDED, 12_000, attention=True),
+)

@@ -1,0 +1,65 @@
+"""How far the precision that a network runs in moves its score: PSNR-Y against fp32, on pictures whose truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from sr_demo.catalogue import APPROACHES
+from sr_demo.engines import Preparer
+from sr_demo.image import Image, Picture
+from sr_demo.progress import SILENT, Progress
+from sr_demo.reports.evaluation import load_pair, pairs
+from sr_demo.runner import Job, Runner
+
+MOST = 0.02
+"""dB that the mean may move."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """One network, in what it runs in here, against itself in fp32 by torch."""
+
+    key: str
+    how: str
+    exact: float
+    """Mean PSNR-Y in fp32, dB."""
+    by: float
+    """Mean PSNR-Y as it runs here minus that."""
+
+
+def moves(folder: Path, progress: Progress = SILENT) -> Iterator[Move]:
+    """Every embedded network on the pictures of `folder`: with torch as chosen for this machine, then with the engine
+    that won. Raises BadInput when the folder holds no pictures."""
+    found = [load_pair(pair, 4, None) for pair in pairs(folder, None, 4)]
+    jobs = [
+        Job(approach, checkpoint, approach.options())
+        for approach in APPROACHES
+        for checkpoint in approach.checkpoints
+        if checkpoint.kind == "embedded" and approach.family in ("convolutional", "adversarial", "attention")
+    ]
+    for number, job in enumerate(jobs):
+        part = progress.part(number / len(jobs), (number + 1) / len(jobs))
+        part(0.0, job.key)
+        exact, _ = _mean(Runner(), replace(job, precision="fp32"), found)
+        preparer = Preparer()
+        runner = Runner(preparer=preparer)
+        tried: set[str] = set()
+        for turn in range(2):
+            part((turn + 1) / 3, job.key)
+            runner.warm(job)
+            score, how = _mean(runner, job, found)
+            preparer.wait()
+            if how not in tried:
+                yield Move(job.key, how, exact, score - exact)
+            tried.add(how)
+    progress(1.0)
+
+
+def _mean(runner: Runner, job: Job, found: list[tuple[Picture, Image]]) -> tuple[float, str]:
+    results = [runner.run(job, small, truth) for small, truth in found]
+    last = results[-1]
+    return float(np.mean([r.scores.psnr_y or np.nan for r in results])), f"{last.engine}, {last.precision}"

@@ -1,0 +1,68 @@
+"""The benchmark's rows, what is made of them, and one tiny case measured for real."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sr_demo.errors import BadInput
+from sr_demo.reports import bench, bench_page
+from sr_demo.reports.bench import Row
+from sr_demo.reports.bench_cases import CASES, Case
+from sr_demo.spec import Tiling
+
+PLAIN = Row("rrdb-96", "spandrel-fp32", 1.5, 200.0, 0.1, 50.0, 0.0, "torch, fp32")
+OURS = replace(PLAIN, path="ours", seconds=0.15, gflops=2000.0, ceiling_share=1.0, how="OpenVINO, bf16")
+
+
+def test_medians_of_runs_and_ratios_in_the_page(tmp_path: Path) -> None:
+    runs = [[PLAIN, replace(OURS, seconds=s, gflops=g, ceiling_share=c)] for s, g, c in ((0.1, 9, 0.5), (0.3, 7, 0.7), (0.2, 8, 0.6))]  # fmt: skip  # noqa: E501
+    files = [tmp_path / f"{i}.json" for i in range(3)]
+    for file, rows in zip(files, runs, strict=True):
+        file.write_text(json.dumps(bench.records(rows)))
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- bench: generated -->\nold\n<!-- end -->\nafter <!-- end -->\n")
+    assert bench_page.main([str(page), *map(str, files)]) == 0
+    written = page.read_text()
+    assert written.startswith("before\n<!-- bench: generated -->\n") and written.endswith("\nafter <!-- end -->\n")
+    assert "old" not in written
+    assert "| `rrdb-96` | ours | OpenVINO, bf16 | 0.2000 | 7.50 | 8 | 60% |" in written
+    page.write_text("no marks")
+    assert bench_page.main([str(page), *map(str, files)]) == 2
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(BadInput, match=r"no 'fast'.*compact-256"):
+        bench.bench(["fast"])
+    with pytest.raises(BadInput, match=r"no 'fast'.*ours"):
+        bench.bench(paths=["fast"])
+
+
+def test_the_named_cases_and_paths_are_there() -> None:
+    assert {"compact-256", "rrdb-96", "hat-s-96", "hat-tiny-128"} <= {case.name for case in CASES}
+    assert bench.PATHS == (
+        "ours", "spandrel-fp32", "tile-loop", "onnxruntime-fp32", "openvino-fp32", "openvino-bf16", "matmul-bf16",
+    )  # fmt: skip
+
+
+def test_a_small_network_is_measured_on_plain_torch_in_tiles_and_on_our_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    def build() -> Any:
+        from sr_demo.networks.edsr import EDSR
+
+        return EDSR(1, 8, 4)
+
+    case = Case("tiny-40", "", 40, build, Tiling("tiles", halo=6), 100)
+    monkeypatch.setattr(bench, "CASES", (case,))
+    monkeypatch.setattr("sr_demo.openvino_runtime.available", lambda: False)  # converting takes seconds
+    rows, notes = bench.bench(["tiny-40"], ["ours", "spandrel-fp32", "tile-loop", "openvino-fp32"], rounds=1)
+    assert [row.path for row in rows] == ["ours", "spandrel-fp32", "tile-loop"]
+    assert len(notes) == 1 and "openvino-fp32: OpenVINO is not installed" in notes[0]
+    for row in rows:
+        assert row.seconds > 0 and row.gflops > 0 and row.ceiling_share is None
+        assert row.max_difference is not None and row.max_difference < 0.02
+    assert rows[1].max_difference is not None and rows[1].max_difference < 1e-5
+    assert "tiny-40" in bench.text(rows)
