@@ -15,6 +15,7 @@ from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
 from sr_demo.options import controls
 from sr_demo.progress import Progress
 from sr_demo.reports.deploy import budget_from, deploy, embedded_jobs, judged
+from sr_demo.reports.deploy_csv import deploy_csv
 from sr_demo.reports.deploy_html import deploy_html, details, summary
 from sr_demo.reports.deploy_measure import Plan
 from sr_demo.reports.verdicts import Budget
@@ -79,11 +80,13 @@ class LabHandlers:
         page, data = folder / "deployability.html", folder / "deployability.json"
         page.write_text(deploy_html(report), encoding="utf-8")
         data.write_text(json.dumps(report, indent=2), encoding="utf-8")
+        table = folder / "deployability.csv"
+        table.write_text(deploy_csv(report), encoding="utf-8", newline="")
         return (
             report,
             _line(line),
             f'<div class="sr-prose">{summary(report)}{details(report)}</div>',
-            [str(page), str(data)],
+            [str(page), str(data), str(table)],
         )
 
 

@@ -8,6 +8,7 @@ import gradio as gr
 
 from sr_demo.options import controls
 from sr_demo.reports.verdicts import Budget
+from sr_demo.ui import lab_export
 from sr_demo.ui.controls import component
 from sr_demo.ui.lab_handlers import PLAN, LabHandlers
 from sr_demo.ui.offer import Context
@@ -35,6 +36,7 @@ def build(context: Context, handlers: LabHandlers | None = None) -> None:
             line = gr.HTML("<p>Measuring takes about a quarter of a minute per method.</p>", elem_id="lab-line")
             files = gr.File(label="Report for people and for programs", file_count="multiple", interactive=False)
             shown = gr.HTML(elem_id="lab-report")
+    lab_export.build(context)
     report = gr.State(None)
     outputs: list[Any] = [report, line, shown, files]
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}

@@ -46,13 +46,14 @@ def test_budget_verdict_report(serve: Serve, open_page: OpenPage, tmp_path: Path
     )
 
     links = page.locator("a[download]")
-    expect(links).to_have_count(2, timeout=PATIENCE)
+    expect(links).to_have_count(3, timeout=PATIENCE)
     saved: dict[str, str] = {}
-    for number in range(2):
+    for number in range(3):
         with page.expect_download() as download:
             links.nth(number).click()
         target = tmp_path / download.value.suggested_filename
         download.value.save_as(target)
         saved[target.suffix] = target.read_text()
     assert json.loads(saved[".json"])["budget"]["side"] == 8192
+    assert saved[".csv"].count("does not fit") >= 2 and saved[".csv"].startswith("method,")
     assert "does not fit" in saved[".html"] and "<script" not in saved[".html"]

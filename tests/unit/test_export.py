@@ -55,13 +55,18 @@ def _job(path: Path, load: Callable[[Request], Upscaler], family: Any, tiling: T
     return Job(approach, checkpoint, Options())
 
 
+def tiny_rdn(path: Path) -> Job:
+    """The small network whose weights lie at `path`."""
+    return _job(path, _load_rdn, "convolutional", RULE)
+
+
 @pytest.fixture
 def rdn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     """A small network with weights of its own, as embedded checkpoints are."""
     torch.manual_seed(0)
     save_file(RDN(1, 2, 8, 16, 4).state_dict(), str(tmp_path / "tiny.safetensors"))
     monkeypatch.setattr(spec, "EMBEDDED", tmp_path)
-    return _job(tmp_path / "tiny.safetensors", _load_rdn, "convolutional", RULE)
+    return tiny_rdn(tmp_path / "tiny.safetensors")
 
 
 def _upscaled(job: Job, image: Any) -> Any:
