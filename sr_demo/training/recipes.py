@@ -92,7 +92,7 @@ _L1 = (("l1", 1.0),)
 _MSE = (("mse", 1.0),)
 _SSIM = (("ssim", 1.0), ("l1", 0.2))
 _CYCLE = (("cycle", 1.0), ("identity", 0.5))
-_ADVERSARIAL = (("l1", 1.0), ("perceptual", 0.1), ("gan", 0.005), ("grid", 0.5))
+_ADVERSARIAL = (("l1", 1.0), ("perceptual", 0.05), ("gan", 0.005), ("grid", 10.0))
 
 
 def _rdn_phases(last: tuple[tuple[str, float], ...]) -> tuple[Phase, ...]:
@@ -177,7 +177,7 @@ RECIPES: tuple[Recipe, ...] = (
         phases=(
             Phase(0.40, _L1, (8e-4, 6e-4), patch=32, batch=16),
             Phase(0.45, _L1, (6e-4, 1e-4), patch=48, batch=16),
-            Phase(0.15, _ADVERSARIAL, (2e-4, 2e-5), patch=32, batch=12),
+            Phase(0.15, _ADVERSARIAL, (6e-5, 1e-5), patch=32, batch=12),
         ),
     ),
     Recipe(
@@ -232,7 +232,7 @@ RECIPES: tuple[Recipe, ...] = (
         build=_compact,
         phases=(
             Phase(0.60, _L1, (6e-4, 2e-4), patch=32, batch=16),
-            Phase(0.40, _ADVERSARIAL, (2e-4, 2e-5), patch=32, batch=12),
+            Phase(0.40, _ADVERSARIAL, (6e-5, 1e-5), patch=32, batch=12),
         ),
         degradation="high-order",
     ),
@@ -244,7 +244,7 @@ RECIPES: tuple[Recipe, ...] = (
         build=partial(EDSR, **_EDSR),  # type: ignore[arg-type]
         phases=(
             Phase(0.85, _CYCLE, (4e-4, 2e-4), patch=32, batch=8),
-            Phase(0.15, (*_CYCLE, ("gan", 0.005), ("grid", 0.5)), (2e-4, 2e-5), patch=32, batch=8),
+            Phase(0.15, (*_CYCLE, ("gan", 0.005), ("grid", 10.0)), (1e-4, 1e-5), patch=32, batch=8),
         ),
         degradation="unknown",
     ),
