@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
@@ -218,6 +219,17 @@ class Runner:
         self._fetch(job, progress)
         with self._lane:
             self._load(job, progress)
+
+    @contextmanager
+    def loaded(self, job: Job, progress: Progress = SILENT) -> Generator[Upscaler]:
+        """The loaded approach, with the lane held: for a look inside it that `run` does not give. Raises Cancelled too."""
+        self._fetch(job, progress)
+        while not self._lane.acquire(timeout=0.2):
+            progress.check()
+        try:
+            yield self._load(job, progress)[0]
+        finally:
+            self._lane.release()
 
     def _fetch(self, job: Job, progress: Progress) -> float:
         """Bring the files here; returns the seconds it took. Outside the lane: a download keeps nobody from computing."""

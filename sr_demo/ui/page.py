@@ -12,7 +12,19 @@ from sr_demo.image import Limits
 from sr_demo.runner import Runner
 from sr_demo.settings import Settings
 from sr_demo.spec import Approach
-from sr_demo.ui import about_tab, api, compare_tab, data_tab, digits_tab, lab_tab, mosaic_tab, offer, training_tab
+from sr_demo.ui import (
+    about_tab,
+    api,
+    compare_tab,
+    data_tab,
+    diffusion_handlers,
+    diffusion_tab,
+    digits_tab,
+    lab_tab,
+    mosaic_tab,
+    offer,
+    training_tab,
+)
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 
@@ -36,6 +48,10 @@ def build(approaches: Sequence[Approach], runner: Runner, store: Store, settings
                 compare_tab.build(context)
             with gr.Tab("Mosaic memory", id="mosaic") as mosaic:
                 mosaic_tab.build(context, mosaic)
+            guessing = diffusion_handlers.approach_of(context)
+            if guessing is not None:
+                with gr.Tab("Diffusion", id="diffusion"):
+                    diffusion_tab.build(context, guessing)
             with gr.Tab("Digits", id="digits"):
                 digits_tab.build(store, limits)
             with gr.Tab("Training", id="training") as training:
