@@ -232,7 +232,8 @@ def _false(rows: Sequence[Facts]) -> str:
     picture = escape(rows[0]["measured"]["quality"]["false_detail"]["picture"])
     return (
         "<h2>False detail</h2><p>Red is structure in the result that the truth does not have, in neighbourhoods of a few "
-        f"pixels; mere blur is not red. Picture: {picture}. Full red is 16 of 255 levels.</p>"
+        f"pixels: invented or displaced. Plain blur counts little, jagged edges "
+        f"count. Picture: {picture}. Full red is 16 of 255 levels.</p>"
         f'<div class="sr-lab-pictures">{pictures}</div>'
     )
 

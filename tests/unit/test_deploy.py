@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import jsonschema
 import numpy as np
 import pytest
@@ -128,7 +129,9 @@ def test_false_detail_is_what_the_truth_does_not_have() -> None:
     weaker = readonly(0.25 + truth / 2)
     assert false_detail(truth, truth).max() < 0.6
     assert false_detail(weaker, truth).max() < 0.6, "lost contrast is nothing invented"
+    blurred = readonly(np.asarray(cv2.GaussianBlur(truth, (0, 0), 1.7), np.float32))
     invented = readonly(np.clip(truth + texture, 0, 1))
+    assert false_detail(blurred, truth).mean() < false_detail(invented, truth).mean() / 5, "blur invents nothing"
     assert 7 < false_detail(invented, truth).mean() < 10
     half = readonly(np.concatenate([truth[:48], invented[48:]]))
     assert false_detail(half, truth)[:36].max() < 0.6 < 5 < false_detail(half, truth)[60:].mean()
