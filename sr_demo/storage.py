@@ -10,11 +10,18 @@ import errno
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sr_demo.errors import StorageError
+
+IN_MEMORY = 600 * 2**20
+"""Bytes of one result beyond which it lies in a file: 50 megapixels. The system keeps in memory what it has room for."""
 
 _REFUSALS = {
     errno.ENOSPC: "the disk is full",
@@ -67,6 +74,24 @@ def guarded(folder: Path) -> Generator[None]:
             f"Files cannot be kept in {folder}: {_REFUSALS[exc.errno]}. "
             "Make room there or allow writing, or set SR_DEMO_CACHE to another folder."
         ) from exc
+
+
+def picture_array(height: int, width: int) -> NDArray[np.float32]:
+    """(height, width, 3) float32 zeros; on the disk where they would fill memory, and then gone with the last user.
+
+    Where there is no room on the disk either, in memory after all.
+    """
+    shape = (height, width, 3)
+    need = 4 * height * width * 3
+    if need > IN_MEMORY:
+        try:
+            folder = ready(cache_folder() / "results", need)
+            # Not the system's folder for temporary files: on many machines that is memory.
+            with tempfile.TemporaryFile(dir=folder) as file:
+                return np.memmap(file, np.float32, "w+", shape=shape)
+        except (OSError, StorageError):
+            pass  # memory may still do
+    return np.zeros(shape, np.float32)
 
 
 def sha256_of(path: Path) -> str:

@@ -14,6 +14,7 @@ from math import ceil, sqrt
 
 import numpy as np
 
+from sr_demo import storage
 from sr_demo.image import Image, readonly
 from sr_demo.progress import Progress
 from sr_demo.spec import Tiling
@@ -89,7 +90,7 @@ def run(
         result = upscale(image, progress)
         progress(1.0)
         return result
-    out = np.zeros((height * scale, width * scale, 3), np.float32)
+    out = storage.picture_array(height * scale, width * scale)
     for index, tile in enumerate(tiles):
         part = progress.part(index / len(tiles), (index + 1) / len(tiles))
         part(0.0, f"tile {index + 1} of {len(tiles)}")

@@ -162,6 +162,19 @@ def test_a_conversion_that_computes_something_else_never_wins(converted: Path, m
     assert engines.prepare(given(converted, job), wrong).engine == "torch"
 
 
+def test_times_taken_on_a_busy_machine_do_not_settle_anything(converted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = job_of("sixth")
+    which, upscaler = given(converted, job), loaded(job)
+    monkeypatch.setattr(engines, "_SETTLED", 0.0)  # no two times are that close
+    verdict = engines.prepare(which, upscaler)
+    assert verdict.settled == (verdict.engine == "OpenVINO")
+    which.verdict_file.write_text(json.dumps({**verdict.__dict__, "engine": "torch", "settled": False}))
+    preparer = Preparer()
+    monkeypatch.undo()
+    assert preparer.begin(which, upscaler, Lock(), lambda verdict: None), "timed again"
+    preparer.wait()
+
+
 def test_attention_networks_and_gpus_precisions_are_left_to_torch() -> None:
     files = made("fifth").checkpoints[0].files
     assert engines.identity("fifth", files, (), "fp16", 4) is None

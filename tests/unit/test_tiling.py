@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from sr_demo import tiling
+from sr_demo import storage, tiling
 from sr_demo.errors import Cancelled
 from sr_demo.image import Image, readonly
-from sr_demo.progress import Progress
+from sr_demo.progress import SILENT, Progress
 from sr_demo.resize import resize
 from sr_demo.spec import Tiling
 from tests.conftest import noise
@@ -95,3 +95,19 @@ def test_a_tile_is_never_larger_than_the_rule_allows() -> None:
     assert tiling.side_for(Tiling("tiles", largest=8), 1024, 2**30) == 8
     assert tiling.side_for(Tiling("tiles", largest=24, multiple_of=16), 1024, 1) == 16
     assert tiling.side_for(Tiling("tiles", multiple_of=48), 1024, 1) == 48
+
+
+def test_a_large_result_lies_on_the_disk_and_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = noise(40, 50)
+    tiles = tiling.plan(40, 50, Tiling("tiles", halo=2), 16)
+
+    def enlarged(part: Image, progress: Progress) -> Image:
+        return readonly(np.kron(part, np.ones((4, 4, 1), np.float32)).astype(np.float32))
+
+    small = tiling.run(image, tiles, 4, 0, enlarged, SILENT)
+    assert not isinstance(small, np.memmap)
+    monkeypatch.setattr("sr_demo.storage.IN_MEMORY", 1000)
+    large = tiling.run(image, tiles, 4, 0, enlarged, SILENT)
+    assert isinstance(large, np.memmap) and not large.flags.writeable
+    np.testing.assert_array_equal(large, small)
+    assert not list((storage.cache_folder() / "results").iterdir()), "nothing is left behind"
