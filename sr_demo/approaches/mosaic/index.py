@@ -41,8 +41,8 @@ def choose(count: int, dimension: int, budget: int, flat_below: int = FLAT_BELOW
         return Plan("Flat", "Flat", 0, 4 * dimension * count)
     few = count < FLAT_BELOW
     lists = 2 ** round(log2((1 if few else 4) * sqrt(max(count, 1))))
-    # Measured on 24-d window features (see benchmark.py): recall@1 0.95 at 100k, 0.97 at 1 M.
-    probes = max(8, lists // 16 if few else round(sqrt(lists) / 2))
+    # Measured on 24-d window features (see benchmark.py): recall@1 0.945 at 100k, 0.96 at 1 M.
+    probes = max(8, lists // 16 if few else 8 + round(sqrt(lists) / 4))
     small = f"looks into {probes} of {lists} groups: about one nearest memory in twenty is missed"
     if (4 * dimension + 8) * count <= budget:
         return Plan("IVF,Flat", f"IVF{lists},Flat", probes, (4 * dimension + 8) * count, small)
