@@ -128,8 +128,13 @@ def test_options_have_valid_defaults_and_a_control_each(approach: Approach) -> N
 
 @each_embedded
 def test_an_embedded_file_is_what_its_card_says(checkpoint: Checkpoint) -> None:
-    card = card_of(checkpoint)
-    (file,) = checkpoint.files
+    cards = [spec.card(file.name.removesuffix(".safetensors")) for file in checkpoint.files]
+    assert checkpoint.parameters == sum(card["parameters"] for card in cards) > 0
+    for file, card in zip(checkpoint.files, cards, strict=True):
+        _is_what_its_card_says(file, card)
+
+
+def _is_what_its_card_says(file: spec.WeightFile, card: dict[str, Any]) -> None:
     path = spec.EMBEDDED / file.name
     assert file.name == card["file"]
     assert path.stat().st_size == file.bytes == card["bytes"] <= LARGEST
@@ -141,7 +146,6 @@ def test_an_embedded_file_is_what_its_card_says(checkpoint: Checkpoint) -> None:
         kinds = {tensors.get_slice(name).get_dtype() for name in tensors.keys()}  # noqa: SIM118
     assert kinds <= {"F16", "BF16", "F32", "I64"}
     buffers = sum(sizes) - card["parameters"]
-    assert checkpoint.parameters == card["parameters"] > 0
     assert 0 <= buffers <= _fixed(path), "more or fewer numbers than the card counts"
 
 
