@@ -99,8 +99,8 @@ class Endpoints:
     def deploy(self, approaches: list[str] | None = None, budget: dict[str, Any] | None = None) -> dict[str, Any]:
         """Measure approaches on this machine and judge them, each in a process of its own: about 15 s for each.
 
-        approaches: list of ID or ID:CHECKPOINT. budget: name -> value, of seconds, side, memory_mb, vram_mb, disk_mb, offline,
-        commercial, measures, hardware. Returns the report, by the schema sr_demo/reports/deploy.schema.json.
+        approaches: list of ID or ID:CHECKPOINT. budget: name -> value, of seconds, side, memory_mb, vram_mb, disk_mb,
+        offline, commercial, measures, hardware. Returns the report, by the schema sr_demo/reports/deploy.schema.json.
         """
         try:
             jobs = [job_for(self._context.approaches, name) for name in approaches or ["bicubic", "rdn"]]
