@@ -31,7 +31,7 @@ from sr_demo.torch_runtime import device, load_safetensors, out_of_memory_transl
 Gray = NDArray[np.float32]
 CLOSEST = 16.0
 """Largest zoom into a digit."""
-CHUNK = 8192
+CHUNK = 4096
 """Points evaluated at once: their hidden values then stay in the processor's cache (large chunks take 4 times as long)."""
 
 _TITLES: dict[str, str] = {

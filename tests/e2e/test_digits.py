@@ -50,8 +50,8 @@ def test_draw_slide_come_nearer_download(url: str, open_page: OpenPage, tmp_path
     slider = page.locator("#digit-size input")
     slider.focus()
     page.keyboard.press("ArrowLeft")
-    expect(page.locator("#digit-size output")).to_contain_text("392")
-    expect(status).to_contain_text("392 × 392", timeout=PATIENCE)
+    expect(page.locator("#digit-size output")).to_contain_text("394")
+    expect(status).to_contain_text("394 × 394", timeout=PATIENCE)
 
     page.locator("#digit-large img").click(position={"x": 60, "y": 60})
     expect(status).to_contain_text("1/2 of its width", timeout=PATIENCE)
@@ -59,7 +59,7 @@ def test_draw_slide_come_nearer_download(url: str, open_page: OpenPage, tmp_path
         page.locator("#digit-download").click()
     waiting.value.save_as(tmp_path / "digit.png")
     drawn = read(tmp_path / "digit.png")
-    assert drawn.rgb.shape[:2] == (392, 392) and drawn.rgb.max() > 0.8
+    assert drawn.rgb.shape[:2] == (394, 394) and drawn.rgb.max() > 0.8
 
     page.locator("#walk-go").click()
     expect(page.locator("#walk-status")).to_contain_text("20 pictures", timeout=PATIENCE)
