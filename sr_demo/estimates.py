@@ -33,8 +33,11 @@ class Estimates:
         self._measured: dict[str, float] = _read(file) if file else {}
 
     def seconds(self, approach: Approach, checkpoint: Checkpoint, key: str, pixels: int) -> float:
-        """Expected seconds to enlarge `pixels` LR pixels, loading not counted."""
-        measured = self._measured.get(key)
+        """Expected seconds to enlarge `pixels` LR pixels, loading not counted.
+
+        `key` is a job's `price_key`; options never tried are priced like the usual ones.
+        """
+        measured = self._measured.get(key, self._measured.get(key.split(" ", 1)[0]))
         per_pixel = measured if measured is not None else checkpoint.flops_per_pixel / _ASSUMED_FLOPS
         return max(per_pixel * pixels, _FLOOR_SECONDS)
 

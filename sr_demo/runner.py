@@ -50,6 +50,14 @@ class Job:
         return self.approach.scale_with(self.options)
 
     @property
+    def price_key(self) -> str:
+        """What its measured times are filed under: the key, with the precision and the options that are not the usual."""
+        usual = as_dict(self.approach.options())
+        chosen = [f"{name}={value}" for name, value in as_dict(self.options).items() if value != usual[name]]
+        precision = [] if self.precision == "auto" else [self.precision]
+        return " ".join([self.key, *precision, *sorted(chosen)])
+
+    @property
     def title(self) -> str:
         """The name people read."""
         default = self.approach.checkpoints[0].name
@@ -198,7 +206,7 @@ class Runner:
             raise OutOfMemory from exc
         finally:
             self._lane.release()
-        self._estimates.learn(job.key, picture.rgb.shape[0] * picture.rgb.shape[1], seconds)
+        self._estimates.learn(job.price_key, picture.rgb.shape[0] * picture.rgb.shape[1], seconds)
         return Result(
             job=job,
             picture=enlarged,

@@ -53,7 +53,7 @@ def labels(context: Context, jobs: Sequence[Job], pixels: int) -> list[tuple[str
 
 def seconds(context: Context, job: Job, pixels: int) -> float:
     """Expected seconds of one job on `pixels` LR pixels."""
-    return context.runner.estimates.seconds(job.approach, job.checkpoint, job.key, pixels)
+    return context.runner.estimates.seconds(job.approach, job.checkpoint, job.price_key, pixels)
 
 
 def region_choices(source: Source | None) -> list[tuple[str, str]]:

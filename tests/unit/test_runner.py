@@ -413,6 +413,20 @@ def test_estimates_learn_from_runs_and_last(tmp_path: Path) -> None:
     assert estimate(Estimates(file), 20_000) == pytest.approx(6)
 
 
+def test_options_and_precision_have_their_own_price() -> None:
+    made, runs = fakes.good(), Runner()
+    usual, other = job(made), job(made, steps=7)
+    assert usual.price_key == "good"
+    assert other.price_key == "good steps=7"
+    assert replace(other, precision="fp32").price_key == "good fp32 steps=7"
+    runs.estimates.learn("good", 10_000, 2.0)
+    cost = [runs.estimates.seconds(made, made.checkpoints[0], j.price_key, 10_000) for j in (usual, other)]
+    assert cost == pytest.approx([2, 2]), "until it was tried"
+    runs.estimates.learn(other.price_key, 10_000, 8.0)
+    cost = [runs.estimates.seconds(made, made.checkpoints[0], j.price_key, 10_000) for j in (usual, other)]
+    assert cost == pytest.approx([2, 8])
+
+
 def test_tiny_pictures_teach_nothing() -> None:
     estimates = Estimates()
     estimates.learn("good", 100, 5.0)
