@@ -128,7 +128,7 @@ def test_look_inside_names_the_piece_that_was_pasted(small: memory.Memory) -> No
 
 
 def test_the_map_shows_where_the_memory_knew_nothing(small: memory.Memory) -> None:
-    known = TileMosaic(small).look_inside(as_image(small.lr(0)), MosaicOptions(overlap=0), SILENT)
+    known = TileMosaic(small).look_inside(as_image(small.lr(0)), MosaicOptions(overlap=0, leave_out=False), SILENT)
     noise = TileMosaic(small).look_inside(picture(32, 32), MosaicOptions(overlap=0), SILENT)
     assert known.unknown().mean() < 0.1 < noise.unknown().mean()
     assert noise.unknown().max() <= 1

@@ -118,12 +118,12 @@ def answer(
     look = Look(np.empty((rows * columns, 3), np.float32), np.empty(rows * columns, np.float32))
     tall = max(band // columns, 1)
     for top in range(0, rows, tall):
-        progress(top / rows, f"asking the memory, {top * columns} of {rows * columns} pieces")
         here = slice(top, min(top + tall, rows))
         grid = (here.stop - top, columns)
         y, x = positions(image.shape[0], image.shape[1], patch, step, here)
         own = describe(image[y[0] : y[-1] + patch], y - y[0], x, patch)
-        distances, numbers = _nearest(pieces, own.features, variety, allowed, progress)
+        band_progress = progress.part(top / rows, here.stop / rows)
+        distances, numbers = _nearest(pieces, own.features, variety, allowed, band_progress)
         best = _vary(distances, numbers, pieces, step, variety, np.random.default_rng((seed, top)), grid, taken, top)
         row = np.arange(len(best))
         chosen[here], rank[here] = numbers[row, best].reshape(grid), best.reshape(grid)
@@ -152,7 +152,7 @@ def _nearest(
     k = min(_CANDIDATES if variety > 0 else 1, len(pieces.photo))
     distances, numbers = np.empty((len(features), k), np.float32), np.empty((len(features), k), np.int64)
     for start in range(0, len(features), _BATCH):
-        progress.check()
+        progress(start / len(features), "asking the memory")
         part = slice(start, start + _BATCH)
         distances[part], numbers[part] = indexes.search(pieces.index, features[part], k, allowed)
     return distances, numbers
