@@ -20,11 +20,11 @@ _RESOLVES = ("mtf50_lines", "finest_lines")
 def deploy_csv(report: Facts) -> str:
     """With a heading line; what was not measured is empty, a method that failed has one line. Lines end in CRLF."""
     text = io.StringIO()
-    heads = (
+    heads: tuple[str, ...] = (
         "method", "title", "verdict", "reason", "parameters", "weight_bytes", "licence", "commercial", *_LINE, *_COSTS,
         "multiply_adds_per_pixel", *_MEANS, *_FIELDS, *_RESOLVES, "false_detail_levels", "formats",
     )  # fmt: skip
-    writer = csv.DictWriter(text, heads, restval="", extrasaction="ignore")
+    writer: csv.DictWriter[str] = csv.DictWriter(text, heads, restval="", extrasaction="ignore")
     writer.writeheader()
     for row in report["approaches"]:
         for line in row["measured"]["latency"] if row["measured"] else ({},):

@@ -126,7 +126,7 @@ def test_the_spreadsheet_has_a_line_per_size_and_no_formulas(report: dict[str, A
 def test_false_detail_is_what_the_truth_does_not_have() -> None:
     truth = noise(96, 96)
     texture = np.random.default_rng(1).normal(0, 10 / 255, (96, 96, 1)).astype(np.float32)
-    weaker = readonly(0.25 + truth / 2)
+    weaker = readonly(np.divide(truth, np.float32(2), dtype=np.float32) + np.float32(0.25))
     assert false_detail(truth, truth).max() < 0.6
     assert false_detail(weaker, truth).max() < 0.6, "lost contrast is nothing invented"
     blurred = readonly(np.asarray(cv2.GaussianBlur(truth, (0, 0), 1.7), np.float32))
