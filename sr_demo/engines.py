@@ -37,7 +37,7 @@ log = logging.getLogger("sr_demo")
 
 _FORMAT = 1
 """Raised when converted networks of earlier versions must not be used any more."""
-_SIDE = 96
+SIDE = 96
 """Both engines are timed on a picture of this many pixels squared."""
 _ROUNDS, _MOST_ROUNDS = 3, 12
 _SETTLED = 1.2
@@ -158,7 +158,7 @@ def prepare(which: Identity, upscaler: Any, lane: Lock | None = None) -> Verdict
 
 def faster(torch_upscaler: Upscaler, candidate: ConvertedNetwork) -> Verdict:
     """Time both in turns on the same picture: which is the faster one, if they agree?"""
-    picture = known_picture(_SIDE)
+    picture = known_picture(SIDE)
     times: dict[bool, list[float]] = {True: [], False: []}
     results: dict[bool, Image] = {}
     for turn in range(_MOST_ROUNDS + 1):  # the first warms both up and is forgotten

@@ -41,12 +41,12 @@ class Estimates:
         per_pixel = measured if measured is not None else checkpoint.flops_per_pixel / _ASSUMED_FLOPS
         return max(per_pixel * pixels, _FLOOR_SECONDS)
 
-    def learn(self, key: str, pixels: int, seconds: float) -> None:
-        """Take in one measured run."""
+    def learn(self, key: str, pixels: int, seconds: float, *, anew: bool = False) -> None:
+        """Take in one measured run; `anew` when earlier ones no longer count, because it runs in another way now."""
         if pixels < _ENOUGH_PIXELS:
             return
         with self._lock:
-            old = self._measured.get(key)
+            old = None if anew else self._measured.get(key)
             new = seconds / pixels
             self._measured[key] = new if old is None else old + _WEIGHT_OF_NEW * (new - old)
             if self._file:

@@ -260,17 +260,18 @@ class Runner:
         if upscaler is None:
             upscaler = job.approach.load(Request(job.checkpoint, files, job.options, job.precision, progress))
             if which and self._preparer:
-                self._preparer.begin(which, upscaler, self._lane, lambda verdict: self._prepared(key, verdict))
+                self._preparer.begin(which, upscaler, self._lane, lambda verdict: self._prepared(job, verdict))
         self._loaded[key] = (upscaler, job.checkpoint.bytes)
         while len(self._loaded) > 1 and sum(size for _, size in self._loaded.values()) > _KEPT_WEIGHT_BYTES:
             self._loaded.popitem(last=False)
         return upscaler, True
 
-    def _prepared(self, key: tuple[object, ...], verdict: engines.Verdict) -> None:
-        """A faster engine is ready: the next run opens it."""
+    def _prepared(self, job: Job, verdict: engines.Verdict) -> None:
+        """A faster engine is ready: the next run opens it, and the price is its own."""
         if verdict.engine != "torch":
             with self._lane:
-                self._loaded.pop(key, None)
+                self._loaded.pop(_identity(job), None)
+            self._estimates.learn(job.price_key, engines.SIDE**2, verdict.seconds_openvino, anew=True)
 
 
 def is_prepared(job: Job) -> bool:

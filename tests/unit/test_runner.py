@@ -409,6 +409,9 @@ def test_estimates_learn_from_runs_and_last(tmp_path: Path) -> None:
     assert estimate(first) == pytest.approx(2)
     first.learn("good", 10_000, 4.0)
     assert estimate(first) == pytest.approx(3), "a new run counts for half"
+    first.learn("good", 10_000, 9.0, anew=True)
+    assert estimate(first) == pytest.approx(9)
+    first.learn("good", 10_000, 3.0, anew=True)
     assert estimate(Estimates(file)) == pytest.approx(3)
     assert estimate(Estimates(file), 20_000) == pytest.approx(6)
 
