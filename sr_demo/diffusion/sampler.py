@@ -99,8 +99,10 @@ class Sampler:
         strength: float = 1.0,
     ) -> Image:  # fmt: skip
         """The last state of `walk`."""
-        looks = list(self.walk(image, start, steps, seed, progress, sample=sample, strength=strength))[-1:]
-        return looks[0].after
+        after = start
+        for look in self.walk(image, start, steps, seed, progress, sample=sample, strength=strength):
+            after = look.after
+        return after
 
     def _in_tiles(
         self, size: tuple[int, ...], pictures: list[Image], compute: Callable[..., Tensor], progress: Progress

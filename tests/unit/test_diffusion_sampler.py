@@ -53,7 +53,7 @@ def test_tiles_give_what_the_whole_picture_gives():
     sampler, image = Sampler(*networks()), noise(86, 9)
     whole = drawn(sampler, image)
     sampler.largest = 32
-    np.testing.assert_allclose(drawn(sampler, image), whole, atol=2e-5)
+    np.testing.assert_allclose(drawn(sampler, image), whole, atol=1e-6)
 
 
 def test_a_step_looks_as_far_as_said_and_no_further():
