@@ -96,6 +96,10 @@ class Handlers:
         note = "Drawn by our own VAE-GAN from its mean latent, not by a person: it is its own truth here, which flatters it."
         return self._met(from_truth(truth, note))
 
+    def first(self, digit: Any) -> tuple[Any, ...]:
+        """What the tab opens with: a typical digit, unless the visitor already has one."""
+        return self.take_typical(3) if digit is None else (gr.skip(), gr.skip(), gr.skip())
+
     @told("taking a test digit", 2)
     def take_test(self, number: Any) -> tuple[Any, ...]:
         """A handwritten digit that no network was taught with: -> digit, small pictures, sentence."""

@@ -44,11 +44,11 @@ class Shared:
     system: gr.Radio
 
 
-def build(store: Store, limits: Limits) -> None:
-    """Lay out the tab and connect its events, in the current Gradio context."""
+def build(store: Store, limits: Limits, tab: gr.Tab) -> None:
+    """Lay out `tab` and connect its events, in the current Gradio context."""
     handlers = Handlers(store, limits)
     gr.HTML(_INTRO)
-    shared = _redraw(handlers)
+    shared = _redraw(handlers, tab)
     with gr.Tabs():
         with gr.Tab("Walk from digit to digit", id="walk"):
             _walk(shared)
@@ -62,7 +62,7 @@ def build(store: Store, limits: Limits) -> None:
             gr.HTML(view.figures(), elem_id="digit-figures")
 
 
-def _redraw(handlers: Handlers) -> Shared:
+def _redraw(handlers: Handlers, tab: gr.Tab) -> Shared:
     digit, window, size = gr.State(None), gr.State(None), gr.State(DEFAULT_SIZE)
     with gr.Row(elem_classes="sr-top"):
         with gr.Column(scale=4, min_width=300):
@@ -102,6 +102,7 @@ def _redraw(handlers: Handlers) -> Shared:
     def shows_after(event: Any) -> None:
         event.then(lambda: None, None, window, **_QUIET).then(handlers.show, asked, shown, **_LANE)
 
+    shows_after(tab.select(handlers.first, [digit], taken, **_LANE))
     shows_after(sketch.select(handlers.take_drawing, None, taken, trigger_mode="always_last", **_LANE))
     shows_after(upload.upload(handlers.take, [upload], taken, **_LANE))
     shows_after(typical.input(handlers.take_typical, [typical], taken, **_LANE))

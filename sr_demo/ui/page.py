@@ -52,8 +52,8 @@ def build(approaches: Sequence[Approach], runner: Runner, store: Store, settings
             if guessing is not None:
                 with gr.Tab("Diffusion", id="diffusion"):
                     diffusion_tab.build(context, guessing)
-            with gr.Tab("Digits", id="digits"):
-                digits_tab.build(store, limits)
+            with gr.Tab("Digits", id="digits") as digits:
+                digits_tab.build(store, limits, digits)
             with gr.Tab("Training", id="training") as training:
                 training_tab.build(context, training)
             with gr.Tab("Data", id="data"):

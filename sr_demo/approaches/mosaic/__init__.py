@@ -24,7 +24,7 @@ CHECKPOINTS = (
         bytes_per_pixel=500,
         flops_per_pixel=1.2e6,
         variant="tiles",
-        note="Visibly made of other photos: move the patch size. The photo that is your picture is left out.",
+        note="Visibly made of other photos; your own is left out.",
     ),
     replace(
         embedded("refined", "mosaic-memory-x4", "refined retrieval, learned memory", bytes_per_pixel=800),
