@@ -26,7 +26,7 @@ from sr_demo.runner import Result
 _EMBEDDED_LIMIT = 48 * 2**20
 """A report that stands alone holds its pictures up to this many bytes; beyond, it names the files in the zip."""
 _STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}"
+    ":root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}"
     "table{border-collapse:collapse;font-variant-numeric:tabular-nums}th,td{padding:.3rem .6rem;text-align:left;"
     "border-bottom:1px solid #8884}.sr-table-scroll{overflow-x:auto}button{all:unset;font-weight:600}"
     "figure{display:inline-block;margin:0 1rem 1rem 0;max-width:22rem;vertical-align:top}img{max-width:100%}"

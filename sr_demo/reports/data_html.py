@@ -17,7 +17,7 @@ from sr_demo.reports.data_report import DataReport, Triplet, quantiles, sizes, s
 
 _MOST_LISTED = 30
 _STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:80rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}"
+    ":root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;max-width:80rem;margin:2rem auto;padding:0 1rem}"
     ".sr-curves{display:grid;grid-template-columns:repeat(auto-fit,minmax(280px,1fr));gap:1rem}"
     ".sr-curve{margin:0}figcaption,.sr-fine{opacity:.75;font-size:.9em}"
     ".sr-triplets{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,280px),1fr));gap:1rem}"

@@ -15,7 +15,7 @@ Column = tuple[str, str, Callable[[Facts], str]]
 """Heading, explanation, and text of a row."""
 _MARKS = {"fits": "✓", "fits with": "~", "does not fit": "✗", "not measured": "?"}
 _STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}"
+    ":root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}"
     "table{border-collapse:collapse;font-variant-numeric:tabular-nums}th,td{padding:.3rem .6rem;text-align:left;"
     "border-bottom:1px solid #8884;vertical-align:top}.sr-table-scroll{overflow-x:auto}.fine{opacity:.75;font-size:.9em}"
     "li{margin:.3rem 0}.sr-lab-pictures{display:flex;flex-wrap:wrap;gap:1rem;margin:1rem 0}"
