@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sr_demo.approaches import baselines, edsr, hat, liif, mosaic, rdn, real_esrgan
+from sr_demo.approaches import baselines, edsr, hat, liif, mosaic, rdn, real_esrgan, rrdn, srgan
 from sr_demo.spec import Approach
 
 APPROACHES: tuple[Approach, ...] = (
@@ -10,7 +10,9 @@ APPROACHES: tuple[Approach, ...] = (
     baselines.LANCZOS,
     edsr.APPROACH,
     rdn.APPROACH,
+    rrdn.APPROACH,
     real_esrgan.APPROACH,
+    srgan.APPROACH,
     hat.APPROACH,
     liif.APPROACH,
     mosaic.APPROACH,

@@ -13,7 +13,10 @@ APPROACH = Approach(
     "before it. Trained to be right on average, so it stays calm where the input does not say enough.",
     family="convolutional",
     load=load,
-    checkpoints=(embedded("mse", "rdn-mse-x4", "ours, small, trained for MSE", bytes_per_pixel=9000),),
+    checkpoints=(
+        embedded("mse", "rdn-mse-x4", "ours, small, trained for MSE", bytes_per_pixel=9000),
+        embedded("ssim", "rdn-ssim-x4", "ours, the same start, trained for SSIM", bytes_per_pixel=9000),
+    ),
     # 3x3 convolutions in a row: 2 + 5 blocks x 3 + 1 + 1 = 19 pixels of reach; the bicubic skip reaches 2.
     tiling=Tiling("tiles", halo=24, largest=384),
 )
