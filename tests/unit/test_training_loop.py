@@ -19,12 +19,13 @@ from sr_demo.errors import BadInput
 from sr_demo.metrics import ssim_y
 from sr_demo.networks.edsr import EDSR
 from sr_demo.networks.espcn import ESPCN
+from sr_demo.networks.liif import LIIF
 from sr_demo.networks.rdn import RDN
 from sr_demo.networks.rrdn import RRDN
 from sr_demo.networks.shift_unet import ShiftUNet
 from sr_demo.networks.srresnet import SRResNet
 from sr_demo.torch_runtime import load_safetensors
-from sr_demo.training import command, diffusion, drct, hat, loop, losses, state
+from sr_demo.training import command, diffusion, drct, hat, liif, loop, losses, state
 from sr_demo.training.average import Average
 from sr_demo.training.cycle import CycleTrainer
 from sr_demo.training.data import load_folder
@@ -50,6 +51,7 @@ BUILDERS = {
     "EDSR": lambda: EDSR(2, 8, 4),
     "HAT": partial(hat.build_hat, TINY_HAT),
     "Compact": _tiny_compact,
+    "LIIF": lambda: LIIF(2, 8, 16, 2),
     "ESPCN": lambda: ESPCN([8, 8], 4),
     "RRDN": lambda: RRDN(1, 2, 8, 8, 4),
     "SRResNet": lambda: SRResNet(2, 8, 4, residual=True),
@@ -72,6 +74,7 @@ def _fp32_without_shared_files(monkeypatch, tmp_path):
     """bf16 depends on the chip and the feature file on the machine: results here must not."""
     monkeypatch.setattr(loop, "cpu_gains_from_bf16", lambda: False)
     monkeypatch.setattr(diffusion, "embedded_edsr", BUILDERS["EDSR"])
+    monkeypatch.setattr(liif, "embedded_edsr", BUILDERS["EDSR"])
     monkeypatch.setenv("SR_DEMO_SHARED_WEIGHTS", str(tmp_path))
     monkeypatch.setenv("SR_DEMO_SHARED_DATA", str(tmp_path))
 
