@@ -15,10 +15,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from sr_demo import spec
+from sr_demo.approaches.mosaic import anchors, photos, refined, retrieval, shards
 from sr_demo.approaches.mosaic import index as indexes
-from sr_demo.approaches.mosaic import photos, retrieval, shards
+from sr_demo.approaches.mosaic.memory import Pixels, as_floats
 from sr_demo.approaches.mosaic.windows import Floats, projection
+from sr_demo.progress import SILENT
+from sr_demo.resize import resize
 
 QUERIES = 65_536
 _TRUTH = 2_000
@@ -40,6 +45,7 @@ def main(files: Sequence[Path], counts: Sequence[int]) -> None:
     _line("windows", "index", "MB", "build s", "(cpu)", "ask s", "(cpu)", "asked", "recall@1")
     for count in counts:
         _line(*_row(vectors[:count], queries))
+    _refined(shards.photo(files[0], shards.Recipe("refined")))
 
 
 def _row(vectors: Floats, queries: Floats) -> tuple[object, ...]:
@@ -55,6 +61,33 @@ def _row(vectors: Floats, queries: Floats) -> tuple[object, ...]:
     # Equal vectors may stand under two numbers: what counts is that the one found is as near.
     recall = np.mean(np.all(vectors[nearest] == vectors[truth], axis=1))
     return len(vectors), plan.factory, plan.bytes // 1_000_000, *built, *asked, len(queries), float(recall)
+
+
+class _Timed(anchors.Anchors):
+    """The learned memory, with the seconds spent searching added up in `spent`."""
+
+    spent = 0.0
+
+    def nearest(self, features: Floats) -> NDArray[np.intp]:
+        begun = time.perf_counter()
+        found = super().nearest(features)
+        _Timed.spent += time.perf_counter() - begun
+        return found
+
+
+def _refined(photo: Pixels) -> None:
+    """Windows per second of refined retrieval with the learned memory on 256 x 256 pixels, and the share of searching."""
+    learned = anchors.load(spec.EMBEDDED / "mosaic-memory-x4.safetensors")
+    memory = _Timed(learned.project, learned.anchors, learned.regressors)
+    image = resize(as_floats(photo), (256, 256))
+    refined.refine(image, memory, 4, SILENT)
+    _Timed.spent, begun = 0.0, time.perf_counter()
+    refined.refine(image, memory, 4, SILENT)
+    seconds = time.perf_counter() - begun
+    sys.stdout.write(
+        f"refined, learned memory, 256 x 256: {seconds:.2f} s, {258 * 258 / seconds:,.0f} windows/s, "
+        f"searching {_Timed.spent / seconds:.0%}\n"
+    )
 
 
 def _windows(files: Sequence[Path], count: int) -> Floats:
