@@ -5,7 +5,8 @@ Two networks learn from each other (Zhu et al. 2017, arXiv 1703.10593; across sc
 
 - cycle: F(G(x)) is to be x, and G(F(y)) is to be y;
 - identity: a cleanly shrunk y must be enlarged to y, which keeps colours and content;
-- adversarial: one critic knows clean large pictures, the other damaged small ones.
+- adversarial, from the first step on: one critic knows clean large pictures, the other damaged small ones. Without it
+  nothing asks F for the damage: a clean shrink closes the cycle as well.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 
 from sr_demo.training.critic import Critic
 from sr_demo.training.data import Pairs, sample
+from sr_demo.training.liif import embedded_edsr
 from sr_demo.training.loop import Trainer, batch_tensor
 from sr_demo.training.losses import grid
 from sr_demo.training.objective import opinion
@@ -27,7 +29,7 @@ from sr_demo.training.recipes import Recipe
 from sr_demo.training.schedule import learning_rate, phase_at
 from sr_demo.training.unknown import unknown_track
 
-_SMALL_CRITIC = 4.0
+_SMALL_CRITIC = 5.0
 """Weight of the small pictures' critic, in weights of the large ones': F starts as a clean shrink and must learn all."""
 _SEED = 7
 """Of the unknown damage: the same in training and validation, and never shown to the networks."""
@@ -57,11 +59,17 @@ class Damager(nn.Module):
 
 
 class CycleTrainer(Trainer):
-    """Takes the first half of the pictures as clean large ones and the second as small ones with the unknown damage."""
+    """Takes the first half of the pictures as clean large ones and the second as small ones with the unknown damage.
+
+    G begins as our embedded EDSR: what an unknown camera does is learned, not what enlargement is.
+    """
 
     def __init__(self, recipe: Recipe, pairs: Pairs, validation: Pairs, device: torch.device, seed: int = 0) -> None:
         damaged = with_unknown_damage(pairs, recipe.scale)
         super().__init__(recipe, damaged, with_unknown_damage(validation, recipe.scale), device, seed)
+        edsr, self.began_as = embedded_edsr(), "edsr"
+        for network in (self.network, self.average.network):
+            network.load_state_dict(edsr.state_dict())
         half = len(pairs.hr) // 2
         self._clean, self._damaged = pairs.some(range(half)), damaged.some(range(half, len(pairs.hr)))
         self.damager = Damager(recipe.scale).to(device)
@@ -85,19 +93,16 @@ class CycleTrainer(Trainer):
             again_large, kept = self.network(damaged).float(), self.network(shrunk).float()
         loss = weights["cycle"] * (F.l1_loss(again_small, x) + F.l1_loss(again_large, y))
         loss = loss + weights["identity"] * F.l1_loss(kept, y)
-        adversarial = weights.get("gan", 0.0)
-        if adversarial:
-            fooled = opinion(self.large_critic.judge(enlarged, self.reduced))
-            fooled = fooled + _SMALL_CRITIC * opinion(self.small_critic.judge(damaged, self.reduced))
-            loss = loss + adversarial * fooled + weights["grid"] * grid(again_large, y)
+        fooled = opinion(self.large_critic.judge(enlarged, self.reduced))
+        fooled = fooled + _SMALL_CRITIC * opinion(self.small_critic.judge(damaged, self.reduced))
+        loss = loss + weights["gan"] * fooled + weights["grid"] * grid(again_large, y)
         self.optimiser.zero_grad(set_to_none=True)
         self.damager_optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self._update(self.optimiser, self.network, rate)
         self._update(self.damager_optimiser, self.damager, rate)
-        if adversarial:
-            self.large_critic.learn(enlarged.detach(), y, rate, self.reduced)
-            self.small_critic.learn(damaged.detach(), x, rate, self.reduced)
+        self.large_critic.learn(enlarged.detach(), y, rate, self.reduced)
+        self.small_critic.learn(damaged.detach(), x, rate, self.reduced)
         self.average.update(self.network)
         return self._noted(loss)
 
@@ -110,10 +115,8 @@ class CycleTrainer(Trainer):
         }
 
     def restore(self, values: dict[str, Any]) -> None:
-        """Go on from what `state` returned, or begin with the network of another recipe's run."""
+        """Go on from what `state` returned."""
         super().restore(values)
-        if "damager" not in values:
-            return
         self.damager.load_state_dict(values["damager"])
         self.damager_optimiser.load_state_dict(values["damager_optimiser"])
         for critic, saved in zip((self.small_critic, self.large_critic), values["critics"], strict=True):

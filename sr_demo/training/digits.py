@@ -87,7 +87,7 @@ class DigitTrainer:
     def __init__(self, recipe: DigitRecipe, digits: Digits, device: torch.device, seed: int = 0) -> None:
         self.recipe, self.device = recipe, device
         self.reduced = device.type == "cuda" or (device.type == "cpu" and cpu_gains_from_bf16())
-        torch.manual_seed(seed)  # after the probe above, which draws numbers when it runs for the first time
+        torch.manual_seed(seed)
         self.rng, self.noise = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
         held = min(HELD_OUT, len(digits) // 10 + 1)
         self.hr, self.labels = digits.pictures[:-held], digits.labels[:-held]

@@ -85,13 +85,13 @@ _RRDN: Settings = {"blocks": 4, "convolutions": 4, "growth": 24, "features": 48,
 _SHIFT: Settings = {
     "widths": [64, 96, 160], "levels": 15, "kappa": 0.12, "least": 0.01, "power": 0.7, "spread": 0.04,
 }  # fmt: skip
-_ESPCN: Settings = {"features": [64, 32], "scale": 4}
+_ESPCN: Settings = {"features": [96, 64], "scale": 4}
 _ENHANCED: Settings = {"blocks": 20, "features": 64, "scale": 4, "residual": True}
 
 _L1 = (("l1", 1.0),)
 _MSE = (("mse", 1.0),)
 _SSIM = (("ssim", 1.0), ("l1", 0.2))
-_CYCLE = (("cycle", 1.0), ("identity", 0.5))
+_CYCLE = (("cycle", 1.0), ("identity", 0.1), ("gan", 0.02), ("grid", 10.0))
 _ADVERSARIAL = (("l1", 1.0), ("perceptual", 0.05), ("gan", 0.005), ("grid", 10.0))
 
 
@@ -242,10 +242,7 @@ RECIPES: tuple[Recipe, ...] = (
         summary="Two networks that undo each other, from unpaired pictures: clean ones, and ones with an unknown damage.",
         architecture=Architecture("EDSR", _EDSR),
         build=partial(EDSR, **_EDSR),  # type: ignore[arg-type]
-        phases=(
-            Phase(0.85, _CYCLE, (4e-4, 2e-4), patch=32, batch=8),
-            Phase(0.15, (*_CYCLE, ("gan", 0.005), ("grid", 10.0)), (1e-4, 1e-5), patch=32, batch=8),
-        ),
+        phases=(Phase(1.0, _CYCLE, (3e-4, 1e-5), patch=32, batch=8),),
         degradation="unknown",
     ),
 )
