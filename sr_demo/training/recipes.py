@@ -94,6 +94,10 @@ _SSIM = (("ssim", 1.0), ("l1", 0.2))
 _CYCLE = (("cycle", 1.0), ("identity", 0.1), ("gan", 0.02), ("grid", 10.0))
 _ADVERSARIAL = (("l1", 1.0), ("perceptual", 0.05), ("gan", 0.005), ("grid", 10.0))
 _REALISTIC = (("l1", 1.0), ("perceptual", 0.1), ("gan", 0.02), ("grid", 4.0))
+_ATTENTION = (
+    Phase(0.60, _L1, (4e-4, 3e-4), patch=32, batch=8),
+    Phase(0.40, _L1, (3e-4, 1e-6), patch=32, batch=16),
+)
 
 
 def _rdn_phases(last: tuple[tuple[str, float], ...]) -> tuple[Phase, ...]:
@@ -187,10 +191,7 @@ RECIPES: tuple[Recipe, ...] = (
         summary="A small hybrid attention transformer, L1.",
         architecture=Architecture("HAT", hat.SETTINGS),
         build=partial(hat.build_hat, hat.SETTINGS),
-        phases=(
-            Phase(0.60, _L1, (4e-4, 3e-4), patch=32, batch=8),
-            Phase(0.40, _L1, (3e-4, 1e-6), patch=32, batch=16),
-        ),
+        phases=_ATTENTION,
         ship=partial(hat.as_shipped, settings=hat.SETTINGS),
     ),
     Recipe(
@@ -199,10 +200,7 @@ RECIPES: tuple[Recipe, ...] = (
         summary="A small transformer with densely connected groups, L1.",
         architecture=Architecture("DRCT", drct.SETTINGS),
         build=partial(drct.build_drct, drct.SETTINGS),
-        phases=(
-            Phase(0.60, _L1, (4e-4, 3e-4), patch=32, batch=8),
-            Phase(0.40, _L1, (3e-4, 1e-6), patch=32, batch=16),
-        ),
+        phases=_ATTENTION,
         ship=partial(drct.as_shipped, settings=drct.SETTINGS),
     ),
     Recipe(
