@@ -7,7 +7,7 @@ is also the moment at which Stop takes effect: every call raises `Cancelled` onc
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 
 from sr_demo.errors import Cancelled
@@ -27,6 +27,8 @@ class Progress:
     """Set by the person's Stop."""
     start: float = 0.0
     span: float = 1.0
+    watch: Callable[[object], None] | None = None
+    """Receives what a method has to show of its way to the result, if somebody wants to see it; its type is the method's."""
 
     def __call__(self, fraction: float, note: str = "") -> None:
         """Report `fraction` in 0..1 of this worker's own part. Raises `Cancelled` when Stop was pressed."""
@@ -40,7 +42,11 @@ class Progress:
 
     def part(self, low: float, high: float) -> Progress:
         """The progress of a sub-task that covers `low`..`high` of this one."""
-        return Progress(self.report, self.stop, self.start + self.span * low, self.span * (high - low))
+        return Progress(self.report, self.stop, self.start + self.span * low, self.span * (high - low), self.watch)
+
+    def watched_by(self, watch: Callable[[object], None]) -> Progress:
+        """The same, with somebody who wants to see the way to the result."""
+        return replace(self, watch=watch)
 
 
 SILENT = Progress()

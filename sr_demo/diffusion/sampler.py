@@ -7,7 +7,6 @@ result does not depend on the tiles, and Stop is obeyed between them. Legend: y 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor
 
 from sr_demo import memory, tiling
+from sr_demo.diffusion.looks import Look
 from sr_demo.diffusion.noise import noise_at
 from sr_demo.diffusion.schedule import Schedule
 from sr_demo.errors import OutOfMemory
@@ -30,23 +30,6 @@ _RULE = Tiling("tiles", halo=REACH, multiple_of=MULTIPLE, largest=256)
 _BYTES = 4500
 """Working memory per LR pixel of a tile; measured at 256 x 256: 3550 in fp32, 3970 in bf16."""
 _MEMORY_SHARE = 0.3
-
-
-@dataclass(frozen=True)
-class Look:
-    """The state after one step. Pictures (4 H, 4 W, 3), float32, about [0, 1], not clipped."""
-
-    step: int
-    """1..of."""
-    of: int
-    noise: float
-    """Standard deviation of the noise that was in the state before this step."""
-    before: Image
-    """The state that the network was shown."""
-    estimate: Image
-    """What it made of it."""
-    after: Image
-    """The state that the next step begins with; the sample itself after the last one."""
 
 
 class Sampler:
@@ -91,7 +74,8 @@ class Sampler:
             after = np.float32(step.keep) * x + np.float32(step.replace) * estimate
             if step.below:
                 after += np.float32(step.noise) * noise(step.below)
-            yield Look(index + 1, steps, self.schedule.spread(step.level) * strength, x, estimate, after)
+            shift, noisy = self.schedule.eta(step.level), self.schedule.spread(step.level) * strength
+            yield Look(index + 1, steps, shift, noisy, x, estimate, after)
             x = after
 
     def sample(

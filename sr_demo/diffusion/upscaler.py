@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sr_demo.diffusion.finish import finished
-from sr_demo.diffusion.sampler import Look, Sampler
+from sr_demo.diffusion.looks import Look, Walk, busiest, part_of
+from sr_demo.diffusion.sampler import Sampler
 from sr_demo.diffusion.settings import DiffusionOptions
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, readonly
@@ -15,6 +16,8 @@ from sr_demo.options import Options
 from sr_demo.progress import Progress
 from sr_demo.spec import Request, Upscaler, card
 
+WINDOW = 96
+"""Side of the part whose way is shown, pixels of the result."""
 _LUMA = np.array((0.299, 0.587, 0.114), np.float32)
 
 
@@ -45,14 +48,26 @@ class DiffusionUpscaler:
         sampler, count = self.sampler, options.samples
         self._check(options.steps)
         start = sampler.start(image, progress.part(0, 0.05))
+        side = min(WINDOW, *start.shape[:2])
+        top, left = busiest(start, side) if progress.watch else (0, 0)
         total = np.zeros(start.shape, np.float32)
+        shown: list[Look] = []
         for index in range(count):
             part = progress.part(0.05 + 0.9 * index / count, 0.05 + 0.9 * (index + 1) / count)
-            total += sampler.sample(
+            after = start
+            for look in sampler.walk(
                 image, start, options.steps, options.seed, part, sample=index, strength=options.noise
-            )
+            ):
+                after = look.after
+                if progress.watch and index == 0:
+                    shown.append(part_of(look, top, left, side))
+            total += after
         mean = np.divide(total, count, dtype=np.float32)
-        return readonly(self._finished(mean, start, image, options, progress.part(0.95, 1)))
+        result = readonly(self._finished(mean, start, image, options, progress.part(0.95, 1)))
+        if progress.watch:
+            begun, ended = (picture[top : top + side, left : left + side].copy() for picture in (start, result))
+            progress.watch(Walk(top, left, begun, tuple(shown), ended, count))
+        return result
 
     def guess(self, image: Image, options: DiffusionOptions, count: int, progress: Progress) -> Guesses:
         """`count` results of their own, whatever `options.samples` says."""
