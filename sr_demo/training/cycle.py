@@ -29,33 +29,40 @@ from sr_demo.training.recipes import Recipe
 from sr_demo.training.schedule import learning_rate, phase_at
 from sr_demo.training.unknown import unknown_track
 
-_SMALL_CRITIC = 5.0
-"""Weight of the small pictures' critic, in weights of the large ones': F starts as a clean shrink and must learn all."""
+_QUICKER = 60.0
+"""The damager's learning rate in the network's: it has a few hundred numbers, and each counts for a whole picture."""
+_SHARPER = 3.0
+"""Learning rate of the small pictures' critic, in the network's: all that is known of the damage comes from it."""
 _SEED = 7
 """Of the unknown damage: the same in training and validation, and never shown to the networks."""
 
 
 class Damager(nn.Module):
-    """F: (N, 3, s*h, s*w) in [0, 1] -> (N, 3, h, w): a clean shrink and what a few convolutions add to it.
+    """F: (N, 3, s*h, s*w) in [0, 1] -> (N, 3, h, w): what a lens and a sensor do, with everything about them to be learned.
 
-    `noise` (N, 1, h, w) is the source of what cannot be foreseen from the picture, such as grain.
+    One blur kernel at the stride of the scale, positive and of sum 1 so that colours stay (as in KernelGAN, Bell-Kligler
+    et al. 2019, arXiv 1909.06581), and grain whose variance grows with brightness (Foi et al. 2008, IEEE TIP 17). A free
+    convolutional network in its place tinted the pictures instead of blurring them. `noise`: (N, 3, h, w), standard
+    normal, or None for a picture without grain.
     """
 
-    def __init__(self, scale: int, features: int = 48, blocks: int = 4) -> None:
+    def __init__(self, scale: int) -> None:
         super().__init__()
         self.scale = scale
-        self.head = nn.Conv2d(3 * scale * scale + 1, features, 3, padding=1)
-        self.body = nn.Sequential(
-            *(nn.Sequential(nn.Conv2d(features, features, 3, padding=1), nn.LeakyReLU(0.2)) for _ in range(blocks))
-        )
-        self.tail = nn.Conv2d(features, 3, 3, padding=1)
-        nn.init.zeros_(self.tail.weight)
-        nn.init.zeros_(self.tail.bias)  # type: ignore[arg-type]
+        at = torch.arange(6.0 * scale) - (6 * scale - 1) / 2
+        distance = at[:, None].square() + at.square()
+        self.kernel = nn.Parameter((-distance / (2 * (0.4 * scale) ** 2)).clamp(min=-7.0))
+        self.grain = nn.Parameter(torch.tensor([16.0 / 255**2, 0.16 / 255]).log())
 
-    def forward(self, picture: Tensor, noise: Tensor) -> Tensor:
-        small = F.interpolate(picture, scale_factor=1 / self.scale, mode="bicubic", antialias=True)
-        seen = torch.cat((F.pixel_unshuffle(picture, self.scale), noise), dim=1)
-        return small + self.tail(self.body(self.head(seen)))
+    def forward(self, picture: Tensor, noise: Tensor | None) -> Tensor:
+        kernel = self.kernel.flatten().softmax(0).view(1, 1, *self.kernel.shape)
+        margin = (len(self.kernel) - self.scale) // 2
+        each = F.pad(picture, (margin,) * 4, mode="reflect").flatten(0, 1)[:, None]
+        small = F.conv2d(each, kernel, stride=self.scale)[:, 0].unflatten(0, (-1, 3))
+        if noise is None:
+            return small
+        dark, bright = self.grain.exp()
+        return small + noise * (dark + bright * small.clamp(0, 1)).sqrt()
 
 
 class CycleTrainer(Trainer):
@@ -74,7 +81,7 @@ class CycleTrainer(Trainer):
         self._clean, self._damaged = pairs.some(range(half)), damaged.some(range(half, len(pairs.hr)))
         self.damager = Damager(recipe.scale).to(device)
         self.damager_optimiser = torch.optim.AdamW(
-            self.damager.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=0.0
+            self.damager.parameters(), lr=0.0, betas=(0.5, 0.99), weight_decay=0.0
         )
         self.critic = None
         self.small_critic, self.large_critic = Critic(device), Critic(device)
@@ -87,22 +94,22 @@ class CycleTrainer(Trainer):
         shape = (phase.batch, phase.patch, self.recipe.scale, self.rng)
         shrunk, y = (batch_tensor(part, self.device) for part in sample(self._clean, *shape))
         x = batch_tensor(sample(self._damaged, *shape)[0], self.device)
+        damaged = self.damager(y, torch.randn(x.shape, generator=self.noise).to(self.device))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.reduced):
-            enlarged, damaged = self.network(x).float(), self.damager(y, self._grain(x)).float()
-            again_small = self.damager(enlarged, self._grain(x)).float()
-            again_large, kept = self.network(damaged).float(), self.network(shrunk).float()
-        loss = weights["cycle"] * (F.l1_loss(again_small, x) + F.l1_loss(again_large, y))
-        loss = loss + weights["identity"] * F.l1_loss(kept, y)
-        fooled = opinion(self.large_critic.judge(enlarged, self.reduced))
-        fooled = fooled + _SMALL_CRITIC * opinion(self.small_critic.judge(damaged, self.reduced))
-        loss = loss + weights["gan"] * fooled + weights["grid"] * grid(again_large, y)
+            # F is not to spare G: what it learns comes from the critic and from the other way round the cycle.
+            enlarged, again_large = self.network(x).float(), self.network(damaged.detach()).float()
+            kept = self.network(shrunk).float()
+        loss = weights["cycle"] * (F.l1_loss(self.damager(enlarged, None), x) + F.l1_loss(again_large, y))
+        loss = loss + weights["identity"] * F.l1_loss(kept, y) + weights["grid"] * grid(again_large, y)
+        loss = loss + weights["gan"] * opinion(self.large_critic.judge(enlarged, self.reduced))
+        loss = loss + weights["gan-small"] * opinion(self.small_critic.judge(damaged, self.reduced))
         self.optimiser.zero_grad(set_to_none=True)
         self.damager_optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self._update(self.optimiser, self.network, rate)
-        self._update(self.damager_optimiser, self.damager, rate)
+        self._update(self.damager_optimiser, self.damager, _QUICKER * rate)
         self.large_critic.learn(enlarged.detach(), y, rate, self.reduced)
-        self.small_critic.learn(damaged.detach(), x, rate, self.reduced)
+        self.small_critic.learn(damaged.detach(), x, _SHARPER * rate, self.reduced)
         self.average.update(self.network)
         return self._noted(loss)
 
@@ -121,10 +128,6 @@ class CycleTrainer(Trainer):
         self.damager_optimiser.load_state_dict(values["damager_optimiser"])
         for critic, saved in zip((self.small_critic, self.large_critic), values["critics"], strict=True):
             critic.restore(saved)
-
-    def _grain(self, like: Tensor) -> Tensor:
-        shape = (like.shape[0], 1, *like.shape[2:])
-        return torch.randn(shape, generator=self.noise).to(self.device)
 
 
 def with_unknown_damage(pairs: Pairs, scale: int) -> Pairs:

@@ -27,7 +27,7 @@ from sr_demo.networks.srresnet import SRResNet
 from sr_demo.torch_runtime import load_safetensors
 from sr_demo.training import command, cycle, diffusion, drct, hat, liif, loop, losses, state
 from sr_demo.training.average import Average
-from sr_demo.training.cycle import CycleTrainer
+from sr_demo.training.cycle import CycleTrainer, Damager
 from sr_demo.training.data import load_folder
 from sr_demo.training.discriminator import UNetDiscriminator
 from sr_demo.training.loop import CURVE, Trainer, batch_tensor, run
@@ -375,18 +375,33 @@ def test_the_cycle_closes(pairs):
     """Going there and back comes closer to where it began, for both kinds."""
     recipe = tiny(find("cyclegan"))
     trainer = CycleTrainer(recipe, pairs, pairs, CPU)
-    trainer.damager.tail.bias.data.fill_(0.2)  # a damager that is wrong about the brightness
+    trainer.network.tail.bias.data.fill_(0.2)  # a network that is wrong about the brightness
 
     def error():
         with torch.no_grad():
             x = batch_tensor(np.stack([lr[:16, :16] for lr in trainer.pairs.lr]), CPU)
-            back = trainer.damager(trainer.network(x), torch.zeros(len(x), 1, 16, 16))
+            back = trainer.damager(trainer.network(x), None)
             return float((back - x).abs().mean())
 
     before = error()
-    for _ in range(15):
+    for _ in range(40):
         trainer.step(0.0)
     assert error() < 0.7 * before
+
+
+def test_the_damager_blurs_and_adds_grain_but_keeps_colours():
+    damager = Damager(4)
+    colour = torch.tensor([0.1, 0.5, 0.9]).view(1, 3, 1, 1)
+    flat = colour.expand(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.allclose(damager(flat, None), colour.expand(1, 3, 16, 16), atol=1e-5)
+        edge = torch.zeros(1, 3, 64, 64)
+        edge[..., 32:] = 1.0
+        row = damager(edge, None)[0, 0, 8]
+        grainy = damager(flat, torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0)))
+    assert (row.diff() >= 0).all() and 0.02 < row[7] < 0.5 and torch.allclose(row[7] + row[8], torch.tensor(1.0))
+    spread = grainy.std((0, 2, 3))
+    assert 0.01 < spread[0] < spread[1] < spread[2] < 0.05
 
 
 def test_a_cycle_resumes_where_it_was_killed(pairs):
