@@ -12,6 +12,7 @@ import gradio as gr
 import numpy as np
 
 from sr_demo.image import Limits, Picture, crop, encode_png, quantise, read
+from sr_demo.resize import resize
 
 PREVIEW_SIDE = 768
 REGION_SIDES = (128, 256, 512)
@@ -60,6 +61,12 @@ class Source:
         _, _, height, width = self.box()
         return height * width
 
+    def size_within(self, longest: int | None) -> tuple[int, int]:
+        """Height and width of what will be worked on, with its longer side shrunk to `longest` where it is longer."""
+        _, _, height, width = self.box()
+        ratio = 1.0 if longest is None else min(1.0, longest / max(height, width))
+        return max(round(height * ratio), 1), max(round(width * ratio), 1)
+
     def moved(self, x: float, y: float) -> Source:
         """The same with the region's middle at the fractions `x`, `y`."""
         return replace(self, centre=(x, y))
@@ -72,12 +79,15 @@ def open_source(path: str, limits: Limits) -> tuple[Source, Picture]:
     return Source(path, picture.name, width, height, picture.notes), picture
 
 
-def cut(source: Source, picture: Picture) -> Picture:
-    """The part of the picture that will be worked on."""
+def cut(source: Source, picture: Picture, longest: int | None = None) -> Picture:
+    """The part of the picture that will be worked on, with its longer side shrunk to `longest` where it is longer."""
     top, left, height, width = source.box()
-    if (height, width) == picture.rgb.shape[:2]:
-        return picture
-    return crop(picture, top, left, height, width)
+    part = picture if (height, width) == picture.rgb.shape[:2] else crop(picture, top, left, height, width)
+    size = source.size_within(longest)
+    if size == (height, width):
+        return part
+    alpha = None if part.alpha is None else resize(part.alpha, size)
+    return replace(part, rgb=resize(part.rgb, size), alpha=alpha)
 
 
 def write_preview(source: Source, picture: Picture, folder: Path) -> Path:
