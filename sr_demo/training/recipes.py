@@ -219,7 +219,9 @@ RECIPES: tuple[Recipe, ...] = (
         build=partial(ShiftUNet, **_SHIFT),  # type: ignore[arg-type]
         phases=(
             Phase(0.45, _L1, (6e-4, 3e-4), patch=32, batch=12),
-            Phase(0.55, (("l1", 1.0), ("perceptual", 0.15), ("gan", 0.008), ("grid", 0.5)), (3e-4, 1e-5), 32, 10),
+            Phase(0.35, (("l1", 1.0), ("perceptual", 0.15), ("gan", 0.008), ("grid", 0.5)), (3e-4, 1e-4), 32, 10),
+            # By then the critic is good enough to be fooled by grain left over; less of it, and the grain goes.
+            Phase(0.20, (("l1", 1.0), ("perceptual", 0.15), ("gan", 0.0025), ("grid", 0.5)), (1e-4, 1e-5), 32, 10),
         ),
         clip=1.0,
     ),
