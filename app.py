@@ -10,6 +10,7 @@ from sr_demo.catalogue import APPROACHES
 from sr_demo.engines import Preparer
 from sr_demo.errors import SRError
 from sr_demo.estimates import Estimates
+from sr_demo.pipelines import zero
 from sr_demo.runner import Runner
 from sr_demo.settings import from_environment
 from sr_demo.storage import cache_folder
@@ -27,6 +28,7 @@ def main() -> int:
     except SRError as exc:
         sys.stderr.write(f"sr_demo: {exc}\n")
         return 2
+    zero.announce()
     store = Store()
     runner = Runner(Estimates(cache_folder() / "estimates.json"), Preparer())
     demo = page.build(APPROACHES, runner, store, settings)

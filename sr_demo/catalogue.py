@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from sr_demo.approaches import baselines, edsr, hat, liif, mosaic, rdn, real_esrgan, rrdn, srgan
+from sr_demo.approaches import (
+    baselines,
+    edsr,
+    faithdiff,
+    hat,
+    liif,
+    mosaic,
+    rdn,
+    real_esrgan,
+    rrdn,
+    sd_x4_upscaler,
+    srgan,
+    supir,
+)
 from sr_demo.spec import Approach
 
 APPROACHES: tuple[Approach, ...] = (
@@ -16,4 +29,7 @@ APPROACHES: tuple[Approach, ...] = (
     hat.APPROACH,
     liif.APPROACH,
     mosaic.APPROACH,
+    sd_x4_upscaler.APPROACH,
+    faithdiff.APPROACH,
+    supir.APPROACH,
 )

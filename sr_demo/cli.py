@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from sr_demo.commands import batch, bench, data, deploy, evaluate_digits, export, memory
-from sr_demo.commands.console import add_precision, add_set, assignments, complain, folder, terminal, write_text
+from sr_demo.commands.console import (
+    add_download,
+    add_precision,
+    add_set,
+    assignments,
+    complain,
+    folder,
+    terminal,
+    write_text,
+)
 from sr_demo.errors import BadInput, SRError, unexpected
 
 _EXAMPLES = """examples:
@@ -89,6 +98,7 @@ def _add_upscale(commands: Any) -> None:
     add_set(command)
     command.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the results (PNG)")
     add_precision(command)
+    add_download(command)
     command.set_defaults(run=_upscale)
 
 
@@ -116,6 +126,7 @@ def _add_evaluate(commands: Any) -> None:
     add_set(command)
     command.add_argument("--json", type=Path, metavar="FILE", help="also write the rows here")
     add_precision(command)
+    add_download(command)
     command.set_defaults(run=_evaluate)
 
 
@@ -148,14 +159,30 @@ def _list(args: argparse.Namespace) -> int:
         print(json.dumps(records, indent=2))
         return 0
     for record in records:
-        print(f"{record['id']:<14}{record['summary']}")
+        print(f"{record['id']:<15}{record['summary']}")
         for option in record["options"]:
             print(f"    --set {option['name']}={option['default']}: {option['label']}. {option['help']}")
         for checkpoint in record["checkpoints"]:
-            size = f"{checkpoint['bytes'] / 1e6:.1f} MB" if checkpoint["bytes"] else "no file"
-            here = "here" if checkpoint["available_offline"] else "downloaded on first use"
-            print(f"    :{checkpoint['name']:<14}{checkpoint['title']} ({size}, {checkpoint['licence']}, {here})")
+            facts = ", ".join([_size(checkpoint), checkpoint["licence"], _here(checkpoint)])
+            print(f"    :{checkpoint['name']:<14}{checkpoint['title']} ({facts})")
     return 0
+
+
+def _size(checkpoint: dict[str, Any]) -> str:
+    count = checkpoint["bytes"]
+    if count >= 1e9:
+        return f"about {count / 1e9:.1f} GB"
+    return f"{count / 1e6:.1f} MB" if count else "no file"
+
+
+def _here(checkpoint: dict[str, Any]) -> str:
+    if checkpoint["cannot_run_here"]:
+        return f"not on this machine: {checkpoint['cannot_run_here']}"
+    if checkpoint["kind"] == "own":
+        return "your own copy"
+    if checkpoint["available_offline"]:
+        return "here"
+    return "downloaded with --download" if checkpoint["asks_before_download"] else "downloaded on first use"
 
 
 def _upscale(args: argparse.Namespace) -> int:
@@ -163,7 +190,7 @@ def _upscale(args: argparse.Namespace) -> int:
     from sr_demo.image import read, write_png
     from sr_demo.runner import Runner, job_for
 
-    job = job_for(APPROACHES, args.approach, assignments(args.set), args.precision)
+    job = job_for(APPROACHES, args.approach, assignments(args.set), args.precision, args.download)
     out = folder(args.out)
     runner, taken, failed = Runner(), set[Path](), False
     runner.warm(job, terminal(job.key))  # what fails here fails for every file: said once
@@ -192,7 +219,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     from sr_demo.runner import Failed, Runner, job_for
 
     values = assignments(args.set)
-    jobs = [job_for(APPROACHES, name, values, args.precision) for name in args.approach]
+    jobs = [job_for(APPROACHES, name, values, args.precision, args.download) for name in args.approach]
     if args.lr is not None and args.degradation == "realistic":
         raise BadInput("--lr gives the small pictures, --degradation realistic makes them: choose one of the two.")
     found = pairs(args.hr, args.lr, jobs[0].approach.scale)

@@ -90,8 +90,8 @@ def transfer(source: str, target: Path, file: WeightFile, progress: Progress) ->
         meter.stopped.set()
         raise
     for exc in outcome:
-        if reason := _reason(exc):
-            raise reason from exc
+        if translated := reason(exc):
+            raise translated from exc
         raise exc
 
 
@@ -100,7 +100,7 @@ def _note(received: int, size: int) -> str:
     return f"downloading {received / 1e6:.{digits}f} of {size / 1e6:.{digits}f} MB"
 
 
-def _reason(exc: Exception) -> SourceFailed | None:
+def reason(exc: Exception) -> SourceFailed | None:
     """What a foreign exception means; None for those that are not the source's fault: the disk, or a bug."""
     for kind, code in _REASONS:
         if isinstance(exc, kind):
@@ -115,13 +115,13 @@ def _reason(exc: Exception) -> SourceFailed | None:
 
 def _run(source: str, target: Path, file: WeightFile, meter: _Meter) -> None:
     if source.startswith(("https://", "http://")):
-        _refuse_offline()
+        refuse_offline()
         _from_address(source, target, file, meter)
     else:
         _from_hub(source, target, file, meter)
 
 
-def _refuse_offline() -> None:
+def refuse_offline() -> None:
     """The client reads HF_HUB_OFFLINE once, when it is imported; here it counts at the time of the call."""
     if constants.is_offline_mode() or os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
         raise SourceFailed("offline")
@@ -145,7 +145,7 @@ def _from_hub(source: str, target: Path, file: WeightFile, meter: _Meter) -> Non
     if isinstance(cached, str) and sha256_of(Path(cached)) == file.sha256:  # preloaded on a Space, or by another app
         shutil.copyfile(cached, target)
         return
-    _refuse_offline()
+    refuse_offline()
     # The client reads HF_ENDPOINT once, when it is imported; here it counts at the time of the call.
     endpoint = os.environ.get("HF_ENDPOINT") or None
     # Asked first and once, because hf_hub_download asks an unreachable host again and again for 23 seconds.

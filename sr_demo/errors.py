@@ -7,6 +7,7 @@
     │   ├── BadInput             a picture, option, file or argument outside the contract
     │   ├── WeightsUnavailable   a checkpoint that is missing, gated, offline or not what its sha256 says
     │   ├── OutOfMemory          even the smallest tile does not fit
+    │   ├── CannotRunHere        a machine without the GPU or the memory that a method needs
     │   ├── MissingDependency    an optional package is absent (names the pip line)
     │   └── StorageError         a folder that cannot be written, or a disk that is full
     └── Cancelled            the person pressed Stop: not an error
@@ -42,6 +43,10 @@ class OutOfMemory(SRError):  # noqa: N818
         super().__init__(
             "This picture needs more memory than the machine has free. Choose a region, or a smaller picture."
         )
+
+
+class CannotRunHere(SRError):  # noqa: N818
+    """This machine lacks what a method needs. Names it, and what would run it."""
 
 
 class MissingDependency(SRError):  # noqa: N818

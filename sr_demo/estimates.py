@@ -17,6 +17,8 @@ from sr_demo.spec import Approach, Checkpoint
 
 _ASSUMED_FLOPS = 4e11
 """Floating point operations per second before anything was measured: a little over fp32 on two AVX-512 cores."""
+_ASSUMED_GPU_FLOPS = 4e13
+"""The same for what runs on a GPU only: a fair part of what a recent card does in 16 bit."""
 _FLOOR_SECONDS = 0.01
 _WEIGHT_OF_NEW = 0.5
 """Exponential average: a new measurement counts for half."""
@@ -38,7 +40,8 @@ class Estimates:
         `key` is a job's `price_key`; options never tried are priced like the usual ones.
         """
         measured = self._measured.get(key, self._measured.get(key.split(" ", 1)[0]))
-        per_pixel = measured if measured is not None else checkpoint.flops_per_pixel / _ASSUMED_FLOPS
+        assumed = _ASSUMED_FLOPS if checkpoint.needs is None else _ASSUMED_GPU_FLOPS
+        per_pixel = measured if measured is not None else checkpoint.flops_per_pixel / assumed
         return max(per_pixel * pixels, _FLOOR_SECONDS)
 
     def learn(self, key: str, pixels: int, seconds: float, *, anew: bool = False) -> None:

@@ -7,7 +7,7 @@ so an instance that exists is valid.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 from sr_demo.errors import BadInput
@@ -29,6 +29,8 @@ class Control:
     maximum: float | None = None
     step: float | None = None
     choices: tuple[str, ...] = ()
+    lines: int = 0
+    """For free text: how many lines its field shows; `maximum` is then the most characters."""
 
     def parse(self, value: object) -> Value:
         """`value` (from a slider, JSON or a command line) as this option's type. Raises BadInput, naming the range."""
@@ -52,6 +54,17 @@ class Control:
         text = str(value)
         if self.choices and text not in self.choices:
             raise BadInput(f"{self.label} must be one of {', '.join(self.choices)}, not {text!r}.")
+        if self.lines:
+            return self._parse_free_text(text)
+        return text
+
+    def _parse_free_text(self, text: str) -> str:
+        """One line, whatever was pasted: line breaks become spaces."""
+        text = " ".join(text.split())
+        if self.maximum is not None and len(text) > self.maximum:
+            raise BadInput(f"{self.label} may have {self.maximum:g} characters at most, not {len(text)}.")
+        if not text.isprintable():
+            raise BadInput(f"{self.label} must be plain text, without control characters.")
         return text
 
     def _parse_number(self, value: object) -> int | float:
@@ -88,6 +101,14 @@ def option(
     )
 
 
+def text(default: str, label: str, help: str, *, lines: int = 2, longest: int = 1000) -> Any:
+    """A dataclass field for words that a person writes, at most `longest` characters; its field shows `lines` lines."""
+    return field(
+        default=default,
+        metadata={"control": Control("", default, label, help, maximum=longest, lines=lines)},
+    )
+
+
 @dataclass(frozen=True)
 class Options:
     """Base of all options. Subclasses are frozen dataclasses whose fields are made with `option`."""
@@ -101,8 +122,8 @@ def controls(kind: type[Options]) -> tuple[Control, ...]:
     """The controls of an options class, in the order of its fields."""
     found: list[Control] = []
     for f in fields(kind):
-        c: Control = f.metadata["control"]
-        found.append(Control(f.name, c.default, c.label, c.help, c.minimum, c.maximum, c.step, c.choices))
+        control: Control = f.metadata["control"]
+        found.append(replace(control, name=f.name))
     return tuple(found)
 
 

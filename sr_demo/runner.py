@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
 
-from sr_demo import engines, memory, weights
+from sr_demo import engines, machine, memory, weights
 from sr_demo.enlarging import Method, enlarge
 from sr_demo.errors import BadInput, Cancelled, OutOfMemory, SRError, unexpected
 from sr_demo.estimates import Estimates
 from sr_demo.image import Image, Picture
 from sr_demo.metrics import Scores, score
-from sr_demo.options import Options, as_dict
+from sr_demo.options import Options, as_dict, controls
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Approach, Checkpoint, Precision, Request, Upscaler
 
@@ -37,6 +37,8 @@ class Job:
     checkpoint: Checkpoint
     options: Options
     precision: Precision = "auto"
+    download: bool = False
+    """Whether the person agreed to a download of gigabytes, where the checkpoint has one."""
 
     @property
     def key(self) -> str:
@@ -53,7 +55,12 @@ class Job:
     def price_key(self) -> str:
         """What its measured times are filed under: the key, with the precision and the options that are not the usual."""
         usual = as_dict(self.approach.options())
-        chosen = [f"{name}={value}" for name, value in as_dict(self.options).items() if value != usual[name]]
+        words = {control.name for control in controls(self.approach.options) if control.lines}
+        chosen = [
+            f"{name}={value}"
+            for name, value in as_dict(self.options).items()
+            if value != usual[name] and name not in words  # which words a prompt has does not change the time
+        ]
         precision = [] if self.precision == "auto" else [self.precision]
         return " ".join([self.key, *precision, *sorted(chosen)])
 
@@ -244,7 +251,8 @@ class Runner:
         if _identity(job) in self._loaded:
             return 0.0
         begun = time.perf_counter()
-        weights.fetch(job.checkpoint, progress)
+        machine.check(job.approach.title, job.checkpoint)
+        weights.fetch(job.checkpoint, progress, job.download)
         return time.perf_counter() - begun
 
     def _load(self, job: Job, progress: Progress) -> tuple[Upscaler, bool]:
@@ -253,7 +261,7 @@ class Runner:
         if key in self._loaded:
             self._loaded.move_to_end(key)
             return self._loaded[key][0], False
-        files = weights.fetch(job.checkpoint, progress)
+        files = weights.fetch(job.checkpoint, progress, job.download)
         progress(0.0, "loading")
         which = _engine_identity(job)
         upscaler = engines.open_stored(which) if which else None
@@ -330,7 +338,11 @@ def _check_truth(job: Job, small: Image, truth: Image | None) -> None:
 
 
 def job_for(
-    approaches: Sequence[Approach], name: str, values: dict[str, object] | None = None, precision: Precision = "auto"
+    approaches: Sequence[Approach],
+    name: str,
+    values: dict[str, object] | None = None,
+    precision: Precision = "auto",
+    download: bool = False,
 ) -> Job:
     """The job for `ID` or `ID:CHECKPOINT`. Raises BadInput on an unknown name, checkpoint or option."""
     from sr_demo.options import build
@@ -339,5 +351,5 @@ def job_for(
     for approach in approaches:
         if approach.id == identifier:
             options = build(approach.options, values or {})
-            return Job(approach, approach.checkpoint(checkpoint or None), options, precision)
+            return Job(approach, approach.checkpoint(checkpoint or None), options, precision, download)
     raise BadInput(f"There is no approach {identifier!r}. There are: {', '.join(a.id for a in approaches)}.")

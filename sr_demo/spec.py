@@ -59,6 +59,36 @@ OWN = Tiling("own")
 
 
 @dataclass(frozen=True)
+class Repository:
+    """Files of a repository on the Hub that belong together, as pipelines of the diffusers package want them.
+
+    Too large to be fetched unasked: whoever runs the checkpoint agrees to the download first.
+    """
+
+    name: str
+    """owner/repository."""
+    patterns: tuple[str, ...]
+    """Which of its files, as shell patterns over their paths. Weights in safetensors wherever there is a choice."""
+    bytes: int
+    """About how much that is, and what is agreed to: the Hub is asked for true sizes, and one tenth more is refused."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a machine must have before a checkpoint can run on it: for methods that need a GPU."""
+
+    vram_bytes: int
+    """Memory of the GPU."""
+    ram_bytes: int
+    time: str
+    """How long to expect it to take, and where that is known from; the end of a label."""
+    packages: tuple[str, ...] = ()
+    """Modules of requirements-diffusion.txt."""
+    variables: tuple[str, ...] = ()
+    """Environment variables that say where a person's own copy of the method is."""
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """Trained weights of an approach, or a variant that needs none (`files` is empty)."""
 
@@ -82,15 +112,23 @@ class Checkpoint:
     """Where it differs from the approach's."""
     invents: bool | None = None
     """Where it differs from the approach's."""
+    repositories: tuple[Repository, ...] = ()
+    """Hub repositories it is made of, after `files`."""
+    needs: Needs | None = None
+    """None for what runs on any machine."""
 
     @property
     def bytes(self) -> int:
-        """Size of all files."""
-        return sum(file.bytes for file in self.files)
+        """Size of all files; about, where there are repositories."""
+        return sum(file.bytes for file in self.files) + sum(repository.bytes for repository in self.repositories)
 
     @property
-    def kind(self) -> Literal["none", "embedded", "hub"]:
-        """Where it lives: nowhere (no weights), in `weights/`, or on the Hub."""
+    def kind(self) -> Literal["none", "embedded", "hub", "own"]:
+        """Where it lives: nowhere (no weights), in `weights/`, on the Hub, or with the person who has a copy."""
+        if self.needs is not None and self.needs.variables:
+            return "own"
+        if self.repositories:
+            return "hub"
         if not self.files:
             return "none"
         return "hub" if any(file.sources for file in self.files) else "embedded"
@@ -118,7 +156,7 @@ class Request:
 
     checkpoint: Checkpoint
     files: Sequence[Path]
-    """Verified local files, in the order of `checkpoint.files`."""
+    """Verified local files, in the order of `checkpoint.files`; then the folders of its repositories."""
     options: Options
     precision: Precision
     progress: Progress
@@ -171,6 +209,11 @@ class Approach:
     def invents_with(self, checkpoint: Checkpoint) -> bool:
         """Whether results of this checkpoint may hold invented detail."""
         return self.invents if checkpoint.invents is None else checkpoint.invents
+
+    @property
+    def large(self) -> bool:
+        """Whether it needs a GPU, and is listed apart."""
+        return self.checkpoints[0].needs is not None
 
     def tiling_of(self, checkpoint: Checkpoint) -> Tiling:
         """How a picture may be cut for this checkpoint."""

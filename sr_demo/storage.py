@@ -11,11 +11,12 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from sr_demo.errors import StorageError
@@ -74,6 +75,22 @@ def guarded(folder: Path) -> Generator[None]:
             f"Files cannot be kept in {folder}: {_REFUSALS[exc.errno]}. "
             "Make room there or allow writing, or set SR_DEMO_CACHE to another folder."
         ) from exc
+
+
+@contextmanager
+def alone(folder: Path, waiting: Callable[[], None]) -> Generator[None]:
+    """Hold the lock of `folder`; while another thread or process holds it, call `waiting` five times a second."""
+    lock = FileLock(folder / ".lock")
+    while True:
+        try:
+            lock.acquire(timeout=0.2)
+            break
+        except Timeout:
+            waiting()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def picture_array(height: int, width: int) -> NDArray[np.float32]:

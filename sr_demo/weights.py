@@ -10,20 +10,16 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Generator
-from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from filelock import FileLock, Timeout
-
-from sr_demo import spec
+from sr_demo import download_repository, spec
 from sr_demo.download import SourceFailed, transfer
 from sr_demo.errors import WeightsUnavailable
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Checkpoint, WeightFile
-from sr_demo.storage import cache_folder, guarded, ready, sha256_of
+from sr_demo.storage import alone, cache_folder, guarded, ready, sha256_of
 
 log = logging.getLogger("sr_demo")
 
@@ -77,17 +73,28 @@ def _step(file: WeightFile) -> Step:
 
 def is_available(checkpoint: Checkpoint) -> bool:
     """Whether all files are here, so that `fetch` needs no network. Compares sizes, hashes nothing."""
-    return all(step.action != "download" and _has_size(step.path, step.file) for step in plan(checkpoint))
+    return all(step.action != "download" and _has_size(step.path, step.file) for step in plan(checkpoint)) and all(
+        download_repository.is_here(repository) for repository in checkpoint.repositories
+    )
 
 
-def fetch(checkpoint: Checkpoint, progress: Progress = SILENT) -> tuple[Path, ...]:
+def fetch(checkpoint: Checkpoint, progress: Progress = SILENT, agreed: bool = False) -> tuple[Path, ...]:
     """The verified local files of `checkpoint`, in its order. The network is touched only for files that are not here.
+
+    Repositories follow, as folders; they are gigabytes, and fetched only where the person `agreed`.
 
     Reports "downloading 34 of 85 MB". Raises WeightsUnavailable (which file, which source, why, what to do),
     StorageError, or Cancelled within a second after Stop; then nothing unfinished is visible and the next call starts
     afresh. Any number of threads and processes may ask for the same file: one downloads, the others wait.
     """
     done, total = 0, max(checkpoint.bytes, 1)
+    missing = [repository for repository in checkpoint.repositories if not download_repository.is_here(repository)]
+    if missing and not agreed:
+        size = sum(repository.bytes for repository in missing) / 1e9
+        raise WeightsUnavailable(
+            f"{checkpoint.title}: about {size:.1f} GB must be downloaded from the Hub first, and nothing that large is "
+            "fetched unasked. Tick the box for it on the page, or give --download on the command line."
+        )
     for step in plan(checkpoint):
         progress.check()
         part = progress.part(done / total, (done + step.file.bytes) / total)
@@ -96,7 +103,12 @@ def fetch(checkpoint: Checkpoint, progress: Progress = SILENT) -> tuple[Path, ..
         elif step.action == "download" or not _is_stored(step):
             _download(checkpoint, step, part)
         done += step.file.bytes
-    return tuple(step.path for step in plan(checkpoint))
+    folders: list[Path] = []
+    for repository in checkpoint.repositories:
+        part = progress.part(done / total, (done + repository.bytes) / total)
+        folders.append(download_repository.fetch(repository, part))
+        done += repository.bytes
+    return (*(step.path for step in plan(checkpoint)), *folders)
 
 
 def _has_size(path: Path, file: WeightFile) -> bool:
@@ -151,7 +163,7 @@ def _download(checkpoint: Checkpoint, step: Step, progress: Progress) -> None:
     """Make `step.path` appear, from the first source that gives the right bytes."""
     folder = ready(step.path.parent)
     failures: list[tuple[str, SourceFailed]] = []
-    with guarded(folder), _alone(folder, progress):
+    with guarded(folder), alone(folder, lambda: progress(0.0, "waiting for another download of the same file")):
         if _is_stored(step):  # another process was faster
             return
         # Only the holder of the lock downloads: whatever else lies here was left by one that died.
@@ -179,22 +191,6 @@ def _check_arrived(path: Path, file: WeightFile) -> None:
         raise SourceFailed("wrong", _difference(file, found))
     if path.stat().st_size != file.bytes:
         raise SourceFailed("wrong", f"{path.stat().st_size:,} bytes instead of {file.bytes:,}")
-
-
-@contextmanager
-def _alone(folder: Path, progress: Progress) -> Generator[None]:
-    """Hold the lock of `folder`; while another thread or process holds it, wait and heed Stop."""
-    lock = FileLock(folder / ".lock")
-    while True:
-        try:
-            lock.acquire(timeout=0.2)
-            break
-        except Timeout:
-            progress(0.0, "waiting for another download of the same file")
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _unavailable(checkpoint: Checkpoint, step: Step, failures: list[tuple[str, SourceFailed]]) -> WeightsUnavailable:

@@ -142,6 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
         """The files of a repository, as the Hub's tree route gives them."""
         hub = self.server.hub
         hub.requests.append(f"{self.command} {repo}")
+        repo = repo.removeprefix("models/")
         if repo not in hub.files:
             self._refuse(401, "RepoNotFound")
             return
@@ -152,6 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
                 "size": len(_bytes(content)),
                 "oid": hashlib.sha1(_bytes(content)).hexdigest(),
             }
+            | (_large(_bytes(content)) if path.endswith((".safetensors", ".bin")) else {})
             for path, content in hub.files[repo].items()
         ]
         body = json.dumps(rows).encode()
@@ -230,6 +232,11 @@ class _Handler(BaseHTTPRequestHandler):
             end = 0
         if end < len(body):
             self.close_connection = True
+
+
+def _large(content: bytes) -> dict[str, object]:
+    """What the tree route says of a file that lies in the large file storage."""
+    return {"lfs": {"oid": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 130}}
 
 
 def _bytes(content: Path | bytes) -> bytes:

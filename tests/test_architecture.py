@@ -18,7 +18,7 @@ FLOORS = {
     "spec": 1, "tiling": 1, "resize": 1, "degrade": 1, "metrics": 1, "niqe": 1, "stacks": 1, "torch_runtime": 1, "memory": 1,
     "openvino_runtime": 1, "engines": 1, "enlarging": 2,
     "spandrel_loader": 1, "chart": 1, "resolution": 1, "samples": 1, "networks": 1, "diffusion": 1,
-    "approaches": 2, "weights": 2, "download": 2, "download_set": 2,
+    "approaches": 2, "weights": 2, "download": 2, "download_set": 2, "download_repository": 2, "machine": 1, "pipelines": 2,
     "catalogue": 3, "estimates": 3, "digits": 3,
     "runner": 4,
     "reports": 5, "training": 5,

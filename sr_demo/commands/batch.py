@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sr_demo.commands.console import add_precision, add_set, assignments, complain
+from sr_demo.commands.console import add_download, add_precision, add_set, assignments, complain
 from sr_demo.errors import BadInput
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def add(commands: Any) -> None:
         "--metrics", type=Path, metavar="HR_DIR", help="folder of the true pictures: scores go into the manifest"
     )
     add_precision(command)
+    add_download(command)
     command.set_defaults(run=run)
 
 
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     if not 1 <= args.workers <= 256:
         raise BadInput(f"--workers takes a number from 1 to 256, not {args.workers}.")
     batch = batches.Batch(
-        job_for(APPROACHES, args.approach, assignments(args.set), args.precision),
+        job_for(APPROACHES, args.approach, assignments(args.set), args.precision, args.download),
         args.source,
         args.out,
         recursive=args.recursive,

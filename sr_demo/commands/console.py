@@ -43,6 +43,14 @@ def add_precision(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_download(command: argparse.ArgumentParser) -> None:
+    """`--download`: the agreement to a download of gigabytes."""
+    command.add_argument(
+        "--download", action="store_true",
+        help="agree to a download of gigabytes, where the approach needs one (`list` tells how large)",
+    )  # fmt: skip
+
+
 def assignments(texts: list[str], flag: str = "--set") -> dict[str, object]:
     """NAME=VALUE texts as a dictionary. Raises BadInput."""
     found: dict[str, object] = {}

@@ -104,7 +104,7 @@ def describe(job: Job) -> Facts:
 def _training_data(checkpoint: Checkpoint) -> str:
     if checkpoint.kind == "none":
         return "none"
-    if checkpoint.kind == "hub":
+    if checkpoint.kind in ("hub", "own"):
         return _NOT_STATED
     data: Any = card(Path(checkpoint.files[0].name).stem).get("data")
     if not isinstance(data, dict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sr_demo import weights
+from sr_demo import machine, weights
 from sr_demo.options import Control, controls
 from sr_demo.spec import Approach, Checkpoint
 
@@ -35,7 +35,9 @@ def _option(control: Control) -> dict[str, Any]:
         "help": control.help,
         "default": control.default,
     }
-    if control.minimum is not None:
+    if control.lines:
+        record["longest"] = control.maximum
+    elif control.minimum is not None:
         record |= {"minimum": control.minimum, "maximum": control.maximum, "step": control.step}
     if control.choices:
         record["choices"] = list(control.choices)
@@ -52,5 +54,7 @@ def _checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
         "sha256": [file.sha256 for file in checkpoint.files],
         "parameters": checkpoint.parameters,
         "available_offline": weights.is_available(checkpoint),
+        "asks_before_download": bool(checkpoint.repositories),
+        "cannot_run_here": machine.obstacle(checkpoint),
         "note": checkpoint.note,
     }

@@ -67,7 +67,8 @@ def rendered(text: str) -> str:
 def _where(checkpoint: Checkpoint) -> str:
     if checkpoint.kind == "none":
         return "no file"
-    return "embedded" if checkpoint.kind == "embedded" else "downloaded once"
+    where = {"embedded": "embedded", "hub": "downloaded once", "own": "your own copy"}[checkpoint.kind]
+    return where + (", needs a GPU" if checkpoint.needs is not None else "")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,9 @@ COMMERCIAL = {
     **dict.fromkeys(
         ("none needed", "Apache-2.0", "MIT", "BSD-3-Clause", "BSD-2-Clause", "CC0-1.0", "CC-BY-4.0"), "yes"
     ),
-    **dict.fromkeys(("CC-BY-NC-4.0", "CC-BY-NC-SA-4.0", "S-Lab-1.0"), "no"),
+    **dict.fromkeys(("CC-BY-NC-4.0", "CC-BY-NC-SA-4.0", "S-Lab-1.0", "SUPIR, non-commercial"), "no"),
+    # Allowed within its list of forbidden uses, which whoever deploys must read.
+    **dict.fromkeys(("OpenRAIL++-M", "MIT and OpenRAIL++-M"), "ask"),
 }
 """Commercial use by SPDX identifier; what is not here must be asked for."""
 

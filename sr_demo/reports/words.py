@@ -5,7 +5,9 @@ from __future__ import annotations
 from math import isinf
 
 from sr_demo.metrics import Column, Scores
+from sr_demo.reports.verdicts import COMMERCIAL
 from sr_demo.runner import Job, Result
+from sr_demo.spec import Checkpoint
 
 
 def seconds(value: float) -> str:
@@ -16,9 +18,11 @@ def seconds(value: float) -> str:
 
 
 def megabytes(count: float) -> str:
-    """Bytes as MB of 10^6; a dash for none."""
+    """Bytes as MB of 10^6, or GB; a dash for none."""
     if count <= 0:
         return "–"
+    if count >= 999.5e6:
+        return f"{count / 1e9:.1f} GB"
     return f"{count / 1e6:.1f} MB" if count < 9.95e6 else f"{count / 1e6:.0f} MB"
 
 
@@ -66,6 +70,26 @@ def method_label(job: Job, estimate: float, here: bool) -> str:
     parts: list[str] = [job.approach.family]
     if checkpoint.kind != "none":
         parts.append(megabytes(checkpoint.bytes) + ("" if here else ", downloaded once"))
-        parts.append(checkpoint.licence)
+        parts.append(licence(checkpoint))
     parts.append(f"about {seconds(estimate)}")
     return f"{job.title}: {checkpoint.note or job.approach.summary}\n{' · '.join(parts)}"
+
+
+def absent_label(job: Job, why: str) -> str:
+    """Two lines for a method that cannot run here: name and what it does; then why, and what it would cost elsewhere."""
+    checkpoint = job.checkpoint
+    assert checkpoint.needs is not None
+    parts = [why]
+    if checkpoint.bytes:
+        parts.append(f"about {megabytes(checkpoint.bytes)} to download, never unasked")
+    parts.append(licence(checkpoint))
+    parts.append(checkpoint.needs.time)
+    return f"{job.title}: {job.approach.summary}\n{' · '.join(parts)}"
+
+
+def licence(checkpoint: Checkpoint) -> str:
+    """The licence of the weights, and what it says of commercial use where that is not plainly yes."""
+    commercial = COMMERCIAL.get(checkpoint.licence, "ask")
+    return checkpoint.licence + {
+        "yes": "", "no": " (no commercial use)", "ask": " (commercial use with conditions)",
+    }[commercial]  # fmt: skip

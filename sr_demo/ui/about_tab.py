@@ -7,8 +7,9 @@ from html import escape
 
 import gradio as gr
 
+from sr_demo import machine
 from sr_demo.reports import words
-from sr_demo.spec import Approach
+from sr_demo.spec import Approach, Checkpoint
 
 _READING = """
 <h2>How to read the numbers</h2>
@@ -39,8 +40,15 @@ def build(approaches: Sequence[Approach]) -> None:
 def _method(approach: Approach) -> str:
     checkpoints = "".join(
         f"<li><b>{escape(c.title)}</b> (<code>{escape(approach.id)}:{escape(c.name)}</code>): "
-        f"{escape(c.licence)}, {words.megabytes(c.bytes)}, {words.parameters(c.parameters)} parameters. {escape(c.note)}</li>"
+        f"{escape(words.licence(c))}, {words.megabytes(c.bytes)}, {words.parameters(c.parameters)} parameters. "
+        f"{escape(c.note)}{_absent(c)}</li>"
         for c in approach.checkpoints
         if c.kind != "none" or c.note
     )
     return f"<h3>{escape(approach.title)}</h3><p>{escape(approach.about)}</p><ul>{checkpoints}</ul>"
+
+
+def _absent(checkpoint: Checkpoint) -> str:
+    """What it needs, where this machine has not got that."""
+    why = machine.obstacle(checkpoint)
+    return f"Not on this machine: {escape(why)}." if why else ""

@@ -51,6 +51,11 @@ def component(control: Control) -> gr.components.Component:
         return gr.Checkbox(control.default, label=control.label, info=control.help)
     if control.choices:
         return gr.Radio(list(control.choices), value=control.default, label=control.label, info=control.help)
+    if control.lines:
+        longest = None if control.maximum is None else int(control.maximum)
+        return gr.Textbox(
+            str(control.default), label=control.label, info=control.help, lines=control.lines, max_length=longest
+        )
     if isinstance(control.default, str):
         return gr.Textbox(control.default, label=control.label, info=control.help)
     assert control.minimum is not None and control.maximum is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sr_demo import weights
+from sr_demo import machine, weights
 from sr_demo.image import Limits
 from sr_demo.reports import words
 from sr_demo.runner import Job, Runner
@@ -16,6 +16,8 @@ from sr_demo.ui.store import Store
 
 WHOLE = "whole"
 """Value of the region choice that means the whole picture."""
+DOWNLOAD = "download"
+"""Owner of the box that allows large downloads, among the owners of options."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,33 @@ def offered(approaches: Sequence[Approach]) -> tuple[list[Job], list[Job]]:
     """A job for each approach's default checkpoint, and one for each further checkpoint; unselected ones with the latter."""
     first: list[Job] = []
     more: list[Job] = []
-    for approach in approaches:
+    for approach in runnable(approaches):
         for index, checkpoint in enumerate(approach.checkpoints):
             job = Job(approach, checkpoint, approach.options())
             (first if index == 0 and approach.preselected else more).append(job)
     return first, more
+
+
+def runnable(approaches: Sequence[Approach]) -> list[Approach]:
+    """Those that this machine has the GPU, the memory and the packages for."""
+    return [approach for approach in approaches if not machine.obstacle(approach.checkpoints[0])]
+
+
+def absent(approaches: Sequence[Approach]) -> list[tuple[str, str]]:
+    """Those that it has not: label with the reason, and key, as the choices of a checkbox group that cannot be used."""
+    jobs = [(Job(a, a.checkpoints[0], a.options()), machine.obstacle(a.checkpoints[0])) for a in approaches]
+    return [(words.absent_label(job, why), job.key) for job, why in jobs if why]
+
+
+def downloads(approaches: Sequence[Approach]) -> str:
+    """The large downloads that somebody must agree to first, with their sizes; empty where there are none."""
+    missing = [
+        f"{approach.title} about {words.megabytes(checkpoint.bytes)}"
+        for approach in runnable(approaches)
+        for checkpoint in approach.checkpoints
+        if checkpoint.repositories and not weights.is_available(checkpoint)
+    ]
+    return ", ".join(missing)
 
 
 def labels(context: Context, jobs: Sequence[Job], pixels: int) -> list[tuple[str, str]]:

@@ -28,6 +28,8 @@ from sr_demo.ui.store import Store
 from tests import fakes
 
 LICENCES = {"Apache-2.0", "MIT", "BSD-3-Clause", "CC0-1.0", "CC-BY-4.0", "none needed"}
+CONDITIONAL = {"OpenRAIL++-M", "MIT and OpenRAIL++-M", "SUPIR, non-commercial"}
+"""Only for what is listed apart, and never preselected."""
 CARD = {
     "file", "sha256", "bytes", "parameters", "architecture", "scale", "licence", "data", "seconds", "device", "date",
     "scores",
@@ -71,6 +73,9 @@ def test_checkpoint_names_are_unique_slugs(approach: Approach) -> None:
 
 @each_approach
 def test_the_default_needs_no_network(approach: Approach) -> None:
+    if approach.large:
+        assert not approach.preselected, "gigabytes and a GPU: only for those who ask for it"
+        return
     assert approach.checkpoints[0].kind in {"embedded", "none"}
     assert weights.is_available(approach.checkpoints[0])
 
@@ -87,14 +92,30 @@ def test_texts_are_plain(approach: Approach, checkpoint: Checkpoint) -> None:
 
 @each_pair
 def test_a_checkpoint_says_what_it_is(approach: Approach, checkpoint: Checkpoint) -> None:
-    assert checkpoint.licence in LICENCES, f"{checkpoint.licence!r} is new: look whether we may offer it"
+    assert checkpoint.licence in (LICENCES | CONDITIONAL if approach.large else LICENCES), (
+        f"{checkpoint.licence!r} is new: look whether we may offer it"
+    )
     assert checkpoint.bytes_per_pixel > 0 and checkpoint.flops_per_pixel >= 0
-    assert (checkpoint.parameters > 0) == bool(checkpoint.files)
+    assert (checkpoint.parameters > 0) == (checkpoint.kind != "none")
     for file in checkpoint.files:
         assert re.fullmatch("[0-9a-f]{64}", file.sha256)
         assert file.bytes > 0
         assert file.name.endswith((".safetensors", ".pth")), "other kinds can hold a program"
         assert "/" not in file.name
+
+
+@each_pair
+def test_what_is_large_says_what_it_needs(approach: Approach, checkpoint: Checkpoint) -> None:
+    assert (checkpoint.needs is not None) == approach.large
+    assert checkpoint.repositories or checkpoint.bytes < 5e8, "what is fetched on a tick must be small"
+    if checkpoint.needs is not None:
+        assert checkpoint.needs.vram_bytes > 0 and checkpoint.needs.ram_bytes > 0 and checkpoint.needs.time
+        assert bool(checkpoint.repositories) != bool(checkpoint.needs.variables)
+    for repository in checkpoint.repositories:
+        assert re.fullmatch(r"[\w.-]+/[\w.-]+", repository.name) and repository.bytes > 1e8
+        assert all(
+            pattern.endswith((".json", "/*", ".safetensors", "FaithDiff.bin")) for pattern in repository.patterns
+        )
 
 
 @each_pair

@@ -306,7 +306,7 @@ def test_an_option_that_changes_what_is_loaded_loads_again() -> None:
 
 def test_the_least_recently_used_weights_are_dropped_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "_KEPT_WEIGHT_BYTES", 250)
-    monkeypatch.setattr(weights, "fetch", lambda checkpoint, progress: (Path("unread"),))
+    monkeypatch.setattr(weights, "fetch", lambda checkpoint, progress, agreed: (Path("unread"),))
     loads: dict[str, list] = {name: [] for name in "abc"}
 
     def sized(name: str) -> Job:
@@ -346,7 +346,7 @@ def test_a_loader_that_fails_is_asked_again() -> None:
 def test_a_download_keeps_nobody_from_computing(monkeypatch: pytest.MonkeyPatch) -> None:
     downloading, arrived = Event(), Event()
 
-    def fetch(checkpoint, progress):
+    def fetch(checkpoint, progress, agreed=False):
         if checkpoint.files:
             downloading.set()
             arrived.wait(10)

@@ -1,0 +1,138 @@
+"""FaithDiff (Chen et al. 2025, arXiv 2411.18824) through the community pipeline of diffusers.
+
+That pipeline is a file of program code in the diffusers repository, not part of its package. It is fetched from one
+commit, named below, whose content cannot change, and run: whoever uses FaithDiff trusts that commit. The weights are a
+pickle; they are read as plain tensors only, so no code in them runs.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sys
+import uuid
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from sr_demo.download import SourceFailed, transfer
+from sr_demo.errors import WeightsUnavailable
+from sr_demo.image import Image
+from sr_demo.pipelines.settings import FaithDiffOptions
+from sr_demo.pipelines.shell import SCALE, OnStep, PipelineUpscaler, placed
+from sr_demo.progress import Progress
+from sr_demo.resize import resize
+from sr_demo.spec import Request, Upscaler, WeightFile
+from sr_demo.storage import cache_folder, guarded, ready
+from sr_demo.torch_runtime import DTYPES, choose_precision
+
+COMMIT = "076104a975f173264fc7f21ddd6cd628ce874721"
+"""Of huggingface/diffusers. Another one is another program: read it before changing this."""
+NAME = "pipeline_faithdiff_stable_diffusion_xl.py"
+_ADDRESS = f"https://raw.githubusercontent.com/huggingface/diffusers/{COMMIT}/examples/community/{NAME}"
+_MOST_BYTES = 200_000
+_WHOLE_BYTES = 20 * 10**9
+_TILE = 1024
+"""Side of the tiles in which each step works, pixels of the result; neighbours overlap by half and are weighed."""
+
+
+def call(pipeline: Any, image: Image, options: FaithDiffOptions, generator: torch.Generator, on_step: OnStep) -> Image:
+    """One run on the picture enlarged beforehand. The pipeline calls back after each tile of each step."""
+    from PIL import Image as Pictures
+
+    height, width = image.shape[0] * SCALE, image.shape[1] * SCALE
+    enlarged = Pictures.fromarray((resize(image, (height, width)).clip(0, 1) * 255 + 0.5).astype("uint8"))
+
+    def callback(_: Any, step: int, timestep: int, values: dict[str, Any]) -> dict[str, Any]:
+        on_step(step + 1)
+        return values
+
+    made = pipeline(
+        lr_img=enlarged,
+        prompt=options.prompt,
+        negative_prompt=options.negative or None,
+        num_inference_steps=options.steps,
+        guidance_scale=options.guidance,
+        generator=generator,
+        start_point="lr" if options.begin == "picture" else "noise",
+        height=height,
+        width=width,
+        overlap=0.5,
+        target_size=(_TILE, _TILE),
+        output_type="np",
+        callback_on_step_end=callback,
+    )
+    return made.images[0]
+
+
+def load(request: Request) -> Upscaler:
+    """From the folders of the base model, its steadier autoencoder, and FaithDiff's own weights, in this order."""
+    base, autoencoder, own = request.files
+    precision = choose_precision(request.precision)
+    program = imported(fetched_program(request.progress))
+    return PipelineUpscaler(
+        placed(assembled(program.FaithDiffStableDiffusionXLPipeline, base, autoencoder, own, precision), _WHOLE_BYTES),
+        call,
+        precision,
+        seconds_per_megapixel_step=0.6,
+    )
+
+
+def assembled(kind: Any, base: Path, autoencoder: Path, own: Path, precision: str) -> Any:
+    """The pipeline from its parts: `kind` is the class of the community pipeline."""
+    from diffusers import AutoencoderKL, UniPCMultistepScheduler
+
+    dtype = DTYPES[precision]
+    local: dict[str, Any] = {"use_safetensors": True, "local_files_only": True}
+    variant = "fp16" if any(base.glob("unet/*.fp16.safetensors")) else None
+    vae: Any = AutoencoderKL.from_pretrained(autoencoder, dtype=dtype, **local)
+    pipeline = kind.from_pretrained(base, vae=vae, unet=None, dtype=dtype, variant=variant, **local)
+    unet = kind.unet_model.from_pretrained(base, subfolder="unet", variant=variant, dtype=dtype, **local)
+    # Its own loader would unpickle the file with everything in it; this reads tensors and nothing else.
+    unet.load_additional_layers(dtype=dtype, weight_path=None)
+    unet.load_state_dict(torch.load(own / "FaithDiff.bin", map_location="cpu", weights_only=True), strict=True)
+    pipeline.register_modules(unet=unet)
+    pipeline.scheduler = UniPCMultistepScheduler.from_config(pipeline.scheduler.config)
+    pipeline.set_encoder_tile_settings()
+    unet.denoise_encoder.enable_tiling()
+    return pipeline
+
+
+def program_path() -> Path:
+    """Where the community pipeline lies, or would."""
+    return cache_folder() / "programs" / COMMIT / NAME
+
+
+def fetched_program(progress: Progress) -> Path:
+    """The community pipeline of that commit. Raises WeightsUnavailable, StorageError, Cancelled."""
+    place = program_path()
+    if place.is_file():
+        return place
+    ready(place.parent, need=_MOST_BYTES)
+    part = place.parent / f".part-{uuid.uuid4().hex[:8]}"
+    with guarded(place.parent):
+        try:
+            part.mkdir()
+            transfer(_ADDRESS, part / NAME, WeightFile(NAME, "", _MOST_BYTES), progress)
+            (part / NAME).replace(place)
+        except SourceFailed as failed:
+            raise WeightsUnavailable(
+                f"FaithDiff's pipeline could not be fetched from {_ADDRESS} ({failed.code}). Try again with a network, "
+                f"or put the file at {place}."
+            ) from failed
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    return place
+
+
+def imported(path: Path) -> ModuleType:
+    """The module in `path`, which may lie anywhere."""
+    name = f"sr_demo_program_{path.stem}"
+    found = importlib.util.spec_from_file_location(name, path)
+    assert found is not None and found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    sys.modules[name] = module  # dataclasses look their module up
+    found.loader.exec_module(module)
+    return module

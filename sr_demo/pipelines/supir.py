@@ -1,0 +1,213 @@
+"""SUPIR (Yu et al. 2024, arXiv 2401.13627) from a person's own checkout and weights, in that checkout's own Python.
+
+There is no diffusers pipeline, its licence forbids commercial use and passing the weights on, and its packages are older
+than ours: so it runs in a process of its own (`supir_worker.py`), and pictures travel through files. Stop ends the process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import weakref
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any
+
+import numpy as np
+
+from sr_demo.errors import BadInput, OutOfMemory, SRError
+from sr_demo.image import Image, readonly
+from sr_demo.options import Options
+from sr_demo.pipelines.settings import SupirOptions
+from sr_demo.progress import Progress
+from sr_demo.resize import resize
+from sr_demo.spec import Request, Upscaler
+
+HOME, WEIGHTS, PYTHON = "SR_DEMO_SUPIR_HOME", "SR_DEMO_SUPIR_WEIGHTS", "SR_DEMO_SUPIR_PYTHON"
+"""Environment variables: the checkout; a folder with its weights and SDXL's (else its own options file tells); its Python."""
+SCALE = 4
+_LEAST_SIDE, _MULTIPLE = 1024, 64
+"""SUPIR was trained at 1024 and works on multiples of 64."""
+_GUIDANCE = {"quality": (7.5, 4.0), "fidelity": (4.0, 1.0)}
+"""Text guidance at the end and at the start of the chain; the authors' settings."""
+_COLOUR = {"wavelet": "Wavelet", "adain": "AdaIn", "none": "None"}
+_WORKER = Path(__file__).with_name("supir_worker.py")
+
+
+class SupirUpscaler:
+    """Talks to one worker process, which keeps the model loaded."""
+
+    engine = "SUPIR"
+    precision = "fp16"
+
+    def __init__(self, home: Path, weights: Path | None, python: str, preset: str, tiled: bool) -> None:
+        self._start: dict[str, Any] = {
+            "home": str(home),
+            "weights": str(weights) if weights else "",
+            "sign": "Q" if preset == "quality" else "F",
+            "tiled": tiled,
+        }
+        self._python = python
+        self._worker: _Worker | None = None
+
+    def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
+        """(H, W, 3) -> (4 H, 4 W, 3). Raises Cancelled within a second after Stop, OutOfMemory, SRError."""
+        assert isinstance(options, SupirOptions)
+        height, width = image.shape[0] * SCALE, image.shape[1] * SCALE
+        with tempfile.TemporaryDirectory(prefix="sr_demo_supir_") as folder:
+            given, made = Path(folder) / "given.npy", Path(folder) / "made.npy"
+            np.save(given, resize(image, working_size(height, width)))
+            self._run(asked(options) | {"given": str(given), "made": str(made)}, options.steps, progress)
+            drawn = np.load(made)
+        return readonly(np.clip(resize(readonly(drawn.astype(np.float32)), (height, width)), 0, 1))
+
+    def _run(self, question: Mapping[str, Any], steps: int, progress: Progress) -> None:
+        """One question to the worker, which is started where there is none. Whatever goes wrong ends it."""
+        worker = self._worker or _Worker(self._python, self._start)
+        self._worker = None
+        try:
+            progress(0.0, "loading SUPIR")
+            worker.wait("ready", progress)
+            worker.ask(question)
+            worker.wait("done", progress, steps)
+        except BaseException:
+            worker.close()
+            raise
+        worker.messages.put({"ready": True})  # for the next question
+        self._worker = worker
+
+
+class _Worker:
+    """The process, and what it said."""
+
+    def __init__(self, python: str, start: Mapping[str, Any]) -> None:
+        self.messages: SimpleQueue[dict[str, Any]] = SimpleQueue()
+        self._complaints: deque[str] = deque(maxlen=20)
+        try:
+            self._process = subprocess.Popen(
+                [python, str(_WORKER)], cwd=start["home"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, text=True, encoding="utf-8",
+            )  # fmt: skip
+        except OSError as exc:
+            raise BadInput(f"SUPIR's Python {python} cannot be started ({exc.strerror}). Set {PYTHON}.") from exc
+        self._finalizer = weakref.finalize(self, _end, self._process)
+        for target, source in ((_read, self._process.stdout), (_note, self._process.stderr)):
+            into = self.messages if target is _read else self._complaints
+            Thread(target=target, args=(source, into), name="SUPIR", daemon=True).start()
+        self.ask(start)
+
+    def ask(self, question: Mapping[str, Any]) -> None:
+        """Send one line."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(dict(question)) + "\n")
+            self._process.stdin.flush()
+        except OSError:
+            self._raise_ended()
+
+    def wait(self, wanted: str, progress: Progress, steps: int = 0) -> None:
+        """Until the worker says `wanted`; steps are reported on the way."""
+        while True:
+            progress.check()
+            try:
+                message = self.messages.get(timeout=0.2)
+            except Empty:
+                if self._process.poll() is not None and self.messages.empty():
+                    self._raise_ended()
+                continue
+            if wanted in message:
+                return
+            if "step" in message and steps:
+                done = min(int(message["step"]), steps)
+                progress(done / steps, f"step {done} of {steps}")
+            if message.get("failed") == "memory":
+                raise OutOfMemory
+            if "failed" in message:
+                raise SRError(f"SUPIR could not do it: {message['failed']} Look at the checkout that {HOME} names.")
+
+    def _raise_ended(self) -> None:
+        last = " ".join(self._complaints)[-300:]
+        raise SRError(f"SUPIR's process ended early. It said last: {last or 'nothing'}")
+
+    def close(self) -> None:
+        """End the process now."""
+        self._finalizer()
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait(10)
+
+
+def _read(source: Any, messages: SimpleQueue[dict[str, Any]]) -> None:
+    for line in source:
+        if line.startswith("{"):
+            messages.put(json.loads(line))
+
+
+def _note(source: Any, complaints: deque[str]) -> None:
+    for line in source:
+        complaints.append(line.strip())
+
+
+def working_size(height: int, width: int) -> tuple[int, int]:
+    """The size that SUPIR works at for a result of this size: shorter side at least 1024, sides in multiples of 64."""
+    grow = max(1.0, _LEAST_SIDE / min(height, width))
+    return (
+        max(round(height * grow / _MULTIPLE), 1) * _MULTIPLE,
+        max(round(width * grow / _MULTIPLE), 1) * _MULTIPLE,
+    )
+
+
+def asked(options: SupirOptions) -> dict[str, Any]:
+    """The options as SUPIR's own sampling function calls them. The typed prompt goes in as it is."""
+    end, start = _GUIDANCE[options.preset]
+    added = options.added if not options.prompt else f". {options.added}" if options.added else ""
+    return {
+        "p": [options.prompt],
+        "p_p": added,
+        "n_p": options.negative,
+        "num_steps": options.steps,
+        "restoration_scale": options.restoration,
+        "s_churn": 5,
+        "s_noise": 1.003,
+        "cfg_scale": options.guidance or end,
+        "cfg_scale_start": min(start, options.guidance or start),
+        "use_linear_CFG": True,
+        "control_scale": options.control,
+        "seed": options.seed,
+        "num_samples": 1,
+        "color_fix_type": _COLOUR[options.colour],
+    }
+
+
+def load(request: Request) -> Upscaler:
+    """Where the environment says it is. Raises BadInput when there is no checkout there."""
+    options = request.options
+    assert isinstance(options, SupirOptions)
+    home = Path(os.environ.get(HOME, "")).expanduser()
+    if not (home / "SUPIR" / "util.py").is_file():
+        raise BadInput(f"There is no checkout of SUPIR at {home}: it has no SUPIR/util.py. Set {HOME} to its folder.")
+    chosen = os.environ.get(WEIGHTS)
+    weights = Path(chosen).expanduser().absolute() if chosen else None
+    if weights is not None and not weights.is_dir():
+        raise BadInput(
+            f"There is no folder {weights}. Set {WEIGHTS} to the folder of SUPIR's weights, or leave it unset."
+        )
+    return SupirUpscaler(home.absolute(), weights, _python_of(home), options.preset, options.tiled)
+
+
+def _python_of(home: Path) -> str:
+    """The interpreter that was chosen, else the checkout's own environment, else ours."""
+    own = home / ".venv" / "bin" / "python"
+    chosen = os.environ.get(PYTHON)
+    if chosen:
+        return shutil.which(chosen) or chosen
+    return str(own) if own.is_file() else sys.executable

@@ -1,0 +1,119 @@
+"""Runs inside a checkout of SUPIR, by its own Python (3.8 or newer): a program, not a module of this package.
+
+Reads one line of JSON about what to load, then one per picture; answers on standard output with {"ready"}, {"step": n},
+{"done"} or {"failed": why}, one line each. What SUPIR itself prints goes to standard error.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+_FILES = {
+    "SDXL_CKPT": ("sd_xl_base*.safetensors",),
+    "SUPIR_CKPT_Q": ("*v0Q*.safetensors", "*v0Q*.ckpt"),
+    "SUPIR_CKPT_F": ("*v0F*.safetensors", "*v0F*.ckpt"),
+}
+"""Names in SUPIR's options file, and what such files are called."""
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    def say(**message: Any) -> None:
+        answers.write(json.dumps(message) + "\n")
+        answers.flush()
+
+    start = json.loads(sys.stdin.readline())
+    sys.path.insert(0, start["home"])
+    try:
+        model = _loaded(start)
+    except Exception as exc:
+        say(failed=_why(exc))
+        raise
+    say(ready=True)
+    for line in sys.stdin:
+        try:
+            _draw(model, json.loads(line), say)
+            say(done=True)
+        except Exception as exc:
+            say(failed=_why(exc))
+            raise
+
+
+def _loaded(start: dict[str, Any]) -> Any:
+    util: Any = importlib.import_module("SUPIR.util")
+    options = Path(start["home"]) / "options" / "SUPIR_v0.yaml"
+    if start["weights"]:
+        options = _with_weights(options, Path(start["weights"]))
+    model = util.create_SUPIR_model(str(options), SUPIR_sign=start["sign"])
+    where = _device()
+    if where == "cuda":
+        model = model.half()
+    if start["tiled"] and hasattr(model, "init_tile_vae"):
+        model.init_tile_vae(encoder_tile_size=512, decoder_tile_size=64)
+    model = model.to(where)
+    model.ae_dtype = util.convert_dtype("bf16")
+    model.model.dtype = util.convert_dtype("fp16" if where == "cuda" else "fp32")
+    return model
+
+
+def _with_weights(options: Path, weights: Path) -> Path:
+    """A copy of the options file that names the files of `weights`."""
+    omegaconf: Any = importlib.import_module("omegaconf")
+    config = omegaconf.OmegaConf.load(str(options))
+    for name, patterns in _FILES.items():
+        found = [file for pattern in patterns for file in sorted(weights.glob(pattern))]
+        if not found and name == "SDXL_CKPT":
+            raise FileNotFoundError(f"No {patterns[0]} in {weights}.")
+        if found:
+            config[name] = str(found[0])
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml", delete=False) as file:
+        file.write(omegaconf.OmegaConf.to_yaml(config))
+    return Path(file.name)
+
+
+def _draw(model: Any, question: dict[str, Any], say: Any) -> None:
+    import numpy as np
+    import torch
+
+    given, made = question.pop("given"), question.pop("made")
+    steps = 0
+
+    def count(*_: Any) -> None:
+        nonlocal steps
+        steps += 1
+        say(step=steps)
+
+    # Once in each step, for the picture with and without the words together.
+    hook = model.denoiser.register_forward_hook(count)
+    try:
+        picture = torch.from_numpy(np.load(given)).permute(2, 0, 1)[None].float() * 2 - 1
+        with torch.no_grad():
+            result = model.batchify_sample(picture.to(_device()), **question)
+    finally:
+        hook.remove()
+    np.save(made, ((result[0].float().permute(1, 2, 0) + 1) / 2).cpu().numpy())
+
+
+def _device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _why(exc: Exception) -> str:
+    if type(exc).__name__ in ("OutOfMemoryError", "MemoryError") or "DefaultCPUAllocator" in str(exc):
+        return "memory"
+    return f"{type(exc).__name__}: {exc}"[:300]
+
+
+if __name__ == "__main__":
+    main()
