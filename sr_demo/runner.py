@@ -94,6 +94,8 @@ class Result:
     """Processor time of all threads while enlarging."""
     engine: str = ""
     """What ran the network: "torch" or "OpenVINO", whichever was measured to be faster; empty for what is no network."""
+    seen: tuple[object, ...] = ()
+    """What the method showed of its way to the picture, where it shows something; its type is the method's."""
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,7 @@ class Runner:
         """Enlarge `picture` with one approach. Raises SRError, or Cancelled."""
         progress.check()
         _check_truth(job, picture.rgb, truth)
+        seen: list[object] = []
         fetch_seconds = self._fetch(job, progress)
         while not self._lane.acquire(timeout=0.2):
             progress.check()
@@ -207,7 +210,7 @@ class Runner:
             with memory.PeakMemory() as peak:
                 begun, cpu_begun = time.perf_counter(), time.process_time()
                 method = Method(job.approach, job.checkpoint, job.options, upscaler)
-                enlarged, side, tiles = enlarge(method, picture, progress)
+                enlarged, side, tiles = enlarge(method, picture, progress.watched_by(seen.append))
                 seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
         except MemoryError as exc:  # of the result itself, whatever the tiles
             raise OutOfMemory from exc
@@ -227,6 +230,7 @@ class Runner:
             halo=job.approach.tiling_of(job.checkpoint).halo if tiles > 1 else 0,
             cpu_seconds=cpu_seconds,
             engine=getattr(upscaler, "engine", ""),
+            seen=tuple(seen),
         )
 
     def warm(self, job: Job, progress: Progress = SILENT) -> None:

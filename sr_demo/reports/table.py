@@ -10,6 +10,7 @@ from typing import Any
 from sr_demo.metrics import COLUMNS, Column
 from sr_demo.options import as_dict
 from sr_demo.reports import words
+from sr_demo.reports.edge import RULE, edge, edge_text, runs_on_cpu
 from sr_demo.runner import Result
 
 
@@ -57,6 +58,10 @@ _COSTS: tuple[Field, ...] = (
         "bytes", "File size", "Size of the weight files.",
         lambda r: words.megabytes(r.job.checkpoint.bytes), lambda r: float(r.job.checkpoint.bytes),
     ),
+    Field(
+        "runs_on_cpu", "Runs on CPU", "Whether it runs without a GPU.", lambda r: "yes" if runs_on_cpu(r) else "no",
+    ),
+    Field("edge", "Edge device", RULE, edge_text),
     Field(
         "licence", "Licence", "What the weights may be used for.", lambda r: r.job.checkpoint.licence,
     ),
@@ -134,6 +139,8 @@ def record(result: Result) -> dict[str, Any]:
         "bytes": checkpoint.bytes,
         "sha256": [file.sha256 for file in checkpoint.files],
         "licence": checkpoint.licence,
+        "runs_on_cpu": runs_on_cpu(result),
+        "edge": edge(result).sentence,
         "precision": result.precision,
         "engine": result.engine,
         "tile": result.tile,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ from sr_demo.image import read
 from sr_demo.options import build as build_options
 from sr_demo.reports import words
 from sr_demo.runner import job_for
-from sr_demo.ui import controls, offer
+from sr_demo.ui import controls, offer, presets
 from sr_demo.ui import source as sources
 from sr_demo.ui.comparing import Task, View, compare
 from sr_demo.ui.examples import sample_file
 from sr_demo.ui.html import problem
 from sr_demo.ui.offer import Context, labels, offered, region_choices, seconds
+from sr_demo.ui.presets import Kept
 from sr_demo.ui.source import REGION_SIDES, Source
 from sr_demo.ui.viewer import viewer_value
 
@@ -37,26 +39,48 @@ class Handlers:
         self._options = options
         self._first, self._more = offered(context.approaches)
 
-    def take(self, path: str | None, mode: str, methods: list[str], more: list[str]) -> tuple[Any, ...]:
-        """A picture was uploaded: -> source, preview, about, region."""
+    def take(self, path: str | None, preset: str, mode: str, methods: list[str], more: list[str]) -> tuple[Any, ...]:
+        """A picture was uploaded: -> source, preview, about, region, mode."""
         if path is None:
-            return None, gr.skip(), "", gr.Radio(visible=False)
+            return None, gr.skip(), "", gr.Radio(visible=False), gr.skip()
         try:
             source, picture = sources.open_source(path, self._context.limits)
-            source = self._proposed(source, mode, [*methods, *more])
+            if preset == presets.OWN:
+                source = self._proposed(source, mode, [*methods, *more])
+            else:
+                mode = presets.mode_for(source)
             preview = sources.write_preview(source, picture, self._context.store.new())
         except SRError as exc:
-            return None, None, problem(str(exc)), gr.Radio(visible=False)
+            return None, None, problem(str(exc)), gr.Radio(visible=False), gr.skip()
         except Exception as exc:
-            return None, None, problem(unexpected(exc, "opening a picture")), gr.Radio(visible=False)
-        choices = region_choices(source)
-        value = str(source.region_side) if source.region_side else offer.WHOLE
-        radio = gr.Radio(choices, value=value, visible=len(choices) > 1)
-        return source, str(preview), sources.describe(source), radio
+            return None, None, problem(unexpected(exc, "opening a picture")), gr.Radio(visible=False), gr.skip()
+        return source, str(preview), sources.describe(source), _region(source), mode
 
-    def take_example(self, mode: str, methods: list[str], more: list[str], event: gr.EventData) -> tuple[Any, ...]:
+    def take_example(
+        self, preset: str, mode: str, methods: list[str], more: list[str], event: gr.EventData
+    ) -> tuple[Any, ...]:
         """An example was clicked: as if it had been uploaded."""
-        return self.take(str(sample_file(int(event.index))), mode, methods, more)
+        return self.take(str(sample_file(int(event.index))), preset, mode, methods, more)
+
+    def choose_preset(
+        self, source: Source | None, preset: str, mode: str, methods: list[str], more: list[str], kept: Kept | None
+    ) -> tuple[Any, ...]:
+        """A preset, or back to what was chosen before it: -> source, preview, about, region, mode, methods, more, kept."""
+        if preset == presets.OWN:
+            if kept is None:
+                return (gr.skip(),) * 8
+            mode, methods, more, before, kept = kept.mode, kept.methods, kept.more, kept.source, None
+            if source is not None:
+                same = before is not None and before.path == source.path
+                source = before if same else self._proposed(source, mode, [*methods, *more])
+        else:
+            kept = kept or Kept(mode, methods, more, source)
+            keys = presets.ticked([*self._first, *self._more])
+            methods, more = ([job.key for job in group if job.key in keys] for group in (self._first, self._more))
+            source, mode = replace(source, region_side=None) if source else None, presets.mode_for(source)
+        if source is None:
+            return None, gr.skip(), gr.skip(), gr.skip(), mode, methods, more, kept
+        return (*self._redrawn(source), _region(source), mode, methods, more, kept)
 
     def _proposed(self, source: Source, mode: str, keys: Sequence[str]) -> Source:
         """A region first, where the whole picture would take longer than people wait."""
@@ -68,9 +92,9 @@ class Handlers:
                 return smaller
         return replace(source, region_side=REGION_SIDES[0])
 
-    def _total(self, source: Source, mode: str, keys: Sequence[str]) -> float:
+    def _total(self, source: Source, mode: str, keys: Sequence[str], preset: str = presets.OWN) -> float:
         jobs = [job for job in (*self._first, *self._more) if job.key in keys]
-        return sum(seconds(self._context, job, _pixels(source, mode)) for job in jobs)
+        return sum(seconds(self._context, job, _pixels(source, mode, preset)) for job in jobs)
 
     def choose_region(self, source: Source | None, region: str) -> tuple[Any, ...]:
         """Another region size: -> source, preview, about."""
@@ -92,11 +116,16 @@ class Handlers:
         preview = sources.write_preview(source, picture, self._context.store.new())
         return source, str(preview), sources.describe(source)
 
-    def price(self, source: Source | None, mode: str, methods: list[str], more: list[str]) -> tuple[Any, ...]:
-        """Labels with the time each method takes for this picture, and the sum: -> methods, more, estimate, start, damage."""
+    def price(
+        self, source: Source | None, preset: str, mode: str, methods: list[str], more: list[str]
+    ) -> tuple[Any, ...]:
+        """Labels with the time each method takes for this picture, and the sum.
+
+        -> methods, more, estimate, start, damage, what the preset does.
+        """
         keys = [*methods, *more]
-        pixels = _pixels(source, mode) if source else 256 * 256
-        total = self._total(source, mode, keys) if source else 0.0
+        pixels = _pixels(source, mode, preset) if source else 256 * 256
+        total = self._total(source, mode, keys, preset) if source else 0.0
         text = ""
         if source and keys:
             text = f'<p class="sr-fine">about {words.seconds(total)} on this machine</p>'
@@ -108,17 +137,25 @@ class Handlers:
             text,
             gr.Button(interactive=source is not None and bool(keys)),
             gr.Group(visible=mode == "test"),
+            _fine(presets.note(preset, mode, source, [*self._first, *self._more], keys)),
         )
 
     def run(
-        self, source: Source | None, mode: str, methods: list[str], more: list[str], damage: str, *rest: Any
+        self,
+        source: Source | None,
+        preset: str,
+        mode: str,
+        methods: list[str],
+        more: list[str],
+        damage: str,
+        *rest: Any,
     ) -> Iterator[tuple[Any, ...]]:
         """Run the comparison and stream what the page shows: -> Parts.results."""
         *given, request = rest
         session = str(request.session_hash)
         stop = self._context.stops.begin(session)
         try:
-            task = self._task(source, mode, [*methods, *more], damage, given)
+            task = self._task(source, preset, mode, [*methods, *more], damage, given)
             view = None
             for view in compare(self._context.runner, self._context.store, task, stop):
                 yield _shown(view)
@@ -131,18 +168,25 @@ class Handlers:
         finally:
             self._context.stops.end(session, stop)
 
-    def _task(self, source: Source | None, mode: str, keys: Sequence[str], damage: str, given: Sequence[Any]) -> Task:
+    def _task(
+        self, source: Source | None, preset: str, mode: str, keys: Sequence[str], damage: str, given: Sequence[Any]
+    ) -> Task:
         if source is None:
             raise BadInput("There is no picture yet. Drop one into the box, or click an example.")
         if not keys:
             raise BadInput("No method is ticked. Tick at least one.")
         chosen = controls.values(self._options, given)
         ordered = [job.key for job in (*self._first, *self._more) if job.key in keys]
-        jobs = [job_for(self._context.approaches, key, chosen.get(key.partition(":")[0])) for key in ordered]
+        agreed = bool(chosen.get(offer.DOWNLOAD, {}).get("agreed"))
+        jobs = [
+            replace(job_for(self._context.approaches, key, chosen.get(key.partition(":")[0])), download=agreed)
+            for key in ordered
+        ]
         realistic = None
         if mode == "test" and damage == "realistic":
             realistic = build_options(Realistic, chosen["damage"])
-        picture = sources.cut(source, read(Path(source.path), self._context.limits))
+        picture = read(Path(source.path), self._context.limits)
+        picture = sources.cut(source, picture, presets.longest(preset, mode))
         return Task(replace(picture, name=source.name), jobs, mode == "test", realistic)
 
     def halt(self, request: gr.Request) -> str:
@@ -151,8 +195,20 @@ class Handlers:
         return '<p class="sr-fine">Stopping after the present tile; what is finished stays.</p>'
 
 
-def _pixels(source: Source, mode: str) -> int:
-    return source.pixels() // 16 if mode == "test" else source.pixels()
+def _pixels(source: Source, mode: str, preset: str) -> int:
+    """How many pixels the methods are given."""
+    height, width = source.size_within(presets.longest(preset, mode))
+    return height * width // 16 if mode == "test" else height * width
+
+
+def _region(source: Source) -> gr.Radio:
+    choices = region_choices(source)
+    value = str(source.region_side) if source.region_side else offer.WHOLE
+    return gr.Radio(choices, value=value, visible=len(choices) > 1)
+
+
+def _fine(text: str) -> str:
+    return f'<p class="sr-fine">{escape(text)}</p>' if text else ""
 
 
 def _shown(view: View) -> tuple[Any, ...]:
@@ -163,6 +219,7 @@ def _shown(view: View) -> tuple[Any, ...]:
         gr.skip() if same else viewer_value(view.pictures, EMPTY),
         gr.skip() if same else view.table(),
         gr.skip() if same else view.chart(),
+        gr.skip() if same else view.families,
         *(gr.DownloadButton(visible=False),) * 3,
         gr.Button(interactive=False),
         gr.Button(interactive=True),
@@ -175,9 +232,9 @@ def _finished(view: View) -> tuple[Any, ...]:
         gr.DownloadButton(value=str(view.files[kind]), visible=True) if kind in view.files else gr.skip()
         for kind in ("zip", "html", "json")
     ]
-    content = (view.progress.html(), viewer_value(view.pictures, EMPTY), view.table(), view.chart())
+    content = (view.progress.html(), viewer_value(view.pictures, EMPTY), view.table(), view.chart(), view.families)
     return (*content, *buttons, gr.Button(interactive=True), gr.Button(interactive=False))
 
 
 def _failed(message: str) -> tuple[Any, ...]:
-    return (problem(message), *(gr.skip(),) * 6, gr.Button(interactive=True), gr.Button(interactive=False))
+    return (problem(message), *(gr.skip(),) * 7, gr.Button(interactive=True), gr.Button(interactive=False))

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from sr_demo.degrade import Realistic
-from sr_demo.ui import controls
+from sr_demo.ui import controls, offer, presets
 from sr_demo.ui.compare_handlers import EMPTY, Handlers
 from sr_demo.ui.examples import examples
 from sr_demo.ui.offer import WHOLE, Context, labels, offered, region_choices
@@ -32,6 +32,9 @@ class Parts:
     examples: gr.HTML
     about: gr.HTML
     region: gr.Radio
+    preset: gr.Radio
+    preset_note: gr.HTML
+    kept: gr.State
     mode: gr.Radio
     damage: gr.Radio
     damage_box: gr.Group
@@ -45,6 +48,7 @@ class Parts:
     view: gr.HTML
     table: gr.HTML
     chart: gr.HTML
+    families: gr.HTML
     zip: gr.DownloadButton
     html: gr.DownloadButton
     json: gr.DownloadButton
@@ -53,13 +57,14 @@ class Parts:
     @property
     def choices(self) -> list[gr.components.Component]:
         """What decides which jobs run, and on how many pixels."""
-        return [self.source, self.mode, self.methods, self.more]
+        return [self.source, self.preset, self.mode, self.methods, self.more]
 
     @property
     def results(self) -> list[gr.components.Component]:
         """What a running comparison writes."""
         return [
-            self.progress, self.view, self.table, self.chart, self.zip, self.html, self.json, self.start, self.stop,
+            self.progress, self.view, self.table, self.chart, self.families, self.zip, self.html, self.json, self.start,
+            self.stop,
         ]  # fmt: skip
 
 
@@ -98,6 +103,11 @@ def _lay_out(context: Context) -> Parts:
                 )  # fmt: skip
                 with gr.Accordion("Strength of the realistic damage", open=False):
                     damage_controls = controls.make("damage", Realistic)
+            questions = presets.choices([*default_jobs, *more_jobs])
+            preset = gr.Radio(
+                questions, value=presets.OWN, label="Which question?", visible=len(questions) > 1, elem_id="preset"
+            )
+            preset_note = gr.HTML(elem_id="preset-note")
             methods = gr.CheckboxGroup(
                 labels(context, default_jobs, 256 * 256),
                 value=[job.key for job in default_jobs if job.approach.preselected],
@@ -108,8 +118,17 @@ def _lay_out(context: Context) -> Parts:
                     labels(context, more_jobs, 256 * 256), value=[], show_label=False, elem_id="more-methods",
                     elem_classes="sr-methods", label="More methods",
                 )  # fmt: skip
+                agreed = _agreement(context)
+            absent = offer.absent(context.approaches)
+            with gr.Accordion(
+                "Large diffusion models: not on this machine", open=False, visible=bool(absent), elem_id="absent"
+            ):
+                gr.CheckboxGroup(
+                    absent, value=[], interactive=False, show_label=False, label="Not on this machine",
+                    elem_classes="sr-methods",
+                )  # fmt: skip
             with gr.Accordion("Options for each method", open=False):
-                options = controls.accordions(context.approaches)
+                options = [*controls.accordions(offer.runnable(context.approaches)), agreed]
             with gr.Row(elem_classes="sr-actions"):
                 start = gr.Button("Compare", variant="primary", elem_id="compare", scale=2, interactive=False)
                 stop = gr.Button("Stop", elem_id="stop", scale=1, interactive=False)
@@ -122,17 +141,31 @@ def _lay_out(context: Context) -> Parts:
         zip_button = gr.DownloadButton("Download all (zip)", visible=False, elem_id="download-zip", size="sm")
         html_button = gr.DownloadButton("Report (html)", visible=False, elem_id="download-html", size="sm")
         json_button = gr.DownloadButton("Report (json)", visible=False, elem_id="download-json", size="sm")
+    families = gr.HTML(elem_id="families")
     return Parts(
-        picture, thumbnails, about, region, mode, damage, damage_box, methods, more, options + damage_controls, start,
-        stop, estimate, progress, view, table, chart, zip_button, html_button, json_button, gr.State(None),
+        picture, thumbnails, about, region, preset, preset_note, gr.State(None), mode, damage, damage_box, methods, more,
+        options + damage_controls, start, stop, estimate, progress, view, table, chart, families, zip_button, html_button,
+        json_button, gr.State(None),
     )  # fmt: skip
+
+
+def _agreement(context: Context) -> controls.Bound:
+    """The box that allows downloads of gigabytes, with their sizes; not shown where there are none."""
+    sizes = offer.downloads(context.approaches)
+    box = gr.Checkbox(
+        False, label=f"Download what is missing: {sizes}", visible=bool(sizes), elem_id="agree-to-download",
+        info="Without this tick nothing that large is downloaded.",
+    )  # fmt: skip
+    return controls.Bound(offer.DOWNLOAD, "agreed", box)
 
 
 def _connect(parts: Parts, handlers: Handlers) -> None:
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    taken: list[Any] = [parts.source, parts.picture, parts.about, parts.region]
-    chosen: list[Any] = [parts.mode, parts.methods, parts.more]
-    priced: list[Any] = [parts.methods, parts.more, parts.estimate, parts.start, parts.damage_box]
+    taken: list[Any] = [parts.source, parts.picture, parts.about, parts.region, parts.mode]
+    chosen: list[Any] = [parts.preset, parts.mode, parts.methods, parts.more]
+    priced: list[Any] = [
+        parts.methods, parts.more, parts.estimate, parts.start, parts.damage_box, parts.preset_note,
+    ]  # fmt: skip
     run_inputs: list[Any] = [*parts.choices, parts.damage, *(bound.component for bound in parts.options)]
 
     def priced_after(event: Any) -> Any:
@@ -153,6 +186,8 @@ def _connect(parts: Parts, handlers: Handlers) -> None:
     redrawn: list[Any] = [parts.source, parts.picture, parts.about]
     priced_after(parts.region.input(handlers.choose_region, [parts.source, parts.region], redrawn, **quiet))
     priced_after(parts.picture.select(handlers.move_region, [parts.source], redrawn, **quiet))
+    preset_writes: list[Any] = [*redrawn, parts.region, parts.mode, parts.methods, parts.more, parts.kept]
+    priced_after(parts.preset.input(handlers.choose_preset, [*parts.choices, parts.kept], preset_writes, **quiet))
     for choice in (parts.mode, parts.methods, parts.more):
         choice.input(handlers.price, parts.choices, priced, **quiet)
     started = parts.start.click(lambda: gr.Button(interactive=False), None, parts.start, **quiet)

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from sr_demo.degrade import Realistic
-from sr_demo.image import Image, Picture, encode_png, readonly
+from sr_demo.diffusion.looks import Walk
+from sr_demo.image import Image, Picture, encode_png, read, readonly
 from sr_demo.metrics import LR_CONSISTENCY, PSNR_Y
 from sr_demo.reports import words
 from sr_demo.reports.bundle import Comparison, Shown, report_html, report_json, write_zip
@@ -20,6 +21,8 @@ from sr_demo.reports.chart import Point, quality_against_time
 from sr_demo.reports.evaluation import small_version
 from sr_demo.reports.table import html_table
 from sr_demo.runner import Done, Failed, Job, Result, Runner, Working
+from sr_demo.ui import families_view
+from sr_demo.ui.families_view import Answer
 from sr_demo.ui.progress_list import ProgressList
 from sr_demo.ui.store import Store
 from sr_demo.ui.viewer import ViewerPicture, file_url
@@ -58,6 +61,8 @@ class View:
     """Downloads, once everything has ended: "zip", "html", "json"."""
     changed: float = field(default_factory=time.monotonic)
     """When pictures, table and chart changed last."""
+    families: str = ""
+    """GAN and diffusion explained on this picture, once everything has ended; empty where no such method ran."""
 
     def fresh(self) -> bool:
         """Whether pictures, table and chart are worth sending: they changed within the last second.
@@ -108,6 +113,7 @@ def compare(runner: Runner, store: Store, task: Task, stop: Event) -> Iterator[V
         last = time.monotonic()
         yield view
     if view.results:
+        view.families = _families(view, folder, truth)
         view.files = _downloads(view, task, small, folder)
     yield view
 
@@ -117,7 +123,7 @@ def _add(view: View, folder: Path, result: Result, truth: Image | None) -> None:
     job = result.job
     note = _note(job)
     view.results.append(result)
-    name = job.key.replace(":", "-")
+    name = _file_name(job)
     difference = ""
     if truth is not None:
         file = folder / f"{name}_difference.png"
@@ -126,6 +132,25 @@ def _add(view: View, folder: Path, result: Result, truth: Image | None) -> None:
     _show(view, folder, name, job.title, words.scores_line(result.scores), result.picture, note, difference)
     # The picture itself is on the disk now; keeping a dozen large results in memory would exhaust a small machine.
     view.results[-1] = replace(result, picture=_outline(result.picture))
+
+
+def _families(view: View, folder: Path, truth: Image | None) -> str:
+    """The way of the first method that showed one, beside the results of the adversarial ones."""
+    walks = [(shown, result) for result in view.results for shown in result.seen if isinstance(shown, Walk)]
+    walk, walked = walks[0] if walks else (None, None)
+    once: list[Answer] = []
+    for result in view.results:
+        same_size = walked is not None and result.picture.rgb.shape == walked.picture.rgb.shape
+        if result.job.approach.family == "adversarial" and same_size:
+            once.append(Answer(result.job.title, read(folder / f"{_file_name(result.job)}.png").rgb))
+    ran = {result.job.approach.family for result in view.results}
+    return families_view.shown(
+        walk, walked.job.title if walked else "", once, truth, both={"adversarial", "diffusion"} <= ran
+    )
+
+
+def _file_name(job: Job) -> str:
+    return job.key.replace(":", "-")
 
 
 def _note(job: Job) -> str:

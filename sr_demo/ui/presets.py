@@ -30,7 +30,8 @@ class Kept:
     mode: str
     methods: list[str]
     more: list[str]
-    region_side: int | None
+    source: Source | None
+    """With the region of that time."""
 
 
 def choices(jobs: Sequence[Job]) -> list[tuple[str, str]]:

@@ -1,0 +1,75 @@
+"""Could a method run on a small device at the edge? The deployability verdict for two cores and 8 GB, from one result."""
+
+from __future__ import annotations
+
+from sr_demo.reports import words
+from sr_demo.reports.verdicts import COMMERCIAL, RATES, Budget, Reason, Verdict, seconds_for, verdict
+from sr_demo.runner import Result
+
+DEVICE = next(iter(RATES))
+"""The smallest machine that the Lab tab judges for."""
+BUDGET = Budget(hardware=DEVICE, offline=False)
+"""The Lab tab's usual budget on it; a file that is fetched once may be fetched."""
+RULE = (
+    f"Edge: yes where a picture of {BUDGET.side} x {BUDGET.side} pixels takes at most {BUDGET.seconds:g} s on {DEVICE} "
+    "(networks: their operations at the rate that the Lab tab assumes for it; others: in proportion to this run), the "
+    f"memory measured here is at most {BUDGET.memory_mb / 1000:g} GB, the files are at most {BUDGET.disk_mb} MB, and no GPU "
+    "is needed."
+)
+"""One sentence for people."""
+
+
+def edge(result: Result) -> Verdict:
+    """Judge what `result` measured: seconds, growth of memory and size of files, by RULE."""
+    checkpoint = result.job.checkpoint
+    if not runs_on_cpu(result):
+        assert checkpoint.needs is not None
+        needed = checkpoint.needs.vram_bytes / 1e9
+        return Verdict("does not fit", (Reason(f"it needs a GPU with {needed:.0f} GB", "no", needed),))
+    return verdict(
+        {
+            "measured": measured(result),
+            "files": {"kind": checkpoint.kind, "bytes": checkpoint.bytes},
+            "licence": {"weights": checkpoint.licence, "commercial": COMMERCIAL.get(checkpoint.licence, "ask")},
+            "may_invent_detail": result.job.approach.invents_with(checkpoint),
+        },
+        BUDGET,
+    )
+
+
+def runs_on_cpu(result: Result) -> bool:
+    """Whether it runs without a GPU: everything does that says nothing else."""
+    needs = result.job.checkpoint.needs
+    return needs is None or needs.vram_bytes == 0
+
+
+def edge_text(result: Result) -> str:
+    """For a table's cell: yes, partly or no, with the figure that decided or the time expected."""
+    found = edge(result)
+    if not runs_on_cpu(result):
+        return "no, needs a GPU"
+    expected, _ = seconds_for(measured(result), BUDGET.side, DEVICE)
+    costs = f", about {words.seconds(expected)}"
+    against = [reason for reason in found.reasons if reason.holds == "no"]
+    if against:
+        too_slow = against[0].figure == expected
+        return "no" + (costs if too_slow else f": {against[0].text.partition(', and')[0]}")
+    return ("yes" if found.level == "fits" else "smaller pictures only") + costs
+
+
+def measured(result: Result) -> dict[str, object]:
+    """What `verdicts` reads of a measured method, from one run of it."""
+    height, width = result.picture.rgb.shape[:2]
+    operations = result.job.checkpoint.flops_per_pixel
+    return {
+        "latency": [
+            {
+                "width": max(round(width / result.job.scale), 1),
+                "height": max(round(height / result.job.scale), 1),
+                "median_seconds": result.seconds,
+            }
+        ],
+        "multiply_adds_per_pixel": {"value": operations / 2, "how": "counted" if operations else "not counted"},
+        "peak_mb": result.peak_memory_mb,
+        "peak_over_idle_mb": result.peak_memory_mb,
+    }
