@@ -5,6 +5,7 @@ from __future__ import annotations
 from sr_demo.approaches import (
     baselines,
     edsr,
+    espcn,
     faithdiff,
     hat,
     liif,
@@ -21,6 +22,7 @@ from sr_demo.spec import Approach
 APPROACHES: tuple[Approach, ...] = (
     baselines.BICUBIC,
     baselines.LANCZOS,
+    espcn.APPROACH,
     edsr.APPROACH,
     rdn.APPROACH,
     rrdn.APPROACH,

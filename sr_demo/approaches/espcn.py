@@ -1,0 +1,20 @@
+"""ESPCN: three convolutions."""
+
+from __future__ import annotations
+
+from sr_demo.networks.own import load
+from sr_demo.spec import Approach, Tiling, embedded
+
+APPROACH = Approach(
+    id="espcn",
+    title="ESPCN",
+    summary="tiny and instant",
+    about="Three convolutions and the first PixelShuffle (Shi et al. 2016, arXiv 1609.05158). Shows how far almost no "
+    "computing gets: a fourteenth of EDSR's.",
+    family="convolutional",
+    load=load,
+    checkpoints=(embedded("rgb", "espcn-x4", "ours, on colour", bytes_per_pixel=950),),
+    # Reach: 2 + 1 + 1 pixels.
+    tiling=Tiling("tiles", halo=4),
+    preselected=False,
+)
