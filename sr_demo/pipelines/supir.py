@@ -15,6 +15,7 @@ import tempfile
 import weakref
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -35,6 +36,8 @@ HOME, WEIGHTS, PYTHON = "SR_DEMO_SUPIR_HOME", "SR_DEMO_SUPIR_WEIGHTS", "SR_DEMO_
 SCALE = 4
 _LEAST_SIDE, _MULTIPLE = 1024, 64
 """SUPIR was trained at 1024 and works on multiples of 64."""
+_MOST_GROWN = 4_000_000
+"""Pixels up to which a small picture is grown for that: long strips would become enormous."""
 _GUIDANCE = {"quality": (7.5, 4.0), "fidelity": (4.0, 1.0)}
 """Text guidance at the end and at the start of the chain; the authors' settings."""
 _COLOUR = {"wavelet": "Wavelet", "adain": "AdaIn", "none": "None"}
@@ -69,7 +72,7 @@ class SupirUpscaler:
         return readonly(np.clip(resize(readonly(drawn.astype(np.float32)), (height, width)), 0, 1))
 
     def _run(self, question: Mapping[str, Any], steps: int, progress: Progress) -> None:
-        """One question to the worker, which is started where there is none. Whatever goes wrong ends it."""
+        """One question to the worker, which is started where there is none. What goes wrong, and Stop, end it."""
         worker = self._worker or _Worker(self._python, self._start)
         self._worker = None
         try:
@@ -77,9 +80,15 @@ class SupirUpscaler:
             worker.wait("ready", progress)
             worker.ask(question)
             worker.wait("done", progress, steps)
+        except OutOfMemory:
+            self._keep(worker)  # a smaller picture may fit, and loading takes long
+            raise
         except BaseException:
             worker.close()
             raise
+        self._keep(worker)
+
+    def _keep(self, worker: _Worker) -> None:
         worker.messages.put({"ready": True})  # for the next question
         self._worker = worker
 
@@ -144,22 +153,27 @@ class _Worker:
 def _end(process: subprocess.Popen[str]) -> None:
     process.kill()
     process.wait(10)
+    if process.stdin is not None:
+        with suppress(OSError):  # what was not read before the end
+            process.stdin.close()
 
 
 def _read(source: Any, messages: SimpleQueue[dict[str, Any]]) -> None:
-    for line in source:
-        if line.startswith("{"):
-            messages.put(json.loads(line))
+    with source:
+        for line in source:
+            if line.startswith("{"):
+                messages.put(json.loads(line))
 
 
 def _note(source: Any, complaints: deque[str]) -> None:
-    for line in source:
-        complaints.append(line.strip())
+    with source:
+        for line in source:
+            complaints.append(line.strip())
 
 
 def working_size(height: int, width: int) -> tuple[int, int]:
-    """The size that SUPIR works at for a result of this size: shorter side at least 1024, sides in multiples of 64."""
-    grow = max(1.0, _LEAST_SIDE / min(height, width))
+    """The size that SUPIR works at for a result of this size: shorter side 1024 or more, sides in multiples of 64."""
+    grow = max(1.0, min(_LEAST_SIDE / min(height, width), (_MOST_GROWN / (height * width)) ** 0.5))
     return (
         max(round(height * grow / _MULTIPLE), 1) * _MULTIPLE,
         max(round(width * grow / _MULTIPLE), 1) * _MULTIPLE,

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,16 @@ def main() -> None:
             _draw(model, json.loads(line), say)
             say(done=True)
         except Exception as exc:
+            traceback.print_exc()
             say(failed=_why(exc))
-            raise
+            _free()
+
+
+def _free() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _loaded(start: dict[str, Any]) -> Any:
