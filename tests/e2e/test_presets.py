@@ -1,0 +1,64 @@
+"""GAN against diffusion in a real browser: one choice, a run, the drawing and the table, on a phone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from sr_demo.approaches import baselines
+from sr_demo.diffusion.sampler import Sampler
+from sr_demo.diffusion.upscaler import DiffusionUpscaler
+from sr_demo.image import write_png
+from sr_demo.networks.shift_unet import ShiftUNet
+from sr_demo.spec import Request
+from tests.conftest import noise, picture_of
+from tests.e2e.conftest import OpenPage, Serve
+from tests.e2e.test_page import PATIENCE, compare, finished, launch, upload
+from tests.unit.test_diffusion_sampler import networks
+from tests.unit.test_presets import GAN, WALKER
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+
+def _longer(request: Request) -> DiffusionUpscaler:
+    """A tiny one that knows as many steps as people are offered."""
+    calm, _ = networks()
+    return DiffusionUpscaler(
+        Sampler(calm, ShiftUNet([8, 8, 8], levels=15, kappa=0.12, least=0.01, power=0.7, spread=0.04))
+    )
+
+
+OTHER = replace(GAN, id="other", title="Another critic with a long name")
+
+
+@pytest.fixture(scope="module")
+def page_url(serve: Serve) -> str:
+    return launch(serve, (baselines.BICUBIC, GAN, OTHER, replace(WALKER, load=_longer)))
+
+
+def test_gan_against_diffusion_is_one_choice(page_url: str, open_page: OpenPage, tmp_path: Path) -> None:
+    photo = tmp_path / "photo.png"
+    write_png(picture_of(noise(200, 260)), photo)
+    page = open_page(page_url, width=390, height=844, phone=True, dark=True)
+    upload(page, photo)
+    page.locator("#preset").get_by_text("GAN against diffusion").click()
+    expect(page.locator("#preset-note")).to_contain_text("the methods are given 65 × 50", timeout=PATIENCE)
+    compare(page)
+    finished(page)
+    table = page.locator("#table table")
+    for heading in ("PSNR-Y", "SSIM-Y", "Agrees with input", "NIQE", "Seconds", "Peak memory", "File size", "Licence"):
+        expect(table).to_contain_text(heading)
+    expect(table.locator("th button", has_text="Edge device")).to_have_count(1)
+    expect(table.locator("tbody th")).to_have_text(["Critic", "Another critic with a long name", "Walker"])
+    families = page.locator("#families")
+    expect(families.get_by_role("region", name="Backward: how it draws").locator("img").first).to_be_visible()
+    expect(families.locator("img[alt^='Step 8 sees, noise']")).to_have_count(1)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+    page.locator("#preset").get_by_text("My own choice").click()
+    expect(page.locator("#preset-note")).to_be_empty(timeout=PATIENCE)
+    expect(page.locator("#methods label", has_text="Bicubic").locator("input")).to_be_checked()
+    expect(page.locator("#mode label", has_text="Enlarge my picture").locator("input")).to_be_checked()
