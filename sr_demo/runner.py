@@ -8,10 +8,8 @@ once on two cores are five to ten times slower each.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
 
@@ -20,117 +18,38 @@ from sr_demo.enlarging import Method, enlarge
 from sr_demo.errors import BadInput, Cancelled, OutOfMemory, SRError, unexpected
 from sr_demo.estimates import Estimates
 from sr_demo.image import Image, Picture
-from sr_demo.metrics import Scores, score
-from sr_demo.options import Options, as_dict, controls
+from sr_demo.jobs import (
+    Done,
+    Failed,
+    Happening,
+    Job,
+    Result,
+    Started,
+    Stopped,
+    Working,
+    engine_identity,
+    is_prepared,
+    job_for,
+    load_identity,
+)
+from sr_demo.kept import Kept, footprint
+from sr_demo.metrics import score
 from sr_demo.progress import SILENT, Progress
-from sr_demo.spec import Approach, Checkpoint, Precision, Request, Upscaler
+from sr_demo.spec import Request, Upscaler
 
-_KEPT_WEIGHT_BYTES = 600 * 2**20
-"""Loaded approaches are kept, least recently used dropped first, up to this much of weight files."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One approach to run, with everything that was chosen for it."""
-
-    approach: Approach
-    checkpoint: Checkpoint
-    options: Options
-    precision: Precision = "auto"
-    download: bool = False
-    """Whether the person agreed to a download of gigabytes, where the checkpoint has one."""
-
-    @property
-    def key(self) -> str:
-        """`rdn` or `rdn:mse`: how the job is named in events, files and tables."""
-        default = self.approach.checkpoints[0].name
-        return self.approach.id if self.checkpoint.name == default else f"{self.approach.id}:{self.checkpoint.name}"
-
-    @property
-    def scale(self) -> float:
-        """How many times larger the result is."""
-        return self.approach.scale_with(self.options)
-
-    @property
-    def price_key(self) -> str:
-        """What its measured times are filed under: the key, with the precision and the options that are not the usual."""
-        usual = as_dict(self.approach.options())
-        words = {control.name for control in controls(self.approach.options) if control.lines}
-        chosen = [
-            f"{name}={value}"
-            for name, value in as_dict(self.options).items()
-            if value != usual[name] and name not in words  # which words a prompt has does not change the time
-        ]
-        precision = [] if self.precision == "auto" else [self.precision]
-        return " ".join([self.key, *precision, *sorted(chosen)])
-
-    @property
-    def title(self) -> str:
-        """The name people read."""
-        default = self.approach.checkpoints[0].name
-        return self.approach.title + ("" if self.checkpoint.name == default else f" ({self.checkpoint.title})")
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished picture and what it cost. Everything that changes the numbers is recorded with them."""
-
-    job: Job
-    picture: Picture
-    """`scale` times the size of the input; alpha, gray, depth and profile as in the input."""
-    scores: Scores
-    seconds: float
-    """Time to enlarge, without loading."""
-    load_seconds: float
-    """Time to fetch and load; 0 when it was loaded already."""
-    peak_memory_mb: float
-    """Growth of the resident set while enlarging, over the process before it, in MB (10^6 bytes)."""
-    precision: str
-    tile: int
-    """Side of the tiles in LR pixels, halo not counted; 0 when the picture went through in one piece."""
-    tiles: int
-    halo: int
-    cpu_seconds: float = 0.0
-    """Processor time of all threads while enlarging."""
-    engine: str = ""
-    """What ran the network: "torch" or "OpenVINO", whichever was measured to be faster; empty for what is no network."""
-    seen: tuple[object, ...] = ()
-    """What the method showed of its way to the picture, where it shows something; its type is the method's."""
-
-
-@dataclass(frozen=True)
-class Started:
-    job: Job
-
-
-@dataclass(frozen=True)
-class Working:
-    job: Job
-    fraction: float
-    """0..1 of what `note` names: downloading, loading and enlarging each count from 0."""
-    note: str
-    seconds_left: float | None
-
-
-@dataclass(frozen=True)
-class Done:
-    job: Job
-    result: Result
-
-
-@dataclass(frozen=True)
-class Failed:
-    job: Job
-    message: str
-    """A sentence for the person."""
-
-
-@dataclass(frozen=True)
-class Stopped:
-    job: Job
-
-
-Happening = Started | Working | Done | Failed | Stopped
+__all__ = [
+    "Done",
+    "Failed",
+    "Happening",
+    "Job",
+    "Result",
+    "Runner",
+    "Started",
+    "Stopped",
+    "Working",
+    "is_prepared",
+    "job_for",
+]
 
 
 class Runner:
@@ -140,7 +59,7 @@ class Runner:
         """With a `preparer`, networks are converted for a faster engine in the background, once they were used."""
         self._estimates = estimates or Estimates()
         self._preparer = preparer
-        self._loaded: OrderedDict[tuple[object, ...], tuple[Upscaler, int]] = OrderedDict()
+        self._kept = Kept()
         self._lane = Lock()
 
     @property
@@ -252,7 +171,7 @@ class Runner:
 
     def _fetch(self, job: Job, progress: Progress) -> float:
         """Bring the files here; returns the seconds it took. Outside the lane: a download keeps nobody from computing."""
-        if _identity(job) in self._loaded:
+        if load_identity(job) in self._kept:
             return 0.0
         begun = time.perf_counter()
         machine.check(job.approach.title, job.checkpoint)
@@ -261,55 +180,27 @@ class Runner:
 
     def _load(self, job: Job, progress: Progress) -> tuple[Upscaler, bool]:
         """The loaded approach, and whether it had to be loaded now."""
-        key = _identity(job)
-        if key in self._loaded:
-            self._loaded.move_to_end(key)
-            return self._loaded[key][0], False
+        key = load_identity(job)
+        upscaler = self._kept.use(key)
+        if upscaler is not None:
+            return upscaler, False
         files = weights.fetch(job.checkpoint, progress, job.download)
         progress(0.0, "loading")
-        which = _engine_identity(job)
+        which = engine_identity(job)
         upscaler = engines.open_stored(which) if which else None
         if upscaler is None:
             upscaler = job.approach.load(Request(job.checkpoint, files, job.options, job.precision, progress))
             if which and self._preparer:
                 self._preparer.begin(which, upscaler, self._lane, lambda verdict: self._prepared(job, verdict))
-        self._loaded[key] = (upscaler, job.checkpoint.bytes)
-        while len(self._loaded) > 1 and sum(size for _, size in self._loaded.values()) > _KEPT_WEIGHT_BYTES:
-            self._loaded.popitem(last=False)
+        self._kept.keep(key, upscaler, footprint(job.checkpoint))
         return upscaler, True
 
     def _prepared(self, job: Job, verdict: engines.Verdict) -> None:
         """A faster engine is ready: the next run opens it, and the price is its own."""
         if verdict.engine != "torch":
             with self._lane:
-                self._loaded.pop(_identity(job), None)
+                self._kept.drop(load_identity(job))
             self._estimates.learn(job.price_key, engines.SIDE**2, verdict.seconds_openvino, anew=True)
-
-
-def is_prepared(job: Job) -> bool:
-    """Whether the job's network runs here without torch, converted and found faster earlier."""
-    which = _engine_identity(job)
-    verdict = engines.stored(which) if which else None
-    return verdict is not None and verdict.engine != "torch"
-
-
-def _engine_identity(job: Job) -> engines.Identity | None:
-    """How a converted network of this job is known; None where there can be none.
-
-    Options that change what is loaded have endless values: only their defaults are worth converting.
-    """
-    approach = job.approach
-    wanted, usual = as_dict(job.options), as_dict(approach.options())
-    if any(wanted[name] != usual[name] for name in approach.load_options):
-        return None
-    return engines.identity(approach.id, job.checkpoint.files, (), job.precision, approach.scale)
-
-
-def _identity(job: Job) -> tuple[object, ...]:
-    """What must be equal for a loaded approach to serve another job."""
-    wanted = as_dict(job.options)
-    choices = tuple(wanted[name] for name in job.approach.load_options)
-    return (job.approach.id, job.approach.load, job.checkpoint, job.precision, choices)
 
 
 def _throttled(job: Job, put: Callable[[Happening], None]) -> Callable[[float, str], None]:
@@ -339,21 +230,3 @@ def _check_truth(job: Job, small: Image, truth: Image | None) -> None:
             f"{job.title} was asked for {job.scale:g}x, and the true picture is {truth.shape[0] / small.shape[0]:g} times "
             "as large as the input: the two cannot be compared. Set the scale to that, or enlarge without a test."
         )
-
-
-def job_for(
-    approaches: Sequence[Approach],
-    name: str,
-    values: dict[str, object] | None = None,
-    precision: Precision = "auto",
-    download: bool = False,
-) -> Job:
-    """The job for `ID` or `ID:CHECKPOINT`. Raises BadInput on an unknown name, checkpoint or option."""
-    from sr_demo.options import build
-
-    identifier, _, checkpoint = name.partition(":")
-    for approach in approaches:
-        if approach.id == identifier:
-            options = build(approach.options, values or {})
-            return Job(approach, approach.checkpoint(checkpoint or None), options, precision, download)
-    raise BadInput(f"There is no approach {identifier!r}. There are: {', '.join(a.id for a in approaches)}.")

@@ -13,7 +13,7 @@ from threading import Event, Thread
 import numpy as np
 import pytest
 
-from sr_demo import memory, runner, weights
+from sr_demo import kept, memory, runner, weights
 from sr_demo.errors import BadInput, Cancelled, OutOfMemory
 from sr_demo.estimates import Estimates
 from sr_demo.image import Image, readonly
@@ -305,7 +305,7 @@ def test_an_option_that_changes_what_is_loaded_loads_again() -> None:
 
 
 def test_the_least_recently_used_weights_are_dropped_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "_KEPT_WEIGHT_BYTES", 250)
+    monkeypatch.setattr(kept, "budget", lambda held: 250)
     monkeypatch.setattr(weights, "fetch", lambda checkpoint, progress, agreed: (Path("unread"),))
     loads: dict[str, list] = {name: [] for name in "abc"}
 
@@ -323,6 +323,15 @@ def test_the_least_recently_used_weights_are_dropped_first(monkeypatch: pytest.M
     assert [len(loads[name]) for name in "abc"] == [1, 1, 1]
     shared.run(b, SMALL)
     assert len(loads["b"]) == 2
+
+
+def test_loaded_weights_may_take_a_quarter_of_what_would_be_free_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available_bytes", lambda: 300)
+    assert kept.budget(100) == 100
+    monkeypatch.setattr(memory, "available_bytes", lambda: 2**50)
+    assert kept.budget(100) == 2 * 2**30
+    file = WeightFile("half.safetensors", "0" * 64, 100)
+    assert kept.footprint(Checkpoint("default", "fp16 on the disk", (file,), parameters=50)) == 200
 
 
 def test_a_loader_that_fails_is_asked_again() -> None:
