@@ -99,6 +99,14 @@ def test_importing_is_cheap(module: str) -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_the_page_is_built_without_heavy_imports() -> None:
+    """Importing them takes longer than everything else until the page is served."""
+    heavy = ["torch", "spandrel", "faiss", "diffusers", "skimage", "openvino", "ray"]
+    code = f"import sys, sr_demo.ui.page; print([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_no_exception_is_swallowed(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sr_demo.diffusion.finish import finished
 from sr_demo.diffusion.looks import Look, Walk, busiest, part_of
-from sr_demo.diffusion.sampler import Sampler
 from sr_demo.diffusion.settings import DiffusionOptions
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, readonly
 from sr_demo.options import Options
 from sr_demo.progress import Progress
 from sr_demo.spec import Request, Upscaler, card
+
+if TYPE_CHECKING:
+    from sr_demo.diffusion.sampler import Sampler  # imports torch, for which the page does not wait
 
 WINDOW = 96
 """Side of the part whose way is shown, pixels of the result."""
@@ -98,6 +101,7 @@ class DiffusionUpscaler:
 
 def load(request: Request) -> Upscaler:
     """The two files of the checkpoint, in order: the network that walks, and the one that makes the start picture."""
+    from sr_demo.diffusion.sampler import Sampler
     from sr_demo.networks import own
     from sr_demo.networks.shift_unet import ShiftUNet
     from sr_demo.torch_runtime import choose_precision, load_safetensors
