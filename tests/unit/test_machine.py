@@ -104,9 +104,7 @@ def test_the_size_of_a_download_is_told_before_it_is_agreed_to(tmp_path, monkeyp
     gigabytes = replace(LARGE, repositories=(replace(REPOSITORY, bytes=17_700_000_000),))
     large = replace(fakes.good("large"), title="Large", checkpoints=(gigabytes,))
     assert offer.downloads([large]) == "Large about 17.7 GB"
-    with pytest.raises(
-        WeightsUnavailable, match=r"about 17.7 GB must be downloaded .* nothing that large is fetched unasked"
-    ):
+    with pytest.raises(WeightsUnavailable, match=r"about 17.7 GB must be downloaded .* fetched unasked"):
         weights.fetch(gigabytes)
     assert not list(tmp_path.iterdir())
 

@@ -25,6 +25,7 @@ from sr_demo.pipelines import faithdiff, shell, x4
 from sr_demo.pipelines.settings import FaithDiffOptions, X4Options
 from sr_demo.pipelines.shell import PipelineUpscaler
 from sr_demo.progress import SILENT, Progress
+from sr_demo.reports import bench_pipelines
 from sr_demo.runner import Failed, Job, Runner
 from sr_demo.spec import Request, Upscaler
 from tests import tiny_pipelines
@@ -316,3 +317,27 @@ def test_weights_that_hold_a_program_are_refused(tmp_path: Path, faithful: Pipel
     with pytest.raises(Exception, match=r"[Ww]eights.only"):
         faithdiff.assembled(program.FaithDiffStableDiffusionXLPipeline, base, base.parent / "vae", tmp_path, "fp32")
     assert not (tmp_path / "it-ran").exists()
+
+
+# --- what they cost -------------------------------------------------------------------------------------------------
+
+
+def test_costs_are_measured_step_by_step(stored_x4: Path, tmp_path: Path) -> None:
+    """The script for GPUs, on tiny networks and a CPU: every step is seen, and the table names what was run."""
+    pipeline = tiny_pipelines.x4(stored_x4)
+    pipeline.text_encoder = pipeline.tokenizer = None
+    pipeline.set_progress_bar_config(disable=True)
+    whole = bench_pipelines.x4_run(pipeline, 64, 32, steps=3)
+    steps_only = bench_pipelines.sdxl_run(tiny_pipelines.sdxl(tmp_path).unet, 128, steps=3)
+    assert 0 < 2 * whole.seconds_per_step < whole.seconds
+    assert steps_only.seconds_per_step > 0 and np.isnan(steps_only.seconds)
+    lines = bench_pipelines.table([whole, steps_only]).splitlines()
+    assert len(lines) == 4 and "random weights" in lines[0]
+    assert "| 64 x 64 |" in lines[2] and "3 steps" in lines[2] and "| – |" in lines[3]
+
+
+def test_without_a_gpu_nothing_is_measured(monkeypatch, capsys) -> None:
+    monkeypatch.setattr(bench_pipelines, "gpu_bytes", lambda: 0)
+    monkeypatch.setattr(sys, "argv", ["bench_pipelines"])
+    assert bench_pipelines.main() == 2
+    assert capsys.readouterr().err == "This measures GPUs, and there is none here.\n"
