@@ -177,9 +177,10 @@ class Handlers:
             raise BadInput("No method is ticked. Tick at least one.")
         chosen = controls.values(self._options, given)
         ordered = [job.key for job in (*self._first, *self._more) if job.key in keys]
+        precision = chosen.get(offer.PRECISION, {}).get("wanted", "auto")
         agreed = bool(chosen.get(offer.DOWNLOAD, {}).get("agreed"))
         jobs = [
-            replace(job_for(self._context.approaches, key, chosen.get(key.partition(":")[0])), download=agreed)
+            job_for(self._context.approaches, key, chosen.get(key.partition(":")[0]), precision, agreed)
             for key in ordered
         ]
         realistic = None

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from sr_demo.degrade import Realistic
-from sr_demo.ui import controls, offer, presets
+from sr_demo.ui import captions_box, controls, offer, presets
 from sr_demo.ui.compare_handlers import EMPTY, Handlers
 from sr_demo.ui.examples import examples
 from sr_demo.ui.offer import WHOLE, Context, labels, offered, region_choices
@@ -34,6 +34,7 @@ class Parts:
     region: gr.Radio
     preset: gr.Radio
     preset_note: gr.HTML
+    caption: captions_box.Box | None
     kept: gr.State
     mode: gr.Radio
     damage: gr.Radio
@@ -73,6 +74,9 @@ def build(context: Context) -> None:
     parts = _lay_out(context)
     handlers = Handlers(context, parts.options)
     _connect(parts, handlers)
+    if parts.caption is not None:
+        filled = captions_box.prompts(context.approaches, parts.options)
+        captions_box.connect(context, parts.caption, filled, parts.source)
 
 
 def _lay_out(context: Context) -> Parts:
@@ -128,7 +132,8 @@ def _lay_out(context: Context) -> Parts:
                     elem_classes="sr-methods",
                 )  # fmt: skip
             with gr.Accordion("Options for each method", open=False):
-                options = [*controls.accordions(offer.runnable(context.approaches)), agreed]
+                caption = captions_box.lay_out(offer.runnable(context.approaches))
+                options = [_precision(), *controls.accordions(offer.runnable(context.approaches)), agreed]
             with gr.Row(elem_classes="sr-actions"):
                 start = gr.Button("Compare", variant="primary", elem_id="compare", scale=2, interactive=False)
                 stop = gr.Button("Stop", elem_id="stop", scale=1, interactive=False)
@@ -143,10 +148,20 @@ def _lay_out(context: Context) -> Parts:
         json_button = gr.DownloadButton("Report (json)", visible=False, elem_id="download-json", size="sm")
     families = gr.HTML(elem_id="families")
     return Parts(
-        picture, thumbnails, about, region, preset, preset_note, gr.State(None), mode, damage, damage_box, methods, more,
-        options + damage_controls, start, stop, estimate, progress, view, table, chart, families, zip_button, html_button,
+        picture, thumbnails, about, region, preset, preset_note, caption, gr.State(None), mode, damage, damage_box, methods,
+        more, options + damage_controls, start, stop, estimate, progress, view, table, chart, families, zip_button, html_button,
         json_button, gr.State(None),
     )  # fmt: skip
+
+
+def _precision() -> controls.Bound:
+    """What networks compute in: like `--precision` on the command line."""
+    choice = gr.Radio(
+        [("Automatic: what is fastest here", "auto"), ("fp32, exact", "fp32"), ("bf16, half the bits", "bf16")],
+        value="auto", label="Precision", elem_id="precision",
+        info="How exactly networks compute. The table says what each result was computed in.",
+    )  # fmt: skip
+    return controls.Bound(offer.PRECISION, "wanted", choice)
 
 
 def _agreement(context: Context) -> controls.Bound:

@@ -18,6 +18,8 @@ WHOLE = "whole"
 """Value of the region choice that means the whole picture."""
 DOWNLOAD = "download"
 """Owner of the box that allows large downloads, among the owners of options."""
+PRECISION = "precision"
+"""Owner of the choice of precision, likewise."""
 
 
 @dataclass(frozen=True)
