@@ -50,7 +50,7 @@ def made(name: str) -> Approach:
 @pytest.fixture(autouse=True)
 def _files_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
-    def fetch(checkpoint: Checkpoint, progress: Progress) -> list[Path]:
+    def fetch(checkpoint: Checkpoint, progress: Progress, agreed: bool) -> list[Path]:
         return [Path("edsr-x4.safetensors")]
 
     monkeypatch.setattr("sr_demo.weights.fetch", fetch)

@@ -1,0 +1,97 @@
+"""The contract of an upscaler for the converted networks, in each precision that this CPU computes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("openvino")
+
+from sr_demo import engines, openvino_runtime
+from sr_demo.catalogue import APPROACHES
+from sr_demo.metrics import psnr_rgb
+from sr_demo.openvino_runtime import ConvertedNetwork
+from sr_demo.progress import SILENT, Progress
+from sr_demo.runner import Job, Runner
+from sr_demo.spec import EMBEDDED, Precision, Request
+from tests.conftest import noise, picture_of
+
+QUICK = {"espcn", "real-esrgan"}
+"""Those that are converted in a second; the others are for whoever has a minute."""
+JOBS = [
+    pytest.param(Job(a, c, a.options()), id=a.id, marks=[] if a.id in QUICK else [pytest.mark.slow])
+    for a in APPROACHES
+    for c in a.checkpoints[:1]
+    if c.kind == "embedded" and a.family in ("convolutional", "adversarial")
+]
+Converted = Callable[[Job, Precision], Job]
+each = pytest.mark.parametrize("job", JOBS)
+in_each_precision = pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-4), ("bf16", 2 / 255)])
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> Converted:
+    """The job, with an approach that opens the converted network; each is converted once."""
+    folders: dict[str, Path] = {}
+
+    def made(job: Job, precision: Precision) -> Job:
+        if precision == "bf16" and not openvino_runtime.supports_bf16():
+            pytest.skip("this CPU does not compute bf16")
+        if job.key not in folders:
+            folder = tmp_path_factory.mktemp("converted")
+            files = [EMBEDDED / file.name for file in job.checkpoint.files]
+            loaded = job.approach.load(Request(job.checkpoint, files, job.options, "fp32", SILENT))
+            assert engines.can_prepare(loaded)
+            openvino_runtime.convert(loaded.network, folder)  # type: ignore[attr-defined] - `can_prepare` says it has one
+            folders[job.key] = folder
+
+        def load(request: Request) -> ConvertedNetwork:
+            return ConvertedNetwork(folders[job.key], request.precision, job.approach.scale)
+
+        return replace(job, approach=replace(job.approach, load=load), precision=precision)
+
+    return made
+
+
+@each
+@in_each_precision
+def test_a_converted_network_keeps_the_contract(
+    converted: Converted, job: Job, precision: Precision, tolerance: float
+) -> None:
+    runner, wanted = Runner(), converted(job, precision)
+    for size in ((1, 1), (1, 7), (7, 5), (33, 17)):
+        image = noise(*size)
+        before = image.copy()
+        first, second = (runner.run(wanted, picture_of(image)) for _ in range(2))
+        rgb = first.picture.rgb
+        assert rgb.shape == (4 * size[0], 4 * size[1], 3) and rgb.dtype == np.float32
+        assert np.isfinite(rgb).all() and rgb.min() >= 0 and rgb.max() <= 1 and not rgb.flags.writeable
+        assert (first.engine, first.precision) == ("OpenVINO", precision)
+        np.testing.assert_array_equal(rgb, second.picture.rgb)
+        np.testing.assert_array_equal(image, before)
+
+
+@each
+@in_each_precision
+def test_a_converted_network_gives_the_same_in_tiles_and_what_torch_gives(
+    converted: Converted, job: Job, precision: Precision, tolerance: float
+) -> None:
+    picture, wanted = picture_of(noise(40, 45)), converted(job, precision)
+    rule = replace(job.approach.tiling_of(job.checkpoint), largest=32)
+    small = replace(wanted, checkpoint=replace(job.checkpoint, tiling=rule))
+    seen: list[float] = []
+    whole = Runner().run(wanted, picture)
+    tiled = Runner().run(small, picture, progress=Progress(lambda fraction, note: seen.append(fraction)))
+    assert (whole.tiles, tiled.tiles) == (1, 4)
+    if rule.blend == 0:
+        np.testing.assert_allclose(tiled.picture.rgb, whole.picture.rgb, atol=tolerance, rtol=0)
+    else:
+        assert psnr_rgb(tiled.picture.rgb, whole.picture.rgb) > 40
+    assert seen[-1] == 1
+    exact = Runner().run(replace(job, precision="fp32"), picture)
+    assert exact.engine == "torch"
+    assert psnr_rgb(whole.picture.rgb, exact.picture.rgb, border=0) > (80 if precision == "fp32" else 45)
