@@ -27,8 +27,19 @@ def add(commands: Any) -> None:
     command.add_argument("--rounds", type=int, default=5, metavar="N", help="turns that the medians are taken of (5)")
     command.add_argument("--page", type=Path, metavar="FILE", help="also write the table into this page of docs/")
     command.add_argument(
-        "--precision-from", type=Path, metavar="DIR",
+        "--precision-from",
+        type=Path,
+        metavar="DIR",
         help="instead: how far PSNR-Y moves from fp32 on the true pictures in DIR, for every embedded network",
+    )
+    command.add_argument(
+        "--startup",
+        action="store_true",
+        help="instead: seconds until the page is served, and of the first results of real-esrgan through its HTTP API",
+    )
+    command.add_argument(
+        "--startup-cache", type=Path, metavar="DIR",
+        help="cache folder for --startup, kept; without it an empty one that is removed again",
     )  # fmt: skip
     command.set_defaults(run=run)
 
@@ -37,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print; 2 when a path could not be run."""
     if args.precision_from is not None:
         return _precision(args)
+    if args.startup:
+        return _startup(args)
     from sr_demo.reports.bench import bench, records, text
     from sr_demo.reports.bench_page import write_page
 
@@ -68,3 +81,13 @@ def _precision(args: argparse.Namespace) -> int:
             flush=True,
         )
     return 2 if failed else 0
+
+
+def _startup(args: argparse.Namespace) -> int:
+    from sr_demo.reports.startup import starts
+
+    for start in starts(args.startup_cache, max(args.rounds, 1)):
+        print(f"{start.name}: page served after {start.page:.2f} s", flush=True)
+        for name, result in (("first result", start.first), ("median of those after it", start.later)):
+            print(f"    {name:<26}{result.seconds:>7.2f} s  {result.engine or 'no engine'}, {result.precision}")
+    return 0
