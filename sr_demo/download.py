@@ -141,7 +141,8 @@ def _from_address(address: str, target: Path, file: WeightFile, meter: _Meter) -
 
 def _from_hub(source: str, target: Path, file: WeightFile, meter: _Meter) -> None:
     repository, _, path = source.partition(":")
-    cached = try_to_load_from_cache(repository, path)
+    repository, _, commit = repository.partition("@")
+    cached = try_to_load_from_cache(repository, path, revision=commit or None)
     if isinstance(cached, str) and sha256_of(Path(cached)) == file.sha256:  # preloaded on a Space, or by another app
         shutil.copyfile(cached, target)
         return
@@ -149,7 +150,9 @@ def _from_hub(source: str, target: Path, file: WeightFile, meter: _Meter) -> Non
     # The client reads HF_ENDPOINT once, when it is imported; here it counts at the time of the call.
     endpoint = os.environ.get("HF_ENDPOINT") or None
     # Asked first and once, because hf_hub_download asks an unreachable host again and again for 23 seconds.
-    found = get_hf_file_metadata(hf_hub_url(repository, path, endpoint=endpoint), endpoint=endpoint)
+    found = get_hf_file_metadata(
+        hf_hub_url(repository, path, revision=commit or None, endpoint=endpoint), endpoint=endpoint
+    )
     if found.size not in (None, file.bytes):
         raise SourceFailed("wrong", f"{found.size:,} bytes instead of {file.bytes:,}")
     # Its pieces of 10 MB would make progress and Stop wait for half a minute on a slow line.
@@ -158,7 +161,7 @@ def _from_hub(source: str, target: Path, file: WeightFile, meter: _Meter) -> Non
     here = hf_hub_download(
         repository,
         path,
-        revision=found.commit_hash,
+        revision=commit or found.commit_hash,
         endpoint=endpoint,
         local_dir=target.parent / "hub",
         cache_dir=target.parent / "cache",

@@ -30,7 +30,8 @@ _AGREED = 1.1
 
 def folder(repository: Repository) -> Path:
     """Where its files lie, or would."""
-    return cache_folder() / "repositories" / repository.name.replace("/", "--")
+    name = repository.name.replace("/", "--") + (f"--{repository.revision[:12]}" if repository.revision else "")
+    return cache_folder() / "repositories" / name
 
 
 def is_here(repository: Repository) -> bool:
@@ -79,7 +80,8 @@ def _listed(repository: Repository) -> list[RepoFile]:
     refuse_offline()
     api = HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None)
     try:
-        found = [entry for entry in api.list_repo_tree(repository.name, recursive=True) if isinstance(entry, RepoFile)]
+        tree = api.list_repo_tree(repository.name, recursive=True, revision=repository.revision or None)
+        found = [entry for entry in tree if isinstance(entry, RepoFile)]
     except (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, httpx2.HTTPError) as problem:
         raise (reason(problem) or SourceFailed("server", type(problem).__name__)) from problem
     wanted = [file for file in found if any(fnmatch(file.path, pattern) for pattern in repository.patterns)]
@@ -97,7 +99,8 @@ def _one(repository: Repository, file: RepoFile, target: Path, progress: Progres
     expected = WeightFile(place.name, file.lfs.sha256 if file.lfs else "", file.size)
     try:
         part.mkdir()
-        transfer(f"{repository.name}:{file.path}", part / place.name, expected, progress)
+        at = f"@{repository.revision}" if repository.revision else ""
+        transfer(f"{repository.name}{at}:{file.path}", part / place.name, expected, progress)
         arrived = part / place.name
         if not _has(arrived, file.size) or (expected.sha256 and sha256_of(arrived) != expected.sha256):
             raise SourceFailed("wrong", f"{file.path} is not what the Hub says it is")

@@ -71,6 +71,8 @@ class Repository:
     """Which of its files, as shell patterns over their paths. Weights in safetensors wherever there is a choice."""
     bytes: int
     """About how much that is, and what is agreed to: the Hub is asked for true sizes, and one tenth more is refused."""
+    revision: str = ""
+    """A commit, for what must not change under us; empty for the newest."""
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,8 @@ class HubServer:
         """`owner/repo:path`, or `*` for every file -> what goes wrong."""
         self.requests: list[str] = []
         """What was asked for, as "GET owner/repo:path", in order."""
+        self.paths: list[str] = []
+        """The same as they came in, with the revision."""
         self.tokens_elsewhere: list[str] = []
         """Tokens that were sent to a plain address, which must never happen."""
         self.broken = 0
@@ -111,6 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, *, send_body: bool) -> None:
         hub = self.server.hub
         path = unquote(urlsplit(self.path).path).lstrip("/")
+        hub.paths.append(path)
         if path.startswith("api/"):
             self._list(path.removeprefix("api/").partition("/tree/")[0])
             return

@@ -149,8 +149,8 @@ def _lay_out(context: Context) -> Parts:
     families = gr.HTML(elem_id="families")
     return Parts(
         picture, thumbnails, about, region, preset, preset_note, caption, gr.State(None), mode, damage, damage_box, methods,
-        more, options + damage_controls, start, stop, estimate, progress, view, table, chart, families, zip_button, html_button,
-        json_button, gr.State(None),
+        more, options + damage_controls, start, stop, estimate, progress, view, table, chart, families, zip_button,
+        html_button, json_button, gr.State(None),
     )  # fmt: skip
 
 

@@ -1,0 +1,122 @@
+"""A picture described in words, as a first draft of the prompts: shown only where a method with a prompt can run here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from sr_demo import captions
+from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
+from sr_demo.image import Image, read
+from sr_demo.progress import Progress
+from sr_demo.spec import Approach
+from sr_demo.ui import source as sources
+from sr_demo.ui.controls import Bound
+from sr_demo.ui.html import problem
+from sr_demo.ui.offer import Context
+from sr_demo.ui.source import Source
+from sr_demo.ui.working import Finished, working
+
+_WORDS = """<p class="sr-fine">A prompt steers what is invented: what you name is drawn, whether it is there or not. Say what
+the picture shows, not what you wish. The description is a draft by a small model, which errs: correct it in the prompt fields
+below before you compare.</p>"""
+_LONGEST = 1024
+"""Longest side of what is looked at."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """The components of the box."""
+
+    agreed: gr.Checkbox
+    start: gr.Button
+    stop: gr.Button
+    said: gr.HTML
+
+
+def prompts(approaches: Sequence[Approach], bound: Sequence[Bound]) -> list[Bound]:
+    """Those of the controls that take a description."""
+    wanted = {approach.id: captions.prompt_of(approach.options) for approach in approaches}
+    return [control for control in bound if wanted.get(control.owner) == control.name]
+
+
+def lay_out(approaches: Sequence[Approach]) -> Box | None:
+    """The box, in the current Gradio context; None where none of `approaches` (which run here) takes a prompt."""
+    if not any(captions.prompt_of(approach.options) for approach in approaches):
+        return None
+    here = captions.is_here()
+    with gr.Group(elem_id="captions"):
+        gr.HTML(_WORDS)
+        agreed = gr.Checkbox(
+            here, visible=not here, elem_id="agree-to-captions",
+            label=f"Download {captions.TITLE}: about {captions.MODEL.bytes / 1e6:.0f} MB, {captions.LICENCE}, once",
+            info="It describes pictures on the processor of this machine; your picture does not leave it.",
+        )  # fmt: skip
+        with gr.Row(elem_classes="sr-actions"):
+            start = gr.Button("Describe my picture", elem_id="describe", scale=2, size="sm")
+            stop = gr.Button("Stop", elem_id="describe-stop", scale=1, size="sm")
+        said = gr.HTML(elem_id="described")
+    return Box(agreed, start, stop, said)
+
+
+def connect(context: Context, box: Box, filled: Sequence[Bound], source: gr.State) -> None:
+    """Connect the events: the description goes into the prompts `filled`."""
+    handlers = CaptionHandlers(context, len(filled))
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    outputs: list[Any] = [box.said, *(control.component for control in filled)]
+
+    def described(request: gr.Request, *given: Any) -> Iterator[tuple[Any, ...]]:
+        yield from handlers.describe(*given, session=str(request.session_hash))
+
+    inputs: list[Any] = [source, box.agreed]
+    box.start.click(described, inputs, outputs, concurrency_id="compute", concurrency_limit=1, **quiet)
+    box.stop.click(handlers.halt, None, None, queue=False, **quiet)
+
+
+class CaptionHandlers:
+    """What a click does. Stateless apart from the context."""
+
+    def __init__(self, context: Context, count: int) -> None:
+        self._context, self._count = context, count
+
+    def describe(self, source: Source | None, agreed: bool, *, session: str) -> Iterator[tuple[Any, ...]]:
+        """-> what happens, then the description for each prompt."""
+        stop = self._context.stops.begin(f"describe {session}")
+        try:
+            if source is None:
+                raise BadInput("There is no picture yet. Drop one into the box, or click an example.")
+            image = self._picture(source)
+
+            def work(progress: Progress) -> str:
+                return captions.describe(captions.fetch(agreed, progress.part(0, 0.5)), image, progress.part(0.5, 1))
+
+            for happening in working(work, stop, "describe"):
+                if isinstance(happening, Finished):
+                    yield (_fine(f"Drafted: “{happening.value}”"), *(happening.value,) * self._count)
+                else:
+                    yield (_fine(happening), *(gr.skip(),) * self._count)
+        except Cancelled:
+            yield (_fine("Stopped."), *(gr.skip(),) * self._count)
+        except SRError as exc:
+            yield (problem(str(exc)), *(gr.skip(),) * self._count)
+        except Exception as exc:
+            yield (problem(unexpected(exc, "describing a picture")), *(gr.skip(),) * self._count)
+        finally:
+            self._context.stops.end(f"describe {session}", stop)
+
+    def halt(self, request: gr.Request) -> None:
+        """Stop the description of this browser session."""
+        self._context.stops.stop(f"describe {request.session_hash}")
+
+    def _picture(self, source: Source) -> Image:
+        picture = read(Path(source.path), self._context.limits)
+        return sources.cut(source, picture, _LONGEST).rgb
+
+
+def _fine(text: str) -> str:
+    return f'<p class="sr-fine">{escape(text)}</p>'
