@@ -41,6 +41,17 @@ def add(commands: Any) -> None:
         "--startup-cache", type=Path, metavar="DIR",
         help="cache folder for --startup, kept; without it an empty one that is removed again",
     )  # fmt: skip
+    command.add_argument(
+        "--around", action="store_true",
+        help="instead: seconds per megapixel of everything around a network: reading, tiles, metrics, writing",
+    )  # fmt: skip
+    command.add_argument(
+        "--growth", action="append", metavar="ID[:CHECKPOINT]",
+        help="instead: time, memory and the truth of the estimate for this method, from 1 to 64 megapixels; may be repeated",
+    )  # fmt: skip
+    command.add_argument(
+        "--megapixels", type=int, action="append", metavar="N", help="sizes of the results for --around and --growth"
+    )
     command.set_defaults(run=run)
 
 
@@ -50,6 +61,10 @@ def run(args: argparse.Namespace) -> int:
         return _precision(args)
     if args.startup:
         return _startup(args)
+    if args.around:
+        return _around(args)
+    if args.growth:
+        return _growth(args)
     from sr_demo.reports.bench import bench, records, text
     from sr_demo.reports.bench_page import write_page
 
@@ -90,4 +105,34 @@ def _startup(args: argparse.Namespace) -> int:
         print(f"{start.name}: page served after {start.page:.2f} s", flush=True)
         for name, result in (("first result", start.first), ("median of those after it", start.later)):
             print(f"    {name:<26}{result.seconds:>7.2f} s  {result.engine or 'no engine'}, {result.precision}")
+    return 0
+
+
+def _around(args: argparse.Namespace) -> int:
+    from sr_demo.reports.around import TARGET, steps
+
+    print(f"{'seconds per megapixel':<36}{'wall':>8}{'processor':>11}")
+    for size in args.megapixels or [16]:
+        for step in steps(size, max(args.rounds, 1)):
+            print(f"{step.name:<36}{step.seconds:>8.4f}{step.processor_seconds:>11.4f}", flush=True)
+        print(f"{'(to be at most)':<36}{TARGET:>8.4f}   at {size} megapixels")
+    return 0
+
+
+def _growth(args: argparse.Namespace) -> int:
+    from sr_demo.catalogue import APPROACHES
+    from sr_demo.reports.growth import MEGAPIXELS, grown
+    from sr_demo.runner import job_for
+
+    jobs = [job_for(APPROACHES, name) for name in args.growth]
+    print(
+        f"{'method':<20}{'Mpx':>6}{'seconds':>9}{'s/Mpx':>8}{'CPU s/Mpx':>11}{'estimate':>10}{'MB':>7}{'budget':>8}  how"
+    )
+    for row in grown(jobs, args.megapixels or MEGAPIXELS, max(args.rounds, 1)):
+        print(
+            f"{row.key:<20}{row.megapixels:>6.1f}{row.seconds:>9.3f}{row.per_megapixel:>8.4f}"
+            f"{row.processor_seconds / row.megapixels:>11.4f}{row.off:>+10.0%}{row.peak_memory_mb:>7.0f}"
+            f"{row.budget_mb:>8.0f}  {row.how}",
+            flush=True,
+        )
     return 0
