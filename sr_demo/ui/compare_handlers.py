@@ -155,7 +155,7 @@ class Handlers:
         session = str(request.session_hash)
         stop = self._context.stops.begin(session)
         try:
-            task = self._task(source, preset, mode, [*methods, *more], damage, given)
+            task = self.task(source, preset, mode, [*methods, *more], damage, given)
             view = None
             for view in compare(self._context.runner, self._context.store, task, stop):
                 yield _shown(view)
@@ -168,9 +168,10 @@ class Handlers:
         finally:
             self._context.stops.end(session, stop)
 
-    def _task(
+    def task(
         self, source: Source | None, preset: str, mode: str, keys: Sequence[str], damage: str, given: Sequence[Any]
     ) -> Task:
+        """What was asked for. Raises BadInput where something is missing."""
         if source is None:
             raise BadInput("There is no picture yet. Drop one into the box, or click an example.")
         if not keys:

@@ -133,7 +133,7 @@ def _lay_out(context: Context) -> Parts:
                 )  # fmt: skip
             with gr.Accordion("Options for each method", open=False):
                 caption = captions_box.lay_out(offer.runnable(context.approaches))
-                options = [_precision(), *controls.accordions(offer.runnable(context.approaches)), agreed]
+                options = [precision_choice(), *controls.accordions(offer.runnable(context.approaches)), agreed]
             with gr.Row(elem_classes="sr-actions"):
                 start = gr.Button("Compare", variant="primary", elem_id="compare", scale=2, interactive=False)
                 stop = gr.Button("Stop", elem_id="stop", scale=1, interactive=False)
@@ -154,7 +154,7 @@ def _lay_out(context: Context) -> Parts:
     )  # fmt: skip
 
 
-def _precision() -> controls.Bound:
+def precision_choice() -> controls.Bound:
     """What networks compute in: like `--precision` on the command line."""
     choice = gr.Radio(
         [("Automatic: what is fastest here", "auto"), ("fp32, exact", "fp32"), ("bf16, half the bits", "bf16")],

@@ -20,11 +20,12 @@ pytestmark = pytest.mark.usefixtures("gradio_loops")
 
 @pytest.mark.parametrize("precision", ["auto", "fp32", "bf16"])
 def test_the_precision_chosen_on_the_page_is_that_of_the_jobs(precision: str) -> None:
-    context = offer.Context([fakes.approach(fakes.good())], Runner(), Store(), Stops(), Limits())
+    context = offer.Context([fakes.good()], Runner(), Store(), Stops(), Limits())
     with gr.Blocks():
-        bound = compare_tab._precision()
-    assert precision in [value for _, value in bound.component.choices] and bound.component.value == "auto"
+        bound = compare_tab.precision_choice()
+    assert isinstance(bound.component, gr.Radio)
+    assert precision in [value for _, value in bound.component.choices or []] and bound.component.value == "auto"
     source, _ = open_source(str(sample_file(0)), context.limits)
     key = offer.offered(context.approaches)[0][0].key
-    task = Handlers(context, [bound])._task(source, presets.OWN, "enlarge", [key], "bicubic", [precision])
+    task = Handlers(context, [bound]).task(source, presets.OWN, "enlarge", [key], "bicubic", [precision])
     assert [job.precision for job in task.jobs] == [precision]
