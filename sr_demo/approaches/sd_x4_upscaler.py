@@ -38,7 +38,7 @@ APPROACH = Approach(
                 vram_bytes=6 * 10**9,
                 ram_bytes=8 * 10**9,
                 packages=("diffusers", "transformers", "accelerate"),
-                time="seconds to a minute by its operations, not measured here",
+                time="by its operations seconds to a minute, not measured",
             ),
         ),
     ),

@@ -31,7 +31,7 @@ APPROACH = Approach(
             needs=Needs(
                 vram_bytes=12 * 10**9,
                 ram_bytes=32 * 10**9,
-                time="about a minute by its operations, not measured here",
+                time="by its operations a minute or more, not measured",
                 variables=("SR_DEMO_SUPIR_HOME",),
             ),
         ),

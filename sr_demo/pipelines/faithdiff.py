@@ -70,7 +70,7 @@ def call(pipeline: Any, image: Image, options: FaithDiffOptions, generator: torc
 def load(request: Request) -> Upscaler:
     """From the folders of the base model, its steadier autoencoder, and FaithDiff's own weights, in this order."""
     base, autoencoder, own = request.files
-    precision = choose_precision(request.precision)
+    precision = choose_precision(request.precision, ("fp32", "fp16"))  # as its authors run it
     program = imported(fetched_program(request.progress))
     return PipelineUpscaler(
         placed(assembled(program.FaithDiffStableDiffusionXLPipeline, base, autoencoder, own, precision), _WHOLE_BYTES),
