@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sr_demo.approaches import (
     baselines,
+    diffusion,
     edsr,
     espcn,
     faithdiff,
@@ -30,6 +31,7 @@ APPROACHES: tuple[Approach, ...] = (
     srgan.APPROACH,
     hat.APPROACH,
     liif.APPROACH,
+    diffusion.APPROACH,
     mosaic.APPROACH,
     sd_x4_upscaler.APPROACH,
     faithdiff.APPROACH,

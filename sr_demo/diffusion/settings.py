@@ -30,9 +30,9 @@ class DiffusionOptions(Options):
         maximum=10,
     )
     noise: float = option(
-        1.0,
+        0.9,
         "Noise",
-        "How much chance there is. 0 leaves none: every seed gives the same.",
+        "How much chance there is. 0 leaves none: every seed gives the same; from 1 on, some of it stays as grain.",
         minimum=0.0,
         maximum=1.5,
         step=0.05,

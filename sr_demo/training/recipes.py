@@ -93,7 +93,7 @@ _MSE = (("mse", 1.0),)
 _SSIM = (("ssim", 1.0), ("l1", 0.2))
 _CYCLE = (("cycle", 1.0), ("identity", 0.1), ("gan", 0.005), ("gan-small", 0.5), ("grid", 10.0))
 _ADVERSARIAL = (("l1", 1.0), ("perceptual", 0.05), ("gan", 0.005), ("grid", 10.0))
-_REALISTIC = (("l1", 1.0), ("perceptual", 0.1), ("gan", 0.02), ("grid", 4.0))
+_REALISTIC = (("l1", 1.0), ("perceptual", 0.05), ("gan", 0.02))
 _ATTENTION = (
     Phase(0.60, _L1, (4e-4, 3e-4), patch=32, batch=8),
     Phase(0.40, _L1, (3e-4, 1e-6), patch=32, batch=16),
@@ -232,8 +232,8 @@ RECIPES: tuple[Recipe, ...] = (
         architecture=Architecture("Compact", {"num_feat": 64, "num_conv": 16, "upscale": 4, "act_type": "prelu"}),
         build=_compact,
         phases=(
-            Phase(0.40, _L1, (6e-4, 2e-4), patch=32, batch=16),
-            Phase(0.60, _REALISTIC, (1e-4, 1e-5), patch=32, batch=12),
+            Phase(0.60, _L1, (6e-4, 2e-4), patch=32, batch=16),
+            Phase(0.40, _REALISTIC, (2e-4, 5e-5), patch=32, batch=12),
         ),
         degradation="high-order",
     ),

@@ -60,7 +60,7 @@ def photo(tmp_path):
 def test_a_click_shows_guesses_their_spread_and_the_steps(handlers, photo):
     visitor = Asked()
     html = handlers.guess(photo, 3, *VALUES, request=visitor, progress=visitor)
-    for words in ("Start picture", "Guess 1", "Guess 3", "Spread of the guesses", "Step 1: noise 12%", "Step 3"):
+    for words in ("Start picture", "Guess 1", "Guess 3", "Spread of the guesses", "Step 1: noise 11%", "Step 3"):
         assert words in html
     assert "Guess 4" not in html
     assert html.count("<img") == 1 + 3 + 1 + 2 * 3
