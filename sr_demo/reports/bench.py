@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -286,15 +286,20 @@ def medians(runs: Sequence[Sequence[Row]]) -> list[Row]:
     return found
 
 
+def compared(rows: Sequence[Row]) -> Iterator[tuple[Row, str, str]]:
+    """Each row with the words for how many times faster than the plain network it is, and its share of the ceiling."""
+    plain = {row.case: row.seconds for row in rows if row.path == PLAIN}
+    for row in rows:
+        ratio = f"{plain[row.case] / row.seconds:.2f}" if row.case in plain and row.path != CEILING else "–"
+        yield row, ratio, "–" if row.ceiling_share is None else f"{row.ceiling_share:.0%}"
+
+
 def text(rows: Sequence[Row]) -> str:
     """The table for a terminal, with the ratio to the plain network."""
     lines = [
         f"{'case':<14}{'path':<18}{'seconds':>9}{'x plain':>9}{'GFLOP/s':>9}{'share':>7}{'MB':>7}{'max diff':>10}  how"
     ]
-    plain = {row.case: row.seconds for row in rows if row.path == PLAIN}
-    for row in rows:
-        ratio = f"{plain[row.case] / row.seconds:.2f}" if row.case in plain and row.path != CEILING else "–"
-        share = "–" if row.ceiling_share is None else f"{row.ceiling_share:.0%}"
+    for row, ratio, share in compared(rows):
         difference = "–" if row.max_difference is None else f"{row.max_difference:.5f}"
         lines.append(
             f"{row.case:<14}{row.path:<18}{row.seconds:>9.4f}{ratio:>9}{row.gflops:>9.0f}{share:>7}"

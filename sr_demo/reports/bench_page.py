@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sr_demo.errors import BadInput, SRError, StorageError
 from sr_demo.openvino_runtime import installed_version, processor
-from sr_demo.reports.bench import CEILING, PLAIN, Row, medians
+from sr_demo.reports.bench import Row, compared, medians
 
 _BEGIN, _END = "<!-- bench: generated -->", "<!-- end -->"
 
@@ -41,10 +41,7 @@ def markdown(rows: Sequence[Row]) -> str:
         "| case | path | how | seconds | times plain | GFLOP/s | of the ceiling | MB | largest difference |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    plain = {row.case: row.seconds for row in rows if row.path == PLAIN}
-    for row in rows:
-        ratio = f"{plain[row.case] / row.seconds:.2f}" if row.case in plain and row.path != CEILING else "–"
-        share = "–" if row.ceiling_share is None else f"{row.ceiling_share:.0%}"
+    for row, ratio, share in compared(rows):
         difference = "–" if row.max_difference is None else f"{row.max_difference:.1e}"
         lines.append(
             f"| `{row.case}` | {row.path} | {row.how} | {row.seconds:.4f} | {ratio} | {row.gflops:.0f} | {share} | "

@@ -5,22 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from html import escape
-from queue import SimpleQueue
-from threading import Event, Thread
 from typing import Any
 
 import gradio as gr
 
 from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
 from sr_demo.options import controls
-from sr_demo.progress import Progress
 from sr_demo.reports.deploy import budget_from, deploy, embedded_jobs, judged
 from sr_demo.reports.deploy_csv import deploy_csv
 from sr_demo.reports.deploy_html import deploy_html, details, summary
 from sr_demo.reports.deploy_measure import Plan
 from sr_demo.reports.verdicts import Budget
-from sr_demo.runner import Job
 from sr_demo.ui.offer import Context
+from sr_demo.ui.working import Finished, working
 
 Shown = tuple[Any, str, str, Any]
 """Report (kept for the session), a line on what happens, the report as HTML, the files to download."""
@@ -48,11 +45,11 @@ class LabHandlers:
             jobs = [job for job in embedded_jobs(self._context.approaches) if job.key in (chosen or [])]
             if not jobs:
                 raise BadInput("Choose at least one method to measure.")
-            for happening in _working(jobs, self._plan, budget, stop):
-                if isinstance(happening, str):
-                    yield gr.skip(), _line(happening), gr.skip(), gr.skip()  # type: ignore[misc]
+            for happening in working(lambda progress: deploy(jobs, self._plan, budget, progress), stop, "lab"):
+                if isinstance(happening, Finished):
+                    yield self._shown(happening.value, "Measured. Change the budget to judge again.")
                 else:
-                    yield self._shown(happening, "Measured. Change the budget to judge again.")
+                    yield gr.skip(), _line(happening), gr.skip(), gr.skip()  # type: ignore[misc]
         except Cancelled:
             yield gr.skip(), _line("Stopped. What was measured before is kept."), gr.skip(), gr.skip()  # type: ignore[misc]
         except SRError as exc:
@@ -96,27 +93,3 @@ def _budget(values: tuple[Any, ...]) -> Budget:
 
 def _line(text: str) -> str:
     return f'<p aria-live="polite">{escape(text)}</p>'
-
-
-def _working(jobs: list[Job], plan: Plan, budget: Budget, stop: Event) -> Iterator[str | dict[str, Any]]:
-    """What is being done, as it happens, and at the end the report. Closing the iterator stops the work."""
-    happenings: SimpleQueue[str | dict[str, Any] | BaseException] = SimpleQueue()
-
-    def work() -> None:
-        try:
-            progress = Progress(lambda fraction, note: happenings.put(f"{fraction:.0%}: {note}"), stop)
-            happenings.put(deploy(jobs, plan, budget, progress))
-        except BaseException as exc:  # carried over to the thread that asked
-            happenings.put(exc)
-
-    Thread(target=work, name="lab", daemon=True).start()
-    try:
-        while True:
-            happening = happenings.get()
-            if isinstance(happening, BaseException):
-                raise happening
-            yield happening
-            if not isinstance(happening, str):
-                return
-    finally:
-        stop.set()

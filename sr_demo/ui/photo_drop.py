@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -13,6 +15,10 @@ from sr_demo.progress import Progress
 
 _MOST_PHOTOS = 200
 _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".avif"})
+
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, NotImplementedError)
+"""What reading a member raises: wrong checksum or header; deflate; lzma; cut off; bz2 and a lost file; a password or a
+decompressor that this Python lacks; a compression nobody here knows."""
 
 
 def take_in(
@@ -60,10 +66,11 @@ def _pictures(files: Sequence[Path], folder: Path, limits: Limits, left_out: lis
                     continue
                 try:
                     # A size that the zip lies about is caught here: no more than announced is ever read.
-                    scratch.write_bytes(archive.open(member).read(member.file_size))
-                except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError):
+                    content = archive.open(member).read(member.file_size)
+                except _DAMAGED:
                     left_out.append(f"{label} could not be unpacked: it is damaged, or locked with a password.")
                     continue
+                scratch.write_bytes(content)  # a full disk is not the zip's fault
                 yield label, scratch
     scratch.unlink(missing_ok=True)
 
