@@ -6,6 +6,7 @@ float64. Legend: H, W = height and width in pixels; every picture is (H, W, 3) f
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import inf, log10
 
@@ -77,16 +78,18 @@ class Scores:
 
 def score(result: Image, lr: Image, truth: Image | None, scale: int) -> Scores:
     """All columns for one result. `truth` (if any) has the size of `result`; `lr` is what the approach was given."""
-    agreement, naturalness = lr_consistency(result, lr), niqe(result).value
-    if truth is None:
-        return Scores(lr_consistency=agreement, niqe=naturalness)
-    return Scores(
-        psnr_y=psnr_y(result, truth, scale),
-        ssim_y=ssim_y(result, truth, scale),
-        psnr_rgb=psnr_rgb(result, truth, scale),
-        lr_consistency=agreement,
-        niqe=naturalness,
-    )
+    with ThreadPoolExecutor(1) as beside:  # Pillow, OpenCV and numpy let two threads compute at once
+        naturalness = beside.submit(niqe, result)
+        agreement = lr_consistency(result, lr)
+        if truth is None:
+            return Scores(lr_consistency=agreement, niqe=naturalness.result().value)
+        return Scores(
+            psnr_y=psnr_y(result, truth, scale),
+            ssim_y=ssim_y(result, truth, scale),
+            psnr_rgb=psnr_rgb(result, truth, scale),
+            lr_consistency=agreement,
+            niqe=naturalness.result().value,
+        )
 
 
 def psnr_y(a: Image, b: Image, border: int = 4) -> float:
