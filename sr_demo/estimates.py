@@ -1,7 +1,7 @@
 """How long an approach will take on this machine, before it runs.
 
-At first from the operations per pixel in the catalogue and an assumed rate; after the first run from what was measured
-here, which is kept in the cache folder.
+At first from the seconds in the network's card, or from the operations per pixel and an assumed rate; after the first run
+from what was measured here, which is kept in the cache folder.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Estimates:
         """
         measured = self._measured.get(key, self._measured.get(key.split(" ", 1)[0]))
         assumed = _ASSUMED_FLOPS if checkpoint.needs is None else _ASSUMED_GPU_FLOPS
-        per_pixel = measured if measured is not None else checkpoint.flops_per_pixel / assumed
+        per_pixel = measured or checkpoint.seconds_per_pixel or checkpoint.flops_per_pixel / assumed
         return max(per_pixel * pixels, _FLOOR_SECONDS)
 
     def learn(self, key: str, pixels: int, seconds: float, *, anew: bool = False) -> None:

@@ -104,8 +104,10 @@ class Checkpoint:
     parameters: int = 0
     bytes_per_pixel: int = 2048
     """Peak working memory per LR pixel in fp32, measured; decides the tile size."""
+    seconds_per_pixel: float = 0.0
+    """Seconds per LR pixel on two cores of a recent CPU, measured; 0 where that was not done."""
     flops_per_pixel: float = 0.0
-    """Floating point operations per LR pixel (2 per multiply-add); decides the time estimate."""
+    """Floating point operations per LR pixel (2 per multiply-add): the time estimate where no seconds were measured."""
     note: str = ""
     """What to know before choosing it, one sentence."""
     variant: str = ""
@@ -234,15 +236,18 @@ def embedded(
     """The checkpoint `name` that lies in `weights/<stem>.*`; size, sha256, parameters and licence come from its card.
 
     All our networks convolve at the size of the input, so each weight is used once per LR pixel: two operations.
+    `bytes_per_pixel` counts until `python -m sr_demo bench --costs` has written the measured figure into the card.
     """
     written = card(stem)
+    costs = written.get("costs", {})
     return Checkpoint(
         name=name,
         title=title,
         files=(WeightFile(written["file"], written["sha256"], written["bytes"]),),
         licence=written["licence"],
         parameters=written["parameters"],
-        bytes_per_pixel=bytes_per_pixel,
+        bytes_per_pixel=costs.get("bytes_per_pixel", bytes_per_pixel),
+        seconds_per_pixel=costs.get("seconds_per_pixel", 0.0),
         flops_per_pixel=2.0 * written["parameters"],
         variant=variant,
         tiling=tiling,

@@ -50,6 +50,10 @@ def add(commands: Any) -> None:
         help="instead: time, memory and the truth of the estimate for this method, from 1 to 64 megapixels; may be repeated",
     )  # fmt: skip
     command.add_argument(
+        "--costs", choices=("show", "bytes", "all"),
+        help="instead: memory and seconds per LR pixel of every embedded network; bytes, all: also write them into the cards",
+    )  # fmt: skip
+    command.add_argument(
         "--megapixels", type=int, action="append", metavar="N", help="sizes of the results for --around and --growth"
     )
     command.set_defaults(run=run)
@@ -61,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
         return _precision(args)
     if args.startup:
         return _startup(args)
+    if args.costs:
+        return _costs(args.costs)
     if args.around:
         return _around(args)
     if args.growth:
@@ -135,4 +141,20 @@ def _growth(args: argparse.Namespace) -> int:
             f"{row.budget_mb:>8.0f}  {row.how}",
             flush=True,
         )
+    return 0
+
+
+def _costs(what: str) -> int:
+    from sr_demo.reports.costs import costs, write
+
+    print(f"{'network':<20}{'bytes/px':>10}{'as used':>10}{'us/px':>9}")
+    for cost in costs(terminal("costs")):
+        print(
+            f"{cost.key:<20}{cost.bytes_per_pixel:>10}{cost.declared:>10}{cost.seconds_per_pixel * 1e6:>9.2f}",
+            flush=True,
+        )
+        if what == "bytes":
+            write(cost, "bytes")
+        elif what == "all":
+            write(cost, "all")
     return 0

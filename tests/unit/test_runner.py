@@ -439,6 +439,14 @@ def test_options_and_precision_have_their_own_price() -> None:
     assert cost == pytest.approx([2, 8])
 
 
+def test_before_the_first_run_the_seconds_of_the_card_count() -> None:
+    carded = Checkpoint("default", "", flops_per_pixel=4e9, seconds_per_pixel=2e-4)
+    estimates = Estimates()
+    assert estimates.seconds(fakes.good(), carded, "good", 10_000) == pytest.approx(2)
+    estimates.learn("good", 10_000, 7.0)
+    assert estimates.seconds(fakes.good(), carded, "good", 10_000) == pytest.approx(7)
+
+
 def test_tiny_pictures_teach_nothing() -> None:
     estimates = Estimates()
     estimates.learn("good", 100, 5.0)
