@@ -50,7 +50,7 @@ def lay_out(approaches: Sequence[Approach]) -> Box | None:
     if not any(captions.prompt_of(approach.options) for approach in approaches):
         return None
     here = captions.is_here()
-    with gr.Group(elem_id="captions"):
+    with gr.Column(elem_id="captions"):
         gr.HTML(_WORDS)
         agreed = gr.Checkbox(
             here, visible=not here, elem_id="agree-to-captions",

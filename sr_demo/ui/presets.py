@@ -79,9 +79,7 @@ def note(preset: str, mode: str, source: Source | None, jobs: Sequence[Job], key
     sentences = [f"Compares {names}: inputs with sides below {BELOW} pixels, {SCALE} times enlarged."]
     waiting = [job.title for job in families(jobs) if not weights.is_available(job.checkpoint)]
     if waiting:
-        sentences.append(
-            f"{', '.join(waiting)} can run here too: tick it under “More methods”, and allow the download."
-        )
+        sentences.append(f"Here too, once downloaded: {', '.join(waiting)}; tick them under “More methods”.")
     if source is not None:
         sentences.append(_size_note(mode, source))
     sentences.append("“My own choice” puts your ticks and your picture's size back.")

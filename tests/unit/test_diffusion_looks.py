@@ -12,7 +12,7 @@ from sr_demo.progress import SILENT
 from tests.conftest import noise
 from tests.unit.test_diffusion_sampler import networks
 
-OPTIONS = DiffusionOptions(steps=4, seed=3)
+OPTIONS = DiffusionOptions(steps=4, seed=3, noise=1.0)
 
 
 @pytest.fixture(scope="module")

@@ -81,7 +81,7 @@ def test_what_must_be_downloaded_first_is_named_and_not_ticked() -> None:
     listed = jobs((*SMALL, replace(WALKER, id="large", title="Large", checkpoints=(large,))))
     assert presets.ticked(listed) == ["critic", "walker"]
     note = presets.note(presets.FAMILIES, "test", None, listed, presets.ticked(listed))
-    assert "Compares Critic and Walker" in note and "Large can run here too" in note
+    assert "Compares Critic and Walker" in note and "Here too, once downloaded: Large; tick" in note
 
 
 # --- how large a picture --------------------------------------------------------------------------------------------
@@ -207,7 +207,7 @@ def test_every_comparison_has_both_columns() -> None:
 
 def families_of(store: Store, approaches: tuple[Approach, ...], truth_known: bool) -> str:
     made = [Job(a, a.checkpoints[0], a.options()) for a in approaches]
-    made = [replace(job, options=DiffusionOptions(steps=3)) if job.approach is WALKER else job for job in made]
+    made = [replace(job, options=DiffusionOptions(steps=3, noise=1.0)) if job.approach is WALKER else job for job in made]
     views = list(compare(Runner(), store, Task(picture_of(noise(40, 48)), made, truth_known), Event()))
     assert not views[-1].failures
     return views[-1].families
