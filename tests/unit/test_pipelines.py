@@ -63,15 +63,25 @@ def test_the_result_is_exactly_four_times_as_large(upscaler: PipelineUpscaler, s
     assert not result.flags.writeable
 
 
-def test_what_a_pipeline_draws_is_brought_to_size(upscaler: PipelineUpscaler) -> None:
+def test_what_a_pipeline_draws_is_brought_to_size() -> None:
     """As those do that round sizes to what suits their networks."""
 
     def call(pipeline: Any, image: Image, *_: Any) -> Image:
-        return np.full((image.shape[0] * 4 - 5, image.shape[1] * 4 + 3, 3), 0.25, np.float32)
+        return np.full((image.shape[0] * 4 - 40, image.shape[1] * 4 + 8, 3), 0.25, np.float32)
 
-    result = PipelineUpscaler(None, call, "fp32").upscale(noise(9, 11), replace(OPTIONS, colour="none"), SILENT)
-    assert result.shape == (36, 44, 3)
+    result = PipelineUpscaler(None, call, "fp32").upscale(noise(64, 80), replace(OPTIONS, colour="none"), SILENT)
+    assert result.shape == (256, 320, 3)
     np.testing.assert_allclose(result, 0.25, atol=1e-6)
+
+
+def test_the_seed_holds_for_pipelines_that_draw_from_torchs_own_chance() -> None:
+    def call(pipeline: Any, image: Image, *_: Any) -> Image:
+        return torch.rand(image.shape[0] * 4, image.shape[1] * 4, 3).numpy()
+
+    drawing = PipelineUpscaler(None, call, "fp32")
+    first, again, other = (drawn(drawing, replace(OPTIONS, seed=seed)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 0.1
 
 
 def test_words_change_the_result_and_so_do_those_against(upscaler: PipelineUpscaler) -> None:
