@@ -134,6 +134,7 @@ def test_the_pinned_commit_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_pat
         place = captions.fetch(True, SILENT)
     assert (place / "model.safetensors").read_bytes() == b"weights" and not (place / "onnx").exists()
     assert captions.is_here() and captions.MODEL.revision[:12] in place.name
+    assert len(captions.MODEL.revision) == 40 and hub.paths
     assert all(captions.MODEL.revision in path for path in hub.paths if captions.MODEL.name in path)
 
 
