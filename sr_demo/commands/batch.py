@@ -11,7 +11,7 @@ from sr_demo.commands.console import add_download, add_precision, add_set, assig
 from sr_demo.errors import BadInput
 
 if TYPE_CHECKING:
-    from sr_demo.reports.batch import Event
+    from sr_demo.reports.batch import Event, Perform
 
 
 def add(commands: Any) -> None:
@@ -29,8 +29,12 @@ def add(commands: Any) -> None:
     command.add_argument("--recursive", action="store_true", help="also the folders in IN_DIR")
     command.add_argument("--resume", action="store_true", help="go on with a batch that was stopped")
     command.add_argument(
-        "--workers", type=int, default=1, metavar="N", help="processes, which share the cores; each loads the approach"
-    )
+        "--workers", type=int, metavar="N",
+        help="processes, each of which loads the approach: 1 here, which has all cores, or 2 with Ray, of one core each",
+    )  # fmt: skip
+    command.add_argument("--engine", choices=("local", "ray"), default="local", help="where the work is done")
+    command.add_argument("--ray-address", default="", metavar="ADDRESS", help="a cluster, or auto; default: Ray here")
+    command.add_argument("--ray-gpus", type=float, default=0.0, metavar="SHARE", help="of a GPU, for each Ray worker")
     command.add_argument(
         "--metrics", type=Path, metavar="HR_DIR", help="folder of the true pictures: scores go into the manifest"
     )
@@ -43,11 +47,9 @@ def run(args: argparse.Namespace) -> int:
     """Do the batch; 0 when every picture has a result."""
     from sr_demo.catalogue import APPROACHES
     from sr_demo.reports import batch as batches
-    from sr_demo.reports.batch_work import perform_here, perform_in
     from sr_demo.runner import job_for
 
-    if not 1 <= args.workers <= 256:
-        raise BadInput(f"--workers takes a number from 1 to 256, not {args.workers}.")
+    perform = _perform(args)
     batch = batches.Batch(
         job_for(APPROACHES, args.approach, assignments(args.set), args.precision, args.download),
         args.source,
@@ -56,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         resume=args.resume,
         truths=args.metrics,
     )
-    summary = batches.run(batch, perform_here if args.workers == 1 else perform_in(args.workers), _tell)
+    summary = batches.run(batch, perform, _tell)
     for line in summary.failed[:20]:
         complain(line)
     if len(summary.failed) > 20:
@@ -66,6 +68,24 @@ def run(args: argparse.Namespace) -> int:
         f"{args.out / 'manifest.jsonl'} says more"
     )
     return 2 if summary.failed else 0
+
+
+def _perform(args: argparse.Namespace) -> Perform:
+    """Who does the pictures."""
+    from sr_demo.reports.batch_ray import OnRay
+    from sr_demo.reports.batch_work import perform_here, perform_in
+
+    on_ray = args.engine == "ray"
+    if not on_ray and (args.ray_address or args.ray_gpus):
+        raise BadInput("--ray-address and --ray-gpus are for --engine ray.")
+    if not 0 <= args.ray_gpus <= 8:
+        raise BadInput(f"--ray-gpus takes a number from 0 to 8, not {args.ray_gpus:g}.")
+    workers = args.workers if args.workers is not None else 2 if on_ray else 1
+    if not 1 <= workers <= 256:
+        raise BadInput(f"--workers takes a number from 1 to 256, not {workers}.")
+    if on_ray:
+        return OnRay(workers, args.ray_address, args.ray_gpus)
+    return perform_here if workers == 1 else perform_in(workers)
 
 
 def _tell(event: Event) -> None:

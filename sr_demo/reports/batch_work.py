@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from functools import lru_cache
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
@@ -40,14 +41,14 @@ def perform_in(workers: int) -> Perform:
         with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (workers,)) as pool:
             try:
                 for task in waiting:  # alone, until one says which precision all are to use
-                    record = pool.submit(_attempt, batch, task).result()
+                    record = pool.submit(attempt, batch, task).result()
                     yield record
                     if record["status"] == "done":
                         batch = with_precision(batch, record)
                         break
                 running: set[Future[Record]] = set()
                 for task in waiting:
-                    running.add(pool.submit(_attempt, batch, task))
+                    running.add(pool.submit(attempt, batch, task))
                     while len(running) >= 2 * workers:
                         finished, running = wait(running, return_when=FIRST_COMPLETED)
                         yield from (future.result() for future in finished)
@@ -80,9 +81,10 @@ def _begin(workers: int) -> None:
     Thread(target=follow, daemon=True).start()
 
 
-def _attempt(batch: Batch, task: Task) -> Record:
+def attempt(batch: Batch, task: Task) -> Record:
+    """`Worker.attempt` in a worker process, whose approach stays loaded. Raises what loading raises, and StorageError."""
     global _worker
-    if _worker is None or _worker.batch != batch:
+    if _worker is None or not _worker.serves(batch):
         _worker = Worker(batch)
         _worker.warm()
     return _worker.attempt(task)
@@ -96,10 +98,16 @@ class Worker:
         self._runner = Runner()
         self._hashed: tuple[str, str] = ("", "")
         """The last source and its sha256: pages of one stack come one after the other."""
+        self._settled = batch.settled
+        """The precision that its results have, once there was one."""
 
     def warm(self) -> None:
         """Load. Raises what loading raises."""
         self._runner.warm(self.batch.running)
+
+    def serves(self, batch: Batch) -> bool:
+        """Whether `batch` is what it does, or the same settled on the precision that it has found itself."""
+        return batch == self.batch or batch == replace(self.batch, settled=self._settled)
 
     def attempt(self, task: Task) -> Record:
         """The line of one task, its result complete in its `.part`. Raises StorageError only."""
@@ -141,6 +149,7 @@ class Worker:
             raise StorageError(f"The folder {target.parent} cannot be made: {exc.strerror or exc}.") from exc
         write_png(result.picture, part_of(target))
         numbers = measured(result)
+        self._settled = with_precision(batch, numbers).settled
         return {
             "result_sha256": sha256_of(part_of(target)),
             **{name: numbers[name] for name in ("width", "height", "precision", "tile", "halo", "seconds")},

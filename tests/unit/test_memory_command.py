@@ -308,12 +308,12 @@ def test_ray_builds_and_finds_the_same(photos: tuple[Path, ...], tmp_path: Path)
 
 
 def test_ray_that_is_not_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    from sr_demo.approaches.mosaic import engines
+    from sr_demo import ray_runtime
     from sr_demo.errors import MissingDependency
 
     def missing(name: str) -> None:
         raise ImportError(name)
 
-    monkeypatch.setattr(engines, "import_module", missing)
+    monkeypatch.setattr(ray_runtime, "import_module", missing)
     with pytest.raises(MissingDependency, match="requirements-ray"):
         list(Ray().map(shards.embed, [1], SILENT))

@@ -6,11 +6,10 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from importlib import import_module
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from sr_demo.errors import MissingDependency, SRError
+from sr_demo import ray_runtime
+from sr_demo.errors import SRError
 from sr_demo.progress import Progress
 
 T = TypeVar("T")
@@ -76,11 +75,8 @@ class Ray:
         """See `Engine`. Files that items name must be found under the same path by every worker."""
         if not items:
             return
-        ray = _ray()
-        own = not ray.is_initialized()
-        if own:
-            _start(ray, self)
-        try:
+        code = {"py_modules": [str(ray_runtime.PACKAGE)]}
+        with ray_runtime.joined(self.address, self.workers, code) as ray:
             context = ray.data.DataContext.get_current()
             context.enable_progress_bars = False
             context.execution_options.preserve_order = False
@@ -91,9 +87,6 @@ class Ray:
                 if row["refused"]:
                     raise SRError(row["refused"])
                 yield int(row["number"]), row["result"]
-        finally:
-            if own:
-                ray.shutdown()
 
 
 @dataclass(frozen=True)
@@ -117,30 +110,3 @@ def _packed(items: Sequence[Any]) -> Iterator[bytes]:
 
     for item in items:
         yield pickle.dumps(item)
-
-
-def _ray() -> Any:
-    try:
-        import_module("ray.data")
-        return import_module("ray")
-    except ImportError as problem:
-        raise MissingDependency(
-            "--engine ray needs Ray, which is not installed. Run: pip install -r requirements-ray.txt"
-        ) from problem
-
-
-def _start(ray: Any, wanted: Ray) -> None:
-    package = Path(__file__).resolve().parents[2]
-    common: dict[str, Any] = {
-        "runtime_env": {"py_modules": [str(package)]},
-        "log_to_driver": False,
-        "logging_level": "ERROR",
-    }
-    try:
-        if wanted.address:
-            ray.init(address=wanted.address, **common)
-        else:
-            ray.init(num_cpus=wanted.workers, include_dashboard=False, **common)
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as problem:
-        where = f"at {wanted.address}" if wanted.address else "on this machine"
-        raise SRError(f"No Ray could be reached or started {where} ({str(problem).splitlines()[0]}).") from problem
