@@ -86,7 +86,7 @@ class SupirOptions(GuidedOptions):
     steps: int = option(50, "Steps", "More take longer and are cleaner.", minimum=1, maximum=200)
     guidance: float = option(
         0.0,
-        "Text guidance (s_cfg)",
+        "Text guidance, s_cfg",
         "0 takes the preset's: 7.5 for quality, 4 for fidelity. Lower values keep faces more like themselves.",
         minimum=0.0,
         maximum=15.0,
@@ -94,7 +94,7 @@ class SupirOptions(GuidedOptions):
     )
     control: float = option(
         1.0,
-        "Control (s_stage2)",
+        "Control, s_stage2",
         "How strongly your picture holds the result; 1 is faithful, 0.93 handsomer.",
         minimum=0.0,
         maximum=1.0,
@@ -102,7 +102,7 @@ class SupirOptions(GuidedOptions):
     )
     restoration: float = option(
         -1.0,
-        "Pull to the first stage (s_stage1)",
+        "Pull to the first stage, s_stage1",
         "-1 is off; higher values stay closer to the cleaned picture.",
         minimum=-1.0,
         maximum=6.0,
