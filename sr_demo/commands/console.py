@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from sr_demo.errors import BadInput, StorageError
@@ -76,4 +78,7 @@ def write_text(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as exc:
+        with suppress(OSError):
+            if path.is_file() and exc.errno in (errno.ENOSPC, errno.EDQUOT):
+                path.unlink()  # half a report is none
         raise StorageError(f"{path} cannot be written: {exc.strerror}. Choose another place.") from exc

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -27,6 +28,7 @@ from sr_demo.reports.export_int8 import Loss
 from sr_demo.reports.export_readme import readme
 from sr_demo.runner import Job
 from sr_demo.spec import Approach, Checkpoint, Request
+from sr_demo.storage import free_bytes
 
 log = logging.getLogger("sr_demo")
 
@@ -78,6 +80,10 @@ def formats(approach: Approach, checkpoint: Checkpoint) -> tuple[str, ...]:
     return FORMATS if is_network and checkpoint.files else ()
 
 
+_NO_ROOM = 2**16
+"""Bytes left on a disk that stopped a file halfway."""
+
+
 def export(
     job: Job,
     kind: Kind,
@@ -112,7 +118,15 @@ def export(
         folder.mkdir(parents=True)
         part = folder / out.name
         progress(0.2, f"writing {kind}")
-        chosen.write(network, part, notes)
+        if free_bytes(folder) < 5 * job.checkpoint.parameters:  # TorchScript ends the whole program on a full disk
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        try:
+            chosen.write(network, part, notes)
+        except Exception as exc:
+            # Each format's library says in a way of its own that the disk is full.
+            if "No space left" in str(exc) or free_bytes(folder) < _NO_ROOM:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from exc
+            raise
         progress(0.5, "comparing")
 
         def opened(path: Path) -> Run:
