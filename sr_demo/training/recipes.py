@@ -152,8 +152,8 @@ RECIPES: tuple[Recipe, ...] = (
         architecture=Architecture("SRResNet", _ENHANCED),
         build=partial(SRResNet, **_ENHANCED),  # type: ignore[arg-type]
         phases=(
-            Phase(0.60, _L1, (8e-4, 4e-4), patch=32, batch=16),
-            Phase(0.40, (("l1", 1.0), ("perceptual", 0.02)), (4e-4, 1e-6), patch=32, batch=16),
+            Phase(0.85, _L1, (8e-4, 1e-4), patch=32, batch=16),
+            Phase(0.15, (("l1", 1.0), ("perceptual", 0.005)), (1e-4, 1e-6), patch=32, batch=16),
         ),
     ),
     Recipe(

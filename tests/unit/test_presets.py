@@ -207,7 +207,9 @@ def test_every_comparison_has_both_columns() -> None:
 
 def families_of(store: Store, approaches: tuple[Approach, ...], truth_known: bool) -> str:
     made = [Job(a, a.checkpoints[0], a.options()) for a in approaches]
-    made = [replace(job, options=DiffusionOptions(steps=3, noise=1.0)) if job.approach is WALKER else job for job in made]
+    made = [
+        replace(job, options=DiffusionOptions(steps=3, noise=1.0)) if job.approach is WALKER else job for job in made
+    ]
     views = list(compare(Runner(), store, Task(picture_of(noise(40, 48)), made, truth_known), Event()))
     assert not views[-1].failures
     return views[-1].families
