@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sr_demo.approaches import (
     baselines,
+    cyclegan,
     diffusion,
     edsr,
     espcn,
@@ -16,6 +17,7 @@ from sr_demo.approaches import (
     rrdn,
     sd_x4_upscaler,
     srgan,
+    srresnet,
     supir,
 )
 from sr_demo.spec import Approach
@@ -24,11 +26,13 @@ APPROACHES: tuple[Approach, ...] = (
     baselines.BICUBIC,
     baselines.LANCZOS,
     espcn.APPROACH,
+    srresnet.APPROACH,
     edsr.APPROACH,
     rdn.APPROACH,
     rrdn.APPROACH,
     real_esrgan.APPROACH,
     srgan.APPROACH,
+    cyclegan.APPROACH,
     hat.APPROACH,
     liif.APPROACH,
     diffusion.APPROACH,
