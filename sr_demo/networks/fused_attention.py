@@ -129,7 +129,9 @@ class FusedOverlappingAttention(nn.Module):
         # (pictures, 2C * M, windows) -> key and value, each (B, h, M, d)
         around = self.unfold(qkv[..., channels:].permute(0, 3, 1, 2))
         around = around.view(count, 2, self.heads, channels // self.heads, self.reach**2, down * across)
-        k, v = around.permute(1, 0, 5, 2, 4, 3).reshape(2, count * down * across, self.heads, self.reach**2, -1)
+        # For one picture `reshape` would be a view, whose stride keeps torch from its fused kernel.
+        around = around.permute(1, 0, 5, 2, 4, 3).contiguous()
+        k, v = around.view(2, count * down * across, self.heads, self.reach**2, -1)
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=self._bias_for(rpi, x.dtype), scale=self.scale)
         out = out.view(count, down, across, self.heads, side, side, -1).permute(0, 1, 4, 2, 5, 3, 6)
         x = self.proj(out.reshape(count, height * width, channels)) + x

@@ -20,7 +20,7 @@ from sr_demo.runner import Job, Runner
 from sr_demo.spec import EMBEDDED, Precision, Request
 from tests.conftest import noise, picture_of
 
-QUICK = {"espcn", "real-esrgan"}
+QUICK = {"espcn"}
 """Those that are converted in a second; the others are for whoever has a minute."""
 JOBS = [
     pytest.param(Job(a, c, a.options()), id=a.id, marks=[] if a.id in QUICK else [pytest.mark.slow])

@@ -77,3 +77,16 @@ def test_other_architectures_are_left_alone() -> None:
     from sr_demo.networks.fused_attention import fuse_attention
 
     assert fuse_attention(Compact(num_feat=8, num_conv=2)) == 0
+
+
+@pytest.mark.parametrize("pictures", [1, 2])
+def test_every_attention_of_hat_runs_on_the_fused_kernel(pictures: int) -> None:
+    """torch falls back to plain operations, twice as slow, for the slightest thing it does not like."""
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    from sr_demo.networks.fused_attention import fuse_attention
+
+    net = tiny_hat(8)
+    fuse_attention(net)
+    with torch.inference_mode(), sdpa_kernel(SDPBackend.FLASH_ATTENTION):  # an error where it cannot be used
+        net(torch.rand(pictures, 3, 16, 24))
