@@ -12,7 +12,7 @@ BUDGET = Budget(hardware=DEVICE, offline=False)
 """The Lab tab's usual budget on it; a file that is fetched once may be fetched."""
 RULE = (
     f"Edge: yes where a picture of {BUDGET.side} x {BUDGET.side} pixels takes at most {BUDGET.seconds:g} s on {DEVICE} "
-    "(networks: their operations at the rate that the Lab tab assumes for it; others: in proportion to this run), the "
+    "(convolutions: their operations at the rate that the Lab tab assumes for it; others: in proportion to this run), the "
     f"memory measured here is at most {BUDGET.memory_mb / 1000:g} GB, the files are at most {BUDGET.disk_mb} MB, and no GPU "
     "is needed."
 )
@@ -60,7 +60,9 @@ def edge_text(result: Result) -> str:
 def measured(result: Result) -> dict[str, object]:
     """What `verdicts` reads of a measured method, from one run of it."""
     height, width = result.picture.rgb.shape[:2]
-    operations = result.job.checkpoint.flops_per_pixel
+    # The assumed rate is that of convolutions; attention reaches about a fifth of it (docs/performance.md, plain HAT).
+    attention = result.job.approach.family == "attention"
+    operations = 0.0 if attention else result.job.checkpoint.flops_per_pixel
     return {
         "latency": [
             {
