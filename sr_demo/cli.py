@@ -188,7 +188,8 @@ def _here(checkpoint: dict[str, Any]) -> str:
 def _upscale(args: argparse.Namespace) -> int:
     from sr_demo.catalogue import APPROACHES
     from sr_demo.image import read, write_png
-    from sr_demo.runner import Runner, job_for
+    from sr_demo.jobs import job_for
+    from sr_demo.runner import Runner
 
     job = job_for(APPROACHES, args.approach, assignments(args.set), args.precision, args.download)
     out = folder(args.out)
@@ -215,8 +216,9 @@ def _upscale(args: argparse.Namespace) -> int:
 def _evaluate(args: argparse.Namespace) -> int:
     from sr_demo.catalogue import APPROACHES
     from sr_demo.degrade import Realistic
+    from sr_demo.jobs import Failed, job_for
     from sr_demo.reports.evaluation import evaluate, pairs
-    from sr_demo.runner import Failed, Runner, job_for
+    from sr_demo.runner import Runner
 
     values = assignments(args.set)
     jobs = [job_for(APPROACHES, name, values, args.precision, args.download) for name in args.approach]

@@ -28,28 +28,12 @@ from sr_demo.jobs import (
     Stopped,
     Working,
     engine_identity,
-    is_prepared,
-    job_for,
     load_identity,
 )
 from sr_demo.kept import Kept, footprint
 from sr_demo.metrics import score
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Request, Upscaler
-
-__all__ = [
-    "Done",
-    "Failed",
-    "Happening",
-    "Job",
-    "Result",
-    "Runner",
-    "Started",
-    "Stopped",
-    "Working",
-    "is_prepared",
-    "job_for",
-]
 
 
 class Runner:

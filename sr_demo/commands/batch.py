@@ -46,8 +46,8 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do the batch; 0 when every picture has a result."""
     from sr_demo.catalogue import APPROACHES
+    from sr_demo.jobs import job_for
     from sr_demo.reports import batch as batches
-    from sr_demo.runner import job_for
 
     perform = _perform(args)
     batch = batches.Batch(

@@ -127,8 +127,8 @@ def _around(args: argparse.Namespace) -> int:
 
 def _growth(args: argparse.Namespace) -> int:
     from sr_demo.catalogue import APPROACHES
+    from sr_demo.jobs import job_for
     from sr_demo.reports.growth import MEGAPIXELS, grown
-    from sr_demo.runner import job_for
 
     jobs = [job_for(APPROACHES, name) for name in args.growth]
     print(

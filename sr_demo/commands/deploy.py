@@ -46,12 +46,12 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, print the verdicts, write the reports; 2 when a method could not be measured."""
     from sr_demo.catalogue import APPROACHES
+    from sr_demo.jobs import job_for
     from sr_demo.reports.deploy import budget_from, deploy, embedded_jobs, sizes
     from sr_demo.reports.deploy_csv import deploy_csv
     from sr_demo.reports.deploy_html import deploy_html
     from sr_demo.reports.deploy_measure import Plan
     from sr_demo.reports.evaluation import pairs
-    from sr_demo.runner import job_for
 
     budget = budget_from(assignments(args.budget, "--budget"))
     plan = Plan(sizes=sizes(args.size)) if args.size else Plan()

@@ -36,9 +36,9 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Export, and say how well the file agrees."""
     from sr_demo.catalogue import APPROACHES
+    from sr_demo.jobs import job_for
     from sr_demo.reports.evaluation import pairs
     from sr_demo.reports.export import export
-    from sr_demo.runner import job_for
 
     job = job_for(APPROACHES, args.approach)
     found = pairs(args.pairs, args.lr, job.approach.scale) if args.pairs else []

@@ -10,10 +10,10 @@ from typing import get_args
 
 from sr_demo.errors import BadInput, SRError
 from sr_demo.image import Limits, page_numbers
+from sr_demo.jobs import Job
 from sr_demo.options import as_dict
 from sr_demo.reports.evaluation import SUFFIXES
 from sr_demo.reports.manifest import NAME, Key, Manifest, Record, held
-from sr_demo.runner import Job
 from sr_demo.spec import Precision
 from sr_demo.storage import sha256_of
 

@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 
 from sr_demo.image import Picture, write_png
+from sr_demo.jobs import Job, job_for
 from sr_demo.reports.batch import Batch, Event, run
 from sr_demo.reports.batch_ray import OnRay
 from sr_demo.reports.deploy_quality import filled
-from sr_demo.runner import Job, job_for
 
 _COUNT, _SIDE = 24, 128
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sr_demo.catalogue import APPROACHES
@@ -47,13 +48,14 @@ def _rrdb() -> Any:
     return ESRGAN(num_blocks=23, scale=SCALE)
 
 
-def _hat_s() -> Any:
+def hat(embed_dim: int, compress_ratio: int, squeeze_factor: int) -> Any:
+    """HAT's published configurations, which differ in these three; random weights."""
     from spandrel.architectures.HAT import HAT
 
     return HAT(
-        img_size=64, embed_dim=144, depths=(6,) * 6, num_heads=(6,) * 6, window_size=16, compress_ratio=24,
-        squeeze_factor=24, overlap_ratio=0.5, mlp_ratio=2, upscale=SCALE, upsampler="pixelshuffle",
-        resi_connection="1conv",
+        img_size=64, embed_dim=embed_dim, depths=(6,) * 6, num_heads=(6,) * 6, window_size=16,
+        compress_ratio=compress_ratio, squeeze_factor=squeeze_factor, overlap_ratio=0.5, mlp_ratio=2, upscale=SCALE,
+        upsampler="pixelshuffle", resi_connection="1conv",
     )  # fmt: skip
 
 
@@ -79,6 +81,6 @@ CASES: tuple[Case, ...] = (
     Case("compact-256", "Compact, 32 convolutions of 64", 256, _compact, Tiling("tiles", halo=36), 1100),
     Case("rrdb-96", "RRDB, 23 blocks", 96, _rrdb, Tiling("tiles", halo=24, blend=8, largest=256), 13_500),
     Case("edsr-128", "EDSR, 16 blocks of 64, ours", 128, _edsr, Tiling("tiles", halo=36), 2200),
-    Case("hat-s-96", "HAT-S", 96, _hat_s, _BLENDED, 53_000, attention=True),
+    Case("hat-s-96", "HAT-S", 96, partial(hat, 144, 24, 24), _BLENDED, 53_000, attention=True),
     Case("hat-tiny-128", "HAT, tiny, ours", 128, _hat_tiny, _BLENDED, 12_000, attention=True),
 )

@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,7 +23,7 @@ from sr_demo.enlarging import Method, enlarge
 from sr_demo.image import Picture
 from sr_demo.options import Options
 from sr_demo.progress import SILENT
-from sr_demo.reports.bench_cases import CASES, SCALE, Case
+from sr_demo.reports.bench_cases import CASES, SCALE, Case, hat
 from sr_demo.spec import Approach, Checkpoint, Request, Upscaler
 
 _SIDES = (512, 2048)
@@ -30,21 +31,11 @@ _ROUNDS = 3
 _MATRIX = 8192
 
 
-def _hat() -> Any:
-    from spandrel.architectures.HAT import HAT
-
-    return HAT(
-        img_size=64, embed_dim=180, depths=(6,) * 6, num_heads=(6,) * 6, window_size=16, compress_ratio=3,
-        squeeze_factor=30, overlap_ratio=0.5, mlp_ratio=2, upscale=SCALE, upsampler="pixelshuffle",
-        resi_connection="1conv",
-    )  # fmt: skip
-
-
 def _cases() -> list[Case]:
     small = {case.name: case for case in CASES}
     hat_s = small["hat-s-96"]
-    hat = Case("hat", "HAT", 512, _hat, hat_s.tiling, 53_000, attention=True)
-    return [small["compact-256"], small["rrdb-96"], hat_s, hat]
+    large = Case("hat", "HAT", 512, partial(hat, 180, 3, 30), hat_s.tiling, 53_000, attention=True)
+    return [small["compact-256"], small["rrdb-96"], hat_s, large]
 
 
 def _seconds(run: Callable[[], object]) -> float:

@@ -19,9 +19,9 @@ from urllib.parse import quote
 
 from sr_demo import __version__
 from sr_demo.errors import StorageError
+from sr_demo.jobs import Result
 from sr_demo.metrics import COLUMNS
 from sr_demo.reports.table import html_table, record
-from sr_demo.runner import Result
 
 _EMBEDDED_LIMIT = 48 * 2**20
 """A report that stands alone holds its pictures up to this many bytes; beyond, it names the files in the zip."""

@@ -18,9 +18,10 @@ from typing import Literal
 from sr_demo.catalogue import APPROACHES
 from sr_demo.engines import known_picture
 from sr_demo.errors import SRError
+from sr_demo.jobs import Job, job_for
 from sr_demo.memory import PeakMemory
 from sr_demo.progress import SILENT, Progress
-from sr_demo.runner import Job, Runner, job_for
+from sr_demo.runner import Runner
 from sr_demo.spec import EMBEDDED
 
 _SIDE = 256

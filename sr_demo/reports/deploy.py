@@ -10,6 +10,7 @@ from typing import Any
 from sr_demo import __version__
 from sr_demo.chart import resolution_chart
 from sr_demo.errors import BadInput, SRError
+from sr_demo.jobs import Job
 from sr_demo.metrics import COLUMNS
 from sr_demo.options import Options, as_dict
 from sr_demo.progress import SILENT, Progress
@@ -19,7 +20,6 @@ from sr_demo.reports.deploy_quality import describe_resolution, star
 from sr_demo.reports.export import formats
 from sr_demo.reports.verdicts import COMMERCIAL, RATES, Budget, verdict
 from sr_demo.resize import resize, shrink
-from sr_demo.runner import Job
 from sr_demo.spec import Approach, Checkpoint, card
 
 SCHEMA = Path(__file__).with_name("deploy.schema.json")

@@ -17,10 +17,11 @@ import numpy as np
 from sr_demo import memory, weights
 from sr_demo.errors import SRError, unexpected
 from sr_demo.image import Picture
+from sr_demo.jobs import Job, Result
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.deploy_quality import BUNDLED, determinism, filled, quality
 from sr_demo.reports.evaluation import Pair
-from sr_demo.runner import Job, Result, Runner
+from sr_demo.runner import Runner
 from sr_demo.spec import Request
 
 Facts = dict[str, Any]

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from sr_demo.chart import STAR_CENTRE, resolution_chart
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, Picture, encode_png, quantise, readonly
+from sr_demo.jobs import Job
 from sr_demo.reports.evaluation import Pair, load_pair, small_version
 from sr_demo.resize import resize
 from sr_demo.resolution import measure as resolution_of
-from sr_demo.runner import Job, Runner
+from sr_demo.runner import Runner
 from sr_demo.samples import SAMPLES
 
 Facts = dict[str, Any]

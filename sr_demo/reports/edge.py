@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from sr_demo.jobs import Result
 from sr_demo.reports import words
 from sr_demo.reports.verdicts import COMMERCIAL, RATES, Budget, Reason, Verdict, seconds_for, verdict
-from sr_demo.runner import Result
 
 DEVICE = next(iter(RATES))
 """The smallest machine that the Lab tab judges for."""

@@ -13,9 +13,10 @@ import numpy as np
 from sr_demo.degrade import Realistic, degrade
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, Picture, read
+from sr_demo.jobs import Failed, Job, Result
 from sr_demo.progress import SILENT, Progress
 from sr_demo.resize import crop_to_multiple, shrink
-from sr_demo.runner import Failed, Job, Result, Runner
+from sr_demo.runner import Runner
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".avif"})
 

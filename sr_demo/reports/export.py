@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from sr_demo import __version__, weights
 from sr_demo.chart import resolution_chart
 from sr_demo.errors import BadInput, SRError, StorageError
+from sr_demo.jobs import Job
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports import export_int8, portable_runner
 from sr_demo.reports.evaluation import Pair
 from sr_demo.reports.export_int8 import Loss
 from sr_demo.reports.export_readme import readme
-from sr_demo.runner import Job
 from sr_demo.spec import Approach, Checkpoint, Request
 from sr_demo.storage import free_bytes
 

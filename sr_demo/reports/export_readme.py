@@ -6,7 +6,7 @@ import json
 from math import isinf
 from typing import TYPE_CHECKING
 
-from sr_demo.runner import Job
+from sr_demo.jobs import Job
 
 if TYPE_CHECKING:
     from sr_demo.reports.export import Agreement

@@ -14,9 +14,10 @@ from sr_demo.engines import known_picture
 from sr_demo.enlarging import Method, budget, enlarge
 from sr_demo.estimates import Estimates
 from sr_demo.image import Picture
+from sr_demo.jobs import Job
 from sr_demo.memory import PeakMemory
 from sr_demo.progress import SILENT
-from sr_demo.runner import Job, Runner
+from sr_demo.runner import Runner
 
 MEGAPIXELS = (1, 4, 16, 64)
 """Of the result."""

@@ -11,9 +11,10 @@ import numpy as np
 from sr_demo.catalogue import APPROACHES
 from sr_demo.engines import Preparer
 from sr_demo.image import Image, Picture
+from sr_demo.jobs import Job
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.evaluation import load_pair, pairs
-from sr_demo.runner import Job, Runner
+from sr_demo.runner import Runner
 
 MOST = 0.02
 """dB that the mean may move."""

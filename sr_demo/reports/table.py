@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from sr_demo.jobs import Result
 from sr_demo.metrics import COLUMNS, Column
 from sr_demo.options import as_dict
 from sr_demo.reports import words
 from sr_demo.reports.edge import RULE, edge, edge_text, runs_on_cpu
-from sr_demo.runner import Result
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from math import isinf
 
+from sr_demo.jobs import Job, Result
 from sr_demo.metrics import Column, Scores
 from sr_demo.reports.verdicts import COMMERCIAL
-from sr_demo.runner import Job, Result
 from sr_demo.spec import Checkpoint
 
 

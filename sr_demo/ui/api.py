@@ -10,11 +10,11 @@ import gradio as gr
 
 from sr_demo.errors import SRError, unexpected
 from sr_demo.image import read, write_png
+from sr_demo.jobs import Done, Failed, job_for
 from sr_demo.reports.deploy import budget_from, deploy
 from sr_demo.reports.evaluation import small_version
 from sr_demo.reports.listing import describe
 from sr_demo.reports.table import record
-from sr_demo.runner import Done, Failed, job_for
 from sr_demo.ui.lab_handlers import PLAN
 from sr_demo.ui.offer import Context
 from sr_demo.ui.source import picture_input

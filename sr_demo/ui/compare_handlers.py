@@ -13,9 +13,9 @@ import gradio as gr
 from sr_demo.degrade import Realistic
 from sr_demo.errors import BadInput, SRError, unexpected
 from sr_demo.image import read
+from sr_demo.jobs import job_for
 from sr_demo.options import build as build_options
 from sr_demo.reports import words
-from sr_demo.runner import job_for
 from sr_demo.ui import controls, offer, presets
 from sr_demo.ui import source as sources
 from sr_demo.ui.comparing import Task, View, compare

@@ -14,13 +14,14 @@ import numpy as np
 from sr_demo.degrade import Realistic
 from sr_demo.diffusion.looks import Walk
 from sr_demo.image import Image, Picture, encode_png, read, readonly
+from sr_demo.jobs import Done, Failed, Job, Result, Working
 from sr_demo.metrics import LR_CONSISTENCY, PSNR_Y
 from sr_demo.reports import words
 from sr_demo.reports.bundle import Comparison, Shown, report_html, report_json, write_zip
 from sr_demo.reports.chart import Point, quality_against_time
 from sr_demo.reports.evaluation import small_version
 from sr_demo.reports.table import html_table
-from sr_demo.runner import Done, Failed, Job, Result, Runner, Working
+from sr_demo.runner import Runner
 from sr_demo.ui import families_view
 from sr_demo.ui.families_view import Answer
 from sr_demo.ui.progress_list import ProgressList

@@ -12,10 +12,10 @@ from sr_demo.diffusion.settings import DiffusionOptions
 from sr_demo.diffusion.upscaler import DiffusionUpscaler
 from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
 from sr_demo.image import Image, read
+from sr_demo.jobs import Job
 from sr_demo.options import build
 from sr_demo.progress import Progress
 from sr_demo.resize import resize
-from sr_demo.runner import Job
 from sr_demo.spec import Approach
 from sr_demo.ui import diffusion_view
 from sr_demo.ui.examples import sample_file

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from sr_demo import machine, weights
 from sr_demo.image import Limits
+from sr_demo.jobs import Job
 from sr_demo.reports import words
-from sr_demo.runner import Job, Runner
+from sr_demo.runner import Runner
 from sr_demo.spec import Approach
 from sr_demo.ui.source import REGION_SIDES, Source
 from sr_demo.ui.stops import Stops

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sr_demo import weights
-from sr_demo.runner import Job
+from sr_demo.jobs import Job
 from sr_demo.ui.source import Source
 
 OWN, FAMILIES = "own", "families"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 
+from sr_demo.jobs import Done, Failed, Happening, Job, Started, Stopped, Working
 from sr_demo.reports import words
-from sr_demo.runner import Done, Failed, Happening, Job, Started, Stopped, Working
 
 _MARKS = {"waiting": "○", "working": "◔", "done": "●", "stopped": "◌", "failed": "!"}
 

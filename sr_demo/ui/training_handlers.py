@@ -7,9 +7,9 @@ from html import escape
 
 from sr_demo.errors import SRError
 from sr_demo.image import Image, Picture, quantise
+from sr_demo.jobs import Failed, job_for
 from sr_demo.reports.curves import MEASURES, Lesson, curve_chart, legend, lessons
 from sr_demo.resize import shrink
-from sr_demo.runner import Failed, job_for
 from sr_demo.samples import SAMPLES
 from sr_demo.ui.html import inline_picture, problem
 from sr_demo.ui.offer import Context

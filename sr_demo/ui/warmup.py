@@ -15,7 +15,8 @@ from threading import Thread
 import numpy as np
 
 from sr_demo.image import Picture, readonly
-from sr_demo.runner import Failed, Job, Runner, is_prepared
+from sr_demo.jobs import Failed, Job, is_prepared
+from sr_demo.runner import Runner
 from sr_demo.spec import Approach
 
 log = logging.getLogger("sr_demo")

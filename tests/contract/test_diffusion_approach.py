@@ -9,8 +9,9 @@ from sr_demo.approaches import diffusion
 from sr_demo.diffusion.settings import DiffusionOptions
 from sr_demo.diffusion.upscaler import DiffusionUpscaler
 from sr_demo.image import readonly
+from sr_demo.jobs import Job
 from sr_demo.progress import SILENT
-from sr_demo.runner import Job, Runner
+from sr_demo.runner import Runner
 from tests.conftest import picture_of
 
 SIDE = 48

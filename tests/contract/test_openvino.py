@@ -13,10 +13,11 @@ pytest.importorskip("openvino")
 
 from sr_demo import engines, openvino_runtime
 from sr_demo.catalogue import APPROACHES
+from sr_demo.jobs import Job
 from sr_demo.metrics import psnr_rgb
 from sr_demo.openvino_runtime import ConvertedNetwork
 from sr_demo.progress import SILENT, Progress
-from sr_demo.runner import Job, Runner
+from sr_demo.runner import Runner
 from sr_demo.spec import EMBEDDED, Precision, Request
 from tests.conftest import noise, picture_of
 

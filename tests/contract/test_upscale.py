@@ -12,10 +12,11 @@ import pytest
 from sr_demo.catalogue import APPROACHES
 from sr_demo.errors import BadInput, Cancelled
 from sr_demo.image import Image, Picture, readonly
+from sr_demo.jobs import Job, Result, job_for
 from sr_demo.metrics import psnr_rgb
 from sr_demo.options import Control, Options, controls
 from sr_demo.progress import Progress
-from sr_demo.runner import Job, Result, Runner, job_for
+from sr_demo.runner import Runner
 from sr_demo.spec import Approach, Precision, Request, Tiling, Upscaler
 from tests.conftest import noise, picture_of
 

@@ -20,12 +20,12 @@ from tifffile import TiffWriter
 from sr_demo.approaches.baselines import BICUBIC, LANCZOS
 from sr_demo.errors import BadInput, StorageError
 from sr_demo.image import Picture, quantise, read, write_png
+from sr_demo.jobs import Job
 from sr_demo.options import Options
 from sr_demo.reports.batch import Batch, Summary, run
 from sr_demo.reports.batch_work import perform_here, perform_in
 from sr_demo.reports.manifest import NAME, held, part_of
 from sr_demo.resize import resize, shrink
-from sr_demo.runner import Job
 from tests.conftest import noise
 from tests.fakes import buggy, job
 
@@ -37,7 +37,7 @@ from sr_demo.approaches.baselines import BICUBIC
 from sr_demo.options import Options
 from sr_demo.reports.batch import Batch, run
 from sr_demo.reports.batch_work import perform_here
-from sr_demo.runner import Job
+from sr_demo.jobs import Job
 job = Job(BICUBIC, BICUBIC.checkpoints[0], Options())
 summary = run(Batch(job, Path(sys.argv[1]), Path(sys.argv[2]), resume=True), perform_here)
 print(summary.done, summary.kept, len(summary.failed))

@@ -25,7 +25,7 @@ import psutil
 from sr_demo.catalogue import APPROACHES
 from sr_demo.reports.batch import Batch, run
 from sr_demo.reports.batch_ray import OnRay
-from sr_demo.runner import job_for
+from sr_demo.jobs import job_for
 
 seen, killed = set(), []
 

@@ -20,6 +20,7 @@ import pytest
 from sr_demo.approaches.baselines import BICUBIC, LANCZOS
 from sr_demo.errors import BadInput, Cancelled, SRError
 from sr_demo.image import Image, Picture, readonly, write_png
+from sr_demo.jobs import Job
 from sr_demo.options import Options
 from sr_demo.progress import Progress
 from sr_demo.reports.deploy import SCHEMA, budget_from, deploy, describe, embedded_jobs, judged, sizes
@@ -31,7 +32,7 @@ from sr_demo.reports.deploy_quality import determinism, false_detail, quality
 from sr_demo.reports.evaluation import pairs
 from sr_demo.reports.verdicts import HERE, Budget, Verdict, seconds_for, verdict
 from sr_demo.resize import shrink
-from sr_demo.runner import Job, Runner
+from sr_demo.runner import Runner
 from sr_demo.spec import Approach, Checkpoint, Request, Upscaler
 from tests.conftest import noise
 from tests.fakes import Fake, enlarged, good

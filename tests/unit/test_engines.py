@@ -18,9 +18,10 @@ from sr_demo import engines
 from sr_demo.catalogue import APPROACHES
 from sr_demo.engines import Identity, Preparer
 from sr_demo.image import Image, readonly
+from sr_demo.jobs import Job, is_prepared
 from sr_demo.options import Options
 from sr_demo.progress import SILENT, Progress
-from sr_demo.runner import Job, Runner, is_prepared
+from sr_demo.runner import Runner
 from sr_demo.spec import Approach, Checkpoint, Request, Tiling, Upscaler, WeightFile
 from tests.conftest import noise, picture_of
 

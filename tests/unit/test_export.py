@@ -20,12 +20,12 @@ from sr_demo import spec
 from sr_demo.approaches.baselines import BICUBIC
 from sr_demo.errors import BadInput, MissingDependency, SRError
 from sr_demo.image import Picture, quantise, read, write_png
+from sr_demo.jobs import Job
 from sr_demo.networks.rdn import RDN
 from sr_demo.options import Options
 from sr_demo.progress import SILENT
 from sr_demo.reports import export_formats, export_int8, portable_runner
 from sr_demo.reports.export import LEAST_PSNR, SUFFIXES, Exported, export, formats
-from sr_demo.runner import Job
 from sr_demo.spec import Approach, Checkpoint, Request, Tiling, Upscaler, WeightFile
 from sr_demo.storage import sha256_of
 from tests.conftest import noise

@@ -13,10 +13,11 @@ from sr_demo.approaches import baselines, liif
 from sr_demo.approaches.liif import LiifOptions, LiifUpscaler
 from sr_demo.errors import BadInput
 from sr_demo.image import Picture, readonly
+from sr_demo.jobs import Job
 from sr_demo.networks.edsr import EDSR
 from sr_demo.networks.liif import LIIF
 from sr_demo.progress import SILENT
-from sr_demo.runner import Job, Runner
+from sr_demo.runner import Runner
 from sr_demo.spec import Request, Upscaler
 from sr_demo.training.data import Pairs
 from sr_demo.training.liif import asked

@@ -13,11 +13,11 @@ import pytest
 
 from sr_demo import download_repository, machine, weights
 from sr_demo.errors import CannotRunHere, WeightsUnavailable
+from sr_demo.jobs import Job
 from sr_demo.options import Options, controls, text
 from sr_demo.progress import SILENT
 from sr_demo.reports import words
 from sr_demo.reports.listing import describe
-from sr_demo.runner import Job
 from sr_demo.spec import Checkpoint, Needs, Repository
 from sr_demo.ui import offer
 from tests import fakes

@@ -21,12 +21,13 @@ from sr_demo.approaches import faithdiff as faithdiff_approach
 from sr_demo.approaches import sd_x4_upscaler
 from sr_demo.errors import Cancelled, OutOfMemory
 from sr_demo.image import Image
+from sr_demo.jobs import Failed, Job
 from sr_demo.pipelines import faithdiff, shell, x4
 from sr_demo.pipelines.settings import FaithDiffOptions, X4Options
 from sr_demo.pipelines.shell import PipelineUpscaler
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports import bench_pipelines
-from sr_demo.runner import Failed, Job, Runner
+from sr_demo.runner import Runner
 from sr_demo.spec import Request, Upscaler
 from tests import tiny_pipelines
 from tests.conftest import noise, picture_of

@@ -16,10 +16,11 @@ from sr_demo.diffusion.sampler import Sampler
 from sr_demo.diffusion.settings import DiffusionOptions
 from sr_demo.diffusion.upscaler import DiffusionUpscaler
 from sr_demo.image import Limits, write_png
+from sr_demo.jobs import Job, Result
 from sr_demo.metrics import Scores
 from sr_demo.reports.edge import BUDGET, edge, edge_text, runs_on_cpu
 from sr_demo.reports.table import html_table, record
-from sr_demo.runner import Job, Result, Runner
+from sr_demo.runner import Runner
 from sr_demo.spec import OWN, Approach, Checkpoint, Needs, Repository, WeightFile
 from sr_demo.ui import presets
 from sr_demo.ui.compare_handlers import Handlers

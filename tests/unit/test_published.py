@@ -20,8 +20,9 @@ from sr_demo import spandrel_loader, weights
 from sr_demo.approaches import real_esrgan
 from sr_demo.errors import WeightsUnavailable
 from sr_demo.image import Image, Picture, readonly
+from sr_demo.jobs import Failed, Job
 from sr_demo.reports.evaluation import evaluate, pairs
-from sr_demo.runner import Failed, Job, Runner
+from sr_demo.runner import Runner
 from sr_demo.spec import Approach, Checkpoint, Request, Tiling, Upscaler, WeightFile
 from sr_demo.storage import sha256_of
 from sr_demo.torch_runtime import NetworkUpscaler, choose_precision

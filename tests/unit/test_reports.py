@@ -15,12 +15,12 @@ import pytest
 
 from sr_demo.errors import StorageError
 from sr_demo.image import encode_png
+from sr_demo.jobs import Job, Result
 from sr_demo.metrics import COLUMNS, PSNR_Y, SSIM_Y, Scores
 from sr_demo.reports import bundle, words
 from sr_demo.reports.bundle import Comparison, Shown, report_html, report_json, write_zip
 from sr_demo.reports.chart import Point, quality_against_time
 from sr_demo.reports.table import html_table, record
-from sr_demo.runner import Job, Result
 from sr_demo.spec import Approach, Checkpoint, WeightFile
 from tests import fakes
 from tests.conftest import noise, picture_of

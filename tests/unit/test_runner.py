@@ -17,9 +17,10 @@ from sr_demo import kept, memory, runner, weights
 from sr_demo.errors import BadInput, Cancelled, OutOfMemory
 from sr_demo.estimates import Estimates
 from sr_demo.image import Image, readonly
+from sr_demo.jobs import Done, Failed, Happening, Job, Started, Stopped, Working, job_for
 from sr_demo.progress import Progress
 from sr_demo.resize import resize
-from sr_demo.runner import Done, Failed, Happening, Job, Runner, Started, Stopped, Working, job_for
+from sr_demo.runner import Runner
 from sr_demo.spec import OWN, Checkpoint, WeightFile
 from tests import fakes
 from tests.conftest import noise, picture_of
