@@ -136,11 +136,11 @@ class Handlers:
             shown.append(view.Card(_TITLES[system], f"{_COMMON} × {_COMMON}; at 28:", large, note(system), smooth=True))
         return digit, view.cards(shown), view.sentence(" ".join(prepared.notes))
 
-    @told("drawing a digit", 3)
+    @told("drawing a digit", 2)
     def show(self, digit: Digit | None, size: Any, system: str, window: Any) -> tuple[Any, ...]:
-        """-> picture, download, window, sentence."""
+        """-> picture, download, sentence. The window is none of them: a click made meanwhile has set it anew."""
         if digit is None:
-            return None, gr.DownloadButton(visible=False), None, ""
+            return None, gr.DownloadButton(visible=False), ""
         from sr_demo.digits import lab, walk
 
         side, chosen = _size(size), _system(system)
@@ -151,7 +151,7 @@ class Handlers:
         file = view.write(view.png(walk.to_bytes(drawn)), self._store.new(), f"digit_{chosen}_{side}.png")
         near = "" if part == lab.WHOLE else f" This is 1/{part.zoom:g} of its width, drawn anew, not enlarged."
         text = f"{side} × {side} pixels from 32 numbers, drawn in {words.seconds(seconds)}.{near}"
-        return file, gr.DownloadButton(value=file, visible=True), window, view.sentence(text, "status")
+        return file, gr.DownloadButton(value=file, visible=True), view.sentence(text, "status")
 
     def resize(self, digit: Digit | None, system: str, window: Any, event: gr.EventData) -> tuple[Any, ...]:
         """The size slider moved: -> size, then as `show`."""

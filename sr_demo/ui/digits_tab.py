@@ -96,7 +96,7 @@ def _redraw(handlers: Handlers, tab: gr.Tab) -> Shared:
                 back = gr.Button("Whole digit", size="sm", elem_id="digit-whole")
                 download = gr.DownloadButton("Download (png)", visible=False, size="sm", elem_id="digit-download")
     asked: list[Any] = [digit, size, system, window]
-    shown: list[Any] = [large, download, window, status]
+    shown: list[Any] = [large, download, status]
     taken: list[Any] = [digit, small, note]
 
     def shows_after(event: Any) -> None:

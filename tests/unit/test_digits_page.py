@@ -34,7 +34,7 @@ def sent(picture: np.ndarray[Any, Any]) -> Any:
 def test_a_drawing_becomes_a_digit_and_is_drawn_at_any_size(handlers: Handlers) -> None:
     digit, cards, _ = handlers.take_drawing(sent(five(280, 280, (0, 0, 0), (1, 1, 1))))
     assert isinstance(digit, Digit) and cards.count("<figure>") == 6 and "read as 5" in cards
-    file, _, _, status = handlers.show(digit, 333, "cppn-gan", None)
+    file, _, status = handlers.show(digit, 333, "cppn-gan", None)
     drawn = cv2.imread(file, cv2.IMREAD_UNCHANGED)
     assert drawn is not None and drawn.shape == (333, 333) and "333 × 333" in status
 
