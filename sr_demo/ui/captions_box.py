@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from sr_demo import captions
+from sr_demo.captions import DESCRIBERS, Describer
 from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
 from sr_demo.image import Image, read
 from sr_demo.progress import Progress
@@ -23,8 +24,8 @@ from sr_demo.ui.source import Source
 from sr_demo.ui.working import Finished, working
 
 _WORDS = """<p class="sr-fine">A prompt steers what is invented: what you name is drawn, whether it is there or not. Say what
-the picture shows, not what you wish. The description is a draft by a small model, which errs: correct it in the prompt fields
-below before you compare.</p>"""
+the picture shows, not what you wish. The description is a draft by a model that errs: correct it in the prompt fields below
+before you compare.</p>"""
 _LONGEST = 1024
 """Longest side of what is looked at."""
 
@@ -33,6 +34,7 @@ _LONGEST = 1024
 class Box:
     """The components of the box."""
 
+    which: gr.Radio
     agreed: gr.Checkbox
     start: gr.Button
     stop: gr.Button
@@ -49,19 +51,42 @@ def lay_out(approaches: Sequence[Approach]) -> Box | None:
     """The box, in the current Gradio context; None where none of `approaches` (which run here) takes a prompt."""
     if not any(captions.prompt_of(approach.options) for approach in approaches):
         return None
-    here = captions.is_here()
+    able = [describer for describer in DESCRIBERS if not captions.obstacle(describer)]
+    unable = " ".join(f"{d.title} {captions.obstacle(d)}." for d in DESCRIBERS if d not in able)
+    if not able:
+        return None
     with gr.Column(elem_id="captions"):
-        gr.HTML(_WORDS)
-        agreed = gr.Checkbox(
-            here, visible=not here, elem_id="agree-to-captions",
-            label=f"Download {captions.TITLE}: about {captions.MODEL.bytes / 1e6:.0f} MB, {captions.LICENCE}, once",
-            info="It describes pictures on the processor of this machine; your picture does not leave it.",
+        gr.HTML(_WORDS + (_fine(unable) if unable else ""))
+        which = gr.Radio(
+            [(_label(describer), describer.id) for describer in able], value=able[0].id, visible=len(able) > 1,
+            label="Who describes it?", elem_id="describer",
         )  # fmt: skip
+        agreed = _agreement(able[0])
         with gr.Row(elem_classes="sr-actions"):
             start = gr.Button("Describe my picture", elem_id="describe", scale=2, size="sm")
             stop = gr.Button("Stop", elem_id="describe-stop", scale=1, size="sm")
         said = gr.HTML(elem_id="described")
-    return Box(agreed, start, stop, said)
+    return Box(which, agreed, start, stop, said)
+
+
+def _label(describer: Describer) -> str:
+    """Its price, in one line."""
+    return f"{describer.title}: {captions.size(describer)}, {describer.licence}, {describer.time}"
+
+
+def _agreement(describer: Describer) -> gr.Checkbox:
+    """The box that allows its download: never ticked for one that is not here, whatever was agreed to before."""
+    here = captions.is_here(describer)
+    return gr.Checkbox(
+        here, visible=not here, elem_id="agree-to-captions",
+        label=f"Download {describer.title}: about {captions.size(describer)}, {describer.licence}, once",
+        info="It describes pictures on this machine; your picture does not leave it.",
+    )  # fmt: skip
+
+
+def choose(which: str) -> gr.Checkbox:
+    """Another model was chosen: what its download takes. Raises BadInput on an unknown name."""
+    return _agreement(captions.describer(which))
 
 
 def connect(context: Context, box: Box, filled: Sequence[Bound], source: gr.State) -> None:
@@ -73,7 +98,8 @@ def connect(context: Context, box: Box, filled: Sequence[Bound], source: gr.Stat
     def described(request: gr.Request, *given: Any) -> Iterator[tuple[Any, ...]]:
         yield from handlers.describe(*given, session=str(request.session_hash))
 
-    inputs: list[Any] = [source, box.agreed]
+    inputs: list[Any] = [source, box.which, box.agreed]
+    box.which.input(choose, box.which, box.agreed, **quiet)
     box.start.click(described, inputs, outputs, concurrency_id="compute", concurrency_limit=1, **quiet)
     box.stop.click(handlers.halt, None, None, queue=False, **quiet)
 
@@ -84,16 +110,18 @@ class CaptionHandlers:
     def __init__(self, context: Context, count: int) -> None:
         self._context, self._count = context, count
 
-    def describe(self, source: Source | None, agreed: bool, *, session: str) -> Iterator[tuple[Any, ...]]:
+    def describe(self, source: Source | None, which: str, agreed: bool, *, session: str) -> Iterator[tuple[Any, ...]]:
         """-> what happens, then the description for each prompt."""
         stop = self._context.stops.begin(f"describe {session}")
         try:
             if source is None:
                 raise BadInput("There is no picture yet. Drop one into the box, or click an example.")
+            chosen = captions.describer(which)
             image = self._picture(source)
 
             def work(progress: Progress) -> str:
-                return captions.describe(captions.fetch(agreed, progress.part(0, 0.5)), image, progress.part(0.5, 1))
+                folder = captions.fetch(chosen, agreed, progress.part(0, 0.5))
+                return captions.describe(chosen, folder, image, progress.part(0.5, 1))
 
             for happening in working(work, stop, "describe"):
                 if isinstance(happening, Finished):
