@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+
+gc.disable()  # until the page is built: while modules load there is next to no garbage, and looking for it takes a tenth
+
 import logging
 import os
 import sys
@@ -33,6 +37,8 @@ def main() -> int:
     runner = Runner(Estimates(cache_folder() / "estimates.json"), Preparer())
     demo = page.build(APPROACHES, runner, store, settings)
     demo.launch(**page.launch_arguments(store, settings), prevent_thread_lock=True)
+    gc.freeze()  # modules and the page stay for good: no later collection need look at them
+    gc.enable()
     warm_up(runner, APPROACHES)
     demo.block_thread()
     return 0

@@ -35,6 +35,9 @@ from sr_demo.metrics import score
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Request, Upscaler
 
+_PATIENCE = 2.0
+"""Seconds without anybody waiting for a result after which work in the background may go on."""
+
 
 class Runner:
     """Keeps loaded approaches and runs jobs, one at a time."""
@@ -45,6 +48,9 @@ class Runner:
         self._preparer = preparer
         self._kept = Kept()
         self._lane = Lock()
+        self._counting = Lock()
+        self._waiting = 0
+        self._last_waited = float("-inf")
 
     @property
     def estimates(self) -> Estimates:
@@ -89,8 +95,33 @@ class Runner:
         self, job: Job, picture: Picture, truth: Image | None = None, progress: Progress = SILENT
     ) -> Done | Failed:
         """`run`, with what goes wrong turned into a sentence. Raises only Cancelled."""
+        with self._somebody_waits():
+            return self._attempt(job, picture, truth, progress)
+
+    def attempt_unhurried(self, job: Job, picture: Picture) -> Done | Failed:
+        """`attempt`, for nobody in particular: begun once nobody has waited for a result for two seconds."""
+        self.make_way()
+        return self._attempt(job, picture, None, SILENT)
+
+    def make_way(self) -> None:
+        """Return once nobody has waited for a result for two seconds."""
+        while self._waiting or time.monotonic() - self._last_waited < _PATIENCE:
+            time.sleep(0.1)
+
+    @contextmanager
+    def _somebody_waits(self) -> Generator[None]:
+        with self._counting:
+            self._waiting += 1
         try:
-            return Done(job, self.run(job, picture, truth, progress))
+            yield
+        finally:
+            with self._counting:
+                self._waiting -= 1
+                self._last_waited = time.monotonic()
+
+    def _attempt(self, job: Job, picture: Picture, truth: Image | None, progress: Progress) -> Done | Failed:
+        try:
+            return Done(job, self._run(job, picture, truth, progress))
         except Cancelled:
             raise
         except SRError as exc:
@@ -100,6 +131,10 @@ class Runner:
 
     def run(self, job: Job, picture: Picture, truth: Image | None = None, progress: Progress = SILENT) -> Result:
         """Enlarge `picture` with one approach. Raises SRError, or Cancelled."""
+        with self._somebody_waits():
+            return self._run(job, picture, truth, progress)
+
+    def _run(self, job: Job, picture: Picture, truth: Image | None, progress: Progress) -> Result:
         progress.check()
         _check_truth(job, picture.rgb, truth)
         seen: list[object] = []
@@ -145,13 +180,14 @@ class Runner:
     @contextmanager
     def loaded(self, job: Job, progress: Progress = SILENT) -> Generator[Upscaler]:
         """The loaded approach, with the lane held: for a look inside it that `run` does not give. Raises Cancelled too."""
-        self._fetch(job, progress)
-        while not self._lane.acquire(timeout=0.2):
-            progress.check()
-        try:
-            yield self._load(job, progress)[0]
-        finally:
-            self._lane.release()
+        with self._somebody_waits():
+            self._fetch(job, progress)
+            while not self._lane.acquire(timeout=0.2):
+                progress.check()
+            try:
+                yield self._load(job, progress)[0]
+            finally:
+                self._lane.release()
 
     def _fetch(self, job: Job, progress: Progress) -> float:
         """Bring the files here; returns the seconds it took. Outside the lane: a download keeps nobody from computing."""

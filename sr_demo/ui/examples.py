@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import lru_cache
 from html import escape
 from pathlib import Path
 
@@ -39,7 +40,9 @@ def sample_file(index: int) -> Path:
     return write_sample(SAMPLES[index], cache_folder() / "samples")
 
 
+@lru_cache
 def _button(index: int) -> str:
+    """The same on every tab, so the picture is decoded once."""
     sample = SAMPLES[index]
     small = _square(quantise(read(sample_file(index)).rgb))
     _, encoded = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])

@@ -2,7 +2,7 @@
 
 Those that run without torch go first. torch and spandrel are imported between, outside the lane: a visitor who is quick
 need not wait for it. Each is run twice: on a tiny picture, which loads everything, and on one large enough for its time to
-be learned, so that the prices on the page are this machine's own.
+be learned, so that the prices on the page are this machine's own. All of it makes way for whoever waits for a result.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def warm_up(runner: Runner, approaches: Sequence[Approach]) -> Thread:
     others = [job for job in jobs if job not in quick]
 
     def run(job: Job, side: int) -> None:
-        outcome = runner.attempt(job, _picture(side))
+        outcome = runner.attempt_unhurried(job, _picture(side))
         if isinstance(outcome, Failed):
             log.warning("%s could not be warmed up: %s", job.key, outcome.message)
 
@@ -44,6 +44,7 @@ def warm_up(runner: Runner, approaches: Sequence[Approach]) -> Thread:
         for job in quick:
             run(job, _SIDES[0])
         if others:
+            runner.make_way()
             _import_heavy()
         for job in others:
             run(job, _SIDES[0])

@@ -280,6 +280,36 @@ def test_a_gray_picture_stays_gray() -> None:
     np.testing.assert_array_equal(rgb[..., 0], rgb[..., 2])
 
 
+def test_work_in_the_background_begins_when_nobody_waits_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "_PATIENCE", 0.3)
+    order: list[str] = []
+    computing, go_on = Event(), Event()
+
+    def visited(image: Image) -> Image:
+        computing.set()
+        assert go_on.wait(10)
+        order.append("visitor")
+        return enlarged(image)
+
+    def aside(image: Image) -> Image:
+        order.append("background")
+        return enlarged(image)
+
+    shared = Runner()
+    visitor = Thread(target=shared.run, args=(job(fakes.returning(visited)), SMALL))
+    visitor.start()
+    assert computing.wait(10)
+    background = Thread(target=shared.attempt_unhurried, args=(job(fakes.returning(aside, "aside")), SMALL))
+    background.start()
+    assert not order
+    go_on.set()
+    visitor.join()
+    ended = time.monotonic()
+    shared.attempt(job(fakes.good()), SMALL)
+    background.join()
+    assert order == ["visitor", "background"] and time.monotonic() - ended >= 0.3
+
+
 # --- what is loaded, and for how long -------------------------------------------------------------------------------
 
 
