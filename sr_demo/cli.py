@@ -163,7 +163,8 @@ def _list(args: argparse.Namespace) -> int:
         for option in record["options"]:
             print(f"    --set {option['name']}={option['default']}: {option['label']}. {option['help']}")
         for checkpoint in record["checkpoints"]:
-            facts = ", ".join([_size(checkpoint), checkpoint["licence"], _here(checkpoint)])
+            known = (_size(checkpoint), checkpoint["licence"], checkpoint["needs"], _here(checkpoint))
+            facts = ", ".join(fact for fact in known if fact)
             print(f"    :{checkpoint['name']:<14}{checkpoint['title']} ({facts})")
     return 0
 

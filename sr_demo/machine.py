@@ -56,7 +56,8 @@ def check(title: str, checkpoint: Checkpoint) -> None:
 
 def _missing(needs: Needs) -> str:
     lacking: list[str] = []
-    gpu, ram = gpu_bytes(), psutil.virtual_memory().total
+    # A person's own copy runs in a process of its own, which cannot borrow a GPU.
+    gpu, ram = _gpu_bytes() if needs.variables else gpu_bytes(), psutil.virtual_memory().total
     if gpu < needs.vram_bytes * _TOLERANCE:
         lacking.append(f"a GPU with {_gigabytes(needs.vram_bytes)} (here: {_gigabytes(gpu) if gpu else 'none'})")
     if ram < needs.ram_bytes * _TOLERANCE:

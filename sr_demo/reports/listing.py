@@ -7,6 +7,7 @@ from typing import Any
 
 from sr_demo import machine, weights
 from sr_demo.options import Control, controls
+from sr_demo.reports import words
 from sr_demo.spec import Approach, Checkpoint
 
 
@@ -55,6 +56,7 @@ def _checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
         "parameters": checkpoint.parameters,
         "available_offline": weights.is_available(checkpoint),
         "asks_before_download": bool(checkpoint.repositories),
+        "needs": words.needs(checkpoint.needs) if checkpoint.needs else "",
         "cannot_run_here": machine.obstacle(checkpoint),
         "note": checkpoint.note,
     }

@@ -7,7 +7,7 @@ from math import isinf
 from sr_demo.jobs import Job, Result
 from sr_demo.metrics import Column, Scores
 from sr_demo.reports.verdicts import COMMERCIAL
-from sr_demo.spec import Checkpoint
+from sr_demo.spec import Checkpoint, Needs
 
 
 def seconds(value: float) -> str:
@@ -71,6 +71,8 @@ def method_label(job: Job, estimate: float, here: bool) -> str:
     if checkpoint.kind != "none":
         parts.append(megabytes(checkpoint.bytes) + ("" if here else ", downloaded once"))
         parts.append(licence(checkpoint))
+    if checkpoint.needs is not None:
+        parts.append(needs(checkpoint.needs))
     parts.append(f"about {seconds(estimate)}")
     return f"{job.title}: {checkpoint.note or job.approach.summary}\n{' · '.join(parts)}"
 
@@ -79,12 +81,17 @@ def absent_label(job: Job, why: str) -> str:
     """Two lines for a method that cannot run here: name and what it does; then why, and what it would cost elsewhere."""
     checkpoint = job.checkpoint
     assert checkpoint.needs is not None
-    parts = [why]
+    parts = [why, f"{needs(checkpoint.needs)} in all"]
     if checkpoint.bytes:
         parts.append(f"about {megabytes(checkpoint.bytes)} to download, never unasked")
     parts.append(licence(checkpoint))
     parts.append(checkpoint.needs.time)
     return f"{job.title}: {job.approach.summary}\n{' · '.join(parts)}"
+
+
+def needs(needed: Needs) -> str:
+    """The memory that a machine must have: "GPU 6 GB, RAM 8 GB"."""
+    return f"GPU {needed.vram_bytes / 1e9:.0f} GB, RAM {needed.ram_bytes / 1e9:.0f} GB"
 
 
 def licence(checkpoint: Checkpoint) -> str:

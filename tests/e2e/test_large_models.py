@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from playwright.sync_api import expect
@@ -20,7 +21,7 @@ LARGE = (sd_x4_upscaler.APPROACH, faithdiff.APPROACH, supir.APPROACH)
 @pytest.fixture(scope="module")
 def page_without_gpu(serve: Serve) -> str:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(machine, "gpu_bytes", lambda: 0)
+        patch.setattr(machine, "_gpu_bytes", lambda: 0)
         return launch(serve, (baselines.BICUBIC, baselines.LANCZOS, *LARGE))
 
 
@@ -36,7 +37,7 @@ def test_they_are_listed_folded_and_disabled_with_the_reason(page_without_gpu: s
         expect(label.locator("input")).to_be_disabled()
         expect(label.locator("input")).not_to_be_checked()
     expect(group.locator("label").filter(has_text="FaithDiff:")).to_contain_text(
-        "about 17.7 GB to download, never unasked"
+        "GPU 12 GB, RAM 24 GB in all · about 17.7 GB to download, never unasked"
     )
     expect(group.locator("label").filter(has_text="SUPIR:")).to_contain_text("no commercial use")
     expect(page.get_by_label("Negative prompt")).to_have_count(0)
@@ -57,6 +58,7 @@ def test_the_others_still_compare(page_without_gpu: str, open_page: OpenPage, ph
 def test_where_they_can_run_a_box_asks_before_gigabytes(serve: Serve, open_page: OpenPage, photo: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(machine, "_missing", lambda needs: "")
+        patch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(total=64 * 10**9, available=32 * 10**9))
         page = open_page(launch(serve, (baselines.BICUBIC, sd_x4_upscaler.APPROACH)))
         expect(page.locator("#absent")).to_be_hidden()
         upload(page, photo)
@@ -76,3 +78,13 @@ def test_where_they_can_run_a_box_asks_before_gigabytes(serve: Serve, open_page:
         page.get_by_text("Options for each method").click()
         page.get_by_role("button", name="Stable Diffusion x4").click()
         expect(page.get_by_label("Negative prompt")).to_be_visible()
+        agreed = page.locator("#agree-to-captions")
+        expect(agreed).to_contain_text("Download SmolVLM 256M: about 518 MB, Apache-2.0")
+        agreed.locator("input").check()
+        page.locator("#describer label").filter(has_text="LLaVA 1.5 7B: 14.1 GB").locator("input").check()
+        expect(agreed).to_contain_text(
+            "Download LLaVA 1.5 7B: about 14.1 GB, Llama 2 Community License", timeout=PATIENCE
+        )
+        expect(agreed.locator("input")).not_to_be_checked()
+        page.get_by_role("button", name="Describe my picture").click()
+        expect(page.locator("#described")).to_contain_text("Tick the box beside the button", timeout=PATIENCE)

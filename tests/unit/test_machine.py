@@ -83,6 +83,11 @@ def test_a_space_that_lends_gpus_has_one(here, monkeypatch) -> None:
     assert machine.gpu_bytes() == 0
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
     assert machine.gpu_bytes() == machine.ZERO_GPU_BYTES
+    monkeypatch.setenv("SR_DEMO_NOWHERE", "/somewhere")
+    needs = replace(NEEDS, packages=())
+    assert machine.obstacle(replace(LARGE, needs=replace(needs, variables=()))) == ""
+    # A person's own copy runs in a process of its own, which cannot borrow.
+    assert machine.obstacle(replace(LARGE, needs=needs)) == "needs a GPU with 12 GB (here: none)"
 
 
 def test_what_cannot_run_is_listed_with_its_reason_and_not_offered(here) -> None:
@@ -94,8 +99,14 @@ def test_what_cannot_run_is_listed_with_its_reason_and_not_offered(here) -> None
     first, more = offer.offered([good, large])
     assert [job.key for job in (*first, *more)] == ["good"]
     ((label, key),) = offer.absent([good, large])
-    assert key == "large" and "needs a GPU with 12 GB (here: none)" in label and "never unasked" in label
-    assert describe([large])[0]["checkpoints"][0]["cannot_run_here"].startswith("needs a GPU")
+    assert key == "large" and "needs a GPU with 12 GB (here: none)" in label
+    assert "NOWHERE · GPU 12 GB, RAM 16 GB in all · about 0.1 MB to download" in label
+    assert "never unasked" in label and label.endswith("a minute")
+    (listed,) = describe([large])[0]["checkpoints"]
+    assert listed["cannot_run_here"].startswith("needs a GPU") and listed["needs"] == "GPU 12 GB, RAM 16 GB"
+    assert words.method_label(Job(large, large.checkpoint(), large.options()), 90, here=False).endswith(
+        "GPU 12 GB, RAM 16 GB · about 90 s"
+    )
     assert offer.downloads([good, large]) == ""
 
 
