@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from sr_demo import machine
 from sr_demo.download import SourceFailed, transfer
 from sr_demo.errors import WeightsUnavailable
 from sr_demo.image import Image
@@ -34,6 +35,8 @@ NAME = "pipeline_faithdiff_stable_diffusion_xl.py"
 _ADDRESS = f"https://raw.githubusercontent.com/huggingface/diffusers/{COMMIT}/examples/community/{NAME}"
 _MOST_BYTES = 200_000
 _WHOLE_BYTES = 20 * 10**9
+_EIGHT_BIT_BELOW = 11 * 10**9
+"""GPUs with less memory keep the weights of the large network in 8 bit: half of 5 GB, which would leave too little."""
 _TILE = 1024
 """Side of the tiles in which each step works, pixels of the result; neighbours overlap by half and are weighed."""
 
@@ -72,11 +75,21 @@ def load(request: Request) -> Upscaler:
     base, autoencoder, own = request.files
     precision = choose_precision(request.precision, ("fp32", "fp16"))  # as its authors run it
     program = imported(fetched_program(request.progress))
-    return PipelineUpscaler(
-        placed(assembled(program.FaithDiffStableDiffusionXLPipeline, base, autoencoder, own, precision), _WHOLE_BYTES),
-        call,
-        precision,
-        seconds_per_megapixel_step=0.6,
+    pipeline = assembled(program.FaithDiffStableDiffusionXLPipeline, base, autoencoder, own, precision)
+    told = precision
+    if precision == "fp16" and machine.gpu_bytes() < _EIGHT_BIT_BELOW:
+        eight_bit(pipeline, precision)
+        told = "fp16, weights fp8"
+    return PipelineUpscaler(placed(pipeline, _WHOLE_BYTES), call, told, seconds_per_megapixel_step=0.6)
+
+
+def eight_bit(pipeline: Any, precision: str) -> None:
+    """Keep the weights of the large network in 8 bit (e4m3), and compute in `precision`: each layer is widened when its
+    turn comes. Not those of norms, nor of the encoder of the damaged picture, which sees the picture itself."""
+    pipeline.unet.enable_layerwise_casting(
+        storage_dtype=torch.float8_e4m3fn,
+        compute_dtype=DTYPES[precision],
+        skip_modules_pattern=("norm", "denoise_encoder"),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -315,6 +316,34 @@ def test_faithdiff_stops_between_steps(faithful: PipelineUpscaler) -> None:
 
     with pytest.raises(Cancelled):
         faithful.upscale(noise(8, 8), replace(FAITHFUL, steps=8), Progress(report, stop))
+
+
+def test_on_a_small_gpu_weights_are_kept_in_8_bit(faithful: PipelineUpscaler) -> None:
+    image, layer = noise(8, 8), "conv_in.weight"
+    exact = faithful.upscale(image, FAITHFUL, SILENT)
+    small = copy.copy(faithful)
+    small.pipeline = copy.deepcopy(faithful.pipeline)
+    faithdiff.eight_bit(small.pipeline, "fp32")
+    kept = dict(small.pipeline.unet.named_parameters())
+    assert kept[layer].dtype == torch.float8_e4m3fn and small.pipeline.unet.dtype == torch.float32
+    assert {p.dtype for name, p in kept.items() if "norm" in name or "denoise_encoder" in name} == {torch.float32}
+    rounded = small.upscale(image, FAITHFUL, SILENT)
+    assert 1e-5 < np.abs(rounded - exact).mean() < 0.02
+    assert kept[layer].dtype == torch.float8_e4m3fn, "they must not grow back"
+
+
+@pytest.mark.parametrize(("gigabytes", "told"), [(8, "fp16, weights fp8"), (24, "fp16")])
+def test_how_large_the_gpu_is_decides_that(faithful: PipelineUpscaler, monkeypatch, gigabytes: int, told: str) -> None:
+    """What is asked for, as in the test of small GPUs: nothing here can compute in fp16."""
+    done: list[str] = []
+    monkeypatch.setattr("sr_demo.machine.gpu_bytes", lambda: gigabytes * 10**9)
+    monkeypatch.setattr(faithdiff, "choose_precision", lambda *_: "fp16")
+    monkeypatch.setattr(faithdiff, "assembled", lambda *_: object())
+    monkeypatch.setattr(faithdiff, "placed", lambda pipeline, _: pipeline)
+    monkeypatch.setattr(faithdiff, "eight_bit", lambda *_: done.append("eight"))
+    checkpoint = faithdiff_approach.APPROACH.checkpoint()
+    loaded = faithdiff.load(Request(checkpoint, (Path(),) * 3, FAITHFUL, "fp16", SILENT))
+    assert loaded.precision == told and len(done) == (gigabytes == 8)
 
 
 def test_weights_that_hold_a_program_are_refused(tmp_path: Path, faithful: PipelineUpscaler) -> None:
