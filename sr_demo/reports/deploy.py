@@ -18,7 +18,7 @@ from sr_demo.reports.bundle import machine
 from sr_demo.reports.deploy_measure import Facts, Plan, Size, measure_apart
 from sr_demo.reports.deploy_quality import describe_resolution, star
 from sr_demo.reports.export import formats
-from sr_demo.reports.verdicts import COMMERCIAL, RATES, Budget, verdict
+from sr_demo.reports.verdicts import COMMERCIAL, RATES, RULE, Budget, verdict
 from sr_demo.resize import resize, shrink
 from sr_demo.spec import Approach, Checkpoint, card
 
@@ -50,11 +50,7 @@ def deploy(jobs: Sequence[Job], plan: Plan, budget: Budget, progress: Progress =
             "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "machine": machine(),
             "conventions": {column.key: column.help for column in COLUMNS},
-            "estimates": {
-                "rule": "operations per pixel x pixels / the rate assumed for the hardware; on this machine, time in "
-                "proportion to the pixels",
-                "rates": RATES,
-            },
+            "estimates": {"rule": RULE, "rates": RATES},
             "chart": _references() if plan.quality else None,
             "pictures": plan.pairs_name,
             "approaches": rows,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sr_demo.jobs import Result
 from sr_demo.reports import words
 from sr_demo.reports.verdicts import COMMERCIAL, RATES, Budget, Reason, Verdict, seconds_for, verdict
@@ -12,9 +14,9 @@ BUDGET = Budget(hardware=DEVICE, offline=False)
 """The Lab tab's usual budget on it; a file that is fetched once may be fetched."""
 RULE = (
     f"Edge: yes where a picture of {BUDGET.side} x {BUDGET.side} pixels takes at most {BUDGET.seconds:g} s on {DEVICE} "
-    "(convolutions: their operations at the rate that the Lab tab assumes for it; others: in proportion to this run), the "
-    f"memory measured here is at most {BUDGET.memory_mb / 1000:g} GB, the files are at most {BUDGET.disk_mb} MB, and no GPU "
-    "is needed."
+    "(networks made of convolutions: their operations at the rate that the Lab tab assumes for it; attention networks and "
+    f"all others: in proportion to this run), the memory measured here is at most {BUDGET.memory_mb / 1000:g} GB, the files "
+    f"are at most {BUDGET.disk_mb} MB, and no GPU is needed."
 )
 """One sentence for people."""
 
@@ -26,15 +28,7 @@ def edge(result: Result) -> Verdict:
         assert checkpoint.needs is not None
         needed = checkpoint.needs.vram_bytes / 1e9
         return Verdict("does not fit", (Reason(f"it needs a GPU with {needed:.0f} GB", "no", needed),))
-    return verdict(
-        {
-            "measured": measured(result),
-            "files": {"kind": checkpoint.kind, "bytes": checkpoint.bytes},
-            "licence": {"weights": checkpoint.licence, "commercial": COMMERCIAL.get(checkpoint.licence, "ask")},
-            "may_invent_detail": result.job.approach.invents_with(checkpoint),
-        },
-        BUDGET,
-    )
+    return verdict(_row(result), BUDGET)
 
 
 def runs_on_cpu(result: Result) -> bool:
@@ -48,7 +42,7 @@ def edge_text(result: Result) -> str:
     found = edge(result)
     if not runs_on_cpu(result):
         return "no, needs a GPU"
-    expected, _ = seconds_for(measured(result), BUDGET.side, DEVICE)
+    expected, _ = seconds_for(_row(result), BUDGET.side, DEVICE)
     costs = f", about {words.seconds(expected)}"
     against = [reason for reason in found.reasons if reason.holds == "no"]
     if against:
@@ -57,21 +51,24 @@ def edge_text(result: Result) -> str:
     return ("yes" if found.level == "fits" else "smaller pictures only") + costs
 
 
-def measured(result: Result) -> dict[str, object]:
-    """What `verdicts` reads of a measured method, from one run of it."""
+def _row(result: Result) -> dict[str, Any]:
+    """What `verdicts` reads of a row of the report, from one run."""
+    approach, checkpoint = result.job.approach, result.job.checkpoint
     height, width = result.picture.rgb.shape[:2]
-    # The assumed rate is that of convolutions; attention reaches about a fifth of it (docs/performance.md, plain HAT).
-    attention = result.job.approach.family == "attention"
-    operations = 0.0 if attention else result.job.checkpoint.flops_per_pixel
+    side = {
+        "width": max(round(width / result.job.scale), 1),
+        "height": max(round(height / result.job.scale), 1),
+        "median_seconds": result.seconds,
+    }
     return {
-        "latency": [
-            {
-                "width": max(round(width / result.job.scale), 1),
-                "height": max(round(height / result.job.scale), 1),
-                "median_seconds": result.seconds,
-            }
-        ],
-        "multiply_adds_per_pixel": {"value": operations / 2, "how": "counted" if operations else "not counted"},
-        "peak_mb": result.peak_memory_mb,
-        "peak_over_idle_mb": result.peak_memory_mb,
+        "family": approach.family,
+        "measured": {
+            "latency": [side],
+            "multiply_adds_per_pixel": {"value": checkpoint.flops_per_pixel / 2, "how": "stated"},
+            "peak_mb": result.peak_memory_mb,
+            "peak_over_idle_mb": result.peak_memory_mb,
+        },
+        "files": {"kind": checkpoint.kind, "bytes": checkpoint.bytes},
+        "licence": {"weights": checkpoint.licence, "commercial": COMMERCIAL.get(checkpoint.licence, "ask")},
+        "may_invent_detail": approach.invents_with(checkpoint),
     }

@@ -14,6 +14,15 @@ HERE = "this machine"
 RATES = {"2 cores, 8 GB": 0.25e12, "laptop": 0.8e12, "T4": 16e12, "H100": 250e12}
 """Floating point operations per second that networks of this kind are assumed to reach: for the two processors what
 convolutions reach in fp32, for the GPUs a quarter of the makers' dense half-precision peak (65 and 990 TFLOP/s)."""
+BY_OPERATIONS = ("convolutional", "adversarial")
+"""Families whose time on hardware that is not here follows from their operations. Attention needs many times more than its
+operations say, and so do methods whose work is not in networks: their time is the measured one."""
+RULE = (
+    "on other hardware, networks made of convolutions: operations per pixel x pixels / the rate assumed for that hardware; "
+    "attention networks and all other methods: the time measured here, since their operations promise far too little. For "
+    "other sizes, time in proportion to the pixels. Memory: as measured here"
+)
+"""How figures that were not measured come about, for people."""
 MEMORY_MB = {"2 cores, 8 GB": 8e3, "laptop": 16e3}
 VRAM_MB = {"T4": 16e3, "H100": 80e3}
 """Makers' figures."""
@@ -96,7 +105,7 @@ def verdict(row: Facts, budget: Budget) -> Verdict:
     if row["measured"] is None:
         return Verdict("not measured", (Reason(row["failed"], "no"),))
     reasons = (
-        _time(row["measured"], budget),
+        _time(row, budget),
         _memory(row["measured"], budget),
         *_vram(row["measured"], budget),
         _disk(row, budget),
@@ -109,16 +118,15 @@ def verdict(row: Facts, budget: Budget) -> Verdict:
     return Verdict("fits with" if any(r.holds == "with" for r in reasons) else "fits", reasons)
 
 
-def seconds_for(measured: Facts, side: int, hardware: str) -> tuple[float, Literal["measured", "estimate"]]:
-    """Seconds for a picture of `side` x `side`, and where the figure is from.
+def seconds_for(row: Facts, side: int, hardware: str) -> tuple[float, Literal["measured", "estimate"]]:
+    """Seconds for a picture of `side` x `side`, and where the figure is from: by RULE.
 
-    Here: the median of that size, or of the largest measured size in proportion to the pixels. Elsewhere: operations per
-    pixel x pixels / the rate assumed for that hardware; methods without counted operations are taken to run as here.
+    Here: the median of that size, or of the largest measured size in proportion to the pixels.
     """
-    pixels = side * side
-    operations = measured["multiply_adds_per_pixel"]
-    if hardware != HERE and operations["how"] == "counted":
-        return 2 * operations["value"] * pixels / RATES[hardware], "estimate"
+    measured, pixels = row["measured"], side * side
+    operations = 2 * measured["multiply_adds_per_pixel"]["value"]
+    if hardware != HERE and operations and row["family"] in BY_OPERATIONS:
+        return operations * pixels / RATES[hardware], "estimate"
     exact = [r for r in measured["latency"] if (r["width"], r["height"]) == (side, side)]
     if exact and hardware == HERE:
         return exact[0]["median_seconds"], "measured"
@@ -126,8 +134,8 @@ def seconds_for(measured: Facts, side: int, hardware: str) -> tuple[float, Liter
     return largest["median_seconds"] * pixels / (largest["width"] * largest["height"]), "estimate"
 
 
-def _time(measured: Facts, budget: Budget) -> Reason:
-    seconds, source = seconds_for(measured, budget.side, budget.hardware)
+def _time(row: Facts, budget: Budget) -> Reason:
+    seconds, source = seconds_for(row, budget.side, budget.hardware)
     takes = f"{_short(seconds)} s for {budget.side} x {budget.side} pixels{_mark(source)}"
     if seconds <= budget.seconds:
         return Reason(takes, "yes", seconds, source)

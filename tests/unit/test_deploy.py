@@ -261,10 +261,20 @@ def test_what_fits_and_what_does_not_follows_the_figures() -> None:
 def test_figures_for_other_sizes_and_machines_are_marked_as_estimates() -> None:
     larger = judge(Budget(side=512, seconds=1))
     assert larger.level == "does not fit" and "8.00 s for 512 x 512 pixels (estimate)" in larger.sentence
-    assert seconds_for(row()["measured"], 512, HERE) == (8.0, "estimate")
-    there = judge(Budget(hardware="T4", seconds=0.01))
+    assert seconds_for(row(), 512, HERE) == (8.0, "estimate")
+    there = judge(Budget(hardware="T4", seconds=0.01), family="convolutional")
     assert there.level == "fits" and there.reasons[0].source == "estimate"
     assert there.reasons[0].figure == pytest.approx(2 * 1e6 * 256**2 / 16e12)
+
+
+@pytest.mark.parametrize("family", ["attention", "diffusion", "retrieval", "baseline"])
+def test_only_convolutions_are_promised_the_rate_of_convolutions(family: str) -> None:
+    """0.5 s by its operations on two cores; 2 s were measured."""
+    assert seconds_for(row(family="adversarial"), 256, "2 cores, 8 GB") == (
+        pytest.approx(2e6 * 256**2 / 0.25e12),
+        "estimate",
+    )
+    assert seconds_for(row(family=family), 256, "2 cores, 8 GB") == (2.0, "estimate")
 
 
 def test_network_licence_and_invention_count() -> None:
