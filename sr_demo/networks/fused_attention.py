@@ -1,18 +1,67 @@
 """Attention of spandrel's HAT, SwinIR and DRCT, computed with torch's fused scaled-dot-product attention.
 
 Same weights, same result (to rounding): the softmax, the bias and the products run in one kernel instead of five passes
-over memory. Shift masks concern only the windows at the lower and right border, so those are answered apart and the
-others share one bias. Legend: B windows (all pictures), N positions in a window, M positions in its overlapping
-neighbourhood, C channels, h heads, d = C / h.
+over memory. A shift mask takes few values: one for the windows inside, one each for the right border, the lower border and
+the corner. Windows with the same mask share one bias and are answered in one call, from where they lie.
+Legend: B windows (all pictures), N positions in a window, M positions in its overlapping neighbourhood, C channels,
+h heads, d = C / h.
 """
 
 from __future__ import annotations
 
+import weakref
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class _Alike:
+    """Windows of one picture that have the same mask."""
+
+    windows: tuple[slice, ...]
+    mask: Tensor | None
+    """(N, N), or None where nothing is masked."""
+
+
+class _Masks:
+    """What the windows of a shift mask have in common, found once for all the layers that are given the same mask."""
+
+    def __init__(self) -> None:
+        self._last: tuple[weakref.ref[Tensor], tuple[_Alike, ...]] | None = None
+
+    def groups(self, mask: Tensor) -> tuple[_Alike, ...]:
+        """mask (windows, N, N) of 0 and -100 -> every window in exactly one group."""
+        last = self._last
+        if last is not None and last[0]() is mask:
+            return last[1]
+        left = list(range(mask.shape[0]))
+        found: list[_Alike] = []
+        while left:
+            example = mask[left[0]]
+            same = (mask[left] == example).flatten(1).all(dim=1).tolist()
+            alike = [window for window, is_same in zip(left, same, strict=True) if is_same]
+            left = [window for window, is_same in zip(left, same, strict=True) if not is_same]
+            found.append(_Alike(_slices(alike), example if bool(example.any()) else None))
+        self._last = weakref.ref(mask), tuple(found)
+        return tuple(found)
+
+
+def _slices(numbers: list[int]) -> tuple[slice, ...]:
+    """Rising numbers as slices of even steps: a row, a column or one alone is a view, and nothing is copied."""
+    found: list[slice] = []
+    first = 0
+    while first < len(numbers):
+        step = numbers[first + 1] - numbers[first] if first + 1 < len(numbers) else 1
+        last = first
+        while last + 1 < len(numbers) and numbers[last + 1] - numbers[last] == step:
+            last += 1
+        found.append(slice(numbers[first], numbers[last] + 1, step))
+        first = last + 1
+    return tuple(found)
 
 
 def fuse_attention(model: nn.Module) -> int:
@@ -24,15 +73,15 @@ def fuse_attention(model: nn.Module) -> int:
     from spandrel.architectures.HAT.__arch.HAT import OCAB, WindowAttention
     from spandrel.architectures.SwinIR.__arch.SwinIR import WindowAttention as SwinAttention
 
-    replaced = 0
+    replaced, masks = 0, _Masks()
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if type(child) is WindowAttention:
-                setattr(parent, name, FusedWindowAttention(child))
+                setattr(parent, name, FusedWindowAttention(child, masks))
             elif type(child) is OCAB:
                 setattr(parent, name, FusedOverlappingAttention(child))
             elif type(child) in (SwinAttention, DrctAttention):
-                setattr(parent, name, FusedIndexedAttention(child))
+                setattr(parent, name, FusedIndexedAttention(child, masks))
             else:
                 continue
             replaced += 1
@@ -52,8 +101,9 @@ def _bias(table: Tensor, index: Tensor) -> Tensor:
 class FusedWindowAttention(nn.Module):
     """Window self-attention, plain or shifted (Liu et al. 2021, arXiv 2103.14030)."""
 
-    def __init__(self, original: Any) -> None:
+    def __init__(self, original: Any, masks: _Masks) -> None:
         super().__init__()
+        self._masks = masks
         self.qkv = original.qkv
         self.proj = original.proj
         self.heads: int = original.num_heads
@@ -70,17 +120,25 @@ class FusedWindowAttention(nn.Module):
         count, positions, channels = x.shape
         q, k, v = self.qkv(x).view(count, positions, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         bias = self._bias_for(rpi, x.dtype)
-        if mask is not None and _is_recorded():
+        if mask is None or _is_recorded():
             # A file cannot choose windows by looking at the mask: each window brings its own, for one picture.
-            bias = bias + mask.unsqueeze(1).to(x.dtype)
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=self.scale)
-        if mask is not None and not _is_recorded():
-            border = mask.flatten(1).any(dim=1).nonzero().squeeze(1)
-            masked = bias + mask[border].unsqueeze(1).to(x.dtype)
-            for first in range(0, count, mask.shape[0]):
-                at = border + first
-                out[at] = F.scaled_dot_product_attention(q[at], k[at], v[at], attn_mask=masked, scale=self.scale)
-        return self.proj(out.transpose(1, 2).reshape(count, positions, channels))
+            full = bias if mask is None else bias + mask.unsqueeze(1).to(x.dtype)
+            out = F.scaled_dot_product_attention(q, k, v, attn_mask=full, scale=self.scale).transpose(1, 2)
+        else:
+            out = self._shifted(q, k, v, bias, mask)
+        return self.proj(out.reshape(count, positions, channels))
+
+    def _shifted(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor, mask: Tensor) -> Tensor:
+        """q, k, v (B, h, N, d), bias (1, h, N, N), mask (windows per picture, N, N) -> (B, N, h, d)."""
+        out = q.new_empty(q.transpose(1, 2).shape)
+        for alike in self._masks.groups(mask):
+            full = bias if alike.mask is None else bias + alike.mask.to(q.dtype)
+            for first in range(0, len(q), len(mask)):
+                for at in alike.windows:
+                    here = slice(first + at.start, first + at.stop, at.step)
+                    part = F.scaled_dot_product_attention(q[here], k[here], v[here], attn_mask=full, scale=self.scale)
+                    out[here] = part.transpose(1, 2)
+        return out
 
     def _bias_for(self, rpi: Tensor, dtype: torch.dtype) -> Tensor:
         if _is_recorded():
@@ -95,8 +153,8 @@ class FusedIndexedAttention(FusedWindowAttention):
 
     relative_position_index: Tensor
 
-    def __init__(self, original: Any) -> None:
-        super().__init__(original)
+    def __init__(self, original: Any, masks: _Masks) -> None:
+        super().__init__(original, masks)
         self.register_buffer("relative_position_index", original.relative_position_index)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:  # type: ignore[override]
@@ -110,7 +168,7 @@ class FusedOverlappingAttention(nn.Module):
     def __init__(self, original: Any) -> None:
         super().__init__()
         self.norm1, self.norm2, self.mlp = original.norm1, original.norm2, original.mlp
-        self.qkv, self.proj, self.unfold = original.qkv, original.proj, original.unfold
+        self.qkv, self.proj = original.qkv, original.proj
         self.heads: int = original.num_heads
         self.scale: float = original.scale
         self.window: int = original.window_size
@@ -126,12 +184,11 @@ class FusedOverlappingAttention(nn.Module):
         qkv = self.qkv(self.norm1(x)).view(count, height, width, 3 * channels)
         q = qkv[..., :channels].reshape(count, down, side, across, side, self.heads, -1)
         q = q.permute(0, 1, 3, 5, 2, 4, 6).reshape(count * down * across, self.heads, side * side, -1)
-        # (pictures, 2C * M, windows) -> key and value, each (B, h, M, d)
-        around = self.unfold(qkv[..., channels:].permute(0, 3, 1, 2))
-        around = around.view(count, 2, self.heads, channels // self.heads, self.reach**2, down * across)
-        # For one picture `reshape` would be a view, whose stride keeps torch from its fused kernel.
-        around = around.permute(1, 0, 5, 2, 4, 3).contiguous()
-        k, v = around.view(2, count * down * across, self.heads, self.reach**2, -1)
+        # Channels stay innermost, so that a window is copied in long runs, once.
+        pad = (self.reach - side) // 2
+        around = F.pad(qkv[..., channels:], (0, 0, pad, pad, pad, pad)).unfold(1, self.reach, side)
+        around = around.unfold(2, self.reach, side).permute(0, 1, 2, 4, 5, 3)
+        k, v = around.reshape(count * down * across, self.reach**2, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=self._bias_for(rpi, x.dtype), scale=self.scale)
         out = out.view(count, down, across, self.heads, side, side, -1).permute(0, 1, 4, 2, 5, 3, 6)
         x = self.proj(out.reshape(count, height * width, channels)) + x
