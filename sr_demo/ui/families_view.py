@@ -12,7 +12,7 @@ from sr_demo.diffusion.looks import Walk
 from sr_demo.image import Image, quantise
 from sr_demo.ui.html import inline_picture
 
-_SIDE = 116
+_SIDE = 110
 """CSS pixels of each picture."""
 
 _WORDS = """<h3>GAN and diffusion: two ways to invent</h3>
