@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
-class _Alike:
+class Alike:
     """Windows of one picture that have the same mask."""
 
     windows: tuple[slice, ...]
@@ -27,25 +27,25 @@ class _Alike:
     """(N, N), or None where nothing is masked."""
 
 
-class _Masks:
+class Masks:
     """What the windows of a shift mask have in common, found once for all the layers that are given the same mask."""
 
     def __init__(self) -> None:
-        self._last: tuple[weakref.ref[Tensor], tuple[_Alike, ...]] | None = None
+        self._last: tuple[weakref.ref[Tensor], tuple[Alike, ...]] | None = None
 
-    def groups(self, mask: Tensor) -> tuple[_Alike, ...]:
+    def groups(self, mask: Tensor) -> tuple[Alike, ...]:
         """mask (windows, N, N) of 0 and -100 -> every window in exactly one group."""
         last = self._last
         if last is not None and last[0]() is mask:
             return last[1]
         left = list(range(mask.shape[0]))
-        found: list[_Alike] = []
+        found: list[Alike] = []
         while left:
             example = mask[left[0]]
             same = (mask[left] == example).flatten(1).all(dim=1).tolist()
             alike = [window for window, is_same in zip(left, same, strict=True) if is_same]
             left = [window for window, is_same in zip(left, same, strict=True) if not is_same]
-            found.append(_Alike(_slices(alike), example if bool(example.any()) else None))
+            found.append(Alike(_slices(alike), example if bool(example.any()) else None))
         self._last = weakref.ref(mask), tuple(found)
         return tuple(found)
 
@@ -73,7 +73,7 @@ def fuse_attention(model: nn.Module) -> int:
     from spandrel.architectures.HAT.__arch.HAT import OCAB, WindowAttention
     from spandrel.architectures.SwinIR.__arch.SwinIR import WindowAttention as SwinAttention
 
-    replaced, masks = 0, _Masks()
+    replaced, masks = 0, Masks()
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if type(child) is WindowAttention:
@@ -101,7 +101,7 @@ def _bias(table: Tensor, index: Tensor) -> Tensor:
 class FusedWindowAttention(nn.Module):
     """Window self-attention, plain or shifted (Liu et al. 2021, arXiv 2103.14030)."""
 
-    def __init__(self, original: Any, masks: _Masks) -> None:
+    def __init__(self, original: Any, masks: Masks) -> None:
         super().__init__()
         self._masks = masks
         self.qkv = original.qkv
@@ -153,7 +153,7 @@ class FusedIndexedAttention(FusedWindowAttention):
 
     relative_position_index: Tensor
 
-    def __init__(self, original: Any, masks: _Masks) -> None:
+    def __init__(self, original: Any, masks: Masks) -> None:
         super().__init__(original, masks)
         self.register_buffer("relative_position_index", original.relative_position_index)
 

@@ -90,3 +90,21 @@ def test_every_attention_of_hat_runs_on_the_fused_kernel(pictures: int) -> None:
     fuse_attention(net)
     with torch.inference_mode(), sdpa_kernel(SDPBackend.FLASH_ATTENTION):  # an error where it cannot be used
         net(torch.rand(pictures, 3, 16, 24))
+
+
+def test_windows_with_the_same_mask_are_answered_together_each_once() -> None:
+    from spandrel.architectures.HAT import HAT
+
+    from sr_demo.networks.fused_attention import Masks
+
+    net = tiny_hat(8)
+    assert isinstance(net, HAT)
+    mask = net.calculate_mask((40, 32), torch.float32)
+    groups = Masks().groups(mask)
+    covered = [window for group in groups for at in group.windows for window in range(20)[at]]
+    assert sorted(covered) == list(range(20))
+    for group in groups:
+        for at in group.windows:
+            assert all(torch.equal(one, group.mask) if group.mask is not None else not one.any() for one in mask[at])
+    # 5 x 4 windows: the inner ones row by row, the right column, the lower row, the corner.
+    assert sorted(len(group.windows) for group in groups) == [1, 1, 1, 4]
