@@ -69,7 +69,8 @@ def method_label(job: Job, estimate: float, here: bool) -> str:
     checkpoint = job.checkpoint
     parts: list[str] = [job.approach.family]
     if checkpoint.kind != "none":
-        parts.append(megabytes(checkpoint.bytes) + ("" if here else ", downloaded once"))
+        size = megabytes(checkpoint.bytes) + ("" if here else ", downloaded once")
+        parts.append("your own copy" if checkpoint.kind == "own" else size)
         parts.append(licence(checkpoint))
     if checkpoint.needs is not None:
         parts.append(needs(checkpoint.needs))

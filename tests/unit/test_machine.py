@@ -105,7 +105,7 @@ def test_what_cannot_run_is_listed_with_its_reason_and_not_offered(here) -> None
     (listed,) = describe([large])[0]["checkpoints"]
     assert listed["cannot_run_here"].startswith("needs a GPU") and listed["needs"] == "GPU 12 GB, RAM 16 GB"
     assert words.method_label(Job(large, large.checkpoint(), large.options()), 90, here=False).endswith(
-        "GPU 12 GB, RAM 16 GB · about 90 s"
+        "your own copy · Apache-2.0 · GPU 12 GB, RAM 16 GB · about 90 s"
     )
     assert offer.downloads([good, large]) == ""
 
