@@ -11,7 +11,7 @@ from sr_demo import __version__
 from sr_demo.chart import resolution_chart
 from sr_demo.errors import BadInput, SRError
 from sr_demo.jobs import Job
-from sr_demo.metrics import COLUMNS
+from sr_demo.metrics import LR_CONSISTENCY, PSNR_Y, SSIM_Y
 from sr_demo.options import Options, as_dict
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.bundle import machine
@@ -49,7 +49,7 @@ def deploy(jobs: Sequence[Job], plan: Plan, budget: Budget, progress: Progress =
             "program": f"sr_demo {__version__}",
             "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "machine": machine(),
-            "conventions": {column.key: column.help for column in COLUMNS},
+            "conventions": {column.key: column.help for column in (PSNR_Y, SSIM_Y, LR_CONSISTENCY)},
             "estimates": {"rule": RULE, "rates": RATES},
             "chart": _references() if plan.quality else None,
             "pictures": plan.pairs_name,

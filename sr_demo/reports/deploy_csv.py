@@ -9,7 +9,7 @@ from typing import Any
 Facts = dict[str, Any]
 _LINE = (
     "width", "height", "runs", "first_seconds", "median_seconds", "p95_seconds", "megapixels_per_second",
-    "cpu_seconds_per_megapixel", "peak_growth_mb", "precision", "tiles",
+    "cpu_seconds_per_megapixel", "peak_growth_mb", "precision", "engine", "tiles",
 )  # fmt: skip
 _COSTS = ("load_seconds", "idle_mb", "peak_mb", "peak_over_idle_mb", "vram_peak_mb", "threads")
 _MEANS = ("psnr_y", "ssim_y", "lr_consistency", "colour_drift")

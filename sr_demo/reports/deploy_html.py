@@ -95,9 +95,8 @@ def details(report: Facts) -> str:
     parts.append(f"<h2>Rights and formats</h2>{_table(report['approaches'], _RIGHTS)}")
     facts = "".join(f"<li>{escape(key)}: {escape(str(value))}</li>" for key, value in report["machine"].items())
     return (
-        f"{''.join(parts)}<h2>How it was measured</h2><p>Each method ran in a process of its own on this machine: loaded, "
-        "run once, then run repeatedly; median and 95th percentile are without the first run. Memory is the whole "
-        f"process. Estimates: {escape(report['estimates']['rule'])}.</p><ul>{facts}</ul>"
+        f"{''.join(parts)}<h2>How it was measured</h2>{_METHOD}<p>Estimates: {escape(report['estimates']['rule'])}.</p>"
+        f"<ul>{facts}</ul>"
         f'<p class="fine">{escape(report["program"])}, {escape(report["made"])}</p>'
     )
 
@@ -116,6 +115,13 @@ def _operations(row: Facts) -> str:
     return f"{found['value'] / 1e6:.2f} M{mark}" if found["value"] else "–"
 
 
+_METHOD = (
+    "<p>Each method ran in a process of its own on this machine: loaded, run once, then run repeatedly. Median and 95th "
+    "percentile are without the first run, and only as good as the number of runs, which stands beside them: slow methods "
+    "are run less often. Timed is the enlarging alone, from picture to picture in memory, without files and scores. Memory "
+    "is what the system had given to the process (resident set), at most; idle is the same before loading. A network that "
+    "this machine converted for OpenVINO earlier runs there, as it does on the page.</p>"
+)
 _COSTS: tuple[Column, ...] = (
     ("Parameters", "numbers the network learned", lambda r: parameters(r["parameters"])),
     ("Multiply-adds", "per pixel of the small picture", _operations),
@@ -125,8 +131,12 @@ _COSTS: tuple[Column, ...] = (
     ("Peak memory", "of the whole process", lambda r: f"{r['measured']['peak_mb']:.0f} MB"),
     ("Over idle", "what the method itself takes", lambda r: f"{r['measured']['peak_over_idle_mb']:.0f} MB"),
     ("GPU memory", "most that torch held", lambda r: _number(r["measured"]["vram_peak_mb"], 0, " MB")),
-    ("Precision", "how it computes here", lambda r: r["measured"]["precision"]),
-    ("Threads", "", lambda r: str(r["measured"]["threads"])),
+    (
+        "Precision",
+        "how it computes here",
+        lambda r: ", ".join(filter(None, (r["measured"]["precision"], r["measured"]["engine"]))),
+    ),
+    ("Threads", "that it computes with", lambda r: str(r["measured"]["threads"])),
 )
 
 
@@ -171,6 +181,7 @@ _QUALITY: tuple[Column, ...] = (
     ("Repeatable", "", _same),
 )  # fmt: skip
 _RIGHTS: tuple[Column, ...] = (
+    ("Licence of the code", "ours, that runs it", lambda r: r["licence"]["code"]),
     ("Licence of the weights", "", lambda r: r["licence"]["weights"]),
     ("Commercial use", "", lambda r: r["licence"]["commercial"]),
     ("Trained on", "", lambda r: r["training_data"]),

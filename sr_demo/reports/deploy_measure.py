@@ -5,9 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from multiprocessing.connection import Connection
 from types import ModuleType
 from typing import Any
@@ -16,10 +17,11 @@ import numpy as np
 
 from sr_demo import memory, weights
 from sr_demo.errors import SRError, unexpected
-from sr_demo.image import Picture
-from sr_demo.jobs import Job, Result
+from sr_demo.image import Image
+from sr_demo.jobs import Job
 from sr_demo.progress import SILENT, Progress
-from sr_demo.reports.deploy_quality import BUNDLED, determinism, filled, quality
+from sr_demo.reports.deploy_quality import BUNDLED, filled, precisions, quality
+from sr_demo.reports.deploy_run import Run, Subject
 from sr_demo.reports.evaluation import Pair
 from sr_demo.runner import Runner
 from sr_demo.spec import Request
@@ -28,6 +30,8 @@ Facts = dict[str, Any]
 Size = tuple[int, int]
 """Width and height in LR pixels."""
 _LIMIT_SECONDS = 900
+_LEAST = 3
+"""Timed runs of a size, where there is time for them."""
 _COUNTED = 64
 """Side of the picture whose multiply-adds are counted."""
 
@@ -37,9 +41,11 @@ class Plan:
     """How much is measured."""
 
     sizes: tuple[Size, ...] = ((64, 64), (128, 128), (256, 256))
-    seconds: float = 4.0
-    """Per size: runs are repeated for about so long, at least three and at most `most` times."""
+    seconds: float = 2.0
+    """Per size: runs are repeated for about so long, at least three and at most `most` times, unless `patience` ends."""
     most: int = 20
+    patience: float = 12.0
+    """Seconds for the runs of all sizes together. A size still gets a first run and a timed one when they are used up."""
     quality: bool = True
     """Also what the results look like."""
     pairs: tuple[Pair, ...] = ()
@@ -106,16 +112,19 @@ def measure(job: Job, plan: Plan, tell: Callable[[float, str], None] = lambda fr
     """Everything that can be measured for one approach, in this process. Raises SRError."""
     memory.release()
     idle = memory.resident_bytes()
-    runner = Runner()
+    subject = Subject(Runner(), job)
     tell(0.05, "loading")
     begun = time.perf_counter()
-    runner.warm(job)
+    subject.runner.warm(job)
     load_seconds = time.perf_counter() - begun
     loaded = memory.resident_bytes()
     latency: list[Facts] = []
+    same, left = True, plan.patience
     for number, size in enumerate(plan.sizes):
         tell(0.1 + 0.5 * number / len(plan.sizes), f"{size[0]} x {size[1]} pixels")
-        latency.append(_latency(runner, job, size, plan))
+        line, identical, spent = _latency(subject, size, plan, left)
+        latency.append(line)
+        same, left = same and identical, left - spent
     peak = memory.highest_resident_bytes()
     tell(0.6, "counting")
     facts: Facts = {
@@ -126,45 +135,68 @@ def measure(job: Job, plan: Plan, tell: Callable[[float, str], None] = lambda fr
         "peak_over_idle_mb": round((peak - idle) / 1e6, 1),
         "vram_peak_mb": _vram(),
         "precision": latency[0]["precision"],
+        "engine": latency[0]["engine"],
         "threads": _threads(),
         "latency": latency,
         "multiply_adds_per_pixel": _operations(job),
     }
     if plan.quality:
         tell(0.65, "quality")
-        facts |= {"determinism": determinism(runner, job), "quality": quality(runner, job, plan.pairs)}
+        facts["determinism"] = {"same_bits_twice": same, **precisions(subject)}
+        facts["quality"] = quality(subject, plan.pairs)
     return facts
 
 
-def _latency(runner: Runner, job: Job, size: Size, plan: Plan) -> Facts:
-    """One first run, then as many as the plan allows. Megapixels are of the result."""
-    picture = Picture(filled(size))
+def _latency(subject: Subject, size: Size, plan: Plan, left: float) -> tuple[Facts, bool, float]:
+    """One first run, then as many as the plan allows; whether all gave the same bits; the seconds they took.
 
-    def run() -> Result:
-        # Without its picture: twenty of them would count as memory.
-        return replace(runner.run(job, picture), picture=picture)
-
-    first = run()
-    results = [run()]
-    while len(results) < 3 or (sum(r.seconds for r in results) < plan.seconds and len(results) < plan.most):
-        results.append(run())
+    Memory is watched during the first run only: watching it costs time. Megapixels are of the result.
+    """
+    image = filled(size)
+    with memory.PeakMemory() as grown:
+        first, bits = _run(subject, image)
+    results: list[Run] = []
+    same, spent = True, first.seconds
+    while another([r.seconds for r in results], plan, left - spent):
+        result, others = _run(subject, image)
+        same = same and others == bits
+        spent += result.seconds
+        results.append(result)
     seconds = np.array([r.seconds for r in results])
-    megapixels = size[0] * size[1] * job.approach.scale**2 / 1e6
+    megapixels = size[0] * size[1] * subject.job.approach.scale**2 / 1e6
     median = float(np.median(seconds))
-    return {
+    line: Facts = {
         "width": size[0],
         "height": size[1],
         "runs": len(results),
-        "seconds": [round(float(s), 5) for s in seconds],
-        "first_seconds": round(first.seconds, 5),
-        "median_seconds": round(median, 5),
-        "p95_seconds": round(float(np.percentile(seconds, 95)), 5),
+        "seconds": [round(float(s), 6) for s in seconds],
+        "first_seconds": round(first.seconds, 6),
+        "median_seconds": round(median, 6),
+        "p95_seconds": round(float(np.percentile(seconds, 95)), 6),
         "megapixels_per_second": round(megapixels / median, 4),
         "cpu_seconds_per_megapixel": round(float(np.median([r.cpu_seconds for r in results])) / megapixels, 4),
-        "peak_growth_mb": round(max(r.peak_memory_mb for r in (first, *results)), 1),
+        "peak_growth_mb": round(grown.bytes / 1e6, 1),
         "precision": first.precision,
+        "engine": first.engine,
         "tiles": first.tiles,
     }
+    return line, same, spent
+
+
+def _run(subject: Subject, image: Image) -> tuple[Run, bytes]:
+    """One run without its picture, since twenty of them would count as memory, and a digest of the picture."""
+    run = subject.run(image)
+    digest = blake2b(np.ascontiguousarray(run.rgb).data).digest()
+    return replace(run, rgb=image), digest
+
+
+def another(seconds: Sequence[float], plan: Plan, left: float) -> bool:
+    """Whether to time another run: always one; then three, while there is time left for one more; then as planned."""
+    if not seconds:
+        return True
+    if left < max(seconds):
+        return False
+    return len(seconds) < _LEAST or (sum(seconds) < plan.seconds and len(seconds) < plan.most)
 
 
 def _operations(job: Job) -> Facts:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from math import isinf, log10
 from typing import Any
 
@@ -15,11 +14,11 @@ from numpy.typing import NDArray
 from sr_demo.chart import STAR_CENTRE, resolution_chart
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, Picture, encode_png, quantise, readonly
-from sr_demo.jobs import Job
+from sr_demo.metrics import lr_consistency, psnr_y, ssim_y
+from sr_demo.reports.deploy_run import Subject
 from sr_demo.reports.evaluation import Pair, load_pair, small_version
 from sr_demo.resize import resize
 from sr_demo.resolution import measure as resolution_of
-from sr_demo.runner import Runner
 from sr_demo.samples import SAMPLES
 
 Facts = dict[str, Any]
@@ -29,6 +28,8 @@ _PHOTOS = ("cat", "text", "cells", "brick")
 _CROP = 256
 """Side of the true pictures, cut from the middle."""
 _LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)
+_COMPARED = 48
+"""Side of the picture that is enlarged in every precision."""
 _NOISE = 5 / 255
 """Standard deviation of the noise on a flat gray field."""
 _BAR = 16
@@ -46,31 +47,28 @@ _FULL_RED = 16.0
 _STAR_SIDE = 160
 
 
-def determinism(runner: Runner, job: Job) -> Facts:
-    """The same bits twice? And how far are the chosen precision, and the others that it can run in, from fp32?"""
-    picture = Picture(filled((96, 96)))
-    once, twice = (runner.run(job, picture) for _ in range(2))
+def precisions(subject: Subject) -> Facts:
+    """How far are the chosen precision, and the others that it can run in, from fp32? On a picture of 48 x 48 pixels."""
+    picture = filled((_COMPARED, _COMPARED))
+    chosen = subject.run(picture)
+    exact = chosen if chosen.precision == "fp32" else subject.run(picture, "fp32")
     found: Facts = {
-        "same_bits_twice": bool(np.array_equal(once.picture.rgb, twice.picture.rgb)),
-        "precision": once.precision,
+        "precision": chosen.precision,
         "psnr_to_fp32": None,
         "largest_difference_to_fp32": 0.0,
         "others": [],
     }
-    if once.precision != "fp32":
-        exact = runner.run(replace(job, precision="fp32"), picture).picture.rgb
-        found["psnr_to_fp32"], found["largest_difference_to_fp32"] = _apart(once.picture.rgb, exact)
-    part = Picture(filled((48, 48)))
-    exact = runner.run(replace(job, precision="fp32"), part).picture.rgb
+    if chosen.precision != "fp32":
+        found["psnr_to_fp32"], found["largest_difference_to_fp32"] = _apart(chosen.rgb, exact.rgb)
     for precision in ("bf16", "fp16"):
-        if precision == once.precision:
+        if precision == chosen.precision:
             continue
         try:
-            other = runner.run(replace(job, precision=precision), part)
+            other = subject.run(picture, precision)
         except BadInput:  # this network, or this machine, cannot
             continue
         if other.precision == precision:
-            psnr, largest = _apart(other.picture.rgb, exact)
+            psnr, largest = _apart(other.rgb, exact.rgb)
             found["others"].append(
                 {"precision": precision, "psnr_to_fp32": psnr, "largest_difference_to_fp32": largest}
             )
@@ -84,20 +82,19 @@ def _apart(one: Image, exact: Image) -> tuple[float | None, float]:
     return None if squared == 0 else round(-10 * log10(squared), 2), round(float(np.abs(difference).max()), 5)
 
 
-def quality(runner: Runner, job: Job, pairs: Sequence[Pair]) -> Facts:
+def quality(subject: Subject, pairs: Sequence[Pair]) -> Facts:
     """Scores on the chart and on `pairs` (none: bundled photos), and what the results do to plain fields."""
+    scale = subject.job.approach.scale
     truth = resolution_chart(1024)
-    small, _ = small_version(Picture(truth), job.approach.scale, None)
-    result = runner.run(job, small, truth)
-    rows: list[Facts] = [
-        {"picture": "chart", **_scores(result.scores), "colour_drift": _drift(result.picture.rgb, truth)}
-    ]
+    small, _ = small_version(Picture(truth), scale, None)
+    chart = subject.run(small.rgb).rgb
+    rows: list[Facts] = [{"picture": "chart", **_scores(chart, small.rgb, truth, scale)}]
     levels: list[float] = []
     shown: Facts = {}
-    for name, small, true in _true_pictures(pairs, job.approach.scale):
-        found = runner.run(job, small, true)
-        rows.append({"picture": name, **_scores(found.scores), "colour_drift": _drift(found.picture.rgb, true)})
-        false = false_detail(found.picture.rgb, true)
+    for name, small, true in _true_pictures(pairs, scale):
+        found = subject.run(small.rgb).rgb
+        rows.append({"picture": name, **_scores(found, small.rgb, true, scale)})
+        false = false_detail(found, true)
         levels.append(float(false.mean()))
         if not shown:
             shown = {"picture": name, "map": _uri(_painted(_middle(true), _middle(false)))}
@@ -105,10 +102,10 @@ def quality(runner: Runner, job: Job, pairs: Sequence[Pair]) -> Facts:
     return {
         "pictures": rows,
         "photos_mean": {key: _mean([p[key] for p in rows[1:]]) for key in keys},
-        "resolution": describe_resolution(result.picture.rgb),
-        "star": star(result.picture.rgb),
+        "resolution": describe_resolution(chart),
+        "star": star(chart),
         "false_detail": {"mean_levels": round(float(np.mean(levels)), 3), **shown},
-        **_fields(runner, job),
+        **_fields(subject),
     }
 
 
@@ -178,22 +175,22 @@ def describe_resolution(chart: Image) -> Facts:
     }
 
 
-def _fields(runner: Runner, job: Job) -> Facts:
+def _fields(subject: Subject) -> Facts:
     """Flat fields (black and white among them) must stay flat; noise is passed on, softened or amplified."""
     worst, where = 0.0, 0.0
     for level in _LEVELS:
         flat = np.full((32, 32, 3), np.float32(round(level * 255) / 255), np.float32)
-        result = runner.run(job, Picture(readonly(flat))).picture.rgb
+        result = subject.run(readonly(flat)).rgb
         away = float(np.abs(result - flat[0, 0, 0]).max()) * 255
         if away > worst:
             worst, where = away, level
     grain = np.random.default_rng(0).normal(0.5, _NOISE, (64, 64, 3)).astype(np.float32)
     noisy = readonly(np.divide(quantise(readonly(np.clip(grain, 0, 1))), np.float32(255), dtype=np.float32))
-    out = runner.run(job, Picture(noisy)).picture.rgb
+    out = subject.run(noisy).rgb
     bars = np.zeros((32, 4 * _BAR, 3), np.float32)
     bars[:, _BAR : 2 * _BAR], bars[:, 3 * _BAR :] = 1, 1
-    drawn = runner.run(job, Picture(readonly(bars))).picture.rgb
-    scale = job.approach.scale
+    drawn = subject.run(readonly(bars)).rgb
+    scale = subject.job.approach.scale
     true = np.repeat(np.repeat(bars, scale, axis=0), scale, axis=1)
     place = np.arange(drawn.shape[1]) % (_BAR * scale)
     plain = (place >= _AWAY * scale) & (place < (_BAR - _AWAY) * scale)
@@ -205,9 +202,15 @@ def _fields(runner: Runner, job: Job) -> Facts:
     }
 
 
-def _scores(scores: Any) -> Facts:
-    found = {key: getattr(scores, key) for key in ("psnr_y", "ssim_y", "lr_consistency")}
-    return {key: None if value is None or isinf(value) else round(value, 4) for key, value in found.items()}
+def _scores(result: Image, small: Image, truth: Image, scale: int) -> Facts:
+    """What the report shows, and no more: NIQE would take longer than some of the methods."""
+    found = {
+        "psnr_y": psnr_y(result, truth, scale),
+        "ssim_y": ssim_y(result, truth, scale),
+        "lr_consistency": lr_consistency(result, small),
+    }
+    rounded = {key: None if isinf(value) else round(value, 4) for key, value in found.items()}
+    return {**rounded, "colour_drift": _drift(result, truth)}
 
 
 def _drift(result: Image, truth: Image) -> float:

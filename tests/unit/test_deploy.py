@@ -17,7 +17,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from sr_demo.approaches.baselines import BICUBIC, LANCZOS
+from sr_demo.approaches.baselines import BICUBIC
 from sr_demo.errors import BadInput, Cancelled, SRError
 from sr_demo.image import Image, Picture, readonly, write_png
 from sr_demo.jobs import Job
@@ -26,9 +26,10 @@ from sr_demo.progress import Progress
 from sr_demo.reports.deploy import SCHEMA, budget_from, deploy, describe, embedded_jobs, judged, sizes
 from sr_demo.reports.deploy_csv import deploy_csv
 from sr_demo.reports.deploy_html import deploy_html
-from sr_demo.reports.deploy_measure import Plan, measure, measure_apart
+from sr_demo.reports.deploy_measure import Plan, another, measure, measure_apart
 from sr_demo.reports.deploy_plots import latency_plot, memory_plot
-from sr_demo.reports.deploy_quality import determinism, false_detail, quality
+from sr_demo.reports.deploy_quality import false_detail, precisions, quality
+from sr_demo.reports.deploy_run import Subject
 from sr_demo.reports.evaluation import pairs
 from sr_demo.reports.verdicts import HERE, Budget, Verdict, seconds_for, verdict
 from sr_demo.resize import shrink
@@ -68,8 +69,9 @@ def loading(load: Any, name: str) -> Approach:
 
 @pytest.fixture(scope="module")
 def report() -> dict[str, Any]:
-    """A small one, made once: two that work, one that crashes, one that refuses."""
-    jobs = [_job(a) for a in (BICUBIC, LANCZOS, loading(_load_crash, "crash"), loading(_load_refusing, "refusing"))]
+    """A small one, made once, since processes take time: two that work, one that crashes, one that refuses."""
+    made = (("hungry", _load_hungry), ("crash", _load_crash), ("refusing", _load_refusing))
+    jobs = [_job(BICUBIC), *(_job(loading(load, name)) for name, load in made)]
     return deploy(jobs, replace(QUICK, quality=True), Budget())
 
 
@@ -84,8 +86,8 @@ def test_the_report_is_valid_by_the_schema(report: dict[str, Any]) -> None:
 
 
 def test_a_crash_and_a_refusal_are_rows(report: dict[str, Any]) -> None:
-    bicubic, lanczos, crash, refusing = report["approaches"]
-    assert bicubic["failed"] is None and lanczos["measured"]["latency"][1]["width"] == 32
+    bicubic, hungry, crash, refusing = report["approaches"]
+    assert bicubic["failed"] is None and hungry["measured"]["latency"][1]["width"] == 32
     assert crash["measured"] is None and "ended by the system (status 9)" in crash["failed"]
     assert refusing["failed"] == "This network is too green. Choose another."
     assert crash["verdict"]["level"] == "not measured"
@@ -119,7 +121,7 @@ def test_the_spreadsheet_has_a_line_per_size_and_no_formulas(report: dict[str, A
     evil = json.loads(json.dumps(report))
     evil["approaches"][1]["title"] = "=1+1"
     lines = list(csv.DictReader(io.StringIO(deploy_csv(evil))))
-    assert [line["method"] for line in lines] == ["bicubic", "bicubic", "lanczos", "lanczos", "crash", "refusing"]
+    assert [line["method"] for line in lines] == ["bicubic", "bicubic", "hungry", "hungry", "crash", "refusing"]
     assert lines[1]["width"] == "32" and float(lines[1]["psnr_y"]) > 20 and float(lines[1]["p95_seconds"]) > 0
     assert lines[2]["title"] == "'=1+1" and lines[4]["median_seconds"] == "" and "status 9" in lines[4]["reason"]
 
@@ -143,7 +145,7 @@ def test_pairs_of_the_person_are_scored_instead(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         write_png(Picture(picture), tmp_path / folder / "mine.png")
     for lr in (None, tmp_path / "lr"):
-        found = quality(Runner(), _job(BICUBIC), pairs(tmp_path / "hr", lr, 4))
+        found = quality(Subject(Runner(), _job(BICUBIC)), pairs(tmp_path / "hr", lr, 4))
         assert [p["picture"] for p in found["pictures"]] == ["chart", "mine.png"]
         assert found["photos_mean"]["psnr_y"] == found["pictures"][1]["psnr_y"] > 15
         assert found["false_detail"]["picture"] == "mine.png"
@@ -153,7 +155,7 @@ def test_precisions_are_compared_with_fp32() -> None:
     approach = Approach(
         "net", "Net", "s", "a", "convolutional", _load_any, (Checkpoint("own", "own"),), tiling=BICUBIC.tiling
     )
-    (other,) = determinism(Runner(), _job(approach))["others"]
+    (other,) = precisions(Subject(Runner(), _job(approach)))["others"]
     assert other["precision"] == "bf16" and 25 < other["psnr_to_fp32"] < 80
 
 
@@ -186,8 +188,8 @@ def test_gpu_memory_counts_where_there_is_a_gpu() -> None:
     assert "500 MB of GPU memory (estimate)" in there.sentence
 
 
-def test_memory_and_time_are_those_of_the_work() -> None:
-    facts = measure_apart(_job(loading(_load_hungry, "hungry")), QUICK)
+def test_memory_and_time_are_those_of_the_work(report: dict[str, Any]) -> None:
+    facts = report["approaches"][1]["measured"]
     assert 55 < facts["peak_over_idle_mb"] < 120
     line = facts["latency"][0]
     assert line["runs"] >= 3 and line["median_seconds"] >= 0.03 and line["p95_seconds"] >= line["median_seconds"]
@@ -195,11 +197,28 @@ def test_memory_and_time_are_those_of_the_work() -> None:
     assert line["cpu_seconds_per_megapixel"] * 24 * 16 * 16 / 1e6 < line["median_seconds"], "sleeping is no work"
 
 
+@pytest.mark.parametrize(
+    ("seconds", "left", "more"),
+    [
+        ([], -5.0, True),  # one is always timed
+        ([0.1], 10.0, True),
+        ([0.1, 0.1, 0.1], 10.0, True),
+        ([0.7, 0.7, 0.7], 10.0, False),  # two seconds are over
+        ([0.7, 0.7], 0.6, False),  # patience is over
+        ([9.0], 8.0, False),
+        ([9.0, 9.0], 10.0, True),
+        ([0.01] * 20, 10.0, False),
+    ],
+)
+def test_slow_methods_are_timed_less_often(seconds: list[float], left: float, more: bool) -> None:
+    assert another(seconds, Plan(), left) is more
+
+
 def test_results_of_earlier_runs_are_not_counted_as_memory() -> None:
     large = replace(QUICK, sizes=((256, 256),), seconds=60.0, most=12)
     facts = measure_apart(_job(BICUBIC), large)
     # A result takes 12.6 MB; enlarging and scoring it needs a few times as much.
-    assert facts["latency"][0]["runs"] == 12 and facts["peak_over_idle_mb"] < 110
+    assert facts["latency"][0]["runs"] == 12 and facts["peak_over_idle_mb"] < 60
 
 
 def test_stop_ends_the_process() -> None:
