@@ -1,4 +1,4 @@
-"""GAN against diffusion in a real browser: one choice, a run, the drawing and the table, on a phone."""
+"""GAN against diffusion in a real browser: one choice, a run, the drawing and the table, on a phone. And the guesses tab."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OTHER = replace(GAN, id="other", title="Another critic with a long name")
 
 @pytest.fixture(scope="module")
 def page_url(serve: Serve) -> str:
-    return launch(serve, (baselines.BICUBIC, GAN, OTHER, replace(WALKER, load=_longer)))
+    return launch(serve, (baselines.BICUBIC, GAN, OTHER, replace(WALKER, id="diffusion", load=_longer)))
 
 
 def test_gan_against_diffusion_is_one_choice(page_url: str, open_page: OpenPage, tmp_path: Path) -> None:
@@ -49,7 +49,17 @@ def test_gan_against_diffusion_is_one_choice(page_url: str, open_page: OpenPage,
     compare(page)
     finished(page)
     table = page.locator("#table table")
-    for heading in ("PSNR-Y", "SSIM-Y", "Agrees with input", "NIQE", "Seconds", "Peak memory", "File size", "Licence"):
+    for heading in (
+        "PSNR-Y",
+        "SSIM-Y",
+        "Agrees with input",
+        "NIQE",
+        "Seconds",
+        "Peak memory",
+        "File size",
+        "Runs on CPU",
+        "Licence",
+    ):
         expect(table).to_contain_text(heading)
     expect(table.locator("th button", has_text="Edge device")).to_have_count(1)
     expect(table.locator("tbody th")).to_have_text(["Critic", "Another critic with a long name", "Walker"])
@@ -62,3 +72,23 @@ def test_gan_against_diffusion_is_one_choice(page_url: str, open_page: OpenPage,
     expect(page.locator("#preset-note")).to_be_empty(timeout=PATIENCE)
     expect(page.locator("#methods label", has_text="Bicubic").locator("input")).to_be_checked()
     expect(page.locator("#mode label", has_text="Enlarge my picture").locator("input")).to_be_checked()
+
+
+def test_guesses_are_shown_with_where_they_differ_and_there_is_no_prompt(
+    page_url: str, open_page: OpenPage, tmp_path: Path
+) -> None:
+    photo = tmp_path / "photo.png"
+    write_png(picture_of(noise(40, 30)), photo)
+    page = open_page(page_url)
+    page.get_by_role("tab", name="Diffusion").click()
+    tab = page.get_by_role("tabpanel").filter(has=page.locator("#diffusion-start"))
+    tab.get_by_text("More options").click()
+    expect(tab.get_by_label("Seed").first).to_be_visible()
+    expect(tab.locator("textarea")).to_have_count(0)
+    page.locator("#diffusion-picture input[type=file]").set_input_files(str(photo))
+    expect(page.locator("#diffusion-picture img")).to_be_visible(timeout=PATIENCE)
+    page.locator("#diffusion-start").click()
+    result = page.locator("#diffusion-result")
+    expect(result.locator("img[alt='Spread of the guesses']")).to_be_visible(timeout=PATIENCE)
+    expect(result.locator("img[alt^='Guess ']")).to_have_count(4)
+    expect(result.locator("img[alt^='Step ']")).to_have_count(8)
