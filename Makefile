@@ -31,7 +31,7 @@ fix: .venv/.dev
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt
 	touch $@
 
-.venv/.dev: .venv/.uv requirements.txt requirements-dev.txt requirements-export.txt requirements-diffusion.txt
+.venv/.dev: .venv/.uv requirements.txt requirements-dev.txt requirements-export.txt requirements-diffusion.txt requirements-mcp.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-dev.txt
 	touch $@ .venv/.run
 

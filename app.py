@@ -18,7 +18,7 @@ from sr_demo.pipelines import zero
 from sr_demo.runner import Runner
 from sr_demo.settings import from_environment
 from sr_demo.storage import cache_folder
-from sr_demo.ui import page
+from sr_demo.ui import mcp_tools, page
 from sr_demo.ui.store import Store
 from sr_demo.ui.warmup import warm_up
 
@@ -29,19 +29,32 @@ def main() -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         settings = from_environment(os.environ)
+        if settings.mcp:
+            mcp_tools.require()
     except SRError as exc:
-        sys.stderr.write(f"sr_demo: {exc}\n")
-        return 2
+        return _refused(exc)
     zero.announce()
     store = Store()
     runner = Runner(Estimates(cache_folder() / "estimates.json"), Preparer())
     demo = page.build(APPROACHES, runner, store, settings)
     demo.launch(**page.launch_arguments(store, settings), prevent_thread_lock=True)
+    if settings.mcp:
+        try:
+            mcp_tools.refine(demo, settings.max_megabytes * 2**20)
+        except SRError as exc:
+            demo.close(verbose=False)
+            return _refused(exc)
     gc.freeze()  # modules and the page stay for good: no later collection need look at them
     gc.enable()
     warm_up(runner, APPROACHES)
     demo.block_thread()
     return 0
+
+
+def _refused(exc: SRError) -> int:
+    """The exit status when the page cannot be served, after saying why."""
+    sys.stderr.write(f"sr_demo: {exc}\n")
+    return 2
 
 
 if __name__ == "__main__":

@@ -22,10 +22,12 @@ class Settings:
     """SR_DEMO_PORT."""
     queue_length: int = 20
     """Visitors who may wait; the next is told that the page is busy. SR_DEMO_QUEUE."""
+    mcp: bool = False
+    """Whether programs may use the page as an MCP server too. SR_DEMO_MCP."""
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
-    """Settings from SR_DEMO_* variables. Raises BadInput naming a variable that is not a whole number in its range."""
+    """Settings from SR_DEMO_* variables. Raises BadInput naming a variable that is outside its range."""
     plain = Settings()
     on_spaces = "SPACE_ID" in environ
     return Settings(
@@ -34,7 +36,15 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         host=environ.get("SR_DEMO_HOST", "0.0.0.0" if on_spaces else plain.host),
         port=_number(environ, "SR_DEMO_PORT", plain.port, largest=65_535),
         queue_length=_number(environ, "SR_DEMO_QUEUE", plain.queue_length),
+        mcp=_switch(environ, "SR_DEMO_MCP"),
     )
+
+
+def _switch(environ: Mapping[str, str], name: str) -> bool:
+    text = environ.get(name, "").strip()
+    if text not in ("", "0", "1"):
+        raise BadInput(f"The environment variable {name} must be 1 (on) or 0 (off), not {text[:40]!r}.")
+    return text == "1"
 
 
 def _number(environ: Mapping[str, str], name: str, default: int, largest: int = 1_000_000) -> int:

@@ -19,6 +19,8 @@ from sr_demo.ui.lab_handlers import PLAN
 from sr_demo.ui.offer import Context
 from sr_demo.ui.source import picture_input
 
+_NAMED_VALUES: dict[str, Any] = {"type": "object", "additionalProperties": True}
+
 
 def add(context: Context) -> None:
     """Add the endpoints to the page that is being built. Their components are not shown."""
@@ -27,17 +29,24 @@ def add(context: Context) -> None:
     with gr.Row(visible=False):
         image = picture_input(label="image")
         approach = gr.Textbox("rdn", label="approach")
-        names = gr.JSON(["bicubic", "rdn"], label="approaches")
-        options = gr.JSON({}, label="options")
+        names = _json(["bicubic", "rdn"], {"type": "array", "items": {"type": "string"}}, label="approaches")
+        options = _json({}, _NAMED_VALUES, label="options")
         test = gr.Checkbox(False, label="test_against_truth")
-        result, report = gr.File(label="result"), gr.JSON(label="report")
-        budget = gr.JSON({}, label="budget")
+        result, report = gr.File(label="result"), _json(None, _NAMED_VALUES, label="report")
+        budget = _json({}, _NAMED_VALUES, label="budget")
         files = gr.File(label="results", file_count="multiple")
         trigger = gr.Button("run")
     lane: dict[str, Any] = {"concurrency_id": "compute", "concurrency_limit": 1}
     trigger.click(endpoints.upscale, [image, approach, options], [result, report], api_name="upscale", **lane)
     trigger.click(endpoints.compare, [image, names, test], [files, report], api_name="compare", **lane)
     trigger.click(endpoints.deploy, [names, budget], report, api_name="deploy", **lane)
+
+
+def _json(value: Any, schema: dict[str, Any], label: str) -> gr.JSON:
+    """A `gr.JSON` of a type that programs are told. Gradio's own says "any", in a form that MCP clients refuse."""
+    component = gr.JSON(value, label=label)
+    component.api_info = lambda: schema
+    return component
 
 
 class Endpoints:
@@ -53,10 +62,14 @@ class Endpoints:
     def upscale(
         self, image: str, approach: str = "rdn", options: dict[str, Any] | None = None
     ) -> tuple[str, dict[str, Any]]:
-        """Enlarge one picture four times.
+        """Enlarge one picture four times and say what it cost.
 
-        image: a picture file. approach: ID or ID:CHECKPOINT, see /approaches. options: name -> value.
-        Returns the PNG and what was measured.
+        Args:
+            image: a picture file: PNG, JPEG, TIFF, WebP, HEIC and others
+            approach: ID or ID:CHECKPOINT, such as bicubic, rdn, real-esrgan; a wrong ID is answered with all of them
+            options: name -> value of the approach's own options, {} for its defaults
+        Returns:
+            the PNG, and what was measured: size, seconds, memory, precision, checkpoint, scores
         """
         try:
             job = job_for(self._context.approaches, approach, options or {})
@@ -70,11 +83,14 @@ class Endpoints:
     def compare(
         self, image: str, approaches: list[str] | None = None, test_against_truth: bool = False
     ) -> tuple[list[str], dict[str, Any]]:
-        """Enlarge one picture with several approaches.
+        """Enlarge one picture with several approaches, side by side. A failing one does not hide the others.
 
-        image: a picture file. approaches: list of ID or ID:CHECKPOINT. test_against_truth: shrink the picture first and
-        score against it. Returns the PNGs in order, and {"results": [...], "failures": [...]}: a failing approach does
-        not hide the others.
+        Args:
+            image: a picture file: PNG, JPEG, TIFF, WebP, HEIC and others
+            approaches: list of ID or ID:CHECKPOINT, such as bicubic, rdn, real-esrgan
+            test_against_truth: shrink the picture first, then score every result against it (PSNR, SSIM)
+        Returns:
+            the PNGs in order, and {"results": [...], "failures": [...]}
         """
         try:
             jobs = [job_for(self._context.approaches, name) for name in approaches or ["bicubic", "rdn"]]
@@ -97,10 +113,13 @@ class Endpoints:
             raise _as_gradio(exc) from exc
 
     def deploy(self, approaches: list[str] | None = None, budget: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Measure approaches on this machine and judge them, each in a process of its own: about 15 s for each.
+        """Measure approaches on this machine and judge them by a budget, each in a process of its own: about 15 s each.
 
-        approaches: list of ID or ID:CHECKPOINT. budget: name -> value, of seconds, side, memory_mb, vram_mb, disk_mb,
-        offline, commercial, measures, hardware. Returns the report, by the schema sr_demo/reports/deploy.schema.json.
+        Args:
+            approaches: list of ID or ID:CHECKPOINT, such as bicubic, rdn, real-esrgan
+            budget: name -> value, of seconds, side, memory_mb, vram_mb, disk_mb, offline, commercial, measures, hardware
+        Returns:
+            the report with a verdict for each, by the schema sr_demo/reports/deploy.schema.json
         """
         try:
             jobs = [job_for(self._context.approaches, name) for name in approaches or ["bicubic", "rdn"]]
@@ -116,7 +135,5 @@ class Endpoints:
 
 
 def _as_gradio(exc: Exception) -> gr.Error:
-    """Our sentence, escaped (Gradio renders it as HTML); a bug becomes a reference."""
-    from html import escape
-
-    return gr.Error(escape(str(exc) if isinstance(exc, SRError) else unexpected(exc, "answering a program")))
+    """Our sentence as it is: only programs ask here. A bug becomes a reference."""
+    return gr.Error(str(exc) if isinstance(exc, SRError) else unexpected(exc, "answering a program"))

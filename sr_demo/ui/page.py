@@ -80,6 +80,7 @@ def launch_arguments(store: Store, settings: Settings) -> dict[str, Any]:
         "share": False,
         "show_error": False,
         "footer_links": ["api"],
+        "mcp_server": settings.mcp,
         "theme": theme(),
         "css": _STYLE.read_text(encoding="utf-8"),
     }

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import json
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from sr_demo.approaches.baselines import BICUBIC
 from sr_demo.image import write_png
 from sr_demo.runner import Runner
 from sr_demo.settings import Settings
+from sr_demo.ui import api
 from sr_demo.ui import page as pages
 from sr_demo.ui.store import Store
 from tests.conftest import noise, picture_of
@@ -44,17 +47,27 @@ def _loops() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def address(serve: Serve, _loops: None) -> str:
+def address(serve: Serve, _loops: None) -> Iterator[str]:
     store, settings = Store(), Settings()
     arguments = pages.launch_arguments(store, settings)
     del arguments["server_port"]
-    return serve(pages.build((BICUBIC,), Runner(), store, settings), **arguments).rstrip("/")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(api, "PLAN", replace(api.PLAN, sizes=((64, 64),), seconds=0.1))  # the same with fewer repetitions
+        yield serve(pages.build((BICUBIC,), Runner(), store, settings), **arguments).rstrip("/")
 
 
-def example(language: str, address: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", DOCS.read_text(), re.DOTALL)
-    assert found is not None
-    return found.group(1).replace("http://127.0.0.1:7860", address)
+def example(language: str, about: str, address: str) -> str:
+    found = [text for text in re.findall(rf"```{language}\n(.*?)```", DOCS.read_text(), re.DOTALL) if about in text]
+    assert len(found) == 1
+    return found[0].replace("http://127.0.0.1:7860", address)
+
+
+def run(program: str) -> str:
+    """What it prints."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        exec(compile(program, "docs/api.md", "exec"), {})  # our own documentation
+    return said.getvalue()
 
 
 @pytest.fixture
@@ -65,13 +78,23 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_python(address: str, folder: Path) -> None:
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
-        exec(compile(example("python", address), "docs/api.md", "exec"), {})  # our own documentation
-    assert ".png 128 96 " in said.getvalue() and said.getvalue().rstrip().endswith("fits")
+    said = run(example("python", "gradio_client", address))
+    assert ".png 128 96 " in said and said.rstrip().endswith("fits")
 
 
 def test_curl(address: str, folder: Path) -> None:
-    done = subprocess.run(["bash", "-ec", example("sh", address)], capture_output=True, text=True, timeout=120)
+    done = shell(example("sh", "/call/upscale", address))
     assert "event: complete" in done.stdout, done.stderr
     assert '"width": 128' in done.stdout and "http" in done.stdout
+
+
+def test_curl_asks_for_a_verdict(address: str, folder: Path) -> None:
+    done = shell(example("sh", "/call/deploy", address))
+    assert "event: complete" in done.stdout, done.stderr
+    report = json.loads(done.stdout.split("data: ", 1)[1].splitlines()[0])[0]
+    assert report["approaches"][0]["approach"] == "bicubic" and report["approaches"][0]["verdict"]["level"] == "fits"
+    assert report["budget"]["seconds"] == 2
+
+
+def shell(script: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["bash", "-ec", script], capture_output=True, text=True, timeout=120)

@@ -24,9 +24,18 @@ def test_on_spaces_it_listens_to_everyone_unless_told_otherwise() -> None:
 def test_every_setting_has_its_variable() -> None:
     found = from_environment({
         "SR_DEMO_MAX_MB": "7", "SR_DEMO_MAX_MEGAPIXELS": " 8 ", "SR_DEMO_HOST": "0.0.0.0", "SR_DEMO_PORT": "65535",
-        "SR_DEMO_QUEUE": "3",
+        "SR_DEMO_QUEUE": "3", "SR_DEMO_MCP": "1",
     })  # fmt: skip
-    assert found == Settings(7, 8, "0.0.0.0", 65_535, 3)
+    assert found == Settings(7, 8, "0.0.0.0", 65_535, 3, mcp=True)
+
+
+def test_the_mcp_server_is_switched_on_by_1_and_nothing_else() -> None:
+    assert not Settings().mcp
+    assert [from_environment({"SR_DEMO_MCP": text}).mcp for text in ("", "0", "1", " 1 ")] == [False, False, True, True]
+    for text in ("yes", "true", "2", "9" * 5000):
+        with pytest.raises(BadInput, match=r"SR_DEMO_MCP must be 1 \(on\) or 0 \(off\), not '") as caught:
+            from_environment({"SR_DEMO_MCP": text})
+        assert len(str(caught.value)) < 160
 
 
 @pytest.mark.parametrize("text", ["", "0", "-5", "1.5", "many", "9" * 5000, "1e3"])
@@ -47,5 +56,5 @@ def test_every_variable_that_is_read_is_told_in_the_readme() -> None:
     source = (root / "sr_demo" / "settings.py").read_text(encoding="utf-8")
     readme = (root / "README.md").read_text(encoding="utf-8")
     names = set(re.findall(r'"(SR_DEMO_\w+)"', source)) | {"SR_DEMO_CACHE"}
-    assert len(names) == 6
+    assert len(names) == 7
     assert not [name for name in sorted(names) if name not in readme]

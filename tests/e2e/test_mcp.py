@@ -1,0 +1,198 @@
+"""The page as an MCP server, asked by a real MCP client over HTTP; and what is said and served without one."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gc
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from importlib.util import find_spec
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import httpx
+import pytest
+from PIL import Image
+
+from sr_demo.approaches.baselines import BICUBIC, LANCZOS
+from sr_demo.errors import SRError
+from sr_demo.image import encode_png
+from sr_demo.runner import Runner
+from sr_demo.settings import Settings
+from sr_demo.ui import api, mcp_tools
+from sr_demo.ui import page as pages
+from sr_demo.ui.store import Store
+from tests.conftest import noise, picture_of
+from tests.e2e.conftest import Serve
+from tests.e2e.test_api_docs import _loops, example, folder, run  # noqa: F401 - fixtures
+
+ROOT = Path(__file__).resolve().parents[2]
+PHOTO = encode_png(picture_of(noise(24, 32)))
+AS_TEXT = "data:image/png;base64," + base64.b64encode(PHOTO).decode()
+pytestmark = pytest.mark.timeout(180)
+with_package = pytest.mark.skipif(find_spec("mcp") is None, reason="the package mcp is not installed")
+Ask = Callable[[Any], Awaitable[Any]]
+
+
+def launched(serve: Serve, *, mcp: bool) -> tuple[Any, str]:
+    store, settings = Store(), Settings(mcp=mcp)
+    arguments = pages.launch_arguments(store, settings)
+    del arguments["server_port"]
+    page = pages.build((BICUBIC, LANCZOS), Runner(), store, settings)
+    return page, serve(page, **arguments).rstrip("/")
+
+
+@pytest.fixture(scope="module")
+def address(serve: Serve, _loops: None) -> str:  # noqa: F811
+    page, url = launched(serve, mcp=True)
+    mcp_tools.refine(page, 10_000)
+    return url
+
+
+def ask(address: str, conversation: Ask) -> Any:
+    """What `conversation` with a client's session returns."""
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamable_http_client
+
+    async def talk() -> Any:
+        url = f"{address}/gradio_api/mcp/"
+        async with streamable_http_client(url) as (reading, writing, _), ClientSession(reading, writing) as session:
+            await session.initialize()
+            return await conversation(session)
+
+    return asyncio.run(talk())
+
+
+def call(address: str, tool: str, **arguments: Any) -> Any:
+    return ask(address, lambda session: session.call_tool(tool, arguments))
+
+
+def size(content: Any) -> tuple[int, int]:
+    assert (content.type, content.mimeType) == ("image", "image/png")
+    return Image.open(BytesIO(base64.b64decode(content.data))).size
+
+
+@with_package
+def test_three_tools_are_offered_with_types_and_descriptions(address: str) -> None:
+    tools = {tool.name: tool for tool in ask(address, lambda session: session.list_tools()).tools}
+    assert sorted(tools) == ["compare", "deploy", "upscale"]
+    upscale = tools["upscale"]
+    assert upscale.description.startswith("Enlarge one picture four times")
+    fields = upscale.inputSchema["properties"]
+    assert {name: field["type"] for name, field in fields.items()} == {
+        "image": "string", "approach": "string", "options": "object",
+    }  # fmt: skip
+    assert all(field["description"] for tool in tools.values() for field in tool.inputSchema["properties"].values())
+    names = tools["deploy"].inputSchema["properties"]["approaches"]
+    assert (names["type"], names["items"]) == ("array", {"type": "string"})
+
+
+@with_package
+def test_upscale_answers_with_the_picture_and_what_was_measured(address: str) -> None:
+    png, where, facts = call(address, "upscale", image=AS_TEXT, approach="lanczos", options={}).content
+    assert size(png) == (128, 96)
+    url = where.text.removeprefix("PNG: ")
+    assert httpx.get(url).content == base64.b64decode(png.data)
+    assert {"approach": "lanczos", "width": 128, "height": 96}.items() <= json.loads(facts.text).items()
+
+
+@with_package
+def test_a_picture_uploaded_to_the_page_is_taken_and_progress_is_told(address: str) -> None:
+    told: list[str | None] = []
+
+    async def watch(progress: float, total: float | None, message: str | None) -> None:
+        told.append(message)
+
+    path = httpx.post(f"{address}/gradio_api/upload", files={"files": ("photo.png", PHOTO)}).json()[0]
+    arguments = {"image": f"{address}/gradio_api/file={path}", "approach": "bicubic"}
+    answer = ask(address, lambda session: session.call_tool("upscale", arguments, progress_callback=watch))
+    assert size(answer.content[0]) == (128, 96) and told
+
+
+@with_package
+def test_compare_answers_with_all_pictures(address: str) -> None:
+    answer = call(address, "compare", image=AS_TEXT, approaches=["bicubic", "lanczos"], test_against_truth=True)
+    first, _, second, _, report = answer.content
+    assert size(first) == size(second) == (32, 24) and first.data != second.data
+    results = json.loads(report.text)["results"]
+    assert [result["approach"] for result in results] == ["bicubic", "lanczos"] and results[0]["psnr_y"] > 10
+
+
+@with_package
+def test_deploy_answers_with_a_verdict_and_without_pictures(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "PLAN", replace(api.PLAN, sizes=((64, 64),), seconds=0.1))
+    (text,) = (content.text for content in call(address, "deploy", approaches=["bicubic"], budget={"side": 64}).content)
+    assert json.loads(text)["approaches"][0]["verdict"]["level"] == "fits"
+    assert "data:image" not in text and len(text) < 20_000
+
+
+@with_package
+@pytest.mark.parametrize(
+    ("tool", "arguments", "sentence"),
+    [
+        ("upscale", {"image": AS_TEXT, "approach": "nix"}, "There is no approach 'nix'. There are: bicubic, lanczos."),
+        ("upscale", {"image": "data:image/png;base64," + "A" * 20_000}, "The picture is larger than "),
+        ("upscale", {"image": "http://127.0.0.1:1/x.png"}, "The picture could not be fetched from its address."),
+        ("upscale", {"image": "/etc/passwd"}, "Invalid file data format"),
+        ("upscale", {"image": f"http://x/gradio_api/file={ROOT}/assets"}, "The picture could not be fetched"),
+        ("deploy", {"approaches": ["bicubic"], "budget": {"nix": 1}}, "nix"),
+        ("approaches", {}, "Unknown tool"),
+    ],
+)
+def test_what_is_refused_is_refused_with_a_sentence(address: str, tool: str, arguments: Any, sentence: str) -> None:
+    answer = call(address, tool, **arguments)
+    assert answer.isError and sentence in answer.content[0].text and "show_error" not in answer.content[0].text
+
+
+@with_package
+def test_large_pictures_are_named_by_their_address_alone(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mcp_tools, "INLINE_BYTES", 100)
+    where, _ = call(address, "upscale", image=AS_TEXT, approach="bicubic").content
+    assert where.text.startswith("PNG: http")
+
+
+@with_package
+def test_the_example_in_the_documentation(address: str, folder: Path) -> None:  # noqa: F811
+    said = run(example("python", "ClientSession", address))
+    assert said.startswith("['upscale', 'compare', 'deploy']") and '"width": 128' in said
+    with Image.open(folder / "large.png") as picture:
+        assert picture.size == (128, 96)
+
+
+def test_a_server_that_gradio_could_not_make_is_told() -> None:
+    page = gr.Blocks()
+    page.mcp_error = "Error launching MCP server: out of luck"
+    with pytest.raises(SRError, match=r"The MCP server could not be started: .* out of luck."):
+        mcp_tools.refine(page, 100)
+
+
+@pytest.mark.usefixtures("_loops")
+def test_a_page_that_was_not_asked_is_no_server(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_MCP_SERVER", "true")  # Gradio's own switch: ours decides
+    page, url = launched(serve, mcp=False)
+    assert page.mcp_server_obj is None
+    assert httpx.post(f"{url}/gradio_api/mcp/", json={}).status_code in (404, 405)
+    info = httpx.get(f"{url}/gradio_api/info").json()["named_endpoints"]
+    assert sorted(info) == ["/approaches", "/compare", "/deploy", "/upscale"]
+
+
+def test_asked_for_without_the_package_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import app
+
+    gc.enable()  # `app` serves its page with the collector at rest while it starts
+    monkeypatch.setitem(sys.modules, "mcp.server.streamable_http_manager", None)
+    monkeypatch.setitem(sys.modules, "mcp", None)
+    monkeypatch.setenv("SR_DEMO_MCP", "1")
+    assert app.main() == 2
+    assert capsys.readouterr() == (
+        "",
+        "sr_demo: SR_DEMO_MCP=1 needs the package mcp, which is not installed. Run: pip install -r requirements-mcp.txt, "
+        "or start without SR_DEMO_MCP.\n",
+    )
