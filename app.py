@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 
+from sr_demo import memory
 from sr_demo.catalogue import APPROACHES
 from sr_demo.engines import Preparer
 from sr_demo.errors import SRError
@@ -44,7 +45,7 @@ def main() -> int:
         except SRError as exc:
             demo.close(verbose=False)
             return _refused(exc)
-    gc.freeze()  # modules and the page stay for good: no later collection need look at them
+    memory.settle()
     gc.enable()
     warm_up(runner, APPROACHES)
     demo.block_thread()

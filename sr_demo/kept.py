@@ -33,10 +33,13 @@ class Kept:
         allowed = budget(sum(size for _, size in self._held.values()))
         while len(self._held) > 1 and sum(size for _, size in self._held.values()) > allowed:
             self._held.popitem(last=False)
+            memory.unsettle()
+        memory.settle()
 
     def drop(self, key: tuple[object, ...]) -> None:
         """Forget one, if it is held."""
         self._held.pop(key, None)
+        memory.unsettle()
 
 
 def budget(held: int) -> int:

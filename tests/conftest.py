@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import socket
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sr_demo import memory
 from sr_demo.image import Image, Picture, readonly
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -31,18 +31,10 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _heap() -> Iterator[None]:
-    """At the end everything may be collected, so that libraries do not complain of leaks."""
-    yield
-    gc.unfreeze()
-
-
 @pytest.fixture(scope="module", autouse=True)
-def _settled_heap(_heap: None) -> None:
+def _settled_heap() -> None:
     """What earlier modules loaded is left alone by the collector: every measured run of an approach collects first."""
-    gc.collect()
-    gc.freeze()
+    memory.settle()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import time
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
@@ -322,6 +323,20 @@ def test_loading_happens_once() -> None:
     second = shared.run(job(made, steps=7), SMALL)
     assert len(loads) == 1
     assert first.load_seconds == second.load_seconds == 0
+
+
+def test_what_is_dropped_is_given_back_though_it_refers_to_itself() -> None:
+    held = kept.Kept()
+    network = fakes.Fake(lambda image, progress: enlarged(image))
+    network.itself = network  # type: ignore[attr-defined]
+    gone = weakref.ref(network)
+    held.keep(("network",), network, 1)
+    del network
+    memory.release()
+    assert gone() is not None
+    held.drop(("network",))
+    memory.release()
+    assert gone() is None
 
 
 def test_an_option_that_changes_what_is_loaded_loads_again() -> None:
