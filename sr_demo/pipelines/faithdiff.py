@@ -37,6 +37,10 @@ _MOST_BYTES = 200_000
 _WHOLE_BYTES = 20 * 10**9
 _EIGHT_BIT_BELOW = 11 * 10**9
 """GPUs with less memory keep the weights of the large network in 8 bit: half of 5 GB, which would leave too little."""
+_OWN_PARTS = (
+    "denoise_encoder", "information_transformer_layes", "condition_embedding", "agg_net", "spatial_ch_projs",
+)  # fmt: skip
+"""What FaithDiff adds to SDXL's network, by the names (and spellings) of its pipeline."""
 _TILE = 1024
 """Side of the tiles in which each step works, pixels of the result; neighbours overlap by half and are weighed."""
 
@@ -84,12 +88,12 @@ def load(request: Request) -> Upscaler:
 
 
 def eight_bit(pipeline: Any, precision: str) -> None:
-    """Keep the weights of the large network in 8 bit (e4m3), and compute in `precision`: each layer is widened when its
-    turn comes. Not those of norms, nor of the encoder of the damaged picture, which sees the picture itself."""
+    """Keep the weights of SDXL's network in 8 bit (e4m3), and compute in `precision`: each layer is widened when its turn
+    comes. Norms stay as they are, and so do FaithDiff's own parts: torch's attention reads weights past its layers."""
     pipeline.unet.enable_layerwise_casting(
         storage_dtype=torch.float8_e4m3fn,
         compute_dtype=DTYPES[precision],
-        skip_modules_pattern=("norm", "denoise_encoder"),
+        skip_modules_pattern=("norm", *_OWN_PARTS),
     )
 
 

@@ -323,10 +323,17 @@ def test_on_a_small_gpu_weights_are_kept_in_8_bit(faithful: PipelineUpscaler) ->
     exact = faithful.upscale(image, FAITHFUL, SILENT)
     small = copy.copy(faithful)
     small.pipeline = copy.deepcopy(faithful.pipeline)
+    attention = torch.nn.MultiheadAttention(
+        8, 2
+    )  # as in FaithDiff's own layers; it would read 8 bit weights as they are
+    small.pipeline.unet.information_transformer_layes = attention
     faithdiff.eight_bit(small.pipeline, "fp32")
     kept = dict(small.pipeline.unet.named_parameters())
     assert kept[layer].dtype == torch.float8_e4m3fn and small.pipeline.unet.dtype == torch.float32
-    assert {p.dtype for name, p in kept.items() if "norm" in name or "denoise_encoder" in name} == {torch.float32}
+    assert {p.dtype for name, p in kept.items() if "norm" in name or "denoise_encoder" in name or "layes" in name} == {
+        torch.float32
+    }
+    attention(*(torch.rand(3, 1, 8),) * 3)
     rounded = small.upscale(image, FAITHFUL, SILENT)
     assert 1e-5 < np.abs(rounded - exact).mean() < 0.02
     assert kept[layer].dtype == torch.float8_e4m3fn, "they must not grow back"
