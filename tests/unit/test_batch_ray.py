@@ -14,6 +14,7 @@ import pytest
 
 from sr_demo import cli, ray_runtime
 from sr_demo.image import Picture, write_png
+from sr_demo.reports import batch_ray
 from sr_demo.reports.manifest import NAME
 from tests.conftest import noise
 
@@ -80,6 +81,13 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_changes_no_byte(tmp_pat
         if here[name]["status"] == "done":
             assert (tmp_path / "ray" / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
     assert not list((tmp_path / "ray").glob(".*.part"))
+
+
+def test_code_and_weights_travel_to_a_cluster_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("sr_demo", "weights", ".git", ".venv", "docs", "tests"):
+        (tmp_path / name).mkdir()
+    # Names only: after a pattern for everything, Ray sent an empty folder, whatever was excepted from it.
+    assert batch_ray._left_here(tmp_path) == ["/.git", "/.venv", "/docs", "/tests", "__pycache__"]
 
 
 def test_ray_that_is_not_there_is_a_sentence(
