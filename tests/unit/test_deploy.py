@@ -24,6 +24,7 @@ from sr_demo.jobs import Job
 from sr_demo.options import Options
 from sr_demo.progress import Progress
 from sr_demo.reports.deploy import SCHEMA, budget_from, deploy, describe, embedded_jobs, judged, sizes
+from sr_demo.reports.deploy_check import Check, line, resident, side_of
 from sr_demo.reports.deploy_csv import deploy_csv
 from sr_demo.reports.deploy_html import deploy_html
 from sr_demo.reports.deploy_measure import Plan, another, measure, measure_apart
@@ -332,3 +333,20 @@ def test_without_names_all_that_needs_no_download_is_taken() -> None:
 def test_the_schema_travels_with_the_package() -> None:
     project = Path(__file__).resolve().parents[2] / "pyproject.toml"
     assert SCHEMA.is_file() and '"sr_demo.reports" = ["*.json"]' in project.read_text()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "peak", "holds"),
+    [(0.2, 500.0, True), (0.229, 549.0, True), (0.231, 500.0, False), (0.169, 500.0, False), (0.2, 551.0, False)],
+)  # fmt: skip
+def test_the_check_has_its_bounds(seconds: float, peak: float, holds: bool) -> None:
+    ours = side_of([[seconds, 9.0], [seconds]], [peak], 80.0)
+    assert (ours.seconds, ours.over_idle_mb, ours.runs) == (seconds, peak - 80, 3)
+    found = Check("x", ours, side_of([[0.2]], [500.0], 80.0))
+    assert found.holds is holds and ("OUT OF BOUNDS" in line(found)) is not holds
+
+
+def test_memory_is_read_from_what_time_prints() -> None:
+    assert resident("\tCommand being timed: x\n\tMaximum resident set size (kbytes): 732776\n\tPage size: 1") == 732776
+    with pytest.raises(SRError, match="package `time`"):
+        resident("real 0.1")
