@@ -13,6 +13,8 @@ COPY --chown=app sr_demo ./sr_demo
 COPY --chown=app weights ./weights
 
 USER app
+# Made here, so that a volume in its place belongs to this user.
+RUN mkdir /home/app/cache
 ENV SR_DEMO_HOST=0.0.0.0 SR_DEMO_CACHE=/home/app/cache HF_HUB_OFFLINE=1 GRADIO_ANALYTICS_ENABLED=False PYTHONUNBUFFERED=1
 VOLUME /home/app/cache
 EXPOSE 7860
