@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 
 from sr_demo import spec
 from sr_demo.approaches.baselines import BICUBIC
-from sr_demo.errors import BadInput, MissingDependency, SRError
+from sr_demo.errors import BadInput, MissingDependency, SRError, StorageError
 from sr_demo.image import Picture, quantise, read, write_png
 from sr_demo.jobs import Job
 from sr_demo.networks.rdn import RDN
@@ -209,6 +209,20 @@ def test_a_file_that_does_not_run_is_not_handed_out(
     with pytest.raises(SRError, match="does not run on a picture of 61 x 37"):
         _export(rdn, "torchscript", tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == [] and "KeyError" in caplog.text
+
+
+def test_a_library_that_says_in_its_own_words_that_the_disk_is_full(
+    rdn: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(network: Any, path: Path, notes: dict[str, str]) -> None:
+        path.write_bytes(b"half")
+        raise RuntimeError("I/O error: No space left on device (os error 28)")
+
+    full = replace(export_formats.WRITERS["safetensors"], write=half)
+    monkeypatch.setitem(export_formats.WRITERS, "safetensors", full)
+    with pytest.raises(StorageError, match=r"cannot be written: No space left on device\. Choose another --out\."):
+        _export(rdn, "safetensors", tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_what_cannot_be_exported_is_one_sentence(rdn: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
