@@ -4,10 +4,10 @@ FROM python:3.11-slim
 
 RUN useradd --create-home --uid 1000 app
 WORKDIR /app
-COPY requirements.txt ./
+COPY requirements.txt requirements-mcp.txt ./
 # torch and torchvision from the same place, without CUDA: 5 GB less.
 RUN pip install --no-cache-dir --index-url https://download.pytorch.org/whl/cpu torch torchvision \
-    && pip install --no-cache-dir -r requirements.txt
+    && pip install --no-cache-dir -r requirements.txt -r requirements-mcp.txt
 COPY --chown=app app.py ./
 COPY --chown=app sr_demo ./sr_demo
 COPY --chown=app weights ./weights
