@@ -19,6 +19,7 @@ _STYLE = (
     "table{border-collapse:collapse;font-variant-numeric:tabular-nums}th,td{padding:.3rem .6rem;text-align:left;"
     "border-bottom:1px solid #8884;vertical-align:top}.sr-table-scroll{overflow-x:auto}.fine{opacity:.75;font-size:.9em}"
     "li{margin:.3rem 0}.sr-lab-pictures{display:flex;flex-wrap:wrap;gap:1rem;margin:1rem 0}"
+    "td{min-width:4.5rem}.sr-table-scroll svg{min-width:34rem}"
     ".sr-lab-pictures figure{margin:0;max-width:14rem}.sr-lab-pictures img{max-width:100%}"
 )
 
@@ -229,8 +230,13 @@ def _speed(rows: Sequence[Facts]) -> str:
 def _plots(rows: Sequence[Facts]) -> str:
     return (
         "<h2>Every run</h2><p>Each dot is one run at the largest size, the bar is the median.</p>"
-        f"{latency_plot(rows)}<h2>Memory against size</h2>{memory_plot(rows)}"
+        f"{_wide(latency_plot(rows))}<h2>Memory against size</h2>{_wide(memory_plot(rows))}"
     )
+
+
+def _wide(plot: str) -> str:
+    """A plot that is scrolled sideways on a phone, where its letters would shrink beyond reading."""
+    return f'<div class="sr-table-scroll">{plot}</div>'
 
 
 def _false(rows: Sequence[Facts]) -> str:
@@ -263,7 +269,7 @@ def _plot(rows: Sequence[Facts]) -> str:
         largest = max(row["measured"]["latency"], key=lambda line: line["width"] * line["height"])
         if quality is not None:
             points.append(Point(row["title"], largest["median_seconds"], quality))
-    return f"<h2>Quality against time</h2>{quality_against_time(points, 'PSNR-Y (dB)')}" if points else ""
+    return f"<h2>Quality against time</h2>{_wide(quality_against_time(points, 'PSNR-Y (dB)'))}" if points else ""
 
 
 def _resolution(report: Facts, rows: Sequence[Facts]) -> str:

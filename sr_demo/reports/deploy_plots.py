@@ -92,7 +92,7 @@ def _cut(title: str) -> str:
 def _begin(height: int, what: str) -> str:
     return (
         f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(what)}" '
-        'style="width:100%;max-width:720px;height:auto;font:12px system-ui,sans-serif" fill="currentColor">'
+        'style="width:100%;min-width:544px;max-width:720px;height:auto;font:12px system-ui,sans-serif" fill="currentColor">'
     )
 
 
