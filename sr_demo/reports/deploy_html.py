@@ -18,9 +18,7 @@ _STYLE = (
     ":root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}"
     "table{border-collapse:collapse;font-variant-numeric:tabular-nums}th,td{padding:.3rem .6rem;text-align:left;"
     "border-bottom:1px solid #8884;vertical-align:top}.sr-table-scroll{overflow-x:auto}.fine{opacity:.75;font-size:.9em}"
-    "li{margin:.3rem 0}.sr-lab-pictures{display:flex;flex-wrap:wrap;gap:1rem;margin:1rem 0}"
-    "td{min-width:4.5rem}.sr-table-scroll svg{min-width:34rem}"
-    ".sr-lab-pictures figure{margin:0;max-width:14rem}.sr-lab-pictures img{max-width:100%}"
+    "li{margin:.3rem 0}figure img{max-width:100%}.sr-table-scroll svg{min-width:34rem}"
 )
 
 
@@ -198,7 +196,7 @@ def _table(rows: Sequence[Facts], columns: Sequence[Column]) -> str:
     )
     body = "".join(
         f'<tr><th scope="row">{escape(row["title"])}</th>'
-        + "".join(f"<td>{escape(text(row))}</td>" for _, _, text in columns)
+        + "".join(f'<td style="min-width:5rem">{escape(text(row))}</td>' for _, _, text in columns)
         + "</tr>"
         for row in rows
     )
@@ -241,7 +239,7 @@ def _wide(plot: str) -> str:
 
 def _false(rows: Sequence[Facts]) -> str:
     pictures = "".join(
-        f'<figure><img src="{escape(row["measured"]["quality"]["false_detail"]["map"])}" '
+        f'<figure style="margin:0;max-width:14rem"><img src="{escape(row["measured"]["quality"]["false_detail"]["map"])}" '
         f'alt="False detail of {escape(row["title"])}"><figcaption>{escape(row["title"])}: '
         f"{row['measured']['quality']['false_detail']['mean_levels']:.2f} levels</figcaption></figure>"
         for row in rows
@@ -251,13 +249,13 @@ def _false(rows: Sequence[Facts]) -> str:
         "<h2>False detail</h2><p>Red is structure in the result that the truth does not have, in neighbourhoods of a few "
         f"pixels: invented or displaced. Plain blur counts little, jagged edges "
         f"count. Picture: {picture}. Full red is 16 of 255 levels.</p>"
-        f'<div class="sr-lab-pictures">{pictures}</div>'
+        f'<div style="display:flex;flex-wrap:wrap;gap:1rem;margin:1rem 0">{pictures}</div>'
     )
 
 
 def _star(title: str, uri: str) -> str:
     return (
-        f'<figure><img src="{escape(uri)}" alt="Middle of the star: {escape(title)}">'
+        f'<figure style="margin:0;max-width:14rem"><img src="{escape(uri)}" alt="Middle of the star: {escape(title)}">'
         f"<figcaption>{escape(title)}</figcaption></figure>"
     )
 
@@ -294,5 +292,5 @@ def _resolution(report: Facts, rows: Sequence[Facts]) -> str:
         f"All results have {chart['rows']} rows, but the small chart had {chart['rows'] // 4}, and no honest method can "
         f"show more than {chart['rows'] // 4} lines of it. A sharper edge (a higher MTF50) looks crisper; only finer lines "
         f"told apart mean that more can be seen.</p>{_table(lines, columns)}"
-        f'<div class="sr-lab-pictures">{stars}</div>'
+        f'<div style="display:flex;flex-wrap:wrap;gap:1rem;margin:1rem 0">{stars}</div>'
     )
