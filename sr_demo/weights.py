@@ -2,6 +2,8 @@
 
 The sha256 is the identity of a file, its sources are secondary. The store is `<cache>/weights/<sha256>/<name>`; a file
 appears there in one step and only after its size and sha256 are right. Decide (`plan`), then act (`fetch`).
+
+The client of the Hub is imported by the first download: what is here already should not wait for it.
 """
 
 from __future__ import annotations
@@ -12,14 +14,16 @@ import shutil
 import uuid
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from sr_demo import download_repository, spec
-from sr_demo.download import SourceFailed, transfer
+from sr_demo import spec
 from sr_demo.errors import WeightsUnavailable
 from sr_demo.progress import SILENT, Progress
-from sr_demo.spec import Checkpoint, WeightFile
+from sr_demo.spec import Checkpoint, Repository, WeightFile
 from sr_demo.storage import alone, cache_folder, guarded, ready, sha256_of
+
+if TYPE_CHECKING:
+    from sr_demo.download import SourceFailed
 
 log = logging.getLogger("sr_demo")
 
@@ -73,9 +77,16 @@ def _step(file: WeightFile) -> Step:
 
 def is_available(checkpoint: Checkpoint) -> bool:
     """Whether all files are here, so that `fetch` needs no network. Compares sizes, hashes nothing."""
-    return all(step.action != "download" and _has_size(step.path, step.file) for step in plan(checkpoint)) and all(
-        download_repository.is_here(repository) for repository in checkpoint.repositories
-    )
+    files_are_here = all(step.action != "download" and _has_size(step.path, step.file) for step in plan(checkpoint))
+    return files_are_here and not _missing_repositories(checkpoint)
+
+
+def _missing_repositories(checkpoint: Checkpoint) -> list[Repository]:
+    if not checkpoint.repositories:
+        return []
+    from sr_demo import download_repository
+
+    return [repository for repository in checkpoint.repositories if not download_repository.is_here(repository)]
 
 
 def fetch(checkpoint: Checkpoint, progress: Progress = SILENT, agreed: bool = False) -> tuple[Path, ...]:
@@ -88,7 +99,7 @@ def fetch(checkpoint: Checkpoint, progress: Progress = SILENT, agreed: bool = Fa
     afresh. Any number of threads and processes may ask for the same file: one downloads, the others wait.
     """
     done, total = 0, max(checkpoint.bytes, 1)
-    missing = [repository for repository in checkpoint.repositories if not download_repository.is_here(repository)]
+    missing = _missing_repositories(checkpoint)
     if missing and not agreed:
         size = sum(repository.bytes for repository in missing) / 1e9
         raise WeightsUnavailable(
@@ -105,6 +116,8 @@ def fetch(checkpoint: Checkpoint, progress: Progress = SILENT, agreed: bool = Fa
         done += step.file.bytes
     folders: list[Path] = []
     for repository in checkpoint.repositories:
+        from sr_demo import download_repository
+
         part = progress.part(done / total, (done + repository.bytes) / total)
         folders.append(download_repository.fetch(repository, part))
         done += repository.bytes
@@ -161,6 +174,8 @@ def _difference(file: WeightFile, found: str) -> str:
 
 def _download(checkpoint: Checkpoint, step: Step, progress: Progress) -> None:
     """Make `step.path` appear, from the first source that gives the right bytes."""
+    from sr_demo import download
+
     folder = ready(step.path.parent)
     failures: list[tuple[str, SourceFailed]] = []
     with guarded(folder), alone(folder, lambda: progress(0.0, "waiting for another download of the same file")):
@@ -174,11 +189,11 @@ def _download(checkpoint: Checkpoint, step: Step, progress: Progress) -> None:
             part = folder / f".part-{uuid.uuid4().hex[:8]}"
             try:
                 part.mkdir()
-                transfer(source, part / step.file.name, step.file, progress)
+                download.transfer(source, part / step.file.name, step.file, progress)
                 _check_arrived(part / step.file.name, step.file)
                 os.replace(part / step.file.name, step.path)
                 return
-            except SourceFailed as exc:
+            except download.SourceFailed as exc:
                 failures.append((source, exc))
             finally:
                 shutil.rmtree(part, ignore_errors=True)
@@ -186,6 +201,8 @@ def _download(checkpoint: Checkpoint, step: Step, progress: Progress) -> None:
 
 
 def _check_arrived(path: Path, file: WeightFile) -> None:
+    from sr_demo.download import SourceFailed
+
     found = sha256_of(path)
     if found != file.sha256:
         raise SourceFailed("wrong", _difference(file, found))

@@ -44,7 +44,7 @@ def no_network(monkeypatch):
     def transfer(*_):
         pytest.fail("the network was touched")
 
-    monkeypatch.setattr(weights, "transfer", transfer)
+    monkeypatch.setattr(download, "transfer", transfer)
 
 
 def test_a_checkpoint_without_files_is_there():
@@ -125,7 +125,7 @@ def test_a_stored_file_needs_no_network(no_network):
 
 def test_a_stored_file_of_the_right_size_but_with_other_bytes_is_replaced(monkeypatch):
     path = _stored(CONTENT[::-1])
-    monkeypatch.setattr(weights, "transfer", lambda source, target, file, progress: target.write_bytes(CONTENT))
+    monkeypatch.setattr(download, "transfer", lambda source, target, file, progress: target.write_bytes(CONTENT))
     assert weights.fetch(REMOTE) == (path,)
     assert path.read_bytes() == CONTENT
 
@@ -136,7 +136,7 @@ def test_a_damaged_stored_file_is_no_longer_offered_even_if_it_cannot_be_replace
     def transfer(*_):
         raise download.SourceFailed("network")
 
-    monkeypatch.setattr(weights, "transfer", transfer)
+    monkeypatch.setattr(download, "transfer", transfer)
     with pytest.raises(WeightsUnavailable):
         weights.fetch(REMOTE)
     assert not weights.is_available(REMOTE)
@@ -157,7 +157,7 @@ def test_the_most_useful_reason_is_named_first(monkeypatch, codes, named, also):
     def transfer(*_):
         raise download.SourceFailed(next(reasons), "status 500")
 
-    monkeypatch.setattr(weights, "transfer", transfer)
+    monkeypatch.setattr(download, "transfer", transfer)
     with pytest.raises(WeightsUnavailable) as caught:
         weights.fetch(REMOTE)
     assert str(caught.value).startswith(f"Published: far.pth could not be fetched from {named}: ")
@@ -189,7 +189,7 @@ def test_a_disk_that_fills_up_on_the_way_is_not_blamed_on_the_source(monkeypatch
         target.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(weights, "transfer", transfer)
+    monkeypatch.setattr(download, "transfer", transfer)
     with pytest.raises(StorageError) as caught:
         weights.fetch(REMOTE)
     assert str(caught.value) == (
@@ -231,7 +231,7 @@ def test_two_files_share_the_progress_by_size(monkeypatch):
         target.write_bytes(contents[file.name])
         progress(1.0, file.name)
 
-    monkeypatch.setattr(weights, "transfer", transfer)
+    monkeypatch.setattr(download, "transfer", transfer)
     seen: list[tuple[float, str]] = []
     weights.fetch(
         Checkpoint("two", "Two", (*REMOTE.files, big)), Progress(lambda part, note: seen.append((part, note)))
