@@ -20,8 +20,8 @@ _ASSUMED_FLOPS = 4e11
 _ASSUMED_GPU_FLOPS = 4e13
 """The same for what runs on a GPU only: a fair part of what a recent card does in 16 bit."""
 _FLOOR_SECONDS = 0.01
-_WEIGHT_OF_NEW = 0.5
-"""Exponential average: a new measurement counts for half."""
+_WEIGHT_OF_SLOWER = 0.5
+"""Of a slower measurement, since other programs may have been in the way; a faster one is believed."""
 _ENOUGH_PIXELS = 64 * 64
 """Smaller pictures measure overhead, not the network."""
 
@@ -51,7 +51,7 @@ class Estimates:
         with self._lock:
             old = None if anew else self._measured.get(key)
             new = seconds / pixels
-            self._measured[key] = new if old is None else old + _WEIGHT_OF_NEW * (new - old)
+            self._measured[key] = new if old is None or new < old else old + _WEIGHT_OF_SLOWER * (new - old)
             if self._file:
                 _write(self._file, self._measured)
 

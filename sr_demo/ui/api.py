@@ -113,7 +113,7 @@ class Endpoints:
             raise _as_gradio(exc) from exc
 
     def deploy(self, approaches: list[str] | None = None, budget: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Measure approaches on this machine and judge them by a budget, each in a process of its own: about 15 s each.
+        """Measure approaches on this machine and judge them by a budget, each in a process of its own: about 10 s each.
 
         Args:
             approaches: list of ID or ID:CHECKPOINT, such as bicubic, rdn, real-esrgan

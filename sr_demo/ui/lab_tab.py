@@ -33,7 +33,7 @@ def build(context: Context, handlers: LabHandlers | None = None) -> None:
                 measure = gr.Button("Measure", variant="primary", elem_id="lab-measure")
                 stop = gr.Button("Stop", elem_id="lab-stop")
         with gr.Column(scale=7, min_width=300):
-            line = gr.HTML("<p>Measuring takes about a quarter of a minute per method.</p>", elem_id="lab-line")
+            line = gr.HTML("<p>Measuring takes about ten seconds per method.</p>", elem_id="lab-line")
             files = gr.File(label="Report for people and for programs", file_count="multiple", interactive=False)
             shown = gr.HTML(elem_id="lab-report")
     lab_export.build(context)

@@ -1,8 +1,9 @@
 """Loading the default approaches in the background, once the page is up: the first visitor waits for none of it.
 
 Those that run without torch go first. torch and spandrel are imported between, outside the lane: a visitor who is quick
-need not wait for it. Each is run twice: on a tiny picture, which loads everything, and on one large enough for its time to
-be learned, so that the prices on the page are this machine's own. All of it makes way for whoever waits for a result.
+need not wait for it. Each is run on a tiny picture, which loads everything, and then on one large enough for its time to be
+learned, twice since the first time is the slowest: the prices on the page are this machine's own. All of it makes way for
+whoever waits for a result.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ def warm_up(runner: Runner, approaches: Sequence[Approach]) -> Thread:
         for job in others:
             run(job, _SIDES[0])
         for job in jobs:
-            run(job, _SIDES[1])
+            for _ in range(2):
+                run(job, _SIDES[1])
 
     thread = Thread(target=work, name="warm-up", daemon=True)
     thread.start()
