@@ -1,13 +1,14 @@
 """A small DRCT (Hsu et al., CVPRW 2024, arXiv 2404.00722) in spandrel's layout, made to learn quickly.
 
 As for HAT: the network starts as a smooth enlargement, and attention stays in the precision of its input. What is shipped
-is the plain class with the same weights.
+is the plain class with the same weights. It takes only whole windows; other sizes are padded as spandrel's descriptor does.
 """
 
 from __future__ import annotations
 
 from types import MethodType
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sr_demo.training.hat import attend, blocks, position_bias, start_from_interpolation
@@ -24,14 +25,18 @@ SETTINGS: dict[str, int | float | str | list[int]] = {
     "upsampler": "pixelshuffle",
 }
 """`depths` only counts groups: each is five transformer blocks, densely connected."""
+_MULTIPLE = 16
+"""spandrel pads heights and widths to multiples of this, by reflection."""
 
 
 def plain_drct(settings: dict[str, int | float | str | list[int]]) -> nn.Module:
-    """spandrel's DRCT with random weights."""
+    """spandrel's DRCT with random weights, for pictures of any size above 15 x 15."""
     from spandrel.architectures.DRCT import DRCT
 
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
-    return DRCT(**values, drop_path_rate=0.0)  # type: ignore[arg-type]
+    network = DRCT(**values, drop_path_rate=0.0)  # type: ignore[arg-type]
+    network.forward = MethodType(_padded, network)
+    return network
 
 
 def build_drct(settings: dict[str, int | float | str | list[int]]) -> nn.Module:
@@ -48,6 +53,14 @@ def as_shipped(network: nn.Module, settings: dict[str, int | float | str | list[
     shipped = plain_drct(settings)
     shipped.load_state_dict(network.state_dict())
     return shipped
+
+
+def _padded(self: nn.Module, x: Tensor) -> Tensor:
+    height, width = x.shape[-2:]
+    whole = F.pad(x, (0, -width % _MULTIPLE, 0, -height % _MULTIPLE), "reflect")
+    result = type(self).forward(self, whole)
+    scale = result.shape[-1] // whole.shape[-1]
+    return result[..., : height * scale, : width * scale]
 
 
 def _window_attention(self: nn.Module, x: Tensor, mask: Tensor | None = None) -> Tensor:

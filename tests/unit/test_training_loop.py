@@ -204,25 +204,28 @@ def test_command_says_what_is_wrong(photos, tmp_path, capsys):
         assert word in capsys.readouterr().err
 
 
-def test_tiny_hat_is_shipped_in_spandrels_layout(pairs, tmp_path):
-    """What spandrel loads from the file computes what was trained, to fp16."""
+@pytest.mark.parametrize(
+    ("name", "height", "width"), [("hat", 16, 24), ("hat", 19, 33), ("drct", 16, 32), ("drct", 19, 33)]
+)
+def test_transformers_are_shipped_in_spandrels_layout(pairs, tmp_path, name, height, width):
+    """What spandrel loads from the file computes what was trained, to fp16, and takes pictures that are no whole windows."""
     from safetensors.torch import load_file
     from spandrel import ModelLoader
 
     from sr_demo.training.cards import write_weights
 
-    recipe = tiny(find("hat"))
+    recipe = tiny(find(name))
     trainer = Trainer(recipe, pairs, pairs, CPU)
     for _ in range(5):
         trainer.step(0.0)
-    path = tmp_path / "hat.safetensors"
+    path = tmp_path / f"{name}.safetensors"
     write_weights(recipe.ship(trainer.network), path)
     assert load_file(path)["conv_first.weight"].dtype == torch.float16
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # HAT calls torch.meshgrid the old way
         descriptor = ModelLoader(device="cpu").load_from_file(path)
-    assert (descriptor.architecture.id, descriptor.scale) == ("HAT", 4)
-    picture = torch.rand(1, 3, 16, 24)
+    assert (descriptor.architecture.id, descriptor.scale) == (name.upper(), 4)
+    picture = torch.rand(1, 3, height, width)
     with torch.no_grad():
         ours, theirs = trainer.network.eval()(picture), descriptor(picture)
     torch.testing.assert_close(ours.clamp(0, 1), theirs, atol=4e-3, rtol=0)
