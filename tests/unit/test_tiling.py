@@ -86,7 +86,7 @@ def test_stop_takes_effect_before_the_next_tile() -> None:
     assert len(seen) == 1
 
 
-@pytest.mark.parametrize(("budget", "side"), [(2**30, 512), (100 * 2**20, 240), (1, 32)])
+@pytest.mark.parametrize(("budget", "side"), [(2**30, 384), (100 * 2**20, 240), (1, 32)])
 def test_the_tile_side_follows_the_memory_budget(budget: int, side: int) -> None:
     assert tiling.side_for(Tiling("tiles", halo=40), 1024, budget) == side
 
