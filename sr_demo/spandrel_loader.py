@@ -14,7 +14,8 @@ from safetensors import SafetensorError
 
 from sr_demo.errors import MissingDependency, WeightsUnavailable
 from sr_demo.networks.fused_attention import fuse_attention
-from sr_demo.torch_runtime import out_of_memory_translated
+from sr_demo.spec import Request
+from sr_demo.torch_runtime import NetworkUpscaler, choose_precision, out_of_memory_translated
 
 _SAFE = frozenset({".safetensors", ".pth"})
 """spandrel reads `.pth` through an unpickler that knows tensors only; `.pt` may be TorchScript, which is a program."""
@@ -108,6 +109,14 @@ def _checked(descriptor: Any, name: str, architecture: str, scale: int) -> Any:
         )
     fuse_attention(descriptor.model)
     return descriptor
+
+
+def attention_upscaler(request: Request, architecture: str, scale: int) -> NetworkUpscaler:
+    """The attention network in the one file of `request`, converted to its precision as a whole. Raises as `load` does."""
+    descriptor = load(request.files[0], architecture, scale)
+    precision = choose_precision(request.precision, precisions(descriptor))
+    # The descriptor, not the bare network: it pads to the window size and crops again.
+    return NetworkUpscaler(descriptor, precision, mode="convert")
 
 
 def precisions(descriptor: Any) -> tuple[str, ...]:

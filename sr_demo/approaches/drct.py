@@ -8,13 +8,9 @@ _SCALE = 4
 
 
 def _load(request: Request) -> Upscaler:
-    from sr_demo import spandrel_loader
-    from sr_demo.torch_runtime import NetworkUpscaler, choose_precision
+    from sr_demo.spandrel_loader import attention_upscaler
 
-    descriptor = spandrel_loader.load(request.files[0], "DRCT", _SCALE)
-    precision = choose_precision(request.precision, spandrel_loader.precisions(descriptor))
-    # The descriptor, not the bare network: it pads to the window size and crops again.
-    return NetworkUpscaler(descriptor, precision, mode="convert")
+    return attention_upscaler(request, "DRCT", _SCALE)
 
 
 APPROACH = Approach(
