@@ -27,6 +27,18 @@ OpenPage = Callable[..., Page]
 Serve = Callable[..., str]
 
 
+def click_into(page: Page, picture: str, x: int, y: int) -> None:
+    """Click at a place in the picture `picture` (a selector), as a person does: once it is there to be seen.
+
+    While a picture is replaced its element has no size of its own yet, and a click cannot be said in its pixels.
+    """
+    page.wait_for_function(
+        "selector => { const img = document.querySelector(selector); return img && img.complete && img.naturalWidth > 0 }",
+        arg=picture,
+    )
+    page.locator(picture).click(position={"x": x, "y": y})
+
+
 def _chromium() -> str:
     """Path of the browser. Without one the tests are skipped, but not in CI: there they would be green for nothing."""
     default = "/usr/bin/chromium"

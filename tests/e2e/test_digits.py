@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from sr_demo.image import read, write_png
 from tests.conftest import noise, picture_of
-from tests.e2e.conftest import OpenPage, Serve
+from tests.e2e.conftest import OpenPage, Serve, click_into
 from tests.e2e.test_page import GOOD, PATIENCE, launch
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -53,7 +53,7 @@ def test_draw_slide_come_nearer_download(url: str, open_page: OpenPage, tmp_path
     expect(page.locator("#digit-size output")).to_contain_text("394")
     expect(status).to_contain_text("394 × 394", timeout=PATIENCE)
 
-    page.locator("#digit-large img").click(position={"x": 60, "y": 60})
+    click_into(page, "#digit-large img", 60, 60)
     expect(status).to_contain_text("1/2 of its width", timeout=PATIENCE)
     with page.expect_download() as waiting:
         page.locator("#digit-download").click()

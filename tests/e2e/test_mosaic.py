@@ -13,7 +13,7 @@ from sr_demo.image import Limits, write_png
 from sr_demo.progress import SILENT
 from sr_demo.ui.photo_drop import take_in
 from tests.conftest import noise, picture_of
-from tests.e2e.conftest import OpenPage, Serve
+from tests.e2e.conftest import OpenPage, Serve, click_into
 from tests.e2e.test_page import GOOD, PATIENCE, launch
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -47,7 +47,7 @@ def test_own_photos_slider_and_look_inside(serve: Serve, open_page: OpenPage, tm
     page.keyboard.press("ArrowRight")
     expect(page.locator("#mosaic-words")).to_contain_text(re.compile("pieces of 1[67] px"), timeout=PATIENCE)
 
-    page.locator("#mosaic-result img").click(position={"x": 20, "y": 20})
+    click_into(page, "#mosaic-result img", 20, 20)
     inside = page.locator("#mosaic-inside")
     expect(inside).to_contain_text(re.compile(r"memory\d"), timeout=PATIENCE)
     expect(inside).to_contain_text("distance")
@@ -55,14 +55,14 @@ def test_own_photos_slider_and_look_inside(serve: Serve, open_page: OpenPage, tm
 
     page.get_by_label("Your picture with remembered fine detail").check()
     expect(page.locator("#mosaic-words")).to_contain_text("remembered windows of 3 photos", timeout=PATIENCE)
-    page.locator("#mosaic-result img").click(position={"x": 60, "y": 60})
+    click_into(page, "#mosaic-result img", 60, 60)
     expect(inside).to_contain_text(re.compile(r"1\. \d+_memory\d\.png, distance"), timeout=PATIENCE)
     expect(inside.locator("img")).to_have_count(6)
     page.get_by_label("Learned by heart").check()
     expect(page.locator("#mosaic-words")).to_contain_text("1024 learned entries", timeout=PATIENCE)
     # A click while the picture is being replaced asks the old one: people click again.
     for _ in range(5):
-        page.locator("#mosaic-result img").click(position={"x": 60, "y": 60})
+        click_into(page, "#mosaic-result img", 60, 60)
         page.wait_for_timeout(2000)
         if "entry" in inside.inner_text():
             break

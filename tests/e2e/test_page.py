@@ -28,7 +28,7 @@ from sr_demo.spec import Approach, Request, Tiling, Upscaler
 from sr_demo.ui import page as pages
 from sr_demo.ui.store import Store
 from tests.conftest import noise, picture_of
-from tests.e2e.conftest import OpenPage, Serve
+from tests.e2e.conftest import OpenPage, Serve, click_into
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -238,7 +238,7 @@ def test_a_region_can_be_chosen_and_moved(made_up_page: str, open_page: OpenPage
     choose_only(page, "Good")
     page.locator("#region").get_by_text("A part of 128 × 128").click()
     expect(page.locator("#about-picture")).to_contain_text("part of 128 × 128 pixels at (236, 136)")
-    page.locator("#picture img").click(position={"x": 5, "y": 5})
+    click_into(page, "#picture img", 5, 5)
     expect(page.locator("#about-picture")).to_contain_text("at (0, 0)")
     compare(page)
     finished(page)
