@@ -22,6 +22,7 @@ from sr_demo.training import state as files
 from sr_demo.training.average import Average
 from sr_demo.training.critic import Critic
 from sr_demo.training.data import Pairs, sample
+from sr_demo.training.muon import MuonAdamW
 from sr_demo.training.objective import Objective
 from sr_demo.training.recipes import Recipe
 from sr_demo.training.schedule import Budget, Phase, learning_rate, phase_at
@@ -58,7 +59,7 @@ class Trainer:
         self.noise = torch.Generator().manual_seed(seed)
         self.network = recipe.build().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = Average(self.network, recipe.decay)
-        self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=0.0)
+        self.optimiser = self._optimiser()
         self.objective = Objective(recipe.phases).to(device)
         self.critic = Critic(device) if self.objective.needs_critic else None
         self.validation = Validation(recipe, validation, device, self.reduced)
@@ -115,6 +116,7 @@ class Trainer:
             "network": self.network.state_dict(),
             "average": self.average.network.state_dict(),
             "updates": self.average.updates,
+            "optimiser_name": self.recipe.optimiser,
             "optimiser": self.optimiser.state_dict(),
             "critic": self.critic.state() if self.critic else None,
             "randomness": files.randomness(self.rng, self.noise),
@@ -137,7 +139,8 @@ class Trainer:
             ) from problem
         self.average.network.load_state_dict(values["average"])
         self.average.updates = values["updates"]
-        self.optimiser.load_state_dict(values["optimiser"])
+        if values.get("optimiser_name", "adamw") == self.recipe.optimiser:
+            self.optimiser.load_state_dict(values["optimiser"])
         if self.critic is not None and values["critic"] is not None:
             self.critic.restore(values["critic"])
         files.restore_randomness(values["randomness"], self.rng, self.noise)
@@ -162,11 +165,16 @@ class Trainer:
         self._losses.append(float(loss.detach()))
         return self._losses[-1]
 
+    def _optimiser(self) -> torch.optim.Optimizer | MuonAdamW:
+        if self.recipe.optimiser == "muon":
+            return MuonAdamW(self.network)
+        return torch.optim.AdamW(self.network.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=0.0)
+
     def _judge(self, sr: Tensor) -> Tensor:
         assert self.critic is not None
         return self.critic.judge(sr, self.reduced)
 
-    def _update(self, optimiser: torch.optim.Optimizer, network: nn.Module, rate: float) -> None:
+    def _update(self, optimiser: torch.optim.Optimizer | MuonAdamW, network: nn.Module, rate: float) -> None:
         nn.utils.clip_grad_norm_(network.parameters(), self.recipe.clip)
         for group in optimiser.param_groups:
             group["lr"] = rate

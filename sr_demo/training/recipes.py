@@ -52,6 +52,8 @@ class Recipe:
     degradation: Literal["bicubic", "high-order", "unknown"] = "bicubic"
     """What made the small pictures. With "unknown" they are unpaired: two networks learn from each other's results."""
     scale: int = 4
+    optimiser: Literal["adamw", "muon"] = "adamw"
+    """What takes the steps; "muon" is Muon for the inner layers and AdamW for the rest (`muon.py`)."""
     decay: float = 0.999
     """Of the moving average that is validated and shipped."""
     warm_up: float = 0.01
@@ -95,17 +97,17 @@ _CYCLE = (("cycle", 1.0), ("identity", 0.1), ("gan", 0.005), ("gan-small", 0.5),
 _ADVERSARIAL = (("l1", 1.0), ("perceptual", 0.05), ("gan", 0.005), ("grid", 10.0))
 _REALISTIC = (("l1", 1.0), ("perceptual", 0.05), ("gan", 0.02))
 _ATTENTION = (
-    Phase(0.60, _L1, (4e-4, 3e-4), patch=32, batch=8),
-    Phase(0.40, _L1, (3e-4, 1e-6), patch=32, batch=16),
+    Phase(0.60, _L1, (1e-3, 8e-4), patch=32, batch=8),
+    Phase(0.40, _L1, (8e-4, 1e-6), patch=32, batch=16),
 )
 
 
 def _rdn_phases(last: tuple[tuple[str, float], ...]) -> tuple[Phase, ...]:
     """The same start for both, so that only the last quarter tells them apart."""
     return (
-        Phase(0.45, _L1, (8e-4, 6e-4), patch=32, batch=16),
-        Phase(0.30, _L1, (6e-4, 2e-4), patch=48, batch=16),
-        Phase(0.25, last, (2e-4, 1e-6), patch=48, batch=16),
+        Phase(0.45, _L1, (2e-3, 1.5e-3), patch=32, batch=16),
+        Phase(0.30, _L1, (1.5e-3, 6e-4), patch=48, batch=16),
+        Phase(0.25, last, (6e-4, 1e-6), patch=48, batch=16),
     )
 
 
@@ -117,6 +119,7 @@ RECIPES: tuple[Recipe, ...] = (
         architecture=Architecture("RDN", _RDN),
         build=partial(RDN, **_RDN),  # type: ignore[arg-type]
         phases=_rdn_phases(_MSE),
+        optimiser="muon",
     ),
     Recipe(
         name="rdn-ssim",
@@ -125,6 +128,7 @@ RECIPES: tuple[Recipe, ...] = (
         architecture=Architecture("RDN", _RDN),
         build=partial(RDN, **_RDN),  # type: ignore[arg-type]
         phases=_rdn_phases(_SSIM),
+        optimiser="muon",
     ),
     Recipe(
         name="edsr",
@@ -133,9 +137,10 @@ RECIPES: tuple[Recipe, ...] = (
         architecture=Architecture("EDSR", _EDSR),
         build=partial(EDSR, **_EDSR),  # type: ignore[arg-type]
         phases=(
-            Phase(0.45, _L1, (8e-4, 6e-4), patch=32, batch=16),
-            Phase(0.55, _L1, (6e-4, 1e-6), patch=48, batch=16),
+            Phase(0.45, _L1, (2e-3, 1.5e-3), patch=32, batch=16),
+            Phase(0.55, _L1, (1.5e-3, 1e-6), patch=48, batch=16),
         ),
+        optimiser="muon",
     ),
     Recipe(
         name="srresnet-baseline",
@@ -143,7 +148,8 @@ RECIPES: tuple[Recipe, ...] = (
         summary="A plain residual network that draws the whole picture itself, L1: the honest baseline.",
         architecture=Architecture("SRResNet", _BASELINE),
         build=partial(SRResNet, **_BASELINE),  # type: ignore[arg-type]
-        phases=(Phase(1.0, _L1, (6e-4, 1e-6), patch=32, batch=16),),
+        phases=(Phase(1.0, _L1, (2e-3, 1e-6), patch=32, batch=16),),
+        optimiser="muon",
     ),
     Recipe(
         name="srresnet-enhanced",
@@ -152,9 +158,10 @@ RECIPES: tuple[Recipe, ...] = (
         architecture=Architecture("SRResNet", _ENHANCED),
         build=partial(SRResNet, **_ENHANCED),  # type: ignore[arg-type]
         phases=(
-            Phase(0.85, _L1, (8e-4, 1e-4), patch=32, batch=16),
+            Phase(0.85, _L1, (2e-3, 1e-4), patch=32, batch=16),
             Phase(0.15, (("l1", 1.0), ("perceptual", 0.005)), (1e-4, 1e-6), patch=32, batch=16),
         ),
+        optimiser="muon",
     ),
     Recipe(
         name="espcn",
@@ -164,6 +171,7 @@ RECIPES: tuple[Recipe, ...] = (
         build=partial(ESPCN, **_ESPCN),  # type: ignore[arg-type]
         phases=(Phase(1.0, _L1, (2e-3, 1e-6), patch=32, batch=16),),
         clip=5.0,
+        optimiser="muon",
     ),
     Recipe(
         name="rrdn",
@@ -171,7 +179,8 @@ RECIPES: tuple[Recipe, ...] = (
         summary="Residual-in-residual dense blocks, L1.",
         architecture=Architecture("RRDN", _RRDN),
         build=partial(RRDN, **_RRDN),  # type: ignore[arg-type]
-        phases=(Phase(1.0, _L1, (8e-4, 1e-6), patch=32, batch=16),),
+        phases=(Phase(1.0, _L1, (2e-3, 1e-6), patch=32, batch=16),),
+        optimiser="muon",
     ),
     Recipe(
         name="srgan",
@@ -193,6 +202,7 @@ RECIPES: tuple[Recipe, ...] = (
         build=partial(hat.build_hat, hat.SETTINGS),
         phases=_ATTENTION,
         ship=partial(hat.as_shipped, settings=hat.SETTINGS),
+        optimiser="muon",
     ),
     Recipe(
         name="drct",
@@ -202,6 +212,7 @@ RECIPES: tuple[Recipe, ...] = (
         build=partial(drct.build_drct, drct.SETTINGS),
         phases=_ATTENTION,
         ship=partial(drct.as_shipped, settings=drct.SETTINGS),
+        optimiser="muon",
     ),
     Recipe(
         name="liif",

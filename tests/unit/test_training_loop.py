@@ -31,6 +31,7 @@ from sr_demo.training.cycle import CycleTrainer, Damager
 from sr_demo.training.data import load_folder
 from sr_demo.training.discriminator import UNetDiscriminator
 from sr_demo.training.loop import CURVE, Trainer, batch_tensor, run
+from sr_demo.training.muon import MuonAdamW
 from sr_demo.training.recipes import RECIPES, find
 from sr_demo.training.schedule import Budget, Phase, begun, learning_rate, phase_at
 from sr_demo.training.unknown import unknown_track
@@ -133,6 +134,42 @@ def test_killed_and_resumed_equals_uninterrupted(name, pairs, tmp_path, monkeypa
         torch.testing.assert_close(a, b, atol=0, rtol=0)
     assert whole.curves["psnr_y"] == resumed.curves["psnr_y"]
     assert whole.curves["loss"] == resumed.curves["loss"]
+
+
+def test_muon_moves_the_inner_layers_of_the_network_itself():
+    """The singular values of such a step are about the same; the first and last layer, and the biases, are AdamW's."""
+    torch.manual_seed(0)
+    network = EDSR(2, 16, 4).to(memory_format=torch.channels_last)
+    before = copy.deepcopy(network)
+    optimiser = MuonAdamW(network)
+    for group in optimiser.param_groups:
+        group["lr"] = 1e-2
+    network(torch.rand(2, 3, 16, 16)).square().mean().backward()
+    optimiser.step()
+    inner, old = network.blocks[0].conv1.weight, before.blocks[0].conv1.weight
+    step, gradient = (inner - old).detach().flatten(1), inner.grad.flatten(1)
+    values, steep = torch.linalg.svdvals(step), torch.linalg.svdvals(gradient)
+    assert steep[10] < 0.2 * steep[0] and values[10] > 0.5 * values[0] > 0
+    assert values[0] == pytest.approx(1e-2 * 0.2 * step.shape[1] ** 0.5, rel=0.3)
+    first = (network.head.weight - before.head.weight).detach().abs()
+    torch.testing.assert_close(first, torch.full_like(first, 1e-2), rtol=0.01, atol=0)
+
+
+def test_muon_refuses_a_network_whose_kernels_it_would_have_to_copy():
+    with pytest.raises(ValueError, match="channels last"):
+        MuonAdamW(EDSR(1, 8, 4))
+
+
+def test_a_run_goes_on_from_a_state_made_with_another_optimiser(pairs):
+    """The weights are taken over; what the other optimiser remembered would say nothing to this one."""
+    recipe = tiny(find("edsr"))
+    other = Trainer(replace(recipe, optimiser="adamw"), pairs, pairs, CPU)
+    other.step(0.0)
+    trainer = Trainer(recipe, pairs, pairs, CPU, seed=1)
+    trainer.restore(other.state())
+    for a, b in zip(trainer.network.parameters(), other.network.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=0, rtol=0)
+    assert np.isfinite(trainer.step(0.5))
 
 
 def test_an_interrupted_write_leaves_the_old_state(tmp_path):
