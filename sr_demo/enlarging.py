@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import isfinite
 
 import numpy as np
 
-from sr_demo import memory, tiling
+from sr_demo import tiling
 from sr_demo.errors import OutOfMemory
 from sr_demo.image import Image, Picture, readonly
+from sr_demo.memory import budget
 from sr_demo.options import Options
 from sr_demo.progress import Progress
 from sr_demo.resize import resize
-from sr_demo.spec import Approach, Checkpoint, Tiling, Upscaler
-
-_MEMORY_SHARE, _MEMORY_CAP = 0.4, 2 * 2**30
-"""Working memory of one tile: at most this share of what is free, and at most this many bytes."""
+from sr_demo.spec import Approach, BatchUpscaler, Checkpoint, Upscaler
 
 
 @dataclass(frozen=True)
@@ -51,47 +51,58 @@ def enlarge(method: Method, picture: Picture, progress: Progress) -> tuple[Pictu
 def _guaranteed(method: Method, image: Image, progress: Progress) -> tuple[Image, int, int]:
     """`upscale` as the contract promises it: tiled as declared, exact size, float32 in [0, 1], finite, read-only.
 
-    Out of memory: plan again with tiles of half the side and start over, down to the smallest.
+    Out of memory: plan again, first with half as many tiles at once, then with tiles of half the side, and start over, down
+    to a single one of the smallest.
     """
-    rule = method.approach.tiling_of(method.checkpoint)
-
-    def upscale(part: Image, part_progress: Progress) -> Image:
-        try:
-            return _checked(method.upscaler.upscale(part, method.options, part_progress), part, method)
-        except MemoryError as exc:
-            raise OutOfMemory from exc
-
+    rule, upscaler = method.approach.tiling_of(method.checkpoint), method.upscaler
     if rule.mode != "tiles":
         progress(0.0)
-        result = upscale(image, progress)
+        result = _one(method, image, progress)
         progress(1.0)
         return result, 0, 1
-    side = tiling.side_for(rule, method.checkpoint.bytes_per_pixel, budget())
+    several = isinstance(upscaler, BatchUpscaler)
+    bytes_per_pixel, free = method.checkpoint.bytes_per_pixel, upscaler.budget() if several else budget()
+    side = tiling.side_for(rule, bytes_per_pixel, free)
+    most = tiling.at_once(rule, bytes_per_pixel, free, side, upscaler.at_once) if several else 1
     while True:
-        tiles = _plan(image, rule, side)
+        tiles = tiling.plan(image.shape[0], image.shape[1], rule, side)
+        groups = tiling.batches(tiles, most)
         try:
-            return tiling.run(image, tiles, method.approach.scale, rule.blend, upscale, progress), side, len(tiles)
+            if several and len(tiles) > 1:
+                work = partial(_in_batches, method, upscaler, groups)
+                rgb = tiling.run_in_batches(image, groups, method.approach.scale, rule.blend, work, progress)
+            else:
+                rgb = tiling.run(image, tiles, method.approach.scale, rule.blend, partial(_one, method), progress)
+            return rgb, side, len(tiles)
         except OutOfMemory:
-            # Halving a side that is longer than the picture would try the same plan again.
-            side = min(side, max(image.shape[:2]))
-            if side <= tiling.SMALLEST:
-                raise
-            side = max(side // 2 // rule.multiple_of * rule.multiple_of, tiling.SMALLEST)
+            # Fewer than any group has, else the same plan would be tried again; the same for the side and the picture.
+            most = max(map(len, groups)) // 2
+            if most == 0:
+                most, side = 1, min(side, max(image.shape[:2]))
+                if side <= tiling.SMALLEST:
+                    raise
+                side = max(side // 2 // rule.multiple_of * rule.multiple_of, tiling.SMALLEST)
 
 
-def _plan(image: Image, rule: Tiling, side: int) -> tuple[tiling.Tile, ...]:
-    return tiling.plan(image.shape[0], image.shape[1], rule, side)
+def _one(method: Method, part: Image, progress: Progress) -> Image:
+    try:
+        return _checked(method.upscaler.upscale(part, method.options, progress), part.shape, method)
+    except MemoryError as exc:
+        raise OutOfMemory from exc
 
 
-def budget() -> int:
-    """Bytes that the work on one tile may take now."""
-    return min(int(memory.available_bytes() * _MEMORY_SHARE), _MEMORY_CAP)
+def _in_batches(
+    method: Method, upscaler: BatchUpscaler, groups: Sequence[Sequence[tiling.Tile]], pieces: Iterator[tiling.Pieces]
+) -> Iterator[list[Image]]:
+    made = upscaler.upscale_many((images for images, _ in pieces), method.options)
+    for group, results in zip(groups, made, strict=True):
+        yield [_checked(result, tile.seen, method) for tile, result in zip(group, results, strict=True)]
 
 
-def _checked(result: Image, source: Image, method: Method) -> Image:
+def _checked(result: Image, source: tuple[int, ...], method: Method) -> Image:
     """`result` within [0, 1] and read-only; anything else that is against the contract is a bug of the approach."""
     approach = method.approach
-    expected = (*approach.size_with(method.options, *source.shape[:2]), 3)
+    expected = (*approach.size_with(method.options, *source[:2]), 3)
     assert result.shape == expected, f"{approach.id} returned {result.shape}, not {expected}"
     assert result.dtype == np.float32, f"{approach.id} returned {result.dtype}"
     low, high = float(result.min()), float(result.max())

@@ -13,6 +13,8 @@ from types import TracebackType
 import psutil
 
 _CGROUP = Path("/sys/fs/cgroup")
+_SHARE, _CAP = 0.4, 2 * 2**30
+"""Working memory of one tile: at most this share of what is free, and at most this many bytes."""
 
 
 def available_bytes() -> int:
@@ -24,6 +26,11 @@ def available_bytes() -> int:
     except (OSError, ValueError):  # no container, or one without a limit ("max")
         return free
     return max(min(free, limit - used), 0)
+
+
+def budget() -> int:
+    """Bytes that the work on one tile may take now."""
+    return min(int(available_bytes() * _SHARE), _CAP)
 
 
 def _reclaimable(statistics: Path) -> int:

@@ -6,11 +6,11 @@ Nothing here imports torch, faiss or gradio: the catalogue is read long before t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from sr_demo.errors import BadInput
 from sr_demo.image import Image
@@ -151,6 +151,28 @@ class Upscaler(Protocol):
         """(H, W, 3) float32 RGB in [0, 1], read-only -> (H * scale, W * scale, 3), rounded, of the same kind.
 
         Stateless; the same result twice for the same options. Raises Cancelled when `progress` says so.
+        """
+        ...
+
+
+@runtime_checkable
+class BatchUpscaler(Upscaler, Protocol):
+    """An upscaler that takes several tiles at once, knows what its device can take, and computes on while its caller
+    places results."""
+
+    @property
+    def at_once(self) -> int:
+        """Most tiles in a batch: 1 where more do not help."""
+        ...
+
+    def budget(self) -> int:
+        """Bytes that the work on one batch may take now, where it computes."""
+        ...
+
+    def upscale_many(self, batches: Iterable[Sequence[Image]], options: Options) -> Iterator[list[Image]]:
+        """`upscale` for every image of every batch, in order; the images of one batch have one shape.
+
+        May ask for a batch before it hands out the results of the last. Raises as `upscale` does, and what `batches` raises.
         """
         ...
 

@@ -8,7 +8,7 @@ construction, so no buffer of weights is kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
 
@@ -42,6 +42,15 @@ class Tile:
     rows: Span
     columns: Span
 
+    @property
+    def seen(self) -> tuple[int, int]:
+        """Height and width of what the network sees, in LR pixels."""
+        return self.rows.high - self.rows.low, self.columns.high - self.columns.low
+
+
+Pieces = tuple[list[Image], Progress]
+"""Parts of a picture, all of one shape, and where to report what is done of them."""
+
 
 def spans(length: int, largest: int, halo: int, multiple_of: int = 1) -> tuple[Span, ...]:
     """Split [0, length) into the fewest even parts of at most `largest`, borders on multiples of `multiple_of`."""
@@ -72,6 +81,28 @@ def side_for(tiling: Tiling, bytes_per_pixel: int, budget: int) -> int:
     return max(side // tiling.multiple_of, 1) * tiling.multiple_of
 
 
+def at_once(tiling: Tiling, bytes_per_pixel: int, budget: int, side: int, most: int) -> int:
+    """How many tiles of `side` (halo not counted) may be worked on together within `budget` bytes: 1 to `most`."""
+    each = bytes_per_pixel * (side + 2 * tiling.halo) ** 2
+    return min(max(budget // max(each, 1), 1), most)
+
+
+def batches(tiles: Sequence[Tile], most: int) -> list[list[Tile]]:
+    """`tiles` in groups of at most `most` that see parts of one shape, in the order of the first of each group.
+
+    Tiles at the border of the picture have less halo. With `most` = 1 the order stays as it is.
+    """
+    found: list[list[Tile]] = []
+    open_now: dict[tuple[int, int], list[Tile]] = {}
+    for tile in tiles:
+        group = open_now.get(tile.seen)
+        if group is None or len(group) == most:
+            group = open_now[tile.seen] = []
+            found.append(group)
+        group.append(tile)
+    return found
+
+
 def run(
     image: Image,
     tiles: tuple[Tile, ...],
@@ -84,21 +115,54 @@ def run(
 
     Progress is reported, and Stop obeyed, before each tile. `blend` is the half-width of the transition in LR pixels.
     """
-    height, width = image.shape[:2]
     if len(tiles) == 1:
         progress(0.0)
         result = upscale(image, progress)
         progress(1.0)
         return result
+
+    def one_by_one(pieces: Iterator[Pieces]) -> Iterator[list[Image]]:
+        return ([upscale(image, told) for image in images] for images, told in pieces)
+
+    return run_in_batches(image, batches(tiles, 1), scale, blend, one_by_one, progress)
+
+
+def run_in_batches(
+    image: Image,
+    groups: Sequence[Sequence[Tile]],
+    scale: int,
+    blend: int,
+    upscale: Callable[[Iterator[Pieces]], Iterator[list[Image]]],
+    progress: Progress,
+) -> Image:
+    """Give `upscale` the parts of `image` (H, W, 3) that `groups` see, and assemble its results, which come in the same
+    order, to (H * scale, W * scale, 3), read-only.
+
+    Progress is reported, and Stop obeyed, whenever `upscale` asks for the next group: it may do so before it has handed
+    out the last one's results. `blend` as in `run`.
+    """
+    height, width = image.shape[:2]
+    count = sum(len(group) for group in groups)
+
+    def pieces() -> Iterator[Pieces]:
+        done = 0
+        for group in groups:
+            part = progress.part(done / count, (done + len(group)) / count)
+            part(0.0, f"tile {done + 1} of {count}")
+            done += len(group)
+            yield [_cut(image, tile) for tile in group], part
+
     out = storage.picture_array(height * scale, width * scale)
-    for index, tile in enumerate(tiles):
-        part = progress.part(index / len(tiles), (index + 1) / len(tiles))
-        part(0.0, f"tile {index + 1} of {len(tiles)}")
-        r, c = tile.rows, tile.columns
-        piece = upscale(readonly(np.ascontiguousarray(image[r.low : r.high, c.low : c.high])), part)
-        _place(out, piece, tile, scale, blend, (height, width))
+    for group, results in zip(groups, upscale(pieces()), strict=True):
+        for tile, result in zip(group, results, strict=True):
+            _place(out, result, tile, scale, blend, (height, width))
     progress(1.0)
     return readonly(out)
+
+
+def _cut(image: Image, tile: Tile) -> Image:
+    r, c = tile.rows, tile.columns
+    return readonly(np.ascontiguousarray(image[r.low : r.high, c.low : c.high]))
 
 
 def _place(out: Image, piece: Image, tile: Tile, scale: int, blend: int, size: tuple[int, int]) -> None:

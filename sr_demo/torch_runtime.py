@@ -1,15 +1,19 @@
-"""The only place for torch's device, precision, threads, out-of-memory, and array <-> tensor.
+"""The only place for torch's device, precision, threads, memory of a GPU, and array <-> tensor.
 
 Precision. On a GPU bf16 where the chip has it, else fp16 where the network allows it. On a CPU bf16 only where a short
 probe shows that it is faster: chips without AMX or AVX-512-BF16 emulate it slowly. Convolutional networks run under
 autocast, which keeps their bicubic skip in fp32; attention networks are converted as a whole, since autocast does not
 speed them up.
+
+Overlap. Work for a GPU is queued, not waited for. `upscale_many` queues a batch before it hands out the last one's results:
+while these are copied back and placed, the GPU computes. On a CPU the same lines run with nothing queued ahead.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +24,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from sr_demo import memory
 from sr_demo.errors import BadInput, OutOfMemory, SRError
 from sr_demo.image import Image, readonly
 from sr_demo.options import Options
@@ -28,12 +33,31 @@ from sr_demo.spec import Precision
 
 DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 ALL = ("fp32", "bf16", "fp16")
+_GPU_SHARE = 0.7
+"""Of a GPU's free memory, what one batch may take: the input of the next and the results of the last lie there too."""
+_AT_ONCE = 4
+"""Tiles in one batch on a GPU: one tile alone leaves a large chip waiting for orders, and Stop waits for two batches."""
+_FULL = ("DefaultCPUAllocator", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")
+"""How torch's CPU allocator, CUDA's for page-locked memory, and cuDNN and cuBLAS say that memory is full, by their names."""
 
 
 @lru_cache
 def device() -> torch.device:
     """The fastest device here."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    torch.backends.cudnn.allow_tf32 = (
+        False  # torch's default would make fp32 convolutions less exact than bf16's name says
+    )
+    return torch.device("cuda")
+
+
+def budget(where: torch.device) -> int:
+    """Bytes that one batch may take now on `where`. On a GPU, blocks that torch keeps for reuse count as free."""
+    if where.type == "cpu":
+        return memory.budget()
+    free, _ = torch.cuda.mem_get_info(where)
+    return int((free + torch.cuda.memory_reserved(where) - torch.cuda.memory_allocated(where)) * _GPU_SHARE)
 
 
 @lru_cache
@@ -73,7 +97,7 @@ def choose_precision(requested: Precision, supported: tuple[str, ...] = ALL) -> 
             raise BadInput("fp16 needs a GPU. On this machine choose auto, fp32 or bf16.")
         return requested
     if device().type == "cuda":
-        if "bf16" in supported and torch.cuda.is_bf16_supported():
+        if "bf16" in supported and torch.cuda.is_bf16_supported(including_emulation=False):
             return "bf16"
         return "fp16" if "fp16" in supported else "fp32"
     return "bf16" if "bf16" in supported and cpu_gains_from_bf16() else "fp32"
@@ -87,14 +111,14 @@ def out_of_memory_translated() -> Generator[None]:
     except (torch.OutOfMemoryError, MemoryError) as exc:
         raise OutOfMemory from exc
     except RuntimeError as exc:
-        # torch's CPU allocator raises a plain RuntimeError; its name is all there is to go by.
-        if "DefaultCPUAllocator" not in str(exc):
+        # A plain RuntimeError: the words in it are all there is to go by.
+        if not any(sign in str(exc) for sign in _FULL):
             raise
         raise OutOfMemory from exc
 
 
 class NetworkUpscaler:
-    """A network behind the `Upscaler` protocol. Sends one picture (or tile) through it."""
+    """A network behind the `BatchUpscaler` protocol."""
 
     engine = "torch"
 
@@ -104,13 +128,18 @@ class NetworkUpscaler:
         precision: str,
         mode: Literal["autocast", "convert"] = "autocast",
     ) -> None:
-        """`network` (an nn.Module or a spandrel descriptor) maps (1, 3, H, W) in [0, 1] to (1, 3, H * scale, W * scale).
+        """`network` (an nn.Module or a spandrel descriptor) maps (k, 3, H, W) in [0, 1] to (k, 3, H * scale, W * scale).
 
         `precision` is one that `choose_precision` returned; `mode` says how the network gets there.
         """
         self.precision = precision
         self.mode = mode
         self._device = device()
+        on_gpu = self._device.type == "cuda"
+        self.at_once = _AT_ONCE if on_gpu else 1
+        self.ahead = 1 if on_gpu else 0
+        """Batches under way while the results of an earlier one are handed out."""
+        self._back = torch.get_device_module(self._device).Stream()
         self._autocast = mode == "autocast" and precision != "fp32"
         self._dtype = torch.float32 if self._autocast else DTYPES[precision]
         self._cast = DTYPES[precision]
@@ -126,25 +155,72 @@ class NetworkUpscaler:
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         """One forward pass. Raises OutOfMemory when it does not fit."""
         progress.check()
+        with self._computing():
+            return to_array(self._forward([image]))
+
+    def budget(self) -> int:
+        """Bytes that the work on one batch may take now, where it computes."""
+        return budget(self._device)
+
+    def upscale_many(self, batches: Iterable[Sequence[Image]], options: Options) -> Iterator[list[Image]]:
+        """One forward pass for each batch; see `BatchUpscaler`. Raises OutOfMemory when one does not fit."""
+        under_way: deque[_Arriving] = deque()
+        for images in batches:
+            with self._computing():
+                under_way.append(_Arriving(self._forward(images), self._back))
+            if len(under_way) > self.ahead:
+                yield under_way.popleft().arrays()
+        while under_way:
+            yield under_way.popleft().arrays()
+
+    @contextmanager
+    def _computing(self) -> Generator[None]:
         with (
             out_of_memory_translated(),
             torch.inference_mode(),
             torch.autocast(self._device.type, self._cast, enabled=self._autocast),
         ):
-            x = to_tensor(image)
-            if self._device.type == "cuda":
-                x = x.pin_memory()  # copied to the GPU while the CPU goes on
-            x = x.to(self._device, self._dtype, non_blocking=True).contiguous(memory_format=torch.channels_last)
-            return to_array(self._network(x))
+            yield
+
+    def _forward(self, images: Sequence[Image]) -> torch.Tensor:
+        """k times (H, W, 3) -> (k, 3, H * scale, W * scale) on the device, where it may still be under way."""
+        x = _stacked(images, pinned=self._device.type == "cuda").to(self._device, non_blocking=True)
+        # Converted over there: on the way torch would do it on the CPU, in memory that is not pinned, and wait.
+        return self._network(x.to(self._dtype).contiguous(memory_format=torch.channels_last))
+
+
+class _Arriving:
+    """Results of one batch, copied to the CPU on a stream of their own while the device computes the next."""
+
+    def __init__(self, made: torch.Tensor, back: Any) -> None:
+        """`made` (k, 3, H, W) as `back`, a stream of its device, will find it once all that is queued now is done."""
+        runtime = torch.get_device_module(made.device)
+        self._kept = _finished(
+            made
+        )  # until the copy is done: what is let go on one stream is overwritten by its next work
+        back.wait_stream(runtime.current_stream())
+        self._done = runtime.Event()
+        with runtime.stream(back):
+            # From a GPU, torch copies into pinned memory here: it does so whenever it is not to wait.
+            self._pictures, self._sound = (part.to("cpu", non_blocking=True) for part in self._kept)
+            self._done.record(back)
+
+    def arrays(self) -> list[Image]:
+        """Each (H, W, 3), as `to_array` gives them, once they are there."""
+        self._done.synchronize()
+        return _sound(self._pictures, self._sound)
 
 
 def to_tensor(image: Image) -> torch.Tensor:
-    """(H, W, 3) -> (1, 3, H, W) float32 on the CPU, channels last without a copy where possible."""
-    # torch warns about read-only arrays; the tensor is only read, and `.to` or `.contiguous` copy it.
-    array = image if image.flags.writeable else image.view()
-    if not array.flags.writeable:
-        array = np.array(array, np.float32)
-    return torch.from_numpy(array).permute(2, 0, 1).unsqueeze(0)
+    """(H, W, 3) -> (1, 3, H, W) float32 on the CPU, channels last."""
+    return _stacked([image])
+
+
+def _stacked(images: Sequence[Image], *, pinned: bool = False) -> torch.Tensor:
+    """k times (H, W, 3) -> (k, 3, H, W) float32 on the CPU, channels last; `pinned`: a GPU can fetch it on its own."""
+    stacked = torch.empty((len(images), *images[0].shape), pin_memory=pinned)
+    np.stack(images, out=stacked.numpy())
+    return stacked.permute(0, 3, 1, 2)
 
 
 def to_array(tensor: torch.Tensor) -> Image:
@@ -152,14 +228,23 @@ def to_array(tensor: torch.Tensor) -> Image:
 
     Raises SRError when the network produced numbers that are not finite (fp16 overflows in some networks).
     """
+    pictures, sound = _finished(tensor)
+    return _sound(pictures.cpu(), sound)[0]
+
+
+def _finished(tensor: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(k, 3, H, W) -> (k, H, W, 3) float32 in [0, 1], and whether all of it was finite; both where it was computed."""
     # Everything in torch, which uses all cores: numpy took as long as a small network. One number tells whether all are
     # finite, since a sum with one that is not is none either.
-    last = tensor[0].permute(1, 2, 0)
+    last = tensor.permute(0, 2, 3, 1)
     sound = torch.isfinite(last.sum(dtype=torch.float32))
-    array = last.float().clamp_(0, 1).contiguous().cpu().numpy()
+    return last.float().clamp_(0, 1).contiguous(), sound
+
+
+def _sound(pictures: torch.Tensor, sound: torch.Tensor) -> list[Image]:
     if not sound:
         raise SRError("The network produced values that are not numbers at this precision. Choose fp32 and run again.")
-    return readonly(array)
+    return [readonly(picture) for picture in pictures.numpy()]
 
 
 def load_safetensors(path: Path, network: nn.Module) -> nn.Module:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sr_demo import memory, tiling
+from sr_demo import tiling
 from sr_demo.diffusion.looks import Look
 from sr_demo.diffusion.noise import noise_at
 from sr_demo.diffusion.schedule import Schedule
@@ -23,13 +23,12 @@ from sr_demo.image import Image, readonly
 from sr_demo.networks.shift_unet import MULTIPLE, REACH, ShiftUNet
 from sr_demo.progress import Progress
 from sr_demo.spec import Tiling
-from sr_demo.torch_runtime import DTYPES, device, out_of_memory_translated, to_tensor
+from sr_demo.torch_runtime import DTYPES, budget, device, out_of_memory_translated, to_tensor
 
 SCALE = 4
 _RULE = Tiling("tiles", halo=REACH, multiple_of=MULTIPLE, largest=256)
 _BYTES = 4500
 """Working memory per LR pixel of a tile; measured at 256 x 256: 3550 in fp32, 3970 in bf16."""
-_MEMORY_SHARE = 0.3
 
 
 class Sampler:
@@ -94,7 +93,7 @@ class Sampler:
         """`compute` on the same part of each of `pictures`, (H, W, 3) or (4 H, 4 W, 3); its results, assembled."""
         height, width = size[:2]
         rule = Tiling("tiles", _RULE.halo, MULTIPLE, 0, self.largest)
-        side = tiling.side_for(rule, _BYTES, int(memory.available_bytes() * _MEMORY_SHARE))
+        side = tiling.side_for(rule, _BYTES, budget(self._device))
         while True:
             try:
                 return self._assembled(tiling.plan(height, width, rule, side), size, pictures, compute, progress)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 import pytest
@@ -95,6 +97,35 @@ def test_a_tile_is_never_larger_than_the_rule_allows() -> None:
     assert tiling.side_for(Tiling("tiles", largest=8), 1024, 2**30) == 8
     assert tiling.side_for(Tiling("tiles", largest=24, multiple_of=16), 1024, 1) == 16
     assert tiling.side_for(Tiling("tiles", multiple_of=48), 1024, 1) == 48
+
+
+@pytest.mark.parametrize("most", [1, 3, 100])
+@pytest.mark.parametrize("size", [(97, 101), (20, 20), (33, 300)])
+def test_batches_hold_every_tile_once_and_parts_of_one_shape(size: tuple[int, int], most: int) -> None:
+    tiles = tiling.plan(*size, Tiling("tiles", halo=4), 32)
+    groups = tiling.batches(tiles, most)
+    assert sorted(tiles.index(tile) for group in groups for tile in group) == list(range(len(tiles)))
+    assert all(len({tile.seen for tile in group}) == 1 and len(group) <= most for group in groups)
+    firsts = [tiles.index(group[0]) for group in groups]
+    assert firsts == sorted(firsts)
+    if most == 100:
+        assert len(groups) == len({tile.seen for tile in tiles})
+
+
+def test_batches_that_are_handed_out_late_land_where_they_belong() -> None:
+    image = noise(97, 101)
+    tiles = tiling.plan(97, 101, Tiling("tiles", halo=3), 32)
+
+    def all_asked_for_first(pieces: Iterator[tiling.Pieces]) -> Iterator[list[Image]]:
+        return iter([[blurred(part, told) for part in parts] for parts, told in pieces])
+
+    joined = tiling.run_in_batches(image, tiling.batches(tiles, 3), 2, 0, all_asked_for_first, SILENT)
+    np.testing.assert_array_equal(joined, tiling.run(image, tiles, 2, 0, blurred, SILENT))
+
+
+@pytest.mark.parametrize(("budget", "count"), [(1, 1), (2 * 1000 * 40**2, 2), (2**40, 8)])
+def test_as_many_tiles_at_once_as_fit(budget: int, count: int) -> None:
+    assert tiling.at_once(Tiling("tiles", halo=4), 1000, budget, 32, 8) == count
 
 
 def test_a_large_result_lies_on_the_disk_and_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
