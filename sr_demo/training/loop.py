@@ -167,7 +167,7 @@ class Trainer:
 
     def _optimiser(self) -> torch.optim.Optimizer | MuonAdamW:
         if self.recipe.optimiser == "muon":
-            return MuonAdamW(self.network)
+            return MuonAdamW(self.network, self.recipe.muon_within)
         return torch.optim.AdamW(self.network.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=0.0)
 
     def _judge(self, sr: Tensor) -> Tensor:

@@ -20,17 +20,24 @@ class MuonAdamW:
     features and back; AdamW takes those two, biases, norms and tables.
     """
 
-    def __init__(self, network: nn.Module) -> None:
-        layers = [module.weight for module in network.modules() if isinstance(module, (nn.Conv2d, nn.Linear))]
-        self._kernels = [(weight, nn.Parameter(_matrix(weight.detach()))) for weight in layers[1:-1]]
+    def __init__(self, network: nn.Module, within: str = "") -> None:
+        """`within`: only layers whose names begin so are Muon's, where the others start as something worth keeping."""
+        layers = [(name, part) for name, part in network.named_modules() if isinstance(part, (nn.Conv2d, nn.Linear))]
+        inner = [part.weight for name, part in layers[1:-1] if name.startswith(within)]
+        self._kernels = [(weight, nn.Parameter(_matrix(weight.detach()))) for weight in inner]
         if any(matrix.data_ptr() != weight.data_ptr() for weight, matrix in self._kernels):
             raise ValueError("the network's kernels must lie channels last: a copy of them would learn in their place")
-        inner = {id(weight) for weight, _ in self._kernels}
-        self._rest = [parameter for parameter in network.parameters() if id(parameter) not in inner]
+        taken = {id(weight) for weight in inner}
+        rest = [parameter for parameter in network.parameters() if id(parameter) not in taken]
         self._muon = torch.optim.Muon(
             [matrix for _, matrix in self._kernels], lr=0.0, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"
         )
-        self._adamw = torch.optim.AdamW(self._rest, lr=0.0, betas=(0.9, 0.99), weight_decay=0.0)
+        self._adamw = torch.optim.AdamW(rest, lr=0.0, betas=(0.9, 0.99), weight_decay=0.0)
+
+    @property
+    def parts(self) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+        """Muon with its matrices, AdamW with the rest."""
+        return self._muon, self._adamw
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:

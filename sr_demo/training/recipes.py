@@ -54,6 +54,8 @@ class Recipe:
     scale: int = 4
     optimiser: Literal["adamw", "muon"] = "adamw"
     """What takes the steps; "muon" is Muon for the inner layers and AdamW for the rest (`muon.py`)."""
+    muon_within: str = ""
+    """Muon only takes layers whose names begin so; "" is all but the first and the last."""
     decay: float = 0.999
     """Of the moving average that is validated and shipped."""
     warm_up: float = 0.01
@@ -97,17 +99,17 @@ _CYCLE = (("cycle", 1.0), ("identity", 0.1), ("gan", 0.005), ("gan-small", 0.5),
 _ADVERSARIAL = (("l1", 1.0), ("perceptual", 0.05), ("gan", 0.005), ("grid", 10.0))
 _REALISTIC = (("l1", 1.0), ("perceptual", 0.05), ("gan", 0.02))
 _ATTENTION = (
-    Phase(0.60, _L1, (1e-3, 8e-4), patch=32, batch=8),
-    Phase(0.40, _L1, (8e-4, 1e-6), patch=32, batch=16),
+    Phase(0.60, _L1, (7e-4, 5e-4), patch=32, batch=8),
+    Phase(0.40, _L1, (5e-4, 1e-6), patch=32, batch=16),
 )
 
 
 def _rdn_phases(last: tuple[tuple[str, float], ...]) -> tuple[Phase, ...]:
     """The same start for both, so that only the last quarter tells them apart."""
     return (
-        Phase(0.45, _L1, (2e-3, 1.5e-3), patch=32, batch=16),
-        Phase(0.30, _L1, (1.5e-3, 6e-4), patch=48, batch=16),
-        Phase(0.25, last, (6e-4, 1e-6), patch=48, batch=16),
+        Phase(0.45, _L1, (7e-4, 5e-4), patch=32, batch=16),
+        Phase(0.30, _L1, (5e-4, 2e-4), patch=48, batch=16),
+        Phase(0.25, last, (2e-4, 1e-6), patch=48, batch=16),
     )
 
 
@@ -137,8 +139,8 @@ RECIPES: tuple[Recipe, ...] = (
         architecture=Architecture("EDSR", _EDSR),
         build=partial(EDSR, **_EDSR),  # type: ignore[arg-type]
         phases=(
-            Phase(0.45, _L1, (2e-3, 1.5e-3), patch=32, batch=16),
-            Phase(0.55, _L1, (1.5e-3, 1e-6), patch=48, batch=16),
+            Phase(0.45, _L1, (7e-4, 5e-4), patch=32, batch=16),
+            Phase(0.55, _L1, (5e-4, 1e-6), patch=48, batch=16),
         ),
         optimiser="muon",
     ),
@@ -148,7 +150,7 @@ RECIPES: tuple[Recipe, ...] = (
         summary="A plain residual network that draws the whole picture itself, L1: the honest baseline.",
         architecture=Architecture("SRResNet", _BASELINE),
         build=partial(SRResNet, **_BASELINE),  # type: ignore[arg-type]
-        phases=(Phase(1.0, _L1, (2e-3, 1e-6), patch=32, batch=16),),
+        phases=(Phase(1.0, _L1, (7e-4, 1e-6), patch=32, batch=16),),
         optimiser="muon",
     ),
     Recipe(
@@ -158,7 +160,7 @@ RECIPES: tuple[Recipe, ...] = (
         architecture=Architecture("SRResNet", _ENHANCED),
         build=partial(SRResNet, **_ENHANCED),  # type: ignore[arg-type]
         phases=(
-            Phase(0.85, _L1, (2e-3, 1e-4), patch=32, batch=16),
+            Phase(0.85, _L1, (7e-4, 1e-4), patch=32, batch=16),
             Phase(0.15, (("l1", 1.0), ("perceptual", 0.005)), (1e-4, 1e-6), patch=32, batch=16),
         ),
         optimiser="muon",
@@ -171,7 +173,6 @@ RECIPES: tuple[Recipe, ...] = (
         build=partial(ESPCN, **_ESPCN),  # type: ignore[arg-type]
         phases=(Phase(1.0, _L1, (2e-3, 1e-6), patch=32, batch=16),),
         clip=5.0,
-        optimiser="muon",
     ),
     Recipe(
         name="rrdn",
@@ -179,7 +180,7 @@ RECIPES: tuple[Recipe, ...] = (
         summary="Residual-in-residual dense blocks, L1.",
         architecture=Architecture("RRDN", _RRDN),
         build=partial(RRDN, **_RRDN),  # type: ignore[arg-type]
-        phases=(Phase(1.0, _L1, (2e-3, 1e-6), patch=32, batch=16),),
+        phases=(Phase(1.0, _L1, (7e-4, 1e-6), patch=32, batch=16),),
         optimiser="muon",
     ),
     Recipe(
@@ -203,6 +204,7 @@ RECIPES: tuple[Recipe, ...] = (
         phases=_ATTENTION,
         ship=partial(hat.as_shipped, settings=hat.SETTINGS),
         optimiser="muon",
+        muon_within="layers.",
     ),
     Recipe(
         name="drct",
@@ -213,6 +215,7 @@ RECIPES: tuple[Recipe, ...] = (
         phases=_ATTENTION,
         ship=partial(drct.as_shipped, settings=drct.SETTINGS),
         optimiser="muon",
+        muon_within="layers.",
     ),
     Recipe(
         name="liif",

@@ -160,6 +160,15 @@ def test_muon_refuses_a_network_whose_kernels_it_would_have_to_copy():
         MuonAdamW(EDSR(1, 8, 4))
 
 
+def test_muon_leaves_layers_outside_its_part_to_adamw():
+    network = hat.build_hat(TINY_HAT).to(memory_format=torch.channels_last)
+    optimiser = MuonAdamW(network, "layers.")
+    upsample, linear = network.upsample[0].weight, network.layers[0].residual_group.blocks[0].attn.qkv.weight
+    owned = [{p.data_ptr() for group in part.param_groups for p in group["params"]} for part in optimiser.parts]
+    assert linear.data_ptr() in owned[0] and upsample.data_ptr() in owned[1]
+    assert owned[0] | owned[1] == {p.data_ptr() for p in network.parameters()} and not owned[0] & owned[1]
+
+
 def test_a_run_goes_on_from_a_state_made_with_another_optimiser(pairs):
     """The weights are taken over; what the other optimiser remembered would say nothing to this one."""
     recipe = tiny(find("edsr"))
