@@ -2,20 +2,26 @@
 
 Same weights, same result (to rounding): the softmax, the bias and the products run in one kernel instead of five passes
 over memory. A shift mask takes few values: one for the windows inside, one each for the right border, the lower border and
-the corner. Windows with the same mask share one bias and are answered in one call, from where they lie.
+the corner. Windows with the same mask share one bias and are answered in one call, from where they lie. The networks as
+they come write the mask down anew for every picture, and some for every layer, which took a tenth of the time; here it is
+known by the shape of the picture.
 Legend: B windows (all pictures), N positions in a window, M positions in its overlapping neighbourhood, C channels,
 h heads, d = C / h.
 """
 
 from __future__ import annotations
 
-import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+_SHAPES = 32
+"""Shapes whose masks are kept, tens of kB each: the tiles of one picture come in at most nine."""
 
 
 @dataclass(frozen=True)
@@ -28,26 +34,60 @@ class Alike:
 
 
 class Masks:
-    """What the windows of a shift mask have in common, found once for all the layers that are given the same mask."""
+    """The shift masks of one network, found once for each shape of picture."""
 
     def __init__(self) -> None:
-        self._last: tuple[weakref.ref[Tensor], tuple[Alike, ...]] | None = None
+        self.regions = lru_cache(_SHAPES)(regions)
+        self.groups = lru_cache(_SHAPES)(_groups)
+        """By the very tensor that `regions` returned, which is why both keep as many."""
 
-    def groups(self, mask: Tensor) -> tuple[Alike, ...]:
-        """mask (windows, N, N) of 0 and -100 -> every window in exactly one group."""
-        last = self._last
-        if last is not None and last[0]() is mask:
-            return last[1]
-        left = list(range(mask.shape[0]))
-        found: list[Alike] = []
-        while left:
-            example = mask[left[0]]
-            same = (mask[left] == example).flatten(1).all(dim=1).tolist()
-            alike = [window for window, is_same in zip(left, same, strict=True) if is_same]
-            left = [window for window, is_same in zip(left, same, strict=True) if not is_same]
-            found.append(Alike(_slices(alike), example if bool(example.any()) else None))
-        self._last = weakref.ref(mask), tuple(found)
-        return tuple(found)
+    def replace(self, module: Any) -> None:
+        """Let `module`, which writes down masks for its attention, say `regions` instead."""
+        original: Callable[..., Tensor] = module.calculate_mask
+
+        def calculate_mask(size: tuple[int, int], *rest: Any, **named: Any) -> Tensor:
+            if _is_recorded():  # a file takes pictures of any shape: it must hold how a mask is made
+                return original(size, *rest, **named)
+            return self.regions(*size, module.window_size, module.shift_size, next(module.parameters()).device)
+
+        module.calculate_mask = calculate_mask
+        if getattr(module, "attn_mask", None) is not None:  # that of the shape it was trained with
+            height, width = module.input_resolution
+            module.attn_mask = regions(height, width, module.window_size, module.shift_size)
+
+
+def regions(height: int, width: int, window: int, shift: int, device: torch.device | None = None) -> Tensor:
+    """(windows, N): which of nine parts of the picture each position comes from, once it was rolled by `shift`.
+
+    Positions of one window see each other where they come from the same part.
+    """
+
+    def along(length: int) -> Tensor:
+        part = torch.zeros(length, dtype=torch.uint8, device=device)
+        part[-window:] = 1
+        part[-shift:] = 2  # all of them where nothing is rolled
+        return part
+
+    parts = 3 * along(height)[:, None] + along(width)[None, :]
+    return parts.view(height // window, window, width // window, window).transpose(1, 2).reshape(-1, window**2)
+
+
+def _mask(regions: Tensor) -> Tensor:
+    """(..., N) -> (..., N, N) of 0 and -100."""
+    return (regions.unsqueeze(-1) != regions.unsqueeze(-2)) * -100.0
+
+
+def _groups(regions: Tensor) -> tuple[Alike, ...]:
+    """regions (windows, N) -> every window in exactly one group."""
+    kinds, of_window = torch.unique(regions, dim=0, return_inverse=True)
+    numbers = of_window.tolist()
+    return tuple(
+        Alike(
+            _slices([window for window, number in enumerate(numbers) if number == kind]),
+            _mask(parts) if bool((parts != parts[0]).any()) else None,
+        )
+        for kind, parts in enumerate(kinds)
+    )
 
 
 def _slices(numbers: list[int]) -> tuple[slice, ...]:
@@ -69,12 +109,16 @@ def fuse_attention(model: nn.Module) -> int:
 
     Other architectures are left as they are. For inference only: biases are computed once and kept.
     """
+    from spandrel.architectures.DRCT.__arch.drct_arch import SwinTransformerBlock as DrctBlock
     from spandrel.architectures.DRCT.__arch.drct_arch import WindowAttention as DrctAttention
-    from spandrel.architectures.HAT.__arch.HAT import OCAB, WindowAttention
+    from spandrel.architectures.HAT.__arch.HAT import HAT, OCAB, WindowAttention
+    from spandrel.architectures.SwinIR.__arch.SwinIR import SwinTransformerBlock as SwinBlock
     from spandrel.architectures.SwinIR.__arch.SwinIR import WindowAttention as SwinAttention
 
     replaced, masks = 0, Masks()
     for parent in list(model.modules()):
+        if type(parent) in (HAT, SwinBlock, DrctBlock):
+            masks.replace(parent)
         for name, child in list(parent.named_children()):
             if type(child) is WindowAttention:
                 setattr(parent, name, FusedWindowAttention(child, masks))
@@ -112,28 +156,32 @@ class FusedWindowAttention(nn.Module):
         self._kept: Tensor | None = None
 
     def forward(self, x: Tensor, rpi: Tensor, mask: Tensor | None = None) -> Tensor:
-        """x (B, N, C), rpi (N, N), mask (windows per picture, N, N) or None -> (B, N, C)."""
+        """x (B, N, C), rpi (N, N), mask as for `attend` -> (B, N, C)."""
         return self.attend(x, rpi, mask)
 
     def attend(self, x: Tensor, rpi: Tensor, mask: Tensor | None) -> Tensor:
-        """x (B, N, C), rpi (N, N), mask (windows per picture, N, N) of 0 and -100, or None -> (B, N, C)."""
+        """x (B, N, C), rpi (N, N) -> (B, N, C). mask: regions (windows per picture, N), or None for windows that see all
+        of themselves; while a file is written, (windows per picture, N, N) of 0 and -100."""
         count, positions, channels = x.shape
         q, k, v = self.qkv(x).view(count, positions, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         bias = self._bias_for(rpi, x.dtype)
         if mask is None or _is_recorded():
             # A file cannot choose windows by looking at the mask: each window brings its own, for one picture.
-            full = bias if mask is None else bias + mask.unsqueeze(1).to(x.dtype)
+            full = bias if mask is None else bias + (_mask(mask) if mask.ndim == 2 else mask).unsqueeze(1).to(x.dtype)
             out = F.scaled_dot_product_attention(q, k, v, attn_mask=full, scale=self.scale).transpose(1, 2)
         else:
             out = self._shifted(q, k, v, bias, mask)
         return self.proj(out.reshape(count, positions, channels))
 
-    def _shifted(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor, mask: Tensor) -> Tensor:
-        """q, k, v (B, h, N, d), bias (1, h, N, N), mask (windows per picture, N, N) -> (B, N, h, d)."""
+    def _shifted(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor, regions: Tensor) -> Tensor:
+        """q, k, v (B, h, N, d), bias (1, h, N, N), regions (windows per picture, N) -> (B, N, h, d)."""
+        groups = self._masks.groups(regions)
         out = q.new_empty(q.transpose(1, 2).shape)
-        for alike in self._masks.groups(mask):
+        for alike in groups:
             full = bias if alike.mask is None else bias + alike.mask.to(q.dtype)
-            for first in range(0, len(q), len(mask)):
+            if len(groups) == 1:
+                return F.scaled_dot_product_attention(q, k, v, attn_mask=full, scale=self.scale).transpose(1, 2)
+            for first in range(0, len(q), len(regions)):
                 for at in alike.windows:
                     here = slice(first + at.start, first + at.stop, at.step)
                     part = F.scaled_dot_product_attention(q[here], k[here], v[here], attn_mask=full, scale=self.scale)
@@ -158,7 +206,7 @@ class FusedIndexedAttention(FusedWindowAttention):
         self.register_buffer("relative_position_index", original.relative_position_index)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:  # type: ignore[override]
-        """x (B, N, C), mask (windows per picture, N, N) or None -> (B, N, C)."""
+        """x (B, N, C), mask as for `attend` -> (B, N, C)."""
         return self.attend(x, self.relative_position_index, mask)
 
 

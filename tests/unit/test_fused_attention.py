@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -58,7 +60,7 @@ def tiny_of_its_kind(kind: str) -> torch.nn.Module:
 
 
 @pytest.mark.parametrize("kind", ["SwinIR", "DRCT"])
-@pytest.mark.parametrize("size", [(16, 24), (32, 8)])
+@pytest.mark.parametrize("size", [(16, 24), (32, 8), (16, 16)])  # the last one is the shape they are built for
 def test_swin_and_drct_compute_what_they_computed(kind: str, size: tuple[int, int]) -> None:
     from sr_demo.networks.fused_attention import fuse_attention
 
@@ -100,7 +102,8 @@ def test_windows_with_the_same_mask_are_answered_together_each_once() -> None:
     net = tiny_hat(8)
     assert isinstance(net, HAT)
     mask = net.calculate_mask((40, 32), torch.float32)
-    groups = Masks().groups(mask)
+    masks = Masks()
+    groups = masks.groups(masks.regions(40, 32, net.window_size, net.shift_size))
     covered = [window for group in groups for at in group.windows for window in range(20)[at]]
     assert sorted(covered) == list(range(20))
     for group in groups:
@@ -108,3 +111,40 @@ def test_windows_with_the_same_mask_are_answered_together_each_once() -> None:
             assert all(torch.equal(one, group.mask) if group.mask is not None else not one.any() for one in mask[at])
     # 5 x 4 windows: the inner ones row by row, the right column, the lower row, the corner.
     assert sorted(len(group.windows) for group in groups) == [1, 1, 1, 4]
+
+
+@pytest.mark.parametrize("kind", ["HAT", "SwinIR", "DRCT"])
+@pytest.mark.parametrize("size", [(24, 32), (8, 40), (16, 16), (8, 8)])
+def test_two_pictures_at_once_are_two_single_ones(kind: str, size: tuple[int, int]) -> None:
+    from sr_demo.networks.fused_attention import fuse_attention
+
+    net = tiny_hat(8) if kind == "HAT" else tiny_of_its_kind(kind)
+    fuse_attention(net)
+    pictures = torch.rand(2, 3, *size)
+    with torch.inference_mode():
+        together = net(pictures)
+        net(torch.rand(1, 3, 16, 32))  # another shape between: what is kept is kept by shape
+        single = torch.cat([net(pictures[:1]), net(pictures[1:])])
+    assert torch.allclose(together, single, atol=1e-5), (together - single).abs().max()
+
+
+@pytest.mark.parametrize("kind", ["HAT", "SwinIR", "DRCT"])
+def test_masks_are_found_once_for_each_shape(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sr_demo.networks import fused_attention
+
+    asked: list[tuple[int, int]] = []
+    real = fused_attention.regions
+
+    def counted(height: int, width: int, *rest: Any) -> torch.Tensor:
+        asked.append((height, width))
+        return real(height, width, *rest)
+
+    net = tiny_hat(8) if kind == "HAT" else tiny_of_its_kind(kind)
+    monkeypatch.setattr(fused_attention, "regions", counted)
+    fused_attention.fuse_attention(net)
+    asked.clear()
+    with torch.inference_mode():
+        for size in [(24, 32), (32, 24), (24, 32), (32, 24)]:
+            net(torch.rand(1, 3, *size))
+    shifts = 1 if kind == "HAT" else 2  # the others ask for layers that are not shifted, too
+    assert sorted(asked) == sorted([(24, 32), (32, 24)] * shifts)
