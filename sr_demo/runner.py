@@ -154,7 +154,8 @@ class Runner:
             raise OutOfMemory from exc
         finally:
             self._lane.release()
-        self._estimates.learn(job.price_key, picture.rgb.shape[0] * picture.rgb.shape[1], seconds)
+        engine, passes = getattr(upscaler, "engine", ""), method.passes(picture)
+        self._estimates.learn(job, picture.rgb.shape[:2], seconds / passes, engine=engine, cold=fresh)
         return Result(
             job=job,
             picture=enlarged,
@@ -167,7 +168,7 @@ class Runner:
             tiles=tiles,
             halo=job.approach.tiling_of(job.checkpoint).halo if tiles > 1 else 0,
             cpu_seconds=cpu_seconds,
-            engine=getattr(upscaler, "engine", ""),
+            engine=engine,
             seen=tuple(seen),
         )
 
@@ -220,7 +221,8 @@ class Runner:
         if verdict.engine != "torch":
             with self._lane:
                 self._kept.drop(load_identity(job))
-            self._estimates.learn(job.price_key, engines.SIDE**2, verdict.seconds_openvino, anew=True)
+            size = (engines.SIDE, engines.SIDE)
+            self._estimates.learn(job, size, verdict.seconds_openvino, engine=verdict.engine, anew=True)
 
 
 def _throttled(job: Job, put: Callable[[Happening], None]) -> Callable[[float, str], None]:

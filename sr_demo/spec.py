@@ -16,6 +16,7 @@ from sr_demo.errors import BadInput
 from sr_demo.image import Image
 from sr_demo.options import Options
 from sr_demo.progress import Progress
+from sr_demo.timings import Timing, from_card
 
 EMBEDDED = Path(__file__).resolve().parent.parent / "weights"
 """The folder of embedded checkpoints and their cards."""
@@ -105,8 +106,8 @@ class Checkpoint:
     parameters: int = 0
     bytes_per_pixel: int = 2048
     """Peak working memory per LR pixel in fp32, measured; decides the tile size."""
-    seconds_per_pixel: float = 0.0
-    """Seconds per LR pixel on two cores of a recent CPU, measured; 0 where that was not done."""
+    timings: tuple[Timing, ...] = ()
+    """Seconds for pictures of a few sizes, measured, one for each engine; empty where that was not done."""
     flops_per_pixel: float = 0.0
     """Floating point operations per LR pixel (2 per multiply-add): the time estimate where no seconds were measured."""
     note: str = ""
@@ -259,7 +260,7 @@ def embedded(
     """The checkpoint `name` that lies in `weights/<stem>.*`; size, sha256, parameters and licence come from its card.
 
     All our networks convolve at the size of the input, so each weight is used once per LR pixel: two operations.
-    `bytes_per_pixel` counts until `python -m sr_demo bench --costs` has written the measured figure into the card.
+    `bytes_per_pixel` counts until `python -m sr_demo bench --costs all` has written measured figures into the card.
     """
     written = card(stem)
     costs = written.get("costs", {})
@@ -270,7 +271,7 @@ def embedded(
         licence=written["licence"],
         parameters=written["parameters"],
         bytes_per_pixel=costs.get("bytes_per_pixel", bytes_per_pixel),
-        seconds_per_pixel=costs.get("seconds_per_pixel", 0.0),
+        timings=from_card(costs),
         flops_per_pixel=2.0 * written["parameters"],
         variant=variant,
         tiling=tiling,

@@ -51,10 +51,10 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     command.add_argument(
         "--costs", choices=("show", "bytes", "all"),
-        help="instead: memory and seconds per LR pixel of every embedded network; bytes, all: also write them into the cards",
+        help="instead: memory and seconds of every method that is here; bytes, all: also write them into the cards",
     )  # fmt: skip
     command.add_argument(
-        "--megapixels", type=int, action="append", metavar="N", help="sizes of the results for --around and --growth"
+        "--megapixels", type=float, action="append", metavar="N", help="sizes of the results for --around and --growth"
     )
     command.set_defaults(run=run)
 
@@ -132,27 +132,41 @@ def _growth(args: argparse.Namespace) -> int:
 
     jobs = [job_for(APPROACHES, name) for name in args.growth]
     print(
-        f"{'method':<20}{'Mpx':>6}{'seconds':>9}{'s/Mpx':>8}{'CPU s/Mpx':>11}{'estimate':>10}{'MB':>7}{'budget':>8}  how"
+        "estimate: after one run at 96 x 96, by the clock and in processor time; for the first run of a size, and later ones"
+    )
+    print(
+        f"{'method':<20}{'Mpx':>6}{'seconds':>9}{'s/Mpx':>8}{'CPU s/Mpx':>11}{'first':>7}{'CPU':>6}{'again':>7}{'CPU':>6}"
+        f"{'MB':>7}{'budget':>8}  how"
     )
     for row in grown(jobs, args.megapixels or MEGAPIXELS, max(args.rounds, 1)):
         print(
-            f"{row.key:<20}{row.megapixels:>6.1f}{row.seconds:>9.3f}{row.per_megapixel:>8.4f}"
-            f"{row.processor_seconds / row.megapixels:>11.4f}{row.off:>+10.0%}{row.peak_memory_mb:>7.0f}"
-            f"{row.budget_mb:>8.0f}  {row.how}",
+            f"{row.key:<20}{row.megapixels:>6.2f}{row.seconds:>9.3f}{row.per_megapixel:>8.4f}"
+            f"{row.processor_seconds / row.megapixels:>11.4f}{_percent(row.off):>7}{_percent(row.off_processor):>6}"
+            f"{_percent(row.off_again):>7}{_percent(row.off_again_processor):>6}"
+            f"{row.peak_memory_mb:>7.0f}{row.budget_mb:>8.0f}  {row.how}",
             flush=True,
         )
     return 0
 
 
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:+.0%}"
+
+
 def _costs(what: str) -> int:
     from sr_demo.reports.costs import costs, write
 
-    print(f"{'network':<20}{'bytes/px':>10}{'as used':>10}{'us/px':>9}")
-    for cost in costs(terminal("costs")):
-        print(
-            f"{cost.key:<20}{cost.bytes_per_pixel:>10}{cost.declared:>10}{cost.seconds_per_pixel * 1e6:>9.2f}",
-            flush=True,
-        )
+    print(f"{'method':<24}{'bytes/px':>10}{'as used':>10}   seconds for the first and for later runs at each side")
+    for cost in costs(progress=terminal("costs")):
+        most = "–" if cost.bytes_per_pixel is None else str(cost.bytes_per_pixel)
+        print(f"{cost.key:<24}{most:>10}{cost.declared:>10}")
+        for timing in cost.timings:
+            points = zip(timing.sides, timing.first, timing.again, strict=True)
+            print(
+                f"    {timing.engine or 'no engine':<12}{timing.threads or 'any':>4} threads   "
+                + "   ".join(f"{side}: {first:.4f} {again:.4f}" for side, first, again in points),
+                flush=True,
+            )
         if what == "bytes":
             write(cost, "bytes")
         elif what == "all":

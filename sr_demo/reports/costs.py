@@ -1,104 +1,212 @@
-"""What each embedded network costs per LR pixel, measured once and written into its card: working memory, and seconds.
+"""What each method costs, measured once and written into its card: working memory per LR pixel, and seconds.
 
-Memory decides how large tiles may be; seconds are what a machine expects before it has run the network itself. Every network
-and precision is measured in a process of its own, on a picture in one piece.
+Memory decides how large tiles may be; seconds, for a few sizes in each engine, are what estimates go by. Every method and
+engine is measured in a process of its own, on pictures in one piece, in the way the runner measures: memory is given back
+to the system before each run.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal, get_args
 
+from sr_demo import engines, openvino_runtime
 from sr_demo.catalogue import APPROACHES
 from sr_demo.engines import known_picture
+from sr_demo.enlarging import Method, enlarge
 from sr_demo.errors import SRError
+from sr_demo.estimates import threads
+from sr_demo.image import Picture
 from sr_demo.jobs import Job, job_for
 from sr_demo.memory import PeakMemory
+from sr_demo.openvino_runtime import ConvertedNetwork
 from sr_demo.progress import SILENT, Progress
 from sr_demo.runner import Runner
-from sr_demo.spec import EMBEDDED
+from sr_demo.spec import EMBEDDED, WHOLE, Upscaler
+from sr_demo.timings import Timing, to_card
 
-_SIDE = 256
+_SIDES = (96, 192, 384)
+"""LR pixels: of a server's warm-up; twice that; and the largest tile with its halo, at most this."""
+_MEMORY_SIDE = 256
 _ROUNDS = 3
+_AGAIN = 2
+"""Runs at one size in one round after the first."""
 What = Literal["bytes", "all"]
+Way = Literal["fp32", "torch", "OpenVINO"]
+"""How it is run: in fp32 for its memory alone; else in the precision chosen here."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """One network."""
+    """One method."""
 
     key: str
-    stem: str
-    """Its card is `weights/<stem>.json`."""
-    bytes_per_pixel: int
-    """The most of fp32 and of what is chosen here, per LR pixel; input and result included."""
-    seconds_per_pixel: float
-    """In what is chosen here."""
+    card: Path | None
+    """None for what has no weights."""
+    bytes_per_pixel: int | None
+    """The most of fp32 and of what is chosen here, per LR pixel, input and result included; None where it is not cut into
+    tiles by us."""
+    timings: tuple[Timing, ...]
     declared: int
     """Bytes per pixel that the program goes by now."""
 
 
-def costs(progress: Progress = SILENT) -> Iterator[Cost]:
-    """Every embedded network that is cut into tiles. Raises SRError when one cannot be measured."""
+def costs(names: Sequence[str] = (), progress: Progress = SILENT) -> Iterator[Cost]:
+    """Every method that needs neither a download nor a GPU, or those named. Raises SRError when one cannot be measured."""
     jobs = [
         Job(approach, checkpoint, approach.options())
         for approach in APPROACHES
         for checkpoint in approach.checkpoints
-        if checkpoint.kind == "embedded" and approach.tiling_of(checkpoint).mode == "tiles"
+        if checkpoint.kind in ("embedded", "none")
     ]
+    jobs = [job for job in jobs if not names or job.key in names]
     for number, job in enumerate(jobs):
         progress(number / len(jobs), job.key)
-        exact, chosen = (_apart(job.key, precision) for precision in ("fp32", "auto"))
-        most = max(exact[0], chosen[0])
-        stem = job.checkpoint.files[0].name.rpartition(".")[0]
-        yield Cost(job.key, stem, round(most), chosen[1], job.checkpoint.bytes_per_pixel)
+        found = {way: _apart(job.key, way) for way in get_args(Way)}
+        sizes = [size for size, _ in found.values() if size]
+        file = job.checkpoint.files[0].name if job.checkpoint.files else None
+        yield Cost(
+            job.key,
+            EMBEDDED / f"{file.rpartition('.')[0]}.json" if file else None,
+            round(max(sizes)) if sizes else None,
+            tuple(timing for _, timing in found.values() if timing is not None),
+            job.checkpoint.bytes_per_pixel,
+        )
     progress(1.0)
 
 
 def write(cost: Cost, what: What) -> None:
-    """Put the measured figures into the card; "bytes" leaves out the seconds, which only hold on a quiet machine."""
-    path = EMBEDDED / f"{cost.stem}.json"
-    card = json.loads(path.read_text(encoding="utf-8"))
-    found: dict[str, object] = {**card.get("costs", {}), "bytes_per_pixel": cost.bytes_per_pixel}
+    """Put the measured figures into the card, if there is one; "bytes" leaves out the seconds, for which the machine
+    should have nothing else to do."""
+    if cost.card is None:
+        return
+    card = json.loads(cost.card.read_text(encoding="utf-8"))
+    found: dict[str, object] = dict(card.get("costs", {}))
+    if cost.bytes_per_pixel is not None:
+        found["bytes_per_pixel"] = cost.bytes_per_pixel
     if what == "all":
-        found |= {"seconds_per_pixel": float(f"{cost.seconds_per_pixel:.3g}"), "machine": platform.machine()}
+        found.pop("seconds_per_pixel", None)  # of earlier cards
+        found |= {"machine": platform.machine(), **to_card(cost.timings)}
     card["costs"] = found
-    path.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    cost.card.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 
-def _apart(key: str, precision: str) -> tuple[float, float]:
-    """`measure` in a fresh process."""
-    done = subprocess.run(
-        [sys.executable, "-m", "sr_demo.reports.costs", key, precision], capture_output=True, text=True, check=False
-    )
+def _apart(key: str, way: Way) -> tuple[float, Timing | None]:
+    """`measure` in a fresh process with a cache folder of its own: nothing converted earlier is opened."""
+    with tempfile.TemporaryDirectory(prefix="sr_demo_costs") as folder:
+        done = subprocess.run(
+            [sys.executable, "-m", "sr_demo.reports.costs", key, way],
+            capture_output=True, text=True, check=False, env={**os.environ, "SR_DEMO_CACHE": folder},
+        )  # fmt: skip
     if done.returncode:
         reason = done.stderr.strip().splitlines()
         raise SRError(f"{key} could not be measured: {reason[-1] if reason else 'its process ended'}")
-    bytes_per_pixel, seconds_per_pixel = json.loads(done.stdout)
-    return bytes_per_pixel, seconds_per_pixel
+    bytes_per_pixel, timing = json.loads(done.stdout)
+    if timing is None:
+        return bytes_per_pixel, None
+    sides, first, again = (tuple(timing[name]) for name in ("sides", "first", "again"))
+    return bytes_per_pixel, Timing(timing["engine"], timing["threads"], sides, first, again)
 
 
-def measure(job: Job) -> tuple[float, float]:
-    """Bytes and seconds per LR pixel on 256 x 256 pixels: the most and the least of three runs."""
-    picture, peaks, times = known_picture(_SIDE), [0], [float("inf")]
+def measure(job: Job, way: Way) -> tuple[float, Timing | None]:
+    """Most bytes per LR pixel at 256 x 256 (0 where we cut no tiles), and seconds at rising sizes in one piece.
+
+    The least of three rounds. Each begins with what is loaded anew, and its sizes are new: those of torch's kernels are
+    kept for the whole process, so they shrink by four pixels from round to round, and are counted by their area.
+    """
+    rule = job.approach.tiling_of(job.checkpoint)
+    tiled = rule.mode == "tiles"
+    if way == "fp32":
+        return (_most_bytes(replace(job, precision="fp32")) if tiled else 0.0), None
+    full = min(_SIDES[-1], rule.largest + 2 * rule.halo) if tiled else _SIDES[-1]
+    sides = (*(side for side in _SIDES if side < full), full)
+    first, again = ({side: float("inf") for side in sides} for _ in range(2))
+    engine = ""
+    with tempfile.TemporaryDirectory(prefix="sr_demo_costs") as folder:
+        for turn in range(_ROUNDS):
+            upscaler = _loaded(job, way, Path(folder) / "converted")
+            if upscaler is None:
+                return 0.0, None
+            engine = getattr(upscaler, "engine", "")
+            method = Method(job.approach, job.checkpoint, job.options, upscaler)
+            if tiled:
+                whole = replace(job.approach, tiling=WHOLE), replace(job.checkpoint, tiling=None)
+                method = Method(*whole, job.options, upscaler)
+            for _ in range(2):
+                timed(method, 16)
+            for side in sides:
+                now = side - 4 * turn
+                times = [timed(method, now).seconds * (side / now) ** 2 for _ in range(1 + _AGAIN)]
+                first[side], again[side] = min(first[side], times[0]), min(again[side], *times[1:])
+    parallel = job.checkpoint.parameters and job.approach.family != "retrieval"
+    timing = Timing(engine, threads() if parallel else 0, sides, tuple(first.values()), tuple(again.values()))
+    return (_most_bytes(job) if tiled and way == "torch" else 0.0), timing
+
+
+def _loaded(job: Job, way: Way, converted: Path) -> Upscaler | None:
+    """The method in that engine; None where it does not run in it. A network is converted once, into `converted`."""
+    with Runner().loaded(job) as upscaler:
+        if way == "torch":
+            return upscaler
+    if not openvino_runtime.available() or not job.checkpoint.parameters or not engines.can_prepare(upscaler):
+        return None
+    if not converted.exists():
+        openvino_runtime.convert(upscaler.network, converted)  # type: ignore[attr-defined] - a NetworkUpscaler
+    precision = "bf16" if openvino_runtime.supports_bf16() else "fp32"
+    return ConvertedNetwork(converted, precision, job.approach.scale)
+
+
+@dataclass(frozen=True)
+class Timed:
+    """One run on a picture, without loading and metrics."""
+
+    clock: float
+    """Seconds."""
+    processor: float
+    """Seconds of all threads."""
+    peak_bytes: int
+    how: str
+
+    @property
+    def seconds(self) -> float:
+        """The clock's; or processor time where it is less: one thread that had to wait for other programs."""
+        return min(self.clock, self.processor)
+
+
+def timed(method: Method, side: int, interval: float = 0.01) -> Timed:
+    """Run it on a known picture of `side` x `side` LR pixels."""
+    picture = Picture(known_picture(side))
+    with PeakMemory(interval) as peak:
+        begun, processor_begun = time.perf_counter(), time.process_time()
+        enlarge(method, picture, SILENT)
+        clock, processor = time.perf_counter() - begun, time.process_time() - processor_begun
+    how = f"{getattr(method.upscaler, 'engine', '')} {method.upscaler.precision}".strip()
+    return Timed(clock, processor, peak.bytes, how)
+
+
+def _most_bytes(job: Job) -> float:
+    """Bytes per LR pixel: the most of three runs."""
+    picture, most = known_picture(_MEMORY_SIDE), 0
     with Runner().loaded(job) as upscaler:
         upscaler.upscale(known_picture(32), job.options, SILENT)
         for _ in range(_ROUNDS):
             with PeakMemory(interval=0.002) as peak:
-                begun = time.perf_counter()
                 upscaler.upscale(picture, job.options, SILENT)
-                times.append(time.perf_counter() - begun)
-            peaks.append(peak.bytes)
-    return max(peaks) / picture[..., 0].size, min(times) / picture[..., 0].size
+            most = max(most, peak.bytes)
+    return most / _MEMORY_SIDE**2
 
 
 if __name__ == "__main__":
-    asked = job_for(APPROACHES, sys.argv[1])
-    assert sys.argv[2] in ("fp32", "auto")
-    sys.stdout.write(json.dumps(measure(replace(asked, precision=sys.argv[2]))))
+    asked, chosen = job_for(APPROACHES, sys.argv[1]), sys.argv[2]
+    assert chosen in ("fp32", "torch", "OpenVINO")
+    bytes_found, timing_found = measure(asked, chosen)
+    sys.stdout.write(json.dumps([bytes_found, timing_found and asdict(timing_found)]))

@@ -1,22 +1,19 @@
 """How time, memory and the truth of estimates change with the size of the picture.
 
 For each method: a first small run, from which the machine learns its price; then larger and larger pictures, each with what
-was expected, what it took, and how much memory grew.
+was expected, what it took, and how much memory grew. Estimates are checked by the clock, and by processor time, which on one
+thread holds beside other programs too.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sr_demo.engines import known_picture
-from sr_demo.enlarging import Method, budget, enlarge
+from sr_demo.enlarging import Method, budget
 from sr_demo.estimates import Estimates
-from sr_demo.image import Picture
 from sr_demo.jobs import Job
-from sr_demo.memory import PeakMemory
-from sr_demo.progress import SILENT
+from sr_demo.reports.costs import timed
 from sr_demo.runner import Runner
 
 MEGAPIXELS = (1, 4, 16, 64)
@@ -32,10 +29,16 @@ class Grown:
     key: str
     megapixels: float
     seconds: float
+    """The fastest run."""
     processor_seconds: float
-    """Of all threads."""
-    expected: float
-    """Seconds, by the estimate after a single run at 96 x 96."""
+    """Of all threads in that run."""
+    off: float | None
+    """How far the estimate after one run at 96 x 96 was from the first run at this size: +0.3 expected 30 % too much."""
+    off_processor: float | None
+    """The same in processor time."""
+    off_again: float | None
+    """The same for the fastest later run, by the clock; None where there was none."""
+    off_again_processor: float | None
     peak_memory_mb: float
     budget_mb: float
     """What one tile was allowed to take; the result itself comes on top."""
@@ -46,37 +49,39 @@ class Grown:
         """Seconds per megapixel of the result."""
         return self.seconds / self.megapixels
 
-    @property
-    def off(self) -> float:
-        """How far the estimate was from the truth: +0.3 expected 30 % too much."""
-        return self.expected / self.seconds - 1
 
-
-def grown(jobs: Sequence[Job], megapixels: Sequence[int] = MEGAPIXELS, rounds: int = 1) -> Iterator[Grown]:
-    """Each job at each size, the fastest of `rounds` runs. Metrics are not counted. Raises SRError."""
+def grown(jobs: Sequence[Job], megapixels: Sequence[float] = MEGAPIXELS, rounds: int = 1) -> Iterator[Grown]:
+    """Each job at each size. Metrics are not counted. Raises SRError."""
     for job in jobs:
-        estimates = Estimates()
-        runner = Runner(estimates)
-        runner.warm(job)
-        for _ in range(2):  # the first sets things up: a server's warm-up does the same
-            runner.run(job, Picture(known_picture(16)))
-        runner.run(job, Picture(known_picture(FIRST_SIDE)))
-        for size in megapixels:
-            side = round((size * 1e6) ** 0.5 / job.scale)
-            picture = Picture(known_picture(side))
-            expected = estimates.seconds(job.approach, job.checkpoint, job.price_key, side * side)
-            best: Grown | None = None
-            with runner.loaded(job) as upscaler:
-                method = Method(job.approach, job.checkpoint, job.options, upscaler)
-                how = f"{getattr(upscaler, 'engine', '')} {upscaler.precision}".strip()
-                for _ in range(rounds):
-                    allowed = budget()
-                    with PeakMemory() as peak:
-                        begun, processor_begun = time.perf_counter(), time.process_time()
-                        enlarge(method, picture, SILENT)
-                        seconds, processor = time.perf_counter() - begun, time.process_time() - processor_begun
-                    actual = (side * job.scale) ** 2 / 1e6
-                    now = Grown(job.key, actual, seconds, processor, expected, peak.bytes / 1e6, allowed / 1e6, how)
-                    best = now if best is None or now.seconds < best.seconds else best
-            assert best is not None
-            yield best
+        with Runner().loaded(job) as upscaler:
+            method = Method(job.approach, job.checkpoint, job.options, upscaler)
+            for _ in range(2):  # the first sets things up: a server's warm-up does the same
+                timed(method, 16)
+            by_clock, by_processor = Estimates(), Estimates()
+            small, engine = timed(method, FIRST_SIDE), getattr(upscaler, "engine", "")
+            by_clock.learn(job, (FIRST_SIDE, FIRST_SIDE), small.clock, engine=engine)
+            by_processor.learn(job, (FIRST_SIDE, FIRST_SIDE), small.processor, engine=engine)
+            for size in megapixels:
+                side = round((size * 1e6) ** 0.5 / job.scale)
+                allowed = budget()
+                runs = [timed(method, side) for _ in range(rounds)]
+                best = min(runs, key=lambda run: run.clock)
+
+                yield Grown(
+                    key=job.key,
+                    megapixels=(side * job.scale) ** 2 / 1e6,
+                    seconds=best.clock,
+                    processor_seconds=best.processor,
+                    off=_off(by_clock, job, side, [runs[0].clock], again=False),
+                    off_processor=_off(by_processor, job, side, [runs[0].processor], again=False),
+                    off_again=_off(by_clock, job, side, [run.clock for run in runs[1:]], again=True),
+                    off_again_processor=_off(by_processor, job, side, [run.processor for run in runs[1:]], again=True),
+                    peak_memory_mb=max(run.peak_bytes for run in runs) / 1e6,
+                    budget_mb=allowed / 1e6,
+                    how=best.how,
+                )
+
+
+def _off(estimates: Estimates, job: Job, side: int, taken: Sequence[float], *, again: bool) -> float | None:
+    """How far the estimate is from the least that was taken."""
+    return estimates.seconds(job, (side, side), again=again) / min(taken) - 1 if taken else None

@@ -94,7 +94,7 @@ class Handlers:
 
     def _total(self, source: Source, mode: str, keys: Sequence[str], preset: str = presets.OWN) -> float:
         jobs = [job for job in (*self._first, *self._more) if job.key in keys]
-        return sum(seconds(self._context, job, _pixels(source, mode, preset)) for job in jobs)
+        return sum(seconds(self._context, job, _size(source, mode, preset)) for job in jobs)
 
     def choose_region(self, source: Source | None, region: str) -> tuple[Any, ...]:
         """Another region size: -> source, preview, about."""
@@ -124,7 +124,7 @@ class Handlers:
         -> methods, more, estimate, start, damage, what the preset does.
         """
         keys = [*methods, *more]
-        pixels = _pixels(source, mode, preset) if source else 256 * 256
+        size = _size(source, mode, preset) if source else (256, 256)
         total = self._total(source, mode, keys, preset) if source else 0.0
         text = ""
         if source and keys:
@@ -132,8 +132,8 @@ class Handlers:
         elif not keys:
             text = '<p class="sr-fine">Tick at least one method.</p>'
         return (
-            gr.CheckboxGroup(choices=labels(self._context, self._first, pixels)),
-            gr.CheckboxGroup(choices=labels(self._context, self._more, pixels)),
+            gr.CheckboxGroup(choices=labels(self._context, self._first, size)),
+            gr.CheckboxGroup(choices=labels(self._context, self._more, size)),
             text,
             gr.Button(interactive=source is not None and bool(keys)),
             gr.Group(visible=mode == "test"),
@@ -197,10 +197,10 @@ class Handlers:
         return '<p class="sr-fine">Stopping after the present tile; what is finished stays.</p>'
 
 
-def _pixels(source: Source, mode: str, preset: str) -> int:
-    """How many pixels the methods are given."""
+def _size(source: Source, mode: str, preset: str) -> tuple[int, int]:
+    """Height and width of what the methods are given."""
     height, width = source.size_within(presets.longest(preset, mode))
-    return height * width // 16 if mode == "test" else height * width
+    return (max(height // 4, 1), max(width // 4, 1)) if mode == "test" else (height, width)
 
 
 def _region(source: Source) -> gr.Radio:

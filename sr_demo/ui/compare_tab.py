@@ -113,13 +113,13 @@ def _lay_out(context: Context) -> Parts:
             )
             preset_note = gr.HTML(elem_id="preset-note")
             methods = gr.CheckboxGroup(
-                labels(context, default_jobs, 256 * 256),
+                labels(context, default_jobs, (256, 256)),
                 value=[job.key for job in default_jobs if job.approach.preselected],
                 label="Which methods?", elem_id="methods", elem_classes="sr-methods",
             )  # fmt: skip
             with gr.Accordion("More methods and published networks", open=False, visible=bool(more_jobs)):
                 more = gr.CheckboxGroup(
-                    labels(context, more_jobs, 256 * 256), value=[], show_label=False, elem_id="more-methods",
+                    labels(context, more_jobs, (256, 256)), value=[], show_label=False, elem_id="more-methods",
                     elem_classes="sr-methods", label="More methods",
                 )  # fmt: skip
                 agreed = _agreement(context)

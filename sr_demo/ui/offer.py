@@ -67,20 +67,20 @@ def downloads(approaches: Sequence[Approach]) -> str:
     return ", ".join(missing)
 
 
-def labels(context: Context, jobs: Sequence[Job], pixels: int) -> list[tuple[str, str]]:
-    """Choices of a checkbox group: label with the price for `pixels` LR pixels, and key."""
+def labels(context: Context, jobs: Sequence[Job], size: tuple[int, int]) -> list[tuple[str, str]]:
+    """Choices of a checkbox group: label with the price for a picture of `size` (height, width in LR pixels), and key."""
     return [
         (
-            words.method_label(job, seconds(context, job, pixels), weights.is_available(job.checkpoint)),
+            words.method_label(job, seconds(context, job, size), weights.is_available(job.checkpoint)),
             job.key,
         )
         for job in jobs
     ]
 
 
-def seconds(context: Context, job: Job, pixels: int) -> float:
-    """Expected seconds of one job on `pixels` LR pixels."""
-    return context.runner.estimates.seconds(job.approach, job.checkpoint, job.price_key, pixels)
+def seconds(context: Context, job: Job, size: tuple[int, int]) -> float:
+    """Expected seconds of one job on a picture of `size` (height, width in LR pixels)."""
+    return context.runner.estimates.seconds(job, size)
 
 
 def region_choices(source: Source | None) -> list[tuple[str, str]]:

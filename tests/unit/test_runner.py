@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import time
@@ -16,7 +15,6 @@ import pytest
 
 from sr_demo import kept, memory, runner, weights
 from sr_demo.errors import BadInput, Cancelled, OutOfMemory
-from sr_demo.estimates import Estimates
 from sr_demo.image import Image, readonly
 from sr_demo.jobs import Done, Failed, Happening, Job, Started, Stopped, Working, job_for
 from sr_demo.progress import Progress
@@ -446,82 +444,6 @@ def test_a_job_is_named_by_its_checkpoint_unless_it_is_the_default() -> None:
     made = replace(fakes.good(), checkpoints=(Checkpoint("one", "first"), Checkpoint("two", "second")))
     assert [job_for([made], name).key for name in ("good", "good:one", "good:two")] == ["good", "good", "good:two"]
     assert job_for([made], "good:two").title == "Good (second)"
-
-
-# --- estimates ------------------------------------------------------------------------------------------------------
-
-
-def estimate(estimates: Estimates, pixels: int = 10_000) -> float:
-    made = fakes.good()
-    return estimates.seconds(made, Checkpoint("default", "", flops_per_pixel=4e9), "good", pixels)
-
-
-def test_estimates_learn_from_runs_and_last(tmp_path: Path) -> None:
-    file = tmp_path / "deep" / "estimates.json"
-    first = Estimates(file)
-    assert estimate(first) == pytest.approx(100)
-    first.learn("good", 10_000, 2.0)
-    assert estimate(first) == pytest.approx(2)
-    first.learn("good", 10_000, 4.0)
-    assert estimate(first) == pytest.approx(3), "a slower run counts for half"
-    first.learn("good", 10_000, 1.0)
-    assert estimate(first) == pytest.approx(1), "other programs only ever slow a run down"
-    first.learn("good", 10_000, 9.0, anew=True)
-    assert estimate(first) == pytest.approx(9)
-    first.learn("good", 10_000, 3.0, anew=True)
-    assert estimate(Estimates(file)) == pytest.approx(3)
-    assert estimate(Estimates(file), 20_000) == pytest.approx(6)
-
-
-def test_options_and_precision_have_their_own_price() -> None:
-    made, runs = fakes.good(), Runner()
-    usual, other = job(made), job(made, steps=7)
-    assert usual.price_key == "good"
-    assert other.price_key == "good steps=7"
-    assert replace(other, precision="fp32").price_key == "good fp32 steps=7"
-    runs.estimates.learn("good", 10_000, 2.0)
-    cost = [runs.estimates.seconds(made, made.checkpoints[0], j.price_key, 10_000) for j in (usual, other)]
-    assert cost == pytest.approx([2, 2]), "until it was tried"
-    runs.estimates.learn(other.price_key, 10_000, 8.0)
-    cost = [runs.estimates.seconds(made, made.checkpoints[0], j.price_key, 10_000) for j in (usual, other)]
-    assert cost == pytest.approx([2, 8])
-
-
-def test_before_the_first_run_the_seconds_of_the_card_count() -> None:
-    carded = Checkpoint("default", "", flops_per_pixel=4e9, seconds_per_pixel=2e-4)
-    estimates = Estimates()
-    assert estimates.seconds(fakes.good(), carded, "good", 10_000) == pytest.approx(2)
-    estimates.learn("good", 10_000, 7.0)
-    assert estimates.seconds(fakes.good(), carded, "good", 10_000) == pytest.approx(7)
-
-
-def test_tiny_pictures_teach_nothing() -> None:
-    estimates = Estimates()
-    estimates.learn("good", 100, 5.0)
-    assert estimate(estimates) == pytest.approx(100)
-
-
-@pytest.mark.parametrize("text", ["", "{", "[1]", "null", '{"good": "fast"}', '{"good": NaN}', '{"good": -1}', "\x00"])
-def test_a_damaged_file_of_estimates_is_ignored(tmp_path: Path, text: str) -> None:
-    file = tmp_path / "estimates.json"
-    file.write_text(text)
-    estimates = Estimates(file)
-    assert estimate(estimates) == pytest.approx(100)
-    estimates.learn("good", 10_000, 2.0)
-    assert json.loads(file.read_text()) == {"good": pytest.approx(2e-4)}
-
-
-def test_a_disk_that_refuses_costs_only_the_memory_of_estimates(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    estimates = Estimates(tmp_path / "file" / "estimates.json")
-    estimates.learn("good", 10_000, 2.0)
-    assert estimate(estimates) == pytest.approx(2)
-
-
-def test_a_run_is_learned_from() -> None:
-    shared = Runner()
-    shared.run(job(fakes.good()), picture_of(noise(64, 64)))
-    assert estimate(shared.estimates) < 10
 
 
 # --- memory ---------------------------------------------------------------------------------------------------------
