@@ -144,8 +144,9 @@ class NetworkUpscaler:
         self._dtype = torch.float32 if self._autocast else DTYPES[precision]
         self._cast = DTYPES[precision]
         self._network = network.eval().to(self._device, self._dtype)
-        if isinstance(network, nn.Module):
-            network.to(memory_format=torch.channels_last)
+        # A layout is asked of the module inside a descriptor, or its convolutions copy every result into another one.
+        module = network if isinstance(network, nn.Module) else network.model
+        module.to(memory_format=torch.channels_last)
 
     @property
     def network(self) -> Any:
