@@ -2,8 +2,9 @@
 
     python -m sr_demo.reports.bench_gpu [--json FILE]
 
-Each network as the page runs it: the whole way from an array to an array, tiles by what memory allows. The peak is torch's
-own bf16 product of two 8192 x 8192 matrices in the same run. Random weights: they take the same time.
+Each network as the page runs it: the whole way from an array to an array, tiles by what memory allows. Beside it the same
+with one of the choices undone: nothing computed ahead, one tile at a time, large tiles. The peak is torch's own bf16 product
+of two 8192 x 8192 matrices in the same run. Random weights: they take the same time.
 """
 
 from __future__ import annotations
@@ -12,53 +13,84 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from sr_demo import engines
+from sr_demo import engines, tiling
 from sr_demo.enlarging import Method, enlarge
 from sr_demo.image import Picture
+from sr_demo.memory import PeakMemory
 from sr_demo.options import Options
 from sr_demo.progress import SILENT
 from sr_demo.reports.bench_cases import CASES, SCALE, Case, hat
 from sr_demo.spec import Approach, Checkpoint, Request, Upscaler
 
-_SIDES = (512, 2048)
+SIDES = (512, 2048)
 _ROUNDS = 3
 _MATRIX = 8192
+_LARGE = 1024
+PATHS = ("ours", "nothing-ahead", "one-by-one", f"tiles-{_LARGE}")
 
 
-def _cases() -> list[Case]:
+def cases() -> list[Case]:
+    """Compact, RRDB, HAT-S and HAT."""
     small = {case.name: case for case in CASES}
     hat_s = small["hat-s-96"]
-    large = Case("hat", "HAT", 512, partial(hat, 180, 3, 30), hat_s.tiling, 53_000, attention=True)
+    large = Case("hat-512", "HAT", 512, partial(hat, 180, 3, 30), hat_s.tiling, 53_000, attention=True)
     return [small["compact-256"], small["rrdb-96"], hat_s, large]
 
 
-def _seconds(run: Callable[[], object]) -> float:
-    """Median of three after one to warm up, the GPU's work included."""
+def _synchronize() -> None:
+    """Wait for all that the device was told to do."""
     import torch
 
-    run()
+    from sr_demo.torch_runtime import device
+
+    torch.get_device_module(device()).synchronize()
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    """Median of three, the device's work included."""
     taken: list[float] = []
     for _ in range(_ROUNDS):
-        torch.cuda.synchronize()
+        _synchronize()
         begun = time.perf_counter()
         run()
-        torch.cuda.synchronize()
+        _synchronize()
         taken.append(time.perf_counter() - begun)
     return median(taken)
 
 
-def _peak() -> float:
-    """FLOP/s of the bf16 matrix product."""
+def _memory(run: Callable[[], object]) -> int:
+    """Bytes of the device that `run` took at most, beyond what lay there; it is the run that warms up, too."""
     import torch
 
-    a = torch.rand(_MATRIX, _MATRIX, device="cuda", dtype=torch.bfloat16)
-    return 2.0 * _MATRIX**3 / _seconds(lambda: torch.mm(a, a))
+    from sr_demo.torch_runtime import device
+
+    if device().type == "cpu":
+        with PeakMemory() as peak:
+            run()
+        return peak.bytes
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    run()
+    _synchronize()
+    return torch.cuda.max_memory_allocated() - before
+
+
+def _peak(side: int) -> float:
+    """FLOP/s of the bf16 product of two matrices."""
+    import torch
+
+    from sr_demo.torch_runtime import device
+
+    a = torch.rand(side, side, device=device(), dtype=torch.bfloat16)
+    torch.mm(a, a)
+    return 2.0 * side**3 / _seconds(lambda: torch.mm(a, a))
 
 
 def _flops(network: Any) -> float:
@@ -75,44 +107,66 @@ def _never(request: Request) -> Upscaler:
     raise AssertionError("the benchmark loads its networks itself")
 
 
-def measure() -> list[dict[str, Any]]:
-    """One row per network and size; the GPU's name and peak are in each."""
+def _method(case: Case, upscaler: Any, path: str) -> tuple[Method, int]:
+    """What is run, and how many tiles it takes at once, at most."""
+    rule = replace(case.tiling, largest=_LARGE) if path == PATHS[3] else case.tiling
+    checkpoint = Checkpoint("bench", "", bytes_per_pixel=case.bytes_per_pixel)
+    approach = Approach(
+        id="bench", title="", summary="", about="", family="convolutional", load=_never, checkpoints=(checkpoint,),
+        tiling=rule, scale=SCALE,
+    )  # fmt: skip
+    if path == "nothing-ahead":
+        upscaler.ahead = 0
+    if path == "one-by-one":
+        upscaler.at_once = 1
+    free = upscaler.budget()
+    side = tiling.side_for(rule, case.bytes_per_pixel, free)
+    most = tiling.at_once(rule, case.bytes_per_pixel, free, side, upscaler.at_once)
+    return Method(approach, checkpoint, Options(), upscaler), most
+
+
+def measure(chosen: Sequence[Case], sides: Sequence[int] = SIDES, matrix: int = _MATRIX) -> list[dict[str, Any]]:
+    """One row per network, size and path; the device's name is in each."""
     import torch
 
     from sr_demo.networks.fused_attention import fuse_attention
-    from sr_demo.torch_runtime import NetworkUpscaler, choose_precision
+    from sr_demo.torch_runtime import NetworkUpscaler, choose_precision, device
 
-    name, peak = torch.cuda.get_device_name(), _peak()
+    name, peak = torch.cuda.get_device_name() if device().type == "cuda" else "cpu", _peak(matrix)
     rows: list[dict[str, Any]] = []
-    for case in _cases():
+    for case in chosen:
         network = case.build().eval()
         flops = _flops(network)
         fuse_attention(network)
         precision = choose_precision("auto", ("fp32", "bf16"))
-        upscaler = NetworkUpscaler(network, precision, mode="convert" if case.attention else "autocast")
-        checkpoint = Checkpoint("bench", "", bytes_per_pixel=case.bytes_per_pixel)
-        approach = Approach(
-            id="bench", title="", summary="", about="", family="convolutional", load=_never,
-            checkpoints=(checkpoint,), tiling=case.tiling, scale=SCALE,
-        )  # fmt: skip
-        for side in _SIDES:
-            torch.cuda.reset_peak_memory_stats()
+        for side in sides:
             picture = Picture(engines.known_picture(side))
-            method = Method(approach, checkpoint, Options(), upscaler)
-            seconds = _seconds(lambda method=method, picture=picture: enlarge(method, picture, SILENT))
-            rows.append(
-                {
-                    "case": f"{case.name.rsplit('-', 1)[0]}-{side}",
-                    "path": "ours",
-                    "device": name,
-                    "precision": precision,
-                    "seconds": round(seconds, 4),
-                    "megapixels_per_second": round(side**2 * SCALE**2 / seconds / 1e6, 2),
-                    "gflops": round(flops * side**2 / seconds / 1e9, 1),
-                    "ceiling_share": round(flops * side**2 / seconds / peak, 4),
-                    "peak_memory_mb": round(torch.cuda.max_memory_allocated() / 1e6, 1),
-                }
-            )
+            for path in PATHS:
+                upscaler = NetworkUpscaler(network, precision, mode="convert" if case.attention else "autocast")
+                method, most = _method(case, upscaler, path)
+                run = partial(enlarge, method, picture, SILENT)
+                used = _memory(run)
+                _, tile, tiles = run()
+                groups = tiling.batches(tiling.plan(side, side, method.approach.tiling, tile), most)
+                seen = max(len(group) * group[0].seen[0] * group[0].seen[1] for group in groups)
+                seconds = _seconds(run)
+                rows.append(
+                    {
+                        "case": f"{case.name.rpartition('-')[0]}-{side}",
+                        "path": path,
+                        "device": name,
+                        "precision": precision,
+                        "tiles": tiles,
+                        "at_once": max(map(len, groups)),
+                        "seconds": round(seconds, 4),
+                        "megapixels_per_second": round(side**2 * SCALE**2 / seconds / 1e6, 2),
+                        "gflops": round(flops * side**2 / seconds / 1e9, 1),
+                        "ceiling_share": round(flops * side**2 / seconds / peak, 4),
+                        "peak_memory_mb": round(used / 1e6, 1),
+                        "bytes_per_pixel": round(used / seen),
+                        "declared_bytes_per_pixel": case.bytes_per_pixel,
+                    }
+                )
     return rows
 
 
@@ -126,7 +180,7 @@ def main() -> int:
     if not torch.cuda.is_available():
         sys.stderr.write("sr_demo: there is no GPU that torch can use here.\n")
         return 2
-    rows = measure()
+    rows = measure(cases())
     listed = json.dumps(rows, indent=2)
     sys.stdout.write(listed + "\n")
     if arguments.json is not None:

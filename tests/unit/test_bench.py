@@ -66,3 +66,48 @@ def test_a_small_network_is_measured_on_plain_torch_in_tiles_and_on_our_path(mon
         assert row.max_difference is not None and row.max_difference < 0.02
     assert rows[1].max_difference is not None and rows[1].max_difference < 1e-5
     assert "tiny-40" in bench.text(rows)
+
+
+@pytest.mark.parametrize("on_a_gpu", [False, True])
+def test_the_benchmark_for_a_gpu_runs_on_any_device(on_a_gpu: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    from spandrel.architectures.Compact import Compact
+
+    from sr_demo.reports import bench_gpu
+    from sr_demo.torch_runtime import NetworkUpscaler
+
+    made = NetworkUpscaler.__init__
+
+    def as_on_a_gpu(self: NetworkUpscaler, *arguments: Any, **named: Any) -> None:
+        made(self, *arguments, **named)
+        self.at_once, self.ahead = 4, 1
+
+    if on_a_gpu:
+        monkeypatch.setattr(NetworkUpscaler, "__init__", as_on_a_gpu)
+    tiny = Case(
+        "tiny-80", "", 80, lambda: Compact(num_feat=4, num_conv=1, upscale=4), Tiling("tiles", 4, largest=16), 900
+    )
+    rows = bench_gpu.measure([tiny], sides=(80,), matrix=32)
+    assert [row["path"] for row in rows] == ["ours", "nothing-ahead", "one-by-one", "tiles-1024"]
+    assert [(row["tiles"], row["at_once"]) for row in rows] == (
+        [(25, 4), (25, 4), (25, 1), (1, 1)] if on_a_gpu else [(25, 1), (25, 1), (25, 1), (1, 1)]
+    )
+    for row in rows:
+        assert row["case"] == "tiny-80" and row["device"] == "cpu" and row["precision"] in {"fp32", "bf16"}
+        assert row["megapixels_per_second"] * row["seconds"] == pytest.approx(320 * 320 / 1e6, rel=0.2)
+        assert row["gflops"] > 0 and row["ceiling_share"] > 0
+    json.dumps(rows)
+
+
+def test_the_benchmark_for_a_gpu_names_what_the_page_runs_and_says_that_there_is_none(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from sr_demo.reports import bench_gpu
+
+    assert [case.name.rpartition("-")[0] for case in bench_gpu.cases()] == ["compact", "rrdb", "hat-s", "hat"]
+    assert bench_gpu.SIDES == (512, 2048)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("sys.argv", ["bench_gpu"])
+    assert bench_gpu.main() == 2
+    assert capsys.readouterr().err == "sr_demo: there is no GPU that torch can use here.\n"
