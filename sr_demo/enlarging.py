@@ -28,14 +28,15 @@ class Method:
     options: Options
     upscaler: Upscaler
 
-    def passes(self, picture: Picture) -> int:
-        """How often it runs for `picture`: twice where it enlarges the opacity too."""
-        return 1 if picture.alpha is None or self.approach.invents_with(self.checkpoint) else 2
+
+def passes(approach: Approach, checkpoint: Checkpoint, *, opacity: bool) -> int:
+    """How often a method runs for one picture: twice where it enlarges the opacity too."""
+    return 2 if opacity and not approach.invents_with(checkpoint) else 1
 
 
 def enlarge(method: Method, picture: Picture, progress: Progress) -> tuple[Picture, int, int]:
     """The whole picture: colours, and alpha apart. Returns it with the tile side and the number of tiles."""
-    own_alpha = method.passes(picture) == 2
+    own_alpha = passes(method.approach, method.checkpoint, opacity=picture.alpha is not None) == 2
     rgb, side, tiles = _guaranteed(method, picture.rgb, progress.part(0, 0.5) if own_alpha else progress)
     if picture.gray:
         rgb = readonly(np.repeat(rgb.mean(axis=2, keepdims=True, dtype=np.float32), 3, axis=2))

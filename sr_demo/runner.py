@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from threading import Event, Lock, Thread
 
 from sr_demo import engines, machine, memory, weights
-from sr_demo.enlarging import Method, enlarge
+from sr_demo.enlarging import Method, enlarge, passes
 from sr_demo.errors import BadInput, Cancelled, OutOfMemory, SRError, unexpected
 from sr_demo.estimates import Estimates
 from sr_demo.image import Image, Picture
@@ -154,8 +154,9 @@ class Runner:
             raise OutOfMemory from exc
         finally:
             self._lane.release()
-        engine, passes = getattr(upscaler, "engine", ""), method.passes(picture)
-        self._estimates.learn(job, picture.rgb.shape[:2], seconds / passes, engine=engine, cold=fresh)
+        engine = getattr(upscaler, "engine", "")
+        runs = passes(job.approach, job.checkpoint, opacity=picture.alpha is not None)
+        self._estimates.learn(job, picture.rgb.shape[:2], seconds / runs, engine=engine, cold=fresh)
         return Result(
             job=job,
             picture=enlarged,

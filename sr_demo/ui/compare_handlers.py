@@ -94,7 +94,8 @@ class Handlers:
 
     def _total(self, source: Source, mode: str, keys: Sequence[str], preset: str = presets.OWN) -> float:
         jobs = [job for job in (*self._first, *self._more) if job.key in keys]
-        return sum(seconds(self._context, job, _size(source, mode, preset)) for job in jobs)
+        size = _size(source, mode, preset)
+        return sum(seconds(self._context, job, size, opacity=source.opacity) for job in jobs)
 
     def choose_region(self, source: Source | None, region: str) -> tuple[Any, ...]:
         """Another region size: -> source, preview, about."""
@@ -125,6 +126,7 @@ class Handlers:
         """
         keys = [*methods, *more]
         size = _size(source, mode, preset) if source else (256, 256)
+        opacity = source is not None and source.opacity
         total = self._total(source, mode, keys, preset) if source else 0.0
         text = ""
         if source and keys:
@@ -132,8 +134,8 @@ class Handlers:
         elif not keys:
             text = '<p class="sr-fine">Tick at least one method.</p>'
         return (
-            gr.CheckboxGroup(choices=labels(self._context, self._first, size)),
-            gr.CheckboxGroup(choices=labels(self._context, self._more, size)),
+            gr.CheckboxGroup(choices=labels(self._context, self._first, size, opacity=opacity)),
+            gr.CheckboxGroup(choices=labels(self._context, self._more, size, opacity=opacity)),
             text,
             gr.Button(interactive=source is not None and bool(keys)),
             gr.Group(visible=mode == "test"),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sr_demo import machine, weights
+from sr_demo.enlarging import passes
 from sr_demo.image import Limits
 from sr_demo.jobs import Job
 from sr_demo.reports import words
@@ -67,20 +68,22 @@ def downloads(approaches: Sequence[Approach]) -> str:
     return ", ".join(missing)
 
 
-def labels(context: Context, jobs: Sequence[Job], size: tuple[int, int]) -> list[tuple[str, str]]:
-    """Choices of a checkbox group: label with the price for a picture of `size` (height, width in LR pixels), and key."""
+def labels(
+    context: Context, jobs: Sequence[Job], size: tuple[int, int], *, opacity: bool = False
+) -> list[tuple[str, str]]:
+    """Choices of a checkbox group: label with the price, as `seconds` has it, and key."""
     return [
         (
-            words.method_label(job, seconds(context, job, size), weights.is_available(job.checkpoint)),
+            words.method_label(job, seconds(context, job, size, opacity=opacity), weights.is_available(job.checkpoint)),
             job.key,
         )
         for job in jobs
     ]
 
 
-def seconds(context: Context, job: Job, size: tuple[int, int]) -> float:
-    """Expected seconds of one job on a picture of `size` (height, width in LR pixels)."""
-    return context.runner.estimates.seconds(job, size)
+def seconds(context: Context, job: Job, size: tuple[int, int], *, opacity: bool = False) -> float:
+    """Expected seconds of one job on a picture of `size` (height, width in LR pixels), with or without an alpha channel."""
+    return context.runner.estimates.seconds(job, size) * passes(job.approach, job.checkpoint, opacity=opacity)
 
 
 def region_choices(source: Source | None) -> list[tuple[str, str]]:

@@ -46,6 +46,8 @@ class Source:
     """Side of the square region, None for the whole picture."""
     centre: tuple[float, float] = (0.5, 0.5)
     """Middle of the region as fractions of width and height."""
+    opacity: bool = False
+    """Whether it has an alpha channel, which most methods enlarge in a second run."""
 
     def box(self) -> tuple[int, int, int, int]:
         """Top, left, height, width of what will be enlarged, inside the picture."""
@@ -76,7 +78,7 @@ def open_source(path: str, limits: Limits) -> tuple[Source, Picture]:
     """Read an upload. Raises BadInput with the sentence to show."""
     picture = read(Path(path), limits)
     height, width = picture.rgb.shape[:2]
-    return Source(path, picture.name, width, height, picture.notes), picture
+    return Source(path, picture.name, width, height, picture.notes, opacity=picture.alpha is not None), picture
 
 
 def cut(source: Source, picture: Picture, longest: int | None = None) -> Picture:

@@ -13,15 +13,19 @@ import pytest
 from sr_demo import estimates as module
 from sr_demo import runner
 from sr_demo.engines import Identity, Preparer, Verdict
-from sr_demo.enlarging import Method
+from sr_demo.enlarging import passes
 from sr_demo.estimates import Estimates
-from sr_demo.image import readonly
+from sr_demo.image import Limits, readonly
 from sr_demo.jobs import Job
 from sr_demo.reports import costs
 from sr_demo.reports.growth import grown
 from sr_demo.runner import Runner
 from sr_demo.spec import EMBEDDED, Checkpoint, Tiling, Upscaler, card, embedded
 from sr_demo.timings import Timing, from_card, plain, to_card
+from sr_demo.ui import offer
+from sr_demo.ui.offer import Context
+from sr_demo.ui.stops import Stops
+from sr_demo.ui.store import Store
 from tests import fakes
 from tests.conftest import noise, picture_of
 
@@ -237,15 +241,24 @@ def test_tiny_pictures_teach_nothing() -> None:
     assert estimates.seconds(by_operations(), SIZE) == pytest.approx(100)
 
 
-def test_a_run_is_learned_from_and_opacity_counts_as_a_second_one() -> None:
+def test_a_run_is_learned_from() -> None:
     shared, job = Runner(), by_operations()
     shared.run(job, picture_of(noise(64, 64)))
     assert shared.estimates.seconds(job, SIZE) < 10
-    opaque = picture_of(noise(64, 64))
-    see_through = replace(opaque, alpha=readonly(noise(64, 64)[..., 0].copy()))
-    calm = Method(job.approach, job.checkpoint, job.options, fakes.upscaler_of(job.approach))
-    inventive = replace(calm, approach=replace(job.approach, invents=True))
-    assert (calm.passes(opaque), calm.passes(see_through), inventive.passes(see_through)) == (1, 2, 1)
+
+
+def test_opacity_costs_a_second_run_and_is_learned_as_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = by_operations()
+    inventive = replace(job, approach=replace(job.approach, invents=True))
+    assert [passes(j.approach, j.checkpoint, opacity=True) for j in (job, inventive)] == [2, 1]
+    learned: list[float] = []
+    monkeypatch.setattr(Estimates, "learn", lambda self, job, size, seconds, **_: learned.append(seconds))
+    see_through = replace(picture_of(noise(64, 64)), alpha=readonly(noise(64, 64)[..., 0].copy()))
+    result = Runner().run(job, see_through)
+    assert learned == [pytest.approx(result.seconds / 2)]
+    context = Context([job.approach], Runner(), Store(), Stops(), Limits())
+    once, twice = (offer.seconds(context, job, SIZE, opacity=opacity) for opacity in (False, True))
+    assert twice == pytest.approx(2 * once)
 
 
 # --- the file -------------------------------------------------------------------------------------------------------
