@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 
+from sr_demo.ui.stubs import leave_stubs_alone
+
+leave_stubs_alone()
 gc.disable()  # until the page is built: while modules load there is next to no garbage, and looking for it takes a tenth
 
 import logging

@@ -102,9 +102,12 @@ def test_importing_is_cheap(module: str) -> None:
 def test_the_page_is_built_without_heavy_imports() -> None:
     """Importing them takes longer than everything else until the page is served."""
     heavy = ["torch", "spandrel", "faiss", "diffusers", "skimage", "openvino", "ray"]
-    code = f"import sys, sr_demo.ui.page; print([name for name in {heavy!r} if name in sys.modules])"
+    code = f"""if True:
+        import sys, app, gradio.component_meta as meta
+        print([name for name in {heavy!r} if name in sys.modules], meta.create_or_modify_pyi.__module__)
+    """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.split() == ["[]", "sr_demo.ui.stubs"], "Gradio would rewrite its type stubs at every start"
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))

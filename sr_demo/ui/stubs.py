@@ -1,0 +1,43 @@
+"""Gradio without its rewriting of type stubs.
+
+Gradio reads the source of each of its components again at every start and writes what editors show of it (`.pyi`) beside
+it, into the folder it is installed in. That is a sixth of the time Gradio takes to import, and no page needs it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from types import ModuleType
+
+_MODULE, _FUNCTION = "gradio.component_meta", "create_or_modify_pyi"
+
+
+class _Loader(SourceFileLoader):
+    def exec_module(self, module: ModuleType) -> None:
+        super().exec_module(module)
+        if hasattr(module, _FUNCTION):
+            setattr(module, _FUNCTION, _leave_it)
+
+
+class _Finder(MetaPathFinder):
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != _MODULE:
+            return None
+        spec = PathFinder.find_spec(fullname, path)
+        if spec is not None and isinstance(spec.loader, SourceFileLoader):
+            spec.loader = _Loader(fullname, spec.loader.path)
+        return spec
+
+
+def _leave_it(component_class: type, class_name: str, events: object) -> None:
+    """Write nothing."""
+
+
+def leave_stubs_alone() -> None:
+    """To be called before gradio is imported, which no longer writes stubs then."""
+    sys.meta_path.insert(0, _Finder())
