@@ -52,7 +52,12 @@ def write_card(
         "scale": recipe.scale,
         "licence": LICENCE,
         "data": data,
-        "recipe": {"name": recipe.name, "degradation": recipe.degradation, "phases": _phases(recipe)},
+        "recipe": {
+            "name": recipe.name,
+            "degradation": recipe.degradation,
+            "optimiser": recipe.optimiser,
+            "phases": _phases(recipe),
+        },
         "began_as": trainer.began_as,
         "done": round(done, 3),
         "losses": sorted({name for phase in begun(recipe.phases, done) for name, _ in phase.losses}),

@@ -221,6 +221,7 @@ def test_command_goes_from_photos_to_weights_and_card(photos, tmp_path, monkeypa
     assert card["sha256"] == hashlib.sha256(out.read_bytes()).hexdigest()
     assert (card["file"], card["bytes"], card["scale"]) == (out.name, out.stat().st_size, 4)
     assert card["iterations"] == card["curves"]["iteration"][-1] == 8
+    assert card["recipe"]["optimiser"] == "muon"
     assert card["data"]["licence"] == "CC0-1.0"
     assert 10 < card["scores"]["val"]["psnr_y"] < 60
     network = load_safetensors(out, recipe.build())
