@@ -190,6 +190,7 @@ def _upscale(args: argparse.Namespace) -> int:
     from sr_demo.catalogue import APPROACHES
     from sr_demo.image import read, write_png
     from sr_demo.jobs import job_for
+    from sr_demo.reports.words import precision
     from sr_demo.runner import Runner
 
     job = job_for(APPROACHES, args.approach, assignments(args.set), args.precision, args.download)
@@ -210,7 +211,7 @@ def _upscale(args: argparse.Namespace) -> int:
             failed = True
             continue
         height, width = result.picture.rgb.shape[:2]
-        print(f"{target}  {width} x {height}  {result.seconds:.2f} s  {result.precision}")
+        print(f"{target}  {width} x {height}  {result.seconds:.2f} s  {precision(result.precision, result.loss_db)}")
     return 2 if failed else 0
 
 
@@ -247,6 +248,8 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _row_text(row: dict[str, Any]) -> str:
+    from sr_demo.reports.words import precision
+
     def number(key: str, width: int, digits: int, none: str = "identical") -> str:
         value = row[key]
         return f"{none:>{width}}" if value is None else f"{value:>{width}.{digits}f}"
@@ -254,7 +257,8 @@ def _row_text(row: dict[str, Any]) -> str:
     return (
         f"{row['approach'] + ':' + row['checkpoint']:<24}{number('psnr_y', 8, 2)}{number('ssim_y', 9, 4)}"
         f"{number('psnr_rgb', 10, 2)}{number('lr_consistency', 7, 2, 'same')}{number('niqe', 7, 2, '–')}"
-        f"{row['seconds_per_image']:>9.3f}{row['peak_memory_mb']:>8.0f}  {row['precision']}"
+        f"{row['seconds_per_image']:>9.3f}{row['peak_memory_mb']:>8.0f}  "
+        f"{precision(row['precision'], row['precision_loss_db'])}"
     )
 
 

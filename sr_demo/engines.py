@@ -129,6 +129,24 @@ def can_prepare(upscaler: Upscaler) -> bool:
     return type(upscaler) is NetworkUpscaler and upscaler.mode == "autocast" and device().type == "cpu"
 
 
+def convert(which: Identity, network: Callable[[], object], waiting: Callable[[], None] = lambda: None) -> None:
+    """Convert what `network` gives (an nn.Module in fp32), unless that was done.
+
+    One network at a time, of all threads and processes; `waiting` is called while another is converted. Raises
+    StorageError, or what `network`, `waiting` or the converter raises.
+    """
+    everything = storage.ready(which.folder.parent)
+    part = which.folder.with_name(f"{which.key}.{os.getpid()}.part")
+    with storage.guarded(everything), storage.alone(everything, waiting):
+        if (which.folder / openvino_runtime.MODEL).exists():
+            return
+        try:
+            openvino_runtime.convert(network(), part)
+            part.replace(which.folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+
 def prepare(which: Identity, upscaler: Any, lane: Lock | None = None) -> Verdict:
     """Convert, compare and time the network of `upscaler` (a `NetworkUpscaler`); remember which engine won.
 
@@ -137,15 +155,7 @@ def prepare(which: Identity, upscaler: Any, lane: Lock | None = None) -> Verdict
     from contextlib import nullcontext
 
     precision = {"auto": "bf16" if openvino_runtime.supports_bf16() else "fp32"}.get(which.precision, which.precision)
-    if not (which.folder / openvino_runtime.MODEL).exists():
-        storage.ready(which.folder.parent)
-        part = which.folder.with_name(f"{which.key}.{os.getpid()}.part")
-        try:
-            with storage.guarded(part):
-                openvino_runtime.convert(upscaler.network, part)
-                part.replace(which.folder)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+    convert(which, lambda: upscaler.network)
     candidate = ConvertedNetwork(which.folder, precision, which.scale)
     with lane or nullcontext():
         verdict = faster(upscaler, candidate)

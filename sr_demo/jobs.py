@@ -78,6 +78,8 @@ class Result:
     """Processor time of all threads while enlarging."""
     engine: str = ""
     """What ran the network: "torch" or "OpenVINO", whichever was measured to be faster; empty for what is no network."""
+    loss_db: float | None = None
+    """For int8: dB of PSNR-Y that the network lost against fp32 on bundled photos; negative where it gained."""
     seen: tuple[object, ...] = ()
     """What the method showed of its way to the picture, where it shows something; its type is the method's."""
 

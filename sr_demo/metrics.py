@@ -19,7 +19,7 @@ from sr_demo.image import Image, quantise
 from sr_demo.niqe import niqe
 from sr_demo.resize import resize
 
-_LUMA = np.array([65.481, 128.553, 24.966]) / 255.0
+LUMA = np.array([65.481, 128.553, 24.966]) / 255.0
 """ITU-R BT.601 with footroom: Y = 16 + (65.481 R + 128.553 G + 24.966 B) / 255 for R, G, B in 0..255."""
 _BAND = 1024
 """Rows handled at once: large pictures are scored in bands so that float64 copies stay small."""
@@ -148,7 +148,7 @@ def _psnr(squared_error: float, count: int) -> float:
 
 
 def _luma(image: Image) -> NDArray[np.float64]:
-    return 16.0 + quantise(image).astype(np.float64) @ _LUMA
+    return 16.0 + quantise(image).astype(np.float64) @ LUMA
 
 
 def _moments(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:

@@ -74,15 +74,23 @@ class ConvertedNetwork:
 
     engine = "OpenVINO"
 
-    def __init__(self, folder: Path, precision: str, scale: int) -> None:
-        """`folder` holds what `convert` wrote; `precision` is "fp32" or "bf16". Raises RuntimeError on a damaged file."""
+    def __init__(
+        self, folder: Path, precision: str, scale: int, *, model: str = MODEL, loss_db: float | None = None
+    ) -> None:
+        """`folder` holds what `convert` wrote; `precision` is "fp32" or "bf16". Raises RuntimeError on a damaged file.
+
+        Or "int8", with the file `model` that is quantised and the dB of PSNR-Y it loses; what is left out of that runs in
+        what is fastest here.
+        """
         self.precision = precision
+        self.loss_db = loss_db
         self._scale = scale
-        settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
+        exact = ("bf16" if supports_bf16() else "fp32") if precision == "int8" else precision
+        settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": _HINTS[exact], "PERFORMANCE_HINT": "LATENCY"}
         threads = os.environ.get("OMP_NUM_THREADS", "")
         if threads.isdecimal() and int(threads) > 0:
             settings["INFERENCE_NUM_THREADS"] = int(threads)
-        self._request = _core().compile_model(str(folder / MODEL), "CPU", settings).create_infer_request()
+        self._request = _core().compile_model(str(folder / model), "CPU", settings).create_infer_request()
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         """One forward pass. Raises OutOfMemory when it does not fit."""

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
 
-from sr_demo import engines, machine, memory, weights
+from sr_demo import engines, int8, machine, memory, weights
 from sr_demo.enlarging import Method, enlarge, passes
 from sr_demo.errors import BadInput, Cancelled, OutOfMemory, SRError, unexpected
 from sr_demo.estimates import Estimates
@@ -170,6 +170,7 @@ class Runner:
             halo=job.approach.tiling_of(job.checkpoint).halo if tiles > 1 else 0,
             cpu_seconds=cpu_seconds,
             engine=engine,
+            loss_db=getattr(upscaler, "loss_db", None),
             seen=tuple(seen),
         )
 
@@ -209,7 +210,10 @@ class Runner:
         files = weights.fetch(job.checkpoint, progress, job.download)
         progress(0.0, "loading")
         which = engine_identity(job)
-        upscaler = engines.open_stored(which) if which else None
+        if job.precision == "int8":
+            upscaler = int8.load(job, files, progress)
+        else:
+            upscaler = engines.open_stored(which) if which else None
         if upscaler is None:
             upscaler = job.approach.load(Request(job.checkpoint, files, job.options, job.precision, progress))
             if which and self._preparer:

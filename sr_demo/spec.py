@@ -21,7 +21,8 @@ from sr_demo.timings import Timing, from_card
 EMBEDDED = Path(__file__).resolve().parent.parent / "weights"
 """The folder of embedded checkpoints and their cards."""
 
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+"""What a network is asked to compute in. int8 is never what `auto` turns out to be: it costs a little quality."""
 Family = Literal["baseline", "convolutional", "attention", "adversarial", "retrieval", "diffusion", "implicit"]
 
 

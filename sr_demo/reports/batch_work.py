@@ -153,6 +153,7 @@ class Worker:
         return {
             "result_sha256": sha256_of(part_of(target)),
             **{name: numbers[name] for name in ("width", "height", "precision", "tile", "halo", "seconds")},
+            **({"precision_loss_db": numbers["precision_loss_db"]} if numbers["precision_loss_db"] is not None else {}),
             "metrics": {name: numbers[name] for name in _SCORES},
             **({"remark": remark} if remark else {}),
         }

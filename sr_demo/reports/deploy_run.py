@@ -10,6 +10,7 @@ from sr_demo.errors import OutOfMemory
 from sr_demo.image import Image, Picture
 from sr_demo.jobs import Job
 from sr_demo.progress import SILENT
+from sr_demo.reports import words
 from sr_demo.runner import Runner
 from sr_demo.spec import Precision
 
@@ -23,6 +24,7 @@ class Run:
     cpu_seconds: float
     """Processor time of all threads of this process."""
     precision: str
+    """As in tables: for int8 with what it costs."""
     engine: str
     """"torch" or "OpenVINO"; empty for what is no network."""
     tiles: int
@@ -48,4 +50,5 @@ class Subject:
                 raise OutOfMemory from exc
             seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
             engine = getattr(upscaler, "engine", "")
-        return Run(enlarged.rgb, seconds, cpu_seconds, upscaler.precision, engine, tiles)
+            computed = words.precision(upscaler.precision, getattr(upscaler, "loss_db", None))
+        return Run(enlarged.rgb, seconds, cpu_seconds, computed, engine, tiles)

@@ -132,6 +132,7 @@ def _row(job: Job, results: Sequence[Result]) -> dict[str, Any]:
         "seconds_per_image": round(float(np.median([r.seconds for r in results])), 4),
         "peak_memory_mb": round(max(r.peak_memory_mb for r in results), 1),
         "precision": results[0].precision,
+        "precision_loss_db": results[0].loss_db,
         "tile": max(r.tile for r in results),
         "halo": max(r.halo for r in results),
     }

@@ -23,6 +23,7 @@ from sr_demo.chart import resolution_chart
 from sr_demo.errors import BadInput, SRError, StorageError
 from sr_demo.jobs import Job
 from sr_demo.progress import SILENT, Progress
+from sr_demo.quantising import Sample
 from sr_demo.reports import export_int8, portable_runner
 from sr_demo.reports.evaluation import Pair
 from sr_demo.reports.export_int8 import Loss
@@ -140,7 +141,7 @@ def export(
                 f"{least:.0f} dB. It is not handed out. Try another --format or --precision."
             )
         if precision == "int8":
-            samples = list(export_int8.scored(pairs, job.approach.scale))
+            samples = export_int8.scored(pairs, job.approach.scale)
             where = pairs_name or f"{len(samples)} bundled photos"
             loss = _quantise(kind, part, opened, notes, samples, where, progress)
             agreement = _compare(reference, opened(part))
@@ -163,7 +164,7 @@ def _quantise(
     part: Path,
     opened: Callable[[Path], Run],
     notes: dict[str, str],
-    samples: Sequence[export_int8.Sample],
+    samples: Sequence[Sample],
     where: str,
     progress: Progress,
 ) -> Loss:

@@ -1,4 +1,4 @@
-"""int8 by post-training quantisation, with calibration pictures, and what it costs in PSNR."""
+"""int8 for files that are handed out: which way to quantise, and what it costs in PSNR."""
 
 from __future__ import annotations
 
@@ -13,25 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sr_demo import quantising
 from sr_demo.errors import BadInput, MissingDependency
-from sr_demo.image import Image
 from sr_demo.metrics import psnr_y
+from sr_demo.quantising import Sample
 from sr_demo.reports import portable_runner
-from sr_demo.reports.evaluation import Pair, load_pair, small_version
-from sr_demo.resize import shrink
-from sr_demo.samples import SAMPLES
+from sr_demo.reports.evaluation import Pair, load_pair
 
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-Sample = tuple[Image, Image]
-"""Small picture and truth, both (H, W, 3)."""
 MOST_LOSS = 0.15
 """dB of PSNR-Y; a file that loses as much or more is not handed out."""
-_CALIBRATION = ("coffee", "astronaut", "retina", "rocket", "hubble")
-_SCORED = ("cat", "text", "cells", "brick")
-"""Bundled photos that are scored where nobody brought pairs: none that calibrated."""
-_CROP, _CROPS = 48, 2
-"""Side of a calibration picture in LR pixels, and how many are cut along the diagonal of each photo."""
-_SCORED_SIDE = 256
 _PACKAGES = {"onnx": "onnxruntime", "openvino": "nncf"}
 
 
@@ -45,7 +36,7 @@ class Loss:
     where: str
     """Which pictures, in words."""
     kept: int
-    """Convolutions that had to stay in fp32."""
+    """Convolutions that had to stay as they were."""
     of: int
     """Convolutions there are."""
 
@@ -66,37 +57,10 @@ def check(kind: str) -> None:
         )
 
 
-def calibration(scale: int) -> list[NDArray[np.float32]]:
-    """What the network will be shown, (1, 3, 48, 48) each: parts of bundled photos, shrunk `scale` times."""
-    parts: list[NDArray[np.float32]] = []
-    for sample in SAMPLES:
-        if sample.id not in _CALIBRATION:
-            continue
-        image = sample.make()
-        small = shrink(image[: image.shape[0] // scale * scale, : image.shape[1] // scale * scale], scale)
-        for number in range(_CROPS):
-            share = (number + 1) / (_CROPS + 1)
-            top, left = (int((side - _CROP) * share) for side in small.shape[:2])
-            part = small[top : top + _CROP, left : left + _CROP].transpose(2, 0, 1)[None]
-            parts.append(np.ascontiguousarray(part, np.float32))
-    return parts
-
-
-def scored(pairs: Sequence[Pair], scale: int) -> Iterator[Sample]:
+def scored(pairs: Sequence[Pair], scale: int) -> list[Sample]:
     """The given pairs; without any, the middles of four bundled photos."""
-    for pair in pairs:
-        small, truth = load_pair(pair, scale, None)
-        yield small.rgb, truth
-    if not pairs:
-        from sr_demo.image import Picture
-
-        for sample in SAMPLES:
-            if sample.id in _SCORED:
-                image = sample.make()
-                top, left = (max((side - _SCORED_SIDE) // 2, 0) for side in image.shape[:2])
-                middle = np.ascontiguousarray(image[top : top + _SCORED_SIDE, left : left + _SCORED_SIDE])
-                small, truth = small_version(Picture(middle), scale, None)
-                yield small.rgb, truth
+    given = [load_pair(pair, scale, None) for pair in pairs]
+    return [(small.rgb, truth) for small, truth in given] or quantising.photos(scale)
 
 
 def mean_psnr(run: Run, rule: dict[str, Any], samples: Sequence[Sample]) -> float:
@@ -111,11 +75,15 @@ def steps(kind: str, path: Path, scale: int) -> Iterator[tuple[Callable[[Path], 
     Kept are first none, then those next to the picture (the first and the last one), then also all that join
     what others computed (1 x 1), whose inputs have the widest range of values.
     """
-    parts = calibration(scale)
-    names, ones = (_onnx_convolutions if kind == "onnx" else _openvino_convolutions)(path)
+    parts = quantising.calibration(scale)
+    if kind == "onnx":
+        names, ones = _onnx_convolutions(path)
+        quantise = _quantise_onnx
+    else:
+        known = quantising.operations(path)
+        names, ones, quantise = known.convolutions, known.ones, _quantise_openvino
     ends = {names[0], names[-1]}
     wider = ends | {names[1 % len(names)], names[-2 % len(names)]} | set(ones)
-    quantise = _quantise_onnx if kind == "onnx" else _quantise_openvino
     for kept in dict.fromkeys((frozenset[str](), frozenset(ends), frozenset(wider))):
         if len(kept) < len(names):
             yield partial(quantise, path, parts, sorted(kept)), len(kept), len(names)
@@ -165,24 +133,6 @@ def _no_advice(record: logging.LogRecord) -> bool:
     return "pre-processing" not in record.getMessage()
 
 
-def _openvino_convolutions(path: Path) -> tuple[list[str], list[str]]:
-    import openvino
-
-    model = openvino.Core().read_model(str(path))
-    found = [op for op in model.get_ordered_ops() if op.get_type_name() == "Convolution"]
-    ones = [op.get_friendly_name() for op in found if list(op.input(1).get_shape())[2:] == [1, 1]]
-    return [op.get_friendly_name() for op in found], ones
-
-
 def _quantise_openvino(path: Path, parts: list[NDArray[np.float32]], kept: list[str], out: Path) -> None:
-    import nncf
-    import openvino
-
-    nncf.set_log_level(logging.ERROR)
-    model = openvino.Core().read_model(str(path))
-    # Skips and sums stay in fp32: interpolating rounded levels alone costs RDN more than a decibel.
-    ignored = nncf.IgnoredScope(names=kept, types=["Interpolate", "Add", "Concat"], validate=False)
-    quantised: Any = nncf.quantize(
-        model, nncf.Dataset(parts), preset=nncf.QuantizationPreset.MIXED, subset_size=len(parts), ignored_scope=ignored
-    )
-    openvino.save_model(quantised, str(out), compress_to_fp16=False)
+    # Skips and sums stay in fp32: whoever gets the file may run it where int8 gains time in convolutions only.
+    quantising.quantise(path, out, kept, parts, (quantising.INTERPOLATION, "Add", "Concat"))

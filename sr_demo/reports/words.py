@@ -56,9 +56,14 @@ def scores_line(scores: Scores) -> str:
     return f"agrees with input: {measure(LR_CONSISTENCY, scores.lr_consistency)}"
 
 
+def precision(name: str, loss_db: float | None) -> str:
+    """bf16; for int8 with what it cost, in dB of PSNR-Y: "int8 (-0.02 dB)"."""
+    return name if loss_db is None else f"{name} ({0.0 - loss_db:+.2f} dB)"
+
+
 def how(result: Result) -> str:
     """Engine, precision and tiles: they change the numbers."""
-    computed = f"{result.engine}, {result.precision}" if result.engine else result.precision
+    computed = ", ".join(filter(None, (result.engine, precision(result.precision, result.loss_db))))
     if result.tiles <= 1:
         return f"{computed}, in one piece"
     return f"{computed}, {result.tiles} tiles of {result.tile} px, halo {result.halo} px"

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import gradio as gr
 
-from sr_demo.errors import SRError, unexpected
+from sr_demo.errors import BadInput, SRError, unexpected
 from sr_demo.image import read, write_png
 from sr_demo.jobs import Done, Failed, job_for
 from sr_demo.reports.deploy import budget_from, deploy
 from sr_demo.reports.evaluation import small_version
 from sr_demo.reports.listing import describe
 from sr_demo.reports.table import record
+from sr_demo.spec import Precision
 from sr_demo.ui.lab_handlers import PLAN
 from sr_demo.ui.offer import Context
 from sr_demo.ui.source import picture_input
@@ -67,12 +68,15 @@ class Endpoints:
         Args:
             image: a picture file: PNG, JPEG, TIFF, WebP, HEIC and others
             approach: ID or ID:CHECKPOINT, such as bicubic, rdn, real-esrgan; a wrong ID is answered with all of them
-            options: name -> value of the approach's own options, {} for its defaults
+            options: name -> value of the approach's own options, {} for its defaults; "precision" (auto, fp32, bf16, fp16 or
+                int8) says what a network computes in
         Returns:
             the PNG, and what was measured: size, seconds, memory, precision, checkpoint, scores
         """
         try:
-            job = job_for(self._context.approaches, approach, options or {})
+            values = dict(options or {})
+            precision = _precision(values.pop("precision", "auto"))
+            job = job_for(self._context.approaches, approach, values, precision)
             result = self._context.runner.run(job, self._read(image))
             target = self._context.store.new() / f"{job.key.replace(':', '-')}.png"
             write_png(result.picture, target)
@@ -132,6 +136,14 @@ class Endpoints:
             raise SRError("There is no picture: send a file as `image`.")
         picture = read(Path(image), self._context.limits)
         return replace(picture, name=Path(image).name)
+
+
+def _precision(wanted: object) -> Precision:
+    """Raises BadInput on what is none."""
+    for known in get_args(Precision):
+        if wanted == known:
+            return known
+    raise BadInput(f"There is no precision {str(wanted)[:40]!r}. There are: {', '.join(get_args(Precision))}.")
 
 
 def _as_gradio(exc: Exception) -> gr.Error:

@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from sr_demo import quantising
 from sr_demo.degrade import Realistic
 from sr_demo.ui import captions_box, controls, offer, presets
 from sr_demo.ui.compare_handlers import EMPTY, Handlers
@@ -156,10 +157,16 @@ def _lay_out(context: Context) -> Parts:
 
 def precision_choice() -> controls.Bound:
     """What networks compute in: like `--precision` on the command line."""
+    choices = [("Automatic: what is fastest here", "auto"), ("fp32, exact", "fp32"), ("bf16, half the bits", "bf16")]
+    info = "How exactly networks compute. The table says what each result was computed in."
+    if not quantising.missing():
+        choices.append(("int8, a quarter of the bits", "int8"))
+        info += (
+            " int8 is for convolutional networks, prepared once for each, which takes up to a few minutes. The table says "
+            "what it costs; what would lose more than 0.05 dB is refused."
+        )
     choice = gr.Radio(
-        [("Automatic: what is fastest here", "auto"), ("fp32, exact", "fp32"), ("bf16, half the bits", "bf16")],
-        value="auto", label="Precision", elem_id="precision",
-        info="How exactly networks compute. The table says what each result was computed in.",
+        choices, value="auto", label="Precision", elem_id="precision", info=info,
     )  # fmt: skip
     return controls.Bound(offer.PRECISION, "wanted", choice)
 

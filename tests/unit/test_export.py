@@ -16,7 +16,7 @@ import torch
 from PIL import Image as Pillow
 from safetensors.torch import save_file
 
-from sr_demo import spec
+from sr_demo import quantising, spec
 from sr_demo.approaches.baselines import BICUBIC
 from sr_demo.errors import BadInput, MissingDependency, SRError, StorageError
 from sr_demo.image import Picture, quantise, read, write_png
@@ -148,8 +148,8 @@ def test_attention_with_padding_and_shifted_windows_agrees(tmp_path: Path, monke
 def test_int8_says_what_it_costs_and_runs_alone(
     rdn: Job, tmp_path: Path, kind: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export_int8, "_SCORED", ("cat", "text"))
-    monkeypatch.setattr(export_int8, "_SCORED_SIDE", 96)
+    monkeypatch.setattr(quantising, "_SCORED", ("cat", "text"))
+    monkeypatch.setattr(quantising, "_SCORED_SIDE", 96)
     done = _export(rdn, kind, tmp_path / "out", "int8")
     loss = done.loss
     assert loss is not None and loss.pairs == 2 and abs(loss.decibels) < 0.15
@@ -167,9 +167,9 @@ def test_int8_says_what_it_costs_and_runs_alone(
 
 def test_int8_that_loses_too_much_is_refused(rdn: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export_int8, "MOST_LOSS", -99.0)
-    monkeypatch.setattr(export_int8, "_CALIBRATION", ("coffee",))
-    monkeypatch.setattr(export_int8, "_SCORED", ("cat",))
-    monkeypatch.setattr(export_int8, "_SCORED_SIDE", 64)
+    monkeypatch.setattr(quantising, "_CALIBRATION", ("coffee",))
+    monkeypatch.setattr(quantising, "_SCORED", ("cat",))
+    monkeypatch.setattr(quantising, "_SCORED_SIDE", 64)
     with pytest.raises(SRError, match=r"int8 loses -?\d+\.\d\d dB of PSNR-Y on 1 bundled photos even where"):
         _export(rdn, "onnx", tmp_path / "out", "int8")
     assert list((tmp_path / "out").iterdir()) == []
