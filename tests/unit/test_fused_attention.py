@@ -73,6 +73,18 @@ def test_swin_and_drct_compute_what_they_computed(kind: str, size: tuple[int, in
     assert torch.allclose(plain, fused, atol=1e-5), (plain - fused).abs().max()
 
 
+@pytest.mark.parametrize("kind", ["HAT", "SwinIR", "DRCT"])
+def test_every_head_is_as_wide_as_gpus_want_it(kind: str) -> None:
+    """Their fused kernels take multiples of 8 only; HAT and SwinIR were published with 30, and here are 4 and more."""
+    from sr_demo.networks import fused_attention as fused
+
+    net = tiny_hat(8) if kind == "HAT" else tiny_of_its_kind(kind)
+    fused.fuse_attention(net)
+    kinds = (fused.FusedWindowAttention, fused.FusedOverlappingAttention)
+    widths = {m.proj.in_features // m.heads for m in net.modules() if isinstance(m, kinds)}
+    assert widths == ({8, 16, 24} if kind == "DRCT" else {8})
+
+
 def test_other_architectures_are_left_alone() -> None:
     from spandrel.architectures.Compact import Compact
 
