@@ -1,9 +1,9 @@
 """How long a job will take on this machine, before it runs.
 
-The shape comes from the card: seconds for pieces of a few sizes, new and seen before, in each engine (`timings`), added up
-over the pieces that a picture is cut into, halo included. The level comes from this machine: each run says how many times
-the card's seconds it took. Methods never run here are taken to be as much slower or faster as those that were. What was
-learned is kept in the cache folder, per size, since a machine of another kind may have another shape too.
+The shape comes from the card: seconds for pieces of a few sizes, the first time and later, in each engine (`timings`),
+added up over the pieces that a picture is cut into, halo included. The level comes from this machine: each run says how
+many times the card's seconds it took. Methods never run here are taken to be as much slower or faster as those that were.
+What was learned is kept in the cache folder, per size, since a machine of another kind may have another shape too.
 """
 
 from __future__ import annotations
@@ -42,8 +42,6 @@ _ENOUGH_PIXELS = 64 * 64
 """Smaller pictures measure overhead, not the network."""
 _FORMAT = 2
 """Of the file. Earlier ones held seconds per pixel."""
-_REMEMBERED = 32
-"""Sizes of pictures per job, newest last, for which a further run counts as "again"."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +72,16 @@ class _Work:
         """log2 of the side of a square as large as all pieces together, rounded."""
         return round(log2(sum(count * height * width for (height, width), count in self.pieces.items())) / 2)
 
+    @property
+    def largest(self) -> int:
+        """LR pixels of the largest piece."""
+        return max(height * width for height, width in self.pieces)
+
     def seconds(self, timing: Timing, *, again: bool) -> float:
-        """By the card: of several tiles of one size, only the first is new."""
-        total = 0.0
-        for (height, width), count in self.pieces.items():
-            later = timing.seconds(height * width, again=True)
-            total += count * later + (0.0 if again else timing.seconds(height * width, again=False) - later)
-        return total
+        """By the card: of all pieces, only one of the largest is new."""
+        later = sum(count * timing.seconds(h * w, again=True) for (h, w), count in self.pieces.items())
+        new = 0.0 if again else timing.seconds(self.largest, again=False) - timing.seconds(self.largest, again=True)
+        return later + new
 
 
 class Estimates:
@@ -90,18 +91,19 @@ class Estimates:
         self._file = file
         self._lock = Lock()
         self._learned: dict[str, dict[str, _Learned]] = _read(file) if file else {}
-        self._ran: dict[str, list[Size]] = {}
+        self._largest: dict[str, int] = {}
+        """LR pixels of the largest piece, by price key, since it was loaded."""
 
     def seconds(self, job: Job, size: Size, *, again: bool | None = None) -> float:
         """Expected seconds to enlarge a picture of `size`, loading not counted.
 
-        `again` says whether that size was run before; without it, what is known here counts. Options never tried are
-        priced like the usual ones.
+        `again` says whether pictures as large were run before; without it, what is known here counts. Options never tried
+        are priced like the usual ones.
         """
         work = _work(job, size)
         with self._lock:
             if again is None:
-                again = size in self._ran.get(job.price_key, ())
+                again = work.largest <= self._largest.get(job.price_key, 0)
             timing, factor = self._level(job, work.size_class)
         return max(factor * work.seconds(timing, again=again), _FLOOR_SECONDS)
 
@@ -114,10 +116,12 @@ class Estimates:
         earlier ones in this engine no longer count, because it runs in another way now.
         """
         with self._lock:
-            again = self._seen(job.price_key, size, cold or anew) or anew
+            work, before = _work(job, size), 0 if cold else self._largest.get(job.price_key, 0)
+            again = anew or work.largest <= before
+            self._largest[job.price_key] = 0 if anew else max(work.largest, before)  # another engine is loaded next
             if size[0] * size[1] < _ENOUGH_PIXELS:
                 return
-            work, timing = _work(job, size), _timing(job, engine)
+            timing = _timing(job, engine)
             known = None if anew else self._valid(job.price_key, engine, timing)
             new = seconds / work.seconds(timing, again=again)
             if known and new > (old := known.at(work.size_class)):
@@ -128,12 +132,6 @@ class Estimates:
             engines[engine] = _Learned(timing.engine, _reference(timing), factors)
             if self._file:
                 _write(self._file, self._learned)
-
-    def _seen(self, key: str, size: Size, afresh: bool) -> bool:
-        """Whether a picture of that size was run before by what is loaded now; from now on it was."""
-        ran = [] if afresh else self._ran.get(key, [])
-        self._ran[key] = [*(other for other in ran if other != size), size][-_REMEMBERED:]
-        return size in ran
 
     def _level(self, job: Job, size_class: int) -> tuple[Timing, float]:
         """What the card says of the engine that ran last, and how many times that it takes here."""

@@ -1,6 +1,6 @@
 """How long a method takes for pictures of a few sizes: measured once, kept in a card, read off in between.
 
-A picture of a new size is slower than the same again: kernels are made for its shape, and memory is fetched from the system.
+A picture larger than any before it is slower than the same again: kernels are made, and memory is fetched from the system.
 Both were measured, since visitors bring pictures of all sizes.
 """
 

@@ -32,14 +32,16 @@ from sr_demo.openvino_runtime import ConvertedNetwork
 from sr_demo.progress import SILENT, Progress
 from sr_demo.runner import Runner
 from sr_demo.spec import EMBEDDED, WHOLE, Upscaler
+from sr_demo.storage import cache_folder
 from sr_demo.timings import Timing, to_card
 
 _SIDES = (96, 192, 384)
 """LR pixels: of a server's warm-up; twice that; and the largest tile with its halo, at most this."""
 _MEMORY_SIDE = 256
 _ROUNDS = 3
+"""Processes for each method and engine: the least counts."""
 _AGAIN = 2
-"""Runs at one size in one round after the first."""
+"""Runs at one size in one process after the first."""
 What = Literal["bytes", "all"]
 Way = Literal["fp32", "torch", "OpenVINO"]
 """How it is run: in fp32 for its memory alone; else in the precision chosen here."""
@@ -71,7 +73,7 @@ def costs(names: Sequence[str] = (), progress: Progress = SILENT) -> Iterator[Co
     jobs = [job for job in jobs if not names or job.key in names]
     for number, job in enumerate(jobs):
         progress(number / len(jobs), job.key)
-        found = {way: _apart(job.key, way) for way in get_args(Way)}
+        found = {way: _least(job.key, way) for way in get_args(Way)}
         sizes = [size for size, _ in found.values() if size]
         file = job.checkpoint.files[0].name if job.checkpoint.files else None
         yield Cost(
@@ -100,13 +102,29 @@ def write(cost: Cost, what: What) -> None:
     cost.card.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 
-def _apart(key: str, way: Way) -> tuple[float, Timing | None]:
-    """`measure` in a fresh process with a cache folder of its own: nothing converted earlier is opened."""
+def _least(key: str, way: Way) -> tuple[float, Timing | None]:
+    """The most memory and the least seconds of several fresh processes, with a cache folder of their own: nothing
+    converted earlier is opened."""
     with tempfile.TemporaryDirectory(prefix="sr_demo_costs") as folder:
-        done = subprocess.run(
-            [sys.executable, "-m", "sr_demo.reports.costs", key, way],
-            capture_output=True, text=True, check=False, env={**os.environ, "SR_DEMO_CACHE": folder},
-        )  # fmt: skip
+        rounds = [_apart(key, way, folder)]
+        while rounds[0][1] is not None and len(rounds) < _ROUNDS:
+            rounds.append(_apart(key, way, folder))
+    timings = [timing for _, timing in rounds if timing is not None]
+    if not timings:
+        return rounds[0]
+    first, again = (
+        tuple(min(values) for values in zip(*columns, strict=True))
+        for columns in ([timing.first for timing in timings], [timing.again for timing in timings])
+    )
+    return max(most for most, _ in rounds), replace(timings[0], first=first, again=again)
+
+
+def _apart(key: str, way: Way, folder: str) -> tuple[float, Timing | None]:
+    """`measure` in a fresh process."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sr_demo.reports.costs", key, way],
+        capture_output=True, text=True, check=False, env={**os.environ, "SR_DEMO_CACHE": folder},
+    )  # fmt: skip
     if done.returncode:
         reason = done.stderr.strip().splitlines()
         raise SRError(f"{key} could not be measured: {reason[-1] if reason else 'its process ended'}")
@@ -120,45 +138,45 @@ def _apart(key: str, way: Way) -> tuple[float, Timing | None]:
 def measure(job: Job, way: Way) -> tuple[float, Timing | None]:
     """Most bytes per LR pixel at 256 x 256 (0 where we cut no tiles), and seconds at rising sizes in one piece.
 
-    The least of three rounds. Each begins with what is loaded anew, and its sizes are new: those of torch's kernels are
-    kept for the whole process, so they shrink by four pixels from round to round, and are counted by their area.
+    For a fresh process: how long a size takes the first time depends on what was run before.
     """
     rule = job.approach.tiling_of(job.checkpoint)
     tiled = rule.mode == "tiles"
     if way == "fp32":
         return (_most_bytes(replace(job, precision="fp32")) if tiled else 0.0), None
-    full = min(_SIDES[-1], rule.largest + 2 * rule.halo) if tiled else _SIDES[-1]
+    upscaler = _loaded(job, way)
+    if upscaler is None:
+        return 0.0, None
+    method = Method(job.approach, job.checkpoint, job.options, upscaler)
+    full = _SIDES[-1]
+    if tiled:
+        full = min(full, rule.largest + 2 * rule.halo)
+        method = replace(
+            method, approach=replace(job.approach, tiling=WHOLE), checkpoint=replace(job.checkpoint, tiling=None)
+        )
     sides = (*(side for side in _SIDES if side < full), full)
-    first, again = ({side: float("inf") for side in sides} for _ in range(2))
-    engine = ""
-    with tempfile.TemporaryDirectory(prefix="sr_demo_costs") as folder:
-        for turn in range(_ROUNDS):
-            upscaler = _loaded(job, way, Path(folder) / "converted")
-            if upscaler is None:
-                return 0.0, None
-            engine = getattr(upscaler, "engine", "")
-            method = Method(job.approach, job.checkpoint, job.options, upscaler)
-            if tiled:
-                whole = replace(job.approach, tiling=WHOLE), replace(job.checkpoint, tiling=None)
-                method = Method(*whole, job.options, upscaler)
-            for _ in range(2):
-                timed(method, 16)
-            for side in sides:
-                now = side - 4 * turn
-                times = [timed(method, now).seconds * (side / now) ** 2 for _ in range(1 + _AGAIN)]
-                first[side], again[side] = min(first[side], times[0]), min(again[side], *times[1:])
+    for _ in range(2):
+        timed(method, 16)
+    runs = [[timed(method, side).seconds for _ in range(1 + _AGAIN)] for side in sides]
     parallel = job.checkpoint.parameters and job.approach.family != "retrieval"
-    timing = Timing(engine, threads() if parallel else 0, sides, tuple(first.values()), tuple(again.values()))
+    timing = Timing(
+        getattr(upscaler, "engine", ""),
+        threads() if parallel else 0,
+        sides,
+        tuple(first for first, *_ in runs),
+        tuple(min(later) for _, *later in runs),
+    )
     return (_most_bytes(job) if tiled and way == "torch" else 0.0), timing
 
 
-def _loaded(job: Job, way: Way, converted: Path) -> Upscaler | None:
-    """The method in that engine; None where it does not run in it. A network is converted once, into `converted`."""
+def _loaded(job: Job, way: Way) -> Upscaler | None:
+    """The method in that engine; None where it does not run in it. It is converted once, into the cache folder."""
     with Runner().loaded(job) as upscaler:
         if way == "torch":
             return upscaler
     if not openvino_runtime.available() or not job.checkpoint.parameters or not engines.can_prepare(upscaler):
         return None
+    converted = cache_folder() / "converted"
     if not converted.exists():
         openvino_runtime.convert(upscaler.network, converted)  # type: ignore[attr-defined] - a NetworkUpscaler
     precision = "bf16" if openvino_runtime.supports_bf16() else "fp32"

@@ -91,15 +91,16 @@ def test_one_small_run_tells_what_a_large_one_takes() -> None:
     assert estimates.seconds(job, (200, 200), again=False) == pytest.approx(18)
 
 
-def test_a_size_that_was_run_before_is_cheaper_until_it_is_loaded_again() -> None:
+def test_a_size_that_was_reached_before_is_cheaper_until_it_is_loaded_again() -> None:
     estimates, job = Estimates(), timed()
     assert estimates.seconds(job, SIZE) == pytest.approx(3)
     estimates.learn(job, SIZE, 3.0, engine="torch")
     assert estimates.seconds(job, SIZE) == pytest.approx(2)
+    assert estimates.seconds(job, (100, 50)) == pytest.approx(1.5)
     assert estimates.seconds(job, (200, 200)) == pytest.approx(6)
     estimates.learn(job, SIZE, 2.0, engine="torch")
     assert again(estimates, job) == pytest.approx(2), "both runs say the same"
-    estimates.learn(job, (200, 200), 60.0, engine="torch", cold=True)
+    estimates.learn(job, (16, 16), 60.0, engine="torch", cold=True)
     assert estimates.seconds(job, SIZE) == pytest.approx(3), "what is loaded now has not seen it"
 
 
@@ -115,7 +116,7 @@ def test_what_is_really_computed_counts_tiles_with_halos() -> None:
     assert Estimates().seconds(job, (150, 90)) == pytest.approx(computed * 1e-3)
 
 
-def test_of_several_tiles_of_one_size_only_the_first_is_new() -> None:
+def test_of_several_tiles_only_one_is_new() -> None:
     job = timed("good", TORCH, tiling=Tiling("tiles", largest=100))
     assert Estimates().seconds(job, (200, 300)) == pytest.approx(3 + 5 * 2)
     assert again(Estimates(), job, (200, 300)) == pytest.approx(6 * 2)
@@ -164,7 +165,7 @@ def test_another_engine_has_its_own_shape_and_level() -> None:
     estimates.learn(job, SIZE, 30.0, engine="torch")
     estimates.learn(job, SIZE, 2.0, engine="OpenVINO", anew=True)
     assert again(estimates, job, (200, 200)) == pytest.approx(8), "twice what the card says of OpenVINO"
-    estimates.learn(job, SIZE, 20.0, engine="torch")
+    estimates.learn(job, SIZE, 30.0, engine="torch")
     assert again(estimates, job, (200, 200)) == pytest.approx(50), "the engine that ran last, as it was"
 
 
@@ -311,7 +312,7 @@ def test_costs_are_measured_in_one_piece_at_rising_sizes() -> None:
     used, timing = costs.measure(fakes.job(made), "torch")
     assert timing is not None and used > 0
     assert timing.sides == (96, 128) and timing.threads == 0 and min(*timing.first, *timing.again) > 0
-    assert {height for height, _ in upscaler.seen[before:]} >= {16, 96, 92, 88, 128, 124, 120}
+    assert {height for height, _ in upscaler.seen[before:]} >= {16, 96, 128}
 
 
 def test_writing_costs_leaves_the_rest_of_a_card_alone(tmp_path: Path) -> None:
