@@ -35,7 +35,7 @@ class Timing:
         """
         counts = [float(side * side) for side in self.sides]
         times = self.again if again else self.first
-        if pixels >= counts[-1]:
+        if pixels >= counts[-1] or len(counts) == 1:
             return times[-1] * pixels / counts[-1]
         if pixels >= counts[0]:
             return float(np.interp(pixels, counts, times))
@@ -53,7 +53,13 @@ class Timing:
 
 
 def from_card(costs: Mapping[str, Any]) -> tuple[Timing, ...]:
-    """What the block `costs` of a card says; nothing where no seconds were measured."""
+    """What the block `costs` of a card says; nothing where no seconds were measured.
+
+    Earlier cards held the rate of later runs at 256 x 256 on two threads.
+    """
+    if "seconds" not in costs and "seconds_per_pixel" in costs:
+        times = (costs["seconds_per_pixel"] * 256 * 256,)
+        return (Timing("torch", 2, (256,), times, times),)
     return tuple(
         Timing(engine, costs["threads"], *(tuple(found[name]) for name in ("sides", "first", "again")))
         for engine, found in costs.get("seconds", {}).items()
