@@ -144,31 +144,34 @@ def make(which: Identity, network: Callable[[], object], progress: Progress) -> 
     engines.convert(which, network, progress.check)
     with storage.guarded(which.folder), storage.alone(which.folder, progress.check):
         if stored(which) is None:  # nobody else made it meanwhile
-            loss = _quantise(which, progress)
+            loss = quantise(which.folder, which.scale, progress)
             part = which.folder / f"{RECORD}.{os.getpid()}"
             part.write_text(json.dumps({"recipe": _RECIPE, "loss": asdict(loss)}), encoding="utf-8")
             part.replace(which.folder / RECORD)
 
 
-def _quantise(which: Identity, progress: Progress) -> Loss:
-    """Put the first way that loses little into the folder; returns its loss, or the least that was found."""
-    source = which.folder / openvino_runtime.MODEL
-    known, samples = quantising.operations(source), quantising.photos(which.scale)
-    exact = ConvertedNetwork(which.folder, "fp32", which.scale)
+def quantise(kept_in: Path, scale: int, progress: Progress) -> Loss:
+    """Put the first way that loses little beside the converted network in the folder `kept_in`, as MODEL; return its loss.
+
+    Where each loses more than MOST_LOSS, nothing is put there, and the least loss is returned. Raises Cancelled, SRError.
+    """
+    source = kept_in / openvino_runtime.MODEL
+    known, samples = quantising.operations(source), quantising.photos(scale)
+    exact = ConvertedNetwork(kept_in, "fp32", scale)
     found, ways = list[Loss](), quantising.ways(known)
     for number, left in enumerate(ways):
         part = progress.part(0.1 + 0.9 * number / len(ways), 0.1 + 0.9 * (number + 1) / len(ways))
-        with tempfile.TemporaryDirectory(dir=which.folder, prefix="int8") as folder:
+        with tempfile.TemporaryDirectory(dir=kept_in, prefix="int8") as folder:
             out = Path(folder) / MODEL
-            quantising.quantise_apart(source, out, left, which.scale, part.part(0, 0.9))
+            quantising.quantise_apart(source, out, left, scale, part.part(0, 0.9))
             part(0.9, "measuring what int8 loses")
-            network = ConvertedNetwork(Path(folder), "int8", which.scale, model=MODEL)
+            network = ConvertedNetwork(Path(folder), "int8", scale, model=MODEL)
             scored, expected = lost(exact, network, samples, progress)
             kept = len(left.intersection(known.convolutions))
             found.append(Loss(scored, expected, kept, len(known.convolutions)))
             if found[-1].decibels <= MOST_LOSS:
                 for path in (out.with_suffix(".bin"), out):
-                    path.replace(which.folder / path.name)
+                    path.replace(kept_in / path.name)
                 break
     return min(found, key=lambda loss: loss.decibels)
 

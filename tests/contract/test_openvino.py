@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,19 +11,36 @@ import pytest
 
 pytest.importorskip("openvino")
 
-from sr_demo import engines, openvino_runtime
+from sr_demo import engines, int8, openvino_runtime, quantising
 from sr_demo.catalogue import APPROACHES
 from sr_demo.jobs import Job
 from sr_demo.metrics import psnr_rgb
 from sr_demo.openvino_runtime import ConvertedNetwork
 from sr_demo.progress import SILENT, Progress
 from sr_demo.runner import Runner
-from sr_demo.spec import EMBEDDED, Precision, Request
+from sr_demo.spec import EMBEDDED, Approach, Checkpoint, Precision, Request, Tiling, Upscaler
 from tests.conftest import noise, picture_of
 
 QUICK = {"espcn"}
 """Those that are converted in a second; the others are for whoever has a minute."""
-JOBS = [
+
+
+def _small(request: Request) -> Upscaler:
+    import torch
+
+    from sr_demo.networks.edsr import EDSR
+    from sr_demo.torch_runtime import NetworkUpscaler
+
+    torch.manual_seed(0)
+    return NetworkUpscaler(EDSR(2, 16, 4), "fp32")
+
+
+SMALL = Approach(
+    id="small-edsr", title="", summary="", about="", family="convolutional", load=_small,
+    checkpoints=(Checkpoint("random", ""),), tiling=Tiling("tiles", halo=9),
+)  # fmt: skip
+"""Skips and sums, which `espcn` has none of."""
+JOBS = [pytest.param(Job(SMALL, SMALL.checkpoints[0], SMALL.options()), id=SMALL.id)] + [
     pytest.param(Job(a, c, a.options()), id=a.id, marks=[] if a.id in QUICK else [pytest.mark.slow])
     for a in APPROACHES
     for c in a.checkpoints[:1]
@@ -31,7 +48,11 @@ JOBS = [
 ]
 Converted = Callable[[Job, Precision], Job]
 each = pytest.mark.parametrize("job", JOBS)
-in_each_precision = pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-4), ("bf16", 2 / 255)])
+in_each_precision = pytest.mark.parametrize(
+    ("precision", "tolerance"), [("fp32", 1e-4), ("bf16", 2 / 255), ("int8", 3 / 255)], ids=["fp32", "bf16", "int8"]
+)
+LEAST = {"fp32": 80, "bf16": 45, "int8": 35}
+"""dB between a converted network and the plain one, on noise, which is the hardest."""
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +70,29 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Converted:
             assert engines.can_prepare(loaded)
             openvino_runtime.convert(loaded.network, folder)  # type: ignore[attr-defined] - `can_prepare` says it has one
             folders[job.key] = folder
+        folder = folders[job.key]
+        if precision == "int8" and not (folder / int8.MODEL).exists():
+            model = folder / openvino_runtime.MODEL
+            boldest = quantising.ways(quantising.operations(model))[0]
+            quantising.quantise(model, folder / int8.MODEL, boldest, quantising.calibration(4))
 
         def load(request: Request) -> ConvertedNetwork:
-            return ConvertedNetwork(folders[job.key], request.precision, job.approach.scale)
+            model = int8.MODEL if request.precision == "int8" else openvino_runtime.MODEL
+            return ConvertedNetwork(folder, request.precision, job.approach.scale, model=model)
 
         return replace(job, approach=replace(job.approach, load=load), precision=precision)
 
     return made
+
+
+@pytest.fixture(autouse=True)
+def _opened_as_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is in int8 already is not made: `tests/unit/test_int8.py` does that."""
+
+    def load(job: Job, files: Sequence[Path], progress: Progress) -> Upscaler:
+        return job.approach.load(Request(job.checkpoint, files, job.options, job.precision, progress))
+
+    monkeypatch.setattr(int8, "load", load)
 
 
 @each
@@ -95,4 +132,4 @@ def test_a_converted_network_gives_the_same_in_tiles_and_what_torch_gives(
     assert seen[-1] == 1
     exact = Runner().run(replace(job, precision="fp32"), picture)
     assert exact.engine == "torch"
-    assert psnr_rgb(whole.picture.rgb, exact.picture.rgb, border=0) > (80 if precision == "fp32" else 45)
+    assert psnr_rgb(whole.picture.rgb, exact.picture.rgb, border=0) > LEAST[precision]
