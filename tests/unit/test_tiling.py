@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -141,4 +142,8 @@ def test_a_large_result_lies_on_the_disk_and_is_the_same(monkeypatch: pytest.Mon
     large = tiling.run(image, tiles, 4, 0, enlarged, SILENT)
     assert isinstance(large, np.memmap) and not large.flags.writeable
     np.testing.assert_array_equal(large, small)
+    if Path("/sys/kernel/mm/transparent_hugepage").exists():
+        mapped = Path("/proc/self/smaps").read_text().split(str(storage.cache_folder() / "results"), 1)[1]
+        flags = next(line for line in mapped.splitlines() if line.startswith("VmFlags:"))
+        assert "hg" in flags.split(), "in large pages"
     assert not list((storage.cache_folder() / "results").iterdir()), "nothing is left behind"
