@@ -17,19 +17,20 @@ from typing import Any
 
 import numpy as np
 
-from sr_demo import engines, memory, openvino_runtime
+from sr_demo import engines, int8, memory, openvino_runtime, quantising
 from sr_demo.enlarging import Method, enlarge
 from sr_demo.errors import BadInput, MissingDependency, SRError
 from sr_demo.image import Image, Picture
 from sr_demo.options import Options
 from sr_demo.progress import SILENT, Progress
+from sr_demo.reports import words
 from sr_demo.reports.bench_cases import CASES, SCALE, Case
 from sr_demo.spec import Approach, Checkpoint, Request, Upscaler
 
 PATHS = (
-    "ours", "spandrel-fp32", "tile-loop", "onnxruntime-fp32", "openvino-fp32", "openvino-bf16", "matmul-bf16",
+    "ours", "ours-int8", "spandrel-fp32", "tile-loop", "onnxruntime-fp32", "openvino-fp32", "openvino-bf16", "matmul-bf16",
 )  # fmt: skip
-PLAIN, CEILING = "spandrel-fp32", "matmul-bf16"
+PLAIN, CEILING, INT8 = "spandrel-fp32", "matmul-bf16", "ours-int8"
 _PAD = 10
 """LR pixels around a tile in the usual loop, cut off hard afterwards."""
 _MATRIX = 4096
@@ -75,7 +76,8 @@ def bench(
     notes: list[str] = []
     for number, case in enumerate(chosen):
         part = progress.part(number / len(chosen), (number + 1) / len(chosen))
-        found, said = _case(case, [path for path in PATHS if not paths or path in paths], rounds, part)
+        able = [path for path in PATHS if path != INT8 or not case.attention]
+        found, said = _case(case, [path for path in able if not paths or path in paths], rounds, part)
         rows += found
         notes += said
     progress(1.0)
@@ -201,6 +203,21 @@ def _make_ours(case: Case, network: Any, image: Image, folder: Path) -> tuple[Ru
         candidate = _converted(network, folder, exact)
         if engines.faster(upscaler, candidate).engine == candidate.engine:
             upscaler = candidate
+    return _as_on_the_page(case, image, upscaler), f"{getattr(upscaler, 'engine', 'torch')}, {upscaler.precision}"
+
+
+def _make_int8(case: Case, network: Any, image: Image, folder: Path) -> tuple[Run, str]:
+    """The same in int8, for whoever chooses that."""
+    quantising.require()
+    _converted(network, folder, "fp32")
+    loss = int8.quantise(folder, SCALE, SILENT)
+    if loss.decibels > int8.MOST_LOSS:
+        raise SRError(f"int8 loses {loss.decibels:.2f} dB, where {int8.MOST_LOSS} dB is allowed.")
+    upscaler = openvino_runtime.ConvertedNetwork(folder, "int8", SCALE, model=int8.MODEL)
+    return _as_on_the_page(case, image, upscaler), f"OpenVINO, {words.precision('int8', loss.decibels)}"
+
+
+def _as_on_the_page(case: Case, image: Image, upscaler: Upscaler) -> Run:
     checkpoint = Checkpoint("bench", "", bytes_per_pixel=case.bytes_per_pixel)
     approach = Approach(
         id="bench", title="", summary="", about="", family="convolutional", load=_never, checkpoints=(checkpoint,),
@@ -211,7 +228,7 @@ def _make_ours(case: Case, network: Any, image: Image, folder: Path) -> tuple[Ru
     def run() -> Image:
         return enlarge(method, picture, SILENT)[0].rgb
 
-    return run, f"{getattr(upscaler, 'engine', 'torch')}, {upscaler.precision}"
+    return run
 
 
 def _never(request: Request) -> Upscaler:
@@ -261,6 +278,7 @@ def _make_matmul(case: Case, network: Any, image: Image, folder: Path) -> tuple[
 
 _MAKERS: dict[str, Callable[[Case, Any, Image, Path], tuple[Run, str]]] = {
     "ours": _make_ours,
+    "ours-int8": _make_int8,
     "spandrel-fp32": _make_plain,
     "tile-loop": _make_tile_loop,
     "onnxruntime-fp32": _make_onnxruntime,

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import nan
 from pathlib import Path
 
 import numpy as np
 
+from sr_demo import quantising
 from sr_demo.catalogue import APPROACHES
 from sr_demo.engines import Preparer
+from sr_demo.errors import BadInput
 from sr_demo.image import Image, Picture
+from sr_demo.int8 import MOST_LOSS
 from sr_demo.jobs import Job
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.evaluation import load_pair, pairs
+from sr_demo.reports.words import precision
 from sr_demo.runner import Runner
 
 MOST = 0.02
-"""dB that the mean may move."""
+"""dB that the mean may move by itself."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +34,21 @@ class Move:
     exact: float
     """Mean PSNR-Y in fp32, dB."""
     by: float
-    """Mean PSNR-Y as it runs here minus that."""
+    """Mean PSNR-Y as it runs here minus that; not a number where int8 was refused."""
+    most: float = MOST
+    """How far it may move."""
+
+    @property
+    def too_far(self) -> bool:
+        """Whether it moved further."""
+        return abs(self.by) > self.most
 
 
-def moves(folder: Path, progress: Progress = SILENT) -> Iterator[Move]:
-    """Every embedded network on the pictures of `folder`: with torch as chosen for this machine, then with the engine
-    that won. Raises BadInput when the folder holds no pictures."""
+def moves(folder: Path, only: Sequence[str] = (), progress: Progress = SILENT) -> Iterator[Move]:
+    """Every embedded network (or those called `only`) on the pictures of `folder`: with torch as chosen for this machine,
+    then with the engine that won, then in int8 where that can be. Raises BadInput on unknown names, or when the folder holds
+    no pictures.
+    """
     found = [load_pair(pair, 4, None) for pair in pairs(folder, None, 4)]
     jobs = [
         Job(approach, checkpoint, approach.options())
@@ -42,6 +56,10 @@ def moves(folder: Path, progress: Progress = SILENT) -> Iterator[Move]:
         for checkpoint in approach.checkpoints
         if checkpoint.kind == "embedded" and approach.family in ("convolutional", "adversarial", "attention")
     ]
+    for name in only:
+        if name not in [job.key for job in jobs]:
+            raise BadInput(f"There is no embedded network {name!r}. There are: {', '.join(job.key for job in jobs)}.")
+    jobs = [job for job in jobs if not only or job.key in only]
     for number, job in enumerate(jobs):
         part = progress.part(number / len(jobs), (number + 1) / len(jobs))
         part(0.0, job.key)
@@ -57,10 +75,23 @@ def moves(folder: Path, progress: Progress = SILENT) -> Iterator[Move]:
             if how not in tried:
                 yield Move(job.key, how, exact, score - exact)
             tried.add(how)
+        if job.approach.family != "attention" and not quantising.missing():
+            yield _in_int8(job, exact, found, part)
     progress(1.0)
+
+
+def _in_int8(job: Job, exact: float, found: list[tuple[Picture, Image]], progress: Progress) -> Move:
+    runner, wanted = Runner(), replace(job, precision="int8")
+    try:
+        runner.warm(wanted, progress)
+    except BadInput:
+        return Move(job.key, "int8, refused", exact, nan, MOST_LOSS)
+    score, how = _mean(runner, wanted, found)
+    return Move(job.key, how, exact, score - exact, MOST_LOSS)
 
 
 def _mean(runner: Runner, job: Job, found: list[tuple[Picture, Image]]) -> tuple[float, str]:
     results = [runner.run(job, small, truth) for small, truth in found]
     last = results[-1]
-    return float(np.mean([r.scores.psnr_y or np.nan for r in results])), f"{last.engine}, {last.precision}"
+    how = f"{last.engine}, {precision(last.precision, last.loss_db)}"
+    return float(np.mean([r.scores.psnr_y or np.nan for r in results])), how

@@ -45,7 +45,8 @@ def test_unknown_names_are_refused() -> None:
 def test_the_named_cases_and_paths_are_there() -> None:
     assert {"compact-256", "rrdb-96", "hat-s-96", "hat-tiny-128"} <= {case.name for case in CASES}
     assert bench.PATHS == (
-        "ours", "spandrel-fp32", "tile-loop", "onnxruntime-fp32", "openvino-fp32", "openvino-bf16", "matmul-bf16",
+        "ours", "ours-int8", "spandrel-fp32", "tile-loop", "onnxruntime-fp32", "openvino-fp32", "openvino-bf16",
+        "matmul-bf16",
     )  # fmt: skip
 
 
@@ -58,9 +59,11 @@ def test_a_small_network_is_measured_on_plain_torch_in_tiles_and_on_our_path(mon
     case = Case("tiny-40", "", 40, build, Tiling("tiles", halo=6), 100)
     monkeypatch.setattr(bench, "CASES", (case,))
     monkeypatch.setattr("sr_demo.openvino_runtime.available", lambda: False)  # converting takes seconds
-    rows, notes = bench.bench(["tiny-40"], ["ours", "spandrel-fp32", "tile-loop", "openvino-fp32"], rounds=1)
+    rows, notes = bench.bench(
+        ["tiny-40"], ["ours", "ours-int8", "spandrel-fp32", "tile-loop", "openvino-fp32"], rounds=1
+    )
     assert [row.path for row in rows] == ["ours", "spandrel-fp32", "tile-loop"]
-    assert len(notes) == 1 and "openvino-fp32: OpenVINO is not installed" in notes[0]
+    assert notes == [f"tiny-40, {path}: OpenVINO is not installed." for path in ("ours-int8", "openvino-fp32")]
     for row in rows:
         assert row.seconds > 0 and row.gflops > 0 and row.ceiling_share is None
         assert row.max_difference is not None and row.max_difference < 0.02
