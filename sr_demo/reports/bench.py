@@ -111,7 +111,10 @@ def _case(case: Case, paths: list[str], rounds: int, progress: Progress) -> tupl
             differences[path] = None if result is None else float(np.abs(result - reference).max())
         taken: dict[str, list[float]] = {path: [] for path in made}
         for turn in range(rounds):
-            for path, (run, _) in made.items():
+            # Each turn begins with another path: what ran just before leaves its threads and the caches behind.
+            first = turn % max(len(made), 1)
+            order = [*made.items()]
+            for path, (run, _) in order[first:] + order[:first]:
                 progress(0.5 + 0.5 * turn / rounds, f"{case.name}, {path}")
                 time.sleep(_PAUSE)
                 begun = time.perf_counter()
