@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from sr_demo import spec
@@ -65,12 +65,6 @@ class LiifTrainer(Trainer):
         self._update(self.optimiser, network, learning_rate(self.recipe.phases, fraction, self.recipe.warm_up))
         self.average.update(network)
         return self._noted(loss)
-
-    def _update(self, optimiser: torch.optim.Optimizer, network: nn.Module, rate: float) -> None:
-        nn.utils.clip_grad_norm_(network.parameters(), self.recipe.clip)
-        for group in optimiser.param_groups:
-            group["lr"] = rate * group["share"]
-        optimiser.step()
 
 
 def embedded_edsr() -> EDSR:

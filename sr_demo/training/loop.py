@@ -177,7 +177,7 @@ class Trainer:
     def _update(self, optimiser: torch.optim.Optimizer | MuonAdamW, network: nn.Module, rate: float) -> None:
         nn.utils.clip_grad_norm_(network.parameters(), self.recipe.clip)
         for group in optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("share", 1.0)
         optimiser.step()
 
 
