@@ -196,9 +196,8 @@ class _Arriving:
     def __init__(self, made: torch.Tensor, back: Any) -> None:
         """`made` (k, 3, H, W) as `back`, a stream of its device, will find it once all that is queued now is done."""
         runtime = torch.get_device_module(made.device)
-        self._kept = _finished(
-            made
-        )  # until the copy is done: what is let go on one stream is overwritten by its next work
+        # Kept until the copy is done: what is let go on one stream is overwritten by its next work.
+        self._kept = _finished(made)
         back.wait_stream(runtime.current_stream())
         self._done = runtime.Event()
         with runtime.stream(back):
