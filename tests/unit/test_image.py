@@ -394,6 +394,8 @@ def test_profile_survives_16_bit_files(tmp_path):
     ("array", "icc", "kept"),
     [(GRAY8, profile(b"GRAY"), True), (GRAY8, profile(b"RGB "), False), (RGB8, profile(b"GRAY"), False),
      (RGB8, profile(b"CMYK"), False), (RGB8, b"rubbish" * 40, False), (RGB8, SRGB[:60], False)],
+    # A profile holds the second it was made in: as a name it would differ between processes that share the tests.
+    ids=["gray", "rgb-for-gray", "gray-for-rgb", "cmyk", "rubbish", "cut-off"],
 )  # fmt: skip
 def test_profile_must_fit_the_picture(tmp_path, array, icc, kept):
     picture = read(save(array, tmp_path / "a.tif", icc_profile=icc))
