@@ -154,7 +154,7 @@ def prepare(which: Identity, upscaler: Any, lane: Lock | None = None) -> Verdict
     """
     from contextlib import nullcontext
 
-    precision = {"auto": "bf16" if openvino_runtime.supports_bf16() else "fp32"}.get(which.precision, which.precision)
+    precision = openvino_runtime.fast_precision() if which.precision == "auto" else which.precision
     convert(which, lambda: upscaler.network)
     candidate = ConvertedNetwork(which.folder, precision, which.scale)
     with lane or nullcontext():

@@ -69,6 +69,11 @@ def supports_bf16() -> bool:
     return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
+def fast_precision() -> str:
+    """What networks run in here unless a person chooses: "bf16" where this CPU computes it itself, else "fp32"."""
+    return "bf16" if supports_bf16() else "fp32"
+
+
 class ConvertedNetwork:
     """A converted network behind the `Upscaler` protocol. One call at a time."""
 
@@ -85,7 +90,7 @@ class ConvertedNetwork:
         self.precision = precision
         self.loss_db = loss_db
         self._scale = scale
-        exact = ("bf16" if supports_bf16() else "fp32") if precision == "int8" else precision
+        exact = fast_precision() if precision == "int8" else precision
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": _HINTS[exact], "PERFORMANCE_HINT": "LATENCY"}
         threads = os.environ.get("OMP_NUM_THREADS", "")
         if threads.isdecimal() and int(threads) > 0:

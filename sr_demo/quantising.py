@@ -63,8 +63,7 @@ def calibration(scale: int) -> list[NDArray[np.float32]]:
     for sample in SAMPLES:
         if sample.id not in _CALIBRATION:
             continue
-        image = sample.make()
-        small = shrink(image[: image.shape[0] // scale * scale, : image.shape[1] // scale * scale], scale)
+        small = shrink(crop_to_multiple(sample.make(), scale), scale)
         for number in range(_CROPS):
             share = (number + 1) / (_CROPS + 1)
             top, left = (int((side - _CROP) * share) for side in small.shape[:2])

@@ -202,8 +202,7 @@ def _make_ours(case: Case, network: Any, image: Image, folder: Path) -> tuple[Ru
     precision = choose_precision("auto", ("fp32", "bf16"))
     upscaler: Upscaler = NetworkUpscaler(own, precision, mode="convert" if case.attention else "autocast")
     if not case.attention and openvino_runtime.available() and device().type == "cpu":
-        exact = "bf16" if openvino_runtime.supports_bf16() else "fp32"
-        candidate = _converted(network, folder, exact)
+        candidate = _converted(network, folder, openvino_runtime.fast_precision())
         if engines.faster(upscaler, candidate).engine == candidate.engine:
             upscaler = candidate
     return _as_on_the_page(case, image, upscaler), f"{getattr(upscaler, 'engine', 'torch')}, {upscaler.precision}"

@@ -179,8 +179,7 @@ def _loaded(job: Job, way: Way) -> Upscaler | None:
     converted = cache_folder() / "converted"
     if not converted.exists():
         openvino_runtime.convert(upscaler.network, converted)  # type: ignore[attr-defined] - a NetworkUpscaler
-    precision = "bf16" if openvino_runtime.supports_bf16() else "fp32"
-    return ConvertedNetwork(converted, precision, job.approach.scale)
+    return ConvertedNetwork(converted, openvino_runtime.fast_precision(), job.approach.scale)
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,6 @@ def grown(jobs: Sequence[Job], megapixels: Sequence[float] = MEGAPIXELS, rounds:
                 allowed = budget()
                 runs = [timed(method, side) for _ in range(rounds)]
                 best = min(runs, key=lambda run: run.clock)
-
                 yield Grown(
                     key=job.key,
                     megapixels=(side * job.scale) ** 2 / 1e6,
