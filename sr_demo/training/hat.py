@@ -18,11 +18,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 SETTINGS: dict[str, int | float | str | list[int]] = {
-    "embed_dim": 48,
-    "depths": [3, 3, 3],
-    "num_heads": [3, 3, 3],
+    "embed_dim": 64,
+    "depths": [3, 3],
+    "num_heads": [2, 2],
     "window_size": 8,
-    "compress_ratio": 3,
+    "compress_ratio": 1,
     "squeeze_factor": 16,
     "overlap_ratio": 0.5,
     "mlp_ratio": 2.0,
@@ -163,11 +163,22 @@ def _overlapping_attention(self: nn.Module, x: Tensor, x_size: tuple[int, int], 
     rows, columns, d, pad = height // side, width // side, c // heads, (large - side) // 2
     qkv = parts["qkv"](parts["norm1"](x)).view(b, height, width, 3 * c)
     q = qkv[..., :c].reshape(b, rows, side, columns, side, heads, d).permute(0, 1, 3, 5, 2, 4, 6)
-    kv = F.pad(qkv[..., c:], (0, 0, pad, pad, pad, pad)).unfold(1, large, side).unfold(2, large, side)
-    kv = kv.reshape(b, rows, columns, 2, heads, d, large * large).permute(3, 0, 1, 2, 4, 6, 5)
+    kv = F.pad(qkv[..., c:], (0, 0, pad, side - pad, pad, side - pad))
+    kv = _overlapping(_overlapping(kv, 1, side, large), 3, side, large)
+    kv = kv.view(b, rows, large, columns, large, 2, heads, d).permute(5, 0, 1, 3, 6, 2, 4, 7)
     k, v = kv.reshape(2, -1, heads, large * large, d)
     bias = position_bias(self.relative_position_bias_table, rpi)  # type: ignore[arg-type]
     out = attend(q.reshape(-1, heads, side * side, d) * float(self.scale), k, v, bias, None)  # type: ignore[arg-type]
     out = out.reshape(b, rows, columns, heads, side, side, d).permute(0, 1, 4, 2, 5, 3, 6)
     x = parts["proj"](out.reshape(b, height * width, c)) + x
     return x + parts["mlp"](parts["norm2"](x))
+
+
+def _overlapping(x: Tensor, dim: int, side: int, large: int) -> Tensor:
+    """Axis `dim` of x, side * (n + 1) long, as (n, large): n pieces of `large` positions, `side` apart, at most 2 * side long.
+
+    What `Tensor.unfold` gives, with a gradient that is quicker to compute: that of `unfold` took a tenth of a step.
+    """
+    pieces, count = x.unflatten(dim, (-1, side)), x.shape[dim] // side - 1
+    here, next_ones = pieces.narrow(dim, 0, count), pieces.narrow(dim, 1, count)
+    return torch.cat((here, next_ones.narrow(dim + 1, 0, large - side)), dim + 1)
