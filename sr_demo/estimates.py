@@ -40,6 +40,9 @@ _WEIGHT_OF_SLOWER = 0.5
 """Of a slower measurement, since other programs may have been in the way; a faster one is believed."""
 _ENOUGH_PIXELS = 64 * 64
 """Smaller pictures measure overhead, not the network."""
+_BRIEF_SECONDS = 0.1
+"""Another program that gets a turn on the processor makes a shorter run half as long again."""
+_FEWEST_RUNS, _MOST_RUNS = 2, 6
 _FORMAT = 2
 """Of the file. Earlier ones held seconds per pixel."""
 
@@ -191,6 +194,14 @@ def _timing(job: Job, engine: str) -> Timing:
 
 def _reference(timing: Timing) -> float:
     return timing.seconds(256 * 256, again=True)
+
+
+def price_known(runs: int, seconds: float) -> bool:
+    """Whether runs at one size tell what a method takes on this machine: how many there were, and what the last one took.
+
+    The first is the slowest; of brief ones it takes more, since a disturbed run says little and the fastest is believed.
+    """
+    return runs >= (_FEWEST_RUNS if seconds > _BRIEF_SECONDS else _MOST_RUNS)
 
 
 def threads() -> int:

@@ -138,7 +138,7 @@ def _growth(args: argparse.Namespace) -> int:
 
     jobs = [job_for(APPROACHES, name) for name in args.growth]
     print(
-        "estimate: after one run at 96 x 96, by the clock and in processor time; for the first run of a size, and later ones"
+        "estimate: after the warm-up at 96 x 96, by the clock and in processor time; for the first run of a size, and later"
     )
     print(
         f"{'method':<20}{'Mpx':>6}{'seconds':>9}{'s/Mpx':>8}{'CPU s/Mpx':>11}{'first':>7}{'CPU':>6}{'again':>7}{'CPU':>6}"

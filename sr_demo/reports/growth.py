@@ -1,17 +1,18 @@
 """How time, memory and the truth of estimates change with the size of the picture.
 
-For each method: a first small run, from which the machine learns its price; then larger and larger pictures, each with what
-was expected, what it took, and how much memory grew. Estimates are checked by the clock, and by processor time, which on one
-thread holds beside other programs too.
+For each method: first small runs, as in the server's warm-up, from which the machine learns its price; then larger and
+larger pictures, each with what was expected, what it took, and how much memory grew. Estimates are checked by the clock, and
+by processor time, which on one thread holds beside other programs too.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sr_demo.enlarging import Method, budget
-from sr_demo.estimates import Estimates
+from sr_demo.estimates import Estimates, price_known
 from sr_demo.jobs import Job
 from sr_demo.reports.costs import timed
 from sr_demo.runner import Runner
@@ -33,7 +34,7 @@ class Grown:
     processor_seconds: float
     """Of all threads in that run."""
     off: float | None
-    """How far the estimate after one run at 96 x 96 was from the first run at this size: +0.3 expected 30 % too much."""
+    """How far the estimate after small runs was from the first run at this size: +0.3 expected 30 % too much."""
     off_processor: float | None
     """The same in processor time."""
     off_again: float | None
@@ -58,9 +59,13 @@ def grown(jobs: Sequence[Job], megapixels: Sequence[float] = MEGAPIXELS, rounds:
             for _ in range(2):  # the first sets things up: a server's warm-up does the same
                 timed(method, 16)
             by_clock, by_processor = Estimates(), Estimates()
-            small, engine = timed(method, FIRST_SIDE), getattr(upscaler, "engine", "")
-            by_clock.learn(job, (FIRST_SIDE, FIRST_SIDE), small.clock, engine=engine)
-            by_processor.learn(job, (FIRST_SIDE, FIRST_SIDE), small.processor, engine=engine)
+            engine = getattr(upscaler, "engine", "")
+            for count in itertools.count(1):
+                small = timed(method, FIRST_SIDE)
+                by_clock.learn(job, (FIRST_SIDE, FIRST_SIDE), small.clock, engine=engine)
+                by_processor.learn(job, (FIRST_SIDE, FIRST_SIDE), small.processor, engine=engine)
+                if price_known(count, small.clock):
+                    break
             for size in megapixels:
                 side = round((size * 1e6) ** 0.5 / job.scale)
                 allowed = budget()

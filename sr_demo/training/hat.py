@@ -175,7 +175,7 @@ def _overlapping_attention(self: nn.Module, x: Tensor, x_size: tuple[int, int], 
 
 
 def _overlapping(x: Tensor, dim: int, side: int, large: int) -> Tensor:
-    """Axis `dim` of x, side * (n + 1) long, as (n, large): n pieces of `large` positions, `side` apart, at most 2 * side long.
+    """Axis `dim` of x, side * (n + 1) long, as (n, large): pieces `side` apart, at most 2 * side long.
 
     What `Tensor.unfold` gives, with a gradient that is quicker to compute: that of `unfold` took a tenth of a step.
     """

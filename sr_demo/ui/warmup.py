@@ -2,19 +2,20 @@
 
 Those that run without torch go first. torch and spandrel are imported between, outside the lane: a visitor who is quick
 need not wait for it. Each is run on a tiny picture, which loads everything, and then on one large enough for its time to be
-learned, twice since the first time is the slowest: the prices on the page are this machine's own. All of it makes way for
-whoever waits for a result.
+learned, some times over: the prices on the page are this machine's own. All of it makes way for whoever waits for a result.
 """
 
 from __future__ import annotations
 
 import importlib
+import itertools
 import logging
 from collections.abc import Sequence
 from threading import Thread
 
 import numpy as np
 
+from sr_demo.estimates import price_known
 from sr_demo.image import Picture, readonly
 from sr_demo.jobs import Failed, Job, is_prepared
 from sr_demo.runner import Runner
@@ -36,10 +37,19 @@ def warm_up(runner: Runner, approaches: Sequence[Approach]) -> Thread:
     quick = [job for job in jobs if job.checkpoint.kind == "none" or is_prepared(job)]
     others = [job for job in jobs if job not in quick]
 
-    def run(job: Job, side: int) -> None:
+    def run(job: Job, side: int) -> float | None:
+        """Seconds that it took; None where it failed."""
         outcome = runner.attempt_unhurried(job, _picture(side))
         if isinstance(outcome, Failed):
             log.warning("%s could not be warmed up: %s", job.key, outcome.message)
+            return None
+        return outcome.result.seconds
+
+    def learn_price(job: Job) -> None:
+        for count in itertools.count(1):
+            seconds = run(job, _SIDES[1])
+            if seconds is None or price_known(count, seconds):
+                return
 
     def work() -> None:
         for job in quick:
@@ -50,8 +60,7 @@ def warm_up(runner: Runner, approaches: Sequence[Approach]) -> Thread:
         for job in others:
             run(job, _SIDES[0])
         for job in jobs:
-            for _ in range(2):
-                run(job, _SIDES[1])
+            learn_price(job)
 
     thread = Thread(target=work, name="warm-up", daemon=True)
     thread.start()
