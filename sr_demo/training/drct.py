@@ -15,9 +15,9 @@ from sr_demo.training.hat import attend, blocks, position_bias, start_from_inter
 
 SETTINGS: dict[str, int | float | str | list[int]] = {
     "img_size": 32,
-    "embed_dim": 48,
-    "depths": [6, 6, 6],
-    "num_heads": [4, 4, 4],
+    "embed_dim": 64,
+    "depths": [6, 6],
+    "num_heads": [2, 2],
     "window_size": 8,
     "mlp_ratio": 2.0,
     "gc": 16,
