@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def add(commands: Any) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="only this case (with --precision-from: this network); may be repeated",
+        help="only this case (with --precision-from or --costs: this network); may be repeated",
     )
     command.add_argument("--path", action="append", default=[], metavar="NAME", help="only this path; may be repeated")
     command.add_argument("--rounds", type=int, default=5, metavar="N", help="turns that the medians are taken of (5)")
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     if args.startup:
         return _startup(args)
     if args.costs:
-        return _costs(args.costs)
+        return _costs(args.costs, args.case)
     if args.around:
         return _around(args)
     if args.growth:
@@ -159,11 +160,11 @@ def _percent(share: float | None) -> str:
     return "–" if share is None else f"{share:+.0%}"
 
 
-def _costs(what: str) -> int:
+def _costs(what: str, names: Sequence[str]) -> int:
     from sr_demo.reports.costs import costs, write
 
     print(f"{'method':<24}{'bytes/px':>10}{'as used':>10}   seconds for the first and for later runs at each side")
-    for cost in costs(progress=terminal("costs")):
+    for cost in costs(names, terminal("costs")):
         most = "–" if cost.bytes_per_pixel is None else str(cost.bytes_per_pixel)
         print(f"{cost.key:<24}{most:>10}{cost.declared:>10}")
         for timing in cost.timings:

@@ -23,7 +23,7 @@ from sr_demo import engines, openvino_runtime
 from sr_demo.catalogue import APPROACHES
 from sr_demo.engines import known_picture
 from sr_demo.enlarging import Method, enlarge
-from sr_demo.errors import SRError
+from sr_demo.errors import BadInput, SRError
 from sr_demo.estimates import threads
 from sr_demo.image import Picture
 from sr_demo.jobs import Job, job_for
@@ -63,13 +63,19 @@ class Cost:
 
 
 def costs(names: Sequence[str] = (), progress: Progress = SILENT) -> Iterator[Cost]:
-    """Every method that needs neither a download nor a GPU, or those named. Raises SRError when one cannot be measured."""
+    """Every method that needs neither a download nor a GPU, or those named.
+
+    Raises BadInput on other names, SRError when one cannot be measured.
+    """
     jobs = [
         Job(approach, checkpoint, approach.options())
         for approach in APPROACHES
         for checkpoint in approach.checkpoints
         if checkpoint.kind in ("embedded", "none")
     ]
+    for name in names:
+        if name not in (keys := [job.key for job in jobs]):
+            raise BadInput(f"No method {name!r} can be measured here. There are: {', '.join(keys)}.")
     jobs = [job for job in jobs if not names or job.key in names]
     for number, job in enumerate(jobs):
         progress(number / len(jobs), job.key)

@@ -14,6 +14,7 @@ from sr_demo import estimates as module
 from sr_demo import runner
 from sr_demo.engines import Identity, Preparer, Verdict
 from sr_demo.enlarging import passes
+from sr_demo.errors import BadInput
 from sr_demo.estimates import Estimates
 from sr_demo.image import Limits, readonly
 from sr_demo.jobs import Job
@@ -316,6 +317,11 @@ def test_costs_are_measured_in_one_piece_at_rising_sizes() -> None:
     assert timing is not None and used > 0
     assert timing.sides == (96, 128) and timing.threads == 0 and min(*timing.first, *timing.again) > 0
     assert {height for height, _ in upscaler.seen[before:]} >= {16, 96, 128}
+
+
+def test_costs_of_a_method_that_is_not_here_are_refused_by_name() -> None:
+    with pytest.raises(BadInput, match="'rdm'.* rdn, rdn:ssim"):
+        next(costs.costs(["rdm"]))
 
 
 def test_writing_costs_leaves_the_rest_of_a_card_alone(tmp_path: Path) -> None:
