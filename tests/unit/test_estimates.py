@@ -320,7 +320,7 @@ def test_costs_are_measured_in_one_piece_at_rising_sizes() -> None:
 
 
 def test_costs_of_a_method_that_is_not_here_are_refused_by_name() -> None:
-    with pytest.raises(BadInput, match="'rdm'.* rdn, rdn:ssim"):
+    with pytest.raises(BadInput, match=r"'rdm'.* rdn, rdn:ssim"):
         next(costs.costs(["rdm"]))
 
 
