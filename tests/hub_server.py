@@ -1,7 +1,7 @@
 """A small Hugging Face Hub on 127.0.0.1 that speaks the file routes as `hf_hub_download` uses them.
 
     with HubServer({"owner/repo": {"model.safetensors": Path(...)}}) as hub:
-        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        hub.serve_client(monkeypatch, tmp_path)
 
 Real HTTP, a real port, one thread per request; nothing of the client is replaced. `HEAD` and `GET` of
 `/{repo}/resolve/{revision}/{path}` answer with the headers the Hub sends, `/files/{repo}/{path}` is a plain web host
@@ -19,6 +19,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
 from urllib.parse import unquote, urlsplit
+
+import pytest
+from huggingface_hub import constants
 
 Files = MutableMapping[str, MutableMapping[str, Path | bytes]]
 
@@ -77,6 +80,17 @@ class HubServer:
     def address(self, repo: str, path: str) -> str:
         """The same file as a plain web address, without the Hub's headers."""
         return f"{self.endpoint}/files/{repo}/{path}"
+
+    def serve_client(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+        """Let the real client ask this server, whatever this machine is set to, and keep all it fetches in `folder`."""
+        monkeypatch.setenv("SR_DEMO_CACHE", str(folder / "cache"))
+        monkeypatch.setenv("HF_ENDPOINT", self.endpoint)
+        for name in ("HF_HUB_OFFLINE", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+            monkeypatch.delenv(name, raising=False)
+        # The client reads these once, when it is imported.
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "hf"))
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(folder / "token"))
 
     def __enter__(self) -> HubServer:
         Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sr_demo.networks.skeleton import Skeleton
+
 
 class ResidualBlock(nn.Module):
     """conv - ReLU - conv, added to the input. In and out: (N, features, H, W)."""
@@ -21,19 +23,8 @@ class ResidualBlock(nn.Module):
         return x + self.conv2(F.relu(self.conv1(x)))
 
 
-class EDSR(nn.Module):
-    """(N, 3, H, W) RGB in [0, 1] -> (N, 3, scale * H, scale * W), not clamped. Paper's baseline: 16 blocks of 64."""
+class EDSR(Skeleton):
+    """The paper's baseline: 16 blocks of 64."""
 
     def __init__(self, blocks: int, features: int, scale: int) -> None:
-        super().__init__()
-        self.scale = scale
-        self.head = nn.Conv2d(3, features, 3, padding=1)
-        self.blocks = nn.Sequential(*(ResidualBlock(features) for _ in range(blocks)))
-        self.body_end = nn.Conv2d(features, features, 3, padding=1)
-        self.tail = nn.Conv2d(features, 3 * scale * scale, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        head = self.head(x)
-        deep = head + self.body_end(self.blocks(head))
-        base = F.interpolate(x, scale_factor=self.scale, mode="bicubic", align_corners=False)
-        return base + F.pixel_shuffle(self.tail(deep), self.scale)
+        super().__init__((ResidualBlock(features) for _ in range(blocks)), features, scale)

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sr_demo.networks.skeleton import Skeleton
+
 _RESIDUAL_SCALE = 0.2
 
 
@@ -39,19 +41,8 @@ class RRDB(nn.Module):
         return x + _RESIDUAL_SCALE * self.dense(x)
 
 
-class RRDN(nn.Module):
-    """(N, 3, H, W) RGB in [0, 1] -> (N, 3, scale * H, scale * W), not clamped. The paper's: 23 blocks of 64, growth 32."""
+class RRDN(Skeleton):
+    """The paper's: 23 blocks of 64, growth 32."""
 
     def __init__(self, blocks: int, convolutions: int, growth: int, features: int, scale: int) -> None:
-        super().__init__()
-        self.scale = scale
-        self.head = nn.Conv2d(3, features, 3, padding=1)
-        self.blocks = nn.Sequential(*(RRDB(features, growth, convolutions) for _ in range(blocks)))
-        self.body_end = nn.Conv2d(features, features, 3, padding=1)
-        self.tail = nn.Conv2d(features, 3 * scale * scale, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        head = self.head(x)
-        deep = head + self.body_end(self.blocks(head))
-        base = F.interpolate(x, scale_factor=self.scale, mode="bicubic", align_corners=False)
-        return base + F.pixel_shuffle(self.tail(deep), self.scale)
+        super().__init__((RRDB(features, growth, convolutions) for _ in range(blocks)), features, scale)

@@ -7,8 +7,9 @@ added to the bicubic enlargement. Batch normalisation is left out because it bri
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from sr_demo.networks.skeleton import Skeleton
 
 
 class Block(nn.Module):
@@ -24,21 +25,8 @@ class Block(nn.Module):
         return x + self.conv2(self.act(self.conv1(x)))
 
 
-class SRResNet(nn.Module):
-    """(N, 3, H, W) RGB in [0, 1] -> (N, 3, scale * H, scale * W), not clamped. The paper's: 16 blocks of 64."""
+class SRResNet(Skeleton):
+    """The paper's: 16 blocks of 64."""
 
     def __init__(self, blocks: int, features: int, scale: int, *, residual: bool) -> None:
-        super().__init__()
-        self.scale = scale
-        self.residual = residual
-        self.head = nn.Conv2d(3, features, 3, padding=1)
-        self.blocks = nn.Sequential(*(Block(features) for _ in range(blocks)))
-        self.body_end = nn.Conv2d(features, features, 3, padding=1)
-        self.tail = nn.Conv2d(features, 3 * scale * scale, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        head = self.head(x)
-        drawn = F.pixel_shuffle(self.tail(head + self.body_end(self.blocks(head))), self.scale)
-        if not self.residual:
-            return drawn
-        return F.interpolate(x, scale_factor=self.scale, mode="bicubic", align_corners=False) + drawn
+        super().__init__((Block(features) for _ in range(blocks)), features, scale, residual=residual)

@@ -214,13 +214,10 @@ def test_nothing_is_fetched_unasked_and_offline_is_said(monkeypatch: pytest.Monk
 
 
 def test_the_pinned_commit_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path))
     monkeypatch.setattr(captions, "find_spec", _found)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     files: Files = {SMOLVLM.model.name: {"config.json": b"{}", "model.safetensors": b"weights", "onnx/x.onnx": b"much"}}
     with HubServer(files) as hub:
-        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        hub.serve_client(monkeypatch, tmp_path)
         place = captions.fetch(SMOLVLM, True, SILENT)
     assert (place / "model.safetensors").read_bytes() == b"weights" and not (place / "onnx").exists()
     assert captions.is_here(SMOLVLM) and SMOLVLM.model.revision[:12] in place.name

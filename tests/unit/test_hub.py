@@ -42,14 +42,7 @@ def hub(tmp_path, monkeypatch):
         {"first/models": {"sub/net.pth": CONTENT}, "second/models": {"net.pth": CONTENT}},
         gated=frozenset({"gated/models"}),
     ) as server:
-        monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setenv("HF_ENDPOINT", server.endpoint)
-        for name in ("HF_HUB_OFFLINE", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-            monkeypatch.delenv(name, raising=False)
-        # The client reads these once, when it is imported: what this machine is set to would leak into the test.
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hf"))
-        monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+        server.serve_client(monkeypatch, tmp_path)
         yield server
 
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
-import huggingface_hub.constants
 import psutil
 import pytest
 
@@ -37,11 +36,8 @@ LARGE = Checkpoint("large", "Large", repositories=(REPOSITORY,))
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path / "cache"))
     with HubServer({"owner/pipeline": dict(FILES)}) as server:
-        monkeypatch.setenv("HF_ENDPOINT", server.endpoint)
-        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+        server.serve_client(monkeypatch, tmp_path)
         yield server
 
 

@@ -7,7 +7,6 @@ import sys
 import tracemalloc
 from pathlib import Path
 
-import huggingface_hub.constants
 import numpy as np
 import pytest
 from PIL import Image as Pillow
@@ -171,12 +170,7 @@ def test_a_data_set_on_the_hub_is_a_source(
 
     photos = {"README.md": b"a data set", "hr/a.png": png(1), "hr/b.png": png(2)}
     with HubServer({"datasets/owner/photos": photos, "datasets/owner/table": {"rows.parquet": b"x"}}) as hub:
-        monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
-        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hf"))
-        monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+        hub.serve_client(monkeypatch, tmp_path)
         assert cli.main(["memory", "build", "hf://datasets/owner/photos", "--out", "mine"]) == 0
         assert (library.find("mine").photos, library.find("mine").source) == (2, "hf://datasets/owner/photos")
         refused = []

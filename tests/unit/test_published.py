@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import huggingface_hub
 import numpy as np
 import pytest
 import torch
@@ -40,13 +39,7 @@ def hub(shared_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """The folder of published checkpoints as a repository on a Hub of our own, and an empty store."""
     files: dict[str, Path | bytes] = {path.name: path for path in shared_weights.iterdir() if path.suffix != ".md"}
     with HubServer({REPO: files}) as server:
-        monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setenv("HF_ENDPOINT", server.endpoint)
-        for name in ("HF_HUB_OFFLINE", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-            monkeypatch.delenv(name, raising=False)
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hf"))
-        monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+        server.serve_client(monkeypatch, tmp_path)
         yield server
 
 

@@ -1,0 +1,35 @@
+"""What EDSR, SRResNet and RRDN share here: they differ in their blocks alone, so that comparing them compares blocks.
+
+All convolutions run at the LR size: one before the blocks, one after them within the long skip, one that gives every value
+of the enlarged picture, which a single PixelShuffle puts in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Skeleton(nn.Module):
+    """(N, 3, H, W) RGB in [0, 1] -> (N, 3, scale * H, scale * W), not clamped.
+
+    blocks: each maps (N, features, H, W) to the same shape. residual: what they find is added to the bicubic enlargement.
+    """
+
+    def __init__(self, blocks: Iterable[nn.Module], features: int, scale: int, *, residual: bool = True) -> None:
+        super().__init__()
+        self.scale = scale
+        self.residual = residual
+        self.head = nn.Conv2d(3, features, 3, padding=1)
+        self.blocks = nn.Sequential(*blocks)
+        self.body_end = nn.Conv2d(features, features, 3, padding=1)
+        self.tail = nn.Conv2d(features, 3 * scale * scale, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        head = self.head(x)
+        drawn = F.pixel_shuffle(self.tail(head + self.body_end(self.blocks(head))), self.scale)
+        if not self.residual:
+            return drawn
+        return F.interpolate(x, scale_factor=self.scale, mode="bicubic", align_corners=False) + drawn
