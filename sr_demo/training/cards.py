@@ -59,6 +59,7 @@ def write_card(
             "phases": _phases(recipe),
         },
         "began_as": trainer.began_as,
+        "plans": trainer.plans,
         "done": round(done, 3),
         "losses": sorted({name for phase in begun(recipe.phases, done) for name, _ in phase.losses}),
         "features": trainer.objective.features,

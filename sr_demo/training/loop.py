@@ -67,6 +67,9 @@ class Trainer:
         self.iteration, self.seconds = 0, 0.0
         self.began_as = recipe.name
         """The recipe whose run this one began with."""
+        self.plans: list[dict[str, float]] = []
+        """How long the whole run was to be, {"from": iteration, "iterations" or "seconds": length}; more than one where it
+        went on with another length, which moves it to another place in its schedule."""
         self.curves: dict[str, list[float | None]] = {key: [] for key in CURVE}
         self._losses: list[float] = []
 
@@ -113,6 +116,7 @@ class Trainer:
         return {
             "recipe": self.recipe.name,
             "began_as": self.began_as,
+            "plans": self.plans,
             "network": self.network.state_dict(),
             "average": self.average.network.state_dict(),
             "updates": self.average.updates,
@@ -146,9 +150,16 @@ class Trainer:
         files.restore_randomness(values["randomness"], self.rng, self.noise)
         self.iteration, self.seconds = values["iteration"], values["seconds"]
         self.began_as = values.get("began_as", values["recipe"])
+        self.plans = values.get("plans", [])
         points = len(values["curves"]["iteration"])
         self.curves = {key: values["curves"].get(key, [None] * points) for key in CURVE}
         self._losses = values["losses"]
+
+    def plan(self, budget: Budget) -> None:
+        """Note how long the whole run is to be, unless that was so before."""
+        length = budget.length
+        if not self.plans or any(self.plans[-1].get(unit) != amount for unit, amount in length.items()):
+            self.plans.append({"from": self.iteration, **length})
 
     def _batch(self, phase: Phase) -> tuple[Tensor, Tensor]:
         small, large = sample(self.pairs, phase.batch, phase.patch, self.recipe.scale, self.rng)
@@ -187,6 +198,7 @@ def run(trainer: Trainer, budget: Budget, state_file: Path, report: Callable[[St
     Time spent validating and saving does not count towards a budget in seconds: the card's seconds are training.
     """
     saved = time.monotonic()
+    trainer.plan(budget)
     psnr = trainer.curves["psnr_y"][-1] if trainer.curves["psnr_y"] else None
     try:
         while (fraction := budget.fraction(trainer.iteration, trainer.seconds)) < 1.0:

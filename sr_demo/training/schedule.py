@@ -39,6 +39,11 @@ class Budget:
         if (self.iterations or self.seconds or 0) <= 0:
             raise BadInput("A training run needs more than zero minutes or iterations.")
 
+    @property
+    def length(self) -> dict[str, float]:
+        """The one that is set, by its name."""
+        return {"iterations": self.iterations} if self.iterations else {"seconds": self.seconds or 0.0}
+
     def fraction(self, iterations: int, seconds: float) -> float:
         """How much of the run is done, 0..1."""
         done = iterations / self.iterations if self.iterations else seconds / (self.seconds or 1.0)

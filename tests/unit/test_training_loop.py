@@ -134,6 +134,9 @@ def test_killed_and_resumed_equals_uninterrupted(name, pairs, tmp_path, monkeypa
         torch.testing.assert_close(a, b, atol=0, rtol=0)
     assert whole.curves["psnr_y"] == resumed.curves["psnr_y"]
     assert whole.curves["loss"] == resumed.curves["loss"]
+    assert whole.plans == resumed.plans == [{"from": 0, **budget.length}]
+    run(resumed, Budget(iterations=resumed.iteration + 2), file, lambda status: None)
+    assert [plan["from"] for plan in resumed.plans] == [0, whole.iteration], "it was made longer, and says so"
 
 
 def test_muon_moves_the_inner_layers_of_the_network_itself():
