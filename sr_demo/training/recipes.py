@@ -161,7 +161,7 @@ RECIPES: tuple[Recipe, ...] = (
         build=partial(SRResNet, **_ENHANCED),  # type: ignore[arg-type]
         phases=(
             Phase(0.85, _L1, (7e-4, 1e-4), patch=32, batch=16),
-            Phase(0.15, (("l1", 1.0), ("perceptual", 0.005)), (1e-4, 1e-6), patch=32, batch=16),
+            Phase(0.15, (("l1", 1.0), ("perceptual", 0.002)), (1e-4, 1e-6), patch=32, batch=16),
         ),
         optimiser="muon",
     ),
