@@ -27,10 +27,6 @@ class Lesson:
     title: str
     card: dict[str, Any]
 
-    def minutes(self) -> list[float]:
-        """When each point of the curves was measured."""
-        return [i / self.card["iterations"] * self.card["seconds"] / 60 for i in self.card["curves"]["iteration"]]
-
 
 def lessons(approaches: Sequence[Approach]) -> list[Lesson]:
     """The embedded networks whose cards hold curves, in catalogue order."""
@@ -46,7 +42,9 @@ def lessons(approaches: Sequence[Approach]) -> list[Lesson]:
 
 
 def curve_chart(taught: Sequence[Lesson], measure: str, title: str) -> str:
-    """SVG: one line per network, minutes of training to the right and `measure` upward, in `currentColor`.
+    """SVG: one line per network, iterations to the right and `measure` upward, in `currentColor`.
+
+    Not minutes: those depend on what else a machine did meanwhile.
 
     A second, faint line beside it is the same measure on pictures that the network was taught with, where the card has it.
     """
@@ -55,14 +53,14 @@ def curve_chart(taught: Sequence[Lesson], measure: str, title: str) -> str:
     points = [point for line in (*series, *familiar) for point in line]
     if not points:
         return ""
-    right = max(m for m, _ in points)
+    right = max(iteration for iteration, _ in points)
     values = sorted(v for _, v in points)
     # The first moments of a training lie far away and would flatten the rest.
     low, high = values[len(values) // 50], values[-1 - len(values) // 50]
     span = (high - low) or 1.0
 
-    def place(minute: float, value: float) -> str:
-        x = _LEFT + minute / right * (_WIDTH - _LEFT - _RIGHT)
+    def place(iteration: float, value: float) -> str:
+        x = _LEFT + iteration / right * (_WIDTH - _LEFT - _RIGHT)
         y = _HEIGHT - _BOTTOM - (min(max(value, low), high) - low) / span * (_HEIGHT - _TOP - _BOTTOM)
         return f"{x:.1f},{y:.1f}"
 
@@ -70,7 +68,7 @@ def curve_chart(taught: Sequence[Lesson], measure: str, title: str) -> str:
         return (
             f'<polyline fill="none" stroke="currentColor" stroke-width="1.5" stroke-opacity="{opacity}" '
             f'stroke-dasharray="{_DASHES[index % len(_DASHES)]}" '
-            f'points="{" ".join(place(m, v) for m, v in line)}"><title>{escape(name)}</title></polyline>'
+            f'points="{" ".join(place(i, v) for i, v in line)}"><title>{escape(name)}</title></polyline>'
         )
 
     lines = "".join(
@@ -78,19 +76,19 @@ def curve_chart(taught: Sequence[Lesson], measure: str, title: str) -> str:
         for i, (lesson, line, own) in enumerate(zip(taught, series, familiar, strict=True))
     )
     return (
-        f'<figure class="sr-curve"><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)} by minutes" '
+        f'<figure class="sr-curve"><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)} by iterations" '
         'style="width:100%;height:auto;font:11px system-ui,sans-serif" fill="currentColor">'
         f'<text x="4" y="{_TOP + 4}">{high:.3g}</text><text x="4" y="{_HEIGHT - _BOTTOM}">{low:.3g}</text>'
-        f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 14}" text-anchor="end">{right:.0f} minutes</text>'
+        f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 14}" text-anchor="end">{right:.0f} iterations</text>'
         f'<path d="M{_LEFT} {_TOP}V{_HEIGHT - _BOTTOM}H{_WIDTH - _RIGHT}" fill="none" stroke="currentColor" '
         f'stroke-opacity=".3"/>{lines}</svg><figcaption>{escape(title)}</figcaption></figure>'
     )
 
 
 def _series(lesson: Lesson, measure: str) -> list[tuple[float, float]]:
-    """(minute, value) where the card has a value."""
-    values = lesson.card["curves"].get(measure, [])
-    return [(m, v) for m, v in zip(lesson.minutes(), values, strict=False) if v is not None]
+    """(iteration, value) where the card has a value."""
+    curves = lesson.card["curves"]
+    return [(i, v) for i, v in zip(curves["iteration"], curves.get(measure, []), strict=False) if v is not None]
 
 
 def legend(taught: Sequence[Lesson], familiar: bool = True) -> str:

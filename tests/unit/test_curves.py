@@ -45,8 +45,15 @@ def test_pictures_that_were_taught_have_a_faint_line_of_their_own() -> None:
     assert [len(line.split()) for line in points] == [3, 2]
 
 
-def test_minutes_follow_the_share_of_iterations() -> None:
-    assert made_up("a", [1, 2, 3]).minutes() == [0.5, 1.0, 2.0]
+def test_points_lie_at_their_iterations_whatever_the_machine_took() -> None:
+    slow = made_up("slow", [1, 2, 3])
+    slow.card["seconds"] *= 3
+    chart = curve_chart([made_up("quick", [1, 2, 3]), slow], "psnr_y", "PSNR")
+    quick, same = (
+        [float(pair.split(",")[0]) for pair in line.split()] for line in re.findall(r'points="([^"]+)"', chart)
+    )
+    assert quick == same and quick[2] - quick[1] == 2 * (quick[1] - quick[0])
+    assert ">100 iterations<" in chart
 
 
 def test_a_higher_curve_is_drawn_higher() -> None:
