@@ -76,7 +76,8 @@ def curve_chart(taught: Sequence[Lesson], measure: str, title: str) -> str:
         for i, (lesson, line, own) in enumerate(zip(taught, series, familiar, strict=True))
     )
     return (
-        f'<figure class="sr-curve"><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)} by iterations" '
+        f'<figure class="sr-curve"><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
+        f'aria-label="{escape(title)} by iterations" '
         'style="width:100%;height:auto;font:11px system-ui,sans-serif" fill="currentColor">'
         f'<text x="4" y="{_TOP + 4}">{high:.3g}</text><text x="4" y="{_HEIGHT - _BOTTOM}">{low:.3g}</text>'
         f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 14}" text-anchor="end">{right:.0f} iterations</text>'
