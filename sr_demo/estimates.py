@@ -8,9 +8,11 @@ What was learned is kept in the cache folder, per size, since a machine of anoth
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from math import inf, isclose, log2
@@ -196,12 +198,16 @@ def _reference(timing: Timing) -> float:
     return timing.seconds(256 * 256, again=True)
 
 
-def price_known(runs: int, seconds: float) -> bool:
-    """Whether runs at one size tell what a method takes on this machine: how many there were, and what the last one took.
+def learn_price(run: Callable[[], float | None]) -> None:
+    """Call `run`, which runs a method at one size and returns its seconds, until they tell what it takes on this machine.
 
     The first is the slowest; of brief ones it takes more, since a disturbed run says little and the fastest is believed.
+    None, where it failed, ends it.
     """
-    return runs >= (_FEWEST_RUNS if seconds > _BRIEF_SECONDS else _MOST_RUNS)
+    for count in itertools.count(1):
+        seconds = run()
+        if seconds is None or count >= (_FEWEST_RUNS if seconds > _BRIEF_SECONDS else _MOST_RUNS):
+            return
 
 
 def threads() -> int:

@@ -67,16 +67,16 @@ def costs(names: Sequence[str] = (), progress: Progress = SILENT) -> Iterator[Co
 
     Raises BadInput on other names, SRError when one cannot be measured.
     """
-    jobs = [
+    here = [
         Job(approach, checkpoint, approach.options())
         for approach in APPROACHES
         for checkpoint in approach.checkpoints
         if checkpoint.kind in ("embedded", "none")
     ]
-    for name in names:
-        if name not in (keys := [job.key for job in jobs]):
-            raise BadInput(f"No method {name!r} can be measured here. There are: {', '.join(keys)}.")
-    jobs = [job for job in jobs if not names or job.key in names]
+    keys = [job.key for job in here]
+    if unknown := [name for name in names if name not in keys]:
+        raise BadInput(f"No method {unknown[0]!r} can be measured here. There are: {', '.join(keys)}.")
+    jobs = [job for job in here if not names or job.key in names]
     for number, job in enumerate(jobs):
         progress(number / len(jobs), job.key)
         found = {way: _least(job.key, way) for way in get_args(Way)}

@@ -7,12 +7,11 @@ by processor time, which on one thread holds beside other programs too.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sr_demo.enlarging import Method, budget
-from sr_demo.estimates import Estimates, price_known
+from sr_demo.estimates import Estimates, learn_price
 from sr_demo.jobs import Job
 from sr_demo.reports.costs import timed
 from sr_demo.runner import Runner
@@ -58,14 +57,7 @@ def grown(jobs: Sequence[Job], megapixels: Sequence[float] = MEGAPIXELS, rounds:
             method = Method(job.approach, job.checkpoint, job.options, upscaler)
             for _ in range(2):  # the first sets things up: a server's warm-up does the same
                 timed(method, 16)
-            by_clock, by_processor = Estimates(), Estimates()
-            engine = getattr(upscaler, "engine", "")
-            for count in itertools.count(1):
-                small = timed(method, FIRST_SIDE)
-                by_clock.learn(job, (FIRST_SIDE, FIRST_SIDE), small.clock, engine=engine)
-                by_processor.learn(job, (FIRST_SIDE, FIRST_SIDE), small.processor, engine=engine)
-                if price_known(count, small.clock):
-                    break
+            by_clock, by_processor = _warmed_up(method, job)
             for size in megapixels:
                 side = round((size * 1e6) ** 0.5 / job.scale)
                 allowed = budget()
@@ -84,6 +76,21 @@ def grown(jobs: Sequence[Job], megapixels: Sequence[float] = MEGAPIXELS, rounds:
                     budget_mb=allowed / 1e6,
                     how=best.how,
                 )
+
+
+def _warmed_up(method: Method, job: Job) -> tuple[Estimates, Estimates]:
+    """What runs at 96 x 96 teach, by the clock and in processor time."""
+    by_clock, by_processor = Estimates(), Estimates()
+    size, engine = (FIRST_SIDE, FIRST_SIDE), getattr(method.upscaler, "engine", "")
+
+    def run() -> float:
+        small = timed(method, FIRST_SIDE)
+        by_clock.learn(job, size, small.clock, engine=engine)
+        by_processor.learn(job, size, small.processor, engine=engine)
+        return small.clock
+
+    learn_price(run)
+    return by_clock, by_processor
 
 
 def _off(estimates: Estimates, job: Job, side: int, taken: Sequence[float], *, again: bool) -> float | None:

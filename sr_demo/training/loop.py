@@ -158,7 +158,7 @@ class Trainer:
     def plan(self, budget: Budget) -> None:
         """Note how long the whole run is to be, unless that was so before."""
         length = budget.length
-        if not self.plans or any(self.plans[-1].get(unit) != amount for unit, amount in length.items()):
+        if not self.plans or not length.items() <= self.plans[-1].items():
             self.plans.append({"from": self.iteration, **length})
 
     def _batch(self, phase: Phase) -> tuple[Tensor, Tensor]:

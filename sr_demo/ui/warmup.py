@@ -8,14 +8,14 @@ learned, some times over: the prices on the page are this machine's own. All of 
 from __future__ import annotations
 
 import importlib
-import itertools
 import logging
 from collections.abc import Sequence
+from functools import partial
 from threading import Thread
 
 import numpy as np
 
-from sr_demo.estimates import price_known
+from sr_demo.estimates import learn_price
 from sr_demo.image import Picture, readonly
 from sr_demo.jobs import Failed, Job, is_prepared
 from sr_demo.runner import Runner
@@ -45,12 +45,6 @@ def warm_up(runner: Runner, approaches: Sequence[Approach]) -> Thread:
             return None
         return outcome.result.seconds
 
-    def learn_price(job: Job) -> None:
-        for count in itertools.count(1):
-            seconds = run(job, _SIDES[1])
-            if seconds is None or price_known(count, seconds):
-                return
-
     def work() -> None:
         for job in quick:
             run(job, _SIDES[0])
@@ -60,7 +54,7 @@ def warm_up(runner: Runner, approaches: Sequence[Approach]) -> Thread:
         for job in others:
             run(job, _SIDES[0])
         for job in jobs:
-            learn_price(job)
+            learn_price(partial(run, job, _SIDES[1]))
 
     thread = Thread(target=work, name="warm-up", daemon=True)
     thread.start()
