@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from sr_demo.errors import BadInput
 from sr_demo.metrics import ssim_y
@@ -31,7 +32,7 @@ from sr_demo.training.cycle import CycleTrainer, Damager
 from sr_demo.training.data import load_folder
 from sr_demo.training.discriminator import UNetDiscriminator
 from sr_demo.training.loop import CURVE, Trainer, batch_tensor, run
-from sr_demo.training.muon import MuonAdamW
+from sr_demo.training.muon import Muon, MuonAdamW
 from sr_demo.training.recipes import RECIPES, find
 from sr_demo.training.schedule import Budget, Phase, begun, learning_rate, phase_at
 from sr_demo.training.unknown import unknown_track
@@ -156,6 +157,28 @@ def test_muon_moves_the_inner_layers_of_the_network_itself():
     assert values[0] == pytest.approx(1e-2 * 0.2 * step.shape[1] ** 0.5, rel=0.3)
     first = (network.head.weight - before.head.weight).detach().abs()
     torch.testing.assert_close(first, torch.full_like(first, 1e-2), rtol=0.01, atol=0)
+
+
+def test_muon_takes_the_steps_of_torchs_own():
+    """Several matrices of one shape, wide and tall ones, one that gets no gradient at first, and a state handed on."""
+    shapes = [(16, 144)] * 3 + [(48, 16)] * 2 + [(16, 16)]
+    ours, theirs = (
+        [nn.Parameter(torch.randn(s, generator=torch.Generator().manual_seed(i))) for i, s in enumerate(shapes)]
+        for _ in "ab"
+    )
+    optimisers = [Muon(ours), torch.optim.Muon(theirs, lr=0.0, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")]
+    for step in range(4):
+        for i, pair in enumerate(zip(ours, theirs, strict=True)):
+            gradient = torch.randn(shapes[i], generator=torch.Generator().manual_seed(100 * step + i))
+            for matrix in pair:
+                matrix.grad = None if (step, i) == (0, 1) else gradient.clone()
+        for optimiser in optimisers:
+            optimiser.param_groups[0]["lr"] = 1e-2
+            optimiser.step()
+        if step == 2:
+            optimisers[1].load_state_dict(copy.deepcopy(optimisers[0].state_dict()))
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
 
 
 def test_muon_refuses_a_network_whose_kernels_it_would_have_to_copy():
