@@ -29,20 +29,19 @@ class Muon(torch.optim.Muon):
     def step(self, closure: Callable[[], Any] | None = None) -> None:
         """Move every matrix that has a gradient; `closure` is there for the base class and not called."""
         for group in self.param_groups:
-            alike: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
+            alike: dict[torch.Size, list[tuple[Tensor, Tensor, Tensor]]] = defaultdict(list)
             for matrix in group["params"]:
                 if matrix.grad is not None:
                     if not self.state[matrix]:
                         self.state[matrix]["momentum_buffer"] = torch.zeros_like(matrix)
-                    alike[matrix.shape].append(matrix)
-            for shape, matrices in alike.items():
-                grads = [matrix.grad for matrix in matrices]
-                momenta = [self.state[matrix]["momentum_buffer"] for matrix in matrices]
-                torch._foreach_lerp_(momenta, grads, 1 - group["momentum"])
-                update = torch.stack(torch._foreach_lerp(grads, momenta, group["momentum"]))
-                update = _orthogonalised(update, group["ns_coefficients"], group["ns_steps"], group["eps"])
+                    alike[matrix.shape].append((matrix, matrix.grad, self.state[matrix]["momentum_buffer"]))
+            for shape, together in alike.items():
+                keep = group["momentum"]
+                ahead = [grad.lerp(momentum.lerp_(grad, 1 - keep), keep) for _, grad, momentum in together]
+                updates = _orthogonalised(torch.stack(ahead), group["ns_coefficients"], group["ns_steps"], group["eps"])
                 rate = group["lr"] * 0.2 * max(shape) ** 0.5
-                torch._foreach_add_(matrices, list(update.float()), alpha=-rate)
+                for (matrix, _, _), update in zip(together, updates, strict=True):
+                    matrix.add_(update, alpha=-rate)
 
 
 class MuonAdamW:
