@@ -39,6 +39,10 @@ class WeightFile:
     Empty for embedded files."""
 
 
+TILE_ERROR = 1 / 4096
+"""A sixteenth of the step between two 8-bit values."""
+
+
 @dataclass(frozen=True)
 class Tiling:
     """How a picture may be cut. All lengths in LR pixels."""
@@ -50,8 +54,8 @@ class Tiling:
     multiple_of: int = 1
     """Tile borders lie on multiples of this, from the top left corner of the picture."""
     blend: int = 0
-    """Half-width of the smooth transition between tiles; 0 where the halo covers the receptive field, so that tiles
-    give exactly the whole-picture result."""
+    """Half-width of the smooth transition between tiles; 0 where the halo covers what the network looks at, so that in
+    fp32 no value of the result is further than `TILE_ERROR` from that of the whole picture (`bench --halos`)."""
     largest: int = 384
     """Longest side of a tile. Larger ones run slower: above 32 MB, glibc fetches each tensor of 64 channels anew from the
     system, and torch took twice as long at 512 (`bench --growth`)."""

@@ -1,7 +1,7 @@
 """Cutting a picture into tiles and putting the results together.
 
 The plan is a pure value made before the work starts: an even split, tile borders on multiples of the network's window,
-each tile with a halo of context. Where the halo covers the receptive field the results are exactly those of the whole
+each tile with a halo of context. Where the halo covers what the network looks at the results are those of the whole
 picture and are placed side by side; elsewhere neighbours are blended by a raised cosine. The blend weights sum to one by
 construction, so no buffer of weights is kept.
 """

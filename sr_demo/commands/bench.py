@@ -29,7 +29,7 @@ def add(commands: Any) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="only this case (with --precision-from or --costs: this network); may be repeated",
+        help="only this case (with --precision-from, --costs or --halos: this network); may be repeated",
     )
     command.add_argument("--path", action="append", default=[], metavar="NAME", help="only this path; may be repeated")
     command.add_argument("--rounds", type=int, default=5, metavar="N", help="turns that the medians are taken of (5)")
@@ -54,6 +54,10 @@ def add(commands: Any) -> None:
         help="instead: seconds per megapixel of everything around a network: reading, tiles, metrics, writing",
     )  # fmt: skip
     command.add_argument(
+        "--halos", action="store_true",
+        help="instead: how much context around its tiles every embedded network needs, or those of --case",
+    )  # fmt: skip
+    command.add_argument(
         "--growth", action="append", metavar="ID[:CHECKPOINT]",
         help="instead: time, memory and the truth of the estimate for this method, from 1 to 64 megapixels; may be repeated",
     )  # fmt: skip
@@ -75,6 +79,8 @@ def run(args: argparse.Namespace) -> int:
         return _startup(args)
     if args.costs:
         return _costs(args.costs, args.case)
+    if args.halos:
+        return _halos(args.case)
     if args.around:
         return _around(args)
     if args.growth:
@@ -130,6 +136,18 @@ def _around(args: argparse.Namespace) -> int:
             print(f"{step.name:<36}{step.seconds:>8.4f}{step.processor_seconds:>11.4f}", flush=True)
         print(f"{'(to be at most)':<36}{TARGET:>8.4f}   at {size} megapixels")
     return 0
+
+
+def _halos(names: Sequence[str]) -> int:
+    from sr_demo.reports.halos import reaches
+
+    print(f"{'method':<24}{'halo':>6}{'needed':>8}   largest difference to the whole picture, in 8-bit steps, by halo")
+    short = False
+    for reach in reaches(names, terminal("halos")):
+        short = short or reach.needed > reach.declared
+        errors = "  ".join(f"{halo}: {error * 255:.3f}" for halo, error in reach.errors)
+        print(f"{reach.key:<24}{reach.declared:>6}{reach.needed:>8}   {errors}", flush=True)
+    return 2 if short else 0
 
 
 def _growth(args: argparse.Namespace) -> int:

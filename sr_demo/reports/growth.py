@@ -1,7 +1,7 @@
 """How time, memory and the truth of estimates change with the size of the picture.
 
-For each method: first small runs, as in the server's warm-up, from which the machine learns its price; then larger and
-larger pictures, each with what was expected, what it took, and how much memory grew. Estimates are checked by the clock, and
+For each method, in the engine that is the faster one here: first small runs, as in the server's warm-up, from which the
+machine learns its price; then larger and larger pictures, each with what was expected, what it took, and how much memory grew. Estimates are checked by the clock, and
 by processor time, which on one thread holds beside other programs too.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from sr_demo.engines import Preparer
 from sr_demo.enlarging import Method, budget
 from sr_demo.estimates import Estimates, learn_price
 from sr_demo.jobs import Job
@@ -51,9 +52,13 @@ class Grown:
 
 
 def grown(jobs: Sequence[Job], megapixels: Sequence[float] = MEGAPIXELS, rounds: int = 1) -> Iterator[Grown]:
-    """Each job at each size. Metrics are not counted. Raises SRError."""
+    """Each job at each size. Metrics are not counted. What can be converted is converted first, and kept. Raises SRError."""
     for job in jobs:
-        with Runner().loaded(job) as upscaler:
+        preparer = Preparer()
+        runner = Runner(preparer=preparer)
+        runner.warm(job)
+        preparer.wait()
+        with runner.loaded(job) as upscaler:
             method = Method(job.approach, job.checkpoint, job.options, upscaler)
             for _ in range(2):  # the first sets things up: a server's warm-up does the same
                 timed(method, 16)
