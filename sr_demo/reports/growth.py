@@ -1,8 +1,8 @@
 """How time, memory and the truth of estimates change with the size of the picture.
 
 For each method, in the engine that is the faster one here: first small runs, as in the server's warm-up, from which the
-machine learns its price; then larger and larger pictures, each with what was expected, what it took, and how much memory grew. Estimates are checked by the clock, and
-by processor time, which on one thread holds beside other programs too.
+machine learns its price; then larger and larger pictures, each with what was expected, what it took, and how much memory
+grew. Estimates are checked by the clock, and by processor time, which on one thread holds beside other programs too.
 """
 
 from __future__ import annotations
