@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sr_demo.networks.bicubic import completed
+
 
 class ResidualDenseBlock(nn.Module):
     """Dense 3x3 convolutions, 1x1 local feature fusion, local residual: section 3.2 of the paper.
@@ -55,5 +57,4 @@ class RDN(nn.Module):
             flow = block(flow)
             outputs.append(flow)
         fused = first + self.global_fusion(torch.cat(outputs, dim=1))
-        base = F.interpolate(x, scale_factor=self.scale, mode="bicubic", align_corners=False)
-        return base + F.pixel_shuffle(self.tail(fused), self.scale)
+        return completed(self.tail(fused), x, self.scale)

@@ -27,7 +27,7 @@ class DenseBlock(nn.Module):
         dense = x
         for conv in self.convs:
             dense = torch.cat((dense, F.leaky_relu(conv(dense), 0.2)), dim=1)
-        return x + _RESIDUAL_SCALE * self.fusion(dense)
+        return torch.add(x, self.fusion(dense), alpha=_RESIDUAL_SCALE)
 
 
 class RRDB(nn.Module):
@@ -38,7 +38,7 @@ class RRDB(nn.Module):
         self.dense = nn.Sequential(*(DenseBlock(features, growth, convolutions) for _ in range(3)))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + _RESIDUAL_SCALE * self.dense(x)
+        return torch.add(x, self.dense(x), alpha=_RESIDUAL_SCALE)
 
 
 class RRDN(Skeleton):

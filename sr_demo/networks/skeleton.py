@@ -11,6 +11,8 @@ from collections.abc import Iterable
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sr_demo.networks.bicubic import completed
+
 
 class Skeleton(nn.Module):
     """(N, 3, H, W) RGB in [0, 1] -> (N, 3, scale * H, scale * W), not clamped.
@@ -29,7 +31,5 @@ class Skeleton(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         head = self.head(x)
-        drawn = F.pixel_shuffle(self.tail(head + self.body_end(self.blocks(head))), self.scale)
-        if not self.residual:
-            return drawn
-        return F.interpolate(x, scale_factor=self.scale, mode="bicubic", align_corners=False) + drawn
+        drawn = self.tail(head + self.body_end(self.blocks(head)))
+        return completed(drawn, x, self.scale) if self.residual else F.pixel_shuffle(drawn, self.scale)
