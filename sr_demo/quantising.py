@@ -167,7 +167,7 @@ def quantise(
     import nncf
     import openvino
 
-    nncf.set_log_level(logging.ERROR)
+    logging.getLogger("nncf").setLevel(logging.ERROR)  # set_log_level would also set handlers of others
     read = openvino.Core().read_model(str(model))
     colours_last = read.input(0).get_partial_shape()[1].is_dynamic
 
