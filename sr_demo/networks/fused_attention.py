@@ -1,19 +1,19 @@
-"""Attention of spandrel's HAT, SwinIR and DRCT, computed with torch's fused scaled-dot-product attention, window by window.
+"""Attention of spandrel's HAT, SwinIR and DRCT, computed with torch's fused scaled-dot-product attention.
 
 Same weights, same result (to rounding): the softmax, the bias and the products run in one kernel instead of five passes
-over memory. On a CPU a block goes from its first norm to its last sum with a few windows at a time: what it computes on the
-way stays in the processor's cache, where the networks as they come write each step of the whole picture to memory and read it
-back. A shift mask takes few values: one for the windows inside, one each for the right border, the lower border and the
-corner. Windows with the same mask share one bias and are answered together.
+over memory. A shift mask takes few values: one for the windows inside, one each for the right border, the lower border and
+the corner. Windows with the same mask share one bias and are answered in one call, from where they lie. The networks as
+they come write the mask down anew for every picture, and some for every layer, which took a tenth of the time; here it is
+known by the shape of the picture.
 Legend: B windows (all pictures), N positions in a window, M positions in its overlapping neighbourhood, C channels,
 h heads, d = C / h.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -21,77 +21,87 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 _SHAPES = 32
-"""Shapes whose layouts are kept, two numbers of 8 bytes for each position: the tiles of one picture come in at most nine."""
-_AT_ONCE = 4096
-"""Positions of all pictures that a CPU works on together: 4096 x 192 values of bf16 are 1.5 MB."""
+"""Shapes whose masks are kept, tens of kB each: the tiles of one picture come in at most nine."""
 
 
 @dataclass(frozen=True)
 class Alike:
-    """Neighbours in a `Layout` that have the same mask."""
+    """Windows of one picture that have the same mask."""
 
-    windows: int
+    windows: tuple[slice, ...]
     mask: Tensor | None
-    """(N, N) of 0 and -100, or None where nothing is masked."""
+    """(N, N), or None where nothing is masked."""
 
 
-@dataclass(frozen=True)
-class Layout:
-    """The positions of a picture window by window, shifted ones rolled before; windows with the same mask side by side."""
+class Masks:
+    """The shift masks of one network, found once for each shape of picture."""
 
-    order: Tensor
-    """(H * W,): where each position of each window lies in the picture, row by row."""
-    back: Tensor
-    """(H * W,): where each position of the picture lies in `order`."""
-    groups: tuple[Alike, ...]
+    def __init__(self) -> None:
+        self.regions = lru_cache(_SHAPES)(regions)
+        self.groups = lru_cache(_SHAPES)(_groups)
+        """By the very tensor that `regions` returned, which is why both keep as many."""
 
-    def pieces(self, most: int) -> Iterator[tuple[slice, Tensor | None]]:
-        """Ranges of `order` with their masks: whole windows of one group, up to `most` positions but at least one window."""
-        start = 0
-        size = len(self.order) // sum(group.windows for group in self.groups)
-        for group in self.groups:
-            stop, step = start + group.windows * size, max(most // size, 1) * size
-            for first in range(start, stop, step):
-                yield slice(first, min(first + step, stop)), group.mask
-            start = stop
+    def replace(self, module: Any) -> None:
+        """Let `module`, which writes down masks for its attention, say `regions` instead."""
+        original: Callable[..., Tensor] = module.calculate_mask
 
+        def calculate_mask(size: tuple[int, int], *rest: Any, **named: Any) -> Tensor:
+            if _is_recorded():  # a file takes pictures of any shape: it must hold how a mask is made
+                return original(size, *rest, **named)
+            return self.regions(*size, module.window_size, module.shift_size, next(module.parameters()).device)
 
-def layout(height: int, width: int, window: int, shift: int, device: torch.device | None = None) -> Layout:
-    """Of a picture of `height` x `width` positions, multiples of `window`, rolled by `shift` up and to the left."""
-    kinds, of_window = torch.unique(_regions(height, width, window, shift), dim=0, return_inverse=True)
-    positions = torch.arange(height * width).view(height, width).roll((-shift, -shift), (0, 1))
-    order = _windows(positions, window)[of_window.argsort(stable=True)].flatten().to(device)
-    groups = [
-        Alike(int((of_window == kind).sum()), _mask(parts).to(device) if bool((parts != parts[0]).any()) else None)
-        for kind, parts in enumerate(kinds)
-    ]
-    return Layout(order, order.argsort(), tuple(groups))
+        module.calculate_mask = calculate_mask
+        if getattr(module, "attn_mask", None) is not None:  # that of the shape it was trained with
+            height, width = module.input_resolution
+            module.attn_mask = regions(height, width, module.window_size, module.shift_size)
 
 
-def _windows(positions: Tensor, window: int) -> Tensor:
-    """(H, W) -> (windows, N), row by row."""
-    height, width = positions.shape
-    return positions.view(height // window, window, width // window, window).transpose(1, 2).reshape(-1, window**2)
-
-
-def _regions(height: int, width: int, window: int, shift: int) -> Tensor:
+def regions(height: int, width: int, window: int, shift: int, device: torch.device | None = None) -> Tensor:
     """(windows, N): which of nine parts of the picture each position comes from, once it was rolled by `shift`.
 
     Positions of one window see each other where they come from the same part.
     """
 
     def along(length: int) -> Tensor:
-        part = torch.zeros(length, dtype=torch.uint8)
+        part = torch.zeros(length, dtype=torch.uint8, device=device)
         part[-window:] = 1
         part[-shift:] = 2  # all of them where nothing is rolled
         return part
 
-    return _windows(3 * along(height)[:, None] + along(width)[None, :], window)
+    parts = 3 * along(height)[:, None] + along(width)[None, :]
+    return parts.view(height // window, window, width // window, window).transpose(1, 2).reshape(-1, window**2)
 
 
 def _mask(regions: Tensor) -> Tensor:
-    """(N,) -> (N, N) of 0 and -100."""
-    return (regions[:, None] != regions[None, :]) * -100.0
+    """(..., N) -> (..., N, N) of 0 and -100."""
+    return (regions.unsqueeze(-1) != regions.unsqueeze(-2)) * -100.0
+
+
+def _groups(regions: Tensor) -> tuple[Alike, ...]:
+    """regions (windows, N) -> every window in exactly one group."""
+    kinds, of_window = torch.unique(regions, dim=0, return_inverse=True)
+    numbers = of_window.tolist()
+    return tuple(
+        Alike(
+            _slices([window for window, number in enumerate(numbers) if number == kind]),
+            _mask(parts) if bool((parts != parts[0]).any()) else None,
+        )
+        for kind, parts in enumerate(kinds)
+    )
+
+
+def _slices(numbers: list[int]) -> tuple[slice, ...]:
+    """Rising numbers as slices of even steps: a row, a column or one alone is a view, and nothing is copied."""
+    found: list[slice] = []
+    first = 0
+    while first < len(numbers):
+        step = numbers[first + 1] - numbers[first] if first + 1 < len(numbers) else 1
+        last = first
+        while last + 1 < len(numbers) and numbers[last + 1] - numbers[last] == step:
+            last += 1
+        found.append(slice(numbers[first], numbers[last] + 1, step))
+        first = last + 1
+    return tuple(found)
 
 
 def fuse_attention(model: nn.Module) -> int:
@@ -101,23 +111,21 @@ def fuse_attention(model: nn.Module) -> int:
     """
     from spandrel.architectures.DRCT.__arch.drct_arch import SwinTransformerBlock as DrctBlock
     from spandrel.architectures.DRCT.__arch.drct_arch import WindowAttention as DrctAttention
-    from spandrel.architectures.HAT.__arch.HAT import HAB, HAT, OCAB, WindowAttention
+    from spandrel.architectures.HAT.__arch.HAT import HAT, OCAB, WindowAttention
     from spandrel.architectures.SwinIR.__arch.SwinIR import SwinTransformerBlock as SwinBlock
     from spandrel.architectures.SwinIR.__arch.SwinIR import WindowAttention as SwinAttention
 
-    replaced, layouts = 0, lru_cache(_SHAPES)(layout)
+    replaced, masks = 0, Masks()
     for parent in list(model.modules()):
-        if type(parent) is HAT:
-            _leave_out_masks(parent)
-        elif type(parent) in (HAB, SwinBlock, DrctBlock):
-            parent.forward = _InWindows(parent, layouts)  # type: ignore[method-assign]
+        if type(parent) in (HAT, SwinBlock, DrctBlock):
+            masks.replace(parent)
         for name, child in list(parent.named_children()):
             if type(child) is WindowAttention:
-                setattr(parent, name, FusedWindowAttention(child))
+                setattr(parent, name, FusedWindowAttention(child, masks))
             elif type(child) is OCAB:
                 setattr(parent, name, FusedOverlappingAttention(child))
             elif type(child) in (SwinAttention, DrctAttention):
-                setattr(parent, name, FusedIndexedAttention(child))
+                setattr(parent, name, FusedIndexedAttention(child, masks))
             else:
                 continue
             replaced += 1
@@ -127,50 +135,6 @@ def fuse_attention(model: nn.Module) -> int:
 def _is_recorded() -> bool:
     """Whether the operations are being written down for a file instead of run for a result."""
     return torch.compiler.is_exporting() or torch.jit.is_tracing()
-
-
-def _leave_out_masks(model: Any) -> None:
-    """HAT writes down one mask for all its blocks, which took a tenth of the time: they know better from their layouts."""
-    original: Callable[..., Tensor] = model.calculate_mask
-
-    def calculate_mask(*size: Any, **named: Any) -> Tensor:
-        # A file takes pictures of any shape: it must hold how a mask is made.
-        return original(*size, **named) if _is_recorded() else torch.empty(0)
-
-    model.calculate_mask = calculate_mask
-
-
-class _InWindows:
-    """The forward pass of a block of HAT, SwinIR or DRCT, a few windows at a time. The block keeps its parts."""
-
-    def __init__(self, block: Any, layouts: Callable[..., Layout]) -> None:
-        self._block = block
-        self._plain: Callable[..., Tensor] = block.forward
-        self._layouts = layouts
-
-    def __call__(self, x: Tensor, x_size: tuple[int, int], *rest: Any) -> Tensor:
-        """x (pictures, H * W, C) -> the same shape. `rest` is what HAT's blocks take too: position index and mask."""
-        if _is_recorded():  # a file cannot choose windows by looking at the picture's shape
-            return self._plain(x, x_size, *rest)
-        block, (pictures, positions, channels) = self._block, x.shape
-        where = self._layouts(*x_size, block.window_size, block.shift_size, x.device)
-        beside = normed = None
-        if hasattr(block, "conv_block"):
-            normed = block.norm1(x)
-            beside = block.conv_block(normed.view(pictures, *x_size, channels).permute(0, 3, 1, 2))
-            beside = beside.permute(0, 2, 3, 1).reshape(x.shape)
-        index = rest[0] if rest else block.attn.relative_position_index
-        made = torch.empty_like(x)
-        for here, mask in where.pieces(_AT_ONCE // pictures if x.device.type == "cpu" else positions):
-            taken = partial(torch.index_select, dim=1, index=where.order[here])
-            part = taken(x)
-            asked = block.norm1(part) if normed is None else taken(normed)
-            found = block.attn.attend(asked.view(-1, block.window_size**2, channels), index, mask).view(part.shape)
-            found.add_(part)
-            if beside is not None:
-                found.add_(taken(beside), alpha=block.conv_scale)
-            torch.add(found, block.mlp(block.norm2(found)), out=made[:, here])
-        return made.index_select(1, where.back)
 
 
 def _bias(table: Tensor, index: Tensor) -> Tensor:
@@ -204,8 +168,9 @@ def _linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
 class FusedWindowAttention(nn.Module):
     """Window self-attention, plain or shifted (Liu et al. 2021, arXiv 2103.14030)."""
 
-    def __init__(self, original: Any) -> None:
+    def __init__(self, original: Any, masks: Masks) -> None:
         super().__init__()
+        self._masks = masks
         self.heads: int = original.num_heads
         self.qkv, self.proj = _widened(original.qkv, original.proj, self.heads)
         self.scale: float = original.scale
@@ -217,14 +182,33 @@ class FusedWindowAttention(nn.Module):
         return self.attend(x, rpi, mask)
 
     def attend(self, x: Tensor, rpi: Tensor, mask: Tensor | None) -> Tensor:
-        """x (B, N, C), rpi (N, N) -> (B, N, C). mask: (N, N) of 0 and -100 for all windows, None where they see all of
-        themselves, or, while a file is written, (B, N, N)."""
+        """x (B, N, C), rpi (N, N) -> (B, N, C). mask: regions (windows per picture, N), or None for windows that see all
+        of themselves; while a file is written, (windows per picture, N, N) of 0 and -100."""
         count, positions, _ = x.shape
         q, k, v = self.qkv(x).view(count, positions, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         bias = self._bias_for(rpi, x.dtype)
-        full = bias if mask is None else bias + mask.unsqueeze(-3).to(x.dtype)
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=full, scale=self.scale)
-        return self.proj(out.transpose(1, 2).reshape(count, positions, -1))
+        if mask is None or _is_recorded():
+            # A file cannot choose windows by looking at the mask: each window brings its own, for one picture.
+            full = bias if mask is None else bias + (_mask(mask) if mask.ndim == 2 else mask).unsqueeze(1).to(x.dtype)
+            out = F.scaled_dot_product_attention(q, k, v, attn_mask=full, scale=self.scale).transpose(1, 2)
+        else:
+            out = self._shifted(q, k, v, bias, mask)
+        return self.proj(out.reshape(count, positions, -1))
+
+    def _shifted(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor, regions: Tensor) -> Tensor:
+        """q, k, v (B, h, N, d), bias (1, h, N, N), regions (windows per picture, N) -> (B, N, h, d)."""
+        groups = self._masks.groups(regions)
+        out = q.new_empty(q.transpose(1, 2).shape)
+        for alike in groups:
+            full = bias if alike.mask is None else bias + alike.mask.to(q.dtype)
+            if len(groups) == 1:
+                return F.scaled_dot_product_attention(q, k, v, attn_mask=full, scale=self.scale).transpose(1, 2)
+            for first in range(0, len(q), len(regions)):
+                for at in alike.windows:
+                    here = slice(first + at.start, first + at.stop, at.step)
+                    part = F.scaled_dot_product_attention(q[here], k[here], v[here], attn_mask=full, scale=self.scale)
+                    out[here] = part.transpose(1, 2)
+        return out
 
     def _bias_for(self, rpi: Tensor, dtype: torch.dtype) -> Tensor:
         if _is_recorded():
@@ -239,8 +223,8 @@ class FusedIndexedAttention(FusedWindowAttention):
 
     relative_position_index: Tensor
 
-    def __init__(self, original: Any) -> None:
-        super().__init__(original)
+    def __init__(self, original: Any, masks: Masks) -> None:
+        super().__init__(original, masks)
         self.register_buffer("relative_position_index", original.relative_position_index)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:  # type: ignore[override]
@@ -266,30 +250,19 @@ class FusedOverlappingAttention(nn.Module):
         """x (pictures, H * W, C) with H, W multiples of the window, rpi (N, M) -> the same shape."""
         height, width = x_size
         count, channels = len(x), self.proj.in_features
-        side, across = self.window, width // self.window
-        pad = (self.reach - side) // 2
+        side, down, across = self.window, height // self.window, width // self.window
         qkv = self.qkv(self.norm1(x)).view(count, height, width, 3 * channels)
-        known = F.pad(qkv[..., channels:], (0, 0, pad, pad, pad, pad))
-        bias = self._bias_for(rpi, x.dtype)
-
-        def band(top: int, bottom: int) -> Tensor:
-            """Rows of the picture from `top` to `bottom`, multiples of the window: (pictures, rows * W, C)."""
-            down = (bottom - top) // side
-            q = qkv[:, top:bottom, :, :channels].reshape(count, down, side, across, side, self.heads, -1)
-            q = q.permute(0, 1, 3, 5, 2, 4, 6).reshape(count * down * across, self.heads, side * side, -1)
-            # Channels stay innermost, so that a window is copied in long runs, once.
-            around = known[:, top : bottom + 2 * pad].unfold(1, self.reach, side).unfold(2, self.reach, side)
-            around = around.permute(0, 1, 2, 4, 5, 3).reshape(count * down * across, self.reach**2, 2, self.heads, -1)
-            k, v = around.permute(2, 0, 3, 1, 4)
-            out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=self.scale)
-            out = out.view(count, down, across, self.heads, side, side, -1).permute(0, 1, 4, 2, 5, 3, 6)
-            part = self.proj(out.reshape(count, -1, channels)) + x[:, top * width : bottom * width]
-            return part + self.mlp(self.norm2(part))
-
-        if _is_recorded() or x.device.type != "cpu":
-            return band(0, height)
-        step = max(_AT_ONCE // (count * width * side), 1) * side
-        return torch.cat([band(top, min(top + step, height)) for top in range(0, height, step)], dim=1)
+        q = qkv[..., :channels].reshape(count, down, side, across, side, self.heads, -1)
+        q = q.permute(0, 1, 3, 5, 2, 4, 6).reshape(count * down * across, self.heads, side * side, -1)
+        # Channels stay innermost, so that a window is copied in long runs, once.
+        pad = (self.reach - side) // 2
+        around = F.pad(qkv[..., channels:], (0, 0, pad, pad, pad, pad)).unfold(1, self.reach, side)
+        around = around.unfold(2, self.reach, side).permute(0, 1, 2, 4, 5, 3)
+        k, v = around.reshape(count * down * across, self.reach**2, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=self._bias_for(rpi, x.dtype), scale=self.scale)
+        out = out.view(count, down, across, self.heads, side, side, -1).permute(0, 1, 4, 2, 5, 3, 6)
+        x = self.proj(out.reshape(count, height * width, channels)) + x
+        return x + self.mlp(self.norm2(x))
 
     def _bias_for(self, rpi: Tensor, dtype: torch.dtype) -> Tensor:
         if _is_recorded():

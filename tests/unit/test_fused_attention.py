@@ -106,44 +106,23 @@ def test_every_attention_of_hat_runs_on_the_fused_kernel(pictures: int) -> None:
         net(torch.rand(pictures, 3, 16, 24))
 
 
-def test_a_layout_holds_every_position_once_and_windows_of_one_mask_side_by_side() -> None:
+def test_windows_with_the_same_mask_are_answered_together_each_once() -> None:
     from spandrel.architectures.HAT import HAT
-    from spandrel.architectures.HAT.__arch.HAT import window_partition
 
-    from sr_demo.networks.fused_attention import layout
+    from sr_demo.networks.fused_attention import Masks
 
     net = tiny_hat(8)
     assert isinstance(net, HAT)
-    masks = net.calculate_mask((40, 32), torch.float32)
-    rolled = torch.arange(40 * 32).view(1, 40, 32, 1).roll((-net.shift_size, -net.shift_size), (1, 2))
-    windows = window_partition(rolled, 8).flatten(1).tolist()
-    found = layout(40, 32, 8, net.shift_size)
-    assert torch.equal(found.order[found.back], torch.arange(40 * 32))
-    # 5 x 4 windows: the inner ones, the right column, the lower row, the corner.
-    assert sorted(group.windows for group in found.groups) == [1, 3, 4, 12]
-    seen = 0
-    for here, mask in found.pieces(3 * 64):
-        assert here.start == seen and here.stop - here.start in (64, 128, 192)
-        seen = here.stop
-        for window in found.order[here].view(-1, 64).tolist():
-            theirs = masks[windows.index(window)]
-            assert torch.equal(theirs, mask) if mask is not None else not theirs.any()
-    assert seen == 40 * 32
-    assert [here.stop for here, _ in found.pieces(1)] == list(range(64, 40 * 32 + 1, 64)), "one window is the least"
-    assert [group.mask for group in layout(40, 32, 8, 0).groups] == [None]
-
-
-@pytest.mark.parametrize("at_once", [64, 200, 10**6])
-def test_how_much_is_worked_on_at_once_changes_nothing(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sr_demo.networks import fused_attention
-
-    net = tiny_hat(8)
-    fused_attention.fuse_attention(net)
-    pictures = torch.rand(2, 3, 24, 40)
-    with torch.inference_mode():
-        usual = net(pictures)
-        monkeypatch.setattr(fused_attention, "_AT_ONCE", at_once)
-        assert torch.allclose(net(pictures), usual, atol=1e-6)
+    mask = net.calculate_mask((40, 32), torch.float32)
+    masks = Masks()
+    groups = masks.groups(masks.regions(40, 32, net.window_size, net.shift_size))
+    covered = [window for group in groups for at in group.windows for window in range(20)[at]]
+    assert sorted(covered) == list(range(20))
+    for group in groups:
+        for at in group.windows:
+            assert all(torch.equal(one, group.mask) if group.mask is not None else not one.any() for one in mask[at])
+    # 5 x 4 windows: the inner ones row by row, the right column, the lower row, the corner.
+    assert sorted(len(group.windows) for group in groups) == [1, 1, 1, 4]
 
 
 @pytest.mark.parametrize("kind", ["HAT", "SwinIR", "DRCT"])
@@ -162,20 +141,22 @@ def test_two_pictures_at_once_are_two_single_ones(kind: str, size: tuple[int, in
 
 
 @pytest.mark.parametrize("kind", ["HAT", "SwinIR", "DRCT"])
-def test_layouts_are_found_once_for_each_shape(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_masks_are_found_once_for_each_shape(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from sr_demo.networks import fused_attention
 
-    asked: list[tuple[int, ...]] = []
-    real = fused_attention.layout
+    asked: list[tuple[int, int]] = []
+    real = fused_attention.regions
 
-    def counted(height: int, width: int, window: int, shift: int, *rest: Any) -> fused_attention.Layout:
-        asked.append((height, width, shift))
-        return real(height, width, window, shift, *rest)
+    def counted(height: int, width: int, *rest: Any) -> torch.Tensor:
+        asked.append((height, width))
+        return real(height, width, *rest)
 
     net = tiny_hat(8) if kind == "HAT" else tiny_of_its_kind(kind)
-    monkeypatch.setattr(fused_attention, "layout", counted)
+    monkeypatch.setattr(fused_attention, "regions", counted)
     fused_attention.fuse_attention(net)
+    asked.clear()
     with torch.inference_mode():
         for size in [(24, 32), (32, 24), (24, 32), (32, 24)]:
             net(torch.rand(1, 3, *size))
-    assert sorted(asked) == [(24, 32, 0), (24, 32, 4), (32, 24, 0), (32, 24, 4)]
+    shifts = 1 if kind == "HAT" else 2  # the others ask for layers that are not shifted, too
+    assert sorted(asked) == sorted([(24, 32), (32, 24)] * shifts)
