@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -21,6 +22,10 @@ from sr_demo.errors import OutOfMemory
 from sr_demo.image import Image, readonly
 from sr_demo.options import Options
 from sr_demo.progress import Progress
+
+# Its converter tells its maker over the network that it is used, by a fork of this process: whatever another thread
+# multiplies then waits for ever for the threads of numpy's OpenBLAS, which a fork ends. Without this package it tells nobody.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 MODEL = "model.xml"
 """File name of a converted network within its folder; its weights lie beside it in `model.bin`."""

@@ -133,3 +133,10 @@ def test_a_converted_network_gives_the_same_in_tiles_and_what_torch_gives(
     exact = Runner().run(replace(job, precision="fp32"), picture)
     assert exact.engine == "torch"
     assert psnr_rgb(whole.picture.rgb, exact.picture.rgb, border=0) > LEAST[precision]
+
+
+def test_converting_tells_nobody_and_forks_nothing() -> None:
+    """A fork in the background while another thread is in OpenBLAS stopped the server for good."""
+    from openvino.tools.ovc import telemetry_utils
+
+    assert telemetry_utils.tm.__name__ == "openvino.tools.ovc.telemetry_stub"
