@@ -67,7 +67,7 @@ def _guaranteed(method: Method, image: Image, progress: Progress) -> tuple[Image
         return result, 0, 1
     several = isinstance(upscaler, BatchUpscaler)
     bytes_per_pixel, free = method.checkpoint.bytes_per_pixel, upscaler.budget() if several else budget()
-    side = tiling.side_for(rule, bytes_per_pixel, free)
+    side = tiling.side_for(rule, bytes_per_pixel, free, image.shape[:2])
     most = tiling.at_once(rule, bytes_per_pixel, free, side, upscaler.at_once) if several else 1
     while True:
         tiles = tiling.plan(image.shape[0], image.shape[1], rule, side)

@@ -171,7 +171,7 @@ def _work(job: Job, size: Size) -> _Work:
     rule = job.approach.tiling_of(job.checkpoint)
     if rule.mode != "tiles":
         return _Work(Counter([size]))
-    side = tiling.side_for(rule, job.checkpoint.bytes_per_pixel, budget())
+    side = tiling.side_for(rule, job.checkpoint.bytes_per_pixel, budget(), size)
     rows, columns = (
         Counter(span.high - span.low for span in tiling.spans(length, side, rule.halo, rule.multiple_of))
         for length in size

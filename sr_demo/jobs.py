@@ -135,6 +135,24 @@ def job_for(
     raise BadInput(f"There is no approach {identifier!r}. There are: {', '.join(a.id for a in approaches)}.")
 
 
+def here(approaches: Sequence[Approach], *kinds: str) -> list[Job]:
+    """A job with the usual options for every checkpoint of these kinds."""
+    return [
+        Job(approach, checkpoint, approach.options())
+        for approach in approaches
+        for checkpoint in approach.checkpoints
+        if checkpoint.kind in kinds
+    ]
+
+
+def named(jobs: Sequence[Job], names: Sequence[str], what: str) -> list[Job]:
+    """Those of `jobs` that are called `names`, all of them without any; `what` are they? Raises BadInput on other names."""
+    keys = [job.key for job in jobs]
+    if unknown := [name for name in names if name not in keys]:
+        raise BadInput(f"There is no {what} {unknown[0]!r}. There are: {', '.join(keys)}.")
+    return [job for job in jobs if not names or job.key in names]
+
+
 def is_prepared(job: Job) -> bool:
     """Whether the job's network runs here without torch, converted and found faster earlier."""
     which = engine_identity(job)

@@ -56,9 +56,11 @@ class Tiling:
     blend: int = 0
     """Half-width of the smooth transition between tiles; 0 where the halo covers what the network looks at, so that in
     fp32 no value of the result is further than `TILE_ERROR` from that of the whole picture (`bench --halos`)."""
-    largest: int = 384
-    """Longest side of a tile. Larger ones run slower: above 32 MB, glibc fetches each tensor of 64 channels anew from the
-    system, and torch took twice as long at 512 (`bench --growth`)."""
+    largest: int = 320
+    """A picture of at most as many pixels as a square of this side stays in one piece, where memory allows."""
+    seen: int = 254
+    """Longest side of what the network is given of a larger one, halo included. In bf16, convolutions of OpenVINO take a
+    fifth more for each pixel from 256 on, torch's twice as much at 412 (`bench --tiles`)."""
 
 
 WHOLE = Tiling("whole")

@@ -71,12 +71,16 @@ def plan(height: int, width: int, tiling: Tiling, side: int) -> tuple[Tile, ...]
     return tuple(Tile(r, c) for r in rows for c in columns)
 
 
-def side_for(tiling: Tiling, bytes_per_pixel: int, budget: int) -> int:
-    """The largest tile side (LR pixels, halo not counted) whose working memory stays within `budget` bytes.
+def side_for(tiling: Tiling, bytes_per_pixel: int, budget: int, size: tuple[int, ...]) -> int:
+    """The tile side (LR pixels, halo not counted) for a picture of `size` (height, width): its longer side where it can
+    stay in one piece, else the largest whose working memory stays within `budget` bytes.
 
-    Not below SMALLEST, whatever the budget, and never above `tiling.largest`.
+    Not below SMALLEST, whatever the budget, and no tile with its halo above `tiling.seen`.
     """
-    with_halo = int(sqrt(budget / max(bytes_per_pixel, 1)))
+    affordable = budget // max(bytes_per_pixel, 1)
+    if size[0] * size[1] <= min(affordable, tiling.largest**2):
+        return ceil(max(size) / tiling.multiple_of) * tiling.multiple_of
+    with_halo = min(int(sqrt(affordable)), tiling.seen)
     side = min(max(with_halo - 2 * tiling.halo, SMALLEST), tiling.largest)
     return max(side // tiling.multiple_of, 1) * tiling.multiple_of
 

@@ -35,7 +35,7 @@ DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16,
 ALL = ("fp32", "bf16", "fp16")
 _GPU_SHARE = 0.7
 """Of a GPU's free memory, what one batch may take: the input of the next and the results of the last lie there too."""
-_AT_ONCE = 4
+_AT_ONCE = 8
 """Tiles in one batch on a GPU: one tile alone leaves a large chip waiting for orders, and Stop waits for two batches."""
 _FULL = ("DefaultCPUAllocator", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")
 """How torch's CPU allocator, CUDA's for page-locked memory, and cuDNN and cuBLAS say that memory is full, by their names."""

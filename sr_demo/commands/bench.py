@@ -29,7 +29,7 @@ def add(commands: Any) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="only this case (with --precision-from, --costs or --halos: this network); may be repeated",
+        help="only this case (with --precision-from, --costs, --halos or --tiles: this method); may be repeated",
     )
     command.add_argument("--path", action="append", default=[], metavar="NAME", help="only this path; may be repeated")
     command.add_argument("--rounds", type=int, default=5, metavar="N", help="turns that the medians are taken of (5)")
@@ -58,6 +58,10 @@ def add(commands: Any) -> None:
         help="instead: how much context around its tiles every embedded network needs, or those of --case",
     )  # fmt: skip
     command.add_argument(
+        "--tiles", action="store_true",
+        help="instead: seconds per megapixel in pieces of several sizes, of every embedded method or those of --case",
+    )  # fmt: skip
+    command.add_argument(
         "--growth", action="append", metavar="ID[:CHECKPOINT]",
         help="instead: time, memory and the truth of the estimate for this method, from 1 to 64 megapixels; may be repeated",
     )  # fmt: skip
@@ -81,6 +85,8 @@ def run(args: argparse.Namespace) -> int:
         return _costs(args.costs, args.case)
     if args.halos:
         return _halos(args.case)
+    if args.tiles:
+        return _tiles(args.case, max(args.rounds, 1))
     if args.around:
         return _around(args)
     if args.growth:
@@ -139,15 +145,35 @@ def _around(args: argparse.Namespace) -> int:
 
 
 def _halos(names: Sequence[str]) -> int:
-    from sr_demo.reports.halos import reaches
+    from sr_demo.reports.halos import Trace, reaches
 
-    print(f"{'method':<24}{'halo':>6}{'needed':>8}   largest difference to the whole picture, in 8-bit steps, by halo")
+    print("largest difference to the whole picture, in 8-bit steps, by halo; of blended tiles the PSNR to it, in dB")
+    print(f"{'method':<24}{'halo':>6}{'needed':>8}")
     short = False
-    for reach in reaches(names, terminal("halos")):
-        short = short or reach.needed > reach.declared
-        errors = "  ".join(f"{halo}: {error * 255:.3f}" for halo, error in reach.errors)
-        print(f"{reach.key:<24}{reach.declared:>6}{reach.needed:>8}   {errors}", flush=True)
+    for found in reaches(names, terminal("halos")):
+        if isinstance(found, Trace):
+            decibels = "  ".join(f"{halo}: {psnr:.1f} dB" for halo, psnr in found.decibels)
+            print(f"{found.key:<24}{found.declared:>6}{'blended':>8}   {decibels}", flush=True)
+            continue
+        short = short or found.needed > found.declared
+        errors = "  ".join(f"{halo}: {error * 255:.3f}" for halo, error in found.errors)
+        print(f"{found.key:<24}{found.declared:>6}{found.needed:>8}   {errors}", flush=True)
     return 2 if short else 0
+
+
+def _tiles(names: Sequence[str], rounds: int) -> int:
+    from sr_demo.reports.tile_sides import SIDES, rates
+
+    print(
+        "seconds per megapixel of a piece by its side in LR pixels; below it, of a result made of tiles that see so much"
+    )
+    print(f"{'method':<24}" + "".join(f"{side:>8}" for side in SIDES))
+    found = rates(names, rounds, terminal("tiles"))
+    for row in zip(*[found] * len(SIDES), strict=True):
+        print(f"{row[0].key:<24}" + "".join(f"{rate.per_megapixel:>8.4f}" for rate in row))
+        how = f"  in {row[0].engine or 'no engine'}, {row[0].precision}"
+        print(f"{how:<24}" + "".join(f"{rate.in_tiles:>8.4f}" for rate in row), flush=True)
+    return 0
 
 
 def _growth(args: argparse.Namespace) -> int:

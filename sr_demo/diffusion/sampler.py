@@ -7,6 +7,7 @@ result does not depend on the tiles, and Stop is obeyed between them. Legend: y 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -26,7 +27,7 @@ from sr_demo.spec import Tiling
 from sr_demo.torch_runtime import DTYPES, budget, device, out_of_memory_translated, to_tensor
 
 SCALE = 4
-_RULE = Tiling("tiles", halo=REACH, multiple_of=MULTIPLE, largest=256)
+_RULE = Tiling("tiles", halo=REACH, multiple_of=MULTIPLE, largest=256, seen=256 + 2 * REACH)
 _BYTES = 4500
 """Working memory per LR pixel of a tile; measured at 256 x 256: 3550 in fp32, 3970 in bf16."""
 
@@ -92,8 +93,8 @@ class Sampler:
     ) -> Image:
         """`compute` on the same part of each of `pictures`, (H, W, 3) or (4 H, 4 W, 3); its results, assembled."""
         height, width = size[:2]
-        rule = Tiling("tiles", _RULE.halo, MULTIPLE, 0, self.largest)
-        side = tiling.side_for(rule, _BYTES, budget(self._device))
+        rule = replace(_RULE, largest=self.largest)
+        side = tiling.side_for(rule, _BYTES, budget(self._device), size)
         while True:
             try:
                 return self._assembled(tiling.plan(height, width, rule, side), size, pictures, compute, progress)

@@ -79,7 +79,7 @@ _BLENDED = _HAT.tiling
 
 CASES: tuple[Case, ...] = (
     Case("compact-256", "Compact, 32 convolutions of 64", 256, _compact, Tiling("tiles", halo=36), 1100),
-    Case("rrdb-96", "RRDB, 23 blocks", 96, _rrdb, Tiling("tiles", halo=24, blend=8, largest=256), 13_500),
+    Case("rrdb-96", "RRDB, 23 blocks", 96, _rrdb, Tiling("tiles", halo=24, blend=8), 13_500),
     Case("edsr-128", "EDSR, 16 blocks of 64, ours", 128, _edsr, Tiling("tiles", halo=14), 2200),
     Case("hat-s-96", "HAT-S", 96, partial(hat, 144, 24, 24), _BLENDED, 53_000, attention=True),
     Case("hat-tiny-128", "HAT, tiny, ours", 128, _hat_tiny, _BLENDED, 12_000, attention=True),

@@ -107,9 +107,11 @@ def _never(request: Request) -> Upscaler:
     raise AssertionError("the benchmark loads its networks itself")
 
 
-def _method(case: Case, upscaler: Any, path: str) -> tuple[Method, int]:
+def _method(case: Case, upscaler: Any, path: str, side: int) -> tuple[Method, int]:
     """What is run, and how many tiles it takes at once, at most."""
-    rule = replace(case.tiling, largest=_LARGE) if path == PATHS[3] else case.tiling
+    rule = case.tiling
+    if path == PATHS[3]:
+        rule = replace(rule, largest=_LARGE, seen=_LARGE + 2 * rule.halo)
     checkpoint = Checkpoint("bench", "", bytes_per_pixel=case.bytes_per_pixel)
     approach = Approach(
         id="bench", title="", summary="", about="", family="convolutional", load=_never, checkpoints=(checkpoint,),
@@ -120,8 +122,8 @@ def _method(case: Case, upscaler: Any, path: str) -> tuple[Method, int]:
     if path == "one-by-one":
         upscaler.at_once = 1
     free = upscaler.budget()
-    side = tiling.side_for(rule, case.bytes_per_pixel, free)
-    most = tiling.at_once(rule, case.bytes_per_pixel, free, side, upscaler.at_once)
+    tile = tiling.side_for(rule, case.bytes_per_pixel, free, (side, side))
+    most = tiling.at_once(rule, case.bytes_per_pixel, free, tile, upscaler.at_once)
     return Method(approach, checkpoint, Options(), upscaler), most
 
 
@@ -143,7 +145,7 @@ def measure(chosen: Sequence[Case], sides: Sequence[int] = SIDES, matrix: int = 
             picture = Picture(engines.known_picture(side))
             for path in PATHS:
                 upscaler = NetworkUpscaler(network, precision, mode="convert" if case.attention else "autocast")
-                method, most = _method(case, upscaler, path)
+                method, most = _method(case, upscaler, path, side)
                 run = partial(enlarge, method, picture, SILENT)
                 used = _memory(run)
                 _, tile, tiles = run()

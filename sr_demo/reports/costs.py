@@ -23,10 +23,10 @@ from sr_demo import engines, openvino_runtime
 from sr_demo.catalogue import APPROACHES
 from sr_demo.engines import known_picture
 from sr_demo.enlarging import Method, enlarge
-from sr_demo.errors import BadInput, SRError
+from sr_demo.errors import SRError
 from sr_demo.estimates import threads
 from sr_demo.image import Picture
-from sr_demo.jobs import Job, job_for
+from sr_demo.jobs import Job, here, job_for, named
 from sr_demo.memory import PeakMemory
 from sr_demo.openvino_runtime import ConvertedNetwork
 from sr_demo.progress import SILENT, Progress
@@ -35,8 +35,8 @@ from sr_demo.spec import EMBEDDED, WHOLE, Upscaler
 from sr_demo.storage import cache_folder
 from sr_demo.timings import Timing, to_card
 
-_SIDES = (96, 192, 384)
-"""LR pixels: of a server's warm-up; twice that; and the largest tile with its halo, at most this."""
+_SIDES = (96, 192, 254, 320)
+"""LR pixels: of a server's warm-up; twice that; a tile of a large picture; and what is not cut."""
 _MEMORY_SIDE = 256
 _ROUNDS = 3
 """Processes for each method and engine: the least counts."""
@@ -67,16 +67,7 @@ def costs(names: Sequence[str] = (), progress: Progress = SILENT) -> Iterator[Co
 
     Raises BadInput on other names, SRError when one cannot be measured.
     """
-    here = [
-        Job(approach, checkpoint, approach.options())
-        for approach in APPROACHES
-        for checkpoint in approach.checkpoints
-        if checkpoint.kind in ("embedded", "none")
-    ]
-    keys = [job.key for job in here]
-    if unknown := [name for name in names if name not in keys]:
-        raise BadInput(f"No method {unknown[0]!r} can be measured here. There are: {', '.join(keys)}.")
-    jobs = [job for job in here if not names or job.key in names]
+    jobs = named(here(APPROACHES, "embedded", "none"), names, "method to be measured here called")
     for number, job in enumerate(jobs):
         progress(number / len(jobs), job.key)
         found = {way: _least(job.key, way) for way in get_args(Way)}
@@ -156,7 +147,7 @@ def measure(job: Job, way: Way) -> tuple[float, Timing | None]:
     method = Method(job.approach, job.checkpoint, job.options, upscaler)
     full = _SIDES[-1]
     if tiled:
-        full = min(full, rule.largest + 2 * rule.halo)
+        full = min(full, max(rule.largest, rule.seen))
         method = replace(
             method, approach=replace(job.approach, tiling=WHOLE), checkpoint=replace(job.checkpoint, tiling=None)
         )

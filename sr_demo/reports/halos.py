@@ -4,6 +4,9 @@ The receptive field of a stack of convolutions grows by a pixel with each, but w
 earlier: the effective receptive field is much smaller (Luo et al. 2016, arXiv 1701.04128). So it is measured, on the
 pictures that networks react to most: every pixel black or white by chance. A corner is cut out with more and more context,
 and compared with the same corner of the whole result, in fp32.
+
+Attention networks look at windows that lie on a grid, and some average over all that they are given, so their tiles never
+agree and are blended. For them it is measured how near a photo in small tiles comes to the photo in one piece.
 """
 
 from __future__ import annotations
@@ -14,23 +17,31 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sr_demo.catalogue import APPROACHES
-from sr_demo.errors import BadInput
-from sr_demo.image import Image, readonly
-from sr_demo.jobs import Job
+from sr_demo.enlarging import Method, enlarge
+from sr_demo.image import Image, Picture, readonly
+from sr_demo.jobs import Job, here, named
+from sr_demo.metrics import psnr_rgb
 from sr_demo.progress import SILENT, Progress
+from sr_demo.resize import resize
 from sr_demo.runner import Runner
-from sr_demo.spec import TILE_ERROR, Tiling
+from sr_demo.samples import SAMPLES
+from sr_demo.spec import TILE_ERROR, WHOLE, Tiling
 
 _SIDE = 112
 """Of the pictures, in LR pixels."""
 _CORNER = 56
 """Row and column where the part begins that is asked for: it reaches to the border on two sides."""
 _PICTURES = 2
+_PHOTOS = ("coffee", "astronaut")
+_PHOTO_SIDE, _TILE = 128, 64
+"""Of the photos and their tiles, in LR pixels."""
+_WINDOW = 8
+"""Halos of blended tiles are tried in steps of this."""
 
 
 @dataclass(frozen=True)
 class Reach:
-    """What one method needs."""
+    """What one method needs whose tiles are placed side by side."""
 
     key: str
     declared: int
@@ -41,26 +52,32 @@ class Reach:
     """Halos tried, each with the largest difference to the whole result."""
 
 
-def reaches(names: Sequence[str] = (), progress: Progress = SILENT) -> Iterator[Reach]:
-    """Every embedded method whose tiles are placed side by side, or those named. Raises BadInput on other names."""
-    jobs = [
-        Job(approach, checkpoint, approach.options(), "fp32")
-        for approach in APPROACHES
-        for checkpoint in approach.checkpoints
-        if checkpoint.kind == "embedded" and _is_placed(approach.tiling_of(checkpoint))
-    ]
-    keys = [job.key for job in jobs]
-    if unknown := [name for name in names if name not in keys]:
-        raise BadInput(f"{unknown[0]!r} has no tiles that are placed side by side. There are: {', '.join(keys)}.")
-    chosen = [job for job in jobs if not names or job.key in names]
-    for number, job in enumerate(chosen):
-        progress(number / len(chosen), job.key)
-        yield reach(job)
+@dataclass(frozen=True)
+class Trace:
+    """What the tiles of one method leave behind that are blended."""
+
+    key: str
+    declared: int
+    decibels: tuple[tuple[int, float], ...]
+    """Halos tried, each with the PSNR of the tiled result to that in one piece: the least of the photos."""
+
+
+def every() -> list[Job]:
+    """Every embedded method that is cut into tiles by us."""
+    return [job for job in here(APPROACHES, "embedded") if job.approach.tiling_of(job.checkpoint).mode == "tiles"]
+
+
+def reaches(names: Sequence[str] = (), progress: Progress = SILENT) -> Iterator[Reach | Trace]:
+    """Every embedded method that is cut into tiles, or those named. Raises BadInput on other names."""
+    jobs = named(every(), names, "embedded method with tiles called")
+    for number, job in enumerate(jobs):
+        progress(number / len(jobs), job.key)
+        yield reach(job) if job.approach.tiling_of(job.checkpoint).blend == 0 else trace(job)
     progress(1.0)
 
 
 def reach(job: Job) -> Reach:
-    """Of one method."""
+    """Of a method whose tiles are placed side by side."""
     declared = job.approach.tiling_of(job.checkpoint).halo
     worst = dict.fromkeys(range(2, max(declared, 16) + 10, 2), 0.0)
     scale = job.approach.scale
@@ -77,11 +94,26 @@ def reach(job: Job) -> Reach:
     return Reach(job.key, declared, needed, tuple(worst.items()))
 
 
+def trace(job: Job) -> Trace:
+    """Of a method whose tiles are blended, over as much as declared or as the halo allows."""
+    rule = job.approach.tiling_of(job.checkpoint)
+    least = dict.fromkeys(range(_WINDOW, max(rule.halo, 32) + 1, _WINDOW), np.inf)
+    photos = [sample.make() for sample in SAMPLES if sample.id in _PHOTOS]
+    with Runner().loaded(replace(job, precision="fp32")) as upscaler:
+
+        def enlarged(photo: Image, tiling: Tiling) -> Image:
+            approach, checkpoint = replace(job.approach, tiling=tiling), replace(job.checkpoint, tiling=None)
+            return enlarge(Method(approach, checkpoint, job.options, upscaler), Picture(photo), SILENT)[0].rgb
+
+        for photo in (resize(photo, (_PHOTO_SIDE, _PHOTO_SIDE)) for photo in photos):
+            whole = enlarged(photo, WHOLE)
+            for halo in least:
+                tiles = enlarged(photo, replace(rule, halo=halo, blend=min(rule.blend, halo), largest=_TILE))
+                least[halo] = min(least[halo], psnr_rgb(tiles, whole, border=0))
+    return Trace(job.key, rule.halo, tuple(least.items()))
+
+
 def black_or_white(height: int, width: int, seed: int = 0) -> Image:
     """A picture (H, W, 3) whose every pixel is black or white by chance."""
     values = np.random.default_rng(seed).integers(0, 2, (height, width, 1)).astype(np.float32)
     return readonly(np.repeat(values, 3, axis=2))
-
-
-def _is_placed(rule: Tiling) -> bool:
-    return rule.mode == "tiles" and rule.blend == 0

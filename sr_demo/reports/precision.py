@@ -15,12 +15,13 @@ from sr_demo.engines import Preparer
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, Picture
 from sr_demo.int8 import MOST_LOSS
-from sr_demo.jobs import Job
+from sr_demo.jobs import Job, here, named
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.evaluation import load_pair, pairs
 from sr_demo.reports.words import precision
 from sr_demo.runner import Runner
 
+_NETWORKS = ("convolutional", "adversarial", "attention")
 MOST = 0.02
 """dB that the mean may move by itself."""
 
@@ -50,16 +51,8 @@ def moves(folder: Path, only: Sequence[str] = (), progress: Progress = SILENT) -
     no pictures.
     """
     found = [load_pair(pair, 4, None) for pair in pairs(folder, None, 4)]
-    jobs = [
-        Job(approach, checkpoint, approach.options())
-        for approach in APPROACHES
-        for checkpoint in approach.checkpoints
-        if checkpoint.kind == "embedded" and approach.family in ("convolutional", "adversarial", "attention")
-    ]
-    for name in only:
-        if name not in [job.key for job in jobs]:
-            raise BadInput(f"There is no embedded network {name!r}. There are: {', '.join(job.key for job in jobs)}.")
-    jobs = [job for job in jobs if not only or job.key in only]
+    networks = [job for job in here(APPROACHES, "embedded") if job.approach.family in _NETWORKS]
+    jobs = named(networks, only, "embedded network")
     for number, job in enumerate(jobs):
         part = progress.part(number / len(jobs), (number + 1) / len(jobs))
         part(0.0, job.key)

@@ -308,7 +308,7 @@ def test_a_disk_that_refuses_costs_only_the_memory_of_estimates(tmp_path: Path) 
 
 
 def test_costs_are_measured_in_one_piece_at_rising_sizes() -> None:
-    made = fakes.approach(fakes.upscaler_of(fakes.good()), tiling=Tiling("tiles", halo=4, largest=120))
+    made = fakes.approach(fakes.upscaler_of(fakes.good()), tiling=Tiling("tiles", halo=4, largest=120, seen=128))
     upscaler = fakes.upscaler_of(made)
     _, timing = costs.measure(fakes.job(made), "OpenVINO")
     assert timing is None, "nothing that OpenVINO could run"

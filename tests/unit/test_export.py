@@ -107,6 +107,7 @@ def test_onnx_says_what_it_is_and_runs_at_any_size_alone(rdn: Job, tmp_path: Pat
     assert notes["licence"] == "Apache-2.0" and notes["weights_sha256"] == rdn.checkpoint.files[0].sha256
     assert json.loads(notes["rule"]) == {
         "scale": 4, "mode": "tiles", "halo": 12, "multiple_of": 1, "blend": 0, "largest": 64,
+        "seen": 254,
     }  # fmt: skip
     assert [type(side) for side in session.get_inputs()[0].shape] == [int, int, str, str]
 
@@ -263,7 +264,7 @@ def test_the_runner_undoes_every_filter_of_png() -> None:
 
 @pytest.mark.parametrize(("halo", "multiple", "blend"), [(12, 1, 0), (8, 4, 3), (16, 16, 16)])
 def test_the_runners_tiles_add_up_to_one(halo: int, multiple: int, blend: int) -> None:
-    rule = {"scale": 4, "halo": halo, "multiple_of": multiple, "blend": blend, "largest": 48}
+    rule = {"scale": 4, "halo": halo, "multiple_of": multiple, "blend": blend, "seen": 96}
     image = noise(77, 130)
     out = portable_runner.enlarge(image, lambda x: x.repeat(4, axis=2).repeat(4, axis=3), rule, side=32)
     assert np.abs(out - image.repeat(4, axis=0).repeat(4, axis=1)).max() < 1e-6

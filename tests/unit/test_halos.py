@@ -13,7 +13,7 @@ from sr_demo.cli import main
 from sr_demo.errors import BadInput
 from sr_demo.jobs import job_for
 from sr_demo.progress import SILENT
-from sr_demo.reports.halos import black_or_white, reach, reaches
+from sr_demo.reports.halos import black_or_white, reach, reaches, trace
 from sr_demo.runner import Runner
 from sr_demo.spec import TILE_ERROR, Tiling
 
@@ -36,9 +36,31 @@ def test_a_halo_that_is_too_small_is_told(capsys: pytest.CaptureFixture[str], mo
     assert (declared, needed) == ("2", "4")
 
 
-def test_methods_that_are_not_cut_so_are_refused_by_name() -> None:
-    with pytest.raises(BadInput, match="'hat' has no tiles that are placed side by side"):
-        next(reaches(["hat"]))
+def test_methods_that_are_not_cut_are_refused_by_name() -> None:
+    with pytest.raises(BadInput, match="There is no embedded method with tiles called 'bicubic'"):
+        next(reaches(["bicubic"]))
+
+
+def test_blended_tiles_want_whole_windows_around_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows of 16 lie on a grid from the corner of what the network is given: half a window more shifts all of them."""
+    for name, value in {"_PHOTOS": ("astronaut",), "_PHOTO_SIDE": 64, "_TILE": 32}.items():
+        monkeypatch.setattr(f"sr_demo.reports.halos.{name}", value)
+    found = trace(job_for(APPROACHES, "drct"))
+    decibels = dict(found.decibels)
+    assert (found.declared, list(decibels)) == (16, [8, 16, 24, 32])
+    assert decibels[16] > 70 and decibels[32] > 70
+    assert decibels[8] < 60 and decibels[24] < 60
+
+
+def test_speed_is_measured_by_size_of_tile(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sr_demo.reports.tile_sides.SIDES", (8, 24, 48))
+    assert main(["bench", "--tiles", "--case", "espcn", "--rounds", "1"]) == 0
+    method, sides = capsys.readouterr().out.splitlines()[-2:]
+    assert method.startswith("espcn") and sides.startswith("  in ")
+    pieces, tiles = ([float(value) for value in line.split()[-3:]] for line in (method, sides))
+    assert tiles[0] == float("inf"), "a halo of 4 leaves nothing of 8"
+    for side, piece, tile in zip((24, 48), pieces[1:], tiles[1:], strict=True):
+        assert tile == pytest.approx(piece * side**2 / (side - 8) ** 2, rel=0.01)
 
 
 def test_the_tiles_of_liif_see_enough(monkeypatch: pytest.MonkeyPatch) -> None:

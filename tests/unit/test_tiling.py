@@ -89,15 +89,34 @@ def test_stop_takes_effect_before_the_next_tile() -> None:
     assert len(seen) == 1
 
 
-@pytest.mark.parametrize(("budget", "side"), [(2**30, 384), (100 * 2**20, 240), (1, 32)])
+LARGE = (5000, 4000)
+
+
+@pytest.mark.parametrize(("budget", "side"), [(2**30, 174), (20 * 2**20, 63), (1, 32)])
 def test_the_tile_side_follows_the_memory_budget(budget: int, side: int) -> None:
-    assert tiling.side_for(Tiling("tiles", halo=40), 1024, budget) == side
+    assert tiling.side_for(Tiling("tiles", halo=40), 1024, budget, LARGE) == side
 
 
 def test_a_tile_is_never_larger_than_the_rule_allows() -> None:
-    assert tiling.side_for(Tiling("tiles", largest=8), 1024, 2**30) == 8
-    assert tiling.side_for(Tiling("tiles", largest=24, multiple_of=16), 1024, 1) == 16
-    assert tiling.side_for(Tiling("tiles", multiple_of=48), 1024, 1) == 48
+    assert tiling.side_for(Tiling("tiles", largest=8), 1024, 2**30, LARGE) == 8
+    assert tiling.side_for(Tiling("tiles", largest=24, multiple_of=16), 1024, 1, LARGE) == 16
+    assert tiling.side_for(Tiling("tiles", multiple_of=48), 1024, 1, LARGE) == 48
+
+
+def test_what_a_network_is_given_of_a_large_picture_stays_narrow() -> None:
+    rule = Tiling("tiles", halo=12, multiple_of=8)
+    side = tiling.side_for(rule, 1024, 2**40, LARGE)
+    assert max(max(tile.seen) for tile in tiling.plan(*LARGE, rule, side)) in range(255 - 8, 255)
+
+
+@pytest.mark.parametrize("size", [(320, 320), (200, 512), (5, 4)])
+def test_a_picture_that_is_not_large_stays_in_one_piece(size: tuple[int, int]) -> None:
+    rule = Tiling("tiles", halo=12, multiple_of=16, blend=4)
+    enough = 1024 * size[0] * size[1]
+    assert len(tiling.plan(*size, rule, tiling.side_for(rule, 1024, enough, size))) == 1
+    if min(size) > tiling.SMALLEST:
+        assert len(tiling.plan(*size, rule, tiling.side_for(rule, 1024, enough - 1, size))) > 1
+        assert len(tiling.plan(size[0] + 1, size[1], rule, tiling.side_for(rule, 1, 2**40, (size[0] + 1, size[1])))) > 1
 
 
 @pytest.mark.parametrize("most", [1, 3, 100])

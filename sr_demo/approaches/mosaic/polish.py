@@ -14,12 +14,12 @@ from sr_demo.networks.fused_attention import fuse_attention
 from sr_demo.options import Options
 from sr_demo.progress import Progress
 from sr_demo.resize import resize
-from sr_demo.spec import Tiling, Upscaler, embedded
+from sr_demo.spec import Tiling, embedded
 from sr_demo.torch_runtime import NetworkUpscaler
 from sr_demo.weights import fetch
 
-_RULE = Tiling("tiles", halo=32, multiple_of=16, blend=16, largest=192)
-"""As HAT needs it: windows of 16, neighbours blended."""
+_RULE = Tiling("tiles", halo=16, multiple_of=16, blend=16)
+"""As the tiny HAT needs it."""
 _NETWORK = embedded("tiny", "hat-tiny-x4", "polish", bytes_per_pixel=12_000)
 
 
@@ -27,14 +27,15 @@ def polish(mosaic: Image, progress: Progress) -> Image:
     """(4 H, 4 W, 3) -> the same size, redrawn by HAT from its shrunken self."""
     small = resize(mosaic, (mosaic.shape[0] // SCALE, mosaic.shape[1] // SCALE))
     network = _network()
-    tiles = tiling.plan(small.shape[0], small.shape[1], _RULE, _RULE.largest)
+    side = tiling.side_for(_RULE, _NETWORK.bytes_per_pixel, network.budget(), small.shape[:2])
+    tiles = tiling.plan(small.shape[0], small.shape[1], _RULE, side)
     return tiling.run(
         small, tiles, SCALE, _RULE.blend, lambda part, told: network.upscale(part, Options(), told), progress
     )
 
 
 @lru_cache(1)
-def _network() -> Upscaler:
+def _network() -> NetworkUpscaler:
     descriptor = spandrel_loader.load(fetch(_NETWORK)[0], "HAT", SCALE)
     fuse_attention(descriptor.model)
     return NetworkUpscaler(descriptor, "fp32", mode="convert")
