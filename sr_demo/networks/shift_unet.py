@@ -1,8 +1,7 @@
 """A small U-Net for residual-shift diffusion in pixel space: convolutions only, on the grid of the small picture.
 
-No attention and no normalisation over the picture: each result depends on a known neighbourhood, so tiles with a halo
-of REACH give exactly what the whole picture gives. Four by four pixels become channels of one (as in UPSR, Qiu et al.
-2025), which makes a step as cheap as a network at the small size.
+No attention and no normalisation over the picture: each result depends on a known neighbourhood. Four by four pixels
+become channels of one (as in UPSR, Qiu et al. 2025), which makes a step as cheap as a network at the small size.
 """
 
 from __future__ import annotations
@@ -15,8 +14,6 @@ from sr_demo.diffusion.schedule import Schedule
 
 MULTIPLE = 4
 """Tiles begin on multiples of this many LR pixels: two levels of halving."""
-REACH = 40
-"""LR pixels that a step looks around: 1 + 4 + 2 x 4 + 4 x 4 + 2 x 2 + 2 + 1 = 36, and the rounding to MULTIPLE."""
 _TIME = 64
 
 

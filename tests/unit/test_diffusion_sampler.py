@@ -1,18 +1,24 @@
 """Walking the chain: with a network that knows the truth it arrives there; tiles, seeds and Stop do what they promise."""
 
 import itertools
+from dataclasses import replace
 from threading import Event
 
 import numpy as np
 import pytest
 import torch
 
+from sr_demo.catalogue import APPROACHES
 from sr_demo.diffusion import sampler as module
 from sr_demo.diffusion.sampler import Sampler
 from sr_demo.errors import Cancelled, OutOfMemory
+from sr_demo.jobs import job_for
 from sr_demo.networks.edsr import EDSR
-from sr_demo.networks.shift_unet import REACH, ShiftUNet
+from sr_demo.networks.shift_unet import ShiftUNet
 from sr_demo.progress import SILENT, Progress
+from sr_demo.reports.halos import black_or_white
+from sr_demo.runner import Runner
+from sr_demo.spec import TILE_ERROR
 from tests.conftest import noise
 
 SETTINGS = {"levels": 6, "kappa": 0.12, "least": 0.01, "power": 0.7, "spread": 0.04}
@@ -49,25 +55,17 @@ def test_without_noise_chance_has_no_part(tiny):
     np.testing.assert_array_equal(drawn(tiny, image, seed=1, strength=0.0), drawn(tiny, image, seed=2, strength=0.0))
 
 
-def test_tiles_give_what_the_whole_picture_gives():
-    sampler, image = Sampler(*networks()), noise(86, 9)
-    whole = drawn(sampler, image)
-    sampler.largest = 32
-    np.testing.assert_allclose(drawn(sampler, image), whole, atol=1e-6)
-
-
-def test_a_step_looks_as_far_as_said_and_no_further():
-    """Exact tiles rest on it: the answer in the middle depends on a pixel REACH away at most, and on some not near."""
-    _, network = networks()
-    side = 2 * REACH + 9
-    small = torch.rand(1, 3, side, side, requires_grad=True)
-    start = torch.rand(1, 3, 4 * side, 4 * side)
-    middle = side // 2
-    answer = network(start, start, small, torch.tensor([4]))
-    answer[..., 4 * middle : 4 * middle + 4, 4 * middle : 4 * middle + 4].sum().backward()
-    assert small.grad is not None
-    touched = torch.nonzero(small.grad.abs().sum((0, 1)))
-    assert 24 < int((touched - middle).abs().max()) <= REACH
+def test_tiles_give_what_the_whole_picture_gives(monkeypatch):
+    """The shipped networks, on what they react to most."""
+    job = replace(job_for(APPROACHES, "diffusion"), precision="fp32")
+    picture = black_or_white(128, 12)
+    with Runner().loaded(job) as upscaler:
+        sampler = upscaler.sampler
+        whole = drawn(sampler, picture, steps=4)
+        monkeypatch.setattr(sampler, "largest", 32)
+        np.testing.assert_allclose(drawn(sampler, picture, steps=4), whole, atol=TILE_ERROR, rtol=0)
+        monkeypatch.setattr(module, "_RULE", replace(module._RULE, halo=16))
+        assert np.abs(drawn(sampler, picture, steps=4) - whole).max() > TILE_ERROR, "less context would not do"
 
 
 def test_what_learning_begins_with_is_weighing_state_and_start_picture():
