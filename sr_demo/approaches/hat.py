@@ -43,7 +43,7 @@ APPROACH = Approach(
             "ours, tiny",
             bytes_per_pixel=12_000,
             # Windows of 8, and an average over all that it is given, which no halo makes up for: see `bench --halos`.
-            tiling=Tiling("tiles", halo=16, multiple_of=16, blend=16),
+            tiling=Tiling("tiles", halo=8, multiple_of=16, blend=8),
         ),
         _published(
             "imagenet",

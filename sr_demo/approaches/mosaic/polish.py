@@ -18,7 +18,7 @@ from sr_demo.spec import Tiling, embedded
 from sr_demo.torch_runtime import NetworkUpscaler
 from sr_demo.weights import fetch
 
-_RULE = Tiling("tiles", halo=16, multiple_of=16, blend=16)
+_RULE = Tiling("tiles", halo=8, multiple_of=16, blend=8)
 """As the tiny HAT needs it."""
 _NETWORK = embedded("tiny", "hat-tiny-x4", "polish", bytes_per_pixel=12_000)
 
