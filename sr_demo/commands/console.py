@@ -42,7 +42,7 @@ def add_precision(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--precision", choices=("auto", "fp32", "bf16", "fp16", "int8"), default="auto",
         help="auto takes the fastest that this machine and the network allow; int8 is for convolutional networks on "
-        "processors: made once for each, in up to a few minutes, refused where it loses more than 0.05 dB",
+        "processors: made once for each, in up to a few minutes, refused where it loses more than 0.03 dB",
     )  # fmt: skip
 
 

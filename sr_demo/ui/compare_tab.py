@@ -163,7 +163,7 @@ def precision_choice() -> controls.Bound:
         choices.append(("int8, a quarter of the bits", "int8"))
         info += (
             " int8 is for convolutional networks, prepared once for each, which takes up to a few minutes. The table says "
-            "what it costs; what would lose more than 0.05 dB is refused."
+            "what it costs; what would lose more than 0.03 dB is refused."
         )
     choice = gr.Radio(
         choices, value="auto", label="Precision", elem_id="precision", info=info,
