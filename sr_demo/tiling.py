@@ -9,6 +9,7 @@ construction, so no buffer of weights is kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from math import ceil, sqrt
 
@@ -157,9 +158,20 @@ def run_in_batches(
             yield [_cut(image, tile) for tile in group], part
 
     out = storage.picture_array(height * scale, width * scale)
-    for group, results in zip(groups, upscale(pieces()), strict=True):
+
+    def place(group: Sequence[Tile], results: Sequence[Image]) -> None:
         for tile, result in zip(group, results, strict=True):
             _place(out, result, tile, scale, blend, (height, width))
+
+    # One thread copies, in order, while the next tiles are computed: alone it leaves the other cores idle.
+    with ThreadPoolExecutor(1) as copying:
+        placed: Future[None] | None = None
+        for group, results in zip(groups, upscale(pieces()), strict=True):
+            if placed:
+                placed.result()
+            placed = copying.submit(place, group, results)
+        if placed:
+            placed.result()
     progress(1.0)
     return readonly(out)
 

@@ -166,3 +166,13 @@ def test_a_large_result_lies_on_the_disk_and_is_the_same(monkeypatch: pytest.Mon
         flags = next(line for line in mapped.splitlines() if line.startswith("VmFlags:"))
         assert "hg" in flags.split(), "in large pages"
     assert not list((storage.cache_folder() / "results").iterdir()), "nothing is left behind"
+
+
+def test_what_fails_while_tiles_are_copied_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(tiling, "_place", full)
+    tiles = tiling.plan(64, 64, Tiling("tiles"), 32)
+    with pytest.raises(OSError, match="no space left"):
+        tiling.run(noise(64, 64), tiles, 2, 0, blurred, SILENT)
