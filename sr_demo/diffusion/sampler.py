@@ -7,7 +7,6 @@ result does not depend on the tiles, and Stop is obeyed between them. Legend: y 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -45,7 +44,7 @@ class Sampler:
             for n in (calm, network)
         )
         self.schedule: Schedule = network.schedule
-        self.largest = _RULE.largest
+        self.tiling = _RULE
 
     def start(self, image: Image, progress: Progress) -> Image:
         """(H, W, 3) -> the start picture (4 H, 4 W, 3), not clipped."""
@@ -95,11 +94,10 @@ class Sampler:
     ) -> Image:
         """`compute` on the same part of each of `pictures`, (H, W, 3) or (4 H, 4 W, 3); its results, assembled."""
         height, width = size[:2]
-        rule = replace(_RULE, largest=self.largest)
-        side = tiling.side_for(rule, _BYTES, budget(self._device), size)
+        side = tiling.side_for(self.tiling, _BYTES, budget(self._device), size)
         while True:
             try:
-                return self._assembled(tiling.plan(height, width, rule, side), size, pictures, compute, progress)
+                return self._assembled(tiling.plan(height, width, self.tiling, side), size, pictures, compute, progress)
             except OutOfMemory:
                 side = min(side, max(height, width))
                 if side <= tiling.SMALLEST:

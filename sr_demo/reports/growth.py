@@ -7,7 +7,8 @@ grew. Estimates are checked by the clock, and by processor time, which on one th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sr_demo.engines import Preparer
@@ -16,6 +17,7 @@ from sr_demo.estimates import Estimates, learn_price
 from sr_demo.jobs import Job
 from sr_demo.reports.costs import timed
 from sr_demo.runner import Runner
+from sr_demo.spec import Upscaler
 
 MEGAPIXELS = (1, 4, 16, 64)
 """Of the result."""
@@ -54,11 +56,7 @@ class Grown:
 def grown(jobs: Sequence[Job], megapixels: Sequence[float] = MEGAPIXELS, rounds: int = 1) -> Iterator[Grown]:
     """Each job at each size. Metrics are not counted. What can be converted is converted first, and kept. Raises SRError."""
     for job in jobs:
-        preparer = Preparer()
-        runner = Runner(preparer=preparer)
-        runner.warm(job)
-        preparer.wait()
-        with runner.loaded(job) as upscaler:
+        with in_its_engine(job) as upscaler:
             method = Method(job.approach, job.checkpoint, job.options, upscaler)
             for _ in range(2):  # the first sets things up: a server's warm-up does the same
                 timed(method, 16)
@@ -81,6 +79,17 @@ def grown(jobs: Sequence[Job], megapixels: Sequence[float] = MEGAPIXELS, rounds:
                     budget_mb=allowed / 1e6,
                     how=best.how,
                 )
+
+
+@contextmanager
+def in_its_engine(job: Job) -> Generator[Upscaler]:
+    """The method, loaded in the engine that is the faster one here: what can be converted is converted first, and kept."""
+    preparer = Preparer()
+    runner = Runner(preparer=preparer)
+    runner.warm(job)
+    preparer.wait()
+    with runner.loaded(job) as upscaler:
+        yield upscaler
 
 
 def _warmed_up(method: Method, job: Job) -> tuple[Estimates, Estimates]:

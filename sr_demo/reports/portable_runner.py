@@ -48,7 +48,7 @@ def enlarge(image: NDArray[Any], run: Run, rule: Rule, side: int = 256) -> Array
     scale, blend = int(rule["scale"]), int(rule["blend"])
     height, width = picture.shape[:2]
     out = np.zeros((height * scale, width * scale, 3), np.float32)
-    side = min(side, int(rule["seen"]) - 2 * int(rule["halo"]))
+    side = min(side, int(rule["largest"]), int(rule["seen"]) - 2 * int(rule["halo"]))
     for top, bottom, row_low, row_high in spans(height, side, rule):
         for left, right, low, high in spans(width, side, rule):
             part = picture[row_low:row_high, low:high].transpose(2, 0, 1)[None]

@@ -11,11 +11,11 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sr_demo.engines import Preparer, known_picture
+from sr_demo.engines import known_picture
 from sr_demo.jobs import Job, named
 from sr_demo.progress import SILENT, Progress
+from sr_demo.reports.growth import in_its_engine
 from sr_demo.reports.halos import every
-from sr_demo.runner import Runner
 
 SIDES = (128, 192, 224, 240, 254, 256, 288, 320, 384, 448)
 """LR pixels of what the network is given, halo included."""
@@ -45,13 +45,9 @@ def rates(names: Sequence[str] = (), rounds: int = 3, progress: Progress = SILEN
 
 
 def _rates(job: Job, rounds: int) -> Iterator[Rate]:
-    preparer = Preparer()
-    runner = Runner(preparer=preparer)
-    runner.warm(job)
-    preparer.wait()
     halo = job.approach.tiling_of(job.checkpoint).halo
     least = dict.fromkeys(SIDES, float("inf"))
-    with runner.loaded(job) as upscaler:
+    with in_its_engine(job) as upscaler:
         for turn in range(rounds + 1):
             for side in SIDES:
                 picture = known_picture(side)

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from sr_demo import quantising
+from sr_demo import int8, quantising
 from sr_demo.degrade import Realistic
 from sr_demo.ui import captions_box, controls, offer, presets
 from sr_demo.ui.compare_handlers import EMPTY, Handlers
@@ -163,7 +163,7 @@ def precision_choice() -> controls.Bound:
         choices.append(("int8, a quarter of the bits", "int8"))
         info += (
             " int8 is for convolutional networks, prepared once for each, which takes up to a few minutes. The table says "
-            "what it costs; what would lose more than 0.03 dB is refused."
+            f"what it costs; what would lose more than {int8.MOST_LOSS} dB is refused."
         )
     choice = gr.Radio(
         choices, value="auto", label="Precision", elem_id="precision", info=info,

@@ -62,9 +62,9 @@ def test_tiles_give_what_the_whole_picture_gives(monkeypatch):
     with Runner().loaded(job) as upscaler:
         sampler = upscaler.sampler
         whole = drawn(sampler, picture, steps=4)
-        monkeypatch.setattr(sampler, "largest", 32)
+        monkeypatch.setattr(sampler, "tiling", replace(sampler.tiling, largest=32))
         np.testing.assert_allclose(drawn(sampler, picture, steps=4), whole, atol=TILE_ERROR, rtol=0)
-        monkeypatch.setattr(module, "_RULE", replace(module._RULE, halo=16))
+        monkeypatch.setattr(sampler, "tiling", replace(sampler.tiling, halo=16))
         assert np.abs(drawn(sampler, picture, steps=4) - whole).max() > TILE_ERROR, "less context would not do"
 
 

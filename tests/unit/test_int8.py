@@ -17,6 +17,7 @@ pytest.importorskip("openvino")
 
 from sr_demo import int8, machine, quantising
 from sr_demo.catalogue import APPROACHES
+from sr_demo.cli import main
 from sr_demo.errors import BadInput, Cancelled, MissingDependency, SRError
 from sr_demo.image import Image, readonly
 from sr_demo.jobs import Job, engine_identity, is_prepared, job_for
@@ -125,6 +126,13 @@ def test_what_loses_too_much_is_refused_after_every_way_was_tried_and_remembered
     which = engine_identity(job)
     assert which is not None and not (which.folder / int8.MODEL).exists()
     assert not list(which.folder.glob("int8*")), "nothing is left behind"
+
+
+def test_the_command_line_says_how_much_is_allowed(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is written there as words: importing this module would make every command start later."""
+    with pytest.raises(SystemExit):
+        main(["upscale", "--help"])
+    assert f"refused where it loses more than {int8.MOST_LOSS} dB" in " ".join(capsys.readouterr().out.split())
 
 
 def refusal(name: str, values: dict[str, object] | None = None) -> str:

@@ -20,6 +20,7 @@ from sr_demo import cli
 from sr_demo.approaches.mosaic import index, known, library, memory, pieces, tiles
 from sr_demo.approaches.mosaic.settings import MosaicOptions
 from sr_demo.approaches.mosaic.upscalers import RefinedRetrieval, TileMosaic
+from sr_demo.catalogue import APPROACHES
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, readonly
 from sr_demo.metrics import lr_consistency
@@ -127,6 +128,13 @@ def test_candidates_of_a_large_picture_take_no_more_memory(two: memory.Memory) -
         tracemalloc.stop()
     pieces_more = (2048 - 512) // 8 * 16
     assert peaks[1] - peaks[0] < 200 * pieces_more
+
+
+def test_polish_cuts_as_the_network_that_it_runs_is_cut() -> None:
+    from sr_demo.approaches.mosaic import polish
+
+    hat = next(approach for approach in APPROACHES if approach.id == "hat")
+    assert hat.tiling_of(hat.checkpoint("tiny")) == polish._RULE
 
 
 def test_polish_redraws_the_mosaic_and_agrees_with_it(two: memory.Memory) -> None:
