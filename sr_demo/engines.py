@@ -2,7 +2,7 @@
 
 A network that was loaded into torch can be prepared: converted for OpenVINO, compared, timed. From then on it is opened
 straight from the disk where it was the faster one, and torch is not imported at all. No approach knows of this: whatever
-loads as a plain `NetworkUpscaler` under autocast takes part.
+loads as a plain `NetworkUpscaler` under autocast takes part, and HAT, which is written for such an engine (`hat_graph`).
 
 What is kept belongs to the checkpoint's sha256, the way it is loaded, OpenVINO's version and this CPU.
 """
@@ -123,10 +123,25 @@ def open_stored(which: Identity) -> Upscaler | None:
 
 
 def can_prepare(upscaler: Upscaler) -> bool:
-    """Whether an approach as it was loaded is one network that OpenVINO should try: convolutions, on a CPU."""
+    """Whether an approach as it was loaded is one network that OpenVINO should try: convolutions or HAT, on a CPU."""
     from sr_demo.torch_runtime import NetworkUpscaler, device
 
-    return type(upscaler) is NetworkUpscaler and upscaler.mode == "autocast" and device().type == "cpu"
+    if type(upscaler) is not NetworkUpscaler or device().type != "cpu":
+        return False
+    if upscaler.mode == "autocast":
+        return True
+    from sr_demo.networks import hat_graph
+
+    return hat_graph.is_written(upscaler.network)
+
+
+def graph(upscaler: Any) -> Any:
+    """What is converted of an approach loaded in fp32 that `can_prepare`: an nn.Module, (1, 3, H, W) in and out."""
+    if upscaler.mode == "autocast":
+        return upscaler.network
+    from sr_demo.networks import hat_graph
+
+    return hat_graph.as_graph(upscaler.network)
 
 
 def convert(which: Identity, network: Callable[[], object], waiting: Callable[[], None] = lambda: None) -> None:
@@ -147,15 +162,15 @@ def convert(which: Identity, network: Callable[[], object], waiting: Callable[[]
             shutil.rmtree(part, ignore_errors=True)
 
 
-def prepare(which: Identity, upscaler: Any, lane: Lock | None = None) -> Verdict:
-    """Convert, compare and time the network of `upscaler` (a `NetworkUpscaler`); remember which engine won.
+def prepare(which: Identity, upscaler: Upscaler, exact: Callable[[], Upscaler], lane: Lock | None = None) -> Verdict:
+    """Convert what `exact` loads, the network of `upscaler` in fp32; compare and time both; remember which engine won.
 
-    Converting happens beside other work, timing in the `lane`. Raises StorageError, or what the converter raises.
+    Converting happens beside other work, timing in the `lane`. Raises StorageError, or what loading or the converter raises.
     """
     from contextlib import nullcontext
 
     precision = openvino_runtime.fast_precision() if which.precision == "auto" else which.precision
-    convert(which, lambda: upscaler.network)
+    convert(which, lambda: graph(exact()))
     candidate = ConvertedNetwork(which.folder, precision, which.scale)
     with lane or nullcontext():
         verdict = faster(upscaler, candidate)
@@ -217,8 +232,16 @@ class Preparer:
         self._one_at_a_time = Lock()
         self._threads: list[Thread] = []
 
-    def begin(self, which: Identity, upscaler: Upscaler, lane: Lock, ready: Callable[[Verdict], None]) -> bool:
-        """Start preparing, unless that was done or begun: then False. `ready` is called with the verdict, not in the lane."""
+    def begin(
+        self,
+        which: Identity,
+        upscaler: Upscaler,
+        exact: Callable[[], Upscaler],
+        lane: Lock,
+        ready: Callable[[Verdict], None],
+    ) -> bool:
+        """Start to `prepare`, unless that was done or begun: then False. `ready` is called with the verdict, not in the
+        lane."""
         with self._lock:
             known = stored(which)
             if which in self._seen or (known is not None and known.settled) or not can_prepare(upscaler):
@@ -228,7 +251,7 @@ class Preparer:
         def work() -> None:
             try:
                 with self._one_at_a_time:
-                    verdict = prepare(which, upscaler, lane)
+                    verdict = prepare(which, upscaler, exact, lane)
             except SRError as exc:
                 log.warning("a network could not be prepared for OpenVINO: %s", exc)
             except Exception as exc:  # the converter's own errors: torch goes on answering

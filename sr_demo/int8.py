@@ -86,7 +86,7 @@ def load(job: Job, files: Sequence[Path], progress: Progress) -> Upscaler:
             upscaler = in_torch()
             if not engines.can_prepare(upscaler):
                 raise BadInput(f"{job.title} is not one network that OpenVINO runs, so there is no int8. {_INSTEAD}")
-            return upscaler.network  # type: ignore[attr-defined] - `can_prepare` says it has one
+            return engines.graph(upscaler)
 
         make(which, network, progress)
         found = opened(which, job.title)

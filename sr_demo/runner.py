@@ -217,7 +217,13 @@ class Runner:
         if upscaler is None:
             upscaler = job.approach.load(Request(job.checkpoint, files, job.options, job.precision, progress))
             if which and self._preparer:
-                self._preparer.begin(which, upscaler, self._lane, lambda verdict: self._prepared(job, verdict))
+                self._preparer.begin(
+                    which,
+                    upscaler,
+                    lambda: job.approach.load(Request(job.checkpoint, files, job.options, "fp32", SILENT)),
+                    self._lane,
+                    lambda verdict: self._prepared(job, verdict),
+                )
         self._kept.keep(key, upscaler, footprint(job.checkpoint))
         return upscaler, True
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -195,14 +195,16 @@ def _make_tile_loop(case: Case, network: Any, image: Image, folder: Path) -> tup
 def _make_ours(case: Case, network: Any, image: Image, folder: Path) -> tuple[Run, str]:
     """What the page does: the faster engine, tiles by memory, the guarantees of the contract."""
     from sr_demo.networks.fused_attention import fuse_attention
-    from sr_demo.torch_runtime import NetworkUpscaler, choose_precision, device
+    from sr_demo.torch_runtime import NetworkUpscaler, choose_precision
 
     own = copy.deepcopy(network)
     fuse_attention(own)
     precision = choose_precision("auto", ("fp32", "bf16"))
-    upscaler: Upscaler = NetworkUpscaler(own, precision, mode="convert" if case.attention else "autocast")
-    if not case.attention and openvino_runtime.available() and device().type == "cpu":
-        candidate = _converted(network, folder, openvino_runtime.fast_precision())
+    mode: Literal["convert", "autocast"] = "convert" if case.attention else "autocast"
+    upscaler: Upscaler = NetworkUpscaler(own, precision, mode=mode)
+    if openvino_runtime.available() and engines.can_prepare(upscaler):
+        exact = NetworkUpscaler(copy.deepcopy(network), "fp32", mode=mode)
+        candidate = _converted(engines.graph(exact), folder / "ours", openvino_runtime.fast_precision())
         if engines.faster(upscaler, candidate).engine == candidate.engine:
             upscaler = candidate
     return _as_on_the_page(case, image, upscaler), f"{getattr(upscaler, 'engine', 'torch')}, {upscaler.precision}"

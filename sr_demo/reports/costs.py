@@ -175,7 +175,8 @@ def _loaded(job: Job, way: Way) -> Upscaler | None:
         return None
     converted = cache_folder() / "converted"
     if not converted.exists():
-        openvino_runtime.convert(upscaler.network, converted)  # type: ignore[attr-defined] - a NetworkUpscaler
+        with Runner().loaded(replace(job, precision="fp32")) as exact:
+            openvino_runtime.convert(engines.graph(exact), converted)
     return ConvertedNetwork(converted, openvino_runtime.fast_precision(), job.approach.scale)
 
 

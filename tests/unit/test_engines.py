@@ -22,7 +22,7 @@ from sr_demo.jobs import Job, is_prepared
 from sr_demo.options import Options
 from sr_demo.progress import SILENT, Progress
 from sr_demo.runner import Runner
-from sr_demo.spec import Approach, Checkpoint, Request, Tiling, Upscaler, WeightFile
+from sr_demo.spec import EMBEDDED, Approach, Checkpoint, Precision, Request, Tiling, Upscaler, WeightFile
 from tests.conftest import noise, picture_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,7 +61,7 @@ def _files_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
 def converted() -> Path:
     """The network, converted once for all tests: that takes seconds."""
     which = which_of(job_of("first"))
-    engines.prepare(which, loaded(job_of("first")))
+    engines.prepare(which, loaded(job_of("first")), lambda: loaded(job_of("first")))
     return which.folder
 
 
@@ -135,13 +135,15 @@ def test_the_runner_takes_the_winner_and_says_so(converted: Path) -> None:
         later = Runner().run(job, picture)
         assert later.engine == engine
         np.testing.assert_allclose(later.picture.rgb, first.picture.rgb, atol=1e-5)
-    assert not Preparer().begin(which, loaded(job), Lock(), lambda verdict: None), "it is known already"
+    assert not Preparer().begin(which, loaded(job), lambda: loaded(job), Lock(), lambda verdict: None), (
+        "it is known already"
+    )
 
 
 def test_a_damaged_file_is_made_again(converted: Path) -> None:
     job = job_of("third")
     which = given(converted, job)
-    engines.prepare(which, loaded(job))
+    engines.prepare(which, loaded(job), lambda: loaded(job))
     decide(which, "OpenVINO")
     (which.folder / "model.xml").write_text("no model")
     assert engines.open_stored(which) is None
@@ -160,26 +162,35 @@ def test_a_conversion_that_computes_something_else_never_wins(converted: Path, m
         return readonly(honest(image, options, progress) * np.float32(0.9))
 
     monkeypatch.setattr(wrong, "upscale", darker)
-    assert engines.prepare(given(converted, job), wrong).engine == "torch"
+    assert engines.prepare(given(converted, job), wrong, lambda: loaded(job)).engine == "torch"
 
 
 def test_times_taken_on_a_busy_machine_do_not_settle_anything(converted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = job_of("sixth")
     which, upscaler = given(converted, job), loaded(job)
     monkeypatch.setattr(engines, "_SETTLED", 0.0)  # no two times are that close
-    verdict = engines.prepare(which, upscaler)
+    verdict = engines.prepare(which, upscaler, lambda: upscaler)
     assert verdict.settled == (verdict.engine == "OpenVINO")
     which.verdict_file.write_text(json.dumps({**verdict.__dict__, "engine": "torch", "settled": False}))
     preparer = Preparer()
     monkeypatch.undo()
-    assert preparer.begin(which, upscaler, Lock(), lambda verdict: None), "timed again"
+    assert preparer.begin(which, upscaler, lambda: upscaler, Lock(), lambda verdict: None), "timed again"
     preparer.wait()
 
 
-def test_attention_networks_and_gpus_precisions_are_left_to_torch() -> None:
+def test_gpus_precisions_and_what_has_no_file_are_left_to_torch() -> None:
     files = made("fifth").checkpoints[0].files
     assert engines.identity("fifth", files, (), "fp16", 4) is None
     assert engines.identity("fifth", (), (), "fp32", 4) is None
-    hat = next(a for a in APPROACHES if a.id == "hat")
-    assert hat.family == "attention"
-    assert not is_prepared(Job(hat, hat.checkpoints[0], hat.options()))
+
+
+def test_of_the_attention_networks_hat_alone_is_written_for_another_engine() -> None:
+    found = {a.id: a for a in APPROACHES}
+    loadable = {name: embedded(found[name], "auto") for name in ("hat", "drct")}
+    assert {name: engines.can_prepare(upscaler) for name, upscaler in loadable.items()} == {"hat": True, "drct": False}
+
+
+def embedded(approach: Approach, precision: Precision) -> Upscaler:
+    checkpoint = approach.checkpoints[0]
+    files = [EMBEDDED / file.name for file in checkpoint.files]
+    return approach.load(Request(checkpoint, files, approach.options(), precision, SILENT))
