@@ -2,7 +2,8 @@
 
 A network that was loaded into torch can be prepared: converted for OpenVINO, compared, timed. From then on it is opened
 straight from the disk where it was the faster one, and torch is not imported at all. No approach knows of this: whatever
-loads as a plain `NetworkUpscaler` under autocast takes part, and HAT, which is written for such an engine (`hat_graph`).
+loads as a plain `NetworkUpscaler` under autocast takes part, and HAT and DRCT, which are written for such an engine
+(`attention_graph`).
 
 What is kept belongs to the checkpoint's sha256, the way it is loaded, OpenVINO's version and this CPU.
 """
@@ -123,25 +124,25 @@ def open_stored(which: Identity) -> Upscaler | None:
 
 
 def can_prepare(upscaler: Upscaler) -> bool:
-    """Whether an approach as it was loaded is one network that OpenVINO should try: convolutions or HAT, on a CPU."""
+    """Whether an approach as it was loaded is one network that OpenVINO should try: convolutions, HAT or DRCT, on a CPU."""
     from sr_demo.torch_runtime import NetworkUpscaler, device
 
     if type(upscaler) is not NetworkUpscaler or device().type != "cpu":
         return False
     if upscaler.mode == "autocast":
         return True
-    from sr_demo.networks import hat_graph
+    from sr_demo.networks import attention_graph
 
-    return hat_graph.is_written(upscaler.network)
+    return attention_graph.is_written(upscaler.network)
 
 
 def graph(upscaler: Any) -> Any:
     """What is converted of an approach loaded in fp32 that `can_prepare`: an nn.Module, (1, 3, H, W) in and out."""
     if upscaler.mode == "autocast":
         return upscaler.network
-    from sr_demo.networks import hat_graph
+    from sr_demo.networks import attention_graph
 
-    return hat_graph.as_graph(upscaler.network)
+    return attention_graph.as_graph(upscaler.network)
 
 
 def convert(which: Identity, network: Callable[[], object], waiting: Callable[[], None] = lambda: None) -> None:

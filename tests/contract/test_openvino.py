@@ -46,7 +46,7 @@ JOBS = [pytest.param(Job(SMALL, SMALL.checkpoints[0], SMALL.options()), id=SMALL
     pytest.param(Job(a, c, a.options()), id=a.id, marks=[] if a.id in QUICK else [pytest.mark.slow])
     for a in APPROACHES
     for c in a.checkpoints[:1]
-    if c.kind == "embedded" and (a.family in ("convolutional", "adversarial") or a.id == "hat")
+    if c.kind == "embedded" and a.family in ("convolutional", "adversarial", "attention")
 ]
 Converted = Callable[[Job, Precision], Job]
 each = pytest.mark.parametrize("job", JOBS)

@@ -1,11 +1,11 @@
-"""spandrel's HAT written for an engine that compiles whole networks: same weights, same result to rounding.
+"""spandrel's HAT and DRCT written for an engine that compiles whole networks: same weights, same result to rounding.
 
-OpenVINO is quick at arithmetic and slow at moving data while heights and widths are open, and HAT as spandrel has it moves
-data around each of its layers. Here windows are fetched and put back by lists of positions, made once for all layers; a
-shifted window is one of a grid that begins half a window outside of the picture, so that nothing is rolled and only keys
-outside are masked; pictures and keys are turned in the one way that is quick there; and what follows from the weights alone
-is in the weights: the scale of queries, normalisations in front of linear layers, the mean colour, and the last convolution,
-which comes before its PixelShuffle instead of after it.
+OpenVINO is quick at arithmetic and slow at moving data while heights and widths are open, and these networks as spandrel has
+them move data around each of their layers. Here a shifted window is one of a grid that begins half a window outside of the
+picture, so that nothing is rolled and only keys outside are masked; overlapping windows are fetched by a list of positions
+made once for all layers; pictures and keys are turned in the one way that is quick there; and what follows from the weights
+alone is in the weights: the scale of queries, normalisations in front of linear layers, the mean colour, and the last
+convolution, which comes before its PixelShuffle instead of after it.
 Legend: B windows, N positions in a window, M positions that it looks at, C channels, h heads, d width of a head.
 """
 
@@ -22,29 +22,46 @@ from torch import Tensor, nn
 from sr_demo.networks.fused_attention import FusedOverlappingAttention, FusedWindowAttention, fuse_attention
 
 _SMALLEST = 16
-"""Pixels per side below which spandrel pads a picture for HAT."""
+"""Pixels per side below which spandrel pads a picture for these networks."""
+_SKIP = 0.2
+"""What DRCT multiplies the result of a group with."""
 _HIDDEN = -100.0
 """Added to the score of a key outside of the picture: what the network adds itself to keys of another part."""
 
 
 def is_written(network: Any) -> bool:
-    """Whether `network`, an nn.Module or a spandrel descriptor, is a HAT of the kind that is written here: all published
-    ones are."""
+    """Whether `network`, an nn.Module or a spandrel descriptor, is a HAT or DRCT of the kind that is written here: all
+    published ones are."""
+    from spandrel.architectures.DRCT import DRCT
     from spandrel.architectures.HAT import HAT
 
     model: Any = getattr(network, "model", network)
-    if type(model) is not HAT or model.ape or not model.patch_norm or model.img_range != 1 or model.window_size % 4:
+    if type(model) not in (HAT, DRCT) or model.ape or not model.patch_norm or model.img_range != 1:
         return False
     first: Any = model.layers[0]
-    return isinstance(first.conv, nn.Conv2d) and first.residual_group.blocks[0].attn.qkv.bias is not None
+    block = first.swin1 if type(model) is DRCT else first.residual_group.blocks[0]
+    return (
+        model.upsampler == "pixelshuffle"
+        and all(
+            isinstance(conv, nn.Conv2d) for conv in (model.conv_after_body, getattr(first, "conv", model.conv_first))
+        )
+        and block.attn.qkv.bias is not None
+        and model.embed_dim % 4 == 0
+        and model.window_size % 4 == 0
+    )
 
 
 def as_graph(network: Any) -> nn.Module:
     """What `network`, of which `is_written` is true, computes, on weights of its own in fp32: (1, 3, H, W) ->
     (1, 3, H * scale, W * scale), H and W of any size."""
-    model = copy.deepcopy(getattr(network, "model", network)).float().eval()
+    from spandrel.architectures.HAT import HAT
+
+    model: Any = copy.deepcopy(getattr(network, "model", network)).float().eval()
     fuse_attention(model)
-    return _Hat(model).eval()
+    if type(model) is HAT:
+        reach = model.layers[0].residual_group.overlap_attn.reach
+        return _Network(model, [_HybridGroup(layer, model) for layer in model.layers], model.window_size, reach).eval()
+    return _Network(model, [_DenseGroup(layer) for layer in model.layers], _SMALLEST, model.window_size).eval()
 
 
 @dataclass(frozen=True)
@@ -59,19 +76,20 @@ class _Plan:
     """(B * M): the positions of the larger window around each one, in a padded picture."""
 
 
-class _Hat(nn.Module):
-    """The whole network."""
+class _Network(nn.Module):
+    """The whole network; its groups are what makes it HAT or DRCT."""
 
     mean: Tensor
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, groups: list[nn.Module], multiple_of: int, reach: int) -> None:
+        """Pictures are padded to sides that are a multiple of `multiple_of`; `reach` is the side of the larger windows."""
         super().__init__()
         self.scale: int = model.upscale
         self.window: int = model.window_size
-        self.reach: int = model.layers[0].residual_group.overlap_attn.reach
+        self.multiple_of, self.reach = multiple_of, reach
         self.register_buffer("mean", model.mean.view(1, 3, 1, 1).clone())
         self.first, self.norm_first = model.conv_first, model.patch_embed.norm
-        self.groups = nn.ModuleList(_Group(layer, model) for layer in model.layers)
+        self.groups = nn.ModuleList(groups)
         self.norm_last, self.after, self.before = model.norm, model.conv_after_body, model.conv_before_upsample
         *upsample, last, self.shuffle = model.upsample
         self.upsample = nn.Sequential(*upsample)
@@ -79,7 +97,7 @@ class _Hat(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         full_height, full_width = x.shape[2], x.shape[3]
-        x = _padded(_padded(x - self.mean, 2, self.window), 3, self.window)
+        x = _padded(_padded(x - self.mean, 2, self.multiple_of), 3, self.multiple_of)
         plan = _plan(x.shape[2], x.shape[3], self.window, self.reach)
         shallow = self.first(x)
         deep = self.norm_first(_flat(shallow))
@@ -90,8 +108,8 @@ class _Hat(nn.Module):
         return x[:, :, : full_height * self.scale, : full_width * self.scale]
 
 
-class _Group(nn.Module):
-    """Hybrid blocks, one overlapping block, a convolution, and a skip over all of them."""
+class _HybridGroup(nn.Module):
+    """HAT's: hybrid blocks, one overlapping block, a convolution, and a skip over all of them."""
 
     def __init__(self, layer: Any, model: Any) -> None:
         super().__init__()
@@ -108,6 +126,39 @@ class _Group(nn.Module):
         return _flat(self.conv(_picture(self.overlapping(x, plan), plan))) + skip
 
 
+class _DenseGroup(nn.Module):
+    """DRCT's: transformer blocks that each see what all before them gave, and a skip over all of them."""
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__()
+        blocks = [getattr(layer, f"swin{number}") for number in range(1, 6)]
+        adjust = [getattr(layer, f"adjust{number}") for number in range(1, 6)]
+        self.blocks = nn.ModuleList(_Swin(block) for block in blocks)
+        self.adjust = nn.ModuleList(_linear(conv.weight.flatten(1), conv.bias) for conv in adjust[:-1])
+        self.last = _linear(adjust[-1].weight.flatten(1) * _SKIP, adjust[-1].bias * _SKIP)
+        self.activation = layer.lrelu
+
+    def forward(self, x: Tensor, plan: _Plan) -> Tensor:
+        found = [x]
+        for block, linear in zip(self.blocks, self.adjust, strict=False):
+            found.append(self.activation(linear(block(torch.cat(found, 2), plan))))
+        return self.last(self.blocks[-1](torch.cat(found, 2), plan)) + x
+
+
+class _Swin(nn.Module):
+    """Attention in windows, then a perceptron."""
+
+    def __init__(self, block: Any) -> None:
+        super().__init__()
+        self.window, self.shift = block.window_size, block.shift_size
+        self.norm, self.attention = block.norm1, _Attention(block.attn, block.attn.relative_position_index)
+        self.perceptron = _Perceptron(block)
+
+    def forward(self, x: Tensor, plan: _Plan) -> Tensor:
+        x = x + self.attention.in_windows(self.norm(x), plan, self.window, self.shift)
+        return x + self.perceptron(x)
+
+
 class _Hybrid(nn.Module):
     """Attention in windows beside a convolution branch, then a perceptron."""
 
@@ -120,12 +171,10 @@ class _Hybrid(nn.Module):
         self.perceptron = _Perceptron(block)
 
     def forward(self, x: Tensor, plan: _Plan) -> Tensor:
-        normed, attention = self.norm(x), self.attention
+        normed = self.norm(x)
         branch = self.convolutions(_picture(normed, plan))
         weight = (self.weigh(branch) * self.factor).flatten(1).unsqueeze(1)
-        parts = _parted(normed, plan, self.window, self.shift)
-        found = attention(*(linear(parts) for linear in attention.qkv), plan.mask if self.shift else None)
-        x = _flat(branch) * weight + _joined(found, plan, self.window, self.shift) + x
+        x = _flat(branch) * weight + self.attention.in_windows(normed, plan, self.window, self.shift) + x
         return x + self.perceptron(x)
 
 
@@ -180,6 +229,12 @@ class _Attention(nn.Module):
         out = torch.softmax(scores, -1) @ values
         return self.proj(out.transpose(1, 2).reshape(-1, self.positions, self.width))
 
+    def in_windows(self, x: Tensor, plan: _Plan, window: int, shift: int) -> Tensor:
+        """x (1, H * W, C) -> the same shape: each window sees itself."""
+        parts = _parted(x, plan, window, shift)
+        found = self(*(linear(parts) for linear in self.qkv), plan.mask if shift else None)
+        return _joined(found, plan, window, shift)
+
 
 class _Perceptron(nn.Module):
     """A normalisation, whose scale and offset are in the layer after it, and two linear layers."""
@@ -203,7 +258,7 @@ class _Pair(nn.Module):
 
     def __init__(self, first: nn.Conv2d, second: nn.Conv2d) -> None:
         super().__init__()
-        assert first.bias is not None and second.bias is not None, "HAT's convolutions have one"
+        assert first.bias is not None and second.bias is not None, "these networks' convolutions have one"
         self.both = nn.Sequential(first, second)
         self.joint = nn.Conv2d(first.in_channels, second.out_channels, 5, padding=1)
         weight = F.conv2d(first.weight.transpose(0, 1), second.weight.flip(2, 3), padding=2).transpose(0, 1)
@@ -229,12 +284,12 @@ def _plan(height: Any, width: Any, window: int, reach: int) -> _Plan:
     return replace(unmasked, mask=mask.view(-1, 1, 1, window * window))
 
 
-def _padded(x: Tensor, axis: int, window: int) -> Tensor:
-    """Mirrored at the end of `axis` up to a multiple of `window` and to `_SMALLEST`; where the picture is too small for
+def _padded(x: Tensor, axis: int, multiple_of: int) -> Tensor:
+    """Mirrored at the end of `axis` up to a multiple of `multiple_of` and to `_SMALLEST`; where the picture is too small for
     that, its first row goes on. As spandrel pads."""
     length = x.shape[axis]
     wanted: Any = torch.as_tensor(length).clamp(min=_SMALLEST)  # no `max`: a recording would keep this picture's answer
-    at = torch.arange((wanted + window - 1) // window * window)
+    at = torch.arange((wanted + multiple_of - 1) // multiple_of * multiple_of)
     return x.index_select(axis, torch.minimum(at, (2 * (length - 1) - at).clamp(min=0)))
 
 
@@ -251,7 +306,7 @@ def _before_shuffle(conv: nn.Conv2d, factor: int, offset: Tensor) -> nn.Conv2d:
                     weight[:, y, x, :, of_y, of_x, low_y + 1, low_x + 1] = conv.weight[:, :, tap_y, tap_x].detach()
     made = nn.Conv2d(channels * factor**2, count * factor**2, 3, padding=1)
     made.weight = nn.Parameter(weight.view(made.weight.shape))
-    assert conv.bias is not None, "HAT's convolutions have one"
+    assert conv.bias is not None, "these networks' convolutions have one"
     made.bias = nn.Parameter((conv.bias + offset).detach().repeat_interleave(factor**2))
     return made
 
