@@ -54,14 +54,14 @@ def is_written(network: Any) -> bool:
 def as_graph(network: Any) -> nn.Module:
     """What `network`, of which `is_written` is true, computes, on weights of its own in fp32: (1, 3, H, W) ->
     (1, 3, H * scale, W * scale), H and W of any size."""
-    from spandrel.architectures.HAT import HAT
+    from spandrel.architectures.DRCT import DRCT
 
     model: Any = copy.deepcopy(getattr(network, "model", network)).float().eval()
     fuse_attention(model)
-    if type(model) is HAT:
-        reach = model.layers[0].residual_group.overlap_attn.reach
-        return _Network(model, [_HybridGroup(layer, model) for layer in model.layers], model.window_size, reach).eval()
-    return _Network(model, [_DenseGroup(layer) for layer in model.layers], _SMALLEST, model.window_size).eval()
+    if isinstance(model, DRCT):
+        return _Network(model, [_DenseGroup(layer) for layer in model.layers], _SMALLEST, model.window_size).eval()
+    reach: int = model.layers[0].residual_group.overlap_attn.reach
+    return _Network(model, [_HybridGroup(layer, model) for layer in model.layers], model.window_size, reach).eval()
 
 
 @dataclass(frozen=True)
