@@ -177,7 +177,14 @@ def test_the_verdict_on_an_engine_sets_the_price(monkeypatch: pytest.MonkeyPatch
     told: list[Callable[[Verdict], None]] = []
 
     class Preparing(Preparer):
-        def begin(self, which: Identity, upscaler: Upscaler, lane: Lock, ready: Callable[[Verdict], None]) -> bool:
+        def begin(
+            self,
+            which: Identity,
+            upscaler: Upscaler,
+            exact: Callable[[], Upscaler],
+            lane: Lock,
+            ready: Callable[[Verdict], None],
+        ) -> bool:
             told.append(ready)
             return True
 
