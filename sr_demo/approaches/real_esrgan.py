@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sr_demo.networks import own
 from sr_demo.options import Options, option
 from sr_demo.spec import Approach, Checkpoint, Request, Tiling, Upscaler, WeightFile, embedded
 
@@ -26,6 +27,8 @@ class RealEsrganOptions(Options):
 
 
 def _load(request: Request) -> Upscaler:
+    if request.checkpoint.kind == "embedded":
+        return own.load(request)
     from sr_demo import spandrel_loader
     from sr_demo.torch_runtime import NetworkUpscaler, choose_precision
 
@@ -102,7 +105,6 @@ APPROACH = Approach(
             "real-esrgan-compact-x4",
             "ours, small",
             bytes_per_pixel=1100,
-            variant="Compact",
             # 18 3x3 convolutions in a row; `bench --halos` finds 14.
             tiling=Tiling("tiles", halo=14),
         ),

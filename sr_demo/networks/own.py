@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 _MODULES = {
+    "Compact": "compact",
     "EDSR": "edsr",
     "ESPCN": "espcn",
     "LIIF": "liif",

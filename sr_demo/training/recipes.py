@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from sr_demo.errors import BadInput
+from sr_demo.networks.compact import Compact
 from sr_demo.networks.edsr import EDSR
 from sr_demo.networks.espcn import ESPCN
 from sr_demo.networks.liif import LIIF
@@ -67,9 +68,7 @@ class Recipe:
 
 
 def _compact() -> nn.Module:
-    from spandrel.architectures.Compact import Compact
-
-    network = Compact(num_feat=64, num_conv=16, upscale=4, act_type="prelu")
+    network = Compact(**_COMPACT)  # type: ignore[arg-type]
     # A plain stack without shortcuts: with torch's default start the signal dies out over 18 layers and nothing learns.
     convs = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
     for conv in convs:
@@ -82,6 +81,7 @@ def _compact() -> nn.Module:
 
 
 _RDN: Settings = {"blocks": 5, "convolutions": 3, "growth": 64, "features": 64, "scale": 4}
+_COMPACT: Settings = {"features": 64, "convolutions": 16, "scale": 4}
 _EDSR: Settings = {"blocks": 16, "features": 64, "scale": 4}
 _LIIF: Settings = {"blocks": 16, "features": 64, "width": 128, "layers": 3}
 _BASELINE: Settings = {"blocks": 16, "features": 64, "scale": 4, "residual": False}
@@ -243,7 +243,7 @@ RECIPES: tuple[Recipe, ...] = (
         name="real-esrgan",
         stem="real-esrgan-compact-x4",
         summary="A plain fast network taught on blurred, noisy, compressed pictures; L1 first, then adversarial.",
-        architecture=Architecture("Compact", {"num_feat": 64, "num_conv": 16, "upscale": 4, "act_type": "prelu"}),
+        architecture=Architecture("Compact", _COMPACT),
         build=_compact,
         phases=(
             Phase(0.60, _L1, (6e-4, 2e-4), patch=32, batch=16),

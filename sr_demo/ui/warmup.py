@@ -49,8 +49,7 @@ def warm_up(runner: Runner, approaches: Sequence[Approach]) -> Thread:
         for job in quick:
             run(job, _SIDES[0])
         if others:
-            runner.make_way()
-            _import_heavy()
+            _import_heavy(runner)
         for job in others:
             run(job, _SIDES[0])
         for job in jobs:
@@ -61,8 +60,9 @@ def warm_up(runner: Runner, approaches: Sequence[Approach]) -> Thread:
     return thread
 
 
-def _import_heavy() -> None:
+def _import_heavy(runner: Runner) -> None:
     for name in ("torch", "spandrel"):
+        runner.make_way()  # importing takes seconds of the interpreter
         try:
             importlib.import_module(name)
         except (ImportError, RuntimeError) as exc:  # whoever needs it says so in a sentence

@@ -1,5 +1,8 @@
 """The networks of our own: shapes, sizes, and that they start near the picture they enlarge."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -9,6 +12,8 @@ from sr_demo.networks.espcn import ESPCN
 from sr_demo.networks.rdn import RDN, ResidualDenseBlock
 from sr_demo.networks.rrdn import RRDB, RRDN
 from sr_demo.networks.srresnet import SRResNet
+from sr_demo.spec import EMBEDDED, card
+from sr_demo.torch_runtime import load_safetensors
 
 
 @pytest.mark.parametrize("network", [RDN(2, 3, 8, 12, 4), RDN(1, 2, 4, 4, 2), EDSR(2, 8, 4), EDSR(1, 4, 3)])
@@ -89,3 +94,26 @@ def test_cards_name_networks_that_can_be_built():
         {"name": "RRDN", "settings": {"blocks": 1, "convolutions": 1, "growth": 2, "features": 2, "scale": 4}}
     )
     assert isinstance(network, RRDN)
+
+
+def test_spandrel_reads_our_compact_network_and_computes_the_same():
+    from spandrel import ModelLoader
+
+    file = EMBEDDED / "real-esrgan-compact-x4.safetensors"
+    ours = load_safetensors(file, own.build(card(file.stem)["architecture"])).eval()
+    theirs = ModelLoader(device="cpu").load_from_file(file).model
+    pictures = torch.rand(2, 3, 13, 22)
+    with torch.inference_mode():
+        torch.testing.assert_close(ours(pictures), theirs(pictures))
+
+
+def test_the_first_result_does_not_wait_for_spandrel():
+    code = (
+        "import sys; from sr_demo.catalogue import APPROACHES; from sr_demo.jobs import job_for;"
+        "from sr_demo.progress import SILENT; from sr_demo.spec import EMBEDDED, Request;"
+        "job = job_for(APPROACHES, 'real-esrgan'); files = [EMBEDDED / file.name for file in job.checkpoint.files];"
+        "job.approach.load(Request(job.checkpoint, files, job.options, 'fp32', SILENT));"
+        "print('torch' in sys.modules, 'spandrel' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"]

@@ -43,9 +43,9 @@ TINY_DRCT = drct.SETTINGS | {"embed_dim": 16, "depths": [6], "num_heads": [2], "
 
 
 def _tiny_compact():
-    from spandrel.architectures.Compact import Compact
+    from sr_demo.networks.compact import Compact
 
-    return Compact(num_feat=8, num_conv=2, upscale=4, act_type="prelu")
+    return Compact(8, 2, 4)
 
 
 BUILDERS = {
