@@ -41,12 +41,9 @@ def _load_rdn(request: Request) -> Upscaler:
 
 def _load_hat(request: Request) -> Upscaler:
     from sr_demo import spandrel_loader
-    from sr_demo.networks.fused_attention import fuse_attention
     from sr_demo.torch_runtime import NetworkUpscaler
 
-    descriptor = spandrel_loader.load(request.files[0], "HAT", 4)
-    assert fuse_attention(descriptor.model) == 3
-    return NetworkUpscaler(descriptor, "fp32", mode="convert")
+    return NetworkUpscaler(spandrel_loader.load(request.files[0], "HAT", 4), "fp32", mode="convert")
 
 
 def _job(path: Path, load: Callable[[Request], Upscaler], family: Any, tiling: Tiling) -> Job:

@@ -10,7 +10,6 @@ from functools import lru_cache
 from sr_demo import spandrel_loader, tiling
 from sr_demo.approaches.mosaic.memory import SCALE
 from sr_demo.image import Image
-from sr_demo.networks.fused_attention import fuse_attention
 from sr_demo.options import Options
 from sr_demo.progress import Progress
 from sr_demo.resize import resize
@@ -36,6 +35,4 @@ def polish(mosaic: Image, progress: Progress) -> Image:
 
 @lru_cache(1)
 def _network() -> NetworkUpscaler:
-    descriptor = spandrel_loader.load(fetch(_NETWORK)[0], "HAT", SCALE)
-    fuse_attention(descriptor.model)
-    return NetworkUpscaler(descriptor, "fp32", mode="convert")
+    return NetworkUpscaler(spandrel_loader.load(fetch(_NETWORK)[0], "HAT", SCALE), "fp32", mode="convert")
