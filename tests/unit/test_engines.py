@@ -19,6 +19,7 @@ from sr_demo.catalogue import APPROACHES
 from sr_demo.engines import Identity, Preparer
 from sr_demo.image import Image, readonly
 from sr_demo.jobs import Job, is_prepared
+from sr_demo.openvino_runtime import ConvertedNetwork
 from sr_demo.options import Options
 from sr_demo.progress import SILENT, Progress
 from sr_demo.runner import Runner
@@ -176,6 +177,24 @@ def test_times_taken_on_a_busy_machine_do_not_settle_anything(converted: Path, m
     monkeypatch.undo()
     assert preparer.begin(which, upscaler, lambda: upscaler, Lock(), lambda verdict: None), "timed again"
     preparer.wait()
+
+
+@pytest.mark.parametrize(("enough", "settled", "turns"), [(0.0, 0.0, 3), (1e9, 1e9, 4), (1e9, 0.0, 13)])
+def test_slow_networks_are_told_apart_in_fewer_turns(
+    converted: Path, monkeypatch: pytest.MonkeyPatch, enough: float, settled: float, turns: int
+) -> None:
+    upscaler, runs = loaded(job_of("first")), list[Image]()
+    honest = upscaler.upscale
+
+    def counted(image: Image, options: Options, progress: Progress) -> Image:
+        runs.append(image)
+        return honest(image, options, progress)
+
+    monkeypatch.setattr(upscaler, "upscale", counted)
+    monkeypatch.setattr(engines, "_ENOUGH", enough)
+    monkeypatch.setattr(engines, "_SETTLED", settled)
+    engines.faster(upscaler, ConvertedNetwork(converted, "fp32", 4))
+    assert len(runs) == turns, "the first warms up"
 
 
 def test_gpus_precisions_and_what_has_no_file_are_left_to_torch() -> None:
