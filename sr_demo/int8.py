@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import log10
 from pathlib import Path
 
@@ -21,12 +21,12 @@ import numpy as np
 from sr_demo import engines, machine, openvino_runtime, quantising, storage
 from sr_demo.engines import Identity
 from sr_demo.errors import BadInput
-from sr_demo.jobs import Job, engine_identity
+from sr_demo.jobs import Job, engine_identity, load_approach
 from sr_demo.metrics import LUMA, psnr_y
 from sr_demo.openvino_runtime import ConvertedNetwork
 from sr_demo.options import Options
 from sr_demo.progress import Progress
-from sr_demo.spec import Request, Upscaler
+from sr_demo.spec import Upscaler
 
 log = logging.getLogger("sr_demo")
 
@@ -72,18 +72,16 @@ def load(job: Job, files: Sequence[Path], progress: Progress) -> Upscaler:
     StorageError, Cancelled.
     """
 
-    def in_torch() -> Upscaler:
-        return job.approach.load(Request(job.checkpoint, files, job.options, "fp32", progress))
-
+    exact = replace(job, precision="fp32")
     if job.approach.family in _WITHOUT_NETWORK:
-        return in_torch()
+        return load_approach(exact, files, progress)
     which = _checked(job)
     found = opened(which, job.title)
     if found is None:
         quantising.require()
 
         def network() -> object:
-            upscaler = in_torch()
+            upscaler = load_approach(exact, files, progress)
             if not engines.can_prepare(upscaler):
                 raise BadInput(f"{job.title} is not one network that OpenVINO runs, so there is no int8. {_INSTEAD}")
             return engines.graph(upscaler)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sr_demo import engines
 from sr_demo.errors import BadInput
 from sr_demo.image import Picture
 from sr_demo.metrics import Scores
 from sr_demo.options import Options, as_dict, build, controls
-from sr_demo.spec import Approach, Checkpoint, Precision
+from sr_demo.progress import Progress
+from sr_demo.spec import Approach, Checkpoint, Precision, Request, Upscaler
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,11 @@ def named(jobs: Sequence[Job], names: Sequence[str], what: str) -> list[Job]:
     if unknown := [name for name in names if name not in keys]:
         raise BadInput(f"There is no {what} {unknown[0]!r}. There are: {', '.join(keys)}.")
     return [job for job in jobs if not names or job.key in names]
+
+
+def load_approach(job: Job, files: Sequence[Path], progress: Progress) -> Upscaler:
+    """The approach of `job` from its verified `files`, as it loads itself: in torch, where it is a network."""
+    return job.approach.load(Request(job.checkpoint, files, job.options, job.precision, progress))
 
 
 def is_prepared(job: Job) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
 
@@ -28,12 +29,13 @@ from sr_demo.jobs import (
     Stopped,
     Working,
     engine_identity,
+    load_approach,
     load_identity,
 )
 from sr_demo.kept import Kept, footprint
 from sr_demo.metrics import score
 from sr_demo.progress import SILENT, Progress
-from sr_demo.spec import Request, Upscaler
+from sr_demo.spec import Upscaler
 
 _PATIENCE = 2.0
 """Seconds without anybody waiting for a result after which work in the background may go on."""
@@ -215,12 +217,12 @@ class Runner:
         else:
             upscaler = engines.open_stored(which) if which else None
         if upscaler is None:
-            upscaler = job.approach.load(Request(job.checkpoint, files, job.options, job.precision, progress))
+            upscaler = load_approach(job, files, progress)
             if which and self._preparer:
                 self._preparer.begin(
                     which,
                     upscaler,
-                    lambda: job.approach.load(Request(job.checkpoint, files, job.options, "fp32", SILENT)),
+                    lambda: load_approach(replace(job, precision="fp32"), files, SILENT),
                     self._lane,
                     lambda verdict: self._prepared(job, verdict),
                 )

@@ -19,7 +19,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sr_demo.networks.fused_attention import FusedOverlappingAttention, FusedWindowAttention, fuse_attention
+from sr_demo.networks.fused_attention import (
+    FusedOverlappingAttention,
+    FusedWindowAttention,
+    fuse_attention,
+    linear_of,
+    position_bias,
+)
 
 _SMALLEST = 16
 """Pixels per side below which spandrel pads a picture for these networks."""
@@ -42,9 +48,7 @@ def is_written(network: Any) -> bool:
     block = first.swin1 if type(model) is DRCT else first.residual_group.blocks[0]
     return (
         model.upsampler == "pixelshuffle"
-        and all(
-            isinstance(conv, nn.Conv2d) for conv in (model.conv_after_body, getattr(first, "conv", model.conv_first))
-        )
+        and isinstance(model.conv_after_body, nn.Conv2d)
         and block.attn.qkv.bias is not None
         and model.embed_dim % 4 == 0
         and model.window_size % 4 == 0
@@ -134,8 +138,8 @@ class _DenseGroup(nn.Module):
         blocks = [getattr(layer, f"swin{number}") for number in range(1, 6)]
         adjust = [getattr(layer, f"adjust{number}") for number in range(1, 6)]
         self.blocks = nn.ModuleList(_Swin(block) for block in blocks)
-        self.adjust = nn.ModuleList(_linear(conv.weight.flatten(1), conv.bias) for conv in adjust[:-1])
-        self.last = _linear(adjust[-1].weight.flatten(1) * _SKIP, adjust[-1].bias * _SKIP)
+        self.adjust = nn.ModuleList(linear_of(conv.weight.flatten(1), conv.bias) for conv in adjust[:-1])
+        self.last = linear_of(adjust[-1].weight.flatten(1) * _SKIP, adjust[-1].bias * _SKIP)
         self.activation = layer.lrelu
 
     def forward(self, x: Tensor, plan: _Plan) -> Tensor:
@@ -211,9 +215,9 @@ class _Attention(nn.Module):
         self.width: int = fused.proj.in_features
         self.positions, self.looked_at = index.shape
         (q, k, v), (to_q, to_k, to_v) = fused.qkv.weight.split(self.width), fused.qkv.bias.split(self.width)
-        linears = _linear(q * fused.scale, to_q * fused.scale), _linear(k, to_k), _linear(v, to_v)
+        linears = linear_of(q * fused.scale, to_q * fused.scale), linear_of(k, to_k), linear_of(v, to_v)
         self.qkv = nn.ModuleList(linears)
-        bias = fused.relative_position_bias_table[index.view(-1)].view(*index.shape, -1).permute(2, 0, 1)
+        bias = position_bias(fused.relative_position_bias_table, index)
         self.bias = nn.Parameter(bias.unsqueeze(0).detach().contiguous())
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
@@ -243,7 +247,7 @@ class _Perceptron(nn.Module):
         super().__init__()
         norm, first = block.norm2, block.mlp.fc1
         self.epsilon: float = norm.eps
-        self.first = _linear(first.weight * norm.weight, first.bias + first.weight @ norm.bias)
+        self.first = linear_of(first.weight * norm.weight, first.bias + first.weight @ norm.bias)
         self.second = block.mlp.fc2
 
     def forward(self, x: Tensor) -> Tensor:
@@ -311,12 +315,6 @@ def _before_shuffle(conv: nn.Conv2d, factor: int, offset: Tensor) -> nn.Conv2d:
     return made
 
 
-def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
-    made = nn.Linear(weight.shape[1], weight.shape[0])
-    made.weight, made.bias = nn.Parameter(weight.detach().clone()), nn.Parameter(bias.detach().clone())
-    return made
-
-
 def _grid(x: Tensor, plan: _Plan, pad: int = 0) -> Tensor:
     """(1, H * W, C) -> (1, H + 2 * pad, W + 2 * pad, C), 0 around the picture."""
     x = x.view(1, plan.height, plan.width, -1)
@@ -343,7 +341,7 @@ def _joined(x: Tensor, plan: _Plan, window: int, shift: int = 0) -> Tensor:
 
 def _picture(x: Tensor, plan: _Plan) -> Tensor:
     """(1, H * W, C) -> (1, C, H, W)."""
-    return x.view(1, plan.height, plan.width, -1).permute(0, 3, 1, 2)
+    return _grid(x, plan).permute(0, 3, 1, 2)
 
 
 def _flat(x: Tensor) -> Tensor:

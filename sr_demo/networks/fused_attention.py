@@ -137,9 +137,14 @@ def _is_recorded() -> bool:
     return torch.compiler.is_exporting() or torch.jit.is_tracing()
 
 
+def position_bias(table: Tensor, index: Tensor) -> Tensor:
+    """Relative position bias: table (entries, h) looked up by index (N, M) -> (h, N, M)."""
+    return table[index.reshape(-1)].view(*index.shape, -1).permute(2, 0, 1)
+
+
 def _bias(table: Tensor, index: Tensor) -> Tensor:
-    """Relative position bias: table (entries, h) looked up by index (N, M) -> (1, h, N, M)."""
-    return table[index.reshape(-1)].view(*index.shape, -1).permute(2, 0, 1).unsqueeze(0).contiguous()
+    """The same for all windows: (1, h, N, M), in one piece."""
+    return position_bias(table, index).unsqueeze(0).contiguous()
 
 
 def _widened(qkv: Any, proj: Any, heads: int) -> tuple[nn.Linear, nn.Linear]:
@@ -154,10 +159,11 @@ def _widened(qkv: Any, proj: Any, heads: int) -> tuple[nn.Linear, nn.Linear]:
     rows = F.pad(qkv.weight.view(3, heads, -1, inputs), (0, 0, 0, extra)).reshape(-1, inputs)
     columns = F.pad(proj.weight.view(proj.out_features, heads, -1), (0, extra)).flatten(1)
     bias = None if qkv.bias is None else F.pad(qkv.bias.view(3, heads, -1), (0, extra)).flatten()
-    return _linear(rows, bias), _linear(columns, proj.bias)
+    return linear_of(rows, bias), linear_of(columns, proj.bias)
 
 
-def _linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
+def linear_of(weight: Tensor, bias: Tensor | None) -> nn.Linear:
+    """A layer of these weights (out, in) and offsets (out), for inference only."""
     made = nn.Linear(weight.shape[1], weight.shape[0], bias is not None, weight.device, weight.dtype)
     made.weight = nn.Parameter(weight.detach(), requires_grad=False)
     if bias is not None:

@@ -204,7 +204,9 @@ def _make_ours(case: Case, network: Any, image: Image, folder: Path) -> tuple[Ru
     upscaler: Upscaler = NetworkUpscaler(own, precision, mode=mode)
     if openvino_runtime.available() and engines.can_prepare(upscaler):
         exact = NetworkUpscaler(copy.deepcopy(network), "fp32", mode=mode)
-        candidate = _converted(engines.graph(exact), folder / "ours", openvino_runtime.fast_precision())
+        # Of convolutions it is what the other OpenVINO paths run, and converted once for all.
+        own_folder = folder / "graph" if case.attention else folder
+        candidate = _converted(engines.graph(exact), own_folder, openvino_runtime.fast_precision())
         if engines.faster(upscaler, candidate).engine == candidate.engine:
             upscaler = candidate
     return _as_on_the_page(case, image, upscaler), f"{getattr(upscaler, 'engine', 'torch')}, {upscaler.precision}"

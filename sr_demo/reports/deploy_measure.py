@@ -18,13 +18,12 @@ import numpy as np
 from sr_demo import memory, weights
 from sr_demo.errors import SRError, unexpected
 from sr_demo.image import Image
-from sr_demo.jobs import Job
+from sr_demo.jobs import Job, load_approach
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.deploy_quality import BUNDLED, filled, precisions, quality
 from sr_demo.reports.deploy_run import Run, Subject
 from sr_demo.reports.evaluation import Pair
 from sr_demo.runner import Runner
-from sr_demo.spec import Request
 
 Facts = dict[str, Any]
 Size = tuple[int, int]
@@ -206,7 +205,7 @@ def _operations(job: Job) -> Facts:
     from torch.utils.flop_counter import FlopCounterMode
 
     files = weights.fetch(job.checkpoint)
-    upscaler = job.approach.load(Request(job.checkpoint, files, job.options, "fp32", SILENT))
+    upscaler = load_approach(replace(job, precision="fp32"), files, SILENT)
     counter = FlopCounterMode(display=False)
     with counter:
         upscaler.upscale(filled((_COUNTED, _COUNTED)), job.options, SILENT)

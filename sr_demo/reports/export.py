@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import inf, log10
 from pathlib import Path
 from typing import Any, Literal
@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 from sr_demo import __version__, weights
 from sr_demo.chart import resolution_chart
 from sr_demo.errors import BadInput, SRError, StorageError
-from sr_demo.jobs import Job
+from sr_demo.jobs import Job, load_approach
 from sr_demo.progress import SILENT, Progress
 from sr_demo.quantising import Sample
 from sr_demo.reports import export_int8, portable_runner
 from sr_demo.reports.evaluation import Pair
 from sr_demo.reports.export_int8 import Loss
 from sr_demo.reports.export_readme import readme
-from sr_demo.spec import Approach, Checkpoint, Request
+from sr_demo.spec import Approach, Checkpoint
 from sr_demo.storage import free_bytes
 
 log = logging.getLogger("sr_demo")
@@ -207,7 +207,7 @@ def _network(job: Job, progress: Progress) -> tuple[Run, Any]:
     from sr_demo.torch_runtime import NetworkUpscaler
 
     files = weights.fetch(job.checkpoint, progress)
-    upscaler = job.approach.load(Request(job.checkpoint, files, job.options, "fp32", progress))
+    upscaler = load_approach(replace(job, precision="fp32"), files, progress)
     if not isinstance(upscaler, NetworkUpscaler):
         raise BadInput(f"{job.key} is not one network with weights: there is nothing to export.")
     network = upscaler.network.cpu()

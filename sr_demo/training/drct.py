@@ -11,7 +11,8 @@ from types import MethodType
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sr_demo.training.hat import attend, blocks, position_bias, start_from_interpolation
+from sr_demo.networks.fused_attention import position_bias
+from sr_demo.training.hat import attend, blocks, start_from_interpolation
 
 SETTINGS: dict[str, int | float | str | list[int]] = {
     "img_size": 32,

@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sr_demo.networks.fused_attention import position_bias
+
 SETTINGS: dict[str, int | float | str | list[int]] = {
     "embed_dim": 64,
     "depths": [3, 3],
@@ -140,11 +142,6 @@ def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, mask: Tensor | None) -
     shape = scores.shape
     scores = (scores.view(-1, len(mask), *shape[1:]) + both).view(shape)
     return scores.softmax(-1) @ v
-
-
-def position_bias(table: Tensor, index: Tensor) -> Tensor:
-    """(entries, heads) looked up at (nq, nk) places -> (heads, nq, nk)."""
-    return table[index.reshape(-1)].view(*index.shape, -1).permute(2, 0, 1)
 
 
 def _window_attention(self: nn.Module, x: Tensor, rpi: Tensor, mask: Tensor | None = None) -> Tensor:

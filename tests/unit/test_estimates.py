@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from threading import Lock
+from typing import Any
 
 import pytest
 
@@ -21,7 +21,7 @@ from sr_demo.jobs import Job
 from sr_demo.reports import costs
 from sr_demo.reports.growth import grown
 from sr_demo.runner import Runner
-from sr_demo.spec import EMBEDDED, Checkpoint, Tiling, Upscaler, card, embedded
+from sr_demo.spec import EMBEDDED, Checkpoint, Tiling, card, embedded
 from sr_demo.timings import Timing, from_card, plain, to_card
 from sr_demo.ui import offer
 from sr_demo.ui.offer import Context
@@ -177,15 +177,8 @@ def test_the_verdict_on_an_engine_sets_the_price(monkeypatch: pytest.MonkeyPatch
     told: list[Callable[[Verdict], None]] = []
 
     class Preparing(Preparer):
-        def begin(
-            self,
-            which: Identity,
-            upscaler: Upscaler,
-            exact: Callable[[], Upscaler],
-            lane: Lock,
-            ready: Callable[[Verdict], None],
-        ) -> bool:
-            told.append(ready)
+        def begin(self, *given: Any) -> bool:
+            told.append(given[-1])
             return True
 
     monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path))
