@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from math import isfinite
@@ -59,10 +60,15 @@ def _guaranteed(method: Method, image: Image, progress: Progress) -> tuple[Image
     Out of memory: plan again, first with half as many tiles at once, then with tiles of half the side, and start over, down
     to a single one of the smallest.
     """
-    rule, upscaler = method.approach.tiling_of(method.checkpoint), method.upscaler
+    rule, upscaler, check = method.approach.tiling_of(method.checkpoint), method.upscaler, partial(_checked, method)
+
+    def one(part: Image, told: Progress) -> Image:
+        return upscaler.upscale(part, method.options, told)
+
     if rule.mode != "tiles":
         progress(0.0)
-        result = _one(method, image, progress)
+        with _memory_told():
+            result = check(one(image, progress), image.shape[:2])
         progress(1.0)
         return result, 0, 1
     several = isinstance(upscaler, BatchUpscaler)
@@ -73,11 +79,12 @@ def _guaranteed(method: Method, image: Image, progress: Progress) -> tuple[Image
         tiles = tiling.plan(image.shape[0], image.shape[1], rule, side)
         groups = tiling.batches(tiles, most)
         try:
-            if several and len(tiles) > 1:
-                work = partial(_in_batches, method, upscaler, groups)
-                rgb = tiling.run_in_batches(image, groups, method.approach.scale, rule.blend, work, progress)
-            else:
-                rgb = tiling.run(image, tiles, method.approach.scale, rule.blend, partial(_one, method), progress)
+            with _memory_told():
+                if several and len(tiles) > 1:
+                    work = partial(_in_batches, method, upscaler)
+                    rgb = tiling.run_in_batches(image, groups, method.approach.scale, rule.blend, work, progress, check)
+                else:
+                    rgb = tiling.run(image, tiles, method.approach.scale, rule.blend, one, progress, check)
             return rgb, side, len(tiles)
         except OutOfMemory:
             # Fewer than any group has, else the same plan would be tried again; the same for the side and the picture.
@@ -89,27 +96,25 @@ def _guaranteed(method: Method, image: Image, progress: Progress) -> tuple[Image
                 side = max(side // 2 // rule.multiple_of * rule.multiple_of, tiling.SMALLEST)
 
 
-def _one(method: Method, part: Image, progress: Progress) -> Image:
-    try:
-        return _checked(method.upscaler.upscale(part, method.options, progress), part.shape, method)
-    except MemoryError as exc:
-        raise OutOfMemory from exc
+def _in_batches(method: Method, upscaler: BatchUpscaler, pieces: Iterator[tiling.Pieces]) -> Iterator[list[Image]]:
+    return upscaler.upscale_many((images for images, _ in pieces), method.options)
 
 
-def _in_batches(
-    method: Method, upscaler: BatchUpscaler, groups: Sequence[Sequence[tiling.Tile]], pieces: Iterator[tiling.Pieces]
-) -> Iterator[list[Image]]:
-    made = upscaler.upscale_many((images for images, _ in pieces), method.options)
-    for group, results in zip(groups, made, strict=True):
-        yield [_checked(result, tile.seen, method) for tile, result in zip(group, results, strict=True)]
-
-
-def _checked(result: Image, source: tuple[int, ...], method: Method) -> Image:
+def _checked(method: Method, result: Image, source: tuple[int, ...]) -> Image:
     """`result` within [0, 1] and read-only; anything else that is against the contract is a bug of the approach."""
     approach = method.approach
-    expected = (*approach.size_with(method.options, *source[:2]), 3)
+    expected = (*approach.size_with(method.options, *source), 3)
     assert result.shape == expected, f"{approach.id} returned {result.shape}, not {expected}"
     assert result.dtype == np.float32, f"{approach.id} returned {result.dtype}"
     low, high = float(result.min()), float(result.max())
     assert isfinite(low) and isfinite(high), f"{approach.id} returned values that are not numbers"
     return readonly(result if low >= 0 and high <= 1 else np.clip(result, 0, 1))
+
+
+@contextmanager
+def _memory_told() -> Generator[None]:
+    """numpy's word for too little memory as ours."""
+    try:
+        yield
+    except MemoryError as exc:
+        raise OutOfMemory from exc

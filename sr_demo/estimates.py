@@ -172,10 +172,7 @@ def _work(job: Job, size: Size) -> _Work:
     if rule.mode != "tiles":
         return _Work(Counter([size]))
     side = tiling.side_for(rule, job.checkpoint.bytes_per_pixel, budget(), size)
-    rows, columns = (
-        Counter(span.high - span.low for span in tiling.spans(length, side, rule.halo, rule.multiple_of))
-        for length in size
-    )
+    rows, columns = (Counter(span.high - span.low for span in spans) for spans in tiling.axes(*size, rule, side))
     return _Work(Counter({(h, w): rows[h] * columns[w] for h in rows for w in columns}))
 
 

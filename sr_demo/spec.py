@@ -60,7 +60,9 @@ class Tiling:
     """A picture of at most as many pixels as a square of this side stays in one piece, where memory allows."""
     seen: int = 254
     """Longest side of what the network is given of a larger one, halo included. In bf16, convolutions of OpenVINO take a
-    fifth more for each pixel from 256 on, torch's twice as much at 412 (`bench --tiles`)."""
+    fifth to a third more for each pixel from a width of 256 on, torch's twice as much at 412 (`bench --tiles`)."""
+    tall: int = 1
+    """How many times as high as wide that may be: of height, most convolutions do not mind twice as much."""
 
 
 WHOLE = Tiling("whole")

@@ -1,9 +1,10 @@
 """Cutting a picture into tiles and putting the results together.
 
-The plan is a pure value made before the work starts: an even split, tile borders on multiples of the network's window,
-each tile with a halo of context. Where the halo covers what the network looks at the results are those of the whole
-picture and are placed side by side; elsewhere neighbours are blended by a raised cosine. The blend weights sum to one by
-construction, so no buffer of weights is kept.
+The plan is a pure value made before the work starts: tile borders on multiples of the network's window, each tile with a
+halo of context. Where the halo covers what the network looks at the results are those of the whole picture and are placed
+side by side; then columns are as wide as they may be and the last one is what remains, since a width that suits the
+convolutions is worth more than an even split. Elsewhere neighbours are blended by a raised cosine, evenly split, so that
+none is narrower than its transitions. The blend weights sum to one by construction, so no buffer of weights is kept.
 """
 
 from __future__ import annotations
@@ -51,44 +52,59 @@ class Tile:
 
 Pieces = tuple[list[Image], Progress]
 """Parts of a picture, all of one shape, and where to report what is done of them."""
+Check = Callable[[Image, tuple[int, int]], Image]
+"""From what was made of a part of this height and width to what may be used of it; raises where it may not."""
 
 
-def spans(length: int, largest: int, halo: int, multiple_of: int = 1) -> tuple[Span, ...]:
-    """Split [0, length) into the fewest even parts of at most `largest`, borders on multiples of `multiple_of`."""
+def _unchecked(result: Image, _: tuple[int, int]) -> Image:
+    return result
+
+
+def spans(length: int, largest: int, halo: int, multiple_of: int = 1, *, even: bool = True) -> tuple[Span, ...]:
+    """Split [0, length) into the fewest parts of at most `largest`, borders on multiples of `multiple_of`: `even` ones, or
+    of `largest` and what remains."""
     step = max(largest // multiple_of, 1) * multiple_of
-    count = ceil(length / step)
-    even = ceil(ceil(length / count) / multiple_of) * multiple_of
-    starts = range(0, length, even)
+    if even:
+        step = ceil(ceil(length / ceil(length / step)) / multiple_of) * multiple_of
+    starts = range(0, length, step)
     return tuple(
-        Span(start, min(start + even, length), max(start - halo, 0), min(start + even + halo, length))
+        Span(start, min(start + step, length), max(start - halo, 0), min(start + step + halo, length))
         for start in starts
     )
 
 
+def axes(height: int, width: int, tiling: Tiling, side: int) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
+    """Rows and columns of the tiles of `plan`."""
+    high = tiling.tall * (side + 2 * tiling.halo) - 2 * tiling.halo
+    return (
+        spans(height, high, tiling.halo, tiling.multiple_of),
+        spans(width, side, tiling.halo, tiling.multiple_of, even=tiling.blend > 0),
+    )
+
+
 def plan(height: int, width: int, tiling: Tiling, side: int) -> tuple[Tile, ...]:
-    """Tiles of at most `side` x `side` LR pixels (halo not counted), row by row."""
-    rows = spans(height, side, tiling.halo, tiling.multiple_of)
-    columns = spans(width, side, tiling.halo, tiling.multiple_of)
+    """Tiles for pieces of `side` LR pixels (halo not counted) across, and `tiling.tall` times as high; row by row."""
+    rows, columns = axes(height, width, tiling, side)
     return tuple(Tile(r, c) for r in rows for c in columns)
 
 
 def side_for(tiling: Tiling, bytes_per_pixel: int, budget: int, size: tuple[int, ...]) -> int:
-    """The tile side (LR pixels, halo not counted) for a picture of `size` (height, width): its longer side where it can
-    stay in one piece, else the largest whose working memory stays within `budget` bytes.
+    """The tile side (LR pixels across, halo not counted) for a picture of `size` (height, width): its longer side where it
+    can stay in one piece, else the largest whose working memory stays within `budget` bytes.
 
     Not below SMALLEST, whatever the budget, and no tile with its halo above `tiling.seen`.
     """
     affordable = budget // max(bytes_per_pixel, 1)
     if size[0] * size[1] <= min(affordable, tiling.largest**2):
         return ceil(max(size) / tiling.multiple_of) * tiling.multiple_of
-    with_halo = min(int(sqrt(affordable)), tiling.seen)
+    with_halo = min(int(sqrt(affordable / tiling.tall)), tiling.seen)
     side = min(max(with_halo - 2 * tiling.halo, SMALLEST), tiling.largest)
     return max(side // tiling.multiple_of, 1) * tiling.multiple_of
 
 
 def at_once(tiling: Tiling, bytes_per_pixel: int, budget: int, side: int, most: int) -> int:
     """How many tiles of `side` (halo not counted) may be worked on together within `budget` bytes: 1 to `most`."""
-    each = bytes_per_pixel * (side + 2 * tiling.halo) ** 2
+    each = bytes_per_pixel * tiling.tall * (side + 2 * tiling.halo) ** 2
     return min(max(budget // max(each, 1), 1), most)
 
 
@@ -115,21 +131,22 @@ def run(
     blend: int,
     upscale: Callable[[Image, Progress], Image],
     progress: Progress,
+    check: Check = _unchecked,
 ) -> Image:
-    """`upscale` each tile of `image` (H, W, 3) and assemble (H * scale, W * scale, 3), read-only.
+    """`upscale` each tile of `image` (H, W, 3), `check` the result, and assemble (H * scale, W * scale, 3), read-only.
 
     Progress is reported, and Stop obeyed, before each tile. `blend` is the half-width of the transition in LR pixels.
     """
     if len(tiles) == 1:
         progress(0.0)
-        result = upscale(image, progress)
+        result = check(upscale(image, progress), tiles[0].seen)
         progress(1.0)
         return result
 
     def one_by_one(pieces: Iterator[Pieces]) -> Iterator[list[Image]]:
         return ([upscale(image, told) for image in images] for images, told in pieces)
 
-    return run_in_batches(image, batches(tiles, 1), scale, blend, one_by_one, progress)
+    return run_in_batches(image, batches(tiles, 1), scale, blend, one_by_one, progress, check)
 
 
 def run_in_batches(
@@ -139,9 +156,10 @@ def run_in_batches(
     blend: int,
     upscale: Callable[[Iterator[Pieces]], Iterator[list[Image]]],
     progress: Progress,
+    check: Check = _unchecked,
 ) -> Image:
     """Give `upscale` the parts of `image` (H, W, 3) that `groups` see, and assemble its results, which come in the same
-    order, to (H * scale, W * scale, 3), read-only.
+    order and are checked one by one, to (H * scale, W * scale, 3), read-only.
 
     Progress is reported, and Stop obeyed, whenever `upscale` asks for the next group: it may do so before it has handed
     out the last one's results. `blend` as in `run`.
@@ -161,9 +179,9 @@ def run_in_batches(
 
     def place(group: Sequence[Tile], results: Sequence[Image]) -> None:
         for tile, result in zip(group, results, strict=True):
-            _place(out, result, tile, scale, blend, (height, width))
+            _place(out, check(result, tile.seen), tile, scale, blend, (height, width))
 
-    # One thread copies, in order, while the next tiles are computed: alone it leaves the other cores idle.
+    # One thread checks and copies, in order, while the next tiles are computed: alone it leaves the other cores idle.
     with ThreadPoolExecutor(1) as copying:
         placed: Future[None] | None = None
         for group, results in zip(groups, upscale(pieces()), strict=True):

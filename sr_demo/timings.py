@@ -15,14 +15,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one method in one engine, for square pictures in one piece."""
+    """Seconds of one method in one engine, for pictures in one piece."""
 
     engine: str
     """"torch" or "OpenVINO"; empty for what is no network; else where the seconds come from."""
     threads: int
     """How many computed; 0 where their number changes little."""
     sides: tuple[int, ...]
-    """Of the pictures, in LR pixels, rising."""
+    """Of squares as large as the pictures, in LR pixels, rising."""
     first: tuple[float, ...]
     """Seconds of the first run at each side, in a process that has run the smaller ones."""
     again: tuple[float, ...]

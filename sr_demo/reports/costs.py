@@ -16,8 +16,11 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from math import sqrt
 from pathlib import Path
 from typing import Literal, get_args
+
+import numpy as np
 
 from sr_demo import engines, openvino_runtime
 from sr_demo.catalogue import APPROACHES
@@ -25,7 +28,7 @@ from sr_demo.engines import known_picture
 from sr_demo.enlarging import Method, enlarge
 from sr_demo.errors import SRError
 from sr_demo.estimates import threads
-from sr_demo.image import Picture
+from sr_demo.image import Picture, readonly
 from sr_demo.jobs import Job, here, job_for, named
 from sr_demo.memory import PeakMemory
 from sr_demo.openvino_runtime import ConvertedNetwork
@@ -36,7 +39,8 @@ from sr_demo.storage import cache_folder
 from sr_demo.timings import Timing, to_card
 
 _SIDES = (96, 192, 254, 320)
-"""LR pixels: of a server's warm-up; twice that; a tile of a large picture; and what is not cut."""
+"""LR pixels: of a server's warm-up; twice that; a tile of a large picture; and what is not cut, in whose place tiles that
+are higher than wide are measured, where there are any."""
 _MEMORY_SIDE = 256
 _ROUNDS = 3
 """Processes for each method and engine: the least counts."""
@@ -151,15 +155,17 @@ def measure(job: Job, way: Way) -> tuple[float, Timing | None]:
         method = replace(
             method, approach=replace(job.approach, tiling=WHOLE), checkpoint=replace(job.checkpoint, tiling=None)
         )
-    sides = (*(side for side in _SIDES if side < full), full)
+    sizes = [(side, side) for side in (*(side for side in _SIDES if side < full), full)]
+    if tiled and rule.tall > 1:
+        sizes[-1] = (rule.tall * rule.seen, rule.seen)
     for _ in range(2):
         timed(method, 16)
-    runs = [[timed(method, side).seconds for _ in range(1 + _AGAIN)] for side in sides]
+    runs = [[timed(method, *size).seconds for _ in range(1 + _AGAIN)] for size in sizes]
     parallel = job.checkpoint.parameters and job.approach.family != "retrieval"
     timing = Timing(
         getattr(upscaler, "engine", ""),
         threads() if parallel else 0,
-        sides,
+        tuple(round(sqrt(height * width)) for height, width in sizes),
         tuple(first for first, *_ in runs),
         tuple(min(later) for _, *later in runs),
     )
@@ -197,13 +203,14 @@ class Timed:
         return min(self.clock, self.processor)
 
 
-def timed(method: Method, side: int, interval: float = 0.01) -> Timed:
-    """Run it on a known picture of `side` x `side` LR pixels."""
-    picture = Picture(known_picture(side))
+def timed(method: Method, height: int, width: int = 0, interval: float = 0.01) -> Timed:
+    """Run it on a known picture of so many LR pixels; square without a width."""
+    picture = Picture(readonly(np.ascontiguousarray(known_picture(height)[:, : width or height])))
     with PeakMemory(interval) as peak:
         begun, processor_begun = time.perf_counter(), time.process_time()
-        enlarge(method, picture, SILENT)
+        result, *_ = enlarge(method, picture, SILENT)
         clock, processor = time.perf_counter() - begun, time.process_time() - processor_begun
+    del result  # giving it back is not part of making it
     how = f"{getattr(method.upscaler, 'engine', '')} {method.upscaler.precision}".strip()
     return Timed(clock, processor, peak.bytes, how)
 

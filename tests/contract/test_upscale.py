@@ -58,8 +58,8 @@ def run(runner: Runner, job: Job, picture: Picture, precision: Precision = "auto
 
 
 def with_small_tiles(job: Job, side: int = 32) -> Job:
-    """The same job in tiles of `side`: for small pictures, as a large picture would be treated."""
-    rule = replace(job.approach.tiling_of(job.checkpoint), largest=side)
+    """The same job in square tiles of `side`: for small pictures, as a large picture would be treated."""
+    rule = replace(job.approach.tiling_of(job.checkpoint), largest=side, tall=1)
     return replace(job, approach=replace(job.approach, tiling=rule), checkpoint=replace(job.checkpoint, tiling=rule))
 
 

@@ -307,16 +307,18 @@ def test_a_disk_that_refuses_costs_only_the_memory_of_estimates(tmp_path: Path) 
 # --- measuring ------------------------------------------------------------------------------------------------------
 
 
-def test_costs_are_measured_in_one_piece_at_rising_sizes() -> None:
-    made = fakes.approach(fakes.upscaler_of(fakes.good()), tiling=Tiling("tiles", halo=4, largest=120, seen=128))
+@pytest.mark.parametrize(("tall", "side", "piece"), [(1, 128, (128, 128)), (2, 181, (256, 128))])
+def test_costs_are_measured_in_one_piece_at_rising_sizes(tall: int, side: int, piece: tuple[int, int]) -> None:
+    rule = Tiling("tiles", halo=4, largest=120, seen=128, tall=tall)
+    made = fakes.approach(fakes.upscaler_of(fakes.good()), tiling=rule)
     upscaler = fakes.upscaler_of(made)
     _, timing = costs.measure(fakes.job(made), "OpenVINO")
     assert timing is None, "nothing that OpenVINO could run"
     before = len(upscaler.seen)
     used, timing = costs.measure(fakes.job(made), "torch")
     assert timing is not None and used > 0
-    assert timing.sides == (96, 128) and timing.threads == 0 and min(*timing.first, *timing.again) > 0
-    assert {height for height, _ in upscaler.seen[before:]} >= {16, 96, 128}
+    assert timing.sides == (96, side) and timing.threads == 0 and min(*timing.first, *timing.again) > 0
+    assert set(upscaler.seen[before:]) >= {(16, 16), (96, 96), piece}
 
 
 def test_costs_of_a_method_that_is_not_here_are_refused_by_name() -> None:

@@ -104,7 +104,7 @@ def test_onnx_says_what_it_is_and_runs_at_any_size_alone(rdn: Job, tmp_path: Pat
     assert notes["licence"] == "Apache-2.0" and notes["weights_sha256"] == rdn.checkpoint.files[0].sha256
     assert json.loads(notes["rule"]) == {
         "scale": 4, "mode": "tiles", "halo": 12, "multiple_of": 1, "blend": 0, "largest": 64,
-        "seen": 254,
+        "seen": 254, "tall": 1,
     }  # fmt: skip
     assert [type(side) for side in session.get_inputs()[0].shape] == [int, int, str, str]
 

@@ -195,7 +195,9 @@ def test_out_of_memory_with_the_smallest_tiles_is_final_and_says_what_to_do() ->
     failed = list(Runner().compare([job(made)], picture_of(noise(100, 100))))[-1]
     assert isinstance(failed, Failed)
     assert failed.message.startswith("This picture needs more memory than the machine has free.")
-    assert fakes.upscaler_of(made).seen == [(100, 100), (52, 52), (27, 27)], "sides of 100, 50 and 25, with halo"
+    assert fakes.upscaler_of(made).seen == [(100, 100), (52, 52), (27, 34)], (
+        "sides of 100, 50 and 32, with halo, rows even"
+    )
 
 
 def test_out_of_memory_of_an_approach_without_tiles_is_a_sentence() -> None:

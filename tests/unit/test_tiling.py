@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -18,11 +19,12 @@ from sr_demo.spec import Tiling
 from tests.conftest import noise
 
 
+@pytest.mark.parametrize("even", [True, False])
 @pytest.mark.parametrize("multiple_of", [1, 8, 16])
 @pytest.mark.parametrize("largest", [32, 50])
-def test_spans_cover_every_length_without_gap_or_overlap(largest: int, multiple_of: int) -> None:
+def test_spans_cover_every_length_without_gap_or_overlap(largest: int, multiple_of: int, even: bool) -> None:
     for length in range(1, 201):
-        parts = tiling.spans(length, largest, 5, multiple_of)
+        parts = tiling.spans(length, largest, 5, multiple_of, even=even)
         assert [p.start for p in parts] == [0, *(p.stop for p in parts[:-1])]
         assert parts[-1].stop == length
         for p in parts:
@@ -34,6 +36,17 @@ def test_spans_cover_every_length_without_gap_or_overlap(largest: int, multiple_
 
 def test_the_split_is_even() -> None:
     assert [p.stop - p.start for p in tiling.spans(1200, 1024, 0)] == [600, 600]
+
+
+def test_columns_are_as_wide_as_may_be_unless_they_are_blended_and_rows_may_be_taller() -> None:
+    rule = Tiling("tiles", halo=5, tall=2)
+    rows, columns = tiling.axes(101, 70, rule, 30)
+    assert [c.stop - c.start for c in columns] == [30, 30, 10]
+    assert [r.stop - r.start for r in rows] == [51, 50], "twice 40, less the halos: 70 would fit"
+    assert max(r.high - r.low for r in rows) <= 80
+    blended = tiling.axes(101, 70, replace(rule, blend=4), 30)
+    assert [c.stop - c.start for c in blended[1]] == [24, 24, 22] and blended[0] == rows
+    assert tiling.plan(101, 70, rule, 30) == tuple(tiling.Tile(r, c) for r in rows for c in columns)
 
 
 def blurred(image: Image, progress: Progress) -> Image:
@@ -49,6 +62,9 @@ def test_tiled_equals_whole_when_the_halo_covers_the_receptive_field(size: tuple
     tiles = tiling.plan(*size, rule, 32)
     joined = tiling.run(image, tiles, 2, 0, blurred, Progress())
     np.testing.assert_allclose(joined, blurred(image, Progress()), atol=1e-6)
+    tall = tiling.plan(*size, replace(rule, tall=2), 32)
+    assert len(tall) <= len(tiles)
+    np.testing.assert_array_equal(tiling.run(image, tall, 2, 0, blurred, Progress()), joined)
 
 
 @pytest.mark.parametrize("size", [(64, 64), (33, 129), (97, 101)])
@@ -74,6 +90,20 @@ def test_a_blend_leaves_no_step_where_tiles_disagree() -> None:
     assert np.abs(np.diff(row)).max() < 0.06
 
 
+def test_results_are_checked_before_they_are_used() -> None:
+    image = noise(40, 70)
+    for side in (100, 32):  # in one piece, and in several
+        tiles, asked = tiling.plan(40, 70, Tiling("tiles", halo=3), side), []
+
+        def negative(result: Image, seen: tuple[int, int], asked: list[object] = asked) -> Image:
+            asked.append((result.shape[:2], seen))
+            return readonly(-np.asarray(result))
+
+        joined = tiling.run(image, tiles, 2, 0, blurred, SILENT, negative)
+        np.testing.assert_allclose(joined, -np.asarray(blurred(image, SILENT)), atol=1e-6)
+        assert asked == [((2 * tile.seen[0], 2 * tile.seen[1]), tile.seen) for tile in tiles]
+
+
 def test_stop_takes_effect_before_the_next_tile() -> None:
     from threading import Event
 
@@ -95,6 +125,18 @@ LARGE = (5000, 4000)
 @pytest.mark.parametrize(("budget", "side"), [(2**30, 174), (20 * 2**20, 63), (1, 32)])
 def test_the_tile_side_follows_the_memory_budget(budget: int, side: int) -> None:
     assert tiling.side_for(Tiling("tiles", halo=40), 1024, budget, LARGE) == side
+
+
+@pytest.mark.parametrize("budget", [2**30, 200 * 2**20, 60 * 2**20])
+@pytest.mark.parametrize("tall", [1, 2, 3])
+def test_no_tile_takes_more_than_the_budget_however_tall(budget: int, tall: int) -> None:
+    rule = Tiling("tiles", halo=14, tall=tall)
+    side = tiling.side_for(rule, 1024, budget, LARGE)
+    largest = max(height * width for height, width in (tile.seen for tile in tiling.plan(*LARGE, rule, side)))
+    assert largest * 1024 <= budget
+    assert largest * 1024 > 0.8 * budget or side == 254 - 28, "nothing is given away"
+    at_once = tiling.at_once(rule, 1024, budget, side, 1000)
+    assert at_once * largest * 1024 <= budget
 
 
 def test_a_tile_is_never_larger_than_the_rule_allows() -> None:
