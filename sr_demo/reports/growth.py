@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from statistics import median
 
 from sr_demo.engines import Preparer
 from sr_demo.enlarging import Method, budget
@@ -40,8 +41,8 @@ class Grown:
     off_processor: float | None
     """The same in processor time."""
     off_again: float | None
-    """The same for the fastest later run, by the clock; None where there was none."""
-    off_again_processor: float | None
+    """How far what the page would say then, having learned from all first runs so far, was from the middle later run, by
+    the clock; None where there was none."""
     peak_memory_mb: float
     budget_mb: float
     """What one tile was allowed to take; the result itself comes on top."""
@@ -60,12 +61,13 @@ def grown(jobs: Sequence[Job], megapixels: Sequence[float] = MEGAPIXELS, rounds:
             method = Method(job.approach, job.checkpoint, job.options, upscaler)
             for _ in range(2):  # the first sets things up: a server's warm-up does the same
                 timed(method, 16)
-            by_clock, by_processor = _warmed_up(method, job)
+            by_clock, by_processor, told = _warmed_up(method, job)
             for size in megapixels:
                 side = round((size * 1e6) ** 0.5 / job.scale)
                 allowed = budget()
                 runs = [timed(method, side) for _ in range(rounds)]
                 best = min(runs, key=lambda run: run.clock)
+                told.learn(job, (side, side), runs[0].clock, engine=getattr(upscaler, "engine", ""))
                 yield Grown(
                     key=job.key,
                     megapixels=(side * job.scale) ** 2 / 1e6,
@@ -73,8 +75,7 @@ def grown(jobs: Sequence[Job], megapixels: Sequence[float] = MEGAPIXELS, rounds:
                     processor_seconds=best.processor,
                     off=_off(by_clock, job, side, [runs[0].clock], again=False),
                     off_processor=_off(by_processor, job, side, [runs[0].processor], again=False),
-                    off_again=_off(by_clock, job, side, [run.clock for run in runs[1:]], again=True),
-                    off_again_processor=_off(by_processor, job, side, [run.processor for run in runs[1:]], again=True),
+                    off_again=_off(told, job, side, [run.clock for run in runs[1:]], again=True),
                     peak_memory_mb=max(run.peak_bytes for run in runs) / 1e6,
                     budget_mb=allowed / 1e6,
                     how=best.how,
@@ -92,21 +93,22 @@ def in_its_engine(job: Job) -> Generator[Upscaler]:
         yield upscaler
 
 
-def _warmed_up(method: Method, job: Job) -> tuple[Estimates, Estimates]:
-    """What runs at 96 x 96 teach, by the clock and in processor time."""
-    by_clock, by_processor = Estimates(), Estimates()
+def _warmed_up(method: Method, job: Job) -> tuple[Estimates, Estimates, Estimates]:
+    """What runs at 96 x 96 teach: by the clock, in processor time, and by the clock once more, to go on learning."""
+    by_clock, by_processor, told = Estimates(), Estimates(), Estimates()
     size, engine = (FIRST_SIDE, FIRST_SIDE), getattr(method.upscaler, "engine", "")
 
     def run() -> float:
         small = timed(method, FIRST_SIDE)
         by_clock.learn(job, size, small.clock, engine=engine)
         by_processor.learn(job, size, small.processor, engine=engine)
+        told.learn(job, size, small.clock, engine=engine)
         return small.clock
 
     learn_price(run)
-    return by_clock, by_processor
+    return by_clock, by_processor, told
 
 
 def _off(estimates: Estimates, job: Job, side: int, taken: Sequence[float], *, again: bool) -> float | None:
-    """How far the estimate is from the least that was taken."""
-    return estimates.seconds(job, (side, side), again=again) / min(taken) - 1 if taken else None
+    """How far the estimate is from the middle one of what was taken."""
+    return estimates.seconds(job, (side, side), again=again) / median(taken) - 1 if taken else None
