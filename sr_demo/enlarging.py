@@ -36,7 +36,7 @@ def passes(approach: Approach, checkpoint: Checkpoint, *, opacity: bool) -> int:
 
 
 def enlarge(method: Method, picture: Picture, progress: Progress) -> tuple[Picture, int, int]:
-    """The whole picture: colours, and alpha apart. Returns it with the tile side and the number of tiles."""
+    """The whole picture: colours, and alpha apart. Returns it with the width of tiles and the number of tiles."""
     own_alpha = passes(method.approach, method.checkpoint, opacity=picture.alpha is not None) == 2
     rgb, side, tiles = _guaranteed(method, picture.rgb, progress.part(0, 0.5) if own_alpha else progress)
     if picture.gray:

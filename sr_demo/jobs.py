@@ -73,7 +73,7 @@ class Result:
     """Growth of the resident set while enlarging, over the process before it, in MB (10^6 bytes)."""
     precision: str
     tile: int
-    """Side of the tiles in LR pixels, halo not counted; 0 when the picture went through in one piece."""
+    """Width of the tiles in LR pixels, halo not counted; 0 when the picture went through in one piece."""
     tiles: int
     halo: int
     cpu_seconds: float = 0.0

@@ -66,7 +66,7 @@ def how(result: Result) -> str:
     computed = ", ".join(filter(None, (result.engine, precision(result.precision, result.loss_db))))
     if result.tiles <= 1:
         return f"{computed}, in one piece"
-    return f"{computed}, {result.tiles} tiles of {result.tile} px, halo {result.halo} px"
+    return f"{computed}, {result.tiles} tiles {result.tile} px wide, halo {result.halo} px"
 
 
 def method_label(job: Job, estimate: float, here: bool) -> str:

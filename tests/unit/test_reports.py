@@ -188,7 +188,7 @@ def test_scores_have_units_and_identical_pictures_are_called_so() -> None:
 
 
 def test_how_it_was_run() -> None:
-    assert words.how(result()) == "bf16, 6 tiles of 64 px, halo 24 px"
+    assert words.how(result()) == "bf16, 6 tiles 64 px wide, halo 24 px"
     assert words.how(replace(result(), tiles=1, tile=0, halo=0)) == "bf16, in one piece"
 
 
