@@ -63,12 +63,12 @@ def _guaranteed(method: Method, image: Image, progress: Progress) -> tuple[Image
     rule, upscaler, check = method.approach.tiling_of(method.checkpoint), method.upscaler, partial(_checked, method)
 
     def one(part: Image, told: Progress) -> Image:
-        return upscaler.upscale(part, method.options, told)
+        with _memory_told():
+            return upscaler.upscale(part, method.options, told)
 
     if rule.mode != "tiles":
         progress(0.0)
-        with _memory_told():
-            result = check(one(image, progress), image.shape[:2])
+        result = check(one(image, progress), image.shape[:2])
         progress(1.0)
         return result, 0, 1
     several = isinstance(upscaler, BatchUpscaler)
@@ -79,12 +79,11 @@ def _guaranteed(method: Method, image: Image, progress: Progress) -> tuple[Image
         tiles = tiling.plan(image.shape[0], image.shape[1], rule, side)
         groups = tiling.batches(tiles, most)
         try:
-            with _memory_told():
-                if several and len(tiles) > 1:
-                    work = partial(_in_batches, method, upscaler)
-                    rgb = tiling.run_in_batches(image, groups, method.approach.scale, rule.blend, work, progress, check)
-                else:
-                    rgb = tiling.run(image, tiles, method.approach.scale, rule.blend, one, progress, check)
+            if several and len(tiles) > 1:
+                work = partial(_in_batches, method, upscaler)
+                rgb = tiling.run_in_batches(image, groups, method.approach.scale, rule.blend, work, progress, check)
+            else:
+                rgb = tiling.run(image, tiles, method.approach.scale, rule.blend, one, progress, check)
             return rgb, side, len(tiles)
         except OutOfMemory:
             # Fewer than any group has, else the same plan would be tried again; the same for the side and the picture.
@@ -108,12 +107,13 @@ def _checked(method: Method, result: Image, source: tuple[int, ...]) -> Image:
     assert result.dtype == np.float32, f"{approach.id} returned {result.dtype}"
     low, high = float(result.min()), float(result.max())
     assert isfinite(low) and isfinite(high), f"{approach.id} returned values that are not numbers"
-    return readonly(result if low >= 0 and high <= 1 else np.clip(result, 0, 1))
+    with _memory_told():
+        return readonly(result if low >= 0 and high <= 1 else np.clip(result, 0, 1))
 
 
 @contextmanager
 def _memory_told() -> Generator[None]:
-    """numpy's word for too little memory as ours."""
+    """numpy's word for too little memory as ours, where smaller tiles would need less."""
     try:
         yield
     except MemoryError as exc:

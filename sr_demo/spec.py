@@ -59,7 +59,7 @@ class Tiling:
     largest: int = 320
     """A picture of at most as many pixels as a square of this side stays in one piece, where memory allows."""
     seen: int = 254
-    """Longest side of what the network is given of a larger one, halo included. In bf16, convolutions of OpenVINO take a
+    """Greatest width of what the network is given of a larger one, halo included. In bf16, convolutions of OpenVINO take a
     fifth to a third more for each pixel from a width of 256 on, torch's twice as much at 412 (`bench --tiles`)."""
     tall: int = 1
     """How many times as high as wide that may be: of height, most convolutions do not mind twice as much."""

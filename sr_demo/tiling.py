@@ -92,7 +92,7 @@ def side_for(tiling: Tiling, bytes_per_pixel: int, budget: int, size: tuple[int,
     """The tile side (LR pixels across, halo not counted) for a picture of `size` (height, width): its longer side where it
     can stay in one piece, else the largest whose working memory stays within `budget` bytes.
 
-    Not below SMALLEST, whatever the budget, and no tile with its halo above `tiling.seen`.
+    Not below SMALLEST, whatever the budget, and no tile with its halo wider than `tiling.seen`.
     """
     affordable = budget // max(bytes_per_pixel, 1)
     if size[0] * size[1] <= min(affordable, tiling.largest**2):

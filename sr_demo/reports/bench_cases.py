@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from sr_demo.catalogue import APPROACHES
+from sr_demo.jobs import job_for
 from sr_demo.spec import EMBEDDED, Tiling
 
 SCALE = 4
@@ -74,13 +75,16 @@ def _edsr() -> Any:
     return load_safetensors(EMBEDDED / "edsr-x4.safetensors", build(card("edsr-x4")["architecture"]))
 
 
-_HAT = next(approach for approach in APPROACHES if approach.id == "hat")
-_BLENDED = _HAT.tiling
+def _tiling(name: str) -> Tiling:
+    """As the page cuts pictures for this method."""
+    job = job_for(APPROACHES, name)
+    return job.approach.tiling_of(job.checkpoint)
+
 
 CASES: tuple[Case, ...] = (
-    Case("compact-256", "Compact, 32 convolutions of 64", 256, _compact, Tiling("tiles", halo=36), 1100),
-    Case("rrdb-96", "RRDB, 23 blocks", 96, _rrdb, Tiling("tiles", halo=24, blend=8), 13_500),
-    Case("edsr-128", "EDSR, 16 blocks of 64, ours", 128, _edsr, Tiling("tiles", halo=14), 2200),
-    Case("hat-s-96", "HAT-S", 96, partial(hat, 144, 24, 24), _BLENDED, 53_000, attention=True),
-    Case("hat-tiny-128", "HAT, tiny, ours", 128, _hat_tiny, _BLENDED, 12_000, attention=True),
+    Case("compact-256", "Compact, 32 convolutions of 64", 256, _compact, _tiling("real-esrgan:general-x4v3"), 1100),
+    Case("rrdb-96", "RRDB, 23 blocks", 96, _rrdb, _tiling("real-esrgan:x4plus"), 13_500),
+    Case("edsr-128", "EDSR, 16 blocks of 64, ours", 128, _edsr, _tiling("edsr"), 2200),
+    Case("hat-s-96", "HAT-S", 96, partial(hat, 144, 24, 24), _tiling("hat:imagenet"), 53_000, attention=True),
+    Case("hat-tiny-128", "HAT, tiny, ours", 128, _hat_tiny, _tiling("hat"), 12_000, attention=True),
 )

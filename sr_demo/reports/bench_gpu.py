@@ -111,7 +111,7 @@ def _method(case: Case, upscaler: Any, path: str, side: int) -> tuple[Method, in
     """What is run, and how many tiles it takes at once, at most."""
     rule = case.tiling
     if path == PATHS[3]:
-        rule = replace(rule, largest=_LARGE, seen=_LARGE + 2 * rule.halo)
+        rule = replace(rule, largest=_LARGE, seen=_LARGE + 2 * rule.halo, tall=1)
     checkpoint = Checkpoint("bench", "", bytes_per_pixel=case.bytes_per_pixel)
     approach = Approach(
         id="bench", title="", summary="", about="", family="convolutional", load=_never, checkpoints=(checkpoint,),

@@ -20,7 +20,7 @@ from sr_demo.jobs import Done, Failed, Happening, Job, Started, Stopped, Working
 from sr_demo.progress import Progress
 from sr_demo.resize import resize
 from sr_demo.runner import Runner
-from sr_demo.spec import OWN, Checkpoint, WeightFile
+from sr_demo.spec import OWN, Checkpoint, Tiling, WeightFile
 from tests import fakes
 from tests.conftest import noise, picture_of
 from tests.fakes import enlarged, job
@@ -198,6 +198,20 @@ def test_out_of_memory_with_the_smallest_tiles_is_final_and_says_what_to_do() ->
     assert fakes.upscaler_of(made).seen == [(100, 100), (52, 52), (27, 34)], (
         "sides of 100, 50 and 32, with halo, rows even"
     )
+
+
+def test_out_of_memory_for_the_result_itself_is_final_whatever_the_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def full(height: int, width: int) -> None:
+        asked.append((height, width))
+        raise MemoryError
+
+    monkeypatch.setattr("sr_demo.storage.picture_array", full)
+    made = fakes.approach(fakes.upscaler_of(fakes.good()), tiling=Tiling("tiles", largest=64))
+    with pytest.raises(OutOfMemory, match="more memory"):
+        Runner().run(job(made), picture_of(noise(100, 100)))
+    assert len(asked) == 1, "smaller tiles do not make it smaller"
 
 
 def test_out_of_memory_of_an_approach_without_tiles_is_a_sentence() -> None:
