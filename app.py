@@ -11,9 +11,10 @@ gc.disable()  # until the page is built: while modules load there is next to no 
 
 import logging
 import os
+import signal
 import sys
 
-from sr_demo import memory
+from sr_demo import memory, scratch
 from sr_demo.catalogue import APPROACHES
 from sr_demo.engines import Preparer
 from sr_demo.errors import SRError
@@ -21,10 +22,12 @@ from sr_demo.estimates import Estimates
 from sr_demo.pipelines import zero
 from sr_demo.runner import Runner
 from sr_demo.settings import from_environment
-from sr_demo.storage import cache_folder
-from sr_demo.ui import mcp_tools, page
-from sr_demo.ui.store import Store
+from sr_demo.storage import cache_folder, ready
+from sr_demo.ui.store import Store, place
 from sr_demo.ui.warmup import warm_up
+
+_CACHE_BYTES = 100 * 2**20
+"""Free room in the cache folder below which it is said at the start: examples, a memory and some networks."""
 
 
 def main() -> int:
@@ -33,12 +36,19 @@ def main() -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         settings = from_environment(os.environ)
+        temporary = place()
+        store = Store(max_bytes=settings.max_store_megabytes * 2**20)
+        store.lend_to_gradio()
+        from sr_demo.ui import mcp_tools, page
+
         if settings.mcp:
             mcp_tools.require()
     except SRError as exc:
         return _refused(exc)
+    signal.signal(signal.SIGTERM, _end)
     zero.announce()
-    store = Store()
+    store.keep_tidy(first=lambda: (scratch.sweep(temporary), scratch.sweep_cache(cache_folder())))
+    _check_cache()
     runner = Runner(Estimates(cache_folder() / "estimates.json"), Preparer())
     demo = page.build(APPROACHES, runner, store, settings)
     demo.launch(**page.launch_arguments(store, settings), prevent_thread_lock=True)
@@ -53,6 +63,19 @@ def main() -> int:
     warm_up(runner, APPROACHES)
     demo.block_thread()
     return 0
+
+
+def _end(*_: object) -> None:
+    """End as after Ctrl-C: temporary files are removed."""
+    sys.exit(128 + signal.SIGTERM)
+
+
+def _check_cache() -> None:
+    """Say at once where nothing can be kept between runs. The page runs, and says so again where it needs to keep."""
+    try:
+        ready(cache_folder(), need=_CACHE_BYTES)
+    except SRError as exc:
+        logging.getLogger("sr_demo").warning("%s The page runs, but nothing new is kept between runs.", exc)
 
 
 def _refused(exc: SRError) -> int:

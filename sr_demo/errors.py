@@ -18,10 +18,19 @@ shown the reference (`unexpected`). Foreign exceptions are translated by type, i
 
 from __future__ import annotations
 
+import errno
 import logging
 import secrets
 
 log = logging.getLogger("sr_demo")
+
+DISK_REFUSES = "The server's disk is full or cannot be written. Please try again later."
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+def is_disk_full(exc: BaseException) -> bool:
+    """Whether `exc` means that a disk is full or read-only: no bug, wherever it comes up."""
+    return isinstance(exc, OSError) and exc.errno in _FULL
 
 
 class SRError(Exception):
@@ -64,8 +73,11 @@ class Cancelled(Exception):  # noqa: N818
 def unexpected(exc: BaseException, doing: str) -> str:
     """Log a bug with its traceback; return the sentence to show instead.
 
-    `doing` completes "while …" and is for the log. The reference (four hex digits) links the two.
+    `doing` completes "while …" and is for the log. The reference (four hex digits) links the two. A full disk is no bug.
     """
+    if is_disk_full(exc):
+        log.error("the disk is full or read-only, while %s: %s", doing, exc)
+        return DISK_REFUSES
     reference = secrets.token_hex(2)
     log.error("unexpected error, reference %s, while %s", reference, doing, exc_info=exc)
     return (

@@ -239,7 +239,7 @@ def _learned(found: dict[str, Any]) -> _Learned:
 
 def _write(file: Path, learned: dict[str, dict[str, _Learned]]) -> None:
     entries = {key: {engine: asdict(one) for engine, one in engines.items()} for key, engines in learned.items()}
-    temporary = file.with_suffix(f".{os.getpid()}")
+    temporary = file.with_suffix(f".{os.getpid()}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(json.dumps({"format": _FORMAT, "learned": entries}), encoding="utf-8")

@@ -22,6 +22,8 @@ class Settings:
     """SR_DEMO_PORT."""
     queue_length: int = 20
     """Visitors who may wait; the next is told that the page is busy. SR_DEMO_QUEUE."""
+    max_store_megabytes: int = 4096
+    """Room for uploads and results, in MB of 2^20 bytes; the oldest are removed first. SR_DEMO_MAX_STORE_MB."""
     mcp: bool = False
     """Whether programs may use the page as an MCP server too. SR_DEMO_MCP."""
 
@@ -36,6 +38,7 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         host=environ.get("SR_DEMO_HOST", "0.0.0.0" if on_spaces else plain.host),
         port=_number(environ, "SR_DEMO_PORT", plain.port, largest=65_535),
         queue_length=_number(environ, "SR_DEMO_QUEUE", plain.queue_length),
+        max_store_megabytes=_number(environ, "SR_DEMO_MAX_STORE_MB", plain.max_store_megabytes, largest=1_000_000_000),
         mcp=_switch(environ, "SR_DEMO_MCP"),
     )
 

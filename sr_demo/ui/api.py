@@ -101,17 +101,17 @@ class Endpoints:
             picture, truth = self._read(image), None
             if test_against_truth:
                 picture, truth = small_version(picture, jobs[0].approach.scale, None)
-            folder = self._context.store.new()
-            files: list[str] = []
-            report: dict[str, Any] = {"results": [], "failures": []}
-            for happening in self._context.runner.compare(jobs, picture, truth):
-                if isinstance(happening, Done):
-                    target = folder / f"{happening.job.key.replace(':', '-')}.png"
-                    write_png(happening.result.picture, target)
-                    files.append(str(target))
-                    report["results"].append(record(happening.result))
-                elif isinstance(happening, Failed):
-                    report["failures"].append({"approach": happening.job.key, "message": happening.message})
+            with self._context.store.lent() as folder:
+                files: list[str] = []
+                report: dict[str, Any] = {"results": [], "failures": []}
+                for happening in self._context.runner.compare(jobs, picture, truth):
+                    if isinstance(happening, Done):
+                        target = folder / f"{happening.job.key.replace(':', '-')}.png"
+                        write_png(happening.result.picture, target)
+                        files.append(str(target))
+                        report["results"].append(record(happening.result))
+                    elif isinstance(happening, Failed):
+                        report["failures"].append({"approach": happening.job.key, "message": happening.message})
             return files, report
         except Exception as exc:
             raise _as_gradio(exc) from exc

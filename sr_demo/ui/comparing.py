@@ -89,8 +89,12 @@ class View:
 
 def compare(runner: Runner, store: Store, task: Task, stop: Event) -> Iterator[View]:
     """Run the task; yield the view whenever it is worth showing again. Raises SRError on what concerns the whole run."""
+    with store.lent() as folder:
+        yield from _compare(runner, folder, task, stop)
+
+
+def _compare(runner: Runner, folder: Path, task: Task, stop: Event) -> Iterator[View]:
     scale = task.jobs[0].approach.scale
-    folder = store.new()
     view = View(ProgressList.of(task.jobs))
     truth: Image | None = None
     if task.truth_known:

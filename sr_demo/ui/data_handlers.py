@@ -42,14 +42,14 @@ class DataHandlers:
         def work(progress: Progress) -> DataReport:
             if not files:
                 raise BadInput("There are no photos yet. Drop a few, or a zip of them; or look at the examples.")
-            folder = self._context.store.new()
-            entries, left_out = self._taken(files, folder / "photos", progress.part(0, _READING / 2))
-            against = None
-            if tests:
-                found, gone = self._taken(tests, folder / "tests", progress.part(_READING / 2, _READING))
-                against, left_out = Against("your test pictures", found), [*left_out, *gone]
-            what = f"{len(entries)} dropped pictures"
-            report = examine("your photos", what, entries, against, progress.part(_READING, 1))
+            with self._context.store.lent() as folder:
+                entries, left_out = self._taken(files, folder / "photos", progress.part(0, _READING / 2))
+                against = None
+                if tests:
+                    found, gone = self._taken(tests, folder / "tests", progress.part(_READING / 2, _READING))
+                    against, left_out = Against("your test pictures", found), [*left_out, *gone]
+                what = f"{len(entries)} dropped pictures"
+                report = examine("your photos", what, entries, against, progress.part(_READING, 1))
             report.skipped[:0] = left_out
             report.total += len(left_out)
             return report
@@ -61,12 +61,13 @@ class DataHandlers:
 
         def work(progress: Progress) -> DataReport:
             entries = from_files([sample_file(i) for i in range(len(SAMPLES))], self._context.limits)
-            against = None
-            if tests:
-                found, _ = self._taken(tests, self._context.store.new() / "tests", progress.part(0, _READING))
-                against = Against("your test pictures", found)
-            what = f"the {len(entries)} example pictures of this page"
-            return examine("the examples", what, entries, against, progress.part(_READING, 1))
+            with self._context.store.lent() as folder:
+                against = None
+                if tests:
+                    found, _ = self._taken(tests, folder / "tests", progress.part(0, _READING))
+                    against = Against("your test pictures", found)
+                what = f"the {len(entries)} example pictures of this page"
+                return examine("the examples", what, entries, against, progress.part(_READING, 1))
 
         yield from self._run(request, work)
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import cv2
 import gradio as gr
 import numpy as np
+from gradio.utils import get_upload_folder
 
+from sr_demo.errors import StorageError
 from sr_demo.image import quantise, read
 from sr_demo.samples import SAMPLES, write_sample
 from sr_demo.storage import cache_folder
@@ -36,8 +38,11 @@ def examples(elem_id: str = "examples") -> gr.HTML:
 
 
 def sample_file(index: int) -> Path:
-    """The picture file of one example."""
-    return write_sample(SAMPLES[index], cache_folder() / "samples")
+    """The picture file of one example; where the cache cannot be written, it lies among the uploads."""
+    try:
+        return write_sample(SAMPLES[index], cache_folder() / "samples")
+    except StorageError:
+        return write_sample(SAMPLES[index], Path(get_upload_folder()) / "samples")
 
 
 @lru_cache

@@ -39,13 +39,13 @@ class ExportHandlers:
             if key not in self._jobs:
                 raise SRError("Choose a network to take along.")
             job = self._jobs[key]
-            folder = self._context.store.new()
-            name = f"{job.key.replace(':', '-')}-{precision}"
-            done = export(job, kind, folder / f"{name}{SUFFIXES[kind]}", precision)
-            target = folder / f"{name}-{kind}.zip"
-            with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as packed:
-                for path in (done.path, *done.beside):
-                    packed.write(path, path.name)
+            with self._context.store.lent() as folder:
+                name = f"{job.key.replace(':', '-')}-{precision}"
+                done = export(job, kind, folder / f"{name}{SUFFIXES[kind]}", precision)
+                target = folder / f"{name}-{kind}.zip"
+                with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as packed:
+                    for path in (done.path, *done.beside):
+                        packed.write(path, path.name)
             yield _line(_sentence(done)), str(target)
         except SRError as exc:
             yield _line(str(exc)), None

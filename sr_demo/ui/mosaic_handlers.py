@@ -154,9 +154,9 @@ class MosaicHandlers:
                 progress(fraction, desc=note)
 
             report = Progress(told, stop)
-            folder = self._context.store.new()
-            paths, left_out = take_in([Path(f) for f in files], folder, self._context.limits, report.part(0, 0.5))
-            memory = upscalers.own_memory(paths, folder / "memory", report.part(0.5, 1))
+            with self._context.store.lent() as folder:
+                paths, left_out = take_in([Path(f) for f in files], folder, self._context.limits, report.part(0, 0.5))
+                memory = upscalers.own_memory(paths, folder / "memory", report.part(0.5, 1))
         except (SRError, Cancelled) as exc:
             return known, gr.skip(), problem(str(exc) or "Stopped. Nothing was kept.")
         except Exception as exc:

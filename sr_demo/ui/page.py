@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from fastapi import Request
+from fastapi.responses import PlainTextResponse
 
+from sr_demo.errors import DISK_REFUSES, is_disk_full
 from sr_demo.image import Limits
 from sr_demo.runner import Runner
 from sr_demo.settings import Settings
@@ -31,17 +35,14 @@ from sr_demo.ui.store import Store
 _STYLE = Path(__file__).parent / "style.css"
 _HEADER = """<header class="sr-header"><h1>Super-resolution, side by side</h1>
 <p>Enlarge a photo 4x with very different methods, see them next to each other, and what each one costs.</p></header>"""
-_UPLOADS_KEPT = (3600, 2 * 3600)
-"""Every hour, uploads older than two hours are deleted."""
 
 
 def build(approaches: Sequence[Approach], runner: Runner, store: Store, settings: Settings) -> gr.Blocks:
     """The page, not yet launched."""
     limits = Limits(settings.max_megabytes * 2**20, settings.max_megapixels * 1_000_000)
     context = offer.Context(approaches, runner, store, Stops(), limits)
-    with gr.Blocks(
-        title="Super-resolution, side by side", analytics_enabled=False, delete_cache=_UPLOADS_KEPT, fill_width=True
-    ) as page:
+    # No `delete_cache`: the store removes uploads, by age and by room.
+    with gr.Blocks(title="Super-resolution, side by side", analytics_enabled=False, fill_width=True) as page:
         gr.HTML(_HEADER)
         with gr.Tabs():
             with gr.Tab("Compare", id="compare"):
@@ -63,8 +64,24 @@ def build(approaches: Sequence[Approach], runner: Runner, store: Store, settings
             with gr.Tab("About", id="about"):
                 about_tab.build(approaches)
         api.add(context)
+    store.on_removed = partial(_forget, page)
     page.queue(max_size=settings.queue_length, default_concurrency_limit=4)
     return page
+
+
+def _forget(page: gr.Blocks, gone: set[Path]) -> None:
+    """Take what the store removed off Gradio's lists of its files, which would grow for ever."""
+    for files in page.temp_file_sets:
+        for file in list(files):
+            if Path(file) in gone or not gone.isdisjoint(Path(file).parents):
+                files.discard(file)
+
+
+async def _disk_refuses(_: Request, exc: Exception) -> PlainTextResponse:
+    """The answer to an upload that finds no room. All else remains an error of the server."""
+    if not is_disk_full(exc):
+        raise exc
+    return PlainTextResponse(DISK_REFUSES, status_code=507)
 
 
 def launch_arguments(store: Store, settings: Settings) -> dict[str, Any]:
@@ -73,6 +90,7 @@ def launch_arguments(store: Store, settings: Settings) -> dict[str, Any]:
         "server_name": settings.host,
         "server_port": settings.port,
         "allowed_paths": [str(store.folder)],
+        "app_kwargs": {"exception_handlers": {OSError: _disk_refuses}},
         "max_file_size": settings.max_megabytes * 2**20,
         "enable_monitoring": False,
         "run_history": False,

@@ -1,39 +1,178 @@
-"""Where the pictures of a comparison lie while people look at them."""
+"""Where uploads and results lie while people look at them, and how long.
+
+::
+
+    <temporary folder>/sr_demo_results_XXXXXXXX/    `root`: Gradio's folder for uploads too (`lend_to_gradio`)
+        .lock                                       held while this server lives (see `scratch`)
+        <sha256>/photo.jpg                          an upload
+        results/YYYYYYYY/rdn.png                    a result: `folder` is `results`, all that the page serves by name
+
+Results lie inside the folder that Gradio takes for its own, so that it does not copy each of them there once more.
+"""
 
 from __future__ import annotations
 
-import atexit
+import logging
+import os
 import shutil
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock, Thread
 
-from sr_demo.errors import StorageError
+from sr_demo import scratch
+from sr_demo.errors import DISK_REFUSES, StorageError
+
+log = logging.getLogger("sr_demo")
 
 _KEPT_SECONDS = 2 * 3600
+_MAX_BYTES = 4096 * 2**20
+_YOUNG_SECONDS = 20
+"""What changed in so short a time is not removed to make room: it may not have reached the browser yet."""
+_SECONDS_BETWEEN = 5
+_SHARE = 0.05
+"""Looking through the folder takes at most this share of the time, however many files there are."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One upload or one folder of results."""
+
+    path: Path
+    changed: float
+    bytes: int
 
 
 class Store:
-    """Folders of result files under one private folder, which is all that the page may serve. Old ones are removed."""
+    """Uploads and results under one private folder. Old ones are removed, and the oldest where they take too much room."""
 
-    def __init__(self, kept_seconds: float = _KEPT_SECONDS) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="sr_demo_results_")).resolve()
-        self._kept_seconds = kept_seconds
-        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+    def __init__(self, kept_seconds: float = _KEPT_SECONDS, max_bytes: int = _MAX_BYTES) -> None:
+        """Create the folder. Raises StorageError when there is no place for it."""
+        self._scratch = scratch.Scratch(place())
+        self.root = self._scratch.path
+        self.folder = self.root / "results"
+        self._make()
+        self._kept_seconds, self._max_bytes = kept_seconds, max_bytes
+        self._lent: set[Path] = set()
+        self._tidying = Lock()
+        self._next = 0.0
+        self.on_removed: Callable[[set[Path]], None] = lambda gone: None
+        """Called with what was removed."""
+
+    def lend_to_gradio(self) -> None:
+        """Let Gradio keep uploads here. To be called before it is imported: it reads the variable then, and later too."""
+        os.environ["GRADIO_TEMP_DIR"] = str(self.root)
 
     def new(self) -> Path:
         """An empty folder with a name that cannot be guessed. Raises StorageError when the disk is full."""
-        try:
-            self.folder.mkdir(mode=0o700, exist_ok=True)  # a cleaner of /tmp may have taken it
-            self._sweep()
+        self.tidy()
+        self._make()  # a cleaner of /tmp may have taken it
+        with _disk():
             return Path(tempfile.mkdtemp(dir=self.folder))
-        except OSError as exc:
-            raise StorageError("The server's disk is full or cannot be written. Please try again later.") from exc
 
-    def _sweep(self) -> None:
-        oldest = time.time() - self._kept_seconds
-        for folder in self.folder.iterdir():
-            with suppress(FileNotFoundError):  # another visitor's sweep was faster
-                if folder.stat().st_mtime < oldest:
-                    shutil.rmtree(folder, ignore_errors=True)
+    def _make(self) -> None:
+        with _disk():
+            self._scratch.restore()
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+
+    @contextmanager
+    def lent(self) -> Generator[Path]:
+        """`new`, and it is not removed until the block ends: for work that takes longer than seconds."""
+        folder = self.new()
+        self._lent.add(folder)
+        try:
+            yield folder
+        finally:
+            self._lent.discard(folder)
+
+    def keep_tidy(self, first: Callable[[], object]) -> Thread:
+        """`tidy` every few seconds from now on, in a thread of its own, which calls `first` before."""
+
+        def work() -> None:
+            try:
+                first()
+            except Exception as exc:  # the page does not need it
+                log.warning("what killed servers left could not be removed", exc_info=exc)
+            while True:
+                time.sleep(_SECONDS_BETWEEN)
+                self.tidy()
+
+        thread = Thread(target=work, name="store", daemon=True)
+        thread.start()
+        return thread
+
+    def tidy(self) -> None:
+        """Remove what is old, and the oldest of the rest until it fits. Returns at once when that was done just now."""
+        if time.monotonic() < self._next or not self._tidying.acquire(blocking=False):
+            return
+        try:
+            begun = time.monotonic()
+            gone = {entry.path for entry in self._superfluous() if _removed(entry.path)}
+            if gone:
+                self.on_removed(gone)
+            took = time.monotonic() - begun
+            self._next = time.monotonic() + (took / _SHARE if took > 0.05 else 0)
+        finally:
+            self._tidying.release()
+
+    def _superfluous(self) -> Iterator[_Entry]:
+        now = time.time()
+        entries = sorted(self._entries(), key=lambda entry: entry.changed)
+        excess = sum(entry.bytes for entry in entries) - self._max_bytes
+        for entry in entries:
+            age = now - entry.changed
+            if entry.path not in self._lent and (age > self._kept_seconds or (excess > 0 and age > _YOUNG_SECONDS)):
+                excess -= entry.bytes
+                yield entry
+
+    def _entries(self) -> Iterator[_Entry]:
+        for parent, own in ((self.folder, ()), (self.root, (self.folder.name, scratch.LOCK))):
+            with suppress(OSError), os.scandir(parent) as found:
+                for one in found:
+                    with suppress(OSError):  # removed meanwhile
+                        if one.name not in own:
+                            changed = one.stat(follow_symlinks=False).st_mtime
+                            yield _Entry(Path(one.path), changed, _bytes(one))
+
+
+@contextmanager
+def _disk() -> Generator[None]:
+    """Raises StorageError where the disk refuses."""
+    try:
+        yield
+    except OSError as exc:
+        raise StorageError(DISK_REFUSES) from exc
+
+
+def place() -> Path:
+    """The folder below which each server has its own: the operator's GRADIO_TEMP_DIR, else the system's."""
+    chosen = os.environ.get("GRADIO_TEMP_DIR")
+    if not chosen:
+        return Path(tempfile.gettempdir())
+    with suppress(OSError):  # said when it is used
+        Path(chosen).mkdir(parents=True, exist_ok=True)
+    return Path(chosen).absolute()
+
+
+def _bytes(entry: os.DirEntry[str]) -> int:
+    if not entry.is_dir(follow_symlinks=False):
+        return entry.stat(follow_symlinks=False).st_size
+    total = 0
+    with suppress(OSError), os.scandir(entry.path) as found:
+        for one in found:
+            with suppress(OSError):
+                total += _bytes(one)
+    return total
+
+
+def _removed(path: Path) -> bool:
+    """Whether `path` is gone. Where another visitor's request was faster, it is."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
+    return not path.exists()

@@ -189,7 +189,7 @@ def test_a_page_that_was_not_asked_is_no_server(serve: Serve, monkeypatch: pytes
 
 
 def test_asked_for_without_the_package_it_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     import app
 
@@ -197,6 +197,7 @@ def test_asked_for_without_the_package_it_says_what_to_install(
     monkeypatch.setitem(sys.modules, "mcp.server.streamable_http_manager", None)
     monkeypatch.setitem(sys.modules, "mcp", None)
     monkeypatch.setenv("SR_DEMO_MCP", "1")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     assert app.main() == 2
     assert capsys.readouterr() == (
         "",

@@ -24,9 +24,9 @@ def test_on_spaces_it_listens_to_everyone_unless_told_otherwise() -> None:
 def test_every_setting_has_its_variable() -> None:
     found = from_environment({
         "SR_DEMO_MAX_MB": "7", "SR_DEMO_MAX_MEGAPIXELS": " 8 ", "SR_DEMO_HOST": "0.0.0.0", "SR_DEMO_PORT": "65535",
-        "SR_DEMO_QUEUE": "3", "SR_DEMO_MCP": "1",
+        "SR_DEMO_QUEUE": "3", "SR_DEMO_MAX_STORE_MB": "9", "SR_DEMO_MCP": "1",
     })  # fmt: skip
-    assert found == Settings(7, 8, "0.0.0.0", 65_535, 3, mcp=True)
+    assert found == Settings(7, 8, "0.0.0.0", 65_535, 3, 9, mcp=True)
 
 
 def test_the_mcp_server_is_switched_on_by_1_and_nothing_else() -> None:
@@ -39,7 +39,10 @@ def test_the_mcp_server_is_switched_on_by_1_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "-5", "1.5", "many", "9" * 5000, "1e3"])
-@pytest.mark.parametrize("name", ["SR_DEMO_MAX_MB", "SR_DEMO_MAX_MEGAPIXELS", "SR_DEMO_PORT", "SR_DEMO_QUEUE"])
+@pytest.mark.parametrize(
+    "name",
+    ["SR_DEMO_MAX_MB", "SR_DEMO_MAX_MEGAPIXELS", "SR_DEMO_PORT", "SR_DEMO_QUEUE", "SR_DEMO_MAX_STORE_MB"],
+)
 def test_anything_else_is_refused_by_name(name: str, text: str) -> None:
     with pytest.raises(BadInput, match=f"The environment variable {name} must be a whole number from 1 to") as caught:
         from_environment({name: text})
@@ -56,5 +59,5 @@ def test_every_variable_that_is_read_is_told_in_the_readme() -> None:
     source = (root / "sr_demo" / "settings.py").read_text(encoding="utf-8")
     readme = (root / "README.md").read_text(encoding="utf-8")
     names = set(re.findall(r'"(SR_DEMO_\w+)"', source)) | {"SR_DEMO_CACHE"}
-    assert len(names) == 7
+    assert len(names) == 8
     assert not [name for name in sorted(names) if name not in readme]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sr_demo.errors import StorageError
+from sr_demo.errors import StorageError, unexpected
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 
@@ -104,3 +104,64 @@ def test_a_folder_that_vanished_meanwhile_is_nothing_to_fail_on(store: Store, mo
 def test_a_cleaned_away_folder_comes_back(store: Store) -> None:
     shutil.rmtree(store.folder)
     assert store.new().is_dir()
+
+
+MB = 2**20
+
+
+def filled(folder: Path, megabytes: int, age: float) -> Path:
+    (folder / "result.png").write_bytes(bytes(megabytes * MB))
+    aged(folder, age)
+    return folder
+
+
+def limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, megabytes: int) -> Store:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return Store(kept_seconds=1000, max_bytes=megabytes * MB)
+
+
+def test_the_oldest_go_first_until_the_rest_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = limited(tmp_path, monkeypatch, 3)
+    folders = [filled(store.new(), 1, 500 - 100 * number) for number in range(4)]
+    upload = store.root / "0123abcd"
+    upload.mkdir()
+    filled(upload, 1, 450)
+    gone: list[set[Path]] = []
+    store.on_removed = gone.append
+    store.tidy()
+    assert [folder.exists() for folder in folders] == [False, True, True, True]
+    assert not upload.exists(), "uploads count as results do, by age"
+    assert gone == [{folders[0], upload}]
+
+
+def test_what_a_running_request_writes_and_what_is_new_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = limited(tmp_path, monkeypatch, 1)
+    with store.lent() as running:
+        filled(running, 1, 5000)
+        finished, fresh = filled(store.new(), 1, 400), filled(store.new(), 1, 1)
+        store.tidy()
+        assert running.exists() and fresh.exists() and not finished.exists()
+    store.tidy()
+    assert not running.exists() and fresh.exists()
+
+
+def test_uploads_lie_with_the_results_and_in_the_operators_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gradio.utils import get_upload_folder, is_in_or_equal
+
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "mine" / "uploads"))
+    store = Store()
+    store.lend_to_gradio()
+    assert store.root.parent == tmp_path / "mine" / "uploads"
+    assert Path(get_upload_folder()) == store.root
+    assert is_in_or_equal(store.new(), get_upload_folder()), "else Gradio copies every result"
+    assert not is_in_or_equal(store.root / "0123abcd" / "upload.html", store.folder), (
+        "uploads are not served as results"
+    )
+
+
+def test_a_full_disk_is_no_bug_wherever_it_comes_up() -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    assert unexpected(full, "comparing").startswith("The server's disk is full")
+    assert "reference" in unexpected(OSError(errno.EBADF, "Bad file descriptor"), "comparing")

@@ -12,7 +12,6 @@ import json
 import os
 import secrets
 import shutil
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo import storage
+from sr_demo import scratch, storage
 from sr_demo.approaches.mosaic.photos import read
 from sr_demo.errors import BadInput, StorageError
 from sr_demo.image import Image, quantise, readonly
@@ -35,7 +34,6 @@ SMALLEST = 4 * SCALE
 """Shortest side of a photo in pixels: one patch of the smallest size."""
 Pixels = NDArray[np.uint8]
 _BUILDING = ".building-"
-_STALE_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -86,9 +84,10 @@ def build(files: Sequence[Path], folder: Path, progress: Progress) -> Memory:
     beside = folder / f"{_BUILDING}{key}-{secrets.token_hex(4)}"
     try:
         with storage.guarded(folder):
-            _sweep(folder)
+            scratch.sweep_builds(folder)
             beside.mkdir()
-            _write(files, beside, progress)
+            with scratch.held(beside):
+                _write(files, beside, progress)
             _publish(beside, place)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
@@ -170,10 +169,3 @@ def _publish(beside: Path, place: Path) -> None:
     except OSError:
         if open_memory(place) is None:
             raise
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what killed builders left behind."""
-    for left in folder.glob(f"{_BUILDING}*"):
-        if time.time() - left.stat().st_mtime > _STALE_SECONDS:
-            shutil.rmtree(left, ignore_errors=True)

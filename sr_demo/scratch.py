@@ -1,0 +1,173 @@
+"""Temporary folders that belong to a running process, and the removal of those whose process was killed.
+
+A process that ends removes its folder itself; one that is killed cannot. So each folder holds a file `.lock` that is locked
+for as long as its process lives: the system releases the lock however the process ends. Whoever can take the lock knows
+that the folder belongs to nobody. Several servers may share a temporary folder and a cache.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import re
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Lock
+
+from filelock import FileLock, Timeout
+
+from sr_demo.errors import StorageError
+
+log = logging.getLogger("sr_demo")
+
+LOCK = ".lock"
+RESULTS = "sr_demo_results_"
+_OURS = re.compile(r"sr_demo_(results|supir)_[a-z0-9_]{8}")
+"""Temporary folders that a server makes: the whole name, so that a folder of the user's own is never taken for one."""
+_UNLOCKED_SECONDS = 24 * 3600
+"""Where there is no lock file, nothing says whether the process lives: what it wrote goes so long after its last change."""
+_UNFINISHED = re.compile(r"\.part-[0-9a-f]{8}|.+\.part|\.building-[0-9a-f]{16}-[0-9a-f]{8}|int8[a-z0-9_]{8}")
+"""What is renamed or removed once it is complete. Its writer holds a `.lock` in it or beside it. A build of a named memory
+is not among it: it goes on where it was."""
+_CACHE_DEPTH = 3
+
+
+class Scratch:
+    """A private folder for this process. Removed at exit, or by `sweep` of another process after a kill."""
+
+    def __init__(self, parent: Path) -> None:
+        """Create it below `parent`. Raises StorageError when that cannot be written."""
+        try:
+            # Locked before it has the name that sweeps look for: nobody can find it unlocked.
+            fresh = Path(tempfile.mkdtemp(prefix=".sr_demo_new_", dir=parent)).resolve()
+            self.path = fresh.with_name(RESULTS + fresh.name[-8:])
+            self._lock = _locked(fresh)
+            fresh.rename(self.path)
+            self._restoring = Lock()
+        except OSError as exc:
+            raise StorageError(
+                f"No temporary folder can be made in {parent}: {exc.strerror or exc}. "
+                "Make room there, or set TMPDIR to another folder."
+            ) from exc
+        atexit.register(self.remove)
+
+    def restore(self) -> None:
+        """Make the folder again where a cleaner of temporary files took it. Raises OSError."""
+        with self._restoring:
+            if not self.path.is_dir():
+                self._lock.release(force=True)
+                self.path.mkdir(mode=0o700)
+                self._lock = _locked(self.path)
+
+    def remove(self) -> None:
+        """Remove the folder with all that is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        with suppress(OSError):
+            self._lock.release(force=True)
+
+
+def _locked(folder: Path) -> FileLock:
+    lock = FileLock(folder / LOCK, thread_local=False)
+    lock.acquire(timeout=0)
+    return lock
+
+
+def sweep(parent: Path) -> list[Path]:
+    """Remove the temporary folders below `parent` that dead servers of this user left; return them.
+
+    Links are not followed, and folders of other users are not touched.
+    """
+    found = [path for path in _children(parent) if _OURS.fullmatch(path.name) and _is_own(path)]
+    return [path for path in found if path.is_dir() and _remove_dead(path, (path,))]
+
+
+def sweep_cache(cache: Path) -> list[Path]:
+    """Remove the unfinished files and folders below `cache` whose writers were killed; return them."""
+    gone: list[Path] = []
+    for folder in _folders(cache, _CACHE_DEPTH):
+        for path in _children(folder):
+            if _UNFINISHED.fullmatch(path.name) and _is_own(path) and _remove_dead(path, (path, folder)):
+                gone.append(path)
+    return gone
+
+
+def sweep_builds(folder: Path) -> None:
+    """Remove what killed builders left in `folder`, whose builds hold a lock of their own (`held`)."""
+    for path in _children(folder):
+        if _UNFINISHED.fullmatch(path.name) and _is_own(path):
+            _remove_dead(path, (path,))
+
+
+@contextmanager
+def held(folder: Path) -> Generator[None]:
+    """Hold a lock in `folder`, which is being built, until it is complete or given up."""
+    lock = _locked(folder)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            (folder / LOCK).unlink()
+        lock.release(force=True)
+
+
+def _remove_dead(path: Path, lockable: Iterable[Path]) -> bool:
+    """Remove `path` if its writer is dead: nobody holds the lock in the first of `lockable` that has one."""
+    for folder in lockable:
+        if (folder / LOCK).is_file():
+            lock = FileLock(folder / LOCK)
+            try:
+                lock.acquire(timeout=0)
+            except (Timeout, OSError):
+                return False
+            try:
+                return _remove(path)
+            finally:
+                with suppress(OSError):
+                    lock.release()
+    with suppress(OSError):
+        return time.time() - path.lstat().st_mtime > _UNLOCKED_SECONDS and _remove(path)
+    return False
+
+
+def _remove(path: Path) -> bool:
+    try:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    except OSError as exc:
+        log.warning("%s was left by a server that was killed, and cannot be removed: %s", path, exc.strerror or exc)
+        return False
+    return True
+
+
+def _is_own(path: Path) -> bool:
+    """Whether `path` is a file or folder of this user, and no link."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return False
+    own = not hasattr(os, "getuid") or status.st_uid == os.getuid()
+    return own and (stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode))
+
+
+def _children(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _folders(top: Path, depth: int) -> Iterator[Path]:
+    """`top` and the folders below it, at most `depth` levels; links are not followed."""
+    yield top
+    if depth:
+        for child in _children(top):
+            if child.is_dir() and not child.is_symlink() and not _UNFINISHED.fullmatch(child.name):
+                yield from _folders(child, depth - 1)
