@@ -89,7 +89,7 @@ def launch_arguments(store: Store, settings: Settings) -> dict[str, Any]:
     return {
         "server_name": settings.host,
         "server_port": settings.port,
-        "allowed_paths": [str(store.folder)],
+        "allowed_paths": store.allowed_paths(),
         "app_kwargs": {"exception_handlers": {OSError: _disk_refuses}},
         "max_file_size": settings.max_megabytes * 2**20,
         "enable_monitoring": False,

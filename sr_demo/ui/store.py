@@ -5,7 +5,7 @@
     <temporary folder>/sr_demo_results_XXXXXXXX/    `root`: Gradio's folder for uploads too (`lend_to_gradio`)
         .lock                                       held while this server lives (see `scratch`)
         <sha256>/photo.jpg                          an upload
-        results/YYYYYYYY/rdn.png                    a result: `folder` is `results`, all that the page serves by name
+        results/YYYYYYYY/rdn.png                    a result: `folder` is `results`
 
 Results lie inside the folder that Gradio takes for its own, so that it does not copy each of them there once more.
 """
@@ -65,6 +65,13 @@ class Store:
     def lend_to_gradio(self) -> None:
         """Let Gradio keep uploads here. To be called before it is imported: it reads the variable then, and later too."""
         os.environ["GRADIO_TEMP_DIR"] = str(self.root)
+
+    def allowed_paths(self) -> list[str]:
+        """What Gradio must be allowed to serve for results to be seen.
+
+        Nothing where it keeps its files here: then it shows pictures, and sends all else (HTML) as a download only.
+        """
+        return [] if os.environ.get("GRADIO_TEMP_DIR") == str(self.root) else [str(self.folder)]
 
     def new(self) -> Path:
         """An empty folder with a name that cannot be guessed. Raises StorageError when the disk is full."""

@@ -152,7 +152,9 @@ def test_uploads_lie_with_the_results_and_in_the_operators_folder(
 
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "mine" / "uploads"))
     store = Store()
+    assert store.allowed_paths() == [str(store.folder)]
     store.lend_to_gradio()
+    assert store.allowed_paths() == []
     assert store.root.parent == tmp_path / "mine" / "uploads"
     assert Path(get_upload_folder()) == store.root
     assert is_in_or_equal(store.new(), get_upload_folder()), "else Gradio copies every result"
