@@ -1,0 +1,145 @@
+"""A real server in a process of its own, and its HTTP API, for measurements and for what can only be tried from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from sr_demo.errors import SRError
+
+_APP = Path(__file__).resolve().parents[2] / "app.py"
+_PATIENCE_SECONDS = 120.0
+_ANSWER_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Server:
+    """One running server."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    """What it prints."""
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.process.kill()
+        self.process.wait()
+
+    def end(self) -> None:
+        """End it as `docker stop` would."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+
+def start(cache: Path, temporary: Path, log: Path, settings: Mapping[str, str] | None = None) -> Server:
+    """A server that answers. Raises SRError with the end of its log when it does not come up."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    own = {"SR_DEMO_PORT": str(port), "SR_DEMO_HOST": "127.0.0.1", "SR_DEMO_CACHE": str(cache), "TMPDIR": str(temporary)}
+    environ = {name: value for name, value in os.environ.items() if name != "GRADIO_TEMP_DIR"}
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, str(_APP)], cwd=_APP.parent, env={**environ, **own, **(settings or {})},
+            stdout=out, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    server = Server(f"http://127.0.0.1:{port}", process, log)
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not _answers(server.url):
+        if process.poll() is not None or time.monotonic() > deadline:
+            server.kill()
+            raise SRError(f"The server did not come up: {log.read_text(errors='replace').strip()[-300:]}")
+        time.sleep(0.1)
+    return server
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx2.get(f"{url}/config", timeout=30).status_code == 200
+    except httpx2.HTTPError:
+        return False
+
+
+class Visitor:
+    """One browser session's worth of requests over one connection. Raises SRError where the server gives no result."""
+
+    def __init__(self, url: str) -> None:
+        self._client = httpx2.Client(base_url=url, timeout=_ANSWER_SECONDS)
+        self._session = uuid.uuid4().hex[:12]
+        self._endpoints: dict[str, int] = {}
+
+    def __enter__(self) -> Visitor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def page(self) -> None:
+        """What a browser asks for first."""
+        for path in ("/", "/config"):
+            answer = self._client.get(path)
+            if answer.status_code != 200:
+                raise SRError(f"GET {path}: status {answer.status_code}")
+        for event in answer.json()["dependencies"]:
+            self._endpoints[event["api_name"]] = event["id"]
+
+    def upload(self, name: str, content: bytes) -> dict[str, Any]:
+        """The uploaded file, as an argument of a call."""
+        answer = self._client.post("/gradio_api/upload", files={"files": (name, content)})
+        if answer.status_code != 200:
+            raise SRError(f"upload: status {answer.status_code}: {answer.text[:200]}")
+        return {"path": answer.json()[0], "orig_name": name, "meta": {"_type": "gradio.FileData"}}
+
+    def call(self, endpoint: str, *values: Any) -> list[Any]:
+        """What an endpoint of the API returns."""
+        answer = self._client.post(f"/gradio_api/call/{endpoint}", json={"data": values})
+        if answer.status_code != 200:
+            raise SRError(f"{endpoint}: status {answer.status_code}: {answer.text[:200]}")
+        event, data = "", ""
+        with self._client.stream("GET", f"/gradio_api/call/{endpoint}/{answer.json()['event_id']}") as stream:
+            for line in stream.iter_lines():
+                kind, _, text = line.partition(": ")
+                event, data = (text, data) if kind == "event" else (event, text) if kind == "data" else (event, data)
+                if kind == "data" and event in ("complete", "error"):
+                    break
+        if event != "complete":
+            raise SRError(f"{endpoint}: {data[:200] or 'the connection ended'}")
+        return json.loads(data)
+
+    def fetch(self, file: Mapping[str, Any]) -> bytes:
+        """The bytes of a file that a call returned."""
+        answer = self._client.get(file["url"])
+        if answer.status_code != 200:
+            raise SRError(f"{file['url']}: status {answer.status_code}")
+        return answer.content
+
+    def event(self, name: str, *values: Sequence[Any] | Any) -> list[Any]:
+        """What an event of the page returns, as the page itself triggers it (after `page`)."""
+        sent = {"data": values, "fn_index": self._endpoints[name], "session_hash": self._session}
+        answer = self._client.post("/gradio_api/queue/join", json=sent)
+        if answer.status_code != 200:
+            raise SRError(f"{name}: status {answer.status_code}: {answer.text[:200]}")
+        with self._client.stream("GET", "/gradio_api/queue/data", params={"session_hash": self._session}) as stream:
+            for line in stream.iter_lines():
+                message = json.loads(line.removeprefix("data: ")) if line.startswith("data: ") else {}
+                if message.get("msg") == "process_completed":
+                    if not message["success"]:
+                        raise SRError(f"{name}: {message['output'].get('error') or 'an error without words'}")
+                    return message["output"]["data"]
+        raise SRError(f"{name}: the connection ended")
