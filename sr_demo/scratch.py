@@ -89,12 +89,13 @@ def sweep(parent: Path) -> list[Path]:
 
 def sweep_cache(cache: Path) -> list[Path]:
     """Remove the unfinished files and folders below `cache` whose writers were killed; return them."""
-    gone: list[Path] = []
-    for folder in _folders(cache, _CACHE_DEPTH):
-        for path in _children(folder):
-            if _UNFINISHED.fullmatch(path.name) and _is_own(path) and _remove_dead(path, (path, folder)):
-                gone.append(path)
-    return gone
+    return [path for path in unfinished(cache) if _is_own(path) and _remove_dead(path, (path, path.parent))]
+
+
+def unfinished(cache: Path) -> list[Path]:
+    """The unfinished files and folders below `cache`, of living processes and of dead ones."""
+    found = (path for folder in _folders(cache, _CACHE_DEPTH) for path in _children(folder))
+    return [path for path in found if _UNFINISHED.fullmatch(path.name)]
 
 
 def sweep_builds(folder: Path) -> None:

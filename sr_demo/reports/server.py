@@ -52,7 +52,12 @@ def start(cache: Path, temporary: Path, log: Path, settings: Mapping[str, str] |
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    own = {"SR_DEMO_PORT": str(port), "SR_DEMO_HOST": "127.0.0.1", "SR_DEMO_CACHE": str(cache), "TMPDIR": str(temporary)}
+    own = {
+        "SR_DEMO_PORT": str(port),
+        "SR_DEMO_HOST": "127.0.0.1",
+        "SR_DEMO_CACHE": str(cache),
+        "TMPDIR": str(temporary),
+    }
     environ = {name: value for name, value in os.environ.items() if name != "GRADIO_TEMP_DIR"}
     with log.open("ab") as out:
         process = subprocess.Popen(

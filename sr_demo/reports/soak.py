@@ -177,7 +177,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 print(f"error: {found}", flush=True)
                 continue
             samples.append(found)
-            print(" ".join(f"{value:>10.{0 if isinstance(value, int) else 1}f}" for value in astuple(found)), flush=True)
+            print(
+                " ".join(f"{value:>10.{0 if isinstance(value, int) else 1}f}" for value in astuple(found)), flush=True
+            )
     print("growth per 100 requests, second half:")
     for name, slope in growth(samples).items():
         print(f"    {name:<12}{slope:+.3f}")

@@ -27,6 +27,7 @@ from sr_demo.ui import (
     lab_tab,
     mosaic_tab,
     offer,
+    sessions,
     training_tab,
 )
 from sr_demo.ui.stops import Stops
@@ -64,6 +65,7 @@ def build(approaches: Sequence[Approach], runner: Runner, store: Store, settings
             with gr.Tab("About", id="about"):
                 about_tab.build(approaches)
         api.add(context)
+    sessions.make_light()
     store.on_removed = partial(_forget, page)
     page.queue(max_size=settings.queue_length, default_concurrency_limit=4)
     return page
@@ -92,6 +94,7 @@ def launch_arguments(store: Store, settings: Settings) -> dict[str, Any]:
         "allowed_paths": store.allowed_paths(),
         "app_kwargs": {"exception_handlers": {OSError: _disk_refuses}},
         "max_file_size": settings.max_megabytes * 2**20,
+        "state_session_capacity": sessions.CAPACITY,
         "enable_monitoring": False,
         "run_history": False,
         "ssr_mode": False,
