@@ -13,6 +13,7 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 
 from sr_demo import memory, scratch
 from sr_demo.catalogue import APPROACHES
@@ -22,7 +23,7 @@ from sr_demo.estimates import Estimates
 from sr_demo.pipelines import zero
 from sr_demo.runner import Runner
 from sr_demo.settings import from_environment
-from sr_demo.storage import cache_folder, ready
+from sr_demo.storage import cache_folder, guarded, ready
 from sr_demo.ui.store import Store, place
 from sr_demo.ui.warmup import warm_up
 
@@ -73,7 +74,9 @@ def _end(*_: object) -> None:
 def _check_cache() -> None:
     """Say at once where nothing can be kept between runs. The page runs, and says so again where it needs to keep."""
     try:
-        ready(cache_folder(), need=_CACHE_BYTES)
+        folder = ready(cache_folder(), need=_CACHE_BYTES)
+        with guarded(folder), tempfile.TemporaryFile(dir=folder):
+            pass
     except SRError as exc:
         logging.getLogger("sr_demo").warning("%s The page runs, but nothing new is kept between runs.", exc)
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from sr_demo.errors import OutOfMemory
+from sr_demo.errors import OutOfMemory, StorageError
 from sr_demo.image import Image, readonly
 from sr_demo.options import Options
 from sr_demo.progress import Progress
@@ -152,4 +152,9 @@ def convert(network: Any, folder: Path) -> None:
             Pictures(), example_input=(example,), input=[openvino.PartialShape([1, -1, -1, 3])]
         )
     folder.mkdir(parents=True, exist_ok=True)
-    openvino.save_model(model, str(folder / MODEL), compress_to_fp16=False)
+    try:
+        openvino.save_model(model, str(folder / MODEL), compress_to_fp16=False)
+    except RuntimeError as exc:  # a stream of C++, which does not say why it could not be written
+        raise StorageError(
+            f"A converted network cannot be written to {folder}: the disk is full or read-only."
+        ) from exc

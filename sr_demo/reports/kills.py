@@ -98,7 +98,7 @@ def during_a_run(place: Place) -> None:
 
 def during_a_conversion(place: Place) -> None:
     """Killed while a network is converted."""
-    _killed(place, lambda server: None, lambda: any(place.cache.glob("engines/*.part")))
+    _killed(place, _nothing, lambda: any(place.cache.glob("engines/*.part")))
 
 
 def during_a_download(place: Place) -> None:
@@ -207,6 +207,10 @@ def _killed(place: Place, ask: Callable[[Server], None], moment: Callable[[], bo
 def _expect_nothing(place: Place) -> None:
     if left := place.left():
         raise SRError(f"left over: {', '.join(left)}")
+
+
+def _nothing(_: Server) -> None:
+    """The warm-up converts networks by itself."""
 
 
 def _later(server: Server, method: str, side: int) -> None:

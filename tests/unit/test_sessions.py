@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gradio as gr
+import pytest
 from gradio.state_holder import SessionState
 
 from sr_demo.ui import sessions
 
 
+@pytest.mark.usefixtures("gradio_loops")
 def test_a_session_holds_its_state_and_no_copy_of_the_page() -> None:
     sessions.make_light()
     sessions.make_light()
