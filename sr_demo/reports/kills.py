@@ -105,7 +105,10 @@ def during_a_download(place: Place) -> None:
     """Killed while a checkpoint is downloaded, from a host that stalls."""
     with _stalling_host() as address:
         part = "weights/*/.part-*"
-        ask = lambda server: _later(server, "real-esrgan:general-x4v3", 64)  # noqa: E731
+
+        def ask(server: Server) -> None:
+            _later(server, "real-esrgan:general-x4v3", 64)
+
         _killed(place, ask, lambda: any(place.cache.glob(part)), HF_ENDPOINT=address, HF_HUB_OFFLINE="0")
 
 
