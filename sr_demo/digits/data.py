@@ -60,7 +60,7 @@ def load(file: Path | None = None) -> tuple[Digits, Digits]:
         ) from None
     except OSError as exc:
         raise StorageError(f"{path} cannot be read: {exc.strerror or exc}.") from exc
-    except (KeyError, ValueError, zipfile.BadZipFile) as exc:
+    except (BadInput, KeyError, ValueError, zipfile.BadZipFile) as exc:
         raise BadInput(f"{path} does not hold MNIST: an .npz file with the keys {', '.join(_KEYS)} is needed.") from exc
     return _checked(path, x_train, y_train), _checked(path, x_test, y_test)
 

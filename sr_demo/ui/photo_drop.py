@@ -34,12 +34,17 @@ class Taken:
 
     written: list[Path] = field(default_factory=list[Path])
     sentences: list[str] = field(default_factory=list[str])
-    """Why files were left out. One may stand for many."""
+    """Why files were left out: one each, and before those one for all that a limit left out together."""
     left_out: int = 0
 
-    def leave_out(self, sentence: str, count: int = 1) -> None:
-        """Count files that are not taken, with the reason."""
+    def leave_out(self, sentence: str) -> None:
+        """Count a file that is not taken, with the reason."""
         self.sentences.append(sentence)
+        self.left_out += 1
+
+    def leave_rest(self, limit: str, count: int) -> None:
+        """Count files that come after a limit: "only the first 200 photos are used"."""
+        self.sentences.insert(0, f"{limit}: {count:,} more {'is' if count == 1 else 'are'} left out.")
         self.left_out += count
 
 
@@ -83,7 +88,7 @@ class _Finder:
         """Paths of files that may be pictures. Those from a zip are gone when the next one is asked for."""
         for number, path in enumerate(self._files):
             if reason := self._enough():
-                self._taken.leave_out(reason, len(self._files) - number)
+                self._taken.leave_rest(reason, len(self._files) - number)
                 return
             if zipfile.is_zipfile(path) and not _is_picture(path, self._limits):
                 yield from self._members(path)
@@ -93,9 +98,9 @@ class _Finder:
     def _enough(self) -> str:
         """Why no more is looked at, or ""."""
         if len(self._taken.written) == _MOST_PHOTOS:
-            return f"Only the first {_MOST_PHOTOS} photos are used."
+            return f"Only the first {_MOST_PHOTOS} photos are used"
         if time.monotonic() > self._end:
-            return f"Reading took more than {_MOST_SECONDS:.0f} seconds: what was not read by then is left out."
+            return f"Only what could be read in {_MOST_SECONDS:.0f} seconds is used"
         return ""
 
     def _members(self, path: Path) -> Iterator[Path]:
@@ -106,15 +111,17 @@ class _Finder:
                 for number, member in enumerate(members):
                     left = len(members) - number
                     if reason := self._enough():
-                        self._taken.leave_out(reason, left)
+                        self._taken.leave_rest(reason, left)
                         return
                     if number == _MOST_NAMES:
-                        self._taken.leave_out(f"Only the first {_MOST_NAMES:,} files in {name} are looked at.", left)
+                        self._taken.leave_rest(f"Only the first {_MOST_NAMES:,} files in {name} are looked at", left)
                         return
                     yield from self._member(archive, member)
+        except BadInput as exc:
+            self._taken.leave_out(str(exc))
         except DAMAGED:
             self._taken.leave_out(
-                f"{name} cannot be opened: it is damaged, or holds too many files. Make a smaller zip."
+                f"{name} is damaged or incomplete and cannot be opened. Make it or download it again."
             )
 
     def _member(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[Path]:
