@@ -93,7 +93,8 @@ def array_headers(path: Path, most: int) -> list[Header]:
                     version = npy.read_magic(stream)
                     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
                     shape, _, dtype = read(stream)
-                if min(shape, default=0) < 0 or prod(shape) * dtype.itemsize > member.file_size:
+                    there = member.file_size - stream.tell()
+                if min(shape, default=0) < 0 or prod(shape) * dtype.itemsize > there:
                     raise BadInput(f"{path.name}: {member.filename} says that it is larger than it is. Save it again.")
                 total += member.file_size
                 headers.append(Header(member.filename.removesuffix(".npy"), shape, dtype))
