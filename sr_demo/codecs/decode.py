@@ -1,7 +1,8 @@
 """A picture file -> its samples, upright, with the colour profile that fits them.
 
 Pillow decodes what has 8 bits per channel, OpenCV PNG with 16, `tiff.py` TIFF with more than 8. Foreign errors are
-translated here, in `_TROUBLE`.
+translated here, in `_TROUBLE`. Before a library sees a file, `structure` and `directories` limit the parts it is made of,
+and `check_pixels` its size: what is left is decoded in time and memory in proportion to pixels and bytes.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ from PIL import Image as Pillow
 from PIL.ImageFile import ImageFile
 
 from sr_demo.codecs import tiff
+from sr_demo.codecs.directories import check_exif
 from sr_demo.codecs.sniff import CHOOSE, Kind, Limits, check_file, check_pixels, shown
+from sr_demo.codecs.structure import check_parts
 from sr_demo.errors import BadInput, MissingDependency
 
 log = logging.getLogger("sr_demo")
@@ -94,9 +97,11 @@ def decode(path: Path, limits: Limits, page: int | None = None) -> Decoded:
     with _translated(shown(path.name)):
         kind = check_file(path, limits)
         with path.open("rb") as file:
-            deep = kind == "TIFF" and tiff.is_deep(file, page or 0)
-            file.seek(0)
-            decoded = _from_tiff(file, limits, page) if deep else _from_pillow(file, kind, limits, page)
+            if kind == "TIFF":
+                decoded = _from_tiff(file, limits, page)
+            else:
+                frames = check_parts(file, kind)
+                decoded = _from_pillow(file, kind, limits, frames)
         samples = decoded.samples
         if samples.ndim != 3 or not 1 <= samples.shape[2] <= 4 or not samples.size:
             raise ValueError(f"decoded to {samples.shape}")
@@ -113,15 +118,25 @@ def _translated(name: str) -> Generator[None, None, None]:
         raise BadInput(sentence.format(name=name)) from exc
 
 
-def _from_pillow(file: IO[bytes], kind: Kind, limits: Limits, page: int | None) -> Decoded:
+def _from_tiff(file: IO[bytes], limits: Limits, number: int | None) -> Decoded:
+    """Page `number`, or the first, with a note if there are more."""
+    pages = 1 if number is not None else tiff.count_pages(file)
+    with tiff.one_page(file, number or 0) as page:
+        decoded = _deep_tiff(page, limits) if tiff.is_deep(page) else _from_pillow(page, "TIFF", limits, 1)
+    return _first_of(pages, "pages", decoded)
+
+
+def _first_of(count: int, what: str, decoded: Decoded) -> Decoded:
+    if count > 1:
+        decoded.notes.insert(0, f"The first of {count} {what} is used.")
+    return decoded
+
+
+def _from_pillow(file: IO[bytes], kind: Kind, limits: Limits, frames: int) -> Decoded:
+    file.seek(0)
     with _plugin(kind)(file) as picture:
-        if page:
-            picture.seek(page)
         check_pixels(*picture.size, limits)
         decoded = Decoded(np.empty(0))
-        frames = getattr(picture, "n_frames", 1)
-        if frames > 1 and page is None and kind != "HEIF":  # HEIF opens at the picture that the file calls its main one
-            decoded.notes.append(f"The first of {frames} {'pages' if kind == 'TIFF' else 'frames'} is used.")
         if kind == "PNG" and _png_header(file)[0] == 16:
             samples = _deep_png(file, picture)
             picture.load()  # for EXIF data that stand behind the pixels
@@ -131,18 +146,20 @@ def _from_pillow(file: IO[bytes], kind: Kind, limits: Limits, page: int | None) 
         orientation = _orientation(picture)
         decoded.samples = _upright(samples, orientation)
         decoded.icc = _fitting(picture.info.get("icc_profile"), decoded)
-        return decoded
+        if kind in ("PNG", "WEBP", "AVIF"):  # said in the header; HEIF opens at the picture it calls its main one
+            frames = getattr(picture, "n_frames", 1)
+        return _first_of(frames, "frames", decoded)
 
 
-def _from_tiff(file: IO[bytes], limits: Limits, number: int | None) -> Decoded:
-    page = tiff.read(file, lambda width, height: check_pixels(width, height, limits), number)
-    decoded = Decoded(page.samples, notes=page.notes)
-    if page.cmyk:
-        small = Pillow.fromarray(np.right_shift(page.samples, 8).astype(np.uint8), "CMYK")
-        decoded.samples = _cmyk_to_srgb(small, page.icc, decoded)
+def _deep_tiff(page: IO[bytes], limits: Limits) -> Decoded:
+    read = tiff.read(page, lambda width, height: check_pixels(width, height, limits))
+    decoded = Decoded(read.samples, notes=read.notes)
+    if read.cmyk:
+        small = Pillow.fromarray(np.right_shift(read.samples, 8).astype(np.uint8), "CMYK")
+        decoded.samples = _cmyk_to_srgb(small, read.icc, decoded)
         decoded.notes.append("CMYK is read with 8 bits per channel.")
-    decoded.samples = _upright(decoded.samples, page.orientation)
-    decoded.icc = _fitting(page.icc, decoded)
+    decoded.samples = _upright(decoded.samples, read.orientation)
+    decoded.icc = _fitting(read.icc, decoded)
     return decoded
 
 
@@ -261,11 +278,20 @@ def _fitting(icc: bytes | None, decoded: Decoded) -> bytes | None:
 def _orientation(picture: ImageFile) -> int:
     """The EXIF orientation 1..8. Broken EXIF data mean 1: they never stop a good picture."""
     try:
+        check_exif(_exif(picture))
         value = picture.getexif().get(_ORIENTATION, 1)
     except _TROUBLE:
         log.info("broken EXIF data", exc_info=True)
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _exif(picture: ImageFile) -> bytes:
+    """What Pillow would read as EXIF data; ImageMagick writes them into PNG as lines of hexadecimal text, after three."""
+    plain, text = picture.info.get("exif"), picture.info.get("Raw profile type exif")
+    if isinstance(plain, bytes):
+        return plain
+    return bytes.fromhex("".join(text.split("\n")[3:])) if isinstance(text, str) else b""
 
 
 def _upright(samples: Samples, orientation: int) -> Samples:

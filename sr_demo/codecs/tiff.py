@@ -1,7 +1,16 @@
-"""TIFF with more than 8 bits per channel: 16-bit, 32-bit and floating point. The rest is Pillow's."""
+"""TIFF with more than 8 bits per channel: 16-bit, 32-bit and floating point. The rest is Pillow's.
+
+What bounds the work, for any bytes: `directories` limits pages, tags and geometry before a library sees the file; a
+library sees one page only; and a strip or tile unpacks to what its geometry says, never to more. tifffile unpacks as much
+as a stream gives, so deflate and LZMA are unpacked here; all other compression is libtiff's (in Pillow and in OpenCV),
+which writes into buffers of that geometry.
+"""
 
 from __future__ import annotations
 
+import io
+import lzma
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Any
@@ -9,6 +18,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sr_demo.codecs.directories import OnePage, check, directory, places
 from sr_demo.errors import BadInput
 
 Samples = NDArray[Any]
@@ -17,6 +27,8 @@ _COLOURS = {_MINISWHITE: 1, _MINISBLACK: 1, _RGB: 3, _SEPARATED: 4}
 """TIFF 6.0 PhotometricInterpretation -> channels without alpha."""
 _PREMULTIPLIED, _ALPHA = 1, 2
 _ORIENTATION, _ICC, _DNG = 274, 34675, 50706
+_LZMA_MEMORY = 2**28
+"""Bytes of a dictionary: the strongest preset of xz takes 65 MiB."""
 
 
 @dataclass
@@ -33,43 +45,52 @@ class Page:
 
 def page_numbers(file: IO[bytes]) -> tuple[int, ...]:
     """Which pages of a stack are pictures of their own, from 0: previews of other pages are left out."""
+    found = enumerate(list(places(file)))
+    return tuple(number for number, at in found if not directory(file, at).is_preview) or (0,)
+
+
+def count_pages(file: IO[bytes]) -> int:
+    """How many pages there are, previews too. Raises BadInput beyond a limit."""
+    return sum(1 for _ in places(file))
+
+
+def one_page(file: IO[bytes], number: int = 0) -> IO[bytes]:
+    """Page `number` as a file of its own, once nothing in its directory asks for more than it may. Raises ValueError."""
+    at = next((at for place, at in enumerate(places(file)) if place == number), None)
+    if at is None:
+        raise ValueError(f"no page {number}")
+    found = directory(file, at)
+    check(found, file.seek(0, io.SEEK_END))
+    return io.BufferedReader(OnePage(file, found))
+
+
+def is_deep(page: IO[bytes]) -> bool:
+    """True when it is not plain 8 bit (or less). Refuses camera raw files, which are TIFF outside."""
     from tifffile import TiffFile
 
-    with TiffFile(file) as tif:
-        return tuple(number for number, page in enumerate(tif.pages) if not page.is_reduced) or (0,)
-
-
-def is_deep(file: IO[bytes], number: int = 0) -> bool:
-    """True when page `number` is not plain 8 bit (or less). Refuses camera raw files, which are TIFF outside."""
-    from tifffile import TiffFile
-
-    with TiffFile(file) as tif:
-        page = _page(tif, number)
-        if _DNG in page.tags:
+    with TiffFile(page) as tif:
+        first = _first(tif)
+        if _DNG in first.tags:
             raise BadInput("This is a camera raw file (DNG). Develop it first, and export it as TIFF, PNG or JPEG.")
-        return page.dtype is None or page.dtype not in (np.dtype(np.uint8), np.dtype(np.bool_))
+        return first.dtype is None or first.dtype not in (np.dtype(np.uint8), np.dtype(np.bool_))
 
 
-def read(file: IO[bytes], check: Callable[[int, int], None], number: int | None = None) -> Page:
-    """Page `number`, or the first, with a note if there are more; `check(width, height)` is called before decoding.
-
-    Raises BadInput, or what tifffile raises.
-    """
+def read(file: IO[bytes], allow: Callable[[int, int], None]) -> Page:
+    """The page; `allow(width, height)` is called before decoding. Raises BadInput, or what tifffile raises."""
     from tifffile import TiffFile
 
     file.seek(0)
+    notes: list[str] = []
     with TiffFile(file) as tif:
-        page = _page(tif, number or 0)
-        check(page.imagewidth, page.imagelength)
+        page = _first(tif)
+        allow(page.imagewidth, page.imagelength)
         colours = _COLOURS.get(int(page.photometric), 0)
         if not colours or page.samplesperpixel not in (colours, colours + 1) or page.imagedepth > 1:
             raise BadInput(
                 f"This TIFF has {page.samplesperpixel} channels of a kind that is not read here. "
                 "Export it as gray or RGB, with 8 or 16 bits per channel."
             )
-        more = number is None and len(tif.pages) > 1
-        notes = [f"The first of {len(tif.pages)} pages is used."] if more else []
-        samples, orientation = _decoded(page, file, number or 0)
+        samples, orientation = _decoded(page, file)
         extra = [int(kind) for kind in page.extrasamples[:1]]
         icc = page.tags.valueof(_ICC)
     if samples.ndim != 3 or samples.shape[2] < colours:
@@ -85,18 +106,19 @@ def read(file: IO[bytes], check: Callable[[int, int], None], number: int | None 
     return Page(samples, colours == 4, orientation, icc if isinstance(icc, bytes) else None, notes)
 
 
-def _page(tif: Any, number: int) -> Any:
-    """Page `number` with all its tags; tifffile keeps only a frame for those after the first."""
-    return tif.pages.get(number, aspage=True)
+def _first(tif: Any) -> Any:
+    """The page with all its tags."""
+    return tif.pages.get(0, aspage=True)
 
 
-def _decoded(page: Any, file: IO[bytes], number: int) -> tuple[Samples, int]:
+def _decoded(page: Any, file: IO[bytes]) -> tuple[Samples, int]:
     """The page as (H, W, C) in its own type, and the orientation still to be applied."""
     try:
+        _bound(page)
         read = page.asarray()
     except (ValueError, ImportError, LookupError):
         # Without the package imagecodecs, tifffile has no LZW; OpenCV brings libtiff, and turns the picture upright.
-        return _by_opencv(file, number), 1
+        return _by_opencv(file), 1
     if read.ndim == 3 and page.axes.startswith("S"):
         read = np.moveaxis(read, 0, -1)
     value = page.tags.valueof(_ORIENTATION, 1)
@@ -104,15 +126,54 @@ def _decoded(page: Any, file: IO[bytes], number: int) -> tuple[Samples, int]:
     return (read if read.ndim == 3 else read[..., None]), orientation
 
 
-def _by_opencv(file: IO[bytes], number: int) -> Samples:
+def _bound(page: Any) -> None:
+    """Let each strip or tile of `page` unpack to what its geometry says, and no more of the file be read for it.
+
+    Raises LookupError for compression that only libtiff unpacks.
+    """
+    unpack = _UNPACK[int(page.compression)]
+    if not isinstance(page.bitspersample, int):
+        raise LookupError(f"{page.bitspersample} bits")
+    tall, wide = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
+    tall = tall if page.is_tiled else min(tall, page.imagelength)
+    samples = page.samplesperpixel if page.planarconfig == 1 else 1
+    most = max(tall * -(-wide * samples * page.bitspersample // 8), 1)
+    # What does not shrink is stored in hardly more than its own size by every packer.
+    page.databytecounts = tuple(min(count, 2 * most + 4096) for count in page.databytecounts)
+    if unpack is None:
+        return
+    packed, page.compression = page.compression, 1
+    arrange = page.decode  # tifffile's own way from unpacked bytes to pixels
+    page.compression = packed
+
+    def decode(data: bytes | None, index: int, **more: Any) -> Any:
+        return arrange(None if data is None else unpack(data, most), index, **more)
+
+    page.decode = decode
+
+
+def _inflate(data: bytes, most: int) -> bytes:
+    return zlib.decompressobj().decompress(data, most)
+
+
+def _unpack_lzma(data: bytes, most: int) -> bytes:
+    return lzma.LZMADecompressor(memlimit=_LZMA_MEMORY).decompress(data, most)
+
+
+_UNPACK: dict[int, Callable[[bytes, int], bytes] | None] = {
+    1: None, 8: _inflate, 32946: _inflate, 34925: _unpack_lzma,
+}  # fmt: skip
+"""By TIFF compression: not packed, deflate under both of its numbers, LZMA."""
+
+
+def _by_opencv(file: IO[bytes]) -> Samples:
     import cv2
 
     file.seek(0)
     content = np.frombuffer(file.read(), np.uint8)
-    done, pages = cv2.imdecodemulti(content, cv2.IMREAD_UNCHANGED, range=(number, number + 1))
-    if not done or not pages:
+    read = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
+    if read is None:
         raise OSError("neither tifffile nor OpenCV can decode this TIFF")
-    read = pages[0]
     return read[..., None] if read.ndim == 2 else read[..., [2, 1, 0, 3][: read.shape[2]]]
 
 
