@@ -61,6 +61,18 @@ class Cancelled(Exception):  # noqa: N818
     """The person pressed Stop. Not an error: what is finished stays."""
 
 
+def quoted(value: object, longest: int = 60) -> str:
+    """`value` in quotes, to name it in a message: at most `longest` characters of it, however much was sent.
+
+    Everything that repeats what a person or program sent goes through here.
+    """
+    try:
+        text = str(value)
+    except ValueError:  # Python refuses to write integers of thousands of digits
+        text = "a very long number"
+    return repr(text if len(text) <= longest else f"{text[: longest - 1]}…")
+
+
 def unexpected(exc: BaseException, doing: str) -> str:
     """Log a bug with its traceback; return the sentence to show instead.
 

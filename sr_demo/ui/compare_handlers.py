@@ -19,7 +19,7 @@ from sr_demo.reports import words
 from sr_demo.ui import controls, offer, presets
 from sr_demo.ui import source as sources
 from sr_demo.ui.comparing import Task, View, compare
-from sr_demo.ui.examples import sample_file
+from sr_demo.ui.examples import chosen_file
 from sr_demo.ui.html import problem
 from sr_demo.ui.offer import Context, labels, offered, region_choices, seconds
 from sr_demo.ui.presets import Kept
@@ -60,7 +60,7 @@ class Handlers:
         self, preset: str, mode: str, methods: list[str], more: list[str], event: gr.EventData
     ) -> tuple[Any, ...]:
         """An example was clicked: as if it had been uploaded."""
-        return self.take(str(sample_file(int(event.index))), preset, mode, methods, more)
+        return self.take(str(chosen_file(event)), preset, mode, methods, more)
 
     def choose_preset(
         self, source: Source | None, preset: str, mode: str, methods: list[str], more: list[str], kept: Kept | None

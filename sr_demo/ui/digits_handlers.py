@@ -15,7 +15,7 @@ import numpy as np
 from sr_demo.digits import data
 from sr_demo.digits.prepare import Prepared, from_truth, prepare
 from sr_demo.digits.settings import LARGEST, SMALLEST, Art, Fit, System
-from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
+from sr_demo.errors import BadInput, Cancelled, SRError, quoted, unexpected
 from sr_demo.image import Limits, quantise, read
 from sr_demo.options import build as build_options
 from sr_demo.options import controls
@@ -299,7 +299,7 @@ def _still(text: str, busy: bool, cards: list[view.Card] | None = None) -> tuple
 
 def _size(value: Any) -> int:
     if not isinstance(value, int | float) or not SMALLEST <= value <= LARGEST:
-        raise BadInput(f"The size must be between {SMALLEST} and {LARGEST} pixels, not {value!r}.")
+        raise BadInput(f"The size must be between {SMALLEST} and {LARGEST} pixels, not {quoted(value)}.")
     return int(value)
 
 
@@ -307,4 +307,4 @@ def _system(value: Any) -> System:
     for system in _SYSTEMS:
         if value == system:
             return system
-    raise BadInput(f"Choose one of {', '.join(_SYSTEMS)}, not {value!r}.")
+    raise BadInput(f"Choose one of {', '.join(_SYSTEMS)}, not {quoted(value)}.")

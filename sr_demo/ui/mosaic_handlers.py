@@ -24,7 +24,7 @@ from sr_demo.progress import SILENT, Progress
 from sr_demo.reports import words
 from sr_demo.resize import resize
 from sr_demo.ui import mosaic_inside
-from sr_demo.ui.examples import sample_file
+from sr_demo.ui.examples import chosen_file
 from sr_demo.ui.html import problem
 from sr_demo.ui.mosaic_memories import BUNDLED, Known, choices, is_own, retrieval, tile_mosaic
 from sr_demo.ui.offer import Context
@@ -55,7 +55,7 @@ class MosaicHandlers:
 
     def take_example(self, event: gr.EventData) -> str:
         """The file of the example that was clicked."""
-        return str(sample_file(int(event.index)))
+        return str(chosen_file(event))
 
     def refresh(self, known: Known, memory: str) -> Any:
         """The list of memories as it is now, with the choice kept where it is still there."""

@@ -20,6 +20,8 @@ from sr_demo.ui import (
     diffusion_handlers,
     diffusion_tab,
     digits_tab,
+    door,
+    gate,
     lab_tab,
     mosaic_tab,
     offer,
@@ -63,15 +65,17 @@ def build(approaches: Sequence[Approach], runner: Runner, store: Store, settings
             with gr.Tab("About", id="about"):
                 about_tab.build(approaches)
         api.add(context)
+    door.guard(page)
     page.queue(max_size=settings.queue_length, default_concurrency_limit=4)
     return page
 
 
 def launch_arguments(store: Store, settings: Settings) -> dict[str, Any]:
-    """What `Blocks.launch` needs for this page: looks, limits, and nothing served but results."""
+    """What `Blocks.launch` needs for this page: looks, limits, nothing served but results, nothing to foreign pages."""
     return {
         "server_name": settings.host,
         "server_port": settings.port,
+        "app_kwargs": gate.application_arguments(settings),
         "allowed_paths": [str(store.folder)],
         "max_file_size": settings.max_megabytes * 2**20,
         "enable_monitoring": False,
