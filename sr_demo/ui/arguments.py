@@ -6,6 +6,7 @@ import inspect
 from typing import Any
 
 from gradio.block_function import BlockFunction
+from gradio.components import Component
 
 from sr_demo.errors import BadInput, quoted
 
@@ -14,7 +15,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
 }  # fmt: skip
 _WORDS = {
     "string": "a text", "boolean": "true or false", "number": "a number", "integer": "a whole number", "array": "a list",
-    "object": "an object of names and values", "null": "null", "file": 'a file, {"path": the path that its upload answers with}',
+    "object": "an object of names and values", "file": 'a file, {"path": what its upload answers with}',
 }  # fmt: skip
 
 
@@ -32,31 +33,34 @@ def check(block_fn: BlockFunction, values: list[Any]) -> None:
     if not public:
         return
     for name, block, value in zip(names, block_fn.inputs, values, strict=False):
-        if value is None and (name in optional or getattr(block, "data_model", None)):
-            continue  # the default, or a picture that is missing, which the endpoint says
-        _check_type(name, "file" if getattr(block, "data_model", None) else block.api_info(), value)
+        is_file = getattr(block, "data_model", None) is not None
+        if value is None and (is_file or name in optional):
+            continue  # the default; of a picture that is missing the endpoint says so
+        if is_file:
+            _check_kind(name, "file", value, dict)
+        elif isinstance(block, Component):
+            _check(name, block.api_info(), value)
 
 
-def _check_type(name: str, schema: Any, value: Any) -> None:
-    kind: str = schema if isinstance(schema, str) else str(schema.get("type"))
-    if kind == "file":
-        if not isinstance(value, dict):
-            raise BadInput(f"`{name}` must be {_WORDS[kind]}, not {_of(value)}.")
+def _check(name: str, schema: dict[str, Any], value: Any) -> None:
+    kind = str(schema.get("type"))
+    if kind not in _KINDS:
         return
-    allowed = _KINDS.get(kind)
-    if allowed is None:
-        return
-    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
-        raise BadInput(f"`{name}` must be {_WORDS[kind]}, not {_of(value)}.")
+    _check_kind(name, kind, value, *_KINDS[kind])
     if kind == "array":
         for item in value:
-            _check_type(f"{name}[]", schema.get("items", {}), item)
+            _check(f"{name}[]", schema.get("items", {}), item)
+
+
+def _check_kind(name: str, kind: str, value: Any, *allowed: type) -> None:
+    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
+        raise BadInput(f"`{name}` must be {_WORDS[kind]}, not {_of(value)}.")
 
 
 def _of(value: Any) -> str:
     """What was sent, in words; a short text as it is."""
     if value is None:
-        return _WORDS["null"]
+        return "null"
     if isinstance(value, str):
         return f"the text {quoted(value)}"
     return next((_WORDS[kind] for kind, types in _KINDS.items() if type(value) in types), "something else")

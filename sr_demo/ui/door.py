@@ -29,8 +29,7 @@ UNFETCHED = (
     "The picture could not be fetched from its address. Public http and https addresses are fetched, as far as this "
     "server reaches them; send other pictures as a data: address, or upload them first (docs/api.md)."
 )
-_UNFIT = "The values sent do not fit this endpoint. /gradio_api/info on this server lists the endpoints with the types of "
-    "their values."
+_UNFIT = "The values sent do not fit this endpoint. /gradio_api/info on this server lists endpoints with the types they take."
 
 
 def uploaded(path: str) -> Path:
@@ -74,8 +73,8 @@ def guard(page: gr.Blocks) -> None:
     preprocess, process = page.preprocess_data, page.process_api
 
     async def checked(block_fn: BlockFunction, inputs: list[Any], state: Any, explicit_call: bool = False) -> list[Any]:
-        arguments.check(block_fn, inputs)
         fetched = admit(inputs)
+        arguments.check(block_fn, inputs)
         try:
             return await preprocess(block_fn, inputs, state, explicit_call)
         except gr.Error as exc:

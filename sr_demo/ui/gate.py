@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -79,7 +79,7 @@ def application_arguments(settings: Settings) -> dict[str, Any]:
     trust = trusted(settings)
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
         # Middleware that is given to Gradio lies behind Gradio's own, which would reflect a foreign origin. This runs
         # before the first request is accepted.
         assert app.middleware_stack is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,8 @@ def build(approaches: Sequence[Approach], runner: Runner, store: Store, settings
                 about_tab.build(approaches)
         api.add(context)
     door.guard(page)
+    # Gradio sums up all events with pandas after each one that failed, for a monitoring page that is off here.
+    os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")
     page.queue(max_size=settings.queue_length, default_concurrency_limit=4)
     return page
 
