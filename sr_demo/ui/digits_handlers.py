@@ -23,6 +23,7 @@ from sr_demo.progress import Progress
 from sr_demo.reports import words
 from sr_demo.ui import digits_pad as pad
 from sr_demo.ui import digits_view as view
+from sr_demo.ui.clicks import point
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 
@@ -155,14 +156,14 @@ class Handlers:
 
     def resize(self, digit: Digit | None, system: str, window: Any, event: gr.EventData) -> tuple[Any, ...]:
         """The size slider moved: -> size, then as `show`."""
-        size = event.index  # type: ignore[attr-defined] - sent by the slider's script
+        size: object = getattr(event, "index", None)  # sent by the slider's script
         return (size, *self.show(digit, size, system, window))
 
-    def nearer(self, size: Any, window: Any, event: gr.SelectData) -> Any:
+    def nearer(self, size: Any, window: Any, event: gr.EventData) -> Any:
         """A click into the picture: -> window, twice as near around that point."""
         from sr_demo.digits import lab
 
-        across, down = (min(max((at + 0.5) / _size(size), 0.0), 1.0) for at in event.index)
+        across, down = (min(max((at + 0.5) / _size(size), 0.0), 1.0) for at in point(event))
         part = (lab.Window(*window) if window else lab.WHOLE).nearer(across, down, 2.0)
         return part.zoom, part.x, part.y
 

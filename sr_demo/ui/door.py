@@ -100,7 +100,7 @@ def guard(page: gr.Blocks) -> None:
 def _as_gradio(exc: Exception) -> gr.Error:
     """One sentence; a bug becomes a reference."""
     if isinstance(exc, gr.Error):
-        exc.message = exc.message[:_LONGEST]
+        exc.message, exc.print_exception = exc.message[:_LONGEST], False
         return exc
     if isinstance(exc, Cancelled):
         return gr.Error("Stopped.", print_exception=False)

@@ -60,11 +60,11 @@ class Server:
     def upload(self) -> str:
         return self.client.post(f"{self.api}/upload", files={"files": ("photo.png", PHOTO)}).json()[0]
 
-    def ask(self, requests: list[tuple[int, list[Any]]], session: str) -> list[dict[str, Any]]:
+    def ask(self, requests: list[tuple[int, list[Any]]], session: str, event: Any = None) -> list[dict[str, Any]]:
         """Outputs of many calls by number, in their order."""
         ids = []
         for number, data in requests:
-            body = {"fn_index": number, "data": data, "session_hash": session, "event_data": {"index": 0}}
+            body = {"fn_index": number, "data": data, "session_hash": session, "event_data": event or {"index": 0}}
             ids.append(self.client.post(f"{self.api}/queue/join", json=body).json()["event_id"])
         done: dict[str, dict[str, Any]] = {}
         with self.client.stream("GET", f"{self.api}/queue/data", params={"session_hash": session}) as answer:
@@ -82,7 +82,7 @@ def called(server: Server, name: str, data: Any) -> str:
     answer = server.client.post(f"{server.api}/call/{name}", json={"data": data})
     if answer.status_code != 200:
         return answer.text
-    return server.client.get(f"{server.api}/call/{name}/{answer.json()['event_id']}").text.rsplit("data: ", 1)[1]
+    return server.client.get(f"{server.api}/call/{name}/{answer.json()['event_id']}").text.rsplit("\ndata: ", 1)[1]
 
 
 @pytest.fixture(scope="module")
