@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import gradio as gr
 import httpx
@@ -106,7 +107,7 @@ def private(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 _opened: list[str] = []
-_watching = False
+_watching, _hooked = False, False
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
@@ -117,12 +118,16 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
 @contextmanager
 def nothing_opened_in(folder: Path) -> Iterator[None]:
     """Whatever Python opens meanwhile lies elsewhere."""
-    global _watching
-    if not _watching:
-        sys.addaudithook(_audit)
+    global _watching, _hooked
+    if not _hooked:
+        sys.addaudithook(_audit)  # for good: Python removes none
+        _hooked = True
     _opened.clear()
     _watching = True
-    yield
+    try:
+        yield
+    finally:
+        _watching = False
     assert not [path for path in _opened if str(folder) in path]
 
 
@@ -193,10 +198,13 @@ def test_by_name_too(server: Server, private: Path) -> None:
 
 
 def test_links_in_the_upload_folder_lead_nowhere(server: Server, private: Path) -> None:
-    link = Path(server.upload()).with_name("link.png")
+    link = Path(server.upload()).with_name(f"{uuid4().hex}.png")
     link.symlink_to(private / "there.png")
-    with nothing_opened_in(private):
-        assert json.dumps(NOT_UPLOADED) in called(server, "upscale", [{"path": str(link)}, "bicubic", {}])
+    try:
+        with nothing_opened_in(private):
+            assert json.dumps(NOT_UPLOADED) in called(server, "upscale", [{"path": str(link)}, "bicubic", {}])
+    finally:
+        link.unlink()
 
 
 def test_an_upload_reaches_every_endpoint_that_takes_files(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
