@@ -17,7 +17,7 @@ import numpy as np
 import psutil
 
 from sr_demo import download_repository, machine, memory
-from sr_demo.errors import BadInput, CannotRunHere, MissingDependency, SRError, WeightsUnavailable
+from sr_demo.errors import BadInput, CannotRunHere, MissingDependency, SRError, WeightsUnavailable, quoted
 from sr_demo.image import Image, quantise, readonly
 from sr_demo.machine import REQUIREMENTS
 from sr_demo.options import Options, controls
@@ -97,7 +97,7 @@ def describer(name: str) -> Describer:
     for found in DESCRIBERS:
         if found.id == name:
             return found
-    raise BadInput(f"Nothing called {name!r} describes pictures here: {', '.join(d.id for d in DESCRIBERS)}.")
+    raise BadInput(f"Nothing called {quoted(name)} describes pictures here: {', '.join(d.id for d in DESCRIBERS)}.")
 
 
 def prompt_of(options: type[Options]) -> str | None:

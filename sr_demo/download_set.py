@@ -12,7 +12,7 @@ from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, RepositoryNotFoundError
 
 from sr_demo import storage
-from sr_demo.errors import BadInput, WeightsUnavailable
+from sr_demo.errors import BadInput, WeightsUnavailable, quoted
 from sr_demo.progress import Progress
 
 _NAME = re.compile(r"[\w.-]+/[\w.-]+")
@@ -24,7 +24,7 @@ def fetch(name: str, suffixes: Collection[str], progress: Progress) -> tuple[Pat
     Raises BadInput when it holds none, WeightsUnavailable when it cannot be had, Cancelled.
     """
     if not _NAME.fullmatch(name) or ".." in name:
-        raise BadInput(f"A data set on the Hub is named OWNER/NAME, not {name!r}.")
+        raise BadInput(f"A data set on the Hub is named OWNER/NAME, not {quoted(name)}.")
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
         raise WeightsUnavailable(
             f"The data set {name} is on the Hub, and this app is set to stay offline (HF_HUB_OFFLINE). "

@@ -81,6 +81,18 @@ def first_few(sentences: Sequence[str]) -> list[str]:
     return [*sentences[:MOST_LISTED], f"And {more:,} more."] if more > 0 else list(sentences)
 
 
+def quoted(value: object, longest: int = 60) -> str:
+    """`value` in quotes, to name it in a message: at most `longest` characters of it, however much was sent.
+
+    Everything that repeats what a person or program sent goes through here.
+    """
+    try:
+        text = str(value)
+    except ValueError:  # Python refuses to write integers of thousands of digits
+        text = "a very long number"
+    return repr(text if len(text) <= longest else f"{text[: longest - 1]}…")
+
+
 def unexpected(exc: BaseException, doing: str) -> str:
     """Log a bug with its traceback; return the sentence to show instead.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sr_demo import engines
-from sr_demo.errors import BadInput
+from sr_demo.errors import BadInput, quoted
 from sr_demo.image import Picture
 from sr_demo.metrics import Scores
 from sr_demo.options import Options, as_dict, build, controls
@@ -134,7 +134,7 @@ def job_for(
         if approach.id == identifier:
             options = build(approach.options, values or {})
             return Job(approach, approach.checkpoint(checkpoint or None), options, precision, download)
-    raise BadInput(f"There is no approach {identifier!r}. There are: {', '.join(a.id for a in approaches)}.")
+    raise BadInput(f"There is no approach {quoted(identifier)}. There are: {', '.join(a.id for a in approaches)}.")
 
 
 def here(approaches: Sequence[Approach], *kinds: str) -> list[Job]:
@@ -151,7 +151,7 @@ def named(jobs: Sequence[Job], names: Sequence[str], what: str) -> list[Job]:
     """Those of `jobs` that are called `names`, all of them without any; `what` are they? Raises BadInput on other names."""
     keys = [job.key for job in jobs]
     if unknown := [name for name in names if name not in keys]:
-        raise BadInput(f"There is no {what} {unknown[0]!r}. There are: {', '.join(keys)}.")
+        raise BadInput(f"There is no {what} {quoted(unknown[0])}. There are: {', '.join(keys)}.")
     return [job for job in jobs if not names or job.key in names]
 
 

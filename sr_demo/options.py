@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
-from sr_demo.errors import BadInput
+from sr_demo.errors import BadInput, quoted
 
 Value = bool | int | float | str
 T = TypeVar("T", bound="Options")
@@ -48,12 +48,12 @@ class Control:
             return True
         if word in {"false", "no", "off", "0"}:
             return False
-        raise BadInput(f"{self.label} is either on or off, not {str(value)!r}.")
+        raise BadInput(f"{self.label} is either on or off, not {quoted(value)}.")
 
     def _parse_text(self, value: object) -> str:
         text = str(value)
         if self.choices and text not in self.choices:
-            raise BadInput(f"{self.label} must be one of {', '.join(self.choices)}, not {text!r}.")
+            raise BadInput(f"{self.label} must be one of {', '.join(self.choices)}, not {quoted(text)}.")
         if self.lines:
             return self._parse_free_text(text)
         return text
@@ -71,7 +71,7 @@ class Control:
         try:
             number = float(str(value))
         except ValueError:
-            raise BadInput(f"{self.label} must be a number, not {str(value)!r}.") from None
+            raise BadInput(f"{self.label} must be a number, not {quoted(value)}.") from None
         low, high = self.minimum, self.maximum
         # `not (low <= number <= high)` also catches NaN.
         if low is not None and high is not None and not (low <= number <= high):
@@ -133,7 +133,7 @@ def build(kind: type[T], values: Mapping[str, object]) -> T:
     for name in values:
         if name not in known:
             there = f"It takes: {', '.join(sorted(known))}." if known else "It takes no options."
-            raise BadInput(f"There is no option {name!r} here. {there}")
+            raise BadInput(f"There is no option {quoted(name)} here. {there}")
     return kind(**values)  # type: ignore[arg-type]
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sr_demo.errors import BadInput
+from sr_demo.errors import BadInput, quoted
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,18 @@ class Settings:
     """Room for uploads and results, in MB of 2^20 bytes; the oldest are removed first. SR_DEMO_MAX_STORE_MB."""
     mcp: bool = False
     """Whether programs may use the page as an MCP server too. SR_DEMO_MCP."""
+    hosts: tuple[str, ...] = ()
+    """Names, besides its own, that the server answers to. SR_DEMO_HOSTS, and a Space's own."""
+    origins: tuple[str, ...] = ()
+    """Host names of other pages that may use this one. SR_DEMO_HOSTS, and on Spaces the Hub, which frames the page."""
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
     """Settings from SR_DEMO_* variables. Raises BadInput naming a variable that is outside its range."""
     plain = Settings()
     on_spaces = "SPACE_ID" in environ
+    named = _names(environ, "SR_DEMO_HOSTS")
+    space = tuple(filter(None, [environ.get("SPACE_HOST", "").lower()])) if on_spaces else ()
     return Settings(
         max_megabytes=_number(environ, "SR_DEMO_MAX_MB", plain.max_megabytes),
         max_megapixels=_number(environ, "SR_DEMO_MAX_MEGAPIXELS", plain.max_megapixels),
@@ -40,13 +47,30 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         queue_length=_number(environ, "SR_DEMO_QUEUE", plain.queue_length),
         max_store_megabytes=_number(environ, "SR_DEMO_MAX_STORE_MB", plain.max_store_megabytes, largest=1_000_000_000),
         mcp=_switch(environ, "SR_DEMO_MCP"),
+        hosts=(*named, *space, "*.hf.space") if on_spaces else named,
+        origins=(*named, *space, "huggingface.co") if on_spaces else named,  # other Spaces are strangers
     )
+
+
+_NAME = re.compile(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f]*:[0-9a-f:.]+")
+
+
+def _names(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Host names in lower case, IPv6 addresses without brackets."""
+    listed = (part.strip().lower().strip("[]") for part in environ.get(name, "").split(","))
+    names = tuple(part for part in listed if part)
+    if wrong := [part for part in names if not _NAME.fullmatch(part)]:
+        raise BadInput(
+            f"The environment variable {name} must be host names without scheme or port, with commas between them, such as "
+            f"sr.example.org,*.lab.example.org (or * for any), not {quoted(wrong[0])}."
+        )
+    return names
 
 
 def _switch(environ: Mapping[str, str], name: str) -> bool:
     text = environ.get(name, "").strip()
     if text not in ("", "0", "1"):
-        raise BadInput(f"The environment variable {name} must be 1 (on) or 0 (off), not {text[:40]!r}.")
+        raise BadInput(f"The environment variable {name} must be 1 (on) or 0 (off), not {quoted(text)}.")
     return text == "1"
 
 
@@ -55,6 +79,6 @@ def _number(environ: Mapping[str, str], name: str, default: int, largest: int = 
     # Length first: Python refuses to convert thousands of digits.
     if not text.isdecimal() or len(text) > len(str(largest)) or not 1 <= int(text) <= largest:
         raise BadInput(
-            f"The environment variable {name} must be a whole number from 1 to {largest}, not {text[:40]!r}."
+            f"The environment variable {name} must be a whole number from 1 to {largest}, not {quoted(text)}."
         )
     return int(text)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from sr_demo.errors import BadInput
+from sr_demo.errors import BadInput, quoted
 from sr_demo.image import Image
 from sr_demo.options import Options
 from sr_demo.progress import Progress
@@ -232,7 +232,7 @@ class Approach:
             if checkpoint.name == name:
                 return checkpoint
         names = ", ".join(c.name for c in self.checkpoints)
-        raise BadInput(f"{self.id} has no checkpoint {name!r}. It has: {names}.")
+        raise BadInput(f"{self.id} has no checkpoint {quoted(name)}. It has: {names}.")
 
     def scale_with(self, options: Options) -> float:
         """How many times larger results are with these options: the option `scale` where it has one."""

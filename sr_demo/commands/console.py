@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from sr_demo.errors import BadInput, StorageError
+from sr_demo.errors import BadInput, StorageError, quoted
 from sr_demo.progress import Progress
 
 
@@ -60,7 +60,7 @@ def assignments(texts: list[str], flag: str = "--set") -> dict[str, object]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise BadInput(f"{flag} takes name=value, not {text!r}.")
+            raise BadInput(f"{flag} takes name=value, not {quoted(text)}.")
         found[name.strip()] = value
     return found
 

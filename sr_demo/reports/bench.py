@@ -19,7 +19,7 @@ import numpy as np
 
 from sr_demo import engines, int8, memory, openvino_runtime, quantising
 from sr_demo.enlarging import Method, enlarge
-from sr_demo.errors import BadInput, MissingDependency, SRError
+from sr_demo.errors import BadInput, MissingDependency, SRError, quoted
 from sr_demo.image import Image, Picture
 from sr_demo.options import Options
 from sr_demo.progress import SILENT, Progress
@@ -70,7 +70,7 @@ def bench(
     for given, known in ((cases, [case.name for case in CASES]), (paths, PATHS)):
         for name in given:
             if name not in known:
-                raise BadInput(f"The benchmark has no {name!r}. It has: {', '.join(known)}.")
+                raise BadInput(f"The benchmark has no {quoted(name)}. It has: {', '.join(known)}.")
     chosen = [case for case in CASES if not cases or case.name in cases]
     rows: list[Row] = []
     notes: list[str] = []

@@ -9,7 +9,7 @@ from typing import Any
 
 from sr_demo import __version__
 from sr_demo.chart import resolution_chart
-from sr_demo.errors import BadInput, SRError
+from sr_demo.errors import BadInput, SRError, quoted
 from sr_demo.jobs import Job
 from sr_demo.metrics import LR_CONSISTENCY, PSNR_Y, SSIM_Y
 from sr_demo.options import Options, as_dict
@@ -137,7 +137,7 @@ def sizes(texts: Sequence[str]) -> tuple[Size, ...]:
     for text in texts:
         width, _, height = text.lower().partition("x")
         if not (width.isdecimal() and height.isdecimal() and len(text) < 12):
-            raise BadInput(f"--size takes WIDTHxHEIGHT in pixels, such as 256x256, not {text!r}.")
+            raise BadInput(f"--size takes WIDTHxHEIGHT in pixels, such as 256x256, not {quoted(text)}.")
         size = (int(width), int(height))
         if not 16 <= min(size) <= max(size) <= _LARGEST_SIDE:
             raise BadInput(f"--size takes sides from 16 to {_LARGEST_SIDE} pixels, not {text}.")

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from sr_demo.errors import BadInput, SRError
+from sr_demo.errors import BadInput, SRError, quoted
 from sr_demo.training import digits_command as digits
 from sr_demo.training import sources
 from sr_demo.training import state as files
@@ -164,7 +164,9 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if there[kind]))
     if not there.get(name, False):
-        raise BadInput(f"There is no device {name!r} here. There are: {', '.join(k for k, v in there.items() if v)}.")
+        raise BadInput(
+            f"There is no device {quoted(name)} here. There are: {', '.join(k for k, v in there.items() if v)}."
+        )
     return torch.device(name)
 
 

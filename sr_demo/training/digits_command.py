@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from sr_demo.digits.data import Digits, default_file, downloaded, load
-from sr_demo.errors import BadInput
+from sr_demo.errors import BadInput, quoted
 from sr_demo.torch_runtime import load_safetensors
 from sr_demo.training import state as files
 from sr_demo.training.cards import LICENCE, device_name, write_weights
@@ -108,7 +108,7 @@ def _find(name: str) -> DigitRecipe:
     for recipe in RECIPES:
         if recipe.name == name:
             return recipe
-    raise BadInput(f"There is no recipe {name!r} in the digits lab. There are: {', '.join(NAMES)}.")
+    raise BadInput(f"There is no recipe {quoted(name)} in the digits lab. There are: {', '.join(NAMES)}.")
 
 
 class _Line:

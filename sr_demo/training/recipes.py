@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from sr_demo.errors import BadInput
+from sr_demo.errors import BadInput, quoted
 from sr_demo.networks.compact import Compact
 from sr_demo.networks.edsr import EDSR
 from sr_demo.networks.espcn import ESPCN
@@ -268,4 +268,4 @@ def find(name: str) -> Recipe:
     for recipe in RECIPES:
         if recipe.name == name:
             return recipe
-    raise BadInput(f"There is no recipe {name!r}. There are: {', '.join(recipe.name for recipe in RECIPES)}.")
+    raise BadInput(f"There is no recipe {quoted(name)}. There are: {', '.join(recipe.name for recipe in RECIPES)}.")

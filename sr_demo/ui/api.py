@@ -8,9 +8,9 @@ from typing import Any, get_args
 
 import gradio as gr
 
-from sr_demo.errors import BadInput, SRError, unexpected
+from sr_demo.errors import BadInput, SRError, quoted, unexpected
 from sr_demo.image import read, write_png
-from sr_demo.jobs import Done, Failed, job_for
+from sr_demo.jobs import Done, Failed, Job, job_for
 from sr_demo.reports.deploy import budget_from, deploy
 from sr_demo.reports.evaluation import small_version
 from sr_demo.reports.listing import describe
@@ -20,6 +20,7 @@ from sr_demo.ui.lab_handlers import PLAN
 from sr_demo.ui.offer import Context
 from sr_demo.ui.source import picture_input
 
+_MOST_NAMES = 40
 _NAMED_VALUES: dict[str, Any] = {"type": "object", "additionalProperties": True}
 
 
@@ -97,7 +98,7 @@ class Endpoints:
             the PNGs in order, and {"results": [...], "failures": [...]}
         """
         try:
-            jobs = [job_for(self._context.approaches, name) for name in approaches or ["bicubic", "rdn"]]
+            jobs = self._jobs(approaches)
             picture, truth = self._read(image), None
             if test_against_truth:
                 picture, truth = small_version(picture, jobs[0].approach.scale, None)
@@ -126,10 +127,21 @@ class Endpoints:
             the report with a verdict for each, by the schema sr_demo/reports/deploy.schema.json
         """
         try:
-            jobs = [job_for(self._context.approaches, name) for name in approaches or ["bicubic", "rdn"]]
+            jobs = self._jobs(approaches)
             return deploy(jobs, PLAN, budget_from(budget or {}))
         except Exception as exc:
             raise _as_gradio(exc) from exc
+
+    def _jobs(self, names: list[str] | None) -> list[Job]:
+        """Raises BadInput on more names than `_MOST_NAMES`, on an unknown one, and on the same job twice."""
+        names = names or ["bicubic", "rdn"]
+        if len(names) > _MOST_NAMES:
+            raise BadInput(f"One call compares {_MOST_NAMES} approaches at most, not {len(names)}.")
+        jobs = [job_for(self._context.approaches, name) for name in names]
+        keys = [job.key for job in jobs]
+        if repeated := [key for key in keys if keys.count(key) > 1]:
+            raise BadInput(f"{repeated[0]} is named more than once. Name each approach once.")
+        return jobs
 
     def _read(self, image: str | None) -> Any:
         if image is None:
@@ -143,9 +155,10 @@ def _precision(wanted: object) -> Precision:
     for known in get_args(Precision):
         if wanted == known:
             return known
-    raise BadInput(f"There is no precision {str(wanted)[:40]!r}. There are: {', '.join(get_args(Precision))}.")
+    raise BadInput(f"There is no precision {quoted(wanted)}. There are: {', '.join(get_args(Precision))}.")
 
 
 def _as_gradio(exc: Exception) -> gr.Error:
     """Our sentence as it is: only programs ask here. A bug becomes a reference."""
-    return gr.Error(str(exc) if isinstance(exc, SRError) else unexpected(exc, "answering a program"))
+    text = str(exc) if isinstance(exc, SRError) else unexpected(exc, "answering a program")
+    return gr.Error(text, print_exception=False)

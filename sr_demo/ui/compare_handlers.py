@@ -18,8 +18,9 @@ from sr_demo.options import build as build_options
 from sr_demo.reports import words
 from sr_demo.ui import controls, offer, presets
 from sr_demo.ui import source as sources
+from sr_demo.ui.clicks import point
 from sr_demo.ui.comparing import Task, View, compare
-from sr_demo.ui.examples import sample_file
+from sr_demo.ui.examples import chosen_file
 from sr_demo.ui.html import problem
 from sr_demo.ui.offer import Context, labels, offered, region_choices, seconds
 from sr_demo.ui.presets import Kept
@@ -60,7 +61,7 @@ class Handlers:
         self, preset: str, mode: str, methods: list[str], more: list[str], event: gr.EventData
     ) -> tuple[Any, ...]:
         """An example was clicked: as if it had been uploaded."""
-        return self.take(str(sample_file(int(event.index))), preset, mode, methods, more)
+        return self.take(str(chosen_file(event)), preset, mode, methods, more)
 
     def choose_preset(
         self, source: Source | None, preset: str, mode: str, methods: list[str], more: list[str], kept: Kept | None
@@ -104,11 +105,11 @@ class Handlers:
         side = int(region) if region.isdecimal() and int(region) in REGION_SIDES else None
         return self._redrawn(replace(source, region_side=side))
 
-    def move_region(self, source: Source | None, event: gr.SelectData) -> tuple[Any, ...]:
+    def move_region(self, source: Source | None, event: gr.EventData) -> tuple[Any, ...]:
         """A click into the picture puts the region there: -> source, preview, about."""
         if source is None or source.region_side is None:
             return source, gr.skip(), gr.skip()
-        x, y = event.index[0], event.index[1]
+        x, y = point(event)
         shown = min(1.0, sources.PREVIEW_SIDE / max(source.width, source.height))
         return self._redrawn(source.moved(x / (source.width * shown), y / (source.height * shown)))
 

@@ -8,6 +8,7 @@ import gradio as gr
 
 from sr_demo.ui.data_handlers import DataHandlers
 from sr_demo.ui.offer import Context
+from sr_demo.ui.source import files_input
 
 _WORDS = """<div class="sr-prose"><p>A network learns what its pictures show. Drop some to see what they would teach: how
 large, bright and sharp they are, which are hard, which are there twice, and whether a picture kept for testing is among
@@ -20,13 +21,10 @@ def build(context: Context) -> None:
     gr.HTML(_WORDS)
     with gr.Row(elem_classes="sr-top"):
         with gr.Column(scale=3, min_width=280):
-            photos = gr.File(
-                label="Photos, or a zip of photos", file_count="multiple", elem_id="data-files", height=120
+            photos = files_input(label="Photos, or a zip of photos", elem_id="data-files", height=120)
+            tests = files_input(
+                label="Test pictures that must not be among them (optional)", elem_id="data-tests", height=120
             )
-            tests = gr.File(
-                label="Test pictures that must not be among them (optional)", file_count="multiple",
-                elem_id="data-tests", height=120,
-            )  # fmt: skip
             look = gr.Button("Look at them", variant="primary", elem_id="data-look")
             with gr.Row():
                 samples = gr.Button("Look at the examples", elem_id="data-examples")

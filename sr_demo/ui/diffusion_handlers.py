@@ -18,7 +18,7 @@ from sr_demo.progress import Progress
 from sr_demo.resize import resize
 from sr_demo.spec import Approach
 from sr_demo.ui import diffusion_view
-from sr_demo.ui.examples import sample_file
+from sr_demo.ui.examples import chosen_file
 from sr_demo.ui.html import problem
 from sr_demo.ui.offer import Context
 
@@ -42,7 +42,7 @@ class DiffusionHandlers:
 
     def take_example(self, event: gr.EventData) -> str:
         """The file of the example that was clicked."""
-        return str(sample_file(int(event.index)))
+        return str(chosen_file(event))
 
     def guess(
         self,

@@ -15,7 +15,7 @@ import numpy as np
 from sr_demo.digits import data
 from sr_demo.digits.prepare import Prepared, from_truth, prepare
 from sr_demo.digits.settings import LARGEST, SMALLEST, Art, Fit, System
-from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
+from sr_demo.errors import BadInput, Cancelled, SRError, quoted, unexpected
 from sr_demo.image import Limits, quantise, read
 from sr_demo.options import build as build_options
 from sr_demo.options import controls
@@ -23,6 +23,7 @@ from sr_demo.progress import Progress
 from sr_demo.reports import words
 from sr_demo.ui import digits_pad as pad
 from sr_demo.ui import digits_view as view
+from sr_demo.ui.clicks import point
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 
@@ -155,14 +156,14 @@ class Handlers:
 
     def resize(self, digit: Digit | None, system: str, window: Any, event: gr.EventData) -> tuple[Any, ...]:
         """The size slider moved: -> size, then as `show`."""
-        size = event.index  # type: ignore[attr-defined] - sent by the slider's script
+        size: object = getattr(event, "index", None)  # sent by the slider's script
         return (size, *self.show(digit, size, system, window))
 
-    def nearer(self, size: Any, window: Any, event: gr.SelectData) -> Any:
+    def nearer(self, size: Any, window: Any, event: gr.EventData) -> Any:
         """A click into the picture: -> window, twice as near around that point."""
         from sr_demo.digits import lab
 
-        across, down = (min(max((at + 0.5) / _size(size), 0.0), 1.0) for at in event.index)
+        across, down = (min(max((at + 0.5) / _size(size), 0.0), 1.0) for at in point(event))
         part = (lab.Window(*window) if window else lab.WHOLE).nearer(across, down, 2.0)
         return part.zoom, part.x, part.y
 
@@ -299,7 +300,7 @@ def _still(text: str, busy: bool, cards: list[view.Card] | None = None) -> tuple
 
 def _size(value: Any) -> int:
     if not isinstance(value, int | float) or not SMALLEST <= value <= LARGEST:
-        raise BadInput(f"The size must be between {SMALLEST} and {LARGEST} pixels, not {value!r}.")
+        raise BadInput(f"The size must be between {SMALLEST} and {LARGEST} pixels, not {quoted(value)}.")
     return int(value)
 
 
@@ -307,4 +308,4 @@ def _system(value: Any) -> System:
     for system in _SYSTEMS:
         if value == system:
             return system
-    raise BadInput(f"Choose one of {', '.join(_SYSTEMS)}, not {value!r}.")
+    raise BadInput(f"Choose one of {', '.join(_SYSTEMS)}, not {quoted(value)}.")

@@ -12,7 +12,7 @@ import gradio as gr
 import numpy as np
 from gradio.utils import get_upload_folder
 
-from sr_demo.errors import StorageError
+from sr_demo.errors import BadInput, StorageError, quoted
 from sr_demo.image import quantise, read
 from sr_demo.samples import SAMPLES, write_sample
 from sr_demo.storage import cache_folder
@@ -43,6 +43,14 @@ def sample_file(index: int) -> Path:
         return write_sample(SAMPLES[index], cache_folder() / "samples")
     except StorageError:
         return write_sample(SAMPLES[index], Path(get_upload_folder()) / "samples")
+
+
+def chosen_file(event: gr.EventData) -> Path:
+    """The picture file of the example that an event says was clicked. Raises BadInput when there is none such."""
+    index: object = getattr(event, "index", None)
+    if not isinstance(index, int) or not 0 <= index < len(SAMPLES):
+        raise BadInput(f"There is no example {quoted(index)}: they count from 0 to {len(SAMPLES) - 1}.")
+    return sample_file(index)
 
 
 @lru_cache

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,6 @@ from sr_demo.errors import BadInput, MissingDependency, SRError
 TOOLS = ("upscale", "compare", "deploy")
 INLINE_BYTES = 3_500_000
 """The largest PNG that lies in the answer itself (4.7 MB as base64). Larger ones are named by their address alone."""
-
-_UNFETCHED = (
-    "The picture could not be fetched from its address. Public http and https addresses are fetched, as far as this "
-    "server reaches them; send other pictures as a data: address, or upload them first (docs/api.md)."
-)
 
 
 def require() -> None:
@@ -73,20 +68,7 @@ def refine(page: gr.Blocks, max_bytes: int) -> None:
     def answer(data: Any, root_url: str) -> list[Any]:
         return list(_contents(processing_utils.add_root_url(data, root_url, None), server.types))
 
-    def spoken(execute: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        async def run(*arguments: Any) -> Any:
-            try:
-                return await execute(*arguments)
-            except Exception as exc:
-                # The tools answer with sentences of their own; only fetching a picture comes before them.
-                silent = "show_error" in str(exc) or str(exc) == "Error!"
-                raise SRError(_UNFETCHED if silent else str(exc)) from exc
-
-        return run
-
     server.convert_strings_to_filedata = convert
-    server._execute_tool_without_progress = spoken(server._execute_tool_without_progress)
-    server._execute_tool_with_progress = spoken(server._execute_tool_with_progress)
     server.postprocess_output_data = answer
 
 

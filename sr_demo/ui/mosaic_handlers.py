@@ -24,7 +24,8 @@ from sr_demo.progress import SILENT, Progress
 from sr_demo.reports import words
 from sr_demo.resize import resize
 from sr_demo.ui import mosaic_inside
-from sr_demo.ui.examples import sample_file
+from sr_demo.ui.clicks import point
+from sr_demo.ui.examples import chosen_file
 from sr_demo.ui.html import problem
 from sr_demo.ui.mosaic_memories import BUNDLED, Known, choices, is_own, retrieval, tile_mosaic
 from sr_demo.ui.offer import Context
@@ -55,7 +56,7 @@ class MosaicHandlers:
 
     def take_example(self, event: gr.EventData) -> str:
         """The file of the example that was clicked."""
-        return str(sample_file(int(event.index)))
+        return str(chosen_file(event))
 
     def refresh(self, known: Known, memory: str) -> Any:
         """The list of memories as it is now, with the choice kept where it is still there."""
@@ -118,13 +119,14 @@ class MosaicHandlers:
         )
         return result, mosaic_inside.distance_map(np.clip(distance / 2, 0, 1), result.shape), text
 
-    def look_inside(self, shown: Shown | None, known: Known, event: gr.SelectData) -> str:
+    def look_inside(self, shown: Shown | None, known: Known, event: gr.EventData) -> str:
         """HTML: the memories that answered the clicked spot."""
         if shown is None:
             return ""
         try:
             image = self._small(shown.path)
-            x, y = (min(int(event.index[axis]) // SCALE, image.shape[1 - axis] - 1) for axis in range(2))
+            clicked = point(event)
+            x, y = (min(max(int(clicked[axis]) // SCALE, 0), image.shape[1 - axis] - 1) for axis in range(2))
             if shown.mode == TILES:
                 answers: Answers = tile_mosaic(known, shown.memory).look_inside(image, shown.options, SILENT)
                 return mosaic_inside.piece(answers, *answers.at(y, x))

@@ -13,7 +13,7 @@ from sr_demo.ui.examples import examples
 from sr_demo.ui.mosaic_handlers import OPTIONS, REFINED, TILES, MosaicHandlers
 from sr_demo.ui.mosaic_memories import BUNDLED, Known, choices
 from sr_demo.ui.offer import Context
-from sr_demo.ui.source import picture_input
+from sr_demo.ui.source import files_input, picture_input
 
 _WORDS = """<p class="sr-prose">The picture is rebuilt from pieces of other photos: each piece is answered by the most
 similar memory, found by vector search, and pasted four times larger. Nothing of the result is yours but the layout and,
@@ -45,9 +45,7 @@ def build(context: Context, tab: gr.Tab | None = None) -> None:
             memory = gr.Radio(choices(Known()), value=BUNDLED, label="Which memory answers?", elem_id="memory")
             delete = gr.Button("Delete this memory of yours", visible=False, elem_id="memory-delete", size="sm")
             with gr.Accordion("Teach it your own photos", open=False):
-                drop = gr.File(
-                    label="Photos, or a zip of photos", file_count="multiple", elem_id="memory-files", height=120
-                )
+                drop = files_input(label="Photos, or a zip of photos", elem_id="memory-files", height=120)
                 with gr.Row():
                     teach = gr.Button("Build a memory of them", elem_id="memory-build")
                     stop = gr.Button("Stop", elem_id="memory-stop", min_width=80)

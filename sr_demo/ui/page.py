@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,8 @@ from sr_demo.ui import (
     diffusion_handlers,
     diffusion_tab,
     digits_tab,
+    door,
+    gate,
     lab_tab,
     mosaic_tab,
     offer,
@@ -67,6 +70,9 @@ def build(approaches: Sequence[Approach], runner: Runner, store: Store, settings
         api.add(context)
     sessions.make_light()
     store.on_removed = partial(_forget, page)
+    door.guard(page)
+    # Gradio sums up all events with pandas after each one that failed, for a monitoring page that is off here.
+    os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")
     page.queue(max_size=settings.queue_length, default_concurrency_limit=4)
     return page
 
@@ -87,12 +93,12 @@ async def _disk_refuses(_: Request, exc: Exception) -> PlainTextResponse:
 
 
 def launch_arguments(store: Store, settings: Settings) -> dict[str, Any]:
-    """What `Blocks.launch` needs for this page: looks, limits, and nothing served but results."""
+    """What `Blocks.launch` needs for this page: looks, limits, nothing served but results, nothing to foreign pages."""
     return {
         "server_name": settings.host,
         "server_port": settings.port,
         "allowed_paths": store.allowed_paths(),
-        "app_kwargs": {"exception_handlers": {OSError: _disk_refuses}},
+        "app_kwargs": {**gate.application_arguments(settings), "exception_handlers": {OSError: _disk_refuses}},
         "max_file_size": settings.max_megabytes * 2**20,
         "state_session_capacity": sessions.CAPACITY,
         "enable_monitoring": False,

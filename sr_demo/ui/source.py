@@ -13,6 +13,7 @@ import numpy as np
 
 from sr_demo.image import Limits, Picture, crop, encode_png, quantise, read
 from sr_demo.resize import resize
+from sr_demo.ui.door import uploaded
 
 PREVIEW_SIDE = 768
 REGION_SIDES = (128, 256, 512)
@@ -30,7 +31,21 @@ def picture_input(**arguments: Any) -> gr.Image:
 
 
 def _path_of(payload: Any) -> str | None:
-    return None if payload is None else payload.path
+    return None if payload is None or payload.path is None else str(uploaded(payload.path))
+
+
+def files_input(**arguments: Any) -> gr.File:
+    """A `gr.File` for several files that hands over their paths, or None. `arguments` are Gradio's.
+
+    Gradio's own preprocessing makes an empty file beside each.
+    """
+    component = gr.File(file_count="multiple", **arguments)
+    component.preprocess = _paths_of
+    return component
+
+
+def _paths_of(payload: Any) -> list[str] | None:
+    return None if payload is None else [str(uploaded(file.path)) for file in payload.root]
 
 
 @dataclass(frozen=True)

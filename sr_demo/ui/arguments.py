@@ -1,0 +1,72 @@
+"""Number and types of the values that a program sends to an endpoint, checked before Gradio converts them."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from gradio.block_function import BlockFunction
+from gradio.components import Component
+
+from sr_demo.errors import BadInput, quoted
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "string": (str,), "boolean": (bool,), "number": (int, float), "integer": (int,), "array": (list,), "object": (dict,),
+}  # fmt: skip
+_WORDS = {
+    "string": "a text", "boolean": "true or false", "number": "a number", "integer": "a whole number", "array": "a list",
+    "object": "an object of names and values", "file": 'a file, {"path": what its upload answers with}',
+}  # fmt: skip
+
+
+def check(block_fn: BlockFunction, values: list[Any]) -> None:
+    """Raises BadInput, naming the argument, when `values` are too few, too many or of another type than the endpoint has.
+
+    Hidden endpoints belong to the page, whose components send null for what is empty: only their number is checked.
+    """
+    wanted = len(block_fn.inputs)
+    public = block_fn.api_visibility == "public"
+    names, optional = _parameters(block_fn.fn) if public and block_fn.fn is not None else ([], set[str]())
+    if len(values) < wanted or (public and len(values) > wanted):
+        listed = f" ({', '.join(names)})" if names else ""
+        raise BadInput(f"This endpoint takes {wanted} values{listed}, not {len(values)}.")
+    if not public:
+        return
+    for name, block, value in zip(names, block_fn.inputs, values, strict=False):
+        is_file = getattr(block, "data_model", None) is not None
+        if value is None and (is_file or name in optional):
+            continue  # the default; of a picture that is missing the endpoint says so
+        if is_file:
+            _check_kind(name, "file", value, dict)
+        elif isinstance(block, Component):
+            _check(name, block.api_info(), value)
+
+
+def _check(name: str, schema: dict[str, Any], value: Any) -> None:
+    kind = str(schema.get("type"))
+    if kind not in _KINDS:
+        return
+    _check_kind(name, kind, value, *_KINDS[kind])
+    if kind == "array":
+        for item in value:
+            _check(f"{name}[]", schema.get("items", {}), item)
+
+
+def _check_kind(name: str, kind: str, value: Any, *allowed: type) -> None:
+    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
+        raise BadInput(f"`{name}` must be {_WORDS[kind]}, not {_of(value)}.")
+
+
+def _of(value: Any) -> str:
+    """What was sent, in words; a short text as it is."""
+    if value is None:
+        return "null"
+    if isinstance(value, str):
+        return f"the text {quoted(value)}"
+    return next((_WORDS[kind] for kind, types in _KINDS.items() if type(value) in types), "something else")
+
+
+def _parameters(function: Any) -> tuple[list[str], set[str]]:
+    """Names of the parameters, and which of them have None for default."""
+    parameters = inspect.signature(function).parameters.values()
+    return [p.name for p in parameters], {p.name for p in parameters if p.default is None}

@@ -1,0 +1,108 @@
+"""The one door for what arrives from outside: every event of every tab, endpoints for programs and MCP tools alike.
+
+Gradio checks paths only in values that call themselves file data, and reports its own refusals as `{"error": null}`. Here
+every value of a request is searched for paths before any component sees it, and whatever fails becomes one sentence.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.block_function import BlockFunction
+from gradio.utils import get_upload_folder
+from gradio_client.utils import is_http_url_like
+
+from sr_demo.errors import BadInput, Cancelled, SRError, log, quoted, unexpected
+from sr_demo.ui import arguments
+
+_LONGEST = 2000
+"""Characters of a message; ours are far shorter."""
+_FILE_DATA = {"_type": "gradio.FileData"}
+NOT_UPLOADED = (
+    "This file is not among the uploads of this server, or no longer: upload it (/gradio_api/upload), and send the path "
+    "that the upload answers with."
+)
+"""The same wherever the path points, so that it tells nothing about the disk."""
+UNFETCHED = (
+    "The picture could not be fetched from its address. Public http and https addresses are fetched, as far as this "
+    "server reaches them; send other pictures as a data: address, or upload them first (docs/api.md)."
+)
+_UNFIT = "The values sent do not fit this endpoint. /gradio_api/info on this server lists endpoints with the types they take."
+
+
+def uploaded(path: str) -> Path:
+    """`path` of an existing file in the upload folder, resolved. Raises BadInput on every other path."""
+    try:
+        found = Path(path).resolve()
+        if found.is_relative_to(Path(get_upload_folder()).resolve()) and found.is_file():
+            return found
+    except (OSError, ValueError, RuntimeError):  # too long, with a NUL, a loop of links
+        pass
+    raise BadInput(NOT_UPLOADED)
+
+
+def admit(value: Any) -> bool:
+    """Check each path at any depth of a request's `value`; returns whether one is an address that Gradio will fetch.
+
+    Marks every such dictionary as file data, so that Gradio's own checks apply to it too. Raises BadInput.
+    """
+    fetched, waiting = False, [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list | tuple):
+            waiting.extend(item)
+        elif isinstance(item, dict):
+            waiting.extend(item.values())
+            path = item.get("path")
+            if path is None:
+                continue
+            if not isinstance(path, str):
+                raise BadInput(NOT_UPLOADED)
+            item["meta"] = dict(_FILE_DATA)
+            if is_http_url_like(path):
+                fetched = True
+            else:
+                uploaded(path)
+    return fetched
+
+
+def guard(page: gr.Blocks) -> None:
+    """Put the door in front of all events of `page`. Like `source.picture_input`, it replaces functions of one object."""
+    preprocess, process = page.preprocess_data, page.process_api
+
+    async def checked(block_fn: BlockFunction, inputs: list[Any], state: Any, explicit_call: bool = False) -> list[Any]:
+        fetched = admit(inputs)
+        arguments.check(block_fn, inputs)
+        try:
+            return await preprocess(block_fn, inputs, state, explicit_call)
+        except gr.Error as exc:
+            if len(exc.message) <= _LONGEST // 4:
+                raise
+            raise BadInput(_UNFIT) from exc
+        except SRError:
+            raise
+        except Exception as exc:  # whatever a component or the fetching of a picture raises on what was sent
+            log.info("refused the values of an event: %s", quoted(f"{type(exc).__name__}: {exc}", 300))
+            raise BadInput(UNFETCHED if fetched else _UNFIT) from exc
+
+    async def answered(block_fn: BlockFunction | int, inputs: list[Any], *rest: Any, **named: Any) -> dict[str, Any]:
+        try:
+            return await process(block_fn, inputs, *rest, **named)
+        except Exception as exc:
+            raise _as_gradio(exc) from exc
+
+    page.preprocess_data = checked
+    page.process_api = answered
+
+
+def _as_gradio(exc: Exception) -> gr.Error:
+    """One sentence; a bug becomes a reference."""
+    if isinstance(exc, gr.Error):
+        exc.message, exc.print_exception = exc.message[:_LONGEST], False
+        return exc
+    if isinstance(exc, Cancelled):
+        return gr.Error("Stopped.", print_exception=False)
+    text = str(exc) if isinstance(exc, SRError) else unexpected(exc, "answering an event")
+    return gr.Error(text[:_LONGEST], print_exception=False)

@@ -1,0 +1,140 @@
+"""Which requests reach the page at all: those for a trusted host, from no foreign page, to a route that the page uses.
+
+A foreign web page can make its visitor's browser send requests here, and with DNS rebinding even read the answers: then
+`Host` is the foreign name. Programs (curl, gradio_client) send no `Origin` and are not restricted by it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from sr_demo.errors import quoted
+from sr_demo.settings import Settings
+from sr_demo.ui import http_errors
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_EVERYWHERE = frozenset({"0.0.0.0", "::"})
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_UNUSED = ("file=http", "file/http", "proxy=", "process_recording", "deep_link", "component_server")
+"""Routes of Gradio that this page has no use for: fetching for others, running ffmpeg, writing down a session."""
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Which host names and origins are trusted."""
+
+    hosts: frozenset[str]
+    """Names that this server may be called; `*.example.org` for all below one, `*` for any."""
+    origins: frozenset[str]
+    """Host names of other pages that may use this one; wildcards as in `hosts`."""
+    public: bool
+    """Whether it listens on every address: then IP addresses and names without a dot, which no foreign name server can
+    point here, are trusted too (a local network, Docker, port mappings)."""
+
+    def host(self, value: str) -> bool:
+        """Whether a request with this `Host` header is answered."""
+        found = _HOST.fullmatch(value.lower())
+        if found is None:
+            return "*" in self.hosts
+        name = found[1].strip("[]").rstrip(".")
+        return _matches(name, self.hosts) or (self.public and ("." not in name or _is_address(name)))
+
+    def origin(self, value: str, *hosts: str) -> bool:
+        """Whether a page of this `Origin` may use the server that was called by `hosts`."""
+        try:
+            parts = urlsplit(value)
+            name, port = parts.hostname or "", parts.port or _DEFAULT_PORTS.get(parts.scheme)
+            same = [urlsplit(f"{parts.scheme}://{host}") for host in hosts if host]
+            if any((at.hostname, at.port or _DEFAULT_PORTS.get(at.scheme)) == (name, port) for at in same):
+                return parts.scheme in _DEFAULT_PORTS
+        except ValueError:
+            return False
+        return _matches(name, self.origins)
+
+
+def trusted(settings: Settings) -> Trust:
+    """What a server with these settings trusts."""
+    public = settings.host.strip("[]") in _EVERYWHERE
+    machine = socket.gethostname().lower()
+    names = {f"{machine}.local", machine} if public else {settings.host.strip("[]").lower()}
+    return Trust(_LOOPBACK | names | set(settings.hosts), frozenset(settings.origins), public)
+
+
+def application_arguments(settings: Settings) -> dict[str, Any]:
+    """Arguments for Gradio's application: the gate in front of all that Gradio adds itself, and errors as sentences."""
+    trust = trusted(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
+        # Middleware that is given to Gradio lies behind Gradio's own, which would reflect a foreign origin. This runs
+        # before the first request is accepted.
+        assert app.middleware_stack is not None
+        app.middleware_stack = Gate(app.middleware_stack, trust)
+        yield
+
+    return {"lifespan": lifespan, "exception_handlers": http_errors.handlers()}
+
+
+class Gate:
+    """ASGI middleware: answers 403 with a sentence to what `trust` does not cover."""
+
+    def __init__(self, app: ASGIApp, trust: Trust) -> None:
+        self._app, self._trust = app, trust
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
+        refused = self._refusal(scope) if scope["type"] == "http" else None
+        if refused is None:
+            await self._app(scope, receive, send)
+        else:
+            await PlainTextResponse(refused + "\n", 403, {"X-Content-Type-Options": "nosniff"})(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> str | None:
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or not self._trust.host(hosts[0]):
+            return (
+                f"This server does not answer to the name {quoted(', '.join(hosts))}. Whoever runs it can allow a name "
+                "with the environment variable SR_DEMO_HOSTS."
+            )
+        # A foreign page cannot send X-Forwarded-Host without being allowed to by an OPTIONS request, which is refused.
+        called = (hosts[0], headers.get("x-forwarded-host", ""))
+        origins = headers.getlist("origin")
+        foreign = not all(self._trust.origin(origin, *called) for origin in origins)
+        sent_by_page = headers.get("sec-fetch-site") == "cross-site" and scope["method"] not in _READING
+        if foreign or (sent_by_page and not origins):
+            return (
+                f"Requests from pages of another site ({quoted(', '.join(origins) or 'not named')}) are refused. Whoever "
+                "runs this server can allow a site with the environment variable SR_DEMO_HOSTS."
+            )
+        if scope["path"].partition("/gradio_api/")[2].startswith(_UNUSED):
+            return "This server serves only its own page, uploads and results."
+        return None
+
+
+def _matches(name: str, patterns: frozenset[str]) -> bool:
+    return any(
+        pattern in ("*", name) or (pattern.startswith("*.") and name.endswith(pattern[1:])) for pattern in patterns
+    )
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

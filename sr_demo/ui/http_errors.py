@@ -1,0 +1,63 @@
+"""What is wrong with a request as such (an unknown endpoint, a body that is no JSON) as one sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from gradio.route_utils import FnIndexInferError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from sr_demo.errors import unexpected
+
+_LONGEST = 300
+_CALLS = ("call/", "run/", "api/", "queue/join")
+_NO_ENDPOINT = "There is no such endpoint: /gradio_api/info lists those that there are."
+
+
+def handlers() -> dict[Any, Any]:
+    """Exception -> handler, for Gradio's application."""
+    return {
+        RequestValidationError: _malformed,
+        FnIndexInferError: _unknown_endpoint,
+        KeyError: _failed_call,
+        TypeError: _failed_call,
+        HTTPException: _refused,
+        Exception: _unexpected,
+    }
+
+
+def _said(sentence: str, status: int, headers: Any = None) -> JSONResponse:
+    return JSONResponse({"detail": sentence[:_LONGEST]}, status, headers)
+
+
+async def _malformed(_: Request, exc: RequestValidationError) -> JSONResponse:
+    """The first complaint, without the value itself."""
+    first = exc.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])[:80]
+    return _said(f"The request is not of the form that this address takes: {first['msg']} ({where}).", 422)
+
+
+async def _unknown_endpoint(_: Request, __: Exception) -> JSONResponse:
+    return _said(_NO_ENDPOINT, 404)
+
+
+async def _failed_call(request: Request, exc: Exception) -> JSONResponse:
+    """Gradio looks endpoints up in a dictionary, and names that are no parameters end in a TypeError with a sentence."""
+    if not request.url.path.partition("/gradio_api/")[2].startswith(_CALLS):
+        return await _unexpected(request, exc)
+    return _said(_NO_ENDPOINT, 404) if isinstance(exc, KeyError) else _said(str(exc), 422)
+
+
+async def _refused(_: Request, exc: HTTPException) -> JSONResponse:
+    """Gradio's own refusals, which may repeat all of an address."""
+    detail: Any = exc.detail
+    if isinstance(detail, str):
+        return _said(detail, exc.status_code, exc.headers)
+    return JSONResponse({"detail": detail}, exc.status_code, exc.headers)
+
+
+async def _unexpected(request: Request, exc: Exception) -> JSONResponse:
+    return _said(unexpected(exc, "answering a request"), 500)

@@ -1,0 +1,79 @@
+"""Paths from outside: the upload folder and nothing else, at any depth of a value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sr_demo.errors import BadInput
+from sr_demo.ui import door, source
+
+
+@pytest.fixture
+def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "uploads"
+    (folder / "hash").mkdir(parents=True)
+    (folder / "hash" / "photo.png").write_bytes(b"photo")
+    (tmp_path / "private.png").write_bytes(b"private")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(folder))
+    return folder
+
+
+def test_uploads_are_admitted_and_marked_so_that_gradio_checks_them_too(uploads: Path) -> None:
+    value: Any = [{"image": {"path": str(uploads / "hash" / "photo.png")}}, "text", None, 3]
+    assert not door.admit(value)
+    assert value[0]["image"]["meta"] == {"_type": "gradio.FileData"}
+    assert door.admit({"path": "https://example.org/photo.png"})
+
+
+def test_an_upload_folder_behind_a_link_is_the_folder(uploads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = uploads.with_name("link")
+    link.symlink_to(uploads)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(link))
+    assert door.uploaded(str(link / "hash" / "photo.png")) == (uploads / "hash" / "photo.png").resolve()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        ".",
+        "..",
+        "../private.png",
+        "hash/../../private.png",
+        "hash",
+        "hash/gone.png",
+        "x\0",
+        "a" * 100_000,
+        "../uploads2",
+        "~",
+    ],
+)
+def test_everything_else_gets_the_same_sentence(uploads: Path, path: str) -> None:
+    for given in (f"{uploads}/{path}", path):
+        for check in (door.uploaded, lambda p: door.admit([[{"a": {"path": p}}]])):
+            with pytest.raises(BadInput) as caught:
+                check(given)
+            assert str(caught.value) == door.NOT_UPLOADED
+
+
+def test_the_inputs_for_files_check_once_more(uploads: Path) -> None:
+    picture, files = source.picture_input(), source.files_input()
+    data: Any = picture.data_model
+    listed: Any = files.data_model
+    good, bad = str(uploads / "hash" / "photo.png"), str(uploads.parent / "private.png")
+    mark = {"meta": {"_type": "gradio.FileData"}}
+    assert picture.preprocess(data(path=good)) == good
+    assert files.preprocess(listed(root=[{"path": good, **mark}])) == [good]
+    for component, payload in ((picture, data(path=bad)), (files, listed(root=[{"path": bad, **mark}]))):
+        with pytest.raises(BadInput):
+            component.preprocess(payload)
+
+
+def test_deep_values_do_not_exhaust_the_stack() -> None:
+    value: Any = "end"
+    for _ in range(100_000):
+        value = [value]
+    assert not door.admit(value)
