@@ -20,8 +20,12 @@ class Settings:
     """Address to listen on. SR_DEMO_HOST; 0.0.0.0 on Spaces and in containers."""
     port: int = 7860
     """SR_DEMO_PORT."""
-    queue_length: int = 20
-    """Visitors who may wait; the next is told that the page is busy. SR_DEMO_QUEUE."""
+    queue_length: int = 128
+    """Jobs that may wait or run; one address may have half of them. SR_DEMO_QUEUE."""
+    max_seconds: int = 0
+    """Seconds that one job may compute; 0 for any. SR_DEMO_MAX_SECONDS; 600 on Spaces."""
+    proxied: bool = False
+    """Whether a proxy names the visitors' addresses (X-Forwarded-For). SR_DEMO_PROXY; on Spaces it does."""
     mcp: bool = False
     """Whether programs may use the page as an MCP server too. SR_DEMO_MCP."""
 
@@ -36,6 +40,8 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         host=environ.get("SR_DEMO_HOST", "0.0.0.0" if on_spaces else plain.host),
         port=_number(environ, "SR_DEMO_PORT", plain.port, largest=65_535),
         queue_length=_number(environ, "SR_DEMO_QUEUE", plain.queue_length),
+        max_seconds=_number(environ, "SR_DEMO_MAX_SECONDS", 600 if on_spaces else plain.max_seconds, smallest=0),
+        proxied=on_spaces or _switch(environ, "SR_DEMO_PROXY"),
         mcp=_switch(environ, "SR_DEMO_MCP"),
     )
 
@@ -47,11 +53,11 @@ def _switch(environ: Mapping[str, str], name: str) -> bool:
     return text == "1"
 
 
-def _number(environ: Mapping[str, str], name: str, default: int, largest: int = 1_000_000) -> int:
+def _number(environ: Mapping[str, str], name: str, default: int, largest: int = 1_000_000, smallest: int = 1) -> int:
     text = environ.get(name, str(default)).strip()
     # Length first: Python refuses to convert thousands of digits.
-    if not text.isdecimal() or len(text) > len(str(largest)) or not 1 <= int(text) <= largest:
+    if not text.isdecimal() or len(text) > len(str(largest)) or not smallest <= int(text) <= largest:
         raise BadInput(
-            f"The environment variable {name} must be a whole number from 1 to {largest}, not {text[:40]!r}."
+            f"The environment variable {name} must be a whole number from {smallest} to {largest}, not {text[:40]!r}."
         )
     return int(text)
