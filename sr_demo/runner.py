@@ -66,7 +66,8 @@ class Runner:
     ) -> Iterator[Happening]:  # fmt: skip
         """Run `jobs` on `picture` in order; yield each happening. `truth` (if any) is what the results should be.
 
-        Jobs that still run at the `deadline` (by `time.monotonic`) fail. After Stop, the running job and those not begun yield Stopped. Closing the iterator stops the work.
+        Jobs that still run at the `deadline` (by `time.monotonic`) fail. After Stop, the running job and those not begun
+        yield Stopped. Closing the iterator stops the work.
         """
         stop = stop or Event()
         happenings: SimpleQueue[Happening | None] = SimpleQueue()
@@ -84,8 +85,9 @@ class Runner:
         try:
             while (happening := happenings.get()) is not None:
                 yield happening
-        finally:
+        except BaseException:  # closed before the end
             stop.set()
+            raise
 
     def _outcome(self, job: Job, picture: Picture, truth: Image | None, progress: Progress) -> Happening:
         """Run one job and turn whatever comes of it into a happening."""
@@ -177,9 +179,8 @@ class Runner:
     @contextmanager
     def loaded(self, job: Job, progress: Progress = SILENT) -> Generator[Upscaler]:
         """The loaded approach, with the lane held: for a look inside it that `run` does not give. Raises Cancelled too."""
-        with self._somebody_waits():
-            with self._ready(job, progress) as (upscaler, _):
-                yield upscaler
+        with self._somebody_waits(), self._ready(job, progress) as (upscaler, _):
+            yield upscaler
 
     def fetch(self, job: Job, progress: Progress = SILENT) -> tuple[Path, ...] | None:
         """The local files of `job`, downloaded where they are missing; None where it is loaded already.

@@ -42,14 +42,15 @@ class Caller:
         self._turns, self._visitor, self._max_seconds = turns, visitor, max_seconds
         self._ticket: Ticket | None = None
 
-    def waiting(self, seconds: float) -> Iterator[Place]:
+    def waiting(self, seconds: float, *, stopped: bool = False) -> Iterator[Place]:
         """Places in the line until the turn comes; it lasts until `end_turn`, which must follow. Raises Cancelled.
 
         seconds: what the work is expected to take
+        stopped: the work follows a Stop, which therefore does not end the waiting
         """
         self._ticket = self._turns.join(self._visitor, seconds)
         while (place := self._turns.wait(self._ticket, _LOOK_SECONDS)) is not None:
-            if self.stop.is_set():
+            if self.stop.is_set() and not stopped:
                 raise Cancelled
             yield place
         self.deadline = time.monotonic() + self._max_seconds if self._max_seconds else None
