@@ -117,6 +117,7 @@ class Turns:
         with self._changed:
             if self._running is ticket:
                 self._running = None
+                self._to_the_end(ticket.visitor)
             else:
                 self._take(ticket)
             self._serve()
@@ -141,21 +142,22 @@ class Turns:
             self._changed.notify_all()
 
     def _take(self, ticket: Ticket) -> None:
-        """Out of the line; the rest of its visitor, and of its address, go to the end where it had its turn."""
-        visitor, served = ticket.visitor, ticket.begun is not None
-        visitors = self._waiting.get(visitor.address, {})
-        tickets = visitors.get(visitor, deque())
-        if ticket not in tickets:
-            return
-        tickets.remove(ticket)
-        if served or not tickets:
-            del visitors[visitor]
-            if tickets:
+        """Out of the line, if it stands there."""
+        visitors = self._waiting.get(ticket.visitor.address, {})
+        tickets = visitors.get(ticket.visitor, deque())
+        if ticket in tickets:
+            tickets.remove(ticket)
+        if not tickets:
+            visitors.pop(ticket.visitor, None)
+        if not visitors:
+            self._waiting.pop(ticket.visitor.address, None)
+
+    def _to_the_end(self, visitor: Visitor) -> None:
+        """Let all other addresses go first, and of this one all other visitors."""
+        if visitors := self._waiting.pop(visitor.address, None):
+            self._waiting[visitor.address] = visitors
+            if tickets := visitors.pop(visitor, None):
                 visitors[visitor] = tickets
-        if served or not visitors:
-            del self._waiting[visitor.address]
-            if visitors:
-                self._waiting[visitor.address] = visitors
 
 
 def _in_turn(groups: Iterable[Iterable[T]]) -> list[T]:

@@ -27,7 +27,7 @@ def test_visitors_have_their_turns_one_after_the_other_however_much_each_waits_f
     turns = Turns()
     many = [turns.join(ANN) for _ in range(4)]
     few, one = [turns.join(BOB) for _ in range(2)], turns.join(CAT)
-    assert served(turns, [*many, *few, one]) == [many[0], many[1], few[0], one, many[2], few[1], many[3]]
+    assert served(turns, [*many, *few, one]) == [many[0], few[0], one, many[1], few[1], many[2], many[3]]
 
 
 def test_pages_of_one_address_share_its_turns() -> None:
