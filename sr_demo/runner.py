@@ -190,7 +190,10 @@ class Runner:
         if load_identity(job) in self._kept:
             return None
         machine.check(job.approach.title, job.checkpoint)
-        return weights.fetch(job.checkpoint, progress, job.download)
+        files = weights.fetch(job.checkpoint, progress, job.download)
+        if job.approach.fetch is not None:
+            job.approach.fetch(progress)
+        return files
 
     @contextmanager
     def _ready(self, job: Job, progress: Progress) -> Generator[tuple[Upscaler, float]]:

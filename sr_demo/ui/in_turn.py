@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 
-from sr_demo import weights
 from sr_demo.errors import BadInput, Cancelled, SRError
 from sr_demo.image import Image, Picture
 from sr_demo.jobs import Failed, Happening, Job, Started, Stopped, Working
@@ -66,10 +65,9 @@ def _until_turn(
 ) -> Generator[Working, None, Failed | Stopped | None]:
     """Wait for the files of `job` and for the caller's turn; returns the outcome where it has ended before."""
     try:
-        if not weights.is_available(job.checkpoint):
-            for note in working(lambda progress: runner.fetch(job, progress), caller.stop, "fetch"):
-                if not isinstance(note, Finished):
-                    yield Working(job, 0.0, note, None)
+        for note in working(lambda progress: runner.fetch(job, progress), caller.stop, "fetch"):
+            if not isinstance(note, Finished):
+                yield Working(job, 0.0, note, None)
         for place in caller.waiting(seconds):
             inputs.rest()
             yield Working(job, 0.0, str(place), None)
