@@ -16,6 +16,7 @@ import gradio as gr
 import httpx
 import pytest
 from gradio_client import Client, handle_file
+from playwright.sync_api import expect
 
 from sr_demo.approaches.baselines import BICUBIC
 from sr_demo.image import Image, write_png
@@ -29,7 +30,8 @@ from sr_demo.ui import page as pages
 from sr_demo.ui.store import Store
 from tests import fakes
 from tests.conftest import noise, picture_of
-from tests.e2e.conftest import Serve
+from tests.e2e.conftest import OpenPage, Serve
+from tests.e2e.test_page import choose_only, compare, finished, upload
 from tests.hub_server import Fault, HubServer
 
 pytestmark = pytest.mark.timeout(180)
@@ -205,6 +207,36 @@ def test_a_job_that_takes_too_long_is_a_sentence_and_what_is_finished_stays(serv
     assert [result["approach"] for result in report["results"]] == ["bicubic"]
     assert "longer than one job may take on this server" in report["failures"][0]["message"]
     assert "longer than one job" in server.answer("upscale", server.post("upscale", file, "endless", {}))
+
+
+@pytest.mark.e2e
+def test_a_visitor_sees_the_place_in_the_line_and_a_closed_page_gives_its_turn_up(
+    server: Server, photo: Path, open_page: OpenPage
+) -> None:
+    first, second = open_page(server.url), open_page(server.url)
+    for page, method in ((first, "Endless"), (second, "Bicubic")):
+        upload(page, photo)
+        choose_only(page, method)
+        compare(page)
+        if page is first:
+            assert server.endless.begun.wait(PATIENCE)
+    expect(second.locator("#progress")).to_contain_text("waiting: 1 before you, about", timeout=PATIENCE * 1000)
+    first.close()
+    assert server.endless.ended.wait(PATIENCE)
+    finished(second)
+
+
+@pytest.mark.e2e
+def test_a_full_line_is_a_sentence_on_the_page(serve: Serve, photo: Path, open_page: OpenPage) -> None:
+    server = started(serve, settings=Settings(queue_length=1))
+    server.post("upscale", server.uploaded(photo), "endless", {})
+    assert server.endless.begun.wait(PATIENCE)
+    page = open_page(server.url)
+    upload(page, photo)
+    choose_only(page, "Bicubic")
+    compare(page)
+    expect(page.locator("#progress")).to_contain_text("This server is busy: all 1 places are taken", timeout=20_000)
+    server.endless.let_go.set()
 
 
 def far() -> Approach:
