@@ -171,5 +171,7 @@ def _precision(wanted: object) -> Precision:
 def _as_gradio(exc: Exception) -> gr.Error:
     """Our sentence as it is: only programs ask here. A bug becomes a reference."""
     if isinstance(exc, Cancelled):  # whoever it was for has left, or has cancelled it
-        return gr.Error("Stopped.", print_exception=False)
-    return gr.Error(str(exc) if isinstance(exc, SRError) else unexpected(exc, "answering a program"))
+        text = "Stopped."
+    else:
+        text = str(exc) if isinstance(exc, SRError) else unexpected(exc, "answering a program")
+    return gr.Error(text, print_exception=False)  # what is a bug is in the log already

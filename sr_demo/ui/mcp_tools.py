@@ -102,9 +102,9 @@ async def _result(job: Any) -> list[Any]:
     return [await asyncio.wrap_future(job.future)]
 
 
-async def _abandon(page: gr.Blocks, job: Any) -> None:
+async def _abandon(page: Any, job: Any) -> None:
     """End a call whose program has left: mark its event as unwanted, and the client in this process as answered."""
-    queue: Any = page._queue
+    queue = page._queue
     event = queue.event_ids_to_events.get(job.communicator.event_id)
     if event is not None:
         await queue.clean_events(event_id=event._id)
