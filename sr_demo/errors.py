@@ -9,7 +9,9 @@
     │   ├── OutOfMemory          even the smallest tile does not fit
     │   ├── CannotRunHere        a machine without the GPU or the memory that a method needs
     │   ├── MissingDependency    an optional package is absent (names the pip line)
-    │   └── StorageError         a folder that cannot be written, or a disk that is full
+    │   ├── StorageError         a folder that cannot be written, or a disk that is full
+    │   ├── Busy                 too many wait already
+    │   └── TookTooLong          the time that one job may take on this server is over
     └── Cancelled            the person pressed Stop: not an error
 
 Anything else that reaches the top is a bug: it is logged with its traceback under a short reference, and the person is
@@ -65,6 +67,20 @@ class MissingDependency(SRError):  # noqa: N818
 
 class StorageError(SRError):
     """A folder cannot be written, or the disk is full."""
+
+
+class Busy(SRError):  # noqa: N818
+    """No place is left in the line. Names the expected wait."""
+
+
+class TookTooLong(SRError):  # noqa: N818
+    """The time limit of a job is over."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This took longer than one job may take on this server, so it was stopped; what is finished stays. Choose a "
+            "smaller region, or a quicker method."
+        )
 
 
 class Cancelled(Exception):  # noqa: N818

@@ -1,16 +1,18 @@
 """Progress and stop, in one small object that composes.
 
 A worker reports 0..1 of its own work and never knows where it sits in the whole; `part` gives it a sub-range. Reporting
-is also the moment at which Stop takes effect: every call raises `Cancelled` once the stop flag is set.
+is also the moment at which Stop takes effect: every call raises `Cancelled` once the stop flag is set, and
+`TookTooLong` once the deadline is over.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from threading import Event
 
-from sr_demo.errors import Cancelled
+from sr_demo.errors import Cancelled, TookTooLong
 
 
 def _ignore(fraction: float, note: str) -> None:
@@ -29,20 +31,24 @@ class Progress:
     span: float = 1.0
     watch: Callable[[object], None] | None = None
     """Receives what a method has to show of its way to the result, if somebody wants to see it; its type is the method's."""
+    deadline: float | None = None
+    """When (by `time.monotonic`) the work has taken too long, if there is a limit."""
 
     def __call__(self, fraction: float, note: str = "") -> None:
-        """Report `fraction` in 0..1 of this worker's own part. Raises `Cancelled` when Stop was pressed."""
+        """Report `fraction` in 0..1 of this worker's own part. Raises what `check` raises."""
         self.check()
         self.report(self.start + self.span * min(max(fraction, 0.0), 1.0), note)
 
     def check(self) -> None:
-        """Raise `Cancelled` when Stop was pressed; report nothing."""
+        """Raise `Cancelled` when Stop was pressed, `TookTooLong` after the deadline; report nothing."""
         if self.stop is not None and self.stop.is_set():
             raise Cancelled
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            raise TookTooLong
 
     def part(self, low: float, high: float) -> Progress:
         """The progress of a sub-task that covers `low`..`high` of this one."""
-        return Progress(self.report, self.stop, self.start + self.span * low, self.span * (high - low), self.watch)
+        return replace(self, start=self.start + self.span * low, span=self.span * (high - low))
 
     def watched_by(self, watch: Callable[[object], None]) -> Progress:
         """The same, with somebody who wants to see the way to the result."""

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
 
@@ -60,11 +61,13 @@ class Runner:
         return self._estimates
 
     def compare(
-        self, jobs: Sequence[Job], picture: Picture, truth: Image | None = None, stop: Event | None = None
-    ) -> Iterator[Happening]:
+        self, jobs: Sequence[Job], picture: Picture, truth: Image | None = None, stop: Event | None = None,
+        deadline: float | None = None,
+    ) -> Iterator[Happening]:  # fmt: skip
         """Run `jobs` on `picture` in order; yield each happening. `truth` (if any) is what the results should be.
 
-        After Stop, the running job and those not begun yield Stopped. Closing the iterator stops the work.
+        Jobs that still run at the `deadline` (by `time.monotonic`) fail. After Stop, the running job and those not begun
+        yield Stopped. Closing the iterator stops the work.
         """
         stop = stop or Event()
         happenings: SimpleQueue[Happening | None] = SimpleQueue()
@@ -73,7 +76,8 @@ class Runner:
             try:
                 for job in jobs:
                     happenings.put(Started(job))
-                    happenings.put(self._outcome(job, picture, truth, _throttled(job, happenings.put), stop))
+                    progress = Progress(_throttled(job, happenings.put), stop, deadline=deadline)
+                    happenings.put(self._outcome(job, picture, truth, progress))
             finally:
                 happenings.put(None)
 
@@ -81,15 +85,14 @@ class Runner:
         try:
             while (happening := happenings.get()) is not None:
                 yield happening
-        finally:
+        except BaseException:  # closed before the end
             stop.set()
+            raise
 
-    def _outcome(
-        self, job: Job, picture: Picture, truth: Image | None, report: Callable[[float, str], None], stop: Event
-    ) -> Happening:
+    def _outcome(self, job: Job, picture: Picture, truth: Image | None, progress: Progress) -> Happening:
         """Run one job and turn whatever comes of it into a happening."""
         try:
-            return self.attempt(job, picture, truth, Progress(report, stop))
+            return self.attempt(job, picture, truth, progress)
         except Cancelled:
             return Stopped(job)
 
@@ -140,25 +143,17 @@ class Runner:
         progress.check()
         _check_truth(job, picture.rgb, truth)
         seen: list[object] = []
-        fetch_seconds = self._fetch(job, progress)
-        while not self._lane.acquire(timeout=0.2):
-            progress.check()
         try:
-            begun = time.perf_counter()
-            upscaler, fresh = self._load(job, progress)
-            load_seconds = fetch_seconds + time.perf_counter() - begun if fresh else 0.0
-            with memory.PeakMemory() as peak:
+            with self._ready(job, progress) as (upscaler, load_seconds), memory.PeakMemory() as peak:
                 begun, cpu_begun = time.perf_counter(), time.process_time()
                 method = Method(job.approach, job.checkpoint, job.options, upscaler)
                 enlarged, side, tiles = enlarge(method, picture, progress.watched_by(seen.append))
                 seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
         except MemoryError as exc:  # of the result itself, whatever the tiles
             raise OutOfMemory from exc
-        finally:
-            self._lane.release()
         engine = getattr(upscaler, "engine", "")
         runs = passes(job.approach, job.checkpoint, opacity=picture.alpha is not None)
-        self._estimates.learn(job, picture.rgb.shape[:2], seconds / runs, engine=engine, cold=fresh)
+        self._estimates.learn(job, picture.rgb.shape[:2], seconds / runs, engine=engine, cold=load_seconds > 0)
         return Result(
             job=job,
             picture=enlarged,
@@ -178,38 +173,55 @@ class Runner:
 
     def warm(self, job: Job, progress: Progress = SILENT) -> None:
         """Load an approach ahead of its first use, in the lane; raises what loading raises."""
-        self._fetch(job, progress)
-        with self._lane:
-            self._load(job, progress)
+        with self._ready(job, progress):
+            pass
 
     @contextmanager
     def loaded(self, job: Job, progress: Progress = SILENT) -> Generator[Upscaler]:
         """The loaded approach, with the lane held: for a look inside it that `run` does not give. Raises Cancelled too."""
-        with self._somebody_waits():
-            self._fetch(job, progress)
+        with self._somebody_waits(), self._ready(job, progress) as (upscaler, _):
+            yield upscaler
+
+    def fetch(self, job: Job, progress: Progress = SILENT) -> tuple[Path, ...] | None:
+        """The local files of `job`, downloaded where they are missing; None where it is loaded already.
+
+        Takes no lane, so that a download keeps nobody from computing. Raises SRError or Cancelled.
+        """
+        if load_identity(job) in self._kept:
+            return None
+        machine.check(job.approach.title, job.checkpoint)
+        files = weights.fetch(job.checkpoint, progress, job.download)
+        if job.approach.fetch is not None:
+            job.approach.fetch(progress)
+        return files
+
+    @contextmanager
+    def _ready(self, job: Job, progress: Progress) -> Generator[tuple[Upscaler, float]]:
+        """The lane, with the approach loaded, and the seconds that fetching and loading took: 0 where it was loaded."""
+        key = load_identity(job)
+        while True:
+            begun = time.perf_counter()
+            files = self.fetch(job, progress)
+            fetch_seconds = time.perf_counter() - begun
             while not self._lane.acquire(timeout=0.2):
                 progress.check()
             try:
-                yield self._load(job, progress)[0]
+                begun = time.perf_counter()
+                upscaler = self._kept.use(key)
+                if upscaler is not None:
+                    yield upscaler, 0.0
+                    return
+                if files is not None:
+                    upscaler = self._load(job, files, progress)
+                    yield upscaler, fetch_seconds + time.perf_counter() - begun
+                    return
+                # It was dropped while this waited for the lane: its files are looked for again, outside of it.
             finally:
                 self._lane.release()
 
-    def _fetch(self, job: Job, progress: Progress) -> float:
-        """Bring the files here; returns the seconds it took. Outside the lane: a download keeps nobody from computing."""
-        if load_identity(job) in self._kept:
-            return 0.0
-        begun = time.perf_counter()
-        machine.check(job.approach.title, job.checkpoint)
-        weights.fetch(job.checkpoint, progress, job.download)
-        return time.perf_counter() - begun
-
-    def _load(self, job: Job, progress: Progress) -> tuple[Upscaler, bool]:
-        """The loaded approach, and whether it had to be loaded now."""
+    def _load(self, job: Job, files: tuple[Path, ...], progress: Progress) -> Upscaler:
+        """Load the approach from its verified `files`, and keep it."""
         key = load_identity(job)
-        upscaler = self._kept.use(key)
-        if upscaler is not None:
-            return upscaler, False
-        files = weights.fetch(job.checkpoint, progress, job.download)
         progress(0.0, "loading")
         which = engine_identity(job)
         if job.precision == "int8":
@@ -227,7 +239,7 @@ class Runner:
                     lambda verdict: self._prepared(job, verdict),
                 )
         self._kept.keep(key, upscaler, footprint(job.checkpoint))
-        return upscaler, True
+        return upscaler
 
     def _prepared(self, job: Job, verdict: engines.Verdict) -> None:
         """A faster engine is ready: the next run opens it, and the price is its own."""

@@ -21,8 +21,12 @@ class Settings:
     """Address to listen on. SR_DEMO_HOST; 0.0.0.0 on Spaces and in containers."""
     port: int = 7860
     """SR_DEMO_PORT."""
-    queue_length: int = 20
-    """Visitors who may wait; the next is told that the page is busy. SR_DEMO_QUEUE."""
+    queue_length: int = 128
+    """Jobs that may wait or run; one address may have half of them. SR_DEMO_QUEUE."""
+    max_seconds: int = 0
+    """Seconds that one job may compute; 0 for any. SR_DEMO_MAX_SECONDS; 600 on Spaces."""
+    proxied: bool = False
+    """Whether a proxy names the visitors' addresses (X-Forwarded-For). SR_DEMO_PROXY; on Spaces it does."""
     max_store_megabytes: int = 4096
     """Room for uploads and results, in MB of 2^20 bytes; the oldest are removed first. SR_DEMO_MAX_STORE_MB."""
     mcp: bool = False
@@ -46,6 +50,8 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         port=_number(environ, "SR_DEMO_PORT", plain.port, largest=65_535),
         queue_length=_number(environ, "SR_DEMO_QUEUE", plain.queue_length),
         max_store_megabytes=_number(environ, "SR_DEMO_MAX_STORE_MB", plain.max_store_megabytes, largest=1_000_000_000),
+        max_seconds=_number(environ, "SR_DEMO_MAX_SECONDS", 600 if on_spaces else plain.max_seconds, smallest=0),
+        proxied=on_spaces or _switch(environ, "SR_DEMO_PROXY"),
         mcp=_switch(environ, "SR_DEMO_MCP"),
         hosts=(*named, *space, "*.hf.space") if on_spaces else named,
         origins=(*named, *space, "huggingface.co") if on_spaces else named,  # other Spaces are strangers
@@ -74,11 +80,11 @@ def _switch(environ: Mapping[str, str], name: str) -> bool:
     return text == "1"
 
 
-def _number(environ: Mapping[str, str], name: str, default: int, largest: int = 1_000_000) -> int:
+def _number(environ: Mapping[str, str], name: str, default: int, largest: int = 1_000_000, smallest: int = 1) -> int:
     text = environ.get(name, str(default)).strip()
     # Length first: Python refuses to convert thousands of digits.
-    if not text.isdecimal() or len(text) > len(str(largest)) or not 1 <= int(text) <= largest:
+    if not text.isdecimal() or len(text) > len(str(largest)) or not smallest <= int(text) <= largest:
         raise BadInput(
-            f"The environment variable {name} must be a whole number from 1 to {largest}, not {quoted(text)}."
+            f"The environment variable {name} must be a whole number from {smallest} to {largest}, not {quoted(text)}."
         )
     return int(text)

@@ -213,6 +213,8 @@ class Approach:
     """Two or three sentences for people who want to know how it works; with the paper."""
     family: Family
     load: Callable[[Request], Upscaler]
+    fetch: Callable[[Progress], object] | None = None
+    """Downloads what `load` needs besides the files of the checkpoint, where there is such a thing."""
     checkpoints: tuple[Checkpoint, ...] = (Checkpoint("default", "no weights"),)
     options: type[Options] = Options
     load_options: tuple[str, ...] = ()

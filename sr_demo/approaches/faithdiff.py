@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sr_demo.pipelines.settings import FaithDiffOptions
+from sr_demo.progress import Progress
 from sr_demo.spec import OWN, Approach, Checkpoint, Needs, Repository, Request, Upscaler
 
 
@@ -10,6 +11,12 @@ def _load(request: Request) -> Upscaler:
     from sr_demo.pipelines import faithdiff
 
     return faithdiff.load(request)
+
+
+def _fetch(progress: Progress) -> object:
+    from sr_demo.pipelines import faithdiff
+
+    return faithdiff.fetched_program(progress)
 
 
 _BASE = ("model_index.json", "*/*.json", "tokenizer/*", "tokenizer_2/*", "text_encoder/model.fp16.safetensors",
@@ -23,6 +30,7 @@ APPROACH = Approach(
     "SUPIR's kind, with a free licence. Runs program code from one named commit of the diffusers repository.",
     family="diffusion",
     load=_load,
+    fetch=_fetch,
     checkpoints=(
         Checkpoint(
             name="published",

@@ -67,7 +67,7 @@ def starts(cache: Path | None, rounds: int) -> Iterator[Start]:
 
 
 def _start(name: str, cache: Path, small: Path, rounds: int, *, settle: bool = False) -> Start:
-    with _server(cache) as (url, page):
+    with server(cache) as (url, page):
         from gradio_client import Client
 
         client = Client(url, verbose=False, download_files=False)
@@ -94,13 +94,22 @@ def _wait_until_prepared(client: Any, small: Path) -> None:
 
 
 @contextmanager
-def _server(cache: Path) -> Generator[tuple[str, float]]:
-    """The address of a running server, and the seconds until it answered; it is ended afterwards."""
+def server(cache: Path, **settings: str) -> Generator[tuple[str, float]]:
+    """The address of a running server, and the seconds until it answered; it is ended afterwards.
+
+    settings: further environment variables
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}/"
-    environ = {**os.environ, "SR_DEMO_PORT": str(port), "SR_DEMO_HOST": "127.0.0.1", "SR_DEMO_CACHE": str(cache)}
+    environ = {
+        **os.environ,
+        "SR_DEMO_PORT": str(port),
+        "SR_DEMO_HOST": "127.0.0.1",
+        "SR_DEMO_CACHE": str(cache),
+        **settings,
+    }
     begun = time.perf_counter()
     with subprocess.Popen(
         [sys.executable, str(_APP)], cwd=_APP.parent, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

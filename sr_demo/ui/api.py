@@ -8,26 +8,31 @@ from typing import Any, get_args
 
 import gradio as gr
 
-from sr_demo.errors import BadInput, SRError, quoted, unexpected
-from sr_demo.image import read, write_png
+from sr_demo.errors import BadInput, Cancelled, SRError, quoted, unexpected
+from sr_demo.image import Image, Picture, read, write_png
 from sr_demo.jobs import Done, Failed, Job, job_for
+from sr_demo.progress import Progress
 from sr_demo.reports.deploy import budget_from, deploy
 from sr_demo.reports.evaluation import small_version
 from sr_demo.reports.listing import describe
 from sr_demo.reports.table import record
 from sr_demo.spec import Precision
-from sr_demo.ui.lab_handlers import PLAN
+from sr_demo.ui.callers import HEAVY, LIGHT
+from sr_demo.ui.in_turn import Inputs, compared
+from sr_demo.ui.lab_handlers import DEPLOY_SECONDS, PLAN
 from sr_demo.ui.offer import Context
 from sr_demo.ui.source import picture_input
 
 _MOST_NAMES = 40
 _NAMED_VALUES: dict[str, Any] = {"type": "object", "additionalProperties": True}
+_USUAL_SIZE = (256, 256)
+"""What an image is taken to have until it is opened, for the expected wait."""
 
 
 def add(context: Context) -> None:
     """Add the endpoints to the page that is being built. Their components are not shown."""
     endpoints = Endpoints(context)
-    gr.api(endpoints.approaches, api_name="approaches", queue=False)
+    gr.api(endpoints.approaches, api_name="approaches", **LIGHT)
     with gr.Row(visible=False):
         image = picture_input(label="image")
         approach = gr.Textbox("rdn", label="approach")
@@ -38,10 +43,9 @@ def add(context: Context) -> None:
         budget = _json({}, _NAMED_VALUES, label="budget")
         files = gr.File(label="results", file_count="multiple")
         trigger = gr.Button("run")
-    lane: dict[str, Any] = {"concurrency_id": "compute", "concurrency_limit": 1}
-    trigger.click(endpoints.upscale, [image, approach, options], [result, report], api_name="upscale", **lane)
-    trigger.click(endpoints.compare, [image, names, test], [files, report], api_name="compare", **lane)
-    trigger.click(endpoints.deploy, [names, budget], report, api_name="deploy", **lane)
+    trigger.click(endpoints.upscale, [image, approach, options], [result, report], api_name="upscale", **HEAVY)
+    trigger.click(endpoints.compare, [image, names, test], [files, report], api_name="compare", **HEAVY)
+    trigger.click(endpoints.deploy, [names, budget], report, api_name="deploy", **HEAVY)
 
 
 def _json(value: Any, schema: dict[str, Any], label: str) -> gr.JSON:
@@ -78,9 +82,12 @@ class Endpoints:
             values = dict(options or {})
             precision = _precision(values.pop("precision", "auto"))
             job = job_for(self._context.approaches, approach, values, precision)
-            result = self._context.runner.run(job, self._read(image))
-            target = self._context.store.new() / f"{job.key.replace(':', '-')}.png"
-            write_png(result.picture, target)
+            with self._context.callers.admitted(program=True) as caller:
+                self._context.runner.fetch(job, Progress(stop=caller.stop))
+                with caller.turn(self._seconds(job)) as progress:
+                    result = self._context.runner.run(job, self._read(image), progress=progress)
+                    target = self._context.store.new() / f"{job.key.replace(':', '-')}.png"
+                    write_png(result.picture, target)
             return str(target), record(result)
         except Exception as exc:
             raise _as_gradio(exc) from exc
@@ -99,13 +106,16 @@ class Endpoints:
         """
         try:
             jobs = self._jobs(approaches)
-            picture, truth = self._read(image), None
-            if test_against_truth:
-                picture, truth = small_version(picture, jobs[0].approach.scale, None)
-            with self._context.store.lent() as folder:
-                files: list[str] = []
-                report: dict[str, Any] = {"results": [], "failures": []}
-                for happening in self._context.runner.compare(jobs, picture, truth):
+
+            def load() -> tuple[Picture, Image | None]:
+                picture = self._read(image)
+                return small_version(picture, jobs[0].approach.scale, None) if test_against_truth else (picture, None)
+
+            files: list[str] = []
+            report: dict[str, Any] = {"results": [], "failures": []}
+            with self._context.store.lent() as folder, self._context.callers.admitted(program=True) as caller:
+                runner, inputs = self._context.runner, Inputs(load)
+                for happening in compared(runner, caller, jobs, self._seconds, inputs):
                     if isinstance(happening, Done):
                         target = folder / f"{happening.job.key.replace(':', '-')}.png"
                         write_png(happening.result.picture, target)
@@ -127,8 +137,12 @@ class Endpoints:
             the report with a verdict for each, by the schema sr_demo/reports/deploy.schema.json
         """
         try:
-            jobs = self._jobs(approaches)
-            return deploy(jobs, PLAN, budget_from(budget or {}))
+            jobs, wanted = self._jobs(approaches), budget_from(budget or {})
+            with self._context.callers.admitted(program=True) as caller:
+                for job in jobs:
+                    self._context.runner.fetch(job, Progress(stop=caller.stop))
+                with caller.turn(DEPLOY_SECONDS * len(jobs)) as progress:
+                    return deploy(jobs, PLAN, wanted, progress)
         except Exception as exc:
             raise _as_gradio(exc) from exc
 
@@ -142,6 +156,10 @@ class Endpoints:
         if repeated := [key for key in keys if keys.count(key) > 1]:
             raise BadInput(f"{repeated[0]} is named more than once. Name each approach once.")
         return jobs
+
+    def _seconds(self, job: Job) -> float:
+        """About what a job takes, said before its image was opened."""
+        return self._context.runner.estimates.seconds(job, _USUAL_SIZE)
 
     def _read(self, image: str | None) -> Any:
         if image is None:
@@ -160,5 +178,8 @@ def _precision(wanted: object) -> Precision:
 
 def _as_gradio(exc: Exception) -> gr.Error:
     """Our sentence as it is: only programs ask here. A bug becomes a reference."""
-    text = str(exc) if isinstance(exc, SRError) else unexpected(exc, "answering a program")
-    return gr.Error(text, print_exception=False)
+    if isinstance(exc, Cancelled):  # whoever it was for has left, or has cancelled it
+        text = "Stopped."
+    else:
+        text = str(exc) if isinstance(exc, SRError) else unexpected(exc, "answering a program")
+    return gr.Error(text, print_exception=False)  # what is a bug is in the log already

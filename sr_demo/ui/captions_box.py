@@ -17,6 +17,7 @@ from sr_demo.image import Image, read
 from sr_demo.progress import Progress
 from sr_demo.spec import Approach
 from sr_demo.ui import source as sources
+from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.controls import Bound
 from sr_demo.ui.html import problem
 from sr_demo.ui.offer import Context
@@ -28,6 +29,8 @@ the picture shows, not what you wish. The description is a draft by a model that
 before you compare.</p>"""
 _LONGEST = 1024
 """Longest side of what is looked at."""
+_SECONDS = 20.0
+"""About what a description takes."""
 
 
 @dataclass(frozen=True)
@@ -93,15 +96,16 @@ def connect(context: Context, box: Box, filled: Sequence[Bound], source: gr.Stat
     """Connect the events: the description goes into the prompts `filled`."""
     handlers = CaptionHandlers(context, len(filled))
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    light: dict[str, Any] = {**quiet, **LIGHT}
     outputs: list[Any] = [box.said, *(control.component for control in filled)]
 
     def described(request: gr.Request, *given: Any) -> Iterator[tuple[Any, ...]]:
         yield from handlers.describe(*given, session=str(request.session_hash))
 
     inputs: list[Any] = [source, box.which, box.agreed]
-    box.which.input(choose, box.which, box.agreed, **quiet)
-    box.start.click(described, inputs, outputs, concurrency_id="compute", concurrency_limit=1, **quiet)
-    box.stop.click(handlers.halt, None, None, queue=False, **quiet)
+    box.which.input(choose, box.which, box.agreed, **light)
+    box.start.click(described, inputs, outputs, **HEAVY, **quiet)
+    box.stop.click(handlers.halt, None, None, **light)
 
 
 class CaptionHandlers:
@@ -117,17 +121,19 @@ class CaptionHandlers:
             if source is None:
                 raise BadInput("There is no picture yet. Drop one into the box, or click an example.")
             chosen = captions.describer(which)
-            image = self._picture(source)
 
-            def work(progress: Progress) -> str:
-                folder = captions.fetch(chosen, agreed, progress.part(0, 0.5))
-                return captions.describe(chosen, folder, image, progress.part(0.5, 1))
+            with self._context.callers.admitted(stop) as caller:
 
-            for happening in working(work, stop, "describe"):
-                if isinstance(happening, Finished):
-                    yield (_fine(f"Drafted: “{happening.value}”"), *(happening.value,) * self._count)
-                else:
-                    yield (_fine(happening), *(gr.skip(),) * self._count)
+                def work(progress: Progress) -> str:
+                    folder = captions.fetch(chosen, agreed, progress.part(0, 0.5))
+                    with caller.turn(_SECONDS, progress.part(0.5, 1)) as progress:
+                        return captions.describe(chosen, folder, self._picture(source), progress)
+
+                for happening in working(work, stop, "describe"):
+                    if isinstance(happening, Finished):
+                        yield (_fine(f"Drafted: “{happening.value}”"), *(happening.value,) * self._count)
+                    else:
+                        yield (_fine(happening), *(gr.skip(),) * self._count)
         except Cancelled:
             yield (_fine("Stopped."), *(gr.skip(),) * self._count)
         except SRError as exc:

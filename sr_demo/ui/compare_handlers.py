@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import gradio as gr
 
 from sr_demo.degrade import Realistic
 from sr_demo.errors import BadInput, SRError, unexpected
-from sr_demo.image import read
+from sr_demo.image import Picture, read
 from sr_demo.jobs import job_for
 from sr_demo.options import build as build_options
 from sr_demo.reports import words
@@ -160,8 +161,9 @@ class Handlers:
         try:
             task = self.task(source, preset, mode, [*methods, *more], damage, given)
             view = None
-            for view in compare(self._context.runner, self._context.store, task, stop):
-                yield _shown(view)
+            with self._context.callers.admitted(stop) as caller:
+                for view in compare(self._context.runner, self._context.store, task, caller):
+                    yield _shown(view)
             assert view is not None
             yield _finished(view)
         except SRError as exc:
@@ -190,9 +192,14 @@ class Handlers:
         realistic = None
         if mode == "test" and damage == "realistic":
             realistic = build_options(Realistic, chosen["damage"])
-        picture = read(Path(source.path), self._context.limits)
-        picture = sources.cut(source, picture, presets.longest(preset, mode))
-        return Task(replace(picture, name=source.name), jobs, mode == "test", realistic)
+
+        def load() -> Picture:
+            picture = read(Path(source.path), self._context.limits)
+            return replace(sources.cut(source, picture, presets.longest(preset, mode)), name=source.name)
+
+        size = _size(source, mode, preset)
+        expected = partial(seconds, self._context, size=size, opacity=source.opacity)
+        return Task(load, jobs, mode == "test", realistic, expected)
 
     def halt(self, request: gr.Request) -> str:
         """Stop what this browser session runs."""

@@ -12,6 +12,7 @@ import gradio as gr
 from sr_demo import int8, quantising
 from sr_demo.degrade import Realistic
 from sr_demo.ui import captions_box, controls, offer, presets
+from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.compare_handlers import EMPTY, Handlers
 from sr_demo.ui.examples import examples
 from sr_demo.ui.offer import WHOLE, Context, labels, offered, region_choices
@@ -182,7 +183,7 @@ def _agreement(context: Context) -> controls.Bound:
 
 
 def _connect(parts: Parts, handlers: Handlers) -> None:
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
     taken: list[Any] = [parts.source, parts.picture, parts.about, parts.region, parts.mode]
     chosen: list[Any] = [parts.preset, parts.mode, parts.methods, parts.more]
     priced: list[Any] = [
@@ -195,8 +196,8 @@ def _connect(parts: Parts, handlers: Handlers) -> None:
 
     def runs_after(event: Any) -> Any:
         return event.then(
-            _with_request(handlers.run), run_inputs, parts.results, concurrency_id="compute", concurrency_limit=1,
-            show_progress="minimal", show_progress_on=[parts.progress], api_visibility="private",
+            _with_request(handlers.run), run_inputs, parts.results, **HEAVY, show_progress="minimal",
+            show_progress_on=[parts.progress], api_visibility="private",
         )  # fmt: skip
 
     priced_after(parts.picture.upload(handlers.take, [parts.picture, *chosen], taken, **quiet))
@@ -215,7 +216,7 @@ def _connect(parts: Parts, handlers: Handlers) -> None:
     started = parts.start.click(lambda: gr.Button(interactive=False), None, parts.start, **quiet)
     parts.start.click(None, None, None, js=_SHOW_RESULTS, **quiet)
     priced_after(runs_after(started))
-    parts.stop.click(handlers.halt, None, parts.estimate, queue=False, **quiet)
+    parts.stop.click(handlers.halt, None, parts.estimate, **quiet)
 
 
 def _with_request(run: Any) -> Any:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from threading import Event
 
 import cv2
 import numpy as np
@@ -23,7 +22,9 @@ from sr_demo.reports.evaluation import small_version
 from sr_demo.reports.table import html_table
 from sr_demo.runner import Runner
 from sr_demo.ui import families_view
+from sr_demo.ui.callers import Caller
 from sr_demo.ui.families_view import Answer
+from sr_demo.ui.in_turn import Inputs, compared
 from sr_demo.ui.progress_list import ProgressList
 from sr_demo.ui.store import Store
 from sr_demo.ui.viewer import ViewerPicture, file_url
@@ -40,13 +41,15 @@ _INVENTS = "may invent detail: do not measure in it"
 class Task:
     """What was asked for."""
 
-    picture: Picture
-    """The region to work on."""
+    load: Callable[[], Picture]
+    """Reads the region to work on; called in the turn of the comparison, perhaps several times."""
     jobs: Sequence[Job]
     truth_known: bool
     """True: shrink first, and score against the picture itself."""
     realistic: Realistic | None = None
     """How to damage it while shrinking; None for plain bicubic."""
+    seconds: Callable[[Job], float] = lambda job: 1.0
+    """What a job is expected to take."""
 
 
 @dataclass
@@ -87,30 +90,31 @@ class View:
         return quality_against_time(points, f"{column.title} in {column.unit}") if len(points) > 1 else ""
 
 
-def compare(runner: Runner, store: Store, task: Task, stop: Event) -> Iterator[View]:
+def compare(runner: Runner, store: Store, task: Task, caller: Caller) -> Iterator[View]:
     """Run the task; yield the view whenever it is worth showing again. Raises SRError on what concerns the whole run."""
     with store.lent() as folder:
-        yield from _compare(runner, folder, task, stop)
+        yield from _compare(runner, folder, task, caller)
 
 
-def _compare(runner: Runner, folder: Path, task: Task, stop: Event) -> Iterator[View]:
+def _compare(runner: Runner, folder: Path, task: Task, caller: Caller) -> Iterator[View]:
     scale = task.jobs[0].approach.scale
     view = View(ProgressList.of(task.jobs))
-    truth: Image | None = None
-    if task.truth_known:
-        small, truth = small_version(task.picture, scale, task.realistic)
-        whole = replace(small, rgb=truth)
-        _show(view, folder, "truth", "The truth", "your picture", whole, is_truth=True)
-        _show(view, folder, "input", "Input", f"the truth, {scale}x smaller", small)
-    else:
-        small = task.picture
-        _show(view, folder, "input", "Your picture", "as it came in", small)
+
+    def load() -> tuple[Picture, Image | None]:
+        small, truth = task.load(), None
+        if task.truth_known:
+            small, truth = small_version(small, scale, task.realistic)
+        if not view.pictures:
+            _show_input(view, folder, small, truth, scale)
+        return small, truth
+
+    inputs = Inputs(load)
     yield view
     last = time.monotonic()
-    for happening in runner.compare(task.jobs, small, truth, stop):
+    for happening in compared(runner, caller, task.jobs, task.seconds, inputs):
         view.progress.take(happening)
         if isinstance(happening, Done):
-            _add(view, folder, happening.result, truth)
+            _add(view, folder, happening.result, inputs.get()[1])
         elif isinstance(happening, Failed):
             view.failures.append((happening.job.title, happening.message))
         elif isinstance(happening, Working) and time.monotonic() - last < _SECONDS_BETWEEN:
@@ -118,9 +122,24 @@ def _compare(runner: Runner, folder: Path, task: Task, stop: Event) -> Iterator[
         last = time.monotonic()
         yield view
     if view.results:
-        view.families = _families(view, folder, truth)
-        view.files = _downloads(view, task, small, folder)
+        try:
+            for _ in caller.waiting(1.0, stopped=True):
+                inputs.rest()
+                yield view
+            view.families = _families(view, folder, inputs.get()[1])
+            view.files = _downloads(view, task, inputs.get()[0], folder)
+        finally:
+            caller.end_turn()
     yield view
+
+
+def _show_input(view: View, folder: Path, small: Picture, truth: Image | None, scale: int) -> None:
+    view.changed = time.monotonic()
+    if truth is None:
+        _show(view, folder, "input", "Your picture", "as it came in", small)
+    else:
+        _show(view, folder, "truth", "The truth", "your picture", replace(small, rgb=truth), is_truth=True)
+        _show(view, folder, "input", "Input", f"the truth, {scale}x smaller", small)
 
 
 def _add(view: View, folder: Path, result: Result, truth: Image | None) -> None:
@@ -219,7 +238,7 @@ def _outline(picture: Picture) -> Picture:
 
 def _downloads(view: View, task: Task, small: Picture, folder: Path) -> dict[str, Path]:
     height, width = small.rgb.shape[:2]
-    comparison = Comparison(task.picture.name, (width, height), _how(task), view.results, view.shown, view.failures)
+    comparison = Comparison(small.name, (width, height), _how(task), view.results, view.shown, view.failures)
     files = {
         "zip": folder / "super-resolution.zip",
         "html": folder / "report.html",

@@ -26,6 +26,8 @@ Shown = tuple[Any, Any, Any]
 """A line on what happens, the report as HTML, the files to download."""
 _READING = 0.2
 """Share of the whole that taking the files in has."""
+_SECONDS = 10.0
+"""About what looking at some pictures takes."""
 _NUMBER = len("000_")
 """What `take_in` puts before a name."""
 
@@ -87,11 +89,17 @@ class DataHandlers:
         session = str(request.session_hash)
         stop = self._context.stops.begin(session)
         try:
-            for happening in working(work, stop, "data"):
-                if isinstance(happening, Finished):
-                    yield self._shown(happening.value)
-                else:
-                    yield _line(happening), gr.skip(), gr.skip()
+            with self._context.callers.admitted(stop) as caller:
+
+                def in_turn(progress: Progress) -> DataReport:
+                    with caller.turn(_SECONDS, progress) as progress:
+                        return work(progress)
+
+                for happening in working(in_turn, stop, "data"):
+                    if isinstance(happening, Finished):
+                        yield self._shown(happening.value)
+                    else:
+                        yield _line(happening), gr.skip(), gr.skip()
         except Cancelled:
             yield _line("Stopped before the first picture was measured."), gr.skip(), gr.skip()
         except SRError as exc:

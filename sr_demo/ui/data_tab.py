@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.data_handlers import DataHandlers
 from sr_demo.ui.offer import Context
 from sr_demo.ui.source import files_input
@@ -39,7 +40,7 @@ def build(context: Context) -> None:
             shown = gr.HTML(elem_id="data-report")
     outputs: list[Any] = [line, shown, files]
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    lane: dict[str, Any] = {"concurrency_id": "compute", "concurrency_limit": 1, **quiet}
+    lane: dict[str, Any] = {**quiet, **HEAVY}
     look.click(handlers.look, [photos, tests], outputs, **lane)
     samples.click(handlers.look_at_examples, [tests], outputs, **lane)
-    stop.click(handlers.stop, None, None, queue=False, **quiet)
+    stop.click(handlers.stop, None, None, **quiet, **LIGHT)

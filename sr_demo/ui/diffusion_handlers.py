@@ -65,12 +65,18 @@ class DiffusionHandlers:
 
             report = Progress(told, stop)
             job = Job(self._approach, self._approach.checkpoint(), options)
-            image = self._small(path)
-            with self._context.runner.loaded(job, report) as upscaler:
-                assert isinstance(upscaler, DiffusionUpscaler)
-                begun = time.perf_counter()
-                guesses = upscaler.guess(image, options, int(count), report)
-                return diffusion_view.shown(guesses, time.perf_counter() - begun)
+            with self._context.callers.admitted(stop) as caller:
+                self._context.runner.fetch(job, report)
+                each = self._context.runner.estimates.seconds(job, (_SIDE, _SIDE))
+                with (
+                    caller.turn(each * int(count), report) as report,
+                    self._context.runner.loaded(job, report) as upscaler,
+                ):
+                    assert isinstance(upscaler, DiffusionUpscaler)
+                    image = self._small(path)
+                    begun = time.perf_counter()
+                    guesses = upscaler.guess(image, options, int(count), report)
+                    return diffusion_view.shown(guesses, time.perf_counter() - begun)
         except Cancelled:
             return '<p class="sr-fine">Stopped.</p>'
         except SRError as exc:

@@ -9,6 +9,7 @@ import gradio as gr
 from sr_demo.diffusion.settings import DiffusionOptions
 from sr_demo.options import controls
 from sr_demo.spec import Approach
+from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.controls import component
 from sr_demo.ui.diffusion_handlers import OPTIONS, DiffusionHandlers
 from sr_demo.ui.examples import examples
@@ -50,14 +51,12 @@ def build(context: Context, approach: Approach) -> None:
         with gr.Column(scale=6, min_width=300):
             result = gr.HTML(elem_id="diffusion-result")
     inputs: list[Any] = [picture, count, *values]
-    lane: dict[str, Any] = {
-        "concurrency_id": "compute", "concurrency_limit": 1, "api_visibility": "private", "show_progress_on": [result],
-    }  # fmt: skip
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    lane: dict[str, Any] = {"api_visibility": "private", "show_progress_on": [result], **HEAVY}
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
     guess = _injected(handlers)
     thumbnails.select(handlers.take_example, None, picture, **quiet).then(guess, inputs, result, **lane)
     start.click(guess, inputs, result, **lane)
-    stop.click(handlers.halt, None, None, queue=False, **quiet)
+    stop.click(handlers.halt, None, None, **quiet)
 
 
 def _injected(handlers: DiffusionHandlers) -> Any:

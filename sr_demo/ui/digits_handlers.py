@@ -23,6 +23,7 @@ from sr_demo.progress import Progress
 from sr_demo.reports import words
 from sr_demo.ui import digits_pad as pad
 from sr_demo.ui import digits_view as view
+from sr_demo.ui.callers import Callers
 from sr_demo.ui.clicks import point
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
@@ -34,6 +35,8 @@ _COMMON = 224
 """Pixels a side at which the small comparison shows the CPPNs."""
 _SYSTEMS: tuple[System, ...] = ("cppn-gan", "cppn-l2")
 _TITLES = {"vaegan": "VAE-GAN", "cppn-gan": "CPPN with critic", "cppn-l2": "CPPN without critic"}
+_FIT_SECONDS = 20.0
+"""About what learning a photo takes."""
 _NONE = "There is no digit yet: draw one, upload one, or take a typical one."
 
 
@@ -47,13 +50,19 @@ class Digit:
 
 
 def told(doing: str, places: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A handler whose failures become the sentence in its last output; the `places` before it stay as they are."""
+    """A heavy handler, which waits for its turn, and whose failures become the sentence in its last output.
+
+    The `places` before that output stay as they are.
+    """
 
     def wrap(handler: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(handler)
-        def safe(*given: Any) -> Any:
+        def safe(self: Handlers, *given: Any) -> Any:
             try:
-                return handler(*given)
+                with self.callers.turn():
+                    return handler(self, *given)
+            except Cancelled:
+                return (gr.skip(),) * (places + 1)
             except SRError as exc:
                 text = str(exc)
             except Exception as exc:
@@ -68,7 +77,8 @@ def told(doing: str, places: int) -> Callable[[Callable[..., Any]], Callable[...
 class Handlers:
     """Stateless apart from where results are kept and the stop flags of running fits."""
 
-    def __init__(self, store: Store, limits: Limits) -> None:
+    def __init__(self, store: Store, limits: Limits, callers: Callers | None = None) -> None:
+        self.callers = callers or Callers()
         self._store, self._limits, self._stops = store, limits, Stops()
 
     @told("reading a drawing", 2)
@@ -231,7 +241,12 @@ class Handlers:
         """Learn a photo: yields -> small pictures, large picture, download, learn button, stop button, sentence."""
         stop = self._stops.begin(session)
         try:
-            yield from self._fitted(path, values, Progress(stop=stop))
+            with self.callers.admitted(stop) as caller:
+                for place in caller.waiting(_FIT_SECONDS):
+                    yield _still(view.sentence(str(place), "status"), busy=True)
+                yield from self._fitted(path, values, Progress(stop=stop, deadline=caller.deadline))
+        except Cancelled:
+            yield _still(view.sentence("Stopped.", "status"), busy=False)
         except SRError as exc:
             yield _still(view.problem(str(exc)), busy=False)
         except Exception as exc:

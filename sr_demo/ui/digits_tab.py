@@ -14,6 +14,7 @@ from sr_demo.image import Limits
 from sr_demo.ui import controls
 from sr_demo.ui import digits_pad as pad
 from sr_demo.ui import digits_view as view
+from sr_demo.ui.callers import HEAVY, LIGHT, Callers
 from sr_demo.ui.digits_handlers import DEFAULT_SIZE, Handlers
 from sr_demo.ui.source import picture_input
 from sr_demo.ui.store import Store
@@ -30,9 +31,8 @@ learned to read real handwritten digits.</p></div>"""
 _TEACHING = [("with a critic", "cppn-gan"), ("without a critic", "cppn-l2")]
 _TYPICAL = [(f"a typical {digit}", str(digit)) for digit in range(10)]
 _QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-_LANE: dict[str, Any] = {
-    "api_visibility": "private", "concurrency_id": "compute", "concurrency_limit": 1, "show_progress": "hidden",
-}  # fmt: skip
+_LANE: dict[str, Any] = {**_QUIET, **HEAVY}
+_LIGHT: dict[str, Any] = {**_QUIET, **LIGHT}
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Shared:
     system: gr.Radio
 
 
-def build(store: Store, limits: Limits, tab: gr.Tab) -> None:
+def build(store: Store, limits: Limits, tab: gr.Tab, callers: Callers | None = None) -> None:
     """Lay out `tab` and connect its events, in the current Gradio context."""
-    handlers = Handlers(store, limits)
+    handlers = Handlers(store, limits, callers)
     gr.HTML(_INTRO)
     shared = _redraw(handlers, tab)
     with gr.Tabs():
@@ -100,7 +100,7 @@ def _redraw(handlers: Handlers, tab: gr.Tab) -> Shared:
     taken: list[Any] = [digit, small, note]
 
     def shows_after(event: Any) -> None:
-        event.then(lambda: None, None, window, **_QUIET).then(handlers.show, asked, shown, **_LANE)
+        event.then(lambda: None, None, window, **_LIGHT).then(handlers.show, asked, shown, **_LANE)
 
     shows_after(tab.select(handlers.first, [digit], taken, **_LANE))
     shows_after(sketch.select(handlers.take_drawing, None, taken, trigger_mode="always_last", **_LANE))
@@ -109,8 +109,8 @@ def _redraw(handlers: Handlers, tab: gr.Tab) -> Shared:
     shows_after(test.click(handlers.take_test, [number], taken, **_LANE))
     slider.select(handlers.resize, [digit, system, window], [size, *shown], trigger_mode="always_last", **_LANE)
     system.input(handlers.show, asked, shown, **_LANE)
-    large.select(handlers.nearer, [size, window], window, **_QUIET).then(handlers.show, asked, shown, **_LANE)
-    shows_after(back.click(lambda: None, None, None, **_QUIET))
+    large.select(handlers.nearer, [size, window], window, **_LIGHT).then(handlers.show, asked, shown, **_LANE)
+    shows_after(back.click(lambda: None, None, None, **_LIGHT))
     return Shared(handlers, digit, system)
 
 
@@ -179,4 +179,4 @@ def _photo(handlers: Handlers) -> None:
 
     inputs: list[Any] = [photo, *(one.component for one in bound)]
     go.click(learn, inputs, [cards, large, download, go, stop, status], **_LANE)
-    stop.click(handlers.halt, None, None, queue=False, **_QUIET)
+    stop.click(handlers.halt, None, None, **_LIGHT)

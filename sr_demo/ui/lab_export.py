@@ -6,17 +6,21 @@ import zipfile
 from collections.abc import Iterator
 from html import escape
 from math import isinf
+from pathlib import Path
 from typing import Any, get_args
 
 import gradio as gr
 
-from sr_demo.errors import SRError, unexpected
+from sr_demo.errors import Cancelled, SRError, unexpected
 from sr_demo.reports.deploy import embedded_jobs
 from sr_demo.reports.export import SUFFIXES, Exported, Kind, Number, export, formats
+from sr_demo.ui.callers import HEAVY
 from sr_demo.ui.offer import Context
 
 Shown = tuple[str, Any]
 """A line on what happens, the zip."""
+_SECONDS = 15.0
+"""About what writing and verifying takes."""
 
 
 class ExportHandlers:
@@ -36,21 +40,28 @@ class ExportHandlers:
         """Write, verify, pack; yields a line first, then the zip, or why there is none."""
         yield _line("Writing the file, and comparing it with the network in its own runtime."), None
         try:
-            if key not in self._jobs:
-                raise SRError("Choose a network to take along.")
-            job = self._jobs[key]
-            with self._context.store.lent() as folder:
-                name = f"{job.key.replace(':', '-')}-{precision}"
-                done = export(job, kind, folder / f"{name}{SUFFIXES[kind]}", precision)
-                target = folder / f"{name}-{kind}.zip"
-                with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as packed:
-                    for path in (done.path, *done.beside):
-                        packed.write(path, path.name)
+            with self._context.callers.turn(_SECONDS):
+                done, target = self._packed(key, kind, precision)
             yield _line(_sentence(done)), str(target)
+        except Cancelled:
+            yield _line("Stopped."), None
         except SRError as exc:
             yield _line(str(exc)), None
         except Exception as exc:
             yield _line(unexpected(exc, f"exporting {key}")), None
+
+    def _packed(self, key: str | None, kind: Kind, precision: Number) -> tuple[Exported, Path]:
+        if key not in self._jobs:
+            raise SRError("Choose a network to take along.")
+        job = self._jobs[key]
+        with self._context.store.lent() as folder:
+            name = f"{job.key.replace(':', '-')}-{precision}"
+            done = export(job, kind, folder / f"{name}{SUFFIXES[kind]}", precision)
+            target = folder / f"{name}-{kind}.zip"
+            with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as packed:
+                for path in (done.path, *done.beside):
+                    packed.write(path, path.name)
+        return done, target
 
 
 def build(context: Context) -> None:
@@ -68,9 +79,13 @@ def build(context: Context) -> None:
         line = gr.HTML(elem_id="lab-export-line")
         packed = gr.File(label="Network, README and runner", interactive=False)
     make.click(
-        handlers.make, [which, kind, precision], [line, packed], concurrency_id="compute", concurrency_limit=1,
-        api_visibility="private", show_progress="hidden",
-    )  # fmt: skip
+        handlers.make,
+        [which, kind, precision],
+        [line, packed],
+        api_visibility="private",
+        show_progress="hidden",
+        **HEAVY,
+    )
 
 
 def _sentence(done: Exported) -> str:

@@ -11,6 +11,7 @@ import gradio as gr
 
 from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
 from sr_demo.options import controls
+from sr_demo.progress import Progress
 from sr_demo.reports.deploy import budget_from, deploy, embedded_jobs, judged
 from sr_demo.reports.deploy_csv import deploy_csv
 from sr_demo.reports.deploy_html import deploy_html, details, summary
@@ -23,6 +24,8 @@ Shown = tuple[Any, str, str, Any]
 """Report (kept for the session), a line on what happens, the report as HTML, the files to download."""
 PLAN = Plan(sizes=((64, 64), (128, 128)), seconds=1.5)
 """Less than on the command line: somebody is waiting."""
+DEPLOY_SECONDS = 10.0
+"""About what measuring one method takes."""
 
 
 class LabHandlers:
@@ -45,11 +48,17 @@ class LabHandlers:
             jobs = [job for job in embedded_jobs(self._context.approaches) if job.key in (chosen or [])]
             if not jobs:
                 raise BadInput("Choose at least one method to measure.")
-            for happening in working(lambda progress: deploy(jobs, self._plan, budget, progress), stop, "lab"):
-                if isinstance(happening, Finished):
-                    yield self._shown(happening.value, "Measured. Change the budget to judge again.")
-                else:
-                    yield gr.skip(), _line(happening), gr.skip(), gr.skip()  # type: ignore[misc]
+            with self._context.callers.admitted(stop) as caller:
+
+                def work(progress: Progress) -> dict[str, Any]:
+                    with caller.turn(DEPLOY_SECONDS * len(jobs), progress) as progress:
+                        return deploy(jobs, self._plan, budget, progress)
+
+                for happening in working(work, stop, "lab"):
+                    if isinstance(happening, Finished):
+                        yield self._shown(happening.value, "Measured. Change the budget to judge again.")
+                    else:
+                        yield gr.skip(), _line(happening), gr.skip(), gr.skip()  # type: ignore[misc]
         except Cancelled:
             yield gr.skip(), _line("Stopped. What was measured before is kept."), gr.skip(), gr.skip()  # type: ignore[misc]
         except SRError as exc:

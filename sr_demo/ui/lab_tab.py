@@ -9,6 +9,7 @@ import gradio as gr
 from sr_demo.options import controls
 from sr_demo.reports.verdicts import Budget
 from sr_demo.ui import lab_export
+from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.controls import component
 from sr_demo.ui.lab_handlers import PLAN, LabHandlers
 from sr_demo.ui.offer import Context
@@ -40,10 +41,9 @@ def build(context: Context, handlers: LabHandlers | None = None) -> None:
     report = gr.State(None)
     outputs: list[Any] = [report, line, shown, files]
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    measure.click(
-        handlers.measure, [chosen, *budget], outputs, concurrency_id="compute", concurrency_limit=1, **quiet
-    )  # fmt: skip
-    stop.click(handlers.stop, None, None, queue=False, **quiet)
+    light: dict[str, Any] = {**quiet, **LIGHT}
+    measure.click(handlers.measure, [chosen, *budget], outputs, **HEAVY, **quiet)
+    stop.click(handlers.stop, None, None, **light)
     for control in budget:
         event: Any = getattr(control, "release", None) or control.change  # type: ignore[attr-defined]
-        event(handlers.judge, [report, *budget], outputs, **quiet)
+        event(handlers.judge, [report, *budget], outputs, **light)

@@ -6,9 +6,10 @@ Some of that one server's functions are replaced here, as `source.picture_input`
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from urllib.parse import unquote
 
 import gradio as gr
 from gradio import processing_utils
+from gradio.server_messages import ProcessCompletedMessage
 from gradio_client import handle_file
 
 from sr_demo.errors import BadInput, MissingDependency, SRError
@@ -47,6 +49,7 @@ def refine(page: gr.Blocks, max_bytes: int) -> None:
     offered: dict[str, str] = server.tool_to_endpoint
     server.tool_to_endpoint = {name: where for name, where in offered.items() if where.lstrip("/") in TOOLS}
     received = server.convert_strings_to_filedata
+    ending: set[asyncio.Task[None]] = set()
 
     def convert(value: Any, positions: list[list[str | int]]) -> Any:
         for text in _texts(value).values():
@@ -68,8 +71,36 @@ def refine(page: gr.Blocks, max_bytes: int) -> None:
     def answer(data: Any, root_url: str) -> list[Any]:
         return list(_contents(processing_utils.add_root_url(data, root_url, None), server.types))
 
+    def watched(execute: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def run(*arguments: Any) -> Any:
+            try:
+                return await execute(*arguments)
+            except asyncio.CancelledError:  # in which nothing can be awaited any more
+                ending.add(task := asyncio.create_task(_abandon(page, arguments[0])))
+                task.add_done_callback(ending.discard)
+                raise
+
+        return run
+
     server.convert_strings_to_filedata = convert
+    server._execute_tool_without_progress = watched(_result)
+    server._execute_tool_with_progress = watched(server._execute_tool_with_progress)
     server.postprocess_output_data = answer
+
+
+async def _result(job: Any) -> list[Any]:
+    """What a call came to. Gradio's own cannot be cancelled: it waits in a thread."""
+    return [await asyncio.wrap_future(job.future)]
+
+
+async def _abandon(page: Any, job: Any) -> None:
+    """End a call whose program has left: mark its event as unwanted, and the client in this process as answered."""
+    queue = page._queue
+    event = queue.event_ids_to_events.get(job.communicator.event_id)
+    if event is not None:
+        await queue.clean_events(event_id=event._id)
+        end = ProcessCompletedMessage(output={}, success=True, event_id=event._id)
+        queue.pending_messages_per_session[event.session_hash].put_nowait(end)
 
 
 def _contents(value: Any, types: Any) -> Iterator[Any]:

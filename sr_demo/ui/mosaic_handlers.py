@@ -20,7 +20,7 @@ from sr_demo.approaches.mosaic.upscalers import SCALE, LearnedRetrieval
 from sr_demo.errors import BadInput, Cancelled, SRError, first_few, unexpected
 from sr_demo.image import Image, Picture, encode_png, read
 from sr_demo.options import build
-from sr_demo.progress import SILENT, Progress
+from sr_demo.progress import Progress
 from sr_demo.reports import words
 from sr_demo.resize import resize
 from sr_demo.ui import mosaic_inside
@@ -35,6 +35,8 @@ _SIDE = 256
 """Longest side of the picture that is rebuilt: small enough to follow a slider."""
 OPTIONS = ("patch", "overlap", "colour", "variety", "shrink", "polish", "leave_out")
 """Options that have a control on the tab, in its order."""
+_SECONDS = 20.0
+"""About what building a memory takes."""
 TILES, REFINED = "tiles", "refined"
 
 
@@ -70,11 +72,14 @@ class MosaicHandlers:
         try:
             shown = Shown(path, mode, memory, build(MosaicOptions, dict(zip(OPTIONS, values, strict=True))))
             make = self._tiles if mode == TILES else self._refined
-            result, unknown, text = make(shown, known)
-            folder = self._context.store.new()
-            files = folder / "mosaic.png", folder / "unknown.png"
-            for file, picture in zip(files, (result, unknown), strict=True):
-                file.write_bytes(encode_png(Picture(picture, None, False, 8, None, "", ())))
+            with self._context.callers.turn() as progress:
+                result, unknown, text = make(shown, known, progress)
+                folder = self._context.store.new()
+                files = folder / "mosaic.png", folder / "unknown.png"
+                for file, picture in zip(files, (result, unknown), strict=True):
+                    file.write_bytes(encode_png(Picture(picture, None, False, 8, None, "", ())))
+        except Cancelled:
+            return (gr.skip(),) * 5
         except SRError as exc:
             return None, gr.skip(), gr.skip(), problem(str(exc)), ""
         except Exception as exc:
@@ -87,10 +92,10 @@ class MosaicHandlers:
             "",
         )
 
-    def _tiles(self, shown: Shown, known: Known) -> tuple[Image, Image, str]:
+    def _tiles(self, shown: Shown, known: Known, progress: Progress) -> tuple[Image, Image, str]:
         image = self._small(shown.path)
         begun = time.perf_counter()
-        mosaic, answers = tile_mosaic(known, shown.memory).render(image, shown.options, SILENT)
+        mosaic, answers = tile_mosaic(known, shown.memory).render(image, shown.options, progress)
         seconds = time.perf_counter() - begun
         text = (
             f"{answers.photo.size} pieces of {shown.options.patch} px, answered by {answers.distinct} different memories "
@@ -98,7 +103,7 @@ class MosaicHandlers:
         )
         return mosaic, mosaic_inside.distance_map(answers.unknown(), mosaic.shape), text
 
-    def _refined(self, shown: Shown, known: Known) -> tuple[Image, Image, str]:
+    def _refined(self, shown: Shown, known: Known, progress: Progress) -> tuple[Image, Image, str]:
         image = self._small(shown.path)
         upscaler = retrieval(known, shown.memory)
         left_out: tuple[str, ...] = ()
@@ -106,10 +111,10 @@ class MosaicHandlers:
         if isinstance(upscaler, LearnedRetrieval):
             memory, of = upscaler.memory, f"{len(upscaler.memory.anchors)} learned entries"
         else:
-            memory, left_out = upscaler.answering(image, shown.options, SILENT)
+            memory, left_out = upscaler.answering(image, shown.options, progress)
             of = f"{len(memory.examples.codes):,} remembered windows of {len(upscaler.memory.photos)} photos"
         begun = time.perf_counter()
-        result, seen = upscalers.watched(image, memory, shown.options.steps, SILENT)
+        result, seen = upscalers.watched(image, memory, shown.options.steps, progress)
         seconds = time.perf_counter() - begun
         number, distance = _who(seen, image)
         asked = number[number >= 0]
@@ -124,19 +129,25 @@ class MosaicHandlers:
         if shown is None:
             return ""
         try:
-            image = self._small(shown.path)
-            clicked = point(event)
-            x, y = (min(max(int(clicked[axis]) // SCALE, 0), image.shape[1 - axis] - 1) for axis in range(2))
-            if shown.mode == TILES:
-                answers: Answers = tile_mosaic(known, shown.memory).look_inside(image, shown.options, SILENT)
-                return mosaic_inside.piece(answers, *answers.at(y, x))
-            upscaler = retrieval(known, shown.memory)
-            nearest: Nearest | None = None
-            if not isinstance(upscaler, LearnedRetrieval):
-                nearest, _ = upscaler.answering(image, shown.options, SILENT)
-            return mosaic_inside.spot(image, upscaler, nearest, y, x)
+            with self._context.callers.turn() as progress:
+                return self._inside(shown, known, event, progress)
+        except Cancelled:
+            return ""
         except SRError as exc:
             return problem(str(exc))
+
+    def _inside(self, shown: Shown, known: Known, event: gr.EventData, progress: Progress) -> str:
+        image = self._small(shown.path)
+        clicked = point(event)
+        x, y = (min(max(int(clicked[axis]) // SCALE, 0), image.shape[1 - axis] - 1) for axis in range(2))
+        if shown.mode == TILES:
+            answers: Answers = tile_mosaic(known, shown.memory).look_inside(image, shown.options, progress)
+            return mosaic_inside.piece(answers, *answers.at(y, x))
+        upscaler = retrieval(known, shown.memory)
+        nearest: Nearest | None = None
+        if not isinstance(upscaler, LearnedRetrieval):
+            nearest, _ = upscaler.answering(image, shown.options, progress)
+        return mosaic_inside.spot(image, upscaler, nearest, y, x)
 
     def teach(
         self,
@@ -155,8 +166,11 @@ class MosaicHandlers:
             def told(fraction: float, note: str) -> None:
                 progress(fraction, desc=note)
 
-            report = Progress(told, stop)
-            with self._context.store.lent() as folder:
+            with (
+                self._context.store.lent() as folder,
+                self._context.callers.admitted(stop) as caller,
+                caller.turn(_SECONDS, Progress(told, stop)) as report,
+            ):
                 taken = take_in([Path(f) for f in files], folder, self._context.limits, report.part(0, 0.5))
                 memory = upscalers.own_memory(taken.written, folder / "memory", report.part(0.5, 1))
         except (SRError, Cancelled) as exc:

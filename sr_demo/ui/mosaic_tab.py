@@ -8,6 +8,7 @@ import gradio as gr
 
 from sr_demo.approaches.mosaic.settings import MosaicOptions
 from sr_demo.options import controls
+from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.controls import component
 from sr_demo.ui.examples import examples
 from sr_demo.ui.mosaic_handlers import OPTIONS, REFINED, TILES, MosaicHandlers
@@ -63,17 +64,17 @@ def build(context: Context, tab: gr.Tab | None = None) -> None:
     shown, known = gr.State(None), gr.State(Known())
     inputs: list[Any] = [picture, mode, memory, known, *values]
     outputs: list[Any] = [shown, result, unknown, text, inside]
-    alone: dict[str, Any] = {"concurrency_id": "compute", "concurrency_limit": 1, "api_visibility": "private"}
+    alone: dict[str, Any] = {"api_visibility": "private", **HEAVY}
     lane: dict[str, Any] = {**alone, "show_progress": "minimal", "show_progress_on": [text]}
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
     thumbnails.select(handlers.take_example, None, picture, **quiet).then(handlers.render, inputs, outputs, **lane)
     moved = [value.release if isinstance(value, gr.Slider) else value.input for value in values]  # type: ignore[attr-defined]
     for event in (picture.upload, picture.clear, mode.change, memory.change, *moved):
         event(handlers.render, inputs, outputs, **lane)
-    result.select(handlers.look_inside, [shown, known], inside, **quiet)
+    result.select(handlers.look_inside, [shown, known], inside, show_progress="hidden", **alone)
     memory.change(handlers.choose, memory, delete, **quiet)
     teach.click(handlers.teach, [drop, known], [known, memory, taught], show_progress_on=[taught], **alone)
-    stop.click(handlers.stop_teaching, None, None, **quiet, queue=False)
+    stop.click(handlers.stop_teaching, None, None, **quiet)
     delete.click(handlers.delete, [memory, known], [known, memory, taught], **quiet)
     if tab is not None:
         tab.select(handlers.refresh, [known, memory], memory, **quiet)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sr_demo import machine, weights
 from sr_demo.enlarging import passes
@@ -12,6 +12,7 @@ from sr_demo.jobs import Job
 from sr_demo.reports import words
 from sr_demo.runner import Runner
 from sr_demo.spec import Approach
+from sr_demo.ui.callers import Callers
 from sr_demo.ui.source import REGION_SIDES, Source
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
@@ -33,6 +34,7 @@ class Context:
     store: Store
     stops: Stops
     limits: Limits
+    callers: Callers = field(default_factory=Callers)
 
 
 def offered(approaches: Sequence[Approach]) -> tuple[list[Job], list[Job]]:

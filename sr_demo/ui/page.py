@@ -33,18 +33,24 @@ from sr_demo.ui import (
     sessions,
     training_tab,
 )
+from sr_demo.ui.callers import Callers
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 
 _STYLE = Path(__file__).parent / "style.css"
 _HEADER = """<header class="sr-header"><h1>Super-resolution, side by side</h1>
 <p>Enlarge a photo 4x with very different methods, see them next to each other, and what each one costs.</p></header>"""
+_UNSORTED = 1000
+"""Heavy events that Gradio may hold beyond those that are admitted: each is admitted or refused within moments."""
+_LIGHT_THREADS = 40
+"""Threads beyond those in which admitted callers wait."""
 
 
 def build(approaches: Sequence[Approach], runner: Runner, store: Store, settings: Settings) -> gr.Blocks:
     """The page, not yet launched."""
+    callers = Callers(settings.queue_length, settings.max_seconds, proxied=settings.proxied)
     limits = Limits(settings.max_megabytes * 2**20, settings.max_megapixels * 1_000_000)
-    context = offer.Context(approaches, runner, store, Stops(), limits)
+    context = offer.Context(approaches, runner, store, Stops(), limits, callers)
     # No `delete_cache`: the store removes uploads, by age and by room.
     with gr.Blocks(title="Super-resolution, side by side", analytics_enabled=False, fill_width=True) as page:
         gr.HTML(_HEADER)
@@ -58,7 +64,7 @@ def build(approaches: Sequence[Approach], runner: Runner, store: Store, settings
                 with gr.Tab("Diffusion", id="diffusion"):
                     diffusion_tab.build(context, guessing)
             with gr.Tab("Digits", id="digits") as digits:
-                digits_tab.build(store, limits, digits)
+                digits_tab.build(store, limits, digits, callers)
             with gr.Tab("Training", id="training") as training:
                 training_tab.build(context, training)
             with gr.Tab("Data", id="data"):
@@ -73,7 +79,8 @@ def build(approaches: Sequence[Approach], runner: Runner, store: Store, settings
     door.guard(page)
     # Gradio sums up all events with pandas after each one that failed, for a monitoring page that is off here.
     os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")
-    page.queue(max_size=settings.queue_length, default_concurrency_limit=4)
+    # Calls past the queue (`api_open`) would be neither watched nor cancelled.
+    page.queue(max_size=_UNSORTED + settings.queue_length, api_open=False)
     return page
 
 
@@ -99,6 +106,7 @@ def launch_arguments(store: Store, settings: Settings) -> dict[str, Any]:
         "server_port": settings.port,
         "allowed_paths": store.allowed_paths(),
         "app_kwargs": {**gate.application_arguments(settings), "exception_handlers": {OSError: _disk_refuses}},
+        "max_threads": settings.queue_length + _LIGHT_THREADS,
         "max_file_size": settings.max_megabytes * 2**20,
         "state_session_capacity": sessions.CAPACITY,
         "enable_monitoring": False,

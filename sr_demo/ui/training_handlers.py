@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from html import escape
 
-from sr_demo.errors import SRError
+from sr_demo.errors import Cancelled, SRError
 from sr_demo.image import Image, Picture, quantise
 from sr_demo.jobs import Failed, job_for
+from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.curves import MEASURES, Lesson, curve_chart, legend, lessons
 from sr_demo.resize import shrink
 from sr_demo.samples import SAMPLES
@@ -17,6 +18,8 @@ from sr_demo.ui.offer import Context
 _SAMPLE, _TOP, _LEFT, _SIDE = "astronaut", 40, 140, 192
 """The crop: a face, hair and cloth, pixels of the large picture."""
 _SHOWN = 2 * _SIDE
+_SECONDS = 3.0
+"""About what all of it takes."""
 
 
 class TrainingHandlers:
@@ -36,9 +39,15 @@ class TrainingHandlers:
 
     def show(self, chosen: list[str] | None) -> tuple[str, str]:
         """Charts, and the crop as each of the networks draws it."""
-        return self.curves(chosen), self.crops(chosen)
+        try:
+            with self._context.callers.turn(_SECONDS) as progress:
+                return self.curves(chosen), self.crops(chosen, progress)
+        except Cancelled:
+            return self.curves(chosen), ""
+        except SRError as exc:
+            return self.curves(chosen), problem(str(exc))
 
-    def crops(self, chosen: list[str] | None) -> str:
+    def crops(self, chosen: list[str] | None, progress: Progress = SILENT) -> str:
         """HTML: the truth, bicubic, and each of the networks, with PSNR-Y against the truth."""
         try:
             truth = self._truth
@@ -47,7 +56,7 @@ class TrainingHandlers:
         small = Picture(shrink(truth, 4))
         figures = [_figure(truth, "The true picture", "")]
         for name in ("bicubic", *(lesson.name for lesson in self._known(chosen))):
-            outcome = self._context.runner.attempt(job_for(self._context.approaches, name), small, truth)
+            outcome = self._context.runner.attempt(job_for(self._context.approaches, name), small, truth, progress)
             if isinstance(outcome, Failed):
                 figures.append(f"<figure>{problem(outcome.message)}<figcaption>{escape(name)}</figcaption></figure>")
                 continue

@@ -10,6 +10,7 @@ import gradio as gr
 
 from sr_demo.reports.curves import lesson_table, lessons
 from sr_demo.spec import Approach
+from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.offer import Context
 from sr_demo.ui.training_handlers import TrainingHandlers
 
@@ -43,9 +44,9 @@ def build(context: Context, tab: gr.Tab) -> None:
     crops = gr.HTML(elem_id="training-crops")
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     shown: list[Any] = [curves, crops]
-    run: dict[str, Any] = {"concurrency_id": "compute", "concurrency_limit": 1, **quiet}
+    run: dict[str, Any] = {**quiet, **HEAVY}
     for button, (_, wanted) in zip(buttons, offered, strict=True):
-        button.click(partial(list, wanted), None, chosen, **quiet)
+        button.click(partial(list, wanted), None, chosen, **quiet, **LIGHT)
     chosen.change(handlers.show, chosen, shown, **run)
     tab.select(handlers.show, chosen, shown, **run)
 

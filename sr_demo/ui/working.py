@@ -47,5 +47,6 @@ def working(work: Callable[[Progress], T], stop: Event, name: str) -> Iterator[s
             yield happening
             if isinstance(happening, Finished):
                 return
-    finally:
+    except GeneratorExit:
         stop.set()
+        raise

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from threading import Event
 
 import pytest
 
@@ -23,6 +22,7 @@ from sr_demo.reports.table import html_table, record
 from sr_demo.runner import Runner
 from sr_demo.spec import OWN, Approach, Checkpoint, Needs, Repository, WeightFile
 from sr_demo.ui import presets
+from sr_demo.ui.callers import Callers
 from sr_demo.ui.compare_handlers import Handlers
 from sr_demo.ui.comparing import Task, compare
 from sr_demo.ui.offer import Context, offered
@@ -217,7 +217,9 @@ def families_of(store: Store, approaches: tuple[Approach, ...], truth_known: boo
     made = [
         replace(job, options=DiffusionOptions(steps=3, noise=1.0)) if job.approach is WALKER else job for job in made
     ]
-    views = list(compare(Runner(), store, Task(picture_of(noise(40, 48)), made, truth_known), Event()))
+    with Callers().admitted() as caller:
+        task = Task(lambda: picture_of(noise(40, 48)), made, truth_known)
+        views = list(compare(Runner(), store, task, caller))
     assert not views[-1].failures
     return views[-1].families
 

@@ -16,7 +16,7 @@ import pytest
 from sr_demo import kept, memory, runner, weights
 from sr_demo.errors import BadInput, Cancelled, OutOfMemory
 from sr_demo.image import Image, readonly
-from sr_demo.jobs import Done, Failed, Happening, Job, Started, Stopped, Working, job_for
+from sr_demo.jobs import Done, Failed, Happening, Job, Started, Stopped, Working, job_for, load_identity
 from sr_demo.progress import Progress
 from sr_demo.resize import resize
 from sr_demo.runner import Runner
@@ -436,6 +436,31 @@ def test_a_download_keeps_nobody_from_computing(monkeypatch: pytest.MonkeyPatch)
     assert time.monotonic() - begun < 5
     arrived.set()
     waiting.join()
+
+
+@pytest.mark.parametrize("dropped", [False, True])
+def test_files_are_fetched_once_for_each_loading_and_never_in_the_lane(
+    monkeypatch: pytest.MonkeyPatch, dropped: bool
+) -> None:
+    shared, fetched = Runner(), list[bool]()
+
+    def fetch(checkpoint, progress, agreed=False):
+        fetched.append(shared._lane.locked())
+        return ()
+
+    extra: list[bool] = []
+    monkeypatch.setattr(weights, "fetch", fetch)
+    made = job(replace(fakes.good(), fetch=lambda progress: extra.append(shared._lane.locked())))
+    shared.run(made, SMALL)
+    assert (fetched, extra) == ([False], [False])
+    waiting = Thread(target=lambda: shared.run(made, SMALL))
+    with shared._lane:
+        waiting.start()
+        time.sleep(0.1)  # by now it has seen that the approach is loaded, and waits
+        if dropped:
+            shared._kept.drop(load_identity(made))
+    waiting.join()
+    assert (fetched, extra) == (([False] * 2, [False] * 2) if dropped else ([False], [False]))
 
 
 # --- names ----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,176 @@
+"""Callers of heavy handlers: admitted within limits, served in turn, and stopped once nobody waits for the answer.
+
+Every handler that computes enters through `Callers.admitted`, waits for its files outside of its turn, and computes in it.
+Gradio's own queue carries these events without holding any back; all other events do not enter it (`LIGHT`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv6Address, ip_address
+from threading import Event, Lock, Thread
+from typing import Any
+
+from gradio.context import LocalContext
+
+from sr_demo.errors import Cancelled
+from sr_demo.progress import Progress
+from sr_demo.ui.turns import PLACES, Place, Ticket, Turns, Visitor
+
+HEAVY: dict[str, Any] = {"concurrency_id": "heavy", "concurrency_limit": None}
+"""Of an event whose handler enters through `Callers.admitted`."""
+LIGHT: dict[str, Any] = {"queue": False}
+"""Of every other event."""
+_PAGE_MOST = 4
+"""Jobs that one open page may have waiting or running: its tabs work side by side, its controls send one event each."""
+_LOOK_SECONDS = 0.5
+_UNREAD_SECONDS = 15.0
+"""After as long with messages that nobody reads, a caller is taken to have left."""
+
+
+class Caller:
+    """Who waits for one answer."""
+
+    def __init__(self, turns: Turns, visitor: Visitor, stop: Event, max_seconds: float) -> None:
+        self.stop = stop
+        """Set once the work is not wanted any more: Stop was pressed, or the caller has left."""
+        self.deadline: float | None = None
+        """End of the present turn by `time.monotonic`, where turns have an end."""
+        self._turns, self._visitor, self._max_seconds = turns, visitor, max_seconds
+        self._ticket: Ticket | None = None
+
+    def waiting(self, seconds: float, *, stopped: bool = False) -> Iterator[Place]:
+        """Places in the line until the turn comes; it lasts until `end_turn`, which must follow. Raises Cancelled.
+
+        seconds: what the work is expected to take
+        stopped: the work follows a Stop, which therefore does not end the waiting
+        """
+        self._ticket = self._turns.join(self._visitor, seconds)
+        while (place := self._turns.wait(self._ticket, _LOOK_SECONDS)) is not None:
+            if self.stop.is_set() and not stopped:
+                raise Cancelled
+            yield place
+        self.deadline = time.monotonic() + self._max_seconds if self._max_seconds else None
+
+    def end_turn(self) -> None:
+        """Let the next one compute; leaves the line where the turn has not come."""
+        if self._ticket is not None:
+            self._turns.end(self._ticket)
+            self._ticket = None
+
+    @contextmanager
+    def turn(self, seconds: float = 1.0, progress: Progress | None = None) -> Generator[Progress]:
+        """The caller's turn, with `progress` to give to the work, which also learns of the waiting. Raises Cancelled."""
+        progress = progress or Progress(stop=self.stop)
+        try:
+            for place in self.waiting(seconds):
+                progress(0.0, str(place))
+            yield replace(progress, deadline=self.deadline)
+        finally:
+            self.end_turn()
+
+
+@dataclass
+class _Line:
+    """The connection of one event in Gradio's queue."""
+
+    queue: Any
+    event_id: str
+    unread: int = 0
+    read: float = field(default_factory=time.monotonic)
+    """When messages were last seen to be read."""
+
+    def is_cut(self) -> bool:
+        """Whether the event was cancelled, its caller has closed the stream of answers, or never opened one."""
+        running = (event for events in self.queue.active_jobs if events for event in events)
+        event = next((event for event in running if event._id == self.event_id), None)
+        if event is None or not event.alive:
+            return True
+        messages = self.queue.pending_messages_per_session.get(event.session_hash)
+        unread = messages.qsize() if messages is not None else 0
+        if unread == 0 or unread < self.unread:
+            self.read = time.monotonic()
+        self.unread = unread
+        return time.monotonic() - self.read > _UNREAD_SECONDS
+
+
+class Callers:
+    """All callers of one server. Thread-safe."""
+
+    def __init__(self, places: int = PLACES, max_seconds: float = 0.0, *, proxied: bool = False) -> None:
+        """`places` in the line, seconds that a turn may last (0: any), and whether a proxy names the addresses."""
+        self._turns, self._places, self._max_seconds, self._proxied = Turns(places), places, max_seconds, proxied
+        self._lock = Lock()
+        self._lines: dict[Caller, _Line] = {}
+        self._patrol: Thread | None = None
+
+    @contextmanager
+    def admitted(self, stop: Event | None = None, *, program: bool = False) -> Generator[Caller]:
+        """The caller of the event that is handled in this thread, with a place until the end. Raises Busy.
+
+        stop: set when the caller leaves; heeded like the person's Stop
+        program: whether the endpoint is one for programs
+        """
+        request: Any = LocalContext.request.get(None)
+        address = address_of(request, proxied=self._proxied) if request else ""
+        visitor = Visitor(address, "" if program or not request else str(request.session_hash))
+        caller = Caller(self._turns, visitor, stop or Event(), self._max_seconds)
+        self._turns.enter(visitor, self._places if program else _PAGE_MOST)
+        try:
+            self._watch(caller)
+            yield caller
+        finally:
+            with self._lock:
+                self._lines.pop(caller, None)
+            caller.end_turn()
+            self._turns.leave(visitor)
+
+    @contextmanager
+    def turn(self, seconds: float = 1.0, report: Callable[[float, str], None] | None = None) -> Generator[Progress]:
+        """`admitted` and the caller's turn at once, for work that stands for itself. Raises Busy or Cancelled."""
+        with self.admitted() as caller:
+            progress = Progress(stop=caller.stop)
+            with caller.turn(seconds, replace(progress, report=report) if report else progress) as progress:
+                yield progress
+
+    def _watch(self, caller: Caller) -> None:
+        """Set the caller's stop flag once its connection is cut; outside of Gradio there is none to watch."""
+        blocks: Any = LocalContext.blocks.get(None)
+        event_id = LocalContext.event_id.get(None)
+        if blocks is None or event_id is None:
+            return
+        with self._lock:
+            self._lines[caller] = _Line(blocks._queue, event_id)
+            if self._patrol is None:
+                self._patrol = Thread(target=self._look, name="callers", daemon=True)
+                self._patrol.start()
+
+    def _look(self) -> None:
+        while True:
+            time.sleep(_LOOK_SECONDS)
+            with self._lock:
+                lines = list(self._lines.items())
+                if not lines:
+                    self._patrol = None
+                    return
+            for caller, line in lines:
+                if line.is_cut():
+                    caller.stop.set()
+
+
+def address_of(request: Any, *, proxied: bool) -> str:
+    """The network address that counts as one visitor's: an IPv4 address, or the 64 bits of an IPv6 network.
+
+    Behind a proxy it is the last that the proxy named; what stands before it was written by the caller.
+    """
+    host = str(request.client.host) if request.client else ""
+    if proxied:
+        host = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip() or host
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host[:64]
+    return str(IPv6Address(int(address) >> 64 << 64)) if isinstance(address, IPv6Address) else str(address)

@@ -1,0 +1,165 @@
+"""Who computes next: one at a time, in turn between addresses, and between the visitors of one address.
+
+A pure data structure: it knows neither Gradio nor what is computed. A handler enters (or is refused), then joins the line
+once for each piece of work. Waiting holds no images, so that a long line costs little memory.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import zip_longest
+from threading import Condition
+from typing import TypeVar
+
+from sr_demo.errors import Busy
+from sr_demo.reports import words
+
+T = TypeVar("T")
+
+PLACES = 128
+"""How many may wait or run at once, unless the settings say otherwise."""
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who waits. All programs at one address are one visitor; each open page is one of its own."""
+
+    address: str = ""
+    page: str = ""
+    """Session of the page; empty for programs."""
+
+
+@dataclass(eq=False)
+class Ticket:
+    """One piece of work that waits for its turn, or has it."""
+
+    visitor: Visitor
+    seconds: float
+    """How long it is expected to take."""
+    begun: float | None = None
+    """When its turn began, by the clock of the line."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a ticket stands in the line."""
+
+    before: int
+    """Tickets before it, the running one included."""
+    seconds: float
+    """Expected seconds until its turn."""
+
+    def __str__(self) -> str:
+        """The words that a waiting visitor reads."""
+        return f"waiting: {self.before} before you, about {words.seconds(max(self.seconds, 1.0))}"
+
+
+class Turns:
+    """The line before the processor. Thread-safe."""
+
+    def __init__(self, places: int = PLACES, clock: Callable[[], float] = time.monotonic) -> None:
+        """`places` may be inside (waiting or running) at once; one address may take half of them."""
+        self._places, self._clock = places, clock
+        self._changed = Condition()
+        self._inside: Counter[Visitor] = Counter()
+        self._waiting: dict[str, dict[Visitor, deque[Ticket]]] = {}
+        """By address, then by visitor, each in the order of their next turns."""
+        self._running: Ticket | None = None
+
+    def enter(self, visitor: Visitor, most: int) -> None:
+        """Take a place, which `leave` gives back. Raises Busy where none is left, or `visitor` has `most` already."""
+        with self._changed:
+            wait = words.seconds(max(self._left() + sum(t.seconds for t in self._in_order()), 1.0))
+            if self._inside.total() >= self._places:
+                raise Busy(
+                    f"This server is busy: all {self._places} places are taken, and what waits will take about {wait}. "
+                    "Please try again then."
+                )
+            if self._inside[visitor] >= most:
+                raise Busy(f"{most} of your jobs are waiting or running already. Wait for one of them, or stop it.")
+            neighbours = sum(count for other, count in self._inside.items() if other.address == visitor.address)
+            if neighbours >= (self._places + 1) // 2:
+                raise Busy(
+                    f"{neighbours} jobs from your address are waiting or running, as many as one address may have. "
+                    f"What waits will take about {wait}. Please try again then."
+                )
+            self._inside[visitor] += 1
+
+    def leave(self, visitor: Visitor) -> None:
+        """Give a place back."""
+        with self._changed:
+            self._inside[visitor] -= 1
+            if not self._inside[visitor]:
+                del self._inside[visitor]
+
+    def join(self, visitor: Visitor, seconds: float = 1.0) -> Ticket:
+        """Stand in line with work that will take about `seconds`. `end` must follow, whatever happens."""
+        ticket = Ticket(visitor, seconds)
+        with self._changed:
+            self._waiting.setdefault(visitor.address, {}).setdefault(visitor, deque()).append(ticket)
+            self._serve()
+        return ticket
+
+    def wait(self, ticket: Ticket, seconds: float) -> Place | None:
+        """Wait at most `seconds` for the turn. None: it has come. Otherwise where the ticket stands now."""
+        with self._changed:
+            if self._changed.wait_for(lambda: self._running is ticket, seconds):
+                return None
+            before = self._in_order()
+            before = before[: before.index(ticket)]
+            return Place(len(before) + 1, self._left() + sum(other.seconds for other in before))
+
+    def end(self, ticket: Ticket) -> None:
+        """Give up the turn, or the place in line."""
+        with self._changed:
+            if self._running is ticket:
+                self._running = None
+                self._to_the_end(ticket.visitor)
+            else:
+                self._take(ticket)
+            self._serve()
+
+    def _left(self) -> float:
+        """Expected seconds until the running work is done."""
+        if self._running is None or self._running.begun is None:
+            return 0.0
+        return max(self._running.seconds - (self._clock() - self._running.begun), 0.0)
+
+    def _in_order(self) -> list[Ticket]:
+        """All waiting tickets in the order of their turns."""
+        return _in_turn(_in_turn(visitors.values()) for visitors in self._waiting.values())
+
+    def _serve(self) -> None:
+        """Begin the next turn where none is under way."""
+        waiting = self._in_order()
+        if self._running is None and waiting:
+            self._running = waiting[0]
+            self._running.begun = self._clock()
+            self._take(self._running)
+            self._changed.notify_all()
+
+    def _take(self, ticket: Ticket) -> None:
+        """Out of the line, if it stands there."""
+        visitors = self._waiting.get(ticket.visitor.address, {})
+        tickets = visitors.get(ticket.visitor, deque())
+        if ticket in tickets:
+            tickets.remove(ticket)
+        if not tickets:
+            visitors.pop(ticket.visitor, None)
+        if not visitors:
+            self._waiting.pop(ticket.visitor.address, None)
+
+    def _to_the_end(self, visitor: Visitor) -> None:
+        """Let all other addresses go first, and of this one all other visitors."""
+        if visitors := self._waiting.pop(visitor.address, None):
+            self._waiting[visitor.address] = visitors
+            if tickets := visitors.pop(visitor, None):
+                visitors[visitor] = tickets
+
+
+def _in_turn(groups: Iterable[Iterable[T]]) -> list[T]:
+    """The first of each group, then the second of each, and so on."""
+    return [one for row in zip_longest(*groups) for one in row if one is not None]
