@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Sequence
 
 log = logging.getLogger("sr_demo")
 
@@ -59,6 +60,16 @@ class StorageError(SRError):
 
 class Cancelled(Exception):  # noqa: N818
     """The person pressed Stop. Not an error: what is finished stays."""
+
+
+MOST_LISTED = 10
+"""Sentences about files that are shown: whoever drops 5000 bad ones needs the kinds of trouble, not all of them."""
+
+
+def first_few(sentences: Sequence[str]) -> list[str]:
+    """The first `MOST_LISTED` of `sentences`, and how many more there are."""
+    more = len(sentences) - MOST_LISTED
+    return [*sentences[:MOST_LISTED], f"And {more:,} more."] if more > 0 else list(sentences)
 
 
 def unexpected(exc: BaseException, doing: str) -> str:

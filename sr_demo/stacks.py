@@ -5,17 +5,17 @@ Legend: N = pictures in an array; H, W = height and width.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from sr_demo.archives import DAMAGED, array_headers
 from sr_demo.errors import BadInput
+from sr_demo.memory import available_bytes
 
 
 @dataclass(frozen=True)
@@ -39,23 +39,12 @@ class Stack:
 
 def look(file: Path) -> list[Stack]:
     """The arrays of pictures in `file`, from their headers: nothing large is read. Raises BadInput, naming the file."""
-    found: list[Stack] = []
     try:
-        with zipfile.ZipFile(file) as archive:
-            for member in archive.namelist():
-                if member.endswith(".npy"):
-                    with archive.open(member) as stream:
-                        version = npy.read_magic(stream)
-                        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-                        shape, _, dtype = read(stream)
-                    stack = _stack(file, member.removesuffix(".npy"), shape, dtype)
-                    if stack is not None:
-                        found.append(stack)
+        headers = array_headers(file, available_bytes() // 2)
     except FileNotFoundError:
         raise BadInput(f"There is no file {file}.") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as problem:
-        raise BadInput(f"{file.name} is not an .npz file that can be read ({problem}).") from problem
-    return found
+    found = [_stack(file, header.name, header.shape, header.dtype) for header in headers]
+    return [stack for stack in found if stack is not None]
 
 
 def choose(stacks: Sequence[Stack], scale: int, path: Path) -> tuple[Stack, Stack | None]:
@@ -108,7 +97,7 @@ def pictures(stack: Stack) -> list[NDArray[np.uint8]]:
     try:
         with np.load(stack.file, allow_pickle=False) as stored:
             values: NDArray[Any] = stored[stack.name]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as problem:
+    except DAMAGED as problem:
         raise BadInput(f"{stack.file.name}: {stack.name} could not be read ({problem}).") from problem
     if stack.first:
         values = np.moveaxis(values, 1, -1)

@@ -151,7 +151,7 @@ def _from_pillow(file: IO[bytes], kind: Kind, limits: Limits, frames: int) -> De
         return _first_of(frames, "frames", decoded)
 
 
-def _deep_tiff(page: tiff.OnePage, limits: Limits) -> Decoded:
+def _deep_tiff(page: IO[bytes], limits: Limits) -> Decoded:
     read = tiff.read(page, lambda width, height: check_pixels(width, height, limits))
     decoded = Decoded(read.samples, notes=read.notes)
     if read.cmyk:

@@ -114,8 +114,8 @@ def _palette(flags: int) -> int:
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-def _media(content: Bytes) -> int:
-    """AVIF and HEIF hold EXIF data in one piece; where, only their libraries know, which read them at once."""
+def _avif(content: Bytes) -> int:
+    """Pillow reads EXIF data of AVIF as it opens it; they lie in one piece, which only the library finds by the rules."""
     for count, found in enumerate(_EXIF.finditer(content)):
         if count == _MOST_EXIF:
             raise _too_many(f"more than {_MOST_EXIF} sets of EXIF data")
@@ -124,5 +124,5 @@ def _media(content: Bytes) -> int:
 
 
 _CHECKS: dict[Kind, Callable[[Bytes], int]] = {
-    "JPEG": _jpeg, "PNG": _png, "GIF": _gif, "AVIF": _media, "HEIF": _media,
+    "JPEG": _jpeg, "PNG": _png, "GIF": _gif, "AVIF": _avif,
 }  # fmt: skip

@@ -54,17 +54,17 @@ def count_pages(file: IO[bytes]) -> int:
     return sum(1 for _ in places(file))
 
 
-def one_page(file: IO[bytes], number: int = 0) -> OnePage:
+def one_page(file: IO[bytes], number: int = 0) -> IO[bytes]:
     """Page `number` as a file of its own, once nothing in its directory asks for more than it may. Raises ValueError."""
     at = next((at for place, at in enumerate(places(file)) if place == number), None)
     if at is None:
         raise ValueError(f"no page {number}")
     found = directory(file, at)
     check(found, file.seek(0, io.SEEK_END))
-    return OnePage(file, found)
+    return io.BufferedReader(OnePage(file, found))
 
 
-def is_deep(page: OnePage) -> bool:
+def is_deep(page: IO[bytes]) -> bool:
     """True when it is not plain 8 bit (or less). Refuses camera raw files, which are TIFF outside."""
     from tifffile import TiffFile
 
@@ -75,7 +75,7 @@ def is_deep(page: OnePage) -> bool:
         return first.dtype is None or first.dtype not in (np.dtype(np.uint8), np.dtype(np.bool_))
 
 
-def read(file: OnePage, allow: Callable[[int, int], None]) -> Page:
+def read(file: IO[bytes], allow: Callable[[int, int], None]) -> Page:
     """The page; `allow(width, height)` is called before decoding. Raises BadInput, or what tifffile raises."""
     from tifffile import TiffFile
 
@@ -111,7 +111,7 @@ def _first(tif: Any) -> Any:
     return tif.pages.get(0, aspage=True)
 
 
-def _decoded(page: Any, file: OnePage) -> tuple[Samples, int]:
+def _decoded(page: Any, file: IO[bytes]) -> tuple[Samples, int]:
     """The page as (H, W, C) in its own type, and the orientation still to be applied."""
     try:
         _bound(page)
@@ -166,7 +166,7 @@ _UNPACK: dict[int, Callable[[bytes, int], bytes] | None] = {
 """By TIFF compression: not packed, deflate under both of its numbers, LZMA."""
 
 
-def _by_opencv(file: OnePage) -> Samples:
+def _by_opencv(file: IO[bytes]) -> Samples:
     import cv2
 
     file.seek(0)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sr_demo.commands.console import add_download, add_precision, add_set, assignments, complain
-from sr_demo.errors import BadInput
+from sr_demo.errors import BadInput, first_few
 
 if TYPE_CHECKING:
     from sr_demo.reports.batch import Event, Perform
@@ -59,10 +59,8 @@ def run(args: argparse.Namespace) -> int:
         truths=args.metrics,
     )
     summary = batches.run(batch, perform, _tell)
-    for line in summary.failed[:20]:
+    for line in first_few(summary.failed):
         complain(line)
-    if len(summary.failed) > 20:
-        complain(f"and {len(summary.failed) - 20} more, all in the manifest")
     print(
         f"{summary.done} done, {summary.kept} were there already, {len(summary.failed)} skipped; "
         f"{args.out / 'manifest.jsonl'} says more"

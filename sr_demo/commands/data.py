@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 from sr_demo.commands.console import complain, terminal, write_text
+from sr_demo.errors import first_few
 
 _LISTED = 20
 
@@ -50,10 +51,8 @@ def run(args: argparse.Namespace) -> int:
         write_text(args.json, json.dumps(facts(report), indent=1) + "\n")
     if args.html is not None:
         write_text(args.html, data_html(report))
-    for line in report.skipped[:_LISTED]:
-        complain(f"skipped: {line}")
-    if len(report.skipped) > _LISTED:
-        complain(f"and {len(report.skipped) - _LISTED} more, all in the report")
+    for line in first_few([f"skipped: {line}" for line in report.skipped]):
+        complain(line)
     print(f"{what[:1].upper() + what[1:]}.")
     for sentence in findings(report):
         print(sentence)

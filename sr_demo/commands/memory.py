@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sr_demo.commands.console import complain, folder, terminal
-from sr_demo.errors import BadInput
+from sr_demo.errors import BadInput, first_few
 
 _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".avif"})
 
@@ -104,10 +104,8 @@ def _build(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         complain("Stopped. What is done is kept: the same command goes on, `memory delete` removes it.")
         return 130
-    for sentence in built.skipped[:20]:
-        complain(f"left out: {sentence}")
-    if len(built.skipped) > 20:
-        complain(f"and {len(built.skipped) - 20} more")
+    for sentence in first_few([f"left out: {sentence}" for sentence in built.skipped]):
+        complain(sentence)
     entry = built.entry
     if built.was_there:
         print(f"{entry.name} is there already, made of the same photos in the same way.")

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sr_demo.archives import array_headers
 from sr_demo.errors import BadInput, StorageError
 from sr_demo.resize import resize
 from sr_demo.storage import cache_folder
@@ -21,6 +22,8 @@ SMALL, SIDE = 26, 28
 """Pixels a side of what the networks are given, and of the truth."""
 
 Pixels = NDArray[np.uint8]
+_MOST_BYTES = 2**30
+"""MNIST itself takes 55 MB."""
 _KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 
@@ -47,6 +50,7 @@ def load(file: Path | None = None) -> tuple[Digits, Digits]:
         folder = inner if inner.is_dir() else path
         return _from_files(folder, "train"), _from_files(folder, "t10k")
     try:
+        array_headers(path, _MOST_BYTES)
         with np.load(path, allow_pickle=False) as values:
             x_train, y_train, x_test, y_test = (np.asarray(values[key]) for key in _KEYS)
     except FileNotFoundError:
@@ -56,7 +60,7 @@ def load(file: Path | None = None) -> tuple[Digits, Digits]:
         ) from None
     except OSError as exc:
         raise StorageError(f"{path} cannot be read: {exc.strerror or exc}.") from exc
-    except (KeyError, ValueError, zipfile.BadZipFile) as exc:
+    except (BadInput, KeyError, ValueError, zipfile.BadZipFile) as exc:
         raise BadInput(f"{path} does not hold MNIST: an .npz file with the keys {', '.join(_KEYS)} is needed.") from exc
     return _checked(path, x_train, y_train), _checked(path, x_test, y_test)
 

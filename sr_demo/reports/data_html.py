@@ -9,6 +9,7 @@ from math import isinf
 
 import cv2
 
+from sr_demo.errors import first_few
 from sr_demo.image import Image, quantise
 from sr_demo.reports.data_copies import groups
 from sr_demo.reports.data_look import LARGEST, SCALE, Look, finite
@@ -133,7 +134,7 @@ def _copies(report: DataReport) -> str:
 
 
 def _skipped(report: DataReport) -> str:
-    return f"<h3>Skipped</h3>{_list(report.skipped)}" if report.skipped else ""
+    return f"<h3>Skipped</h3>{_list(first_few(report.skipped))}" if report.skipped else ""
 
 
 def _list(lines: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ from sr_demo.samples import SAMPLES
 from sr_demo.ui.examples import sample_file
 from sr_demo.ui.html import problem
 from sr_demo.ui.offer import Context
-from sr_demo.ui.photo_drop import take_in
+from sr_demo.ui.photo_drop import Taken, take_in
 from sr_demo.ui.working import Finished, working
 
 Shown = tuple[Any, Any, Any]
@@ -43,15 +43,17 @@ class DataHandlers:
             if not files:
                 raise BadInput("There are no photos yet. Drop a few, or a zip of them; or look at the examples.")
             folder = self._context.store.new()
-            entries, left_out = self._taken(files, folder / "photos", progress.part(0, _READING / 2))
+            entries, taken = self._taken(files, folder / "photos", progress.part(0, _READING / 2))
+            left_out, missing = taken.sentences, taken.left_out
             against = None
             if tests:
                 found, gone = self._taken(tests, folder / "tests", progress.part(_READING / 2, _READING))
-                against, left_out = Against("your test pictures", found), [*left_out, *gone]
+                against = Against("your test pictures", found)
+                left_out, missing = [*left_out, *gone.sentences], missing + gone.left_out
             what = f"{len(entries)} dropped pictures"
             report = examine("your photos", what, entries, against, progress.part(_READING, 1))
             report.skipped[:0] = left_out
-            report.total += len(left_out)
+            report.total += missing
             return report
 
         yield from self._run(request, work)
@@ -74,11 +76,11 @@ class DataHandlers:
         """End the looking of this session; what was measured is reported."""
         self._context.stops.stop(str(request.session_hash))
 
-    def _taken(self, files: list[str], folder: Path, progress: Progress) -> tuple[list[Entry], list[str]]:
+    def _taken(self, files: list[str], folder: Path, progress: Progress) -> tuple[list[Entry], Taken]:
         folder.mkdir()
-        paths, left_out = take_in([Path(f) for f in files], folder, self._context.limits, progress, "looked at")
-        named = zip(from_files(paths, self._context.limits), paths, strict=True)
-        return [Entry(path.name[_NUMBER:], entry.read) for entry, path in named], left_out
+        taken = take_in([Path(f) for f in files], folder, self._context.limits, progress, "looked at")
+        named = zip(from_files(taken.written, self._context.limits), taken.written, strict=True)
+        return [Entry(path.name[_NUMBER:], entry.read) for entry, path in named], taken
 
     def _run(self, request: gr.Request, work: Callable[[Progress], DataReport]) -> Iterator[Shown]:
         session = str(request.session_hash)

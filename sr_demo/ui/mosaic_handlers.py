@@ -17,7 +17,7 @@ from sr_demo.approaches.mosaic.retrieval import Nearest
 from sr_demo.approaches.mosaic.settings import MosaicOptions
 from sr_demo.approaches.mosaic.tiles import Answers
 from sr_demo.approaches.mosaic.upscalers import SCALE, LearnedRetrieval
-from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
+from sr_demo.errors import BadInput, Cancelled, SRError, first_few, unexpected
 from sr_demo.image import Image, Picture, encode_png, read
 from sr_demo.options import build
 from sr_demo.progress import SILENT, Progress
@@ -155,8 +155,8 @@ class MosaicHandlers:
 
             report = Progress(told, stop)
             folder = self._context.store.new()
-            paths, left_out = take_in([Path(f) for f in files], folder, self._context.limits, report.part(0, 0.5))
-            memory = upscalers.own_memory(paths, folder / "memory", report.part(0.5, 1))
+            taken = take_in([Path(f) for f in files], folder, self._context.limits, report.part(0, 0.5))
+            memory = upscalers.own_memory(taken.written, folder / "memory", report.part(0.5, 1))
         except (SRError, Cancelled) as exc:
             return known, gr.skip(), problem(str(exc) or "Stopped. Nothing was kept.")
         except Exception as exc:
@@ -164,7 +164,7 @@ class MosaicHandlers:
         finally:
             self._context.stops.end(session, stop)
         known, choice = known.taught(memory, folder / "memory" / memory.key)
-        notes = "".join(f"<li>{escape(sentence)}</li>" for sentence in left_out)
+        notes = "".join(f"<li>{escape(sentence)}</li>" for sentence in first_few(taken.sentences))
         text = (
             f'<p class="sr-fine">The memory is ready: {len(memory.photos)} photos.</p><ul class="sr-fine">{notes}</ul>'
         )

@@ -22,6 +22,9 @@ class Finished(Generic[T]):
 def working(work: Callable[[Progress], T], stop: Event, name: str) -> Iterator[str | Finished[T]]:
     """What is being done ("34%: reading a.png"), as it happens, and at the end the result. Closing it stops the work.
 
+    Whoever is slower than the work sees only the newest of what happened meanwhile: each line on the page costs 15 ms,
+    and 5000 of them cost 75 s.
+
     Raises what `work` raises. `name` is the thread's.
     """
     happenings: SimpleQueue[str | Finished[T] | BaseException] = SimpleQueue()
@@ -37,6 +40,8 @@ def working(work: Callable[[Progress], T], stop: Event, name: str) -> Iterator[s
     try:
         while True:
             happening = happenings.get()
+            while isinstance(happening, str) and not happenings.empty():
+                happening = happenings.get()
             if isinstance(happening, BaseException):
                 raise happening
             yield happening

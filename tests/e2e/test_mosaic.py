@@ -91,21 +91,21 @@ def test_a_zip_is_opened_and_what_is_no_picture_is_named(tmp_path: Path) -> None
         made.writestr("broken.png", "no picture either")
     folder = tmp_path / "taken"
     folder.mkdir()
-    written, left_out = take_in([archive], folder, Limits(), SILENT)
-    assert [path.name for path in written] == ["000_outside.png", "001_inside.png"]
-    assert all(path.parent == folder for path in written)
-    assert len(left_out) == 1
+    taken = take_in([archive], folder, Limits(), SILENT)
+    assert [path.name for path in taken.written] == ["000_outside.png", "001_inside.png"]
+    assert all(path.parent == folder for path in taken.written)
+    assert [sentence.split()[0] for sentence in taken.sentences] == ["notes.txt", "broken.png"]
     assert not (tmp_path / "outside.png").exists()
 
 
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     archive = tmp_path / "bomb.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as made:
-        made.writestr("huge.png", b"\0" * 3_000_000)
+        made.writestr("huge.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 3_000_000)
     good = tmp_path / "good.png"
     write_png(picture_of(noise(64, 64)), good)
     folder = tmp_path / "taken"
     folder.mkdir()
-    written, left_out = take_in([archive, good], folder, Limits(max_bytes=2**20), SILENT)
-    assert len(written) == 1
-    assert left_out == ["huge.png unpacks to more than the limit of 1 MB."]
+    taken = take_in([archive, good], folder, Limits(max_bytes=2**20), SILENT)
+    assert len(taken.written) == taken.left_out == 1
+    assert taken.sentences == ["huge.png unpacks to more than the limit of 1 MB."]

@@ -28,7 +28,7 @@ from sr_demo.approaches.mosaic.library import Entry
 from sr_demo.approaches.mosaic.memory import FORMAT, SCALE, Photo
 from sr_demo.approaches.mosaic.shards import Recipe, Shard
 from sr_demo.approaches.mosaic.windows import Floats, projection
-from sr_demo.errors import BadInput, SRError
+from sr_demo.errors import BadInput, SRError, first_few
 from sr_demo.progress import Progress
 
 _PER_SHARD = 8
@@ -223,7 +223,7 @@ def _refuse(order: Order, skipped: Sequence[str]) -> None:
     """Nothing can be kept: remove the build and say why."""
     shutil.rmtree(library.folder() / f"{library.BUILDING}{order.name}", ignore_errors=True)
     side = order.recipe.smallest
-    why = " ".join(skipped[:3]) or f"None is a picture of {side} x {side} pixels or more with some detail."
+    why = " ".join(first_few(skipped)) or f"None is a picture of {side} x {side} pixels or more with some detail."
     raise BadInput(f"None of the {len(order.files)} files in {order.source} can be remembered. {why}")
 
 
