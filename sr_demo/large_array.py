@@ -64,7 +64,7 @@ def _in_large_pages(array: NDArray[np.float32]) -> NDArray[np.float32]:
     return array
 
 
-def bands(*arrays: NDArray[Any], overlap: int = 0) -> Iterator[slice]:
+def bands(*arrays: NDArray[Any], overlap: int = 0, least: int = 1) -> Iterator[slice]:
     """Slices of rows that cover `arrays`, which have the same number of rows, from the top.
 
     The rows of all of them together take about `BAND` bytes. When the next band is asked for, the last one is let go.
@@ -72,13 +72,14 @@ def bands(*arrays: NDArray[Any], overlap: int = 0) -> Iterator[slice]:
     Args:
         arrays: (H, ...) each, of any type; in memory or in a file.
         overlap: rows that each band shares with the next one.
+        least: rows that a band has without them, however long they are.
 
     Yields:
         Slices of rows; a single one for small arrays.
     """
     height = len(arrays[0])
     each = max(sum(array.nbytes for array in arrays) // max(height, 1), 1)
-    step = max(BAND // each, 1)
+    step = max(BAND // each, least)
     for top in range(0, max(height - overlap, 1), step):
         rows = slice(top, min(top + step + overlap, height))
         yield rows
