@@ -37,12 +37,12 @@ class WeightsUnavailable(SRError):  # noqa: N818
 
 
 class OutOfMemory(SRError):  # noqa: N818
-    """Even the smallest tile does not fit into memory."""
+    """Even the smallest tile does not fit into memory, or the result is known not to."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "This picture needs more memory than the machine has free. Choose a region, or a smaller picture."
-        )
+    def __init__(
+        self, why: str = "This picture needs more memory than the machine has free. Choose a region, or a smaller picture."
+    ) -> None:
+        super().__init__(why)
 
 
 class CannotRunHere(SRError):  # noqa: N818
@@ -64,8 +64,12 @@ class Cancelled(Exception):  # noqa: N818
 def unexpected(exc: BaseException, doing: str) -> str:
     """Log a bug with its traceback; return the sentence to show instead.
 
-    `doing` completes "while …" and is for the log. The reference (four hex digits) links the two.
+    `doing` completes "while …" and is for the log. The reference (four hex digits) links the two. Too little memory is no
+    bug, wherever it shows.
     """
+    if isinstance(exc, MemoryError):
+        log.warning("out of memory while %s", doing)
+        return str(OutOfMemory())
     reference = secrets.token_hex(2)
     log.error("unexpected error, reference %s, while %s", reference, doing, exc_info=exc)
     return (

@@ -62,7 +62,7 @@ def read(file: IO[bytes], check: Callable[[int, int, int], None], number: int | 
     file.seek(0)
     with TiffFile(file) as tif:
         page = _page(tif, number or 0)
-        check(page.imagewidth, page.imagelength, page.samplesperpixel * (page.bitspersample + 7) // 8)
+        check(page.imagewidth, page.imagelength, page.samplesperpixel * ((page.bitspersample + 7) // 8))
         colours = _COLOURS.get(int(page.photometric), 0)
         if not colours or page.samplesperpixel not in (colours, colours + 1) or page.imagedepth > 1:
             raise BadInput(
