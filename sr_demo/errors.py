@@ -40,7 +40,8 @@ class OutOfMemory(SRError):  # noqa: N818
     """Even the smallest tile does not fit into memory, or the result is known not to."""
 
     def __init__(
-        self, why: str = "This picture needs more memory than the machine has free. Choose a region, or a smaller picture."
+        self,
+        why: str = "This picture needs more memory than the machine has free. Choose a region, or a smaller picture.",
     ) -> None:
         super().__init__(why)
 

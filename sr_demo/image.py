@@ -183,10 +183,11 @@ def _bleed(rgb: NDArray[np.float32], alpha: NDArray[np.float32]) -> None:
     import cv2
 
     # Labels of the nearest visible pixel: 4 bytes per pixel, where exact distances with coordinates take 24.
-    nearest = cv2.distanceTransformWithLabels(
+    _, found = cv2.distanceTransformWithLabels(
         hidden.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-    )[1]
-    width = hidden.shape[1]
+    )
+    nearest, width = np.asarray(found, np.int32), rgb.shape[1]
+    del _, found
     place = np.zeros(hidden.size - np.count_nonzero(hidden) + 1, np.uint32)
     for rows in large_array.bands(nearest):
         visible = np.flatnonzero(~hidden[rows])

@@ -103,9 +103,7 @@ def psnr_y(a: Image, b: Image, border: int = 4) -> float:
 def psnr_rgb(a: Image, b: Image, border: int = 4) -> float:
     """PSNR in dB over the three colours after rounding to 8 bit; `inf` for identical pictures."""
     a, b = _comparable(a, b, border)
-    total = sum(
-        float(((quantise(a[rows]).astype(np.float64) - quantise(b[rows])) ** 2).sum()) for rows in bands(a, b)
-    )
+    total = sum(float(((quantise(a[rows]).astype(np.float64) - quantise(b[rows])) ** 2).sum()) for rows in bands(a, b))
     return _psnr(total, a.size)
 
 

@@ -89,7 +89,9 @@ def refuse(traits: Traits, size: tuple[int, int], there: Room) -> None:
     # Without a place for files, memory takes what is not too large: see `large_array.zeros`.
     if need.disk > there.disk and 12 * need.pixels > large_array.AT_MOST:
         advice = _advice(lambda side: need_of(traits, side, side).disk <= there.disk, size)
-        raise StorageError(f"{what}{_gigabytes(need.disk)} of disk; {_gigabytes(there.disk, down=True)} are free: {advice}")
+        raise StorageError(
+            f"{what}{_gigabytes(need.disk)} of disk; {_gigabytes(there.disk, down=True)} are free: {advice}"
+        )
     if need.memory > there.memory:
         advice = _advice(lambda side: need_of(traits, side, side).memory <= there.memory, size)
         raise OutOfMemory(

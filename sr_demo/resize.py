@@ -17,9 +17,8 @@ from PIL import Image as Pillow
 from sr_demo import large_array
 from sr_demo.image import Image, quantise, readonly
 
-Kernel = Literal["nearest", "area", "bilinear", "bicubic", "lanczos"]
+Kernel = Literal["area", "bilinear", "bicubic", "lanczos"]
 _KERNELS: dict[Kernel, tuple[Pillow.Resampling, float]] = {
-    "nearest": (Pillow.Resampling.NEAREST, 1),
     "area": (Pillow.Resampling.BOX, 0.5),
     "bilinear": (Pillow.Resampling.BILINEAR, 1),
     "bicubic": (Pillow.Resampling.BICUBIC, 2),
