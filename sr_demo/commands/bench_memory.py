@@ -1,4 +1,4 @@
-"""How much memory large pictures take, over what the process takes when idle: `python -m sr_demo.reports.bench_memory`.
+"""How much memory large pictures take, over what the process takes when idle: `python -m sr_demo.commands.bench_memory`.
 
 Each step runs in a fresh process, through the very command line or the page's own function: first on a tiny picture, so that
 all is loaded, then on the large one. Linux only.
@@ -135,18 +135,16 @@ def _on_page(approaches: Sequence[str], truth_known: bool) -> Callable[[Path], N
     from sr_demo.image import read
     from sr_demo.jobs import job_for
     from sr_demo.runner import Runner
-    from sr_demo.ui.comparing import Task, compare  # type: ignore[import-not-found] - measured here, used there
+    from sr_demo.ui.comparing import Task, compare
     from sr_demo.ui.store import Store
 
     runner, store = Runner(), Store()
     jobs = [job_for(APPROACHES, name) for name in approaches]
 
     def work(file: Path) -> None:
-        view = None
-        for view in compare(runner, store, Task(read(file), jobs, truth_known), Event()):
-            pass
-        if view is None or view.failures:
-            raise RuntimeError(f"failed: {view and view.failures}")
+        *_, view = compare(runner, store, Task(read(file), jobs, truth_known), Event())
+        if view.failures:
+            raise RuntimeError(f"failed: {view.failures}")
 
     return work
 
