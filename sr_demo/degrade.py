@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from io import BytesIO
+from math import ceil
 
 import cv2
 import numpy as np
 from PIL import Image as Pillow
 from PIL import JpegImagePlugin
 
+from sr_demo import large_array
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, quantise, readonly
 from sr_demo.options import Options, option
@@ -64,14 +66,23 @@ def degrade(image: Image, scale: int, settings: Realistic) -> Image:
             f"{max(height, width)}. Choose a region, or the bicubic way of shrinking."
         )
     if settings.blur > 0:
-        # Reflected at the border, as if the picture went on: nothing darkens there.
-        blurred = cv2.GaussianBlur(cropped, (0, 0), settings.blur, borderType=cv2.BORDER_REFLECT)
-        cropped = np.asarray(blurred, np.float32)
+        cropped = _blurred(cropped, settings.blur)
     small = resize(cropped, (height, width))
     if settings.noise > 0:
         grain = np.random.default_rng(settings.seed).standard_normal(small.shape, np.float32)
         small = np.clip(small + grain * np.float32(settings.noise / 255), 0, 1)
     return _jpeg(small, settings.quality)
+
+
+def _blurred(image: Image, sigma: float) -> Image:
+    """`image` under a Gaussian, in bands of rows. Reflected at the border, as if the picture went on: nothing darkens."""
+    reach = ceil(4 * sigma) + 1  # OpenCV cuts the kernel off at four deviations
+    out = large_array.zeros(*image.shape)
+    for rows in large_array.bands(image, out, least=4 * reach):
+        low, high = max(rows.start - reach, 0), min(rows.stop + reach, len(image))
+        blurred = cv2.GaussianBlur(image[low:high], (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+        out[rows] = blurred[rows.start - low : rows.stop - low]
+    return readonly(out)
 
 
 def _check(image: Image, scale: int) -> None:

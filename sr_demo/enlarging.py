@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,13 +10,13 @@ from math import isfinite
 
 import numpy as np
 
-from sr_demo import tiling
+from sr_demo import large_array, tiling
 from sr_demo.errors import OutOfMemory
 from sr_demo.image import Image, Picture, readonly
 from sr_demo.memory import budget
 from sr_demo.options import Options
 from sr_demo.progress import Progress
-from sr_demo.resize import resize
+from sr_demo.resize import resize, resized_bands
 from sr_demo.spec import Approach, BatchUpscaler, Checkpoint, Upscaler
 
 
@@ -38,29 +38,69 @@ def passes(approach: Approach, checkpoint: Checkpoint, *, opacity: bool) -> int:
 def enlarge(method: Method, picture: Picture, progress: Progress) -> tuple[Picture, int, int]:
     """The whole picture: colours, and alpha apart. Returns it with the width of tiles and the number of tiles."""
     own_alpha = passes(method.approach, method.checkpoint, opacity=picture.alpha is not None) == 2
-    rgb, side, tiles = _guaranteed(method, picture.rgb, progress.part(0, 0.5) if own_alpha else progress)
-    if picture.gray:
-        rgb = readonly(np.repeat(rgb.mean(axis=2, keepdims=True, dtype=np.float32), 3, axis=2))
+    rgb, side, tiles = _guaranteed(
+        method, picture.rgb, progress.part(0, 0.5) if own_alpha else progress, _gray if picture.gray else _as_it_is, 3
+    )
     alpha = picture.alpha
     if alpha is not None and own_alpha:
-        stacked = readonly(np.repeat(alpha[..., None], 3, axis=2))
-        drawn = _guaranteed(method, stacked, progress.part(0.5, 1))[0].mean(axis=2, dtype=np.float32)
-        # Networks are off by a few thousandths; what is opaque must stay so, and what is invisible too.
-        plain = resize(alpha, rgb.shape[:2])
-        alpha = readonly(np.where((plain == 0) | (plain == 1), plain, drawn))
+        alpha = _opacity(method, alpha, progress.part(0.5, 1))
     elif alpha is not None:
         # An opacity mask must not be invented: generative methods leave it to the plain kernel.
         alpha = resize(alpha, rgb.shape[:2])
     return replace(picture, rgb=rgb, alpha=alpha), side, tiles
 
 
-def _guaranteed(method: Method, image: Image, progress: Progress) -> tuple[Image, int, int]:
-    """`upscale` as the contract promises it: tiled as declared, exact size, float32 in [0, 1], finite, read-only.
+def _opacity(method: Method, alpha: Image, progress: Progress) -> Image:
+    """`alpha` (H, W) as the method enlarges it, and plain where that is opaque or invisible.
+
+    Networks are off by a few thousandths; what is opaque must stay so, and what is invisible too.
+    """
+    stacked = readonly(np.broadcast_to(alpha[..., None], (*alpha.shape, 3)))
+    drawn = _guaranteed(method, stacked, progress, _one_channel, 1)[0]
+    drawn.flags.writeable = True  # made here, and not handed out yet
+    for rows, plain in resized_bands(alpha[..., None], drawn.shape[:2]):
+        np.copyto(drawn[rows], plain, where=(plain == 0) | (plain == 1))
+        large_array.release(drawn[rows])
+    return readonly(drawn[..., 0])
+
+
+Finish = Callable[[Image], Image]
+"""From a result, or a part of it, as the method made it to what is kept."""
+
+
+def _as_it_is(result: Image) -> Image:
+    return result
+
+
+def _gray(result: Image) -> Image:
+    """(H, W, 3), each pixel's mean thrice."""
+    out = large_array.zeros(*result.shape)
+    for rows in large_array.bands(result, out):
+        out[rows] = result[rows].mean(axis=2, keepdims=True, dtype=np.float32)
+    return readonly(out)
+
+
+def _one_channel(result: Image) -> Image:
+    """(H, W, 1), each pixel's mean, in an array of its own."""
+    out = large_array.zeros(*result.shape[:2], 1)
+    for rows in large_array.bands(result, out):
+        out[rows] = result[rows].mean(axis=2, keepdims=True, dtype=np.float32)
+    return readonly(out)
+
+
+def _guaranteed(
+    method: Method, image: Image, progress: Progress, finish: Finish, channels: int
+) -> tuple[Image, int, int]:
+    """`upscale` as the contract promises it: tiled as declared, exact size, float32 in [0, 1], finite, read-only; then
+    `finish`, which leaves `channels`.
 
     Out of memory: plan again, first with half as many tiles at once, then with tiles of half the side, and start over, down
     to a single one of the smallest.
     """
-    rule, upscaler, check = method.approach.tiling_of(method.checkpoint), method.upscaler, partial(_checked, method)
+    rule, upscaler = method.approach.tiling_of(method.checkpoint), method.upscaler
+
+    def check(result: Image, source: tuple[int, ...]) -> Image:
+        return finish(_checked(method, result, source))
 
     def one(part: Image, told: Progress) -> Image:
         with _memory_told():
@@ -68,7 +108,7 @@ def _guaranteed(method: Method, image: Image, progress: Progress) -> tuple[Image
 
     if rule.mode != "tiles":
         progress(0.0)
-        result = check(one(image, progress), image.shape[:2])
+        result = check(one(readonly(np.ascontiguousarray(image)), progress), image.shape[:2])
         progress(1.0)
         return result, 0, 1
     several = isinstance(upscaler, BatchUpscaler)
@@ -78,12 +118,13 @@ def _guaranteed(method: Method, image: Image, progress: Progress) -> tuple[Image
     while True:
         tiles = tiling.plan(image.shape[0], image.shape[1], rule, side)
         groups = tiling.batches(tiles, most)
+        scale, blend = method.approach.scale, rule.blend
         try:
             if several and len(tiles) > 1:
                 work = partial(_in_batches, method, upscaler)
-                rgb = tiling.run_in_batches(image, groups, method.approach.scale, rule.blend, work, progress, check)
+                rgb = tiling.run_in_batches(image, groups, scale, blend, work, progress, check, channels)
             else:
-                rgb = tiling.run(image, tiles, method.approach.scale, rule.blend, one, progress, check)
+                rgb = tiling.run(image, tiles, scale, blend, one, progress, check, channels)
             return rgb, side, len(tiles)
         except OutOfMemory:
             # Fewer than any group has, else the same plan would be tried again; the same for the side and the picture.
@@ -105,10 +146,18 @@ def _checked(method: Method, result: Image, source: tuple[int, ...]) -> Image:
     expected = (*approach.size_with(method.options, *source), 3)
     assert result.shape == expected, f"{approach.id} returned {result.shape}, not {expected}"
     assert result.dtype == np.float32, f"{approach.id} returned {result.dtype}"
-    low, high = float(result.min()), float(result.max())
+    bounds = [(result[rows].min(), result[rows].max()) for rows in large_array.bands(result)]
+    low, high = (float(np.min(bounds)), float(np.max(bounds)))  # a value that is not a number comes through
     assert isfinite(low) and isfinite(high), f"{approach.id} returned values that are not numbers"
     with _memory_told():
-        return readonly(result if low >= 0 and high <= 1 else np.clip(result, 0, 1))
+        return readonly(result if low >= 0 and high <= 1 else _clipped(result))
+
+
+def _clipped(result: Image) -> Image:
+    out = large_array.zeros(*result.shape)
+    for rows in large_array.bands(result, out):
+        np.clip(result[rows], 0, 1, out=out[rows])
+    return out
 
 
 @contextmanager

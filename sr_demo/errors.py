@@ -49,12 +49,13 @@ class WeightsUnavailable(SRError):  # noqa: N818
 
 
 class OutOfMemory(SRError):  # noqa: N818
-    """Even the smallest tile does not fit into memory."""
+    """Even the smallest tile does not fit into memory, or the result is known not to."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "This picture needs more memory than the machine has free. Choose a region, or a smaller picture."
-        )
+    def __init__(
+        self,
+        why: str = "This picture needs more memory than the machine has free. Choose a region, or a smaller picture.",
+    ) -> None:
+        super().__init__(why)
 
 
 class CannotRunHere(SRError):  # noqa: N818
@@ -112,11 +113,15 @@ def quoted(value: object, longest: int = 60) -> str:
 def unexpected(exc: BaseException, doing: str) -> str:
     """Log a bug with its traceback; return the sentence to show instead.
 
-    `doing` completes "while …" and is for the log. The reference (four hex digits) links the two. A full disk is no bug.
+    `doing` completes "while …" and is for the log. The reference (four hex digits) links the two. A full disk and too
+    little memory are no bugs, wherever they show.
     """
     if is_disk_full(exc):
         log.error("the disk is full or read-only, while %s: %s", doing, exc)
         return DISK_REFUSES
+    if isinstance(exc, MemoryError):
+        log.warning("out of memory while %s", doing)
+        return str(OutOfMemory())
     reference = secrets.token_hex(2)
     log.error("unexpected error, reference %s, while %s", reference, doing, exc_info=exc)
     return (

@@ -13,6 +13,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
+from sr_demo import large_array
 from sr_demo.codecs import png
 from sr_demo.codecs.decode import decode, page_numbers
 from sr_demo.codecs.sniff import Limits
@@ -88,13 +89,15 @@ def read(path: Path | str, limits: Limits = Limits(), page: int | None = None) -
     colours, alpha = (samples[..., :-1], samples[..., -1]) if channels in (2, 4) else (samples, None)
     rgb = _unit(colours, 3)
     opacity = None if alpha is None else _opacity(_unit(alpha[..., None], 1)[..., 0])
+    gray, bits = channels < 3, 8 if samples.dtype == np.uint8 else 16
+    del samples, colours, alpha, decoded.samples  # of 100 megapixels, the next step has no room beside them
     if opacity is not None:
         _bleed(rgb, opacity)
     return Picture(
         rgb=readonly(rgb),
         alpha=opacity,
-        gray=channels < 3,
-        bits=8 if samples.dtype == np.uint8 else 16,
+        gray=gray,
+        bits=bits,
         icc=decoded.icc,
         name=path.name,
         notes=tuple(decoded.notes),
@@ -147,6 +150,7 @@ def _png(picture: Picture, level: int) -> Iterator[bytes]:
         if picture.alpha is not None:
             planes.append(picture.alpha[top:bottom, :, None])
         band = np.multiply(planes[0] if len(planes) == 1 else np.concatenate(planes, axis=-1), scale)
+        large_array.release(*(part[top:bottom] for part in (picture.rgb, picture.alpha) if part is not None))
         np.rint(band, out=band)
         return band.clip(0, scale, out=band).astype(np.uint8 if picture.bits == 8 else np.uint16)
 
@@ -156,31 +160,40 @@ def _png(picture: Picture, level: int) -> Iterator[bytes]:
 
 def _unit(samples: NDArray[Any], channels: int) -> NDArray[np.float32]:
     """(H, W, 1 or 3) uint8, uint16 or float32 in [0, 1] -> (H, W, `channels`) float32 in [0, 1], a copy."""
-    unit = np.empty((*samples.shape[:2], channels), np.float32)
+    unit = large_array.zeros(*samples.shape[:2], channels)
     top = 1 if samples.dtype.kind == "f" else np.iinfo(samples.dtype).max
-    np.divide(samples, np.float32(top), out=unit, dtype=np.float32)
+    for rows in large_array.bands(unit, samples):
+        np.divide(samples[rows], np.float32(top), out=unit[rows], dtype=np.float32)
     return unit
 
 
 def _opacity(alpha: NDArray[np.float32]) -> NDArray[np.float32] | None:
     """`alpha` (H, W), read-only; None when it is 1 everywhere."""
-    return None if bool((alpha == 1).all()) else readonly(alpha)
+    opaque = all(bool((alpha[rows] == 1).all()) for rows in large_array.bands(alpha))
+    return None if opaque else readonly(alpha)
 
 
 def _bleed(rgb: NDArray[np.float32], alpha: NDArray[np.float32]) -> None:
     """Give each fully transparent pixel, in place, the colour of the nearest one that is not."""
-    hidden = alpha == 0
+    hidden = np.empty(alpha.shape, np.bool_)
+    for rows in large_array.bands(alpha):
+        np.equal(alpha[rows], 0, out=hidden[rows])
     if not hidden.any() or hidden.all():
         return
     import cv2
 
     # Labels of the nearest visible pixel: 4 bytes per pixel, where exact distances with coordinates take 24.
-    _, nearest = cv2.distanceTransformWithLabels(
-        hidden.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    _, found = cv2.distanceTransformWithLabels(
+        hidden.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    place = np.zeros(int(nearest.max()) + 1, np.intp)
-    visible = np.flatnonzero(~hidden)
-    place[nearest.ravel()[visible]] = visible
+    nearest, width = np.asarray(found, np.int32), rgb.shape[1]
+    del _, found
+    place = np.zeros(hidden.size - np.count_nonzero(hidden) + 1, np.uint32)
+    for rows in large_array.bands(nearest):
+        visible = np.flatnonzero(~hidden[rows])
+        place[nearest[rows].ravel()[visible]] = visible + rows.start * width
     flat = rgb.reshape(-1, 3)
-    behind = np.flatnonzero(hidden)
-    flat[behind] = flat[place[nearest.ravel()[behind]]]
+    for rows in large_array.bands(nearest):
+        behind = np.flatnonzero(hidden[rows])
+        flat[behind + rows.start * width] = flat[place[nearest[rows].ravel()[behind]]]
+        large_array.release(rgb)

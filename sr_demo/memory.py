@@ -13,8 +13,11 @@ from types import TracebackType
 import psutil
 
 _CGROUP = Path("/sys/fs/cgroup")
-_SHARE, _CAP = 0.4, 2 * 2**30
-"""Working memory of one tile: at most this share of what is free, and at most this many bytes."""
+ALLOWED = 2 * 10**9
+"""Bytes that the work on any picture may take, over what the process takes when idle."""
+_SHARE, _CAP = 0.4, 1280 * 2**20
+"""Working memory of one tile: at most this share of what is free, and at most this many bytes. What is left of `ALLOWED` is
+for two results, the truth and a picture that is written meanwhile, each as large as may lie in memory."""
 
 
 def available_bytes() -> int:

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, quantise
+from sr_demo.large_array import bands
 from sr_demo.niqe import niqe
 from sr_demo.resize import resize
 
 LUMA = np.array([65.481, 128.553, 24.966]) / 255.0
 """ITU-R BT.601 with footroom: Y = 16 + (65.481 R + 128.553 G + 24.966 B) / 255 for R, G, B in 0..255."""
-_BAND = 1024
-"""Rows handled at once: large pictures are scored in bands so that float64 copies stay small."""
+_LEAST_ROWS = 64
+"""Of a band for SSIM, whose bands share ten rows."""
 _WINDOW, _SIGMA = 11, 1.5
 """SSIM's Gaussian window: 11 x 11, sigma 1.5 (Wang et al. 2004, section III.C)."""
 
@@ -95,13 +96,14 @@ def score(result: Image, lr: Image, truth: Image | None, scale: int) -> Scores:
 def psnr_y(a: Image, b: Image, border: int = 4) -> float:
     """PSNR in dB on BT.601 Y after rounding to 8 bit; `inf` for identical pictures."""
     a, b = _comparable(a, b, border)
-    return _psnr(sum(float(((_luma(p) - _luma(q)) ** 2).sum()) for p, q in _bands(a, b)), a.shape[0] * a.shape[1])
+    total = sum(float(((_luma(a[rows]) - _luma(b[rows])) ** 2).sum()) for rows in bands(a, b))
+    return _psnr(total, a.shape[0] * a.shape[1])
 
 
 def psnr_rgb(a: Image, b: Image, border: int = 4) -> float:
     """PSNR in dB over the three colours after rounding to 8 bit; `inf` for identical pictures."""
     a, b = _comparable(a, b, border)
-    total = sum(float(((quantise(p).astype(np.float64) - quantise(q)) ** 2).sum()) for p, q in _bands(a, b))
+    total = sum(float(((quantise(a[rows]).astype(np.float64) - quantise(b[rows])) ** 2).sum()) for rows in bands(a, b))
     return _psnr(total, a.size)
 
 
@@ -116,8 +118,7 @@ def ssim_y(a: Image, b: Image, border: int = 4) -> float:
         return float(_ssim_formula(*(_moments_whole(_luma(a), _luma(b)))))
     total, count = 0.0, 0
     overlap = _WINDOW - 1
-    for top in range(0, a.shape[0] - overlap, _BAND):
-        rows = slice(top, min(top + _BAND + overlap, a.shape[0]))
+    for rows in bands(a, b, overlap=overlap, least=_LEAST_ROWS):
         values = _ssim_formula(*_moments(_luma(a[rows]), _luma(b[rows])))
         total, count = total + float(np.sum(values)), count + int(np.size(values))
     return total / count
@@ -137,10 +138,6 @@ def _comparable(a: Image, b: Image, border: int) -> tuple[Image, Image]:
     if border and min(a.shape[:2]) > 2 * border:
         a, b = a[border:-border, border:-border], b[border:-border, border:-border]
     return a, b
-
-
-def _bands(a: Image, b: Image) -> list[tuple[Image, Image]]:
-    return [(a[top : top + _BAND], b[top : top + _BAND]) for top in range(0, a.shape[0], _BAND)]
 
 
 def _psnr(squared_error: float, count: int) -> float:

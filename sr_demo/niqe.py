@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sr_demo import large_array
 from sr_demo.errors import WeightsUnavailable
 from sr_demo.image import Image, quantise, readonly
 from sr_demo.resize import resize
@@ -110,17 +111,30 @@ def blocks(image: Image) -> Blocks:
     features: list[Doubles] = []
     sharpness: list[Doubles] = []
     for first, last in _runs(picked):
-        top = max(first * BLOCK - _MARGIN, 0)
-        band = _luma(image[top : min(last * BLOCK + _MARGIN, down * BLOCK), : across * BLOCK])
-        rows = slice(first * BLOCK - top, last * BLOCK - top)
-        normal, deviation = _normalised(band)
-        cut = _cut(normal[rows], BLOCK)
-        half = resize(readonly(np.divide(band, 255, dtype=np.float32)), (band.shape[0] // 2, band.shape[1] // 2))
-        small, _ = _normalised(half * np.float32(255))
-        cut_small = _cut(small[rows.start // 2 : rows.stop // 2], BLOCK // 2)
-        features.append(np.concatenate((_features(cut), _features(cut_small)), axis=1))
-        sharpness.append(_cut(deviation[rows], BLOCK).mean(axis=(1, 2), dtype=np.float64))
+        for left in range(0, across, _MOST):
+            right = min(left + _MOST, across)
+            found = _part(image[: down * BLOCK, : across * BLOCK], (first, last), (left, right))
+            features.append(found.features)
+            sharpness.append(found.sharpness)
     return Blocks(np.concatenate(features), np.concatenate(sharpness))
+
+
+def _part(image: Image, rows: tuple[int, int], columns: tuple[int, int]) -> Blocks:
+    """The blocks in rows and columns [first, last) of blocks of `image`, which is whole blocks."""
+    (top, down), (left, right) = (
+        (max(first * BLOCK - _MARGIN, 0), slice(first * BLOCK, last * BLOCK)) for first, last in (rows, columns)
+    )
+    seen = image[top : down.stop + _MARGIN, left : right.stop + _MARGIN]
+    luma = np.concatenate([_luma(seen[band]) for band in large_array.bands(seen)])
+    inner = np.s_[down.start - top : down.stop - top, right.start - left : right.stop - left]
+    normal, deviation = _normalised(luma)
+    cut = _cut(normal[inner], BLOCK)
+    half = resize(readonly(np.divide(luma, 255, dtype=np.float32)), (luma.shape[0] // 2, luma.shape[1] // 2))
+    small, _ = _normalised(half * np.float32(255))
+    inner_small = np.s_[inner[0].start // 2 : inner[0].stop // 2, inner[1].start // 2 : inner[1].stop // 2]
+    cut_small = _cut(small[inner_small], BLOCK // 2)
+    features = np.concatenate((_features(cut), _features(cut_small)), axis=1)
+    return Blocks(features, _cut(deviation[inner], BLOCK).mean(axis=(1, 2), dtype=np.float64))
 
 
 def _runs(rows: list[int]) -> Iterator[tuple[int, int]]:

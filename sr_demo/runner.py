@@ -15,7 +15,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
 
-from sr_demo import engines, int8, machine, memory, weights
+from sr_demo import engines, int8, machine, memory, need, weights
 from sr_demo.enlarging import Method, enlarge, passes
 from sr_demo.errors import BadInput, Cancelled, OutOfMemory, SRError, unexpected
 from sr_demo.estimates import Estimates
@@ -142,6 +142,7 @@ class Runner:
     def _run(self, job: Job, picture: Picture, truth: Image | None, progress: Progress) -> Result:
         progress.check()
         _check_truth(job, picture.rgb, truth)
+        need.check(need.traits_of(job.approach, job.checkpoint, job.options, picture), picture)
         seen: list[object] = []
         try:
             with self._ready(job, progress) as (upscaler, load_seconds), memory.PeakMemory() as peak:

@@ -63,10 +63,12 @@ class Tiling:
     fifth to a third more for each pixel from a width of 256 on, torch's twice as much at 412 (`bench --tiles`)."""
     tall: int = 1
     """How many times as high as wide that may be: of height, most convolutions do not mind twice as much."""
+    held: int = 0
+    """Bytes per pixel of the result that the approach holds of the whole of it while it works, the result not counted."""
 
 
-WHOLE = Tiling("whole")
-OWN = Tiling("own")
+WHOLE = Tiling("whole", held=40)
+OWN = Tiling("own", held=40)
 
 
 @dataclass(frozen=True)

@@ -8,22 +8,15 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import mmap
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 from filelock import FileLock, Timeout
-from numpy.typing import NDArray
 
 from sr_demo.errors import StorageError
-
-IN_MEMORY = 600 * 2**20
-"""Bytes of one result beyond which it lies in a file: 50 megapixels. The system keeps in memory what it has room for."""
 
 _REFUSALS = {
     errno.ENOSPC: "the disk is full",
@@ -92,32 +85,6 @@ def alone(folder: Path, waiting: Callable[[], None]) -> Generator[None]:
         yield
     finally:
         lock.release()
-
-
-def picture_array(height: int, width: int) -> NDArray[np.float32]:
-    """(height, width, 3) float32 zeros; on the disk where they would fill memory, and then gone with the last user.
-
-    Where there is no room on the disk either, in memory after all.
-    """
-    shape = (height, width, 3)
-    need = 4 * height * width * 3
-    if need > IN_MEMORY:
-        try:
-            folder = ready(cache_folder() / "results", need)
-            # Not the system's folder for temporary files: on many machines that is memory.
-            with tempfile.TemporaryFile(dir=folder) as file:
-                return _in_large_pages(np.memmap(file, np.float32, "w+", shape=shape))
-        except (OSError, StorageError):
-            pass  # memory may still do
-    return np.zeros(shape, np.float32)
-
-
-def _in_large_pages(array: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`array`, which maps a file, brought in by 2 MB at once where the system can: filling it takes a third less."""
-    if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_HUGEPAGE"):
-        with suppress(OSError):  # a kernel built without large pages
-            array.base.madvise(mmap.MADV_HUGEPAGE)
-    return array
 
 
 def sha256_of(path: Path) -> str:

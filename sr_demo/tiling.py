@@ -16,7 +16,7 @@ from math import ceil, sqrt
 
 import numpy as np
 
-from sr_demo import storage
+from sr_demo import large_array
 from sr_demo.image import Image, readonly
 from sr_demo.progress import Progress
 from sr_demo.spec import Tiling
@@ -53,7 +53,9 @@ class Tile:
 Pieces = tuple[list[Image], Progress]
 """Parts of a picture, all of one shape, and where to report what is done of them."""
 Check = Callable[[Image, tuple[int, int]], Image]
-"""From what was made of a part of this height and width to what may be used of it; raises where it may not."""
+"""From what was made of a part of this height and width to what is placed of it; raises where that may not be used."""
+_LET_GO = 64 * 2**20
+"""Bytes of tiles that are placed before the memory behind them is let go, where the result lies in a file."""
 
 
 def _unchecked(result: Image, _: tuple[int, int]) -> Image:
@@ -132,21 +134,23 @@ def run(
     upscale: Callable[[Image, Progress], Image],
     progress: Progress,
     check: Check = _unchecked,
+    channels: int = 3,
 ) -> Image:
-    """`upscale` each tile of `image` (H, W, 3), `check` the result, and assemble (H * scale, W * scale, 3), read-only.
+    """`upscale` each tile of `image` (H, W, 3), `check` the result, and assemble (H * scale, W * scale, `channels`),
+    read-only. `channels` is how many `check` returns.
 
     Progress is reported, and Stop obeyed, before each tile. `blend` is the half-width of the transition in LR pixels.
     """
     if len(tiles) == 1:
         progress(0.0)
-        result = check(upscale(image, progress), tiles[0].seen)
+        result = check(upscale(readonly(np.ascontiguousarray(image)), progress), tiles[0].seen)
         progress(1.0)
         return result
 
     def one_by_one(pieces: Iterator[Pieces]) -> Iterator[list[Image]]:
         return ([upscale(image, told) for image in images] for images, told in pieces)
 
-    return run_in_batches(image, batches(tiles, 1), scale, blend, one_by_one, progress, check)
+    return run_in_batches(image, batches(tiles, 1), scale, blend, one_by_one, progress, check, channels)
 
 
 def run_in_batches(
@@ -157,9 +161,10 @@ def run_in_batches(
     upscale: Callable[[Iterator[Pieces]], Iterator[list[Image]]],
     progress: Progress,
     check: Check = _unchecked,
+    channels: int = 3,
 ) -> Image:
     """Give `upscale` the parts of `image` (H, W, 3) that `groups` see, and assemble its results, which come in the same
-    order and are checked one by one, to (H * scale, W * scale, 3), read-only.
+    order and are checked one by one, to (H * scale, W * scale, `channels`), read-only.
 
     Progress is reported, and Stop obeyed, whenever `upscale` asks for the next group: it may do so before it has handed
     out the last one's results. `blend` as in `run`.
@@ -175,11 +180,17 @@ def run_in_batches(
             done += len(group)
             yield [_cut(image, tile) for tile in group], part
 
-    out = storage.picture_array(height * scale, width * scale)
+    out = large_array.zeros(height * scale, width * scale, channels)
+    touched = 0
 
     def place(group: Sequence[Tile], results: Sequence[Image]) -> None:
+        nonlocal touched
         for tile, result in zip(group, results, strict=True):
             _place(out, check(result, tile.seen), tile, scale, blend, (height, width))
+            touched += result.nbytes
+        if touched > _LET_GO:
+            large_array.release(out, image)
+            touched = 0
 
     # One thread checks and copies, in order, while the next tiles are computed: alone it leaves the other cores idle.
     with ThreadPoolExecutor(1) as copying:
@@ -190,6 +201,7 @@ def run_in_batches(
             placed = copying.submit(place, group, results)
         if placed:
             placed.result()
+    large_array.release(out, image)
     progress(1.0)
     return readonly(out)
 

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "sr_demo"
 FLOORS = {
     "archives": 0,
     "errors": 0, "options": 0, "progress": 0, "image": 0, "codecs": 0, "settings": 0, "storage": 0, "timings": 0,
-    "scratch": 0,
+    "scratch": 0, "large_array": 0, "need": 2,
     "spec": 1, "tiling": 1, "resize": 1, "degrade": 1, "metrics": 1, "niqe": 1, "stacks": 1, "torch_runtime": 1, "memory": 1,
     "openvino_runtime": 1, "engines": 1, "quantising": 1, "ray_runtime": 1, "enlarging": 2, "kept": 2, "captions": 2,
     "spandrel_loader": 1, "chart": 1, "resolution": 1, "samples": 1, "networks": 1, "diffusion": 1,

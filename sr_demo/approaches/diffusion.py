@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sr_demo.diffusion.settings import DiffusionOptions
 from sr_demo.diffusion.upscaler import load
-from sr_demo.spec import OWN, Approach, Checkpoint, embedded
+from sr_demo.spec import Approach, Checkpoint, Tiling, embedded
 
 _BYTES_PER_PIXEL = 4500
 
@@ -36,7 +36,7 @@ APPROACH = Approach(
     load=load,
     checkpoints=(_checkpoint(),),
     options=DiffusionOptions,
-    tiling=OWN,
+    tiling=Tiling("own", held=140),
     invents=True,
     preselected=False,
 )

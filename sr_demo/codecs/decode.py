@@ -10,9 +10,10 @@ from __future__ import annotations
 import logging
 import struct
 import zlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
@@ -37,6 +38,7 @@ from sr_demo.codecs.directories import check_exif
 from sr_demo.codecs.sniff import CHOOSE, Kind, Limits, check_file, check_pixels, shown
 from sr_demo.codecs.structure import check_parts
 from sr_demo.errors import BadInput, MissingDependency
+from sr_demo.large_array import bands
 
 log = logging.getLogger("sr_demo")
 
@@ -44,6 +46,8 @@ Samples = NDArray[Any]
 _ORIENTATION = 0x0112
 _GRAY_ALPHA = 4
 """PNG colour type."""
+_BAND = 2**22
+"""Pixels that are converted at once."""
 # Called directly, not through `Pillow.open`: the kind is known, no other decoder shall try, and Pillow's own limit on
 # pixels (a global with its own wording) does not come before ours.
 _PLUGINS: dict[Kind, type[ImageFile]] = {
@@ -135,7 +139,7 @@ def _first_of(count: int, what: str, decoded: Decoded) -> Decoded:
 def _from_pillow(file: IO[bytes], kind: Kind, limits: Limits, frames: int) -> Decoded:
     file.seek(0)
     with _plugin(kind)(file) as picture:
-        check_pixels(*picture.size, limits)
+        check_pixels(*picture.size, limits=limits)
         decoded = Decoded(np.empty(0))
         if kind == "PNG" and _png_header(file)[0] == 16:
             samples = _deep_png(file, picture)
@@ -152,10 +156,14 @@ def _from_pillow(file: IO[bytes], kind: Kind, limits: Limits, frames: int) -> De
 
 
 def _deep_tiff(page: IO[bytes], limits: Limits) -> Decoded:
-    read = tiff.read(page, lambda width, height: check_pixels(width, height, limits))
+    read = tiff.read(page, partial(check_pixels, limits=limits))
     decoded = Decoded(read.samples, notes=read.notes)
     if read.cmyk:
-        small = Pillow.fromarray(np.right_shift(read.samples, 8).astype(np.uint8), "CMYK")
+        high = np.empty(read.samples.shape, np.uint8)
+        for rows in bands(high, read.samples):
+            high[rows] = read.samples[rows] >> 8
+        read.samples = decoded.samples = np.empty(0)
+        small = Pillow.fromarray(high, "CMYK")
         decoded.samples = _cmyk_to_srgb(small, read.icc, decoded)
         decoded.notes.append("CMYK is read with 8 bits per channel.")
     decoded.samples = _upright(decoded.samples, read.orientation)
@@ -199,7 +207,9 @@ def _deep_png(file: IO[bytes], picture: ImageFile) -> Samples:
         return _with_key(read, hidden) if isinstance(hidden, int) else read[..., None]
     if _png_header(file)[1] == _GRAY_ALPHA:  # Pillow calls it RGBA
         return np.ascontiguousarray(read[..., [0, 3]])
-    return np.ascontiguousarray(read[..., [2, 1, 0, 3][: read.shape[2]]])
+    for rows in bands(read):
+        read[rows] = read[rows][..., [2, 1, 0, 3][: read.shape[2]]]
+    return read
 
 
 def _with_key(gray: Samples, hidden: int) -> Samples:
@@ -211,41 +221,61 @@ def _samples(picture: Pillow.Image, decoded: Decoded) -> Samples:
     """The samples of a loaded 8-bit picture in any of Pillow's modes: (H, W, C) uint8, C in 1..4."""
     mode, alpha = picture.mode, picture.has_transparency_data
     if mode in ("1", "L", "LA", "La"):
-        return _planes(picture.convert("L" if mode in ("1", "L") and not alpha else "LA"))
+        return _planes(picture, _to("L" if mode in ("1", "L") and not alpha else "LA"))
     if mode == "CMYK":
         return _cmyk_to_srgb(picture, picture.info.get("icc_profile"), decoded)
     if mode == "LAB":
         decoded.notes.append("The colours were converted from Lab to sRGB.")
-        return _planes(_converted(picture, ImageCms.createProfile("LAB")))
+        return _planes(picture, partial(_converted, source=ImageCms.createProfile("LAB")))
     if mode.startswith(("I", "F")):
         raise ValueError(f"mode {mode} outside TIFF and PNG")
-    samples = _planes(picture.convert("RGBA" if alpha else "RGB"))
+    samples = _planes(picture, _to("RGBA" if alpha else "RGB"))
     if mode in ("P", "PA") and _is_gray(samples):
         return np.ascontiguousarray(samples[..., [0, 3] if alpha else [0]])
     return samples
 
 
-def _planes(picture: Pillow.Image) -> Samples:
-    array = np.asarray(picture)
-    return array if array.ndim == 3 else array[..., None]
+def _to(mode: str) -> Callable[[Pillow.Image], Pillow.Image]:
+    return lambda picture: picture.convert(mode)
+
+
+def _planes(picture: Pillow.Image, converted: Callable[[Pillow.Image], Pillow.Image]) -> Samples:
+    """The samples of `picture` as `converted` makes them, in bands of rows: Pillow would hold three copies."""
+    width, height = picture.size
+    step = max(_BAND // width, 1)
+    samples: Samples | None = None
+    for top in range(0, height, step):
+        bottom = min(top + step, height)
+        band = np.asarray(converted(picture if step >= height else picture.crop((0, top, width, bottom))))
+        band = band if band.ndim == 3 else band[..., None]
+        if step >= height:
+            return band
+        samples = np.empty((height, *band.shape[1:]), band.dtype) if samples is None else samples
+        samples[top:bottom] = band
+    assert samples is not None, "a picture has rows"
+    return samples
 
 
 def _is_gray(samples: Samples) -> bool:
-    return bool((samples[..., 0] == samples[..., 1]).all() and (samples[..., 1] == samples[..., 2]).all())
+    return all(
+        bool((samples[rows, :, 0] == samples[rows, :, 1]).all() and (samples[rows, :, 1] == samples[rows, :, 2]).all())
+        for rows in bands(samples)
+    )
 
 
 def _cmyk_to_srgb(picture: Pillow.Image, icc: bytes | None, decoded: Decoded) -> Samples:
     """CMYK -> sRGB by the profile in the file; without one, by Pillow's plain formula."""
     if _space(icc) == b"CMYK":
         try:
-            samples = _planes(_converted(picture, ImageCms.ImageCmsProfile(BytesIO(icc or b""))))
+            source = ImageCms.ImageCmsProfile(BytesIO(icc or b""))
+            samples = _planes(picture, partial(_converted, source=source))
         except (ImageCms.PyCMSError, OSError, ValueError):
             log.info("the CMYK profile is not usable", exc_info=True)
         else:
             decoded.notes.append("The colours were converted from CMYK to sRGB.")
             return samples
     decoded.notes.append("The colours were converted from CMYK without a colour profile: they are approximate.")
-    return _planes(picture.convert("RGB"))
+    return _planes(picture, _to("RGB"))
 
 
 def _converted(picture: Pillow.Image, source: Any) -> Pillow.Image:

@@ -45,6 +45,10 @@ class Limits:
 
     max_bytes: int = 100 * 2**20
     max_pixels: int = 100_000_000
+    max_side: int = 65_535
+    """JPEG's own limit. Work goes by rows: one of a hundred million pixels would fill memory."""
+    max_unpacked: int = 800 * 10**6
+    """Bytes of the samples as they are in the file: decoders hold them once or twice."""
 
 
 def shown(name: str) -> str:
@@ -74,11 +78,21 @@ def check_file(path: Path, limits: Limits) -> Kind:
     return kind
 
 
-def check_pixels(width: int, height: int, limits: Limits) -> None:
-    """Raises BadInput when `width` x `height` pixels are too many."""
+def check_pixels(width: int, height: int, bytes_per_pixel: int = 1, *, limits: Limits) -> None:
+    """Raises BadInput when `width` x `height` pixels are too many, or take too many bytes."""
     pixels = width * height
+    if pixels * bytes_per_pixel > limits.max_unpacked and pixels <= limits.max_pixels:
+        raise BadInput(
+            f"This picture takes {_tenths(pixels * bytes_per_pixel / 1e6)} MB unpacked, {bytes_per_pixel} bytes per pixel; "
+            f"the limit here is {_tenths(limits.max_unpacked / 1e6)} MB. Crop it to "
+            f"{limits.max_unpacked // bytes_per_pixel / 1e6:.1f} megapixels, or save it with 8 or 16 bits per channel."
+        )
     if pixels <= limits.max_pixels:
-        return
+        if max(width, height) <= limits.max_side:
+            return
+        raise BadInput(
+            f"This picture has {width} x {height} pixels; the limit here is {limits.max_side} along each side. Crop it first."
+        )
     if limits.max_pixels < 10**5:
         amounts = f"{pixels} pixels; the limit here is {limits.max_pixels}"
     else:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from sr_demo.codecs.directories import OnePage, check, directory, places
 from sr_demo.errors import BadInput
+from sr_demo.large_array import bands, zeros
 
 Samples = NDArray[Any]
 _MINISWHITE, _MINISBLACK, _RGB, _SEPARATED = 0, 1, 2, 5
@@ -75,15 +76,18 @@ def is_deep(page: IO[bytes]) -> bool:
         return first.dtype is None or first.dtype not in (np.dtype(np.uint8), np.dtype(np.bool_))
 
 
-def read(file: IO[bytes], allow: Callable[[int, int], None]) -> Page:
-    """The page; `allow(width, height)` is called before decoding. Raises BadInput, or what tifffile raises."""
+def read(file: IO[bytes], allow: Callable[[int, int, int], None]) -> Page:
+    """The page; `allow(width, height, bytes of a pixel)` is called before decoding.
+
+    Raises BadInput, or what tifffile raises.
+    """
     from tifffile import TiffFile
 
     file.seek(0)
     notes: list[str] = []
     with TiffFile(file) as tif:
         page = _first(tif)
-        allow(page.imagewidth, page.imagelength)
+        allow(page.imagewidth, page.imagelength, page.samplesperpixel * ((page.bitspersample + 7) // 8))
         colours = _COLOURS.get(int(page.photometric), 0)
         if not colours or page.samplesperpixel not in (colours, colours + 1) or page.imagedepth > 1:
             raise BadInput(
@@ -95,14 +99,21 @@ def read(file: IO[bytes], allow: Callable[[int, int], None]) -> Page:
         icc = page.tags.valueof(_ICC)
     if samples.ndim != 3 or samples.shape[2] < colours:
         raise ValueError(f"{colours} channels expected, decoded to {samples.shape}")
-    samples, alpha = samples[..., :colours], samples[..., colours:]
+    whole, samples, alpha = samples, samples[..., :colours], samples[..., colours:]
     samples = _levels(samples, notes)
     if page.photometric == _MINISWHITE:
-        samples = (np.uint16(65535) if samples.dtype == np.uint16 else np.float32(1)) - samples
+        white = np.uint16(65535) if samples.dtype == np.uint16 else np.float32(1)
+        for rows in bands(samples):
+            samples[rows] = white - samples[rows]
     if colours != 4 and extra and extra[0] in (_PREMULTIPLIED, _ALPHA):
-        samples = _with_alpha(samples, alpha, premultiplied=extra[0] == _PREMULTIPLIED)
+        if samples.dtype == alpha.dtype == np.uint16 and extra[0] == _ALPHA:
+            samples = whole[..., : colours + 1]  # `samples` is a part of it, whatever was done to it
+        else:
+            samples = _with_alpha(samples, alpha, premultiplied=extra[0] == _PREMULTIPLIED)
     if colours == 4 and samples.dtype != np.uint16:
-        samples = np.rint(samples * 65535).astype(np.uint16)
+        unit, samples = samples, np.empty(samples.shape, np.uint16)
+        for rows in bands(unit, samples):
+            samples[rows] = np.rint(unit[rows] * 65535)
     return Page(samples, colours == 4, orientation, icc if isinstance(icc, bytes) else None, notes)
 
 
@@ -174,7 +185,14 @@ def _by_opencv(file: IO[bytes]) -> Samples:
     read = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
     if read is None:
         raise OSError("neither tifffile nor OpenCV can decode this TIFF")
-    return read[..., None] if read.ndim == 2 else read[..., [2, 1, 0, 3][: read.shape[2]]]
+    return read[..., None] if read.ndim == 2 else _swapped(read)
+
+
+def _swapped(read: Samples) -> Samples:
+    """BGR or BGRA as RGB or RGBA, in place."""
+    for rows in bands(read):
+        read[rows] = read[rows][..., [2, 1, 0, 3][: read.shape[2]]]
+    return read
 
 
 def _levels(samples: Samples, notes: list[str]) -> Samples:
@@ -182,27 +200,33 @@ def _levels(samples: Samples, notes: list[str]) -> Samples:
     if samples.dtype == np.uint16:
         return samples
     if samples.dtype.kind == "f":
-        bad = int(samples.size - np.count_nonzero(np.isfinite(samples)))
+        bad = sum(int(np.count_nonzero(~np.isfinite(samples[rows]))) for rows in bands(samples))
         if bad:
             raise BadInput(
                 f"This picture has {bad} {'value that is not a number' if bad == 1 else 'values that are not numbers'} "
                 f"(NaN or infinite), out of {samples.size}. Replace them in the program that made it, and export again."
             )
     low, high = float(samples.min()), float(samples.max())
+    out = zeros(*samples.shape)
     if samples.dtype.kind == "f" and low >= 0 and high <= 1:
-        return samples.astype(np.float32)
+        for rows in bands(out, samples):
+            out[rows] = samples[rows]
+        return out
     notes.append(f"The values in the file, {low:g} to {high:g}, were mapped linearly to black to white.")
     spread = (high - low) or 1.0
-    return ((samples.astype(np.float64) - low) / spread).astype(np.float32)
+    for rows in bands(out, samples):
+        out[rows] = (samples[rows].astype(np.float64) - low) / spread
+    return out
 
 
 def _with_alpha(samples: Samples, alpha: Samples, *, premultiplied: bool) -> Samples:
     """Colours and the raw alpha plane joined, colours as they are without the alpha."""
-    if alpha.dtype == np.uint16 and samples.dtype == np.uint16 and not premultiplied:
-        return np.concatenate([samples, alpha], axis=-1)
     top = 1.0 if alpha.dtype.kind == "f" else float(np.iinfo(alpha.dtype).max)
-    opacity = np.clip(np.nan_to_num(alpha.astype(np.float32) / top), 0, 1)
-    colours = samples / np.float32(65535) if samples.dtype == np.uint16 else samples
-    if premultiplied:
-        colours = np.divide(colours, opacity, out=np.zeros_like(colours), where=opacity > 0)
-    return np.concatenate([np.clip(colours, 0, 1), opacity], axis=-1).astype(np.float32)
+    joined = zeros(*samples.shape[:2], samples.shape[2] + 1)
+    for rows in bands(joined, samples, alpha):
+        opacity = np.clip(np.nan_to_num(alpha[rows].astype(np.float32) / top), 0, 1)
+        colours = samples[rows] / np.float32(65535) if samples.dtype == np.uint16 else samples[rows]
+        if premultiplied:
+            colours = np.divide(colours, opacity, out=np.zeros_like(colours), where=opacity > 0)
+        joined[rows, :, :-1], joined[rows, :, -1:] = np.clip(colours, 0, 1), opacity
+    return joined

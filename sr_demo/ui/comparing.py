@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from sr_demo import large_array
 from sr_demo.degrade import Realistic
 from sr_demo.diffusion.looks import Walk
-from sr_demo.image import Image, Picture, encode_png, read, readonly
+from sr_demo.image import Image, Limits, Picture, read, readonly, write_png
 from sr_demo.jobs import Done, Failed, Job, Result, Working
 from sr_demo.metrics import LR_CONSISTENCY, PSNR_Y
 from sr_demo.reports import words
@@ -20,6 +20,7 @@ from sr_demo.reports.bundle import Comparison, Shown, report_html, report_json, 
 from sr_demo.reports.chart import Point, quality_against_time
 from sr_demo.reports.evaluation import small_version
 from sr_demo.reports.table import html_table
+from sr_demo.resize import resize
 from sr_demo.runner import Runner
 from sr_demo.ui import families_view
 from sr_demo.ui.callers import Caller
@@ -151,7 +152,7 @@ def _add(view: View, folder: Path, result: Result, truth: Image | None) -> None:
     difference = ""
     if truth is not None:
         file = folder / f"{name}_difference.png"
-        file.write_bytes(encode_png(_plain(_difference(result.picture.rgb, truth))))
+        write_png(_plain(_difference(result.picture.rgb, truth)), file)
         difference = file_url(file)
     _show(view, folder, name, job.title, words.scores_line(result.scores), result.picture, note, difference)
     # The picture itself is on the disk now; keeping a dozen large results in memory would exhaust a small machine.
@@ -165,7 +166,8 @@ def _families(view: View, folder: Path, truth: Image | None) -> str:
     once: list[Answer] = []
     for result in view.results:
         same_size = walked is not None and result.picture.rgb.shape == walked.picture.rgb.shape
-        if result.job.approach.family == "adversarial" and same_size:
+        height, width = result.picture.rgb.shape[:2]
+        if result.job.approach.family == "adversarial" and same_size and height * width <= Limits().max_pixels:
             once.append(Answer(result.job.title, read(folder / f"{_file_name(result.job)}.png").rgb))
     ran = {result.job.approach.family for result in view.results}
     return families_view.shown(
@@ -191,14 +193,13 @@ def _show(
     """Write a picture and add it to the view."""
     height, width = picture.rgb.shape[:2]
     file = folder / f"{name}.png"
-    file.write_bytes(encode_png(picture))
+    write_png(picture, file)
     shown = file
     if height * width > _SHOWN_PIXELS:
         shown = folder / f"{name}_smaller.png"
         ratio = (_SHOWN_PIXELS / (height * width)) ** 0.5
         size = (int(width * ratio), int(height * ratio))
-        smaller = np.asarray(cv2.resize(picture.rgb, size, interpolation=cv2.INTER_AREA), np.float32)
-        shown.write_bytes(encode_png(_plain(readonly(smaller))))
+        write_png(_plain(resize(picture.rgb, (size[1], size[0]), "area")), shown)
         note = f"{note}; " if note else ""
         note += "shown smaller here; the zip below holds it whole"
     what = {"truth": "The true picture", "input": "The input"}.get(name, f"Result of {label}")
@@ -222,8 +223,11 @@ def _show(
 
 def _difference(result: Image, truth: Image) -> Image:
     """|result - truth|, the largest of the three colours, four times brighter, as gray."""
-    error = np.abs(result - truth).max(axis=2, keepdims=True)
-    return readonly(np.repeat(np.clip(error * np.float32(4), 0, 1), 3, axis=2))
+    out = large_array.zeros(*result.shape)
+    for rows in large_array.bands(out, result, truth):
+        error = np.abs(result[rows] - truth[rows]).max(axis=2, keepdims=True)
+        out[rows] = np.clip(error * np.float32(4), 0, 1)
+    return readonly(out)
 
 
 def _plain(image: Image) -> Picture:

@@ -111,7 +111,7 @@ def write_preview(source: Source, picture: Picture, folder: Path) -> Path:
     """A PNG of at most 768 px a side for the input box, with the region outlined; any upload format becomes visible."""
     shrink = min(1.0, PREVIEW_SIDE / max(source.width, source.height))
     size = (max(round(source.width * shrink), 1), max(round(source.height * shrink), 1))
-    small = np.array(cv2.resize(quantise(picture.rgb), size, interpolation=cv2.INTER_AREA))
+    small = quantise(resize(picture.rgb, (size[1], size[0]), "area"))
     if source.region_side is not None and source.pixels() < source.width * source.height:
         top, left, height, width = (round(v * shrink) for v in source.box())
         outline = max(2, max(size) // 200)

@@ -203,11 +203,11 @@ def test_out_of_memory_with_the_smallest_tiles_is_final_and_says_what_to_do() ->
 def test_out_of_memory_for_the_result_itself_is_final_whatever_the_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[int, int]] = []
 
-    def full(height: int, width: int) -> None:
+    def full(height: int, width: int, channels: int) -> None:
         asked.append((height, width))
         raise MemoryError
 
-    monkeypatch.setattr("sr_demo.storage.picture_array", full)
+    monkeypatch.setattr("sr_demo.large_array.zeros", full)
     made = fakes.approach(fakes.upscaler_of(fakes.good()), tiling=Tiling("tiles", largest=64))
     with pytest.raises(OutOfMemory, match="more memory"):
         Runner().run(job(made), picture_of(noise(100, 100)))

@@ -199,7 +199,7 @@ def test_a_large_result_lies_on_the_disk_and_is_the_same(monkeypatch: pytest.Mon
 
     small = tiling.run(image, tiles, 4, 0, enlarged, SILENT)
     assert not isinstance(small, np.memmap)
-    monkeypatch.setattr("sr_demo.storage.IN_MEMORY", 1000)
+    monkeypatch.setattr("sr_demo.large_array.IN_MEMORY", 1000)
     large = tiling.run(image, tiles, 4, 0, enlarged, SILENT)
     assert isinstance(large, np.memmap) and not large.flags.writeable
     np.testing.assert_array_equal(large, small)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sr_demo.approaches.mosaic.settings import MosaicOptions
-from sr_demo.spec import OWN, Approach, Checkpoint, Request, Upscaler, embedded
+from sr_demo.spec import Approach, Checkpoint, Request, Tiling, Upscaler, embedded
 from sr_demo.timings import Timing
 
 
@@ -20,6 +20,7 @@ def load(request: Request) -> Upscaler:
 # give the measured time at the rate estimates assume before they know better: search is not arithmetic alone. Seconds are
 # those of `python -m sr_demo bench --costs show`; variants without them are priced by their operations beside the first.
 _TILES = Timing("", 0, (96, 192, 384), first=(0.0455, 0.164, 0.583), again=(0.0455, 0.164, 0.583))
+_IN_TILES = Tiling("own")
 CHECKPOINTS = (
     Checkpoint(
         "tiles",
@@ -34,6 +35,7 @@ CHECKPOINTS = (
         embedded("refined", "mosaic-memory-x4", "refined retrieval, learned memory", bytes_per_pixel=800),
         flops_per_pixel=2.5e6,
         variant="refined",
+        tiling=_IN_TILES,
         invents=False,
         note="Adds only the detail that bicubic misses, as learned from many photos.",
     ),
@@ -43,6 +45,7 @@ CHECKPOINTS = (
         bytes_per_pixel=800,
         flops_per_pixel=1e7,
         variant="refined-photos",
+        tiling=_IN_TILES,
         invents=False,
         note="The same from similar spots of the memory's photos; learns for some seconds at first use.",
     ),
@@ -78,6 +81,6 @@ APPROACH = Approach(
     checkpoints=CHECKPOINTS,
     options=MosaicOptions,
     load_options=("memory",),
-    tiling=OWN,
+    tiling=Tiling("own", held=8),
     invents=True,
 )

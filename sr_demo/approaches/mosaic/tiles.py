@@ -11,15 +11,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sr_demo import large_array
 from sr_demo.approaches.mosaic import index as indexes
 from sr_demo.approaches.mosaic.memory import SCALE, Pixels
 from sr_demo.approaches.mosaic.pieces import Floats, Ints, Look, Pieces, describe, positions
+from sr_demo.errors import BadInput
 from sr_demo.image import Image, readonly
 from sr_demo.progress import Progress
 
 _CANDIDATES = 32
 _BATCH = 2048
 _BAND = 16_384
+_MOST_PIECES = 4_000_000
+"""Of one mosaic: about 200 bytes are held for each."""
 _REACH = 2
 """Neighbourhood in which repeats are avoided: this many pieces to each side."""
 _MOST_GAIN = 3.0
@@ -87,7 +91,13 @@ def padded(image: Image, patch: int, step: int) -> Image:
     extra = [_extra(length, patch, step) for length in image.shape[:2]]
     if extra == [0, 0]:
         return image
-    return np.pad(image, ((0, extra[0]), (0, extra[1]), (0, 0)), mode="edge")
+    height, width = image.shape[:2]
+    out = large_array.zeros(height + extra[0], width + extra[1], 3)
+    for rows in large_array.bands(image):
+        out[rows, :width], out[rows, width:] = image[rows], image[rows, -1:]
+        large_array.release(out[rows])
+    out[height:] = out[height - 1]
+    return readonly(out)
 
 
 def _extra(length: int, patch: int, step: int) -> int:
@@ -111,6 +121,11 @@ def answer(
     """
     patch = pieces.patch
     rows, columns = (image.shape[0] - patch) // step + 1, (image.shape[1] - patch) // step + 1
+    if rows * columns > _MOST_PIECES:
+        raise BadInput(
+            f"The mosaic would have {rows * columns / 1e6:.1f} million pieces; {_MOST_PIECES / 1e6:.0f} million is the most. "
+            "Choose less overlap, larger pieces, or a smaller part of the picture."
+        )
     allowed = _allowed(pieces, without)
     taken = np.full((3, rows + 2 * _REACH, columns + 2 * _REACH), -1, np.int32)
     chosen, rank = np.empty((rows, columns), np.int64), np.empty((rows, columns), np.int32)
@@ -230,25 +245,25 @@ def paste(answers: Answers, own: Look, colour: float, progress: Progress) -> Ima
     weight = feather(answers.patch, answers.step)
     gain, shift = _transfer(answers, own, colour)
     every = -(-side // stride)
-    out = np.zeros(((rows - 1) * stride + side, (columns - 1) * stride + side, 3), np.float32)
+    out = large_array.zeros((rows - 1) * stride + side, (columns - 1) * stride + side, 3)
     band = np.zeros((side, (columns + 2 * every) * stride, 3), np.float32)
     for r in range(rows):
         progress(r / rows, "pasting")
-        patches = np.stack([answers.piece(r, c) for c in range(columns)]).astype(np.float32)
-        patches *= gain[r, :, None, None, None] / 255
-        patches += shift[r, :, None, None, :]
-        patches *= (weight[:, None] * weight[None, :])[..., None]
         band[:] = 0
-        for phase in range(every):
+        for phase in range(min(every, columns)):
             # Pieces `every` columns apart do not overlap: they are added in one go.
-            apart = patches[phase::every]
+            apart = np.stack([answers.piece(r, c) for c in range(phase, columns, every)]).astype(np.float32)
+            apart *= gain[r, phase::every, None, None, None] / 255
+            apart += shift[r, phase::every, None, None, :]
+            apart *= (weight[:, None] * weight[None, :])[..., None]
             span = every * stride
             place = band[:, phase * stride : phase * stride + len(apart) * span]
             place = place.reshape(side, len(apart), span, 3)
             place[:, :, :side] += apart.transpose(1, 0, 2, 3)
         out[r * stride : r * stride + side] += band[:, : out.shape[1]]
+        large_array.release(out[: r * stride])
     _normalise(out, weight, rows, columns, stride)
-    return readonly(np.clip(out, 0, 1, out=out))
+    return readonly(out)
 
 
 def _transfer(answers: Answers, own: Look, colour: float) -> tuple[Floats, Floats]:
@@ -266,13 +281,14 @@ def _transfer(answers: Answers, own: Look, colour: float) -> tuple[Floats, Float
 
 
 def _normalise(out: Image, weight: Floats, rows: int, columns: int, stride: int) -> None:
-    """Divide by the sum of weights, which is separable."""
+    """Divide by the sum of weights, which is separable, and clip."""
     sums: list[Floats] = []
     for count, length in ((rows, out.shape[0]), (columns, out.shape[1])):
         total = np.zeros(length, np.float32)
         for i in range(count):
             total[i * stride : i * stride + len(weight)] += weight
         sums.append(np.reciprocal(total))
-    out *= sums[1][None, :, None]
-    for top in range(0, len(out), 256):
-        out[top : top + 256] *= sums[0][top : top + 256, None, None]
+    for band in large_array.bands(out):
+        out[band] *= sums[1][None, :, None]
+        out[band] *= sums[0][band, None, None]
+        np.clip(out[band], 0, 1, out=out[band])
