@@ -101,11 +101,13 @@ async def _disk_refuses(_: Request, exc: Exception) -> PlainTextResponse:
 
 def launch_arguments(store: Store, settings: Settings) -> dict[str, Any]:
     """What `Blocks.launch` needs for this page: looks, limits, nothing served but results, nothing to foreign pages."""
+    application = gate.application_arguments(settings)
+    application["exception_handlers"] = {**application["exception_handlers"], OSError: _disk_refuses}
     return {
         "server_name": settings.host,
         "server_port": settings.port,
         "allowed_paths": store.allowed_paths(),
-        "app_kwargs": {**gate.application_arguments(settings), "exception_handlers": {OSError: _disk_refuses}},
+        "app_kwargs": application,
         "max_threads": settings.queue_length + _LIGHT_THREADS,
         "max_file_size": settings.max_megabytes * 2**20,
         "state_session_capacity": sessions.CAPACITY,
