@@ -11,7 +11,7 @@ test: .venv/.dev
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 bench-gpu: .venv/.run
-	$(BIN)/python -m sr_demo.reports.bench_gpu
+	$(BIN)/python -m sr_demo.benchmarks.gpu
 
 check: .venv/.dev
 	$(BIN)/ruff check .

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-from sr_demo.ui.stubs import leave_stubs_alone
+from sr_demo.ui.gradio_stubs import leave_stubs_alone
 
 leave_stubs_alone()
 gc.disable()  # until the page is built: while modules load there is next to no garbage, and looking for it takes a tenth
@@ -15,15 +15,15 @@ import signal
 import sys
 import tempfile
 
-from sr_demo import memory, scratch
+from sr_demo.backends.selection import Preparer
 from sr_demo.catalogue import APPROACHES
-from sr_demo.engines import Preparer
 from sr_demo.errors import SRError
-from sr_demo.estimates import Estimates
-from sr_demo.pipelines import zero
-from sr_demo.runner import Runner
+from sr_demo.inference.runner import Runner
+from sr_demo.inference.time_estimates import Estimates
+from sr_demo.pipelines import zero_gpu
 from sr_demo.settings import from_environment
-from sr_demo.storage import cache_folder, guarded, ready
+from sr_demo.system import memory, scratch
+from sr_demo.system.storage import cache_folder, guarded, ready
 from sr_demo.ui.store import Store, place
 from sr_demo.ui.warmup import warm_up
 
@@ -40,14 +40,14 @@ def main() -> int:
         temporary = place()
         store = Store(max_bytes=settings.max_store_megabytes * 2**20)
         store.lend_to_gradio()
-        from sr_demo.ui import mcp_tools, page
+        from sr_demo.ui import mcp, page
 
         if settings.mcp:
-            mcp_tools.require()
+            mcp.require()
     except SRError as exc:
         return _refused(exc)
     signal.signal(signal.SIGTERM, _end)
-    zero.announce()
+    zero_gpu.announce()
     store.keep_tidy(first=lambda: (scratch.sweep(temporary), scratch.sweep_cache(cache_folder())))
     _check_cache()
     runner = Runner(Estimates(cache_folder() / "estimates.json"), Preparer())
@@ -55,7 +55,7 @@ def main() -> int:
     demo.launch(**page.launch_arguments(store, settings), prevent_thread_lock=True)
     if settings.mcp:
         try:
-            mcp_tools.refine(demo, settings.max_megabytes * 2**20)
+            mcp.refine(demo, settings.max_megabytes * 2**20)
         except SRError as exc:
             demo.close(verbose=False)
             return _refused(exc)

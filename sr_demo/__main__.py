@@ -2,6 +2,6 @@
 
 import sys
 
-from sr_demo.cli import main
+from sr_demo.cli.main import main
 
 sys.exit(main())

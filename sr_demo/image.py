@@ -13,11 +13,11 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo import large_array
 from sr_demo.codecs import png
 from sr_demo.codecs.decode import decode, page_numbers
 from sr_demo.codecs.sniff import Limits
 from sr_demo.errors import BadInput, StorageError
+from sr_demo.system import large_array
 
 __all__ = [
     "Image",

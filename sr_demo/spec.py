@@ -16,7 +16,8 @@ from sr_demo.errors import BadInput, quoted
 from sr_demo.image import Image
 from sr_demo.options import Options
 from sr_demo.progress import Progress
-from sr_demo.timings import Timing, from_card
+from sr_demo.system.hardware import Needs
+from sr_demo.timing import Timing, from_card
 
 EMBEDDED = Path(__file__).resolve().parent.parent / "weights"
 """The folder of embedded checkpoints and their cards."""
@@ -86,21 +87,6 @@ class Repository:
     """About how much that is, and what is agreed to: the Hub is asked for true sizes, and one tenth more is refused."""
     revision: str = ""
     """A commit, for what must not change under us; empty for the newest."""
-
-
-@dataclass(frozen=True)
-class Needs:
-    """What a machine must have before a checkpoint can run on it: for methods that need a GPU."""
-
-    vram_bytes: int
-    """Memory of the GPU."""
-    ram_bytes: int
-    time: str
-    """How long to expect it to take, and where that is known from; the end of a label."""
-    packages: tuple[str, ...] = ()
-    """Modules of requirements-diffusion.txt."""
-    variables: tuple[str, ...] = ()
-    """Environment variables that say where a person's own copy of the method is."""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sr_demo import memory
 from sr_demo.image import Image, Picture, readonly
+from sr_demo.system import memory
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -87,7 +87,7 @@ def gradio_loops(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def noise(height: int, width: int, seed: int = 0) -> Image:
     """A smooth random picture (H, W, 3): noise on its own is nothing that super-resolution knows."""
-    from sr_demo.resize import resize
+    from sr_demo.imaging.resize import resize
 
     rng = np.random.default_rng(seed)
     coarse = rng.random((max(height // 4, 1), max(width // 4, 1), 3), np.float32)

@@ -10,7 +10,7 @@ import numpy as np
 
 from sr_demo.errors import OutOfMemory, SRError
 from sr_demo.image import Image, readonly
-from sr_demo.jobs import Job
+from sr_demo.inference.jobs import Job
 from sr_demo.options import Options, option
 from sr_demo.progress import Progress
 from sr_demo.spec import WHOLE, Approach, Checkpoint, Request, Tiling, Upscaler

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,23 +13,20 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "sr_demo"
 
-# Rooms and their floors, as docs/decisions.md draws them. A module may import from its own floor or below.
-FLOORS = {
-    "archives": 0,
-    "errors": 0, "options": 0, "progress": 0, "image": 0, "codecs": 0, "settings": 0, "storage": 0, "timings": 0,
-    "scratch": 0, "large_array": 0, "need": 2,
-    "spec": 1, "tiling": 1, "resize": 1, "degrade": 1, "metrics": 1, "niqe": 1, "stacks": 1, "torch_runtime": 1, "memory": 1,
-    "openvino_runtime": 1, "engines": 1, "quantising": 1, "ray_runtime": 1, "enlarging": 2, "kept": 2, "captions": 2,
-    "spandrel_loader": 1, "chart": 1, "resolution": 1, "samples": 1, "networks": 1, "diffusion": 1,
-    "approaches": 2, "weights": 2, "download": 2, "download_set": 2, "download_repository": 2, "machine": 1, "pipelines": 2,
-    "catalogue": 3, "estimates": 3, "digits": 3,
-    "jobs": 3, "int8": 3, "runner": 4,
-    "reports": 5, "training": 5,
-    "ui": 6, "cli": 6, "commands": 6, "__main__": 6,
-}  # fmt: skip
-UPWARD_LATE = {
-    # Commands import the catalogue and the runner when they are called, so that `--help` is instant.
-}
+MAP = ROOT / "docs" / "architecture.md"
+
+
+def floors() -> dict[str, int]:
+    """Floor of each module or folder of the package, as the map in docs/architecture.md has it."""
+    found: dict[str, int] = {}
+    for floor, names in re.findall(r"^ ?(\d+)  (\S+(?: \S+)*)", MAP.read_text(encoding="utf-8"), re.MULTILINE):
+        found |= {name: int(floor) for name in names.split()}
+    return found
+
+
+FLOORS = floors()
+ENTRIES = {"training/__main__.py"}
+"""Modules that only start a command: they stand on the command line's floor."""
 
 
 def modules() -> list[Path]:
@@ -54,12 +52,16 @@ def rooms_of(names: set[str]) -> set[str]:
     return {name.split(".")[1] for name in names if name.startswith("sr_demo.") and name.split(".")[1] in FLOORS}
 
 
+def test_the_map_names_every_folder_and_module_and_nothing_else() -> None:
+    there = {room(path) for path in modules()} - {"__init__"}
+    assert set(FLOORS) == there
+
+
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_point_down(path: Path) -> None:
     here = room(path)
-    if here == "__init__":
+    if here == "__init__" or str(path.relative_to(PACKAGE)) in ENTRIES:
         return
-    assert here in FLOORS, f"{here} has no floor: add it to FLOORS"
     upward = {other for other in rooms_of(imported(path)) if FLOORS[other] > FLOORS[here]}
     assert not upward, f"{path.name} is on floor {FLOORS[here]} and imports {upward}"
 
@@ -93,7 +95,7 @@ def test_every_approach_file_is_in_the_catalogue() -> None:
     assert there == listed
 
 
-@pytest.mark.parametrize("module", ["sr_demo.catalogue", "sr_demo.runner"])
+@pytest.mark.parametrize("module", ["sr_demo.catalogue", "sr_demo.inference.runner"])
 def test_importing_is_cheap(module: str) -> None:
     heavy = ["torch", "spandrel", "faiss", "diffusers", "gradio", "skimage"]
     code = f"import sys, {module}; print([name for name in {heavy!r} if name in sys.modules])"
@@ -109,7 +111,9 @@ def test_the_page_is_built_without_heavy_imports() -> None:
         print([name for name in {heavy!r} if name in sys.modules], meta.create_or_modify_pyi.__module__)
     """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["[]", "sr_demo.ui.stubs"], "Gradio would rewrite its type stubs at every start"
+    assert done.stdout.split() == ["[]", "sr_demo.ui.gradio_stubs"], (
+        "Gradio would rewrite its type stubs at every start"
+    )
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sr_demo.image import Image
+from sr_demo.imaging.resize import Kernel, resize
 from sr_demo.options import Options
 from sr_demo.progress import Progress
-from sr_demo.resize import Kernel, resize
 from sr_demo.spec import Approach, Checkpoint, Request, Tiling, Upscaler
-from sr_demo.timings import Timing
+from sr_demo.timing import Timing
 
 _SCALE = 4
 # There is no card to hold it: as `python -m sr_demo bench --costs show` measured.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sr_demo.diffusion.settings import DiffusionOptions
+from sr_demo.diffusion.options import DiffusionOptions
 from sr_demo.diffusion.upscaler import load
 from sr_demo.spec import Approach, Checkpoint, Tiling, embedded
 

@@ -8,7 +8,7 @@ _SCALE = 4
 
 
 def _load(request: Request) -> Upscaler:
-    from sr_demo.spandrel_loader import attention_upscaler
+    from sr_demo.backends.spandrel_loader import attention_upscaler
 
     return attention_upscaler(request, "DRCT", _SCALE)
 

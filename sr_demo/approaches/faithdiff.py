@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sr_demo.pipelines.settings import FaithDiffOptions
+from sr_demo.pipelines.options import FaithDiffOptions
 from sr_demo.progress import Progress
 from sr_demo.spec import OWN, Approach, Checkpoint, Needs, Repository, Request, Upscaler
 

@@ -9,7 +9,7 @@ _BLENDED = Tiling("tiles", halo=32, multiple_of=16, blend=16, seen=256)
 
 
 def _load(request: Request) -> Upscaler:
-    from sr_demo.spandrel_loader import attention_upscaler
+    from sr_demo.backends.spandrel_loader import attention_upscaler
 
     return attention_upscaler(request, "HAT", _SCALE)
 

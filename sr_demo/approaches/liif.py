@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sr_demo.image import Image
+from sr_demo.imaging.tiling import Span, plan
 from sr_demo.options import Options, option
 from sr_demo.progress import Progress
 from sr_demo.spec import OWN, Approach, Request, Tiling, Upscaler, card, embedded
-from sr_demo.tiling import Span, plan
 
 if TYPE_CHECKING:
     from sr_demo.networks.liif import LIIF, Axis
@@ -38,7 +38,7 @@ class LiifUpscaler:
     def __init__(self, network: LIIF, precision: str) -> None:
         import torch
 
-        from sr_demo.torch_runtime import device
+        from sr_demo.backends.torch_backend import device
 
         self.precision = precision
         self.network = network.eval().to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -47,8 +47,8 @@ class LiifUpscaler:
         """(h, w, 3) -> (round(scale * h), round(scale * w), 3). Raises OutOfMemory when it does not fit."""
         import torch
 
+        from sr_demo.backends.torch_backend import DTYPES, device, out_of_memory_translated, to_array, to_tensor
         from sr_demo.networks.liif import along, base
-        from sr_demo.torch_runtime import DTYPES, device, out_of_memory_translated, to_array, to_tensor
 
         assert isinstance(options, LiifOptions)
         height, width = image.shape[:2]
@@ -82,8 +82,8 @@ def _within(axis: Axis, span: Span) -> tuple[slice, Axis]:
 
 
 def _load(request: Request) -> Upscaler:
-    from sr_demo.networks import own
-    from sr_demo.torch_runtime import choose_precision, load_safetensors
+    from sr_demo.backends import embedded as own
+    from sr_demo.backends.torch_backend import choose_precision, load_safetensors
 
     file = request.files[0]
     network: Any = load_safetensors(file, own.build(card(file.stem)["architecture"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sr_demo.networks import own
+from sr_demo.backends import embedded as own
 from sr_demo.options import Options, option
 from sr_demo.spec import Approach, Checkpoint, Request, Tiling, Upscaler, WeightFile, embedded
 
@@ -29,8 +29,8 @@ class RealEsrganOptions(Options):
 def _load(request: Request) -> Upscaler:
     if request.checkpoint.kind == "embedded":
         return own.load(request)
-    from sr_demo import spandrel_loader
-    from sr_demo.torch_runtime import NetworkUpscaler, choose_precision
+    from sr_demo.backends import spandrel_loader
+    from sr_demo.backends.torch_backend import NetworkUpscaler, choose_precision
 
     architecture = request.checkpoint.variant
     if len(request.files) == 2:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from sr_demo.pipelines.settings import X4Options
+from sr_demo.pipelines.options import X4Options
 from sr_demo.spec import Approach, Checkpoint, Needs, Repository, Request, Tiling, Upscaler
 
 
 def _load(request: Request) -> Upscaler:
-    from sr_demo.pipelines import x4
+    from sr_demo.pipelines import sd_x4
 
-    return x4.load(request)
+    return sd_x4.load(request)
 
 
 _FILES = ("model_index.json", "*/*.json", "tokenizer/*", "text_encoder/model.fp16.safetensors",

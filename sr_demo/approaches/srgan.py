@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sr_demo.networks.own import load
+from sr_demo.backends.embedded import load
 from sr_demo.spec import Approach, Tiling, embedded
 
 APPROACH = Approach(

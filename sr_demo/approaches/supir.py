@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sr_demo.pipelines.settings import SupirOptions
+from sr_demo.pipelines.options import SupirOptions
 from sr_demo.spec import OWN, Approach, Checkpoint, Needs, Request, Upscaler
 
 

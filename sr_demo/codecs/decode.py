@@ -38,7 +38,7 @@ from sr_demo.codecs.directories import check_exif
 from sr_demo.codecs.sniff import CHOOSE, Kind, Limits, check_file, check_pixels, shown
 from sr_demo.codecs.structure import check_parts
 from sr_demo.errors import BadInput, MissingDependency
-from sr_demo.large_array import bands
+from sr_demo.system.large_array import bands
 
 log = logging.getLogger("sr_demo")
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from sr_demo.codecs.directories import OnePage, check, directory, places
 from sr_demo.errors import BadInput
-from sr_demo.large_array import bands, zeros
+from sr_demo.system.large_array import bands, zeros
 
 Samples = NDArray[Any]
 _MINISWHITE, _MINISBLACK, _RGB, _SEPARATED = 0, 1, 2, 5

@@ -14,16 +14,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sr_demo import tiling
-from sr_demo.diffusion.looks import Look
+from sr_demo.backends.torch_backend import DTYPES, budget, device, out_of_memory_translated, to_tensor
 from sr_demo.diffusion.noise import noise_at
-from sr_demo.diffusion.schedule import Schedule
+from sr_demo.diffusion.trajectory import Look
 from sr_demo.errors import OutOfMemory
 from sr_demo.image import Image, readonly
+from sr_demo.imaging import tiling
+from sr_demo.networks.shift_schedule import Schedule
 from sr_demo.networks.shift_unet import MULTIPLE, ShiftUNet
 from sr_demo.progress import Progress
 from sr_demo.spec import Tiling
-from sr_demo.torch_runtime import DTYPES, budget, device, out_of_memory_translated, to_tensor
 
 SCALE = 4
 _RULE = Tiling("tiles", halo=28, multiple_of=MULTIPLE)

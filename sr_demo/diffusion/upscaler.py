@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sr_demo.diffusion.finish import finished
-from sr_demo.diffusion.looks import Look, Walk, busiest, part_of
-from sr_demo.diffusion.settings import DiffusionOptions
+from sr_demo.diffusion.options import DiffusionOptions
+from sr_demo.diffusion.postprocessing import finished
+from sr_demo.diffusion.trajectory import Look, Walk, busiest, part_of
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, readonly
 from sr_demo.options import Options
@@ -101,11 +101,11 @@ class DiffusionUpscaler:
 
 def load(request: Request) -> Upscaler:
     """The two files of the checkpoint, in order: the network that walks, and the one that makes the start picture."""
+    from sr_demo.backends import embedded
+    from sr_demo.backends.torch_backend import choose_precision, load_safetensors
     from sr_demo.diffusion.sampler import Sampler
-    from sr_demo.networks import own
     from sr_demo.networks.shift_unet import ShiftUNet
-    from sr_demo.torch_runtime import choose_precision, load_safetensors
 
-    network, calm = (load_safetensors(file, own.build(card(file.stem)["architecture"])) for file in request.files)
+    network, calm = (load_safetensors(file, embedded.build(card(file.stem)["architecture"])) for file in request.files)
     assert isinstance(network, ShiftUNet)
     return DiffusionUpscaler(Sampler(calm, network, choose_precision(request.precision)))

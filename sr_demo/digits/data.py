@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo.archives import array_headers
+from sr_demo.codecs.archives import array_headers
 from sr_demo.errors import BadInput, StorageError
-from sr_demo.resize import resize
-from sr_demo.storage import cache_folder
+from sr_demo.imaging.resize import resize
+from sr_demo.system.storage import cache_folder
 
 SMALL, SIDE = 26, 28
 """Pixels a side of what the networks are given, and of the truth."""

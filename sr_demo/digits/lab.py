@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sr_demo import weights
+from sr_demo.backends.torch_backend import device, load_safetensors, out_of_memory_translated
 from sr_demo.digits.data import SMALL, Pixels
-from sr_demo.digits.settings import LARGEST, System
+from sr_demo.digits.options import LARGEST, System
 from sr_demo.errors import BadInput
+from sr_demo.hub import checkpoints
 from sr_demo.image import readonly
 from sr_demo.networks import digits as networks
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import card, embedded
-from sr_demo.torch_runtime import device, load_safetensors, out_of_memory_translated
 
 Gray = NDArray[np.float32]
 CLOSEST = 16.0
@@ -52,7 +52,7 @@ _BUILDERS: dict[str, Callable[..., nn.Module]] = {
 @lru_cache
 def network(stem: str) -> nn.Module:
     """The embedded network `stem`, verified, on this machine's device. Raises WeightsUnavailable."""
-    (path,) = weights.fetch(embedded(stem, stem, _TITLES[stem], bytes_per_pixel=0))
+    (path,) = checkpoints.fetch(embedded(stem, stem, _TITLES[stem], bytes_per_pixel=0))
     built = _BUILDERS[stem](**card(stem)["architecture"]["settings"])
     return load_safetensors(path, built).eval().requires_grad_(False).to(device())
 

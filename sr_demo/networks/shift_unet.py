@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sr_demo.diffusion.schedule import Schedule
+from sr_demo.networks.shift_schedule import Schedule
 
 MULTIPLE = 4
 """Tiles begin on multiples of this many LR pixels: two levels of halving."""

@@ -17,17 +17,17 @@ from typing import Any
 
 import torch
 
-from sr_demo import machine
-from sr_demo.download import SourceFailed, transfer
+from sr_demo.backends.torch_backend import DTYPES, choose_precision
 from sr_demo.errors import WeightsUnavailable
+from sr_demo.hub.download import SourceFailed, transfer
 from sr_demo.image import Image
-from sr_demo.pipelines.settings import FaithDiffOptions
-from sr_demo.pipelines.shell import SCALE, OnStep, PipelineUpscaler, placed
+from sr_demo.imaging.resize import resize
+from sr_demo.pipelines.diffusers_upscaler import SCALE, OnStep, PipelineUpscaler, placed
+from sr_demo.pipelines.options import FaithDiffOptions
 from sr_demo.progress import Progress
-from sr_demo.resize import resize
 from sr_demo.spec import Request, Upscaler, WeightFile
-from sr_demo.storage import cache_folder, guarded, ready
-from sr_demo.torch_runtime import DTYPES, choose_precision
+from sr_demo.system import hardware
+from sr_demo.system.storage import cache_folder, guarded, ready
 
 COMMIT = "076104a975f173264fc7f21ddd6cd628ce874721"
 """Of huggingface/diffusers. Another one is another program: read it before changing this."""
@@ -81,7 +81,7 @@ def load(request: Request) -> Upscaler:
     program = imported(fetched_program(request.progress))
     pipeline = assembled(program.FaithDiffStableDiffusionXLPipeline, base, autoencoder, own, precision)
     told = precision
-    if precision == "fp16" and machine.gpu_bytes() < _EIGHT_BIT_BELOW:
+    if precision == "fp16" and hardware.gpu_bytes() < _EIGHT_BIT_BELOW:
         eight_bit(pipeline, precision)
         told = "fp16, weights fp8"
     return PipelineUpscaler(placed(pipeline, _WHOLE_BYTES), call, told, seconds_per_megapixel_step=0.6)

@@ -25,10 +25,10 @@ import numpy as np
 
 from sr_demo.errors import BadInput, OutOfMemory, SRError
 from sr_demo.image import Image, readonly
+from sr_demo.imaging.resize import resize
 from sr_demo.options import Options
-from sr_demo.pipelines.settings import SupirOptions
+from sr_demo.pipelines.options import SupirOptions
 from sr_demo.progress import Progress
-from sr_demo.resize import resize
 from sr_demo.spec import Request, Upscaler
 
 HOME, WEIGHTS, PYTHON = "SR_DEMO_SUPIR_HOME", "SR_DEMO_SUPIR_WEIGHTS", "SR_DEMO_SUPIR_PYTHON"

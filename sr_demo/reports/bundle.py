@@ -19,8 +19,8 @@ from urllib.parse import quote
 
 from sr_demo import __version__
 from sr_demo.errors import StorageError
-from sr_demo.jobs import Result
-from sr_demo.metrics import COLUMNS
+from sr_demo.inference.jobs import Result
+from sr_demo.metrics.full_reference import COLUMNS
 from sr_demo.reports.table import html_table, record
 
 _EMBEDDED_LIMIT = 48 * 2**20

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sr_demo.jobs import Result
-from sr_demo.reports import words
+from sr_demo.inference.jobs import Result
+from sr_demo.reports import formatting
 from sr_demo.reports.verdicts import COMMERCIAL, RATES, Budget, Reason, Verdict, seconds_for, verdict
 
 DEVICE = next(iter(RATES))
@@ -43,7 +43,7 @@ def edge_text(result: Result) -> str:
     if not runs_on_cpu(result):
         return "no, needs a GPU"
     expected, _ = seconds_for(_row(result), BUDGET.side, DEVICE)
-    costs = f", about {words.seconds(expected)}"
+    costs = f", about {formatting.seconds(expected)}"
     against = [reason for reason in found.reasons if reason.holds == "no"]
     if against:
         too_slow = against[0].figure == expected

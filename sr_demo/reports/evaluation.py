@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from sr_demo.degrade import Realistic, degrade
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, Picture, read
-from sr_demo.jobs import Failed, Job, Result
+from sr_demo.imaging.degradation import Realistic, degrade
+from sr_demo.imaging.resize import crop_to_multiple, shrink
+from sr_demo.inference.jobs import Failed, Job, Result
+from sr_demo.inference.runner import Runner
 from sr_demo.progress import SILENT, Progress
-from sr_demo.resize import crop_to_multiple, shrink
-from sr_demo.runner import Runner
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".avif"})
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from sr_demo.jobs import Result
-from sr_demo.metrics import COLUMNS, Column
+from sr_demo.inference.jobs import Result
+from sr_demo.metrics.full_reference import COLUMNS, Column
 from sr_demo.options import as_dict
-from sr_demo.reports import words
+from sr_demo.reports import formatting
 from sr_demo.reports.edge import RULE, edge, edge_text, runs_on_cpu
 
 
@@ -35,7 +35,7 @@ def _score(column: Column) -> Field:
         column.key,
         column.title,
         column.help,
-        lambda result: words.measure(column, number(result)),
+        lambda result: formatting.measure(column, number(result)),
         number,
         max if column.higher_is_better else min,
     )
@@ -44,19 +44,19 @@ def _score(column: Column) -> Field:
 _COSTS: tuple[Field, ...] = (
     Field(
         "seconds", "Seconds", "Time to enlarge this picture on this machine, loading not counted.",
-        lambda r: words.seconds(r.seconds), lambda r: r.seconds, min,
+        lambda r: formatting.seconds(r.seconds), lambda r: r.seconds, min,
     ),
     Field(
         "peak_memory", "Peak memory", "How much the memory of this program grew while it worked, at most.",
-        lambda r: words.memory(r.peak_memory_mb), lambda r: r.peak_memory_mb, min,
+        lambda r: formatting.memory(r.peak_memory_mb), lambda r: r.peak_memory_mb, min,
     ),
     Field(
         "parameters", "Parameters", "Numbers the network learned: more can know more, and costs more.",
-        lambda r: words.parameters(r.job.checkpoint.parameters), lambda r: float(r.job.checkpoint.parameters),
+        lambda r: formatting.parameters(r.job.checkpoint.parameters), lambda r: float(r.job.checkpoint.parameters),
     ),
     Field(
         "bytes", "File size", "Size of the weight files.",
-        lambda r: words.megabytes(r.job.checkpoint.bytes), lambda r: float(r.job.checkpoint.bytes),
+        lambda r: formatting.megabytes(r.job.checkpoint.bytes), lambda r: float(r.job.checkpoint.bytes),
     ),
     Field(
         "runs_on_cpu", "Runs on CPU", "Whether it runs without a GPU.", lambda r: "yes" if runs_on_cpu(r) else "no",
@@ -69,7 +69,7 @@ _COSTS: tuple[Field, ...] = (
         "how", "How it was run",
         "Precision, and whether the picture was cut into tiles: both change the numbers a little. Beside int8 stands what it "
         "costs in PSNR-Y, measured on bundled photos when it was made.",
-        words.how,
+        formatting.how,
     ),
 )  # fmt: skip
 

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from sr_demo.training.command import add_train_arguments, run_train
+from sr_demo.cli.train import add_train_arguments, run_train
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser("python -m sr_demo.training")

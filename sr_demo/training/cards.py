@@ -13,11 +13,11 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from sr_demo.torch_runtime import load_safetensors
+from sr_demo.backends.torch_backend import load_safetensors
 from sr_demo.training.loop import Trainer
 from sr_demo.training.recipes import Recipe
+from sr_demo.training.run_state import write_atomically
 from sr_demo.training.schedule import begun
-from sr_demo.training.state import write_atomically
 from sr_demo.training.validate import score_pairs, test_set
 
 LICENCE = "Apache-2.0"

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sr_demo.training.critic import Critic
+from sr_demo.training.adversary import Critic
 from sr_demo.training.data import Pairs, sample
 from sr_demo.training.liif import embedded_edsr
 from sr_demo.training.loop import Trainer, batch_tensor
@@ -28,7 +28,7 @@ from sr_demo.training.losses import grid
 from sr_demo.training.objective import opinion
 from sr_demo.training.recipes import Recipe
 from sr_demo.training.schedule import learning_rate, phase_at
-from sr_demo.training.unknown import unknown_track
+from sr_demo.training.unpaired_degradation import unknown_track
 
 _QUICKER = 60.0
 """The damager's learning rate in the network's: it has a few hundred numbers, and each counts for a whole picture."""

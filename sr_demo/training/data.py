@@ -18,7 +18,7 @@ from PIL import UnidentifiedImageError
 
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, quantise
-from sr_demo.resize import shrink
+from sr_demo.imaging.resize import shrink
 
 Picture = NDArray[np.uint8]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sr_demo.training.blur_kernels import filter_each, random_gaussian, random_sinc
 from sr_demo.training.jpeg import jpeg
-from sr_demo.training.kernels import filter_each, random_gaussian, random_sinc
 
 
 @dataclass(frozen=True)

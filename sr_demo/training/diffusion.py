@@ -15,14 +15,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sr_demo.backends.torch_backend import to_tensor
 from sr_demo.diffusion.noise import noise_at
+from sr_demo.diffusion.options import DiffusionOptions
 from sr_demo.diffusion.sampler import Sampler
-from sr_demo.diffusion.settings import DiffusionOptions
 from sr_demo.diffusion.upscaler import DiffusionUpscaler
 from sr_demo.image import readonly
 from sr_demo.networks.shift_unet import ShiftUNet
 from sr_demo.progress import SILENT
-from sr_demo.torch_runtime import to_tensor
 from sr_demo.training.data import Pairs
 from sr_demo.training.liif import embedded_edsr
 from sr_demo.training.loop import Trainer

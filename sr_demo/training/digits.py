@@ -19,11 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sr_demo.backends.torch_backend import cpu_gains_from_bf16
 from sr_demo.digits.data import SIDE, Digits, shrink
 from sr_demo.networks import digits as networks
-from sr_demo.torch_runtime import cpu_gains_from_bf16
-from sr_demo.training import state as files
-from sr_demo.training.average import Average
+from sr_demo.training import run_state as files
+from sr_demo.training.ema import Average
 from sr_demo.training.schedule import Budget
 
 CURVE = ("iteration", "loss", "psnr")

@@ -13,13 +13,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sr_demo import spec
+from sr_demo.backends import embedded
+from sr_demo.backends.torch_backend import load_safetensors
 from sr_demo.errors import BadInput
 from sr_demo.image import quantise, readonly
-from sr_demo.networks import own
+from sr_demo.imaging.resize import resize
 from sr_demo.networks.edsr import EDSR
 from sr_demo.networks.liif import LIIF
-from sr_demo.resize import resize
-from sr_demo.torch_runtime import load_safetensors
 from sr_demo.training.data import Pairs, as_float
 from sr_demo.training.loop import Trainer, batch_tensor
 from sr_demo.training.recipes import Recipe
@@ -72,7 +72,7 @@ def embedded_edsr() -> EDSR:
     path = spec.EMBEDDED / f"{_ENCODER}.safetensors"
     if not path.is_file():
         raise BadInput(f"This recipe begins with the trained EDSR, and {path} is missing. Train the recipe edsr first.")
-    network = load_safetensors(path, own.build(spec.card(_ENCODER)["architecture"]))
+    network = load_safetensors(path, embedded.build(spec.card(_ENCODER)["architecture"]))
     assert isinstance(network, EDSR)
     return network
 

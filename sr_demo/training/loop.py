@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sr_demo.backends.torch_backend import cpu_gains_from_bf16
 from sr_demo.errors import BadInput
-from sr_demo.torch_runtime import cpu_gains_from_bf16
-from sr_demo.training import state as files
-from sr_demo.training.average import Average
-from sr_demo.training.critic import Critic
+from sr_demo.training import run_state as files
+from sr_demo.training.adversary import Critic
 from sr_demo.training.data import Pairs, sample
+from sr_demo.training.ema import Average
 from sr_demo.training.muon import MuonAdamW
 from sr_demo.training.objective import Objective
 from sr_demo.training.recipes import Recipe

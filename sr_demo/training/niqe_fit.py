@@ -1,4 +1,4 @@
-"""The model of clean photos behind `sr_demo.niqe`, from a folder of them to the embedded file and its card.
+"""The model of clean photos behind `sr_demo.metrics.niqe`, from a folder of them to the embedded file and its card.
 
 Run as `python -m sr_demo.training.niqe_fit DIR --out weights/measures/niqe-own-fit.npz`.
 """
@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from sr_demo.degrade import Realistic, degrade
 from sr_demo.errors import BadInput, SRError
 from sr_demo.image import Image
-from sr_demo.niqe import BLOCK, Blocks, Natural, blocks, fit, niqe
-from sr_demo.resize import resize, shrink
+from sr_demo.imaging.degradation import Realistic, degrade
+from sr_demo.imaging.resize import resize, shrink
+from sr_demo.metrics.niqe import BLOCK, Blocks, Natural, blocks, fit, niqe
 from sr_demo.training.data import SUFFIXES, as_float, read_rgb
-from sr_demo.training.state import write_atomically
+from sr_demo.training.run_state import write_atomically
 
 LICENCE = "Apache-2.0"
 THRESHOLD = 0.75

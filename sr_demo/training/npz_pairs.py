@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from sr_demo.codecs.npz import choose, look, npz_files, pictures
 from sr_demo.errors import BadInput
-from sr_demo.metrics import psnr_rgb
-from sr_demo.stacks import choose, look, npz_files, pictures
+from sr_demo.metrics.full_reference import psnr_rgb
 from sr_demo.training.data import Pairs, Picture, as_float, shrink_8bit
 
 _PROBED = 8

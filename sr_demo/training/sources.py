@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 from PIL import Image as Pillow
 
-from sr_demo import memory
 from sr_demo.errors import BadInput
+from sr_demo.system import memory
 from sr_demo.training.data import SUFFIXES, Pairs, Picture, load_folder, read_rgb, shrink_8bit
 from sr_demo.training.npz_pairs import load_npz
 

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from sr_demo.metrics import psnr_y, ssim_y
+from sr_demo.backends.torch_backend import NetworkUpscaler
+from sr_demo.metrics.full_reference import psnr_y, ssim_y
 from sr_demo.options import Options
 from sr_demo.progress import SILENT
-from sr_demo.torch_runtime import NetworkUpscaler
 from sr_demo.training.data import Pairs, Picture, as_float, centre_crops, read_rgb
 from sr_demo.training.recipes import Recipe
 

@@ -8,19 +8,19 @@ from typing import Any, get_args
 
 import gradio as gr
 
+from sr_demo.deploy.report import budget_from, deploy
 from sr_demo.errors import BadInput, Cancelled, SRError, quoted, unexpected
 from sr_demo.image import Image, Picture, read, write_png
-from sr_demo.jobs import Done, Failed, Job, job_for
+from sr_demo.inference.jobs import Done, Failed, Job, job_for
 from sr_demo.progress import Progress
-from sr_demo.reports.deploy import budget_from, deploy
+from sr_demo.reports.catalogue_listing import describe
 from sr_demo.reports.evaluation import small_version
-from sr_demo.reports.listing import describe
 from sr_demo.reports.table import record
 from sr_demo.spec import Precision
 from sr_demo.ui.callers import HEAVY, LIGHT
-from sr_demo.ui.in_turn import Inputs, compared
-from sr_demo.ui.lab_handlers import DEPLOY_SECONDS, PLAN
-from sr_demo.ui.offer import Context
+from sr_demo.ui.compare.in_turn import Inputs, compared
+from sr_demo.ui.lab.handlers import DEPLOY_SECONDS, PLAN
+from sr_demo.ui.method_choices import Context
 from sr_demo.ui.source import picture_input
 
 _MOST_NAMES = 40
@@ -134,7 +134,7 @@ class Endpoints:
             approaches: list of ID or ID:CHECKPOINT, such as bicubic, rdn, real-esrgan
             budget: name -> value, of seconds, side, memory_mb, vram_mb, disk_mb, offline, commercial, measures, hardware
         Returns:
-            the report with a verdict for each, by the schema sr_demo/reports/deploy.schema.json
+            the report with a verdict for each, by the schema sr_demo/deploy/report.schema.json
         """
         try:
             jobs, wanted = self._jobs(approaches), budget_from(budget or {})

@@ -14,8 +14,8 @@ from gradio.utils import get_upload_folder
 
 from sr_demo.errors import BadInput, StorageError, quoted
 from sr_demo.image import quantise, read
-from sr_demo.samples import SAMPLES, write_sample
-from sr_demo.storage import cache_folder
+from sr_demo.imaging.samples import SAMPLES, write_sample
+from sr_demo.system.storage import cache_folder
 
 _SIDE = 112
 """Pixels of a thumbnail: twice what is shown, for dense screens."""

@@ -14,28 +14,22 @@ from fastapi.responses import PlainTextResponse
 
 from sr_demo.errors import DISK_REFUSES, is_disk_full
 from sr_demo.image import Limits
-from sr_demo.runner import Runner
+from sr_demo.inference.runner import Runner
 from sr_demo.settings import Settings
 from sr_demo.spec import Approach
-from sr_demo.ui import (
-    about_tab,
-    api,
-    compare_tab,
-    data_tab,
-    diffusion_handlers,
-    diffusion_tab,
-    digits_tab,
-    door,
-    gate,
-    lab_tab,
-    mosaic_tab,
-    offer,
-    sessions,
-    training_tab,
-)
+from sr_demo.ui import api, door, gate, method_choices, sessions
+from sr_demo.ui.about import layout as about_tab
 from sr_demo.ui.callers import Callers
+from sr_demo.ui.compare import layout as compare_tab
+from sr_demo.ui.data import layout as data_tab
+from sr_demo.ui.diffusion import handlers
+from sr_demo.ui.diffusion import layout as diffusion_tab
+from sr_demo.ui.digits import layout as digits_tab
+from sr_demo.ui.lab import layout as lab_tab
+from sr_demo.ui.mosaic import layout as mosaic_tab
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
+from sr_demo.ui.training import layout as training_tab
 
 _STYLE = Path(__file__).parent / "style.css"
 _HEADER = """<header class="sr-header"><h1>Super-resolution, side by side</h1>
@@ -50,7 +44,7 @@ def build(approaches: Sequence[Approach], runner: Runner, store: Store, settings
     """The page, not yet launched."""
     callers = Callers(settings.queue_length, settings.max_seconds, proxied=settings.proxied)
     limits = Limits(settings.max_megabytes * 2**20, settings.max_megapixels * 1_000_000)
-    context = offer.Context(approaches, runner, store, Stops(), limits, callers)
+    context = method_choices.Context(approaches, runner, store, Stops(), limits, callers)
     # No `delete_cache`: the store removes uploads, by age and by room.
     with gr.Blocks(title="Super-resolution, side by side", analytics_enabled=False, fill_width=True) as page:
         gr.HTML(_HEADER)
@@ -59,7 +53,7 @@ def build(approaches: Sequence[Approach], runner: Runner, store: Store, settings
                 compare_tab.build(context)
             with gr.Tab("Mosaic memory", id="mosaic") as mosaic:
                 mosaic_tab.build(context, mosaic)
-            guessing = diffusion_handlers.approach_of(context)
+            guessing = handlers.approach_of(context)
             if guessing is not None:
                 with gr.Tab("Diffusion", id="diffusion"):
                     diffusion_tab.build(context, guessing)

@@ -12,7 +12,7 @@ import gradio as gr
 import numpy as np
 
 from sr_demo.image import Limits, Picture, crop, encode_png, quantise, read
-from sr_demo.resize import resize
+from sr_demo.imaging.resize import resize
 from sr_demo.ui.door import uploaded
 
 PREVIEW_SIDE = 768

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, Thread
 
-from sr_demo import scratch
 from sr_demo.errors import DISK_REFUSES, StorageError
+from sr_demo.system import scratch
 
 log = logging.getLogger("sr_demo")
 

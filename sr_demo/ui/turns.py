@@ -15,7 +15,7 @@ from threading import Condition
 from typing import TypeVar
 
 from sr_demo.errors import Busy
-from sr_demo.reports import words
+from sr_demo.reports import formatting
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ class Place:
 
     def __str__(self) -> str:
         """The words that a waiting visitor reads."""
-        return f"waiting: {self.before} before you, about {words.seconds(max(self.seconds, 1.0))}"
+        return f"waiting: {self.before} before you, about {formatting.seconds(max(self.seconds, 1.0))}"
 
 
 class Turns:
@@ -72,7 +72,7 @@ class Turns:
     def enter(self, visitor: Visitor, most: int) -> None:
         """Take a place, which `leave` gives back. Raises Busy where none is left, or `visitor` has `most` already."""
         with self._changed:
-            wait = words.seconds(max(self._left() + sum(t.seconds for t in self._in_order()), 1.0))
+            wait = formatting.seconds(max(self._left() + sum(t.seconds for t in self._in_order()), 1.0))
             if self._inside.total() >= self._places:
                 raise Busy(
                     f"This server is busy: all {self._places} places are taken, and what waits will take about {wait}. "

@@ -15,10 +15,10 @@ from threading import Thread
 
 import numpy as np
 
-from sr_demo.estimates import learn_price
 from sr_demo.image import Picture, readonly
-from sr_demo.jobs import Failed, Job, is_prepared
-from sr_demo.runner import Runner
+from sr_demo.inference.jobs import Failed, Job, is_prepared
+from sr_demo.inference.runner import Runner
+from sr_demo.inference.time_estimates import learn_price
 from sr_demo.spec import Approach
 
 log = logging.getLogger("sr_demo")

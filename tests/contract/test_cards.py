@@ -8,9 +8,9 @@ import pytest
 
 from sr_demo.catalogue import APPROACHES
 from sr_demo.image import read
-from sr_demo.jobs import job_for
-from sr_demo.reports.curves import lessons
-from sr_demo.runner import Runner
+from sr_demo.inference.jobs import job_for
+from sr_demo.inference.runner import Runner
+from sr_demo.reports.training_curves import lessons
 
 DECIBELS, SSIM = 0.02, 0.0005
 """Cards are measured in fp32, the page runs in what is fastest here."""

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from sr_demo.approaches import diffusion
-from sr_demo.diffusion.settings import DiffusionOptions
+from sr_demo.diffusion.options import DiffusionOptions
 from sr_demo.diffusion.upscaler import DiffusionUpscaler
 from sr_demo.image import readonly
-from sr_demo.jobs import Job
+from sr_demo.inference.jobs import Job
+from sr_demo.inference.runner import Runner
 from sr_demo.progress import SILENT
-from sr_demo.runner import Runner
 from tests.conftest import picture_of
 
 SIDE = 48

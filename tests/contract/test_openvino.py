@@ -13,13 +13,14 @@ import pytest
 
 pytest.importorskip("openvino")
 
-from sr_demo import engines, int8, openvino_runtime, quantising
+from sr_demo.backends import openvino_backend, quantization, selection
+from sr_demo.backends.openvino_backend import ConvertedNetwork
 from sr_demo.catalogue import APPROACHES
-from sr_demo.jobs import Job
-from sr_demo.metrics import psnr_rgb
-from sr_demo.openvino_runtime import ConvertedNetwork
+from sr_demo.inference import int8
+from sr_demo.inference.jobs import Job
+from sr_demo.inference.runner import Runner
+from sr_demo.metrics.full_reference import psnr_rgb
 from sr_demo.progress import SILENT, Progress
-from sr_demo.runner import Runner
 from sr_demo.spec import EMBEDDED, Approach, Checkpoint, Precision, Request, Tiling, Upscaler
 from tests.conftest import noise, picture_of
 
@@ -30,8 +31,8 @@ QUICK = {"espcn"}
 def _small(request: Request) -> Upscaler:
     import torch
 
+    from sr_demo.backends.torch_backend import NetworkUpscaler
     from sr_demo.networks.edsr import EDSR
-    from sr_demo.torch_runtime import NetworkUpscaler
 
     torch.manual_seed(0)
     return NetworkUpscaler(EDSR(2, 16, 4), "fp32")
@@ -63,7 +64,7 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Converted:
     folders: dict[str, Path] = {}
 
     def made(job: Job, precision: Precision) -> Job:
-        if precision == "bf16" and not openvino_runtime.supports_bf16():
+        if precision == "bf16" and not openvino_backend.supports_bf16():
             pytest.skip("this CPU does not compute bf16")
         if precision == "int8" and job.approach.family == "attention":
             pytest.skip("int8 is for convolutional networks")
@@ -71,17 +72,17 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Converted:
             folder = tmp_path_factory.mktemp("converted")
             files = [EMBEDDED / file.name for file in job.checkpoint.files]
             loaded = job.approach.load(Request(job.checkpoint, files, job.options, "fp32", SILENT))
-            assert engines.can_prepare(loaded)
-            openvino_runtime.convert(engines.graph(loaded), folder)
+            assert selection.can_prepare(loaded)
+            openvino_backend.convert(selection.graph(loaded), folder)
             folders[job.key] = folder
         folder = folders[job.key]
         if precision == "int8" and not (folder / int8.MODEL).exists():
-            model = folder / openvino_runtime.MODEL
-            boldest = quantising.ways(quantising.operations(model))[0]
-            quantising.quantise(model, folder / int8.MODEL, boldest, quantising.calibration(4))
+            model = folder / openvino_backend.MODEL
+            boldest = quantization.ways(quantization.operations(model))[0]
+            quantization.quantise(model, folder / int8.MODEL, boldest, quantization.calibration(4))
 
         def load(request: Request) -> ConvertedNetwork:
-            model = int8.MODEL if request.precision == "int8" else openvino_runtime.MODEL
+            model = int8.MODEL if request.precision == "int8" else openvino_backend.MODEL
             return ConvertedNetwork(folder, request.precision, job.approach.scale, model=model)
 
         return replace(job, approach=replace(job.approach, load=load), precision=precision)
@@ -141,6 +142,6 @@ def test_a_converted_network_gives_the_same_in_tiles_and_what_torch_gives(
 
 def test_converting_tells_nobody_and_forks_nothing() -> None:
     """A fork in the background while another thread is in OpenBLAS stopped the server for good."""
-    code = "import sr_demo.openvino_runtime, openvino.tools.ovc.telemetry_utils as t; print(t.tm.__name__)"
+    code = "import sr_demo.backends.openvino_backend, openvino.tools.ovc.telemetry_utils as t; print(t.tm.__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["openvino.tools.ovc.telemetry_stub"]

@@ -14,14 +14,15 @@ import gradio as gr
 import pytest
 from safetensors import safe_open
 
-from sr_demo import spec, weights
+from sr_demo import spec
 from sr_demo.catalogue import APPROACHES
-from sr_demo.digits import settings as digits
+from sr_demo.digits import options as digits
+from sr_demo.hub import checkpoints
+from sr_demo.inference.runner import Runner
 from sr_demo.options import as_dict, controls
-from sr_demo.runner import Runner
 from sr_demo.settings import Settings
 from sr_demo.spec import Approach, Checkpoint
-from sr_demo.storage import sha256_of
+from sr_demo.system.storage import sha256_of
 from sr_demo.ui import controls as page_controls
 from sr_demo.ui.page import build
 from sr_demo.ui.store import Store
@@ -77,7 +78,7 @@ def test_the_default_needs_no_network(approach: Approach) -> None:
         assert not approach.preselected, "gigabytes and a GPU: only for those who ask for it"
         return
     assert approach.checkpoints[0].kind in {"embedded", "none"}
-    assert weights.is_available(approach.checkpoints[0])
+    assert checkpoints.is_available(approach.checkpoints[0])
 
 
 @each_pair

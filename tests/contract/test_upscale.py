@@ -9,15 +9,15 @@ from threading import Event
 import numpy as np
 import pytest
 
+from sr_demo.benchmarks.halos import black_or_white
 from sr_demo.catalogue import APPROACHES
 from sr_demo.errors import BadInput, Cancelled
 from sr_demo.image import Image, Picture, readonly
-from sr_demo.jobs import Job, Result, job_for
-from sr_demo.metrics import psnr_rgb
+from sr_demo.inference.jobs import Job, Result, job_for
+from sr_demo.inference.runner import Runner
+from sr_demo.metrics.full_reference import psnr_rgb
 from sr_demo.options import Control, Options, controls
 from sr_demo.progress import Progress
-from sr_demo.reports.halos import black_or_white
-from sr_demo.runner import Runner
 from sr_demo.spec import TILE_ERROR, Approach, Precision, Request, Tiling, Upscaler
 from tests.conftest import noise, picture_of
 

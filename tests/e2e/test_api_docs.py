@@ -16,7 +16,7 @@ import pytest
 
 from sr_demo.approaches.baselines import BICUBIC
 from sr_demo.image import write_png
-from sr_demo.runner import Runner
+from sr_demo.inference.runner import Runner
 from sr_demo.settings import Settings
 from sr_demo.ui import api
 from sr_demo.ui import page as pages

@@ -13,10 +13,10 @@ from PIL import Image as Pillow
 from playwright.sync_api import Page, expect
 
 from sr_demo.image import Limits, quantise
-from sr_demo.runner import Runner
-from sr_demo.ui import data_tab
-from sr_demo.ui.data_handlers import DataHandlers
-from sr_demo.ui.offer import Context
+from sr_demo.inference.runner import Runner
+from sr_demo.ui.data import layout
+from sr_demo.ui.data.handlers import DataHandlers
+from sr_demo.ui.method_choices import Context
 from sr_demo.ui.page import _STYLE
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
@@ -32,7 +32,7 @@ def url(serve: Serve) -> str:
     store = Store()
     context = Context((), Runner(), store, Stops(), Limits())
     with gr.Blocks(analytics_enabled=False) as blocks:
-        data_tab.build(context)
+        layout.build(context)
     return serve(blocks, allowed_paths=[str(store.folder)], css=_STYLE.read_text(encoding="utf-8"))
 
 
@@ -98,7 +98,7 @@ def test_stop_keeps_what_was_measured(
     """Each picture waits here until Stop was pressed, so that there is something to stop."""
     from threading import Event
 
-    from sr_demo.reports import data_report
+    from sr_demo.datasets import report as data_report
 
     real, pressed, begun = data_report.measure, Event(), Event()
 
@@ -115,7 +115,7 @@ def test_stop_keeps_what_was_measured(
     monkeypatch.setattr(DataHandlers, "stop", stop)
     store = Store()
     with gr.Blocks(analytics_enabled=False) as blocks:
-        data_tab.build(Context((), Runner(), store, Stops(), Limits()))
+        layout.build(Context((), Runner(), store, Stops(), Limits()))
     page = open_page(serve(blocks, allowed_paths=[str(store.folder)]))
     drop(page, "data-files", photos[:1])
     page.locator("#data-look").click()

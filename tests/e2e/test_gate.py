@@ -10,7 +10,7 @@ import pytest
 
 from sr_demo.approaches.baselines import BICUBIC
 from sr_demo.image import encode_png
-from sr_demo.runner import Runner
+from sr_demo.inference.runner import Runner
 from sr_demo.settings import Settings
 from sr_demo.ui import page as pages
 from sr_demo.ui.store import Store

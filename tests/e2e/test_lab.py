@@ -11,12 +11,12 @@ import pytest
 from playwright.sync_api import expect
 
 from sr_demo.approaches.baselines import BICUBIC, LANCZOS
+from sr_demo.deploy.measurement import Plan
 from sr_demo.image import Limits
-from sr_demo.reports.deploy_measure import Plan
-from sr_demo.runner import Runner
-from sr_demo.ui import lab_tab
-from sr_demo.ui.lab_handlers import LabHandlers
-from sr_demo.ui.offer import Context
+from sr_demo.inference.runner import Runner
+from sr_demo.ui.lab import layout
+from sr_demo.ui.lab.handlers import LabHandlers
+from sr_demo.ui.method_choices import Context
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from tests.e2e.conftest import OpenPage, Serve
@@ -29,7 +29,7 @@ def test_budget_verdict_report(serve: Serve, open_page: OpenPage, tmp_path: Path
     store = Store()
     context = Context((BICUBIC, LANCZOS), Runner(), store, Stops(), Limits())
     with gr.Blocks(analytics_enabled=False) as blocks:
-        lab_tab.build(context, LabHandlers(context, Plan(sizes=((32, 32),), seconds=0, quality=False)))
+        layout.build(context, LabHandlers(context, Plan(sizes=((32, 32),), seconds=0, quality=False)))
     page = open_page(serve(blocks, allowed_paths=[str(store.folder)]))
     report = page.locator("#lab-report")
     page.locator("#lab-measure").click()

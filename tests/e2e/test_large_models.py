@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from playwright.sync_api import expect
 
-from sr_demo import machine
 from sr_demo.approaches import baselines, faithdiff, sd_x4_upscaler, supir
+from sr_demo.system import hardware
 from tests.e2e.conftest import OpenPage, Serve
 from tests.e2e.test_page import PATIENCE, choose_only, compare, finished, launch, photo, upload
 
@@ -21,7 +21,7 @@ LARGE = (sd_x4_upscaler.APPROACH, faithdiff.APPROACH, supir.APPROACH)
 @pytest.fixture(scope="module")
 def page_without_gpu(serve: Serve) -> str:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(machine, "_gpu_bytes", lambda: 0)
+        patch.setattr(hardware, "_gpu_bytes", lambda: 0)
         return launch(serve, (baselines.BICUBIC, baselines.LANCZOS, *LARGE))
 
 
@@ -57,7 +57,7 @@ def test_the_others_still_compare(page_without_gpu: str, open_page: OpenPage, ph
 @pytest.mark.slow
 def test_where_they_can_run_a_box_asks_before_gigabytes(serve: Serve, open_page: OpenPage, photo: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(machine, "_missing", lambda needs: "")
+        patch.setattr(hardware, "_missing", lambda needs: "")
         patch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(total=64 * 10**9, available=32 * 10**9))
         page = open_page(launch(serve, (baselines.BICUBIC, sd_x4_upscaler.APPROACH)))
         expect(page.locator("#absent")).to_be_hidden()

@@ -22,12 +22,12 @@ from playwright.sync_api import expect
 
 from sr_demo.approaches.baselines import BICUBIC
 from sr_demo.image import Image, write_png
-from sr_demo.jobs import Done
+from sr_demo.inference.jobs import Done
+from sr_demo.inference.runner import Runner
 from sr_demo.progress import Progress
-from sr_demo.runner import Runner
 from sr_demo.settings import Settings
 from sr_demo.spec import Approach, Checkpoint, WeightFile
-from sr_demo.ui import callers, mcp_tools
+from sr_demo.ui import callers, mcp
 from sr_demo.ui import page as pages
 from sr_demo.ui.store import Store
 from tests import fakes
@@ -288,7 +288,7 @@ def test_work_ends_when_an_assistant_has_left(serve: Serve, photo: Path, reports
     from mcp.client.streamable_http import streamable_http_client
 
     server = started(serve, settings=Settings(mcp=True))
-    mcp_tools.refine(server.page, 2**20)
+    mcp.refine(server.page, 2**20)
     data = f"data:image/png;base64,{base64.b64encode(photo.read_bytes()).decode()}"
 
     async def watch(progress: float, total: float | None, message: str | None) -> None:

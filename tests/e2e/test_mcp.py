@@ -23,9 +23,10 @@ from PIL import Image
 from sr_demo.approaches.baselines import BICUBIC, LANCZOS
 from sr_demo.errors import SRError
 from sr_demo.image import encode_png
-from sr_demo.runner import Runner
+from sr_demo.inference.runner import Runner
 from sr_demo.settings import Settings
-from sr_demo.ui import api, mcp_tools
+from sr_demo.ui import api
+from sr_demo.ui import mcp as mcp_tools
 from sr_demo.ui import page as pages
 from sr_demo.ui.store import Store
 from tests.conftest import noise, picture_of

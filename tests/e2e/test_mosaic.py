@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from sr_demo.image import Limits, write_png
 from sr_demo.progress import SILENT
-from sr_demo.ui.photo_drop import take_in
+from sr_demo.ui.photo_upload import take_in
 from tests.conftest import noise, picture_of
 from tests.e2e.conftest import OpenPage, Serve, click_into
 from tests.e2e.test_page import GOOD, PATIENCE, launch

@@ -19,10 +19,10 @@ from sr_demo.approaches import baselines
 from sr_demo.catalogue import APPROACHES
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, quantise, read, write_png
+from sr_demo.imaging.resize import resize, shrink
+from sr_demo.inference.runner import Runner
 from sr_demo.options import Options
 from sr_demo.progress import Progress
-from sr_demo.resize import resize, shrink
-from sr_demo.runner import Runner
 from sr_demo.settings import Settings
 from sr_demo.spec import Approach, Request, Tiling, Upscaler
 from sr_demo.ui import page as pages

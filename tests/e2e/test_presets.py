@@ -15,10 +15,10 @@ from sr_demo.image import write_png
 from sr_demo.networks.shift_unet import ShiftUNet
 from sr_demo.spec import Request
 from tests.conftest import noise, picture_of
+from tests.diffusion.test_sampler import networks
 from tests.e2e.conftest import OpenPage, Serve
 from tests.e2e.test_page import PATIENCE, compare, finished, launch, upload
-from tests.unit.test_diffusion_sampler import networks
-from tests.unit.test_presets import GAN, WALKER
+from tests.ui.test_presets import GAN, WALKER
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 

@@ -14,7 +14,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 from skimage import data
 
-from sr_demo.ui.viewer import ViewerPicture, file_url, viewer, viewer_value
+from sr_demo.ui.viewer.viewer import ViewerPicture, file_url, viewer, viewer_value
 
 from .conftest import OpenPage, Serve
 

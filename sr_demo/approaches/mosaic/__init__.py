@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sr_demo.approaches.mosaic.settings import MosaicOptions
+from sr_demo.approaches.mosaic.options import MosaicOptions
 from sr_demo.spec import Approach, Checkpoint, Request, Tiling, Upscaler, embedded
-from sr_demo.timings import Timing
+from sr_demo.timing import Timing
 
 
 def load(request: Request) -> Upscaler:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo.approaches.mosaic.memory import SCALE
+from sr_demo.approaches.mosaic.patch_database import SCALE
 from sr_demo.approaches.mosaic.windows import RESIDUAL, SEEN, SIDE, Explained, Floats
 from sr_demo.errors import WeightsUnavailable
 

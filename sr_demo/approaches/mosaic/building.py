@@ -20,16 +20,16 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from sr_demo import storage
-from sr_demo.approaches.mosaic import index as indexes
+from sr_demo.approaches.mosaic import faiss_index as indexes
 from sr_demo.approaches.mosaic import library, retrieval, shards
-from sr_demo.approaches.mosaic.engines import Engine
+from sr_demo.approaches.mosaic.executors import Engine
 from sr_demo.approaches.mosaic.library import Entry
-from sr_demo.approaches.mosaic.memory import FORMAT, SCALE, Photo
+from sr_demo.approaches.mosaic.patch_database import FORMAT, SCALE, Photo
 from sr_demo.approaches.mosaic.shards import Recipe, Shard
 from sr_demo.approaches.mosaic.windows import Floats, projection
 from sr_demo.errors import BadInput, SRError, first_few
 from sr_demo.progress import Progress
+from sr_demo.system import storage
 
 _PER_SHARD = 8
 _LOOKED_AT = 64

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from sr_demo import storage
-from sr_demo.approaches.mosaic.memory import Memory, open_memory
-from sr_demo.approaches.mosaic.pieces import Pieces
+from sr_demo.approaches.mosaic.patch_database import Memory, open_memory
+from sr_demo.approaches.mosaic.patches import Pieces
 from sr_demo.approaches.mosaic.retrieval import Examples
 from sr_demo.approaches.mosaic.shards import Kind
 from sr_demo.errors import BadInput
+from sr_demo.system import storage
 
 BUILDING = ".building-"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from sr_demo import spandrel_loader, tiling
-from sr_demo.approaches.mosaic.memory import SCALE
+from sr_demo.approaches.mosaic.patch_database import SCALE
+from sr_demo.backends import spandrel_loader
+from sr_demo.backends.torch_backend import NetworkUpscaler
+from sr_demo.hub.checkpoints import fetch
 from sr_demo.image import Image
+from sr_demo.imaging import tiling
+from sr_demo.imaging.resize import resize
 from sr_demo.options import Options
 from sr_demo.progress import Progress
-from sr_demo.resize import resize
 from sr_demo.spec import Tiling, embedded
-from sr_demo.torch_runtime import NetworkUpscaler
-from sr_demo.weights import fetch
 
 _RULE = Tiling("tiles", halo=8, multiple_of=16, blend=8)
 """As the tiny HAT needs it."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo import tiling
-from sr_demo.approaches.mosaic.memory import SCALE
+from sr_demo.approaches.mosaic.patch_database import SCALE
 from sr_demo.approaches.mosaic.windows import Explained, Floats, Residuals, Sum, enlarge, luma, rows_of
 from sr_demo.image import Image, readonly
+from sr_demo.imaging import tiling
+from sr_demo.imaging.resize import resize
 from sr_demo.progress import Progress
-from sr_demo.resize import resize
 from sr_demo.spec import Tiling
 
 _WINDOWS = 16_384

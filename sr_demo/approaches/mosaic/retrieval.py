@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo.approaches.mosaic import index as indexes
+from sr_demo.approaches.mosaic import faiss_index as indexes
 from sr_demo.approaches.mosaic.anchors import pose
-from sr_demo.approaches.mosaic.memory import SCALE, Memory, Pixels, as_floats
+from sr_demo.approaches.mosaic.patch_database import SCALE, Memory, Pixels, as_floats
 from sr_demo.approaches.mosaic.windows import RESIDUAL, SEEN, SIDE, Explained, Floats, Ints, enlarge, luma, projection
 from sr_demo.errors import BadInput
+from sr_demo.imaging.resize import resize, shrink
 from sr_demo.progress import Progress
-from sr_demo.resize import resize, shrink
 
 WINDOWS = 240_000
 """Windows taken from a memory."""

@@ -15,8 +15,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo.approaches.mosaic import pieces, retrieval
-from sr_demo.approaches.mosaic.memory import SCALE, Pixels, as_floats, shrunk
+from sr_demo.approaches.mosaic import patches as pieces
+from sr_demo.approaches.mosaic import retrieval
+from sr_demo.approaches.mosaic.patch_database import SCALE, Pixels, as_floats, shrunk
 from sr_demo.approaches.mosaic.windows import Floats
 from sr_demo.errors import SRError
 from sr_demo.image import quantise, read

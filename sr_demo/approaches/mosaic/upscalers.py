@@ -6,24 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sr_demo.approaches.mosaic import anchors, library, photos, pieces, refined, retrieval, tiles
-from sr_demo.approaches.mosaic import memory as memories
+from sr_demo.approaches.mosaic import anchors, library, photos, refined, retrieval, tile_mosaic
+from sr_demo.approaches.mosaic import patch_database as memories
+from sr_demo.approaches.mosaic import patches as pieces
 from sr_demo.approaches.mosaic.anchors import Anchors
-from sr_demo.approaches.mosaic.known import known_photos
 from sr_demo.approaches.mosaic.library import Entry
-from sr_demo.approaches.mosaic.memory import SCALE, Memory
-from sr_demo.approaches.mosaic.once import Once
-from sr_demo.approaches.mosaic.pieces import Pieces
+from sr_demo.approaches.mosaic.options import MosaicOptions
+from sr_demo.approaches.mosaic.overlap import known_photos
+from sr_demo.approaches.mosaic.patch_database import SCALE, Memory
+from sr_demo.approaches.mosaic.patches import Pieces
 from sr_demo.approaches.mosaic.retrieval import Examples, Nearest
-from sr_demo.approaches.mosaic.settings import MosaicOptions
-from sr_demo.approaches.mosaic.tiles import Answers
+from sr_demo.approaches.mosaic.shared_cache import Once
+from sr_demo.approaches.mosaic.tile_mosaic import Answers
 from sr_demo.approaches.mosaic.windows import Residuals
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, readonly
 from sr_demo.options import Options
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Request, Upscaler
-from sr_demo.storage import cache_folder
+from sr_demo.system.storage import cache_folder
 
 FIXED = {"tiles-8": 8, "tiles-64": 64}
 """Variants whose patch size the slider does not change."""
@@ -90,7 +91,7 @@ def forget(memory: Memory) -> None:
 def learned() -> LearnedRetrieval:
     """Refined retrieval with the embedded memory."""
     from sr_demo.approaches.mosaic import CHECKPOINTS
-    from sr_demo.weights import fetch
+    from sr_demo.hub.checkpoints import fetch
 
     checkpoint = next(c for c in CHECKPOINTS if c.variant == "refined")
     return _LEARNED.get("embedded", lambda: LearnedRetrieval(anchors.load(fetch(checkpoint)[0])), SILENT)
@@ -132,7 +133,7 @@ class TileMosaic:
         o = _checked(options)
         end = 0.4 if o.polish else 1.0
         answers, own = self._answer(image, o, progress.part(0.0, 0.8 * end))
-        out = tiles.paste(answers, own, o.colour, progress.part(0.8 * end, end))
+        out = tile_mosaic.paste(answers, own, o.colour, progress.part(0.8 * end, end))
         out = readonly(out[: image.shape[0] * SCALE, : image.shape[1] * SCALE])
         if o.polish:
             from sr_demo.approaches.mosaic.polish import polish
@@ -144,10 +145,10 @@ class TileMosaic:
     def _answer(self, image: Image, o: MosaicOptions, progress: Progress) -> tuple[Answers, pieces.Look]:
         patch = self.patch or o.patch
         cut = self.pieces(patch, o.shrink, progress.part(0.0, 0.4))
-        step = tiles.step_of(patch, o.overlap)
-        full = tiles.padded(image, patch, step)
+        step = tile_mosaic.step_of(patch, o.overlap)
+        full = tile_mosaic.padded(image, patch, step)
         without = _left_out(self.memory, image, o)
-        answers, look = tiles.answer(full, cut, step, o.variety, o.seed, progress.part(0.4, 1.0), without)
+        answers, look = tile_mosaic.answer(full, cut, step, o.variety, o.seed, progress.part(0.4, 1.0), without)
         return replace(answers, left_out=tuple(self.memory.photos[i].name for i in without)), look
 
 

@@ -15,8 +15,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo.approaches.mosaic.memory import SCALE
-from sr_demo.resize import resize
+from sr_demo.approaches.mosaic.patch_database import SCALE
+from sr_demo.imaging.resize import resize
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]

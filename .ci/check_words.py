@@ -1,0 +1,89 @@
+"""Fail on words that the project replaces by the field's terms (`make check`).
+
+    python .ci/check_words.py [PATH …]
+
+Reads the Python, JavaScript, CSS and Markdown files below the given paths (default: the whole project). Identifiers count
+too: `_` and a change of case separate words. A line that needs such a word in another meaning ends with `words: ok`, or the
+sentence is listed in ALLOWED.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SUFFIXES = {".py", ".js", ".css", ".html", ".md", ".toml"}
+SKIPPED = {"LICENSE", "check_words.py"}
+
+INSTEAD = {
+    r"taught|teach(es|ing)?": "trained, training",
+    r"tells|told": "reports, logs, prints, returns",
+    r"happenings?": "event",
+    r"lanes?": "compute lock",
+    r"prices?|priced": "time estimate",
+    r"enlarging": "upscaling",
+    r"quantis\w+": "quantization, quantize",
+    r"engines?": "backend",
+    r"handed out": "exported, returned",
+    r"asked for": "requested, selected",
+    r"the usual|usual": "default",
+    r"made now": "computed, built",
+    r"somebody|nobody|keeper": "the user, the visitor, a waiting request",
+    r"the middle one": "median",
+    r"poses?": "dihedral transforms",
+    r"critics?": "discriminator",
+    r"damages?|damaging": "degradation",
+    r"shrink(s|ing)?|shrunk": "downscale",
+    r"pieces?": "tile (of an image), patch (of a database)",
+    r"agrees with (the )?input": "LR consistency",
+    r"answered by": "matched by",
+    r"in its own way": "what it does",
+}
+"""Pattern -> what to write instead."""
+
+ALLOWED = (
+    r"teach it your photos",
+    r"LR consistency \(agrees with",
+)
+"""Sentences in which such a word is meant, as patterns."""
+
+_WORDS = [(re.compile(rf"(?<![a-z])(?:{pattern})(?![a-z])", re.IGNORECASE), term) for pattern, term in INSTEAD.items()]
+_ALLOWED = [re.compile(pattern, re.IGNORECASE) for pattern in ALLOWED]
+
+
+def findings(path: Path) -> Iterator[str]:
+    """One line for each replaced word in `path`: where, which, and what to write instead."""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if line.rstrip().endswith("words: ok"):
+            continue
+        plain = re.sub(r"([a-z])([A-Z])", r"\1_\2", line)
+        for allowed in _ALLOWED:
+            plain = allowed.sub("", plain)
+        for pattern, term in _WORDS:
+            if found := pattern.search(plain):
+                yield f"{path.relative_to(ROOT)}:{number}: {found.group(0)!r}: write {term}"
+
+
+def files(places: list[Path]) -> Iterator[Path]:
+    """The files to read below `places`."""
+    for place in places:
+        inside = sorted(place.rglob("*")) if place.is_dir() else [place]
+        for path in inside:
+            hidden = any(part.startswith(".") and part != ".ci" for part in path.relative_to(ROOT).parts)
+            if path.is_file() and path.suffix in SUFFIXES and path.name not in SKIPPED and not hidden:
+                yield path
+
+
+def main(arguments: list[str]) -> int:
+    """Print the findings; return 1 where there are any."""
+    places = [Path(argument).resolve() for argument in arguments] or [ROOT]
+    found = [finding for path in files(places) for finding in findings(path)]
+    sys.stdout.write("\n".join(found) + "\n" if found else "words: nothing to replace\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,40 @@
+"""From a card to the network it describes: the architectures of our own, by the names that cards use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sr_demo.spec import Request, Upscaler, card
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_MODULES = {
+    "Compact": "compact",
+    "EDSR": "edsr",
+    "ESPCN": "espcn",
+    "LIIF": "liif",
+    "RDN": "rdn",
+    "RRDN": "rrdn",
+    "SRResNet": "srresnet",
+    "ShiftUNet": "shift_unet",
+}
+
+
+def build(architecture: dict[str, Any]) -> nn.Module:
+    """The network with random weights. `architecture`: the entry of a card, {"name", "settings"}."""
+    name = architecture["name"]
+    constructor: Callable[..., nn.Module] = getattr(import_module(f"sr_demo.networks.{_MODULES[name]}"), name)
+    return constructor(**architecture["settings"])
+
+
+def load(request: Request) -> Upscaler:
+    """The loader of every approach whose weights are our own and whose network is in this room."""
+    from sr_demo.backends.torch_backend import NetworkUpscaler, choose_precision, load_safetensors
+
+    file: Path = request.files[0]
+    network = load_safetensors(file, build(card(file.stem)["architecture"]))
+    return NetworkUpscaler(network, choose_precision(request.precision))

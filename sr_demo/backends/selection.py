@@ -1,0 +1,277 @@
+"""Which engine runs a network: decided by measuring both once, and remembered on disk.
+
+A network that was loaded into torch can be prepared: converted for OpenVINO, compared, timed. From then on it is opened
+straight from the disk where it was the faster one, and torch is not imported at all. No approach knows of this: whatever
+loads as a plain `NetworkUpscaler` under autocast takes part, and HAT and DRCT, which are written for such an engine
+(`attention_graph`).
+
+What is kept belongs to the checkpoint's sha256, the way it is loaded, OpenVINO's version and this CPU.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from math import log10
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any
+
+import numpy as np
+
+from sr_demo.backends import openvino_backend
+from sr_demo.backends.openvino_backend import ConvertedNetwork
+from sr_demo.errors import SRError
+from sr_demo.image import Image, readonly
+from sr_demo.options import Options
+from sr_demo.progress import SILENT
+from sr_demo.spec import Precision, Upscaler, WeightFile
+from sr_demo.system import storage
+
+log = logging.getLogger("sr_demo")
+
+_FORMAT = 1
+"""Raised when converted networks of earlier versions must not be used any more."""
+SIDE = 96
+"""Both engines are timed on a picture of this many pixels squared."""
+_ROUNDS, _MOST_ROUNDS = 3, 12
+_ENOUGH = 3.0
+"""Seconds after which two rounds must do: other work waits meanwhile, and large attention networks take one for each run."""
+_SETTLED = 1.2
+"""The two best times of an engine must lie this close together; else the machine was busy, and it is timed again."""
+_LEAST_AGREEMENT = 45.0
+"""dB between the two engines' results, peak 1; below, something is wrong with the conversion. bf16 gives 55 to 62."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Which engine won for one network at one precision, and by how much."""
+
+    engine: str
+    """"OpenVINO" or "torch"."""
+    precision: str
+    """What OpenVINO computes in."""
+    seconds_torch: float
+    """Least of two to twelve, for a picture of 96 x 96 pixels; those of OpenVINO were taken in turns with them."""
+    seconds_openvino: float
+    agreement_db: float
+    settled: bool = True
+    """False: other programs were in the way, and torch won. Both are timed again when the network is next loaded."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One network, loaded in one way, asked for in one precision."""
+
+    key: str
+    precision: Precision
+    scale: int
+
+    @property
+    def folder(self) -> Path:
+        return storage.cache_folder() / "engines" / self.key
+
+    @property
+    def verdict_file(self) -> Path:
+        return self.folder / f"{self.precision}.json"
+
+
+def identity(
+    approach: str, files: Sequence[WeightFile], choices: Sequence[object], precision: Precision, scale: int
+) -> Identity | None:
+    """The identity of a network, or None where OpenVINO cannot run it: not installed, no weights, fp16 (for GPUs)."""
+    if not files or precision == "fp16" or not openvino_backend.available():
+        return None
+    parts = [
+        str(_FORMAT), approach, *(file.sha256 for file in files), repr(tuple(choices)), str(scale),
+        openvino_backend.installed_version(), openvino_backend.processor(), _sources(),
+    ]  # fmt: skip
+    return Identity(hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32], precision, scale)
+
+
+@lru_cache
+def _sources() -> str:
+    """A digest of the networks' code: the same weights mean something else to a changed network."""
+    digest = hashlib.sha256()
+    for path in sorted((Path(__file__).parents[1] / "networks").glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def stored(which: Identity) -> Verdict | None:
+    """What was found out about a network here, or None: nothing yet, or damaged, and then it is found out again."""
+    try:
+        return Verdict(**json.loads(which.verdict_file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def open_stored(which: Identity) -> Upscaler | None:
+    """The converted network where it was the faster one, else None."""
+    verdict = stored(which)
+    if verdict is None or verdict.engine != ConvertedNetwork.engine:
+        return None
+    try:
+        return ConvertedNetwork(which.folder, verdict.precision, which.scale)
+    except RuntimeError as exc:
+        log.warning("a converted network cannot be read, it will be made again: %s", exc)
+        shutil.rmtree(which.folder, ignore_errors=True)
+        return None
+
+
+def can_prepare(upscaler: Upscaler) -> bool:
+    """Whether an approach as it was loaded is one network that OpenVINO should try: convolutions, HAT or DRCT, on a CPU."""
+    from sr_demo.backends.torch_backend import NetworkUpscaler, device
+
+    if type(upscaler) is not NetworkUpscaler or device().type != "cpu":
+        return False
+    if upscaler.mode == "autocast":
+        return True
+    from sr_demo.networks import attention_graph
+
+    return attention_graph.is_written(upscaler.network)
+
+
+def graph(upscaler: Any) -> Any:
+    """What is converted of an approach loaded in fp32 that `can_prepare`: an nn.Module, (1, 3, H, W) in and out."""
+    if upscaler.mode == "autocast":
+        return upscaler.network
+    from sr_demo.networks import attention_graph
+
+    return attention_graph.as_graph(upscaler.network)
+
+
+def convert(which: Identity, network: Callable[[], object], waiting: Callable[[], None] = lambda: None) -> None:
+    """Convert what `network` gives (an nn.Module in fp32), unless that was done.
+
+    One network at a time, of all threads and processes; `waiting` is called while another is converted. Raises
+    StorageError, or what `network`, `waiting` or the converter raises.
+    """
+    everything = storage.ready(which.folder.parent)
+    part = which.folder.with_name(f"{which.key}.{os.getpid()}.part")
+    with storage.guarded(everything), storage.alone(everything, waiting):
+        if (which.folder / openvino_backend.MODEL).exists():
+            return
+        try:
+            openvino_backend.convert(network(), part)
+            part.replace(which.folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def prepare(which: Identity, upscaler: Upscaler, exact: Callable[[], Upscaler], lane: Lock | None = None) -> Verdict:
+    """Convert what `exact` loads, the network of `upscaler` in fp32; compare and time both; remember which engine won.
+
+    Converting happens beside other work, timing in the `lane`. Raises StorageError, or what loading or the converter raises.
+    """
+    from contextlib import nullcontext
+
+    precision = openvino_backend.fast_precision() if which.precision == "auto" else which.precision
+    convert(which, lambda: graph(exact()))
+    candidate = ConvertedNetwork(which.folder, precision, which.scale)
+    with lane or nullcontext():
+        verdict = faster(upscaler, candidate)
+    with storage.guarded(which.folder):
+        part = which.verdict_file.with_suffix(f".{os.getpid()}")
+        part.write_text(json.dumps(asdict(verdict)), encoding="utf-8")
+        part.replace(which.verdict_file)
+    return verdict
+
+
+def faster(torch_upscaler: Upscaler, candidate: ConvertedNetwork) -> Verdict:
+    """Time both in turns on the same picture: which is the faster one, if they agree?"""
+    picture = known_picture(SIDE)
+    times: dict[bool, list[float]] = {True: [], False: []}
+    results: dict[bool, Image] = {}
+    started = time.perf_counter()
+    for turn in range(_MOST_ROUNDS + 1):  # the first warms both up and is forgotten
+        for is_candidate, upscaler in ((False, torch_upscaler), (True, candidate)):
+            begun = time.perf_counter()
+            result = upscaler.upscale(picture, Options(), SILENT)
+            if turn:
+                times[is_candidate].append(time.perf_counter() - begun)
+            results[is_candidate] = result
+        if turn >= _ROUNDS and _are_settled(times):
+            break
+        if turn >= 2 and time.perf_counter() - started > _ENOUGH:
+            break
+    best = {which: min(taken) for which, taken in times.items()}
+    squared = float(np.mean((results[True].astype(np.float64) - results[False]) ** 2))
+    agreement = 200.0 if squared == 0 else -10 * log10(squared)
+    wins = agreement >= _LEAST_AGREEMENT and best[True] < best[False]
+    return Verdict(
+        engine=candidate.engine if wins else "torch",
+        precision=candidate.precision,
+        seconds_torch=best[False],
+        seconds_openvino=best[True],
+        agreement_db=agreement,
+        settled=wins or agreement < _LEAST_AGREEMENT or _are_settled(times),
+    )
+
+
+def _are_settled(times: dict[bool, list[float]]) -> bool:
+    """Whether the two best times of each engine agree."""
+    pairs = [sorted(taken)[:2] for taken in times.values()]
+    return all(second <= _SETTLED * first for first, second in pairs)
+
+
+def known_picture(side: int) -> Image:
+    """Smooth waves with fine noise: every value between black and white."""
+    y, x = np.mgrid[:side, :side] / side
+    waves = np.stack([np.sin(9 * x + 5 * y), np.sin(7 * x - 4 * y), np.sin(3 * x + 11 * y)], axis=-1) * 0.4 + 0.5
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, waves.shape)
+    return readonly(np.clip(waves + noise, 0, 1).astype(np.float32))
+
+
+class Preparer:
+    """Prepares networks in the background, one after the other, each once."""
+
+    def __init__(self) -> None:
+        self._seen: set[Identity] = set()
+        self._lock = Lock()
+        self._one_at_a_time = Lock()
+        self._threads: list[Thread] = []
+
+    def begin(
+        self,
+        which: Identity,
+        upscaler: Upscaler,
+        exact: Callable[[], Upscaler],
+        lane: Lock,
+        ready: Callable[[Verdict], None],
+    ) -> bool:
+        """Start to `prepare`, unless that was done or begun: then False. `ready` is called with the verdict, not in the
+        lane."""
+        with self._lock:
+            known = stored(which)
+            if which in self._seen or (known is not None and known.settled) or not can_prepare(upscaler):
+                return False
+            self._seen.add(which)
+
+        def work() -> None:
+            try:
+                with self._one_at_a_time:
+                    verdict = prepare(which, upscaler, exact, lane)
+            except SRError as exc:
+                log.warning("a network could not be prepared for OpenVINO: %s", exc)
+            except Exception as exc:  # the converter's own errors: torch goes on answering
+                log.warning("a network could not be prepared for OpenVINO", exc_info=exc)
+            else:
+                ready(verdict)
+
+        thread = Thread(target=work, name="prepare-engine", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+        return True
+
+    def wait(self) -> None:
+        """Until everything begun so far is prepared."""
+        for thread in self._threads:
+            thread.join()

@@ -1,0 +1,125 @@
+"""Loading published and own checkpoints through the spandrel package, with its promises checked and its attention fused."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+
+from sr_demo.backends.torch_backend import NetworkUpscaler, choose_precision, out_of_memory_translated
+from sr_demo.errors import MissingDependency, WeightsUnavailable
+from sr_demo.networks.fused_attention import fuse_attention
+from sr_demo.spec import Request
+
+_SAFE = frozenset({".safetensors", ".pth"})
+"""spandrel reads `.pth` through an unpickler that knows tensors only; `.pt` may be TorchScript, which is a program."""
+
+
+def load(path: Path, architecture: str, scale: int) -> Any:
+    """The `ImageModelDescriptor` in `path`. It pads to the size its network needs, crops and clamps.
+
+    Raises WeightsUnavailable when the file cannot be read, or is not an `architecture` (spandrel's id) of this `scale`:
+    detection goes by key names and can be wrong.
+    """
+    state = _state(path)
+    with _translated(path):
+        descriptor = _loader().load_from_state_dict(state)
+    return _checked(descriptor, path.name, architecture, scale)
+
+
+def load_blend(paths: Sequence[Path], shares: Sequence[float], architecture: str, scale: int) -> Any:
+    """One descriptor whose weights are the weighted sum of those in `paths`: network interpolation (Wang et al. 2019,
+    arXiv 1811.10515). The networks must have the same layout and the shares sum to 1. Raises as `load` does."""
+    states = [_state(path) for path in paths]
+    for path, state in zip(paths, states, strict=True):
+        if _layout(state) != _layout(states[0]):
+            raise WeightsUnavailable(f"{path.name} and {paths[0].name} hold networks of different layouts.")
+    blended = {
+        name: sum(
+            (share * state[name].float() for share, state in zip(shares, states, strict=True)),
+            start=torch.zeros(()),
+        )
+        for name in states[0]
+    }
+    with _translated(paths[0]):
+        descriptor = _loader().load_from_state_dict(blended)
+    return _checked(descriptor, paths[0].name, architecture, scale)
+
+
+def _state(path: Path) -> dict[str, torch.Tensor]:
+    """The named tensors in `path`, nothing in it executed."""
+    if path.suffix not in _SAFE:
+        raise WeightsUnavailable(
+            f"{path.name} is not loaded: a {path.suffix} file can hold a program. "
+            "Use the same checkpoint as .safetensors or .pth."
+        )
+    loader = _loader()
+    with _translated(path):
+        return loader.load_state_dict_from_file(path)
+
+
+def _layout(state: dict[str, torch.Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in state.items()}
+
+
+@contextmanager
+def _translated(path: Path) -> Generator[None]:
+    """What spandrel, torch, pickle and safetensors raise on a file that is not a readable checkpoint, as ours."""
+    from spandrel import UnsupportedModelError
+
+    try:
+        with out_of_memory_translated():
+            yield
+    except pickle.UnpicklingError as exc:
+        raise WeightsUnavailable(
+            f"{path.name} is not loaded: it is damaged, or holds more than tensors, which could run as a program."
+        ) from exc
+    except UnsupportedModelError as exc:
+        raise WeightsUnavailable(f"{path.name} holds no network that this app knows.") from exc
+    except (SafetensorError, EOFError, RuntimeError, LookupError, TypeError, ValueError, AttributeError) as exc:
+        # torch and pickle have no error of their own for damaged files; only reading and building happens in here.
+        raise WeightsUnavailable(f"{path.name} is damaged or no checkpoint ({type(exc).__name__}).") from exc
+
+
+def _loader() -> Any:
+    try:
+        from spandrel import ModelLoader
+    except (ImportError, RuntimeError) as exc:
+        # torchvision built for another torch fails with a RuntimeError while it is imported.
+        raise MissingDependency(
+            "The spandrel package could not be loaded, most often because torch and torchvision do not belong "
+            "together. Run: pip install --force-reinstall -r requirements.txt"
+        ) from exc
+    # spandrel's HAT calls meshgrid in the old way, which is nothing that a person at the terminal can mend.
+    warnings.filterwarnings("ignore", message="torch.meshgrid", category=UserWarning)
+    return ModelLoader(device="cpu")
+
+
+def _checked(descriptor: Any, name: str, architecture: str, scale: int) -> Any:
+    if descriptor.architecture.id != architecture or descriptor.scale != scale:
+        raise WeightsUnavailable(
+            f"{name} holds a {descriptor.architecture.name} network for x{descriptor.scale}, "
+            f"not the {architecture} x{scale} that was expected."
+        )
+    fuse_attention(descriptor.model)
+    return descriptor
+
+
+def attention_upscaler(request: Request, architecture: str, scale: int) -> NetworkUpscaler:
+    """The attention network in the one file of `request`, converted to its precision as a whole. Raises as `load` does."""
+    descriptor = load(request.files[0], architecture, scale)
+    precision = choose_precision(request.precision, precisions(descriptor))
+    # The descriptor, not the bare network: it pads to the window size and crops again.
+    return NetworkUpscaler(descriptor, precision, mode="convert")
+
+
+def precisions(descriptor: Any) -> tuple[str, ...]:
+    """What the network may be run in, by spandrel's word."""
+    halves = (("bf16", descriptor.supports_bfloat16), ("fp16", descriptor.supports_half))
+    return ("fp32", *(name for name, allowed in halves if allowed))

@@ -1,0 +1,1 @@
+"""Upscaling a folder of images, resumable, in one process, several, or on Ray."""

@@ -1,0 +1,212 @@
+"""Many pictures: a folder in, a folder of PNG files and a manifest out; may be killed at any moment and resumed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import get_args
+
+from sr_demo.batch.manifest import NAME, Key, Manifest, Record, held
+from sr_demo.errors import BadInput, SRError
+from sr_demo.image import Limits, page_numbers
+from sr_demo.inference.jobs import Job
+from sr_demo.options import as_dict
+from sr_demo.reports.evaluation import SUFFIXES
+from sr_demo.spec import Precision
+from sr_demo.system.storage import sha256_of
+
+LIMITS = Limits(max_bytes=2**40)
+"""Stacks are as long as they are; one page still has to fit into memory."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What is to be done."""
+
+    job: Job
+    source: Path
+    """Folder of pictures."""
+    out: Path
+    """Folder for results and manifest; made if it is not there."""
+    recursive: bool = False
+    resume: bool = False
+    truths: Path | None = None
+    """Folder of the true pictures, same names (or without `x4` at the end): scores go into the manifest."""
+    settled: Precision | None = None
+    """What `auto` turned out to be. One batch is computed in one precision, whatever a later probe would say."""
+
+    @property
+    def running(self) -> Job:
+        """The job as it is to be run."""
+        return self.job if self.settled is None else replace(self.job, precision=self.settled)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One picture, or one page of a stack."""
+
+    source: str
+    """Path below the input folder, with forward slashes."""
+    page: int | None
+    target: str
+    """Path of the result below the output folder."""
+
+    @property
+    def key(self) -> Key:
+        return self.source, self.page
+
+
+@dataclass
+class Summary:
+    """What came of a batch."""
+
+    done: int = 0
+    kept: int = 0
+    """Were there already."""
+    failed: list[str] = field(default_factory=list)
+    """Name and reason of each picture that was skipped, those of earlier runs included."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One picture is finished."""
+
+    record: Record
+    done: int
+    total: int
+    seconds_left: float
+
+
+Perform = Callable[[Batch, "list[Task]"], Iterator[Record]]
+"""Does tasks in any order and yields a line for each, its result complete in its `.part`."""
+
+
+def run(batch: Batch, perform: Perform, tell: Callable[[Event], None] = lambda event: None) -> Summary:
+    """Do the whole batch; `tell` hears of every picture. Raises BadInput and StorageError on unusable folders."""
+    if not batch.source.is_dir():
+        raise BadInput(f"{batch.source} is not a folder.")
+    if batch.truths is not None and not batch.truths.is_dir():
+        raise BadInput(f"{batch.truths} is not a folder.")
+    if batch.source.resolve() == batch.out.resolve():
+        raise BadInput("Results go to another folder than the pictures: choose another --out.")
+    with held(batch.out):
+        manifest = Manifest(batch.out)
+        if manifest.records and not batch.resume:
+            raise BadInput(f"{batch.out} holds a batch already. Add --resume to go on, or choose another --out.")
+        batch = _as_before(batch, manifest)
+        tasks = plan(batch, manifest)
+        summary, open_tasks = _settled(batch, manifest, tasks)
+        manifest.sweep()
+        begun = time.monotonic()
+        for count, record in enumerate(perform(batch, open_tasks), 1):
+            if record["status"] == "done":
+                manifest.publish(record)
+                summary.done += 1
+            else:
+                manifest.append(record)
+                summary.failed.append(_complaint(record))
+            left = (time.monotonic() - begun) / count * (len(open_tasks) - count)
+            tell(Event(record, len(tasks) - len(open_tasks) + count, len(tasks), left))
+    return summary
+
+
+def plan(batch: Batch, manifest: Manifest) -> list[Task]:
+    """A task per picture and page, by name; results keep their names between runs. Raises BadInput on an empty folder."""
+    walk = batch.source.rglob("*") if batch.recursive else batch.source.iterdir()
+    out = batch.out.resolve()
+    files = sorted(p for p in walk if p.suffix.lower() in SUFFIXES and p.is_file() and out not in p.resolve().parents)
+    if not files:
+        raise BadInput(
+            f"{batch.source} holds no pictures{'' if batch.recursive else ' (--recursive looks into its folders too)'}."
+        )
+    taken = {record["result"].lower() for record in manifest.records.values() if record["result"]}
+    tasks: list[Task] = []
+    for path in files:
+        source = path.relative_to(batch.source).as_posix()
+        for page in _pages(path):
+            known = manifest.records.get((source, page))
+            target = known["result"] if known and known["result"] else _free(source, page, taken)
+            tasks.append(Task(source, page, target))
+    return tasks
+
+
+def _pages(path: Path) -> tuple[int | None, ...]:
+    """(None,) for a single picture. What cannot be read is one task, which will say why."""
+    try:
+        numbers = page_numbers(path, LIMITS)
+    except SRError:
+        return (None,)
+    return (None,) if len(numbers) == 1 else numbers
+
+
+def _free(source: str, page: int | None, taken: set[str]) -> str:
+    """`a/b.png` for `a/b.jpg`, `a/b_p0001.png` for its first page; with a number where two pictures share a name."""
+    number, stem = 1, source.rpartition(".")[0] + ("" if page is None else f"_p{page + 1:04d}")
+    target = f"{stem}.png"
+    while target.lower() in taken:
+        number += 1
+        target = f"{stem}_{number}.png"
+    taken.add(target.lower())
+    return target
+
+
+def settings(batch: Batch) -> Record:
+    """What must be equal for two runs to be one batch."""
+    return {
+        "approach": batch.job.approach.id,
+        "checkpoint": batch.job.checkpoint.name,
+        "checkpoint_sha256": [file.sha256 for file in batch.job.checkpoint.files],
+        "options": as_dict(batch.job.options),
+        "precision_asked": batch.job.precision,
+    }
+
+
+def _as_before(batch: Batch, manifest: Manifest) -> Batch:
+    """The batch, computing as its first run did. Raises BadInput where the folder holds another one."""
+    wanted = settings(batch)
+    for record in manifest.records.values():
+        for name, value in wanted.items():
+            if record[name] != value:
+                raise BadInput(
+                    f"{batch.out / NAME} belongs to another batch: {name.replace('_', ' ')} was {record[name]}, "
+                    f"now it is {value}. Choose another --out."
+                )
+    done = next((r for r in manifest.records.values() if r["status"] == "done"), None)
+    return batch if done is None else with_precision(batch, done)
+
+
+def with_precision(batch: Batch, done: Record) -> Batch:
+    """The batch, settled on the precision that a finished picture was computed in."""
+    return replace(batch, settled=done["precision"]) if done["precision"] in get_args(Precision) else batch
+
+
+def _settled(batch: Batch, manifest: Manifest, tasks: list[Task]) -> tuple[Summary, list[Task]]:
+    """What need not be done again, and the tasks that are left."""
+    summary, left, hashes = Summary(), list[Task](), dict[str, str]()
+    for task in tasks:
+        record = manifest.records.get(task.key)
+        if record is None or not _same_input(batch, task, record, hashes):
+            left.append(task)
+        elif record["status"] == "done" and manifest.keeps(record):
+            summary.kept += 1
+        elif record["status"] == "unreadable":
+            summary.failed.append(_complaint(record))
+        else:
+            left.append(task)
+    return summary, left
+
+
+def _same_input(batch: Batch, task: Task, record: Record, hashes: dict[str, str]) -> bool:
+    try:
+        if task.source not in hashes:
+            hashes[task.source] = sha256_of(batch.source / task.source)
+    except OSError:
+        return False
+    return record["input_sha256"] == hashes[task.source]
+
+
+def _complaint(record: Record) -> str:
+    page = "" if record["page"] is None else f", page {record['page'] + 1}"
+    return f"{record['source']}{page}: {record['message']}"

@@ -1,0 +1,190 @@
+"""Does a server grow? Requests for minutes, and what it holds every ten seconds: `python -m sr_demo.benchmarks.soak`.
+
+Four kinds of visits take turns, each in a browser session of its own: an upload and `bicubic` through the API, the same
+with `espcn`, a visit of the page (its files, an upload, the times of the methods), and the list of methods. Uploads are all
+different. Growth is the slope of a straight line through the second half of the measurements.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from threading import Lock, Thread
+
+import numpy as np
+import psutil
+
+from sr_demo.backends.selection import known_picture
+from sr_demo.benchmarks.server import Server, Visitor, start
+from sr_demo.errors import SRError
+from sr_demo.image import Picture, encode_png, readonly
+
+SIDE = 128
+_SECONDS_BETWEEN = 10.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a server holds at one moment."""
+
+    seconds: float
+    requests: int
+    errors: int
+    rss_mb: float
+    open_files: int
+    threads: int
+    store_mb: float
+    cache_mb: float
+
+
+@dataclass
+class Count:
+    """What the visitors did so far. Thread-safe."""
+
+    requests: int = 0
+    errors: int = 0
+    last_error: str = ""
+
+    def __post_init__(self) -> None:
+        self._lock = Lock()
+
+    def add(self, error: str = "") -> None:
+        """One visit ended."""
+        with self._lock:
+            self.requests += 1
+            if error:
+                self.errors += 1
+                self.last_error = error
+
+
+def soak(minutes: float, store_mb: int, visitors: int, folder: Path) -> Iterator[Sample | str]:
+    """Samples, while visitors keep a server busy; a text for each new kind of error."""
+    cache, temporary = folder / "cache", folder / "tmp"
+    temporary.mkdir(parents=True)
+    server = start(cache, temporary, folder / "log", {"SR_DEMO_MAX_STORE_MB": str(store_mb)})
+    count, begun = Count(), time.monotonic()
+    until = begun + 60 * minutes
+    try:
+        for number in range(visitors):
+            Thread(target=_visit, args=(server.url, number, count, until), daemon=True).start()
+        said = ""
+        while time.monotonic() < until:
+            time.sleep(min(_SECONDS_BETWEEN, max(until - time.monotonic(), 0)))
+            yield _sample(server, count, begun, cache, temporary)
+            if count.last_error != said:
+                said = count.last_error
+                yield said
+    finally:
+        server.end()
+
+
+def growth(samples: Sequence[Sample]) -> dict[str, float]:
+    """Growth of each quantity per 100 requests, over the second half of the samples."""
+    later = samples[len(samples) // 2 :]
+    requests = np.array([sample.requests for sample in later], float)
+    if len(later) < 2 or np.ptp(requests) == 0:
+        return {}
+    names = [field.name for field in fields(Sample)][3:]
+    return {
+        name: 100 * float(np.polyfit(requests, [getattr(sample, name) for sample in later], 1)[0]) for name in names
+    }
+
+
+def _visit(url: str, number: int, count: Count, until: float) -> None:
+    kinds: tuple[Callable[[Visitor, bytes], object], ...] = (_bicubic, _espcn, _page, _listing)
+    for turn in itertools.count():
+        if time.monotonic() > until:
+            return
+        try:
+            with Visitor(url) as visitor:
+                kinds[(turn + number) % len(kinds)](visitor, _picture(number, turn))
+            count.add()
+        except Exception as exc:  # counted, whatever it is
+            count.add(f"{kinds[(turn + number) % len(kinds)].__name__[1:]}: {exc!r}"[:300])
+
+
+def _picture(number: int, turn: int) -> bytes:
+    """Another PNG for each visit."""
+    rgb = known_picture(SIDE).copy()
+    rgb[:4, :64] = np.random.default_rng((number, turn)).random((4, 64, 3))
+    return encode_png(Picture(readonly(rgb)))
+
+
+def _bicubic(visitor: Visitor, content: bytes) -> None:
+    _upscale(visitor, content, "bicubic")
+
+
+def _espcn(visitor: Visitor, content: bytes) -> None:
+    _upscale(visitor, content, "espcn")
+
+
+def _upscale(visitor: Visitor, content: bytes, approach: str) -> None:
+    result, _ = visitor.call("upscale", visitor.upload("photo.png", content), approach, {})
+    if not visitor.fetch(result).startswith(b"\x89PNG"):
+        raise SRError("the result is no PNG")
+
+
+def _page(visitor: Visitor, content: bytes) -> None:
+    visitor.page()
+    methods = ["bicubic", "rdn"]
+    visitor.event("take", visitor.upload("photo.png", content), "own", "enlarge", methods, [])
+    visitor.event("price", None, "own", "enlarge", methods, [])
+
+
+def _listing(visitor: Visitor, _: bytes) -> None:
+    visitor.call("approaches")
+
+
+def _sample(server: Server, count: Count, begun: float, cache: Path, temporary: Path) -> Sample:
+    process = psutil.Process(server.process.pid)
+    with process.oneshot():
+        return Sample(
+            time.monotonic() - begun, count.requests, count.errors, process.memory_info().rss / 2**20,
+            process.num_fds(), process.num_threads(), _megabytes(temporary), _megabytes(cache),
+        )  # fmt: skip
+
+
+def _megabytes(folder: Path) -> float:
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(parent, name)).st_size
+            except OSError:
+                continue  # removed meanwhile
+    return total / 2**20
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the samples and the growth; 1 when a request failed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--store-mb", type=int, default=64, help="SR_DEMO_MAX_STORE_MB of the server")
+    parser.add_argument("--visitors", type=int, default=2, help="how many send requests at once")
+    args = parser.parse_args(argv)
+    samples: list[Sample] = []
+    print(" ".join(f"{field.name:>10}" for field in fields(Sample)))
+    with tempfile.TemporaryDirectory(prefix="sr_demo-soak-") as folder:
+        for found in soak(args.minutes, args.store_mb, args.visitors, Path(folder)):
+            if isinstance(found, str):
+                print(f"error: {found}", flush=True)
+                continue
+            samples.append(found)
+            print(
+                " ".join(f"{value:>10.{0 if isinstance(value, int) else 1}f}" for value in astuple(found)), flush=True
+            )
+    print("growth per 100 requests, second half:")
+    for name, slope in growth(samples).items():
+        print(f"    {name:<12}{slope:+.3f}")
+    return 1 if samples and samples[-1].errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,334 @@
+"""How fast our path is beside what people run today: one process, same weights, same picture, same threads.
+
+Every path runs once to warm up (and to see how much memory it takes), then all take turns; medians are told. The ceiling is
+torch's own bf16 product of two 4096 x 4096 matrices, measured in the same turns.
+"""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any, Literal
+
+import numpy as np
+
+from sr_demo.backends import openvino_backend, quantization, selection
+from sr_demo.benchmarks.speed_cases import CASES, SCALE, Case
+from sr_demo.errors import BadInput, MissingDependency, SRError, quoted
+from sr_demo.image import Image, Picture
+from sr_demo.inference import int8
+from sr_demo.inference.upscale import Method, enlarge
+from sr_demo.options import Options
+from sr_demo.progress import SILENT, Progress
+from sr_demo.reports import formatting
+from sr_demo.spec import Approach, Checkpoint, Request, Upscaler
+from sr_demo.system import memory
+
+PATHS = (
+    "ours", "ours-int8", "spandrel-fp32", "tile-loop", "onnxruntime-fp32", "openvino-fp32", "openvino-bf16", "matmul-bf16",
+)  # fmt: skip
+PLAIN, CEILING, INT8 = "spandrel-fp32", "matmul-bf16", "ours-int8"
+_PAD = 10
+"""LR pixels around a tile in the usual loop, cut off hard afterwards."""
+_MATRIX = 4096
+_PAUSE = 0.05
+"""Seconds between paths: threads of the one before stop waiting for work."""
+
+Run = Callable[[], Image | None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One path of one case."""
+
+    case: str
+    path: str
+    seconds: float
+    """Median of the turns."""
+    gflops: float
+    """10^9 floating point operations per second, two per multiply-add, counted in the plain network."""
+    ceiling_share: float | None
+    """Of the matrix product's rate; None where that was not run."""
+    peak_memory_mb: float
+    """Growth of the resident set in the path's first run, 10^6 bytes."""
+    max_difference: float | None
+    """Largest difference to the plain fp32 result, of values in [0, 1]."""
+    how: str
+    """Engine and precision."""
+
+
+def bench(
+    cases: Sequence[str] = (), paths: Sequence[str] = (), rounds: int = 5, progress: Progress = SILENT
+) -> tuple[list[Row], list[str]]:
+    """Run what is named (everything if nothing is); rows in the order of CASES and PATHS, and what could not be run.
+
+    Raises BadInput on unknown names.
+    """
+    for given, known in ((cases, [case.name for case in CASES]), (paths, PATHS)):
+        for name in given:
+            if name not in known:
+                raise BadInput(f"The benchmark has no {quoted(name)}. It has: {', '.join(known)}.")
+    chosen = [case for case in CASES if not cases or case.name in cases]
+    rows: list[Row] = []
+    notes: list[str] = []
+    for number, case in enumerate(chosen):
+        part = progress.part(number / len(chosen), (number + 1) / len(chosen))
+        able = [path for path in PATHS if path != INT8 or not case.attention]
+        found, said = _case(case, [path for path in able if not paths or path in paths], rounds, part)
+        rows += found
+        notes += said
+    progress(1.0)
+    return rows, notes
+
+
+def _case(case: Case, paths: list[str], rounds: int, progress: Progress) -> tuple[list[Row], list[str]]:
+    import torch
+
+    torch.manual_seed(0)
+    network = case.build().eval()
+    image = selection.known_picture(case.side)
+    plain = _plain(network, image)
+    flops, reference = _counted(plain)
+    made: dict[str, tuple[Run, str]] = {}
+    notes: list[str] = []
+    peaks: dict[str, float] = {}
+    differences: dict[str, float | None] = {}
+    with tempfile.TemporaryDirectory(prefix="sr_demo_bench") as folder:
+        for path in paths:
+            progress(0.5 * paths.index(path) / len(paths), f"{case.name}, {path}")
+            try:
+                made[path] = _MAKERS[path](case, network, image, Path(folder))
+                with memory.PeakMemory() as peak:
+                    result = made[path][0]()
+            except (SRError, RuntimeError) as exc:
+                made.pop(path, None)
+                notes.append(f"{case.name}, {path}: {' '.join(str(exc).split())[:160]}")
+                continue
+            peaks[path] = peak.bytes / 1e6
+            differences[path] = None if result is None else float(np.abs(result - reference).max())
+        taken: dict[str, list[float]] = {path: [] for path in made}
+        for turn in range(rounds):
+            # Each turn begins with another path: what ran just before leaves its threads and the caches behind.
+            first = turn % max(len(made), 1)
+            order = [*made.items()]
+            for path, (run, _) in order[first:] + order[:first]:
+                progress(0.5 + 0.5 * turn / rounds, f"{case.name}, {path}")
+                time.sleep(_PAUSE)
+                begun = time.perf_counter()
+                run()
+                taken[path].append(time.perf_counter() - begun)
+    rates = {
+        path: (2.0 * _MATRIX**3 if path == CEILING else flops) / median(seconds) / 1e9
+        for path, seconds in taken.items()
+    }
+    ceiling = rates.get(CEILING)
+    return [
+        Row(
+            case=case.name,
+            path=path,
+            seconds=round(median(seconds), 5),
+            gflops=round(rates[path], 1),
+            ceiling_share=None if ceiling is None else round(rates[path] / ceiling, 4),
+            peak_memory_mb=round(peaks[path], 1),
+            max_difference=differences[path],
+            how=made[path][1],
+        )
+        for path, seconds in taken.items()
+    ], notes
+
+
+def _counted(plain: Run) -> tuple[float, Image]:
+    """Operations of one pass, and its result."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        result = plain()
+    assert result is not None
+    return float(counter.get_total_flops()), result
+
+
+def _plain(network: Any, image: Image) -> Run:
+    """The network called as its documentation says."""
+    import torch
+
+    x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].contiguous()
+
+    def run() -> Image:
+        with torch.inference_mode():
+            return network(x)[0].clamp(0, 1).permute(1, 2, 0).numpy()
+
+    return run
+
+
+def _make_plain(case: Case, network: Any, image: Image, folder: Path) -> tuple[Run, str]:
+    return _plain(network, image), "torch, fp32"
+
+
+def _make_tile_loop(case: Case, network: Any, image: Image, folder: Path) -> tuple[Run, str]:
+    """Four tiles, each with a fixed margin, cut off hard: the loop that is copied from program to program."""
+    import torch
+
+    x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].contiguous()
+    side = case.side // 2
+
+    def run() -> Image:
+        out = torch.empty(1, 3, case.side * SCALE, case.side * SCALE)
+        with torch.inference_mode():
+            for top in range(0, case.side, side):
+                for left in range(0, case.side, side):
+                    low, high = max(top - _PAD, 0), min(top + side + _PAD, case.side)
+                    first, last = max(left - _PAD, 0), min(left + side + _PAD, case.side)
+                    piece = network(x[:, :, low:high, first:last])
+                    y, x0 = (top - low) * SCALE, (left - first) * SCALE
+                    size = side * SCALE
+                    out[:, :, top * SCALE : top * SCALE + size, left * SCALE : left * SCALE + size] = piece[
+                        :, :, y : y + size, x0 : x0 + size
+                    ]
+            return out[0].clamp(0, 1).permute(1, 2, 0).numpy()
+
+    return run, f"torch, fp32, tiles of {side}"
+
+
+def _make_ours(case: Case, network: Any, image: Image, folder: Path) -> tuple[Run, str]:
+    """What the page does: the faster engine, tiles by memory, the guarantees of the contract."""
+    from sr_demo.backends.torch_backend import NetworkUpscaler, choose_precision
+    from sr_demo.networks.fused_attention import fuse_attention
+
+    own = copy.deepcopy(network)
+    fuse_attention(own)
+    precision = choose_precision("auto", ("fp32", "bf16"))
+    mode: Literal["convert", "autocast"] = "convert" if case.attention else "autocast"
+    upscaler: Upscaler = NetworkUpscaler(own, precision, mode=mode)
+    if openvino_backend.available() and selection.can_prepare(upscaler):
+        exact = NetworkUpscaler(copy.deepcopy(network), "fp32", mode=mode)
+        # Of convolutions it is what the other OpenVINO paths run, and converted once for all.
+        own_folder = folder / "graph" if case.attention else folder
+        candidate = _converted(selection.graph(exact), own_folder, openvino_backend.fast_precision())
+        if selection.faster(upscaler, candidate).engine == candidate.engine:
+            upscaler = candidate
+    return _as_on_the_page(case, image, upscaler), f"{getattr(upscaler, 'engine', 'torch')}, {upscaler.precision}"
+
+
+def _make_int8(case: Case, network: Any, image: Image, folder: Path) -> tuple[Run, str]:
+    """The same in int8, for whoever chooses that."""
+    quantization.require()
+    _converted(network, folder, "fp32")
+    loss = int8.quantise(folder, SCALE, SILENT)
+    if loss.decibels > int8.MOST_LOSS:
+        raise SRError(f"int8 loses {loss.decibels:.2f} dB, where {int8.MOST_LOSS} dB is allowed.")
+    upscaler = openvino_backend.ConvertedNetwork(folder, "int8", SCALE, model=int8.MODEL)
+    return _as_on_the_page(case, image, upscaler), f"OpenVINO, {formatting.precision('int8', loss.decibels)}"
+
+
+def _as_on_the_page(case: Case, image: Image, upscaler: Upscaler) -> Run:
+    checkpoint = Checkpoint("bench", "", bytes_per_pixel=case.bytes_per_pixel)
+    approach = Approach(
+        id="bench", title="", summary="", about="", family="convolutional", load=_never, checkpoints=(checkpoint,),
+        tiling=case.tiling, scale=SCALE,
+    )  # fmt: skip
+    method, picture = Method(approach, checkpoint, Options(), upscaler), Picture(image)
+
+    def run() -> Image:
+        return enlarge(method, picture, SILENT)[0].rgb
+
+    return run
+
+
+def _never(request: Request) -> Upscaler:
+    raise AssertionError("the benchmark loads its networks itself")
+
+
+def _converted(network: Any, folder: Path, precision: str) -> openvino_backend.ConvertedNetwork:
+    if not openvino_backend.available():
+        raise MissingDependency("OpenVINO is not installed.")
+    if not (folder / openvino_backend.MODEL).exists():
+        openvino_backend.convert(network, folder)
+    return openvino_backend.ConvertedNetwork(folder, precision, SCALE)
+
+
+def _make_openvino(precision: str) -> Callable[[Case, Any, Image, Path], tuple[Run, str]]:
+    def make(case: Case, network: Any, image: Image, folder: Path) -> tuple[Run, str]:
+        converted = _converted(network, folder, precision)
+        return lambda: converted.upscale(image, Options(), SILENT), f"OpenVINO, {precision}"
+
+    return make
+
+
+def _make_onnxruntime(case: Case, network: Any, image: Image, folder: Path) -> tuple[Run, str]:
+    from sr_demo.export.formats import Portable, writer
+
+    chosen = writer("onnx")
+    portable = Portable(copy.deepcopy(network), SCALE, case.multiple_of).eval()
+    file = folder / "network.onnx"
+    chosen.write(portable, file, {})
+    opened = chosen.open(file, portable)
+    x = np.ascontiguousarray(image.transpose(2, 0, 1)[None])
+    return lambda: np.ascontiguousarray(opened(x)[0].transpose(1, 2, 0)), "ONNX Runtime, fp32"
+
+
+def _make_matmul(case: Case, network: Any, image: Image, folder: Path) -> tuple[Run, str]:
+    import torch
+
+    a = torch.rand(_MATRIX, _MATRIX).to(torch.bfloat16)
+    b = torch.rand(_MATRIX, _MATRIX).to(torch.bfloat16)
+
+    def run() -> None:
+        with torch.inference_mode():
+            torch.mm(a, b)
+
+    return run, "torch, bf16"
+
+
+_MAKERS: dict[str, Callable[[Case, Any, Image, Path], tuple[Run, str]]] = {
+    "ours": _make_ours,
+    "ours-int8": _make_int8,
+    "spandrel-fp32": _make_plain,
+    "tile-loop": _make_tile_loop,
+    "onnxruntime-fp32": _make_onnxruntime,
+    "openvino-fp32": _make_openvino("fp32"),
+    "openvino-bf16": _make_openvino("bf16"),
+    "matmul-bf16": _make_matmul,
+}
+
+
+def records(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """For programs."""
+    return [asdict(row) for row in rows]
+
+
+def medians(runs: Sequence[Sequence[Row]]) -> list[Row]:
+    """One table of several: medians of seconds, rates and shares of each case and path, the rest from the first."""
+    found: list[Row] = []
+    for row in runs[0]:
+        same = [r for rows in runs for r in rows if (r.case, r.path) == (row.case, row.path)]
+        shares = [r.ceiling_share for r in same if r.ceiling_share is not None]
+        seconds, gflops = median([r.seconds for r in same]), median([r.gflops for r in same])
+        found.append(replace(row, seconds=seconds, gflops=gflops, ceiling_share=median(shares) if shares else None))
+    return found
+
+
+def compared(rows: Sequence[Row]) -> Iterator[tuple[Row, str, str]]:
+    """Each row with the words for how many times faster than the plain network it is, and its share of the ceiling."""
+    plain = {row.case: row.seconds for row in rows if row.path == PLAIN}
+    for row in rows:
+        ratio = f"{plain[row.case] / row.seconds:.2f}" if row.case in plain and row.path != CEILING else "–"
+        yield row, ratio, "–" if row.ceiling_share is None else f"{row.ceiling_share:.0%}"
+
+
+def text(rows: Sequence[Row]) -> str:
+    """The table for a terminal, with the ratio to the plain network."""
+    lines = [
+        f"{'case':<14}{'path':<18}{'seconds':>9}{'x plain':>9}{'GFLOP/s':>9}{'share':>7}{'MB':>7}{'max diff':>10}  how"
+    ]
+    for row, ratio, share in compared(rows):
+        difference = "–" if row.max_difference is None else f"{row.max_difference:.5f}"
+        lines.append(
+            f"{row.case:<14}{row.path:<18}{row.seconds:>9.4f}{ratio:>9}{row.gflops:>9.0f}{share:>7}"
+            f"{row.peak_memory_mb:>7.0f}{difference:>10}  {row.how}"
+        )
+    return "\n".join(lines)

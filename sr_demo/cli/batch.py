@@ -1,0 +1,100 @@
+"""`python -m sr_demo batch`: a folder of pictures, resumable."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sr_demo.cli.console import add_download, add_precision, add_set, assignments, complain
+from sr_demo.errors import BadInput, first_few
+
+if TYPE_CHECKING:
+    from sr_demo.batch.run import Event, Perform
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    command = commands.add_parser(
+        "batch",
+        help="enlarge a folder of pictures; can be stopped and resumed",
+        description="Every picture, and every page of a TIFF stack, becomes a PNG in --out; manifest.jsonl there has "
+        "one line for each: checksums, options, precision, scores. Killed at any moment, --resume goes on.",
+    )
+    command.add_argument("source", type=Path, metavar="IN_DIR", help="folder of pictures")
+    command.add_argument("--approach", required=True, metavar="ID[:CHECKPOINT]", help="which approach (see `list`)")
+    add_set(command)
+    command.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for results and manifest")
+    command.add_argument("--recursive", action="store_true", help="also the folders in IN_DIR")
+    command.add_argument("--resume", action="store_true", help="go on with a batch that was stopped")
+    command.add_argument(
+        "--workers", type=int, metavar="N",
+        help="processes, each of which loads the approach: 1 here, which has all cores, or 2 with Ray, of one core each",
+    )  # fmt: skip
+    command.add_argument("--engine", choices=("local", "ray"), default="local", help="where the work is done")
+    command.add_argument("--ray-address", default="", metavar="ADDRESS", help="a cluster, or auto; default: Ray here")
+    command.add_argument("--ray-gpus", type=float, default=0.0, metavar="SHARE", help="of a GPU, for each Ray worker")
+    command.add_argument(
+        "--metrics", type=Path, metavar="HR_DIR", help="folder of the true pictures: scores go into the manifest"
+    )
+    add_precision(command)
+    add_download(command)
+    command.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do the batch; 0 when every picture has a result."""
+    from sr_demo.batch import run as batches
+    from sr_demo.catalogue import APPROACHES
+    from sr_demo.inference.jobs import job_for
+
+    perform = _perform(args)
+    batch = batches.Batch(
+        job_for(APPROACHES, args.approach, assignments(args.set), args.precision, args.download),
+        args.source,
+        args.out,
+        recursive=args.recursive,
+        resume=args.resume,
+        truths=args.metrics,
+    )
+    summary = batches.run(batch, perform, _tell)
+    for line in first_few(summary.failed):
+        complain(line)
+    print(
+        f"{summary.done} done, {summary.kept} were there already, {len(summary.failed)} skipped; "
+        f"{args.out / 'manifest.jsonl'} says more"
+    )
+    return 2 if summary.failed else 0
+
+
+def _perform(args: argparse.Namespace) -> Perform:
+    """Who does the pictures."""
+    from sr_demo.batch.ray_workers import OnRay
+    from sr_demo.batch.workers import perform_here, perform_in
+
+    on_ray = args.engine == "ray"
+    if not on_ray and (args.ray_address or args.ray_gpus):
+        raise BadInput("--ray-address and --ray-gpus are for --engine ray.")
+    if not 0 <= args.ray_gpus <= 8:
+        raise BadInput(f"--ray-gpus takes a number from 0 to 8, not {args.ray_gpus:g}.")
+    workers = args.workers if args.workers is not None else 2 if on_ray else 1
+    if not 1 <= workers <= 256:
+        raise BadInput(f"--workers takes a number from 1 to 256, not {workers}.")
+    if on_ray:
+        return OnRay(workers, args.ray_address, args.ray_gpus)
+    return perform_here if workers == 1 else perform_in(workers)
+
+
+def _tell(event: Event) -> None:
+    """One line that is overwritten, with the time left; nothing when nobody watches."""
+    if not sys.stderr.isatty():
+        return
+    minutes, seconds = divmod(round(event.seconds_left), 60)
+    left = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {seconds} s"
+    end = "\n" if event.done == event.total else ""
+    name = event.record["source"][-40:]
+    sys.stderr.write(
+        f"\r\033[K{event.done} of {event.total} ({event.done / event.total:.0%}), {left} left: {name}{end}"
+    )
+    sys.stderr.flush()

@@ -1,0 +1,81 @@
+"""`python -m sr_demo data`: look at a data set before training on it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+from types import FrameType
+from typing import Any
+
+from sr_demo.cli.console import complain, terminal, write_text
+from sr_demo.errors import first_few
+
+_LISTED = 20
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    command = commands.add_parser(
+        "data",
+        help="look at a data set: sizes, brightness, sharpness, difficulty, duplicates, leaks",
+        description="DIR is a folder of pictures, DIV2K as unpacked, or a folder of .npz files with arrays of pictures. "
+        "Ctrl-C ends the looking; what was measured until then is reported.",
+    )
+    command.add_argument("path", type=Path, metavar="DIR", help="the data set")
+    command.add_argument("--against", type=Path, metavar="DIR", help="test pictures that must not be in it")
+    command.add_argument("--json", type=Path, metavar="FILE", help="the report for programs")
+    command.add_argument("--html", type=Path, metavar="FILE", help="the report for people")
+    command.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, print what was found, write the reports."""
+    from sr_demo.datasets.html_report import data_html, findings
+    from sr_demo.datasets.inspection import entries
+    from sr_demo.datasets.report import Against, examine, facts
+
+    what, found = entries(args.path)
+    against = Against(_name(args.against), entries(args.against)[1]) if args.against is not None else None
+    for path in (args.json, args.html):
+        if path is not None:
+            write_text(path, "")  # a place that cannot be written is found out before the work
+    with _stoppable() as stop:
+        report = examine(_name(args.path), what, found, against, replace(terminal("data"), stop=stop))
+    if args.json is not None:
+        write_text(args.json, json.dumps(facts(report), indent=1) + "\n")
+    if args.html is not None:
+        write_text(args.html, data_html(report))
+    for line in first_few([f"skipped: {line}" for line in report.skipped]):
+        complain(line)
+    print(f"{what[:1].upper() + what[1:]}.")
+    for sentence in findings(report):
+        print(sentence)
+    for leak in report.leaks[:_LISTED]:
+        print(f"  {report.looks[leak.first].name} and {report.against_names[leak.second]}: {leak.how}")
+    return 0
+
+
+def _name(path: Path) -> str:
+    return "/".join(path.parts[-2:])
+
+
+@contextmanager
+def _stoppable() -> Generator[Event]:
+    """A flag that the first Ctrl-C sets; the second one ends the program as usual."""
+    stop, before = Event(), signal.getsignal(signal.SIGINT)
+
+    def first(number: int, frame: FrameType | None) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, first)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)

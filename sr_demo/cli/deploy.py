@@ -1,0 +1,80 @@
+"""`python -m sr_demo deploy`: can a method go into our system? Measured here."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sr_demo.cli.console import add_precision, assignments, complain, terminal, write_text
+from sr_demo.errors import BadInput
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    command = commands.add_parser(
+        "deploy",
+        help="measure what methods cost here, and judge them by a budget",
+        description="Each method runs in a process of its own: latency, memory, quality, resolving power, licences. "
+        "Without an ID, all that needs no download.",
+    )
+    command.add_argument("approaches", nargs="*", metavar="ID[:CHECKPOINT]", help="what to measure (see `list`)")
+    command.add_argument("--json", type=Path, metavar="FILE", help="the report for programs")
+    command.add_argument("--html", type=Path, metavar="FILE", help="the report for people")
+    command.add_argument("--csv", type=Path, metavar="FILE", help="a line per method and size, for spreadsheets")
+    command.add_argument(
+        "--pairs", "--hr", dest="pairs", type=Path, metavar="HR_DIR",
+        help="folder of true pictures to score on (else: four bundled photos)",
+    )  # fmt: skip
+    command.add_argument("--lr", type=Path, metavar="LR_DIR", help="their small versions (else: shrunk here)")
+    command.add_argument(
+        "--size",
+        action="append",
+        metavar="WxH",
+        help="size of an input picture; may be repeated (64, 128 and 256 squared)",
+    )
+    command.add_argument(
+        "--budget", action="append", default=[], metavar="NAME=VALUE",
+        help="seconds, side, memory_mb, vram_mb, disk_mb, offline, commercial, measures, hardware; may be repeated",
+    )  # fmt: skip
+    add_precision(command)
+    command.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, print the verdicts, write the reports; 2 when a method could not be measured."""
+    from sr_demo.catalogue import APPROACHES
+    from sr_demo.deploy.csv_report import deploy_csv
+    from sr_demo.deploy.html_report import deploy_html
+    from sr_demo.deploy.measurement import Plan
+    from sr_demo.deploy.report import budget_from, deploy, embedded_jobs, sizes
+    from sr_demo.inference.jobs import job_for
+    from sr_demo.reports.evaluation import pairs
+
+    budget = budget_from(assignments(args.budget, "--budget"))
+    plan = Plan(sizes=sizes(args.size)) if args.size else Plan()
+    if args.lr is not None and args.pairs is None:
+        raise BadInput("--lr needs --hr: the small pictures are compared with true ones.")
+    if args.pairs is not None:
+        found = pairs(args.pairs, args.lr, APPROACHES[0].scale)
+        name = f"the {len(found)} pictures of {args.pairs}" if len(found) > 1 else str(found[0].hr)
+        plan = replace(plan, pairs=tuple(found), pairs_name=name)
+    jobs = [job_for(APPROACHES, name, precision=args.precision) for name in args.approaches]
+    for path in (args.json, args.html, args.csv):
+        if path is not None:
+            write_text(path, "")  # a place that cannot be written is found out before the work
+    report = deploy(jobs or embedded_jobs(APPROACHES), plan, budget, terminal("deploy"))
+    if args.json is not None:
+        write_text(args.json, json.dumps(report, indent=2) + "\n")
+    if args.html is not None:
+        write_text(args.html, deploy_html(report))
+    if args.csv is not None:
+        write_text(args.csv, deploy_csv(report))
+    for row in report["approaches"]:
+        if row["failed"]:
+            complain(f"{row['key']}: {row['failed']}")
+        else:
+            print(f"{row['key']:<24}{row['verdict']['sentence']}")
+    return 2 if any(row["failed"] for row in report["approaches"]) else 0

@@ -1,0 +1,59 @@
+"""`python -m sr_demo export`: a network as a file for other programs."""
+
+from __future__ import annotations
+
+import argparse
+from math import isinf
+from pathlib import Path
+from typing import Any
+
+from sr_demo.cli.console import terminal
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    command = commands.add_parser(
+        "export",
+        help="write a network for use without this program, checked",
+        description="The file is run in its own runtime and compared with the network: it is handed out only if they "
+        "agree to 60 dB (fp32) or 50 dB (fp16), or int8 loses less than 0.15 dB of PSNR-Y. A README and, for onnx and "
+        "openvino, a small program lie beside it.",
+    )
+    command.add_argument("approach", metavar="ID[:CHECKPOINT]", help="which network (see `list`)")
+    command.add_argument("--format", required=True, choices=("onnx", "openvino", "torchscript", "safetensors"))
+    command.add_argument("--out", required=True, type=Path, metavar="FILE", help=".onnx, .xml, .pt or .safetensors")
+    command.add_argument(
+        "--precision", choices=("fp32", "fp16", "int8"), default="fp32", help="of the weights in the file"
+    )
+    command.add_argument(
+        "--pairs", type=Path, metavar="HR_DIR",
+        help="folder of true pictures that int8 is scored on, such as Set5 (else: four bundled photos)",
+    )  # fmt: skip
+    command.add_argument("--lr", type=Path, metavar="LR_DIR", help="their small versions (else: shrunk here)")
+    command.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Export, and say how well the file agrees."""
+    from sr_demo.catalogue import APPROACHES
+    from sr_demo.export.exporter import export
+    from sr_demo.inference.jobs import job_for
+    from sr_demo.reports.evaluation import pairs
+
+    job = job_for(APPROACHES, args.approach)
+    found = pairs(args.pairs, args.lr, job.approach.scale) if args.pairs else []
+    name = "" if args.pairs is None else f"the {len(found)} pictures of {args.pairs}"
+    done = export(job, args.format, args.out, args.precision, terminal("export"), found, name)
+    found = done.agreement
+    psnr = "identical" if isinf(found.psnr) else f"{found.psnr:.1f} dB"
+    print(f"{done.path}  {done.bytes / 1e6:.2f} MB")
+    print(f"agrees with the network: {psnr}, largest difference {found.largest:.2e}, mean {found.mean:.2e}")
+    print(f"128 x 128 pixels: {found.seconds_here:.3f} s in torch, {found.seconds_there:.3f} s in this file")
+    if done.loss is not None:
+        loss = done.loss
+        print(
+            f"PSNR-Y on {loss.where}: {loss.before:.2f} dB in fp32, {loss.after:.2f} dB in int8, "
+            f"loss {loss.decibels:.3f} dB; {loss.of - loss.kept} of {loss.of} convolutions in int8"
+        )
+    print("beside it: " + ", ".join(path.name for path in done.beside))
+    return 0

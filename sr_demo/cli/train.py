@@ -1,0 +1,213 @@
+"""`python -m sr_demo train RECIPE --data DIR --out FILE`: from a folder of photos to weights and a card."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import signal
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from sr_demo.cli import train_digits as digits
+from sr_demo.errors import BadInput, SRError, quoted
+from sr_demo.training import run_state as files
+from sr_demo.training import sources
+from sr_demo.training.cards import write_card, write_weights
+from sr_demo.training.data import Pairs
+from sr_demo.training.loop import CURVE, Status, Trainer, run
+from sr_demo.training.recipes import RECIPES, Recipe, find
+from sr_demo.training.schedule import Budget
+from sr_demo.training.synthetic import with_synthetic
+
+
+def add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `run_train` reads."""
+    parser.add_argument(
+        "recipe", nargs="?", metavar="RECIPE", help=", ".join([r.name for r in RECIPES] + [*digits.NAMES])
+    )
+    parser.add_argument(
+        "--data", type=Path, help="a folder of pictures, DIV2K as unpacked, or paired .npz files; MNIST for digits-…"
+    )
+    parser.add_argument("--out", type=Path, help="the .safetensors file to write; its card lies beside")
+    parser.add_argument(
+        "--val", type=Path, help="validation pictures (default: DIV2K's own, or DIR/../val, else part of --data)"
+    )
+    parser.add_argument(
+        "--track", choices=("bicubic", "unknown"), default="bicubic", help="which of DIV2K's small pictures"
+    )
+    parser.add_argument("--pictures", type=int, metavar="N", help="only so many of them, evenly spread")
+    parser.add_argument(
+        "--synthetic", type=int, default=0, metavar="N", help="draw N pictures more: text, lines, facades"
+    )
+    parser.add_argument("--minutes", type=float, help="length of the whole run (default: 30; 4 for digits-…)")
+    parser.add_argument("--iterations", type=int, help="length of the whole run in iterations, instead of --minutes")
+    parser.add_argument("--resume", action="store_true", help="go on from the saved state")
+    parser.add_argument(
+        "--start", type=Path, help="begin with the state of another recipe's run, if both have the same network"
+    )
+    parser.add_argument("--state", type=Path, help="where the state is saved (default: beside --out, .state.pt)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--licence", default="", help="licence of the pictures, for the card")
+    parser.add_argument("--test-sets", type=Path, help="folder with Set5 and Set14, to be scored for the card")
+    parser.add_argument("--snapshot", action="store_true", help="only write weights and card from the saved state")
+    parser.add_argument(
+        "--benchmark", action="store_true", help="only measure how fast RECIPE (default: each) trains on this device"
+    )
+    parser.add_argument("--json", action="store_true", help="print the benchmark as JSON")
+
+
+def run_train(args: argparse.Namespace) -> int:
+    """Train as asked. Returns 0, or 1 after printing what went wrong, or 130 when stopped (the state is saved)."""
+    try:
+        return _train(args)
+    except SRError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped. The state is saved: the same command with --resume goes on.", file=sys.stderr)
+        return 130
+
+
+def _train(args: argparse.Namespace) -> int:
+    if args.benchmark:
+        from sr_demo.training.benchmark import run_benchmark
+
+        recipes = [find(args.recipe)] if args.recipe else RECIPES
+        return run_benchmark(args, recipes, choose_device(args.device), make_trainer)
+    if args.recipe in digits.NAMES and args.out:
+        return digits.train_digits(args, choose_device(args.device))
+    if not (args.recipe and args.data and args.out):
+        raise BadInput("train needs RECIPE, --data and --out; or --benchmark, which needs none of them.")
+    recipe = find(args.recipe)
+    if args.out.suffix != ".safetensors":
+        raise BadInput(f"--out must name a .safetensors file, not {args.out.name!r}.")
+    device = choose_device(args.device)
+    state_file = args.state or args.out.with_suffix(".state.pt")
+    budget = (
+        Budget(iterations=args.iterations)
+        if args.iterations
+        else Budget(seconds=(30.0 if args.minutes is None else args.minutes) * 60)
+    )
+    values = files.load(state_file, recipe.name) if args.resume or args.snapshot else None
+    if values is None and args.start:
+        values = files.load(args.start)
+    pairs, validation = _pictures(args, recipe.scale, max(phase.patch for phase in recipe.phases))
+    photos = len(pairs.hr)
+    if args.synthetic:
+        pairs = with_synthetic(pairs, args.synthetic, recipe.scale, args.seed)
+    recipe = _fitting(recipe, pairs)
+    trainer = make_trainer(recipe, pairs, validation, device, args.seed)
+    if values is not None:
+        trainer.restore(values)
+    if not args.snapshot:
+        signal.signal(signal.SIGTERM, _interrupt)
+        run(trainer, budget, state_file, ProgressLine(trainer, args.out.with_suffix(".csv")))
+    write_weights(recipe.ship(trainer.average.network), args.out)
+    done = budget.fraction(trainer.iteration, trainer.seconds)
+    data = {
+        "what": "/".join(args.data.parts[-2:]), "kind": pairs.kind, "count": photos, "synthetic": args.synthetic,
+        "licence": args.licence,
+    }  # fmt: skip
+    card = write_card(trainer, args.out, data, done, args.test_sets or default_test_sets())
+    print(f"\n{args.out}: {card['bytes'] / 1e6:.2f} MB, {card['parameters']} parameters, {card['scores']}")
+    if pairs.skipped:
+        print(f"{len(pairs.skipped)} pictures were skipped.")
+    return 0
+
+
+def _pictures(args: argparse.Namespace, scale: int, patch: int) -> tuple[Pairs, Pairs]:
+    pairs = sources.load(args.data, scale, patch, print, args.track, args.pictures)
+    if args.val:
+        return pairs, sources.load(args.val, scale, sources.VALIDATION_SIDE)
+    validation = sources.load_validation(args.data, scale, print, args.track)
+    return sources.split(pairs) if validation is None else (pairs, validation)
+
+
+def _fitting(recipe: Recipe, pairs: Pairs) -> Recipe:
+    """The recipe with patches no larger than the smallest picture, which is said where it changes them."""
+    largest = max(phase.patch for phase in recipe.phases)
+    if pairs.smallest >= largest:
+        return recipe
+    print(f"patches of {largest} pixels are cut to {pairs.smallest}, the smallest picture's side")
+    phases = tuple(replace(phase, patch=min(phase.patch, pairs.smallest)) for phase in recipe.phases)
+    return replace(recipe, phases=phases)
+
+
+def make_trainer(recipe: Recipe, pairs: Pairs, validation: Pairs, device: torch.device, seed: int) -> Trainer:
+    """The loop that fits the recipe: on pairs, at any scale, or on two heaps of pictures that were never paired."""
+    if recipe.name == "liif":
+        from sr_demo.training.liif import LiifTrainer
+
+        return LiifTrainer(recipe, pairs, validation, device, seed)
+    if recipe.name == "diffusion":
+        from sr_demo.training.diffusion import DiffusionTrainer
+
+        return DiffusionTrainer(recipe, pairs, validation, device, seed)
+    if recipe.degradation != "unknown":
+        return Trainer(recipe, pairs, validation, device, seed)
+    from sr_demo.training.cycle import CycleTrainer
+
+    return CycleTrainer(recipe, pairs, validation, device, seed)
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is the fastest device here. Raises BadInput when the named one is absent."""
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if there[kind]))
+    if not there.get(name, False):
+        raise BadInput(
+            f"There is no device {quoted(name)} here. There are: {', '.join(k for k, v in there.items() if v)}."
+        )
+    return torch.device(name)
+
+
+def default_test_sets() -> Path | None:
+    """Set5 and Set14 in `testsets` of $SR_DEMO_SHARED_DATA, else of ../shared/data; None where they are absent."""
+    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
+    folder = Path(os.environ.get("SR_DEMO_SHARED_DATA", beside)) / "testsets"
+    return folder if folder.is_dir() else None
+
+
+class ProgressLine:
+    """One line that renews itself on a terminal, a line a minute elsewhere; the curves as CSV after each validation."""
+
+    def __init__(self, trainer: Trainer, log: Path) -> None:
+        self._trainer, self._log = trainer, log
+        self._shown, self._points = 0.0, 0
+        self._live = sys.stdout.isatty()
+
+    def __call__(self, status: Status) -> None:
+        points = len(self._trainer.curves["iteration"])
+        if points != self._points:
+            self._points = points
+            files.write_atomically(self._log, self._write_csv)
+        now = time.monotonic()
+        if now - self._shown < (0.5 if self._live else 30.0) and status.fraction < 1.0:
+            return
+        self._shown = now
+        left = status.seconds / max(status.fraction, 1e-6) - status.seconds
+        psnr = "" if status.psnr_y is None else f"  PSNR-Y {status.psnr_y:.2f}"
+        line = (
+            f"{status.fraction:6.1%}  iteration {status.iteration}  loss {status.loss:.5f}{psnr}"
+            f"  rate {status.rate:.1e}  {left / 60:.1f} min left"
+        )
+        print(f"\r{line}\033[K" if self._live else line, end="" if self._live else "\n", flush=True)
+
+    def _write_csv(self, target: Path) -> None:
+        with target.open("w", newline="") as handle:
+            table = csv.writer(handle)
+            table.writerow(CURVE)
+            table.writerows(zip(*(self._trainer.curves[key] for key in CURVE), strict=True))
+
+
+def _interrupt(number: int, frame: FrameType | None) -> Any:
+    raise KeyboardInterrupt

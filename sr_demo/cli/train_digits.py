@@ -1,0 +1,131 @@
+"""`python -m sr_demo train digits-…`: what the train command does for the recipes of the digits lab."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import signal
+import sys
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from sr_demo.backends.torch_backend import load_safetensors
+from sr_demo.digits.data import Digits, default_file, downloaded, load
+from sr_demo.errors import BadInput, quoted
+from sr_demo.training import run_state as files
+from sr_demo.training.cards import LICENCE, device_name, write_weights
+from sr_demo.training.digits import RECIPES, DigitRecipe, DigitTrainer, run, settings_of
+from sr_demo.training.schedule import Budget
+
+PREFIX = "digits-"
+"""How the names of these recipes begin."""
+NAMES = tuple(recipe.name for recipe in RECIPES)
+
+
+def train_digits(args: argparse.Namespace, device: torch.device) -> int:
+    """Train one recipe of the lab as asked. `--data` names an mnist.npz, or a folder with MNIST's own four files."""
+    recipe = _find(args.recipe)
+    if args.out.suffix != ".safetensors":
+        raise BadInput(f"--out must name a .safetensors file, not {args.out.name!r}.")
+    state_file = args.state or args.out.with_suffix(".state.pt")
+    budget = (
+        Budget(iterations=args.iterations)
+        if args.iterations
+        else Budget(seconds=(recipe.minutes if args.minutes is None else args.minutes) * 60)
+    )
+    values = files.load(state_file, recipe.name) if args.resume or args.snapshot else None
+    digits, test = load(args.data or mnist())
+    trainer = DigitTrainer(recipe, digits, device, args.seed)
+    if values is not None:
+        trainer.restore(values)
+    if not args.snapshot:
+        signal.signal(signal.SIGTERM, _interrupt)
+        run(trainer, budget, state_file, _Line(trainer))
+    write_weights(trainer.finish(), args.out)
+    card = write_card(trainer, args.out, test, args.licence)
+    print(f"\n{args.out}: {card['bytes'] / 1e6:.2f} MB, {card['parameters']} parameters, {card['scores']}")
+    return 0
+
+
+def mnist() -> Path:
+    """MNIST on this machine, downloaded by torchvision where it is missing. Raises BadInput when that fails."""
+    found = default_file()
+    if found.exists():
+        return found
+    from torchvision.datasets import MNIST
+
+    target = downloaded()
+    print(f"MNIST is not at {found}: downloading it to {target}")
+    try:
+        MNIST(str(target), download=True)
+    except (OSError, RuntimeError) as problem:
+        raise BadInput(f"MNIST could not be downloaded ({problem}). Name a file or folder with --data.") from problem
+    return target
+
+
+def write_card(trainer: DigitTrainer, path: Path, test: Digits, licence: str) -> dict[str, Any]:
+    """Measure the file at `path` as anyone will load it, and write `path` with the suffix .json beside it."""
+    recipe = trainer.recipe
+    network = load_safetensors(path, recipe.build()).eval().to(trainer.device)
+    content = path.read_bytes()
+    what = "accuracy_percent" if recipe.name == "digits-reader" else "psnr"
+    card: dict[str, Any] = {
+        "file": path.name,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "architecture": {"name": type(network).__name__, "settings": recipe.settings},
+        "licence": LICENCE,
+        "data": {"what": "MNIST, training digits", "count": len(trainer.hr), "licence": licence},
+        "recipe": settings_of(recipe),
+        "iterations": trainer.iteration,
+        "seconds": round(trainer.seconds),
+        "device": device_name(trainer.device),
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "torch": torch.__version__,
+        "curves": {
+            "iteration": [int(value) for value in trainer.curves["iteration"]],
+            "loss": [round(value, 6) for value in trainer.curves["loss"]],
+            what: [round(value, 3) for value in trainer.curves["psnr"]],
+        },
+        "scores": {
+            name: {what: round(trainer.score(network, held), 3)}
+            for name, held in (("val", trainer.held), ("test", test))
+        },
+    }
+    text = json.dumps(card, indent=1) + "\n"
+    files.write_atomically(path.with_suffix(".json"), lambda target: target.write_text(text))
+    return card
+
+
+def _find(name: str) -> DigitRecipe:
+    for recipe in RECIPES:
+        if recipe.name == name:
+            return recipe
+    raise BadInput(f"There is no recipe {quoted(name)} in the digits lab. There are: {', '.join(NAMES)}.")
+
+
+class _Line:
+    """One line that renews itself on a terminal, one every half minute elsewhere."""
+
+    def __init__(self, trainer: DigitTrainer) -> None:
+        self._trainer, self._shown, self._live = trainer, 0.0, sys.stdout.isatty()
+
+    def __call__(self, fraction: float, loss: float, score: float | None) -> None:
+        now = time.monotonic()
+        if now - self._shown < (0.5 if self._live else 30.0) and fraction < 1.0:
+            return
+        self._shown = now
+        shown = "" if score is None else f"  score {score:.2f}"
+        line = f"{fraction:6.1%}  iteration {self._trainer.iteration}  loss {loss:.5f}{shown}"
+        print(f"\r{line}\033[K" if self._live else line, end="" if self._live else "\n", flush=True)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> Any:
+    raise KeyboardInterrupt

@@ -1,1 +1,0 @@
-"""One file per larger command: its arguments, and what it prints."""

@@ -1,0 +1,1 @@
+"""Inspecting a data set before training: statistics, duplicates, and the report."""

@@ -1,0 +1,154 @@
+"""The deployability report: each approach measured in a process of its own, and judged against a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from sr_demo import __version__
+from sr_demo.deploy.measurement import Facts, Plan, Size, measure_apart
+from sr_demo.deploy.quality import describe_resolution, star
+from sr_demo.errors import BadInput, SRError, quoted
+from sr_demo.export.exporter import formats
+from sr_demo.imaging.resize import resize, shrink
+from sr_demo.imaging.resolution_chart import resolution_chart
+from sr_demo.inference.jobs import Job
+from sr_demo.metrics.full_reference import LR_CONSISTENCY, PSNR_Y, SSIM_Y
+from sr_demo.options import Options, as_dict
+from sr_demo.progress import SILENT, Progress
+from sr_demo.reports.bundle import machine
+from sr_demo.reports.verdicts import COMMERCIAL, RATES, RULE, Budget, verdict
+from sr_demo.spec import Approach, Checkpoint, card
+
+SCHEMA = Path(__file__).with_name("report.schema.json")
+"""JSON Schema of the report."""
+_LARGEST_SIDE = 4096
+_NOT_STATED = "not stated here: see the paper"
+
+
+def deploy(jobs: Sequence[Job], plan: Plan, budget: Budget, progress: Progress = SILENT) -> Facts:
+    """Measure every job and judge it; JSON-able, valid by SCHEMA. What fails is a row that says why.
+
+    Raises Cancelled when `progress` says so.
+    """
+    rows: list[Facts] = []
+    for number, job in enumerate(jobs):
+        part = progress.part(number / len(jobs), (number + 1) / len(jobs))
+        part(0.0, job.title)
+        row = describe(job)
+        try:
+            row["measured"] = measure_apart(job, plan, part)
+        except SRError as exc:
+            row["failed"] = str(exc)
+        rows.append(row)
+    progress(1.0)
+    return judged(
+        {
+            "program": f"sr_demo {__version__}",
+            "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "machine": machine(),
+            "conventions": {column.key: column.help for column in (PSNR_Y, SSIM_Y, LR_CONSISTENCY)},
+            "estimates": {"rule": RULE, "rates": RATES},
+            "chart": _references() if plan.quality else None,
+            "pictures": plan.pairs_name,
+            "approaches": rows,
+        },
+        budget,
+    )
+
+
+def judged(report: Facts, budget: Budget) -> Facts:
+    """The same measurements under another budget."""
+    rows: list[Facts] = []
+    for row in report["approaches"]:
+        found = verdict(row, budget)
+        reasons = [vars(reason) for reason in found.reasons]
+        rows.append(row | {"verdict": {"level": found.level, "sentence": found.sentence, "reasons": reasons}})
+    return report | {"budget": as_dict(budget), "approaches": rows}
+
+
+def describe(job: Job) -> Facts:
+    """What is known of a job without running it."""
+    approach, checkpoint = job.approach, job.checkpoint
+    return {
+        "key": job.key,
+        "approach": approach.id,
+        "checkpoint": checkpoint.name,
+        "title": job.title,
+        "family": approach.family,
+        "parameters": checkpoint.parameters,
+        "files": {
+            "kind": checkpoint.kind,
+            "bytes": checkpoint.bytes,
+            "sha256": [file.sha256 for file in checkpoint.files],
+        },
+        "licence": {
+            "code": "Apache-2.0",
+            "weights": checkpoint.licence,
+            "commercial": COMMERCIAL.get(checkpoint.licence, "ask"),
+        },
+        "training_data": _training_data(checkpoint),
+        "may_invent_detail": approach.invents_with(checkpoint),
+        "formats": list(formats(approach, checkpoint)),
+        "measured": None,
+        "failed": None,
+    }
+
+
+def _training_data(checkpoint: Checkpoint) -> str:
+    if checkpoint.kind == "none":
+        return "none"
+    if checkpoint.kind in ("hub", "own"):
+        return _NOT_STATED
+    data: Any = card(Path(checkpoint.files[0].name).stem).get("data")
+    if not isinstance(data, dict):
+        return _NOT_STATED
+    return ", ".join(str(data[key]) for key in ("count", "what", "licence") if key in data)
+
+
+def _references() -> Facts:
+    """What the chart itself resolves, and bicubic: the two ends that every approach lies between."""
+    truth = resolution_chart(1024)
+    plain = resize(shrink(truth, 4), (1024, 1024))
+    return {
+        "rows": 1024,
+        "truth": describe_resolution(truth),
+        "bicubic": describe_resolution(plain),
+        "truth_star": star(truth),
+        "bicubic_star": star(plain),
+    }
+
+
+def embedded_jobs(approaches: Sequence[Approach]) -> list[Job]:
+    """All that needs no download: every embedded checkpoint, and the first of approaches that have no files."""
+    return [
+        Job(approach, checkpoint, approach.options())
+        for approach in approaches
+        for number, checkpoint in enumerate(approach.checkpoints)
+        if checkpoint.kind == "embedded" or (checkpoint.kind == "none" and number == 0)
+    ]
+
+
+def sizes(texts: Sequence[str]) -> tuple[Size, ...]:
+    """`256x192` texts as sizes. Raises BadInput naming the one that is none."""
+    found: list[Size] = []
+    for text in texts:
+        width, _, height = text.lower().partition("x")
+        if not (width.isdecimal() and height.isdecimal() and len(text) < 12):
+            raise BadInput(f"--size takes WIDTHxHEIGHT in pixels, such as 256x256, not {quoted(text)}.")
+        size = (int(width), int(height))
+        if not 16 <= min(size) <= max(size) <= _LARGEST_SIDE:
+            raise BadInput(f"--size takes sides from 16 to {_LARGEST_SIDE} pixels, not {text}.")
+        found.append(size)
+    return tuple(found)
+
+
+def budget_from(values: dict[str, object]) -> Budget:
+    """A budget from names and values. Raises BadInput."""
+    from sr_demo.options import build
+
+    built: Options = build(Budget, values)
+    assert isinstance(built, Budget)
+    return built

@@ -1,0 +1,1 @@
+"""Exporting a network for use without this project: ONNX, OpenVINO, int8, with a runner and a README."""

@@ -1,0 +1,287 @@
+"""Handing out a network for use without this project: written, run in its own runtime, compared, and only then there."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from math import inf, log10
+from pathlib import Path
+from typing import Any, Literal
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sr_demo import __version__
+from sr_demo.backends.quantization import Sample
+from sr_demo.errors import BadInput, SRError, StorageError
+from sr_demo.export import int8, portable_runner
+from sr_demo.export.int8 import Loss
+from sr_demo.export.readme import readme
+from sr_demo.hub import checkpoints
+from sr_demo.imaging.resolution_chart import resolution_chart
+from sr_demo.inference.jobs import Job, load_approach
+from sr_demo.progress import SILENT, Progress
+from sr_demo.reports.evaluation import Pair
+from sr_demo.spec import Approach, Checkpoint
+from sr_demo.system.storage import free_bytes
+
+log = logging.getLogger("sr_demo")
+
+FORMATS = ("onnx", "openvino", "torchscript", "safetensors")
+SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torchscript": ".pt", "safetensors": ".safetensors"}
+LEAST_PSNR = {"fp32": 60.0, "fp16": 50.0}
+"""dB between the file and this program's network in fp32; below, the file is not handed out."""
+_SIZES = ((37, 61), (64, 48), (95, 33))
+"""Heights and widths of the pictures that both are given."""
+_TIMED = 128
+"""Side of the picture that both are timed with."""
+
+Kind = Literal["onnx", "openvino", "torchscript", "safetensors"]
+Number = Literal["fp32", "fp16", "int8"]
+Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far the file is from the network it was made of: values in [0, 1], over all test pictures."""
+
+    largest: float
+    mean: float
+    psnr: float
+    """dB, peak 1, not rounded; inf for identical."""
+    seconds_here: float
+    """Median to enlarge a picture of 128 x 128 pixels, in torch, fp32."""
+    seconds_there: float
+    """The same in the file's own runtime."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was handed out."""
+
+    path: Path
+    bytes: int
+    """All that the network needs."""
+    agreement: Agreement
+    beside: tuple[Path, ...]
+    """README, runner, and OpenVINO's weights."""
+    loss: Loss | None = None
+    """For int8: what it cost."""
+
+
+def formats(approach: Approach, checkpoint: Checkpoint) -> tuple[str, ...]:
+    """Formats that a checkpoint can be exported to: all for networks, none for methods without one."""
+    is_network = approach.family in ("convolutional", "adversarial", "attention")
+    return FORMATS if is_network and checkpoint.files else ()
+
+
+_NO_ROOM = 2**16
+"""Bytes left on a disk that stopped a file halfway."""
+
+
+def export(
+    job: Job,
+    kind: Kind,
+    out: Path,
+    precision: Number = "fp32",
+    progress: Progress = SILENT,
+    pairs: Sequence[Pair] = (),
+    pairs_name: str = "",
+) -> Exported:
+    """Write the network of `job` to `out`, with a README and (ONNX, OpenVINO) a runner beside it.
+
+    `pairs` (called `pairs_name`) are what int8 is scored on; without any, bundled photos are. Raises BadInput,
+    MissingDependency, StorageError; SRError when the file does not agree with the network, or int8 loses too much. Then
+    nothing is there.
+    """
+    if out.suffix.lower() != SUFFIXES[kind]:
+        raise BadInput(f"A file in the format {kind} ends in {SUFFIXES[kind]}: choose such a name for --out.")
+    if not formats(job.approach, job.checkpoint):
+        raise BadInput(f"{job.key} is not one network with weights: there is nothing to export.")
+    if precision == "int8":
+        int8.check(kind)
+    progress(0.0, "loading")
+    from sr_demo.export.formats import halved, writer
+
+    chosen = writer(kind)
+    reference, portable = _network(job, progress)
+    network = halved(portable) if precision == "fp16" and not chosen.half_weights_only else portable
+    notes = _notes(job, precision)
+    folder = out.parent / f".{uuid4().hex}.part"
+    loss: Loss | None = None
+    try:
+        folder.mkdir(parents=True)
+        part = folder / out.name
+        progress(0.2, f"writing {kind}")
+        if free_bytes(folder) < 5 * job.checkpoint.parameters:  # TorchScript ends the whole program on a full disk
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        try:
+            chosen.write(network, part, notes)
+        except Exception as exc:
+            # Each format's library says in a way of its own that the disk is full.
+            if "No space left" in str(exc) or free_bytes(folder) < _NO_ROOM:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from exc
+            raise
+        progress(0.5, "comparing")
+
+        def opened(path: Path) -> Run:
+            return _careful(chosen.open(path, network), kind)
+
+        agreement = _compare(reference, opened(part))
+        least = LEAST_PSNR["fp32" if precision == "int8" else precision]
+        if not agreement.psnr >= least:
+            raise SRError(
+                f"The {kind} file does not agree with the network: {agreement.psnr:.1f} dB, where {precision} must reach "
+                f"{least:.0f} dB. It is not handed out. Try another --format or --precision."
+            )
+        if precision == "int8":
+            samples = int8.scored(pairs, job.approach.scale)
+            where = pairs_name or f"{len(samples)} bundled photos"
+            loss = _quantise(kind, part, opened, notes, samples, where, progress)
+            agreement = _compare(reference, opened(part))
+        text = readme(job, kind, out.name, notes, agreement, loss)
+        (folder / f"{out.stem}_README.md").write_text(text, encoding="utf-8")
+        if kind in ("onnx", "openvino"):
+            shutil.copyfile(portable_runner.__file__, folder / f"{out.stem}_run.py")
+        beside = _publish(folder, out)
+    except OSError as exc:
+        raise StorageError(f"{out} cannot be written: {exc.strerror or exc}. Choose another --out.") from exc
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    progress(1.0)
+    size = sum(path.stat().st_size for path in (out, *beside) if path.suffix in (out.suffix, ".bin"))
+    return Exported(out, size, agreement, beside, loss)
+
+
+def _quantise(
+    kind: Kind,
+    part: Path,
+    opened: Callable[[Path], Run],
+    notes: dict[str, str],
+    samples: Sequence[Sample],
+    where: str,
+    progress: Progress,
+) -> Loss:
+    """Put the boldest int8 version that loses little in the place of the fp32 file `part`. Raises SRError for none."""
+    rule = json.loads(notes["rule"])
+    before = int8.mean_psnr(opened(part), rule, samples)
+    tried: list[Loss] = []
+    for number, (write, kept, of) in enumerate(int8.steps(kind, part, rule["scale"])):
+        progress(0.6 + 0.1 * number, f"quantising, {of - kept} of {of} convolutions in int8")
+        smaller = part.with_name(f"int8-{number}{part.suffix}")
+        write(smaller)
+        tried.append(Loss(before, int8.mean_psnr(opened(smaller), rule, samples), len(samples), where, kept, of))
+        if tried[-1].decibels < int8.MOST_LOSS:
+            for path in (smaller, smaller.with_suffix(".bin")):
+                if path.exists():
+                    os.replace(path, part.with_suffix(path.suffix))
+            for path in part.parent.glob("int8-*"):
+                path.unlink()
+            return tried[-1]
+    least = min(loss.decibels for loss in tried)
+    raise SRError(
+        f"int8 loses {least:.2f} dB of PSNR-Y on {where} even where the most sensitive convolutions stay in fp32, and less "
+        f"than {int8.MOST_LOSS} dB is allowed. It is not handed out. Choose --precision fp16 or fp32."
+    )
+
+
+def _publish(folder: Path, out: Path) -> tuple[Path, ...]:
+    """Move everything out of `folder`, the file itself last."""
+    names = sorted((p.name for p in folder.iterdir()), key=lambda name: name == out.name)
+    for name in names:
+        os.replace(folder / name, out.with_name(name))
+    return tuple(out.with_name(name) for name in names[:-1])
+
+
+def _network(job: Job, progress: Progress) -> tuple[Run, Any]:
+    """The network as this program runs it, in fp32 and clamped, and the same with its padding made explicit."""
+    from torch import nn
+
+    from sr_demo.backends.torch_backend import NetworkUpscaler
+    from sr_demo.export.formats import Portable, torch_run
+
+    files = checkpoints.fetch(job.checkpoint, progress)
+    upscaler = load_approach(replace(job, precision="fp32"), files, progress)
+    if not isinstance(upscaler, NetworkUpscaler):
+        raise BadInput(f"{job.key} is not one network with weights: there is nothing to export.")
+    network = upscaler.network.cpu()
+    if isinstance(network, nn.Module):
+        model, multiple_of = network, 1
+    else:
+        # Window attention pads inside, by a decision that a file cannot take: it is padded outside instead.
+        model = network.model
+        multiple_of = max(network.size_requirements.multiple_of, getattr(model, "window_size", 1))
+    return torch_run(lambda lr: network(lr).clamp(0, 1)), Portable(model, job.approach.scale, multiple_of).eval()
+
+
+def _careful(run: Run, kind: str) -> Run:
+    """`run`, with whatever a foreign runtime raises turned into a reason not to hand out the file."""
+
+    def checked(x: NDArray[np.float32]) -> NDArray[np.float32]:
+        try:
+            return run(x)
+        except Exception as exc:
+            log.warning("the %s file does not run", kind, exc_info=exc)
+            raise SRError(
+                f"The {kind} file does not run on a picture of {x.shape[3]} x {x.shape[2]} pixels in its own runtime, "
+                "so it is not handed out. Try another --format."
+            ) from exc
+
+    return checked
+
+
+def _notes(job: Job, precision: str) -> dict[str, str]:
+    """What the file says about itself."""
+    rule = {"scale": job.approach.scale, **asdict(job.approach.tiling_of(job.checkpoint))}
+    return {
+        "program": f"sr_demo {__version__}",
+        "approach": job.approach.id,
+        "checkpoint": job.checkpoint.name,
+        "weights_sha256": " ".join(file.sha256 for file in job.checkpoint.files),
+        "licence": job.checkpoint.licence,
+        "precision": precision,
+        "input": "lr: float32 (1, 3, height, width), RGB, 0 to 1, no other normalisation",
+        "output": "sr: float32 (1, 3, height * scale, width * scale), RGB, 0 to 1",
+        "rule": json.dumps(rule),
+    }
+
+
+def _compare(here: Run, there: Run) -> Agreement:
+    """Both on the same parts of the resolution chart, which holds every fineness and hard edges."""
+    chart = resolution_chart(256).transpose(2, 0, 1)[None]
+    differences: list[NDArray[np.float64]] = []
+    for number, (height, width) in enumerate(_SIZES):
+        top, left = 40 + 30 * number, 20 + 70 * number
+        part = np.ascontiguousarray(chart[:, :, top : top + height, left : left + width])
+        one, other = here(part), there(part)
+        if one.shape != other.shape:
+            raise SRError(f"The file enlarges {width} x {height} to {other.shape}, not {one.shape}: not handed out.")
+        differences.append((one.astype(np.float64) - other).ravel())
+    difference = np.concatenate(differences)
+    squared = float(np.mean(difference**2))
+    timed = np.ascontiguousarray(chart[:, :, 60 : 60 + _TIMED, 10 : 10 + _TIMED])
+    return Agreement(
+        largest=float(np.abs(difference).max()),
+        mean=float(np.abs(difference).mean()),
+        psnr=inf if squared == 0 else -10 * log10(squared) if np.isfinite(squared) else -inf,
+        seconds_here=_median_seconds(here, timed),
+        seconds_there=_median_seconds(there, timed),
+    )
+
+
+def _median_seconds(run: Run, picture: NDArray[np.float32]) -> float:
+    """Of three runs after a warm-up."""
+    run(picture)
+    taken: list[float] = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        run(picture)
+        taken.append(time.perf_counter() - begun)
+    return float(np.median(taken))

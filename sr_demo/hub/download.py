@@ -1,0 +1,217 @@
+"""One source of one file -> bytes on disk. The only place that knows huggingface_hub and its HTTP client.
+
+What arrives here is not trusted yet: `weights.py` checks it and decides what a failure means for the person.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any, cast
+
+import httpx2
+from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    FileMetadataError,
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from sr_demo.errors import Cancelled
+from sr_demo.progress import Progress
+from sr_demo.spec import WeightFile
+from sr_demo.system.storage import sha256_of
+
+CHUNK = 1 << 16
+"""Bytes between two looks at the stop flag: 64 KiB."""
+
+
+class SourceFailed(Exception):  # noqa: N818 - a reason among several, not yet an error to show
+    """This source did not give the file. `code` is one of the keys of `weights.REASONS`; `detail` fills its gap."""
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(code, detail)
+        self.code = code
+        self.detail = detail
+
+
+_REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (OfflineModeIsEnabled, "offline"),
+    (GatedRepoError, "gated"),
+    (RepositoryNotFoundError, "repository"),
+    (RevisionNotFoundError, "repository"),
+    (LocalEntryNotFoundError, "network"),
+    (EntryNotFoundError, "file"),
+    (FileMetadataError, "server"),
+    (httpx2.TimeoutException, "timeout"),
+    (httpx2.RemoteProtocolError, "broken"),
+    (httpx2.ReadError, "broken"),
+    (httpx2.TransportError, "network"),
+)
+"""Foreign exception -> reason; the first match counts, so the special ones come first."""
+
+_STATUS = {401: "refused", 403: "refused", 404: "file", 410: "file"}
+
+
+def transfer(source: str, target: Path, file: WeightFile, progress: Progress) -> None:
+    """Write what `source` holds into `target`, whose folder is for this transfer only and the caller's to remove.
+
+    Raises SourceFailed, OSError when the disk refuses, or Cancelled within a fraction of a second after Stop, even
+    while the network stalls: a thread of its own does the work, and gives up at the next bytes that arrive.
+    """
+    meter = _Meter()
+    outcome: list[Exception] = []
+
+    def work() -> None:
+        try:
+            _run(source, target, file, meter)
+        except Exception as exc:  # handed over to the waiting thread, which raises it
+            outcome.append(exc)
+        finally:
+            if meter.stopped.is_set():
+                shutil.rmtree(target.parent, ignore_errors=True)
+
+    thread = Thread(target=work, name=f"download {file.name}", daemon=True)
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(0.1)
+            progress(meter.received / max(file.bytes, 1), _note(meter.received, file.bytes))
+    except BaseException:
+        meter.stopped.set()
+        raise
+    for exc in outcome:
+        if translated := reason(exc):
+            raise translated from exc
+        raise exc
+
+
+def _note(received: int, size: int) -> str:
+    digits = 0 if size >= 10_000_000 else 1
+    return f"downloading {received / 1e6:.{digits}f} of {size / 1e6:.{digits}f} MB"
+
+
+def reason(exc: Exception) -> SourceFailed | None:
+    """What a foreign exception means; None for those that are not the source's fault: the disk, or a bug."""
+    for kind, code in _REASONS:
+        if isinstance(exc, kind):
+            return SourceFailed(code, "no proper answer" if isinstance(exc, FileMetadataError) else "")
+    if isinstance(exc, (HfHubHTTPError, httpx2.HTTPStatusError)):
+        status = exc.response.status_code
+        return SourceFailed(_STATUS.get(status, "server"), f"status {status}")
+    if type(exc) is OSError and exc.errno is None:  # hf_hub_download: "Consistency check failed"
+        return SourceFailed("broken")
+    return None
+
+
+def _run(source: str, target: Path, file: WeightFile, meter: _Meter) -> None:
+    if source.startswith(("https://", "http://")):
+        refuse_offline()
+        _from_address(source, target, file, meter)
+    else:
+        _from_hub(source, target, file, meter)
+
+
+def refuse_offline() -> None:
+    """The client reads HF_HUB_OFFLINE once, when it is imported; here it counts at the time of the call."""
+    if constants.is_offline_mode() or os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
+        raise SourceFailed("offline")
+
+
+def _from_address(address: str, target: Path, file: WeightFile, meter: _Meter) -> None:
+    headers = {"Accept-Encoding": "identity"}
+    with httpx2.stream("GET", address, headers=headers, follow_redirects=True, timeout=10) as response:
+        response.raise_for_status()
+        with target.open("wb") as out:
+            for piece in response.iter_bytes(CHUNK):
+                out.write(piece)
+                meter.at(out.tell())
+                if out.tell() > file.bytes:
+                    raise SourceFailed("wrong", f"it is larger than {file.bytes:,} bytes")
+
+
+def _from_hub(source: str, target: Path, file: WeightFile, meter: _Meter) -> None:
+    repository, _, path = source.partition(":")
+    repository, _, commit = repository.partition("@")
+    cached = try_to_load_from_cache(repository, path, revision=commit or None)
+    if isinstance(cached, str) and sha256_of(Path(cached)) == file.sha256:  # preloaded on a Space, or by another app
+        shutil.copyfile(cached, target)
+        return
+    refuse_offline()
+    # The client reads HF_ENDPOINT once, when it is imported; here it counts at the time of the call.
+    endpoint = os.environ.get("HF_ENDPOINT") or None
+    # Asked first and once, because hf_hub_download asks an unreachable host again and again for 23 seconds.
+    found = get_hf_file_metadata(
+        hf_hub_url(repository, path, revision=commit or None, endpoint=endpoint), endpoint=endpoint
+    )
+    if found.size not in (None, file.bytes):
+        raise SourceFailed("wrong", f"{found.size:,} bytes instead of {file.bytes:,}")
+    # Its pieces of 10 MB would make progress and Stop wait for half a minute on a slow line.
+    constants.DOWNLOAD_CHUNK_SIZE = CHUNK
+    # A cache of its own: a damaged file in the shared one would be copied again and again.
+    here = hf_hub_download(
+        repository,
+        path,
+        revision=commit or found.commit_hash,
+        endpoint=endpoint,
+        local_dir=target.parent / "hub",
+        cache_dir=target.parent / "cache",
+        tqdm_class=cast(Any, meter.bar),
+    )
+    os.replace(here, target)
+
+
+@dataclass
+class _Meter:
+    """How much has arrived, and whether anybody still wants it. Written by one thread, read by another."""
+
+    received: int = 0
+    stopped: Event = field(default_factory=Event)
+
+    def at(self, received: int) -> None:
+        """`received` bytes have arrived. Raises Cancelled in the downloading thread after Stop."""
+        if self.stopped.is_set():
+            raise Cancelled
+        self.received = max(self.received, received)
+
+    def bar(self, **_: object) -> _Bar:
+        """What hf_hub_download calls in place of tqdm."""
+        return _Bar(self.at)
+
+
+@dataclass
+class _Bar:
+    """As much of tqdm as hf_hub_download uses, over plain HTTP and over Xet (which opens two bars for one file)."""
+
+    at: Callable[[int], None]
+    n: int = 0
+    total: int | None = None
+
+    def update(self, n: int = 1) -> None:
+        """`n` more bytes."""
+        self.n += n
+        self.at(self.n)
+
+    def set_postfix_str(self, *_: object, **__: object) -> None:
+        """The speed, which nobody sees here."""
+
+    def refresh(self) -> None:
+        """Nothing to draw."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to close."""

@@ -1,0 +1,103 @@
+"""Making a small picture out of a good one, for the test against the truth.
+
+`bicubic` is what published scores are measured with; `degrade` is what happens to a picture on its way through the web:
+blurred, shrunk, noisy, and saved as JPEG.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from io import BytesIO
+from math import ceil
+
+import cv2
+import numpy as np
+from PIL import Image as Pillow
+from PIL import JpegImagePlugin
+
+from sr_demo.errors import BadInput
+from sr_demo.image import Image, quantise, readonly
+from sr_demo.imaging.resize import crop_to_multiple, resize, shrink
+from sr_demo.options import Options, option
+from sr_demo.system import large_array
+
+_LARGEST_JPEG = 65_500
+"""Pixels per side, libjpeg's limit."""
+
+
+@dataclass(frozen=True)
+class Realistic(Options):
+    """How badly the small picture is treated. The defaults look like an ordinary bad photo from the web."""
+
+    blur: float = option(
+        1.2, "Blur", "Softness before shrinking: sigma of a Gaussian, in pixels of the large picture.",
+        minimum=0, maximum=4, step=0.1,
+    )  # fmt: skip
+    noise: float = option(
+        6, "Noise", "Grain after shrinking: standard deviation, in levels of 0 to 255.", minimum=0, maximum=50, step=1
+    )
+    quality: int = option(
+        60, "JPEG quality", "How strongly the small picture is compressed: 10 is blocky, 100 nearly untouched.",
+        minimum=10, maximum=100, step=1,
+    )  # fmt: skip
+    seed: int = option(
+        0, "Seed", "Which noise: the same number gives the same picture again.", minimum=0, maximum=2**31 - 1, step=1
+    )
+
+
+def bicubic(image: Image, scale: int) -> Image:
+    """(H, W, 3) -> (H // scale, W // scale, 3): antialiased bicubic, rounded to 8 bit, as for published scores."""
+    _check(image, scale)
+    return shrink(image, scale)
+
+
+def degrade(image: Image, scale: int, settings: Realistic) -> Image:
+    """(H, W, 3) -> (H // scale, W // scale, 3): blur, antialiased bicubic shrink, Gaussian noise, JPEG 4:2:0.
+
+    Both in [0, 1], the result exactly what the JPEG file decodes to. The same `settings` give the same picture.
+    Raises BadInput when nothing is left after shrinking, or more than a JPEG file can hold.
+    """
+    _check(image, scale)
+    cropped = crop_to_multiple(image, scale)
+    height, width = cropped.shape[0] // scale, cropped.shape[1] // scale
+    if max(height, width) > _LARGEST_JPEG:
+        raise BadInput(
+            f"A JPEG file holds at most {_LARGEST_JPEG} pixels per side, and this small picture would have "
+            f"{max(height, width)}. Choose a region, or the bicubic way of shrinking."
+        )
+    if settings.blur > 0:
+        cropped = _blurred(cropped, settings.blur)
+    small = resize(cropped, (height, width))
+    if settings.noise > 0:
+        grain = np.random.default_rng(settings.seed).standard_normal(small.shape, np.float32)
+        small = np.clip(small + grain * np.float32(settings.noise / 255), 0, 1)
+    return _jpeg(small, settings.quality)
+
+
+def _blurred(image: Image, sigma: float) -> Image:
+    """`image` under a Gaussian, in bands of rows. Reflected at the border, as if the picture went on: nothing darkens."""
+    reach = ceil(4 * sigma) + 1  # OpenCV cuts the kernel off at four deviations
+    out = large_array.zeros(*image.shape)
+    for rows in large_array.bands(image, out, least=4 * reach):
+        low, high = max(rows.start - reach, 0), min(rows.stop + reach, len(image))
+        blurred = cv2.GaussianBlur(image[low:high], (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+        out[rows] = blurred[rows.start - low : rows.stop - low]
+    return readonly(out)
+
+
+def _check(image: Image, scale: int) -> None:
+    height, width = image.shape[:2]
+    if min(height, width) < scale:
+        raise BadInput(
+            f"A picture of {width} x {height} pixels is too small to be shrunk {scale} times: "
+            f"it needs at least {scale} x {scale}."
+        )
+
+
+def _jpeg(image: Image, quality: int) -> Image:
+    """Through a JPEG file and back, with 4:2:0 chroma as phones and web sites save it."""
+    file = BytesIO()
+    Pillow.fromarray(quantise(image)).save(file, "JPEG", quality=quality, subsampling="4:2:0")
+    file.seek(0)
+    with JpegImagePlugin.JpegImageFile(file) as decoded:
+        return readonly(np.divide(np.asarray(decoded), np.float32(255), dtype=np.float32))

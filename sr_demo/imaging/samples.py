@@ -1,0 +1,102 @@
+"""Example pictures that are there without a network: from the installed scikit-image package, and our chart.
+
+Sources and licences are those that scikit-image states in the docstrings of `skimage.data`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+from sr_demo.errors import MissingDependency, StorageError
+from sr_demo.image import Image, Picture, read, write_png
+from sr_demo.imaging.resolution_chart import resolution_chart
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One example picture."""
+
+    id: str
+    """Lower-case slug, also its file name."""
+    title: str
+    """A few plain words, which also serve as the text alternative."""
+    credit: str
+    """Source and licence, one line."""
+    make: Callable[[], Image]
+    """Reads or draws it. Raises MissingDependency when scikit-image does not have it."""
+
+
+def write_sample(sample: Sample, folder: Path) -> Path:
+    """`sample` as a PNG file in `folder`, made at the first call; gray ones with one channel. Raises StorageError.
+
+    `folder` belongs to one version of this package: a file that is there is taken as it is.
+    """
+    path = folder / f"{sample.id}.png"
+    if path.exists():
+        return path
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise StorageError(f"The folder {folder} for example pictures cannot be made: {exc.strerror or exc}.") from exc
+    image = sample.make()
+    gray = bool((image[..., 0] == image[..., 1]).all() and (image[..., 1] == image[..., 2]).all())
+    write_png(Picture(image, gray=gray), path)
+    return path
+
+
+def _bundled(file: str) -> Image:
+    """A file of scikit-image's data folder, found without importing the package (which could ask the network)."""
+    spec = find_spec("skimage")
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    path = Path(places[0], "data", file) if places else Path(file)
+    if not path.exists():
+        raise MissingDependency(
+            f"The example picture {file} comes with the package scikit-image, where it is missing. "
+            "Install it with: pip install scikit-image"
+        )
+    return read(path).rgb
+
+
+SAMPLES = (
+    Sample("cat", "Chelsea the cat", "Photo by Stefan van der Walt, CC0", partial(_bundled, "chelsea.png")),
+    Sample(
+        "coffee", "A cup of coffee on a wooden table",
+        "Photo by Rachel Michetti, courtesy of Pikolo Espresso Bar, CC0", partial(_bundled, "coffee.png"),
+    ),
+    Sample(
+        "astronaut", "Portrait of the astronaut Eileen Collins",
+        "NASA Great Images database, public domain (no known copyright restrictions)",
+        partial(_bundled, "astronaut.png"),
+    ),
+    Sample(
+        "text", "Printed text, gray",
+        "Wikipedia, File:Corner.png, public domain (no known copyright restrictions)", partial(_bundled, "text.png"),
+    ),
+    Sample(
+        "cells", "Stained tissue under the microscope",
+        "Center for Microscopy and Molecular Imaging (CMMI), no known copyright restrictions",
+        partial(_bundled, "ihc.png"),
+    ),
+    Sample(
+        "retina", "Human retina",
+        "Mikael Häggström, Medical gallery 2014, Wikimedia Commons, CC0 1.0", partial(_bundled, "retina.jpg"),
+    ),
+    Sample("brick", "Brick wall, gray", "CC0Textures, Bricks25, CC0", partial(_bundled, "brick.png")),
+    Sample(
+        "rocket", "Falcon 9 lifting off with DSCOVR",
+        "SpaceX Photos, released into the public domain", partial(_bundled, "rocket.jpg"),
+    ),
+    Sample(
+        "hubble", "Hubble eXtreme Deep Field",
+        "NASA, HubbleSite, may be freely used in the public domain", partial(_bundled, "hubble_deep_field.jpg"),
+    ),
+    Sample(
+        "chart", "Resolution chart: star, line pairs, edge, text, grays and colours",
+        "Drawn by this app, Apache-2.0", partial(resolution_chart, 1024),
+    ),
+)  # fmt: skip
+"""In the order in which they are shown."""

@@ -1,0 +1,52 @@
+"""Loaded approaches that are kept for the next picture: least recently used dropped first, within a budget of memory."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from sr_demo.spec import Checkpoint, Upscaler
+from sr_demo.system import memory
+
+_SHARE, _CAP = 0.25, 2 * 2**30
+"""Loaded weights may take this share of the memory that would be free without them, and at most this many bytes."""
+
+
+class Kept:
+    """Upscalers by what was asked for when they were loaded. Not thread-safe: used in the runner's lane."""
+
+    def __init__(self) -> None:
+        self._held: OrderedDict[tuple[object, ...], tuple[Upscaler, int]] = OrderedDict()
+
+    def __contains__(self, key: tuple[object, ...]) -> bool:
+        return key in self._held
+
+    def use(self, key: tuple[object, ...]) -> Upscaler | None:
+        """The upscaler, now the one used last; None when it is not held."""
+        if key not in self._held:
+            return None
+        self._held.move_to_end(key)
+        return self._held[key][0]
+
+    def keep(self, key: tuple[object, ...], upscaler: Upscaler, count: int) -> None:
+        """Hold one that takes `count` bytes; others go until the budget is met. The newest stays, whatever it takes."""
+        self._held[key] = (upscaler, count)
+        allowed = budget(sum(size for _, size in self._held.values()))
+        while len(self._held) > 1 and sum(size for _, size in self._held.values()) > allowed:
+            self._held.popitem(last=False)
+            memory.unsettle()
+        memory.settle()
+
+    def drop(self, key: tuple[object, ...]) -> None:
+        """Forget one, if it is held."""
+        self._held.pop(key, None)
+        memory.unsettle()
+
+
+def budget(held: int) -> int:
+    """Bytes that loaded weights may take, where `held` bytes of them are in memory already."""
+    return min(int((memory.available_bytes() + held) * _SHARE), _CAP)
+
+
+def footprint(checkpoint: Checkpoint) -> int:
+    """About the bytes a loaded checkpoint takes: its files, or its parameters in fp32 where the files are smaller."""
+    return max(checkpoint.bytes, 4 * checkpoint.parameters)

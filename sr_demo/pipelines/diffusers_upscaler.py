@@ -1,0 +1,128 @@
+"""A pipeline of the diffusers package as an upscaler: padding, seed, progress, Stop, memory, exact size, colours.
+
+What differs between pipelines is one function that calls them (`Call`); everything people notice is here, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from sr_demo.backends.torch_backend import device, out_of_memory_translated
+from sr_demo.diffusion.postprocessing import with_colours_of
+from sr_demo.errors import OutOfMemory, SRError
+from sr_demo.image import Image, readonly
+from sr_demo.imaging.resize import resize
+from sr_demo.options import Options
+from sr_demo.pipelines import zero_gpu
+from sr_demo.pipelines.options import GuidedOptions
+from sr_demo.progress import SILENT, Progress
+from sr_demo.system import hardware
+
+SCALE = 4
+_MULTIPLE, _SMALLEST = 16, 64
+"""Sides are padded to a multiple, and to a least length: the networks halve them several times."""
+
+OnStep = Callable[[int], None]
+"""Called with the number of finished steps; raises Cancelled after Stop."""
+Call = Callable[[Any, Image, Any, torch.Generator, OnStep], Image]
+"""(pipeline, picture (H, W, 3) in [0, 1], options, source of chance, on_step) -> about (4 H, 4 W, 3), about [0, 1]."""
+
+
+class PipelineUpscaler:
+    """A loaded pipeline. `seconds_per_megapixel_step` is a guess that only a ZeroGPU Space acts upon."""
+
+    engine = "diffusers"
+
+    def __init__(self, pipeline: Any, call: Call, precision: str, seconds_per_megapixel_step: float = 0.3) -> None:
+        self.precision = precision
+        self.pipeline = pipeline
+        self._call = call
+        self._rate = seconds_per_megapixel_step
+        if hasattr(pipeline, "set_progress_bar_config"):
+            pipeline.set_progress_bar_config(disable=True)
+        self._lent = hardware.lends_gpus()
+        self._draw_lent = zero_gpu.borrowed(self._draw_silently, self._duration)
+
+    def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
+        """(H, W, 3) in [0, 1] -> (4 H, 4 W, 3). Raises Cancelled between steps, OutOfMemory."""
+        assert isinstance(options, GuidedOptions)
+        progress(0.0, "reading the prompt")
+        if self._lent:  # in another process, which Stop and progress do not reach
+            progress(0.05, f"on a borrowed GPU, for at most {self._duration(image, options)} s")
+            drawn = self._draw_lent(image, options)
+        else:
+            drawn = self._draw(image, options, progress.part(0.0, 0.95))
+        progress(0.97, "colours")
+        height, width = image.shape[0] * SCALE, image.shape[1] * SCALE
+        start = resize(image, (height, width))
+        return readonly(np.clip(with_colours_of(start, drawn, options.colour), 0, 1).astype(np.float32))
+
+    def _duration(self, image: Image, options: GuidedOptions) -> int:
+        pixels = image.shape[0] * image.shape[1] * SCALE * SCALE
+        return zero_gpu.seconds(pixels, options.steps, self._rate, fixed=10.0)
+
+    def _draw_silently(self, image: Image, options: GuidedOptions) -> Image:
+        return self._draw(image, options, SILENT)
+
+    def _draw(self, image: Image, options: GuidedOptions, progress: Progress) -> Image:
+        """One run of the pipeline, cut to exactly the size that `image` times 4 has."""
+        steps = options.steps
+
+        def on_step(done: int) -> None:
+            progress(min(done / steps, 1.0), f"step {min(done, steps)} of {steps}")
+
+        height, width = image.shape[:2]
+        padded = _padded(image)
+        try:
+            with out_of_memory_translated(), torch.no_grad(), _seeded(options.seed) as generator:
+                drawn = self._call(self.pipeline, padded, options, generator, on_step)
+        except OutOfMemory:
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            raise
+        finally:
+            if hasattr(self.pipeline, "maybe_free_model_hooks"):
+                self.pipeline.maybe_free_model_hooks()  # after Stop, what is offloaded must go back too
+        if not np.isfinite(drawn).all():
+            raise SRError(
+                "The model produced values that are not numbers at this precision. Choose fp32 and run again."
+            )
+        wanted = (padded.shape[0] * SCALE, padded.shape[1] * SCALE)
+        if drawn.shape[:2] != wanted:  # pipelines round sizes to what suits their networks
+            drawn = resize(readonly(np.clip(drawn, 0, 1).astype(np.float32)), wanted)
+        return np.ascontiguousarray(drawn[: height * SCALE, : width * SCALE])
+
+
+def _padded(image: Image) -> Image:
+    """`image` mirrored at its lower and right border, to sides that the networks can halve."""
+    height, width = (max(-(-side // _MULTIPLE) * _MULTIPLE, _SMALLEST) for side in image.shape[:2])
+    missing = ((0, height - image.shape[0]), (0, width - image.shape[1]), (0, 0))
+    return readonly(np.pad(image, missing, mode="symmetric"))
+
+
+@contextmanager
+def _seeded(seed: int) -> Generator[torch.Generator]:
+    """A source of chance on the CPU, so that a seed means the same on every device; torch's own is seeded meanwhile.
+
+    Some pipelines draw from the global source too.
+    """
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield torch.Generator("cpu").manual_seed(seed)
+
+
+def placed(pipeline: Any, whole_bytes: int) -> Any:
+    """`pipeline` where it runs fastest: whole on the GPU where `whole_bytes` are there, else its parts one at a time."""
+    if hasattr(pipeline, "vae"):
+        pipeline.vae.enable_tiling()
+    where = device()
+    if where.type == "cuda" and hardware.gpu_bytes() < whole_bytes:
+        pipeline.enable_model_cpu_offload()
+        return pipeline
+    return pipeline.to(where)

@@ -1,0 +1,63 @@
+"""The catalogue as plain data: what `list --json`, the API and the generated README table are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sr_demo.hub import checkpoints
+from sr_demo.options import Control, controls
+from sr_demo.reports import formatting
+from sr_demo.spec import Approach, Checkpoint
+from sr_demo.system import hardware
+
+
+def describe(approaches: Iterable[Approach]) -> list[dict[str, Any]]:
+    """One JSON-able record per approach, in catalogue order."""
+    return [
+        {
+            "id": approach.id,
+            "title": approach.title,
+            "summary": approach.summary,
+            "about": approach.about,
+            "family": approach.family,
+            "scale": approach.scale,
+            "may_invent_detail": approach.invents,
+            "options": [_option(control) for control in controls(approach.options)],
+            "checkpoints": [_checkpoint(checkpoint) for checkpoint in approach.checkpoints],
+        }
+        for approach in approaches
+    ]
+
+
+def _option(control: Control) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "name": control.name,
+        "label": control.label,
+        "help": control.help,
+        "default": control.default,
+    }
+    if control.lines:
+        record["longest"] = control.maximum
+    elif control.minimum is not None:
+        record |= {"minimum": control.minimum, "maximum": control.maximum, "step": control.step}
+    if control.choices:
+        record["choices"] = list(control.choices)
+    return record
+
+
+def _checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
+    return {
+        "name": checkpoint.name,
+        "title": checkpoint.title,
+        "kind": checkpoint.kind,
+        "licence": checkpoint.licence,
+        "bytes": checkpoint.bytes,
+        "sha256": [file.sha256 for file in checkpoint.files],
+        "parameters": checkpoint.parameters,
+        "available_offline": checkpoints.is_available(checkpoint),
+        "asks_before_download": bool(checkpoint.repositories),
+        "needs": formatting.needs(checkpoint.needs) if checkpoint.needs else "",
+        "cannot_run_here": hardware.obstacle(checkpoint.needs),
+        "note": checkpoint.note,
+    }

@@ -1,0 +1,108 @@
+"""Numbers in the words that people read. Pure functions from values to text."""
+
+from __future__ import annotations
+
+from math import isinf
+
+from sr_demo.inference.jobs import Job, Result
+from sr_demo.metrics.full_reference import Column, Scores
+from sr_demo.reports.verdicts import COMMERCIAL
+from sr_demo.spec import Checkpoint, Needs
+
+
+def seconds(value: float) -> str:
+    """0.31 s, 12 s, 3 min."""
+    if value < 9.95:
+        return f"{value:.2f} s" if value < 0.995 else f"{value:.1f} s"
+    return f"{value:.0f} s" if value < 99.5 else f"{value / 60:.0f} min"
+
+
+def megabytes(count: float) -> str:
+    """Bytes as MB of 10^6, or GB; a dash for none."""
+    if count <= 0:
+        return "–"
+    if count >= 999.5e6:
+        return f"{count / 1e9:.1f} GB"
+    return f"{count / 1e6:.1f} MB" if count < 9.95e6 else f"{count / 1e6:.0f} MB"
+
+
+def memory(grown_mb: float) -> str:
+    """Growth of memory in MB of 10^6; below one it is noise of the measurement."""
+    return "under 1 MB" if grown_mb < 1 else megabytes(grown_mb * 1e6)
+
+
+def parameters(count: int) -> str:
+    """0.9 M, 620 k; a dash for none."""
+    if count == 0:
+        return "–"
+    return f"{count / 1e6:.1f} M" if count >= 999_500 else f"{count / 1e3:.0f} k"
+
+
+def measure(column: Column, value: float | None) -> str:
+    """A score with its unit; "identical" instead of an infinite PSNR."""
+    if value is None:
+        return "–"
+    if isinf(value):
+        return "identical"
+    return f"{value:.{column.digits}f}" + (f" {column.unit}" if column.unit else "")
+
+
+def scores_line(scores: Scores) -> str:
+    """The short line under a picture: PSNR-Y and SSIM-Y where the truth is known, else agreement with the input."""
+    from sr_demo.metrics.full_reference import LR_CONSISTENCY, PSNR_Y, SSIM_Y
+
+    if scores.psnr_y is not None:
+        return f"{measure(PSNR_Y, scores.psnr_y)}   SSIM {measure(SSIM_Y, scores.ssim_y)}"
+    return f"agrees with input: {measure(LR_CONSISTENCY, scores.lr_consistency)}"
+
+
+def precision(name: str, loss_db: float | None) -> str:
+    """bf16; for int8 with what it cost, in dB of PSNR-Y: "int8 (-0.02 dB)"."""
+    return name if loss_db is None else f"{name} ({0.0 - loss_db:+.2f} dB)"
+
+
+def how(result: Result) -> str:
+    """Engine, precision and tiles: they change the numbers."""
+    computed = ", ".join(filter(None, (result.engine, precision(result.precision, result.loss_db))))
+    if result.tiles <= 1:
+        return f"{computed}, in one piece"
+    return f"{computed}, {result.tiles} tiles {result.tile} px wide, halo {result.halo} px"
+
+
+def method_label(job: Job, estimate: float, here: bool) -> str:
+    """Two lines for a checkbox: name and what it does; then what it costs."""
+    checkpoint = job.checkpoint
+    parts: list[str] = [job.approach.family]
+    if checkpoint.kind != "none":
+        size = megabytes(checkpoint.bytes) + ("" if here else ", downloaded once")
+        parts.append("your own copy" if checkpoint.kind == "own" else size)
+        parts.append(licence(checkpoint))
+    if checkpoint.needs is not None:
+        parts.append(needs(checkpoint.needs))
+    parts.append(f"about {seconds(estimate)}")
+    return f"{job.title}: {checkpoint.note or job.approach.summary}\n{' · '.join(parts)}"
+
+
+def absent_label(job: Job, why: str) -> str:
+    """Two lines for a method that cannot run here: name and what it does; then why, and what it would cost elsewhere."""
+    checkpoint = job.checkpoint
+    assert checkpoint.needs is not None
+    parts = [why, f"{needs(checkpoint.needs)} in all"]
+    if checkpoint.bytes:
+        parts.append(f"about {megabytes(checkpoint.bytes)} to download, never unasked")
+    parts.append(licence(checkpoint))
+    parts.append(checkpoint.needs.time)
+    return f"{job.title}: {job.approach.summary}\n{' · '.join(parts)}"
+
+
+def needs(needed: Needs) -> str:
+    """The memory that a machine must have: "GPU 6 GB, RAM 8 GB"."""
+    return f"GPU {needed.vram_bytes / 1e9:.0f} GB, RAM {needed.ram_bytes / 1e9:.0f} GB"
+
+
+def licence(checkpoint: Checkpoint) -> str:
+    """The licence of the weights, and what it says of commercial use where that is not plainly yes."""
+    commercial = COMMERCIAL.get(checkpoint.licence, "ask")
+    return checkpoint.licence + {
+        "yes": "", "no": " (no commercial use)", "ask": " (commercial use with conditions)",
+    }[commercial]  # fmt: skip

@@ -1,0 +1,75 @@
+"""The tables in README.md that are derived from the catalogue and the cards.
+
+`python -m sr_demo.reports.readme_tables` rewrites them; a test fails when they are stale.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from sr_demo.catalogue import APPROACHES
+from sr_demo.reports import formatting
+from sr_demo.spec import Approach, Checkpoint, card
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+
+
+def approach_table(approaches: Sequence[Approach]) -> str:
+    """All approaches and checkpoints as a Markdown table."""
+    lines = [
+        "| approach | checkpoint | what it is | parameters | file | licence | where |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for approach in approaches:
+        for index, checkpoint in enumerate(approach.checkpoints):
+            name = f"`{approach.id}`" if index == 0 else ""
+            what = approach.summary if index == 0 else checkpoint.title
+            lines.append(
+                f"| {name} | `{checkpoint.name}` | {what} | {formatting.parameters(checkpoint.parameters)} "
+                f"| {formatting.megabytes(checkpoint.bytes)} | {checkpoint.licence} | {_where(checkpoint)} |"
+            )
+    return "\n".join(lines)
+
+
+def score_table(approaches: Sequence[Approach]) -> str:
+    """Scores of the embedded networks as their cards state them."""
+    lines = [
+        "| checkpoint | Set5 PSNR-Y / SSIM-Y | Set14 PSNR-Y / SSIM-Y | iterations | trained for |",
+        "|---|---|---|---|---|",
+    ]
+    for approach in approaches:
+        for checkpoint in approach.checkpoints:
+            if checkpoint.kind != "embedded":
+                continue
+            written = card(Path(checkpoint.files[0].name).stem)
+            scores = written.get("scores", {})
+            if "Set5" not in scores or "iterations" not in written:
+                continue
+            cells = " | ".join(f"{scores[s]['psnr_y']:.2f} / {scores[s]['ssim_y']:.4f}" for s in ("Set5", "Set14"))
+            minutes = written["seconds"] / 60
+            lines.append(
+                f"| `{approach.id}:{checkpoint.name}` | {cells} | {written['iterations']} | {minutes:.0f} min, "
+                f"{written['device']} |"
+            )
+    return "\n".join(lines)
+
+
+def rendered(text: str) -> str:
+    """`text` with the parts between the markers made anew."""
+    for name, table in (("approaches", approach_table(APPROACHES)), ("scores", score_table(APPROACHES))):
+        pattern = rf"(<!-- {name}: generated -->\n).*?(\n<!-- end -->)"
+        text = re.sub(pattern, lambda m, table=table: m.group(1) + table + m.group(2), text, flags=re.DOTALL)
+    return text
+
+
+def _where(checkpoint: Checkpoint) -> str:
+    if checkpoint.kind == "none":
+        return "no file"
+    where = {"embedded": "embedded", "hub": "downloaded once", "own": "your own copy"}[checkpoint.kind]
+    return where + (", needs a GPU" if checkpoint.needs is not None else "")
+
+
+if __name__ == "__main__":
+    README.write_text(rendered(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""The machine: hardware, memory, storage, and Ray."""

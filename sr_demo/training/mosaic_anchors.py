@@ -1,0 +1,241 @@
+"""The mosaic's embedded memory: from a folder of photos to anchors with regressors, in minutes on a CPU.
+
+Adjusted anchored neighbourhood regression (A+, Timofte et al. 2014): anchors are spherical k-means centroids of window
+features; each gets the ridge regression from the features of its nearest samples to their residuals over bicubic.
+Run as `python -m sr_demo.training.mosaic_anchors --data DIR --out weights/mosaic-memory-x4.safetensors`.
+Legend: N = samples; K = anchors; d = length of a feature.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sr_demo.approaches.mosaic import windows as w
+from sr_demo.approaches.mosaic.anchors import Anchors, load, pose
+from sr_demo.approaches.mosaic.options import MosaicOptions
+from sr_demo.approaches.mosaic.patch_database import SCALE, as_floats
+from sr_demo.approaches.mosaic.refined import refine
+from sr_demo.errors import BadInput, SRError
+from sr_demo.image import Image
+from sr_demo.imaging.resize import resize, shrink
+from sr_demo.metrics.full_reference import psnr_y, ssim_y
+from sr_demo.progress import SILENT
+from sr_demo.training.data import SUFFIXES, read_rgb
+
+LICENCE = "Apache-2.0"
+_QUIET = 0.01
+"""Deviation of a window below which it teaches nothing."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All numbers of a training."""
+
+    per_picture: int = 300
+    """Windows drawn from each size of each photo."""
+    sizes: tuple[float, ...] = (1.0, 0.7, 0.5)
+    """Photos are also shrunk before windows are drawn: smaller pictures are sharper."""
+    anchors: int = 1024
+    dimension: int = 28
+    neighbours: int = 1024
+    """Samples that each anchor's regressor is fitted to."""
+    ridge: float = 0.1
+    rounds: int = 20
+    """k-means iterations."""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Posed windows and what bicubic misses in them."""
+
+    windows: w.Floats
+    """(N, 49)."""
+    residuals: np.ndarray[Any, np.dtype[np.float16]]
+    """(N, 144)."""
+
+
+def gather(files: Sequence[Path], recipe: Recipe, report: Callable[[str], None]) -> Samples:
+    """Windows of all photos. A file that is no picture is skipped with a sentence; raises BadInput if none is left."""
+    rng = np.random.default_rng(recipe.seed)
+    seen: list[w.Floats] = []
+    missed: list[np.ndarray[Any, np.dtype[np.float16]]] = []
+    for file in files:
+        try:
+            photo = as_floats(read_rgb(file))
+        except BadInput as problem:
+            report(f"skipped: {problem}")
+            continue
+        for size in recipe.sizes:
+            height, width = (round(side * size) // SCALE * SCALE for side in photo.shape[:2])
+            if min(height, width) >= w.SEEN * SCALE:
+                a, b = _draw(resize(photo, (height, width)), recipe.per_picture, rng)
+                seen.append(a)
+                missed.append(b)
+    if not seen:
+        raise BadInput(f"None of the {len(files)} files is a picture of {w.SEEN * SCALE} pixels or more.")
+    return Samples(np.concatenate(seen), np.concatenate(missed))
+
+
+def _draw(
+    hr: Image, count: int, rng: np.random.Generator
+) -> tuple[w.Floats, np.ndarray[Any, np.dtype[np.float16]]]:  # fmt: skip
+    lr = w.luma(shrink(hr, SCALE))
+    missed = w.luma(hr) - w.enlarge(lr, *hr.shape[:2])
+    view = np.lib.stride_tricks.sliding_window_view(lr, (w.SEEN, w.SEEN))
+    busy = np.flatnonzero(view.std(axis=(2, 3)).ravel() > _QUIET)
+    y, x = np.divmod(rng.choice(busy, min(count, len(busy)), replace=False), view.shape[1])
+    margin, side = (w.SEEN - w.SIDE) // 2, w.SIDE * SCALE
+    cut = np.lib.stride_tricks.sliding_window_view(missed, (side, side))
+    posed, poses = pose(view[y, x].reshape(-1, w.SEEN**2))
+    residuals = cut[(y + margin) * SCALE, (x + margin) * SCALE].reshape(-1, w.RESIDUAL)
+    return posed, poses.apply(residuals).astype(np.float16)
+
+
+def fit(samples: Samples, recipe: Recipe, report: Callable[[str], None]) -> Anchors:
+    """Anchors and their regressors. The same samples and recipe give the same result on the same machine."""
+    import faiss
+
+    project = w.projection(samples.windows, most=recipe.dimension, kept=1.0)
+    features = samples.windows @ project.T
+    length = np.linalg.norm(features, axis=1)
+    busy = np.flatnonzero(length > _QUIET)
+    features = features[busy] / length[busy, None]
+    if len(features) < recipe.anchors:
+        raise BadInput(f"{len(features)} windows are too few for {recipe.anchors} anchors: give more photos.")
+    means: Any = faiss.Kmeans(
+        features.shape[1], recipe.anchors, niter=recipe.rounds, spherical=True, seed=recipe.seed + 1,
+        min_points_per_centroid=1, max_points_per_centroid=200,
+    )  # fmt: skip
+    means.train(features)
+    anchors = np.asarray(means.centroids, np.float32)
+    regressors = np.empty((len(anchors), features.shape[1], w.RESIDUAL), np.float32)
+    ridge = recipe.ridge * np.eye(features.shape[1], dtype=np.float32)
+    near = min(recipe.neighbours, len(features))
+    for start in range(0, len(anchors), 32):
+        report(f"anchor {start} of {len(anchors)}")
+        for i, likeness in enumerate(anchors[start : start + 32] @ features.T, start):
+            mine = np.argpartition(-likeness, near - 1)[:near]
+            x = features[mine]
+            y = samples.residuals[busy[mine]].astype(np.float32) / length[busy[mine], None]
+            regressors[i] = np.linalg.solve(x.T @ x + ridge, x.T @ y)
+    return Anchors(project, anchors, regressors)
+
+
+def write(memory: Anchors, path: Path) -> None:
+    """Anchors and regressors in fp16, the projection in fp32; whole or not at all."""
+    from safetensors.numpy import save
+
+    from sr_demo.training.run_state import write_atomically
+
+    tensors = {
+        "project": np.ascontiguousarray(memory.project),
+        "anchors": memory.anchors.astype(np.float16),
+        "regressors": memory.regressors.astype(np.float16),
+    }
+    content = save(tensors)
+    write_atomically(path, lambda target: target.write_bytes(content))
+
+
+def write_card(path: Path, recipe: Recipe, facts: dict[str, Any], scores: dict[str, Any]) -> dict[str, Any]:
+    """The card beside the weights, measured on the file as it lies there."""
+    from sr_demo.training.run_state import write_atomically
+
+    content = path.read_bytes()
+    memory = load(path)
+    card = {
+        "file": path.name,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
+        "parameters": memory.project.size + memory.anchors.size + memory.regressors.size,
+        "architecture": {"name": "anchored regressors in sixteen poses", "settings": asdict(recipe)},
+        "scale": SCALE,
+        "licence": LICENCE,
+        **facts,
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "scores": scores,
+    }
+    text = json.dumps(card, indent=1) + "\n"
+    write_atomically(path.with_suffix(".json"), lambda target: target.write_text(text))
+    return card
+
+
+def score(memory: Anchors, pairs: Sequence[tuple[Image, Image]]) -> dict[str, float]:
+    """Mean PSNR-Y and SSIM-Y over (LR, HR) pairs, with the default number of back-projection steps."""
+    values: list[tuple[float, float]] = []
+    for lr, hr in pairs:
+        result = refine(lr, memory, MosaicOptions().steps, SILENT)
+        truth = hr[: result.shape[0], : result.shape[1]]
+        values.append((psnr_y(result, truth, SCALE), ssim_y(result, truth, SCALE)))
+    psnr, ssim = np.mean(values, axis=0)
+    return {"psnr_y": round(float(psnr), 4), "ssim_y": round(float(ssim), 4)}
+
+
+def train(data: Path, out: Path, validation: Path, test_sets: Path | None, licence: str, recipe: Recipe) -> None:
+    """From the photos in `data` to the weights `out` and their card."""
+    start = time.monotonic()
+    files = _pictures(data)
+    samples = gather(files, recipe, print)
+    print(f"{len(samples.windows)} windows of {len(files)} photos, {time.monotonic() - start:.0f} s", flush=True)
+    write(fit(samples, recipe, lambda text: print(text, end="\r", flush=True)), out)
+    seconds = round(time.monotonic() - start)
+    memory = load(out)
+    whole = [as_floats(read_rgb(file)) for file in _pictures(validation)]
+    scores = {"val": score(memory, [(shrink(hr, SCALE), hr) for hr in whole])}
+    for name in ("Set5", "Set14"):
+        if test_sets is not None and (test_sets / name).is_dir():
+            scores[name] = score(memory, _test_pairs(test_sets / name))
+    what = {"what": "/".join(data.parts[-2:]), "count": len(files), "licence": licence}
+    facts = {"data": what, "windows": len(samples.windows), "seconds": seconds, "device": "CPU"}
+    card = write_card(out, recipe, facts, scores)
+    print(f"{out}: {card['bytes'] / 1e6:.2f} MB, {seconds} s, {scores}")
+
+
+def _pictures(folder: Path) -> list[Path]:
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+    if not files:
+        raise BadInput(f"The folder {folder} holds no pictures ({', '.join(SUFFIXES)}).")
+    return files
+
+
+def _test_pairs(folder: Path) -> list[tuple[Image, Image]]:
+    small, big = _pictures(folder / f"LRx{SCALE}"), _pictures(folder / "HR")
+    return [(as_floats(read_rgb(a)), as_floats(read_rgb(b))) for a, b in zip(small, big, strict=True)]
+
+
+def add_memory_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `run_memory` reads."""
+    parser.add_argument("--data", type=Path, required=True, help="folder of photos to learn from")
+    parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write; its card lies beside")
+    parser.add_argument("--val", type=Path, help="folder of validation pictures (default: DIR/../val)")
+    parser.add_argument("--test-sets", type=Path, help="folder with Set5 and Set14, to be scored for the card")
+    parser.add_argument("--licence", default="", help="licence of the pictures, for the card")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def run_memory(args: argparse.Namespace) -> int:
+    """Train as asked. Returns 0, or 1 after printing what went wrong."""
+    try:
+        validation = args.val or args.data.parent / "val"
+        train(args.data, args.out, validation, args.test_sets, args.licence, Recipe(seed=args.seed))
+    except SRError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser("python -m sr_demo.training.mosaic_anchors")
+    add_memory_arguments(arguments)
+    sys.exit(run_memory(arguments.parse_args()))

@@ -1,0 +1,85 @@
+"""Several jobs on one image, each in a turn of its own, so that a long comparison does not hold up short ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+
+from sr_demo.errors import BadInput, Cancelled, SRError
+from sr_demo.image import Image, Picture
+from sr_demo.inference.jobs import Failed, Happening, Job, Started, Stopped, Working
+from sr_demo.inference.runner import Runner
+from sr_demo.ui.background_work import Finished, working
+from sr_demo.ui.callers import Caller
+
+MOST_JOBS = 40
+"""Names that one request may list."""
+_KEPT_PIXELS = 1_000_000
+"""A larger input is not held in memory while others have their turns, but decoded again."""
+
+
+class Inputs:
+    """The input of a comparison (and the HR reference, where there is one), decoded in the first turn."""
+
+    def __init__(self, load: Callable[[], tuple[Picture, Image | None]]) -> None:
+        """`load` may be called several times."""
+        self._load = load
+        self._loaded: tuple[Picture, Image | None] | None = None
+
+    def get(self) -> tuple[Picture, Image | None]:
+        """Input and reference. To be called in a turn only: decoding takes memory. Raises what `load` raises."""
+        if self._loaded is None:
+            self._loaded = self._load()
+        return self._loaded
+
+    def rest(self) -> None:
+        """Give up what is large."""
+        if self._loaded is not None:
+            images = [image for image in (self._loaded[0].rgb, self._loaded[1]) if image is not None]
+            if sum(image.shape[0] * image.shape[1] for image in images) > _KEPT_PIXELS:
+                self._loaded = None
+
+
+def compared(
+    runner: Runner, caller: Caller, jobs: Sequence[Job], seconds: Callable[[Job], float], inputs: Inputs
+) -> Iterator[Happening]:
+    """`Runner.compare`, where each job waits for its files, then for its turn.
+
+    The turn lasts until the event after the outcome is asked for, so that what is done with a result is part of it.
+    """
+    for job in jobs:
+        yield Started(job)
+        try:
+            ended = yield from _until_turn(runner, caller, job, seconds(job), inputs)
+            if ended is not None:
+                yield ended
+                continue
+            for happening in runner.compare([job], *inputs.get(), caller.stop, caller.deadline):
+                if not isinstance(happening, Started):
+                    yield happening
+        finally:
+            caller.end_turn()
+
+
+def _until_turn(
+    runner: Runner, caller: Caller, job: Job, seconds: float, inputs: Inputs
+) -> Generator[Working, None, Failed | Stopped | None]:
+    """Wait for the files of `job` and for the caller's turn; returns the outcome where it has ended before."""
+    try:
+        for note in working(lambda progress: runner.fetch(job, progress), caller.stop, "fetch"):
+            if not isinstance(note, Finished):
+                yield Working(job, 0.0, note, None)
+        for place in caller.waiting(seconds):
+            inputs.rest()
+            yield Working(job, 0.0, str(place), None)
+    except Cancelled:
+        return Stopped(job)
+    except SRError as exc:
+        return Failed(job, str(exc))
+    return None
+
+
+def checked_names(names: Sequence[str]) -> list[str]:
+    """`names` without repeats. Raises BadInput on more than `MOST_JOBS`."""
+    if len(names) > MOST_JOBS:
+        raise BadInput(f"{len(names)} approaches are listed, and at most {MOST_JOBS} are taken at once. Send fewer.")
+    return list(dict.fromkeys(names))

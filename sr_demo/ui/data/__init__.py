@@ -1,0 +1,1 @@
+"""The Data tab: a data set inspected before training."""

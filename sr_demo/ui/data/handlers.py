@@ -1,0 +1,126 @@
+"""What happens on the data tab: dropped photos, or the bundled ones, are measured and reported."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from sr_demo.datasets.html_report import data_body, data_html
+from sr_demo.datasets.inspection import Entry, from_files
+from sr_demo.datasets.report import Against, DataReport, examine, facts
+from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
+from sr_demo.imaging.samples import SAMPLES
+from sr_demo.progress import Progress
+from sr_demo.ui.background_work import Finished, working
+from sr_demo.ui.examples import sample_file
+from sr_demo.ui.html import problem
+from sr_demo.ui.method_choices import Context
+from sr_demo.ui.photo_upload import Taken, take_in
+
+Shown = tuple[Any, Any, Any]
+"""A line on what happens, the report as HTML, the files to download."""
+_READING = 0.2
+"""Share of the whole that taking the files in has."""
+_SECONDS = 10.0
+"""About what looking at some pictures takes."""
+_NUMBER = len("000_")
+"""What `take_in` puts before a name."""
+
+
+class DataHandlers:
+    """The events of the tab. Only what a visitor drops is read, and what comes with the app: no folder of the server."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def look(self, request: gr.Request, files: list[str] | None, tests: list[str] | None) -> Iterator[Shown]:
+        """Measure the dropped photos, and look for the test pictures among them."""
+
+        def work(progress: Progress) -> DataReport:
+            if not files:
+                raise BadInput("There are no photos yet. Drop a few, or a zip of them; or look at the examples.")
+            with self._context.store.lent() as folder:
+                entries, taken = self._taken(files, folder / "photos", progress.part(0, _READING / 2))
+                left_out, missing = taken.sentences, taken.left_out
+                against = None
+                if tests:
+                    found, gone = self._taken(tests, folder / "tests", progress.part(_READING / 2, _READING))
+                    against = Against("your test pictures", found)
+                    left_out, missing = [*left_out, *gone.sentences], missing + gone.left_out
+                what = f"{len(entries)} dropped pictures"
+                report = examine("your photos", what, entries, against, progress.part(_READING, 1))
+            report.skipped[:0] = left_out
+            report.total += missing
+            return report
+
+        yield from self._run(request, work)
+
+    def look_at_examples(self, request: gr.Request, tests: list[str] | None) -> Iterator[Shown]:
+        """Measure the pictures that come with the app."""
+
+        def work(progress: Progress) -> DataReport:
+            entries = from_files([sample_file(i) for i in range(len(SAMPLES))], self._context.limits)
+            with self._context.store.lent() as folder:
+                against = None
+                if tests:
+                    found, _ = self._taken(tests, folder / "tests", progress.part(0, _READING))
+                    against = Against("your test pictures", found)
+                what = f"the {len(entries)} example pictures of this page"
+                return examine("the examples", what, entries, against, progress.part(_READING, 1))
+
+        yield from self._run(request, work)
+
+    def stop(self, request: gr.Request) -> None:
+        """End the looking of this session; what was measured is reported."""
+        self._context.stops.stop(str(request.session_hash))
+
+    def _taken(self, files: list[str], folder: Path, progress: Progress) -> tuple[list[Entry], Taken]:
+        folder.mkdir()
+        taken = take_in([Path(f) for f in files], folder, self._context.limits, progress, "looked at")
+        named = zip(from_files(taken.written, self._context.limits), taken.written, strict=True)
+        return [Entry(path.name[_NUMBER:], entry.read) for entry, path in named], taken
+
+    def _run(self, request: gr.Request, work: Callable[[Progress], DataReport]) -> Iterator[Shown]:
+        session = str(request.session_hash)
+        stop = self._context.stops.begin(session)
+        try:
+            with self._context.callers.admitted(stop) as caller:
+
+                def in_turn(progress: Progress) -> DataReport:
+                    with caller.turn(_SECONDS, progress) as progress:
+                        return work(progress)
+
+                for happening in working(in_turn, stop, "data"):
+                    if isinstance(happening, Finished):
+                        yield self._shown(happening.value)
+                    else:
+                        yield _line(happening), gr.skip(), gr.skip()
+        except Cancelled:
+            yield _line("Stopped before the first picture was measured."), gr.skip(), gr.skip()
+        except SRError as exc:
+            yield problem(str(exc)), gr.skip(), gr.skip()
+        except Exception as exc:
+            yield problem(unexpected(exc, "looking at a data set")), gr.skip(), gr.skip()
+        finally:
+            self._context.stops.end(session, stop)
+
+    def _shown(self, report: DataReport) -> Shown:
+        folder = self._context.store.new()
+        page, data = folder / "data.html", folder / "data.json"
+        page.write_text(data_html(report), encoding="utf-8")
+        data.write_text(json.dumps(facts(report), indent=1), encoding="utf-8")
+        done = "Stopped; what was measured is below." if report.stopped else "Done."
+        return (
+            _line(done),
+            f'<div class="sr-data">{data_body(report)}</div>',
+            gr.File([str(page), str(data)], visible=True),
+        )
+
+
+def _line(text: str) -> str:
+    return f'<p aria-live="polite">{escape(text)}</p>'

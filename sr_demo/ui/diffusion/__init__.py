@@ -1,0 +1,1 @@
+"""The Diffusion tab: several samples for one photo, and where they differ."""

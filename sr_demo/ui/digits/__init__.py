@@ -1,0 +1,1 @@
+"""The Digits tab: one latent, drawn at any resolution."""

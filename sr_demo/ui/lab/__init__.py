@@ -1,0 +1,1 @@
+"""The Lab tab: can a method be deployed? Measured on this machine."""

@@ -1,0 +1,1 @@
+"""The Training tab: how the embedded networks were trained."""

@@ -1,0 +1,81 @@
+"""What happens on the training tab: curves from the cards, and the same crop by each network."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from html import escape
+
+from sr_demo.errors import Cancelled, SRError
+from sr_demo.image import Image, Picture, quantise
+from sr_demo.imaging.resize import shrink
+from sr_demo.imaging.samples import SAMPLES
+from sr_demo.inference.jobs import Failed, job_for
+from sr_demo.progress import SILENT, Progress
+from sr_demo.reports.training_curves import MEASURES, Lesson, curve_chart, legend, lessons
+from sr_demo.ui.html import inline_picture, problem
+from sr_demo.ui.method_choices import Context
+
+_SAMPLE, _TOP, _LEFT, _SIDE = "astronaut", 40, 140, 192
+"""The crop: a face, hair and cloth, pixels of the large picture."""
+_SHOWN = 2 * _SIDE
+_SECONDS = 3.0
+"""About what all of it takes."""
+
+
+class TrainingHandlers:
+    """Answers of the tab."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._lessons = {lesson.name: lesson for lesson in lessons(context.approaches)}
+
+    def curves(self, chosen: list[str] | None) -> str:
+        """HTML: the charts of the networks named `chosen`; unknown names are left out."""
+        taught = self._known(chosen)
+        if not taught:
+            return "<p>Choose at least one network.</p>"
+        charts = "".join(curve_chart(taught, measure, title) for measure, title in MEASURES)
+        return f'{legend(taught)}<div class="sr-curves">{charts}</div>'
+
+    def show(self, chosen: list[str] | None) -> tuple[str, str]:
+        """Charts, and the crop as each of the networks draws it."""
+        try:
+            with self._context.callers.turn(_SECONDS) as progress:
+                return self.curves(chosen), self.crops(chosen, progress)
+        except Cancelled:
+            return self.curves(chosen), ""
+        except SRError as exc:
+            return self.curves(chosen), problem(str(exc))
+
+    def crops(self, chosen: list[str] | None, progress: Progress = SILENT) -> str:
+        """HTML: the truth, bicubic, and each of the networks, with PSNR-Y against the truth."""
+        try:
+            truth = self._truth
+        except SRError as exc:
+            return problem(str(exc))
+        small = Picture(shrink(truth, 4))
+        figures = [_figure(truth, "The true picture", "")]
+        for name in ("bicubic", *(lesson.name for lesson in self._known(chosen))):
+            outcome = self._context.runner.attempt(job_for(self._context.approaches, name), small, truth, progress)
+            if isinstance(outcome, Failed):
+                figures.append(f"<figure>{problem(outcome.message)}<figcaption>{escape(name)}</figcaption></figure>")
+                continue
+            scores = outcome.result.scores
+            figures.append(_figure(outcome.result.picture.rgb, name, f"{scores.psnr_y:.2f} dB / {scores.ssim_y:.4f}"))
+        return (
+            f'<div class="sr-crops">{"".join(figures)}</div><p class="sr-fine">The same crop of "{_SAMPLE}", shrunk 4x '
+            "and enlarged again by each; PSNR-Y and SSIM-Y against the true picture. Not among the taught pictures.</p>"
+        )
+
+    def _known(self, chosen: list[str] | None) -> list[Lesson]:
+        return [self._lessons[name] for name in chosen or () if name in self._lessons]
+
+    @cached_property
+    def _truth(self) -> Image:
+        sample = next(sample for sample in SAMPLES if sample.id == _SAMPLE)
+        return sample.make()[_TOP : _TOP + _SIDE, _LEFT : _LEFT + _SIDE]
+
+
+def _figure(rgb: Image, title: str, figures: str) -> str:
+    picture = inline_picture(quantise(rgb), _SHOWN, title)
+    return f"<figure>{picture}<figcaption><b>{escape(title)}</b> {escape(figures)}</figcaption></figure>"

@@ -1,0 +1,189 @@
+"""The learned memory: poses, regressors, training at small size, and what the embedded file scores."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from skimage import data
+
+from sr_demo.approaches import mosaic
+from sr_demo.approaches.mosaic import anchors, photos, refined, windows
+from sr_demo.approaches.mosaic.options import MosaicOptions
+from sr_demo.approaches.mosaic.patch_database import as_floats
+from sr_demo.errors import BadInput, WeightsUnavailable
+from sr_demo.image import Image, readonly
+from sr_demo.imaging.resize import resize, shrink
+from sr_demo.metrics.full_reference import psnr_y
+from sr_demo.progress import SILENT
+from sr_demo.spec import EMBEDDED, Request, Upscaler, card
+from sr_demo.training import mosaic_anchors as training
+
+SMALL = training.Recipe(per_picture=1500, sizes=(1.0,), anchors=32, dimension=20, neighbours=512, rounds=5)
+
+
+@pytest.fixture(scope="module")
+def learned() -> anchors.Anchors:
+    """From four bundled photos, the cat not among them."""
+    wanted = {"astronaut.png", "coffee.png", "rocket.jpg", "motorcycle_left.png"}
+    files = [path for path in photos.bundled() if path.name in wanted]
+    return training.fit(training.gather(files, SMALL, print), SMALL, lambda text: None)
+
+
+@pytest.fixture(scope="module")
+def cat() -> Image:
+    return as_floats(np.ascontiguousarray(data.chelsea()[60:220, 100:300]))
+
+
+def sixteen(square: np.ndarray) -> list[np.ndarray]:
+    """All mirrored, turned and inverted versions of a square."""
+    turned = [np.rot90(side, turns) for side in (square, square.T) for turns in range(4)]
+    return [sign * side for side in turned for sign in (1, -1)]
+
+
+def test_sixteen_poses_of_a_window_become_one() -> None:
+    square = np.random.default_rng(0).random((7, 7), np.float32)
+    posed, poses = anchors.pose(np.stack([side.ravel() for side in sixteen(square)]))
+    np.testing.assert_allclose(posed - posed[0], 0, atol=1e-6)
+    assert len(set(zip(poses.bits.tolist(), poses.sign[:, 0].tolist(), strict=True))) == 16
+
+
+def test_residuals_turn_with_their_window_and_back() -> None:
+    """A residual that is the window enlarged by repetition must turn exactly as the window does."""
+    square = np.random.default_rng(0).random((7, 7), np.float32)
+    square -= square.mean()
+    group = sixteen(square)
+    posed, poses = anchors.pose(np.stack([side.ravel() for side in group]))
+    residuals = np.stack([np.kron(side[2:5, 2:5], np.ones((4, 4), np.float32)).ravel() for side in group])
+    turned = poses.apply(residuals)
+    expected = np.kron(posed[0].reshape(7, 7)[2:5, 2:5], np.ones((4, 4)))
+    np.testing.assert_allclose(turned, np.broadcast_to(expected.ravel(), turned.shape), atol=1e-6)
+    np.testing.assert_array_equal(poses.undo(turned), residuals)
+
+
+def test_each_window_is_answered_by_the_regressor_of_its_nearest_anchor() -> None:
+    rng = np.random.default_rng(0)
+    seen = rng.random((50, 49), np.float32)
+    project = rng.standard_normal((6, 49)).astype(np.float32)
+    unit = rng.standard_normal((5, 6)).astype(np.float32)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    regressors = rng.standard_normal((5, 6, 144)).astype(np.float32)
+    answers = anchors.Anchors(project, unit, regressors).explain(seen).residuals
+    for i in range(50):
+        posed, poses = anchors.pose(seen[i : i + 1])
+        feature = project @ posed[0]
+        residual = feature @ regressors[int(np.argmax(unit @ feature))]
+        np.testing.assert_allclose(answers[i], poses.undo(residual[None])[0], atol=1e-4)
+
+
+def test_a_held_out_photo_comes_out_closer_than_bicubic(learned: anchors.Anchors, cat: Image) -> None:
+    lr = shrink(cat, 4)
+    result = refined.refine(lr, learned, 4, SILENT)
+    assert psnr_y(result, cat) > psnr_y(resize(lr, cat.shape[:2]), cat) + 0.4
+
+
+def test_a_turned_or_negative_picture_gives_the_turned_or_negative_result(
+    learned: anchors.Anchors, cat: Image
+) -> None:  # fmt: skip
+    lr = readonly(np.ascontiguousarray(shrink(cat, 4) * np.float32(0.6) + np.float32(0.2)))
+    result = refined.refine(lr, learned, 0, SILENT)
+    turned = refined.refine(readonly(np.rot90(lr).copy()), learned, 0, SILENT)
+    negative = refined.refine(readonly(1 - lr), learned, 0, SILENT)
+    assert np.quantile(np.abs(turned - np.rot90(result)), 0.999) < 1e-4
+    assert np.quantile(np.abs(1 - negative - result), 0.999) < 1e-4
+
+
+def test_tiles_give_the_result_of_the_whole(learned: anchors.Anchors, cat: Image) -> None:
+    lr = shrink(cat, 4)
+    whole = refined.refine(lr, learned, 3, SILENT)
+    np.testing.assert_allclose(refined.refine(lr, learned, 3, SILENT, largest=19), whole, atol=2e-5)
+
+
+def test_flat_pictures_and_single_pixels(learned: anchors.Anchors) -> None:
+    for size in ((1, 1), (1, 5), (9, 9)):
+        flat = readonly(np.full((*size, 3), 0.3, np.float32))
+        result = refined.refine(flat, learned, 2, SILENT)
+        np.testing.assert_allclose(result, 0.3, atol=1e-5)
+        assert result.shape == (4 * size[0], 4 * size[1], 3)
+
+
+def test_training_writes_weights_and_a_card_that_agree(tmp_path: Path) -> None:
+    recipe = training.Recipe(per_picture=200, sizes=(1.0, 0.5), anchors=4, dimension=8, neighbours=64, rounds=2)
+    for folder in ("train", "val"):
+        (tmp_path / folder).mkdir()
+        Pillow.fromarray(data.astronaut()[:200, 100:300]).save(tmp_path / folder / "a.png")
+    (tmp_path / "train" / "notes.png").write_text("not a picture")
+    out = tmp_path / "small.safetensors"
+    training.train(tmp_path / "train", out, tmp_path / "val", None, "CC0-1.0", recipe)
+    card = json.loads(out.with_suffix(".json").read_text())
+    memory = anchors.load(out)
+    assert card["sha256"] == hashlib.sha256(out.read_bytes()).hexdigest()
+    assert card["bytes"] == out.stat().st_size
+    assert card["parameters"] == 8 * 49 + 4 * 8 + 4 * 8 * 144
+    assert memory.regressors.shape == (4, 8, 144)
+    again = tmp_path / "again.safetensors"
+    training.train(tmp_path / "train", again, tmp_path / "val", None, "CC0-1.0", recipe)
+    assert again.read_bytes() == out.read_bytes()
+
+
+def test_training_refuses_too_few_windows_and_empty_folders(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no pictures"):
+        training.train(tmp_path, tmp_path / "x.safetensors", tmp_path, None, "", SMALL)
+    few = training.Samples(np.random.default_rng(0).random((10, 49), np.float32), np.zeros((10, 144), np.float16))
+    with pytest.raises(BadInput, match="too few"):
+        training.fit(few, SMALL, print)
+
+
+@pytest.mark.parametrize("content", [b"", b"nothing of the kind", b"\x02\0\0\0\0\0\0\0{}"])
+def test_a_file_that_is_no_learned_memory_gets_a_sentence(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "memory.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(WeightsUnavailable, match=r"memory\.safetensors"):
+        anchors.load(path)
+
+
+def test_features_of_posed_windows_use_the_same_projection_as_the_gradients() -> None:
+    seen = np.random.default_rng(0).random((500, 49), np.float32)
+    project = windows.projection(seen, most=48, kept=1.0)
+    distances = np.linalg.norm((seen[:50] - seen[50:100]) @ project.T, axis=1)
+    gradients = np.linalg.norm((seen[:50] - seen[50:100]) @ windows.gradients().T, axis=1)
+    np.testing.assert_allclose(distances, gradients, rtol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def embedded() -> Upscaler:
+    checkpoint = mosaic.APPROACH.checkpoint("refined")
+    (file,) = checkpoint.files
+    path = EMBEDDED / file.name
+    assert path.stat().st_size == file.bytes <= 10_000_000
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256
+    return mosaic.APPROACH.load(Request(checkpoint, (path,), MosaicOptions(), "auto", SILENT))
+
+
+@pytest.mark.parametrize(("name", "least"), [("Set5", 30.3), ("Set14", 27.4)])
+def test_the_embedded_memory_scores_what_its_card_says(
+    embedded: Upscaler, shared_data: Path, name: str, least: float
+) -> None:  # fmt: skip
+    scores: list[float] = []
+    for path in sorted((shared_data / "testsets" / name / "HR").iterdir()):
+        hr, lr = (as_floats(photos.read(file).pixels) for file in (path, path.parent.parent / "LRx4" / path.name))
+        result = embedded.upscale(lr, MosaicOptions(), SILENT)[: hr.shape[0], : hr.shape[1]]
+        bicubic = resize(lr, (lr.shape[0] * 4, lr.shape[1] * 4))[: hr.shape[0], : hr.shape[1]]
+        scores.append(psnr_y(result, hr))
+        assert scores[-1] > psnr_y(bicubic, hr)
+    assert np.mean(scores) >= least
+    assert np.mean(scores) == pytest.approx(card("mosaic-memory-x4")["scores"][name]["psnr_y"], abs=0.01)
+
+
+def test_the_embedded_memory_improves_a_photo(embedded: Upscaler, cat: Image) -> None:
+    lr = shrink(cat, 4)
+    assert psnr_y(embedded.upscale(lr, MosaicOptions(), SILENT), cat) > psnr_y(resize(lr, cat.shape[:2]), cat) + 0.5
+
+
+def test_only_tile_mosaics_invent() -> None:
+    invents = {c.name: mosaic.APPROACH.invents_with(c) for c in mosaic.APPROACH.checkpoints}
+    assert invents == {"tiles": True, "refined": False, "refined-photos": False, "tiles-8": True, "tiles-64": True}

@@ -1,0 +1,196 @@
+"""What a mosaic can be told: leave the picture itself out, polish, work in bands, ask among some; and data sets."""
+
+from __future__ import annotations
+
+import io
+import sys
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from skimage import data
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from hub_server import HubServer
+
+from sr_demo.approaches.mosaic import faiss_index, library, overlap, patch_database, patches, tile_mosaic
+from sr_demo.approaches.mosaic.options import MosaicOptions
+from sr_demo.approaches.mosaic.upscalers import RefinedRetrieval, TileMosaic
+from sr_demo.catalogue import APPROACHES
+from sr_demo.cli import main
+from sr_demo.errors import BadInput
+from sr_demo.image import Image, readonly
+from sr_demo.imaging.resize import resize, shrink
+from sr_demo.metrics.full_reference import lr_consistency
+from sr_demo.progress import SILENT
+from sr_demo.ui.mosaic.databases import BUNDLED, Known
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> patch_database.Memory:
+    folder = tmp_path_factory.mktemp("two")
+    for name, pixels in {"cat.png": data.chelsea()[:256, :320], "cup.png": data.coffee()[:256, 100:420]}.items():
+        Pillow.fromarray(pixels).save(folder / name)
+    return patch_database.build([folder / "cat.png", folder / "cup.png"], folder / "memories", SILENT)
+
+
+def lr(two: patch_database.Memory, photo: int) -> Image:
+    return patch_database.as_floats(np.array(two.lr(photo)))
+
+
+def test_the_picture_itself_does_not_answer_unless_asked_to(two: patch_database.Memory) -> None:
+    cat = lr(two, 0)
+    plain = TileMosaic(two).look_inside(cat, MosaicOptions(), SILENT)
+    assert plain.left_out == ("cat.png",)
+    assert {plain.sources[i] for i in plain.photo.ravel()} == {"cup.png"}
+    heart = TileMosaic(two).look_inside(cat, MosaicOptions(leave_out=False), SILENT)
+    assert heart.left_out == ()
+    assert (heart.photo == 0).mean() > 0.9
+    retrieval = RefinedRetrieval(two, windows=3000)
+    nearest, names = retrieval.answering(cat, MosaicOptions(), SILENT)
+    assert names == ("cat.png",)
+    window = np.ascontiguousarray(cat[20:27, 30:37] @ patches.LUMA).reshape(49)
+    numbers, _ = nearest.examples.ranked(window, 9, nearest.without)
+    assert (nearest.examples.places[numbers, 0] == 1).all()
+
+
+def test_other_sizes_and_jpeg_are_recognised_and_other_pictures_are_not(two: patch_database.Memory) -> None:
+    cat = patch_database.as_floats(data.chelsea()[:256, :320])
+    file = io.BytesIO()
+    Pillow.fromarray(data.chelsea()[:256, :320]).save(file, "JPEG", quality=40)
+    versions = [cat, shrink(cat, 4), resize(cat, (150, 187)), patch_database.as_floats(np.asarray(Pillow.open(file)))]
+    assert [overlap.known_photos(two, version) for version in versions] == [(0,)] * 4
+    others = [
+        patch_database.as_floats(p[:256, :320])
+        for p in (data.astronaut(), data.coffee()[100:], data.chelsea()[:, ::-1])
+    ]
+    assert [overlap.known_photos(two, other) for other in others] == [()] * 3
+
+
+def test_a_memory_of_the_picture_alone_still_answers(tmp_path: Path) -> None:
+    Pillow.fromarray(data.chelsea()[:128, :160]).save(tmp_path / "cat.png")
+    alone = patch_database.build([tmp_path / "cat.png"], tmp_path / "memories", SILENT)
+    assert TileMosaic(alone).look_inside(lr(alone, 0), MosaicOptions(), SILENT).left_out == ()
+
+
+@pytest.mark.parametrize("factory", ["Flat", "IVF16,Flat"])
+def test_searching_among_some_is_exact(factory: str) -> None:
+    rng = np.random.default_rng(0)
+    vectors, queries = rng.random((1000, 8), np.float32), rng.random((50, 8), np.float32)
+    built = faiss_index.build(vectors, faiss_index.Plan("Flat", factory, 16 if factory != "Flat" else 0, 0))
+    allowed = np.arange(1000) % 7 == 3
+    _, found = faiss_index.search(built, queries, 4, allowed)
+    few = np.flatnonzero(allowed)
+    truth = np.argsort(((queries[:, None] - vectors[few]) ** 2).sum(axis=2), axis=1)[:, :4]
+    np.testing.assert_array_equal(found, few[truth])
+
+
+def test_where_the_probed_lists_hold_nothing_allowed_all_are_searched() -> None:
+    rng = np.random.default_rng(0)
+    vectors = np.concatenate([rng.random((500, 4), np.float32), 10 + rng.random((500, 4), np.float32)])
+    built = faiss_index.build(vectors, faiss_index.Plan("IVF,Flat", "IVF4,Flat", 1, 0))
+    allowed = np.arange(1000) >= 500
+    distances, found = faiss_index.search(built, vectors[:20], 1, allowed)
+    assert (found >= 500).all()
+    assert (distances > 100).all()
+
+
+def test_bands_change_no_answer_where_nothing_is_varied(two: patch_database.Memory) -> None:
+    cut = patches.cut(two, 8, 1, SILENT)
+    image = tile_mosaic.padded(readonly(np.random.default_rng(0).random((70, 50, 3), np.float32)), 8, 4)
+    whole, look = tile_mosaic.answer(image, cut, 4, 0.0, 0, SILENT)
+    banded, banded_look = tile_mosaic.answer(image, cut, 4, 0.0, 0, SILENT, band=25)
+    for name in ("photo", "y", "x", "rank"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(banded, name))
+    np.testing.assert_allclose(look.mean, banded_look.mean, atol=1e-5)
+    np.testing.assert_allclose(look.deviation, banded_look.deviation, atol=1e-5)
+
+
+def test_a_band_sees_what_the_one_above_chose(two: patch_database.Memory) -> None:
+    cut = patches.cut(two, 8, 1, SILENT)
+    flat = readonly(np.full((64, 64, 3), 0.4, np.float32))
+    for band in (8, 64):
+        answers, _ = tile_mosaic.answer(flat, cut, 8, 1.0, 0, SILENT, band=band)
+        place = np.stack([answers.photo, answers.y, answers.x])
+        repeated = (place[:, 1:] == place[:, :-1]).all(axis=0)
+        assert repeated.mean() < 0.3, "bands that do not know each other all begin with the same pieces"
+
+
+def test_candidates_of_a_large_picture_take_no_more_memory(two: patch_database.Memory) -> None:
+    """Beyond one band, working memory grows by what is kept of each piece: 60 bytes, not 600."""
+    cut = patches.cut(two, 8, 1, SILENT)
+    peaks = []
+    for height in (512, 2048):
+        image = readonly(np.random.default_rng(0).random((height, 128, 3), np.float32))
+        tracemalloc.start()
+        tile_mosaic.answer(image, cut, 8, 0.3, 0, SILENT, band=512)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    pieces_more = (2048 - 512) // 8 * 16
+    assert peaks[1] - peaks[0] < 200 * pieces_more
+
+
+def test_polish_cuts_as_the_network_that_it_runs_is_cut() -> None:
+    from sr_demo.approaches.mosaic import polish
+
+    hat = next(approach for approach in APPROACHES if approach.id == "hat")
+    assert hat.tiling_of(hat.checkpoint("tiny")) == polish._RULE
+
+
+def test_polish_redraws_the_mosaic_and_agrees_with_it(two: patch_database.Memory) -> None:
+    cat = lr(two, 0)[:24, :32]
+    options = MosaicOptions(leave_out=False, colour=1.0)
+    plain = TileMosaic(two).upscale(readonly(cat.copy()), options, SILENT)
+    polished = TileMosaic(two).upscale(
+        readonly(cat.copy()), MosaicOptions(leave_out=False, colour=1.0, polish=True), SILENT
+    )
+    assert polished.shape == plain.shape
+    assert not np.array_equal(polished, plain)
+    assert lr_consistency(polished, shrink(plain, 4)) > 30
+
+
+def test_a_visitor_reaches_only_their_own_memories(two: patch_database.Memory, tmp_path: Path) -> None:
+    mine, choice = Known().taught(two, tmp_path)
+    assert choice == "own:Yours, 2 photos"
+    for stranger in (Known(), Known(made=3)):
+        with pytest.raises(BadInput, match="not one of yours"):
+            stranger.memory(choice)
+        with pytest.raises(BadInput, match="not one of yours"):
+            stranger.without(choice)
+    with pytest.raises(BadInput, match="not one of yours"):
+        mine.memory(f"own:{tmp_path}")
+    for shared in (BUNDLED, "built:photos", "learned"):
+        with pytest.raises(BadInput, match="that you taught"):
+            mine.without(shared)
+    with pytest.raises(BadInput, match="lower-case"):
+        mine.memory("built:../../secrets")
+
+
+@pytest.mark.hub
+def test_a_data_set_on_the_hub_is_a_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def png(seed: int) -> bytes:
+        file = io.BytesIO()
+        pixels = np.random.default_rng(seed).integers(0, 256, (48, 64, 3), np.uint8)
+        Pillow.fromarray(pixels).save(file, "PNG")
+        return file.getvalue()
+
+    photos = {"README.md": b"a data set", "hr/a.png": png(1), "hr/b.png": png(2)}
+    with HubServer({"datasets/owner/photos": photos, "datasets/owner/table": {"rows.parquet": b"x"}}) as hub:
+        hub.serve_client(monkeypatch, tmp_path)
+        assert main.main(["memory", "build", "hf://datasets/owner/photos", "--out", "mine"]) == 0
+        assert (library.find("mine").photos, library.find("mine").source) == (2, "hf://datasets/owner/photos")
+        refused = []
+        for source in ("owner/table", "owner/none", "no-owner"):
+            assert main.main(["memory", "build", source, "--hub", "--out", "other"]) == 2
+            refused.append(capsys.readouterr().err)
+    assert "no pictures as files (it holds .parquet)" in refused[0]
+    assert "not on the Hub, or private" in refused[1]
+    assert "named OWNER/NAME" in refused[2]
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert main.main(["memory", "build", "owner/photos", "--hub", "--out", "other"]) == 2
+    assert "stay offline" in capsys.readouterr().err

@@ -1,0 +1,205 @@
+"""Memories on disk: whole or not there, built once, read back as they were."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from threading import Event, Thread
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from sr_demo.approaches.mosaic import patch_database, photos
+from sr_demo.approaches.mosaic.shared_cache import Once
+from sr_demo.errors import BadInput, Cancelled, StorageError
+from sr_demo.progress import SILENT, Progress
+
+
+def photo(folder: Path, name: str = "a.png", size: tuple[int, int] = (48, 64), seed: int = 0) -> Path:
+    pixels = np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)
+    path = folder / name
+    Pillow.fromarray(pixels).save(path)
+    return path
+
+
+def test_hr_is_the_photo_and_lr_a_quarter_of_it(tmp_path: Path) -> None:
+    path = photo(tmp_path, size=(50, 67))
+    built = patch_database.build([path], tmp_path / "memories", SILENT)
+    truth = np.asarray(Pillow.open(path))[:48, :64]
+    np.testing.assert_array_equal(built.hr(0), truth)
+    assert built.lr(0).shape == (12, 16, 3)
+    np.testing.assert_allclose(built.lr(0).mean(), truth.mean(), atol=1.0)
+    assert isinstance(built.hr(0).base, np.memmap)
+    assert not built.hr(0).flags.writeable
+
+
+def test_several_photos_keep_their_order_and_size(tmp_path: Path) -> None:
+    files = [photo(tmp_path, f"{i}.png", (16 + 4 * i, 20), i) for i in range(3)]
+    built = patch_database.build(files, tmp_path / "memories", SILENT)
+    for i, path in enumerate(files):
+        np.testing.assert_array_equal(built.hr(i), np.asarray(Pillow.open(path)))
+        assert built.photos[i].name == path.name
+
+
+def test_the_second_time_it_is_opened_not_built(tmp_path: Path) -> None:
+    path = photo(tmp_path)
+    first = patch_database.build([path], tmp_path / "memories", SILENT)
+    stopped = Event()
+    stopped.set()
+    again = patch_database.build([path], tmp_path / "memories", Progress(stop=stopped))
+    assert again.key == first.key
+
+
+def test_other_content_is_another_memory(tmp_path: Path) -> None:
+    one = patch_database.build([photo(tmp_path, seed=1)], tmp_path / "memories", SILENT)
+    two = patch_database.build([photo(tmp_path, seed=2)], tmp_path / "memories", SILENT)
+    assert one.key != two.key
+
+
+def test_stop_leaves_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "memories"
+    stop = Event()
+    stop.set()
+    with pytest.raises(Cancelled):
+        patch_database.build([photo(tmp_path)], folder, Progress(stop=stop))
+    assert list(folder.iterdir()) == []
+
+
+def test_a_kill_leaves_no_memory_and_the_next_build_works(tmp_path: Path) -> None:
+    files = [photo(tmp_path, f"{i}.png", seed=i) for i in range(2)]
+    folder = tmp_path / "memories"
+    code = (
+        "import sys, time; from pathlib import Path\n"
+        "from sr_demo.approaches.mosaic import patch_database as memory\n"
+        "from sr_demo.progress import Progress\n"
+        "def hang(fraction, note):\n"
+        "    if fraction > 0: print('half', flush=True); time.sleep(60)\n"
+        "memory.build([Path(f) for f in sys.argv[2:]], Path(sys.argv[1]), Progress(hang))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(folder), *map(str, files)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "half\n"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    left = list(folder.iterdir())
+    assert len(left) == 1
+    assert left[0].name.startswith(".building-")
+    assert patch_database.open_memory(left[0]) is None
+
+    built = patch_database.build(files, folder, SILENT)
+    assert [entry.name for entry in folder.iterdir()] == [built.key]
+
+
+@pytest.mark.parametrize("damage", ["cut", "no card", "old format"])
+def test_a_damaged_memory_is_built_anew(tmp_path: Path, damage: str) -> None:
+    path = photo(tmp_path)
+    place = tmp_path / "memories" / patch_database.build([path], tmp_path / "memories", SILENT).key
+    if damage == "cut":
+        (place / "hr.u8").write_bytes((place / "hr.u8").read_bytes()[:-1])
+    elif damage == "no card":
+        (place / "memory.json").unlink()
+    else:
+        card = (place / "memory.json").read_text()
+        (place / "memory.json").write_text(card.replace('"format": 1', '"format": 0'))
+    assert patch_database.open_memory(place) is None
+    built = patch_database.build([path], tmp_path / "memories", SILENT)
+    np.testing.assert_array_equal(built.hr(0), np.asarray(Pillow.open(path)))
+
+
+def test_two_builders_at_once_agree(tmp_path: Path) -> None:
+    path = photo(tmp_path)
+    inside, go = Event(), Event()
+    results: list[patch_database.Memory] = []
+
+    def wait(fraction: float, note: str) -> None:
+        inside.set()
+        go.wait(10)
+
+    slow = Thread(target=lambda: results.append(patch_database.build([path], tmp_path / "memories", Progress(wait))))
+    slow.start()
+    assert inside.wait(10)
+    results.append(patch_database.build([path], tmp_path / "memories", SILENT))
+    go.set()
+    slow.join(10)
+    assert len(results) == 2
+    np.testing.assert_array_equal(results[0].hr(0), results[1].hr(0))
+    assert len(list((tmp_path / "memories").iterdir())) == 1
+
+
+def test_no_picture_and_too_small_get_a_sentence(tmp_path: Path) -> None:
+    text = tmp_path / "notes.png"
+    text.write_text("not a picture")
+    with pytest.raises(BadInput, match=r"notes\.png"):
+        patch_database.build([text], tmp_path / "memories", SILENT)
+    with pytest.raises(BadInput, match="16 x 16"):
+        patch_database.build([photo(tmp_path, size=(15, 200))], tmp_path / "memories", SILENT)
+    assert list((tmp_path / "memories").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_gets_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError):
+        patch_database.build([photo(tmp_path)], tmp_path / "file" / "memories", SILENT)
+
+
+def test_the_bundled_photos_are_there_without_importing_skimage() -> None:
+    assert len(photos.bundled()) >= 10
+    assert photos.read(photos.bundled()[0]).pixels.shape == (512, 512, 3)
+
+
+def test_once_makes_a_value_once_for_many_threads() -> None:
+    made: list[int] = []
+    once: Once[str, int] = Once(2)
+
+    def make() -> int:
+        time.sleep(0.05)
+        made.append(1)
+        return len(made)
+
+    got: list[int] = []
+    threads = [Thread(target=lambda: got.append(once.get("k", make, SILENT))) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert got == [1] * 6
+
+
+def test_once_lets_go_of_the_least_recently_used_and_forgets_failures() -> None:
+    once: Once[str, str] = Once(2)
+
+    def fail() -> str:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        once.get("a", fail, SILENT)
+    for key in "abac":
+        once.get(key, lambda key=key: key, SILENT)
+    assert once.get("a", lambda: "anew", SILENT) == "a"
+    assert once.get("b", lambda: "anew", SILENT) == "anew"
+
+
+def test_waiting_for_another_visitor_obeys_stop() -> None:
+    once: Once[str, int] = Once(2)
+    inside, go, stop = Event(), Event(), Event()
+
+    def make() -> int:
+        inside.set()
+        go.wait(10)
+        return 1
+
+    thread = Thread(target=lambda: once.get("k", make, SILENT))
+    thread.start()
+    assert inside.wait(10)
+    stop.set()
+    with pytest.raises(Cancelled):
+        once.get("k", make, Progress(stop=stop))
+    go.set()
+    thread.join(10)

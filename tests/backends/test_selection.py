@@ -1,0 +1,214 @@
+"""A converted network says what torch says, is found again without torch, and is used only where it is faster."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import pytest
+
+pytest.importorskip("openvino")
+
+from sr_demo.backends import selection
+from sr_demo.backends.openvino_backend import ConvertedNetwork
+from sr_demo.backends.selection import Identity, Preparer
+from sr_demo.catalogue import APPROACHES
+from sr_demo.image import Image, readonly
+from sr_demo.inference.jobs import Job, is_prepared
+from sr_demo.inference.runner import Runner
+from sr_demo.options import Options
+from sr_demo.progress import SILENT, Progress
+from sr_demo.spec import EMBEDDED, Approach, Checkpoint, Precision, Request, Tiling, Upscaler, WeightFile
+from tests.conftest import noise, picture_of
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def small_network(request: Request) -> Upscaler:
+    import torch
+
+    from sr_demo.backends.torch_backend import NetworkUpscaler
+    from sr_demo.networks.edsr import EDSR
+
+    torch.manual_seed(0)
+    return NetworkUpscaler(EDSR(1, 8, 4), request.precision if request.precision != "auto" else "fp32")
+
+
+def made(name: str) -> Approach:
+    """An approach of its own for each test: what is prepared is kept on the disk."""
+    file = WeightFile("edsr-x4.safetensors", name * 8, 1)
+    checkpoint = Checkpoint("one", "one", (file,), bytes_per_pixel=100)
+    return Approach(
+        id=name, title=name, summary="", about="", family="convolutional", load=small_network,
+        checkpoints=(checkpoint,), tiling=Tiling("tiles", halo=6),
+    )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _files_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+
+    def fetch(checkpoint: Checkpoint, progress: Progress, agreed: bool) -> list[Path]:
+        return [Path("edsr-x4.safetensors")]
+
+    monkeypatch.setattr("sr_demo.hub.checkpoints.fetch", fetch)
+
+
+@pytest.fixture(scope="module")
+def converted() -> Path:
+    """The network, converted once for all tests: that takes seconds."""
+    which = which_of(job_of("first"))
+    selection.prepare(which, loaded(job_of("first")), lambda: loaded(job_of("first")))
+    return which.folder
+
+
+def given(converted: Path, job: Job) -> Identity:
+    """As if `job` had been converted already."""
+    which = which_of(job)
+    which.folder.mkdir(parents=True)
+    for file in converted.glob("model.*"):
+        shutil.copy(file, which.folder)
+    return which
+
+
+def loaded(job: Job) -> Upscaler:
+    return small_network(Request(job.checkpoint, [], job.options, "fp32", SILENT))
+
+
+def job_of(name: str) -> Job:
+    approach = made(name)
+    return Job(approach, approach.checkpoints[0], Options(), "fp32")
+
+
+def which_of(job: Job) -> Identity:
+    found = selection.identity(job.approach.id, job.checkpoint.files, (), job.precision, job.approach.scale)
+    assert found is not None
+    return found
+
+
+def decide(which: Identity, engine: str) -> None:
+    """As if the measurement had come out this way: which engine is faster here is the machine's business."""
+    verdict = selection.stored(which)
+    assert verdict is not None
+    which.verdict_file.write_text(json.dumps({**verdict.__dict__, "engine": engine}))
+
+
+def test_converted_it_computes_the_same_at_every_size_and_torch_is_left_out(converted: Path) -> None:
+    job = job_of("first")
+    which = which_of(job)
+    torch_one, verdict = loaded(job), selection.stored(which)
+    assert verdict is not None and verdict.precision == "fp32"
+    assert verdict.agreement_db > 100
+    assert verdict.engine == ("OpenVINO" if verdict.seconds_openvino < verdict.seconds_torch else "torch")
+    decide(which, "OpenVINO")
+    opened = selection.open_stored(which)
+    assert opened is not None
+    for size in ((1, 1), (1, 7), (33, 17), (64, 64), (7, 5)):
+        image = noise(*size)
+        ours = opened.upscale(image, Options(), SILENT)
+        assert not ours.flags.writeable
+        np.testing.assert_allclose(ours, torch_one.upscale(image, Options(), SILENT), atol=1e-5)
+    code = (
+        "import sys, numpy as np; from sr_demo.backends import selection as engines; from sr_demo.options import Options;"
+        "from sr_demo.progress import SILENT; which = engines.Identity(*sys.argv[1:3], 4);"
+        "image = np.zeros((8, 8, 3), np.float32); engines.open_stored(which).upscale(image, Options(), SILENT);"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, which.key, "fp32"], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "False", done.stderr
+
+
+def test_the_runner_takes_the_winner_and_says_so(converted: Path) -> None:
+    job, picture = job_of("second"), picture_of(noise(40, 30))
+    which = given(converted, job)
+    preparer = Preparer()
+    runner = Runner(preparer=preparer)
+    first = runner.run(job, picture)
+    assert first.engine == "torch"
+    preparer.wait()
+    for engine in ("OpenVINO", "torch"):
+        decide(which, engine)
+        assert is_prepared(job) == (engine == "OpenVINO")
+        later = Runner().run(job, picture)
+        assert later.engine == engine
+        np.testing.assert_allclose(later.picture.rgb, first.picture.rgb, atol=1e-5)
+    assert not Preparer().begin(which, loaded(job), lambda: loaded(job), Lock(), lambda verdict: None), (
+        "it is known already"
+    )
+
+
+def test_a_damaged_file_is_made_again(converted: Path) -> None:
+    job = job_of("third")
+    which = given(converted, job)
+    selection.prepare(which, loaded(job), lambda: loaded(job))
+    decide(which, "OpenVINO")
+    (which.folder / "model.xml").write_text("no model")
+    assert selection.open_stored(which) is None
+    assert selection.stored(which) is None
+    which.folder.mkdir(parents=True, exist_ok=True)
+    which.verdict_file.write_text("{")
+    assert selection.stored(which) is None
+
+
+def test_a_conversion_that_computes_something_else_never_wins(converted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = job_of("fourth")
+    wrong = loaded(job)
+    honest = wrong.upscale
+
+    def darker(image: Image, options: Options, progress: Progress) -> Image:
+        return readonly(honest(image, options, progress) * np.float32(0.9))
+
+    monkeypatch.setattr(wrong, "upscale", darker)
+    assert selection.prepare(given(converted, job), wrong, lambda: loaded(job)).engine == "torch"
+
+
+def test_times_taken_on_a_busy_machine_do_not_settle_anything(converted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = job_of("sixth")
+    which, upscaler = given(converted, job), loaded(job)
+    monkeypatch.setattr(selection, "_SETTLED", 0.0)  # no two times are that close
+    verdict = selection.prepare(which, upscaler, lambda: upscaler)
+    assert verdict.settled == (verdict.engine == "OpenVINO")
+    which.verdict_file.write_text(json.dumps({**verdict.__dict__, "engine": "torch", "settled": False}))
+    preparer = Preparer()
+    monkeypatch.undo()
+    assert preparer.begin(which, upscaler, lambda: upscaler, Lock(), lambda verdict: None), "timed again"
+    preparer.wait()
+
+
+@pytest.mark.parametrize(("enough", "settled", "turns"), [(0.0, 0.0, 3), (1e9, 1e9, 4), (1e9, 0.0, 13)])
+def test_slow_networks_are_told_apart_in_fewer_turns(
+    converted: Path, monkeypatch: pytest.MonkeyPatch, enough: float, settled: float, turns: int
+) -> None:
+    upscaler, runs = loaded(job_of("first")), list[Image]()
+    honest = upscaler.upscale
+
+    def counted(image: Image, options: Options, progress: Progress) -> Image:
+        runs.append(image)
+        return honest(image, options, progress)
+
+    monkeypatch.setattr(upscaler, "upscale", counted)
+    monkeypatch.setattr(selection, "_ENOUGH", enough)
+    monkeypatch.setattr(selection, "_SETTLED", settled)
+    selection.faster(upscaler, ConvertedNetwork(converted, "fp32", 4))
+    assert len(runs) == turns, "the first warms up"
+
+
+def test_gpus_precisions_and_what_has_no_file_are_left_to_torch() -> None:
+    files = made("fifth").checkpoints[0].files
+    assert selection.identity("fifth", files, (), "fp16", 4) is None
+    assert selection.identity("fifth", (), (), "fp32", 4) is None
+
+
+@pytest.mark.parametrize("name", ["hat", "drct"])
+def test_attention_networks_are_written_for_the_other_engine(name: str) -> None:
+    assert selection.can_prepare(embedded(next(a for a in APPROACHES if a.id == name), "auto"))
+
+
+def embedded(approach: Approach, precision: Precision) -> Upscaler:
+    checkpoint = approach.checkpoints[0]
+    files = [EMBEDDED / file.name for file in checkpoint.files]
+    return approach.load(Request(checkpoint, files, approach.options(), precision, SILENT))

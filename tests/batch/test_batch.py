@@ -1,0 +1,290 @@
+"""A batch gives the same files whatever happens to it on the way."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tifffile import TiffWriter
+
+from sr_demo.approaches.baselines import BICUBIC, LANCZOS
+from sr_demo.batch.manifest import NAME, held, part_of
+from sr_demo.batch.run import Batch, Summary, run
+from sr_demo.batch.workers import perform_here, perform_in
+from sr_demo.errors import BadInput, StorageError
+from sr_demo.image import Picture, quantise, read, write_png
+from sr_demo.imaging.resize import resize, shrink
+from sr_demo.inference.jobs import Job
+from sr_demo.options import Options
+from tests.conftest import noise
+from tests.fakes import buggy, job
+
+JOB = Job(BICUBIC, BICUBIC.checkpoints[0], Options())
+CHILD = """
+import sys
+from pathlib import Path
+from sr_demo.approaches.baselines import BICUBIC
+from sr_demo.options import Options
+from sr_demo.batch.run import Batch, run
+from sr_demo.batch.workers import perform_here
+from sr_demo.inference.jobs import Job
+job = Job(BICUBIC, BICUBIC.checkpoints[0], Options())
+summary = run(Batch(job, Path(sys.argv[1]), Path(sys.argv[2]), resume=True), perform_here)
+print(summary.done, summary.kept, len(summary.failed))
+"""
+
+
+def pictures(folder: Path, count: int, side: int = 8) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        write_png(Picture(noise(side, side, number)), folder / f"{number:03d}.png", level=1)
+    return folder
+
+
+def batch(source: Path, out: Path, **more: Any) -> Batch:
+    return Batch(JOB, source, out, **more)
+
+
+def do(wanted: Batch) -> Summary:
+    return run(wanted, perform_here)
+
+
+def lines(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / NAME).read_text().splitlines()]
+
+
+def results(out: Path) -> dict[str, bytes]:
+    return {p.relative_to(out).as_posix(): p.read_bytes() for p in sorted(out.rglob("*.png"))}
+
+
+def test_killed_three_times_gives_the_bytes_of_an_undisturbed_run(tmp_path: Path) -> None:
+    source, out = pictures(tmp_path / "in", 200), tmp_path / "out"
+    subprocess.run([sys.executable, "-c", CHILD, source, tmp_path / "undisturbed"], check=True, capture_output=True)
+    for enough in (40, 90, 150):
+        child = subprocess.Popen([sys.executable, "-c", CHILD, source, out])
+        deadline = time.monotonic() + 60
+        while not (out / NAME).exists() or (out / NAME).read_bytes().count(b"\n") < enough:
+            assert child.poll() is None and time.monotonic() < deadline
+            time.sleep(0.001)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    last = subprocess.run([sys.executable, "-c", CHILD, source, out], capture_output=True, text=True, check=True)
+    done, kept, failed = map(int, last.stdout.split())
+    assert done + kept == 200 and kept >= 150 and failed == 0
+    assert results(out) == results(tmp_path / "undisturbed")
+    sources = [line["source"] for line in lines(out)]
+    assert len(sources) == len(set(sources)) == 200, "something was done twice"
+    assert not list(out.rglob(".*.part"))
+
+
+def test_a_line_says_everything_that_made_the_result(tmp_path: Path) -> None:
+    source = pictures(tmp_path / "in", 1)
+    do(batch(source, tmp_path / "out"))
+    (line,) = lines(tmp_path / "out")
+    assert line["source"] == "000.png" and line["result"] == "000.png" and line["page"] is None
+    assert line["approach"] == "bicubic" and line["options"] == {} and line["checkpoint_sha256"] == []
+    assert line["precision"] == "fp32" and (line["width"], line["height"]) == (32, 32) and line["seconds"] > 0
+    assert len(line["input_sha256"]) == len(line["result_sha256"]) == 64
+    assert line["metrics"]["lr_consistency"] > 20 and line["metrics"]["psnr_y"] is None
+
+
+def test_killed_between_line_and_name_is_finished_not_repeated(tmp_path: Path) -> None:
+    source, out = pictures(tmp_path / "in", 2), tmp_path / "out"
+    do(batch(source, out))
+    os.replace(out / "001.png", part_of(out / "001.png"))
+    summary = do(batch(source, out, resume=True))
+    assert (summary.done, summary.kept) == (0, 2)
+    assert (out / "001.png").exists()
+
+
+def test_a_changed_result_and_a_changed_input_are_made_again(tmp_path: Path) -> None:
+    source, out = pictures(tmp_path / "in", 3), tmp_path / "out"
+    do(batch(source, out))
+    before = results(out)
+    (out / "000.png").write_bytes(before["000.png"][:100])
+    write_png(Picture(noise(8, 8, 77)), source / "001.png")
+    summary = do(batch(source, out, resume=True))
+    assert (summary.done, summary.kept) == (2, 1)
+    assert results(out)["000.png"] == before["000.png"] and results(out)["001.png"] != before["001.png"]
+
+
+def test_a_torn_last_line_is_dropped_and_half_files_are_swept(tmp_path: Path) -> None:
+    source, out = pictures(tmp_path / "in", 2), tmp_path / "out"
+    do(batch(source, out))
+    whole = (out / NAME).read_text()
+    (out / NAME).write_text(whole[:-30])
+    (out / ".deadbeef.part").write_bytes(b"half")
+    summary = do(batch(source, out, resume=True))
+    assert (summary.done, summary.kept) == (1, 1)
+    assert len(lines(out)) == 2 and not list(out.glob(".*.part"))
+
+
+def test_bad_files_are_recorded_once_and_the_rest_goes_on(tmp_path: Path) -> None:
+    source, out = pictures(tmp_path / "in", 2), tmp_path / "out"
+    (source / "000a.jpg").write_text("not a picture")
+    for summary in (do(batch(source, out)), do(batch(source, out, resume=True))):
+        assert summary.failed == [f"000a.jpg: {lines(out)[1]['message']}"]
+    assert [line["status"] for line in lines(out)] == ["done", "unreadable", "done"]
+    assert summary.kept == 2
+
+
+def test_a_bug_is_one_line_and_is_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source, out = pictures(tmp_path / "in", 2), tmp_path / "out"
+    for again in (False, True):
+        summary = do(Batch(job(buggy()), source, out, resume=again))
+        assert len(summary.failed) == 2 and "machine room" not in summary.failed[0]
+    assert len(lines(out)) == 4 and caplog.records
+
+
+def test_pages_of_a_stack_one_by_one(tmp_path: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    deep = [np.rint(noise(12, 10, n)[..., 0] * 65535).astype(np.uint16) for n in range(3)]
+    plain = [quantise(noise(9, 8, n)) for n in range(2)]
+    with TiffWriter(source / "deep.tif") as stack:
+        for page in deep:
+            stack.write(page, photometric="minisblack")
+    with TiffWriter(source / "plain.tiff") as stack:
+        for page in plain:
+            stack.write(page, photometric="rgb")
+        stack.write(plain[0][::2, ::2], photometric="rgb", subfiletype=1)  # a preview is not a page
+    assert do(batch(source, out)).done == 5
+    assert set(results(out)) == {f"deep_p{n:04d}.png" for n in (1, 2, 3)} | {f"plain_p{n:04d}.png" for n in (1, 2)}
+    second = read(out / "deep_p0002.png")
+    assert second.gray and second.bits == 16
+    expected = resize(np.float32(deep[1] / 65535), (48, 40))
+    assert np.abs(second.rgb[..., 0] - expected).max() < 2e-4
+    colours = read(out / "plain_p0002.png").rgb
+    assert np.abs(colours - resize(np.float32(plain[1] / 255), (36, 32))).max() < 0.003
+
+
+def test_a_corrupt_page_does_not_take_its_stack_along(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    with TiffWriter(source / "s.tif") as stack:
+        for n in range(3):
+            stack.write(quantise(noise(16, 16, n)), photometric="rgb", compression="zlib")
+    from tifffile import TiffFile
+
+    with TiffFile(source / "s.tif") as tif:
+        offset = tif.pages.get(1, aspage=True).dataoffsets[0]
+    content = bytearray((source / "s.tif").read_bytes())
+    content[offset : offset + 40] = b"\xff" * 40
+    (source / "s.tif").write_bytes(content)
+    summary = do(batch(source, tmp_path / "out"))
+    assert summary.done == 2 and len(summary.failed) == 1
+    assert summary.failed[0].startswith("s.tif, page 2: ")
+
+
+def test_names_never_collide_and_survive_new_neighbours(tmp_path: Path) -> None:
+    source, out = pictures(tmp_path / "in", 1), tmp_path / "out"
+    (source / "000.PNG").write_bytes((source / "000.png").read_bytes())
+    pictures(source / "sub", 1)
+    do(batch(source, out, recursive=True))
+    before = results(out)
+    assert set(before) == {"000.png", "000_2.png", "sub/000.png"}
+    (source / "000.bmp").write_bytes((source / "000.png").read_bytes())
+    summary = do(batch(source, out, recursive=True, resume=True))
+    assert (summary.done, summary.kept) == (1, 3)
+    assert before.items() <= results(out).items()
+
+
+def test_scores_against_the_true_pictures(tmp_path: Path) -> None:
+    source, truths, out = tmp_path / "in", tmp_path / "hr", tmp_path / "out"
+    source.mkdir()
+    truths.mkdir()
+    true = noise(48, 48)
+    write_png(Picture(true), truths / "a.png")
+    write_png(Picture(shrink(true, 4)), source / "ax4.png")
+    write_png(Picture(noise(8, 8)), source / "b.png")
+    do(batch(source, out, truths=truths))
+    scored, unscored = lines(out)
+    assert 15 < scored["metrics"]["psnr_y"] < 60 and "remark" not in scored
+    assert unscored["metrics"]["psnr_y"] is None and "no true picture" in unscored["remark"]
+
+
+def test_two_workers_write_the_same_bytes(tmp_path: Path) -> None:
+    source = pictures(tmp_path / "in", 6)
+    (source / "bad.png").write_bytes(b"")
+    assert run(batch(source, tmp_path / "two"), perform_in(2)).done == 6
+    do(batch(source, tmp_path / "one"))
+    assert results(tmp_path / "one") == results(tmp_path / "two")
+
+
+def test_a_batch_stays_in_the_precision_it_began_with(tmp_path: Path) -> None:
+    source, out = pictures(tmp_path / "in", 2), tmp_path / "out"
+    do(batch(source, out))
+    (out / "001.png").unlink()
+    seen: list[str] = []
+
+    def watch(wanted: Batch, tasks: Any) -> Iterator[dict[str, Any]]:
+        seen.append(wanted.running.precision)
+        return perform_here(wanted, tasks)
+
+    run(batch(source, out, resume=True), watch)
+    assert JOB.precision == "auto" and seen == ["fp32"]
+
+
+@pytest.mark.parametrize("mistake", ["no folder", "empty", "same folder", "file as out", "no hr"])
+def test_unusable_folders_are_one_sentence(tmp_path: Path, mistake: str) -> None:
+    source, out, hr = pictures(tmp_path / "in", 1), tmp_path / "out", None
+    if mistake == "no folder":
+        source = tmp_path / "none"
+    elif mistake == "empty":
+        (source / "000.png").unlink()
+    elif mistake == "same folder":
+        out = source
+    elif mistake == "file as out":
+        out.write_text("a file")
+    else:
+        hr = tmp_path / "none"
+    with pytest.raises((BadInput, StorageError)) as raised:
+        do(batch(source, out, truths=hr))
+    assert str(raised.value).endswith((".", ")")) and "\n" not in str(raised.value)
+
+
+def test_another_batch_in_the_folder_is_refused(tmp_path: Path) -> None:
+    source, out = pictures(tmp_path / "in", 1), tmp_path / "out"
+    do(batch(source, out))
+    with pytest.raises(BadInput, match="--resume"):
+        do(batch(source, out))
+    with pytest.raises(BadInput, match="another batch: approach was bicubic"):
+        do(Batch(Job(LANCZOS, LANCZOS.checkpoints[0], Options()), source, out, resume=True))
+    with held(out), pytest.raises(BadInput, match="Another batch is writing"):
+        do(batch(source, out, resume=True))
+    (out / NAME).write_text("hello\n")
+    with pytest.raises(BadInput, match="Line 1"):
+        do(batch(source, out, resume=True))
+
+
+@pytest.mark.parametrize("short", [True, False])
+def test_a_full_disk_ends_it_in_one_sentence_and_leaves_whole_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short: bool
+) -> None:
+    source, out = pictures(tmp_path / "in", 5), tmp_path / "out"
+    real, calls = os.write, iter(range(100))
+
+    def write(file: int, data: bytes) -> int:
+        if next(calls) == 2:
+            written = real(file, data[:10])
+            if short:
+                return written
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(file, data)
+
+    monkeypatch.setattr("sr_demo.batch.manifest.os.write", write)
+    with pytest.raises(StorageError, match="No space left"):
+        do(batch(source, out))
+    assert len(results(out)) == len(lines(out)) == 2
+    summary = do(batch(source, out, resume=True))
+    assert summary.done + summary.kept == 5 and len(results(out)) == len(lines(out)) == 5

@@ -1,0 +1,116 @@
+"""The benchmark's rows, what is made of them, and one tiny case measured for real."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sr_demo.benchmarks import performance_page, speed
+from sr_demo.benchmarks.speed import Row
+from sr_demo.benchmarks.speed_cases import CASES, Case
+from sr_demo.errors import BadInput
+from sr_demo.spec import Tiling
+
+PLAIN = Row("rrdb-96", "spandrel-fp32", 1.5, 200.0, 0.1, 50.0, 0.0, "torch, fp32")
+OURS = replace(PLAIN, path="ours", seconds=0.15, gflops=2000.0, ceiling_share=1.0, how="OpenVINO, bf16")
+
+
+def test_medians_of_runs_and_ratios_in_the_page(tmp_path: Path) -> None:
+    runs = [[PLAIN, replace(OURS, seconds=s, gflops=g, ceiling_share=c)] for s, g, c in ((0.1, 9, 0.5), (0.3, 7, 0.7), (0.2, 8, 0.6))]  # fmt: skip  # noqa: E501
+    files = [tmp_path / f"{i}.json" for i in range(3)]
+    for file, rows in zip(files, runs, strict=True):
+        file.write_text(json.dumps(speed.records(rows)))
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- bench: generated -->\nold\n<!-- end -->\nafter <!-- end -->\n")
+    assert performance_page.main([str(page), *map(str, files)]) == 0
+    written = page.read_text()
+    assert written.startswith("before\n<!-- bench: generated -->\n") and written.endswith("\nafter <!-- end -->\n")
+    assert "old" not in written
+    assert "| `rrdb-96` | ours | OpenVINO, bf16 | 0.2000 | 7.50 | 8 | 60% |" in written
+    page.write_text("no marks")
+    assert performance_page.main([str(page), *map(str, files)]) == 2
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(BadInput, match=r"no 'fast'.*compact-256"):
+        speed.bench(["fast"])
+    with pytest.raises(BadInput, match=r"no 'fast'.*ours"):
+        speed.bench(paths=["fast"])
+
+
+def test_the_named_cases_and_paths_are_there() -> None:
+    assert {"compact-256", "rrdb-96", "hat-s-96", "hat-tiny-128"} <= {case.name for case in CASES}
+    assert speed.PATHS == (
+        "ours", "ours-int8", "spandrel-fp32", "tile-loop", "onnxruntime-fp32", "openvino-fp32", "openvino-bf16",
+        "matmul-bf16",
+    )  # fmt: skip
+
+
+def test_a_small_network_is_measured_on_plain_torch_in_tiles_and_on_our_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    def build() -> Any:
+        from sr_demo.networks.edsr import EDSR
+
+        return EDSR(1, 8, 4)
+
+    case = Case("tiny-40", "", 40, build, Tiling("tiles", halo=6), 100)
+    monkeypatch.setattr(speed, "CASES", (case,))
+    monkeypatch.setattr("sr_demo.backends.openvino_backend.available", lambda: False)  # converting takes seconds
+    rows, notes = speed.bench(
+        ["tiny-40"], ["ours", "ours-int8", "spandrel-fp32", "tile-loop", "openvino-fp32"], rounds=1
+    )
+    assert [row.path for row in rows] == ["ours", "spandrel-fp32", "tile-loop"]
+    assert notes == [f"tiny-40, {path}: OpenVINO is not installed." for path in ("ours-int8", "openvino-fp32")]
+    for row in rows:
+        assert row.seconds > 0 and row.gflops > 0 and row.ceiling_share is None
+        assert row.max_difference is not None and row.max_difference < 0.02
+    assert rows[1].max_difference is not None and rows[1].max_difference < 1e-5
+    assert "tiny-40" in speed.text(rows)
+
+
+@pytest.mark.parametrize("on_a_gpu", [False, True])
+def test_the_benchmark_for_a_gpu_runs_on_any_device(on_a_gpu: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    from spandrel.architectures.Compact import Compact
+
+    from sr_demo.backends.torch_backend import NetworkUpscaler
+    from sr_demo.benchmarks import gpu
+
+    made = NetworkUpscaler.__init__
+
+    def as_on_a_gpu(self: NetworkUpscaler, *arguments: Any, **named: Any) -> None:
+        made(self, *arguments, **named)
+        self.at_once, self.ahead = 4, 1
+
+    if on_a_gpu:
+        monkeypatch.setattr(NetworkUpscaler, "__init__", as_on_a_gpu)
+    tiny = Case(
+        "tiny-80", "", 80, lambda: Compact(num_feat=4, num_conv=1, upscale=4), Tiling("tiles", 4, largest=16), 900
+    )
+    rows = gpu.measure([tiny], sides=(80,), matrix=32)
+    assert [row["path"] for row in rows] == ["ours", "nothing-ahead", "one-by-one", "tiles-1024"]
+    assert [(row["tiles"], row["at_once"]) for row in rows] == (
+        [(25, 4), (25, 4), (25, 1), (1, 1)] if on_a_gpu else [(25, 1), (25, 1), (25, 1), (1, 1)]
+    )
+    for row in rows:
+        assert row["case"] == "tiny-80" and row["device"] == "cpu" and row["precision"] in {"fp32", "bf16"}
+        assert row["megapixels_per_second"] * row["seconds"] == pytest.approx(320 * 320 / 1e6, rel=0.2)
+        assert row["gflops"] > 0 and row["ceiling_share"] > 0
+    json.dumps(rows)
+
+
+def test_the_benchmark_for_a_gpu_names_what_the_page_runs_and_says_that_there_is_none(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from sr_demo.benchmarks import gpu
+
+    assert [case.name.rpartition("-")[0] for case in gpu.cases()] == ["compact", "rrdb", "hat-s", "hat"]
+    assert gpu.SIDES == (512, 2048)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("sys.argv", ["bench_gpu"])
+    assert gpu.main() == 2
+    assert capsys.readouterr().err == "sr_demo: there is no GPU that torch can use here.\n"

@@ -1,0 +1,399 @@
+"""The command line as people and programs meet it: results on standard output, one line per trouble on standard error."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from sr_demo import catalogue
+from sr_demo.catalogue import APPROACHES
+from sr_demo.cli import main
+from sr_demo.image import encode_png, read
+from sr_demo.spec import Approach, Checkpoint, WeightFile
+from tests import fakes
+from tests.conftest import noise, picture_of
+
+ROOT = Path(__file__).resolve().parents[2]
+KEYS = [
+    "approach", "checkpoint", "images", "psnr_y", "ssim_y", "psnr_rgb", "lr_consistency", "niqe",
+    "seconds_per_image", "peak_memory_mb", "precision", "precision_loss_db", "tile", "halo",
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _plain_logging() -> Iterator[None]:
+    """`main` sets logging up for its process; in this one it must find it untouched every time."""
+    root = logging.getLogger()
+    before = root.handlers[:]
+    root.handlers = []
+    yield
+    root.handlers = before
+
+
+class Spoken:
+    """What one command said and how it ended."""
+
+    def __init__(self, status: int, out: str, err: str) -> None:
+        self.status, self.out, self.err = status, out, err
+
+    @property
+    def complaints(self) -> list[str]:
+        return self.err.splitlines()
+
+
+@pytest.fixture
+def sr(capsys: pytest.CaptureFixture[str]):
+    """Run one command in this process."""
+
+    def run(*arguments: object) -> Spoken:
+        try:
+            status = main.main([str(argument) for argument in arguments])
+        except SystemExit as exc:  # argparse ends the program itself
+            status = exc.code if isinstance(exc.code, int) else 1
+        said = capsys.readouterr()
+        assert "Traceback" not in said.out + said.err
+        return Spoken(status, said.out, said.err)
+
+    return run
+
+
+@pytest.fixture
+def approaches(monkeypatch: pytest.MonkeyPatch):
+    """Put other approaches behind the catalogue's."""
+
+    def add(*more: Approach) -> None:
+        monkeypatch.setattr(catalogue, "APPROACHES", (*APPROACHES, *more))
+
+    return add
+
+
+def put(path: Path, height: int = 8, width: int = 6, seed: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encode_png(picture_of(noise(height, width, seed))))
+    return path
+
+
+# --- list -----------------------------------------------------------------------------------------------------------
+
+
+def test_list_names_everything(sr) -> None:
+    said = sr("list")
+    assert said.status == 0 and said.err == ""
+    for approach in APPROACHES:
+        assert f"\n{approach.id} " in "\n" + said.out and approach.summary in said.out
+        for checkpoint in approach.checkpoints:
+            assert f"    :{checkpoint.name}" in said.out
+    assert "--set denoise=1.0: Denoise." in said.out
+
+
+def test_list_json_is_for_programs(sr) -> None:
+    said = sr("list", "--json")
+    records = json.loads(said.out)
+    assert said.status == 0 and said.err == ""
+    assert [record["id"] for record in records] == [approach.id for approach in APPROACHES]
+    for record in records:
+        for checkpoint in record["checkpoints"]:
+            assert set(checkpoint) >= {
+                "name", "kind", "licence", "bytes", "sha256", "parameters", "available_offline",
+            }  # fmt: skip
+            assert checkpoint["available_offline"] or checkpoint["kind"] == "hub"
+        for option in record["options"]:
+            assert option["label"] and option["help"] and "default" in option
+
+
+def test_the_program_itself_runs(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sr_demo", "list"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("bicubic")
+
+
+# --- upscale --------------------------------------------------------------------------------------------------------
+
+
+def test_upscale_writes_pictures_four_times_as_large(sr, tmp_path: Path) -> None:
+    files = [put(tmp_path / "a.png", 8, 6), put(tmp_path / "b.png", 5, 9)]
+    said = sr("upscale", *files, "--approach", "bicubic", "--out", tmp_path / "new" / "big")
+    assert said.status == 0 and said.err == ""
+    lines = said.out.splitlines()
+    assert [line.split("  ")[:2] for line in lines] == [
+        [str(tmp_path / "new/big/a_bicubic.png"), "24 x 32"], [str(tmp_path / "new/big/b_bicubic.png"), "36 x 20"],
+    ]  # fmt: skip
+    assert read(tmp_path / "new/big/b_bicubic.png").rgb.shape == (20, 36, 3)
+
+
+def test_a_bad_file_does_not_keep_the_others(sr, tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("not a picture")
+    files = [put(tmp_path / "a.png"), tmp_path / "text.png", tmp_path / "missing.png", put(tmp_path / "z.png")]
+    said = sr("upscale", *files, "--approach", "lanczos", "--out", tmp_path)
+    assert said.status == 2
+    assert [line.split("  ")[0] for line in said.out.splitlines()] == [
+        str(tmp_path / "a_lanczos.png"), str(tmp_path / "z_lanczos.png"),
+    ]  # fmt: skip
+    assert len(said.complaints) == 2
+    assert "text.png" in said.complaints[0] and "missing.png" in said.complaints[1]
+    assert all(line.startswith("sr_demo: ") for line in said.complaints)
+
+
+def test_pictures_of_the_same_name_do_not_overwrite_each_other(sr, tmp_path: Path) -> None:
+    files = [put(tmp_path / "one/p.png", 4, 4), put(tmp_path / "two/p.png", 5, 5), put(tmp_path / "three/p.png", 6, 6)]
+    said = sr("upscale", *files, "--approach", "bicubic", "--out", tmp_path / "out")
+    assert said.status == 0
+    made = sorted((tmp_path / "out").iterdir())
+    assert [path.name for path in made] == ["p_bicubic.png", "p_bicubic_2.png", "p_bicubic_3.png"]
+    assert [read(path).rgb.shape[0] for path in made] == [16, 20, 24]
+
+
+def test_the_checkpoint_and_its_options_are_used(sr, approaches, tmp_path: Path) -> None:
+    loads: list = []
+    upscaler = fakes.Fake(lambda image, progress: fakes.enlarged(image))
+    made = replace(
+        fakes.approach(upscaler, loads=loads, load_options=("strength",)),
+        checkpoints=(Checkpoint("one", "One"), Checkpoint("two", "Two")),
+    )
+    approaches(made)
+    said = sr(
+        "upscale", put(tmp_path / "p.png"), "--approach", "fake:two", "--set", "strength=0.25", "--set", "steps=9",
+        "--precision", "fp32", "--out", tmp_path,
+    )  # fmt: skip
+    assert said.status == 0
+    assert (tmp_path / "p_fake-two.png").exists()
+    (request,) = loads
+    assert (request.checkpoint.name, request.options.strength, request.precision) == ("two", 0.25, "fp32")
+    assert request.options.steps == 9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--approach", "nothing"], "There is no approach 'nothing'. There are: bicubic, lanczos"),
+        (["--approach", "bicubic:big"], "bicubic has no checkpoint 'big'. It has: default."),
+        (["--approach", "mosaic", "--set", "patch=3"], "Patch size must be between 4 and 64, not 3."),
+        (["--approach", "mosaic", "--set", "patch"], "--set takes name=value, not 'patch'."),
+        (["--approach", "mosaic", "--set", "=3"], "--set takes name=value, not '=3'."),
+        (["--approach", "bicubic", "--set", "x=1"], "There is no option 'x' here. It takes no options."),
+    ],
+)
+def test_a_wrong_choice_is_one_line(sr, tmp_path: Path, arguments: list[str], line: str) -> None:
+    said = sr("upscale", put(tmp_path / "p.png"), *arguments, "--out", tmp_path / "out")
+    assert (said.status, said.out) == (2, "")
+    (complaint,) = said.complaints
+    assert complaint.startswith(f"sr_demo: {line}")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["enlarge"], ["upscale"], ["upscale", "a.png"], ["list", "--xml"]])
+def test_arguments_that_do_not_parse_are_one_line(sr, arguments: list[str]) -> None:
+    said = sr(*arguments)
+    assert (said.status, said.out) == (2, "")
+    (complaint,) = said.complaints
+    assert complaint.endswith("(--help explains)")
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(sr, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    said = sr("upscale", put(tmp_path / "p.png"), "--approach", "bicubic", "--out", tmp_path / "file" / "out")
+    assert (said.status, said.out) == (2, "")
+    (complaint,) = said.complaints
+    assert str(tmp_path / "file") in complaint and "--out" in complaint
+
+
+def test_weights_that_cannot_be_had_are_complained_of_once(sr, approaches, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    file = WeightFile("far.pth", "0" * 64, 10, ("nobody/nothing:far.pth",))
+    approaches(replace(fakes.good("far"), checkpoints=(Checkpoint("default", "Far away", (file,)),)))
+    files = [put(tmp_path / name) for name in ("a.png", "b.png", "c.png")]
+    said = sr("upscale", *files, "--approach", "far", "--out", tmp_path / "out")
+    assert (said.status, said.out) == (2, "")
+    (complaint,) = said.complaints
+    assert "Far away: far.pth could not be fetched from nobody/nothing:far.pth" in complaint
+
+
+def test_a_bug_is_a_reference_and_the_other_files_are_done(sr, approaches, tmp_path: Path, caplog) -> None:
+    def work(image, progress):
+        if image.shape[0] == 5:
+            raise ZeroDivisionError
+        return fakes.enlarged(image)
+
+    approaches(fakes.approach(fakes.Fake(work)))
+    files = [put(tmp_path / "a.png", 5, 5), put(tmp_path / "b.png", 6, 6)]
+    with caplog.at_level(logging.ERROR):
+        logging.getLogger().handlers = [caplog.handler]  # where the traceback goes
+        said = sr("upscale", *files, "--approach", "fake", "--out", tmp_path)
+    assert said.status == 2
+    assert said.out.startswith(str(tmp_path / "b_fake.png"))
+    (complaint,) = said.complaints
+    assert "unexpected error, reference" in complaint
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_ctrl_c_is_no_error_message(sr, approaches, tmp_path: Path) -> None:
+    def work(image, progress):
+        raise KeyboardInterrupt
+
+    approaches(fakes.approach(fakes.Fake(work)))
+    said = sr("upscale", put(tmp_path / "p.png"), "--approach", "fake", "--out", tmp_path)
+    assert (said.status, said.out, said.err) == (130, "", "stopped\n")
+
+
+# --- evaluate -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hr(tmp_path: Path) -> Path:
+    for seed, name in enumerate(("a.png", "b.png")):
+        put(tmp_path / "hr" / name, 50, 41, seed)
+    return tmp_path / "hr"
+
+
+def shrunk(hr: Path, lr: Path, suffix: str = "") -> Path:
+    """The small versions of all pictures in `hr`, as other programs make them."""
+    lr.mkdir()
+    for path in hr.iterdir():
+        with Pillow.open(path) as large:
+            size = (large.width // 4, large.height // 4)
+            cropped = large.crop((0, 0, size[0] * 4, size[1] * 4))
+            cropped.resize(size, Pillow.Resampling.BICUBIC).save(lr / f"{path.stem}{suffix}.png")
+    return lr
+
+
+def test_evaluate_without_small_pictures_makes_them(sr, hr: Path, tmp_path: Path) -> None:
+    file = tmp_path / "rows.json"
+    said = sr("evaluate", "--hr", hr, "--approach", "bicubic", "--approach", "lanczos", "--json", file)
+    assert said.status == 0 and said.err == ""
+    rows = json.loads(file.read_text())
+    assert [list(row) for row in rows] == [KEYS, KEYS]
+    assert [(row["approach"], row["checkpoint"], row["images"]) for row in rows] == [
+        ("bicubic", "default", 2), ("lanczos", "default", 2),
+    ]  # fmt: skip
+    for row in rows:
+        assert 20 < row["psnr_y"] < 60 and 0 < row["ssim_y"] <= 1 and row["seconds_per_image"] > 0
+    lines = said.out.splitlines()
+    assert [line.split()[0] for line in lines] == ["approach", "bicubic:default", "lanczos:default"]
+    assert f"{rows[0]['psnr_y']:.2f}" in lines[1]
+
+
+@pytest.mark.parametrize("suffix", ["", "x4"])
+def test_small_pictures_that_are_given_are_matched_by_name(sr, hr: Path, tmp_path: Path, suffix: str) -> None:
+    lr = shrunk(hr, tmp_path / "lr", suffix)
+    given, made = tmp_path / "given.json", tmp_path / "made.json"
+    assert sr("evaluate", "--hr", hr, "--lr", lr, "--approach", "bicubic", "--json", given).status == 0
+    assert sr("evaluate", "--hr", hr, "--approach", "bicubic", "--json", made).status == 0
+    (one,), (other,) = json.loads(given.read_text()), json.loads(made.read_text())
+    assert one["psnr_y"] == pytest.approx(other["psnr_y"], abs=0.1)
+
+
+def test_realistic_damage_is_the_same_every_time_and_costs_quality(sr, hr: Path, tmp_path: Path) -> None:
+    rows = []
+    for name, degradation in (("one", "realistic"), ("two", "realistic"), ("plain", "bicubic")):
+        file = tmp_path / f"{name}.json"
+        said = sr("evaluate", "--hr", hr, "--degradation", degradation, "--approach", "bicubic", "--json", file)
+        assert said.status == 0
+        rows += json.loads(file.read_text())
+    assert rows[0]["psnr_y"] == rows[1]["psnr_y"]
+    assert rows[0]["psnr_y"] < rows[2]["psnr_y"] - 1
+
+
+def test_names_that_do_not_match_are_one_line(sr, hr: Path, tmp_path: Path) -> None:
+    lr = shrunk(hr, tmp_path / "lr")
+    (lr / "b.png").rename(lr / "c.png")
+    said = sr("evaluate", "--hr", hr, "--lr", lr, "--approach", "bicubic")
+    assert (said.status, said.out) == (2, "")
+    assert said.complaints == [f"sr_demo: b.png has no small version of the same name in {lr}."]
+
+
+def test_sizes_that_do_not_fit_are_one_line(sr, hr: Path, tmp_path: Path) -> None:
+    lr = shrunk(hr, tmp_path / "lr")
+    put(lr / "b.png", 12, 9)
+    said = sr("evaluate", "--hr", hr, "--lr", lr, "--approach", "bicubic", "--approach", "lanczos")
+    assert (said.status, said.out) == (2, "")
+    assert said.complaints == ["sr_demo: b.png is 9 x 12 pixels, which is not b.png (41 x 50) shrunk 4 times."]
+
+
+@pytest.mark.parametrize("content", [None, "text"], ids=["missing", "empty"])
+def test_a_folder_without_pictures_is_one_line(sr, tmp_path: Path, content: str | None) -> None:
+    folder = tmp_path / "hr"
+    if content:
+        folder.mkdir()
+        (folder / "notes.txt").write_text(content)
+    said = sr("evaluate", "--hr", folder, "--approach", "bicubic")
+    assert (said.status, said.out) == (2, "")
+    assert len(said.complaints) == 1 and str(folder) in said.err
+
+
+def test_a_picture_too_small_to_shrink_is_one_line(sr, tmp_path: Path) -> None:
+    put(tmp_path / "hr" / "dot.png", 3, 50)
+    said = sr("evaluate", "--hr", tmp_path / "hr", "--approach", "bicubic")
+    assert said.status == 2 and len(said.complaints) == 1
+    assert "50 x 3 pixels" in said.err
+
+
+def test_small_pictures_cannot_be_both_given_and_made(sr, hr: Path, tmp_path: Path) -> None:
+    lr = shrunk(hr, tmp_path / "lr")
+    said = sr("evaluate", "--hr", hr, "--lr", lr, "--degradation", "realistic", "--approach", "bicubic")
+    assert said.status == 2 and "choose one of the two" in said.err
+
+
+def test_an_approach_that_fails_does_not_hide_the_others(sr, approaches, hr: Path, tmp_path: Path) -> None:
+    approaches(fakes.refusing())
+    file = tmp_path / "rows.json"
+    said = sr("evaluate", "--hr", hr, "--approach", "refusing", "--approach", "bicubic", "--json", file)
+    assert said.status == 2
+    assert said.complaints == ["sr_demo: refusing: This picture is too green. Choose another."]
+    assert [row["approach"] for row in json.loads(file.read_text())] == ["bicubic"]
+
+
+def test_a_report_that_cannot_be_written_is_found_out_before_the_work(sr, approaches, hr: Path, tmp_path: Path) -> None:
+    made = fakes.good()
+    approaches(made)
+    said = sr("evaluate", "--hr", hr, "--approach", "good", "--json", tmp_path / "no" / "rows.json")
+    assert (said.status, said.out) == (2, "")
+    assert len(said.complaints) == 1 and "rows.json cannot be written" in said.err
+    assert fakes.upscaler_of(made).seen == []
+
+
+def test_pictures_that_come_back_unchanged_are_called_identical(sr, approaches, tmp_path: Path) -> None:
+    flat = tmp_path / "hr" / "flat.png"
+    flat.parent.mkdir()
+    flat.write_bytes(encode_png(picture_of(np.full((48, 48, 3), 0.4, np.float32))))
+    file = tmp_path / "rows.json"
+    said = sr("evaluate", "--hr", flat.parent, "--approach", "bicubic", "--json", file)
+    assert "identical" in said.out
+    assert json.loads(file.read_text())[0]["psnr_y"] is None
+
+
+# --- help -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "taught"),
+    [
+        ([], ["list", "upscale", "evaluate", "train", "examples:", "python -m sr_demo upscale photo.jpg"]),
+        (["list"], ["--json"]),
+        (["upscale"], ["--approach", "--set", "NAME=VALUE", "--out", "--precision"]),
+        (["evaluate"], ["--hr", "--lr", "--degradation", "BT.601", "--json"]),
+        (["train"], ["RECIPE", "--data", "--out", "--resume"]),
+    ],
+)
+def test_help_teaches(sr, command: list[str], taught: list[str]) -> None:
+    said = sr(*command, "--help")
+    assert said.status == 0 and said.err == ""
+    assert not [word for word in taught if word not in said.out]
+
+
+def test_a_terminal_sees_progress_on_standard_error(sr, approaches, tmp_path: Path, monkeypatch) -> None:
+    approaches(fakes.slow(seconds=0))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    said = sr("upscale", put(tmp_path / "p.png", 40, 40), "--approach", "slow", "--out", tmp_path)
+    assert "tile 3 of 25" in said.err and "100%" in said.err
+    assert len(said.out.splitlines()) == 1

@@ -1,0 +1,319 @@
+"""`memory build` and its kin, with real photos at small sizes: resumable, whole or not there, the same everywhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from skimage import data
+
+from sr_demo.approaches.mosaic import batch_search, building, library, shards, upscalers
+from sr_demo.approaches.mosaic import patch_database as memories
+from sr_demo.approaches.mosaic.building import Order
+from sr_demo.approaches.mosaic.executors import Local, Ray
+from sr_demo.approaches.mosaic.options import MosaicOptions
+from sr_demo.approaches.mosaic.shards import Recipe
+from sr_demo.cli import main
+from sr_demo.errors import BadInput, Cancelled, StorageError
+from sr_demo.image import readonly
+from sr_demo.progress import SILENT, Progress
+
+ROOT = Path(__file__).resolve().parents[2]
+TILES = Recipe("tiles", patch=8, patches=4000)
+REFINED = Recipe("refined", patches=4000)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+    """Ten crops: two shards."""
+    folder = tmp_path_factory.mktemp("photos")
+    source = np.concatenate([data.coffee()[:400, :600], data.astronaut()[:400, :500]], axis=1)
+    files = []
+    for number in range(10):
+        top, left = divmod(number, 5)
+        crop = source[top * 160 : top * 160 + 128, left * 210 : left * 210 + 160]
+        files.append(folder / f"{number}.png")
+        Pillow.fromarray(crop).save(files[-1])
+    return tuple(files)
+
+
+def order(files: Sequence[Path], name: str = "mine", recipe: Recipe = TILES) -> Order:
+    return Order(name, tuple(files), recipe, "a folder")
+
+
+def content(place: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sorted(place.iterdir()) if file.name != "memory.json"}
+
+
+@pytest.mark.parametrize("recipe", [TILES, REFINED], ids=lambda r: r.kind)
+def test_a_built_memory_is_listed_used_and_deleted(photos: tuple[Path, ...], recipe: Recipe) -> None:
+    entry = building.build(order(photos, recipe=recipe), Local(), SILENT).entry
+    assert [e.name for e in library.entries()] == ["mine"]
+    assert (entry.kind, entry.photos, entry.index) == (recipe.kind, 10, "Flat")
+    assert 0.3 * recipe.patches < entry.patches <= 1.01 * recipe.patches
+    opened = upscalers.opened_memory(entry.place)
+    np.testing.assert_array_equal(opened.hr(3), np.asarray(Pillow.open(photos[3])))
+    image = readonly(opened.lr(5).astype(np.float32) / 255)
+    options = MosaicOptions(leave_out=False, overlap=0, variety=0)
+    if recipe.kind == "tiles":
+        answers = upscalers.TileMosaic(opened, name="mine").look_inside(image, options, SILENT)
+        assert answers.distance.max() < 1e-3
+        assert {answers.sources[i] for i in answers.photo.ravel()} == {"5.png"}
+    else:
+        result = upscalers.RefinedRetrieval(opened, name="mine").upscale(image, options, SILENT)
+        assert result.shape == (128, 160, 3)
+        assert len(library.examples(entry).codes) == entry.patches
+    library.delete("mine")
+    assert library.entries() == []
+    assert [path.name for path in library.folder().iterdir()] == []
+    with pytest.raises(BadInput, match="no memory 'mine'"):
+        library.delete("mine")
+
+
+def test_a_remembered_patch_lies_where_it_says(photos: tuple[Path, ...]) -> None:
+    entry = building.build(order(photos, recipe=REFINED), Local(), SILENT).entry
+    examples, opened = library.examples(entry), memories.open_memory(entry.place)
+    assert opened is not None
+    from sr_demo.approaches.mosaic.windows import luma
+    from sr_demo.imaging.resize import shrink
+
+    for number in np.flatnonzero(examples.places[:, 1] == 0)[::400]:
+        photo, _, y, x = examples.places[number]
+        small = shrink(luma(memories.as_floats(np.array(opened.hr(photo)))), 4)
+        found, distance = examples.ranked(small[y : y + 7, x : x + 7].reshape(49), 3)
+        assert number in found
+        assert distance[0] < 1e-4
+
+
+def test_the_number_of_threads_does_not_change_a_byte(photos: tuple[Path, ...]) -> None:
+    for recipe in (TILES, REFINED):
+        one = building.build(order(photos, "one", recipe), Local(1), SILENT).entry
+        four = building.build(order(photos, "four", recipe), Local(4), SILENT).entry
+        assert content(one.place) == content(four.place)
+        library.delete("one")
+        library.delete("four")
+
+
+def test_killed_in_the_middle_it_is_not_there_and_goes_on(
+    photos: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real kill -9 of the real command, after the first part was finished."""
+    slow = (
+        "import sys, time\n"
+        "from sr_demo.approaches.mosaic import shards\n"
+        "real = shards.embed\n"
+        "def embed(shard):\n"
+        "    if shard.number: time.sleep(60)\n"
+        "    return real(shard)\n"
+        "shards.embed = embed\n"
+        "from sr_demo.cli.main import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    arguments = ["memory", "build", str(photos[0].parent), "--out", "mine", "--patches", "4000"]
+    process = subprocess.Popen([sys.executable, "-c", slow, *arguments], cwd=ROOT, env={**os.environ})
+    beside = library.folder() / f"{library.BUILDING}mine"
+    deadline = time.monotonic() + 60
+    while not (beside / "shard-000000.npz").exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert library.entries() == []
+    with pytest.raises(BadInput, match="no memory"):
+        library.find("mine")
+    done: list[int] = []
+    real = shards.embed
+
+    def counted(shard: shards.Shard) -> bytes:
+        done.append(shard.number)
+        return real(shard)
+
+    monkeypatch.setattr(shards, "embed", counted)
+    assert main.main(arguments) == 0
+    assert done == [1]
+    assert library.find("mine").photos == 10
+    whole = building.build(Order("again", photos, TILES, "a folder"), Local(), SILENT).entry
+    for name in ("hr.u8", "places.npy", "index.faiss"):
+        assert (whole.place / name).read_bytes() == (library.find("mine").place / name).read_bytes()
+
+
+def test_killed_while_merging_it_goes_on(photos: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(building, "_index", killed)
+        with pytest.raises(KeyboardInterrupt):
+            building.build(order(photos), Local(), SILENT)
+    assert library.entries() == []
+    built = building.build(order(photos), Local(), SILENT)
+    assert built.kept == 2
+    assert built.entry.photos == 10
+
+
+def test_stop_keeps_what_is_done_and_offers_nothing(photos: tuple[Path, ...]) -> None:
+    def stop(fraction: float, note: str) -> None:
+        if note.startswith("part 1"):
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        building.build(order(photos), Local(1), Progress(stop))
+    assert library.entries() == []
+    assert building.build(order(photos), Local(), SILENT).kept == 1
+
+
+def test_other_photos_under_the_same_name_start_over_or_are_refused(photos: tuple[Path, ...]) -> None:
+    with pytest.raises(Cancelled):
+        building.build(order(photos), Local(1), Progress(lambda _, note: _stop_at(note)))
+    built = building.build(order(photos[:9]), Local(), SILENT)
+    assert (built.kept, built.entry.photos) == (0, 9)
+    assert building.build(order(photos[:9]), Local(), SILENT).was_there
+    with pytest.raises(BadInput, match="already"):
+        building.build(order(photos), Local(), SILENT)
+
+
+def _stop_at(note: str) -> None:
+    if note.startswith("part 1"):
+        raise Cancelled
+
+
+def test_a_full_disk_is_a_sentence_and_nothing_is_offered(
+    photos: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(building, "_write", full)
+        with pytest.raises(StorageError, match="disk is full"):
+            building.build(order(photos), Local(), SILENT)
+    assert library.entries() == []
+    assert building.build(order(photos), Local(), SILENT).entry.photos == 10
+
+
+def test_nonsense_gets_a_sentence(tmp_path: Path, photos: tuple[Path, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    build = ["memory", "build", str(folder), "--out", "mine"]
+    said = []
+    for arguments in (
+        build,
+        [*build[:-1], "../up"],
+        [*build, "--patch", "3"],
+        ["memory", "build", "/none", "--out", "a"],
+    ):
+        assert main.main(arguments) == 2
+        said.append(capsys.readouterr().err)
+    assert "holds no pictures" in said[0]
+    assert "lower-case letters" in said[1]
+    assert "from 4 to 64" in said[2]
+    assert "There is no folder /none" in said[3]
+    Pillow.fromarray(np.zeros((20, 50, 3), np.uint8)).save(folder / "small.png")
+    (folder / "text.png").write_text("no picture")
+    assert main.main(build) == 2
+    refused = capsys.readouterr().err
+    assert "small.png is 48 x 20 pixels large, and one patch needs 32 x 32" in refused
+    assert "text.png is not a picture" in refused
+    assert not library.folder().exists() or library.entries() == []
+    Pillow.open(photos[0]).save(folder / "good.png")
+    assert main.main(build) == 0
+    captured = capsys.readouterr()
+    assert captured.err.count("left out") == 2
+    assert "1 photos" in captured.out
+
+
+def test_shrinking_keeps_less_but_never_less_than_a_patch(photos: tuple[Path, ...]) -> None:
+    for shrink, sides in ((1, (128, 160)), (2, (64, 80)), (32, (32, 40))):
+        assert shards.photo(photos[0], Recipe(shrink=shrink)).shape[:2] == sides
+
+
+def test_bulk_search_finds_the_very_patches(
+    photos: tuple[Path, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = building.build(order(photos), Local(), SILENT).entry
+    opened = memories.open_memory(entry.place)
+    assert opened is not None
+    small = tmp_path / "small"
+    small.mkdir()
+    Pillow.fromarray(opened.lr(4)).save(small / "four.png")
+    (small / "bad.png").write_text("no picture")
+    assert main.main(["memory", "ask", "mine", str(small), "--out", str(tmp_path / "out")]) == 2
+    assert "bad.png" in capsys.readouterr().err
+    with np.load(tmp_path / "out" / "four_1.npz") as found:
+        assert found["numbers"].shape == (4, 5, 9)
+        assert found["distances"][..., 0].max() < 1e-3
+        nearest = np.load(entry.place / "places.npy")[found["numbers"][..., 0]]
+    assert (nearest[..., 0] == 4).all()
+    assert nearest[2, 3].tolist() == [4, 16, 24]
+
+
+def test_list_as_json(photos: tuple[Path, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    building.build(order(photos), Local(), SILENT)
+    assert main.main(["memory", "list", "--json"]) == 0
+    (entry,) = json.loads(capsys.readouterr().out)
+    assert (entry["name"], entry["photos"], entry["patch"]) == ("mine", 10, 8)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed (requirements-ray.txt)")
+@pytest.mark.timeout(600)
+def test_ray_builds_and_finds_the_same(photos: tuple[Path, ...], tmp_path: Path) -> None:
+    """In a process of its own: Ray's workers and their warnings stay out of this one."""
+    (tmp_path / "out").mkdir()
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from sr_demo.approaches.mosaic import building, batch_search as bulk\n"
+        "from sr_demo.approaches.mosaic.executors import Ray\n"
+        "from sr_demo.approaches.mosaic.shards import Recipe\n"
+        "from sr_demo.progress import SILENT\n"
+        "files = tuple(Path(f) for f in sys.argv[2:])\n"
+        "for kind in ('tiles', 'refined'):\n"
+        "    recipe = Recipe(kind, patches=4000)\n"
+        "    built = building.build(building.Order('ray-' + kind, files, recipe, 'a folder'), Ray(workers=2), SILENT)\n"
+        "list(bulk.ask(built.entry, files[:2], 3, Path(sys.argv[1]), Ray(workers=2), SILENT))\n"
+    )
+    out = tmp_path / "ray"
+    out.mkdir()
+    # A busy machine starts Ray's helpers late; its own limit of 30 s is for quiet ones.
+    patient = {**os.environ, "RAY_agent_register_timeout_ms": "300000"}
+    subprocess.run(
+        [sys.executable, "-c", code, str(out), *map(str, photos)], cwd=ROOT, env=patient, check=True, timeout=500
+    )
+    for recipe in (TILES, REFINED):
+        here = building.build(order(photos, f"here-{recipe.kind}", recipe), Local(), SILENT).entry
+        there = library.find(f"ray-{recipe.kind}")
+        ours, theirs = content(here.place), content(there.place)
+        assert ours == theirs
+    list(batch_search.ask(here, photos[:2], 3, tmp_path / "out", Local(), SILENT))
+    assert {f.name: f.read_bytes() for f in out.iterdir()} == {
+        f.name: f.read_bytes() for f in (tmp_path / "out").iterdir()
+    }
+
+
+def test_ray_that_is_not_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sr_demo.errors import MissingDependency
+    from sr_demo.system import ray_cluster
+
+    def missing(name: str) -> None:
+        raise ImportError(name)
+
+    monkeypatch.setattr(ray_cluster, "import_module", missing)
+    with pytest.raises(MissingDependency, match="requirements-ray"):
+        list(Ray().map(shards.embed, [1], SILENT))

@@ -1,0 +1,352 @@
+"""The deployability report: what it measures is there, what it concludes follows from it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import jsonschema
+import numpy as np
+import pytest
+
+from sr_demo.approaches.baselines import BICUBIC
+from sr_demo.deploy.cross_check import Check, line, resident, side_of
+from sr_demo.deploy.csv_report import deploy_csv
+from sr_demo.deploy.html_report import deploy_html
+from sr_demo.deploy.measurement import Plan, another, measure, measure_apart
+from sr_demo.deploy.plots import latency_plot, memory_plot
+from sr_demo.deploy.quality import false_detail, precisions, quality
+from sr_demo.deploy.report import SCHEMA, budget_from, deploy, describe, embedded_jobs, judged, sizes
+from sr_demo.deploy.timed_run import Subject
+from sr_demo.errors import BadInput, Cancelled, SRError
+from sr_demo.image import Image, Picture, readonly, write_png
+from sr_demo.imaging.resize import shrink
+from sr_demo.inference.jobs import Job
+from sr_demo.inference.runner import Runner
+from sr_demo.options import Options
+from sr_demo.progress import Progress
+from sr_demo.reports.evaluation import pairs
+from sr_demo.reports.verdicts import HERE, Budget, Verdict, seconds_for, verdict
+from sr_demo.spec import Approach, Checkpoint, Request, Upscaler
+from tests.conftest import noise
+from tests.fakes import Fake, enlarged, good
+
+QUICK = Plan(sizes=((24, 16), (32, 32)), seconds=0.0, quality=False)
+
+
+def _job(approach: Approach) -> Job:
+    return Job(approach, approach.checkpoints[0], approach.options())
+
+
+def _load_crash(request: Request) -> Upscaler:
+    os._exit(9)
+
+
+def _load_refusing(request: Request) -> Upscaler:
+    raise SRError("This network is too green. Choose another.")
+
+
+def _load_hungry(request: Request) -> Upscaler:
+    return Fake(_hungry)
+
+
+def _hungry(image: Image, progress: Progress) -> Image:
+    held = np.ones(60_000_000, np.uint8)
+    time.sleep(0.03)
+    return enlarged(image) if held[0] else image
+
+
+def loading(load: Any, name: str) -> Approach:
+    return replace(good(name), load=load, options=Options)
+
+
+@pytest.fixture(scope="module")
+def report() -> dict[str, Any]:
+    """A small one, made once, since processes take time: two that work, one that crashes, one that refuses."""
+    made = (("hungry", _load_hungry), ("crash", _load_crash), ("refusing", _load_refusing))
+    jobs = [_job(BICUBIC), *(_job(loading(load, name)) for name, load in made)]
+    return deploy(jobs, replace(QUICK, quality=True), Budget())
+
+
+def test_the_report_is_valid_by_the_schema(report: dict[str, Any]) -> None:
+    schema = json.loads(SCHEMA.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    again = json.loads(json.dumps(report, allow_nan=False))
+    jsonschema.validate(again, schema)
+    del again["approaches"][0]["verdict"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(again, schema)
+
+
+def test_a_crash_and_a_refusal_are_rows(report: dict[str, Any]) -> None:
+    bicubic, hungry, crash, refusing = report["approaches"]
+    assert bicubic["failed"] is None and hungry["measured"]["latency"][1]["width"] == 32
+    assert crash["measured"] is None and "ended by the system (status 9)" in crash["failed"]
+    assert refusing["failed"] == "This network is too green. Choose another."
+    assert crash["verdict"]["level"] == "not measured"
+
+
+def test_quality_says_what_is_true_of_bicubic(report: dict[str, Any]) -> None:
+    bicubic = report["approaches"][0]["measured"]
+    found = bicubic["quality"]
+    assert bicubic["determinism"]["same_bits_twice"] and bicubic["determinism"]["psnr_to_fp32"] is None
+    assert {p["picture"] for p in found["pictures"]} == {"chart", "cat", "text", "cells", "brick"}
+    assert 20 < found["photos_mean"]["psnr_y"] < 40 and found["flat_field_error_levels"] < 0.01
+    assert 0.5 < found["noise_gain"] < 1.0, "a smooth kernel softens noise"
+    assert found["resolution"] == report["chart"]["bicubic"]
+    assert found["saturated_error_levels"] < 2, "bicubic rings only near edges"
+    assert bicubic["determinism"]["others"] == [] and bicubic["vram_peak_mb"] is None
+    assert found["star"] == report["chart"]["bicubic_star"] != report["chart"]["truth_star"]
+    assert report["chart"]["truth"]["finest_lines"] > 2 * report["chart"]["bicubic"]["finest_lines"]
+
+
+def test_the_page_stands_alone_and_escapes(report: dict[str, Any]) -> None:
+    evil = json.loads(json.dumps(report))
+    evil["approaches"][0]["title"] = "<script>alert(1)</script>"
+    page = deploy_html(evil)
+    assert "<script" not in page and "&lt;script&gt;" in page
+    assert "http://" not in page and "https://" not in page and not re.findall('src="(?!data:image/png;base64,)', page)
+    assert "could not be measured: This network is too green." in page
+    assert "More pixels is not more resolving power" in page and "<svg" in page
+
+
+def test_the_spreadsheet_has_a_line_per_size_and_no_formulas(report: dict[str, Any]) -> None:
+    evil = json.loads(json.dumps(report))
+    evil["approaches"][1]["title"] = "=1+1"
+    lines = list(csv.DictReader(io.StringIO(deploy_csv(evil))))
+    assert [line["method"] for line in lines] == ["bicubic", "bicubic", "hungry", "hungry", "crash", "refusing"]
+    assert lines[1]["width"] == "32" and float(lines[1]["psnr_y"]) > 20 and float(lines[1]["p95_seconds"]) > 0
+    assert lines[2]["title"] == "'=1+1" and lines[4]["median_seconds"] == "" and "status 9" in lines[4]["reason"]
+
+
+def test_false_detail_is_what_the_truth_does_not_have() -> None:
+    truth = noise(96, 96)
+    texture = np.random.default_rng(1).normal(0, 10 / 255, (96, 96, 1)).astype(np.float32)
+    weaker = readonly(np.divide(truth, np.float32(2), dtype=np.float32) + np.float32(0.25))
+    assert false_detail(truth, truth).max() < 0.6
+    assert false_detail(weaker, truth).max() < 0.6, "lost contrast is nothing invented"
+    blurred = readonly(np.asarray(cv2.GaussianBlur(truth, (0, 0), 1.7), np.float32))
+    invented = readonly(np.clip(truth + texture, 0, 1))
+    assert false_detail(blurred, truth).mean() < false_detail(invented, truth).mean() / 5, "blur invents nothing"
+    assert 7 < false_detail(invented, truth).mean() < 10
+    half = readonly(np.concatenate([truth[:48], invented[48:]]))
+    assert false_detail(half, truth)[:36].max() < 0.6 < 5 < false_detail(half, truth)[60:].mean()
+
+
+def test_pairs_of_the_person_are_scored_instead(tmp_path: Path) -> None:
+    for folder, picture in (("hr", noise(64, 48)), ("lr", shrink(noise(64, 48), 4))):
+        (tmp_path / folder).mkdir()
+        write_png(Picture(picture), tmp_path / folder / "mine.png")
+    for lr in (None, tmp_path / "lr"):
+        found = quality(Subject(Runner(), _job(BICUBIC)), pairs(tmp_path / "hr", lr, 4))
+        assert [p["picture"] for p in found["pictures"]] == ["chart", "mine.png"]
+        assert found["photos_mean"]["psnr_y"] == found["pictures"][1]["psnr_y"] > 15
+        assert found["false_detail"]["picture"] == "mine.png"
+
+
+def test_precisions_are_compared_with_fp32() -> None:
+    approach = Approach(
+        "net", "Net", "s", "a", "convolutional", _load_any, (Checkpoint("own", "own"),), tiling=BICUBIC.tiling
+    )
+    (other,) = precisions(Subject(Runner(), _job(approach)))["others"]
+    assert other["precision"] == "bf16" and 25 < other["psnr_to_fp32"] < 80
+
+
+def _load_any(request: Request) -> Upscaler:
+    import torch
+    from torch import nn
+
+    from sr_demo.backends.torch_backend import NetworkUpscaler, choose_precision
+
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 48, 3, padding=1), nn.PixelShuffle(4))
+    precision = "fp32" if request.precision == "auto" else choose_precision(request.precision)
+    return NetworkUpscaler(network, precision)
+
+
+def test_plots_hold_every_run_and_every_size(report: dict[str, Any]) -> None:
+    rows = [row for row in report["approaches"] if row["measured"]]
+    runs = sum(row["measured"]["latency"][1]["runs"] for row in rows)
+    assert latency_plot(rows).count("<circle") == runs >= 6
+    assert memory_plot(rows).count("<circle") == 4 and memory_plot(rows).count("<polyline") == 2
+
+
+def test_gpu_memory_counts_where_there_is_a_gpu() -> None:
+    here = row()
+    here["measured"] |= {"vram_peak_mb": 700.0, "peak_over_idle_mb": 500.0}
+    assert verdict(here, Budget()).level == "fits"
+    tight = verdict(here, Budget(vram_mb=600))
+    assert tight.level == "does not fit" and "it takes 700 MB of GPU memory, and 600 MB are allowed" in tight.sentence
+    there = verdict(here, Budget(vram_mb=400, hardware="T4"))
+    assert "500 MB of GPU memory (estimate)" in there.sentence
+
+
+def test_memory_and_time_are_those_of_the_work(report: dict[str, Any]) -> None:
+    facts = report["approaches"][1]["measured"]
+    assert 55 < facts["peak_over_idle_mb"] < 120
+    line = facts["latency"][0]
+    assert line["runs"] >= 3 and line["median_seconds"] >= 0.03 and line["p95_seconds"] >= line["median_seconds"]
+    assert line["megapixels_per_second"] == pytest.approx(24 * 16 * 16 / 1e6 / line["median_seconds"], rel=0.01)
+    assert line["cpu_seconds_per_megapixel"] * 24 * 16 * 16 / 1e6 < line["median_seconds"], "sleeping is no work"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "left", "more"),
+    [
+        ([], -5.0, True),  # one is always timed
+        ([0.1], 10.0, True),
+        ([0.1, 0.1, 0.1], 10.0, True),
+        ([0.7, 0.7, 0.7], 10.0, False),  # two seconds are over
+        ([0.7, 0.7], 0.6, False),  # patience is over
+        ([9.0], 8.0, False),
+        ([9.0, 9.0], 10.0, True),
+        ([0.01] * 20, 10.0, False),
+    ],
+)
+def test_slow_methods_are_timed_less_often(seconds: list[float], left: float, more: bool) -> None:
+    assert another(seconds, Plan(), left) is more
+
+
+def test_results_of_earlier_runs_are_not_counted_as_memory() -> None:
+    large = replace(QUICK, sizes=((256, 256),), seconds=60.0, most=12)
+    facts = measure_apart(_job(BICUBIC), large)
+    # A result takes 12.6 MB; enlarging and scoring it needs a few times as much.
+    assert facts["latency"][0]["runs"] == 12 and facts["peak_over_idle_mb"] < 60
+
+
+def test_stop_ends_the_process() -> None:
+    def stop(fraction: float, note: str) -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        measure_apart(_job(BICUBIC), QUICK, Progress(stop))
+
+
+def test_counted_operations_of_a_network_are_those_of_its_weights() -> None:
+    """A convolution at LR size uses each weight once per pixel."""
+    approach = Approach(
+        "net", "Net", "s", "a", "convolutional", _load_network, (Checkpoint("own", "own"),), tiling=BICUBIC.tiling
+    )
+    facts = measure(_job(approach), replace(QUICK, sizes=((16, 16),)))
+    assert facts["multiply_adds_per_pixel"] == {"value": 27 * 48, "how": "counted"}
+
+
+def _load_network(request: Request) -> Upscaler:
+    from torch import nn
+
+    from sr_demo.backends.torch_backend import NetworkUpscaler
+
+    return NetworkUpscaler(nn.Sequential(nn.Conv2d(3, 48, 3, padding=1), nn.PixelShuffle(4)), "fp32")
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    """A measured row, easy to judge."""
+    made = describe(_job(BICUBIC))
+    lines = [
+        {"width": side, "height": side, "median_seconds": seconds}
+        for side, seconds in ((64, 0.1), (128, 0.4), (256, 2.0))
+    ]
+    made["measured"] = {
+        "peak_mb": 900.0, "peak_over_idle_mb": 700.0, "vram_peak_mb": None, "latency": lines,
+        "multiply_adds_per_pixel": {"value": 1e6, "how": "counted"},
+    }  # fmt: skip
+    return made | changes
+
+
+def judge(budget: Budget, **changes: Any) -> Verdict:
+    return verdict(row(**changes), budget)
+
+
+def test_what_fits_and_what_does_not_follows_the_figures() -> None:
+    assert judge(Budget()).level == "fits"
+    small = judge(Budget(seconds=0.5))
+    assert small.level == "fits with" and "at most 128 x 128 pixels" in small.sentence and "2.00 s" in small.sentence
+    slow = judge(Budget(seconds=0.4))
+    assert slow.level == "does not fit" and "takes 2.00 s for 256 x 256 pixels, and 0.40 s" in slow.sentence
+    assert "(estimate)" not in slow.sentence
+    tight = judge(Budget(memory_mb=800))
+    assert tight.level == "does not fit" and "900 MB" in tight.sentence and "800 MB" in tight.sentence
+    decisive = next(reason for reason in tight.reasons if reason.holds == "no")
+    assert decisive.figure == 900.0 and decisive.source == "measured"
+
+
+def test_figures_for_other_sizes_and_machines_are_marked_as_estimates() -> None:
+    larger = judge(Budget(side=512, seconds=1))
+    assert larger.level == "does not fit" and "8.00 s for 512 x 512 pixels (estimate)" in larger.sentence
+    assert seconds_for(row(), 512, HERE) == (8.0, "estimate")
+    there = judge(Budget(hardware="T4", seconds=0.01), family="convolutional")
+    assert there.level == "fits" and there.reasons[0].source == "estimate"
+    assert there.reasons[0].figure == pytest.approx(2 * 1e6 * 256**2 / 16e12)
+
+
+@pytest.mark.parametrize("family", ["attention", "diffusion", "retrieval", "baseline"])
+def test_only_convolutions_are_promised_the_rate_of_convolutions(family: str) -> None:
+    """0.5 s by its operations on two cores; 2 s were measured."""
+    assert seconds_for(row(family="adversarial"), 256, "2 cores, 8 GB") == (
+        pytest.approx(2e6 * 256**2 / 0.25e12),
+        "estimate",
+    )
+    assert seconds_for(row(family=family), 256, "2 cores, 8 GB") == (2.0, "estimate")
+
+
+def test_network_licence_and_invention_count() -> None:
+    hub = {"kind": "hub", "bytes": 85_000_000, "sha256": []}
+    assert judge(Budget(), files=hub).sentence == "fits with a file of 85 MB brought in once by hand"
+    assert judge(Budget(offline=False), files=hub).level == "fits"
+    assert "weights take 85 MB" in judge(Budget(disk_mb=50), files=hub).sentence
+    closed = {"code": "Apache-2.0", "weights": "CC-BY-NC-4.0", "commercial": "no"}
+    assert "forbids commercial use" in judge(Budget(commercial=True), licence=closed).sentence
+    assert judge(Budget(), licence=closed).level == "fits"
+    unknown = closed | {"weights": "Custom", "commercial": "ask"}
+    assert "permission asked for first" in judge(Budget(commercial=True), licence=unknown).sentence
+    assert judge(Budget(measures=True), may_invent_detail=True).level == "does not fit"
+
+
+def test_a_report_can_be_judged_again_without_measuring(report: dict[str, Any]) -> None:
+    strict = judged(report, Budget(seconds=0.01, side=8192))
+    assert strict["approaches"][0]["verdict"]["level"] == "does not fit"
+    assert report["approaches"][0]["verdict"]["level"] == "fits" and strict["budget"]["side"] == 8192
+
+
+def test_arguments_are_checked() -> None:
+    assert sizes(["64x48", "256X256"]) == ((64, 48), (256, 256))
+    for text in ("64", "8x8", "axb", "9999x64", "-1x64", "64x64x64"):
+        with pytest.raises(BadInput, match="--size"):
+            sizes([text])
+    assert budget_from({"seconds": "0.5", "offline": "no"}) == Budget(seconds=0.5, offline=False)
+    with pytest.raises(BadInput, match="must be one of"):
+        budget_from({"hardware": "abacus"})
+
+
+def test_without_names_all_that_needs_no_download_is_taken() -> None:
+    assert [job.key for job in embedded_jobs((BICUBIC, good()))] == ["bicubic", "good"]
+
+
+def test_the_schema_travels_with_the_package() -> None:
+    project = Path(__file__).resolve().parents[2] / "pyproject.toml"
+    assert SCHEMA.is_file() and '"sr_demo.deploy" = ["*.json"]' in project.read_text()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "peak", "holds"),
+    [(0.2, 500.0, True), (0.229, 549.0, True), (0.231, 500.0, False), (0.169, 500.0, False), (0.2, 551.0, False)],
+)  # fmt: skip
+def test_the_check_has_its_bounds(seconds: float, peak: float, holds: bool) -> None:
+    ours = side_of([[seconds, 9.0], [seconds]], [peak], 80.0)
+    assert (ours.seconds, ours.over_idle_mb, ours.runs) == (seconds, peak - 80, 3)
+    found = Check("x", ours, side_of([[0.2]], [500.0], 80.0))
+    assert found.holds is holds and ("OUT OF BOUNDS" in line(found)) is not holds
+
+
+def test_memory_is_read_from_what_time_prints() -> None:
+    assert resident("\tCommand being timed: x\n\tMaximum resident set size (kbytes): 732776\n\tPage size: 1") == 732776
+    with pytest.raises(SRError, match="package `time`"):
+        resident("real 0.1")

@@ -1,0 +1,124 @@
+"""Walking the chain: with a network that knows the truth it arrives there; tiles, seeds and Stop do what they promise."""
+
+import itertools
+from dataclasses import replace
+from threading import Event
+
+import numpy as np
+import pytest
+import torch
+
+from sr_demo.benchmarks.halos import black_or_white
+from sr_demo.catalogue import APPROACHES
+from sr_demo.diffusion import sampler as module
+from sr_demo.diffusion.sampler import Sampler
+from sr_demo.errors import Cancelled, OutOfMemory
+from sr_demo.inference.jobs import job_for
+from sr_demo.inference.runner import Runner
+from sr_demo.networks.edsr import EDSR
+from sr_demo.networks.shift_unet import ShiftUNet
+from sr_demo.progress import SILENT, Progress
+from sr_demo.spec import TILE_ERROR
+from tests.conftest import noise
+
+SETTINGS = {"levels": 6, "kappa": 0.12, "least": 0.01, "power": 0.7, "spread": 0.04}
+
+
+def networks(seed=0):
+    """Tiny ones whose answer depends on all that they are shown."""
+    torch.manual_seed(seed)
+    network = ShiftUNet([8, 8, 8], **SETTINGS)
+    torch.nn.init.normal_(network.tail.weight, 0, 0.1)
+    return EDSR(1, 8, 4), network
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return Sampler(*networks())
+
+
+def drawn(sampler, image, steps=3, seed=1, progress=SILENT, **more):
+    return sampler.sample(image, sampler.start(image, SILENT), steps, seed, progress, **more)
+
+
+def test_a_seed_fixes_the_result_and_another_changes_it(tiny):
+    image = noise(20, 23)
+    first = drawn(tiny, image)
+    assert first.shape == (80, 92, 3)
+    np.testing.assert_array_equal(first, drawn(tiny, image))
+    for other in (drawn(tiny, image, seed=2), drawn(tiny, image, sample=1), drawn(tiny, image, strength=0.5)):
+        assert np.abs(first - other).mean() > 1e-3
+
+
+def test_without_noise_chance_has_no_part(tiny):
+    image = noise(12, 12)
+    np.testing.assert_array_equal(drawn(tiny, image, seed=1, strength=0.0), drawn(tiny, image, seed=2, strength=0.0))
+
+
+def test_tiles_give_what_the_whole_picture_gives(monkeypatch):
+    """The shipped networks, on what they react to most."""
+    job = replace(job_for(APPROACHES, "diffusion"), precision="fp32")
+    picture = black_or_white(128, 12)
+    with Runner().loaded(job) as upscaler:
+        sampler = upscaler.sampler
+        whole = drawn(sampler, picture, steps=4)
+        monkeypatch.setattr(sampler, "tiling", replace(sampler.tiling, largest=32))
+        np.testing.assert_allclose(drawn(sampler, picture, steps=4), whole, atol=TILE_ERROR, rtol=0)
+        monkeypatch.setattr(sampler, "tiling", replace(sampler.tiling, halo=16))
+        assert np.abs(drawn(sampler, picture, steps=4) - whole).max() > TILE_ERROR, "less context would not do"
+
+
+def test_what_learning_begins_with_is_weighing_state_and_start_picture():
+    """All noise at the last level, so that the start picture counts; hardly any at the first, so that the state does."""
+    network = ShiftUNet([8, 8, 8], **SETTINGS)
+    torch.nn.init.zeros_(network.tail.weight)
+    start = torch.rand(2, 3, 24, 36)
+    small = torch.rand(2, 3, 6, 9)
+    level = torch.tensor([6, 1])
+    shifted = start + 0.1
+    with torch.no_grad():
+        estimate = network(shifted, start, small, level)
+    torch.testing.assert_close(estimate[0], start[0])
+    kept = (estimate[1] - start[1]).mean()
+    assert 0.05 < kept < 0.1
+
+
+def test_looks_show_the_noise_going_away(tiny):
+    image = noise(16, 16)
+    start = tiny.start(image, SILENT)
+    looks = list(tiny.walk(image, start, 4, 0, SILENT))
+    assert [look.step for look in looks] == [1, 2, 3, 4]
+    assert all(a.noise > b.noise for a, b in itertools.pairwise(looks))
+    assert (looks[0].before - start).std() == pytest.approx(0.12, rel=0.05)
+    np.testing.assert_array_equal(looks[-1].after, looks[-1].estimate)
+
+
+def test_stop_is_obeyed_between_steps(tiny):
+    stop, notes = Event(), []
+
+    def report(fraction, note):
+        notes.append(note)
+        if note == "step 2 of 4":
+            stop.set()
+
+    with pytest.raises(Cancelled):
+        drawn(tiny, noise(8, 8), steps=4, progress=Progress(report, stop))
+    assert "step 2 of 4" in notes and "step 3 of 4" not in notes
+
+
+def test_out_of_memory_means_smaller_tiles_and_at_last_a_sentence(monkeypatch):
+    sampler, image = Sampler(*networks()), noise(12, 150)
+    whole, most = drawn(sampler, image, steps=1), 120
+    real = Sampler._computed
+
+    def limited(self, parts, compute):
+        if parts[-1].shape[1] > most:
+            raise OutOfMemory
+        return real(self, parts, compute)
+
+    start = sampler.start(image, SILENT)
+    monkeypatch.setattr(module.Sampler, "_computed", limited)
+    np.testing.assert_allclose(sampler.sample(image, start, 1, 1, SILENT), whole, atol=2e-5)
+    most = 40
+    with pytest.raises(OutOfMemory):
+        sampler.sample(image, start, 1, 1, SILENT)

@@ -1,0 +1,74 @@
+"""Every example is there without a network, says where it comes from, and becomes a file."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from sr_demo.errors import MissingDependency, StorageError
+from sr_demo.image import read
+from sr_demo.imaging import samples
+from sr_demo.imaging.samples import SAMPLES, write_sample
+
+IDS = [sample.id for sample in SAMPLES]
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("an example asked the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+def test_what_there_is():
+    assert IDS == ["cat", "coffee", "astronaut", "text", "cells", "retina", "brick", "rocket", "hubble", "chart"]
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=IDS)
+def test_each_one_loads_and_is_credited(sample):
+    image = sample.make()
+    assert image.ndim == 3
+    assert image.shape[2] == 3
+    assert min(image.shape[:2]) >= 170
+    assert image.dtype == np.float32
+    assert not image.flags.writeable
+    assert sample.title
+    assert "\n" not in sample.credit
+    assert any(word in sample.credit for word in ("CC0", "public domain", "copyright", "Apache-2.0"))
+
+
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.id in ("cat", "text")], ids=["cat", "text"])
+def test_file_is_exact_and_made_once(tmp_path, sample):
+    path = write_sample(sample, tmp_path / "new" / "folder")
+    assert path.name == f"{sample.id}.png"
+    picture = read(path)
+    assert np.array_equal(picture.rgb, sample.make())
+    assert picture.gray == (sample.id == "text")
+    stamp = path.stat().st_mtime_ns
+    assert write_sample(sample, tmp_path / "new" / "folder") == path
+    assert path.stat().st_mtime_ns == stamp
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="for example pictures cannot be made"):
+        write_sample(SAMPLES[0], tmp_path / "file" / "folder")
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setattr(samples, "find_spec", lambda _: None)
+    with pytest.raises(MissingDependency, match=r"^The example picture chelsea.png .* pip install scikit-image$"):
+        SAMPLES[0].make()
+
+
+def test_nothing_heavy_is_imported_by_looking_at_the_list():
+    heavy = {"skimage", "scipy", "cv2", "tifffile", "torch"}
+    code = f"import sys, sr_demo.imaging.samples; print(sorted({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

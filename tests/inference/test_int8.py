@@ -1,0 +1,258 @@
+"""int8 is made once because a person asks for it, says what it costs, and is refused with a reason where it cannot be."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import pytest
+
+pytest.importorskip("openvino")
+
+from sr_demo.backends import quantization
+from sr_demo.backends.quantization import Operations
+from sr_demo.catalogue import APPROACHES
+from sr_demo.cli.main import main
+from sr_demo.errors import BadInput, Cancelled, MissingDependency, SRError
+from sr_demo.image import Image, readonly
+from sr_demo.inference import int8
+from sr_demo.inference.jobs import Job, engine_identity, is_prepared, job_for
+from sr_demo.inference.runner import Runner
+from sr_demo.options import Options
+from sr_demo.progress import SILENT, Progress
+from sr_demo.reports import formatting
+from sr_demo.reports.table import record
+from sr_demo.spec import Approach, Checkpoint, Request, Tiling, Upscaler, WeightFile
+from sr_demo.system import hardware
+from tests.conftest import noise, picture_of
+
+
+def network(request: Request) -> Upscaler:
+    import torch
+
+    from sr_demo.backends.torch_backend import NetworkUpscaler
+    from sr_demo.networks.edsr import EDSR
+
+    torch.manual_seed(0)
+    return NetworkUpscaler(EDSR(1, 8, 4), request.precision)
+
+
+def job_of(name: str) -> Job:
+    file = WeightFile("edsr-x4.safetensors", name * 8, 1)
+    approach = Approach(
+        id=name, title=name, summary="", about="", family="convolutional", load=network,
+        checkpoints=(Checkpoint("one", "one", (file,), bytes_per_pixel=100),), tiling=Tiling("tiles", halo=6),
+    )  # fmt: skip
+    return Job(approach, approach.checkpoints[0], Options(), "int8")
+
+
+@pytest.fixture(autouse=True)
+def _files_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "sr_demo.hub.checkpoints.fetch", lambda checkpoint, progress, agreed: [Path("edsr-x4.safetensors")]
+    )
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> list[frozenset[str]]:
+    """Quantising in this process, with two pictures, scored on two small ones; the ways that were tried."""
+    tried: list[frozenset[str]] = []
+
+    def quickly(model: Path, out: Path, left: Iterable[str], scale: int, progress: Progress) -> None:
+        tried.append(frozenset(left))
+        progress(0.5, "quantising, once for this network")
+        quantization.quantise(model, out, left, quantization.calibration(scale)[:2])
+
+    monkeypatch.setattr(quantization, "_SCORED", ("cat", "brick"))
+    monkeypatch.setattr(quantization, "_SCORED_SIDE", 64)
+    monkeypatch.setattr(quantization, "quantise_apart", quickly)
+    return tried
+
+
+def test_it_is_made_once_then_opened_without_torch_and_says_what_it_costs(
+    here: list[frozenset[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(int8, "MOST_LOSS", 0.05)  # untaught weights lose more than what is shipped
+    job, notes = job_of("made-once"), list[str]()
+    first = Runner().run(job, picture_of(noise(20, 30)), progress=Progress(lambda _, note: notes.append(note)))
+    which = engine_identity(job)
+    assert which is not None
+    loss = int8.stored(which)
+    assert loss is not None and loss.decibels == max(loss.scored, loss.expected) == first.loss_db
+    assert (first.engine, first.precision) == ("OpenVINO", "int8") and 0 < loss.expected <= int8.MOST_LOSS
+    assert loss.kept == 2 and len(here) == 1, "the boldest way does for this network"
+    assert {"converting, once for this network", "quantising, once for this network"} <= set(notes)
+    assert f"OpenVINO, int8 ({-loss.decibels:+.2f} dB)" in formatting.how(first)
+    assert record(first)["precision_loss_db"] == pytest.approx(loss.decibels, abs=1e-4)
+
+    def never(request: Request) -> Upscaler:
+        raise AssertionError("torch was asked")
+
+    again = replace(job, approach=replace(job.approach, load=never))
+    second = Runner().run(again, picture_of(noise(20, 30)))
+    np.testing.assert_array_equal(second.picture.rgb, first.picture.rgb)
+    assert len(here) == 1
+    # What nobody asked for is not used.
+    assert not is_prepared(replace(job, precision="auto"))
+    assert Runner().run(replace(job, precision="fp32"), picture_of(noise(20, 30))).precision == "fp32"
+
+    (which.folder / int8.MODEL).write_text("no model")
+    assert int8.opened(which, "") is None and int8.stored(which) is None, "damaged: it will be made again"
+
+
+def test_what_loses_too_much_is_refused_after_every_way_was_tried_and_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here: list[frozenset[str]] = []
+
+    def as_it_was(model: Path, out: Path, left: Iterable[str], scale: int, progress: Progress) -> None:
+        here.append(frozenset(left))
+        for source, target in ((model, out), (model.with_suffix(".bin"), out.with_suffix(".bin"))):
+            shutil.copy(source, target)
+
+    monkeypatch.setattr(quantization, "quantise_apart", as_it_was)
+    job = job_of("lossy")
+    monkeypatch.setattr(int8, "lost", lambda exact, network, samples, progress: (0.01, 0.07 - 0.001 * len(here)))
+    sentence = r"lossy loses 0\.07 dB of PSNR-Y in int8, even where .* left out; 0\.03 dB is allowed\. Choose auto"
+    with pytest.raises(BadInput, match=sentence):
+        Runner().run(job, picture_of(noise(9, 9)))
+    assert len(here) == len(set(here)) >= 2
+    tried = len(here)
+    with pytest.raises(BadInput, match=sentence):
+        Runner().run(job, picture_of(noise(9, 9)))
+    assert len(here) == tried
+    which = engine_identity(job)
+    assert which is not None and not (which.folder / int8.MODEL).exists()
+    assert not list(which.folder.glob("int8*")), "nothing is left behind"
+
+
+def test_the_command_line_says_how_much_is_allowed(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is written there as words: importing this module would make every command start later."""
+    with pytest.raises(SystemExit):
+        main(["upscale", "--help"])
+    assert f"refused where it loses more than {int8.MOST_LOSS} dB" in " ".join(capsys.readouterr().out.split())
+
+
+def refusal(name: str, values: dict[str, object] | None = None) -> str:
+    with pytest.raises(SRError) as caught:
+        int8.load(job_for(APPROACHES, name, values, "int8"), [], SILENT)
+    return str(caught.value)
+
+
+def test_what_cannot_be_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("hat", "drct", "liif", "diffusion"):
+        assert "cannot run in int8, which is for convolutional networks. Choose auto, bf16 or fp32." in refusal(name)
+    assert "only with denoise as usual" in refusal("real-esrgan", {"denoise": 0.5})
+    monkeypatch.setattr(hardware, "gpu_bytes", lambda: 10**9)
+    assert refusal("edsr").startswith("int8 is for processors, and networks run on the GPU")
+
+
+@pytest.mark.parametrize("package", ["nncf", "openvino"])
+def test_without_its_packages_it_says_what_to_install(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = quantization.find_spec
+    monkeypatch.setattr(quantization, "find_spec", lambda name: None if name == package else found(name))
+    monkeypatch.setattr("sr_demo.backends.openvino_backend.available", lambda: package != "openvino")
+    with pytest.raises(MissingDependency, match=rf"needs the package {package}\. Install with: pip install -r requir"):
+        int8.load(job_of("nothing-there"), [], SILENT)
+
+
+def test_methods_without_a_network_compute_as_ever() -> None:
+    result = Runner().run(job_for(APPROACHES, "bicubic", precision="int8"), picture_of(noise(8, 8)))
+    assert (result.precision, result.loss_db) == ("fp32", None)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Not a network: what it was told to answer."""
+
+    result: Image
+    precision: str = "fp32"
+
+    def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
+        return self.result
+
+
+def test_a_better_score_by_chance_does_not_hide_the_change() -> None:
+    truth = readonly(np.full((32, 32, 3), 0.5, np.float32))
+    checks = np.indices((32, 32)).sum(axis=0)[..., None] % 2 * np.float32(2) - 1
+    off = readonly(truth + checks * np.float32(0.03))
+    closer = readonly(truth + checks * np.float32(0.02))
+    scored, expected = int8.lost(Drawn(off), Drawn(closer), [(truth, truth)], SILENT)
+    assert scored < -2
+    # A change of 0.01 of every value: luma (219/255 of it) off by 0.0086, beside errors of 10^-3.15 in the square.
+    assert expected == pytest.approx(10 * np.log10(1 + (0.01 * 219 / 255) ** 2 / 10**-3.15), rel=1e-3)
+    assert int8.lost(Drawn(off), Drawn(off), [(truth, truth)], SILENT) == (0, 0)
+
+
+def test_what_stands_next_to_the_picture_is_always_left_out() -> None:
+    names = ("first", "second", "end", "last")
+    order = {name: number for number, name in enumerate((*names[:2], "inner sum", "end", "long skip", "last", "base"))}
+    known = Operations(names, ("second",), ("inner sum", "long skip", "base"), order, frozenset({"enlarged"}))
+    boldest, *others = quantization.ways(known)
+    always = {"first", "last", "base", "enlarged"}
+    assert boldest == always
+    assert others == [always | {"end", "long skip"}, always | {"inner sum", "long skip"}]
+    only = Operations(("one",), (), ("base",), {"one": 0, "base": 1})
+    assert quantization.ways(only) == [{"base"}], "something must be in int8"
+
+
+@pytest.fixture
+def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package `nncf` for the process of its own, which does at once what `behave.py` says; the real one takes seconds."""
+    (tmp_path / "nncf.py").write_text(
+        "import os, time\nassert os.environ['NNCF_CI'] == '1'\n"
+        "class QuantizationPreset: MIXED = None\n"
+        "def set_log_level(level): pass\ndef IgnoredScope(names, types, validate): return names\n"
+        "def Dataset(parts, prepared): return [prepared(part) for part in parts]\n"
+        "def quantize(model, dataset, preset, subset_size, ignored_scope):\n"
+        f"    exec(open({str(tmp_path / 'behave.py')!r}).read())\n    return model\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.delenv("NNCF_CI", raising=False)
+    import openvino
+    from openvino import opset13
+
+    lr = opset13.parameter([1, -1, -1, 3], np.float32)
+    openvino.save_model(openvino.Model([opset13.relu(lr)], [lr]), str(tmp_path / "model.xml"))
+    return tmp_path
+
+
+def test_the_process_of_its_own_tells_how_far_it_is(child: Path) -> None:
+    (child / "behave.py").write_text("assert dataset[0].shape == (1, 48, 48, 3) and ignored_scope == ['a']")
+    seen: list[float] = []
+    quantization.quantise_apart(
+        child / "model.xml", child / "out.xml", ["a"], 4, Progress(lambda done, note: seen.append(done))
+    )
+    assert (child / "out.xml").exists() and seen == sorted(seen) and seen[-1] == 1
+
+
+def test_stop_ends_the_process_at_once(child: Path) -> None:
+    (child / "behave.py").write_text(f"open({str(child / 'begun')!r}, 'w').close(); time.sleep(60)")
+    stop, begun = Event(), time.monotonic()
+
+    def report(done: float, note: str) -> None:
+        if (child / "begun").exists():
+            stop.set()
+
+    with pytest.raises(Cancelled):
+        quantization.quantise_apart(child / "model.xml", child / "out.xml", [], 4, Progress(report, stop))
+    assert time.monotonic() - begun < 40 and not (child / "out.xml").exists()
+
+
+def test_a_process_that_fails_is_one_sentence_and_its_words_are_in_the_log(
+    child: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (child / "behave.py").write_text("raise ValueError('the network is odd')")
+    # Some package that earlier tests import lets only errors through.
+    with (
+        caplog.at_level(logging.WARNING, logger="sr_demo"),
+        pytest.raises(SRError, match=r"could not be turned into int8: .* log of this program says why"),
+    ):
+        quantization.quantise_apart(child / "model.xml", child / "out.xml", [], 4)
+    assert "the network is odd" in caplog.text

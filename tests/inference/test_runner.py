@@ -1,0 +1,540 @@
+"""The runner keeps its promises whatever the approaches do."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import weakref
+from dataclasses import replace
+from pathlib import Path
+from threading import Event, Thread
+
+import numpy as np
+import pytest
+
+from sr_demo.errors import BadInput, Cancelled, OutOfMemory
+from sr_demo.hub import checkpoints
+from sr_demo.image import Image, readonly
+from sr_demo.imaging.resize import resize
+from sr_demo.inference import model_cache, runner
+from sr_demo.inference.jobs import Done, Failed, Happening, Job, Started, Stopped, Working, job_for, load_identity
+from sr_demo.inference.runner import Runner
+from sr_demo.progress import Progress
+from sr_demo.spec import OWN, Checkpoint, Tiling, WeightFile
+from sr_demo.system import memory
+from tests import fakes
+from tests.conftest import noise, picture_of
+from tests.fakes import enlarged, job
+
+SMALL = picture_of(noise(12, 10))
+
+
+def outline(happenings: list[Happening]) -> list[tuple[str, str]]:
+    """(what, which approach) without the steps in between."""
+    return [(type(h).__name__, h.job.key) for h in happenings if not isinstance(h, Working)]
+
+
+def test_happenings_come_in_order_and_carry_the_result() -> None:
+    jobs = [job(fakes.good("first")), job(fakes.good("second"))]
+    happenings = list(Runner().compare(jobs, SMALL, enlarged(SMALL.rgb)))
+    assert outline(happenings) == [
+        ("Started", "first"), ("Done", "first"), ("Started", "second"), ("Done", "second"),
+    ]  # fmt: skip
+    done = happenings[-1]
+    assert isinstance(done, Done)
+    result = done.result
+    np.testing.assert_array_equal(result.picture.rgb, enlarged(SMALL.rgb))
+    assert result.scores.psnr_y == float("inf")
+    assert (result.tiles, result.tile, result.halo, result.precision) == (1, 0, 0, "fp32")
+    assert result.seconds > 0
+
+
+def test_one_failing_approach_never_hides_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    made = [fakes.refusing(), fakes.good("a"), fakes.buggy(), fakes.good("b")]
+    with caplog.at_level(logging.ERROR):
+        happenings = list(Runner().compare([job(a) for a in made], SMALL))
+    assert [entry for entry in outline(happenings) if entry[0] != "Started"] == [
+        ("Failed", "refusing"), ("Done", "a"), ("Failed", "buggy"), ("Done", "b"),
+    ]  # fmt: skip
+    first = next(h for h in happenings if isinstance(h, Failed))
+    assert first.message == "This picture is too green. Choose another."
+
+
+def test_a_bug_is_shown_as_a_reference_and_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        failed = list(Runner().compare([job(fakes.buggy())], SMALL))[-1]
+    assert isinstance(failed, Failed)
+    found = re.search(r"unexpected error, reference ([0-9a-f]{4})", failed.message)
+    assert found is not None
+    assert "secret" not in failed.message
+    (record,) = caplog.records
+    assert found[1] in record.getMessage() and "running buggy" in record.getMessage()
+    assert "the secret of the machine room" in (caplog.text or "")
+    assert "Traceback" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        lambda image: image,
+        lambda image: enlarged(image).astype(np.float64),
+        lambda image: readonly(enlarged(image) * np.float32("nan")),
+        lambda image: readonly(np.full((image.shape[0] * 4, image.shape[1] * 4, 3), np.inf, np.float32)),
+    ],
+    ids=["size", "float64", "nan", "inf"],
+)
+def test_a_result_against_the_contract_is_a_bug_of_the_approach(result) -> None:
+    with pytest.raises(AssertionError, match="odd returned"):
+        Runner().run(job(fakes.returning(result)), SMALL)
+
+
+def test_what_can_be_guaranteed_is() -> None:
+    """Values outside the range are clipped, and nobody can change a result afterwards."""
+    wild = fakes.returning(lambda image: enlarged(image) * np.float32(4) - np.float32(1))
+    rgb = Runner().run(job(wild), SMALL).picture.rgb
+    assert rgb.min() == 0 and rgb.max() == 1
+    assert not rgb.flags.writeable
+
+
+def test_stop_keeps_what_is_finished_and_marks_the_rest() -> None:
+    stop = Event()
+    jobs = [job(fakes.good()), job(fakes.slow()), job(fakes.good("late"))]
+    seen: list[Happening] = []
+    for happening in Runner().compare(jobs, picture_of(noise(64, 64)), stop=stop):
+        seen.append(happening)
+        if isinstance(happening, Working) and happening.job.key == "slow" and happening.fraction > 0:
+            stop.set()
+    assert outline(seen) == [
+        ("Started", "good"), ("Done", "good"), ("Started", "slow"), ("Stopped", "slow"),
+        ("Started", "late"), ("Stopped", "late"),
+    ]  # fmt: skip
+    assert len(fakes.upscaler_of(jobs[1].approach).seen) < 64
+
+
+def test_stop_is_heeded_within_one_tile() -> None:
+    stop = Event()
+    made = fakes.slow()
+    upscaler = fakes.upscaler_of(made)
+
+    def report(fraction: float, note: str) -> None:
+        if note.startswith("tile 3"):
+            stop.set()
+
+    with pytest.raises(Cancelled):
+        Runner().run(job(made), picture_of(noise(64, 64)), progress=Progress(report, stop))
+    assert len(upscaler.seen) <= 3
+
+
+def test_closing_the_iterator_stops_the_work() -> None:
+    made = fakes.slow()
+    upscaler = fakes.upscaler_of(made)
+    happenings = Runner().compare([job(made), job(fakes.good())], picture_of(noise(128, 128)))
+    assert isinstance(next(happenings), Started)
+    happenings.close()
+    time.sleep(0.1)
+    done = len(upscaler.seen)
+    assert done < 100
+    time.sleep(0.15)
+    assert len(upscaler.seen) == done
+
+
+def test_waiting_for_the_lane_can_be_stopped() -> None:
+    shared, inside, go_on = Runner(), Event(), Event()
+
+    def work(image: Image, progress: Progress) -> Image:
+        inside.set()
+        go_on.wait(10)
+        return enlarged(image)
+
+    busy = Thread(target=lambda: shared.run(job(fakes.approach(fakes.Fake(work))), SMALL))
+    busy.start()
+    inside.wait(10)
+    stop = Event()
+    happenings = shared.compare([job(fakes.good())], SMALL, stop=stop)
+    assert isinstance(next(happenings), Started)
+    stop.set()
+    assert isinstance(next(happenings), Stopped)
+    assert busy.is_alive(), "it was not stopped but had its turn"
+    go_on.set()
+    busy.join()
+
+
+def test_only_one_computes_at_a_time() -> None:
+    shared, running, most = Runner(), [0], [0]
+
+    def work(image: Image, progress: Progress) -> Image:
+        running[0] += 1
+        most[0] = max(most[0], running[0])
+        time.sleep(0.02)
+        running[0] -= 1
+        return enlarged(image)
+
+    made = job(fakes.approach(fakes.Fake(work)))
+    threads = [Thread(target=lambda: shared.run(made, SMALL)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1]
+
+
+@pytest.mark.parametrize("error", [OutOfMemory, MemoryError])
+def test_out_of_memory_plans_again_with_smaller_tiles(error: type[Exception]) -> None:
+    made = fakes.hungry(fits=70 * 70, error=error)
+    picture = picture_of(noise(150, 130))
+    result = Runner().run(job(made), picture)
+    np.testing.assert_array_equal(result.picture.rgb, enlarged(picture.rgb))
+    assert 32 <= result.tile <= 66
+    assert result.halo == 2
+    tried = fakes.upscaler_of(made).seen
+    assert tried[0] == (150, 130)
+    assert len(set(tried[:3])) == 3, "the same plan was tried twice"
+
+
+def test_out_of_memory_with_the_smallest_tiles_is_final_and_says_what_to_do() -> None:
+    made = fakes.hungry(fits=4)
+    failed = list(Runner().compare([job(made)], picture_of(noise(100, 100))))[-1]
+    assert isinstance(failed, Failed)
+    assert failed.message.startswith("This picture needs more memory than the machine has free.")
+    assert fakes.upscaler_of(made).seen == [(100, 100), (52, 52), (27, 34)], (
+        "sides of 100, 50 and 32, with halo, rows even"
+    )
+
+
+def test_out_of_memory_for_the_result_itself_is_final_whatever_the_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def full(height: int, width: int, channels: int) -> None:
+        asked.append((height, width))
+        raise MemoryError
+
+    monkeypatch.setattr("sr_demo.system.large_array.zeros", full)
+    made = fakes.approach(fakes.upscaler_of(fakes.good()), tiling=Tiling("tiles", largest=64))
+    with pytest.raises(OutOfMemory, match="more memory"):
+        Runner().run(job(made), picture_of(noise(100, 100)))
+    assert len(asked) == 1, "smaller tiles do not make it smaller"
+
+
+def test_out_of_memory_of_an_approach_without_tiles_is_a_sentence() -> None:
+    def work(image: Image, progress: Progress) -> Image:
+        raise MemoryError
+
+    with pytest.raises(OutOfMemory, match="more memory"):
+        Runner().run(job(fakes.approach(fakes.Fake(work), tiling=OWN)), SMALL)
+
+
+def test_the_tile_follows_the_memory_that_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available_bytes", lambda: 50 * 2**20)
+    made = fakes.hungry(fits=10**9)
+    result = Runner().run(job(made), picture_of(noise(200, 150)))
+    assert result.tile == 97, "sqrt(0.4 * 50 MiB / 2 KiB) - 2 * halo"
+    assert result.tiles == 6
+
+
+def test_progress_does_not_fall_and_arrives() -> None:
+    seen: list[float] = []
+    picture = picture_of(noise(64, 64), alpha=readonly(np.full((64, 64), 0.5, np.float32)))
+    Runner().run(job(fakes.slow(seconds=0)), picture, progress=Progress(lambda fraction, _: seen.append(fraction)))
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
+    assert len(set(seen)) > 100
+
+
+def test_reports_are_rare_and_tell_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = fakes.ticking(0.05)
+    monkeypatch.setattr(runner.time, "monotonic", lambda: next(clock))
+    happenings: list[Happening] = []
+    report = runner._throttled(job(fakes.good()), happenings.append)
+    for step in range(41):
+        report(step / 40, "enlarging")
+    assert 15 <= len(happenings) <= 22, "every second one, at 0.05 s each"
+    times = [h.seconds_left for h in happenings if isinstance(h, Working)]
+    assert times[0] is None
+    assert times[10] == pytest.approx(1.0, abs=0.2)
+
+
+# --- transparency and gray ------------------------------------------------------------------------------------------
+
+
+def alpha_of(height: int, width: int) -> Image:
+    mask = np.zeros((height, width), np.float32)
+    mask[: height // 2] = 1
+    mask[height // 2] = 0.4
+    return readonly(mask)
+
+
+def test_alpha_goes_through_the_approach_and_stays_opaque_where_it_was() -> None:
+    def work(image: Image, progress: Progress) -> Image:
+        return readonly(np.clip(enlarged(image) * np.float32(0.98) + np.float32(0.01), 0, 1))
+
+    alpha = alpha_of(12, 10)
+    made = fakes.Fake(work)
+    result = Runner().run(job(fakes.approach(made)), picture_of(noise(12, 10), alpha=alpha))
+    found = result.picture.alpha
+    assert found is not None and found.shape == (48, 40) and found.dtype == np.float32
+    assert not found.flags.writeable
+    assert (found[:12] == 1).all() and (found[-12:] == 0).all()
+    assert found[26, 5] == pytest.approx(0.4 * 0.98 + 0.01)
+    assert made.seen == [(12, 10), (12, 10)]
+
+
+def test_alpha_of_an_inventing_approach_is_bicubic() -> None:
+    alpha = alpha_of(12, 10)
+    made = fakes.Fake(lambda image, progress: enlarged(image))
+    result = Runner().run(job(fakes.approach(made, invents=True)), picture_of(noise(12, 10), alpha=alpha))
+    np.testing.assert_array_equal(result.picture.alpha, resize(alpha, (48, 40)))
+    assert made.seen == [(12, 10)]
+
+
+def test_a_gray_picture_stays_gray() -> None:
+    def tinted(image: Image) -> Image:
+        return readonly(enlarged(image) * np.array([0.9, 1.0, 0.8], np.float32))
+
+    gray = readonly(np.repeat(noise(8, 8)[..., :1], 3, axis=2))
+    rgb = Runner().run(job(fakes.returning(tinted)), picture_of(gray, gray=True)).picture.rgb
+    np.testing.assert_array_equal(rgb[..., 0], rgb[..., 1])
+    np.testing.assert_array_equal(rgb[..., 0], rgb[..., 2])
+
+
+def test_work_in_the_background_begins_when_nobody_waits_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "_PATIENCE", 0.3)
+    order: list[str] = []
+    computing, go_on = Event(), Event()
+
+    def visited(image: Image) -> Image:
+        computing.set()
+        assert go_on.wait(10)
+        order.append("visitor")
+        return enlarged(image)
+
+    def aside(image: Image) -> Image:
+        order.append("background")
+        return enlarged(image)
+
+    shared = Runner()
+    visitor = Thread(target=shared.run, args=(job(fakes.returning(visited)), SMALL))
+    visitor.start()
+    assert computing.wait(10)
+    background = Thread(target=shared.attempt_unhurried, args=(job(fakes.returning(aside, "aside")), SMALL))
+    background.start()
+    assert not order
+    go_on.set()
+    visitor.join()
+    ended = time.monotonic()
+    shared.attempt(job(fakes.good()), SMALL)
+    background.join()
+    assert order == ["visitor", "background"] and time.monotonic() - ended >= 0.3
+
+
+# --- what is loaded, and for how long -------------------------------------------------------------------------------
+
+
+def test_loading_happens_once() -> None:
+    loads: list = []
+    made = fakes.approach(fakes.Fake(lambda image, progress: enlarged(image)), loads=loads)
+    shared = Runner()
+    shared.warm(job(made))
+    first = shared.run(job(made), SMALL)
+    second = shared.run(job(made, steps=7), SMALL)
+    assert len(loads) == 1
+    assert first.load_seconds == second.load_seconds == 0
+
+
+def test_what_is_dropped_is_given_back_though_it_refers_to_itself() -> None:
+    held = model_cache.Kept()
+    network = fakes.Fake(lambda image, progress: enlarged(image))
+    network.itself = network  # type: ignore[attr-defined]
+    gone = weakref.ref(network)
+    held.keep(("network",), network, 1)
+    del network
+    memory.release()
+    assert gone() is not None
+    held.drop(("network",))
+    memory.release()
+    assert gone() is None
+
+
+def test_an_option_that_changes_what_is_loaded_loads_again() -> None:
+    loads: list = []
+    made = fakes.approach(fakes.Fake(lambda image, progress: enlarged(image)), loads=loads, load_options=("strength",))
+    shared = Runner()
+    for strength in (0.5, 0.25, 0.5):
+        shared.run(job(made, strength=strength), SMALL)
+    assert [request.options.strength for request in loads] == [0.5, 0.25]
+    shared.run(replace(job(made), precision="fp32"), SMALL)
+    assert [request.precision for request in loads] == ["auto", "auto", "fp32"]
+
+
+def test_the_least_recently_used_weights_are_dropped_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_cache, "budget", lambda held: 250)
+    monkeypatch.setattr(checkpoints, "fetch", lambda checkpoint, progress, agreed: (Path("unread"),))
+    loads: dict[str, list] = {name: [] for name in "abc"}
+
+    def sized(name: str) -> Job:
+        checkpoint = Checkpoint("default", "heavy", (WeightFile(f"{name}.pth", "0" * 64, 100),))
+        upscaler = fakes.Fake(lambda image, progress: enlarged(image))
+        return job(fakes.approach(upscaler, name=name, loads=loads[name], checkpoint=checkpoint))
+
+    a, b, c = sized("a"), sized("b"), sized("c")
+    shared = Runner()
+    for each in (a, b, a, c):  # 300 bytes: b goes, used longest ago
+        shared.run(each, SMALL)
+    for each in (a, c):
+        shared.run(each, SMALL)
+    assert [len(loads[name]) for name in "abc"] == [1, 1, 1]
+    shared.run(b, SMALL)
+    assert len(loads["b"]) == 2
+
+
+def test_loaded_weights_may_take_a_quarter_of_what_would_be_free_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available_bytes", lambda: 300)
+    assert model_cache.budget(100) == 100
+    monkeypatch.setattr(memory, "available_bytes", lambda: 2**50)
+    assert model_cache.budget(100) == 2 * 2**30
+    file = WeightFile("half.safetensors", "0" * 64, 100)
+    assert model_cache.footprint(Checkpoint("default", "fp16 on the disk", (file,), parameters=50)) == 200
+
+
+def test_a_loader_that_fails_is_asked_again() -> None:
+    """A checkpoint that could not be had is not remembered as missing."""
+    asked: list[int] = []
+
+    def load(request):
+        asked.append(1)
+        if len(asked) == 1:
+            raise BadInput("not yet")
+        return fakes.Fake(lambda image, progress: enlarged(image))
+
+    made = replace(fakes.good(), load=load)
+    shared = Runner()
+    with pytest.raises(BadInput):
+        shared.run(job(made), SMALL)
+    shared.run(job(made), SMALL)
+    assert len(asked) == 2
+
+
+def test_a_download_keeps_nobody_from_computing(monkeypatch: pytest.MonkeyPatch) -> None:
+    downloading, arrived = Event(), Event()
+
+    def fetch(checkpoint, progress, agreed=False):
+        if checkpoint.files:
+            downloading.set()
+            arrived.wait(10)
+        return ()
+
+    monkeypatch.setattr(checkpoints, "fetch", fetch)
+    shared = Runner()
+    far = Checkpoint("default", "far", (WeightFile("far.pth", "0" * 64, 1, ("a/b:far.pth",)),))
+    waiting = Thread(
+        target=lambda: shared.run(
+            job(fakes.approach(fakes.Fake(lambda image, progress: enlarged(image)), name="far", checkpoint=far)), SMALL
+        )
+    )
+    waiting.start()
+    assert downloading.wait(10)
+    begun = time.monotonic()
+    shared.run(job(fakes.good()), SMALL)
+    assert time.monotonic() - begun < 5
+    arrived.set()
+    waiting.join()
+
+
+@pytest.mark.parametrize("dropped", [False, True])
+def test_files_are_fetched_once_for_each_loading_and_never_in_the_lane(
+    monkeypatch: pytest.MonkeyPatch, dropped: bool
+) -> None:
+    shared, fetched = Runner(), list[bool]()
+
+    def fetch(checkpoint, progress, agreed=False):
+        fetched.append(shared._lane.locked())
+        return ()
+
+    extra: list[bool] = []
+    monkeypatch.setattr(checkpoints, "fetch", fetch)
+    made = job(replace(fakes.good(), fetch=lambda progress: extra.append(shared._lane.locked())))
+    shared.run(made, SMALL)
+    assert (fetched, extra) == ([False], [False])
+    waiting = Thread(target=lambda: shared.run(made, SMALL))
+    with shared._lane:
+        waiting.start()
+        time.sleep(0.1)  # by now it has seen that the approach is loaded, and waits
+        if dropped:
+            shared._kept.drop(load_identity(made))
+    waiting.join()
+    assert (fetched, extra) == (([False] * 2, [False] * 2) if dropped else ([False], [False]))
+
+
+# --- names ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "sentence"),
+    [
+        ("nothing", {}, "There is no approach 'nothing'. There are: good."),
+        ("good:large", {}, "good has no checkpoint 'large'. It has: default."),
+        ("good", {"speed": 1}, "There is no option 'speed' here. It takes: steps, strength."),
+        ("good", {"steps": 99}, "Steps must be between 1 and 9, not 99."),
+    ],
+)
+def test_a_wrong_name_or_value_is_one_sentence(name: str, values: dict[str, object], sentence: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        job_for([fakes.good()], name, values)
+    assert str(caught.value) == sentence
+
+
+def test_a_job_is_named_by_its_checkpoint_unless_it_is_the_default() -> None:
+    made = replace(fakes.good(), checkpoints=(Checkpoint("one", "first"), Checkpoint("two", "second")))
+    assert [job_for([made], name).key for name in ("good", "good:one", "good:two")] == ["good", "good", "good:two"]
+    assert job_for([made], "good:two").title == "Good (second)"
+
+
+# --- memory ---------------------------------------------------------------------------------------------------------
+
+
+def test_peak_memory_is_what_the_approach_took() -> None:
+    def work(image: Image, progress: Progress) -> Image:
+        held = np.ones(200_000_000, np.uint8)
+        time.sleep(0.05)
+        assert held[-1] == 1
+        return enlarged(image)
+
+    shared = Runner()
+    hungry = shared.run(job(fakes.approach(fakes.Fake(work))), SMALL)
+    assert 195 <= hungry.peak_memory_mb <= 230
+    modest = shared.run(job(fakes.good()), SMALL)
+    assert modest.peak_memory_mb < 30
+
+
+def _container(folder: Path, limit: str, used: int, cache: int = 0) -> Path:
+    (folder / "memory.max").write_text(f"{limit}\n")
+    (folder / "memory.current").write_text(f"{used}\n")
+    (folder / "memory.stat").write_text(f"anon 1\nfile {cache}\ninactive_file {cache}\nactive_file 0\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("limit", "used", "cache", "available"),
+    [
+        ("1000000", 400_000, 0, 600_000),
+        ("1000000", 990_000, 500_000, 510_000),
+        ("1000000", 2_000_000, 0, 0),
+    ],
+    ids=["free", "filled by file cache", "over the limit"],
+)
+def test_the_memory_limit_of_a_container_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, used: int, cache: int, available: int
+) -> None:
+    monkeypatch.setattr(memory, "_CGROUP", _container(tmp_path, limit, used, cache))
+    assert memory.available_bytes() == available
+
+
+@pytest.mark.parametrize("limit", ["max", "9" * 18, None])
+def test_without_a_limit_it_is_what_the_machine_has_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str | None
+) -> None:
+    if limit is not None:
+        _container(tmp_path, limit, 1000)
+    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: type("Free", (), {"available": 12_345}))
+    assert memory.available_bytes() == 12_345

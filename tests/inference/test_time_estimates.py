@@ -1,0 +1,354 @@
+"""What a job is expected to take: the shape of the card, the level of this machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sr_demo.backends.selection import Identity, Preparer, Verdict
+from sr_demo.benchmarks import costs
+from sr_demo.benchmarks.growth import grown
+from sr_demo.errors import BadInput
+from sr_demo.image import Limits, readonly
+from sr_demo.inference import runner
+from sr_demo.inference import time_estimates as module
+from sr_demo.inference.jobs import Job
+from sr_demo.inference.runner import Runner
+from sr_demo.inference.time_estimates import Estimates
+from sr_demo.inference.upscale import passes
+from sr_demo.spec import EMBEDDED, Checkpoint, Tiling, card, embedded
+from sr_demo.timing import Timing, from_card, plain, to_card
+from sr_demo.ui import method_choices
+from sr_demo.ui.method_choices import Context
+from sr_demo.ui.stops import Stops
+from sr_demo.ui.store import Store
+from tests import fakes
+from tests.conftest import noise, picture_of
+
+SIZE = (100, 100)
+TORCH = Timing("torch", 0, (100, 200), first=(3.0, 6.0), again=(2.0, 5.0))
+"""At 100 x 100 as much for being there as for 10,000 pixels; a second more where the size is new."""
+OPENVINO = Timing("OpenVINO", 0, (100, 200), first=(1.0, 4.0), again=(1.0, 4.0))
+
+
+@pytest.fixture(autouse=True)
+def _two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+
+
+def by_operations(name: str = "good", **options: object) -> Job:
+    """100 s for 10,000 pixels at the rate that is assumed."""
+    made = replace(fakes.good(name), checkpoints=(Checkpoint("default", "", flops_per_pixel=4e9),))
+    return fakes.job(made, **options)
+
+
+def timed(name: str = "good", *timings: Timing, tiling: Tiling | None = None) -> Job:
+    checkpoint = Checkpoint("default", "", timings=timings or (TORCH,), tiling=tiling)
+    return fakes.job(replace(fakes.good(name), checkpoints=(checkpoint,)))
+
+
+def again(estimates: Estimates, job: Job, size: tuple[int, int] = SIZE) -> float:
+    return estimates.seconds(job, size, again=True)
+
+
+# --- the shape ------------------------------------------------------------------------------------------------------
+
+
+def test_between_measured_sizes_time_is_a_straight_line_and_beyond_them_keeps_its_rate() -> None:
+    seconds = [TORCH.seconds(pixels, again=True) for pixels in (5_000, 10_000, 25_000, 40_000, 80_000)]
+    assert seconds == pytest.approx([1.5, 2.0, 3.5, 5.0, 10.0])
+    assert TORCH.seconds(10_000, again=False) == pytest.approx(3)
+    growing = replace(TORCH, again=(1.0, 9.0))
+    assert growing.seconds(2_500, again=True) == pytest.approx(0.25), "never less than nothing"
+
+
+def test_a_card_keeps_timings() -> None:
+    written = json.loads(json.dumps(to_card((TORCH, OPENVINO))))
+    assert from_card(written) == (TORCH, OPENVINO)
+    assert from_card({"bytes_per_pixel": 900}) == ()
+    (earlier,) = from_card({"bytes_per_pixel": 900, "seconds_per_pixel": 1e-6})
+    assert earlier.threads == 2
+    assert [earlier.seconds(pixels, again=False) for pixels in (1e4, 1e6)] == pytest.approx([0.01, 1])
+
+
+def test_every_card_with_costs_can_be_read() -> None:
+    for path in sorted(EMBEDDED.glob("*.json")):
+        found = card(path.stem).get("costs")
+        if not found:
+            continue
+        made = embedded("x", path.stem, "", bytes_per_pixel=0)
+        for timing in made.timings:
+            assert timing.sides == tuple(sorted(set(timing.sides))) and timing.sides
+            assert all(least > 0 for least in (*timing.again, *timing.first)), path
+
+
+def test_one_small_run_tells_what_a_large_one_takes() -> None:
+    estimates, job = Estimates(), timed()
+    assert again(estimates, job) == pytest.approx(2), "before any run, what the card says"
+    estimates.learn(job, SIZE, 9.0, engine="torch")  # new at that size: three times the card's 3 s
+    assert again(estimates, job, (200, 200)) == pytest.approx(15)
+    assert estimates.seconds(job, (200, 200), again=False) == pytest.approx(18)
+
+
+def test_a_size_that_was_reached_before_is_cheaper_until_it_is_loaded_again() -> None:
+    estimates, job = Estimates(), timed()
+    assert estimates.seconds(job, SIZE) == pytest.approx(3)
+    estimates.learn(job, SIZE, 3.0, engine="torch")
+    assert estimates.seconds(job, SIZE) == pytest.approx(2)
+    assert estimates.seconds(job, (100, 50)) == pytest.approx(1.5)
+    assert estimates.seconds(job, (200, 200)) == pytest.approx(6)
+    estimates.learn(job, SIZE, 2.0, engine="torch")
+    assert again(estimates, job) == pytest.approx(2), "both runs say the same"
+    estimates.learn(job, (16, 16), 60.0, engine="torch", cold=True)
+    assert estimates.seconds(job, SIZE) == pytest.approx(3), "what is loaded now has not seen it"
+
+
+def test_what_is_really_computed_counts_tiles_with_halos() -> None:
+    flat = plain("torch", 1e-3)
+    tiled = Tiling("tiles", halo=10, multiple_of=8, largest=64)
+    job = timed("good", flat, tiling=tiled)
+    upscaler = fakes.upscaler_of(job.approach)
+    Runner().run(job, picture_of(noise(150, 90)))
+    assert len(upscaler.seen) == 6
+    computed = sum(height * width for height, width in upscaler.seen)
+    assert computed > 1.3 * 150 * 90
+    assert Estimates().seconds(job, (150, 90)) == pytest.approx(computed * 1e-3)
+
+
+def test_of_several_tiles_only_one_is_new() -> None:
+    job = timed("good", TORCH, tiling=Tiling("tiles", largest=100))
+    assert Estimates().seconds(job, (200, 300)) == pytest.approx(3 + 5 * 2)
+    assert again(Estimates(), job, (200, 300)) == pytest.approx(6 * 2)
+
+
+# --- the level of this machine --------------------------------------------------------------------------------------
+
+
+def test_estimates_learn_from_runs_and_last(tmp_path: Path) -> None:
+    file, job = tmp_path / "deep" / "estimates.json", by_operations()
+    first = Estimates(file)
+    assert first.seconds(job, SIZE) == pytest.approx(100)
+    first.learn(job, SIZE, 2.0)
+    assert first.seconds(job, SIZE) == pytest.approx(2)
+    first.learn(job, SIZE, 4.0)
+    assert first.seconds(job, SIZE) == pytest.approx(3), "a slower run counts for half"
+    first.learn(job, SIZE, 1.0)
+    assert first.seconds(job, SIZE) == pytest.approx(1), "other programs only ever slow a run down"
+    first.learn(job, SIZE, 9.0, anew=True)
+    assert first.seconds(job, SIZE) == pytest.approx(9)
+    first.learn(job, SIZE, 3.0, anew=True)
+    assert Estimates(file).seconds(job, SIZE) == pytest.approx(3)
+    assert Estimates(file).seconds(job, (200, 100)) == pytest.approx(6)
+
+
+def test_a_run_that_had_to_load_first_is_not_held_against_what_is_known() -> None:
+    estimates, job = Estimates(), by_operations()
+    estimates.learn(job, SIZE, 8.0, cold=True)
+    assert estimates.seconds(job, SIZE) == pytest.approx(8), "better than nothing"
+    estimates.learn(job, SIZE, 2.0)
+    estimates.learn(job, SIZE, 8.0, cold=True)
+    assert estimates.seconds(job, SIZE) == pytest.approx(2)
+
+
+def test_each_size_has_a_level_of_its_own_and_borrows_that_of_the_nearest() -> None:
+    estimates, job, large = Estimates(), by_operations(), (1000, 1000)
+    estimates.learn(job, SIZE, 10.0)
+    estimates.learn(job, large, 100.0)  # a tenth of what the small run promised: a GPU, say
+    assert estimates.seconds(job, SIZE) == pytest.approx(10)
+    assert estimates.seconds(job, large) == pytest.approx(100)
+    assert estimates.seconds(job, (2000, 1000)) == pytest.approx(200)
+
+
+def test_another_engine_has_its_own_shape_and_level() -> None:
+    estimates, job = Estimates(), timed("good", TORCH, OPENVINO)
+    estimates.learn(job, SIZE, 30.0, engine="torch")
+    estimates.learn(job, SIZE, 2.0, engine="OpenVINO", anew=True)
+    assert again(estimates, job, (200, 200)) == pytest.approx(8), "twice what the card says of OpenVINO"
+    estimates.learn(job, SIZE, 30.0, engine="torch")
+    assert again(estimates, job, (200, 200)) == pytest.approx(50), "the engine that ran last, as it was"
+
+
+def test_the_verdict_on_an_engine_sets_the_price(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    told: list[Callable[[Verdict], None]] = []
+
+    class Preparing(Preparer):
+        def begin(self, *given: Any) -> bool:
+            told.append(given[-1])
+            return True
+
+    monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path))
+    monkeypatch.setattr(runner, "engine_identity", lambda job: Identity("network", "auto", 4))
+    runs, job = Runner(preparer=Preparing()), timed("good", TORCH, OPENVINO)
+    runs.run(job, picture_of(noise(96, 96)))
+    told[0](Verdict("OpenVINO", "bf16", 3.0, 1.0, 60.0))
+    assert again(runs.estimates, job, (96, 96)) == pytest.approx(1)
+    told[0](Verdict("torch", "bf16", 0.5, 1.0, 60.0))
+    assert again(runs.estimates, job, (96, 96)) == pytest.approx(1), "nothing changed: torch goes on as it was"
+
+
+def test_a_method_never_run_is_as_much_slower_as_those_that_were() -> None:
+    estimates = Estimates()
+    for name, seconds in (("a", 4.0), ("b", 6.0), ("c", 20.0)):
+        estimates.learn(timed(name), SIZE, seconds * 1.5, engine="torch")
+    estimates.learn(timed("d", OPENVINO), SIZE, 100.0, engine="OpenVINO")
+    estimates.learn(by_operations("e"), SIZE, 1.0)
+    assert again(estimates, timed("new")) == pytest.approx(6), (
+        "the middle one in the same engine: three times the card's"
+    )
+    assert again(estimates, by_operations("new")) == pytest.approx(1), (
+        "one rate for all whose seconds were never measured"
+    )
+    assert again(estimates, timed("own", replace(TORCH, engine=""))) == pytest.approx(13), "of 2, 3, 10 and 100 times"
+
+
+def test_seconds_of_a_card_count_for_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    one_thread = timed("good", replace(TORCH, threads=1))
+    assert again(Estimates(), one_thread) == pytest.approx(1)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert again(Estimates(), one_thread) == pytest.approx(2)
+
+
+def test_a_checkpoint_without_seconds_is_compared_with_its_sibling_by_operations() -> None:
+    own = Checkpoint("own", "", timings=(TORCH,), flops_per_pixel=1e6)
+    published = Checkpoint("published", "", flops_per_pixel=7e6)
+    made = replace(fakes.good(), checkpoints=(own, published))
+    assert again(Estimates(), Job(made, published, made.options())) == pytest.approx(14)
+
+
+def test_a_new_card_voids_what_was_learned() -> None:
+    estimates = Estimates()
+    estimates.learn(timed(), SIZE, 30.0, engine="torch")
+    changed = timed("good", TORCH.scaled(0.5))
+    assert again(estimates, changed) == pytest.approx(1)
+    estimates.learn(changed, SIZE, 2.0, engine="torch")
+    assert again(estimates, changed) == pytest.approx(2), "and is not averaged with it"
+
+
+def test_options_and_precision_have_their_own_price() -> None:
+    estimates, usual, other = Estimates(), by_operations(), by_operations(steps=7)
+    assert usual.price_key == "good"
+    assert other.price_key == "good steps=7"
+    assert replace(other, precision="fp32").price_key == "good fp32 steps=7"
+    estimates.learn(usual, SIZE, 2.0)
+    assert [estimates.seconds(j, SIZE) for j in (usual, other)] == pytest.approx([2, 2]), "until it was tried"
+    estimates.learn(other, SIZE, 8.0)
+    assert [estimates.seconds(j, SIZE) for j in (usual, other)] == pytest.approx([2, 8])
+
+
+def test_tiny_pictures_teach_nothing() -> None:
+    estimates = Estimates()
+    estimates.learn(by_operations(), (10, 10), 5.0)
+    assert estimates.seconds(by_operations(), SIZE) == pytest.approx(100)
+
+
+def test_a_run_is_learned_from() -> None:
+    shared, job = Runner(), by_operations()
+    shared.run(job, picture_of(noise(64, 64)))
+    assert shared.estimates.seconds(job, SIZE) < 10
+
+
+def test_opacity_costs_a_second_run_and_is_learned_as_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = by_operations()
+    inventive = replace(job, approach=replace(job.approach, invents=True))
+    assert [passes(j.approach, j.checkpoint, opacity=True) for j in (job, inventive)] == [2, 1]
+    learned: list[float] = []
+    monkeypatch.setattr(Estimates, "learn", lambda self, job, size, seconds, **_: learned.append(seconds))
+    see_through = replace(picture_of(noise(64, 64)), alpha=readonly(noise(64, 64)[..., 0].copy()))
+    result = Runner().run(job, see_through)
+    assert learned == [pytest.approx(result.seconds / 2)]
+    context = Context([job.approach], Runner(), Store(), Stops(), Limits())
+    once, twice = (method_choices.seconds(context, job, SIZE, opacity=opacity) for opacity in (False, True))
+    assert twice == pytest.approx(2 * once)
+
+
+# --- the file -------------------------------------------------------------------------------------------------------
+
+_GOOD = {"kind": "operations", "reference": 655.36, "factors": {"7": 0.02}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "{", "[1]", "null", "\x00", '{"good": 2e-4}',  # the last one is of the first format: seconds per pixel
+        *(
+            json.dumps({"format": 2, "learned": learned})
+            for learned in (
+                [], {"good": 1}, {"good": {"": {}}}, {"good": {"": {**_GOOD, "factors": {}}}},
+                {"good": {"": {**_GOOD, "factors": {"7": -1}}}}, {"good": {"": {**_GOOD, "factors": {"7": float("nan")}}}},
+                {"good": {"": {**_GOOD, "reference": "fast"}}},
+            )
+        ),
+        json.dumps({"format": 3, "learned": {"good": {"": _GOOD}}}),
+    ],
+)  # fmt: skip
+def test_a_damaged_or_foreign_file_of_estimates_is_ignored(tmp_path: Path, text: str) -> None:
+    file, job = tmp_path / "estimates.json", by_operations()
+    file.write_text(json.dumps({"format": 2, "learned": {"good": {"": _GOOD}}}))
+    assert Estimates(file).seconds(job, SIZE) == pytest.approx(2), "the same file, whole"
+    file.write_text(text)
+    estimates = Estimates(file)
+    assert estimates.seconds(job, SIZE) == pytest.approx(100)
+    estimates.learn(job, SIZE, 2.0)
+    assert Estimates(file).seconds(job, SIZE) == pytest.approx(2)
+
+
+def test_a_disk_that_refuses_costs_only_the_memory_of_estimates(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    estimates = Estimates(tmp_path / "file" / "estimates.json")
+    estimates.learn(by_operations(), SIZE, 2.0)
+    assert estimates.seconds(by_operations(), SIZE) == pytest.approx(2)
+
+
+# --- measuring ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("tall", "side", "piece"), [(1, 128, (128, 128)), (2, 181, (256, 128))])
+def test_costs_are_measured_in_one_piece_at_rising_sizes(tall: int, side: int, piece: tuple[int, int]) -> None:
+    rule = Tiling("tiles", halo=4, largest=120, seen=128, tall=tall)
+    made = fakes.approach(fakes.upscaler_of(fakes.good()), tiling=rule)
+    upscaler = fakes.upscaler_of(made)
+    _, timing = costs.measure(fakes.job(made), "OpenVINO")
+    assert timing is None, "nothing that OpenVINO could run"
+    before = len(upscaler.seen)
+    used, timing = costs.measure(fakes.job(made), "torch")
+    assert timing is not None and used > 0
+    assert timing.sides == (96, side) and timing.threads == 0 and min(*timing.first, *timing.again) > 0
+    assert set(upscaler.seen[before:]) >= {(16, 16), (96, 96), piece}
+
+
+def test_costs_of_a_method_that_is_not_here_are_refused_by_name() -> None:
+    with pytest.raises(BadInput, match=r"'rdm'.* rdn, rdn:ssim"):
+        next(costs.costs(["rdm"]))
+
+
+def test_writing_costs_leaves_the_rest_of_a_card_alone(tmp_path: Path) -> None:
+    path = tmp_path / "net-x4.json"
+    before = {
+        "file": "net-x4.safetensors",
+        "costs": {"bytes_per_pixel": 9, "seconds_per_pixel": 1e-6},
+        "scores": {"Set5": 1},
+    }
+    path.write_text(json.dumps(before))
+    cost = costs.Cost("net", path, 1000, (TORCH, OPENVINO), 9)
+    costs.write(cost, "bytes")
+    assert json.loads(path.read_text())["costs"] == {"bytes_per_pixel": 1000, "seconds_per_pixel": 1e-6}
+    costs.write(cost, "all")
+    after = json.loads(path.read_text())
+    assert from_card(after["costs"]) == (TORCH, OPENVINO)
+    assert "seconds_per_pixel" not in after["costs"] and after["costs"]["bytes_per_pixel"] == 1000
+    assert {**after, "costs": None} == {**before, "costs": None}
+
+
+def test_growth_compares_estimates_with_what_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = fakes.good()
+    monkeypatch.setattr(module, "_FLOOR_SECONDS", 1e-9)
+    rows = list(grown([fakes.job(made)], [0.25, 1], rounds=2))
+    assert [row.megapixels for row in rows] == pytest.approx([0.25, 1])
+    for row in rows:
+        assert row.off is not None and row.off > -1 and row.off_again is not None and row.seconds > 0
+    assert next(iter(grown([fakes.job(made)], [0.25]))).off_again is None

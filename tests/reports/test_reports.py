@@ -1,0 +1,339 @@
+"""Table, chart, words and the take-away reports, from results made by hand."""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import combinations
+from math import inf
+from pathlib import Path
+
+import pytest
+
+from sr_demo.errors import StorageError
+from sr_demo.image import encode_png
+from sr_demo.inference.jobs import Job, Result
+from sr_demo.metrics.full_reference import COLUMNS, PSNR_Y, SSIM_Y, Scores
+from sr_demo.reports import bundle, formatting
+from sr_demo.reports.bundle import Comparison, Shown, report_html, report_json, write_zip
+from sr_demo.reports.scatter_chart import Point, quality_against_time
+from sr_demo.reports.table import html_table, record
+from sr_demo.spec import Approach, Checkpoint, WeightFile
+from tests import fakes
+from tests.conftest import noise, picture_of
+
+NASTY = """<script>alert("1")</script> & 'sons'"""
+GOOD = Scores(30.0, 0.9, 29.0, 40.0)
+
+
+def result(
+    name: str = "fake", scores: Scores = GOOD, *, approach: Approach | None = None, checkpoint: Checkpoint | None = None,
+    seconds: float = 1.0, peak_memory_mb: float = 50.0,
+) -> Result:  # fmt: skip
+    made = approach or fakes.good(name)
+    return Result(
+        job=Job(made, checkpoint or made.checkpoints[0], made.options()),
+        picture=picture_of(noise(8, 12)),
+        scores=scores,
+        seconds=seconds,
+        load_seconds=0.0,
+        peak_memory_mb=peak_memory_mb,
+        precision="bf16",
+        tile=64,
+        tiles=6,
+        halo=24,
+    )
+
+
+class Page(HTMLParser):
+    """What a browser would make of some HTML: tags with attributes, and text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.words)
+
+
+def rows(html: str) -> list[list[str]]:
+    """The text of the table's cells, body only, without tags."""
+    found: list[list[str]] = []
+    for row in re.findall(r"<tr>(.*?)</tr>", html.partition("<tbody>")[2].partition("</tbody>")[0]):
+        found.append([re.sub("<[^>]+>", "", cell) for cell in re.findall(r"<t[hd].*?</t[hd]>", row)])
+    return found
+
+
+def titles(html: str) -> list[str]:
+    return re.findall(r"<th scope=\"col\"[^>]*><button[^>]*>([^<]*)</button>", html)
+
+
+# --- table ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_best_of_each_column_is_marked() -> None:
+    html = html_table([
+        result("a", Scores(30.0, 0.90, 29.0, 41.0), seconds=2.0, peak_memory_mb=9.0),
+        result("b", Scores(31.0, 0.80, 28.0, 39.0), seconds=0.5, peak_memory_mb=90.0),
+    ])  # fmt: skip
+    first, second = rows(html)
+    marked = lambda row: [title for title, cell in zip(titles(html), row, strict=True) if "★" in cell]  # noqa: E731
+    assert marked(first) == ["SSIM-Y", "PSNR-RGB", "Agrees with input", "Peak memory"]
+    assert marked(second) == ["PSNR-Y", "Seconds"]
+
+
+def test_one_result_is_no_competition() -> None:
+    assert "★" not in "".join(rows(html_table([result()]))[0])
+
+
+def test_equal_results_share_the_mark() -> None:
+    html = html_table([result("a"), result("b")])
+    assert [row[1] for row in rows(html)] == ["★ 30.00 dB", "★ 30.00 dB"]
+
+
+def test_without_a_truth_there_is_no_psnr() -> None:
+    html = html_table([result(scores=Scores(lr_consistency=33.0))])
+    assert "PSNR-Y" not in titles(html) and "SSIM-Y" not in titles(html)
+    assert "Agrees with input" in titles(html)
+
+
+def test_cells_carry_what_they_are_sorted_by() -> None:
+    html = html_table([result(scores=Scores(inf, 1.0, inf, 9.5)), result(seconds=120.0)])
+    keys = re.findall(r'data-sort="([^"]*)"', html)
+    assert keys[0] == "inf" and "120.0" in keys and "9.5" in keys
+    assert all(re.fullmatch(r"inf|\d+\.\d+(e[+-]\d+)?", key) for key in keys), "the page's script reads these"
+    licence = rows(html)[0][titles(html).index("Licence")]
+    assert licence == "none needed" and "120 s" not in html
+
+
+def test_every_column_is_explained_in_a_sentence() -> None:
+    html = html_table([result()])
+    page = Page(html)
+    explained = [attributes["title"] for tag, attributes in page.tags if tag == "button" and "title" in attributes]
+    assert len(explained) == len(titles(html)) - 1
+    assert all(text and text.endswith(".") and page.text.count(text) == 1 for text in explained)
+
+
+def test_names_are_escaped() -> None:
+    odd = replace(fakes.good(), title=NASTY)
+    odd_checkpoint = Checkpoint("two", NASTY, licence=NASTY)
+    html = html_table([result(approach=replace(odd, checkpoints=(odd.checkpoints[0], odd_checkpoint)),
+                              checkpoint=odd_checkpoint)])  # fmt: skip
+    page = Page(html)
+    assert "script" not in [tag for tag, _ in page.tags]
+    assert page.text.count(NASTY) == 3
+
+
+def test_no_results_make_no_table() -> None:
+    assert html_table([]) == ""
+
+
+def test_a_record_is_json_and_says_what_changes_the_numbers() -> None:
+    file = WeightFile("net.pth", "a" * 64, 1000, ("a/b:net.pth",))
+    made = record(result(scores=Scores(inf, 1.0, 31.23456, None), checkpoint=Checkpoint("x", "X", (file,), "MIT", 7)))
+    made = json.loads(json.dumps(made))
+    assert made["psnr_y"] == "identical" and made["psnr_rgb"] == 31.2346 and made["lr_consistency"] is None
+    assert (made["precision"], made["tile"], made["tiles"], made["halo"]) == ("bf16", 64, 6, 24)
+    assert made["sha256"] == ["a" * 64] and made["bytes"] == 1000 and made["licence"] == "MIT"
+    assert made["options"] == {"strength": 0.5, "steps": 3} and made["may_invent_detail"] is False
+    assert (made["width"], made["height"]) == (12, 8)
+
+
+# --- words ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.314, "0.31 s"), (0.999, "1.0 s"), (9.96, "10 s"), (12.3, "12 s"), (99.7, "2 min"), (185, "3 min")],
+)
+def test_seconds(value: float, text: str) -> None:
+    assert formatting.seconds(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0, "–"), (1_234_567, "1.2 MB"), (9_940_000, "9.9 MB"), (67e6, "67 MB")])
+def test_megabytes(value: float, text: str) -> None:
+    assert formatting.megabytes(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.0, "under 1 MB"), (0.99, "under 1 MB"), (1.26, "1.3 MB")])
+def test_memory(value: float, text: str) -> None:
+    assert formatting.memory(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0, "–"), (621_424, "621 k"), (999_999, "1.0 M"), (20_772_507, "20.8 M")])
+def test_parameters(value: int, text: str) -> None:
+    assert formatting.parameters(value) == text
+
+
+def test_scores_have_units_and_identical_pictures_are_called_so() -> None:
+    assert formatting.measure(PSNR_Y, 28.426) == "28.43 dB"
+    assert formatting.measure(SSIM_Y, 0.81) == "0.8100"
+    assert formatting.measure(PSNR_Y, inf) == "identical"
+    assert formatting.measure(PSNR_Y, None) == "–"
+    assert formatting.scores_line(GOOD) == "30.00 dB   SSIM 0.9000"
+    assert formatting.scores_line(Scores(lr_consistency=33.0)) == "agrees with input: 33.00 dB"
+
+
+def test_how_it_was_run() -> None:
+    assert formatting.how(result()) == "bf16, 6 tiles 64 px wide, halo 24 px"
+    assert formatting.how(replace(result(), tiles=1, tile=0, halo=0)) == "bf16, in one piece"
+
+
+def test_what_a_method_costs_is_said_before_it_runs() -> None:
+    file = WeightFile("net.pth", "a" * 64, 67_000_000, ("a/b:net.pth",))
+    made = fakes.good()
+    far = Job(made, Checkpoint("x", "large", (file,), "MIT", note="Better."), made.options())
+    name, costs = formatting.method_label(far, 12.0, here=False).splitlines()
+    assert name == "Good (large): Better."
+    assert costs.endswith("67 MB, downloaded once · MIT · about 12 s")
+    plain = Job(made, made.checkpoints[0], made.options())
+    name, costs = formatting.method_label(plain, 0.01, here=True).splitlines()
+    assert name == "Good: made for tests"
+    assert costs.endswith("about 0.01 s") and "MB" not in costs and "downloaded" not in costs
+
+
+# --- chart ----------------------------------------------------------------------------------------------------------
+
+
+def drawn(points: list[Point]) -> tuple[str, list[tuple[float, float]], list[tuple[str, float, float]]]:
+    """The SVG, its circles as (x, y), and its labels as (text, left, baseline), in the order of `points`."""
+    svg = quality_against_time(points, "PSNR-Y in dB")
+    circles = [(float(x), float(y)) for x, y in re.findall(r'<circle cx="([\d.-]+)" cy="([\d.-]+)"', svg)]
+    texts = re.findall(r'<text x="([\d.-]+)" y="([\d.-]+)" text-anchor="start">([^<]*)</text>', svg)
+    labels = [(text, float(x), float(y)) for x, y, text in texts if not text.startswith("seconds to the right")]
+    return svg, circles, labels
+
+
+def test_better_is_higher_and_slower_is_further_right() -> None:
+    _, circles, labels = drawn([Point("fast", 0.02, 28.4), Point("slow", 40.0, 32.1)])
+    assert circles[0][0] < circles[1][0] and circles[0][1] > circles[1][1]
+    assert [text for text, _, _ in labels] == ["fast", "slow"]
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        [Point("only", 1.0, 30.0)],
+        [Point("a", 1.0, 30.0), Point("b", 1.0, 30.0), Point("c", 1.0, 30.0)],
+        [Point("low", 0.001, 5.0), Point("high", 5000.0, 95.0)],
+        [Point(f"Real-ESRGAN (published, number {n})", 9.0 + n / 10, 27.0 + n / 50) for n in range(9)],
+        [Point("A method whose name goes on and on " * 4, 3.0, 27.0), Point("x", 3.1, 27.0)],
+        [Point(name, 0.01, 20.0) for name in ("Bicubic", "Lanczos", "RDN", "HAT", "Patch mosaic")],
+    ],
+    ids=["one", "equal", "wide", "crowded", "long", "bottom"],
+)
+def test_points_and_labels_lie_inside_and_labels_not_on_each_other(points: list[Point]) -> None:
+    _, circles, labels = drawn(points)
+    assert len(circles) == len(labels) == len(points)
+    boxes = [(x, x + len(text) * 6, y - 11, y + 2) for text, x, y in labels]
+    assert all(0 <= x <= 640 and 0 <= y <= 256 for x, y in circles)
+    assert all(left >= 0 and right <= 640 and top >= -2 and bottom <= 262 for left, right, top, bottom in boxes)
+    for (l1, r1, t1, b1), (l2, r2, t2, b2) in combinations(boxes, 2):
+        assert r1 <= l2 or r2 <= l1 or b1 <= t2 or b2 <= t1, "two labels overlap"
+
+
+def test_a_label_is_escaped_and_the_chart_has_a_name() -> None:
+    svg, _, _ = drawn([Point("<b>&", 1.0, 30.0)])
+    assert "&lt;b&gt;&amp;" in svg and "<b>" not in svg
+    assert 'role="img" aria-label="PSNR-Y in dB against seconds"' in svg
+
+
+# --- what people take away ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def comparison(tmp_path: Path) -> Comparison:
+    shown: list[Shown] = []
+    for seed, name in enumerate(("truth", "rdn", "real-esrgan-compact")):
+        file = tmp_path / f"{name}.png"
+        file.write_bytes(encode_png(picture_of(noise(16, 16, seed))))
+        shown.append(Shown(f"{name}: 30 dB", file, f"Result of {name}"))
+    return Comparison(
+        name=NASTY,
+        input_size=(4, 4),
+        how="Made by hand.",
+        results=[result("rdn"), result("real-esrgan", Scores(inf, 1.0, inf, inf))],
+        pictures=shown,
+        failures=[("HAT", f"could not read {NASTY}")],
+    )
+
+
+def outside(html: str) -> list[str]:
+    """Everything that a browser would fetch to show the page."""
+    page = Page(html)
+    named = [
+        a[key] for _, a in page.tags for key in ("src", "href", "srcset", "poster", "data", "action") if a.get(key)
+    ]
+    return [str(name) for name in named] + re.findall(r"url\(([^)]*)\)|@import", html)
+
+
+def test_the_zip_holds_all_pictures_and_both_reports(comparison: Comparison, tmp_path: Path) -> None:
+    target = tmp_path / "all.zip"
+    write_zip(comparison, target)
+    with zipfile.ZipFile(target) as archive:
+        assert archive.testzip() is None
+        assert sorted(archive.namelist()) == [
+            "rdn.png", "real-esrgan-compact.png", "report.html", "report.json", "truth.png",
+        ]  # fmt: skip
+        for shown in comparison.pictures:
+            assert archive.read(shown.file.name) == shown.file.read_bytes()
+        html = archive.read("report.html").decode("utf-8")
+        data = json.loads(archive.read("report.json"))
+    assert outside(html) == ["truth.png", "rdn.png", "real-esrgan-compact.png"], "nothing but what lies beside it"
+    assert [entry["approach"] for entry in data["results"]] == ["rdn", "real-esrgan"]
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_the_report_alone_needs_nothing_else(comparison: Comparison) -> None:
+    html = report_html(comparison)
+    sources = outside(html)
+    assert len(sources) == 3 and all(source.startswith("data:image/png;base64,") for source in sources)
+    assert "http://" not in html and "https://" not in html
+    assert "<script" not in html
+
+
+def test_names_in_reports_are_escaped(comparison: Comparison) -> None:
+    odd = replace(comparison, pictures=[replace(comparison.pictures[0], label=NASTY, alt=NASTY)])
+    page = Page(report_html(odd))
+    assert "script" not in [tag for tag, _ in page.tags]
+    assert page.text.count(NASTY) == 4, "title, heading, failure, caption"
+    assert [a["alt"] for tag, a in page.tags if tag == "img"] == [NASTY]
+
+
+def test_the_report_says_how_identical_and_what_failed(comparison: Comparison) -> None:
+    text = Page(report_html(comparison)).text
+    assert "identical" in text and "Did not work" in text and "4 x 4 pixels given to each method" in text
+    data = json.loads(report_json(comparison))
+    assert data["results"][1]["psnr_y"] == "identical"
+    assert data["failures"] == [{"title": "HAT", "message": f"could not read {NASTY}"}]
+    assert set(data["conventions"]) == {column.key for column in COLUMNS}
+    assert data["input"] == {"name": NASTY, "width": 4, "height": 4}
+    assert data["machine"]["cores"] >= 1
+
+
+def test_pictures_too_large_for_one_page_are_named(comparison: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundle, "_EMBEDDED_LIMIT", 100)
+    html = report_html(comparison)
+    assert outside(html) == []
+    assert "the zip holds them: truth.png, rdn.png, real-esrgan-compact.png" in html
+
+
+def test_a_disk_that_refuses_is_one_sentence_and_leaves_nothing(comparison: Comparison, tmp_path: Path) -> None:
+    comparison.pictures[1].file.unlink()
+    target = tmp_path / "all.zip"
+    with pytest.raises(StorageError, match="could not be put together"):
+        write_zip(comparison, target)
+    assert not target.exists() and not list(tmp_path.glob("*.part"))

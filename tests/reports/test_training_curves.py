@@ -1,0 +1,96 @@
+"""The training tab is drawn from the cards, and says what they say."""
+
+from __future__ import annotations
+
+import re
+
+from sr_demo.catalogue import APPROACHES
+from sr_demo.image import Limits
+from sr_demo.inference.runner import Runner
+from sr_demo.reports.training_curves import MEASURES, Lesson, curve_chart, legend, lesson_table, lessons
+from sr_demo.ui.method_choices import Context
+from sr_demo.ui.stops import Stops
+from sr_demo.ui.store import Store
+from sr_demo.ui.training.handlers import TrainingHandlers
+from sr_demo.ui.training.layout import pairs
+
+
+def made_up(name: str, values: list[float]) -> Lesson:
+    return Lesson(
+        name,
+        name,
+        {
+            "iterations": 100, "seconds": 120, "parameters": 1000, "losses": ["l1"], "device": "CPU",
+            "data": {"count": 3, "licence": "CC0"},
+            "curves": {"iteration": [25, 50, 100], "psnr_y": values},
+            "scores": {"Set5": {"psnr_y": 31.0, "ssim_y": 0.87}},
+        },
+    )  # fmt: skip
+
+
+def test_every_embedded_network_with_curves_is_shown() -> None:
+    taught = lessons(APPROACHES)
+    assert {"rdn:mse", "hat:tiny", "real-esrgan:compact"} <= {lesson.name for lesson in taught}
+    for measure, title in MEASURES:
+        familiar = sum(any(v is not None for v in t.card["curves"].get(f"train_{measure}", [])) for t in taught)
+        assert curve_chart(taught, measure, title).count("<polyline") == len(taught) + familiar
+
+
+def test_pictures_that_were_taught_have_a_faint_line_of_their_own() -> None:
+    lesson = made_up("a", [1, 2, 3])
+    lesson.card["curves"]["train_psnr_y"] = [None, 3, 4]
+    chart = curve_chart([lesson], "psnr_y", "PSNR")
+    assert re.findall(r'stroke-opacity="([.0-9]+)" stroke-dasharray="[^"]*" points="([^"]*)"', chart)[1][0] == "0.35"
+    points = re.findall(r'<polyline[^>]* points="([^"]*)"', chart)
+    assert [len(line.split()) for line in points] == [3, 2]
+
+
+def test_points_lie_at_their_iterations_whatever_the_machine_took() -> None:
+    slow = made_up("slow", [1, 2, 3])
+    slow.card["seconds"] *= 3
+    chart = curve_chart([made_up("quick", [1, 2, 3]), slow], "psnr_y", "PSNR")
+    quick, same = (
+        [float(pair.split(",")[0]) for pair in line.split()] for line in re.findall(r'points="([^"]+)"', chart)
+    )
+    assert quick == same and quick[2] - quick[1] == 2 * (quick[1] - quick[0])
+    assert ">100 iterations<" in chart
+
+
+def test_a_higher_curve_is_drawn_higher() -> None:
+    chart = curve_chart([made_up("low", [10, 20, 25]), made_up("high", [20, 30, 35])], "psnr_y", "PSNR")
+    low, high = (
+        [tuple(map(float, pair.split(","))) for pair in points.split()]
+        for points in re.findall(r'points="([^"]+)"', chart)
+    )
+    assert [x for x, _ in low] == [x for x, _ in high]
+    assert all(y_high < y_low for (_, y_low), (_, y_high) in zip(low, high, strict=True))
+
+
+def test_names_are_text_and_lines_differ_without_colour() -> None:
+    taught = [made_up("<b>one</b>", [1, 2, 3]), made_up("two", [1, 2, 3])]
+    assert "<b>one</b>" not in legend(taught) + lesson_table(taught)
+    dashes = re.findall(r'stroke-dasharray="([^"]*)"', legend(taught))
+    assert len(set(dashes)) == 2
+
+
+def test_the_table_says_what_the_card_says() -> None:
+    table = lesson_table([made_up("a", [1, 2, 3])])
+    assert "31.00 / 0.8700" in table
+    assert "3 photos, CPU" in table
+    assert "Licence of the photos: CC0." in table
+
+
+def test_the_same_crop_is_drawn_by_each_network_that_was_chosen() -> None:
+    context = Context(APPROACHES, Runner(), Store(), Stops(), Limits())
+    curves, crops = TrainingHandlers(context).show(["rdn:mse", "no such network"])
+    assert "rdn:mse" in curves
+    assert "no such network" not in curves + crops
+    scores = {name: float(value) for name, value in re.findall(r"<figcaption><b>([^<]+)</b> ([0-9.]+) dB", crops)}
+    assert list(scores) == ["bicubic", "rdn:mse"]
+    assert scores["rdn:mse"] > scores["bicubic"] + 0.5
+
+
+def test_pairs_are_offered_only_where_all_their_networks_are_here() -> None:
+    there = {lesson.name for lesson in lessons(APPROACHES)}
+    assert all(there.issuperset(names) for _, names in pairs(APPROACHES))
+    assert pairs([a for a in APPROACHES if a.id == "bicubic"]) == []

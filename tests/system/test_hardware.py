@@ -1,0 +1,191 @@
+"""What a machine must have, and what is said where it has not; downloads of gigabytes only by agreement."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import psutil
+import pytest
+
+from sr_demo.errors import CannotRunHere, WeightsUnavailable
+from sr_demo.hub import checkpoints, repositories
+from sr_demo.inference.jobs import Job
+from sr_demo.options import Options, controls, text
+from sr_demo.progress import SILENT
+from sr_demo.reports import formatting
+from sr_demo.reports.catalogue_listing import describe
+from sr_demo.spec import Checkpoint, Needs, Repository
+from sr_demo.system import hardware
+from sr_demo.ui import method_choices
+from tests import fakes
+from tests.hub_server import Fault, HubServer
+
+FILES = {
+    "model_index.json": b'{"a": 1}',
+    "unet/config.json": b"{}",
+    "unet/weights.fp16.safetensors": bytes(range(256)) * 500,
+    "unet/weights.safetensors": b"twice as large",
+    "unet/weights.bin": b"a pickle",
+}
+REPOSITORY = Repository("owner/pipeline", ("*.json", "unet/*.fp16.safetensors"), 130_000)
+NEEDS = Needs(12 * 10**9, 16 * 10**9, "a minute", packages=("json", "no_such_package"), variables=("SR_DEMO_NOWHERE",))
+LARGE = Checkpoint("large", "Large", repositories=(REPOSITORY,))
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with HubServer({"owner/pipeline": dict(FILES)}) as server:
+        server.serve_client(monkeypatch, tmp_path)
+        yield server
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch):
+    """`here(gpu GB, ram GB)`: a machine."""
+
+    def make(gpu: float, ram: float) -> None:
+        monkeypatch.setattr(hardware, "_gpu_bytes", lambda: int(gpu * 1e9))
+        monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=int(ram * 1e9)))
+
+    return make
+
+
+def test_everything_that_is_missing_is_in_one_sentence(here) -> None:
+    here(0, 8)
+    lacking = hardware.obstacle(replace(LARGE, needs=NEEDS).needs)
+    assert lacking == (
+        "needs a GPU with 12 GB (here: none), 16 GB of RAM (here: 8 GB), `pip install -r requirements-diffusion.txt` "
+        "and your own copy, told by SR_DEMO_NOWHERE"
+    )
+    with pytest.raises(CannotRunHere, match=r"^SUPIR needs a GPU .* SR_DEMO_NOWHERE\. Nothing was downloaded\.$"):
+        hardware.check("SUPIR", replace(LARGE, needs=NEEDS).needs)
+
+
+def test_a_machine_that_has_it_all_has_no_obstacle(here, monkeypatch) -> None:
+    needs = replace(NEEDS, packages=("json",))
+    monkeypatch.setenv("SR_DEMO_NOWHERE", "/somewhere")
+    here(11.6, 15.5)  # sold as 12 and 16
+    assert hardware.obstacle(replace(LARGE, needs=needs).needs) == ""
+    here(8, 15.5)
+    assert hardware.obstacle(replace(LARGE, needs=needs).needs) == "needs a GPU with 12 GB (here: 8 GB)"
+    assert hardware.obstacle(LARGE.needs) == ""
+
+
+def test_a_space_that_lends_gpus_has_one(here, monkeypatch) -> None:
+    here(0, 64)
+    monkeypatch.setitem(sys.modules, "spaces", ModuleType("spaces"))
+    assert hardware.gpu_bytes() == 0
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    assert hardware.gpu_bytes() == hardware.ZERO_GPU_BYTES
+    monkeypatch.setenv("SR_DEMO_NOWHERE", "/somewhere")
+    needs = replace(NEEDS, packages=())
+    assert hardware.obstacle(replace(LARGE, needs=replace(needs, variables=()))) == ""
+    # A person's own copy runs in a process of its own, which cannot borrow.
+    assert hardware.obstacle(replace(LARGE, needs=needs).needs) == "needs a GPU with 12 GB (here: none)"
+
+
+def test_what_cannot_run_is_listed_with_its_reason_and_not_offered(here) -> None:
+    here(0, 64)
+    large = replace(
+        fakes.good("large"), checkpoints=(replace(LARGE, needs=replace(NEEDS, packages=())),), preselected=False
+    )
+    good = fakes.good("good")
+    first, more = method_choices.offered([good, large])
+    assert [job.key for job in (*first, *more)] == ["good"]
+    ((label, key),) = method_choices.absent([good, large])
+    assert key == "large" and "needs a GPU with 12 GB (here: none)" in label
+    assert "NOWHERE · GPU 12 GB, RAM 16 GB in all · about 0.1 MB to download" in label
+    assert "never unasked" in label and label.endswith("a minute")
+    (listed,) = describe([large])[0]["checkpoints"]
+    assert listed["cannot_run_here"].startswith("needs a GPU") and listed["needs"] == "GPU 12 GB, RAM 16 GB"
+    assert formatting.method_label(Job(large, large.checkpoint(), large.options()), 90, here=False).endswith(
+        "your own copy · Apache-2.0 · GPU 12 GB, RAM 16 GB · about 90 s"
+    )
+    assert method_choices.downloads([good, large]) == ""
+
+
+def test_the_size_of_a_download_is_told_before_it_is_agreed_to(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path))
+    gigabytes = replace(LARGE, repositories=(replace(REPOSITORY, bytes=17_700_000_000),))
+    large = replace(fakes.good("large"), title="Large", checkpoints=(gigabytes,))
+    assert method_choices.downloads([large]) == "Large about 17.7 GB"
+    with pytest.raises(WeightsUnavailable, match=r"about 17.7 GB must be downloaded .* fetched unasked"):
+        checkpoints.fetch(gigabytes)
+    assert not list(tmp_path.iterdir())
+
+
+def test_licences_say_what_they_mean_for_business() -> None:
+    said = [
+        formatting.licence(replace(LARGE, licence=name)) for name in ("MIT", "OpenRAIL++-M", "SUPIR, non-commercial")
+    ]
+    assert said == ["MIT", "OpenRAIL++-M (commercial use with conditions)", "SUPIR, non-commercial (no commercial use)"]
+
+
+@pytest.mark.hub
+def test_a_repository_is_fetched_once_and_only_what_is_wanted(hub: HubServer) -> None:
+    assert not checkpoints.is_available(LARGE)
+    notes: list[str] = []
+    from sr_demo.progress import Progress
+
+    (folder,) = checkpoints.fetch(LARGE, Progress(lambda fraction, note: notes.append(note)), agreed=True)
+    wanted = {"model_index.json", "unet/config.json", "unet/weights.fp16.safetensors"}
+    assert {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and p.name[0] != "."} == wanted
+    assert all((folder / name).read_bytes() == FILES[name] for name in wanted)
+    assert checkpoints.is_available(LARGE) and any(note.startswith("downloading") for note in notes)
+    asked = len(hub.requests)
+    assert checkpoints.fetch(LARGE) == (folder,) and len(hub.requests) == asked
+
+
+@pytest.mark.hub
+def test_wrong_bytes_are_not_kept_and_the_rest_is_not_fetched_again(hub: HubServer) -> None:
+    name = "owner/pipeline:unet/weights.fp16.safetensors"
+    hub.faults[name] = Fault(wrong_bytes=True)
+    with pytest.raises(WeightsUnavailable, match="owner/pipeline could not be fetched from the Hub"):
+        checkpoints.fetch(LARGE, SILENT, agreed=True)
+    folder = repositories.folder(REPOSITORY)
+    assert (folder / "model_index.json").is_file() and not (folder / "unet/weights.fp16.safetensors").exists()
+    assert not checkpoints.is_available(LARGE) and not list(folder.glob(".part-*"))
+    hub.faults.clear()
+    hub.requests.clear()
+    checkpoints.fetch(LARGE, SILENT, agreed=True)
+    assert "GET owner/pipeline:model_index.json" not in hub.requests and checkpoints.is_available(LARGE)
+
+
+@pytest.mark.hub
+def test_more_than_was_agreed_to_is_refused(hub: HubServer) -> None:
+    small = replace(REPOSITORY, bytes=1000)
+    with pytest.raises(WeightsUnavailable, match="agreed to"):
+        repositories.fetch(small, SILENT)
+    assert not [request for request in hub.requests if request.startswith("GET owner/pipeline:")]
+
+
+@pytest.mark.hub
+@pytest.mark.parametrize(
+    ("change", "said"), [({"name": "owner/gone"}, "repository"), ({"patterns": ("*.onnx",)}, "file")]
+)
+def test_what_is_not_on_the_hub_is_named(hub: HubServer, change, said: str) -> None:
+    with pytest.raises(WeightsUnavailable, match=said):
+        repositories.fetch(replace(REPOSITORY, **change), SILENT)
+
+
+def test_offline_nothing_is_asked(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(WeightsUnavailable, match=r"could not be fetched from the Hub \(offline\)"):
+        checkpoints.fetch(LARGE, SILENT, agreed=True)
+
+
+def test_words_do_not_change_the_price() -> None:
+    from dataclasses import dataclass
+
+    @dataclass(frozen=True)
+    class Worded(Options):
+        prompt: str = text("", "Prompt", "Words.", lines=3, longest=10)
+
+    approach = replace(fakes.good("worded"), options=Worded)
+    assert Job(approach, approach.checkpoint(), Worded("a cat")).price_key == "worded"
+    assert Worded("two\nlines").prompt == "two lines"
+    assert controls(Worded)[0].lines == 3

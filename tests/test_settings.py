@@ -1,0 +1,63 @@
+"""What a server's keeper sets is taken, or refused by name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sr_demo.errors import BadInput
+from sr_demo.settings import Settings, from_environment
+
+
+def test_without_variables_it_listens_to_this_machine_only() -> None:
+    assert from_environment({}) == Settings()
+    assert Settings().host == "127.0.0.1"
+
+
+def test_on_spaces_it_listens_to_everyone_unless_told_otherwise() -> None:
+    assert from_environment({"SPACE_ID": "someone/demo"}).host == "0.0.0.0"
+    assert from_environment({"SPACE_ID": "someone/demo", "SR_DEMO_HOST": "127.0.0.1"}).host == "127.0.0.1"
+
+
+def test_every_setting_has_its_variable() -> None:
+    found = from_environment({
+        "SR_DEMO_MAX_MB": "7", "SR_DEMO_MAX_MEGAPIXELS": " 8 ", "SR_DEMO_HOST": "0.0.0.0", "SR_DEMO_PORT": "65535",
+        "SR_DEMO_QUEUE": "3", "SR_DEMO_MAX_STORE_MB": "9", "SR_DEMO_MCP": "1",
+    })  # fmt: skip
+    assert found == Settings(7, 8, "0.0.0.0", 65_535, 3, 9, mcp=True)
+
+
+def test_the_mcp_server_is_switched_on_by_1_and_nothing_else() -> None:
+    assert not Settings().mcp
+    assert [from_environment({"SR_DEMO_MCP": text}).mcp for text in ("", "0", "1", " 1 ")] == [False, False, True, True]
+    for text in ("yes", "true", "2", "9" * 5000):
+        with pytest.raises(BadInput, match=r"SR_DEMO_MCP must be 1 \(on\) or 0 \(off\), not '") as caught:
+            from_environment({"SR_DEMO_MCP": text})
+        assert len(str(caught.value)) < 160
+
+
+@pytest.mark.parametrize("text", ["", "0", "-5", "1.5", "many", "9" * 5000, "1e3"])
+@pytest.mark.parametrize(
+    "name",
+    ["SR_DEMO_MAX_MB", "SR_DEMO_MAX_MEGAPIXELS", "SR_DEMO_PORT", "SR_DEMO_QUEUE", "SR_DEMO_MAX_STORE_MB"],
+)
+def test_anything_else_is_refused_by_name(name: str, text: str) -> None:
+    with pytest.raises(BadInput, match=f"The environment variable {name} must be a whole number from 1 to") as caught:
+        from_environment({name: text})
+    assert len(str(caught.value)) < 160
+
+
+def test_a_port_that_cannot_be_is_refused() -> None:
+    with pytest.raises(BadInput, match="SR_DEMO_PORT must be a whole number from 1 to 65535, not '65536'"):
+        from_environment({"SR_DEMO_PORT": "65536"})
+
+
+def test_every_variable_that_is_read_is_told_in_the_readme() -> None:
+    root = Path(__file__).resolve().parents[1]
+    source = (root / "sr_demo" / "settings.py").read_text(encoding="utf-8")
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    names = set(re.findall(r'"(SR_DEMO_\w+)"', source)) | {"SR_DEMO_CACHE"}
+    assert len(names) == 11
+    assert not [name for name in sorted(names) if name not in readme]

@@ -1,0 +1,83 @@
+"""Training for the digits lab, on a few drawn digits: stopped and resumed is as if never stopped."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from sr_demo.cli.train import add_train_arguments, run_train
+from sr_demo.training.digits import DigitTrainer
+from tests.digit_pictures import written
+
+
+@pytest.fixture(scope="module")
+def mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pictures, labels = written(160)
+    file = tmp_path_factory.mktemp("mnist") / "mnist.npz"
+    np.savez(
+        file, x_train=pictures[:120], y_train=labels[:120], x_test=pictures[120:], y_test=labels[120:]
+    )  # fmt: skip
+    return file
+
+
+def train(recipe: str, mnist: Path, out: Path, *more: str) -> int:
+    parser = argparse.ArgumentParser()
+    add_train_arguments(parser)
+    return run_train(
+        parser.parse_args(
+            [recipe, "--data", str(mnist), "--out", str(out), "--device", "cpu", "--licence", "ours", *more]
+        )
+    )
+
+
+def test_a_resumed_run_gives_the_weights_of_one_that_was_not_stopped(
+    mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
+    assert train("digits-cppn-vaegan", mnist, whole, "--iterations", "5") == 0
+    original, steps = DigitTrainer.step, 0
+
+    def killed_at_the_last(self: DigitTrainer, fraction: float) -> float:
+        nonlocal steps
+        steps += 1
+        if steps == 5:  # the critic has joined at the fourth
+            raise KeyboardInterrupt
+        return original(self, fraction)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DigitTrainer, "step", killed_at_the_last)
+        assert train("digits-cppn-vaegan", mnist, parts, "--iterations", "5") == 130
+    assert not parts.exists()
+    assert train("digits-cppn-vaegan", mnist, parts, "--iterations", "5", "--resume") == 0
+    one, other = load_file(whole), load_file(parts)
+    assert one.keys() == other.keys()
+    for name, values in one.items():
+        np.testing.assert_array_equal(other[name], values, err_msg=name)
+
+
+@pytest.mark.parametrize("recipe", ["digits-vaegan", "digits-reader"])
+def test_each_recipe_learns_and_writes_its_card(recipe: str, mnist: Path, tmp_path: Path) -> None:
+    out = tmp_path / f"{recipe}.safetensors"
+    assert train(recipe, mnist, out, "--iterations", "8") == 0
+    card = json.loads(out.with_suffix(".json").read_text())
+    losses = card["curves"]["loss"]
+    assert card["iterations"] == 8 and card["recipe"]["name"] == recipe and card["bytes"] < 1_000_000
+    assert np.mean(losses[-3:]) < np.mean(losses[:3])
+    assert card["data"]["licence"] == "ours" and "test" in card["scores"]
+
+
+def test_an_unknown_recipe_is_named_with_those_there_are(
+    mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train("digits-nothing", mnist, tmp_path / "x.safetensors") == 1
+    assert "digits-nothing" in capsys.readouterr().err
+
+
+def test_another_file_name_is_refused(mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("digits-reader", mnist, tmp_path / "weights.bin", "--iterations", "1") == 1
+    assert ".safetensors" in capsys.readouterr().err

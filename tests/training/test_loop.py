@@ -1,0 +1,494 @@
+"""Every recipe learns at tiny size, and a run that was killed ends where an uninterrupted one does."""
+
+import argparse
+import copy
+import csv
+import hashlib
+import json
+import shutil
+import warnings
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from sr_demo.backends.torch_backend import load_safetensors
+from sr_demo.cli import train
+from sr_demo.errors import BadInput
+from sr_demo.metrics.full_reference import ssim_y
+from sr_demo.networks.edsr import EDSR
+from sr_demo.networks.espcn import ESPCN
+from sr_demo.networks.liif import LIIF
+from sr_demo.networks.rdn import RDN
+from sr_demo.networks.rrdn import RRDN
+from sr_demo.networks.shift_unet import ShiftUNet
+from sr_demo.networks.srresnet import SRResNet
+from sr_demo.training import cycle, diffusion, drct, hat, liif, loop, losses, run_state
+from sr_demo.training.cycle import CycleTrainer, Damager
+from sr_demo.training.data import load_folder
+from sr_demo.training.discriminator import UNetDiscriminator
+from sr_demo.training.ema import Average
+from sr_demo.training.loop import CURVE, Trainer, batch_tensor, run
+from sr_demo.training.muon import Muon, MuonAdamW
+from sr_demo.training.recipes import RECIPES, find
+from sr_demo.training.schedule import Budget, Phase, begun, learning_rate, phase_at
+from sr_demo.training.unpaired_degradation import unknown_track
+
+CPU = torch.device("cpu")
+TINY_HAT = hat.SETTINGS | {"embed_dim": 16, "depths": [2], "num_heads": [2], "squeeze_factor": 4, "num_feat": 8}
+TINY_DRCT = drct.SETTINGS | {"embed_dim": 16, "depths": [6], "num_heads": [2], "gc": 4, "img_size": 16}
+
+
+def _tiny_compact():
+    from sr_demo.networks.compact import Compact
+
+    return Compact(8, 2, 4)
+
+
+BUILDERS = {
+    "RDN": lambda: RDN(2, 2, 8, 8, 4),
+    "EDSR": lambda: EDSR(2, 8, 4),
+    "HAT": partial(hat.build_hat, TINY_HAT),
+    "Compact": _tiny_compact,
+    "LIIF": lambda: LIIF(2, 8, 16, 2),
+    "ESPCN": lambda: ESPCN([8, 8], 4),
+    "RRDN": lambda: RRDN(1, 2, 8, 8, 4),
+    "SRResNet": lambda: SRResNet(2, 8, 4, residual=True),
+    "DRCT": partial(drct.build_drct, TINY_DRCT),
+    "ShiftUNet": lambda: ShiftUNet([8, 8, 8], levels=4, kappa=0.1, least=0.01, power=0.7, spread=0.1),
+}
+SHIPS = {"HAT": partial(hat.as_shipped, settings=TINY_HAT), "DRCT": partial(drct.as_shipped, settings=TINY_DRCT)}
+
+
+def tiny(recipe):
+    """The recipe with its own losses and degradation, on a network and patches of toy size."""
+    phases = tuple(replace(p, patch=16, batch=2, rate=(3e-3, 1e-3)) for p in recipe.phases)
+    name = recipe.architecture.name
+    small = replace(recipe, phases=phases, build=BUILDERS[name], warm_up=0.0)
+    return replace(small, ship=SHIPS[name]) if name in SHIPS else small
+
+
+@pytest.fixture(autouse=True)
+def _fp32_without_shared_files(monkeypatch, tmp_path):
+    """bf16 depends on the chip and the feature file on the machine: results here must not."""
+    monkeypatch.setattr(loop, "cpu_gains_from_bf16", lambda: False)
+    monkeypatch.setattr(diffusion, "embedded_edsr", BUILDERS["EDSR"])
+    monkeypatch.setattr(liif, "embedded_edsr", BUILDERS["EDSR"])
+    monkeypatch.setattr(cycle, "embedded_edsr", BUILDERS["EDSR"])
+    monkeypatch.setenv("SR_DEMO_SHARED_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("SR_DEMO_SHARED_DATA", str(tmp_path))
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(2):
+        small = np.random.default_rng(i).integers(0, 255, (12, 12, 3), dtype=np.uint8)
+        Image.fromarray(small).resize((64, 64), Image.Resampling.BICUBIC).save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.fixture
+def pairs(photos):
+    return load_folder(photos, 4, 16)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_the_error_on_the_same_pictures_falls(recipe, pairs):
+    """Measured on fixed LR pictures: the loss of a batch depends on how badly that batch was degraded."""
+    trainer = train.make_trainer(tiny(recipe), pairs, pairs, CPU, 0)
+    before, _ = trainer.validation.score(trainer.as_enlarger(trainer.network))
+    for _ in range(20):
+        trainer.step(0.0)
+    after, _ = trainer.validation.score(trainer.as_enlarger(trainer.network))
+    assert after > before + 0.3
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_the_last_phase_runs_and_everything_stays_finite(recipe, pairs):
+    trainer = train.make_trainer(tiny(recipe), pairs, pairs, CPU, 0)
+    assert all(np.isfinite(trainer.step(0.99)) for _ in range(3))
+    assert all(p.isfinite().all() for p in trainer.average.network.parameters())
+
+
+@pytest.mark.parametrize("name", ["rdn-mse", "real-esrgan"])
+def test_killed_and_resumed_equals_uninterrupted(name, pairs, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
+    recipe, budget = tiny(find(name)), Budget(iterations=10)
+    whole = Trainer(recipe, pairs, pairs, CPU)
+    file, left_behind = tmp_path / "run.pt", tmp_path / "killed.pt"
+
+    def keep_what_a_kill_would_leave(status):
+        if status.iteration == 9:
+            shutil.copy(file, left_behind)
+
+    run(whole, budget, file, keep_what_a_kill_would_leave)
+    resumed = Trainer(recipe, pairs, pairs, CPU, seed=99)
+    resumed.restore(run_state.load(left_behind, name))
+    assert resumed.iteration == 8
+    run(resumed, budget, file, lambda status: None)
+    for a, b in zip(whole.average.network.parameters(), resumed.average.network.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=0, rtol=0)
+    assert whole.curves["psnr_y"] == resumed.curves["psnr_y"]
+    assert whole.curves["loss"] == resumed.curves["loss"]
+    assert whole.plans == resumed.plans == [{"from": 0, **budget.length}]
+    run(resumed, Budget(iterations=resumed.iteration + 2), file, lambda status: None)
+    assert [plan["from"] for plan in resumed.plans] == [0, whole.iteration], "it was made longer, and says so"
+
+
+def test_muon_moves_the_inner_layers_of_the_network_itself():
+    """The singular values of such a step are about the same; the first and last layer, and the biases, are AdamW's."""
+    torch.manual_seed(0)
+    network = EDSR(2, 16, 4).to(memory_format=torch.channels_last)
+    before = copy.deepcopy(network)
+    optimiser = MuonAdamW(network)
+    for group in optimiser.param_groups:
+        group["lr"] = 1e-2
+    network(torch.rand(2, 3, 16, 16)).square().mean().backward()
+    optimiser.step()
+    inner, old = network.blocks[0].conv1.weight, before.blocks[0].conv1.weight
+    step, gradient = (inner - old).detach().flatten(1), inner.grad.flatten(1)
+    values, steep = torch.linalg.svdvals(step), torch.linalg.svdvals(gradient)
+    assert steep[10] < 0.2 * steep[0] and values[10] > 0.5 * values[0] > 0
+    assert values[0] == pytest.approx(1e-2 * 0.2 * step.shape[1] ** 0.5, rel=0.3)
+    first = (network.head.weight - before.head.weight).detach().abs()
+    torch.testing.assert_close(first, torch.full_like(first, 1e-2), rtol=0.01, atol=0)
+
+
+def test_muon_takes_the_steps_of_torchs_own():
+    """Several matrices of one shape, wide and tall ones, one that gets no gradient at first, and a state handed on."""
+    shapes = [(16, 144)] * 3 + [(48, 16)] * 2 + [(16, 16)]
+    ours, theirs = (
+        [nn.Parameter(torch.randn(s, generator=torch.Generator().manual_seed(i))) for i, s in enumerate(shapes)]
+        for _ in "ab"
+    )
+    optimisers = [Muon(ours), torch.optim.Muon(theirs, lr=0.0, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")]
+    for step in range(4):
+        for i, pair in enumerate(zip(ours, theirs, strict=True)):
+            gradient = torch.randn(shapes[i], generator=torch.Generator().manual_seed(100 * step + i))
+            for matrix in pair:
+                matrix.grad = None if (step, i) == (0, 1) else gradient.clone()
+        for optimiser in optimisers:
+            optimiser.param_groups[0]["lr"] = 1e-2
+            optimiser.step()
+        if step == 2:
+            optimisers[1].load_state_dict(copy.deepcopy(optimisers[0].state_dict()))
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+
+
+def test_muon_refuses_a_network_whose_kernels_it_would_have_to_copy():
+    with pytest.raises(ValueError, match="channels last"):
+        MuonAdamW(EDSR(1, 8, 4))
+
+
+def test_muon_leaves_layers_outside_its_part_to_adamw():
+    network = hat.build_hat(TINY_HAT).to(memory_format=torch.channels_last)
+    optimiser = MuonAdamW(network, "layers.")
+    upsample, linear = network.upsample[0].weight, network.layers[0].residual_group.blocks[0].attn.qkv.weight
+    owned = [{p.data_ptr() for group in part.param_groups for p in group["params"]} for part in optimiser.parts]
+    assert linear.data_ptr() in owned[0] and upsample.data_ptr() in owned[1]
+    assert owned[0] | owned[1] == {p.data_ptr() for p in network.parameters()} and not owned[0] & owned[1]
+
+
+def test_a_run_goes_on_from_a_state_made_with_another_optimiser(pairs):
+    """The weights are taken over; what the other optimiser remembered would say nothing to this one."""
+    recipe = tiny(find("edsr"))
+    other = Trainer(replace(recipe, optimiser="adamw"), pairs, pairs, CPU)
+    other.step(0.0)
+    trainer = Trainer(recipe, pairs, pairs, CPU, seed=1)
+    trainer.restore(other.state())
+    for a, b in zip(trainer.network.parameters(), other.network.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=0, rtol=0)
+    assert np.isfinite(trainer.step(0.5))
+
+
+def test_an_interrupted_write_leaves_the_old_state(tmp_path):
+    file = tmp_path / "run.pt"
+    run_state.save(file, {"recipe": "edsr", "iteration": 1})
+
+    def fail(target):
+        target.write_bytes(b"half of it")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_state.write_atomically(file, fail)
+    assert run_state.load(file, "edsr")["iteration"] == 1
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"nonsense", "other recipe"])
+def test_a_state_that_cannot_be_resumed_is_one_sentence(tmp_path, content):
+    file = tmp_path / "run.pt"
+    if content == "other recipe":
+        run_state.save(file, {"recipe": "hat"})
+    elif content is not None:
+        file.write_bytes(content)
+    with pytest.raises(BadInput, match=r"run\.pt"):
+        run_state.load(file, "edsr")
+
+
+def _arguments(photos, out, *more):
+    parser = argparse.ArgumentParser()
+    train.add_train_arguments(parser)
+    return parser.parse_args(["edsr", "--data", str(photos), "--out", str(out), "--device", "cpu", *more])
+
+
+def test_command_goes_from_photos_to_weights_and_card(photos, tmp_path, monkeypatch, capsys):
+    recipe = tiny(find("edsr"))
+    monkeypatch.setattr(train, "find", lambda name: recipe)
+    out = tmp_path / "weights" / "edsr-x4.safetensors"
+    assert train.run_train(_arguments(photos, out, "--iterations", "8", "--licence", "CC0-1.0")) == 0
+    card = json.loads(out.with_suffix(".json").read_text())
+    assert card["sha256"] == hashlib.sha256(out.read_bytes()).hexdigest()
+    assert (card["file"], card["bytes"], card["scale"]) == (out.name, out.stat().st_size, 4)
+    assert card["iterations"] == card["curves"]["iteration"][-1] == 8
+    assert card["recipe"]["optimiser"] == "muon"
+    assert card["data"]["licence"] == "CC0-1.0"
+    assert 10 < card["scores"]["val"]["psnr_y"] < 60
+    network = load_safetensors(out, recipe.build())
+    assert card["parameters"] == sum(p.numel() for p in network.parameters())
+    with out.with_suffix(".csv").open() as handle:
+        rows = list(csv.reader(handle))
+    assert rows[0] == list(CURVE)
+    assert len(rows) == 9
+    before = out.read_bytes()
+    assert train.run_train(_arguments(photos, out, "--iterations", "8", "--snapshot")) == 0
+    assert out.read_bytes() == before
+    capsys.readouterr()
+
+
+def test_command_says_what_is_wrong(photos, tmp_path, capsys):
+    out = tmp_path / "e.safetensors"
+    cases = (
+        (_arguments(photos, tmp_path / "e.pth"), "safetensors"),
+        (_arguments(tmp_path / "nowhere", out), "nowhere"),
+        (_arguments(photos, out), "192 x 192"),
+        (_arguments(photos, out, "--resume"), "nothing to resume"),
+        (_arguments(photos, out, "--minutes", "0"), "zero minutes"),
+        (_arguments(photos, out, "--device", "abacus"), "abacus"),
+    )
+    for arguments, word in cases:
+        assert train.run_train(arguments) == 1
+        assert word in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "height", "width"), [("hat", 16, 24), ("hat", 19, 33), ("drct", 16, 32), ("drct", 19, 33)]
+)
+def test_transformers_are_shipped_in_spandrels_layout(pairs, tmp_path, name, height, width):
+    """What spandrel loads from the file computes what was trained, to fp16, and takes pictures that are no whole windows."""
+    from safetensors.torch import load_file
+    from spandrel import ModelLoader
+
+    from sr_demo.training.cards import write_weights
+
+    recipe = tiny(find(name))
+    trainer = Trainer(recipe, pairs, pairs, CPU)
+    for _ in range(5):
+        trainer.step(0.0)
+    path = tmp_path / f"{name}.safetensors"
+    write_weights(recipe.ship(trainer.network), path)
+    assert load_file(path)["conv_first.weight"].dtype == torch.float16
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # HAT calls torch.meshgrid the old way
+        descriptor = ModelLoader(device="cpu").load_from_file(path)
+    assert (descriptor.architecture.id, descriptor.scale) == (name.upper(), 4)
+    picture = torch.rand(1, 3, height, width)
+    with torch.no_grad():
+        ours, theirs = trainer.network.eval()(picture), descriptor(picture)
+    torch.testing.assert_close(ours.clamp(0, 1), theirs, atol=4e-3, rtol=0)
+
+
+def test_hat_starts_as_an_enlargement():
+    network = hat.build_hat(TINY_HAT)
+    ramp = torch.linspace(0.2, 0.8, 24)[None, None, None].expand(1, 3, 16, 24).contiguous()
+    wanted = torch.nn.functional.interpolate(ramp, scale_factor=4, mode="bilinear", align_corners=False)
+    with torch.no_grad():
+        error = (network(ramp) - wanted)[..., 16:-16, 16:-16].abs().mean()
+    assert error < 0.002
+
+
+def test_average_forgets_its_start_and_follows_slowly():
+    source = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.zeros_(source.weight)
+    average = Average(source, decay=0.99)
+    torch.nn.init.ones_(source.weight)
+    value = 0.0
+    for n in range(1, 301):
+        average.update(source)
+        decay = min(0.99, (1 + n) / (10 + n))
+        value = decay * value + (1 - decay)
+        assert float(average.network.weight.detach()) == pytest.approx(value, abs=1e-5)
+    assert 0.5 < value < 1.0
+    assert not any(p.requires_grad for p in average.network.parameters())
+
+
+def test_discriminator_is_spectrally_normalised():
+    """After some forward passes every inner convolution has largest singular value 1, however large its weights."""
+    network = UNetDiscriminator(4)
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d) and torch.nn.utils.parametrize.is_parametrized(module, "weight"):
+            with torch.no_grad():
+                module.parametrizations.weight.original.mul_(50)
+    inner = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d) and m not in (network.first, network.last)]
+    assert len(inner) == 7
+    with torch.no_grad():
+        for _ in range(60):
+            logits = network(torch.rand(1, 3, 16, 24))
+        for conv in inner:
+            assert torch.linalg.matrix_norm(conv.weight.flatten(1), 2) == pytest.approx(1.0, abs=0.05)
+    assert logits.shape == (1, 1, 16, 24)
+
+
+def test_critic_learns_to_tell_them_apart():
+    from sr_demo.training.adversary import Critic
+
+    torch.manual_seed(0)
+    critic = Critic(CPU, features=4)
+    real, fake = torch.rand(2, 3, 16, 16), torch.full((2, 3, 16, 16), 0.5)
+    losses = [critic.learn(fake, real, 2e-3, reduced=False) for _ in range(25)]
+    assert losses[-1] < 0.8 * losses[0]
+    fake.requires_grad_(True)
+    critic.judge(fake, reduced=False).mean().backward()
+    assert fake.grad is not None and fake.grad.abs().sum() > 0
+
+
+def test_learning_rate_rises_falls_and_changes_phase():
+    phases = (Phase(0.5, (("l1", 1.0),), (1.0, 0.5), 8, 2), Phase(0.5, (("mse", 1.0),), (0.5, 0.0), 16, 2))
+    assert learning_rate(phases, 0.0, 0.1) == pytest.approx(0.1)
+    assert learning_rate(phases, 0.25, 0.1) == pytest.approx(0.75)
+    assert learning_rate(phases, 0.75, 0.1) == pytest.approx(0.25)
+    assert learning_rate(phases, 1.0, 0.1) == pytest.approx(0.0)
+    assert phase_at(phases, 0.49)[0] is phases[0]
+    assert phase_at(phases, 0.5) == (phases[1], 0.0)
+    assert begun(phases, 0.49) == phases[:1]
+    assert begun(phases, 1.0) == phases
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_recipes_are_whole(recipe):
+    assert sum(phase.share for phase in recipe.phases) == pytest.approx(1.0)
+    assert find(recipe.name) is recipe
+    with pytest.raises(BadInput, match=recipe.name):
+        find("nonsense")
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_the_gradient_reaches_the_first_layer_of_the_real_network(recipe):
+    """Deep plain stacks with a careless start look fine and never learn: the toy networks above cannot show it."""
+    torch.manual_seed(0)
+    network = recipe.build()
+    small = torch.rand(1, 3, 16, 16)
+    state_and_start = torch.rand(2, 1, 3, 64, 64)
+    shown = (*state_and_start, small, torch.tensor([9])) if isinstance(network, ShiftUNet) else (small,)
+    network(*shown).abs().mean().backward()
+    convs = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)]
+    size = [float(conv.weight.grad.abs().mean()) for conv in (convs[0], convs[-1])]
+    assert size[0] > 1e-3 * size[1]
+
+
+def test_ssim_loss_agrees_with_the_metric():
+    """On pictures whose values are whole steps of 8 bit, without the border that the metric cuts."""
+    rng = np.random.default_rng(0)
+    a = Image.fromarray(rng.integers(0, 255, (16, 16, 3), dtype=np.uint8)).resize((48, 40), Image.Resampling.BICUBIC)
+    hr = np.asarray(a)
+    sr = np.clip(hr.astype(int) + rng.integers(-25, 25, hr.shape), 0, 255).astype(np.uint8)
+    sr, hr = (picture.astype(np.float32) / 255.0 for picture in (sr, hr))
+    tensors = [torch.from_numpy(picture).permute(2, 0, 1)[None] for picture in (sr, hr)]
+    assert 1.0 - float(losses.ssim(*tensors)) == pytest.approx(ssim_y(sr, hr, border=0), abs=1e-5)
+    assert float(losses.ssim(tensors[1], tensors[1])) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_grid_loss_sees_a_regular_pattern_and_not_its_absence():
+    torch.manual_seed(0)
+    hr = torch.rand(2, 3, 64, 64)
+    pattern = torch.zeros(64, 64)
+    pattern[::4, ::4] = 0.05
+    assert float(losses.grid(hr, hr)) == 0.0
+    assert float(losses.grid(hr + 0.05, hr)) == pytest.approx(0.0, abs=1e-6)
+    # One place of sixteen is off by 0.05: its mean is 15/16 of that away, the fifteen others 1/16.
+    assert float(losses.grid(hr + pattern, hr)) == pytest.approx(0.05 * 2 * 15 / 256, rel=1e-3)
+
+
+def test_a_run_begins_with_that_of_another_recipe_of_the_same_network(pairs, tmp_path):
+    first = Trainer(tiny(find("rdn-mse")), pairs, pairs, CPU)
+    first.step(0.0)
+    first.validate(1e-3)
+    run_state.save(tmp_path / "mse.pt", first.state())
+    second = Trainer(tiny(find("rdn-ssim")), pairs, pairs, CPU)
+    second.restore(run_state.load(tmp_path / "mse.pt"))
+    assert (second.iteration, second.began_as, second.curves) == (1, "rdn-mse", first.curves)
+    for a, b in zip(first.network.parameters(), second.network.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=0, rtol=0)
+    with pytest.raises(BadInput, match="another network"):
+        Trainer(tiny(find("edsr")), pairs, pairs, CPU).restore(run_state.load(tmp_path / "mse.pt"))
+
+
+def test_mse_and_ssim_take_the_same_steps_until_the_last_phase():
+    mse, ssim = find("rdn-mse"), find("rdn-ssim")
+    assert mse.phases[:-1] == ssim.phases[:-1]
+    assert {name for name, _ in mse.phases[-1].losses} == {"mse"}
+    assert "ssim" in dict(ssim.phases[-1].losses)
+
+
+def test_unknown_damage_is_the_same_for_all_and_hides_its_grain(photos):
+    pairs = load_folder(photos, 4, 16)
+    first, again, other = (unknown_track(pairs.hr, 4, seed) for seed in (7, 7, 8))
+    assert all((a == b).all() for a, b in zip(first, again, strict=True))
+    assert any((a != b).any() for a, b in zip(first, other, strict=True))
+    flat = unknown_track([np.full((256, 256, 3), level, np.uint8) for level in (20, 200)], 4, 7)
+    assert flat[0].shape == (64, 64, 3)
+    assert [abs(p.mean() - level) < 0.5 for p, level in zip(flat, (20, 200), strict=True)] == [True, True]
+    assert 1.5 * flat[0].std() < flat[1].std() < 20
+
+
+def test_the_cycle_closes(pairs):
+    """Going there and back comes closer to where it began, for both kinds."""
+    recipe = tiny(find("cyclegan"))
+    trainer = CycleTrainer(recipe, pairs, pairs, CPU)
+    trainer.network.tail.bias.data.fill_(0.2)  # a network that is wrong about the brightness
+
+    def error():
+        with torch.no_grad():
+            x = batch_tensor(np.stack([lr[:16, :16] for lr in trainer.pairs.lr]), CPU)
+            back = trainer.damager(trainer.network(x), None)
+            return float((back - x).abs().mean())
+
+    before = error()
+    for _ in range(40):
+        trainer.step(0.0)
+    assert error() < 0.7 * before
+
+
+def test_the_damager_blurs_and_adds_grain_but_keeps_colours():
+    damager = Damager(4)
+    colour = torch.tensor([0.1, 0.5, 0.9]).view(1, 3, 1, 1)
+    flat = colour.expand(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.allclose(damager(flat, None), colour.expand(1, 3, 16, 16), atol=1e-5)
+        edge = torch.zeros(1, 3, 64, 64)
+        edge[..., 32:] = 1.0
+        row = damager(edge, None)[0, 0, 8]
+        grainy = damager(flat, torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0)))
+    assert (row.diff() >= 0).all() and 0.02 < row[7] < 0.5 and torch.allclose(row[7] + row[8], torch.tensor(1.0))
+    spread = grainy.std((0, 2, 3))
+    assert 0.01 < spread[0] < spread[1] < spread[2] < 0.05
+
+
+def test_a_cycle_resumes_where_it_was_killed(pairs):
+    recipe = tiny(find("cyclegan"))
+    whole = CycleTrainer(recipe, pairs, pairs, CPU)
+    whole.step(0.5)
+    saved = copy.deepcopy(whole.state())
+    resumed = CycleTrainer(recipe, pairs, pairs, CPU, seed=3)
+    resumed.restore(saved)
+    whole.step(0.6)
+    resumed.step(0.6)
+    for a, b in zip(whole.network.parameters(), resumed.network.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=0, rtol=0)

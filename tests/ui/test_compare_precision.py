@@ -1,0 +1,55 @@
+"""The choice of precision on the page reaches the jobs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+import pytest
+
+from sr_demo.backends import quantization
+from sr_demo.image import Limits, write_png
+from sr_demo.inference.runner import Runner
+from sr_demo.ui import api, method_choices
+from sr_demo.ui.compare import layout, presets
+from sr_demo.ui.compare.handlers import Handlers
+from sr_demo.ui.examples import sample_file
+from sr_demo.ui.source import open_source
+from sr_demo.ui.stops import Stops
+from sr_demo.ui.store import Store
+from tests import fakes
+from tests.conftest import noise, picture_of
+
+pytestmark = pytest.mark.usefixtures("gradio_loops")
+
+
+@pytest.mark.parametrize("precision", ["auto", "fp32", "bf16", "int8"])
+def test_the_precision_chosen_on_the_page_is_that_of_the_jobs(precision: str) -> None:
+    context = method_choices.Context([fakes.good()], Runner(), Store(), Stops(), Limits())
+    with gr.Blocks():
+        bound = layout.precision_choice()
+    assert isinstance(bound.component, gr.Radio)
+    assert precision in [value for _, value in bound.component.choices or []] and bound.component.value == "auto"
+    source, _ = open_source(str(sample_file(0)), context.limits)
+    key = method_choices.offered(context.approaches)[0][0].key
+    task = Handlers(context, [bound]).task(source, presets.OWN, "enlarge", [key], "bicubic", [precision])
+    assert [job.precision for job in task.jobs] == [precision]
+
+
+def test_int8_is_not_offered_where_it_could_only_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quantization, "missing", lambda: "nncf")
+    with gr.Blocks():
+        bound = layout.precision_choice()
+    assert isinstance(bound.component, gr.Radio)
+    assert [value for _, value in bound.component.choices or []] == ["auto", "fp32", "bf16"]
+    assert "int8" not in str(bound.component.info)
+
+
+def test_programs_choose_it_among_the_options(tmp_path: Path) -> None:
+    photo = tmp_path / "photo.png"
+    write_png(picture_of(noise(6, 8)), photo)
+    endpoints = api.Endpoints(method_choices.Context([fakes.good()], Runner(), Store(), Stops(), Limits()))
+    _, report = endpoints.upscale(str(photo), "good", {"precision": "fp32"})
+    assert report["precision"] == "fp32" and report["precision_loss_db"] is None
+    with pytest.raises(gr.Error, match=r"no precision 'int9'\. There are: auto, fp32, bf16, fp16, int8\."):
+        endpoints.upscale(str(photo), "good", {"precision": "int9"})

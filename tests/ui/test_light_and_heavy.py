@@ -1,0 +1,66 @@
+"""Only what computes waits in the queue; everything else is answered beside it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from sr_demo.catalogue import APPROACHES
+from sr_demo.errors import BadInput
+from sr_demo.inference.runner import Runner
+from sr_demo.settings import Settings
+from sr_demo.ui import page
+from sr_demo.ui.callers import address_of
+from sr_demo.ui.compare.in_turn import MOST_JOBS, checked_names
+from sr_demo.ui.store import Store
+
+HEAVY = {
+    "with_request",  # the comparison
+    "upscale", "compare", "deploy",
+    "render", "look_inside", "teach",
+    "guess",
+    "first", "take_drawing", "take", "take_typical", "take_test", "show", "resize", "walk", "vary", "paint", "learn",
+    "look", "look_at_examples",
+    "measure", "make",
+    "described",
+}  # fmt: skip
+"""Handlers that compute, all of which enter through `Callers.admitted`."""
+
+
+@pytest.mark.usefixtures("gradio_loops")
+def test_only_handlers_that_compute_are_queued() -> None:
+    built = page.build(APPROACHES, Runner(), Store(), Settings())
+    queued = {built.fns[entry["id"]] for entry in built.config["dependencies"] if entry["queue"]}
+    assert {fn.fn.__name__ for fn in queued if fn.fn} <= HEAVY
+    tabs = {fn.fn.__qualname__.partition(".")[0] for fn in queued if fn.fn and fn.fn.__name__ in ("take", "show")}
+    assert tabs <= {"Handlers", "TrainingHandlers"}
+    assert "sr_demo.ui.compare.handlers" not in {fn.fn.__module__ for fn in queued if fn.fn}, "uploads are not queued"
+    assert {(fn.concurrency_id, fn.concurrency_limit) for fn in queued} == {("heavy", None)}
+    assert not built.api_open, "calls past the queue are neither watched nor cancelled"
+
+
+def request(host: str, forwarded: str | None = None) -> SimpleNamespace:
+    headers = {} if forwarded is None else {"x-forwarded-for": forwarded}
+    return SimpleNamespace(client=SimpleNamespace(host=host), headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("host", "forwarded", "proxied", "address"),
+    [
+        ("10.0.0.1", None, False, "10.0.0.1"),
+        ("10.0.0.1", "1.2.3.4", False, "10.0.0.1"),
+        ("10.0.0.1", "9.9.9.9, 1.2.3.4", True, "1.2.3.4"),
+        ("10.0.0.1", None, True, "10.0.0.1"),
+        ("10.0.0.1", "x" * 1000, True, "x" * 64),
+        ("2001:db8:1:2:3:4:5:6", None, False, "2001:db8:1:2::"),
+    ],
+)
+def test_an_address_is_what_the_nearest_proxy_saw(host: str, forwarded: str, proxied: bool, address: str) -> None:
+    assert address_of(request(host, forwarded), proxied=proxied) == address
+
+
+def test_lists_are_bounded_and_without_repeats() -> None:
+    assert checked_names(["b", "a", "b"]) == ["b", "a"]
+    with pytest.raises(BadInput, match=f"2000 approaches are listed, and at most {MOST_JOBS} are taken at once"):
+        checked_names(["a"] * 2000)

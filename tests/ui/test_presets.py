@@ -1,0 +1,250 @@
+"""GAN against diffusion: which methods, how large a picture, back again; the edge rule; and what the drawing holds."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sr_demo.approaches import baselines
+from sr_demo.catalogue import APPROACHES
+from sr_demo.diffusion.options import DiffusionOptions
+from sr_demo.diffusion.sampler import Sampler
+from sr_demo.diffusion.upscaler import DiffusionUpscaler
+from sr_demo.image import Limits, write_png
+from sr_demo.inference.jobs import Job, Result
+from sr_demo.inference.runner import Runner
+from sr_demo.metrics.full_reference import Scores
+from sr_demo.reports.edge import BUDGET, edge, edge_text, runs_on_cpu
+from sr_demo.reports.table import html_table, record
+from sr_demo.spec import OWN, Approach, Checkpoint, Needs, Repository, WeightFile
+from sr_demo.ui.callers import Callers
+from sr_demo.ui.compare import presets
+from sr_demo.ui.compare.handlers import Handlers
+from sr_demo.ui.compare.view import Task, compare
+from sr_demo.ui.method_choices import Context, offered
+from sr_demo.ui.source import Source, cut
+from sr_demo.ui.stops import Stops
+from sr_demo.ui.store import Store
+from tests.conftest import noise, picture_of
+from tests.diffusion.test_sampler import networks
+
+GAN = replace(baselines.BICUBIC, id="critic", title="Critic", family="adversarial", invents=True)
+WALKER = Approach(
+    id="walker", title="Walker", summary="", about="", family="diffusion", preselected=False, invents=True,
+    load=lambda request: DiffusionUpscaler(Sampler(*networks())), options=DiffusionOptions, tiling=OWN,
+)  # fmt: skip
+SMALL = (baselines.BICUBIC, GAN, WALKER)
+
+
+def jobs(approaches: tuple[Approach, ...] = SMALL) -> list[Job]:
+    first, more = offered(approaches)
+    return [*first, *more]
+
+
+def photo(folder: Path, width: int, height: int) -> str:
+    path = folder / f"{width}x{height}.png"
+    write_png(picture_of(noise(height, width)), path)
+    return str(path)
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    made = Store()
+    yield made
+    shutil.rmtree(made.folder)
+
+
+@pytest.fixture
+def handlers(store: Store) -> Handlers:
+    return Handlers(Context(SMALL, Runner(), store, Stops(), Limits()), [])
+
+
+# --- which methods --------------------------------------------------------------------------------------------------
+
+
+def test_families_decide_and_a_missing_one_leaves_no_preset() -> None:
+    assert [value for _, value in presets.choices(jobs())] == [presets.OWN, presets.FAMILIES]
+    assert [value for _, value in presets.choices(jobs((baselines.BICUBIC, GAN)))] == [presets.OWN]
+    assert presets.ticked(jobs()) == ["critic", "walker"]
+
+
+def test_the_catalogue_offers_its_two_gans() -> None:
+    assert {"real-esrgan", "srgan"} <= set(presets.ticked(jobs(APPROACHES)))
+    assert not any(":" in key for key in presets.ticked(jobs(APPROACHES)))
+
+
+def test_what_must_be_downloaded_first_is_named_and_not_ticked() -> None:
+    large = Checkpoint("large", "large", repositories=(Repository("nobody/nothing", ("*.safetensors",), 9 * 10**9),))
+    listed = jobs((*SMALL, replace(WALKER, id="large", title="Large", checkpoints=(large,))))
+    assert presets.ticked(listed) == ["critic", "walker"]
+    note = presets.note(presets.FAMILIES, "test", None, listed, presets.ticked(listed))
+    assert "Compares Critic and Walker" in note and "Here too, once downloaded: Large; tick" in note
+
+
+# --- how large a picture --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "mode", "given", "sentence"),
+    [
+        (4000, 3000, "test", (186, 248), "Your picture is shrunk to 992 × 744 pixels first: that is the truth, and the "
+         "methods are given 248 × 186."),
+        (640, 480, "test", (120, 160), "Your picture is the truth; the methods are given 160 × 120."),
+        (249, 100, "enlarge", (100, 248), "Your picture is shrunk to 248 × 100 pixels first, and enlarged from that."),
+        (200, 100, "enlarge", (100, 200), "Your picture is used as it is."),
+    ],
+)  # fmt: skip
+def test_inputs_stay_below_250_pixels_and_it_is_said(
+    width: int, height: int, mode: str, given: tuple[int, int], sentence: str
+) -> None:
+    source = Source("x.png", "x.png", width, height, ())
+    assert presets.mode_for(source) == mode
+    size = source.size_within(presets.longest(presets.FAMILIES, mode))
+    shrunk = tuple(side // 4 for side in size) if mode == "test" else size
+    assert shrunk == given and max(shrunk) < presets.BELOW
+    assert sentence in presets.note(presets.FAMILIES, mode, source, jobs(), ["critic", "walker"])
+
+
+def test_without_the_preset_nothing_is_shrunk_or_said() -> None:
+    source = Source("x.png", "x.png", 4000, 3000, ())
+    assert source.size_within(presets.longest(presets.OWN, "test")) == (3000, 4000)
+    assert presets.note(presets.OWN, "test", source, jobs(), []) == ""
+
+
+def test_shrinking_keeps_alpha_and_the_region() -> None:
+    picture = replace(picture_of(noise(400, 600)), alpha=noise(400, 600)[..., 0])
+    source = Source("x.png", "x.png", 600, 400, (), region_side=300)
+    small = cut(source, picture, 150)
+    assert small.rgb.shape == (150, 150, 3)
+    assert small.alpha is not None and small.alpha.shape == (150, 150)
+    assert cut(source, picture).rgb.shape == (300, 300, 3)
+
+
+# --- choosing it, and going back ------------------------------------------------------------------------------------
+
+
+def test_the_choice_and_the_way_back(handlers: Handlers, tmp_path: Path) -> None:
+    source, *_ = handlers.take(photo(tmp_path, 600, 400), presets.OWN, "enlarge", ["bicubic"], [])
+    source = replace(source, region_side=128)
+    chosen = handlers.choose_preset(source, presets.FAMILIES, "enlarge", ["bicubic"], [], None)
+    picked, _, about, _, mode, methods, more, kept = chosen
+    assert (mode, methods, more) == ("test", ["critic"], ["walker"])
+    assert picked.region_side is None and "part of" not in about
+    back, _, _, _, mode, methods, more, forgotten = handlers.choose_preset(
+        picked, presets.OWN, mode, methods, more, kept
+    )
+    assert (back, mode, methods, more, forgotten) == (source, "enlarge", ["bicubic"], [], None)
+
+
+def test_chosen_before_any_picture_it_holds_for_the_next(handlers: Handlers, tmp_path: Path) -> None:
+    *_, mode, methods, more, kept = handlers.choose_preset(None, presets.FAMILIES, "enlarge", ["bicubic"], [], None)
+    assert mode == "test"
+    large, *_, mode = handlers.take(photo(tmp_path, 1200, 900), presets.FAMILIES, mode, methods, more)
+    assert (large.region_side, mode) == (None, "test")
+    small, *_, mode = handlers.take(photo(tmp_path, 100, 80), presets.FAMILIES, mode, methods, more)
+    assert mode == "enlarge"
+    restored = handlers.choose_preset(small, presets.OWN, mode, methods, more, kept)
+    assert restored[4:7] == ("enlarge", ["bicubic"], [])
+
+
+def test_the_price_is_that_of_the_small_picture(handlers: Handlers) -> None:
+    source = Source("x.png", "x.png", 4000, 3000, ())
+    whole, preset = (
+        handlers.price(source, choice, "test", ["critic"], ["walker"]) for choice in (presets.OWN, presets.FAMILIES)
+    )
+    assert whole[2] != preset[2]
+    assert whole[5] == "" and "248 × 186" in preset[5]
+
+
+# --- the table ------------------------------------------------------------------------------------------------------
+
+
+def result(checkpoint: Checkpoint, seconds: float = 1.0, memory_mb: float = 100.0, approach: Approach = GAN) -> Result:
+    return Result(
+        job=Job(approach, checkpoint, approach.options()), picture=picture_of(noise(1024, 1024)), scores=Scores(),
+        seconds=seconds, load_seconds=0.0, peak_memory_mb=memory_mb, precision="fp32", tile=0, tiles=1, halo=0,
+    )  # fmt: skip
+
+
+FILE = WeightFile("x.safetensors", "0" * 64, 10**6)
+
+
+@pytest.mark.parametrize(
+    ("made", "level", "cell"),
+    [
+        (result(Checkpoint("c", "c"), seconds=2.0), "fits", "yes, about 2.0 s"),
+        # 4 million operations a pixel: 65536 x 4e6 / 0.25e12 = 1.05 s, whatever this machine measured.
+        (result(Checkpoint("c", "c", flops_per_pixel=4e6), seconds=900.0), "fits", "yes, about 1.0 s"),
+        # Attention is slower than its operations say, so what was measured here counts.
+        (
+            result(Checkpoint("c", "c", flops_per_pixel=4e6), seconds=3.0, approach=replace(GAN, family="attention")),
+            "fits",
+            "yes, about 3.0 s",
+        ),
+        (result(Checkpoint("c", "c"), seconds=12.0), "fits with", "smaller pictures only, about 12 s"),
+        (result(Checkpoint("c", "c"), seconds=60.0), "does not fit", "no, about 60 s"),
+        (result(Checkpoint("c", "c"), memory_mb=5000), "does not fit", "no: it took 5000 MB of memory"),
+        (
+            result(Checkpoint("c", "c", (replace(FILE, bytes=6 * 10**8),))),
+            "does not fit",
+            "no: its weights take 600 MB",
+        ),
+        (result(Checkpoint("c", "c", needs=Needs(12 * 10**9, 0, ""))), "does not fit", "no, needs a GPU"),
+    ],
+)
+def test_the_edge_rule_is_tied_to_figures(made: Result, level: str, cell: str) -> None:
+    assert edge(made).level == level
+    assert edge_text(made).startswith(cell)
+    assert runs_on_cpu(made) is ("GPU" not in cell)
+    assert record(made)["edge"] == edge(made).sentence
+    assert BUDGET.hardware == "2 cores, 8 GB"
+
+
+def test_every_comparison_has_both_columns() -> None:
+    html = html_table([result(Checkpoint("c", "c"))])
+    assert ">Runs on CPU<" in html and ">Edge device<" in html and "<td>yes, about 1.0 s</td>" in html
+
+
+# --- the drawing ----------------------------------------------------------------------------------------------------
+
+
+def families_of(store: Store, approaches: tuple[Approach, ...], truth_known: bool) -> str:
+    made = [Job(a, a.checkpoints[0], a.options()) for a in approaches]
+    made = [
+        replace(job, options=DiffusionOptions(steps=3, noise=1.0)) if job.approach is WALKER else job for job in made
+    ]
+    with Callers().admitted() as caller:
+        task = Task(lambda: picture_of(noise(40, 48)), made, truth_known)
+        views = list(compare(Runner(), store, task, caller))
+    assert not views[-1].failures
+    return views[-1].families
+
+
+def test_a_run_is_drawn_step_by_step_beside_the_answers_of_one_pass(store: Store) -> None:
+    html = families_of(store, SMALL, truth_known=True)
+    assert "A GAN answers once" in html and "from the run of Walker" in html
+    for words in (
+        "Critic, one pass",
+        "The truth, no noise",
+        "Start picture, calm",
+        "Step 1 sees, noise 12.0%",
+        "Result,",
+    ):
+        assert f'alt="{words}' in html
+    # one pass, forward: truth and three levels; backward: start, three pairs, result
+    assert html.count("<img") == 1 + 4 + 1 + 6 + 1
+    assert "Bicubic" not in html
+
+
+def test_without_a_truth_the_result_stands_for_it_and_says_so(store: Store) -> None:
+    html = families_of(store, (WALKER,), truth_known=False)
+    assert "A GAN answers once" not in html
+    assert "The truth is not known here" in html and 'alt="The result, no noise"' in html
+
+
+def test_other_comparisons_carry_none_of_it(store: Store) -> None:
+    assert families_of(store, (baselines.BICUBIC, GAN), truth_known=True) == ""
