@@ -21,12 +21,12 @@ from sr_demo.system import large_array
 
 __all__ = [
     "Image",
+    "ImageData",
     "Limits",
-    "Picture",
     "crop",
     "encode_png",
     "page_numbers",
-    "quantise",
+    "quantize",
     "read",
     "readonly",
     "write_png",
@@ -40,7 +40,7 @@ _GRAY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclass(frozen=True)
-class Picture:
+class ImageData:
     """A picture, and what to keep of its file when a result is written."""
 
     rgb: Image
@@ -65,14 +65,14 @@ def readonly(array: NDArray[np.float32]) -> NDArray[np.float32]:
     return array
 
 
-def quantise(image: Image) -> NDArray[np.uint8]:
+def quantize(image: Image) -> NDArray[np.uint8]:
     """[0, 1] -> 0..255, rounded (truncating would cost up to 2.6 dB on a nearly perfect result)."""
     levels = np.multiply(image, np.float32(255))
     np.rint(levels, out=levels)
     return levels.clip(0, 255, out=levels).astype(np.uint8)
 
 
-def read(path: Path | str, limits: Limits = Limits(), page: int | None = None) -> Picture:  # noqa: B008 - a frozen value
+def read(path: Path | str, limits: Limits = Limits(), page: int | None = None) -> ImageData:  # noqa: B008 - a frozen value
     """The (first) picture in a PNG, JPEG, WebP, TIFF, BMP, GIF, HEIC or AVIF file, whatever its extension says.
 
     `page` asks for one page of a TIFF stack, by its number in `page_numbers(path)`.
@@ -93,7 +93,7 @@ def read(path: Path | str, limits: Limits = Limits(), page: int | None = None) -
     del samples, colours, alpha, decoded.samples  # of 100 megapixels, the next step has no room beside them
     if opacity is not None:
         _bleed(rgb, opacity)
-    return Picture(
+    return ImageData(
         rgb=readonly(rgb),
         alpha=opacity,
         gray=gray,
@@ -104,7 +104,7 @@ def read(path: Path | str, limits: Limits = Limits(), page: int | None = None) -
     )
 
 
-def crop(picture: Picture, top: int, left: int, height: int, width: int) -> Picture:
+def crop(picture: ImageData, top: int, left: int, height: int, width: int) -> ImageData:
     """The part of `picture` that begins at (`top`, `left`), in pixels. Raises BadInput when it does not lie inside."""
     rows, columns = picture.rgb.shape[:2]
     if top < 0 or left < 0 or height < 1 or width < 1 or top + height > rows or left + width > columns:
@@ -117,12 +117,12 @@ def crop(picture: Picture, top: int, left: int, height: int, width: int) -> Pict
     return replace(picture, rgb=readonly(picture.rgb[part].copy()), alpha=alpha)
 
 
-def encode_png(picture: Picture, level: int = png.LEVEL) -> bytes:
+def encode_png(picture: ImageData, level: int = png.LEVEL) -> bytes:
     """`picture` as a PNG file: gray or RGB, 8 or 16 bit, alpha and profile as it says; values rounded."""
     return b"".join(_png(picture, level))
 
 
-def write_png(picture: Picture, path: Path, level: int = png.LEVEL) -> None:
+def write_png(picture: ImageData, path: Path, level: int = png.LEVEL) -> None:
     """Write `encode_png` to `path`, which appears only when it is complete. Raises StorageError."""
     part = path.with_name(f".{uuid4().hex}.part")
     try:
@@ -140,7 +140,7 @@ def write_png(picture: Picture, path: Path, level: int = png.LEVEL) -> None:
             part.unlink()
 
 
-def _png(picture: Picture, level: int) -> Iterator[bytes]:
+def _png(picture: ImageData, level: int) -> Iterator[bytes]:
     height, width = picture.rgb.shape[:2]
     scale = np.float32(2**picture.bits - 1)
 

@@ -62,7 +62,7 @@ class Tiling:
     seen: int = 254
     """Greatest width of what the network is given of a larger one, halo included. In bf16, convolutions of OpenVINO take a
     fifth to a third more for each pixel from a width of 256 on, torch's twice as much at 412 (`bench --tiles`)."""
-    tall: int = 1
+    max_aspect: int = 1
     """How many times as high as wide that may be: of height, most convolutions do not mind twice as much."""
     held: int = 0
     """Bytes per pixel of the result that the approach holds of the whole of it while it works, the result not counted."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sr_demo.image import Image, Picture, readonly
+from sr_demo.image import Image, ImageData, readonly
 from sr_demo.system import memory
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -94,6 +94,6 @@ def noise(height: int, width: int, seed: int = 0) -> Image:
     return resize(readonly(coarse), (height, width))
 
 
-def picture_of(rgb: Image, *, alpha: Image | None = None, gray: bool = False, bits: int = 8) -> Picture:
+def picture_of(rgb: Image, *, alpha: Image | None = None, gray: bool = False, bits: int = 8) -> ImageData:
     """A Picture around an array."""
-    return Picture(rgb, alpha, gray, bits, None, "test.png", ())  # type: ignore[arg-type]
+    return ImageData(rgb, alpha, gray, bits, None, "test.png", ())  # type: ignore[arg-type]

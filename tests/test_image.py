@@ -20,7 +20,7 @@ from PIL import ImageCms
 
 from sr_demo.codecs import png
 from sr_demo.errors import BadInput, MissingDependency, StorageError
-from sr_demo.image import Limits, Picture, crop, encode_png, quantise, read, readonly, write_png
+from sr_demo.image import ImageData, Limits, crop, encode_png, quantize, read, readonly, write_png
 
 SHARED = Path(os.environ.get("SR_DEMO_SHARED_DATA", Path(__file__).parents[1] / "../shared/data")).resolve()
 CHOOSE = "Choose a PNG, JPEG, WebP, TIFF, BMP, GIF, HEIC or AVIF file."
@@ -410,8 +410,8 @@ def test_colour_under_transparent_pixels_comes_from_the_nearest_visible_one(tmp_
     picture = read(save(rgba, tmp_path / "a.png"))
     assert picture.alpha is not None
     assert np.array_equal(picture.alpha == 0, rgba[..., 3] == 0)
-    assert np.array_equal(quantise(picture.rgb[0, 0]), [250, 10, 20])
-    assert np.array_equal(quantise(picture.rgb[7, 8]), [5, 6, 7])
+    assert np.array_equal(quantize(picture.rgb[0, 0]), [250, 10, 20])
+    assert np.array_equal(quantize(picture.rgb[7, 8]), [5, 6, 7])
 
 
 def test_fully_transparent_and_fully_opaque(tmp_path):
@@ -564,11 +564,11 @@ def test_damage_never_raises_anything_unclear(tmp_path, extension):
         assert 0 <= picture.rgb.min() <= picture.rgb.max() <= 1
 
 
-def made(bits: int, gray: bool, alpha: bool, shape=(61, 47)) -> Picture:
+def made(bits: int, gray: bool, alpha: bool, shape=(61, 47)) -> ImageData:
     top = 2**bits - 1
     colours = rng.integers(0, top + 1, (*shape, 1 if gray else 3)).astype(np.float32) / np.float32(top)
     opacity = rng.integers(1, top, shape).astype(np.float32) / np.float32(top) if alpha else None
-    return Picture(readonly(np.broadcast_to(colours, (*shape, 3)).copy()), opacity, gray, bits)
+    return ImageData(readonly(np.broadcast_to(colours, (*shape, 3)).copy()), opacity, gray, bits)
 
 
 @pytest.mark.parametrize("bits", [8, 16])
@@ -621,7 +621,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch):
 
 def test_values_are_rounded_and_clipped():
     values = np.array([[[0.4999 / 255, 0.5001 / 255, 254.51 / 255], [-0.1, 1.2, 127.49 / 255]]], np.float32)
-    array = np.asarray(Pillow.open(io.BytesIO(encode_png(Picture(values)))))
+    array = np.asarray(Pillow.open(io.BytesIO(encode_png(ImageData(values)))))
     assert array.tolist() == [[[0, 1, 255], [0, 255, 127]]]
 
 
@@ -629,7 +629,7 @@ def test_values_are_rounded_and_clipped():
 def test_every_level_survives_gray_and_rgb(tmp_path, bits):
     levels = np.arange(2**bits).reshape(-1, 256).astype(np.float32) / np.float32(2**bits - 1)
     for gray in (True, False):
-        write_png(Picture(np.stack([levels] * 3, -1), None, gray, bits), tmp_path / "a.png")
+        write_png(ImageData(np.stack([levels] * 3, -1), None, gray, bits), tmp_path / "a.png")
         assert np.array_equal(read(tmp_path / "a.png").rgb[..., 0], levels)
 
 

@@ -20,7 +20,7 @@ _NO_WEIGHTS = (
     ),
 )  # fmt: skip
 # The halos are what the kernels reach: tiles give exactly the whole picture's result.
-_BICUBIC, _LANCZOS = (Tiling("tiles", halo=reach, largest=512, tall=2) for reach in (2, 3))
+_BICUBIC, _LANCZOS = (Tiling("tiles", halo=reach, largest=512, max_aspect=2) for reach in (2, 3))
 
 
 @dataclass(frozen=True)

@@ -18,5 +18,5 @@ APPROACH = Approach(
         embedded("ssim", "rdn-ssim-x4", "ours, the same start, trained for SSIM", bytes_per_pixel=9000),
     ),
     # 3x3 convolutions in a row could reach 2 + 5 blocks x 3 + 1 + 1 = 19 pixels; `bench --halos` finds 12.
-    tiling=Tiling("tiles", halo=12, tall=2),
+    tiling=Tiling("tiles", halo=12, max_aspect=2),
 )

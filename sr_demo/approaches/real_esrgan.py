@@ -87,7 +87,7 @@ _X4PLUS = Checkpoint(
     flops_per_pixel=3.6e7,
     variant="ESRGAN",
     # 23 x 3 x 5 convolutions reach further than any affordable halo: neighbouring tiles are blended.
-    tiling=Tiling("tiles", halo=24, blend=8, tall=2),
+    tiling=Tiling("tiles", halo=24, blend=8, max_aspect=2),
 )  # fmt: skip
 
 APPROACH = Approach(
@@ -106,7 +106,7 @@ APPROACH = Approach(
             "ours, small",
             bytes_per_pixel=1100,
             # 18 3x3 convolutions in a row; `bench --halos` finds 14.
-            tiling=Tiling("tiles", halo=14, tall=2),
+            tiling=Tiling("tiles", halo=14, max_aspect=2),
         ),
         _GENERAL,
         _X4PLUS,
@@ -114,7 +114,7 @@ APPROACH = Approach(
     options=RealEsrganOptions,
     load_options=("denoise",),
     # Of the published general model: 34 3x3 convolutions in a row; measured in the same way as `bench --halos` does.
-    tiling=Tiling("tiles", halo=28, tall=2),
+    tiling=Tiling("tiles", halo=28, max_aspect=2),
     scale=_SCALE,
     invents=True,
 )

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from sr_demo.errors import MissingDependency, SRError
 from sr_demo.image import Image
-from sr_demo.imaging.resize import crop_to_multiple, shrink
+from sr_demo.imaging.resize import crop_to_multiple, downscale
 from sr_demo.imaging.samples import SAMPLES
 from sr_demo.progress import SILENT, Progress
 
@@ -63,7 +63,7 @@ def calibration(scale: int) -> list[NDArray[np.float32]]:
     for sample in SAMPLES:
         if sample.id not in _CALIBRATION:
             continue
-        small = shrink(crop_to_multiple(sample.make(), scale), scale)
+        small = downscale(crop_to_multiple(sample.make(), scale), scale)
         for number in range(_CROPS):
             share = (number + 1) / (_CROPS + 1)
             top, left = (int((side - _CROP) * share) for side in small.shape[:2])
@@ -81,7 +81,7 @@ def photos(scale: int) -> list[Sample]:
             top, left = (max((side - _SCORED_SIDE) // 2, 0) for side in image.shape[:2])
             middle = np.ascontiguousarray(image[top : top + _SCORED_SIDE, left : left + _SCORED_SIDE])
             truth = crop_to_multiple(middle, scale)
-            found.append((shrink(truth, scale), truth))
+            found.append((downscale(truth, scale), truth))
     return found
 
 
@@ -150,7 +150,7 @@ def ways(known: Operations) -> list[frozenset[str]]:
     return usable or [known.after(last) | known.plain]
 
 
-def quantise(
+def quantize(
     model: Path,
     out: Path,
     left: Iterable[str],
@@ -183,8 +183,10 @@ def quantise(
     openvino.save_model(quantised, str(out), compress_to_fp16=False)
 
 
-def quantise_apart(model: Path, out: Path, left: Iterable[str], scale: int, progress: Progress = SILENT) -> None:
-    """`quantise` with our calibration in a process of its own, which Stop ends at once.
+def quantize_in_subprocess(
+    model: Path, out: Path, left: Iterable[str], scale: int, progress: Progress = SILENT
+) -> None:
+    """`quantize` with our calibration in a process of its own, which Stop ends at once.
 
     Raises Cancelled; SRError when that process fails, whose last words are in the log.
     """
@@ -218,7 +220,7 @@ def quantise_apart(model: Path, out: Path, left: Iterable[str], scale: int, prog
 def _main(asked: dict[str, Any]) -> None:
     """What the process of its own does."""
     parts = calibration(asked["scale"])
-    quantise(Path(asked["model"]), Path(asked["out"]), asked["left"], parts, seen=lambda: os.write(1, _SEEN))
+    quantize(Path(asked["model"]), Path(asked["out"]), asked["left"], parts, seen=lambda: os.write(1, _SEEN))
 
 
 if __name__ == "__main__":

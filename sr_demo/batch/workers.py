@@ -16,7 +16,7 @@ from threading import Thread
 from sr_demo.batch.manifest import Record, part_of
 from sr_demo.batch.run import LIMITS, Batch, Perform, Task, settings, with_precision
 from sr_demo.errors import BadInput, OutOfMemory, SRError, StorageError, unexpected
-from sr_demo.image import Image, Picture, read, write_png
+from sr_demo.image import Image, ImageData, read, write_png
 from sr_demo.inference.runner import Runner
 from sr_demo.reports.evaluation import SUFFIXES
 from sr_demo.reports.table import record as measured
@@ -159,7 +159,7 @@ class Worker:
         }
 
 
-def _truth(batch: Batch, task: Task, small: Picture) -> tuple[Image | None, str]:
+def _truth(batch: Batch, task: Task, small: ImageData) -> tuple[Image | None, str]:
     """What the result should be, cropped to match; or why there are no scores."""
     if batch.truths is None:
         return None, ""

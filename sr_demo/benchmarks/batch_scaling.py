@@ -16,7 +16,7 @@ from pathlib import Path
 from sr_demo.batch.ray_workers import OnRay
 from sr_demo.batch.run import Batch, Event, run
 from sr_demo.deploy.quality import filled
-from sr_demo.image import Picture, write_png
+from sr_demo.image import ImageData, write_png
 from sr_demo.inference.jobs import Job, job_for
 
 _COUNT, _SIDE = 24, 128
@@ -49,7 +49,7 @@ def main() -> int:
         source = args.source or Path(made)
         if args.source is None:
             for number in range(_COUNT):
-                write_png(Picture(filled((_SIDE, _SIDE))), source / f"{number:03d}.png")
+                write_png(ImageData(filled((_SIDE, _SIDE))), source / f"{number:03d}.png")
         one, many = (rate(job, source, workers) for workers in (1, args.workers))
     sys.stdout.write(
         f"{args.approach}: {one:.2f} pictures/s with 1 worker, {many:.2f} with {args.workers}: {many / one:.2f} times\n"

@@ -27,7 +27,7 @@ from sr_demo.backends.openvino_backend import ConvertedNetwork
 from sr_demo.backends.selection import known_picture
 from sr_demo.catalogue import APPROACHES
 from sr_demo.errors import SRError
-from sr_demo.image import Picture, readonly
+from sr_demo.image import ImageData, readonly
 from sr_demo.inference.jobs import Job, here, job_for, named
 from sr_demo.inference.runner import Runner
 from sr_demo.inference.time_estimates import threads
@@ -156,8 +156,8 @@ def measure(job: Job, way: Way) -> tuple[float, Timing | None]:
             method, approach=replace(job.approach, tiling=WHOLE), checkpoint=replace(job.checkpoint, tiling=None)
         )
     sizes = [(side, side) for side in (*(side for side in _SIDES if side < full), full)]
-    if tiled and rule.tall > 1:
-        sizes[-1] = (rule.tall * rule.seen, rule.seen)
+    if tiled and rule.max_aspect > 1:
+        sizes[-1] = (rule.max_aspect * rule.seen, rule.seen)
     for _ in range(2):
         timed(method, 16)
     runs = [[timed(method, *size).seconds for _ in range(1 + _AGAIN)] for size in sizes]
@@ -205,7 +205,7 @@ class Timed:
 
 def timed(method: Method, height: int, width: int = 0, interval: float = 0.01) -> Timed:
     """Run it on a known picture of so many LR pixels; square without a width."""
-    picture = Picture(readonly(np.ascontiguousarray(known_picture(height)[:, : width or height])))
+    picture = ImageData(readonly(np.ascontiguousarray(known_picture(height)[:, : width or height])))
     with PeakMemory(interval) as peak:
         begun, processor_begun = time.perf_counter(), time.process_time()
         result, *_ = enlarge(method, picture, SILENT)

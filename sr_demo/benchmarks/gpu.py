@@ -22,7 +22,7 @@ from typing import Any
 
 from sr_demo.backends import selection
 from sr_demo.benchmarks.speed_cases import CASES, SCALE, Case, hat
-from sr_demo.image import Picture
+from sr_demo.image import ImageData
 from sr_demo.imaging import tiling
 from sr_demo.inference.upscale import Method, enlarge
 from sr_demo.options import Options
@@ -112,7 +112,7 @@ def _method(case: Case, upscaler: Any, path: str, side: int) -> tuple[Method, in
     """What is run, and how many tiles it takes at once, at most."""
     rule = case.tiling
     if path == PATHS[3]:
-        rule = replace(rule, largest=_LARGE, seen=_LARGE + 2 * rule.halo, tall=1)
+        rule = replace(rule, largest=_LARGE, seen=_LARGE + 2 * rule.halo, max_aspect=1)
     checkpoint = Checkpoint("bench", "", bytes_per_pixel=case.bytes_per_pixel)
     approach = Approach(
         id="bench", title="", summary="", about="", family="convolutional", load=_never, checkpoints=(checkpoint,),
@@ -143,7 +143,7 @@ def measure(chosen: Sequence[Case], sides: Sequence[int] = SIDES, matrix: int = 
         fuse_attention(network)
         precision = choose_precision("auto", ("fp32", "bf16"))
         for side in sides:
-            picture = Picture(selection.known_picture(side))
+            picture = ImageData(selection.known_picture(side))
             for path in PATHS:
                 upscaler = NetworkUpscaler(network, precision, mode="convert" if case.attention else "autocast")
                 method, most = _method(case, upscaler, path, side)

@@ -16,7 +16,7 @@ from sr_demo.backends.selection import Preparer
 from sr_demo.benchmarks.costs import timed
 from sr_demo.inference.jobs import Job
 from sr_demo.inference.runner import Runner
-from sr_demo.inference.time_estimates import Estimates, learn_price
+from sr_demo.inference.time_estimates import Estimates, record_timing
 from sr_demo.inference.upscale import Method, budget
 from sr_demo.spec import Upscaler
 
@@ -105,7 +105,7 @@ def _warmed_up(method: Method, job: Job) -> tuple[Estimates, Estimates, Estimate
         told.learn(job, size, small.clock, engine=engine)
         return small.clock
 
-    learn_price(run)
+    record_timing(run)
     return by_clock, by_processor, told
 
 

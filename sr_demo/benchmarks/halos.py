@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sr_demo.catalogue import APPROACHES
-from sr_demo.image import Image, Picture, readonly
+from sr_demo.image import Image, ImageData, readonly
 from sr_demo.imaging.resize import resize
 from sr_demo.imaging.samples import SAMPLES
 from sr_demo.inference.jobs import Job, here, named
@@ -103,7 +103,7 @@ def trace(job: Job) -> Trace:
 
         def enlarged(photo: Image, tiling: Tiling) -> Image:
             approach, checkpoint = replace(job.approach, tiling=tiling), replace(job.checkpoint, tiling=None)
-            return enlarge(Method(approach, checkpoint, job.options, upscaler), Picture(photo), SILENT)[0].rgb
+            return enlarge(Method(approach, checkpoint, job.options, upscaler), ImageData(photo), SILENT)[0].rgb
 
         for photo in (resize(photo, (_PHOTO_SIDE, _PHOTO_SIDE)) for photo in photos):
             whole = enlarged(photo, WHOLE)

@@ -27,7 +27,7 @@ from sr_demo.backends.selection import known_picture
 from sr_demo.benchmarks.server import Server, Visitor, start
 from sr_demo.catalogue import APPROACHES
 from sr_demo.errors import SRError
-from sr_demo.image import Picture, encode_png, read
+from sr_demo.image import ImageData, encode_png, read
 from sr_demo.inference.jobs import job_for
 from sr_demo.inference.runner import Runner
 from sr_demo.system import scratch
@@ -76,7 +76,7 @@ class Place:
 
 def check(server: Server) -> None:
     """The page answers and both methods give the right pictures. Raises SRError."""
-    picture = Picture(known_picture(64))
+    picture = ImageData(known_picture(64))
     with Visitor(server.url) as visitor:
         visitor.page()
         for method in _METHODS:
@@ -143,7 +143,7 @@ def full_temporary_folder(place: Place) -> None:
         server = place.start()
         try:
             with Visitor(server.url) as visitor:
-                uploaded = visitor.upload("known.png", encode_png(Picture(known_picture(64))))
+                uploaded = visitor.upload("known.png", encode_png(ImageData(known_picture(64))))
                 filler = place.temporary / "filler"
                 _fill(filler)
                 _refused(lambda: visitor.upload("noise.png", bytes(2**20)), "disk is full", not_in="status 500")
@@ -221,7 +221,7 @@ def _later(server: Server, method: str, side: int) -> None:
 
     def ask() -> None:
         with suppress(SRError, httpx2.HTTPError), Visitor(server.url) as visitor:
-            uploaded = visitor.upload("known.png", encode_png(Picture(known_picture(side))))
+            uploaded = visitor.upload("known.png", encode_png(ImageData(known_picture(side))))
             visitor.call("compare", uploaded, ["bicubic", method], False)
 
     Thread(target=ask, daemon=True).start()

@@ -26,8 +26,8 @@ import numpy as np
 
 from sr_demo.benchmarks.startup import server
 from sr_demo.errors import SRError
-from sr_demo.image import Image, Picture, read, readonly, write_png
-from sr_demo.imaging.resize import resize, shrink
+from sr_demo.image import Image, ImageData, read, readonly, write_png
+from sr_demo.imaging.resize import downscale, resize
 
 _SIDE, _SCALE = 128, 4
 _PATIENCE_SECONDS = 600.0
@@ -71,7 +71,7 @@ def wrong(visits: Sequence[Visit]) -> list[int]:
     for at, visit in enumerate(visits):
         if visit.result is None:
             continue
-        small = shrink(visit.result, _SCALE)
+        small = downscale(visit.result, _SCALE)
         fits = small.shape == sources[at].shape
         if not fits or int(np.argmin(((sources - small) ** 2).mean(axis=(1, 2, 3)))) != at:
             found.append(visit.number)
@@ -100,7 +100,7 @@ def _client(url: str, number: int) -> httpx2.Client:
 
 def _uploaded(client: httpx2.Client, number: int, folder: Path) -> dict[str, Any]:
     file = folder / f"{number}.png"
-    write_png(Picture(image_of(number)), file)
+    write_png(ImageData(image_of(number)), file)
     sent = client.post("/upload", files={"files": (file.name, file.read_bytes(), "image/png")}).raise_for_status()
     return {"path": sent.json()[0], "meta": {"_type": "gradio.FileData"}}
 

@@ -15,7 +15,7 @@ from statistics import median
 import numpy as np
 
 from sr_demo.backends.selection import known_picture
-from sr_demo.image import Image, Picture, read, readonly, write_png
+from sr_demo.image import Image, ImageData, read, readonly, write_png
 from sr_demo.inference.upscale import Method, enlarge
 from sr_demo.metrics.full_reference import score
 from sr_demo.options import Options
@@ -57,8 +57,8 @@ def steps(megapixels: int, rounds: int) -> Iterator[Step]:
     """Each step on a result of about `megapixels`, as the median of `rounds` runs; then "together" (blended tiles)."""
     side = round((megapixels * 1e6) ** 0.5 / _SCALE)
     per = (side * _SCALE) ** 2 / 1e6
-    small = Picture(known_picture(side))
-    large = Picture(known_picture(side * _SCALE))
+    small = ImageData(known_picture(side))
+    large = ImageData(known_picture(side * _SCALE))
     total = [0.0, 0.0]
     with tempfile.TemporaryDirectory(prefix="sr_demo-around-") as scratch:
         folder = Path(scratch)
@@ -90,7 +90,7 @@ def _timed(work: Callable[[], object], rounds: int) -> tuple[float, float]:
     return median(seconds for seconds, _ in taken), median(processor for _, processor in taken)
 
 
-def _tiles(small: Picture, blend: int) -> Callable[[], object]:
+def _tiles(small: ImageData, blend: int) -> Callable[[], object]:
     rule = Tiling("tiles", halo=_HALO, blend=blend, largest=_TILE)
     checkpoint = Checkpoint("free", "", bytes_per_pixel=1)
     approach = Approach(

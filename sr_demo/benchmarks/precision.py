@@ -13,7 +13,7 @@ from sr_demo.backends import quantization
 from sr_demo.backends.selection import Preparer
 from sr_demo.catalogue import APPROACHES
 from sr_demo.errors import BadInput
-from sr_demo.image import Image, Picture
+from sr_demo.image import Image, ImageData
 from sr_demo.inference.jobs import Job, here, named
 from sr_demo.inference.runner import Runner
 from sr_demo.progress import SILENT, Progress
@@ -73,7 +73,7 @@ def moves(folder: Path, only: Sequence[str] = (), progress: Progress = SILENT) -
     progress(1.0)
 
 
-def _in_int8(job: Job, exact: float, found: list[tuple[Picture, Image]], progress: Progress) -> Move:
+def _in_int8(job: Job, exact: float, found: list[tuple[ImageData, Image]], progress: Progress) -> Move:
     runner, wanted = Runner(), replace(job, precision="int8")
     try:
         runner.warm(wanted, progress)
@@ -83,7 +83,7 @@ def _in_int8(job: Job, exact: float, found: list[tuple[Picture, Image]], progres
     return Move(job.key, how, exact, score - exact, int8=True)
 
 
-def _mean(runner: Runner, job: Job, found: list[tuple[Picture, Image]]) -> tuple[float, str]:
+def _mean(runner: Runner, job: Job, found: list[tuple[ImageData, Image]]) -> tuple[float, str]:
     results = [runner.run(job, small, truth) for small, truth in found]
     last = results[-1]
     how = f"{last.engine}, {precision(last.precision, last.loss_db)}"

@@ -24,7 +24,7 @@ import psutil
 from sr_demo.backends.selection import known_picture
 from sr_demo.benchmarks.server import Server, Visitor, start
 from sr_demo.errors import SRError
-from sr_demo.image import Picture, encode_png, readonly
+from sr_demo.image import ImageData, encode_png, readonly
 
 SIDE = 128
 _SECONDS_BETWEEN = 10.0
@@ -114,7 +114,7 @@ def _picture(number: int, turn: int) -> bytes:
     """Another PNG for each visit."""
     rgb = known_picture(SIDE).copy()
     rgb[:4, :64] = np.random.default_rng((number, turn)).random((4, 64, 3))
-    return encode_png(Picture(readonly(rgb)))
+    return encode_png(ImageData(readonly(rgb)))
 
 
 def _bicubic(visitor: Visitor, content: bytes) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 from sr_demo.backends import openvino_backend, quantization, selection
 from sr_demo.benchmarks.speed_cases import CASES, SCALE, Case
 from sr_demo.errors import BadInput, MissingDependency, SRError, quoted
-from sr_demo.image import Image, Picture
+from sr_demo.image import Image, ImageData
 from sr_demo.inference import int8
 from sr_demo.inference.upscale import Method, enlarge
 from sr_demo.options import Options
@@ -218,7 +218,7 @@ def _make_int8(case: Case, network: Any, image: Image, folder: Path) -> tuple[Ru
     """The same in int8, for whoever chooses that."""
     quantization.require()
     _converted(network, folder, "fp32")
-    loss = int8.quantise(folder, SCALE, SILENT)
+    loss = int8.quantize(folder, SCALE, SILENT)
     if loss.decibels > int8.MOST_LOSS:
         raise SRError(f"int8 loses {loss.decibels:.2f} dB, where {int8.MOST_LOSS} dB is allowed.")
     upscaler = openvino_backend.ConvertedNetwork(folder, "int8", SCALE, model=int8.MODEL)
@@ -231,7 +231,7 @@ def _as_on_the_page(case: Case, image: Image, upscaler: Upscaler) -> Run:
         id="bench", title="", summary="", about="", family="convolutional", load=_never, checkpoints=(checkpoint,),
         tiling=case.tiling, scale=SCALE,
     )  # fmt: skip
-    method, picture = Method(approach, checkpoint, Options(), upscaler), Picture(image)
+    method, picture = Method(approach, checkpoint, Options(), upscaler), ImageData(image)
 
     def run() -> Image:
         return enlarge(method, picture, SILENT)[0].rgb

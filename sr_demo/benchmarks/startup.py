@@ -24,7 +24,7 @@ from typing import Any
 
 from sr_demo.backends.selection import known_picture
 from sr_demo.errors import SRError
-from sr_demo.image import Picture, write_png
+from sr_demo.image import ImageData, write_png
 
 _APP = Path(__file__).resolve().parents[2] / "app.py"
 _METHOD = "real-esrgan"
@@ -60,7 +60,7 @@ def starts(cache: Path | None, rounds: int) -> Iterator[Start]:
     """Both starts, with `rounds` requests after the first of each. Raises SRError when the server does not come up."""
     with tempfile.TemporaryDirectory(prefix="sr_demo-startup-") as scratch:
         small = Path(scratch) / "small.png"
-        write_png(Picture(known_picture(_SIDE)), small)
+        write_png(ImageData(known_picture(_SIDE)), small)
         folder = cache or Path(scratch) / "cache"
         yield _start("the first time on this machine", folder, small, rounds, settle=True)
         yield _start("with what was prepared then", folder, small, rounds)

@@ -18,7 +18,7 @@ from threading import Event, Thread
 
 import numpy as np
 
-from sr_demo.image import Picture, readonly, write_png
+from sr_demo.image import ImageData, readonly, write_png
 from sr_demo.system import memory
 from sr_demo.system.large_array import bands, zeros
 
@@ -91,13 +91,13 @@ def _write(step: Step, file: Path) -> None:
     alpha = None
     if step.kind == "rgba":
         alpha = readonly(np.clip(rgb[..., 0] * 2 - 0.5, 0, 1))
-    write_png(Picture(readonly(rgb), alpha, step.kind == "gray"), file, level=1)
+    write_png(ImageData(readonly(rgb), alpha, step.kind == "gray"), file, level=1)
 
 
 def _child(file: Path, folder: Path, approaches: Sequence[str], where: str) -> Peak:
     work = _on_page(approaches, "truth" in where) if "page" in where else _on_command_line(approaches, folder)
     tiny = folder / "tiny.png"
-    write_png(Picture(readonly(np.full((64, 64, 3), 0.5, np.float32))), tiny)
+    write_png(ImageData(readonly(np.full((64, 64, 3), 0.5, np.float32))), tiny)
     work(tiny)
     memory.release()
     Path("/proc/self/clear_refs").write_text("5")  # the highest resident set counts from now

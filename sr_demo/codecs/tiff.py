@@ -145,10 +145,10 @@ def _bound(page: Any) -> None:
     unpack = _UNPACK[int(page.compression)]
     if not isinstance(page.bitspersample, int):
         raise LookupError(f"{page.bitspersample} bits")
-    tall, wide = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
-    tall = tall if page.is_tiled else min(tall, page.imagelength)
+    max_aspect, wide = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
+    max_aspect = max_aspect if page.is_tiled else min(max_aspect, page.imagelength)
     samples = page.samplesperpixel if page.planarconfig == 1 else 1
-    most = max(tall * -(-wide * samples * page.bitspersample // 8), 1)
+    most = max(max_aspect * -(-wide * samples * page.bitspersample // 8), 1)
     # What does not shrink is stored in hardly more than its own size by every packer.
     page.databytecounts = tuple(min(count, 2 * most + 4096) for count in page.databytecounts)
     if unpack is None:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo.image import Image, quantise
+from sr_demo.image import Image, quantize
 from sr_demo.progress import SILENT, Progress
 
 NEAR = 10
@@ -110,7 +110,7 @@ def groups(copies: Sequence[Copy]) -> list[tuple[int, ...]]:
 def features(image: Image) -> Features:
     """ORB features (Rublee et al. 2011) of a picture (H, W, 3)."""
     ratio = min(1.0, _FEATURE_SIDE / max(image.shape[:2]))
-    gray = cv2.cvtColor(quantise(image), cv2.COLOR_RGB2GRAY)
+    gray = cv2.cvtColor(quantize(image), cv2.COLOR_RGB2GRAY)
     if ratio < 1:
         gray = cv2.resize(gray, None, fx=ratio, fy=ratio, interpolation=cv2.INTER_AREA)
     points, descriptors = cv2.ORB_create(nfeatures=_FEATURES).detectAndCompute(np.asarray(gray), None)  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ from sr_demo.datasets.inspection import LARGEST, SCALE, Look, finite
 from sr_demo.datasets.plots import histogram, spectrum_chart
 from sr_demo.datasets.report import DataReport, Triplet, quantiles, sizes, spectrum
 from sr_demo.errors import first_few
-from sr_demo.image import Image, quantise
+from sr_demo.image import Image, quantize
 
 _MOST_LISTED = 30
 _STYLE = (
@@ -180,7 +180,7 @@ def _triplets(found: Sequence[Triplet]) -> str:
 
 def _img(image: Image, alt: str) -> str:
     """An `img` that holds its own picture, as PNG."""
-    _, encoded = cv2.imencode(".png", cv2.cvtColor(quantise(image), cv2.COLOR_RGB2BGR))
+    _, encoded = cv2.imencode(".png", cv2.cvtColor(quantize(image), cv2.COLOR_RGB2BGR))
     data = base64.b64encode(encoded.tobytes()).decode("ascii")
     return f'<img src="data:image/png;base64,{data}" alt="{escape(alt)}">'
 

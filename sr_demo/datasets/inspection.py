@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from sr_demo.codecs.npz import choose, look, npz_files, pictures
 from sr_demo.errors import BadInput
-from sr_demo.image import Image, Limits, quantise, read, readonly
-from sr_demo.imaging.resize import resize, shrink
+from sr_demo.image import Image, Limits, quantize, read, readonly
+from sr_demo.imaging.resize import downscale, resize
 from sr_demo.metrics.full_reference import psnr_y
 from sr_demo.metrics.niqe import niqe
-from sr_demo.reports.evaluation import pairs, pictures_in
+from sr_demo.reports.evaluation import images_in, pairs
 
 SCALE = 4
 LARGEST = 1024
@@ -84,7 +84,7 @@ def entries(path: Path, limits: Limits = Limits(), scale: int = SCALE) -> tuple[
         found = pairs(large, small if small.is_dir() else None, scale)
         what = f"DIV2K, {len(found)} pictures" + (", with its own small ones" if small.is_dir() else "")
         return what, [Entry(p.hr.name, partial(_read_pair, p.hr, p.lr, limits, scale)) for p in found]
-    files = pictures_in(path)
+    files = images_in(path)
     return f"a folder of {len(files)} pictures", from_files(files, limits)
 
 
@@ -119,7 +119,7 @@ def measure(name: str, hr: Image, lr: Image | None, scale: int = SCALE) -> Look:
 
 def luma_of(image: Image) -> NDArray[np.float32]:
     """(H, W, 3) in [0, 1] -> (H, W) Y in 0..255, of the picture rounded to 8 bit."""
-    return quantise(image).astype(np.float32) @ _LUMA
+    return quantize(image).astype(np.float32) @ _LUMA
 
 
 def thumbnail(image: Image) -> NDArray[np.uint8]:
@@ -170,7 +170,7 @@ def finite(values: Sequence[float | None]) -> list[float]:
 
 def _middle(hr: Image, lr: Image | None, scale: int) -> Pair2:
     """The middle `LARGEST` pixels of a pair, HR exactly `scale` times LR."""
-    small = shrink(hr, scale) if lr is None else lr
+    small = downscale(hr, scale) if lr is None else lr
     most = LARGEST // scale
     height, width = min(small.shape[0], most), min(small.shape[1], most)
     top, left = (small.shape[0] - height) // 2, (small.shape[1] - width) // 2

@@ -18,7 +18,7 @@ import time
 import numpy as np
 
 from sr_demo.catalogue import APPROACHES
-from sr_demo.image import Picture, readonly
+from sr_demo.image import ImageData, readonly
 from sr_demo.inference.jobs import job_for
 from sr_demo.inference.runner import Runner
 from sr_demo.inference.upscale import Method, enlarge
@@ -35,7 +35,7 @@ def main(name: str, side: int, enough: float) -> list[float]:
     runner = Runner()
     runner.warm(job)
     levels = np.random.default_rng(1).integers(0, 256, (side, side, 3), np.uint8)
-    picture = Picture(readonly(np.divide(levels, np.float32(255), dtype=np.float32)))
+    picture = ImageData(readonly(np.divide(levels, np.float32(255), dtype=np.float32)))
     seconds: list[float] = []
     with runner.loaded(job) as upscaler:
         method = Method(job.approach, job.checkpoint, job.options, upscaler)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sr_demo.deploy.timed_run import Subject
 from sr_demo.errors import BadInput
-from sr_demo.image import Image, Picture, encode_png, quantise, readonly
+from sr_demo.image import Image, ImageData, encode_png, quantize, readonly
 from sr_demo.imaging.resize import resize
 from sr_demo.imaging.resolution_chart import STAR_CENTRE, resolution_chart
 from sr_demo.imaging.samples import SAMPLES
@@ -86,7 +86,7 @@ def quality(subject: Subject, pairs: Sequence[Pair]) -> Facts:
     """Scores on the chart and on `pairs` (none: bundled photos), and what the results do to plain fields."""
     scale = subject.job.approach.scale
     truth = resolution_chart(1024)
-    small, _ = small_version(Picture(truth), scale, None)
+    small, _ = small_version(ImageData(truth), scale, None)
     chart = subject.run(small.rgb).rgb
     rows: list[Facts] = [{"picture": "chart", **_scores(chart, small.rgb, truth, scale)}]
     levels: list[float] = []
@@ -109,14 +109,14 @@ def quality(subject: Subject, pairs: Sequence[Pair]) -> Facts:
     }
 
 
-def _true_pictures(pairs: Sequence[Pair], scale: int) -> Iterator[tuple[str, Picture, Image]]:
+def _true_pictures(pairs: Sequence[Pair], scale: int) -> Iterator[tuple[str, ImageData, Image]]:
     """Name, small picture and truth of each."""
     for pair in pairs:
         small, truth = load_pair(pair, scale, None)
         yield pair.hr.name, small, truth
     for sample in SAMPLES:
         if not pairs and sample.id in _PHOTOS:
-            small, truth = small_version(Picture(_middle(sample.make())), scale, None)
+            small, truth = small_version(ImageData(_middle(sample.make())), scale, None)
             yield sample.id, small, truth
 
 
@@ -162,7 +162,7 @@ def star(chart: Image) -> str:
 
 
 def _uri(image: Image) -> str:
-    return "data:image/png;base64," + base64.b64encode(encode_png(Picture(image))).decode("ascii")
+    return "data:image/png;base64," + base64.b64encode(encode_png(ImageData(image))).decode("ascii")
 
 
 def describe_resolution(chart: Image) -> Facts:
@@ -185,7 +185,7 @@ def _fields(subject: Subject) -> Facts:
         if away > worst:
             worst, where = away, level
     grain = np.random.default_rng(0).normal(0.5, _NOISE, (64, 64, 3)).astype(np.float32)
-    noisy = readonly(np.divide(quantise(readonly(np.clip(grain, 0, 1))), np.float32(255), dtype=np.float32))
+    noisy = readonly(np.divide(quantize(readonly(np.clip(grain, 0, 1))), np.float32(255), dtype=np.float32))
     out = subject.run(noisy).rgb
     bars = np.zeros((32, 4 * _BAR, 3), np.float32)
     bars[:, _BAR : 2 * _BAR], bars[:, 3 * _BAR :] = 1, 1
@@ -233,5 +233,5 @@ def _mean(values: list[float | None]) -> float | None:
 def filled(size: tuple[int, int]) -> Image:
     """Smooth random colours, `size` (width, height), rounded to 8 bit. Made in place: a chart would count as memory."""
     coarse = np.random.default_rng(0).random((size[1] // 4 + 1, size[0] // 4 + 1, 3), np.float32)
-    smooth = quantise(resize(readonly(coarse), (size[1], size[0])))
+    smooth = quantize(resize(readonly(coarse), (size[1], size[0])))
     return readonly(np.divide(smooth, np.float32(255), dtype=np.float32))

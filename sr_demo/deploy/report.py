@@ -12,7 +12,7 @@ from sr_demo.deploy.measurement import Facts, Plan, Size, measure_apart
 from sr_demo.deploy.quality import describe_resolution, star
 from sr_demo.errors import BadInput, SRError, quoted
 from sr_demo.export.exporter import formats
-from sr_demo.imaging.resize import resize, shrink
+from sr_demo.imaging.resize import downscale, resize
 from sr_demo.imaging.resolution_chart import resolution_chart
 from sr_demo.inference.jobs import Job
 from sr_demo.metrics.full_reference import LR_CONSISTENCY, PSNR_Y, SSIM_Y
@@ -111,7 +111,7 @@ def _training_data(checkpoint: Checkpoint) -> str:
 def _references() -> Facts:
     """What the chart itself resolves, and bicubic: the two ends that every approach lies between."""
     truth = resolution_chart(1024)
-    plain = resize(shrink(truth, 4), (1024, 1024))
+    plain = resize(downscale(truth, 4), (1024, 1024))
     return {
         "rows": 1024,
         "truth": describe_resolution(truth),

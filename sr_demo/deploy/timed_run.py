@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 
 from sr_demo.errors import OutOfMemory
-from sr_demo.image import Image, Picture
+from sr_demo.image import Image, ImageData
 from sr_demo.inference.jobs import Job
 from sr_demo.inference.runner import Runner
 from sr_demo.inference.upscale import Method, enlarge
@@ -40,7 +40,7 @@ class Subject:
     def run(self, image: Image, precision: Precision | None = None) -> Run:
         """Enlarge `image` (H, W, 3), float32 in [0, 1]. Raises SRError; loads what was not loaded yet, untimed."""
         job = self.job if precision is None else replace(self.job, precision=precision)
-        picture = Picture(image)
+        picture = ImageData(image)
         with self.runner.loaded(job) as upscaler:
             method = Method(job.approach, job.checkpoint, job.options, upscaler)
             begun, cpu_begun = time.perf_counter(), time.process_time()

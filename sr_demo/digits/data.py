@@ -111,7 +111,7 @@ def _checked(path: Path, pictures: NDArray[np.generic], labels: NDArray[np.gener
     return Digits(pictures.astype(np.uint8), labels.astype(np.uint8))
 
 
-def shrink(pictures: Pixels) -> Pixels:
+def downscale(pictures: Pixels) -> Pixels:
     """(N, 28, 28) -> (N, 26, 26): bicubic with antialiasing, rounded to 8 bit."""
     return _resampled(pictures, SIDE, SMALL)
 

@@ -26,7 +26,7 @@ def evaluate(digits: Digits, progress: Progress = SILENT) -> Iterator[dict[str, 
     neighbouring pixels by that of the truth; 1 is as sharp as the truth. `accuracy`: how often the reader, trained on
     real digits, sees the right one.
     """
-    small = data.shrink(digits.pictures)
+    small = data.downscale(digits.pictures)
     steps = steepness(digits.pictures)
     for index, method in enumerate(METHODS):
         part = progress.part(index / len(METHODS), (index + 1) / len(METHODS))

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo.digits.data import SIDE, Pixels, shrink
+from sr_demo.digits.data import SIDE, Pixels, downscale
 from sr_demo.errors import BadInput
 from sr_demo.image import Image
 
@@ -43,7 +43,7 @@ class Prepared:
 
 def from_truth(truth: Pixels, *notes: str) -> Prepared:
     """(28, 28) uint8 as it is."""
-    return Prepared(truth, shrink(truth[None])[0], notes)
+    return Prepared(truth, downscale(truth[None])[0], notes)
 
 
 def prepare(picture: Image, alpha: Ink | None = None) -> Prepared:

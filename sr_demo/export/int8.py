@@ -78,15 +78,15 @@ def steps(kind: str, path: Path, scale: int) -> Iterator[tuple[Callable[[Path], 
     parts = quantization.calibration(scale)
     if kind == "onnx":
         names, ones = _onnx_convolutions(path)
-        quantise = _quantise_onnx
+        quantize = _quantise_onnx
     else:
         known = quantization.operations(path)
-        names, ones, quantise = known.convolutions, known.ones, _quantise_openvino
+        names, ones, quantize = known.convolutions, known.ones, _quantise_openvino
     ends = {names[0], names[-1]}
     wider = ends | {names[1 % len(names)], names[-2 % len(names)]} | set(ones)
     for kept in dict.fromkeys((frozenset[str](), frozenset(ends), frozenset(wider))):
         if len(kept) < len(names):
-            yield partial(quantise, path, parts, sorted(kept)), len(kept), len(names)
+            yield partial(quantize, path, parts, sorted(kept)), len(kept), len(names)
 
 
 def _onnx_convolutions(path: Path) -> tuple[list[str], list[str]]:
@@ -135,4 +135,4 @@ def _no_advice(record: logging.LogRecord) -> bool:
 
 def _quantise_openvino(path: Path, parts: list[NDArray[np.float32]], kept: list[str], out: Path) -> None:
     # Skips and sums stay in fp32: whoever gets the file may run it where int8 gains time in convolutions only.
-    quantization.quantise(path, out, kept, parts, (quantization.INTERPOLATION, "Add", "Concat"))
+    quantization.quantize(path, out, kept, parts, (quantization.INTERPOLATION, "Add", "Concat"))

@@ -16,8 +16,8 @@ from PIL import Image as Pillow
 from PIL import JpegImagePlugin
 
 from sr_demo.errors import BadInput
-from sr_demo.image import Image, quantise, readonly
-from sr_demo.imaging.resize import crop_to_multiple, resize, shrink
+from sr_demo.image import Image, quantize, readonly
+from sr_demo.imaging.resize import crop_to_multiple, downscale, resize
 from sr_demo.options import Options, option
 from sr_demo.system import large_array
 
@@ -48,7 +48,7 @@ class Realistic(Options):
 def bicubic(image: Image, scale: int) -> Image:
     """(H, W, 3) -> (H // scale, W // scale, 3): antialiased bicubic, rounded to 8 bit, as for published scores."""
     _check(image, scale)
-    return shrink(image, scale)
+    return downscale(image, scale)
 
 
 def degrade(image: Image, scale: int, settings: Realistic) -> Image:
@@ -97,7 +97,7 @@ def _check(image: Image, scale: int) -> None:
 def _jpeg(image: Image, quality: int) -> Image:
     """Through a JPEG file and back, with 4:2:0 chroma as phones and web sites save it."""
     file = BytesIO()
-    Pillow.fromarray(quantise(image)).save(file, "JPEG", quality=quality, subsampling="4:2:0")
+    Pillow.fromarray(quantize(image)).save(file, "JPEG", quality=quality, subsampling="4:2:0")
     file.seek(0)
     with JpegImagePlugin.JpegImageFile(file) as decoded:
         return readonly(np.divide(np.asarray(decoded), np.float32(255), dtype=np.float32))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from sr_demo.image import Image, quantise, readonly
+from sr_demo.image import Image, quantize, readonly
 from sr_demo.system import large_array
 
 Kernel = Literal["area", "bilinear", "bicubic", "lanczos"]
@@ -72,14 +72,14 @@ def resized_bands(
         yield slice(top, bottom), np.clip(band, 0.0, 1.0, out=band)
 
 
-def shrink(image: Image, scale: int) -> Image:
+def downscale(image: Image, scale: int) -> Image:
     """`image` (H, W, 3) -> (H // scale, W // scale, 3): cropped to a multiple of `scale`, bicubic with antialiasing.
 
     The result is rounded to 8 bit, as a small picture in a file would be.
     """
     cropped = crop_to_multiple(image, scale)
     height, width = cropped.shape[0] // scale, cropped.shape[1] // scale
-    return readonly(np.divide(quantise(resize(cropped, (height, width))), np.float32(255), dtype=np.float32))
+    return readonly(np.divide(quantize(resize(cropped, (height, width))), np.float32(255), dtype=np.float32))
 
 
 def crop_to_multiple(image: Image, multiple: int) -> Image:

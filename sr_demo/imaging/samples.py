@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from sr_demo.errors import MissingDependency, StorageError
-from sr_demo.image import Image, Picture, read, write_png
+from sr_demo.image import Image, ImageData, read, write_png
 from sr_demo.imaging.resolution_chart import resolution_chart
 
 
@@ -44,7 +44,7 @@ def write_sample(sample: Sample, folder: Path) -> Path:
         raise StorageError(f"The folder {folder} for example pictures cannot be made: {exc.strerror or exc}.") from exc
     image = sample.make()
     gray = bool((image[..., 0] == image[..., 1]).all() and (image[..., 1] == image[..., 2]).all())
-    write_png(Picture(image, gray=gray), path)
+    write_png(ImageData(image, gray=gray), path)
     return path
 
 

@@ -77,7 +77,7 @@ def spans(length: int, largest: int, halo: int, multiple_of: int = 1, *, even: b
 
 def axes(height: int, width: int, tiling: Tiling, side: int) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
     """Rows and columns of the tiles of `plan`."""
-    high = tiling.tall * (side + 2 * tiling.halo) - 2 * tiling.halo
+    high = tiling.max_aspect * (side + 2 * tiling.halo) - 2 * tiling.halo
     return (
         spans(height, high, tiling.halo, tiling.multiple_of),
         spans(width, side, tiling.halo, tiling.multiple_of, even=tiling.blend > 0),
@@ -99,14 +99,14 @@ def side_for(tiling: Tiling, bytes_per_pixel: int, budget: int, size: tuple[int,
     affordable = budget // max(bytes_per_pixel, 1)
     if size[0] * size[1] <= min(affordable, tiling.largest**2):
         return ceil(max(size) / tiling.multiple_of) * tiling.multiple_of
-    with_halo = min(int(sqrt(affordable / tiling.tall)), tiling.seen)
+    with_halo = min(int(sqrt(affordable / tiling.max_aspect)), tiling.seen)
     side = min(max(with_halo - 2 * tiling.halo, SMALLEST), tiling.largest)
     return max(side // tiling.multiple_of, 1) * tiling.multiple_of
 
 
 def at_once(tiling: Tiling, bytes_per_pixel: int, budget: int, side: int, most: int) -> int:
     """How many tiles of `side` (halo not counted) may be worked on together within `budget` bytes: 1 to `most`."""
-    each = bytes_per_pixel * tiling.tall * (side + 2 * tiling.halo) ** 2
+    each = bytes_per_pixel * tiling.max_aspect * (side + 2 * tiling.halo) ** 2
     return min(max(budget // max(each, 1), 1), most)
 
 

@@ -144,13 +144,13 @@ def make(which: Identity, network: Callable[[], object], progress: Progress) -> 
     selection.convert(which, network, progress.check)
     with storage.guarded(which.folder), storage.alone(which.folder, progress.check):
         if stored(which) is None:  # nobody else made it meanwhile
-            loss = quantise(which.folder, which.scale, progress)
+            loss = quantize(which.folder, which.scale, progress)
             part = which.folder / f"{RECORD}.{os.getpid()}"
             part.write_text(json.dumps({"recipe": _RECIPE, "loss": asdict(loss)}), encoding="utf-8")
             part.replace(which.folder / RECORD)
 
 
-def quantise(kept_in: Path, scale: int, progress: Progress) -> Loss:
+def quantize(kept_in: Path, scale: int, progress: Progress) -> Loss:
     """Put the first way that loses little beside the converted network in the folder `kept_in`, as MODEL; return its loss.
 
     Where each loses more than MOST_LOSS, nothing is put there, and the least loss is returned. Raises Cancelled, SRError.
@@ -163,7 +163,7 @@ def quantise(kept_in: Path, scale: int, progress: Progress) -> Loss:
         part = progress.part(0.1 + 0.9 * number / len(ways), 0.1 + 0.9 * (number + 1) / len(ways))
         with tempfile.TemporaryDirectory(dir=kept_in, prefix="int8") as folder:
             out = Path(folder) / MODEL
-            quantization.quantise_apart(source, out, left, scale, part.part(0, 0.9))
+            quantization.quantize_in_subprocess(source, out, left, scale, part.part(0, 0.9))
             part(0.9, "measuring what int8 loses")
             network = ConvertedNetwork(Path(folder), "int8", scale, model=MODEL)
             scored, expected = lost(exact, network, samples, progress)

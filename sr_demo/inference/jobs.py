@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sr_demo.backends import selection
 from sr_demo.errors import BadInput, quoted
-from sr_demo.image import Picture
+from sr_demo.image import ImageData
 from sr_demo.metrics.full_reference import Scores
 from sr_demo.options import Options, as_dict, build, controls
 from sr_demo.progress import Progress
@@ -38,7 +38,7 @@ class Job:
         return self.approach.scale_with(self.options)
 
     @property
-    def price_key(self) -> str:
+    def timing_key(self) -> str:
         """What its measured times are filed under: the key, with the precision and the options that are not the usual."""
         usual = as_dict(self.approach.options())
         words = {control.name for control in controls(self.approach.options) if control.lines}
@@ -62,7 +62,7 @@ class Result:
     """A finished picture and what it cost. Everything that changes the numbers is recorded with them."""
 
     job: Job
-    picture: Picture
+    picture: ImageData
     """`scale` times the size of the input; alpha, gray, depth and profile as in the input."""
     scores: Scores
     seconds: float
@@ -92,7 +92,7 @@ class Started:
 
 
 @dataclass(frozen=True)
-class Working:
+class Progressed:
     job: Job
     fraction: float
     """0..1 of what `note` names: downloading, loading and enlarging each count from 0."""
@@ -118,7 +118,7 @@ class Stopped:
     job: Job
 
 
-Happening = Started | Working | Done | Failed | Stopped
+RunEvent = Started | Progressed | Done | Failed | Stopped
 
 
 def job_for(

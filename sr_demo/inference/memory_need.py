@@ -13,7 +13,7 @@ from math import ceil
 from pathlib import Path
 
 from sr_demo.errors import OutOfMemory, SRError, StorageError
-from sr_demo.image import Picture
+from sr_demo.image import ImageData
 from sr_demo.options import Options
 from sr_demo.spec import Approach, Checkpoint
 from sr_demo.system import large_array, memory, storage
@@ -77,7 +77,7 @@ def room() -> Room:
     return Room(min(memory.available_bytes(), _HELD), _free_disk(), _free_addresses())
 
 
-def check(traits: Traits, picture: Picture) -> None:
+def check(traits: Traits, picture: ImageData) -> None:
     """Raise OutOfMemory or StorageError, with a size that fits, where `picture` cannot be enlarged here."""
     refuse(traits, (picture.rgb.shape[0], picture.rgb.shape[1]), room())
 
@@ -105,7 +105,7 @@ def refuse(traits: Traits, size: tuple[int, int], there: Room) -> None:
         )
 
 
-def traits_of(approach: Approach, checkpoint: Checkpoint, options: Options, picture: Picture) -> Traits:
+def traits_of(approach: Approach, checkpoint: Checkpoint, options: Options, picture: ImageData) -> Traits:
     """The traits of a job on `picture`."""
     return Traits(approach, checkpoint, options, picture.alpha is not None, picture.gray, picture.bits)
 

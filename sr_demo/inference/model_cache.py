@@ -11,7 +11,7 @@ _SHARE, _CAP = 0.25, 2 * 2**30
 """Loaded weights may take this share of the memory that would be free without them, and at most this many bytes."""
 
 
-class Kept:
+class ModelCache:
     """Upscalers by what was asked for when they were loaded. Not thread-safe: used in the runner's lane."""
 
     def __init__(self) -> None:

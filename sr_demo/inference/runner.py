@@ -18,22 +18,22 @@ from threading import Event, Lock, Thread
 from sr_demo.backends import selection
 from sr_demo.errors import BadInput, Cancelled, OutOfMemory, SRError, unexpected
 from sr_demo.hub import checkpoints
-from sr_demo.image import Image, Picture
+from sr_demo.image import Image, ImageData
 from sr_demo.inference import int8, memory_need
 from sr_demo.inference.jobs import (
     Done,
     Failed,
-    Happening,
     Job,
+    Progressed,
     Result,
+    RunEvent,
     Started,
     Stopped,
-    Working,
     engine_identity,
     load_approach,
     load_identity,
 )
-from sr_demo.inference.model_cache import Kept, footprint
+from sr_demo.inference.model_cache import ModelCache, footprint
 from sr_demo.inference.time_estimates import Estimates
 from sr_demo.inference.upscale import Method, enlarge, passes
 from sr_demo.metrics.full_reference import score
@@ -52,7 +52,7 @@ class Runner:
         """With a `preparer`, networks are converted for a faster engine in the background, once they were used."""
         self._estimates = estimates or Estimates()
         self._preparer = preparer
-        self._kept = Kept()
+        self._kept = ModelCache()
         self._lane = Lock()
         self._counting = Lock()
         self._waiting = 0
@@ -64,35 +64,35 @@ class Runner:
         return self._estimates
 
     def compare(
-        self, jobs: Sequence[Job], picture: Picture, truth: Image | None = None, stop: Event | None = None,
+        self, jobs: Sequence[Job], picture: ImageData, truth: Image | None = None, stop: Event | None = None,
         deadline: float | None = None,
-    ) -> Iterator[Happening]:  # fmt: skip
+    ) -> Iterator[RunEvent]:  # fmt: skip
         """Run `jobs` on `picture` in order; yield each happening. `truth` (if any) is what the results should be.
 
         Jobs that still run at the `deadline` (by `time.monotonic`) fail. After Stop, the running job and those not begun
         yield Stopped. Closing the iterator stops the work.
         """
         stop = stop or Event()
-        happenings: SimpleQueue[Happening | None] = SimpleQueue()
+        events: SimpleQueue[RunEvent | None] = SimpleQueue()
 
         def work() -> None:
             try:
                 for job in jobs:
-                    happenings.put(Started(job))
-                    progress = Progress(_throttled(job, happenings.put), stop, deadline=deadline)
-                    happenings.put(self._outcome(job, picture, truth, progress))
+                    events.put(Started(job))
+                    progress = Progress(_throttled(job, events.put), stop, deadline=deadline)
+                    events.put(self._outcome(job, picture, truth, progress))
             finally:
-                happenings.put(None)
+                events.put(None)
 
         Thread(target=work, name="compare", daemon=True).start()
         try:
-            while (happening := happenings.get()) is not None:
-                yield happening
+            while (event := events.get()) is not None:
+                yield event
         except BaseException:  # closed before the end
             stop.set()
             raise
 
-    def _outcome(self, job: Job, picture: Picture, truth: Image | None, progress: Progress) -> Happening:
+    def _outcome(self, job: Job, picture: ImageData, truth: Image | None, progress: Progress) -> RunEvent:
         """Run one job and turn whatever comes of it into a happening."""
         try:
             return self.attempt(job, picture, truth, progress)
@@ -100,13 +100,13 @@ class Runner:
             return Stopped(job)
 
     def attempt(
-        self, job: Job, picture: Picture, truth: Image | None = None, progress: Progress = SILENT
+        self, job: Job, picture: ImageData, truth: Image | None = None, progress: Progress = SILENT
     ) -> Done | Failed:
         """`run`, with what goes wrong turned into a sentence. Raises only Cancelled."""
         with self._somebody_waits():
             return self._attempt(job, picture, truth, progress)
 
-    def attempt_unhurried(self, job: Job, picture: Picture) -> Done | Failed:
+    def attempt_unhurried(self, job: Job, picture: ImageData) -> Done | Failed:
         """`attempt`, for nobody in particular: begun once nobody has waited for a result for two seconds."""
         self.make_way()
         return self._attempt(job, picture, None, SILENT)
@@ -127,7 +127,7 @@ class Runner:
                 self._waiting -= 1
                 self._last_waited = time.monotonic()
 
-    def _attempt(self, job: Job, picture: Picture, truth: Image | None, progress: Progress) -> Done | Failed:
+    def _attempt(self, job: Job, picture: ImageData, truth: Image | None, progress: Progress) -> Done | Failed:
         try:
             return Done(job, self._run(job, picture, truth, progress))
         except Cancelled:
@@ -137,12 +137,12 @@ class Runner:
         except Exception as exc:
             return Failed(job, unexpected(exc, f"running {job.key}"))
 
-    def run(self, job: Job, picture: Picture, truth: Image | None = None, progress: Progress = SILENT) -> Result:
+    def run(self, job: Job, picture: ImageData, truth: Image | None = None, progress: Progress = SILENT) -> Result:
         """Enlarge `picture` with one approach. Raises SRError, or Cancelled."""
         with self._somebody_waits():
             return self._run(job, picture, truth, progress)
 
-    def _run(self, job: Job, picture: Picture, truth: Image | None, progress: Progress) -> Result:
+    def _run(self, job: Job, picture: ImageData, truth: Image | None, progress: Progress) -> Result:
         progress.check()
         _check_truth(job, picture.rgb, truth)
         memory_need.check(memory_need.traits_of(job.approach, job.checkpoint, job.options, picture), picture)
@@ -254,7 +254,7 @@ class Runner:
             self._estimates.learn(job, size, verdict.seconds_openvino, engine=verdict.engine, anew=True)
 
 
-def _throttled(job: Job, put: Callable[[Happening], None]) -> Callable[[float, str], None]:
+def _throttled(job: Job, put: Callable[[RunEvent], None]) -> Callable[[float, str], None]:
     """Reports at most ten times a second, with the time left once enough is known to tell."""
     begun, last, noted = time.monotonic(), 0.0, ""
 
@@ -268,7 +268,7 @@ def _throttled(job: Job, put: Callable[[Happening], None]) -> Callable[[float, s
         last, noted = now, note
         elapsed = now - begun
         left = elapsed * (1 - fraction) / fraction if fraction > 0.04 and elapsed > 0.4 else None
-        put(Working(job, fraction, note, left))
+        put(Progressed(job, fraction, note, left))
 
     return report
 

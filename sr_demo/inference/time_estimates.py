@@ -108,7 +108,7 @@ class Estimates:
         work = _work(job, size)
         with self._lock:
             if again is None:
-                again = work.largest <= self._largest.get(job.price_key, 0)
+                again = work.largest <= self._largest.get(job.timing_key, 0)
             timing, factor = self._level(job, work.size_class)
         return max(factor * work.seconds(timing, again=again), _FLOOR_SECONDS)
 
@@ -121,18 +121,18 @@ class Estimates:
         earlier ones in this engine no longer count, because it runs in another way now.
         """
         with self._lock:
-            work, before = _work(job, size), 0 if cold else self._largest.get(job.price_key, 0)
+            work, before = _work(job, size), 0 if cold else self._largest.get(job.timing_key, 0)
             again = anew or work.largest <= before
-            self._largest[job.price_key] = 0 if anew else max(work.largest, before)  # another engine is loaded next
+            self._largest[job.timing_key] = 0 if anew else max(work.largest, before)  # another engine is loaded next
             if size[0] * size[1] < _ENOUGH_PIXELS:
                 return
             timing = _timing(job, engine)
-            known = None if anew else self._valid(job.price_key, engine, timing)
+            known = None if anew else self._valid(job.timing_key, engine, timing)
             new = seconds / work.seconds(timing, again=again)
             if known and new > (old := known.at(work.size_class)):
                 new = old if cold else old + _WEIGHT_OF_SLOWER * (new - old)
             factors = {**(known.factors if known else {}), work.size_class: new}
-            engines = self._learned.setdefault(job.price_key, {})
+            engines = self._learned.setdefault(job.timing_key, {})
             engines.pop(engine, None)  # so that the latest is the last
             engines[engine] = _Learned(timing.engine, _reference(timing), factors)
             if self._file:
@@ -140,7 +140,7 @@ class Estimates:
 
     def _level(self, job: Job, size_class: int) -> tuple[Timing, float]:
         """What the card says of the engine that ran last, and how many times that it takes here."""
-        for key in (job.price_key, job.key):
+        for key in (job.timing_key, job.key):
             for engine in reversed(list(self._learned.get(key, {}))):
                 timing = _timing(job, engine)
                 learned = self._valid(key, engine, timing)
@@ -195,7 +195,7 @@ def _reference(timing: Timing) -> float:
     return timing.seconds(256 * 256, again=True)
 
 
-def learn_price(run: Callable[[], float | None]) -> None:
+def record_timing(run: Callable[[], float | None]) -> None:
     """Call `run`, which runs a method at one size and returns its seconds, until they tell what it takes on this machine.
 
     The first is the slowest; of brief ones it takes more, since a disturbed run says little and the fastest is believed.

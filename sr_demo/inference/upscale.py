@@ -11,7 +11,7 @@ from math import isfinite
 import numpy as np
 
 from sr_demo.errors import OutOfMemory
-from sr_demo.image import Image, Picture, readonly
+from sr_demo.image import Image, ImageData, readonly
 from sr_demo.imaging import tiling
 from sr_demo.imaging.resize import resize, resized_bands
 from sr_demo.options import Options
@@ -36,7 +36,7 @@ def passes(approach: Approach, checkpoint: Checkpoint, *, opacity: bool) -> int:
     return 2 if opacity and not approach.invents_with(checkpoint) else 1
 
 
-def enlarge(method: Method, picture: Picture, progress: Progress) -> tuple[Picture, int, int]:
+def enlarge(method: Method, picture: ImageData, progress: Progress) -> tuple[ImageData, int, int]:
     """The whole picture: colours, and alpha apart. Returns it with the width of tiles and the number of tiles."""
     own_alpha = passes(method.approach, method.checkpoint, opacity=picture.alpha is not None) == 2
     rgb, side, tiles = _guaranteed(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo.errors import BadInput
-from sr_demo.image import Image, quantise
+from sr_demo.image import Image, quantize
 from sr_demo.imaging.resize import resize
 from sr_demo.metrics.niqe import niqe
 from sr_demo.system.large_array import bands
@@ -103,7 +103,7 @@ def psnr_y(a: Image, b: Image, border: int = 4) -> float:
 def psnr_rgb(a: Image, b: Image, border: int = 4) -> float:
     """PSNR in dB over the three colours after rounding to 8 bit; `inf` for identical pictures."""
     a, b = _comparable(a, b, border)
-    total = sum(float(((quantise(a[rows]).astype(np.float64) - quantise(b[rows])) ** 2).sum()) for rows in bands(a, b))
+    total = sum(float(((quantize(a[rows]).astype(np.float64) - quantize(b[rows])) ** 2).sum()) for rows in bands(a, b))
     return _psnr(total, a.size)
 
 
@@ -145,7 +145,7 @@ def _psnr(squared_error: float, count: int) -> float:
 
 
 def _luma(image: Image) -> NDArray[np.float64]:
-    return 16.0 + quantise(image).astype(np.float64) @ LUMA
+    return 16.0 + quantize(image).astype(np.float64) @ LUMA
 
 
 def _moments(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo.errors import WeightsUnavailable
-from sr_demo.image import Image, quantise, readonly
+from sr_demo.image import Image, quantize, readonly
 from sr_demo.imaging.resize import resize
 from sr_demo.system import large_array
 
@@ -147,7 +147,7 @@ def _runs(rows: list[int]) -> Iterator[tuple[int, int]]:
 
 
 def _luma(image: Image) -> Floats:
-    return np.rint(quantise(image).astype(np.float32) @ _LUMA)
+    return np.rint(quantize(image).astype(np.float32) @ _LUMA)
 
 
 def _normalised(luma: Floats) -> tuple[Floats, Floats]:

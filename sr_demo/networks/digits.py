@@ -107,7 +107,7 @@ class Coder(nn.Module):
         self.register_buffer("typical", torch.zeros(10, latent))
 
 
-class Critic(nn.Module):
+class Discriminator(nn.Module):
     """(N, 1, 28, 28) -> (N,): high where a digit looks real. Spectrally normalised (Miyato et al. 2018)."""
 
     def __init__(self, channels: int) -> None:

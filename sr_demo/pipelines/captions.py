@@ -18,7 +18,7 @@ import psutil
 
 from sr_demo.errors import BadInput, CannotRunHere, MissingDependency, SRError, WeightsUnavailable, quoted
 from sr_demo.hub import repositories
-from sr_demo.image import Image, quantise, readonly
+from sr_demo.image import Image, quantize, readonly
 from sr_demo.options import Options, controls
 from sr_demo.progress import Progress
 from sr_demo.spec import Repository
@@ -165,7 +165,7 @@ def describe(chosen: Describer, folder: Path, image: Image, progress: Progress) 
         question = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": _QUESTION}]}]
         inputs: Any = processor(
             text=processor.apply_chat_template(question, add_generation_prompt=True),
-            images=[quantise(squared(image) if chosen.padded else image)],
+            images=[quantize(squared(image) if chosen.padded else image)],
             return_tensors="pt",
             **_looking(chosen, processor),
         ).to(where, dtype)

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from sr_demo.errors import BadInput
-from sr_demo.image import Image, Picture, read
+from sr_demo.image import Image, ImageData, read
 from sr_demo.imaging.degradation import Realistic, degrade
-from sr_demo.imaging.resize import crop_to_multiple, shrink
+from sr_demo.imaging.resize import crop_to_multiple, downscale
 from sr_demo.inference.jobs import Failed, Job, Result
 from sr_demo.inference.runner import Runner
 from sr_demo.progress import SILENT, Progress
@@ -29,7 +29,7 @@ class Pair:
     lr: Path | None
 
 
-def pictures_in(folder: Path) -> list[Path]:
+def images_in(folder: Path) -> list[Path]:
     """The picture files directly in `folder`, by name. Raises BadInput when it is not a folder or has none."""
     if not folder.is_dir():
         raise BadInput(f"{folder} is not a folder.")
@@ -42,10 +42,10 @@ def pictures_in(folder: Path) -> list[Path]:
 def pairs(hr: Path, lr: Path | None, scale: int) -> list[Pair]:
     """Pairs matched by file name; `name.png` also finds DIV2K's `namex4.png`. Raises BadInput naming what has no match."""
     if lr is None:
-        return [Pair(path, None) for path in pictures_in(hr)]
-    small = {path.stem: path for path in pictures_in(lr)}
+        return [Pair(path, None) for path in images_in(hr)]
+    small = {path.stem: path for path in images_in(lr)}
     found: list[Pair] = []
-    for path in pictures_in(hr):
+    for path in images_in(hr):
         match = small.get(path.stem) or small.get(f"{path.stem}x{scale}")
         if match is None:
             raise BadInput(f"{path.name} has no small version of the same name in {lr}.")
@@ -53,7 +53,7 @@ def pairs(hr: Path, lr: Path | None, scale: int) -> list[Pair]:
     return found
 
 
-def load_pair(pair: Pair, scale: int, realistic: Realistic | None) -> tuple[Picture, Image]:
+def load_pair(pair: Pair, scale: int, realistic: Realistic | None) -> tuple[ImageData, Image]:
     """The small picture and the truth, the truth cropped to exactly `scale` times the small one."""
     truth = read(pair.hr)
     if pair.lr is not None:
@@ -69,7 +69,7 @@ def load_pair(pair: Pair, scale: int, realistic: Realistic | None) -> tuple[Pict
     return small_version(truth, scale, realistic)
 
 
-def small_version(truth: Picture, scale: int, realistic: Realistic | None) -> tuple[Picture, Image]:
+def small_version(truth: ImageData, scale: int, realistic: Realistic | None) -> tuple[ImageData, Image]:
     """The picture an approach is given when the truth is known, and the truth cropped to match.
 
     Shrunk bicubic, or damaged as `realistic` says. Alpha is left out: it is not scored.
@@ -81,8 +81,8 @@ def small_version(truth: Picture, scale: int, realistic: Realistic | None) -> tu
             f"Choose one of at least {scale} x {scale} pixels, or enlarge it without a test."
         )
     cropped = crop_to_multiple(truth.rgb, scale)
-    small = shrink(cropped, scale) if realistic is None else degrade(cropped, scale, realistic)
-    return Picture(small, None, truth.gray, truth.bits, truth.icc, truth.name, truth.notes), cropped
+    small = downscale(cropped, scale) if realistic is None else degrade(cropped, scale, realistic)
+    return ImageData(small, None, truth.gray, truth.bits, truth.icc, truth.name, truth.notes), cropped
 
 
 def evaluate(

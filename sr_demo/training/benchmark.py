@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from sr_demo.training.data import Pairs, shrink_8bit
+from sr_demo.training.data import Pairs, downscale_8bit
 from sr_demo.training.loop import Trainer
 from sr_demo.training.recipes import Recipe
 
@@ -161,4 +161,4 @@ def _wait(device: torch.device) -> None:
 def _pictures(scale: int, patch: int) -> Pairs:
     side = patch * scale * 2
     hr = tuple(np.random.default_rng(i).integers(0, 256, (side, side, 3), dtype=np.uint8) for i in range(4))
-    return Pairs(tuple(str(i) for i in range(4)), hr, tuple(shrink_8bit(p, scale) for p in hr), ())
+    return Pairs(tuple(str(i) for i in range(4)), hr, tuple(downscale_8bit(p, scale) for p in hr), ())

@@ -38,7 +38,7 @@ _SEED = 7
 """Of the unknown damage: the same in training and validation, and never shown to the networks."""
 
 
-class Damager(nn.Module):
+class Degrader(nn.Module):
     """F: (N, 3, s*h, s*w) in [0, 1] -> (N, 3, h, w): what a lens and a sensor do, with everything about them to be learned.
 
     One blur kernel at the stride of the scale, positive and of sum 1 so that colours stay (as in KernelGAN, Bell-Kligler
@@ -80,7 +80,7 @@ class CycleTrainer(Trainer):
             network.load_state_dict(edsr.state_dict())
         half = len(pairs.hr) // 2
         self._clean, self._damaged = pairs.some(range(half)), damaged.some(range(half, len(pairs.hr)))
-        self.damager = Damager(recipe.scale).to(device)
+        self.damager = Degrader(recipe.scale).to(device)
         self.damager_optimiser = torch.optim.AdamW(
             self.damager.parameters(), lr=0.0, betas=(0.5, 0.99), weight_decay=0.0
         )
@@ -93,13 +93,13 @@ class CycleTrainer(Trainer):
         weights = dict(phase.losses)
         rate = learning_rate(self.recipe.phases, fraction, self.recipe.warm_up)
         shape = (phase.batch, phase.patch, self.recipe.scale, self.rng)
-        shrunk, y = (batch_tensor(part, self.device) for part in sample(self._clean, *shape))
+        downscaled, y = (batch_tensor(part, self.device) for part in sample(self._clean, *shape))
         x = batch_tensor(sample(self._damaged, *shape)[0], self.device)
         damaged = self.damager(y, torch.randn(x.shape, generator=self.noise).to(self.device))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.reduced):
             # F is not to spare G: what it learns comes from the critic and from the other way round the cycle.
             enlarged, again_large = self.network(x).float(), self.network(damaged.detach()).float()
-            kept = self.network(shrunk).float()
+            kept = self.network(downscaled).float()
         loss = weights["cycle"] * (F.l1_loss(self.damager(enlarged, None), x) + F.l1_loss(again_large, y))
         loss = loss + weights["identity"] * F.l1_loss(kept, y) + weights["grid"] * grid(again_large, y)
         loss = loss + weights["gan"] * opinion(self.large_critic.judge(enlarged, self.reduced))

@@ -17,10 +17,10 @@ from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
 from sr_demo.errors import BadInput
-from sr_demo.image import Image, quantise
-from sr_demo.imaging.resize import shrink
+from sr_demo.image import Image, quantize
+from sr_demo.imaging.resize import downscale
 
-Picture = NDArray[np.uint8]
+TrainingImage = NDArray[np.uint8]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 
@@ -29,8 +29,8 @@ class Pairs:
     """HR pictures (s*h, s*w, 3) and their LR twins (h, w, 3), both uint8, in the order of their file names."""
 
     names: tuple[str, ...]
-    hr: tuple[Picture, ...]
-    lr: tuple[Picture, ...]
+    hr: tuple[TrainingImage, ...]
+    lr: tuple[TrainingImage, ...]
     skipped: tuple[str, ...]
     """One sentence for each file that could not be used."""
     kind: str = "folder of pictures"
@@ -60,8 +60,8 @@ def load_folder(folder: Path, scale: int, smallest: int, report: Callable[[str],
     if not files:
         raise BadInput(f"The folder {folder} holds no pictures ({', '.join(SUFFIXES)}).")
     names: list[str] = []
-    hr: list[Picture] = []
-    lr: list[Picture] = []
+    hr: list[TrainingImage] = []
+    lr: list[TrainingImage] = []
     skipped: list[str] = []
     for path in files:
         try:
@@ -75,13 +75,13 @@ def load_folder(folder: Path, scale: int, smallest: int, report: Callable[[str],
             continue
         names.append(path.name)
         hr.append(np.ascontiguousarray(big))
-        lr.append(shrink_8bit(big, scale))
+        lr.append(downscale_8bit(big, scale))
     if not hr:
         raise BadInput(f"None of the {len(files)} pictures in {folder} could be used; the first: {skipped[0]}")
     return Pairs(tuple(names), tuple(hr), tuple(lr), tuple(skipped))
 
 
-def read_rgb(path: Path) -> Picture:
+def read_rgb(path: Path) -> TrainingImage:
     """A picture file as (H, W, 3) uint8 RGB. Raises BadInput in one sentence naming the file."""
     try:
         with Pillow.open(path) as opened:
@@ -92,12 +92,12 @@ def read_rgb(path: Path) -> Picture:
         raise BadInput(f"{path.name} could not be read ({problem}).") from problem
 
 
-def shrink_8bit(picture: Picture, scale: int) -> Picture:
+def downscale_8bit(picture: TrainingImage, scale: int) -> TrainingImage:
     """(s*h, s*w, 3) -> (h, w, 3), antialiased bicubic, rounded to 8 bit."""
-    return quantise(shrink(as_float(picture), scale))
+    return quantize(downscale(as_float(picture), scale))
 
 
-def as_float(picture: Picture) -> Image:
+def as_float(picture: TrainingImage) -> Image:
     """0..255 -> [0, 1]."""
     return np.divide(picture, 255, dtype=np.float32)
 
@@ -121,8 +121,8 @@ def sample(
 
 def centre_crops(pairs: Pairs, patch: int, scale: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """The middle of every picture, for validation: (N, p, p, 3) LR and (N, s*p, s*p, 3) HR."""
-    small: list[Picture] = []
-    large: list[Picture] = []
+    small: list[TrainingImage] = []
+    large: list[TrainingImage] = []
     for lr, hr in zip(pairs.lr, pairs.hr, strict=True):
         top, left = (lr.shape[0] - patch) // 2, (lr.shape[1] - patch) // 2
         small.append(lr[top : top + patch, left : left + patch])
@@ -130,11 +130,11 @@ def centre_crops(pairs: Pairs, patch: int, scale: int) -> tuple[NDArray[np.uint8
     return np.stack(small), np.stack(large)
 
 
-def _cropped(picture: Picture, multiple: int) -> Picture:
+def _cropped(picture: TrainingImage, multiple: int) -> TrainingImage:
     height, width = (side // multiple * multiple for side in picture.shape[:2])
     return picture[:height, :width]
 
 
-def _turn(picture: Picture, turns: int, mirror: bool) -> Picture:
+def _turn(picture: TrainingImage, turns: int, mirror: bool) -> TrainingImage:
     turned = np.rot90(picture, turns)
     return turned[:, ::-1] if mirror else turned

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sr_demo.backends.torch_backend import cpu_gains_from_bf16
-from sr_demo.digits.data import SIDE, Digits, shrink
+from sr_demo.digits.data import SIDE, Digits, downscale
 from sr_demo.networks import digits as networks
 from sr_demo.training import run_state as files
 from sr_demo.training.ema import Average
@@ -92,11 +92,11 @@ class DigitTrainer:
         held = min(HELD_OUT, len(digits) // 10 + 1)
         self.hr, self.labels = digits.pictures[:-held], digits.labels[:-held]
         self.held = Digits(digits.pictures[-held:], digits.labels[-held:])
-        self.lr = shrink(self.hr)
+        self.lr = downscale(self.hr)
         self.network = recipe.build().to(device)
         self.average = Average(self.network, 0.998)
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=0.0, betas=(0.9, 0.99))
-        self.critic = networks.Critic(24).to(device) if recipe.adversarial else None
+        self.critic = networks.Discriminator(24).to(device) if recipe.adversarial else None
         self.judge = None if self.critic is None else torch.optim.Adam(self.critic.parameters(), 4e-4, (0.5, 0.99))
         self.iteration, self.seconds = 0, 0.0
         self.curves: dict[str, list[float]] = {key: [] for key in CURVE}
@@ -187,7 +187,7 @@ class DigitTrainer:
         if not isinstance(network, networks.Coder):
             read = network(hr).argmax(1).cpu().numpy()
             return float((read == digits.labels).mean() * 100)
-        sr = redrawn(network, as_tensor(shrink(digits.pictures), self.device))
+        sr = redrawn(network, as_tensor(downscale(digits.pictures), self.device))
         return float((-10 * (sr - hr).square().mean((1, 2, 3)).log10()).mean())
 
     @torch.no_grad()

@@ -16,7 +16,7 @@ from sr_demo import spec
 from sr_demo.backends import embedded
 from sr_demo.backends.torch_backend import load_safetensors
 from sr_demo.errors import BadInput
-from sr_demo.image import quantise, readonly
+from sr_demo.image import quantize, readonly
 from sr_demo.imaging.resize import resize
 from sr_demo.networks.edsr import EDSR
 from sr_demo.networks.liif import LIIF
@@ -105,8 +105,8 @@ def asked(
         top, left = (int(rng.integers(length - side + 1)) for length in hr.shape[:2])
         cut = np.rot90(hr[top : top + side, left : left + side], int(rng.integers(4)))
         cut = cut[:, ::-1] if rng.integers(2) else cut
-        shrunk = quantise(resize(readonly(as_float(np.ascontiguousarray(cut))), (whole, whole)))
-        small[i] = shrunk[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+        downscaled = quantize(resize(readonly(as_float(np.ascontiguousarray(cut))), (whole, whole)))
+        small[i] = downscaled[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
         rows, columns = rng.choice(inside, _ASKED), rng.choice(inside, _ASKED)
         places[i, :, 0], places[i, :, 1] = middles[rows], middles[columns]
         colours[i] = cut[rows, columns]

@@ -28,7 +28,7 @@ from sr_demo.approaches.mosaic.patch_database import SCALE, as_floats
 from sr_demo.approaches.mosaic.refined import refine
 from sr_demo.errors import BadInput, SRError
 from sr_demo.image import Image
-from sr_demo.imaging.resize import resize, shrink
+from sr_demo.imaging.resize import downscale, resize
 from sr_demo.metrics.full_reference import psnr_y, ssim_y
 from sr_demo.progress import SILENT
 from sr_demo.training.data import SUFFIXES, read_rgb
@@ -91,7 +91,7 @@ def gather(files: Sequence[Path], recipe: Recipe, report: Callable[[str], None])
 def _draw(
     hr: Image, count: int, rng: np.random.Generator
 ) -> tuple[w.Floats, np.ndarray[Any, np.dtype[np.float16]]]:  # fmt: skip
-    lr = w.luma(shrink(hr, SCALE))
+    lr = w.luma(downscale(hr, SCALE))
     missed = w.luma(hr) - w.enlarge(lr, *hr.shape[:2])
     view = np.lib.stride_tricks.sliding_window_view(lr, (w.SEEN, w.SEEN))
     busy = np.flatnonzero(view.std(axis=(2, 3)).ravel() > _QUIET)
@@ -192,7 +192,7 @@ def train(data: Path, out: Path, validation: Path, test_sets: Path | None, licen
     seconds = round(time.monotonic() - start)
     memory = load(out)
     whole = [as_floats(read_rgb(file)) for file in _pictures(validation)]
-    scores = {"val": score(memory, [(shrink(hr, SCALE), hr) for hr in whole])}
+    scores = {"val": score(memory, [(downscale(hr, SCALE), hr) for hr in whole])}
     for name in ("Set5", "Set14"):
         if test_sets is not None and (test_sets / name).is_dir():
             scores[name] = score(memory, _test_pairs(test_sets / name))

@@ -106,10 +106,10 @@ def _matrix(weight: Tensor) -> Tensor:
 def _orthogonalised(batch: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float) -> Tensor:
     """(n, rows, columns) with all singular values of each matrix made about one: Newton and Schulz's iteration, in bf16."""
     a, b, c = coefficients
-    tall = batch.shape[1] > batch.shape[2]
-    x = (batch.mT if tall else batch).bfloat16()
+    max_aspect = batch.shape[1] > batch.shape[2]
+    x = (batch.mT if max_aspect else batch).bfloat16()
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=eps)
     for _ in range(steps):
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.mT if tall else x
+    return x.mT if max_aspect else x

@@ -21,7 +21,7 @@ import numpy as np
 from sr_demo.errors import BadInput, SRError
 from sr_demo.image import Image
 from sr_demo.imaging.degradation import Realistic, degrade
-from sr_demo.imaging.resize import resize, shrink
+from sr_demo.imaging.resize import downscale, resize
 from sr_demo.metrics.niqe import BLOCK, Blocks, Natural, blocks, fit, niqe
 from sr_demo.training.data import SUFFIXES, as_float, read_rgb
 from sr_demo.training.run_state import write_atomically
@@ -75,7 +75,7 @@ def checks(pictures: Sequence[Image], natural: Natural) -> dict[str, float]:
 
     return {
         "clean": mean(lambda p: p),
-        "shrunk 4 times and enlarged (bicubic)": mean(lambda p: resize(shrink(p, 4), (p.shape[0], p.shape[1]))),
+        "shrunk 4 times and enlarged (bicubic)": mean(lambda p: resize(downscale(p, 4), (p.shape[0], p.shape[1]))),
         "blurred, noisy, JPEG at the same size": mean(lambda p: degrade(p, 1, Realistic())),
     }
 

@@ -13,7 +13,7 @@ import numpy as np
 from sr_demo.codecs.npz import choose, look, npz_files, pictures
 from sr_demo.errors import BadInput
 from sr_demo.metrics.full_reference import psnr_rgb
-from sr_demo.training.data import Pairs, Picture, as_float, shrink_8bit
+from sr_demo.training.data import Pairs, TrainingImage, as_float, downscale_8bit
 
 _PROBED = 8
 """Pairs that are compared to find out whether the two arrays are in the same order."""
@@ -35,7 +35,7 @@ def load_npz(path: Path, scale: int, report: Callable[[str], None] = print) -> P
     hr = pictures(large)
     if small is None:
         report(f"no array {scale} times as small: small pictures are made from {large.name} (bicubic)")
-        lr = [shrink_8bit(picture, scale) for picture in hr]
+        lr = [downscale_8bit(picture, scale) for picture in hr]
     else:
         lr = list(pictures(small))
         _compare(hr, lr, scale, f"{small.file.name} and {large.file.name}", report)
@@ -45,11 +45,11 @@ def load_npz(path: Path, scale: int, report: Callable[[str], None] = print) -> P
 
 
 def _compare(
-    hr: Sequence[Picture], lr: Sequence[Picture], scale: int, files: str, report: Callable[[str], None]
+    hr: Sequence[TrainingImage], lr: Sequence[TrainingImage], scale: int, files: str, report: Callable[[str], None]
 ) -> None:
     """Say how well small pictures agree with their large ones, and raise BadInput where they show something else."""
     picked = sorted({round(i * (len(hr) - 1) / max(_PROBED - 1, 1)) for i in range(min(_PROBED, len(hr)))})
-    values = [min(psnr_rgb(as_float(shrink_8bit(hr[i], scale)), as_float(lr[i]), border=0), 99.0) for i in picked]
+    values = [min(psnr_rgb(as_float(downscale_8bit(hr[i], scale)), as_float(lr[i]), border=0), 99.0) for i in picked]
     middle = float(np.median(values))
     if middle < _STRANGE:
         raise BadInput(f"{files} are not in the same order: small pictures do not look like their large ones.")

@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 
 from sr_demo.errors import BadInput
 from sr_demo.system import memory
-from sr_demo.training.data import SUFFIXES, Pairs, Picture, load_folder, read_rgb, shrink_8bit
+from sr_demo.training.data import SUFFIXES, Pairs, TrainingImage, downscale_8bit, load_folder, read_rgb
 from sr_demo.training.npz_pairs import load_npz
 
 Track = Literal["bicubic", "unknown"]
@@ -105,8 +105,8 @@ def load_div2k(
         large, twins = [large[i] for i in picked], [twins[i] for i in picked]
     _check_memory(large)
     names: list[str] = []
-    hr: list[Picture] = []
-    lr: list[Picture] = []
+    hr: list[TrainingImage] = []
+    lr: list[TrainingImage] = []
     skipped: list[str] = []
     for path, twin in zip(large, twins, strict=True):
         try:
@@ -127,7 +127,7 @@ def load_div2k(
     return Pairs(tuple(names), tuple(hr), tuple(lr), tuple(skipped), how, track)
 
 
-def read_pair(path: Path, twin: Path | None, scale: int) -> tuple[Picture, Picture]:
+def read_pair(path: Path, twin: Path | None, scale: int) -> tuple[TrainingImage, TrainingImage]:
     """HR cropped to exactly `scale` times LR, and LR (made from HR where `twin` is None). Raises BadInput, naming a file."""
     big = read_rgb(path)
     small = None if twin is None else read_rgb(twin)
@@ -139,7 +139,7 @@ def read_pair(path: Path, twin: Path | None, scale: int) -> tuple[Picture, Pictu
             f"shrunk {scale} times."
         )
     big = np.ascontiguousarray(big[: height * scale, : width * scale])
-    return big, (shrink_8bit(big, scale) if small is None else np.ascontiguousarray(small))
+    return big, (downscale_8bit(big, scale) if small is None else np.ascontiguousarray(small))
 
 
 def _files(folder: Path) -> list[Path]:

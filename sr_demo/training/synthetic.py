@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from sr_demo.training.data import Pairs, Picture, shrink_8bit
+from sr_demo.training.data import Pairs, TrainingImage, downscale_8bit
 
 SIDE = 480
 _OVER = 2
@@ -36,7 +36,7 @@ Colour = tuple[int, int, int]
 Canvas = NDArray[np.uint8]
 
 
-def synthetic(count: int, seed: int = 0, side: int = SIDE) -> list[Picture]:
+def synthetic(count: int, seed: int = 0, side: int = SIDE) -> list[TrainingImage]:
     """`count` pictures (side, side, 3) uint8: text, lines and facades in turn. The i-th depends on `seed` and i alone."""
     kinds: tuple[Callable[[np.random.Generator, int], Canvas], ...] = (text, lines, facade)
     return [kinds[i % len(kinds)](np.random.default_rng((seed, i)), side) for i in range(count)]
@@ -48,7 +48,7 @@ def with_synthetic(pairs: Pairs, count: int, scale: int, seed: int = 0) -> Pairs
     return Pairs(
         (*pairs.names, *(f"drawn[{i}]" for i in range(count))),
         (*pairs.hr, *drawn),
-        (*pairs.lr, *(shrink_8bit(p, scale) for p in drawn)),
+        (*pairs.lr, *(downscale_8bit(p, scale) for p in drawn)),
         pairs.skipped,
         f"{pairs.kind}, {count} drawn pictures",
         pairs.track,
@@ -224,5 +224,5 @@ def _seen_at_an_angle(front: Canvas, rng: np.random.Generator) -> Canvas:
     return np.asarray(cv2.warpPerspective(front, warp, (side, side), flags=cv2.INTER_CUBIC), np.uint8)
 
 
-def _smaller(full: Canvas, side: int) -> Picture:
+def _smaller(full: Canvas, side: int) -> TrainingImage:
     return np.ascontiguousarray(np.asarray(cv2.resize(full, (side, side), interpolation=cv2.INTER_AREA), np.uint8))

@@ -12,10 +12,10 @@ from math import pi
 import numpy as np
 import torch
 
-from sr_demo.image import quantise
-from sr_demo.imaging.resize import shrink
+from sr_demo.image import quantize
+from sr_demo.imaging.resize import downscale
 from sr_demo.training.blur_kernels import filter_each, gaussian
-from sr_demo.training.data import Picture, as_float
+from sr_demo.training.data import TrainingImage, as_float
 
 _SIDE = 21
 _LONG, _SHORT = (2.0, 3.0), (1.2, 2.0)
@@ -24,7 +24,7 @@ _READ, _SHOT = (1.0, 3.0), (0.4, 1.0)
 """Grain: standard deviation in the dark in steps of 1/255, and the factor on the root of the brightness in steps."""
 
 
-def unknown_track(pictures: Sequence[Picture], scale: int, seed: int) -> list[Picture]:
+def unknown_track(pictures: Sequence[TrainingImage], scale: int, seed: int) -> list[TrainingImage]:
     """(s*h, s*w, 3) uint8 pictures -> their (h, w, 3) uint8 twins, all with the damage that `seed` stands for.
 
     The damage: one turned elliptical blur, antialiased bicubic shrink, grain that grows with brightness.
@@ -38,11 +38,11 @@ def unknown_track(pictures: Sequence[Picture], scale: int, seed: int) -> list[Pi
 
 
 def _damaged(
-    picture: Picture, kernel: torch.Tensor, grain: tuple[float, float], scale: int, rng: np.random.Generator
-) -> Picture:
+    picture: TrainingImage, kernel: torch.Tensor, grain: tuple[float, float], scale: int, rng: np.random.Generator
+) -> TrainingImage:
     tensor = torch.from_numpy(as_float(picture)).permute(2, 0, 1)[None]
     blurred = filter_each(tensor, kernel)[0].permute(1, 2, 0).clamp(0, 1).contiguous().numpy()
-    small = shrink(blurred, scale)
+    small = downscale(blurred, scale)
     sigma = np.sqrt(grain[0] ** 2 + grain[1] ** 2 * small * 255.0) / 255.0
     noisy = small + sigma * rng.standard_normal(small.shape, dtype=np.float32)
-    return quantise(np.clip(noisy, 0, 1).astype(np.float32))
+    return quantize(np.clip(noisy, 0, 1).astype(np.float32))

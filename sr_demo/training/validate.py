@@ -12,7 +12,7 @@ from sr_demo.backends.torch_backend import NetworkUpscaler
 from sr_demo.metrics.full_reference import psnr_y, ssim_y
 from sr_demo.options import Options
 from sr_demo.progress import SILENT
-from sr_demo.training.data import Pairs, Picture, as_float, centre_crops, read_rgb
+from sr_demo.training.data import Pairs, TrainingImage, as_float, centre_crops, read_rgb
 from sr_demo.training.recipes import Recipe
 
 CROP = 48
@@ -66,8 +66,8 @@ def test_set(folder: Path, scale: int) -> Pairs:
     """A test set with its own small pictures: `HR/` and `LRx<scale>/`, matched in the order of their names."""
     big = sorted((folder / "HR").iterdir())
     small = sorted((folder / f"LRx{scale}").iterdir())
-    lr: list[Picture] = [read_rgb(path) for path in small]
-    hr: list[Picture] = [read_rgb(path) for path in big]
+    lr: list[TrainingImage] = [read_rgb(path) for path in small]
+    hr: list[TrainingImage] = [read_rgb(path) for path in big]
     return Pairs(tuple(path.name for path in big), tuple(hr), tuple(lr), ())
 
 

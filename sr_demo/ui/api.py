@@ -10,7 +10,7 @@ import gradio as gr
 
 from sr_demo.deploy.report import budget_from, deploy
 from sr_demo.errors import BadInput, Cancelled, SRError, quoted, unexpected
-from sr_demo.image import Image, Picture, read, write_png
+from sr_demo.image import Image, ImageData, read, write_png
 from sr_demo.inference.jobs import Done, Failed, Job, job_for
 from sr_demo.progress import Progress
 from sr_demo.reports.catalogue_listing import describe
@@ -21,7 +21,7 @@ from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.compare.in_turn import Inputs, compared
 from sr_demo.ui.lab.handlers import DEPLOY_SECONDS, PLAN
 from sr_demo.ui.method_choices import Context
-from sr_demo.ui.source import picture_input
+from sr_demo.ui.source import image_input
 
 _MOST_NAMES = 40
 _NAMED_VALUES: dict[str, Any] = {"type": "object", "additionalProperties": True}
@@ -34,7 +34,7 @@ def add(context: Context) -> None:
     endpoints = Endpoints(context)
     gr.api(endpoints.approaches, api_name="approaches", **LIGHT)
     with gr.Row(visible=False):
-        image = picture_input(label="image")
+        image = image_input(label="image")
         approach = gr.Textbox("rdn", label="approach")
         names = _json(["bicubic", "rdn"], {"type": "array", "items": {"type": "string"}}, label="approaches")
         options = _json({}, _NAMED_VALUES, label="options")
@@ -107,7 +107,7 @@ class Endpoints:
         try:
             jobs = self._jobs(approaches)
 
-            def load() -> tuple[Picture, Image | None]:
+            def load() -> tuple[ImageData, Image | None]:
                 picture = self._read(image)
                 return small_version(picture, jobs[0].approach.scale, None) if test_against_truth else (picture, None)
 
@@ -115,14 +115,14 @@ class Endpoints:
             report: dict[str, Any] = {"results": [], "failures": []}
             with self._context.store.lent() as folder, self._context.callers.admitted(program=True) as caller:
                 runner, inputs = self._context.runner, Inputs(load)
-                for happening in compared(runner, caller, jobs, self._seconds, inputs):
-                    if isinstance(happening, Done):
-                        target = folder / f"{happening.job.key.replace(':', '-')}.png"
-                        write_png(happening.result.picture, target)
+                for event in compared(runner, caller, jobs, self._seconds, inputs):
+                    if isinstance(event, Done):
+                        target = folder / f"{event.job.key.replace(':', '-')}.png"
+                        write_png(event.result.picture, target)
                         files.append(str(target))
-                        report["results"].append(record(happening.result))
-                    elif isinstance(happening, Failed):
-                        report["failures"].append({"approach": happening.job.key, "message": happening.message})
+                        report["results"].append(record(event.result))
+                    elif isinstance(event, Failed):
+                        report["failures"].append({"approach": event.job.key, "message": event.message})
             return files, report
         except Exception as exc:
             raise _as_gradio(exc) from exc

@@ -27,25 +27,25 @@ def working(work: Callable[[Progress], T], stop: Event, name: str) -> Iterator[s
 
     Raises what `work` raises. `name` is the thread's.
     """
-    happenings: SimpleQueue[str | Finished[T] | BaseException] = SimpleQueue()
+    events: SimpleQueue[str | Finished[T] | BaseException] = SimpleQueue()
 
     def run() -> None:
         try:
-            progress = Progress(lambda fraction, note: happenings.put(f"{fraction:.0%}: {note}"), stop)
-            happenings.put(Finished(work(progress)))
+            progress = Progress(lambda fraction, note: events.put(f"{fraction:.0%}: {note}"), stop)
+            events.put(Finished(work(progress)))
         except BaseException as exc:  # carried over to the thread that asked
-            happenings.put(exc)
+            events.put(exc)
 
     Thread(target=run, name=name, daemon=True).start()
     try:
         while True:
-            happening = happenings.get()
-            while isinstance(happening, str) and not happenings.empty():
-                happening = happenings.get()
-            if isinstance(happening, BaseException):
-                raise happening
-            yield happening
-            if isinstance(happening, Finished):
+            event = events.get()
+            while isinstance(event, str) and not events.empty():
+                event = events.get()
+            if isinstance(event, BaseException):
+                raise event
+            yield event
+            if isinstance(event, Finished):
                 return
     except GeneratorExit:
         stop.set()

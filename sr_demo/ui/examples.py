@@ -13,7 +13,7 @@ import numpy as np
 from gradio.utils import get_upload_folder
 
 from sr_demo.errors import BadInput, StorageError, quoted
-from sr_demo.image import quantise, read
+from sr_demo.image import quantize, read
 from sr_demo.imaging.samples import SAMPLES, write_sample
 from sr_demo.system.storage import cache_folder
 
@@ -57,7 +57,7 @@ def chosen_file(event: gr.EventData) -> Path:
 def _button(index: int) -> str:
     """The same on every tab, so the picture is decoded once."""
     sample = SAMPLES[index]
-    small = _square(quantise(read(sample_file(index)).rgb))
+    small = _square(quantize(read(sample_file(index)).rgb))
     _, encoded = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
     data = base64.b64encode(encoded.tobytes()).decode("ascii")
     title = escape(sample.title)

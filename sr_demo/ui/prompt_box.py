@@ -129,11 +129,11 @@ class CaptionHandlers:
                     with caller.turn(_SECONDS, progress.part(0.5, 1)) as progress:
                         return captions.describe(chosen, folder, self._picture(source), progress)
 
-                for happening in working(work, stop, "describe"):
-                    if isinstance(happening, Finished):
-                        yield (_fine(f"Drafted: “{happening.value}”"), *(happening.value,) * self._count)
+                for event in working(work, stop, "describe"):
+                    if isinstance(event, Finished):
+                        yield (_fine(f"Drafted: “{event.value}”"), *(event.value,) * self._count)
                     else:
-                        yield (_fine(happening), *(gr.skip(),) * self._count)
+                        yield (_fine(event), *(gr.skip(),) * self._count)
         except Cancelled:
             yield (_fine("Stopped."), *(gr.skip(),) * self._count)
         except SRError as exc:

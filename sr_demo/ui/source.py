@@ -11,7 +11,7 @@ import cv2
 import gradio as gr
 import numpy as np
 
-from sr_demo.image import Limits, Picture, crop, encode_png, quantise, read
+from sr_demo.image import ImageData, Limits, crop, encode_png, quantize, read
 from sr_demo.imaging.resize import resize
 from sr_demo.ui.door import uploaded
 
@@ -19,7 +19,7 @@ PREVIEW_SIDE = 768
 REGION_SIDES = (128, 256, 512)
 
 
-def picture_input(**arguments: Any) -> gr.Image:
+def image_input(**arguments: Any) -> gr.Image:
     """A `gr.Image` that hands over the path of the untouched upload, or None. `arguments` are Gradio's.
 
     Gradio's own preprocessing would decode the file before we can say in plain words what is wrong with it. It is
@@ -89,14 +89,14 @@ class Source:
         return replace(self, centre=(x, y))
 
 
-def open_source(path: str, limits: Limits) -> tuple[Source, Picture]:
+def open_source(path: str, limits: Limits) -> tuple[Source, ImageData]:
     """Read an upload. Raises BadInput with the sentence to show."""
     picture = read(Path(path), limits)
     height, width = picture.rgb.shape[:2]
     return Source(path, picture.name, width, height, picture.notes, opacity=picture.alpha is not None), picture
 
 
-def cut(source: Source, picture: Picture, longest: int | None = None) -> Picture:
+def cut(source: Source, picture: ImageData, longest: int | None = None) -> ImageData:
     """The part of the picture that will be worked on, with its longer side shrunk to `longest` where it is longer."""
     top, left, height, width = source.box()
     part = picture if (height, width) == picture.rgb.shape[:2] else crop(picture, top, left, height, width)
@@ -107,17 +107,17 @@ def cut(source: Source, picture: Picture, longest: int | None = None) -> Picture
     return replace(part, rgb=resize(part.rgb, size), alpha=alpha)
 
 
-def write_preview(source: Source, picture: Picture, folder: Path) -> Path:
+def write_preview(source: Source, picture: ImageData, folder: Path) -> Path:
     """A PNG of at most 768 px a side for the input box, with the region outlined; any upload format becomes visible."""
     shrink = min(1.0, PREVIEW_SIDE / max(source.width, source.height))
     size = (max(round(source.width * shrink), 1), max(round(source.height * shrink), 1))
-    small = quantise(resize(picture.rgb, (size[1], size[0]), "area"))
+    small = quantize(resize(picture.rgb, (size[1], size[0]), "area"))
     if source.region_side is not None and source.pixels() < source.width * source.height:
         top, left, height, width = (round(v * shrink) for v in source.box())
         outline = max(2, max(size) // 200)
         cv2.rectangle(small, (left, top), (left + width - 1, top + height - 1), (0, 0, 0), outline + 2)
         cv2.rectangle(small, (left, top), (left + width - 1, top + height - 1), (255, 255, 255), outline)
-    preview = Picture(
+    preview = ImageData(
         np.divide(small, np.float32(255), dtype=np.float32),
         None,
         False,

@@ -15,10 +15,10 @@ from threading import Thread
 
 import numpy as np
 
-from sr_demo.image import Picture, readonly
+from sr_demo.image import ImageData, readonly
 from sr_demo.inference.jobs import Failed, Job, is_prepared
 from sr_demo.inference.runner import Runner
-from sr_demo.inference.time_estimates import learn_price
+from sr_demo.inference.time_estimates import record_timing
 from sr_demo.spec import Approach
 
 log = logging.getLogger("sr_demo")
@@ -53,7 +53,7 @@ def warm_up(runner: Runner, approaches: Sequence[Approach]) -> Thread:
         for job in others:
             run(job, _SIDES[0])
         for job in jobs:
-            learn_price(partial(run, job, _SIDES[1]))
+            record_timing(partial(run, job, _SIDES[1]))
 
     thread = Thread(target=work, name="warm-up", daemon=True)
     thread.start()
@@ -69,7 +69,7 @@ def _import_heavy(runner: Runner) -> None:
             log.warning("%s could not be imported: %s", name, exc)
 
 
-def _picture(side: int) -> Picture:
+def _picture(side: int) -> ImageData:
     """Noise: a flat picture would be skipped where flat patches are."""
     rgb = np.random.default_rng(0).random((side, side, 3), np.float32)
-    return Picture(readonly(rgb), None, False, 8, None, "warm-up", ())
+    return ImageData(readonly(rgb), None, False, 8, None, "warm-up", ())

@@ -17,7 +17,7 @@ from sr_demo.approaches.mosaic.options import MosaicOptions
 from sr_demo.approaches.mosaic.patch_database import as_floats
 from sr_demo.errors import BadInput, WeightsUnavailable
 from sr_demo.image import Image, readonly
-from sr_demo.imaging.resize import resize, shrink
+from sr_demo.imaging.resize import downscale, resize
 from sr_demo.metrics.full_reference import psnr_y
 from sr_demo.progress import SILENT
 from sr_demo.spec import EMBEDDED, Request, Upscaler, card
@@ -81,7 +81,7 @@ def test_each_window_is_answered_by_the_regressor_of_its_nearest_anchor() -> Non
 
 
 def test_a_held_out_photo_comes_out_closer_than_bicubic(learned: anchors.Anchors, cat: Image) -> None:
-    lr = shrink(cat, 4)
+    lr = downscale(cat, 4)
     result = refined.refine(lr, learned, 4, SILENT)
     assert psnr_y(result, cat) > psnr_y(resize(lr, cat.shape[:2]), cat) + 0.4
 
@@ -89,7 +89,7 @@ def test_a_held_out_photo_comes_out_closer_than_bicubic(learned: anchors.Anchors
 def test_a_turned_or_negative_picture_gives_the_turned_or_negative_result(
     learned: anchors.Anchors, cat: Image
 ) -> None:  # fmt: skip
-    lr = readonly(np.ascontiguousarray(shrink(cat, 4) * np.float32(0.6) + np.float32(0.2)))
+    lr = readonly(np.ascontiguousarray(downscale(cat, 4) * np.float32(0.6) + np.float32(0.2)))
     result = refined.refine(lr, learned, 0, SILENT)
     turned = refined.refine(readonly(np.rot90(lr).copy()), learned, 0, SILENT)
     negative = refined.refine(readonly(1 - lr), learned, 0, SILENT)
@@ -98,7 +98,7 @@ def test_a_turned_or_negative_picture_gives_the_turned_or_negative_result(
 
 
 def test_tiles_give_the_result_of_the_whole(learned: anchors.Anchors, cat: Image) -> None:
-    lr = shrink(cat, 4)
+    lr = downscale(cat, 4)
     whole = refined.refine(lr, learned, 3, SILENT)
     np.testing.assert_allclose(refined.refine(lr, learned, 3, SILENT, largest=19), whole, atol=2e-5)
 
@@ -180,7 +180,7 @@ def test_the_embedded_memory_scores_what_its_card_says(
 
 
 def test_the_embedded_memory_improves_a_photo(embedded: Upscaler, cat: Image) -> None:
-    lr = shrink(cat, 4)
+    lr = downscale(cat, 4)
     assert psnr_y(embedded.upscale(lr, MosaicOptions(), SILENT), cat) > psnr_y(resize(lr, cat.shape[:2]), cat) + 0.5
 
 

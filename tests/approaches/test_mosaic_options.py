@@ -23,25 +23,25 @@ from sr_demo.catalogue import APPROACHES
 from sr_demo.cli import main
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, readonly
-from sr_demo.imaging.resize import resize, shrink
+from sr_demo.imaging.resize import downscale, resize
 from sr_demo.metrics.full_reference import lr_consistency
 from sr_demo.progress import SILENT
 from sr_demo.ui.mosaic.databases import BUNDLED, Known
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> patch_database.Memory:
+def two(tmp_path_factory: pytest.TempPathFactory) -> patch_database.PatchDatabase:
     folder = tmp_path_factory.mktemp("two")
     for name, pixels in {"cat.png": data.chelsea()[:256, :320], "cup.png": data.coffee()[:256, 100:420]}.items():
         Pillow.fromarray(pixels).save(folder / name)
     return patch_database.build([folder / "cat.png", folder / "cup.png"], folder / "memories", SILENT)
 
 
-def lr(two: patch_database.Memory, photo: int) -> Image:
+def lr(two: patch_database.PatchDatabase, photo: int) -> Image:
     return patch_database.as_floats(np.array(two.lr(photo)))
 
 
-def test_the_picture_itself_does_not_answer_unless_asked_to(two: patch_database.Memory) -> None:
+def test_the_picture_itself_does_not_answer_unless_asked_to(two: patch_database.PatchDatabase) -> None:
     cat = lr(two, 0)
     plain = TileMosaic(two).look_inside(cat, MosaicOptions(), SILENT)
     assert plain.left_out == ("cat.png",)
@@ -57,11 +57,16 @@ def test_the_picture_itself_does_not_answer_unless_asked_to(two: patch_database.
     assert (nearest.examples.places[numbers, 0] == 1).all()
 
 
-def test_other_sizes_and_jpeg_are_recognised_and_other_pictures_are_not(two: patch_database.Memory) -> None:
+def test_other_sizes_and_jpeg_are_recognised_and_other_pictures_are_not(two: patch_database.PatchDatabase) -> None:
     cat = patch_database.as_floats(data.chelsea()[:256, :320])
     file = io.BytesIO()
     Pillow.fromarray(data.chelsea()[:256, :320]).save(file, "JPEG", quality=40)
-    versions = [cat, shrink(cat, 4), resize(cat, (150, 187)), patch_database.as_floats(np.asarray(Pillow.open(file)))]
+    versions = [
+        cat,
+        downscale(cat, 4),
+        resize(cat, (150, 187)),
+        patch_database.as_floats(np.asarray(Pillow.open(file))),
+    ]
     assert [overlap.known_photos(two, version) for version in versions] == [(0,)] * 4
     others = [
         patch_database.as_floats(p[:256, :320])
@@ -98,7 +103,7 @@ def test_where_the_probed_lists_hold_nothing_allowed_all_are_searched() -> None:
     assert (distances > 100).all()
 
 
-def test_bands_change_no_answer_where_nothing_is_varied(two: patch_database.Memory) -> None:
+def test_bands_change_no_answer_where_nothing_is_varied(two: patch_database.PatchDatabase) -> None:
     cut = patches.cut(two, 8, 1, SILENT)
     image = tile_mosaic.padded(readonly(np.random.default_rng(0).random((70, 50, 3), np.float32)), 8, 4)
     whole, look = tile_mosaic.answer(image, cut, 4, 0.0, 0, SILENT)
@@ -109,7 +114,7 @@ def test_bands_change_no_answer_where_nothing_is_varied(two: patch_database.Memo
     np.testing.assert_allclose(look.deviation, banded_look.deviation, atol=1e-5)
 
 
-def test_a_band_sees_what_the_one_above_chose(two: patch_database.Memory) -> None:
+def test_a_band_sees_what_the_one_above_chose(two: patch_database.PatchDatabase) -> None:
     cut = patches.cut(two, 8, 1, SILENT)
     flat = readonly(np.full((64, 64, 3), 0.4, np.float32))
     for band in (8, 64):
@@ -119,7 +124,7 @@ def test_a_band_sees_what_the_one_above_chose(two: patch_database.Memory) -> Non
         assert repeated.mean() < 0.3, "bands that do not know each other all begin with the same pieces"
 
 
-def test_candidates_of_a_large_picture_take_no_more_memory(two: patch_database.Memory) -> None:
+def test_candidates_of_a_large_picture_take_no_more_memory(two: patch_database.PatchDatabase) -> None:
     """Beyond one band, working memory grows by what is kept of each piece: 60 bytes, not 600."""
     cut = patches.cut(two, 8, 1, SILENT)
     peaks = []
@@ -140,7 +145,7 @@ def test_polish_cuts_as_the_network_that_it_runs_is_cut() -> None:
     assert hat.tiling_of(hat.checkpoint("tiny")) == polish._RULE
 
 
-def test_polish_redraws_the_mosaic_and_agrees_with_it(two: patch_database.Memory) -> None:
+def test_polish_redraws_the_mosaic_and_agrees_with_it(two: patch_database.PatchDatabase) -> None:
     cat = lr(two, 0)[:24, :32]
     options = MosaicOptions(leave_out=False, colour=1.0)
     plain = TileMosaic(two).upscale(readonly(cat.copy()), options, SILENT)
@@ -149,10 +154,10 @@ def test_polish_redraws_the_mosaic_and_agrees_with_it(two: patch_database.Memory
     )
     assert polished.shape == plain.shape
     assert not np.array_equal(polished, plain)
-    assert lr_consistency(polished, shrink(plain, 4)) > 30
+    assert lr_consistency(polished, downscale(plain, 4)) > 30
 
 
-def test_a_visitor_reaches_only_their_own_memories(two: patch_database.Memory, tmp_path: Path) -> None:
+def test_a_visitor_reaches_only_their_own_memories(two: patch_database.PatchDatabase, tmp_path: Path) -> None:
     mine, choice = Known().taught(two, tmp_path)
     assert choice == "own:Yours, 2 photos"
     for stranger in (Known(), Known(made=3)):

@@ -116,7 +116,7 @@ def test_a_damaged_memory_is_built_anew(tmp_path: Path, damage: str) -> None:
 def test_two_builders_at_once_agree(tmp_path: Path) -> None:
     path = photo(tmp_path)
     inside, go = Event(), Event()
-    results: list[patch_database.Memory] = []
+    results: list[patch_database.PatchDatabase] = []
 
     def wait(fraction: float, note: str) -> None:
         inside.set()

@@ -16,7 +16,7 @@ from sr_demo.approaches.mosaic.retrieval import Nearest
 from sr_demo.approaches.mosaic.upscalers import RefinedRetrieval
 from sr_demo.errors import Cancelled
 from sr_demo.image import Image, readonly
-from sr_demo.imaging.resize import resize, shrink
+from sr_demo.imaging.resize import downscale, resize
 from sr_demo.metrics.full_reference import lr_consistency, psnr_y
 from sr_demo.progress import SILENT, Progress
 
@@ -36,7 +36,7 @@ def cat() -> Image:
 
 
 def test_a_held_out_photo_comes_out_closer_than_bicubic(mosaic: RefinedRetrieval, cat: Image) -> None:
-    lr = shrink(cat, 4)
+    lr = downscale(cat, 4)
     result = mosaic.upscale(lr, MosaicOptions(), SILENT)
     assert psnr_y(result, cat) > psnr_y(resize(lr, cat.shape[:2]), cat) + 0.3
 
@@ -53,7 +53,7 @@ def test_any_size_gives_four_times_the_size(mosaic: RefinedRetrieval, size: tupl
 
 
 def test_tiles_give_the_result_of_the_whole(mosaic: RefinedRetrieval, cat: Image) -> None:
-    lr = shrink(cat, 4)
+    lr = downscale(cat, 4)
     nearest = Nearest(mosaic.examples(SILENT), 5)
     whole = refined.refine(lr, nearest, 2, SILENT)
     tiled = refined.refine(lr, nearest, 2, SILENT, largest=17)
@@ -61,7 +61,7 @@ def test_tiles_give_the_result_of_the_whole(mosaic: RefinedRetrieval, cat: Image
 
 
 def test_the_halo_is_needed(mosaic: RefinedRetrieval, cat: Image, monkeypatch: pytest.MonkeyPatch) -> None:
-    lr = shrink(cat, 4)
+    lr = downscale(cat, 4)
     nearest = Nearest(mosaic.examples(SILENT), 5)
     whole = refined.refine(lr, nearest, 2, SILENT)
     monkeypatch.setattr(refined, "halo", lambda steps: 3)
@@ -69,13 +69,13 @@ def test_the_halo_is_needed(mosaic: RefinedRetrieval, cat: Image, monkeypatch: p
 
 
 def test_back_projection_brings_the_result_closer_to_the_input(mosaic: RefinedRetrieval, cat: Image) -> None:
-    lr = shrink(cat, 4)
+    lr = downscale(cat, 4)
     agreement = [lr_consistency(mosaic.upscale(lr, MosaicOptions(steps=n), SILENT), lr) for n in (0, 2, 8)]
     assert agreement[0] + 3 < agreement[1] < agreement[2]
 
 
 def test_same_memory_same_result(mosaic: RefinedRetrieval, cat: Image) -> None:
-    lr = shrink(cat, 4)
+    lr = downscale(cat, 4)
     anew = RefinedRetrieval(mosaic.memory, mosaic.windows)
     first = refined.refine(lr, Nearest(retrieval.learn(mosaic.memory, 8000, 0, SILENT), 3), 1, SILENT)
     again = refined.refine(lr, Nearest(retrieval.learn(mosaic.memory, 8000, 0, SILENT), 3), 1, SILENT)
@@ -91,7 +91,7 @@ def test_a_flat_picture_stays_flat_and_asks_nothing(mosaic: RefinedRetrieval) ->
 
 
 def test_colours_stay_bicubic(mosaic: RefinedRetrieval, cat: Image) -> None:
-    lr = shrink(cat, 4)
+    lr = downscale(cat, 4)
     bicubic = resize(lr, cat.shape[:2])
     change = mosaic.upscale(lr, MosaicOptions(), SILENT) - bicubic
     inside = (bicubic + change > 0.01).all(axis=2) & (bicubic + change < 0.99).all(axis=2)
@@ -106,7 +106,7 @@ def test_stop_stops(mosaic: RefinedRetrieval, cat: Image) -> None:
             stop.set()
 
     with pytest.raises(Cancelled):
-        mosaic.upscale(shrink(cat, 4), MosaicOptions(), Progress(press, stop))
+        mosaic.upscale(downscale(cat, 4), MosaicOptions(), Progress(press, stop))
 
 
 def test_the_feature_matrix_is_the_gradient_of_the_enlargement() -> None:
@@ -140,7 +140,7 @@ def test_examples_pair_a_window_with_the_residual_in_its_middle() -> None:
     hr = np.zeros((80, 80), np.float32)
     hr[:, 41:] = 0.8
     drawn = retrieval._draw(hr, 0, 16, np.random.default_rng(0))
-    lr = shrink(hr, 4)
+    lr = downscale(hr, 4)
     missed = hr - windows.enlarge(lr, 80, 80)
     for seen, residual, (size, y, x) in zip(drawn.windows, drawn.residuals, drawn.places, strict=True):
         own = lr[y : y + 7, x : x + 7].reshape(1, 49)

@@ -23,7 +23,7 @@ from sr_demo.spec import Request
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> patch_database.Memory:
+def small(tmp_path_factory: pytest.TempPathFactory) -> patch_database.PatchDatabase:
     folder = tmp_path_factory.mktemp("photos")
     crops = {"cat.png": data.chelsea()[60:188, 100:260], "cup.png": data.coffee()[100:228, 200:340]}
     for name, pixels in crops.items():
@@ -42,7 +42,7 @@ def as_image(pixels: np.ndarray) -> Image:
 @pytest.mark.parametrize("size", [(1, 1), (3, 50), (17, 9), (32, 32)])
 @pytest.mark.parametrize(("patch", "overlap"), [(4, 0), (5, 75), (8, 25), (16, 50)])
 def test_any_size_gives_four_times_the_size(
-    small: patch_database.Memory, size: tuple[int, int], patch: int, overlap: int
+    small: patch_database.PatchDatabase, size: tuple[int, int], patch: int, overlap: int
 ) -> None:
     result = TileMosaic(small).upscale(picture(*size), MosaicOptions(patch=patch, overlap=overlap), SILENT)
     assert result.shape == (size[0] * 4, size[1] * 4, 3)
@@ -55,13 +55,15 @@ def test_any_size_gives_four_times_the_size(
 
 @pytest.mark.parametrize("overlap", [0, 25, 50, 75])
 @pytest.mark.parametrize("variety", [0.0, 1.0])
-def test_a_picture_that_is_in_the_memory_is_rebuilt(small: patch_database.Memory, overlap: int, variety: float) -> None:
+def test_a_picture_that_is_in_the_memory_is_rebuilt(
+    small: patch_database.PatchDatabase, overlap: int, variety: float
+) -> None:
     options = MosaicOptions(patch=8, overlap=overlap, colour=1.0, variety=variety)
     result = TileMosaic(small).upscale(as_image(small.lr(0)[:32, :32]), options, SILENT)
     assert psnr_rgb(result, as_image(small.hr(0)[:128, :128]), border=0) > 50
 
 
-def test_the_same_seed_gives_the_same_picture_and_another_seed_may_not(small: patch_database.Memory) -> None:
+def test_the_same_seed_gives_the_same_picture_and_another_seed_may_not(small: patch_database.PatchDatabase) -> None:
     image = picture(48, 48)
     first, again, other = (
         TileMosaic(small).upscale(image, MosaicOptions(patch=4, variety=1.0, seed=seed), SILENT) for seed in (1, 1, 2)
@@ -70,7 +72,7 @@ def test_the_same_seed_gives_the_same_picture_and_another_seed_may_not(small: pa
     assert not np.array_equal(first, other)
 
 
-def test_colour_transfer_brings_the_piece_to_the_colour_of_its_place(small: patch_database.Memory) -> None:
+def test_colour_transfer_brings_the_piece_to_the_colour_of_its_place(small: patch_database.PatchDatabase) -> None:
     orange = readonly(np.full((32, 32, 3), (0.9, 0.5, 0.1), np.float32))
     results = {c: TileMosaic(small).upscale(orange, MosaicOptions(colour=c), SILENT) for c in (0.0, 0.5, 1.0)}
     error = {c: float(np.abs(result - orange[0, 0]).mean()) for c, result in results.items()}
@@ -79,7 +81,7 @@ def test_colour_transfer_brings_the_piece_to_the_colour_of_its_place(small: patc
 
 
 @pytest.mark.parametrize(("patch", "step"), [(8, 8), (8, 6), (8, 4), (8, 2), (5, 1), (7, 3)])
-def test_weights_of_overlapping_pieces_sum_to_one(small: patch_database.Memory, patch: int, step: int) -> None:
+def test_weights_of_overlapping_pieces_sum_to_one(small: patch_database.PatchDatabase, patch: int, step: int) -> None:
     """Pieces of one colour, whatever their overlap, give that colour everywhere, to the edge."""
     image = tile_mosaic.padded(picture(23, 31), patch, step)
     cut = patches.cut(small, patch, 1, SILENT)
@@ -95,7 +97,7 @@ def test_half_overlap_is_a_hann_window() -> None:
     assert (tile_mosaic.feather(8, 8) == 1).all()
 
 
-def test_variety_uses_more_memories(small: patch_database.Memory) -> None:
+def test_variety_uses_more_memories(small: patch_database.PatchDatabase) -> None:
     flat = readonly(np.full((64, 64, 3), 0.4, np.float32))
     used = [
         TileMosaic(small).look_inside(flat, MosaicOptions(variety=v, overlap=0), SILENT).distinct for v in (0.0, 1.0)
@@ -104,14 +106,14 @@ def test_variety_uses_more_memories(small: patch_database.Memory) -> None:
     assert used[1] >= 3
 
 
-def test_variety_keeps_equal_memories_apart(small: patch_database.Memory) -> None:
+def test_variety_keeps_equal_memories_apart(small: patch_database.PatchDatabase) -> None:
     answers = TileMosaic(small).look_inside(picture(64, 64), MosaicOptions(variety=1.0, overlap=0), SILENT)
     place = np.stack([answers.photo, answers.y, answers.x])
     assert (place[:, :, 1:] != place[:, :, :-1]).any(axis=0).all()
     assert (answers.rank > 0).any()
 
 
-def test_look_inside_names_the_piece_that_was_pasted(small: patch_database.Memory) -> None:
+def test_look_inside_names_the_piece_that_was_pasted(small: patch_database.PatchDatabase) -> None:
     image = as_image(small.lr(1))[:16, :16]
     options = MosaicOptions(patch=8, overlap=0, colour=0.0, variety=0.0)
     mosaic = TileMosaic(small)
@@ -127,7 +129,7 @@ def test_look_inside_names_the_piece_that_was_pasted(small: patch_database.Memor
     np.testing.assert_allclose(pasted, as_image(answers.piece(1, 0)), atol=1e-6)
 
 
-def test_the_map_shows_where_the_memory_knew_nothing(small: patch_database.Memory) -> None:
+def test_the_map_shows_where_the_memory_knew_nothing(small: patch_database.PatchDatabase) -> None:
     known = TileMosaic(small).look_inside(as_image(small.lr(0)), MosaicOptions(overlap=0, leave_out=False), SILENT)
     noise = TileMosaic(small).look_inside(picture(32, 32), MosaicOptions(overlap=0), SILENT)
     assert known.unknown().mean() < 0.1 < noise.unknown().mean()
@@ -136,38 +138,38 @@ def test_the_map_shows_where_the_memory_knew_nothing(small: patch_database.Memor
 
 @pytest.mark.parametrize(("spot", "piece"), [((0, 0), (0, 0)), ((4, 8), (0, 1)), ((31, 0), (3, 0)), ((99, 99), (3, 3))])
 def test_a_spot_belongs_to_the_piece_around_it(
-    small: patch_database.Memory, spot: tuple[int, int], piece: tuple[int, int]
+    small: patch_database.PatchDatabase, spot: tuple[int, int], piece: tuple[int, int]
 ) -> None:  # fmt: skip
     answers = TileMosaic(small).look_inside(picture(32, 32), MosaicOptions(overlap=0), SILENT)
     assert answers.at(*spot) == piece
 
 
-def test_fixed_variants_ignore_the_slider(small: patch_database.Memory) -> None:
+def test_fixed_variants_ignore_the_slider(small: patch_database.PatchDatabase) -> None:
     image = picture(40, 40)
     fixed = TileMosaic(small, 8).upscale(image, MosaicOptions(patch=16), SILENT)
     np.testing.assert_array_equal(fixed, TileMosaic(small).upscale(image, MosaicOptions(patch=8), SILENT))
     assert TileMosaic(small, 8).look_inside(image, MosaicOptions(patch=16), SILENT).patch == 8
 
 
-def test_pieces_are_indexed_once(small: patch_database.Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pieces_are_indexed_once(small: patch_database.PatchDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     first = TileMosaic(small).pieces(9, 1, SILENT)
     monkeypatch.setattr(upscalers.pieces, "cut", None)
     assert TileMosaic(small).pieces(9, 1, SILENT) is first
 
 
-def test_shrinking_goes_as_far_as_a_photo_still_holds_a_piece(small: patch_database.Memory) -> None:
+def test_shrinking_goes_as_far_as_a_photo_still_holds_a_piece(small: patch_database.PatchDatabase) -> None:
     cut = patches.cut(small, 8, 32, SILENT)
     assert min(cut.hr[0].shape[:2]) == 32
     result = TileMosaic(small).upscale(picture(24, 24), MosaicOptions(shrink=32), SILENT)
     assert result.shape == (96, 96, 3)
 
 
-def test_pieces_larger_than_every_photo_get_a_sentence(small: patch_database.Memory) -> None:
+def test_pieces_larger_than_every_photo_get_a_sentence(small: patch_database.PatchDatabase) -> None:
     with pytest.raises(BadInput, match="256 pixels"):
         TileMosaic(small).upscale(picture(8, 8), MosaicOptions(patch=64), SILENT)
 
 
-def test_stop_stops(small: patch_database.Memory) -> None:
+def test_stop_stops(small: patch_database.PatchDatabase) -> None:
     stop = Event()
 
     def press(fraction: float, note: str) -> None:
@@ -177,7 +179,7 @@ def test_stop_stops(small: patch_database.Memory) -> None:
         TileMosaic(small).upscale(picture(64, 64), MosaicOptions(patch=4), Progress(press, stop))
 
 
-def test_stop_is_obeyed_between_batches(small: patch_database.Memory) -> None:
+def test_stop_is_obeyed_between_batches(small: patch_database.PatchDatabase) -> None:
     seen: list[float] = []
     options = MosaicOptions(patch=4, overlap=0)
     TileMosaic(small).upscale(picture(256, 256), options, Progress(lambda fraction, note: seen.append(fraction)))
@@ -186,7 +188,7 @@ def test_stop_is_obeyed_between_batches(small: patch_database.Memory) -> None:
     assert seen == sorted(seen)
 
 
-def test_foreign_options_are_refused(small: patch_database.Memory) -> None:
+def test_foreign_options_are_refused(small: patch_database.PatchDatabase) -> None:
     with pytest.raises(BadInput):
         TileMosaic(small).upscale(picture(8, 8), Options(), SILENT)
 

@@ -20,7 +20,7 @@ from sr_demo.backends import spandrel_loader
 from sr_demo.backends.torch_backend import NetworkUpscaler, choose_precision
 from sr_demo.errors import WeightsUnavailable
 from sr_demo.hub import checkpoints
-from sr_demo.image import Image, Picture, readonly
+from sr_demo.image import Image, ImageData, readonly
 from sr_demo.inference.jobs import Failed, Job
 from sr_demo.inference.runner import Runner
 from sr_demo.reports.evaluation import evaluate, pairs
@@ -100,7 +100,7 @@ def test_the_denoise_option_goes_from_one_network_to_the_other(
     assert np.abs(half - alone(TWIN)).max() > 0.01
 
 
-def result(runner: Runner, wanted: Job, picture: Picture) -> Image:
+def result(runner: Runner, wanted: Job, picture: ImageData) -> Image:
     return runner.run(replace(wanted, precision="fp32"), picture).picture.rgb
 
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from sr_demo.backends import torch_backend
 from sr_demo.backends.torch_backend import NetworkUpscaler
 from sr_demo.errors import BadInput, Cancelled, OutOfMemory, SRError
-from sr_demo.image import Image, Picture
+from sr_demo.image import Image, ImageData
 from sr_demo.inference.upscale import Method, enlarge
 from sr_demo.options import Options
 from sr_demo.progress import SILENT, Progress
@@ -66,11 +66,11 @@ def method_of(upscaler: Upscaler, *, blend: int = 0, largest: int = 32) -> Metho
 
 
 @pytest.fixture
-def picture() -> Picture:
+def picture() -> ImageData:
     return picture_of(noise(150, 170))
 
 
-def test_batches_give_the_picture_bit_for_bit(picture: Picture) -> None:
+def test_batches_give_the_picture_bit_for_bit(picture: ImageData) -> None:
     upscaler, network = on_a_gpu()
     result, side, tiles = enlarge(method_of(upscaler), picture, SILENT)
     np.testing.assert_array_equal(result.rgb, fakes.enlarged(picture.rgb))
@@ -79,13 +79,13 @@ def test_batches_give_the_picture_bit_for_bit(picture: Picture) -> None:
     assert max(k for k, _, _ in network.seen) == 3
 
 
-def test_blended_batches_still_add_up(picture: Picture) -> None:
+def test_blended_batches_still_add_up(picture: ImageData) -> None:
     upscaler, _ = on_a_gpu()
     result = enlarge(method_of(upscaler, blend=HALO), picture, SILENT)[0]
     np.testing.assert_allclose(result.rgb, fakes.enlarged(picture.rgb), atol=1e-6)
 
 
-def test_a_convolution_sees_what_it_sees_one_by_one(picture: Picture) -> None:
+def test_a_convolution_sees_what_it_sees_one_by_one(picture: ImageData) -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 48, 2 * HALO + 1, padding=HALO), nn.PixelShuffle(4), nn.Sigmoid())
     one_by_one = NetworkUpscaler(network, "fp32")
@@ -119,7 +119,7 @@ def test_the_next_batch_is_queued_before_the_last_is_handed_out(ahead: int) -> N
     assert asked == [0, 1, 2]
 
 
-def test_stop_takes_effect_between_batches(picture: Picture) -> None:
+def test_stop_takes_effect_between_batches(picture: ImageData) -> None:
     stop, notes = Event(), list[str]()
 
     def report(fraction: float, note: str) -> None:
@@ -134,7 +134,7 @@ def test_stop_takes_effect_between_batches(picture: Picture) -> None:
     assert notes == ["tile 1 of 30", "tile 3 of 30"], "the corners on the left are of one shape"
 
 
-def test_progress_tells_tiles_and_never_falls(picture: Picture) -> None:
+def test_progress_tells_tiles_and_never_falls(picture: ImageData) -> None:
     seen: list[float] = []
     enlarge(method_of(on_a_gpu()[0]), picture, Progress(lambda fraction, _: seen.append(fraction)))
     assert seen == sorted(seen) and seen[0] == 0 and seen[-1] == 1
@@ -150,7 +150,7 @@ def hungry(fits: int) -> Callable[[Tensor], Tensor]:
 
 
 @pytest.mark.parametrize(("together", "refused"), [(1, [2, 2, 2]), (2, [8, 4])])
-def test_out_of_memory_halves_the_batch_before_the_tile(together: int, refused: list[int], picture: Picture) -> None:
+def test_out_of_memory_halves_the_batch_before_the_tile(together: int, refused: list[int], picture: ImageData) -> None:
     fits = together * (32 + 2 * HALO) ** 2
     upscaler, network = on_a_gpu(hungry(fits), at_once=8)
     result, side, tiles = enlarge(method_of(upscaler), picture, SILENT)
@@ -160,7 +160,7 @@ def test_out_of_memory_halves_the_batch_before_the_tile(together: int, refused: 
     assert network.seen[-1][0] == together
 
 
-def test_out_of_memory_with_one_tile_halves_its_side(picture: Picture) -> None:
+def test_out_of_memory_with_one_tile_halves_its_side(picture: ImageData) -> None:
     upscaler, network = on_a_gpu(hungry(fits=40 * 40), at_once=2)
     result, side, _ = enlarge(method_of(upscaler, largest=64), picture, SILENT)
     np.testing.assert_array_equal(result.rgb, fakes.enlarged(picture.rgb))
@@ -169,7 +169,7 @@ def test_out_of_memory_with_one_tile_halves_its_side(picture: Picture) -> None:
     assert len(set(refused)) == len(refused), "no plan is tried twice"
 
 
-def test_out_of_memory_with_the_smallest_tile_is_final(picture: Picture) -> None:
+def test_out_of_memory_with_the_smallest_tile_is_final(picture: ImageData) -> None:
     upscaler, _ = on_a_gpu(hungry(fits=10))
     with pytest.raises(OutOfMemory):
         enlarge(method_of(upscaler), picture, SILENT)
@@ -177,7 +177,7 @@ def test_out_of_memory_with_the_smallest_tile_is_final(picture: Picture) -> None
 
 @pytest.mark.parametrize("budget", [1, 3 * 2048 * (32 + 2 * HALO) ** 2])
 def test_as_many_tiles_at_once_as_the_budget_holds(
-    budget: int, picture: Picture, monkeypatch: pytest.MonkeyPatch
+    budget: int, picture: ImageData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory, "budget", lambda: budget)
     upscaler, network = on_a_gpu(at_once=4)

@@ -22,8 +22,8 @@ from sr_demo.batch.manifest import NAME, held, part_of
 from sr_demo.batch.run import Batch, Summary, run
 from sr_demo.batch.workers import perform_here, perform_in
 from sr_demo.errors import BadInput, StorageError
-from sr_demo.image import Picture, quantise, read, write_png
-from sr_demo.imaging.resize import resize, shrink
+from sr_demo.image import ImageData, quantize, read, write_png
+from sr_demo.imaging.resize import downscale, resize
 from sr_demo.inference.jobs import Job
 from sr_demo.options import Options
 from tests.conftest import noise
@@ -47,7 +47,7 @@ print(summary.done, summary.kept, len(summary.failed))
 def pictures(folder: Path, count: int, side: int = 8) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
-        write_png(Picture(noise(side, side, number)), folder / f"{number:03d}.png", level=1)
+        write_png(ImageData(noise(side, side, number)), folder / f"{number:03d}.png", level=1)
     return folder
 
 
@@ -112,7 +112,7 @@ def test_a_changed_result_and_a_changed_input_are_made_again(tmp_path: Path) -> 
     do(batch(source, out))
     before = results(out)
     (out / "000.png").write_bytes(before["000.png"][:100])
-    write_png(Picture(noise(8, 8, 77)), source / "001.png")
+    write_png(ImageData(noise(8, 8, 77)), source / "001.png")
     summary = do(batch(source, out, resume=True))
     assert (summary.done, summary.kept) == (2, 1)
     assert results(out)["000.png"] == before["000.png"] and results(out)["001.png"] != before["001.png"]
@@ -150,7 +150,7 @@ def test_pages_of_a_stack_one_by_one(tmp_path: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()
     deep = [np.rint(noise(12, 10, n)[..., 0] * 65535).astype(np.uint16) for n in range(3)]
-    plain = [quantise(noise(9, 8, n)) for n in range(2)]
+    plain = [quantize(noise(9, 8, n)) for n in range(2)]
     with TiffWriter(source / "deep.tif") as stack:
         for page in deep:
             stack.write(page, photometric="minisblack")
@@ -173,7 +173,7 @@ def test_a_corrupt_page_does_not_take_its_stack_along(tmp_path: Path) -> None:
     source.mkdir()
     with TiffWriter(source / "s.tif") as stack:
         for n in range(3):
-            stack.write(quantise(noise(16, 16, n)), photometric="rgb", compression="zlib")
+            stack.write(quantize(noise(16, 16, n)), photometric="rgb", compression="zlib")
     from tifffile import TiffFile
 
     with TiffFile(source / "s.tif") as tif:
@@ -204,9 +204,9 @@ def test_scores_against_the_true_pictures(tmp_path: Path) -> None:
     source.mkdir()
     truths.mkdir()
     true = noise(48, 48)
-    write_png(Picture(true), truths / "a.png")
-    write_png(Picture(shrink(true, 4)), source / "ax4.png")
-    write_png(Picture(noise(8, 8)), source / "b.png")
+    write_png(ImageData(true), truths / "a.png")
+    write_png(ImageData(downscale(true, 4)), source / "ax4.png")
+    write_png(ImageData(noise(8, 8)), source / "b.png")
     do(batch(source, out, truths=truths))
     scored, unscored = lines(out)
     assert 15 < scored["metrics"]["psnr_y"] < 60 and "remark" not in scored

@@ -15,7 +15,7 @@ import pytest
 from sr_demo.batch import ray_workers
 from sr_demo.batch.manifest import NAME
 from sr_demo.cli import main
-from sr_demo.image import Picture, write_png
+from sr_demo.image import ImageData, write_png
 from sr_demo.system import ray_cluster
 from tests.conftest import noise
 
@@ -47,7 +47,7 @@ print(json.dumps({"done": summary.done, "failed": summary.failed, "seen": len(se
 def pictures(folder: Path, count: int) -> Path:
     folder.mkdir()
     for number in range(count):
-        write_png(Picture(noise(16, 24, number)), folder / f"{number:03d}.png", level=1)
+        write_png(ImageData(noise(16, 24, number)), folder / f"{number:03d}.png", level=1)
     return folder
 
 

@@ -256,7 +256,7 @@ def hr(tmp_path: Path) -> Path:
     return tmp_path / "hr"
 
 
-def shrunk(hr: Path, lr: Path, suffix: str = "") -> Path:
+def downscaled(hr: Path, lr: Path, suffix: str = "") -> Path:
     """The small versions of all pictures in `hr`, as other programs make them."""
     lr.mkdir()
     for path in hr.iterdir():
@@ -285,7 +285,7 @@ def test_evaluate_without_small_pictures_makes_them(sr, hr: Path, tmp_path: Path
 
 @pytest.mark.parametrize("suffix", ["", "x4"])
 def test_small_pictures_that_are_given_are_matched_by_name(sr, hr: Path, tmp_path: Path, suffix: str) -> None:
-    lr = shrunk(hr, tmp_path / "lr", suffix)
+    lr = downscaled(hr, tmp_path / "lr", suffix)
     given, made = tmp_path / "given.json", tmp_path / "made.json"
     assert sr("evaluate", "--hr", hr, "--lr", lr, "--approach", "bicubic", "--json", given).status == 0
     assert sr("evaluate", "--hr", hr, "--approach", "bicubic", "--json", made).status == 0
@@ -305,7 +305,7 @@ def test_realistic_damage_is_the_same_every_time_and_costs_quality(sr, hr: Path,
 
 
 def test_names_that_do_not_match_are_one_line(sr, hr: Path, tmp_path: Path) -> None:
-    lr = shrunk(hr, tmp_path / "lr")
+    lr = downscaled(hr, tmp_path / "lr")
     (lr / "b.png").rename(lr / "c.png")
     said = sr("evaluate", "--hr", hr, "--lr", lr, "--approach", "bicubic")
     assert (said.status, said.out) == (2, "")
@@ -313,7 +313,7 @@ def test_names_that_do_not_match_are_one_line(sr, hr: Path, tmp_path: Path) -> N
 
 
 def test_sizes_that_do_not_fit_are_one_line(sr, hr: Path, tmp_path: Path) -> None:
-    lr = shrunk(hr, tmp_path / "lr")
+    lr = downscaled(hr, tmp_path / "lr")
     put(lr / "b.png", 12, 9)
     said = sr("evaluate", "--hr", hr, "--lr", lr, "--approach", "bicubic", "--approach", "lanczos")
     assert (said.status, said.out) == (2, "")
@@ -339,7 +339,7 @@ def test_a_picture_too_small_to_shrink_is_one_line(sr, tmp_path: Path) -> None:
 
 
 def test_small_pictures_cannot_be_both_given_and_made(sr, hr: Path, tmp_path: Path) -> None:
-    lr = shrunk(hr, tmp_path / "lr")
+    lr = downscaled(hr, tmp_path / "lr")
     said = sr("evaluate", "--hr", hr, "--lr", lr, "--degradation", "realistic", "--approach", "bicubic")
     assert said.status == 2 and "choose one of the two" in said.err
 

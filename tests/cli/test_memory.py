@@ -90,11 +90,11 @@ def test_a_remembered_patch_lies_where_it_says(photos: tuple[Path, ...]) -> None
     examples, opened = library.examples(entry), memories.open_memory(entry.place)
     assert opened is not None
     from sr_demo.approaches.mosaic.windows import luma
-    from sr_demo.imaging.resize import shrink
+    from sr_demo.imaging.resize import downscale
 
     for number in np.flatnonzero(examples.places[:, 1] == 0)[::400]:
         photo, _, y, x = examples.places[number]
-        small = shrink(luma(memories.as_floats(np.array(opened.hr(photo)))), 4)
+        small = downscale(luma(memories.as_floats(np.array(opened.hr(photo)))), 4)
         found, distance = examples.ranked(small[y : y + 7, x : x + 7].reshape(49), 3)
         assert number in found
         assert distance[0] < 1e-4

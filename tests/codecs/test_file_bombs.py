@@ -24,7 +24,7 @@ from sr_demo.batch.run import Batch, run
 from sr_demo.batch.workers import perform_here
 from sr_demo.codecs.directories import MOST_PAGES, check_exif
 from sr_demo.errors import BadInput, SRError
-from sr_demo.image import Limits, Picture, page_numbers, read, write_png
+from sr_demo.image import ImageData, Limits, page_numbers, read, write_png
 from sr_demo.inference.jobs import Job
 from sr_demo.options import Options
 from tests.conftest import noise
@@ -240,7 +240,7 @@ def test_exif_data_of_cameras_pass() -> None:
 def test_good_pictures_beside_bad_ones_go_through_batch(tmp_path: Path) -> None:
     source = tmp_path / "in"
     source.mkdir()
-    write_png(Picture(noise(8, 8)), source / "z_good.png")
+    write_png(ImageData(noise(8, 8)), source / "z_good.png")
     (source / "loop.tif").write_bytes(tiff(entries(strip=1000), after=8))
     bad = {"pages.tif": chain(20_000), "scans.jpg": scans(300), "chunks.png": png(chunk(b"teSt", b"") * 200_000)}
     for name, content in bad.items():

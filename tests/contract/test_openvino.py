@@ -79,7 +79,7 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Converted:
         if precision == "int8" and not (folder / int8.MODEL).exists():
             model = folder / openvino_backend.MODEL
             boldest = quantization.ways(quantization.operations(model))[0]
-            quantization.quantise(model, folder / int8.MODEL, boldest, quantization.calibration(4))
+            quantization.quantize(model, folder / int8.MODEL, boldest, quantization.calibration(4))
 
         def load(request: Request) -> ConvertedNetwork:
             model = int8.MODEL if request.precision == "int8" else openvino_backend.MODEL
@@ -124,7 +124,7 @@ def test_a_converted_network_gives_the_same_in_tiles_and_what_torch_gives(
     converted: Converted, job: Job, precision: Precision, tolerance: float
 ) -> None:
     picture, wanted = picture_of(noise(40, 45)), converted(job, precision)
-    rule = replace(job.approach.tiling_of(job.checkpoint), largest=32, tall=1)
+    rule = replace(job.approach.tiling_of(job.checkpoint), largest=32, max_aspect=1)
     small = replace(wanted, checkpoint=replace(job.checkpoint, tiling=rule))
     seen: list[float] = []
     whole = Runner().run(wanted, picture)

@@ -12,7 +12,7 @@ import pytest
 from sr_demo.benchmarks.halos import black_or_white
 from sr_demo.catalogue import APPROACHES
 from sr_demo.errors import BadInput, Cancelled
-from sr_demo.image import Image, Picture, readonly
+from sr_demo.image import Image, ImageData, readonly
 from sr_demo.inference.jobs import Job, Result, job_for
 from sr_demo.inference.runner import Runner
 from sr_demo.metrics.full_reference import psnr_rgb
@@ -53,13 +53,13 @@ def runner() -> Runner:
     return Runner()
 
 
-def run(runner: Runner, job: Job, picture: Picture, precision: Precision = "auto") -> Result:
+def run(runner: Runner, job: Job, picture: ImageData, precision: Precision = "auto") -> Result:
     return runner.run(replace(job, precision=precision), picture)
 
 
 def with_small_tiles(job: Job, side: int = 32) -> Job:
     """The same job in square tiles of `side`: for small pictures, as a large picture would be treated."""
-    rule = replace(job.approach.tiling_of(job.checkpoint), largest=side, tall=1)
+    rule = replace(job.approach.tiling_of(job.checkpoint), largest=side, max_aspect=1)
     return replace(job, approach=replace(job.approach, tiling=rule), checkpoint=replace(job.checkpoint, tiling=rule))
 
 

@@ -8,7 +8,7 @@ from PIL import Image as Pillow
 
 from sr_demo.datasets.duplicates import cut_outs, duplicates, features, groups, leaks
 from sr_demo.datasets.inspection import thumbnail
-from sr_demo.image import quantise, readonly
+from sr_demo.image import quantize, readonly
 from sr_demo.imaging.resize import resize
 from sr_demo.imaging.samples import SAMPLES
 
@@ -23,7 +23,7 @@ def photos():
 
 def jpeg(picture, quality):
     file = BytesIO()
-    Pillow.fromarray(quantise(picture)).save(file, "JPEG", quality=quality)
+    Pillow.fromarray(quantize(picture)).save(file, "JPEG", quality=quality)
     return readonly(np.asarray(Pillow.open(file), np.float32) / 255)
 
 

@@ -17,8 +17,8 @@ from sr_demo.datasets.inspection import Entry, crops, entries, from_files, luma_
 from sr_demo.datasets.plots import histogram
 from sr_demo.datasets.report import Against, examine, facts
 from sr_demo.errors import BadInput, Cancelled
-from sr_demo.image import Limits, quantise, readonly
-from sr_demo.imaging.resize import resize, shrink
+from sr_demo.image import Limits, quantize, readonly
+from sr_demo.imaging.resize import downscale, resize
 from sr_demo.imaging.samples import SAMPLES
 from sr_demo.progress import Progress
 from tests.conftest import noise
@@ -36,7 +36,7 @@ def folder(tmp_path, photo):
     place.mkdir()
     small = resize(photo, (96, 128))
     for i, picture in enumerate((photo, noise(96, 128, seed=5), small, noise(64, 64, seed=2))):
-        Pillow.fromarray(quantise(picture)).save(place / f"p{i}.png")
+        Pillow.fromarray(quantize(picture)).save(place / f"p{i}.png")
     return place
 
 
@@ -76,7 +76,7 @@ def test_flat_and_clipped_pictures():
 
 
 def test_the_difficulty_uses_the_small_picture_that_comes_with_it(photo):
-    other = readonly(1 - shrink(photo, 4))
+    other = readonly(1 - downscale(photo, 4))
     assert measure("a", photo, other).psnr_y < measure("a", photo, None).psnr_y - 5
 
 
@@ -94,8 +94,8 @@ def test_a_folder_with_a_copy_a_bad_file_and_a_leak(folder, tmp_path, photo):
     (folder / "broken.png").write_bytes(b"not a picture")
     test = tmp_path / "test"
     test.mkdir()
-    Pillow.fromarray(quantise(photo)[:, ::-1]).save(test / "leaked.png")
-    Pillow.fromarray(quantise(noise(80, 80, seed=9))).save(test / "clean.png")
+    Pillow.fromarray(quantize(photo)[:, ::-1]).save(test / "leaked.png")
+    Pillow.fromarray(quantize(noise(80, 80, seed=9))).save(test / "clean.png")
     what, found = entries(folder)
     report = examine("photos", what, found, Against("test", entries(test)[1]))
     data = facts(report)
@@ -148,13 +148,13 @@ def test_div2k_and_npz_are_recognised(tmp_path, photo):
     root = tmp_path / "DIV2K"
     for place in ("DIV2K_train_HR", "DIV2K_train_LR_bicubic/X4"):
         (root / place).mkdir(parents=True)
-    Pillow.fromarray(quantise(photo)).save(root / "DIV2K_train_HR" / "0001.png")
-    Pillow.fromarray(quantise(shrink(photo, 4))).save(root / "DIV2K_train_LR_bicubic" / "X4" / "0001x4.png")
+    Pillow.fromarray(quantize(photo)).save(root / "DIV2K_train_HR" / "0001.png")
+    Pillow.fromarray(quantize(downscale(photo, 4))).save(root / "DIV2K_train_LR_bicubic" / "X4" / "0001x4.png")
     what, (entry,) = entries(root)
     hr, lr = entry.read()
     assert "DIV2K" in what and lr is not None and lr.shape[0] * 4 == hr.shape[0]
     (tmp_path / "stacks").mkdir()
-    large = np.stack([quantise(noise(64, 64, seed=i)) for i in range(3)])
+    large = np.stack([quantize(noise(64, 64, seed=i)) for i in range(3)])
     np.savez(tmp_path / "stacks" / "hr_images.npz", large)
     np.savez(tmp_path / "stacks" / "hr_lr_images.npz", large[:, ::4, ::4])
     what, found = entries(tmp_path / "stacks")

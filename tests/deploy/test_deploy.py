@@ -27,8 +27,8 @@ from sr_demo.deploy.quality import false_detail, precisions, quality
 from sr_demo.deploy.report import SCHEMA, budget_from, deploy, describe, embedded_jobs, judged, sizes
 from sr_demo.deploy.timed_run import Subject
 from sr_demo.errors import BadInput, Cancelled, SRError
-from sr_demo.image import Image, Picture, readonly, write_png
-from sr_demo.imaging.resize import shrink
+from sr_demo.image import Image, ImageData, readonly, write_png
+from sr_demo.imaging.resize import downscale
 from sr_demo.inference.jobs import Job
 from sr_demo.inference.runner import Runner
 from sr_demo.options import Options
@@ -142,9 +142,9 @@ def test_false_detail_is_what_the_truth_does_not_have() -> None:
 
 
 def test_pairs_of_the_person_are_scored_instead(tmp_path: Path) -> None:
-    for folder, picture in (("hr", noise(64, 48)), ("lr", shrink(noise(64, 48), 4))):
+    for folder, picture in (("hr", noise(64, 48)), ("lr", downscale(noise(64, 48), 4))):
         (tmp_path / folder).mkdir()
-        write_png(Picture(picture), tmp_path / folder / "mine.png")
+        write_png(ImageData(picture), tmp_path / folder / "mine.png")
     for lr in (None, tmp_path / "lr"):
         found = quality(Subject(Runner(), _job(BICUBIC)), pairs(tmp_path / "hr", lr, 4))
         assert [p["picture"] for p in found["pictures"]] == ["chart", "mine.png"]

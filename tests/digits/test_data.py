@@ -10,17 +10,17 @@ import pytest
 
 from sr_demo.digits import data
 from sr_demo.errors import BadInput
-from sr_demo.image import quantise, readonly
+from sr_demo.image import quantize, readonly
 from sr_demo.imaging.resize import resize
 from tests.digit_pictures import written
 
 
 def test_small_digits_are_what_resizing_one_by_one_gives() -> None:
     pictures, _ = written(8)
-    small = data.shrink(pictures)
+    small = data.downscale(pictures)
     assert small.shape == (8, 26, 26) and small.dtype == np.uint8
     for picture, got in zip(pictures, small, strict=True):
-        wanted = quantise(resize(readonly(picture.astype(np.float32) / 255), (26, 26)))
+        wanted = quantize(resize(readonly(picture.astype(np.float32) / 255), (26, 26)))
         assert np.abs(got.astype(int) - wanted).max() <= 1
     assert data.bicubic(small).shape == (8, 28, 28)
 
@@ -29,7 +29,7 @@ def test_shrinking_is_antialiased() -> None:
     """Stripes finer than 26 pixels can hold lose contrast; picking pixels would keep it."""
     stripes = np.zeros((1, 28, 28), np.uint8)
     stripes[0, :, ::2] = 255
-    assert data.shrink(stripes)[0, :, 10:14].std() < 100 < stripes.std()
+    assert data.downscale(stripes)[0, :, 10:14].std() < 100 < stripes.std()
 
 
 def test_mnist_is_read_from_npz_and_from_its_own_files(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_a_typical_digit_is_read_as_what_it_is(system: System) -> None:
 
 def test_the_fast_way_to_draw_gives_what_the_network_gives() -> None:
     """Drawing folds the latent into the weights and splits x from y; redrawing many digits at once does neither."""
-    small = data.shrink(written(4)[0])
+    small = data.downscale(written(4)[0])
     together = lab.redraw(small, "cppn-gan")
     for one, wanted in zip(small, together, strict=True):
         np.testing.assert_allclose(lab.draw(lab.encode(one, "cppn-gan"), 28), wanted, atol=2e-5)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image as Pillow
 from playwright.sync_api import Page, expect
 
-from sr_demo.image import Limits, quantise
+from sr_demo.image import Limits, quantize
 from sr_demo.inference.runner import Runner
 from sr_demo.ui.data import layout
 from sr_demo.ui.data.handlers import DataHandlers
@@ -42,7 +42,7 @@ def photos(tmp_path: Path) -> list[Path]:
     made: list[Path] = []
     for seed in range(4):
         path = tmp_path / f"photo{seed}.png"
-        Pillow.fromarray(quantise(noise(128, 160, seed=seed))).save(path)
+        Pillow.fromarray(quantize(noise(128, 160, seed=seed))).save(path)
         made.append(path)
     with zipfile.ZipFile(tmp_path / "some.zip", "w") as archive:
         for path in (*made[:3], made[0]):

@@ -18,8 +18,8 @@ from playwright.sync_api import Page, expect
 from sr_demo.approaches import baselines
 from sr_demo.catalogue import APPROACHES
 from sr_demo.errors import BadInput
-from sr_demo.image import Image, quantise, read, write_png
-from sr_demo.imaging.resize import resize, shrink
+from sr_demo.image import Image, quantize, read, write_png
+from sr_demo.imaging.resize import downscale, resize
 from sr_demo.inference.runner import Runner
 from sr_demo.options import Options
 from sr_demo.progress import Progress
@@ -137,8 +137,8 @@ def test_a_photo_is_tested_against_the_truth_and_taken_home(real_page: str, open
 
     archive = zipfile.ZipFile(io.BytesIO(downloaded(page, "#download-zip")))
     assert {"truth.png", "input.png", "bicubic.png", "rdn.png", "report.html", "report.json"} <= set(archive.namelist())
-    small = shrink(read(photo).rgb, 4)
-    expected = quantise(resize(small, (96, 128)))
+    small = downscale(read(photo).rgb, 4)
+    expected = quantize(resize(small, (96, 128)))
     stored = cv2.imdecode(np.frombuffer(archive.read("bicubic.png"), np.uint8), cv2.IMREAD_COLOR_RGB)
     np.testing.assert_array_equal(stored, expected)
     report = json.loads(archive.read("report.json"))
@@ -155,7 +155,7 @@ def test_what_the_browser_shows_is_lossless(real_page: str, open_page: OpenPage,
     source = page.locator("#viewer img[alt^='Result of Bicubic']").first.get_attribute("src")
     body = page.request.get(f"{real_page}{source}").body()
     shown = cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_COLOR_RGB)
-    np.testing.assert_array_equal(shown, quantise(resize(read(photo).rgb, (384, 512))))
+    np.testing.assert_array_equal(shown, quantize(resize(read(photo).rgb, (384, 512))))
     # Without a truth there is no PSNR to show.
     expect(page.locator("#table table")).not_to_contain_text("PSNR")
 

@@ -23,7 +23,7 @@ from sr_demo.errors import BadInput, MissingDependency, SRError, StorageError
 from sr_demo.export import formats as export_formats
 from sr_demo.export import int8, portable_runner
 from sr_demo.export.exporter import LEAST_PSNR, SUFFIXES, Exported, export, formats
-from sr_demo.image import Picture, quantise, read, write_png
+from sr_demo.image import ImageData, quantize, read, write_png
 from sr_demo.inference.jobs import Job
 from sr_demo.networks.rdn import RDN
 from sr_demo.options import Options
@@ -111,7 +111,7 @@ def test_onnx_says_what_it_is_and_runs_at_any_size_alone(rdn: Job, tmp_path: Pat
     assert [type(side) for side in session.get_inputs()[0].shape] == [int, int, str, str]
 
     image = noise(41, 75)
-    write_png(Picture(image), tmp_path / "small.png")
+    write_png(ImageData(image), tmp_path / "small.png")
     script = [sys.executable, "-I", str(tmp_path / "out/net_run.py"), "small.png", "large.png"]
     subprocess.run(script, cwd=tmp_path, check=True)
     expected = _upscaled(rdn, read(tmp_path / "small.png").rgb)
@@ -242,7 +242,7 @@ def test_what_cannot_be_exported_is_one_sentence(rdn: Job, tmp_path: Path, monke
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "LA", "P"])
 def test_the_runner_reads_png_as_others_do(tmp_path: Path, mode: str) -> None:
-    picture = Pillow.fromarray(quantise(noise(23, 31))).convert(mode)
+    picture = Pillow.fromarray(quantize(noise(23, 31))).convert(mode)
     picture.save(tmp_path / "p.png")
     assert np.array_equal(portable_runner.read(tmp_path / "p.png"), np.asarray(picture.convert("RGB")))
 

@@ -9,7 +9,7 @@ import pytest
 from sr_demo.errors import BadInput
 from sr_demo.image import readonly
 from sr_demo.imaging.degradation import Realistic, bicubic, degrade
-from sr_demo.imaging.resize import resize, shrink
+from sr_demo.imaging.resize import downscale, resize
 from sr_demo.options import controls
 
 X, Y = np.meshgrid(np.linspace(0, 1, 128, dtype=np.float32), np.linspace(0, 1, 96, dtype=np.float32))
@@ -33,7 +33,7 @@ def test_defaults_and_ranges():
 
 
 def test_bicubic_is_the_published_way():
-    assert np.array_equal(bicubic(SMOOTH, 4), shrink(SMOOTH, 4))
+    assert np.array_equal(bicubic(SMOOTH, 4), downscale(SMOOTH, 4))
 
 
 @pytest.mark.parametrize("shape", [(96, 128), (97, 131), (4, 4), (5, 400)])
@@ -48,7 +48,7 @@ def test_shape_range_and_read_only(shape, scale):
 
 
 def test_without_blur_and_noise_only_a_good_jpeg_lies_between():
-    assert np.abs(degrade(SMOOTH, 4, CLEAN) - shrink(SMOOTH, 4)).max() < 0.03
+    assert np.abs(degrade(SMOOTH, 4, CLEAN) - downscale(SMOOTH, 4)).max() < 0.03
 
 
 def test_the_same_seed_gives_the_same_picture_and_another_another():

@@ -40,7 +40,7 @@ def test_the_split_is_even() -> None:
 
 
 def test_columns_are_as_wide_as_may_be_unless_they_are_blended_and_rows_may_be_taller() -> None:
-    rule = Tiling("tiles", halo=5, tall=2)
+    rule = Tiling("tiles", halo=5, max_aspect=2)
     rows, columns = tiling.axes(101, 70, rule, 30)
     assert [c.stop - c.start for c in columns] == [30, 30, 10]
     assert [r.stop - r.start for r in rows] == [51, 50], "twice 40, less the halos: 70 would fit"
@@ -63,9 +63,9 @@ def test_tiled_equals_whole_when_the_halo_covers_the_receptive_field(size: tuple
     tiles = tiling.plan(*size, rule, 32)
     joined = tiling.run(image, tiles, 2, 0, blurred, Progress())
     np.testing.assert_allclose(joined, blurred(image, Progress()), atol=1e-6)
-    tall = tiling.plan(*size, replace(rule, tall=2), 32)
-    assert len(tall) <= len(tiles)
-    np.testing.assert_array_equal(tiling.run(image, tall, 2, 0, blurred, Progress()), joined)
+    max_aspect = tiling.plan(*size, replace(rule, max_aspect=2), 32)
+    assert len(max_aspect) <= len(tiles)
+    np.testing.assert_array_equal(tiling.run(image, max_aspect, 2, 0, blurred, Progress()), joined)
 
 
 @pytest.mark.parametrize("size", [(64, 64), (33, 129), (97, 101)])
@@ -130,8 +130,8 @@ def test_the_tile_side_follows_the_memory_budget(budget: int, side: int) -> None
 
 @pytest.mark.parametrize("budget", [2**30, 200 * 2**20, 60 * 2**20])
 @pytest.mark.parametrize("tall", [1, 2, 3])
-def test_no_tile_takes_more_than_the_budget_however_tall(budget: int, tall: int) -> None:
-    rule = Tiling("tiles", halo=14, tall=tall)
+def test_no_tile_takes_more_than_the_budget_however_tall(budget: int, max_aspect: int) -> None:
+    rule = Tiling("tiles", halo=14, max_aspect=max_aspect)
     side = tiling.side_for(rule, 1024, budget, LARGE)
     largest = max(height * width for height, width in (tile.seen for tile in tiling.plan(*LARGE, rule, side)))
     assert largest * 1024 <= budget

@@ -67,7 +67,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[frozenset[str]]:
     def quickly(model: Path, out: Path, left: Iterable[str], scale: int, progress: Progress) -> None:
         tried.append(frozenset(left))
         progress(0.5, "quantising, once for this network")
-        quantization.quantise(model, out, left, quantization.calibration(scale)[:2])
+        quantization.quantize(model, out, left, quantization.calibration(scale)[:2])
 
     monkeypatch.setattr(quantization, "_SCORED", ("cat", "brick"))
     monkeypatch.setattr(quantization, "_SCORED_SIDE", 64)
@@ -226,7 +226,7 @@ def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_process_of_its_own_tells_how_far_it_is(child: Path) -> None:
     (child / "behave.py").write_text("assert dataset[0].shape == (1, 48, 48, 3) and ignored_scope == ['a']")
     seen: list[float] = []
-    quantization.quantise_apart(
+    quantization.quantize_in_subprocess(
         child / "model.xml", child / "out.xml", ["a"], 4, Progress(lambda done, note: seen.append(done))
     )
     assert (child / "out.xml").exists() and seen == sorted(seen) and seen[-1] == 1
@@ -241,7 +241,7 @@ def test_stop_ends_the_process_at_once(child: Path) -> None:
             stop.set()
 
     with pytest.raises(Cancelled):
-        quantization.quantise_apart(child / "model.xml", child / "out.xml", [], 4, Progress(report, stop))
+        quantization.quantize_in_subprocess(child / "model.xml", child / "out.xml", [], 4, Progress(report, stop))
     assert time.monotonic() - begun < 40 and not (child / "out.xml").exists()
 
 
@@ -254,5 +254,5 @@ def test_a_process_that_fails_is_one_sentence_and_its_words_are_in_the_log(
         caplog.at_level(logging.WARNING, logger="sr_demo"),
         pytest.raises(SRError, match=r"could not be turned into int8: .* log of this program says why"),
     ):
-        quantization.quantise_apart(child / "model.xml", child / "out.xml", [], 4)
+        quantization.quantize_in_subprocess(child / "model.xml", child / "out.xml", [], 4)
     assert "the network is odd" in caplog.text

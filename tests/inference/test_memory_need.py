@@ -13,7 +13,7 @@ import pytest
 
 from sr_demo.catalogue import APPROACHES
 from sr_demo.errors import OutOfMemory, StorageError
-from sr_demo.image import Picture, readonly, write_png
+from sr_demo.image import ImageData, readonly, write_png
 from sr_demo.inference import memory_need
 from sr_demo.inference.jobs import job_for
 from sr_demo.inference.memory_need import Need, Room, Traits, need_of, refuse
@@ -125,7 +125,7 @@ def test_with_little_memory_the_command_line_succeeds_or_says_why(
 ) -> None:
     file = tmp_path / "moderate.png"
     rgb = np.broadcast_to(np.linspace(0, 1, 1600, dtype=np.float32)[None, :, None], (1400, 1600, 3))
-    write_png(Picture(readonly(np.ascontiguousarray(rgb))), file, level=1)
+    write_png(ImageData(readonly(np.ascontiguousarray(rgb))), file, level=1)
     command = ["upscale", str(file), "--approach", "bicubic", "--out", str(tmp_path / "out")]
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, str(megabytes * 2**20), *command],

@@ -18,7 +18,7 @@ from sr_demo.hub import checkpoints
 from sr_demo.image import Image, readonly
 from sr_demo.imaging.resize import resize
 from sr_demo.inference import model_cache, runner
-from sr_demo.inference.jobs import Done, Failed, Happening, Job, Started, Stopped, Working, job_for, load_identity
+from sr_demo.inference.jobs import Done, Failed, Job, Progressed, RunEvent, Started, Stopped, job_for, load_identity
 from sr_demo.inference.runner import Runner
 from sr_demo.progress import Progress
 from sr_demo.spec import OWN, Checkpoint, Tiling, WeightFile
@@ -30,18 +30,18 @@ from tests.fakes import enlarged, job
 SMALL = picture_of(noise(12, 10))
 
 
-def outline(happenings: list[Happening]) -> list[tuple[str, str]]:
+def outline(events: list[RunEvent]) -> list[tuple[str, str]]:
     """(what, which approach) without the steps in between."""
-    return [(type(h).__name__, h.job.key) for h in happenings if not isinstance(h, Working)]
+    return [(type(h).__name__, h.job.key) for h in events if not isinstance(h, Progressed)]
 
 
 def test_happenings_come_in_order_and_carry_the_result() -> None:
     jobs = [job(fakes.good("first")), job(fakes.good("second"))]
-    happenings = list(Runner().compare(jobs, SMALL, enlarged(SMALL.rgb)))
-    assert outline(happenings) == [
+    events = list(Runner().compare(jobs, SMALL, enlarged(SMALL.rgb)))
+    assert outline(events) == [
         ("Started", "first"), ("Done", "first"), ("Started", "second"), ("Done", "second"),
     ]  # fmt: skip
-    done = happenings[-1]
+    done = events[-1]
     assert isinstance(done, Done)
     result = done.result
     np.testing.assert_array_equal(result.picture.rgb, enlarged(SMALL.rgb))
@@ -53,11 +53,11 @@ def test_happenings_come_in_order_and_carry_the_result() -> None:
 def test_one_failing_approach_never_hides_the_others(caplog: pytest.LogCaptureFixture) -> None:
     made = [fakes.refusing(), fakes.good("a"), fakes.buggy(), fakes.good("b")]
     with caplog.at_level(logging.ERROR):
-        happenings = list(Runner().compare([job(a) for a in made], SMALL))
-    assert [entry for entry in outline(happenings) if entry[0] != "Started"] == [
+        events = list(Runner().compare([job(a) for a in made], SMALL))
+    assert [entry for entry in outline(events) if entry[0] != "Started"] == [
         ("Failed", "refusing"), ("Done", "a"), ("Failed", "buggy"), ("Done", "b"),
     ]  # fmt: skip
-    first = next(h for h in happenings if isinstance(h, Failed))
+    first = next(h for h in events if isinstance(h, Failed))
     assert first.message == "This picture is too green. Choose another."
 
 
@@ -100,10 +100,10 @@ def test_what_can_be_guaranteed_is() -> None:
 def test_stop_keeps_what_is_finished_and_marks_the_rest() -> None:
     stop = Event()
     jobs = [job(fakes.good()), job(fakes.slow()), job(fakes.good("late"))]
-    seen: list[Happening] = []
-    for happening in Runner().compare(jobs, picture_of(noise(64, 64)), stop=stop):
-        seen.append(happening)
-        if isinstance(happening, Working) and happening.job.key == "slow" and happening.fraction > 0:
+    seen: list[RunEvent] = []
+    for event in Runner().compare(jobs, picture_of(noise(64, 64)), stop=stop):
+        seen.append(event)
+        if isinstance(event, Progressed) and event.job.key == "slow" and event.fraction > 0:
             stop.set()
     assert outline(seen) == [
         ("Started", "good"), ("Done", "good"), ("Started", "slow"), ("Stopped", "slow"),
@@ -129,9 +129,9 @@ def test_stop_is_heeded_within_one_tile() -> None:
 def test_closing_the_iterator_stops_the_work() -> None:
     made = fakes.slow()
     upscaler = fakes.upscaler_of(made)
-    happenings = Runner().compare([job(made), job(fakes.good())], picture_of(noise(128, 128)))
-    assert isinstance(next(happenings), Started)
-    happenings.close()
+    events = Runner().compare([job(made), job(fakes.good())], picture_of(noise(128, 128)))
+    assert isinstance(next(events), Started)
+    events.close()
     time.sleep(0.1)
     done = len(upscaler.seen)
     assert done < 100
@@ -151,10 +151,10 @@ def test_waiting_for_the_lane_can_be_stopped() -> None:
     busy.start()
     inside.wait(10)
     stop = Event()
-    happenings = shared.compare([job(fakes.good())], SMALL, stop=stop)
-    assert isinstance(next(happenings), Started)
+    events = shared.compare([job(fakes.good())], SMALL, stop=stop)
+    assert isinstance(next(events), Started)
     stop.set()
-    assert isinstance(next(happenings), Stopped)
+    assert isinstance(next(events), Stopped)
     assert busy.is_alive(), "it was not stopped but had its turn"
     go_on.set()
     busy.join()
@@ -244,12 +244,12 @@ def test_progress_does_not_fall_and_arrives() -> None:
 def test_reports_are_rare_and_tell_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = fakes.ticking(0.05)
     monkeypatch.setattr(runner.time, "monotonic", lambda: next(clock))
-    happenings: list[Happening] = []
-    report = runner._throttled(job(fakes.good()), happenings.append)
+    events: list[RunEvent] = []
+    report = runner._throttled(job(fakes.good()), events.append)
     for step in range(41):
         report(step / 40, "enlarging")
-    assert 15 <= len(happenings) <= 22, "every second one, at 0.05 s each"
-    times = [h.seconds_left for h in happenings if isinstance(h, Working)]
+    assert 15 <= len(events) <= 22, "every second one, at 0.05 s each"
+    times = [h.seconds_left for h in events if isinstance(h, Progressed)]
     assert times[0] is None
     assert times[10] == pytest.approx(1.0, abs=0.2)
 
@@ -342,7 +342,7 @@ def test_loading_happens_once() -> None:
 
 
 def test_what_is_dropped_is_given_back_though_it_refers_to_itself() -> None:
-    held = model_cache.Kept()
+    held = model_cache.ModelCache()
     network = fakes.Fake(lambda image, progress: enlarged(image))
     network.itself = network  # type: ignore[attr-defined]
     gone = weakref.ref(network)

@@ -231,9 +231,9 @@ def test_a_new_card_voids_what_was_learned() -> None:
 
 def test_options_and_precision_have_their_own_price() -> None:
     estimates, usual, other = Estimates(), by_operations(), by_operations(steps=7)
-    assert usual.price_key == "good"
-    assert other.price_key == "good steps=7"
-    assert replace(other, precision="fp32").price_key == "good fp32 steps=7"
+    assert usual.timing_key == "good"
+    assert other.timing_key == "good steps=7"
+    assert replace(other, precision="fp32").timing_key == "good fp32 steps=7"
     estimates.learn(usual, SIZE, 2.0)
     assert [estimates.seconds(j, SIZE) for j in (usual, other)] == pytest.approx([2, 2]), "until it was tried"
     estimates.learn(other, SIZE, 8.0)
@@ -308,8 +308,8 @@ def test_a_disk_that_refuses_costs_only_the_memory_of_estimates(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(("tall", "side", "piece"), [(1, 128, (128, 128)), (2, 181, (256, 128))])
-def test_costs_are_measured_in_one_piece_at_rising_sizes(tall: int, side: int, piece: tuple[int, int]) -> None:
-    rule = Tiling("tiles", halo=4, largest=120, seen=128, tall=tall)
+def test_costs_are_measured_in_one_piece_at_rising_sizes(max_aspect: int, side: int, piece: tuple[int, int]) -> None:
+    rule = Tiling("tiles", halo=4, largest=120, seen=128, max_aspect=max_aspect)
     made = fakes.approach(fakes.upscaler_of(fakes.good()), tiling=rule)
     upscaler = fakes.upscaler_of(made)
     _, timing = costs.measure(fakes.job(made), "OpenVINO")

@@ -10,8 +10,8 @@ import pytest
 from skimage.metrics import structural_similarity
 
 from sr_demo.errors import BadInput
-from sr_demo.image import quantise, read, readonly
-from sr_demo.imaging.resize import resize, shrink
+from sr_demo.image import quantize, read, readonly
+from sr_demo.imaging.resize import downscale, resize
 from sr_demo.metrics.full_reference import lr_consistency, psnr_rgb, psnr_y, score, ssim_y
 from tests.conftest import noise
 
@@ -42,7 +42,7 @@ def test_the_border_is_left_out() -> None:
 
 def test_rounding_not_truncating() -> None:
     a = readonly(np.full((16, 16, 3), 0.5, np.float32))
-    assert int(quantise(a)[0, 0, 0]) == 128
+    assert int(quantize(a)[0, 0, 0]) == 128
     assert psnr_rgb(a, readonly(np.full((16, 16, 3), 128 / 255, np.float32))) == inf
 
 
@@ -52,7 +52,7 @@ def test_ssim_agrees_with_scikit_image(size: tuple[int, int]) -> None:
     a, b = noise(*size), noise(*size, seed=1)
 
     def luma(image: np.ndarray) -> np.ndarray:
-        return 16 + quantise(image)[4:-4, 4:-4].astype(float) @ (np.array([65.481, 128.553, 24.966]) / 255)
+        return 16 + quantize(image)[4:-4, 4:-4].astype(float) @ (np.array([65.481, 128.553, 24.966]) / 255)
 
     _, map_ = structural_similarity(
         luma(a), luma(b), data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True,
@@ -73,7 +73,7 @@ def test_different_sizes_are_refused() -> None:
 
 def test_agreement_with_the_input_sees_a_change_of_colour() -> None:
     truth = noise(64, 64)
-    small = shrink(truth, 4)
+    small = downscale(truth, 4)
     faithful = resize(small, (64, 64))
     shifted = readonly(np.clip(faithful + np.float32(0.1), 0, 1))
     assert lr_consistency(faithful, small) > lr_consistency(shifted, small) + 5

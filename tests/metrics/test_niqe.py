@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from sr_demo.image import quantise, readonly
+from sr_demo.image import quantize, readonly
 from sr_demo.imaging.degradation import Realistic, degrade
-from sr_demo.imaging.resize import resize, shrink
+from sr_demo.imaging.resize import downscale, resize
 from sr_demo.imaging.samples import SAMPLES
 from sr_demo.metrics import niqe as module
 from sr_demo.metrics.full_reference import COLUMNS, score
@@ -48,7 +48,7 @@ def test_each_damage_raises_it(photo):
         "blur": soft,
         "noise": readonly(np.clip(photo + grain, 0, 1)),
         "JPEG": degrade(photo, 1, Realistic(blur=0, noise=0, quality=12)),
-        "bicubic enlargement": resize(shrink(photo, 4), photo.shape[:2]),
+        "bicubic enlargement": resize(downscale(photo, 4), photo.shape[:2]),
     }
     assert clean < 6
     for name, picture in damaged.items():
@@ -56,21 +56,21 @@ def test_each_damage_raises_it(photo):
 
 
 def test_it_does_not_depend_on_bands(photo, monkeypatch):
-    tall = readonly(np.concatenate([photo, photo[::-1], photo]))
-    whole = blocks(tall)
+    max_aspect = readonly(np.concatenate([photo, photo[::-1], photo]))
+    whole = blocks(max_aspect)
     monkeypatch.setattr(module, "_BAND", 1)
-    single = blocks(tall)
+    single = blocks(max_aspect)
     assert whole.features.shape == (9 * 4, FEATURES)
     np.testing.assert_allclose(single.features, whole.features, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(single.sharpness, whole.sharpness, rtol=1e-4)
 
 
 def test_of_large_pictures_evenly_spread_rows_are_measured(photo, monkeypatch):
-    tall = readonly(np.concatenate([photo, photo[::-1], photo]))
+    max_aspect = readonly(np.concatenate([photo, photo[::-1], photo]))
     monkeypatch.setattr(module, "_MOST", 12)
-    some = blocks(tall).features
+    some = blocks(max_aspect).features
     monkeypatch.undo()
-    every = blocks(tall).features.reshape(9, 4, FEATURES)
+    every = blocks(max_aspect).features.reshape(9, 4, FEATURES)
     np.testing.assert_allclose(some, every[[0, 4, 8]].reshape(-1, FEATURES), rtol=1e-3, atol=1e-4)
 
 
@@ -134,7 +134,7 @@ def test_the_embedded_fit_is_what_its_card_says():
 
 def test_a_folder_is_fitted_and_read_back(tmp_path, monkeypatch):
     for i in range(3):
-        Pillow.fromarray(quantise(noise(384, 384, seed=i))).save(tmp_path / f"{i}.png")
+        Pillow.fromarray(quantize(noise(384, 384, seed=i))).save(tmp_path / f"{i}.png")
     (tmp_path / "bad.png").write_bytes(b"no picture")
     said: list[str] = []
     natural, photos, count = fit_folder(tmp_path, said.append)
@@ -149,7 +149,7 @@ def test_a_folder_is_fitted_and_read_back(tmp_path, monkeypatch):
 
 
 def test_it_is_a_column_that_needs_no_truth(photo):
-    small = shrink(photo, 4)
+    small = downscale(photo, 4)
     scores = score(resize(small, photo.shape[:2]), small, None, 4)
     assert scores.niqe is not None and scores.psnr_y is None
     (column,) = [c for c in COLUMNS if c.key == "niqe"]

@@ -9,7 +9,7 @@ import pytest
 
 from sr_demo.errors import BadInput
 from sr_demo.image import readonly
-from sr_demo.imaging.resize import resize, shrink
+from sr_demo.imaging.resize import downscale, resize
 from sr_demo.imaging.resolution_chart import FREQUENCIES, resolution_chart
 from sr_demo.metrics.resolution import half_contrast, measure, slanted_edge_mtf
 
@@ -54,7 +54,7 @@ def test_the_chart_resolves_what_its_pixels_can_hold() -> None:
     sharp = measure(true)
     assert sharp.finest == max(FREQUENCIES)
     assert sharp.mtf50 is not None and sharp.mtf50 > 0.45
-    blown_up = measure(resize(shrink(true, 4), (1024, 1024)))
+    blown_up = measure(resize(downscale(true, 4), (1024, 1024)))
     assert 96 <= blown_up.finest <= 256, "a quarter of the pixels cannot hold more than 256 lines"
     assert blown_up.mtf50 is not None and 0.04 < blown_up.mtf50 < 0.16
     assert blown_up.mtf50_lines == pytest.approx(blown_up.mtf50 * 2048)

@@ -12,7 +12,7 @@ import torch
 from sr_demo.approaches import baselines, liif
 from sr_demo.approaches.liif import LiifOptions, LiifUpscaler
 from sr_demo.errors import BadInput
-from sr_demo.image import Picture, readonly
+from sr_demo.image import ImageData, readonly
 from sr_demo.inference.jobs import Job
 from sr_demo.inference.runner import Runner
 from sr_demo.networks.edsr import EDSR
@@ -91,7 +91,7 @@ def test_a_truth_of_another_size_is_refused_with_a_sentence(network: LIIF) -> No
         return LiifUpscaler(network, "fp32")
 
     approach = replace(baselines.BICUBIC, id="any", title="Any scale", load=load, options=LiifOptions)
-    picture, truth = Picture(noise(16, 16)), readonly(np.zeros((64, 64, 3), np.float32))
+    picture, truth = ImageData(noise(16, 16)), readonly(np.zeros((64, 64, 3), np.float32))
     job = Job(approach, approach.checkpoint(), LiifOptions(scale=3.3))
     with pytest.raises(BadInput, match=r"asked for 3\.3x.* 4 times"):
         Runner().run(job, picture, truth)

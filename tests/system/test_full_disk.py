@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sr_demo.image import Picture, write_png
+from sr_demo.image import ImageData, write_png
 from tests.conftest import noise
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,7 +47,7 @@ def test_a_batch_ends_with_a_sentence_and_whole_results(tmp_path: Path) -> None:
     for number in range(4):
         folder = tmp_path / "in"
         folder.mkdir(exist_ok=True)
-        write_png(Picture(noise(64, 64, number)), folder / f"{number}.png", level=1)
+        write_png(ImageData(noise(64, 64, number)), folder / f"{number}.png", level=1)
     disk = tmp_path / "disk"
     done = run(disk, "256k", "batch", str(folder), "--approach", "bicubic", "--out", str(disk))
     assert done.returncode == 2

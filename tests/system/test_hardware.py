@@ -82,7 +82,7 @@ def test_a_space_that_lends_gpus_has_one(here, monkeypatch) -> None:
     assert hardware.gpu_bytes() == hardware.ZERO_GPU_BYTES
     monkeypatch.setenv("SR_DEMO_NOWHERE", "/somewhere")
     needs = replace(NEEDS, packages=())
-    assert hardware.obstacle(replace(LARGE, needs=replace(needs, variables=()))) == ""
+    assert hardware.obstacle(replace(needs, variables=())) == ""
     # A person's own copy runs in a process of its own, which cannot borrow.
     assert hardware.obstacle(replace(LARGE, needs=needs).needs) == "needs a GPU with 12 GB (here: none)"
 
@@ -186,6 +186,6 @@ def test_words_do_not_change_the_price() -> None:
         prompt: str = text("", "Prompt", "Words.", lines=3, longest=10)
 
     approach = replace(fakes.good("worded"), options=Worded)
-    assert Job(approach, approach.checkpoint(), Worded("a cat")).price_key == "worded"
+    assert Job(approach, approach.checkpoint(), Worded("a cat")).timing_key == "worded"
     assert Worded("two\nlines").prompt == "two lines"
     assert controls(Worded)[0].lines == 3

@@ -12,7 +12,7 @@ import pytest
 
 from sr_demo.catalogue import APPROACHES
 from sr_demo.errors import StorageError
-from sr_demo.image import Image, Picture, encode_png, read, readonly, write_png
+from sr_demo.image import Image, ImageData, encode_png, read, readonly, write_png
 from sr_demo.imaging import resize as resizing
 from sr_demo.imaging.degradation import Realistic, degrade
 from sr_demo.imaging.resize import Kernel, resize
@@ -135,7 +135,7 @@ def test_files_are_the_same_whether_the_picture_lies_on_the_disk_or_not(
     if gray:
         rgb = readonly(rgb[..., :1].repeat(3, axis=2))
     file = tmp_path / "a.png"
-    write_png(Picture(rgb, readonly(alpha), gray, bits), file)  # type: ignore[arg-type]
+    write_png(ImageData(rgb, readonly(alpha), gray, bits), file)  # type: ignore[arg-type]
     before = read(file)
     monkeypatch.setattr(large_array, "IN_MEMORY", 1000)
     monkeypatch.setattr(large_array, "BAND", 3000)
@@ -165,13 +165,13 @@ def test_baselines_in_tiles_on_the_disk_are_the_whole_result(
     alpha[10:30], alpha[30:50] = 0, 1
     if gray:
         rgb = readonly(rgb[..., :1].repeat(3, axis=2))
-    picture = Picture(rgb, readonly(alpha), gray)
+    picture = ImageData(rgb, readonly(alpha), gray)
     job = job_for(APPROACHES, name)
     whole = Runner().run(job, picture)
     np.testing.assert_array_equal(whole.picture.rgb, _gray_of(resize(rgb, (388, 300), job.approach.id), gray))  # type: ignore[arg-type]
     monkeypatch.setattr(large_array, "IN_MEMORY", 1000)
     monkeypatch.setattr(large_array, "BAND", 30_000)
-    rule = replace(job.approach.tiling, largest=32, tall=1)
+    rule = replace(job.approach.tiling, largest=32, max_aspect=1)
     tiled = Runner().run(replace(job, approach=replace(job.approach, tiling=rule)), picture)
     assert (whole.tiles, tiled.tiles) == (1, 12)
     np.testing.assert_array_equal(tiled.picture.rgb, whole.picture.rgb)

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from sr_demo.errors import BadInput
-from sr_demo.training.data import centre_crops, load_folder, sample, shrink_8bit
+from sr_demo.training.data import centre_crops, downscale_8bit, load_folder, sample
 
 
 def write(folder, name, height, width, seed=0):
@@ -20,7 +20,7 @@ def test_pairs_are_cropped_to_the_scale_and_matched(tmp_path):
     assert pairs.names == ("a.png",)
     assert pairs.hr[0].shape == (64, 48, 3)
     assert pairs.lr[0].shape == (16, 12, 3)
-    np.testing.assert_array_equal(pairs.lr[0], shrink_8bit(pairs.hr[0], 4))
+    np.testing.assert_array_equal(pairs.lr[0], downscale_8bit(pairs.hr[0], 4))
 
 
 def test_bad_pictures_are_reported_skipped_and_counted(tmp_path):

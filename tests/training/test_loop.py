@@ -28,7 +28,7 @@ from sr_demo.networks.rrdn import RRDN
 from sr_demo.networks.shift_unet import ShiftUNet
 from sr_demo.networks.srresnet import SRResNet
 from sr_demo.training import cycle, diffusion, drct, hat, liif, loop, losses, run_state
-from sr_demo.training.cycle import CycleTrainer, Damager
+from sr_demo.training.cycle import CycleTrainer, Degrader
 from sr_demo.training.data import load_folder
 from sr_demo.training.discriminator import UNetDiscriminator
 from sr_demo.training.ema import Average
@@ -467,7 +467,7 @@ def test_the_cycle_closes(pairs):
 
 
 def test_the_damager_blurs_and_adds_grain_but_keeps_colours():
-    damager = Damager(4)
+    damager = Degrader(4)
     colour = torch.tensor([0.1, 0.5, 0.9]).view(1, 3, 1, 1)
     flat = colour.expand(1, 3, 64, 64)
     with torch.no_grad():

@@ -11,17 +11,17 @@ from PIL import Image
 from sr_demo.cli import train
 from sr_demo.codecs.npz import look
 from sr_demo.errors import BadInput
-from sr_demo.image import quantise
+from sr_demo.image import quantize
 from sr_demo.networks.edsr import EDSR
 from sr_demo.training import sources
 from sr_demo.training.cycle import with_unknown_damage
-from sr_demo.training.data import shrink_8bit
+from sr_demo.training.data import downscale_8bit
 from sr_demo.training.recipes import find
 from tests.conftest import noise
 
 
 def photo(seed=0, height=64, width=96):
-    return quantise(noise(height, width, seed=seed))
+    return quantize(noise(height, width, seed=seed))
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def div2k(tmp_path):
             big = photo(number, 66, 98)
             write(tmp_path / f"DIV2K_{part}_HR" / f"{number:04d}.png", big)
             for track in ("bicubic", "unknown"):
-                small = shrink_8bit(big, 4) if track == "bicubic" else 255 - shrink_8bit(big, 4)
+                small = downscale_8bit(big, 4) if track == "bicubic" else 255 - downscale_8bit(big, 4)
                 write(tmp_path / f"DIV2K_{part}_LR_{track}" / "X4" / f"{number:04d}x4.png", small)
     return tmp_path
 
@@ -75,7 +75,7 @@ def test_without_small_pictures_they_are_made(div2k):
         path.unlink()
     (div2k / "DIV2K_train_LR_bicubic" / "X4").rmdir()
     pairs = sources.load(div2k, 4, 8, quiet)
-    np.testing.assert_array_equal(pairs.lr[0], shrink_8bit(pairs.hr[0], 4))
+    np.testing.assert_array_equal(pairs.lr[0], downscale_8bit(pairs.hr[0], 4))
     assert "shrunk here" in pairs.kind
 
 
@@ -122,7 +122,7 @@ def test_pictures_that_would_not_fit_into_memory_are_refused_before_reading(div2
 @pytest.fixture
 def stacks():
     large = np.stack([photo(i, 128, 128) for i in range(12)])
-    return large, np.stack([shrink_8bit(p, 4) for p in large])
+    return large, np.stack([downscale_8bit(p, 4) for p in large])
 
 
 def as_unit(values):

@@ -5,7 +5,7 @@ import pytest
 
 from sr_demo.imaging.resize import resize
 from sr_demo.metrics.full_reference import psnr_y
-from sr_demo.training.data import Pairs, as_float, shrink_8bit
+from sr_demo.training.data import Pairs, as_float, downscale_8bit
 from sr_demo.training.synthetic import SIDE, facade, font_files, lines, synthetic, text, with_synthetic
 
 
@@ -15,7 +15,7 @@ def test_each_kind_has_contrast_and_is_hard_for_bicubic(draw):
         picture = draw(np.random.default_rng(seed), 192)
         assert picture.shape == (192, 192, 3) and picture.dtype == np.uint8
         assert picture.std() > 8
-        enlarged = resize(as_float(shrink_8bit(picture, 4)), (192, 192))
+        enlarged = resize(as_float(downscale_8bit(picture, 4)), (192, 192))
         assert psnr_y(enlarged, as_float(picture)) < 28
 
 
@@ -28,7 +28,7 @@ def test_a_picture_depends_on_seed_and_number_alone():
 
 def test_they_come_after_the_photos_and_are_counted():
     photo = np.zeros((64, 64, 3), np.uint8)
-    pairs = with_synthetic(Pairs(("a",), (photo,), (shrink_8bit(photo, 4),), ()), 2, 4)
+    pairs = with_synthetic(Pairs(("a",), (photo,), (downscale_8bit(photo, 4),), ()), 2, 4)
     assert pairs.names == ("a", "drawn[0]", "drawn[1]")
     assert pairs.hr[2].shape == (SIDE, SIDE, 3) and pairs.lr[2].shape == (SIDE // 4, SIDE // 4, 3)
     assert "2 drawn" in pairs.kind

@@ -60,7 +60,7 @@ def test_everything_else_gets_the_same_sentence(uploads: Path, path: str) -> Non
 
 
 def test_the_inputs_for_files_check_once_more(uploads: Path) -> None:
-    picture, files = source.picture_input(), source.files_input()
+    picture, files = source.image_input(), source.files_input()
     data: Any = picture.data_model
     listed: Any = files.data_model
     good, bad = str(uploads / "hash" / "photo.png"), str(uploads.parent / "private.png")

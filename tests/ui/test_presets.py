@@ -104,8 +104,8 @@ def test_inputs_stay_below_250_pixels_and_it_is_said(
     source = Source("x.png", "x.png", width, height, ())
     assert presets.mode_for(source) == mode
     size = source.size_within(presets.longest(presets.FAMILIES, mode))
-    shrunk = tuple(side // 4 for side in size) if mode == "test" else size
-    assert shrunk == given and max(shrunk) < presets.BELOW
+    downscaled = tuple(side // 4 for side in size) if mode == "test" else size
+    assert downscaled == given and max(downscaled) < presets.BELOW
     assert sentence in presets.note(presets.FAMILIES, mode, source, jobs(), ["critic", "walker"])
 
 

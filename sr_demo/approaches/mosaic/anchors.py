@@ -56,7 +56,7 @@ _BACK_RESIDUAL = np.argsort(_TURN_RESIDUAL, axis=1)
 
 
 @dataclass(frozen=True)
-class Poses:
+class Dihedrals:
     """How windows were turned."""
 
     bits: NDArray[np.intp]
@@ -73,7 +73,7 @@ class Poses:
         return np.take_along_axis(residuals, _BACK_RESIDUAL[self.bits], axis=1) * self.sign
 
 
-def pose(windows: Floats) -> tuple[Floats, Poses]:
+def pose(windows: Floats) -> tuple[Floats, Dihedrals]:
     """Windows (n, 49) in the one of their sixteen poses that is lighter in the middle, right more than below, and right
     and below more than left and above; means removed."""
     centred = windows - windows.mean(axis=1, keepdims=True)
@@ -81,7 +81,7 @@ def pose(windows: Floats) -> tuple[Floats, Poses]:
     sign = np.where(moments[:, :1] < 0, np.float32(-1), np.float32(1))
     across, down = (moments[:, 1:] * sign).T
     bits = (across < 0) + 2 * (down < 0) + 4 * (np.abs(down) > np.abs(across))
-    return np.take_along_axis(centred * sign, _TURN[bits], axis=1), Poses(bits, sign)
+    return np.take_along_axis(centred * sign, _TURN[bits], axis=1), Dihedrals(bits, sign)
 
 
 @dataclass(frozen=True)

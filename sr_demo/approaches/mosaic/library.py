@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from sr_demo.approaches.mosaic.patch_database import Memory, open_memory
+from sr_demo.approaches.mosaic.patch_database import PatchDatabase, open_memory
 from sr_demo.approaches.mosaic.patches import Pieces
 from sr_demo.approaches.mosaic.retrieval import Examples
 from sr_demo.approaches.mosaic.shards import Kind
@@ -109,7 +109,7 @@ def examples(entry: Entry) -> Examples:
     return Examples(np.load(entry.place / "project.npy"), **arrays, index=index(entry))
 
 
-def pieces(entry: Entry, memory: Memory) -> Pieces:
+def pieces(entry: Entry, memory: PatchDatabase) -> Pieces:
     """The pieces of a memory of kind `tiles`, for the patch size it was built for, memory-mapped."""
     places = np.load(entry.place / "places.npy", mmap_mode="r")
     looks = np.load(entry.place / "looks.npy", mmap_mode="r")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo.approaches.mosaic.patch_database import Memory, as_floats
+from sr_demo.approaches.mosaic.patch_database import PatchDatabase, as_floats
 from sr_demo.approaches.mosaic.shared_cache import Once
 from sr_demo.approaches.mosaic.windows import luma
 from sr_demo.image import Image
@@ -24,7 +24,7 @@ _LARGEST = 64
 """Side beyond which pictures are thinned out first: the hash needs few pixels."""
 
 
-def known_photos(memory: Memory, image: Image) -> tuple[int, ...]:
+def known_photos(memory: PatchDatabase, image: Image) -> tuple[int, ...]:
     """Numbers of the photos of `memory` that show the same as `image` (H, W, 3)."""
     shapes, hashes = _of(memory)
     alike = np.abs(shapes / (image.shape[0] / image.shape[1]) - 1) < _SHAPE
@@ -42,7 +42,7 @@ def difference_hash(image: Image) -> NDArray[np.bool_]:
 _HASHES: Once[str, tuple[NDArray[np.float64], NDArray[np.bool_]]] = Once(8)
 
 
-def _of(memory: Memory) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _of(memory: PatchDatabase) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Height / width (P,) and hashes (P, 64) of a memory's photos."""
 
     def make() -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

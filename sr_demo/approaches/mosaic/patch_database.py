@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from sr_demo.approaches.mosaic.photos import read
 from sr_demo.errors import BadInput, StorageError
-from sr_demo.image import Image, quantise, readonly
+from sr_demo.image import Image, quantize, readonly
 from sr_demo.imaging.resize import resize
 from sr_demo.progress import Progress
 from sr_demo.system import scratch, storage
@@ -48,7 +48,7 @@ class Photo:
 
 
 @dataclass(frozen=True)
-class Memory:
+class PatchDatabase:
     """An opened memory. Pixels are read from disk when they are looked at."""
 
     key: str
@@ -69,7 +69,7 @@ class Memory:
         return self._lr[start * 3 : (start + height * width) * 3].reshape(height, width, 3)
 
 
-def build(files: Sequence[Path], folder: Path, progress: Progress) -> Memory:
+def build(files: Sequence[Path], folder: Path, progress: Progress) -> PatchDatabase:
     """The memory of these photos under `folder`: opened when it is there, else built.
 
     Files that are too small are left out. Raises BadInput when a file is no picture or none is large enough,
@@ -97,7 +97,7 @@ def build(files: Sequence[Path], folder: Path, progress: Progress) -> Memory:
     return opened
 
 
-def open_memory(place: Path) -> Memory | None:
+def open_memory(place: Path) -> PatchDatabase | None:
     """The memory in the folder `place`, or None when there is none or its files are not whole."""
     try:
         written: dict[str, Any] = json.loads((place / "memory.json").read_text(encoding="utf-8"))
@@ -111,12 +111,12 @@ def open_memory(place: Path) -> Memory | None:
         lr = np.memmap(place / "lr.u8", np.uint8, "r")
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
-    return Memory(written.get("key", place.name), photos, hr, lr)
+    return PatchDatabase(written.get("key", place.name), photos, hr, lr)
 
 
-def shrunk(pixels: Pixels, height: int, width: int) -> Pixels:
+def downscaled(pixels: Pixels, height: int, width: int) -> Pixels:
     """(H, W, 3) uint8 -> (height, width, 3) uint8, bicubic with antialiasing, rounded."""
-    return quantise(resize(as_floats(pixels), (height, width)))
+    return quantize(resize(as_floats(pixels), (height, width)))
 
 
 def as_floats(pixels: Pixels) -> Image:
@@ -147,7 +147,7 @@ def _write(files: Sequence[Path], beside: Path, progress: Progress) -> None:
             if min(height, width) < SMALLEST:
                 continue
             hr.write(np.ascontiguousarray(big).tobytes())
-            lr.write(shrunk(big, height // SCALE, width // SCALE).tobytes())
+            lr.write(downscaled(big, height // SCALE, width // SCALE).tobytes())
             photos.append(Photo(source.name, height, width, start))
             start += height * width
         if not photos:

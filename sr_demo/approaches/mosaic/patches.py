@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo.approaches.mosaic import faiss_index as indexes
-from sr_demo.approaches.mosaic.patch_database import SCALE, Memory, Pixels, as_floats, shrunk
+from sr_demo.approaches.mosaic.patch_database import SCALE, PatchDatabase, Pixels, as_floats, downscaled
 from sr_demo.errors import BadInput
 from sr_demo.image import Image
 from sr_demo.progress import Progress
@@ -93,8 +93,8 @@ def describe(lr: Image, y: NDArray[np.integer[Any]], x: NDArray[np.integer[Any]]
     return Described(mean, deviation, features)
 
 
-def cut(memory: Memory, patch: int, shrink: int, progress: Progress) -> Pieces:
-    """The pieces of `memory` with side `patch`, its photos shrunk by `shrink` first (less where a photo would become
+def cut(memory: PatchDatabase, patch: int, shrink: int, progress: Progress) -> Pieces:
+    """The pieces of `memory` with side `patch`, its photos shrunk by `downscale` first (less where a photo would become
     smaller than a piece). Raises BadInput when no photo is as large as a piece."""
     found = [_view(memory, i, patch, shrink) for i in range(len(memory.photos))]
     views = [view for view in found if view is not None]
@@ -136,7 +136,7 @@ def positions(height: int, width: int, patch: int, step: int, rows: slice = slic
     return y.ravel(), x.ravel()
 
 
-def _view(memory: Memory, photo: int, patch: int, shrink: int) -> tuple[str, Pixels, Pixels] | None:
+def _view(memory: PatchDatabase, photo: int, patch: int, shrink: int) -> tuple[str, Pixels, Pixels] | None:
     """Name, HR and LR side of a photo at the wanted size; None when even the whole photo is smaller than a piece."""
     p = memory.photos[photo]
     short = min(p.height, p.width)
@@ -146,8 +146,8 @@ def _view(memory: Memory, photo: int, patch: int, shrink: int) -> tuple[str, Pix
     if factor == 1:
         return p.name, memory.hr(photo), memory.lr(photo)
     height, width = (max(round(side * factor / SCALE), patch) for side in (p.height, p.width))
-    hr = shrunk(memory.hr(photo), height * SCALE, width * SCALE)
-    return p.name, hr, shrunk(hr, height, width)
+    hr = downscaled(memory.hr(photo), height * SCALE, width * SCALE)
+    return p.name, hr, downscaled(hr, height, width)
 
 
 def step_for(shapes: list[tuple[int, ...]], patch: int, most: int = _MOST) -> int:

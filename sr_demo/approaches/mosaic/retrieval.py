@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from sr_demo.approaches.mosaic import faiss_index as indexes
 from sr_demo.approaches.mosaic.anchors import pose
-from sr_demo.approaches.mosaic.patch_database import SCALE, Memory, Pixels, as_floats
+from sr_demo.approaches.mosaic.patch_database import SCALE, PatchDatabase, Pixels, as_floats
 from sr_demo.approaches.mosaic.windows import RESIDUAL, SEEN, SIDE, Explained, Floats, Ints, enlarge, luma, projection
 from sr_demo.errors import BadInput
-from sr_demo.imaging.resize import resize, shrink
+from sr_demo.imaging.resize import downscale, resize
 from sr_demo.progress import Progress
 
 WINDOWS = 240_000
@@ -130,7 +130,7 @@ class Nearest:
         return self.examples.nearest(windows, self.k, self.without)
 
 
-def learn(memory: Memory, count: int, seed: int, progress: Progress) -> Examples:
+def learn(memory: PatchDatabase, count: int, seed: int, progress: Progress) -> Examples:
     """Examples from about `count` windows of `memory`, drawn by `seed`. Raises BadInput when the photos are too small."""
     drawn: list[Drawn] = []
     photos = len(memory.photos)
@@ -175,7 +175,7 @@ def draw(hr: Pixels, count: int, rng: np.random.Generator) -> Drawn:
 
 
 def _draw(hr: Floats, size: int, count: int, rng: np.random.Generator) -> Drawn:
-    lr = shrink(hr, SCALE)
+    lr = downscale(hr, SCALE)
     missed = hr - enlarge(lr, *hr.shape)
     view = np.lib.stride_tricks.sliding_window_view(lr, (SEEN, SEEN))
     busy = np.flatnonzero(view.std(axis=(2, 3)).ravel() > FLAT / 2)

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from sr_demo.approaches.mosaic import patches as pieces
 from sr_demo.approaches.mosaic import retrieval
-from sr_demo.approaches.mosaic.patch_database import SCALE, Pixels, as_floats, shrunk
+from sr_demo.approaches.mosaic.patch_database import SCALE, Pixels, as_floats, downscaled
 from sr_demo.approaches.mosaic.windows import Floats
 from sr_demo.errors import SRError
-from sr_demo.image import quantise, read
+from sr_demo.image import quantize, read
 
 Kind = Literal["tiles", "refined"]
 Arrays = dict[str, NDArray[Any]]
@@ -82,7 +82,7 @@ def embed(shard: Shard) -> bytes:
                 f"{shard.recipe.smallest} x {shard.recipe.smallest}."
             )
             continue
-        lr = shrunk(hr, hr.shape[0] // SCALE, hr.shape[1] // SCALE)
+        lr = downscaled(hr, hr.shape[0] // SCALE, hr.shape[1] // SCALE)
         parts.append(_tiles(lr, shard) if shard.recipe.kind == "tiles" else _refined(hr, number, shard))
         parts[-1]["places"] = np.insert(parts[-1]["places"], 0, len(photos), axis=1)
         photos.append({"name": Path(file).name, "height": hr.shape[0], "width": hr.shape[1]})
@@ -112,8 +112,8 @@ def photo(file: Path, recipe: Recipe) -> Pixels:
     factor = min(1.0, max(1 / recipe.shrink, recipe.smallest / max(short, 1)))
     height, width = (int(side * factor + 1e-6) // SCALE * SCALE for side in rgb.shape[:2])
     if factor == 1 or min(height, width) < SCALE:
-        return np.ascontiguousarray(quantise(rgb)[:height, :width])
-    return shrunk(quantise(rgb), height, width)
+        return np.ascontiguousarray(quantize(rgb)[:height, :width])
+    return downscaled(quantize(rgb), height, width)
 
 
 def describe(recipe: Recipe) -> str:

@@ -131,9 +131,9 @@ def answer(
     chosen, rank = np.empty((rows, columns), np.int64), np.empty((rows, columns), np.int32)
     distance = np.empty((rows, columns), np.float32)
     look = Look(np.empty((rows * columns, 3), np.float32), np.empty(rows * columns, np.float32))
-    tall = max(band // columns, 1)
-    for top in range(0, rows, tall):
-        here = slice(top, min(top + tall, rows))
+    max_aspect = max(band // columns, 1)
+    for top in range(0, rows, max_aspect):
+        here = slice(top, min(top + max_aspect, rows))
         grid = (here.stop - top, columns)
         y, x = positions(image.shape[0], image.shape[1], patch, step, here)
         own = describe(image[y[0] : y[-1] + patch], y - y[0], x, patch)

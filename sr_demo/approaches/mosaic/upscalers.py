@@ -13,7 +13,7 @@ from sr_demo.approaches.mosaic.anchors import Anchors
 from sr_demo.approaches.mosaic.library import Entry
 from sr_demo.approaches.mosaic.options import MosaicOptions
 from sr_demo.approaches.mosaic.overlap import known_photos
-from sr_demo.approaches.mosaic.patch_database import SCALE, Memory
+from sr_demo.approaches.mosaic.patch_database import SCALE, PatchDatabase
 from sr_demo.approaches.mosaic.patches import Pieces
 from sr_demo.approaches.mosaic.retrieval import Examples, Nearest
 from sr_demo.approaches.mosaic.shared_cache import Once
@@ -28,7 +28,7 @@ from sr_demo.system.storage import cache_folder
 
 FIXED = {"tiles-8": 8, "tiles-64": 64}
 """Variants whose patch size the slider does not change."""
-_MEMORIES: Once[Path, Memory] = Once(4)
+_MEMORIES: Once[Path, PatchDatabase] = Once(4)
 _PIECES: Once[tuple[str, int, int], Pieces] = Once(12)
 _LEARNED: Once[str, LearnedRetrieval] = Once(1)
 _EXAMPLES: Once[tuple[str, int, int], Examples] = Once(2)
@@ -54,21 +54,21 @@ def load(request: Request) -> Upscaler:
     return TileMosaic(memory, FIXED.get(variant), name=name)
 
 
-def default_memory(folder: Path, progress: Progress) -> Memory:
+def default_memory(folder: Path, progress: Progress) -> PatchDatabase:
     """The memory of the bundled photos under `folder`, built when it is not there."""
     return _MEMORIES.get(folder, lambda: memories.build(photos.bundled(), folder, progress), progress)
 
 
-def own_memory(files: Sequence[Path], folder: Path, progress: Progress) -> Memory:
+def own_memory(files: Sequence[Path], folder: Path, progress: Progress) -> PatchDatabase:
     """A memory of a person's own photos under `folder`. Raises as `memory.build` does."""
     memory = memories.build(files, folder, progress)
     return _MEMORIES.get(folder / memory.key, lambda: memory, progress)
 
 
-def opened_memory(place: Path) -> Memory:
+def opened_memory(place: Path) -> PatchDatabase:
     """The memory in the folder `place`. Raises BadInput when there is none any more."""
 
-    def opened() -> Memory:
+    def opened() -> PatchDatabase:
         found = memories.open_memory(place)
         if found is None:
             raise BadInput("This memory is not there any more. Build it again, or choose another.")
@@ -81,7 +81,7 @@ def opened_memory(place: Path) -> Memory:
     return _MEMORIES.get(place / str(written), opened, SILENT)
 
 
-def forget(memory: Memory) -> None:
+def forget(memory: PatchDatabase) -> None:
     """Let go of all that was made of `memory`, which is about to be deleted."""
     _PIECES.forget(lambda key: key[0] == memory.key)
     _EXAMPLES.forget(lambda key: key[0] == memory.key)
@@ -101,7 +101,7 @@ def learned() -> LearnedRetrieval:
 class TileMosaic:
     """Every piece of the picture replaced by the best memory."""
 
-    memory: Memory
+    memory: PatchDatabase
     patch: int | None = None
     """A fixed patch size, or None for the option's."""
     name: str = ""
@@ -156,7 +156,7 @@ class TileMosaic:
 class RefinedRetrieval:
     """Bicubic plus the residuals of the nearest memories."""
 
-    memory: Memory
+    memory: PatchDatabase
     windows: int = retrieval.WINDOWS
     name: str = ""
     """As in `TileMosaic`."""
@@ -205,7 +205,7 @@ def watched(image: Image, memory: Residuals, steps: int, progress: Progress) -> 
     return refined.refine(image, seen, steps, progress, max(image.shape[:2])), seen
 
 
-def _left_out(memory: Memory, image: Image, o: MosaicOptions) -> tuple[int, ...]:
+def _left_out(memory: PatchDatabase, image: Image, o: MosaicOptions) -> tuple[int, ...]:
     """Photos that are the picture itself, unless they are all there is."""
     known = known_photos(memory, image) if o.leave_out else ()
     return known if len(known) < len(memory.photos) else ()

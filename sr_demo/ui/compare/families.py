@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 
 from sr_demo.diffusion.trajectory import Walk
-from sr_demo.image import Image, quantise
+from sr_demo.image import Image, quantize
 from sr_demo.ui.html import inline_picture
 
 _SIDE = 110
@@ -94,5 +94,5 @@ def _row(title: str, words: str, figures: str) -> str:
 
 
 def _figure(picture: Image, caption: str, more: str) -> str:
-    image = inline_picture(quantise(np.clip(picture, 0, 1)), _SIDE, f"{caption}, {more}")
+    image = inline_picture(quantize(np.clip(picture, 0, 1)), _SIDE, f"{caption}, {more}")
     return f"<figure>{image}<figcaption>{escape(caption)}<span>{escape(more)}</span></figcaption></figure>"

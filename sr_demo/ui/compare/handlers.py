@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from sr_demo.errors import BadInput, SRError, unexpected
-from sr_demo.image import Picture, read
+from sr_demo.image import ImageData, read
 from sr_demo.imaging.degradation import Realistic
 from sr_demo.inference.jobs import job_for
 from sr_demo.options import build as build_options
@@ -194,7 +194,7 @@ class Handlers:
         if mode == "test" and damage == "realistic":
             realistic = build_options(Realistic, chosen["damage"])
 
-        def load() -> Picture:
+        def load() -> ImageData:
             picture = read(Path(source.path), self._context.limits)
             return replace(sources.cut(source, picture, presets.longest(preset, mode)), name=source.name)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 
 from sr_demo.errors import BadInput, Cancelled, SRError
-from sr_demo.image import Image, Picture
-from sr_demo.inference.jobs import Failed, Happening, Job, Started, Stopped, Working
+from sr_demo.image import Image, ImageData
+from sr_demo.inference.jobs import Failed, Job, Progressed, RunEvent, Started, Stopped
 from sr_demo.inference.runner import Runner
 from sr_demo.ui.background_work import Finished, working
 from sr_demo.ui.callers import Caller
@@ -20,12 +20,12 @@ _KEPT_PIXELS = 1_000_000
 class Inputs:
     """The input of a comparison (and the HR reference, where there is one), decoded in the first turn."""
 
-    def __init__(self, load: Callable[[], tuple[Picture, Image | None]]) -> None:
+    def __init__(self, load: Callable[[], tuple[ImageData, Image | None]]) -> None:
         """`load` may be called several times."""
         self._load = load
-        self._loaded: tuple[Picture, Image | None] | None = None
+        self._loaded: tuple[ImageData, Image | None] | None = None
 
-    def get(self) -> tuple[Picture, Image | None]:
+    def get(self) -> tuple[ImageData, Image | None]:
         """Input and reference. To be called in a turn only: decoding takes memory. Raises what `load` raises."""
         if self._loaded is None:
             self._loaded = self._load()
@@ -41,7 +41,7 @@ class Inputs:
 
 def compared(
     runner: Runner, caller: Caller, jobs: Sequence[Job], seconds: Callable[[Job], float], inputs: Inputs
-) -> Iterator[Happening]:
+) -> Iterator[RunEvent]:
     """`Runner.compare`, where each job waits for its files, then for its turn.
 
     The turn lasts until the event after the outcome is asked for, so that what is done with a result is part of it.
@@ -53,24 +53,24 @@ def compared(
             if ended is not None:
                 yield ended
                 continue
-            for happening in runner.compare([job], *inputs.get(), caller.stop, caller.deadline):
-                if not isinstance(happening, Started):
-                    yield happening
+            for event in runner.compare([job], *inputs.get(), caller.stop, caller.deadline):
+                if not isinstance(event, Started):
+                    yield event
         finally:
             caller.end_turn()
 
 
 def _until_turn(
     runner: Runner, caller: Caller, job: Job, seconds: float, inputs: Inputs
-) -> Generator[Working, None, Failed | Stopped | None]:
+) -> Generator[Progressed, None, Failed | Stopped | None]:
     """Wait for the files of `job` and for the caller's turn; returns the outcome where it has ended before."""
     try:
         for note in working(lambda progress: runner.fetch(job, progress), caller.stop, "fetch"):
             if not isinstance(note, Finished):
-                yield Working(job, 0.0, note, None)
+                yield Progressed(job, 0.0, note, None)
         for place in caller.waiting(seconds):
             inputs.rest()
-            yield Working(job, 0.0, str(place), None)
+            yield Progressed(job, 0.0, str(place), None)
     except Cancelled:
         return Stopped(job)
     except SRError as exc:

@@ -18,7 +18,7 @@ from sr_demo.ui.compare import presets
 from sr_demo.ui.compare.handlers import EMPTY, Handlers
 from sr_demo.ui.examples import examples
 from sr_demo.ui.method_choices import WHOLE, Context, labels, offered, region_choices
-from sr_demo.ui.source import picture_input
+from sr_demo.ui.source import image_input
 from sr_demo.ui.viewer.viewer import viewer
 
 _SHOW_RESULTS = (
@@ -87,7 +87,7 @@ def _lay_out(context: Context) -> Parts:
     default_jobs, more_jobs = offered(context.approaches)
     with gr.Row(elem_classes="sr-top"):
         with gr.Column(scale=5, min_width=320):
-            picture = picture_input(
+            picture = image_input(
                 label="Your picture", sources=["upload", "clipboard", "webcam"],
                 height=300, elem_id="picture", buttons=[],
             )  # fmt: skip

@@ -90,14 +90,14 @@ def _size_note(mode: str, source: Source) -> str:
     _, _, height, width = source.box()
     used = source.size_within(longest(FAMILIES, mode))
     what = "the part you chose" if source.region_side is not None else "your picture"
-    shrunk = f"{what.capitalize()} is shrunk to {used[1]} × {used[0]} pixels first"
+    downscaled = f"{what.capitalize()} is shrunk to {used[1]} × {used[0]} pixels first"
     if mode != "test":
         return (
             f"{what.capitalize()} is used as it is."
             if used == (height, width)
-            else f"{shrunk}, and enlarged from that."
+            else f"{downscaled}, and enlarged from that."
         )
     given = f"the methods are given {used[1] // SCALE} × {used[0] // SCALE}"
     if used == (height, width):
         return f"{what.capitalize()} is the truth; {given}."
-    return f"{shrunk}: that is the truth, and {given}."
+    return f"{downscaled}: that is the truth, and {given}."

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-from sr_demo.inference.jobs import Done, Failed, Happening, Job, Started, Stopped, Working
+from sr_demo.inference.jobs import Done, Failed, Job, Progressed, RunEvent, Started, Stopped
 from sr_demo.reports import formatting
 
 _MARKS = {"waiting": "○", "working": "◔", "done": "●", "stopped": "◌", "failed": "!"}
@@ -33,13 +33,13 @@ class ProgressList:
         """Everything waiting."""
         return ProgressList({job.key: Line(job.title) for job in jobs})
 
-    def take(self, happening: Happening) -> None:
+    def take(self, event: RunEvent) -> None:
         """Bring the line of the happening's job up to date."""
-        line = self.lines[happening.job.key]
-        match happening:
+        line = self.lines[event.job.key]
+        match event:
             case Started():
                 line.state, line.text = "working", "starting"
-            case Working(fraction=fraction, note=note, seconds_left=left):
+            case Progressed(fraction=fraction, note=note, seconds_left=left):
                 line.fraction = fraction
                 parts = [note or "working"]
                 if left is not None:

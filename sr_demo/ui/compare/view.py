@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from sr_demo.diffusion.trajectory import Walk
-from sr_demo.image import Image, Limits, Picture, read, readonly, write_png
+from sr_demo.image import Image, ImageData, Limits, read, readonly, write_png
 from sr_demo.imaging.degradation import Realistic
 from sr_demo.imaging.resize import resize
-from sr_demo.inference.jobs import Done, Failed, Job, Result, Working
+from sr_demo.inference.jobs import Done, Failed, Job, Progressed, Result
 from sr_demo.inference.runner import Runner
 from sr_demo.metrics.full_reference import LR_CONSISTENCY, PSNR_Y
 from sr_demo.reports import formatting
@@ -42,7 +42,7 @@ _INVENTS = "may invent detail: do not measure in it"
 class Task:
     """What was asked for."""
 
-    load: Callable[[], Picture]
+    load: Callable[[], ImageData]
     """Reads the region to work on; called in the turn of the comparison, perhaps several times."""
     jobs: Sequence[Job]
     truth_known: bool
@@ -101,7 +101,7 @@ def _compare(runner: Runner, folder: Path, task: Task, caller: Caller) -> Iterat
     scale = task.jobs[0].approach.scale
     view = View(ProgressList.of(task.jobs))
 
-    def load() -> tuple[Picture, Image | None]:
+    def load() -> tuple[ImageData, Image | None]:
         small, truth = task.load(), None
         if task.truth_known:
             small, truth = small_version(small, scale, task.realistic)
@@ -112,13 +112,13 @@ def _compare(runner: Runner, folder: Path, task: Task, caller: Caller) -> Iterat
     inputs = Inputs(load)
     yield view
     last = time.monotonic()
-    for happening in compared(runner, caller, task.jobs, task.seconds, inputs):
-        view.progress.take(happening)
-        if isinstance(happening, Done):
-            _add(view, folder, happening.result, inputs.get()[1])
-        elif isinstance(happening, Failed):
-            view.failures.append((happening.job.title, happening.message))
-        elif isinstance(happening, Working) and time.monotonic() - last < _SECONDS_BETWEEN:
+    for event in compared(runner, caller, task.jobs, task.seconds, inputs):
+        view.progress.take(event)
+        if isinstance(event, Done):
+            _add(view, folder, event.result, inputs.get()[1])
+        elif isinstance(event, Failed):
+            view.failures.append((event.job.title, event.message))
+        elif isinstance(event, Progressed) and time.monotonic() - last < _SECONDS_BETWEEN:
             continue
         last = time.monotonic()
         yield view
@@ -134,7 +134,7 @@ def _compare(runner: Runner, folder: Path, task: Task, caller: Caller) -> Iterat
     yield view
 
 
-def _show_input(view: View, folder: Path, small: Picture, truth: Image | None, scale: int) -> None:
+def _show_input(view: View, folder: Path, small: ImageData, truth: Image | None, scale: int) -> None:
     view.changed = time.monotonic()
     if truth is None:
         _show(view, folder, "input", "Your picture", "as it came in", small)
@@ -187,7 +187,7 @@ def _note(job: Job) -> str:
 
 
 def _show(
-    view: View, folder: Path, name: str, label: str, scores: str, picture: Picture, note: str = "",
+    view: View, folder: Path, name: str, label: str, scores: str, picture: ImageData, note: str = "",
     difference_url: str = "", is_truth: bool = False,
 ) -> None:  # fmt: skip
     """Write a picture and add it to the view."""
@@ -230,17 +230,17 @@ def _difference(result: Image, truth: Image) -> Image:
     return readonly(out)
 
 
-def _plain(image: Image) -> Picture:
-    return Picture(image, None, False, 8, None, "", ())
+def _plain(image: Image) -> ImageData:
+    return ImageData(image, None, False, 8, None, "", ())
 
 
-def _outline(picture: Picture) -> Picture:
+def _outline(picture: ImageData) -> ImageData:
     """The same size without the pixels: a view of a single zero."""
     empty = np.broadcast_to(np.zeros(1, np.float32), picture.rgb.shape)
     return replace(picture, rgb=empty, alpha=None)
 
 
-def _downloads(view: View, task: Task, small: Picture, folder: Path) -> dict[str, Path]:
+def _downloads(view: View, task: Task, small: ImageData, folder: Path) -> dict[str, Path]:
     height, width = small.rgb.shape[:2]
     comparison = Comparison(small.name, (width, height), _how(task), view.results, view.shown, view.failures)
     files = {

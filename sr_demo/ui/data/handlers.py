@@ -95,11 +95,11 @@ class DataHandlers:
                     with caller.turn(_SECONDS, progress) as progress:
                         return work(progress)
 
-                for happening in working(in_turn, stop, "data"):
-                    if isinstance(happening, Finished):
-                        yield self._shown(happening.value)
+                for event in working(in_turn, stop, "data"):
+                    if isinstance(event, Finished):
+                        yield self._shown(event.value)
                     else:
-                        yield _line(happening), gr.skip(), gr.skip()
+                        yield _line(event), gr.skip(), gr.skip()
         except Cancelled:
             yield _line("Stopped before the first picture was measured."), gr.skip(), gr.skip()
         except SRError as exc:

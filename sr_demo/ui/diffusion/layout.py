@@ -14,7 +14,7 @@ from sr_demo.ui.controls import component
 from sr_demo.ui.diffusion.handlers import OPTIONS, DiffusionHandlers
 from sr_demo.ui.examples import examples
 from sr_demo.ui.method_choices import Context
-from sr_demo.ui.source import picture_input
+from sr_demo.ui.source import image_input
 
 _WORDS = """<p class="sr-prose">A small picture does not say what its large original looked like: many would shrink to it.
 A diffusion model draws one of them. It begins with a calm enlargement plus noise, and in each step replaces a part of the
@@ -29,7 +29,7 @@ def build(context: Context, approach: Approach) -> None:
     gr.HTML(_WORDS)
     with gr.Row(elem_classes="sr-top"):
         with gr.Column(scale=4, min_width=300):
-            picture = picture_input(
+            picture = image_input(
                 label="Your picture", sources=["upload", "clipboard"], height=240, elem_id="diffusion-picture",
                 buttons=[],
             )  # fmt: skip

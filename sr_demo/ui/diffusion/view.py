@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from sr_demo.diffusion.upscaler import Guesses
-from sr_demo.image import Image, quantise
+from sr_demo.image import Image, quantize
 from sr_demo.reports import formatting
 from sr_demo.ui.html import inline_picture
 
@@ -82,7 +82,7 @@ def _strip(guesses: Guesses, spread: Image) -> str:
 
 
 def _figure(picture: Image, caption: str, side: int) -> str:
-    image = inline_picture(quantise(np.clip(picture, 0, 1)), side, caption)
+    image = inline_picture(quantize(np.clip(picture, 0, 1)), side, caption)
     return f'<figure style="margin:0 0 6px">{image}<figcaption class="sr-fine">{caption}</figcaption></figure>'
 
 

@@ -16,7 +16,7 @@ from sr_demo.digits import data
 from sr_demo.digits.options import LARGEST, SMALLEST, Art, Fit, System
 from sr_demo.digits.preprocessing import Prepared, from_truth, prepare
 from sr_demo.errors import BadInput, Cancelled, SRError, quoted, unexpected
-from sr_demo.image import Limits, quantise, read
+from sr_demo.image import Limits, quantize, read
 from sr_demo.options import build as build_options
 from sr_demo.options import controls
 from sr_demo.progress import Progress
@@ -235,7 +235,7 @@ class Handlers:
 
         options = build_options(Art, dict(zip((c.name for c in controls(Art)), given, strict=True)))
         start = time.perf_counter()
-        painted = quantise(paint(options))
+        painted = quantize(paint(options))
         seconds = time.perf_counter() - start
         file = view.write(view.png(painted), self._store.new(), f"cppn_{options.seed}_{options.size}.png")
         took = formatting.seconds(seconds)
@@ -278,7 +278,7 @@ class Handlers:
         except Cancelled:
             ended, last = "Stopped", photo.look(last.seconds)
         scale = min(4.0, LARGEST / max(height, width))
-        large = quantise(photo.draw(scale))
+        large = quantize(photo.draw(scale))
         file = view.write(view.png(large), self._store.new(), "photo_as_function.png")
         text = (
             f"{ended}. {_learned(last)} Below, the same function is asked at {large.shape[1]} × {large.shape[0]} points: "
@@ -298,8 +298,8 @@ class Handlers:
 def _pair(truth: Any, last: Any) -> list[view.Card]:
     size = f"{truth.shape[1]} × {truth.shape[0]}"
     return [
-        view.Card("Your photo", f"shrunk to {size}", quantise(truth), smooth=True),
-        view.Card("The function", f"at {size}", quantise(last.picture), f"{last.psnr:.1f} dB", smooth=True),
+        view.Card("Your photo", f"shrunk to {size}", quantize(truth), smooth=True),
+        view.Card("The function", f"at {size}", quantize(last.picture), f"{last.psnr:.1f} dB", smooth=True),
     ]
 
 

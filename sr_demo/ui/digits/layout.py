@@ -15,7 +15,7 @@ from sr_demo.ui import controls
 from sr_demo.ui.callers import HEAVY, LIGHT, Callers
 from sr_demo.ui.digits import pad, view
 from sr_demo.ui.digits.handlers import DEFAULT_SIZE, Handlers
-from sr_demo.ui.source import picture_input
+from sr_demo.ui.source import image_input
 from sr_demo.ui.store import Store
 
 _INTRO = """<div class="sr-prose"><p>A digit of 26 × 26 pixels goes into a network and comes out as 32 numbers, the
@@ -76,7 +76,7 @@ def _redraw(handlers: Handlers, tab: gr.Tab) -> Shared:
                     elem_id="digit-number",
                 )  # fmt: skip
                 test = gr.Button("Take it", size="sm", elem_id="digit-test")
-            upload = picture_input(
+            upload = image_input(
                 label="Or a picture of one digit", sources=["upload", "clipboard", "webcam"],
                 height=180, elem_id="digit-upload", buttons=[],
             )  # fmt: skip
@@ -158,7 +158,7 @@ def _photo(handlers: Handlers) -> None:
     )
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
-            photo = picture_input(
+            photo = image_input(
                 label="Your photo", sources=["upload", "clipboard", "webcam"], height=220, elem_id="fit-photo", buttons=[],
             )  # fmt: skip
             bound = controls.make("fit", Fit)

@@ -54,11 +54,11 @@ class LabHandlers:
                     with caller.turn(DEPLOY_SECONDS * len(jobs), progress) as progress:
                         return deploy(jobs, self._plan, budget, progress)
 
-                for happening in working(work, stop, "lab"):
-                    if isinstance(happening, Finished):
-                        yield self._shown(happening.value, "Measured. Change the budget to judge again.")
+                for event in working(work, stop, "lab"):
+                    if isinstance(event, Finished):
+                        yield self._shown(event.value, "Measured. Change the budget to judge again.")
                     else:
-                        yield gr.skip(), _line(happening), gr.skip(), gr.skip()  # type: ignore[misc]
+                        yield gr.skip(), _line(event), gr.skip(), gr.skip()  # type: ignore[misc]
         except Cancelled:
             yield gr.skip(), _line("Stopped. What was measured before is kept."), gr.skip(), gr.skip()  # type: ignore[misc]
         except SRError as exc:

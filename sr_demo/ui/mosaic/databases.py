@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sr_demo.approaches.mosaic import library, upscalers
-from sr_demo.approaches.mosaic.patch_database import Memory
+from sr_demo.approaches.mosaic.patch_database import PatchDatabase
 from sr_demo.approaches.mosaic.upscalers import LearnedRetrieval, RefinedRetrieval, TileMosaic
 from sr_demo.errors import BadInput
 from sr_demo.progress import SILENT
@@ -28,7 +28,7 @@ class Known:
     places: dict[str, str] = field(default_factory=dict[str, str])
     made: int = 0
 
-    def taught(self, memory: Memory, place: Path) -> tuple[Known, str]:
+    def taught(self, memory: PatchDatabase, place: Path) -> tuple[Known, str]:
         """With one more; and what it is called."""
         number = f" ({self.made + 1})" if self.made else ""
         label = f"Yours, {len(memory.photos)} photos{number}"
@@ -43,7 +43,7 @@ class Known:
         shutil.rmtree(place)
         return Known({label: p for label, p in self.places.items() if _OWN + label != choice}, self.made)
 
-    def memory(self, choice: str) -> tuple[Memory, str]:
+    def memory(self, choice: str) -> tuple[PatchDatabase, str]:
         """The memory of a choice, and the name it was built under ("" for none). Raises BadInput."""
         if choice.startswith(_BUILT):
             entry = library.find(choice.removeprefix(_BUILT))

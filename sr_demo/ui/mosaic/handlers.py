@@ -18,7 +18,7 @@ from sr_demo.approaches.mosaic.retrieval import Nearest
 from sr_demo.approaches.mosaic.tile_mosaic import Answers
 from sr_demo.approaches.mosaic.upscalers import SCALE, LearnedRetrieval
 from sr_demo.errors import BadInput, Cancelled, SRError, first_few, unexpected
-from sr_demo.image import Image, Picture, encode_png, read
+from sr_demo.image import Image, ImageData, encode_png, read
 from sr_demo.imaging.resize import resize
 from sr_demo.options import build
 from sr_demo.progress import Progress
@@ -77,7 +77,7 @@ class MosaicHandlers:
                 folder = self._context.store.new()
                 files = folder / "mosaic.png", folder / "unknown.png"
                 for file, picture in zip(files, (result, unknown), strict=True):
-                    file.write_bytes(encode_png(Picture(picture, None, False, 8, None, "", ())))
+                    file.write_bytes(encode_png(ImageData(picture, None, False, 8, None, "", ())))
         except Cancelled:
             return (gr.skip(),) * 5
         except SRError as exc:

@@ -15,7 +15,7 @@ from sr_demo.approaches.mosaic.retrieval import SIZES, Nearest
 from sr_demo.approaches.mosaic.tile_mosaic import Answers
 from sr_demo.approaches.mosaic.upscalers import LearnedRetrieval, RefinedRetrieval
 from sr_demo.approaches.mosaic.windows import SEEN, SIDE, Floats, luma
-from sr_demo.image import Image, quantise, readonly
+from sr_demo.image import Image, quantize, readonly
 from sr_demo.ui.html import inline_picture
 
 _SHOWN = 5
@@ -107,7 +107,7 @@ def _gray(plane: Floats) -> NDArray[np.uint8]:
     """A plane stretched to gray levels, its mean in the middle."""
     centred = plane - plane.mean()
     level = 0.5 + 0.5 * centred / max(float(np.abs(centred).max()), 1e-6)
-    return np.repeat(quantise(level.astype(np.float32))[..., None], 3, axis=2)
+    return np.repeat(quantize(level.astype(np.float32))[..., None], 3, axis=2)
 
 
 def _outlined(photo: NDArray[Any], top: int, left: int, side: int) -> NDArray[np.uint8]:

@@ -14,7 +14,7 @@ from sr_demo.ui.examples import examples
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.mosaic.databases import BUNDLED, Known, choices
 from sr_demo.ui.mosaic.handlers import OPTIONS, REFINED, TILES, MosaicHandlers
-from sr_demo.ui.source import files_input, picture_input
+from sr_demo.ui.source import files_input, image_input
 
 _WORDS = """<p class="sr-prose">The picture is rebuilt from pieces of other photos: each piece is answered by the most
 similar memory, found by vector search, and pasted four times larger. Nothing of the result is yours but the layout and,
@@ -32,7 +32,7 @@ def build(context: Context, tab: gr.Tab | None = None) -> None:
     gr.HTML(_WORDS)
     with gr.Row(elem_classes="sr-top"):
         with gr.Column(scale=4, min_width=300):
-            picture = picture_input(
+            picture = image_input(
                 label="Your picture", sources=["upload", "clipboard"], height=240, elem_id="mosaic-picture", buttons=[]
             )
             thumbnails = examples("mosaic-examples")

@@ -6,8 +6,8 @@ from functools import cached_property
 from html import escape
 
 from sr_demo.errors import Cancelled, SRError
-from sr_demo.image import Image, Picture, quantise
-from sr_demo.imaging.resize import shrink
+from sr_demo.image import Image, ImageData, quantize
+from sr_demo.imaging.resize import downscale
 from sr_demo.imaging.samples import SAMPLES
 from sr_demo.inference.jobs import Failed, job_for
 from sr_demo.progress import SILENT, Progress
@@ -53,7 +53,7 @@ class TrainingHandlers:
             truth = self._truth
         except SRError as exc:
             return problem(str(exc))
-        small = Picture(shrink(truth, 4))
+        small = ImageData(downscale(truth, 4))
         figures = [_figure(truth, "The true picture", "")]
         for name in ("bicubic", *(lesson.name for lesson in self._known(chosen))):
             outcome = self._context.runner.attempt(job_for(self._context.approaches, name), small, truth, progress)
@@ -77,5 +77,5 @@ class TrainingHandlers:
 
 
 def _figure(rgb: Image, title: str, figures: str) -> str:
-    picture = inline_picture(quantise(rgb), _SHOWN, title)
+    picture = inline_picture(quantize(rgb), _SHOWN, title)
     return f"<figure>{picture}<figcaption><b>{escape(title)}</b> {escape(figures)}</figcaption></figure>"
