@@ -161,13 +161,19 @@ def main(arguments: Sequence[str]) -> int:
     """Print a line for each step; names in `arguments` choose steps that contain one of them."""
     if arguments[:1] == ["--child"]:
         file, folder, approaches, where = json.loads(arguments[1])
-        _child(Path(file), Path(folder), approaches, where)
+        peak = _child(Path(file), Path(folder), approaches, where)
+        print(json.dumps([peak.resident, peak.anonymous, peak.idle, peak.seconds]))
         return 0
     for step in STEPS:
         if arguments and not any(word in step.name for word in arguments):
             continue
         with tempfile.TemporaryDirectory() as folder:
-            measured(step, Path(folder))
+            peak = measured(step, Path(folder))
+        print(
+            f"{step.name:<42}{peak.resident:6.0f} MB over idle ({peak.idle:.0f} MB), "
+            f"{peak.anonymous:6.0f} MB of it not in files, {peak.seconds:6.1f} s",
+            flush=True,
+        )
     return 0
 
 
