@@ -46,7 +46,9 @@ STEPS = (
     Step("16 MP TIFF of 16 bit, bicubic", 4000, 4000, ("bicubic",), kind="tiff16"),
     Step("9 MP RGB, page, three methods", 3000, 3000, ("bicubic", "lanczos", "espcn"), "page"),
     Step("9 MP RGB, page, tested against the truth", 3000, 3000, ("bicubic", "lanczos", "espcn"), "page against truth"),
-    Step("100 MP, page, tested against the truth", 9999, 9999, ("bicubic", "lanczos"), "page against truth"),
+    Step(
+        "100 MP gray, page, tested against the truth", 9999, 9999, ("bicubic", "lanczos"), "page against truth", "gray"
+    ),
     Step("100 MP gray, bicubic", 9999, 9999, ("bicubic",), kind="gray"),
 )
 
