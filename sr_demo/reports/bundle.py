@@ -21,6 +21,7 @@ from sr_demo import __version__
 from sr_demo.errors import StorageError
 from sr_demo.inference.jobs import Result
 from sr_demo.metrics.full_reference import COLUMNS
+from sr_demo.reports.saved_image import SavedImage
 from sr_demo.reports.table import html_table, record
 
 _EMBEDDED_LIMIT = 48 * 2**20
@@ -35,26 +36,17 @@ _STYLE = (
 
 
 @dataclass(frozen=True)
-class Shown:
-    """One picture of a comparison as it lies on the disk."""
-
-    label: str
-    file: Path
-    alt: str
-
-
-@dataclass(frozen=True)
 class Comparison:
     """Everything a report says about one comparison."""
 
     name: str
     """Name of the person's file."""
     input_size: tuple[int, int]
-    """Width and height of what the approaches were given."""
+    """(height, width) of the LR image that the approaches were given."""
     how: str
     """One sentence: enlarged as it is, or how the small version was made from the truth."""
     results: Sequence[Result]
-    pictures: Sequence[Shown]
+    images: Sequence[SavedImage]
     failures: Sequence[tuple[str, str]] = ()
     """Title of an approach and the sentence it failed with."""
     made: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
@@ -62,11 +54,12 @@ class Comparison:
 
 def report_json(comparison: Comparison) -> str:
     """The comparison for programs."""
+    height, width = comparison.input_size
     return json.dumps(
         {
             "program": f"sr_demo {__version__}",
             "made": comparison.made.isoformat(timespec="seconds"),
-            "input": {"name": comparison.name, "width": comparison.input_size[0], "height": comparison.input_size[1]},
+            "input": {"name": comparison.name, "width": width, "height": height},
             "how": comparison.how,
             "machine": machine(),
             "conventions": {c.key: c.help for c in COLUMNS},
@@ -83,9 +76,9 @@ def report_html(comparison: Comparison, source: Callable[[Path], str] | None = N
     `source` turns a picture's path into the `src` of its image; by default the pictures are embedded, if not too large.
     """
     if source is None:
-        total = sum(shown.file.stat().st_size for shown in comparison.pictures)
+        total = sum(shown.path.stat().st_size for shown in comparison.images)
         source = _data_uri if total <= _EMBEDDED_LIMIT else None
-    width, height = comparison.input_size
+    height, width = comparison.input_size
     failures = "".join(f"<li><b>{escape(title)}</b>: {escape(text)}</li>" for title, text in comparison.failures)
     facts = "".join(f"<li>{escape(key)}: {escape(str(value))}</li>" for key, value in machine().items())
     return (
@@ -94,7 +87,7 @@ def report_html(comparison: Comparison, source: Callable[[Path], str] | None = N
         f"<h1>Super-resolution, side by side</h1><p>{escape(comparison.name)}, {width} x {height} pixels given to each "
         f"method. {escape(comparison.how)} {comparison.made:%Y-%m-%d %H:%M} UTC, sr_demo {__version__}.</p>"
         f"{html_table(comparison.results)}{f'<h2>Did not work</h2><ul>{failures}</ul>' if failures else ''}"
-        f"<h2>Pictures</h2>{_figures(comparison.pictures, source)}<h2>Measured on</h2><ul>{facts}</ul></html>"
+        f"<h2>Pictures</h2>{_figures(comparison.images, source)}<h2>Measured on</h2><ul>{facts}</ul></html>"
     )
 
 
@@ -103,8 +96,8 @@ def write_zip(comparison: Comparison, target: Path) -> None:
     unfinished = target.with_suffix(".part")
     try:
         with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_STORED) as archive:
-            for shown in comparison.pictures:
-                archive.write(shown.file, shown.file.name)
+            for shown in comparison.images:
+                archive.write(shown.path, shown.path.name)
             archive.writestr("report.json", report_json(comparison))
             archive.writestr("report.html", report_html(comparison, lambda file: quote(file.name)))
         unfinished.replace(target)
@@ -125,13 +118,13 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _figures(pictures: Sequence[Shown], source: Callable[[Path], str] | None) -> str:
+def _figures(pictures: Sequence[SavedImage], source: Callable[[Path], str] | None) -> str:
     if source is None:
-        names = ", ".join(escape(shown.file.name) for shown in pictures)
+        names = ", ".join(escape(shown.path.name) for shown in pictures)
         return f"<p>The pictures are too large to be kept inside this page; the zip holds them: {names}.</p>"
     return "".join(
-        f'<figure><img src="{escape(source(shown.file))}" alt="{escape(shown.alt)}">'
-        f"<figcaption>{escape(shown.label)}</figcaption></figure>"
+        f'<figure><img src="{escape(source(shown.path))}" alt="{escape(shown.alt)}">'
+        f"<figcaption>{escape(shown.caption)}</figcaption></figure>"
         for shown in pictures
     )
 

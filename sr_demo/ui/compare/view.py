@@ -17,8 +17,9 @@ from sr_demo.inference.jobs import Done, Failed, Job, Progressed, Result
 from sr_demo.inference.runner import Runner
 from sr_demo.metrics.full_reference import LR_CONSISTENCY, PSNR_Y
 from sr_demo.reports import formatting
-from sr_demo.reports.bundle import Comparison, Shown, report_html, report_json, write_zip
+from sr_demo.reports.bundle import Comparison, report_html, report_json, write_zip
 from sr_demo.reports.evaluation import small_version
+from sr_demo.reports.saved_image import SavedImage
 from sr_demo.reports.scatter_chart import Point, quality_against_time
 from sr_demo.reports.table import html_table
 from sr_demo.system import large_array
@@ -59,7 +60,7 @@ class View:
 
     progress: ProgressList
     pictures: list[ViewerImage] = field(default_factory=list)
-    shown: list[Shown] = field(default_factory=list)
+    shown: list[SavedImage] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
     files: dict[str, Path] = field(default_factory=dict)
@@ -204,7 +205,7 @@ def _show(
         note += "shown smaller here; the zip below holds it whole"
     what = {"truth": "The true picture", "input": "The input"}.get(name, f"Result of {label}")
     alt = f"{what}, {width} by {height} pixels"
-    view.shown.append(Shown(f"{label}: {scores}", file, alt))
+    view.shown.append(SavedImage(file, (height, width), label, scores, alt))
     view.pictures.append(
         ViewerImage(
             id=name,
@@ -241,8 +242,7 @@ def _outline(picture: ImageData) -> ImageData:
 
 
 def _downloads(view: View, task: Task, small: ImageData, folder: Path) -> dict[str, Path]:
-    height, width = small.rgb.shape[:2]
-    comparison = Comparison(small.name, (width, height), _how(task), view.results, view.shown, view.failures)
+    comparison = Comparison(small.name, small.rgb.shape[:2], _how(task), view.results, view.shown, view.failures)
     files = {
         "zip": folder / "super-resolution.zip",
         "html": folder / "report.html",
