@@ -329,12 +329,12 @@ def test_pictures_too_large_for_one_page_are_named(comparison: Comparison, monke
     monkeypatch.setattr(bundle, "_EMBEDDED_LIMIT", 100)
     html = report_html(comparison)
     assert outside(html) == []
-    assert "the zip holds them: truth.png, rdn.png, real-esrgan-compact.png" in html
+    assert "the zip contains them: truth.png, rdn.png, real-esrgan-compact.png" in html
 
 
 def test_a_disk_that_refuses_is_one_sentence_and_leaves_nothing(comparison: Comparison, tmp_path: Path) -> None:
     comparison.images[1].path.unlink()
     target = tmp_path / "all.zip"
-    with pytest.raises(StorageError, match="could not be put together"):
+    with pytest.raises(StorageError, match="could not be saved"):
         write_zip(comparison, target)
     assert not target.exists() and not list(tmp_path.glob("*.part"))

@@ -17,7 +17,7 @@ from sr_demo.inference.jobs import Done, Failed, Job, Progressed, Result
 from sr_demo.inference.runner import Runner
 from sr_demo.metrics.full_reference import LR_CONSISTENCY, PSNR_Y
 from sr_demo.reports import formatting
-from sr_demo.reports.bundle import Comparison, report_html, report_json, write_zip
+from sr_demo.reports.bundle import Comparison, write_downloads
 from sr_demo.reports.evaluation import small_version
 from sr_demo.reports.saved_image import SavedImage
 from sr_demo.reports.scatter_chart import Point, quality_against_time
@@ -243,15 +243,7 @@ def _outline(picture: ImageData) -> ImageData:
 
 def _downloads(view: View, task: Task, small: ImageData, folder: Path) -> dict[str, Path]:
     comparison = Comparison(small.name, small.rgb.shape[:2], _how(task), view.results, view.shown, view.failures)
-    files = {
-        "zip": folder / "super-resolution.zip",
-        "html": folder / "report.html",
-        "json": folder / "report.json",
-    }
-    write_zip(comparison, files["zip"])
-    files["html"].write_text(report_html(comparison), encoding="utf-8")
-    files["json"].write_text(report_json(comparison), encoding="utf-8")
-    return files
+    return write_downloads(comparison, folder)
 
 
 def _how(task: Task) -> str:
