@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +15,7 @@ from sr_demo.codecs.decode import decode, page_numbers
 from sr_demo.codecs.sniff import Limits
 from sr_demo.errors import BadInput, StorageError
 from sr_demo.system import large_array
+from sr_demo.system.storage import write_atomically
 
 __all__ = [
     "Image",
@@ -124,20 +122,18 @@ def encode_png(picture: ImageData, level: int = png.LEVEL) -> bytes:
 
 def write_png(picture: ImageData, path: Path, level: int = png.LEVEL) -> None:
     """Write `encode_png` to `path`, which appears only when it is complete. Raises StorageError."""
-    part = path.with_name(f".{uuid4().hex}.part")
-    try:
+
+    def write(part: Path) -> None:
         with part.open("wb") as file:
-            for piece in _png(picture, level):
-                file.write(piece)
-        os.replace(part, path)
+            file.writelines(_png(picture, level))
+
+    try:
+        write_atomically(path, write)
     except OSError as exc:
         raise StorageError(
             f"The picture could not be written to {path.parent}: {exc.strerror or exc}. "
             "Choose another folder, or make room there."
         ) from exc
-    finally:
-        with suppress(OSError):
-            part.unlink()
 
 
 def _png(picture: ImageData, level: int) -> Iterator[bytes]:

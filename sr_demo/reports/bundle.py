@@ -8,7 +8,6 @@ import os
 import platform
 import zipfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from html import escape
@@ -22,6 +21,7 @@ from sr_demo.errors import StorageError
 from sr_demo.inference.jobs import Result
 from sr_demo.metrics.full_reference import COLUMNS
 from sr_demo.reports.table import html_table, record
+from sr_demo.system.storage import write_atomically
 
 _EMBEDDED_LIMIT = 48 * 2**20
 """A report that stands alone holds its pictures up to this many bytes; beyond, it names the files in the zip."""
@@ -100,17 +100,17 @@ def report_html(comparison: Comparison, source: Callable[[Path], str] | None = N
 
 def write_zip(comparison: Comparison, target: Path) -> None:
     """All pictures, `report.json` and `report.html`, stored without compressing PNG again. Appears only when complete."""
-    unfinished = target.with_suffix(".part")
-    try:
-        with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_STORED) as archive:
+
+    def write(part: Path) -> None:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
             for shown in comparison.pictures:
                 archive.write(shown.file, shown.file.name)
             archive.writestr("report.json", report_json(comparison))
             archive.writestr("report.html", report_html(comparison, lambda file: quote(file.name)))
-        unfinished.replace(target)
+
+    try:
+        write_atomically(target, write)
     except OSError as exc:
-        with suppress(OSError):
-            unfinished.unlink()
         raise StorageError(f"The results could not be put together: {exc.strerror or exc}. Make room there.") from exc
 
 
