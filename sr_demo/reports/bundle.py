@@ -19,7 +19,7 @@ from urllib.parse import quote
 from sr_demo import __version__
 from sr_demo.errors import StorageError
 from sr_demo.inference.jobs import Result
-from sr_demo.metrics.full_reference import COLUMNS
+from sr_demo.metrics.scores import COLUMNS
 from sr_demo.reports.table import html_table, record
 from sr_demo.system.storage import write_atomically
 

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from sr_demo.inference.jobs import Result
-from sr_demo.metrics.full_reference import COLUMNS, Column
+from sr_demo.metrics.scores import COLUMNS, Column
 from sr_demo.options import as_dict
 from sr_demo.reports import formatting
 from sr_demo.reports.edge import RULE, edge, edge_text, runs_on_cpu
