@@ -9,7 +9,7 @@ from pathlib import Path
 from sr_demo.backends import selection
 from sr_demo.errors import BadInput, quoted
 from sr_demo.image import ImageData
-from sr_demo.metrics.full_reference import Scores
+from sr_demo.metrics.scores import Scores
 from sr_demo.options import Options, as_dict, build, controls
 from sr_demo.progress import Progress
 from sr_demo.spec import Approach, Checkpoint, Precision, Request, Upscaler

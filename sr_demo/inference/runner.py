@@ -36,7 +36,7 @@ from sr_demo.inference.jobs import (
 from sr_demo.inference.model_cache import ModelCache, footprint
 from sr_demo.inference.time_estimates import Estimates
 from sr_demo.inference.upscale import Method, enlarge, passes
-from sr_demo.metrics.full_reference import score
+from sr_demo.metrics.scores import score
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Upscaler
 from sr_demo.system import hardware, memory

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sr_demo.inference.jobs import Result
-from sr_demo.metrics.full_reference import COLUMNS, Column
+from sr_demo.metrics.scores import COLUMNS, Column
 from sr_demo.options import as_dict
 from sr_demo.reports import formatting
 from sr_demo.reports.edge import RULE, edge, edge_text, runs_on_cpu

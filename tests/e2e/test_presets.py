@@ -52,7 +52,7 @@ def test_gan_against_diffusion_is_one_choice(page_url: str, open_page: OpenPage,
     for heading in (
         "PSNR-Y",
         "SSIM-Y",
-        "Agrees with input",
+        "LR consistency",
         "NIQE",
         "Seconds",
         "Peak memory",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -68,9 +67,7 @@ def ask(
                 continue
             numbers = arrays["numbers"]
         with storage.guarded(out):
-            part = target.with_suffix(".part")
-            part.write_bytes(content)
-            os.replace(part, target)
+            storage.write_atomically(target, content)
         asked = numbers[..., 0].ravel()
         yield Answered(files[number], target, len(asked), len(np.unique(asked[asked >= 0])))
 

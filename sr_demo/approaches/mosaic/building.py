@@ -7,6 +7,7 @@ was. Merging starts over if it was interrupted. Legend: N = patches; d = length 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -149,9 +150,9 @@ def _directions(order: Order, path: Path, progress: Progress) -> Floats:
     if not sum(map(len, windows)):
         _refuse(order, [])
     project = projection(np.concatenate(windows))
-    with path.with_suffix(".part").open("wb") as file:
-        np.save(file, project)
-    os.replace(path.with_suffix(".part"), path)
+    content = io.BytesIO()
+    np.save(content, project)
+    storage.write_atomically(path, content.getvalue())
     return project
 
 
@@ -245,9 +246,4 @@ def _file(beside: Path, number: int) -> Path:
 
 def _write(path: Path, content: bytes) -> None:
     """Whole or not at all, also after a power cut."""
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
+    storage.write_atomically(path, content, durable=True)

@@ -15,7 +15,7 @@ from sr_demo.imaging.degradation import Realistic
 from sr_demo.imaging.resize import resize
 from sr_demo.inference.jobs import Done, Failed, Job, Progressed, Result
 from sr_demo.inference.runner import Runner
-from sr_demo.metrics.full_reference import LR_CONSISTENCY, PSNR_Y
+from sr_demo.metrics.scores import LR_CONSISTENCY, PSNR_Y
 from sr_demo.reports import formatting
 from sr_demo.reports.bundle import Comparison, write_downloads
 from sr_demo.reports.evaluation import small_version
