@@ -120,7 +120,7 @@ def _best(column: Field, results: Sequence[Result]) -> float | None:
 def record(result: Result) -> dict[str, Any]:
     """Return one result as JSON-able data, with everything that affects its numbers."""
     checkpoint = result.job.checkpoint
-    height, width = result.picture.rgb.shape[:2]
+    height, width = result.size
     scores = {c.key: _json_number(getattr(result.scores, c.key)) for c in COLUMNS}
     return {
         "approach": result.job.approach.id,

@@ -37,7 +37,7 @@ def result(
     made = approach or fakes.good(name)
     return Result(
         job=Job(made, checkpoint or made.checkpoints[0], made.options()),
-        picture=picture_of(noise(8, 12)),
+        size=(8, 12),
         scores=scores,
         seconds=seconds,
         load_seconds=0.0,
