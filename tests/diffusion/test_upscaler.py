@@ -15,7 +15,7 @@ from sr_demo.imaging.resize import resize
 from sr_demo.metrics.full_reference import score
 from sr_demo.options import Options
 from sr_demo.progress import SILENT
-from sr_demo.training.diffusion import Finished
+from sr_demo.training.diffusion import UpscalerModule
 from tests.conftest import noise
 from tests.diffusion.test_sampler import networks
 
@@ -86,7 +86,7 @@ def test_guesses_differ_where_chance_decides(tiny):
 def test_a_card_scores_what_the_approach_does(tiny):
     """The same picture by the module that cards are measured with, through the class that measures."""
     image = noise(10, 14)
-    measured = NetworkUpscaler(Finished(*networks()), "fp32").upscale(image, Options(), SILENT)
+    measured = NetworkUpscaler(UpscalerModule(*networks()), "fp32").upscale(image, Options(), SILENT)
     np.testing.assert_allclose(measured, tiny.upscale(image, DiffusionOptions(steps=6), SILENT), atol=1e-6)
 
 
