@@ -70,7 +70,7 @@ def measure(side: int, precision: Precision, rounds: int = 5) -> Speed:
             upscaler.upscale(picture, job.options, SILENT)
             whole.append(time.perf_counter() - begun)
             moments = [
-                time.perf_counter() for _ in upscaler.sampler.walk(picture, start, DiffusionOptions().steps, 0, SILENT)
+                time.perf_counter() for _ in upscaler.sampler.sample_steps(picture, start, DiffusionOptions().steps, 0, SILENT)
             ]
             each += np.diff(moments).tolist()
         return Speed(

@@ -23,8 +23,6 @@ from sr_demo.training.cards import LICENCE, device_name, write_weights
 from sr_demo.training.digits import RECIPES, DigitTrainer, find, run, settings_of
 from sr_demo.training.schedule import Budget
 
-PREFIX = "digits-"
-"""Prefix of the names of these recipes."""
 NAMES = tuple(recipe.name for recipe in RECIPES)
 
 

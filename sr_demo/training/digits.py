@@ -77,7 +77,7 @@ RECIPES: tuple[DigitRecipe, ...] = (
         partial(networks.cppn, **_CPPN), _CPPN,
     ),
     DigitRecipe(
-        "digits-reader", "Reads digits: tells whether a reconstructed digit is still the same one.",
+        "digits-reader", "Classifies digits: measures whether a reconstructed digit is still the same one.",
         partial(networks.reader, **_READER), _READER, minutes=1.3,
     ),
 )  # fmt: skip

@@ -8,7 +8,7 @@ from html import escape
 
 import numpy as np
 
-from sr_demo.diffusion.trajectory import Walk
+from sr_demo.diffusion.trajectory import Trajectory
 from sr_demo.image import Image, quantize
 from sr_demo.ui.html import inline_picture
 
@@ -36,7 +36,7 @@ class Answer:
     """(H, W, 3), whole."""
 
 
-def shown(walk: Walk | None, title: str, answers: Sequence[Answer], truth: Image | None, both: bool) -> str:
+def shown(walk: Trajectory | None, title: str, answers: Sequence[Answer], truth: Image | None, both: bool) -> str:
     """The explanation where `both` families answered, and the drawing where a `walk` was seen; else nothing.
 
     `title` is the walking method's; `answers` are those of one pass; `truth` (H, W, 3) if it is known.
@@ -45,7 +45,7 @@ def shown(walk: Walk | None, title: str, answers: Sequence[Answer], truth: Image
     return words + (_drawing(walk, title, answers, truth) if walk else "")
 
 
-def _drawing(walk: Walk, title: str, answers: Sequence[Answer], truth: Image | None) -> str:
+def _drawing(walk: Trajectory, title: str, answers: Sequence[Answer], truth: Image | None) -> str:
     side = walk.start.shape[0]
     inside = np.s_[walk.top : walk.top + side, walk.left : walk.left + side]
     clean = walk.result if truth is None else truth[inside]
@@ -53,17 +53,17 @@ def _drawing(walk: Walk, title: str, answers: Sequence[Answer], truth: Image | N
     forward = [_figure(clean, name.capitalize(), "no noise")]
     forward += [
         _figure(state, f"shifted {look.shift:.0%}", f"noise {look.noise:.1%}")
-        for state, look in zip(walk.forward(clean), reversed(walk.looks), strict=True)
+        for state, look in zip(walk.forward(clean), reversed(walk.steps), strict=True)
     ]
     backward = [_figure(walk.start, "Start picture", "calm, no guess")]
-    for look in walk.looks:
+    for look in walk.steps:
         pair = _figure(look.before, f"Step {look.step} sees", f"noise {look.noise:.1%}") + _figure(
             look.estimate, "and estimates", "no noise left"
         )
         backward.append(f"<div>{pair}</div>")
     mean = f"the mean of {walk.samples} walks" if walk.samples > 1 else "after colours and agreement"
     backward.append(_figure(walk.result, "Result", mean))
-    steps = len(walk.looks)
+    steps = len(walk.steps)
     once = "".join(_figure(answer.picture[inside], answer.title, "one pass") for answer in answers)
     return (
         f"<h3>Step by step, on your picture</h3>"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sr_demo.diffusion.trajectory import Walk
+from sr_demo.diffusion.trajectory import Trajectory
 from sr_demo.image import Image, ImageData, Limits, read, readonly, write_png
 from sr_demo.imaging.degradation import Realistic
 from sr_demo.imaging.resize import resize
@@ -161,7 +161,7 @@ def _add(view: View, folder: Path, result: Result, truth: Image | None) -> None:
 
 def _families(view: View, folder: Path, truth: Image | None) -> str:
     """The way of the first method that showed one, beside the results of the adversarial ones."""
-    walks = [(shown, result) for result in view.results for shown in result.seen if isinstance(shown, Walk)]
+    walks = [(shown, result) for result in view.results for shown in result.seen if isinstance(shown, Trajectory)]
     walk, walked = walks[0] if walks else (None, None)
     once: list[Answer] = []
     for result in view.results:
