@@ -29,8 +29,6 @@ class Progress:
     """Set by the person's Stop."""
     start: float = 0.0
     span: float = 1.0
-    watch: Callable[[object], None] | None = None
-    """Receives what a method has to show of its way to the result, if somebody wants to see it; its type is the method's."""
     deadline: float | None = None
     """When (by `time.monotonic`) the work has taken too long, if there is a limit."""
 
@@ -49,10 +47,6 @@ class Progress:
     def part(self, low: float, high: float) -> Progress:
         """The progress of a sub-task that covers `low`..`high` of this one."""
         return replace(self, start=self.start + self.span * low, span=self.span * (high - low))
-
-    def watched_by(self, watch: Callable[[object], None]) -> Progress:
-        """The same, with somebody who wants to see the way to the result."""
-        return replace(self, watch=watch)
 
 
 SILENT = Progress()

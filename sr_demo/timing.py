@@ -17,7 +17,7 @@ import numpy as np
 class Timing:
     """Seconds of one method in one engine, for pictures in one piece."""
 
-    engine: str
+    backend: str
     """"torch" or "OpenVINO"; empty for what is no network; else where the seconds come from."""
     threads: int
     """How many computed; 0 where their number changes little."""
@@ -61,8 +61,8 @@ def from_card(costs: Mapping[str, Any]) -> tuple[Timing, ...]:
         times = (costs["seconds_per_pixel"] * 256 * 256,)
         return (Timing("torch", 2, (256,), times, times),)
     return tuple(
-        Timing(engine, costs["threads"], *(tuple(found[name]) for name in ("sides", "first", "again")))
-        for engine, found in costs.get("seconds", {}).items()
+        Timing(backend, costs["threads"], *(tuple(found[name]) for name in ("sides", "first", "again")))
+        for backend, found in costs.get("seconds", {}).items()
     )
 
 
@@ -71,7 +71,7 @@ def to_card(timings: tuple[Timing, ...]) -> dict[str, Any]:
     return {
         "threads": timings[0].threads,
         "seconds": {
-            timing.engine: {
+            timing.backend: {
                 "sides": list(timing.sides),
                 "first": [_short(value) for value in timing.first],
                 "again": [_short(value) for value in timing.again],

@@ -28,10 +28,10 @@ from sr_demo.backends.selection import known_picture
 from sr_demo.catalogue import APPROACHES
 from sr_demo.errors import SRError
 from sr_demo.image import ImageData, readonly
-from sr_demo.inference.jobs import Job, here, job_for, named
+from sr_demo.inference.jobs import Job, LoadedModel, here, job_for, named
 from sr_demo.inference.runner import Runner
 from sr_demo.inference.time_estimates import threads
-from sr_demo.inference.upscale import Method, enlarge
+from sr_demo.inference.upscale import upscale_image
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import EMBEDDED, WHOLE, Upscaler
 from sr_demo.system.memory import PeakMemory
@@ -133,7 +133,7 @@ def _apart(key: str, way: Way, folder: str) -> tuple[float, Timing | None]:
     if timing is None:
         return bytes_per_pixel, None
     sides, first, again = (tuple(timing[name]) for name in ("sides", "first", "again"))
-    return bytes_per_pixel, Timing(timing["engine"], timing["threads"], sides, first, again)
+    return bytes_per_pixel, Timing(timing["backend"], timing["threads"], sides, first, again)
 
 
 def measure(job: Job, way: Way) -> tuple[float, Timing | None]:
@@ -148,22 +148,20 @@ def measure(job: Job, way: Way) -> tuple[float, Timing | None]:
     upscaler = _loaded(job, way)
     if upscaler is None:
         return 0.0, None
-    method = Method(job.approach, job.checkpoint, job.options, upscaler)
+    model = LoadedModel(job, upscaler)
     full = _SIDES[-1]
     if tiled:
-        full = min(full, max(rule.largest, rule.seen))
-        method = replace(
-            method, approach=replace(job.approach, tiling=WHOLE), checkpoint=replace(job.checkpoint, tiling=None)
-        )
+        full = min(full, max(rule.largest, rule.max_input_width))
+        model = LoadedModel(in_one_piece(job), upscaler)
     sizes = [(side, side) for side in (*(side for side in _SIDES if side < full), full)]
     if tiled and rule.max_aspect > 1:
-        sizes[-1] = (rule.max_aspect * rule.seen, rule.seen)
+        sizes[-1] = (rule.max_aspect * rule.max_input_width, rule.max_input_width)
     for _ in range(2):
-        timed(method, 16)
-    runs = [[timed(method, *size).seconds for _ in range(1 + _AGAIN)] for size in sizes]
+        timed(model, 16)
+    runs = [[timed(model, *size).seconds for _ in range(1 + _AGAIN)] for size in sizes]
     parallel = job.checkpoint.parameters and job.approach.family != "retrieval"
     timing = Timing(
-        getattr(upscaler, "engine", ""),
+        upscaler.backend,
         threads() if parallel else 0,
         tuple(round(sqrt(height * width)) for height, width in sizes),
         tuple(first for first, *_ in runs),
@@ -172,9 +170,15 @@ def measure(job: Job, way: Way) -> tuple[float, Timing | None]:
     return (_most_bytes(job) if tiled and way == "torch" else 0.0), timing
 
 
+def in_one_piece(job: Job) -> Job:
+    """`job` with a tiling rule that never cuts the image."""
+    return replace(job, approach=replace(job.approach, tiling=WHOLE), checkpoint=replace(job.checkpoint, tiling=None))
+
+
 def _loaded(job: Job, way: Way) -> Upscaler | None:
     """The method in that engine; None where it does not run in it. It is converted once, into the cache folder."""
-    with Runner().loaded(job) as upscaler:
+    with Runner().loaded(job) as model:
+        upscaler = model.upscaler
         if way == "torch":
             return upscaler
     if not openvino_backend.available() or not job.checkpoint.parameters or not selection.can_prepare(upscaler):
@@ -182,7 +186,7 @@ def _loaded(job: Job, way: Way) -> Upscaler | None:
     converted = cache_folder() / "converted"
     if not converted.exists():
         with Runner().loaded(replace(job, precision="fp32")) as exact:
-            openvino_backend.convert(selection.graph(exact), converted)
+            openvino_backend.convert(selection.graph(exact.upscaler), converted)
     return ConvertedNetwork(converted, openvino_backend.fast_precision(), job.approach.scale)
 
 
@@ -203,22 +207,23 @@ class Timed:
         return min(self.clock, self.processor)
 
 
-def timed(method: Method, height: int, width: int = 0, interval: float = 0.01) -> Timed:
+def timed(model: LoadedModel, height: int, width: int = 0, interval: float = 0.01) -> Timed:
     """Run it on a known picture of so many LR pixels; square without a width."""
     picture = ImageData(readonly(np.ascontiguousarray(known_picture(height)[:, : width or height])))
     with PeakMemory(interval) as peak:
         begun, processor_begun = time.perf_counter(), time.process_time()
-        result, *_ = enlarge(method, picture, SILENT)
+        result = upscale_image(model, picture, SILENT)
         clock, processor = time.perf_counter() - begun, time.process_time() - processor_begun
     del result  # giving it back is not part of making it
-    how = f"{getattr(method.upscaler, 'engine', '')} {method.upscaler.precision}".strip()
+    how = f"{model.upscaler.backend} {model.upscaler.precision}".strip()
     return Timed(clock, processor, peak.bytes, how)
 
 
 def _most_bytes(job: Job) -> float:
     """Bytes per LR pixel: the most of three runs."""
     picture, most = known_picture(_MEMORY_SIDE), 0
-    with Runner().loaded(job) as upscaler:
+    with Runner().loaded(job) as model:
+        upscaler = model.upscaler
         upscaler.upscale(known_picture(32), job.options, SILENT)
         for _ in range(_ROUNDS):
             with PeakMemory(interval=0.002) as peak:

@@ -14,11 +14,10 @@ from statistics import median
 
 from sr_demo.backends.selection import Preparer
 from sr_demo.benchmarks.costs import timed
-from sr_demo.inference.jobs import Job
+from sr_demo.inference.jobs import Job, LoadedModel
 from sr_demo.inference.runner import Runner
 from sr_demo.inference.time_estimates import Estimates, record_timing
-from sr_demo.inference.upscale import Method, budget
-from sr_demo.spec import Upscaler
+from sr_demo.system.memory import budget
 
 MEGAPIXELS = (1, 4, 16, 64)
 """Of the result."""
@@ -57,17 +56,16 @@ class Grown:
 def grown(jobs: Sequence[Job], megapixels: Sequence[float] = MEGAPIXELS, rounds: int = 1) -> Iterator[Grown]:
     """Each job at each size. Metrics are not counted. What can be converted is converted first, and kept. Raises SRError."""
     for job in jobs:
-        with in_its_engine(job) as upscaler:
-            method = Method(job.approach, job.checkpoint, job.options, upscaler)
+        with in_its_engine(job) as model:
             for _ in range(2):  # the first sets things up: a server's warm-up does the same
-                timed(method, 16)
-            by_clock, by_processor, told = _warmed_up(method, job)
+                timed(model, 16)
+            by_clock, by_processor, told = _warmed_up(model, job)
             for size in megapixels:
                 side = round((size * 1e6) ** 0.5 / job.scale)
                 allowed = budget()
-                runs = [timed(method, side) for _ in range(rounds)]
+                runs = [timed(model, side) for _ in range(rounds)]
                 best = min(runs, key=lambda run: run.clock)
-                told.learn(job, (side, side), runs[0].clock, engine=getattr(upscaler, "engine", ""))
+                told.learn(job, (side, side), runs[0].clock, backend=model.upscaler.backend)
                 yield Grown(
                     key=job.key,
                     megapixels=(side * job.scale) ** 2 / 1e6,
@@ -83,26 +81,26 @@ def grown(jobs: Sequence[Job], megapixels: Sequence[float] = MEGAPIXELS, rounds:
 
 
 @contextmanager
-def in_its_engine(job: Job) -> Generator[Upscaler]:
+def in_its_engine(job: Job) -> Generator[LoadedModel]:
     """The method, loaded in the engine that is the faster one here: what can be converted is converted first, and kept."""
     preparer = Preparer()
     runner = Runner(preparer=preparer)
     runner.warm(job)
     preparer.wait()
-    with runner.loaded(job) as upscaler:
-        yield upscaler
+    with runner.loaded(job) as model:
+        yield model
 
 
-def _warmed_up(method: Method, job: Job) -> tuple[Estimates, Estimates, Estimates]:
+def _warmed_up(model: LoadedModel, job: Job) -> tuple[Estimates, Estimates, Estimates]:
     """What runs at 96 x 96 teach: by the clock, in processor time, and by the clock once more, to go on learning."""
     by_clock, by_processor, told = Estimates(), Estimates(), Estimates()
-    size, engine = (FIRST_SIDE, FIRST_SIDE), getattr(method.upscaler, "engine", "")
+    size, backend = (FIRST_SIDE, FIRST_SIDE), model.upscaler.backend
 
     def run() -> float:
-        small = timed(method, FIRST_SIDE)
-        by_clock.learn(job, size, small.clock, engine=engine)
-        by_processor.learn(job, size, small.processor, engine=engine)
-        told.learn(job, size, small.clock, engine=engine)
+        small = timed(model, FIRST_SIDE)
+        by_clock.learn(job, size, small.clock, backend=backend)
+        by_processor.learn(job, size, small.processor, backend=backend)
+        told.learn(job, size, small.clock, backend=backend)
         return small.clock
 
     record_timing(run)

@@ -1,4 +1,4 @@
-"""How long a pixel takes in pieces of several sizes: `python -m sr_demo bench --tiles`. What `Tiling.seen` rests on.
+"""How long a pixel takes in tiles of several sizes: `python -m sr_demo bench --tiles`; the basis of `Tiling.max_input_width`.
 
 Larger tiles waste less on halos, but their layers no longer fit the processor's cache, and libraries of convolutions
 change their way of working at certain widths. Each method runs in the engine that is the faster one here, all sizes in
@@ -47,18 +47,18 @@ def rates(names: Sequence[str] = (), rounds: int = 3, progress: Progress = SILEN
 def _rates(job: Job, rounds: int) -> Iterator[Rate]:
     halo = job.approach.tiling_of(job.checkpoint).halo
     least = dict.fromkeys(SIDES, float("inf"))
-    with in_its_engine(job) as upscaler:
+    with in_its_engine(job) as model:
         for turn in range(rounds + 1):
             for side in SIDES:
                 picture = known_picture(side)
                 begun = time.perf_counter()
-                upscaler.upscale(picture, job.options, SILENT)
+                model.upscaler.upscale(picture, job.options, SILENT)
                 if turn:  # the first sets things up
                     least[side] = min(least[side], time.perf_counter() - begun)
         for side, seconds in least.items():
             megapixel = (side * job.scale) ** 2 / 1e6
             kept = max(side - 2 * halo, 0) ** 2 / side**2
             yield Rate(
-                job.key, getattr(upscaler, "engine", ""), upscaler.precision, side, seconds / megapixel,
+                job.key, model.upscaler.backend, model.upscaler.precision, side, seconds / megapixel,
                 seconds / megapixel / kept if kept else float("inf"),
             )  # fmt: skip

@@ -214,7 +214,7 @@ def _costs(what: str, names: Sequence[str]) -> int:
         for timing in cost.timings:
             points = zip(timing.sides, timing.first, timing.again, strict=True)
             print(
-                f"    {timing.engine or 'no engine':<12}{timing.threads or 'any':>4} threads   "
+                f"    {timing.backend or 'no engine':<12}{timing.threads or 'any':>4} threads   "
                 + "   ".join(f"{side}: {first:.4f} {again:.4f}" for side, first, again in points),
                 flush=True,
             )

@@ -93,16 +93,15 @@ class Sampler:
         self, size: tuple[int, ...], pictures: list[Image], compute: Callable[..., Tensor], progress: Progress
     ) -> Image:
         """`compute` on the same part of each of `pictures`, (H, W, 3) or (4 H, 4 W, 3); its results, assembled."""
-        height, width = size[:2]
-        side = tiling.side_for(self.tiling, _BYTES, budget(self._device), size)
+        plan = tiling.plan_tiles(self.tiling, _BYTES, budget(self._device), size)
         while True:
             try:
-                return self._assembled(tiling.plan(height, width, self.tiling, side), size, pictures, compute, progress)
+                return self._assembled(plan.tiles, size, pictures, compute, progress)
             except OutOfMemory:
-                side = min(side, max(height, width))
-                if side <= tiling.SMALLEST:
+                smaller = plan.smaller()
+                if smaller is None:
                     raise
-                side = max(side // 2 // MULTIPLE * MULTIPLE, tiling.SMALLEST)
+                plan = smaller
 
     def _assembled(
         self, tiles: tuple[tiling.Tile, ...], size: tuple[int, ...], pictures: list[Image],

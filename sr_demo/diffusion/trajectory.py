@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
 
 from sr_demo.image import Image
+from sr_demo.options import Options
+from sr_demo.progress import Progress
+from sr_demo.spec import Upscaler
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,15 @@ class Walk:
             truth + np.float32(look.shift) * (self.start - truth) + np.float32(look.noise) * noise
             for look in reversed(self.looks)
         )
+
+
+@runtime_checkable
+class TracingUpscaler(Upscaler, Protocol):
+    """An upscaler that records the steps on the way to its result."""
+
+    def upscale_traced(self, image: Image, options: Options, progress: Progress) -> tuple[Image, Walk]:
+        """`upscale`, with the steps that led to one part of the result."""
+        ...
 
 
 def busiest(picture: Image, side: int) -> tuple[int, int]:

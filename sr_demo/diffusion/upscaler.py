@@ -41,18 +41,25 @@ class Guesses:
 class DiffusionUpscaler:
     """Behind the `Upscaler` protocol; cuts the picture into tiles itself, step by step."""
 
+    backend = ""
+    loss_db = None
+
     def __init__(self, sampler: Sampler) -> None:
         self.sampler = sampler
         self.precision = sampler.precision
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         """One sample, or the mean of several."""
+        return self.upscale_traced(image, options, progress)[0]
+
+    def upscale_traced(self, image: Image, options: Options, progress: Progress) -> tuple[Image, Walk]:
+        """`upscale`, with the steps of the first sample at the part of the image with the most detail."""
         assert isinstance(options, DiffusionOptions)
         sampler, count = self.sampler, options.samples
         self._check(options.steps)
         start = sampler.start(image, progress.part(0, 0.05))
         side = min(WINDOW, *start.shape[:2])
-        top, left = busiest(start, side) if progress.watch else (0, 0)
+        top, left = busiest(start, side)
         total = np.zeros(start.shape, np.float32)
         shown: list[Look] = []
         for index in range(count):
@@ -62,15 +69,13 @@ class DiffusionUpscaler:
                 image, start, options.steps, options.seed, part, sample=index, strength=options.noise
             ):
                 after = look.after
-                if progress.watch and index == 0:
+                if index == 0:
                     shown.append(part_of(look, top, left, side))
             total += after
         mean = np.divide(total, count, dtype=np.float32)
         result = readonly(self._finished(mean, start, image, options, progress.part(0.95, 1)))
-        if progress.watch:
-            begun, ended = (picture[top : top + side, left : left + side].copy() for picture in (start, result))
-            progress.watch(Walk(top, left, begun, tuple(shown), ended, count))
-        return result
+        begun, ended = (picture[top : top + side, left : left + side].copy() for picture in (start, result))
+        return result, Walk(top, left, begun, tuple(shown), ended, count)
 
     def guess(self, image: Image, options: DiffusionOptions, count: int, progress: Progress) -> Guesses:
         """`count` results of their own, whatever `options.samples` says."""

@@ -20,9 +20,9 @@ import numpy as np
 
 from sr_demo.backends import openvino_backend, quantization, selection
 from sr_demo.backends.openvino_backend import ConvertedNetwork
-from sr_demo.backends.selection import Identity
+from sr_demo.backends.selection import ConvertedFiles
 from sr_demo.errors import BadInput
-from sr_demo.inference.jobs import Job, engine_identity, load_approach
+from sr_demo.inference.jobs import Job, load_approach
 from sr_demo.metrics.full_reference import LUMA, psnr_y
 from sr_demo.options import Options
 from sr_demo.progress import Progress
@@ -93,7 +93,7 @@ def load(job: Job, files: Sequence[Path], progress: Progress) -> Upscaler:
     return found
 
 
-def _checked(job: Job) -> Identity:
+def _checked(job: Job) -> ConvertedFiles:
     """How the job's converted network is known. Raises BadInput or MissingDependency where there can be none."""
     approach = job.approach
     if approach.family not in _CONVOLUTIONS:
@@ -104,14 +104,14 @@ def _checked(job: Job) -> Identity:
         )
     if not openvino_backend.available():
         quantization.require()
-    which = engine_identity(job)
+    which = selection.converted_files(job.identity)
     if which is None:
         usual = " and ".join(approach.load_options) or "its options"
         raise BadInput(f"{job.title} runs in int8 only with {usual} as usual. Change that, or the precision.")
     return which
 
 
-def opened(which: Identity, title: str) -> ConvertedNetwork | None:
+def opened(which: ConvertedFiles, title: str) -> ConvertedNetwork | None:
     """The network in int8 as it lies on the disk, None where it does not. Raises BadInput where it was found too lossy."""
     loss = stored(which)
     if loss is None:
@@ -129,7 +129,7 @@ def opened(which: Identity, title: str) -> ConvertedNetwork | None:
         return None
 
 
-def stored(which: Identity) -> Loss | None:
+def stored(which: ConvertedFiles) -> Loss | None:
     """What a network lost in int8, or None: not made yet, made by an earlier version, or damaged."""
     try:
         known = json.loads((which.folder / RECORD).read_text(encoding="utf-8"))
@@ -138,7 +138,7 @@ def stored(which: Identity) -> Loss | None:
         return None
 
 
-def make(which: Identity, network: Callable[[], object], progress: Progress) -> None:
+def make(which: ConvertedFiles, network: Callable[[], object], progress: Progress) -> None:
     """Convert (what `network` gives, if that was not done yet), quantise, measure, keep. Raises as `load` does."""
     progress(0.0, "converting, once for this network")
     selection.convert(which, network, progress.check)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sr_demo.backends import selection
+from sr_demo.diffusion.trajectory import Walk
 from sr_demo.errors import BadInput, quoted
 from sr_demo.image import ImageData
 from sr_demo.metrics.full_reference import Scores
 from sr_demo.options import Options, as_dict, build, controls
 from sr_demo.progress import Progress
-from sr_demo.spec import Approach, Checkpoint, Precision, Request, Upscaler
+from sr_demo.spec import Approach, Checkpoint, ModelIdentity, Precision, Request, Upscaler
 
 
 @dataclass(frozen=True)
@@ -28,33 +29,60 @@ class Job:
 
     @property
     def key(self) -> str:
-        """`rdn` or `rdn:mse`: how the job is named in events, files and tables."""
+        """Public name, `rdn` or `rdn:mse`: in events, reports, tables and on the command line."""
         default = self.approach.checkpoints[0].name
         return self.approach.id if self.checkpoint.name == default else f"{self.approach.id}:{self.checkpoint.name}"
 
     @property
-    def scale(self) -> float:
-        """How many times larger the result is."""
-        return self.approach.scale_with(self.options)
+    def file_name(self) -> str:
+        """The key as the stem of a file name."""
+        return self.key.replace(":", "-")
 
     @property
     def timing_key(self) -> str:
-        """What its measured times are filed under: the key, with the precision and the options that are not the usual."""
-        usual = as_dict(self.approach.options())
-        words = {control.name for control in controls(self.approach.options) if control.lines}
-        chosen = [
-            f"{name}={value}"
-            for name, value in as_dict(self.options).items()
-            if value != usual[name] and name not in words  # which words a prompt has does not change the time
-        ]
+        """Key of its measured times: the public name, the precision and the options that differ from their defaults."""
+        texts = {control.name for control in controls(self.approach.options) if control.lines}
+        # The words of a prompt do not change the time.
+        chosen = [f"{name}={value}" for name, value in self._changed_options.items() if name not in texts]
         precision = [] if self.precision == "auto" else [self.precision]
         return " ".join([self.key, *precision, *sorted(chosen)])
 
     @property
+    def identity(self) -> ModelIdentity:
+        """Identity of the model to load: the key of the model cache, and of the converted form on disk."""
+        changed = self._changed_options
+        return ModelIdentity(
+            approach=self.approach.id,
+            load=self.approach.load,
+            checkpoint=self.checkpoint,
+            precision=self.precision,
+            scale=self.approach.scale,
+            load_options=tuple((name, changed[name]) for name in self.approach.load_options if name in changed),
+        )
+
+    @property
     def title(self) -> str:
-        """The name people read."""
+        """Name shown to people."""
         default = self.approach.checkpoints[0].name
         return self.approach.title + ("" if self.checkpoint.name == default else f" ({self.checkpoint.title})")
+
+    @property
+    def scale(self) -> float:
+        """Scale factor of the result."""
+        return self.approach.scale_with(self.options)
+
+    @property
+    def _changed_options(self) -> dict[str, object]:
+        defaults = as_dict(self.approach.options())
+        return {name: value for name, value in as_dict(self.options).items() if value != defaults[name]}
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A job with its approach loaded: all that upscaling an image needs."""
+
+    job: Job
+    upscaler: Upscaler
 
 
 @dataclass(frozen=True)
@@ -78,12 +106,12 @@ class Result:
     halo: int
     cpu_seconds: float = 0.0
     """Processor time of all threads while enlarging."""
-    engine: str = ""
-    """What ran the network: "torch" or "OpenVINO", whichever was measured to be faster; empty for what is no network."""
+    backend: str = ""
+    """See `Upscaler.backend`."""
     loss_db: float | None = None
-    """For int8: dB of PSNR-Y that the network lost against fp32 on bundled photos; negative where it gained."""
-    seen: tuple[object, ...] = ()
-    """What the method showed of its way to the picture, where it shows something; its type is the method's."""
+    """See `Upscaler.loss_db`; negative where int8 gained."""
+    trajectory: tuple[Walk, ...] = ()
+    """The steps of an iterative method on the way to the image; empty for every other method."""
 
 
 @dataclass(frozen=True)
@@ -161,26 +189,7 @@ def load_approach(job: Job, files: Sequence[Path], progress: Progress) -> Upscal
 
 
 def is_prepared(job: Job) -> bool:
-    """Whether the job's network runs here without torch, converted and found faster earlier."""
-    which = engine_identity(job)
-    verdict = selection.stored(which) if which else None
+    """Return whether the network of `job` runs here without torch: converted earlier, and measured to be faster."""
+    converted = selection.converted_files(job.identity)
+    verdict = selection.stored(converted) if converted else None
     return verdict is not None and verdict.engine != "torch"
-
-
-def engine_identity(job: Job) -> selection.Identity | None:
-    """How a converted network of this job is known; None where there can be none.
-
-    Options that change what is loaded have endless values: only their defaults are worth converting.
-    """
-    approach = job.approach
-    wanted, usual = as_dict(job.options), as_dict(approach.options())
-    if any(wanted[name] != usual[name] for name in approach.load_options):
-        return None
-    return selection.identity(approach.id, job.checkpoint.files, (), job.precision, approach.scale)
-
-
-def load_identity(job: Job) -> tuple[object, ...]:
-    """What must be equal for a loaded approach to serve another job."""
-    wanted = as_dict(job.options)
-    choices = tuple(wanted[name] for name in job.approach.load_options)
-    return (job.approach.id, job.approach.load, job.checkpoint, job.precision, choices)

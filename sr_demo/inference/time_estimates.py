@@ -1,6 +1,6 @@
 """How long a job will take on this machine, before it runs.
 
-The shape comes from the card: seconds for pieces of a few sizes, the first time and later, in each engine (`timings`),
+The shape comes from the card: seconds for pieces of a few sizes, the first time and later, in each backend (`timings`),
 added up over the pieces that a picture is cut into, halo included. The level comes from this machine: each run says how
 many times the card's seconds it took. Methods never run here are taken to be as much slower or faster as those that were.
 What was learned is kept in the cache folder, per size, since a machine of another kind may have another shape too.
@@ -23,7 +23,7 @@ from typing import Any
 
 from sr_demo.imaging import tiling
 from sr_demo.inference.jobs import Job
-from sr_demo.system.memory import budget
+from sr_demo.system import hardware, memory
 from sr_demo.timing import Timing, plain
 
 Size = tuple[int, int]
@@ -51,10 +51,10 @@ _FORMAT = 2
 
 @dataclass(frozen=True)
 class _Learned:
-    """One job in one engine on this machine."""
+    """One job in one backend on this machine."""
 
     kind: str
-    """The engine that the card's seconds are of, or what stands in for them: factors of one kind can be compared."""
+    """The backend that the card's seconds are of, or what stands in for them: factors of one kind can be compared."""
     reference: float
     """Seconds that the card gave for 256 x 256 pixels at that time: with another card, what was learned is void."""
     factors: dict[int, float]
@@ -113,53 +113,53 @@ class Estimates:
         return max(factor * work.seconds(timing, again=again), _FLOOR_SECONDS)
 
     def learn(
-        self, job: Job, size: Size, seconds: float, *, engine: str = "", cold: bool = False, anew: bool = False
+        self, job: Job, size: Size, seconds: float, *, backend: str = "", cold: bool = False, anew: bool = False
     ) -> None:
         """Take in one measured run.
 
         `cold`: it was loaded for this run, which makes it slower. `anew`: the least of several runs at this size, and
-        earlier ones in this engine no longer count, because it runs in another way now.
+        earlier ones in this backend no longer count, because it runs in another way now.
         """
         with self._lock:
             work, before = _work(job, size), 0 if cold else self._largest.get(job.timing_key, 0)
             again = anew or work.largest <= before
-            self._largest[job.timing_key] = 0 if anew else max(work.largest, before)  # another engine is loaded next
+            self._largest[job.timing_key] = 0 if anew else max(work.largest, before)  # another backend is loaded next
             if size[0] * size[1] < _ENOUGH_PIXELS:
                 return
-            timing = _timing(job, engine)
-            known = None if anew else self._valid(job.timing_key, engine, timing)
+            timing = _timing(job, backend)
+            known = None if anew else self._valid(job.timing_key, backend, timing)
             new = seconds / work.seconds(timing, again=again)
             if known and new > (old := known.at(work.size_class)):
                 new = old if cold else old + _WEIGHT_OF_SLOWER * (new - old)
             factors = {**(known.factors if known else {}), work.size_class: new}
-            engines = self._learned.setdefault(job.timing_key, {})
-            engines.pop(engine, None)  # so that the latest is the last
-            engines[engine] = _Learned(timing.engine, _reference(timing), factors)
+            backends = self._learned.setdefault(job.timing_key, {})
+            backends.pop(backend, None)  # so that the latest is the last
+            backends[backend] = _Learned(timing.backend, _reference(timing), factors)
             if self._file:
                 _write(self._file, self._learned)
 
     def _level(self, job: Job, size_class: int) -> tuple[Timing, float]:
-        """What the card says of the engine that ran last, and how many times that it takes here."""
+        """What the card says of the backend that ran last, and how many times that it takes here."""
         for key in (job.timing_key, job.key):
-            for engine in reversed(list(self._learned.get(key, {}))):
-                timing = _timing(job, engine)
-                learned = self._valid(key, engine, timing)
+            for backend in reversed(list(self._learned.get(key, {}))):
+                timing = _timing(job, backend)
+                learned = self._valid(key, backend, timing)
                 if learned:
                     return timing, learned.at(size_class)
         timing = _timing(job, "torch")
-        return timing, self._of_others(timing.engine, size_class)
+        return timing, self._of_others(timing.backend, size_class)
 
-    def _valid(self, key: str, engine: str, timing: Timing) -> _Learned | None:
-        """What was learned of a job in one engine; forgotten when the card has changed since."""
-        learned = self._learned.get(key, {}).get(engine)
+    def _valid(self, key: str, backend: str, timing: Timing) -> _Learned | None:
+        """What was learned of a job in one backend; forgotten when the card has changed since."""
+        learned = self._learned.get(key, {}).get(backend)
         if learned and not isclose(learned.reference, _reference(timing), rel_tol=1e-6):
-            del self._learned[key][engine]
+            del self._learned[key][backend]
             return None
         return learned
 
     def _of_others(self, kind: str, size_class: int) -> float:
-        """The middle one of the factors of what was run in the same kind of engine, else in any; 1 where nothing was."""
-        usual = [learned for key, engines in self._learned.items() if " " not in key for learned in engines.values()]
+        """The middle one of the factors of what was run in the same kind of backend, else in any; 1 where nothing was."""
+        usual = [learned for key, backends in self._learned.items() if " " not in key for learned in backends.values()]
         same = [learned for learned in usual if learned.kind == kind]
         if kind not in _ASSUMED:
             same = same or [learned for learned in usual if learned.kind not in _ASSUMED]
@@ -167,24 +167,33 @@ class Estimates:
 
 
 def _work(job: Job, size: Size) -> _Work:
-    """The pieces that a picture is cut into by the memory there is now."""
+    """Return the tiles that an image is cut into with the memory that is free now."""
     rule = job.approach.tiling_of(job.checkpoint)
     if rule.mode != "tiles":
         return _Work(Counter([size]))
-    side = tiling.side_for(rule, job.checkpoint.bytes_per_pixel, budget(), size)
-    rows, columns = (Counter(span.high - span.low for span in spans) for spans in tiling.axes(*size, rule, side))
+    plan = tiling.plan_tiles(rule, job.checkpoint.bytes_per_pixel, _tile_budget(job), size)
+    rows, columns = (Counter(span.high - span.low for span in spans) for spans in (plan.rows, plan.columns))
     return _Work(Counter({(h, w): rows[h] * columns[w] for h in rows for w in columns}))
 
 
-def _timing(job: Job, engine: str) -> Timing:
-    """The card's seconds in that engine, else in another, on as many threads as there are here.
+def _tile_budget(job: Job) -> int:
+    """Return the bytes that one batch of tiles may take where `job` computes: on the GPU where there is one, else in RAM."""
+    if job.checkpoint.parameters and job.checkpoint.needs is None and hardware.gpu_bytes():
+        from sr_demo.backends import torch_backend
+
+        return torch_backend.budget(torch_backend.device())
+    return memory.budget()
+
+
+def _timing(job: Job, backend: str) -> Timing:
+    """The card's seconds in that backend, else in another, on as many threads as there are here.
 
     Without any: those of another checkpoint of the approach, by their operations; else operations at an assumed rate.
     """
     checkpoint = job.checkpoint
     for other in (checkpoint, *job.approach.checkpoints):
         if other.timings and (other is checkpoint or (other.flops_per_pixel and checkpoint.flops_per_pixel)):
-            timing = next((t for t in other.timings if t.engine == engine), other.timings[0])
+            timing = next((t for t in other.timings if t.backend == backend), other.timings[0])
             ratio = 1.0 if other is checkpoint else checkpoint.flops_per_pixel / other.flops_per_pixel
             return timing.scaled(ratio * (timing.threads / threads() if timing.threads else 1.0))
     kind = _CPU if checkpoint.needs is None else _GPU
@@ -221,8 +230,8 @@ def _read(file: Path) -> dict[str, dict[str, _Learned]]:
         if stored["format"] != _FORMAT:
             return {}
         return {
-            str(key): {str(engine): _learned(found) for engine, found in engines.items()}
-            for key, engines in stored["learned"].items()
+            str(key): {str(backend): _learned(found) for backend, found in backends.items()}
+            for key, backends in stored["learned"].items()
         }
     except (OSError, ValueError, AttributeError, TypeError, KeyError):
         return {}
@@ -238,7 +247,7 @@ def _learned(found: dict[str, Any]) -> _Learned:
 
 
 def _write(file: Path, learned: dict[str, dict[str, _Learned]]) -> None:
-    entries = {key: {engine: asdict(one) for engine, one in engines.items()} for key, engines in learned.items()}
+    entries = {key: {backend: asdict(one) for backend, one in backends.items()} for key, backends in learned.items()}
     temporary = file.with_suffix(f".{os.getpid()}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

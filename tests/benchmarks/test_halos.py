@@ -67,7 +67,8 @@ def test_the_tiles_of_liif_see_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """It cuts the picture itself: the same measure on its shipped weights."""
     job = replace(job_for(APPROACHES, "liif"), precision="fp32")
     picture = black_or_white(60, 65)
-    with Runner().loaded(job) as upscaler:
+    with Runner().loaded(job) as model:
+        upscaler = model.upscaler
         whole = upscaler.upscale(picture, job.options, SILENT)
         monkeypatch.setattr(liif, "_SIDE", 32)
         tiled = upscaler.upscale(picture, job.options, SILENT)

@@ -35,7 +35,8 @@ def job(**options: object) -> Job:
 
 
 def test_guesses_differ_more_on_texture_than_on_flat_areas(runner: Runner) -> None:
-    with runner.loaded(job()) as upscaler:
+    with runner.loaded(job()) as model:
+        upscaler = model.upscaler
         assert isinstance(upscaler, DiffusionUpscaler)
         spread = upscaler.guess(half_texture(), DiffusionOptions(), 4, SILENT).spread()
     edge = 24  # pixels of the result beside the border between the halves, which count for neither

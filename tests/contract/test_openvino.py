@@ -113,7 +113,7 @@ def test_a_converted_network_keeps_the_contract(
         rgb = first.picture.rgb
         assert rgb.shape == (4 * size[0], 4 * size[1], 3) and rgb.dtype == np.float32
         assert np.isfinite(rgb).all() and rgb.min() >= 0 and rgb.max() <= 1 and not rgb.flags.writeable
-        assert (first.engine, first.precision) == ("OpenVINO", precision)
+        assert (first.backend, first.precision) == ("OpenVINO", precision)
         np.testing.assert_array_equal(rgb, second.picture.rgb)
         np.testing.assert_array_equal(image, before)
 
@@ -136,7 +136,7 @@ def test_a_converted_network_gives_the_same_in_tiles_and_what_torch_gives(
         assert psnr_rgb(tiled.picture.rgb, whole.picture.rgb) > 40
     assert seen[-1] == 1
     exact = Runner().run(replace(job, precision="fp32"), picture)
-    assert exact.engine == "torch"
+    assert exact.backend == "torch"
     assert psnr_rgb(whole.picture.rgb, exact.picture.rgb, border=0) > LEAST[precision]
 
 

@@ -139,6 +139,14 @@ class Counted:
     def precision(self) -> str:
         return self.inner.precision
 
+    @property
+    def backend(self) -> str:
+        return self.inner.backend
+
+    @property
+    def loss_db(self) -> float | None:
+        return self.inner.loss_db
+
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         self.calls += 1
         return self.inner.upscale(image, options, progress)

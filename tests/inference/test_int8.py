@@ -15,14 +15,14 @@ import pytest
 
 pytest.importorskip("openvino")
 
-from sr_demo.backends import quantization
+from sr_demo.backends import quantization, selection
 from sr_demo.backends.quantization import Operations
 from sr_demo.catalogue import APPROACHES
 from sr_demo.cli.main import main
 from sr_demo.errors import BadInput, Cancelled, MissingDependency, SRError
 from sr_demo.image import Image, readonly
 from sr_demo.inference import int8
-from sr_demo.inference.jobs import Job, engine_identity, is_prepared, job_for
+from sr_demo.inference.jobs import Job, is_prepared, job_for
 from sr_demo.inference.runner import Runner
 from sr_demo.options import Options
 from sr_demo.progress import SILENT, Progress
@@ -71,7 +71,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[frozenset[str]]:
 
     monkeypatch.setattr(quantization, "_SCORED", ("cat", "brick"))
     monkeypatch.setattr(quantization, "_SCORED_SIDE", 64)
-    monkeypatch.setattr(quantization, "quantise_apart", quickly)
+    monkeypatch.setattr(quantization, "quantize_in_subprocess", quickly)
     return tried
 
 
@@ -81,11 +81,11 @@ def test_it_is_made_once_then_opened_without_torch_and_says_what_it_costs(
     monkeypatch.setattr(int8, "MOST_LOSS", 0.05)  # untaught weights lose more than what is shipped
     job, notes = job_of("made-once"), list[str]()
     first = Runner().run(job, picture_of(noise(20, 30)), progress=Progress(lambda _, note: notes.append(note)))
-    which = engine_identity(job)
+    which = selection.converted_files(job.identity)
     assert which is not None
     loss = int8.stored(which)
     assert loss is not None and loss.decibels == max(loss.scored, loss.expected) == first.loss_db
-    assert (first.engine, first.precision) == ("OpenVINO", "int8") and 0 < loss.expected <= int8.MOST_LOSS
+    assert (first.backend, first.precision) == ("OpenVINO", "int8") and 0 < loss.expected <= int8.MOST_LOSS
     assert loss.kept == 2 and len(here) == 1, "the boldest way does for this network"
     assert {"converting, once for this network", "quantising, once for this network"} <= set(notes)
     assert f"OpenVINO, int8 ({-loss.decibels:+.2f} dB)" in formatting.how(first)
@@ -116,7 +116,7 @@ def test_what_loses_too_much_is_refused_after_every_way_was_tried_and_remembered
         for source, target in ((model, out), (model.with_suffix(".bin"), out.with_suffix(".bin"))):
             shutil.copy(source, target)
 
-    monkeypatch.setattr(quantization, "quantise_apart", as_it_was)
+    monkeypatch.setattr(quantization, "quantize_in_subprocess", as_it_was)
     job = job_of("lossy")
     monkeypatch.setattr(int8, "lost", lambda exact, network, samples, progress: (0.01, 0.07 - 0.001 * len(here)))
     sentence = r"lossy loses 0\.07 dB of PSNR-Y in int8, even where .* left out; 0\.03 dB is allowed\. Choose auto"
@@ -127,7 +127,7 @@ def test_what_loses_too_much_is_refused_after_every_way_was_tried_and_remembered
     with pytest.raises(BadInput, match=sentence):
         Runner().run(job, picture_of(noise(9, 9)))
     assert len(here) == tried
-    which = engine_identity(job)
+    which = selection.converted_files(job.identity)
     assert which is not None and not (which.folder / int8.MODEL).exists()
     assert not list(which.folder.glob("int8*")), "nothing is left behind"
 
@@ -173,6 +173,8 @@ class Drawn:
 
     result: Image
     precision: str = "fp32"
+    backend: str = ""
+    loss_db: float | None = None
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         return self.result

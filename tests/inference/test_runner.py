@@ -17,8 +17,8 @@ from sr_demo.errors import BadInput, Cancelled, OutOfMemory
 from sr_demo.hub import checkpoints
 from sr_demo.image import Image, readonly
 from sr_demo.imaging.resize import resize
-from sr_demo.inference import model_cache, runner
-from sr_demo.inference.jobs import Done, Failed, Job, Progressed, RunEvent, Started, Stopped, job_for, load_identity
+from sr_demo.inference import compute_lock, model_cache, runner
+from sr_demo.inference.jobs import Done, Failed, Job, Progressed, RunEvent, Started, Stopped, job_for
 from sr_demo.inference.runner import Runner
 from sr_demo.progress import Progress
 from sr_demo.spec import OWN, Checkpoint, Tiling, WeightFile
@@ -298,7 +298,7 @@ def test_a_gray_picture_stays_gray() -> None:
 
 
 def test_work_in_the_background_begins_when_nobody_waits_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "_PATIENCE", 0.3)
+    monkeypatch.setattr(compute_lock, "_IDLE_SECONDS", 0.3)
     order: list[str] = []
     computing, go_on = Event(), Event()
 
@@ -316,7 +316,7 @@ def test_work_in_the_background_begins_when_nobody_waits_any_more(monkeypatch: p
     visitor = Thread(target=shared.run, args=(job(fakes.returning(visited)), SMALL))
     visitor.start()
     assert computing.wait(10)
-    background = Thread(target=shared.attempt_unhurried, args=(job(fakes.returning(aside, "aside")), SMALL))
+    background = Thread(target=shared.attempt_when_idle, args=(job(fakes.returning(aside, "aside")), SMALL))
     background.start()
     assert not order
     go_on.set()
@@ -447,22 +447,37 @@ def test_files_are_fetched_once_for_each_loading_and_never_in_the_lane(
     shared, fetched = Runner(), list[bool]()
 
     def fetch(checkpoint, progress, agreed=False):
-        fetched.append(shared._lane.locked())
+        fetched.append(shared._compute_lock.is_held)
         return ()
 
     extra: list[bool] = []
     monkeypatch.setattr(checkpoints, "fetch", fetch)
-    made = job(replace(fakes.good(), fetch=lambda progress: extra.append(shared._lane.locked())))
+    made = job(replace(fakes.good(), fetch=lambda progress: extra.append(shared._compute_lock.is_held)))
     shared.run(made, SMALL)
     assert (fetched, extra) == ([False], [False])
     waiting = Thread(target=lambda: shared.run(made, SMALL))
-    with shared._lane:
+    with shared._compute_lock.held():
         waiting.start()
         time.sleep(0.1)  # by now it has seen that the approach is loaded, and waits
         if dropped:
-            shared._kept.drop(load_identity(made))
+            shared._models.drop(made)
     waiting.join()
     assert (fetched, extra) == (([False] * 2, [False] * 2) if dropped else ([False], [False]))
+
+
+def test_files_fetched_ahead_are_not_fetched_again_by_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared, fetched = Runner(), list[Checkpoint]()
+
+    def fetch(checkpoint, progress, agreed=False):
+        fetched.append(checkpoint)
+        return ()
+
+    monkeypatch.setattr(checkpoints, "fetch", fetch)
+    made = job(fakes.good())
+    assert shared.fetch(made) == ()
+    shared.run(made, SMALL)
+    assert len(fetched) == 1
+    assert shared.fetch(made) is None, "it is loaded"
 
 
 # --- names ----------------------------------------------------------------------------------------------------------

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from sr_demo.backends.selection import Identity, Preparer, Verdict
+from sr_demo.backends import selection
+from sr_demo.backends.selection import ConvertedFiles, Preparation, Preparer, Verdict
 from sr_demo.benchmarks import costs
 from sr_demo.benchmarks.growth import grown
 from sr_demo.errors import BadInput
 from sr_demo.image import Limits, readonly
-from sr_demo.inference import runner
 from sr_demo.inference import time_estimates as module
 from sr_demo.inference.jobs import Job
 from sr_demo.inference.runner import Runner
@@ -90,7 +88,7 @@ def test_every_card_with_costs_can_be_read() -> None:
 def test_one_small_run_tells_what_a_large_one_takes() -> None:
     estimates, job = Estimates(), timed()
     assert again(estimates, job) == pytest.approx(2), "before any run, what the card says"
-    estimates.learn(job, SIZE, 9.0, engine="torch")  # new at that size: three times the card's 3 s
+    estimates.learn(job, SIZE, 9.0, backend="torch")  # new at that size: three times the card's 3 s
     assert again(estimates, job, (200, 200)) == pytest.approx(15)
     assert estimates.seconds(job, (200, 200), again=False) == pytest.approx(18)
 
@@ -98,13 +96,13 @@ def test_one_small_run_tells_what_a_large_one_takes() -> None:
 def test_a_size_that_was_reached_before_is_cheaper_until_it_is_loaded_again() -> None:
     estimates, job = Estimates(), timed()
     assert estimates.seconds(job, SIZE) == pytest.approx(3)
-    estimates.learn(job, SIZE, 3.0, engine="torch")
+    estimates.learn(job, SIZE, 3.0, backend="torch")
     assert estimates.seconds(job, SIZE) == pytest.approx(2)
     assert estimates.seconds(job, (100, 50)) == pytest.approx(1.5)
     assert estimates.seconds(job, (200, 200)) == pytest.approx(6)
-    estimates.learn(job, SIZE, 2.0, engine="torch")
+    estimates.learn(job, SIZE, 2.0, backend="torch")
     assert again(estimates, job) == pytest.approx(2), "both runs say the same"
-    estimates.learn(job, (16, 16), 60.0, engine="torch", cold=True)
+    estimates.learn(job, (16, 16), 60.0, backend="torch", cold=True)
     assert estimates.seconds(job, SIZE) == pytest.approx(3), "what is loaded now has not seen it"
 
 
@@ -166,36 +164,36 @@ def test_each_size_has_a_level_of_its_own_and_borrows_that_of_the_nearest() -> N
 
 def test_another_engine_has_its_own_shape_and_level() -> None:
     estimates, job = Estimates(), timed("good", TORCH, OPENVINO)
-    estimates.learn(job, SIZE, 30.0, engine="torch")
-    estimates.learn(job, SIZE, 2.0, engine="OpenVINO", anew=True)
+    estimates.learn(job, SIZE, 30.0, backend="torch")
+    estimates.learn(job, SIZE, 2.0, backend="OpenVINO", anew=True)
     assert again(estimates, job, (200, 200)) == pytest.approx(8), "twice what the card says of OpenVINO"
-    estimates.learn(job, SIZE, 30.0, engine="torch")
+    estimates.learn(job, SIZE, 30.0, backend="torch")
     assert again(estimates, job, (200, 200)) == pytest.approx(50), "the engine that ran last, as it was"
 
 
 def test_the_verdict_on_an_engine_sets_the_price(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    told: list[Callable[[Verdict], None]] = []
+    begun: list[Preparation] = []
 
     class Preparing(Preparer):
-        def begin(self, *given: Any) -> bool:
-            told.append(given[-1])
+        def begin(self, preparation: Preparation) -> bool:
+            begun.append(preparation)
             return True
 
     monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path))
-    monkeypatch.setattr(runner, "engine_identity", lambda job: Identity("network", "auto", 4))
+    monkeypatch.setattr(selection, "converted_files", lambda model: ConvertedFiles("network", "auto", 4))
     runs, job = Runner(preparer=Preparing()), timed("good", TORCH, OPENVINO)
     runs.run(job, picture_of(noise(96, 96)))
-    told[0](Verdict("OpenVINO", "bf16", 3.0, 1.0, 60.0))
+    begun[0].decided(Verdict("OpenVINO", "bf16", 3.0, 1.0, 60.0))
     assert again(runs.estimates, job, (96, 96)) == pytest.approx(1)
-    told[0](Verdict("torch", "bf16", 0.5, 1.0, 60.0))
+    begun[0].decided(Verdict("torch", "bf16", 0.5, 1.0, 60.0))
     assert again(runs.estimates, job, (96, 96)) == pytest.approx(1), "nothing changed: torch goes on as it was"
 
 
 def test_a_method_never_run_is_as_much_slower_as_those_that_were() -> None:
     estimates = Estimates()
     for name, seconds in (("a", 4.0), ("b", 6.0), ("c", 20.0)):
-        estimates.learn(timed(name), SIZE, seconds * 1.5, engine="torch")
-    estimates.learn(timed("d", OPENVINO), SIZE, 100.0, engine="OpenVINO")
+        estimates.learn(timed(name), SIZE, seconds * 1.5, backend="torch")
+    estimates.learn(timed("d", OPENVINO), SIZE, 100.0, backend="OpenVINO")
     estimates.learn(by_operations("e"), SIZE, 1.0)
     assert again(estimates, timed("new")) == pytest.approx(6), (
         "the middle one in the same engine: three times the card's"
@@ -203,7 +201,7 @@ def test_a_method_never_run_is_as_much_slower_as_those_that_were() -> None:
     assert again(estimates, by_operations("new")) == pytest.approx(1), (
         "one rate for all whose seconds were never measured"
     )
-    assert again(estimates, timed("own", replace(TORCH, engine=""))) == pytest.approx(13), "of 2, 3, 10 and 100 times"
+    assert again(estimates, timed("own", replace(TORCH, backend=""))) == pytest.approx(13), "of 2, 3, 10 and 100 times"
 
 
 def test_seconds_of_a_card_count_for_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,10 +220,10 @@ def test_a_checkpoint_without_seconds_is_compared_with_its_sibling_by_operations
 
 def test_a_new_card_voids_what_was_learned() -> None:
     estimates = Estimates()
-    estimates.learn(timed(), SIZE, 30.0, engine="torch")
+    estimates.learn(timed(), SIZE, 30.0, backend="torch")
     changed = timed("good", TORCH.scaled(0.5))
     assert again(estimates, changed) == pytest.approx(1)
-    estimates.learn(changed, SIZE, 2.0, engine="torch")
+    estimates.learn(changed, SIZE, 2.0, backend="torch")
     assert again(estimates, changed) == pytest.approx(2), "and is not averaged with it"
 
 
@@ -307,9 +305,9 @@ def test_a_disk_that_refuses_costs_only_the_memory_of_estimates(tmp_path: Path) 
 # --- measuring ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("tall", "side", "piece"), [(1, 128, (128, 128)), (2, 181, (256, 128))])
+@pytest.mark.parametrize(("max_aspect", "side", "piece"), [(1, 128, (128, 128)), (2, 181, (256, 128))])
 def test_costs_are_measured_in_one_piece_at_rising_sizes(max_aspect: int, side: int, piece: tuple[int, int]) -> None:
-    rule = Tiling("tiles", halo=4, largest=120, seen=128, max_aspect=max_aspect)
+    rule = Tiling("tiles", halo=4, largest=120, max_input_width=128, max_aspect=max_aspect)
     made = fakes.approach(fakes.upscaler_of(fakes.good()), tiling=rule)
     upscaler = fakes.upscaler_of(made)
     _, timing = costs.measure(fakes.job(made), "OpenVINO")

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from sr_demo.diffusion.trajectory import Walk
 from sr_demo.image import Image, ImageData, Limits, read, readonly, write_png
 from sr_demo.imaging.degradation import Realistic
 from sr_demo.imaging.resize import resize
@@ -148,7 +147,7 @@ def _add(view: View, folder: Path, result: Result, truth: Image | None) -> None:
     job = result.job
     note = _note(job)
     view.results.append(result)
-    name = _file_name(job)
+    name = job.file_name
     difference = ""
     if truth is not None:
         file = folder / f"{name}_difference.png"
@@ -161,22 +160,18 @@ def _add(view: View, folder: Path, result: Result, truth: Image | None) -> None:
 
 def _families(view: View, folder: Path, truth: Image | None) -> str:
     """The way of the first method that showed one, beside the results of the adversarial ones."""
-    walks = [(shown, result) for result in view.results for shown in result.seen if isinstance(shown, Walk)]
+    walks = [(shown, result) for result in view.results for shown in result.trajectory]
     walk, walked = walks[0] if walks else (None, None)
     once: list[Answer] = []
     for result in view.results:
         same_size = walked is not None and result.picture.rgb.shape == walked.picture.rgb.shape
         height, width = result.picture.rgb.shape[:2]
         if result.job.approach.family == "adversarial" and same_size and height * width <= Limits().max_pixels:
-            once.append(Answer(result.job.title, read(folder / f"{_file_name(result.job)}.png").rgb))
+            once.append(Answer(result.job.title, read(folder / f"{result.job.file_name}.png").rgb))
     ran = {result.job.approach.family for result in view.results}
     return families_view.shown(
         walk, walked.job.title if walked else "", once, truth, both={"adversarial", "diffusion"} <= ran
     )
-
-
-def _file_name(job: Job) -> str:
-    return job.key.replace(":", "-")
 
 
 def _note(job: Job) -> str:
