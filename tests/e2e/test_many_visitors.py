@@ -14,7 +14,6 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-import gradio as gr
 import httpx
 import pytest
 from gradio_client import Client, handle_file
@@ -101,7 +100,7 @@ def photo(tmp_path: Path) -> Path:
 class Server:
     url: str
     endless: Endless
-    page: gr.Blocks
+    page: Any
 
     def post(self, endpoint: str, *data: Any) -> str:
         """Ask, without reading the answer: the event."""
