@@ -55,7 +55,7 @@ _LEAST_AGREEMENT = 45.0
 class Verdict:
     """Which engine won for one network at one precision, and by how much."""
 
-    engine: str
+    backend: str
     """"OpenVINO" or "torch"."""
     precision: str
     """What OpenVINO computes in."""
@@ -147,7 +147,7 @@ def stored(which: ConvertedFiles) -> Verdict | None:
 def open_stored(which: ConvertedFiles) -> Upscaler | None:
     """The converted network where it was the faster one, else None."""
     verdict = stored(which)
-    if verdict is None or verdict.engine != ConvertedNetwork.backend:
+    if verdict is None or verdict.backend != ConvertedNetwork.backend:
         return None
     try:
         return ConvertedNetwork(which.folder, verdict.precision, which.scale)
@@ -237,7 +237,7 @@ def faster(torch_upscaler: Upscaler, candidate: ConvertedNetwork) -> Verdict:
     agreement = 200.0 if squared == 0 else -10 * log10(squared)
     wins = agreement >= _LEAST_AGREEMENT and best[True] < best[False]
     return Verdict(
-        engine=candidate.backend if wins else "torch",
+        backend=candidate.backend if wins else "torch",
         precision=candidate.precision,
         seconds_torch=best[False],
         seconds_openvino=best[True],

@@ -168,7 +168,7 @@ def spans(length: int, largest: int, halo: int, multiple_of: int = 1, *, even: b
 def tile_side(rule: Tiling, bytes_per_pixel: int, budget: int, size: tuple[int, ...]) -> int:
     """Return the width of a tile in LR pixels, halo not counted.
 
-    The longer side of an image of `size` (height, width) that can stay in one piece, else the largest width whose working
+    The longer side of an image of `size` (height, width) that need not be cut, else the largest width whose working
     memory fits `budget` bytes. Never below `MIN_SIDE`, and a tile with its halo is at most `rule.max_input_width` wide.
     """
     affordable = budget // max(bytes_per_pixel, 1)

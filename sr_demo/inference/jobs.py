@@ -1,4 +1,4 @@
-"""A job, what comes of it, and what is told on the way: values only, which pass between the runner and who asked."""
+"""Jobs, their results, and the events on the way: plain values, which pass between the runner and its callers."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from sr_demo.spec import Approach, Checkpoint, ModelIdentity, Precision, Request
 
 @dataclass(frozen=True)
 class Job:
-    """One approach to run, with everything that was chosen for it."""
+    """One approach to run, with its checkpoint, options and precision."""
 
     approach: Approach
     checkpoint: Checkpoint
     options: Options
     precision: Precision = "auto"
     download: bool = False
-    """Whether the person agreed to a download of gigabytes, where the checkpoint has one."""
+    """Whether the user agreed to a download of gigabytes, where the checkpoint needs one."""
 
     @property
     def key(self) -> str:
@@ -87,25 +87,25 @@ class LoadedModel:
 
 @dataclass(frozen=True)
 class Result:
-    """A finished picture and what it cost. Everything that changes the numbers is recorded with them."""
+    """An upscaled image with its scores and costs. Everything that changes the numbers is recorded with them."""
 
     job: Job
     picture: ImageData
     """`scale` times the size of the input; alpha, gray, depth and profile as in the input."""
     scores: Scores
     seconds: float
-    """Time to enlarge, without loading."""
+    """Wall-clock seconds of upscaling, without loading."""
     load_seconds: float
-    """Time to fetch and load; 0 when it was loaded already."""
+    """Seconds of download and loading; 0 where the model was in the cache."""
     peak_memory_mb: float
-    """Growth of the resident set while enlarging, over the process before it, in MB (10^6 bytes)."""
+    """Growth of the resident set during upscaling, in MB (10^6 bytes)."""
     precision: str
     tile: int
-    """Width of the tiles in LR pixels, halo not counted; 0 when the picture went through in one piece."""
+    """Width of the tiles in LR pixels, halo not counted; 0 where the image was not cut."""
     tiles: int
     halo: int
     cpu_seconds: float = 0.0
-    """Processor time of all threads while enlarging."""
+    """CPU seconds of all threads during upscaling."""
     backend: str = ""
     """See `Upscaler.backend`."""
     loss_db: float | None = None
@@ -116,33 +116,43 @@ class Result:
 
 @dataclass(frozen=True)
 class Started:
+    """The job has started."""
+
     job: Job
 
 
 @dataclass(frozen=True)
 class Progressed:
+    """The job has made progress."""
+
     job: Job
     fraction: float
-    """0..1 of what `note` names: downloading, loading and enlarging each count from 0."""
+    """0..1 of what `note` names: download, loading and upscaling each count from 0."""
     note: str
     seconds_left: float | None
 
 
 @dataclass(frozen=True)
 class Done:
+    """The job has finished."""
+
     job: Job
     result: Result
 
 
 @dataclass(frozen=True)
 class Failed:
+    """The job has failed."""
+
     job: Job
     message: str
-    """A sentence for the person."""
+    """One sentence for the user: what happened and what to do."""
 
 
 @dataclass(frozen=True)
 class Stopped:
+    """The job was stopped by the user, or never started because of that."""
+
     job: Job
 
 
@@ -156,7 +166,18 @@ def job_for(
     precision: Precision = "auto",
     download: bool = False,
 ) -> Job:
-    """The job for `ID` or `ID:CHECKPOINT`. Raises BadInput on an unknown name, checkpoint or option."""
+    """Return the job for a public name.
+
+    Args:
+        approaches: where the name is looked up.
+        name: `ID` or `ID:CHECKPOINT`.
+        values: option name -> value; the other options keep their defaults.
+        precision: numeric precision of the network.
+        download: whether a download of gigabytes was agreed to.
+
+    Raises:
+        BadInput: the name, the checkpoint or an option is unknown, or a value is out of range.
+    """
     identifier, _, checkpoint = name.partition(":")
     for approach in approaches:
         if approach.id == identifier:
@@ -166,7 +187,7 @@ def job_for(
 
 
 def here(approaches: Sequence[Approach], *kinds: str) -> list[Job]:
-    """A job with the usual options for every checkpoint of these kinds."""
+    """Return a job with default options for every checkpoint of these kinds (see `Checkpoint.kind`)."""
     return [
         Job(approach, checkpoint, approach.options())
         for approach in approaches
@@ -176,7 +197,16 @@ def here(approaches: Sequence[Approach], *kinds: str) -> list[Job]:
 
 
 def named(jobs: Sequence[Job], names: Sequence[str], what: str) -> list[Job]:
-    """Those of `jobs` that are called `names`, all of them without any; `what` are they? Raises BadInput on other names."""
+    """Return the jobs with these public names, in the order of `jobs`.
+
+    Args:
+        jobs: where the names are looked up.
+        names: public names; empty for all jobs.
+        what: noun for the error message.
+
+    Raises:
+        BadInput: one of the names is unknown.
+    """
     keys = [job.key for job in jobs]
     if unknown := [name for name in names if name not in keys]:
         raise BadInput(f"There is no {what} {quoted(unknown[0])}. There are: {', '.join(keys)}.")
@@ -184,7 +214,7 @@ def named(jobs: Sequence[Job], names: Sequence[str], what: str) -> list[Job]:
 
 
 def load_approach(job: Job, files: Sequence[Path], progress: Progress) -> Upscaler:
-    """The approach of `job` from its verified `files`, as it loads itself: in torch, where it is a network."""
+    """Load the approach of `job` from its verified `files` by its own loader: in torch, where it is a network."""
     return job.approach.load(Request(job.checkpoint, files, job.options, job.precision, progress))
 
 
@@ -192,4 +222,4 @@ def is_prepared(job: Job) -> bool:
     """Return whether the network of `job` runs here without torch: converted earlier, and measured to be faster."""
     converted = selection.converted_files(job.identity)
     verdict = selection.stored(converted) if converted else None
-    return verdict is not None and verdict.engine != "torch"
+    return verdict is not None and verdict.backend != "torch"

@@ -21,14 +21,14 @@ class ModelCache:
         return key in self._held
 
     def use(self, key: ModelIdentity) -> Upscaler | None:
-        """The upscaler, now the one used last; None when it is not held."""
+        """Return the upscaler and mark it as used last; None where it is not cached."""
         if key not in self._held:
             return None
         self._held.move_to_end(key)
         return self._held[key][0]
 
     def keep(self, key: ModelIdentity, upscaler: Upscaler, count: int) -> None:
-        """Hold one that takes `count` bytes; others go until the budget is met. The newest stays, whatever it takes."""
+        """Add an upscaler of `count` bytes and evict others until the budget is met. The newest always stays."""
         self._held[key] = (upscaler, count)
         allowed = budget(sum(size for _, size in self._held.values()))
         while len(self._held) > 1 and sum(size for _, size in self._held.values()) > allowed:
@@ -37,16 +37,16 @@ class ModelCache:
         memory.settle()
 
     def drop(self, key: ModelIdentity) -> None:
-        """Forget one, if it is held."""
+        """Remove an upscaler, if it is cached."""
         self._held.pop(key, None)
         memory.unsettle()
 
 
 def budget(held: int) -> int:
-    """Bytes that loaded weights may take, where `held` bytes of them are in memory already."""
+    """Return the bytes that loaded weights may take, where `held` bytes of them are in memory already."""
     return min(int((memory.available_bytes() + held) * _SHARE), _CAP)
 
 
 def footprint(checkpoint: Checkpoint) -> int:
-    """About the bytes a loaded checkpoint takes: its files, or its parameters in fp32 where the files are smaller."""
+    """Estimate the bytes of a loaded checkpoint: its files, or its parameters in fp32 where the files are smaller."""
     return max(checkpoint.bytes, 4 * checkpoint.parameters)

@@ -83,12 +83,12 @@ class ModelLoader:
 
     def use_verdict(self, job: Job, verdict: selection.Verdict) -> None:
         """Take in which backend won: where it is another one, the next run opens it, and has its own time estimate."""
-        if verdict.engine == "torch":
+        if verdict.backend == "torch":
             return
         with self.compute_lock.held():
             self.drop(job)
         size = (selection.SIDE, selection.SIDE)
-        self._estimates.learn(job, size, verdict.seconds_openvino, backend=verdict.engine, anew=True)
+        self._estimates.learn(job, size, verdict.seconds_openvino, backend=verdict.backend, anew=True)
 
 
 @dataclass(frozen=True)

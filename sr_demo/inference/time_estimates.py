@@ -1,28 +1,27 @@
-"""How long a job will take on this machine, before it runs.
+"""Time estimates: how long a job will take on this hardware, before it runs.
 
-The shape comes from the card: seconds for pieces of a few sizes, the first time and later, in each backend (`timings`),
-added up over the pieces that a picture is cut into, halo included. The level comes from this machine: each run says how
-many times the card's seconds it took. Methods never run here are taken to be as much slower or faster as those that were.
-What was learned is kept in the cache folder, per size, since a machine of another kind may have another shape too.
+The shape of the curve comes from the card: seconds at a few sizes, of first and later runs, with each backend
+(`Checkpoint.timings`), added up over the tiles of an image, halo included. Its level comes from this hardware: each run gives
+the factor by which it exceeds the card's seconds. Methods never run here get the median factor of those that were.
+Factors are stored per size, since the curve may have another shape on other hardware (`timing_store`).
 """
 
 from __future__ import annotations
 
 import itertools
-import json
 import os
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import asdict, dataclass
-from math import inf, isclose, log2
+from dataclasses import dataclass
+from math import isclose, log2
 from pathlib import Path
 from statistics import median
 from threading import Lock
-from typing import Any
 
 from sr_demo.imaging import tiling
+from sr_demo.inference import timing_store
 from sr_demo.inference.jobs import Job
+from sr_demo.inference.timing_store import Factors
 from sr_demo.system import hardware, memory
 from sr_demo.timing import Timing, plain
 
@@ -31,79 +30,64 @@ Size = tuple[int, int]
 
 _CPU, _GPU = "operations", "operations on a GPU"
 _ASSUMED = {_CPU: 4e11, _GPU: 4e13}
-"""Floating point operations per second where nothing was measured: a little over fp32 on two AVX-512 cores; for what runs
-on a GPU only, a fair part of what a recent card does in 16 bit."""
+"""FLOP/s where nothing was measured: a little over fp32 on two AVX-512 cores; for methods that need a GPU, a fair part of
+what a recent one reaches in 16 bit."""
 _LEAST_FLOPS = 1e4
-"""Operations per LR pixel of what does not say: copying alone costs as much."""
+"""Lower bound of operations per LR pixel, also where none are declared: copying alone costs as much."""
 _MOST_THREADS = 4
-"""More than these are not assumed to make a first guess smaller."""
+"""More threads than these do not lower an estimate."""
 _FLOOR_SECONDS = 0.01
 _WEIGHT_OF_SLOWER = 0.5
-"""Of a slower measurement, since other programs may have been in the way; a faster one is believed."""
+"""Weight of a slower measurement, since other programs may have disturbed it; a faster one counts in full."""
 _ENOUGH_PIXELS = 64 * 64
-"""Smaller pictures measure overhead, not the network."""
+"""Smaller images measure overhead, not the network."""
 _BRIEF_SECONDS = 0.1
-"""Another program that gets a turn on the processor makes a shorter run half as long again."""
+"""Below this, one time slice of another program makes a run half as long again."""
 _FEWEST_RUNS, _MOST_RUNS = 2, 6
-_FORMAT = 2
-"""Of the file. Earlier ones held seconds per pixel."""
-
-
-@dataclass(frozen=True)
-class _Learned:
-    """One job in one backend on this machine."""
-
-    kind: str
-    """The backend that the card's seconds are of, or what stands in for them: factors of one kind can be compared."""
-    reference: float
-    """Seconds that the card gave for 256 x 256 pixels at that time: with another card, what was learned is void."""
-    factors: dict[int, float]
-    """How many times the card's seconds it takes, by size class: see `_Work.size_class`."""
-
-    def at(self, size_class: int) -> float:
-        """The factor learned at the nearest size."""
-        return self.factors[min(self.factors, key=lambda known: abs(known - size_class))]
 
 
 @dataclass(frozen=True)
 class _Work:
-    """What is computed for one picture."""
+    """The tiles that are computed for one image."""
 
-    pieces: Counter[Size]
-    """How many tiles of which size, halo included; or the picture itself."""
+    tiles: Counter[Size]
+    """Number of tiles by size, halo included; or the image itself."""
 
     @property
     def size_class(self) -> int:
-        """log2 of the side of a square as large as all pieces together, rounded."""
-        return round(log2(sum(count * height * width for (height, width), count in self.pieces.items())) / 2)
+        """See `Factors.factors`."""
+        return round(log2(sum(count * height * width for (height, width), count in self.tiles.items())) / 2)
 
     @property
     def largest(self) -> int:
-        """LR pixels of the largest piece."""
-        return max(height * width for height, width in self.pieces)
+        """LR pixels of the largest tile."""
+        return max(height * width for height, width in self.tiles)
 
     def seconds(self, timing: Timing, *, again: bool) -> float:
-        """By the card: of all pieces, only one of the largest is new."""
-        later = sum(count * timing.seconds(h * w, again=True) for (h, w), count in self.pieces.items())
+        """Return the card's seconds; unless `again`, one of the largest tiles counts as a first run."""
+        later = sum(count * timing.seconds(h * w, again=True) for (h, w), count in self.tiles.items())
         new = 0.0 if again else timing.seconds(self.largest, again=False) - timing.seconds(self.largest, again=True)
         return later + new
 
 
 class Estimates:
-    """What runs took here, compared with the cards. Thread-safe; without a file, kept for this process only."""
+    """Time estimates that improve with every run. Thread-safe."""
 
     def __init__(self, file: Path | None = None) -> None:
+        """With a `file`, measurements are kept there between processes."""
         self._file = file
         self._lock = Lock()
-        self._learned: dict[str, dict[str, _Learned]] = _read(file) if file else {}
+        self._learned: dict[str, dict[str, Factors]] = timing_store.read(file) if file else {}
         self._largest: dict[str, int] = {}
-        """LR pixels of the largest piece, by price key, since it was loaded."""
+        """LR pixels of the largest tile computed since the model was loaded, by timing key."""
 
     def seconds(self, job: Job, size: Size, *, again: bool | None = None) -> float:
-        """Expected seconds to enlarge a picture of `size`, loading not counted.
+        """Return the expected seconds of upscaling, loading not counted.
 
-        `again` says whether pictures as large were run before; without it, what is known here counts. Options never tried
-        are priced like the usual ones.
+        Args:
+            job: what will run; options never run before are estimated like the defaults.
+            size: height and width of the input in LR pixels.
+            again: whether tiles as large were computed before; None for what is known here.
         """
         work = _work(job, size)
         with self._lock:
@@ -117,8 +101,13 @@ class Estimates:
     ) -> None:
         """Take in one measured run.
 
-        `cold`: it was loaded for this run, which makes it slower. `anew`: the least of several runs at this size, and
-        earlier ones in this backend no longer count, because it runs in another way now.
+        Args:
+            job: what was run.
+            size: height and width of the input in LR pixels.
+            seconds: what it took.
+            backend: what ran the network.
+            cold: the model was loaded for this run, which makes it slower.
+            anew: `seconds` is the minimum of several runs, and earlier ones with this backend no longer count.
         """
         with self._lock:
             work, before = _work(job, size), 0 if cold else self._largest.get(job.timing_key, 0)
@@ -134,12 +123,12 @@ class Estimates:
             factors = {**(known.factors if known else {}), work.size_class: new}
             backends = self._learned.setdefault(job.timing_key, {})
             backends.pop(backend, None)  # so that the latest is the last
-            backends[backend] = _Learned(timing.backend, _reference(timing), factors)
+            backends[backend] = Factors(timing.backend, _reference(timing), factors)
             if self._file:
-                _write(self._file, self._learned)
+                timing_store.write(self._file, self._learned)
 
     def _level(self, job: Job, size_class: int) -> tuple[Timing, float]:
-        """What the card says of the backend that ran last, and how many times that it takes here."""
+        """Return the card's timing for the backend that ran last, and the factor measured here."""
         for key in (job.timing_key, job.key):
             for backend in reversed(list(self._learned.get(key, {}))):
                 timing = _timing(job, backend)
@@ -149,8 +138,8 @@ class Estimates:
         timing = _timing(job, "torch")
         return timing, self._of_others(timing.backend, size_class)
 
-    def _valid(self, key: str, backend: str, timing: Timing) -> _Learned | None:
-        """What was learned of a job in one backend; forgotten when the card has changed since."""
+    def _valid(self, key: str, backend: str, timing: Timing) -> Factors | None:
+        """Return the factors of a job with one backend; drop them where the card has changed since."""
         learned = self._learned.get(key, {}).get(backend)
         if learned and not isclose(learned.reference, _reference(timing), rel_tol=1e-6):
             del self._learned[key][backend]
@@ -158,11 +147,13 @@ class Estimates:
         return learned
 
     def _of_others(self, kind: str, size_class: int) -> float:
-        """The middle one of the factors of what was run in the same kind of backend, else in any; 1 where nothing was."""
-        usual = [learned for key, backends in self._learned.items() if " " not in key for learned in backends.values()]
-        same = [learned for learned in usual if learned.kind == kind]
+        """Return the median factor of other jobs with the same kind of backend, else with any; 1 where there is none."""
+        default = [
+            learned for key, backends in self._learned.items() if " " not in key for learned in backends.values()
+        ]
+        same = [learned for learned in default if learned.kind == kind]
         if kind not in _ASSUMED:
-            same = same or [learned for learned in usual if learned.kind not in _ASSUMED]
+            same = same or [learned for learned in default if learned.kind not in _ASSUMED]
         return median([learned.at(size_class) for learned in same] or [1.0])
 
 
@@ -186,9 +177,9 @@ def _tile_budget(job: Job) -> int:
 
 
 def _timing(job: Job, backend: str) -> Timing:
-    """The card's seconds in that backend, else in another, on as many threads as there are here.
+    """Return the card's timing for `backend`, else for another one, scaled to the number of threads here.
 
-    Without any: those of another checkpoint of the approach, by their operations; else operations at an assumed rate.
+    Without any: that of another checkpoint of the approach, scaled by FLOPs; else FLOPs at an assumed rate.
     """
     checkpoint = job.checkpoint
     for other in (checkpoint, *job.approach.checkpoints):
@@ -205,10 +196,12 @@ def _reference(timing: Timing) -> float:
 
 
 def record_timing(run: Callable[[], float | None]) -> None:
-    """Call `run`, which runs a method at one size and returns its seconds, until they tell what it takes on this machine.
+    """Run a method at one size until its time estimate has settled.
 
-    The first is the slowest; of brief ones it takes more, since a disturbed run says little and the fastest is believed.
-    None, where it failed, ends it.
+    The first run is the slowest. Brief ones are repeated more often, since a disturbed run says little.
+
+    Args:
+        run: runs the method once and returns its seconds; None where it failed, which ends the measurement.
     """
     for count in itertools.count(1):
         seconds = run()
@@ -217,42 +210,7 @@ def record_timing(run: Callable[[], float | None]) -> None:
 
 
 def threads() -> int:
-    """Threads that a network is assumed to use well here."""
+    """Return the number of threads that a network is assumed to use well here."""
     limit = os.environ.get("OMP_NUM_THREADS", "")
     here = int(limit) if limit.isdecimal() and int(limit) else os.cpu_count() or 1
     return min(here, _MOST_THREADS)
-
-
-def _read(file: Path) -> dict[str, dict[str, _Learned]]:
-    """What the file holds; nothing where it is absent, damaged or of an earlier format: it is measured again."""
-    try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
-        if stored["format"] != _FORMAT:
-            return {}
-        return {
-            str(key): {str(backend): _learned(found) for backend, found in backends.items()}
-            for key, backends in stored["learned"].items()
-        }
-    except (OSError, ValueError, AttributeError, TypeError, KeyError):
-        return {}
-
-
-def _learned(found: dict[str, Any]) -> _Learned:
-    """One entry of the file. Raises ValueError, KeyError, TypeError or AttributeError when it is damaged."""
-    factors = {int(size_class): float(factor) for size_class, factor in found["factors"].items()}
-    reference = float(found["reference"])
-    if not factors or not all(0 < value < inf for value in (reference, *factors.values())):
-        raise ValueError("not a measured time")
-    return _Learned(str(found["kind"]), reference, factors)
-
-
-def _write(file: Path, learned: dict[str, dict[str, _Learned]]) -> None:
-    entries = {key: {backend: asdict(one) for backend, one in backends.items()} for key, backends in learned.items()}
-    temporary = file.with_suffix(f".{os.getpid()}.part")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps({"format": _FORMAT, "learned": entries}), encoding="utf-8")
-        temporary.replace(file)
-    except OSError:  # a full or read-only disk costs only the memory of these figures
-        with suppress(OSError):
-            temporary.unlink()

@@ -108,11 +108,11 @@ def which_of(job: Job) -> ConvertedFiles:
     return found
 
 
-def decide(which: ConvertedFiles, engine: str) -> None:
+def decide(which: ConvertedFiles, backend: str) -> None:
     """As if the measurement had come out this way: which engine is faster here is the machine's business."""
     verdict = selection.stored(which)
     assert verdict is not None
-    which.verdict_file.write_text(json.dumps({**verdict.__dict__, "engine": engine}))
+    which.verdict_file.write_text(json.dumps({**verdict.__dict__, "backend": backend}))
 
 
 def test_converted_it_computes_the_same_at_every_size_and_torch_is_left_out(converted: Path) -> None:
@@ -121,7 +121,7 @@ def test_converted_it_computes_the_same_at_every_size_and_torch_is_left_out(conv
     torch_one, verdict = loaded(job), selection.stored(which)
     assert verdict is not None and verdict.precision == "fp32"
     assert verdict.agreement_db > 100
-    assert verdict.engine == ("OpenVINO" if verdict.seconds_openvino < verdict.seconds_torch else "torch")
+    assert verdict.backend == ("OpenVINO" if verdict.seconds_openvino < verdict.seconds_torch else "torch")
     decide(which, "OpenVINO")
     opened = selection.open_stored(which)
     assert opened is not None
@@ -148,11 +148,11 @@ def test_the_runner_takes_the_winner_and_says_so(converted: Path) -> None:
     first = runner.run(job, picture)
     assert first.backend == "torch"
     preparer.wait()
-    for engine in ("OpenVINO", "torch"):
-        decide(which, engine)
-        assert is_prepared(job) == (engine == "OpenVINO")
+    for backend in ("OpenVINO", "torch"):
+        decide(which, backend)
+        assert is_prepared(job) == (backend == "OpenVINO")
         later = Runner().run(job, picture)
-        assert later.backend == engine
+        assert later.backend == backend
         np.testing.assert_allclose(later.picture.rgb, first.picture.rgb, atol=1e-5)
     assert not Preparer().begin(Given(which, job)), "it is known already"
 
@@ -179,7 +179,7 @@ def test_a_conversion_that_computes_something_else_never_wins(converted: Path, m
         return readonly(honest(image, options, progress) * np.float32(0.9))
 
     monkeypatch.setattr(wrong, "upscale", darker)
-    assert selection.prepare(Given(given(converted, job), job, wrong)).engine == "torch"
+    assert selection.prepare(Given(given(converted, job), job, wrong)).backend == "torch"
 
 
 def test_times_taken_on_a_busy_machine_do_not_settle_anything(converted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,8 +187,8 @@ def test_times_taken_on_a_busy_machine_do_not_settle_anything(converted: Path, m
     which, upscaler = given(converted, job), loaded(job)
     monkeypatch.setattr(selection, "_SETTLED", 0.0)  # no two times are that close
     verdict = selection.prepare(Given(which, job, upscaler))
-    assert verdict.settled == (verdict.engine == "OpenVINO")
-    which.verdict_file.write_text(json.dumps({**verdict.__dict__, "engine": "torch", "settled": False}))
+    assert verdict.settled == (verdict.backend == "OpenVINO")
+    which.verdict_file.write_text(json.dumps({**verdict.__dict__, "backend": "torch", "settled": False}))
     preparer = Preparer()
     monkeypatch.undo()
     assert preparer.begin(Given(which, job, upscaler)), "timed again"
