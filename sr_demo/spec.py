@@ -175,8 +175,10 @@ class Upscaler(Protocol):
 
 @runtime_checkable
 class BatchUpscaler(Upscaler, Protocol):
-    """An upscaler that takes several tiles at once, knows the memory of its device, and computes ahead while its caller
-    places results."""
+    """An upscaler that takes several tiles at once and computes ahead while its caller places results.
+
+    It knows the memory of its device.
+    """
 
     @property
     def at_once(self) -> int:

@@ -1,4 +1,4 @@
-"""Plans cover the picture exactly; tiles put together give the whole-picture result."""
+"""Tile plans cover the image exactly, and assembled tiles equal the result of the whole image."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_the_split_is_even() -> None:
     assert [p.stop - p.start for p in tiling.spans(1200, 1024, 0)] == [600, 600]
 
 
-def test_columns_are_as_wide_as_may_be_unless_they_are_blended_and_rows_may_be_taller() -> None:
+def test_columns_take_the_largest_width_unless_blended_and_rows_may_be_higher() -> None:
     rule = Tiling("tiles", halo=5, max_aspect=2)
     plan = TilePlan((101, 70), rule, 30)
     rows, columns = plan.rows, plan.columns
@@ -71,7 +71,7 @@ def test_tiled_equals_whole_when_the_halo_covers_the_receptive_field(size: tuple
 
 
 @pytest.mark.parametrize("size", [(64, 64), (33, 129), (97, 101)])
-def test_blended_tiles_of_an_unchanged_picture_are_the_picture(size: tuple[int, int]) -> None:
+def test_blended_tiles_of_an_unchanged_image_are_the_image(size: tuple[int, int]) -> None:
     """The weights of neighbouring tiles sum to one everywhere, corners included."""
     image = noise(*size)
     plan = TilePlan(size, Tiling("tiles", halo=8, blend=6), 32)
@@ -93,9 +93,9 @@ def test_a_blend_leaves_no_step_where_tiles_disagree() -> None:
     assert np.abs(np.diff(row)).max() < 0.06
 
 
-def test_results_are_checked_before_they_are_used() -> None:
+def test_upscaled_tiles_are_checked_before_they_are_placed() -> None:
     image = noise(40, 70)
-    for side in (100, 32):  # in one piece, and in several
+    for side in (100, 32):  # one tile, and several
         plan, asked = TilePlan((40, 70), Tiling("tiles", halo=3), side), []
 
         def negative(result: Image, seen: tuple[int, int], asked: list[object] = asked) -> Image:
@@ -132,12 +132,12 @@ def test_the_tile_side_follows_the_memory_budget(budget: int, side: int) -> None
 
 @pytest.mark.parametrize("budget", [2**30, 200 * 2**20, 60 * 2**20])
 @pytest.mark.parametrize("max_aspect", [1, 2, 3])
-def test_no_tile_takes_more_than_the_budget_however_tall(budget: int, max_aspect: int) -> None:
+def test_no_tile_exceeds_the_budget_at_any_aspect_ratio(budget: int, max_aspect: int) -> None:
     rule = Tiling("tiles", halo=14, max_aspect=max_aspect)
     side = tiling.tile_side(rule, 1024, budget, LARGE)
     largest = max(height * width for height, width in (tile.input_size for tile in TilePlan(LARGE, rule, side).tiles))
     assert largest * 1024 <= budget
-    assert largest * 1024 > 0.8 * budget or side == 254 - 28, "nothing is given away"
+    assert largest * 1024 > 0.8 * budget or side == 254 - 28, "the budget is used"
     together = tiling.batch_size(rule, 1024, budget, side, 1000)
     assert together * largest * 1024 <= budget
 
@@ -148,14 +148,14 @@ def test_a_tile_is_never_larger_than_the_rule_allows() -> None:
     assert tiling.tile_side(Tiling("tiles", multiple_of=48), 1024, 1, LARGE) == 48
 
 
-def test_what_a_network_is_given_of_a_large_picture_stays_narrow() -> None:
+def test_the_network_input_of_a_large_image_stays_narrow() -> None:
     rule = Tiling("tiles", halo=12, multiple_of=8)
     side = tiling.tile_side(rule, 1024, 2**40, LARGE)
     assert max(max(tile.input_size) for tile in TilePlan(LARGE, rule, side).tiles) in range(255 - 8, 255)
 
 
 @pytest.mark.parametrize("size", [(320, 320), (200, 512), (5, 4)])
-def test_a_picture_that_is_not_large_stays_in_one_piece(size: tuple[int, int]) -> None:
+def test_an_image_that_is_not_large_is_not_cut(size: tuple[int, int]) -> None:
     rule = Tiling("tiles", halo=12, multiple_of=16, blend=4)
     enough = 1024 * size[0] * size[1]
     assert len(tiling.plan_tiles(rule, 1024, enough, size).tiles) == 1
@@ -166,7 +166,7 @@ def test_a_picture_that_is_not_large_stays_in_one_piece(size: tuple[int, int]) -
 
 @pytest.mark.parametrize("most", [1, 3, 100])
 @pytest.mark.parametrize("size", [(97, 101), (20, 20), (33, 300)])
-def test_batches_hold_every_tile_once_and_parts_of_one_shape(size: tuple[int, int], most: int) -> None:
+def test_batches_hold_every_tile_once_and_inputs_of_one_size(size: tuple[int, int], most: int) -> None:
     plan = TilePlan(size, Tiling("tiles", halo=4), 32, most)
     tiles, groups = plan.tiles, plan.batches
     assert sorted(tiles.index(tile) for group in groups for tile in group) == list(range(len(tiles)))
@@ -177,7 +177,7 @@ def test_batches_hold_every_tile_once_and_parts_of_one_shape(size: tuple[int, in
         assert len(groups) == len({tile.input_size for tile in tiles})
 
 
-def test_batches_that_are_handed_out_late_land_where_they_belong() -> None:
+def test_batches_that_are_returned_late_are_placed_correctly() -> None:
     image = noise(97, 101)
     plan = TilePlan((97, 101), Tiling("tiles", halo=3), 32, 3)
 
@@ -189,11 +189,11 @@ def test_batches_that_are_handed_out_late_land_where_they_belong() -> None:
 
 
 @pytest.mark.parametrize(("budget", "count"), [(1, 1), (2 * 1000 * 40**2, 2), (2**40, 8)])
-def test_as_many_tiles_at_once_as_fit(budget: int, count: int) -> None:
+def test_as_many_tiles_together_as_fit_the_budget(budget: int, count: int) -> None:
     assert tiling.batch_size(Tiling("tiles", halo=4), 1000, budget, 32, 8) == count
 
 
-def test_a_large_result_lies_on_the_disk_and_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_result_is_written_to_disk_with_the_same_values(monkeypatch: pytest.MonkeyPatch) -> None:
     image = noise(40, 50)
     plan = TilePlan((40, 50), Tiling("tiles", halo=2), 16)
 
@@ -213,7 +213,7 @@ def test_a_large_result_lies_on_the_disk_and_is_the_same(monkeypatch: pytest.Mon
     assert not list((storage.cache_folder() / "results").iterdir()), "nothing is left behind"
 
 
-def test_what_fails_while_tiles_are_copied_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_while_tiles_are_copied_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError("no space left")
 
