@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from sr_demo.backends import selection
 from sr_demo.diffusion.trajectory import Walk
 from sr_demo.errors import BadInput, quoted
 from sr_demo.image import ImageData
-from sr_demo.metrics.full_reference import Scores
+from sr_demo.metrics.scores import Scores
 from sr_demo.options import Options, as_dict, build, controls
 from sr_demo.progress import Progress
 from sr_demo.spec import Approach, Checkpoint, ModelIdentity, Precision, Request, Upscaler
@@ -87,11 +87,11 @@ class LoadedModel:
 
 @dataclass(frozen=True)
 class Result:
-    """An upscaled image with its scores and costs. Everything that changes the numbers is recorded with them."""
+    """What a run cost and scored. Everything that changes the numbers is recorded with them; the image is not."""
 
     job: Job
-    picture: ImageData
-    """`scale` times the size of the input; alpha, gray, depth and profile as in the input."""
+    size: tuple[int, int]
+    """(height, width) of the image in pixels."""
     scores: Scores
     seconds: float
     """Wall-clock seconds of upscaling, without loading."""
@@ -112,6 +112,18 @@ class Result:
     """See `Upscaler.loss_db`; negative where int8 gained."""
     trajectory: tuple[Walk, ...] = ()
     """The steps of an iterative method on the way to the image; empty for every other method."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageResult(Result):
+    """A result with the image itself, as the runner returns it."""
+
+    picture: ImageData
+    """`scale` times the size of the input; alpha, gray, depth and profile as in the input."""
+
+    def without_image(self) -> Result:
+        """Return the numbers alone, so that the image need not stay in memory once it is saved."""
+        return Result(**{field.name: getattr(self, field.name) for field in fields(Result)})
 
 
 @dataclass(frozen=True)
@@ -137,7 +149,7 @@ class Done:
     """The job has finished."""
 
     job: Job
-    result: Result
+    result: ImageResult
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ from sr_demo.backends.selection import Preparer
 from sr_demo.errors import BadInput, Cancelled, OutOfMemory, SRError, unexpected
 from sr_demo.image import Image, ImageData
 from sr_demo.inference import memory_need
-from sr_demo.inference.jobs import Done, Failed, Job, LoadedModel, Progressed, Result, RunEvent, Started, Stopped
+from sr_demo.inference.jobs import Done, Failed, ImageResult, Job, LoadedModel, Progressed, RunEvent, Started, Stopped
 from sr_demo.inference.model_loader import ModelLoader
 from sr_demo.inference.time_estimates import Estimates
 from sr_demo.inference.upscale import passes, upscale_image
 from sr_demo.inference.weights import Weights
-from sr_demo.metrics.full_reference import score
+from sr_demo.metrics.scores import score
 from sr_demo.progress import SILENT, Progress
 from sr_demo.system import memory
 
@@ -79,7 +79,9 @@ class Runner:
             stop.set()
             raise
 
-    def run(self, job: Job, image: ImageData, reference: Image | None = None, progress: Progress = SILENT) -> Result:
+    def run(
+        self, job: Job, image: ImageData, reference: Image | None = None, progress: Progress = SILENT
+    ) -> ImageResult:
         """Upscale one image with one method.
 
         Args:
@@ -151,7 +153,7 @@ class Runner:
         except Exception as exc:
             return Failed(job, unexpected(exc, f"running {job.key}"))
 
-    def _run(self, job: Job, image: ImageData, reference: Image | None, progress: Progress) -> Result:
+    def _run(self, job: Job, image: ImageData, reference: Image | None, progress: Progress) -> ImageResult:
         progress.check()
         _check_reference(job, image.rgb, reference)
         memory_need.check(memory_need.traits_of(job.approach, job.checkpoint, job.options, image), image)
@@ -166,8 +168,9 @@ class Runner:
         runs = passes(job.approach, job.checkpoint, opacity=image.alpha is not None)
         self._estimates.learn(job, image.rgb.shape[:2], seconds / runs, backend=upscaler.backend, cold=cold)
         tiled = upscaled.tiles > 1
-        return Result(
+        return ImageResult(
             job=job,
+            size=upscaled.image.rgb.shape[:2],
             picture=upscaled.image,
             scores=score(upscaled.image.rgb, image.rgb, reference, round(job.scale)),
             seconds=seconds,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from math import inf
 from pathlib import Path
 from typing import Any
+
+from sr_demo.system.storage import write_atomically
 
 _FORMAT = 2
 """Format of the file. Earlier ones held seconds per pixel."""
@@ -56,11 +57,6 @@ def _entry(found: dict[str, Any]) -> Factors:
 def write(file: Path, learned: dict[str, dict[str, Factors]]) -> None:
     """Write the factors; a full or read-only disk is ignored, and costs only these measurements."""
     entries = {key: {backend: asdict(one) for backend, one in backends.items()} for key, backends in learned.items()}
-    temporary = file.with_suffix(f".{os.getpid()}.part")
-    try:
+    with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps({"format": _FORMAT, "learned": entries}), encoding="utf-8")
-        temporary.replace(file)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink()
+        write_atomically(file, json.dumps({"format": _FORMAT, "learned": entries}).encode())
