@@ -61,7 +61,8 @@ def measure(side: int, precision: Precision, rounds: int = 5) -> Speed:
 
     job = Job(APPROACH, APPROACH.checkpoint(), DiffusionOptions(), precision)
     image, each, whole = known_picture(side), list[float](), list[float]()
-    with Runner().loaded(job) as upscaler:
+    with Runner().loaded(job) as model:
+        upscaler = model.upscaler
         assert isinstance(upscaler, DiffusionUpscaler)
         upscaler.upscale(known_picture(32), replace(DiffusionOptions(), steps=1), SILENT)
         with PeakMemory(interval=0.002) as peak:

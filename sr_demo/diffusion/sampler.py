@@ -117,16 +117,15 @@ class Sampler:
             compute: Returns (1, 3, 4*h, 4*w).
             progress: Reports the tiles.
         """
-        height, width = size[:2]
-        side = tiling.side_for(self.tiling, _BYTES_PER_LR_PIXEL, budget(self._device), size)
+        plan = tiling.plan_tiles(self.tiling, _BYTES_PER_LR_PIXEL, budget(self._device), size)
         while True:
             try:
-                return self._assembled(tiling.plan(height, width, self.tiling, side), size, images, compute, progress)
+                return self._assembled(plan.tiles, size, images, compute, progress)
             except OutOfMemory:
-                side = min(side, max(height, width))
-                if side <= tiling.SMALLEST:
+                smaller = plan.smaller()
+                if smaller is None:
                     raise
-                side = max(side // 2 // MULTIPLE * MULTIPLE, tiling.SMALLEST)
+                plan = smaller
 
     def _assembled(
         self, tiles: tuple[tiling.Tile, ...], size: tuple[int, ...], images: list[Image],

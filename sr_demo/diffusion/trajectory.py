@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
 
 from sr_demo.image import Image
+from sr_demo.options import Options
+from sr_demo.progress import Progress
+from sr_demo.spec import Upscaler
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,15 @@ class Trajectory:
             hr + np.float32(step.shift) * (self.start - hr) + np.float32(step.noise) * noise
             for step in reversed(self.steps)
         )
+
+
+@runtime_checkable
+class TracingUpscaler(Upscaler, Protocol):
+    """An upscaler that records the sampling steps on the way to its result."""
+
+    def upscale_traced(self, image: Image, options: Options, progress: Progress) -> tuple[Image, Trajectory]:
+        """Like `upscale`, with the steps that led to one square crop of the result."""
+        ...
 
 
 def most_detailed_square(image: Image, side: int) -> tuple[int, int]:

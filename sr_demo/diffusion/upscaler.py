@@ -40,18 +40,25 @@ class DiffusionSamples:
 class DiffusionUpscaler:
     """Implements the `Upscaler` protocol; cuts the image into tiles itself, in each step."""
 
+    backend = ""
+    loss_db = None
+
     def __init__(self, sampler: Sampler) -> None:
         self.sampler = sampler
         self.precision = sampler.precision
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
-        """Return one sample, or the mean of several; report the `Trajectory` of the first to `progress.watch`."""
+        """Return one sample, or the mean of several."""
+        return self.upscale_traced(image, options, progress)[0]
+
+    def upscale_traced(self, image: Image, options: Options, progress: Progress) -> tuple[Image, Trajectory]:
+        """Like `upscale`, with the steps of the first sample at the square with the most detail."""
         assert isinstance(options, DiffusionOptions)
         sampler, count = self.sampler, options.samples
         self._check(options.steps)
         start = sampler.start(image, progress.part(0, 0.05))
         side = min(CROP, *start.shape[:2])
-        top, left = most_detailed_square(start, side) if progress.watch else (0, 0)
+        top, left = most_detailed_square(start, side)
         total = np.zeros(start.shape, np.float32)
         shown: list[SamplingStep] = []
         for index in range(count):
@@ -61,15 +68,13 @@ class DiffusionUpscaler:
                 image, start, options.steps, options.seed, part, sample=index, strength=options.noise
             ):
                 after = step.after
-                if progress.watch and index == 0:
+                if index == 0:
                     shown.append(cropped(step, top, left, side))
             total += after
         mean = np.divide(total, count, dtype=np.float32)
         result = readonly(self._finished(mean, start, image, options, progress.part(0.95, 1)))
-        if progress.watch:
-            first, last = (whole[top : top + side, left : left + side].copy() for whole in (start, result))
-            progress.watch(Trajectory(top, left, first, tuple(shown), last, count))
-        return result
+        first, last = (whole[top : top + side, left : left + side].copy() for whole in (start, result))
+        return result, Trajectory(top, left, first, tuple(shown), last, count)
 
     def draw_samples(self, image: Image, options: DiffusionOptions, count: int, progress: Progress) -> DiffusionSamples:
         """Draw several samples with one seed.

@@ -59,8 +59,8 @@ def test_tiles_give_what_the_whole_picture_gives(monkeypatch):
     """The shipped networks, on what they react to most."""
     job = replace(job_for(APPROACHES, "diffusion"), precision="fp32")
     picture = black_or_white(128, 12)
-    with Runner().loaded(job) as upscaler:
-        sampler = upscaler.sampler
+    with Runner().loaded(job) as model:
+        sampler = model.upscaler.sampler
         whole = drawn(sampler, picture, steps=4)
         monkeypatch.setattr(sampler, "tiling", replace(sampler.tiling, largest=32))
         np.testing.assert_allclose(drawn(sampler, picture, steps=4), whole, atol=TILE_ERROR, rtol=0)

@@ -1,11 +1,11 @@
-"""What a run of the diffusion model shows of its way: the real states of that very run, and nothing when nobody steps."""
+"""What a run of the diffusion model records: the real states of that very run."""
 
 import numpy as np
 import pytest
 
 from sr_demo.diffusion.options import DiffusionOptions
 from sr_demo.diffusion.sampler import Sampler
-from sr_demo.diffusion.trajectory import Trajectory, most_detailed_square
+from sr_demo.diffusion.trajectory import TracingUpscaler, Trajectory, most_detailed_square
 from sr_demo.diffusion.upscaler import DiffusionUpscaler
 from sr_demo.image import readonly
 from sr_demo.progress import SILENT
@@ -21,10 +21,8 @@ def upscaler():
 
 
 def watched(upscaler, image, options=OPTIONS):
-    seen = []
-    result = upscaler.upscale(image, options, SILENT.watched_by(seen.append).part(0, 0.5))
-    (trajectory,) = seen
-    assert isinstance(trajectory, Trajectory)
+    result, trajectory = upscaler.upscale_traced(image, options, SILENT.part(0, 0.5))
+    assert isinstance(trajectory, Trajectory) and isinstance(upscaler, TracingUpscaler)
     return result, trajectory
 
 

@@ -107,6 +107,8 @@ class TileMosaic:
     name: str = ""
     """Under which the memory was built, "" where it has no index of its own."""
     precision: str = "fp32"
+    backend: str = ""
+    loss_db: float | None = None
 
     def pieces(self, patch: int, shrink: int, progress: Progress) -> Pieces:
         """The indexed pieces of one size: those the memory was built with, or cut now, once per process."""
@@ -161,6 +163,8 @@ class RefinedRetrieval:
     name: str = ""
     """As in `TileMosaic`."""
     precision: str = "fp32"
+    backend: str = ""
+    loss_db: float | None = None
 
     def examples(self, progress: Progress) -> Examples:
         """The memory's residuals and their index: those it was built with, or learned now, once per process."""
@@ -193,6 +197,8 @@ class LearnedRetrieval:
 
     memory: Anchors
     precision: str = "fp32"
+    backend: str = ""
+    loss_db: float | None = None
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         """See `spec.Upscaler`."""

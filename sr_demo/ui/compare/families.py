@@ -63,7 +63,7 @@ class Explained:
             one_pass: Images of those by GANs.
             reference: (H, W, 3), the HR reference; None where it is not known.
         """
-        walks = [(step, result) for result in results for step in result.seen if isinstance(step, Trajectory)]
+        walks = [(step, result) for result in results for step in result.trajectory]
         ran = {result.job.approach.family for result in results}
         both = {"adversarial", "diffusion"} <= ran
         if not walks:
