@@ -286,7 +286,8 @@ def test_ray_builds_and_finds_the_same(photos: tuple[Path, ...], tmp_path: Path)
         "files = tuple(Path(f) for f in sys.argv[2:])\n"
         "for kind in ('tiles', 'refined'):\n"
         "    recipe = Recipe(kind, patches=4000)\n"
-        "    built = database_build.build(database_build.Order('ray-' + kind, files, recipe, 'a folder'), Ray(workers=2), SILENT)\n"
+        "    order = database_build.Order('ray-' + kind, files, recipe, 'a folder')\n"
+        "    built = database_build.build(order, Ray(workers=2), SILENT)\n"
         "list(bulk.ask(built.entry, files[:2], 3, Path(sys.argv[1]), Ray(workers=2), SILENT))\n"
     )
     out = tmp_path / "ray"
