@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sr_demo.image import BT601
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 _SCALE = 4
 _WINDOW, _SIGMA = 11, 1.5
@@ -60,7 +62,7 @@ PIXEL: dict[str, Loss] = {"l1": l1, "mse": mse, "ssim": ssim, "grid": grid}
 
 def _luma(x: Tensor) -> Tensor:
     """Return BT.601 Y with footroom: (N, 3, H, W) -> (N, 1, H, W), 16..235 of 255 mapped to [16/255, 235/255]."""
-    weight = torch.tensor((65.481, 128.553, 24.966), device=x.device).view(1, 3, 1, 1) / 255.0
+    weight = torch.tensor(tuple(219 * share for share in BT601), device=x.device).view(1, 3, 1, 1) / 255.0
     return (x * weight).sum(1, keepdim=True) + 16.0 / 255.0
 
 

@@ -26,7 +26,7 @@ from sr_demo.approaches.mosaic import windows as w
 from sr_demo.approaches.mosaic.anchors import Anchors, load, pose
 from sr_demo.approaches.mosaic.options import MosaicOptions
 from sr_demo.approaches.mosaic.patch_database import SCALE, as_floats
-from sr_demo.approaches.mosaic.refined import refine
+from sr_demo.approaches.mosaic.refinement import refine
 from sr_demo.errors import BadInput, SRError
 from sr_demo.image import Image
 from sr_demo.imaging.resize import downscale, resize
@@ -188,7 +188,7 @@ def write_card(path: Path, recipe: Recipe, facts: dict[str, Any], scores: dict[s
         "sha256": hashlib.sha256(content).hexdigest(),
         "bytes": len(content),
         "parameters": memory.project.size + memory.anchors.size + memory.regressors.size,
-        "architecture": {"name": "anchored regressors in sixteen poses", "settings": asdict(recipe)},
+        "architecture": {"name": "anchored regressors in sixteen poses", "settings": asdict(recipe)},  # words: ok
         "scale": SCALE,
         "licence": LICENCE,
         **facts,

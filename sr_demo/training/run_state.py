@@ -5,7 +5,6 @@ A state is a dict of tensors, numbers, text, lists and dicts; its keys are those
 
 from __future__ import annotations
 
-import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +14,12 @@ import numpy as np
 import torch
 
 from sr_demo.errors import BadInput, StorageError
+from sr_demo.system import storage
 
 _RENAMED = {
-    "critic": "discriminator",
+    "critic": "discriminator",  # words: ok
     "judge": "discriminator_optimiser",
-    "critics": "discriminators",
+    "critics": "discriminators",  # words: ok
     "damager": "degrader",
     "damager_optimiser": "degrader_optimiser",
 }
@@ -32,17 +32,11 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     Raises:
         StorageError: The folder cannot be written, or the disk is full.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        with temporary.open("rb") as handle:
-            os.fsync(handle.fileno())
-        temporary.replace(path)
+        storage.write_atomically(path, write, durable=True)
     except OSError as problem:
         raise StorageError(f"{path} could not be written ({problem.strerror}).") from problem
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def save(path: Path, values: dict[str, Any]) -> None:
@@ -72,10 +66,9 @@ def load(path: Path, recipe: str | None = None) -> dict[str, Any]:
 
 
 def current_layout(values: dict[str, Any]) -> dict[str, Any]:
-    """Return a run's state with the present keys: states of earlier versions have others.
+    """Return a run's state with the present keys: states of earlier versions have those in `_RENAMED`.
 
-    There the EMA was "average" (the state of its network) and "updates" (their number), and the discriminator was
-    "critic", its optimiser "judge", both discriminators of the cycle "critics", its degradation network "damager".
+    There the EMA was "average" (the state of its network) and "updates" (their number).
     """
     values = {_RENAMED.get(key, key): value for key, value in values.items()}
     if "average" in values:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
+from sr_demo.image import BT601
 from sr_demo.training.data import Pairs, TrainingImage, downscale_8bit
 
 SIDE = 480
@@ -92,8 +93,7 @@ def text(rng: np.random.Generator, side: int) -> Canvas:
 
 
 def lines(rng: np.random.Generator, side: int) -> Canvas:
-    """Draw four to nine fields of stripes, rings, checks and fans, with periods of 3 pixels and more: (side, side, 3)
-    uint8."""
+    """Draw four to nine fields of stripes, rings, checks and fans, periods from 3 pixels: (side, side, 3) uint8."""
     full = side * _SUPERSAMPLING
     sheet = np.zeros((full, full, 3), np.float32)
     across = int(rng.integers(2, 4))
@@ -203,7 +203,7 @@ def _contrast(rng: np.random.Generator) -> tuple[Colour, Colour]:
         pair = rng.integers(0, 256, (2, 3))
         if rng.random() < 0.5:
             pair[:] = pair[:, :1]
-        luma = pair @ np.array([0.299, 0.587, 0.114])
+        luma = pair @ np.array(BT601)
         if abs(luma[0] - luma[1]) >= 60:
             one, other = ((int(r), int(g), int(b)) for r, g, b in pair)
             return one, other

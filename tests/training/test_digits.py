@@ -70,7 +70,7 @@ def test_states_of_earlier_versions_are_resumed(mnist: Path, tmp_path: Path) -> 
     whole = DigitTrainer(recipe, digits, torch.device("cpu"))
     whole.step(0.9)
     old = in_earlier_layout(copy.deepcopy(whole.state()))
-    assert {"critic", "judge", "average", "updates"} <= set(old)
+    assert {"critic", "judge", "average", "updates"} <= set(old)  # words: ok
     run_state.save(tmp_path / "old.pt", old)
     resumed = DigitTrainer(recipe, digits, torch.device("cpu"), seed=3)
     resumed.restore(run_state.load(tmp_path / "old.pt", recipe.name))
