@@ -24,7 +24,7 @@ from sr_demo.ui.compare import layout as compare_tab
 from sr_demo.ui.data import layout as data_tab
 from sr_demo.ui.diffusion import handlers
 from sr_demo.ui.diffusion import layout as diffusion_tab
-from sr_demo.ui.digits import layout as digits_tab
+from sr_demo.ui.digits.layout import build_digits_tab
 from sr_demo.ui.lab import layout as lab_tab
 from sr_demo.ui.mosaic.layout import build_mosaic_tab
 from sr_demo.ui.stops import Stops
@@ -58,7 +58,7 @@ def build(approaches: Sequence[Approach], runner: Runner, store: Store, settings
                 with gr.Tab("Diffusion", id="diffusion"):
                     diffusion_tab.build(context, guessing)
             with gr.Tab("Digits", id="digits") as digits:
-                digits_tab.build(store, limits, digits, callers)
+                build_digits_tab(context, digits)
             with gr.Tab("Training", id="training") as training:
                 training_tab.build(context, training)
             with gr.Tab("Data", id="data"):
