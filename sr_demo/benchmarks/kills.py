@@ -92,7 +92,7 @@ def during_a_run(place: Place) -> None:
 
 def during_a_conversion(place: Place) -> None:
     """Killed while a network is converted."""
-    _killed(place, _nothing, lambda: any(place.cache.glob("engines/*.part")))  # words: ok
+    _killed(place, _nothing, lambda: any(place.cache.glob("engines/.part-*")))  # words: ok
 
 
 def during_a_download(place: Place) -> None:

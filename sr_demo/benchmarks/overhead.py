@@ -17,7 +17,7 @@ import numpy as np
 from sr_demo.backends.selection import known_picture
 from sr_demo.image import Image, ImageData, read, readonly, write_png
 from sr_demo.inference.upscale import Method, enlarge
-from sr_demo.metrics.full_reference import score
+from sr_demo.metrics.scores import score
 from sr_demo.options import Options
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Approach, Checkpoint, Request, Tiling, Upscaler

@@ -11,7 +11,7 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sr_demo.approaches.mosaic import library, upscalers
+from sr_demo.approaches.mosaic import named_databases, upscalers
 from sr_demo.approaches.mosaic.patch_database import PatchDatabase
 from sr_demo.approaches.mosaic.upscalers import LearnedRetrieval, RefinedRetrieval, TileMosaic
 from sr_demo.errors import BadInput
@@ -48,7 +48,7 @@ class VisitorDatabases:
     def memory(self, choice: str) -> tuple[PatchDatabase, str]:
         """The database of a choice, and the name it was built under ("" for none). Raises BadInput."""
         if choice.startswith(_BUILT):
-            entry = library.find(choice.removeprefix(_BUILT))
+            entry = named_databases.find(choice.removeprefix(_BUILT))
             return upscalers.opened_memory(entry.place), entry.name
         if is_own(choice):
             return upscalers.opened_memory(self._place(choice)), ""
@@ -68,7 +68,7 @@ def is_own(choice: str) -> bool:
 
 def choices(own: VisitorDatabases) -> list[tuple[str, str]]:
     """Labels and values of all databases that this visitor may use."""
-    built = [(f"{entry.name}: {entry.what}", _BUILT + entry.name) for entry in library.entries()]
+    built = [(f"{entry.name}: {entry.what}", _BUILT + entry.name) for entry in named_databases.entries()]
     private = [(label, _OWN + label) for label in own.places]
     learned = ("Learned by heart from 1200 photos (fine detail only)", LEARNED)
     return [("Photos that come with scikit-image", BUNDLED), learned, *built, *private]

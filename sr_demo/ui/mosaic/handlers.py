@@ -12,9 +12,9 @@ import numpy as np
 
 from sr_demo.approaches.mosaic import upscalers
 from sr_demo.approaches.mosaic.options import MosaicOptions
-from sr_demo.approaches.mosaic.refined import Watched
+from sr_demo.approaches.mosaic.refinement import Watched
 from sr_demo.approaches.mosaic.retrieval import Nearest
-from sr_demo.approaches.mosaic.tile_mosaic import Answers
+from sr_demo.approaches.mosaic.tile_matching import Answers
 from sr_demo.approaches.mosaic.upscalers import SCALE, LearnedRetrieval
 from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
 from sr_demo.image import Image, ImageData, encode_png

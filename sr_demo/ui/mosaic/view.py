@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sr_demo.approaches.mosaic.anchors import Anchors, pose
 from sr_demo.approaches.mosaic.patch_database import SCALE
 from sr_demo.approaches.mosaic.retrieval import SIZES, Nearest
-from sr_demo.approaches.mosaic.tile_mosaic import Answers
+from sr_demo.approaches.mosaic.tile_matching import Answers
 from sr_demo.approaches.mosaic.upscalers import LearnedRetrieval, RefinedRetrieval
 from sr_demo.approaches.mosaic.windows import SEEN, SIDE, Floats, luma
 from sr_demo.errors import first_few
