@@ -21,14 +21,15 @@ from sr_demo.ui.source import image_input
 from sr_demo.ui.updates import Updates
 
 _INTRO = """<div class="sr-prose"><p>A digit of 26 × 26 pixels goes into a network and comes out as 32 numbers, its
-latent. Three networks redraw the digit from these numbers alone. The <b>VAE-GAN</b> draws 28 × 28 pixels. A <b>CPPN</b> is a
-function of the latent and a point (x, y). It can be evaluated at any point, so its picture has no fixed size. One CPPN was
-trained with a discriminator, a network that compares its drawings with real digits; the other was not.</p></div>"""
-_HONEST = """<div class="sr-prose sr-fine"><p>PSNR and SSIM compare gray values with the original at 28 × 28. <b>On average,
-none of the networks beats bicubic there</b> ({bicubic:.1f} dB for bicubic and {vaegan:.1f} dB for the VAE-GAN over 10,000
-test digits): at 26 pixels nearly everything of the original is still there, and 32 numbers cannot hold it all. What the networks
-can do is draw smoothly at any size, and only what looks like a digit. "Read as" is the answer of a small network that was
-trained to read handwritten digits.</p></div>"""
+latent. Three networks redraw the digit from these numbers alone. The <b>VAE-GAN</b> draws 28 × 28 pixels. A
+<b>CPPN</b> is a function of the latent and a point (x, y). It can be evaluated at any point, so its picture has no
+fixed size. One CPPN was trained with a discriminator, a network that compares its drawings with real digits; the
+other was not.</p></div>"""
+_HONEST = """<div class="sr-prose sr-fine"><p>PSNR and SSIM compare gray values with the original at 28 × 28. <b>On
+average, none of the networks beats bicubic there</b> ({bicubic:.1f} dB for bicubic and {vaegan:.1f} dB for the
+VAE-GAN over 10,000 test digits): at 26 pixels nearly everything of the original is still there, and 32 numbers cannot
+hold it all. What the networks can do is draw smoothly at any size, and only what looks like a digit. "Read as" is the
+answer of a small network that was trained to read handwritten digits.</p></div>"""
 _CPPN_CHOICES = [("with a discriminator", "cppn-gan"), ("without a discriminator", "cppn-l2")]
 _TYPICAL = [(f"a typical {digit}", str(digit)) for digit in range(10)]
 _QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -44,7 +45,7 @@ class Shared:
     system: gr.Radio
 
 
-def build_digits_tab(context: Context, tab: gr.Tab) -> None:
+def digits_tab(context: Context, tab: gr.Tab) -> None:
     """Lay out `tab` and connect its events, in the current Gradio context."""
     gr.HTML(_INTRO)
     shared = _redraw(context, tab)
