@@ -72,7 +72,8 @@ def measure(side: int, precision: Precision, rounds: int = 5) -> Speed:
             upscaler.upscale(image, job.options, SILENT)
             whole.append(time.perf_counter() - begun)
             moments = [
-                time.perf_counter() for _ in upscaler.sampler.walk(image, start, DiffusionOptions().steps, 0, SILENT)
+                time.perf_counter()
+                for _ in upscaler.sampler.sample_steps(image, start, DiffusionOptions().steps, 0, SILENT)
             ]
             each += np.diff(moments).tolist()
         return Speed(

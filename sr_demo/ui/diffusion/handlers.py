@@ -84,7 +84,7 @@ class DiffusionHandlers:
                     assert isinstance(upscaler, DiffusionUpscaler)
                     image = read_small(path, _SIDE, self._context.limits)
                     begun = time.perf_counter()
-                    guesses = upscaler.guess(image, options, int(count), report)
+                    guesses = upscaler.draw_samples(image, options, int(count), report)
                     return view.shown(guesses, time.perf_counter() - begun)
         except Cancelled:
             return '<p class="sr-fine">Stopped.</p>'

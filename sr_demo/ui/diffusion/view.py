@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from sr_demo.diffusion.upscaler import Guesses
+from sr_demo.diffusion.upscaler import DiffusionSamples
 from sr_demo.image import Image, quantize
 from sr_demo.reports import formatting
 from sr_demo.ui.html import inline_picture
@@ -20,7 +20,7 @@ _LEAST = 0.01
 """Smallest maximum of the colour scale, so that guesses that hardly differ do not look different."""
 
 
-def shown(guesses: Guesses, seconds: float) -> str:
+def shown(guesses: DiffusionSamples, seconds: float) -> str:
     """The guesses of one image with their spread and steps; `seconds`: how long they took."""
     spread = guesses.spread()
     top = scale_top(spread)
@@ -63,15 +63,15 @@ def most_uncertain(spread: Image, side: int) -> tuple[int, int]:
     return int(row), int(column)
 
 
-def _strip(guesses: Guesses, spread: Image) -> str:
+def _strip(guesses: DiffusionSamples, spread: Image) -> str:
     side = min(_WINDOW, *spread.shape)
     top, left = most_uncertain(spread, side)
     columns: list[str] = []
-    for look in guesses.looks:
+    for step in guesses.steps:
         before, estimate = (
             _figure(pixels[top : top + side, left : left + side], caption, _SMALL)
             for pixels, caption in (
-                (look.before, f"Step {look.step}: noise {look.noise:.0%}"), (look.estimate, "its estimate"),
+                (step.before, f"Step {step.step}: noise {step.noise:.0%}"), (step.estimate, "its estimate"),
             )
         )  # fmt: skip
         columns.append(f"<div>{before}{estimate}</div>")

@@ -15,7 +15,7 @@ import numpy as np
 
 from sr_demo.digits import data
 from sr_demo.digits.options import LARGEST, SMALLEST, System
-from sr_demo.digits.preprocessing import Prepared, from_truth, prepare
+from sr_demo.digits.preprocessing import Prepared, from_reference, prepare
 from sr_demo.errors import BadInput, quoted
 from sr_demo.image import read
 from sr_demo.reports import formatting
@@ -92,7 +92,7 @@ class DigitHandlers:
         from sr_demo.digits import lab, latent_walk
 
         reference = latent_walk.to_bytes(lab.decode(lab.typical(int(digit), "vaegan")))
-        return self._taken(from_truth(reference, view.TYPICAL_NOTE))
+        return self._taken(from_reference(reference, view.TYPICAL_NOTE))
 
     def take_first(self, digit: Any) -> Updates:
         """Take a typical digit when the tab is opened, unless the visitor already has a digit."""
@@ -109,24 +109,24 @@ class DigitHandlers:
         note = (
             f"Test digit {int(number)} of MNIST: a handwritten {digits.labels[int(number)]}, never shown in training."
         )
-        return self._taken(from_truth(digits.pictures[int(number)], note))
+        return self._taken(from_reference(digits.pictures[int(number)], note))
 
     def _taken(self, prepared: Prepared) -> Updates:
         from sr_demo.digits import lab, latent_walk
         from sr_demo.digits.evaluation import score
 
         systems: tuple[System, ...] = ("vaegan", *CPPNS)
-        digit = Digit(prepared, {system: lab.encode(prepared.small, system) for system in systems})
-        redrawn = {system: latent_walk.to_bytes(lab.redraw(prepared.small[None], system)[0]) for system in systems}
-        at_28 = {"reference": prepared.truth, "bicubic": data.bicubic(prepared.small[None])[0], **redrawn}
+        digit = Digit(prepared, {system: lab.encode(prepared.lr, system) for system in systems})
+        redrawn = {system: latent_walk.to_bytes(lab.redraw(prepared.lr[None], system)[0]) for system in systems}
+        at_28 = {"reference": prepared.reference, "bicubic": data.bicubic(prepared.lr[None])[0], **redrawn}
         read_as = dict(zip(at_28, lab.read_digits(np.stack(list(at_28.values()))).tolist(), strict=True))
 
         def note(key: str) -> str:
-            return f"{view.scores_text(*score(at_28[key], prepared.truth))}; read as {read_as[key]}"
+            return f"{view.scores_text(*score(at_28[key], prepared.reference))}; read as {read_as[key]}"
 
         cards = [
-            view.Card("The original", "28 × 28", prepared.truth, f"read as {read_as['reference']}"),
-            view.Card("Input", "26 × 26, all that the networks get", prepared.small),
+            view.Card("The original", "28 × 28", prepared.reference, f"read as {read_as['reference']}"),
+            view.Card("Input", "26 × 26, all that the networks get", prepared.lr),
             view.Card("Bicubic", "28 × 28", at_28["bicubic"], note("bicubic")),
             view.Card("VAE-GAN", "28 × 28", redrawn["vaegan"], note("vaegan")),
         ]

@@ -69,17 +69,17 @@ class FitHandlers:
         image = read(Path(path), self._context.limits)
         from sr_demo.digits import siren
 
-        photo = siren.Photo(image.rgb, options)
-        height, width = photo.truth.shape[:2]
+        photo = siren.SirenFit(image.rgb, options)
+        height, width = photo.reference.shape[:2]
         yield self._busy(f"Learning {width} × {height} pixels.")
         ended = "Done"
-        last = photo.look(0.0)
+        last = photo.preview(0.0)
         try:
-            for last in photo.learn(progress):
+            for last in photo.fit(progress):
                 bar = f'<progress max="1" value="{last.fraction:.3f}" aria-label="learning"></progress>'
-                yield {**self._busy(_fit_text(last), bar), self._parts.cards: view.cards(_pair(photo.truth, last))}
+                yield {**self._busy(_fit_text(last), bar), self._parts.cards: view.cards(_pair(photo.reference, last))}
         except Cancelled:
-            ended, last = "Stopped", photo.look(last.seconds)
+            ended, last = "Stopped", photo.preview(last.seconds)
         large = quantize(photo.draw(min(4.0, LARGEST / max(height, width))))
         file = view.write(view.png(large), self._context.store.new(), "photo_as_function.png")
         text = (
@@ -88,7 +88,7 @@ class FitHandlers:
         )
         yield {
             **self._idle(view.sentence(text, "status")),
-            self._parts.cards: view.cards(_pair(photo.truth, last)),
+            self._parts.cards: view.cards(_pair(photo.reference, last)),
             self._parts.large: gr.Image(value=file, visible=True),
             self._parts.download: gr.DownloadButton(value=file, visible=True),
         }
@@ -119,7 +119,7 @@ def _pair(reference: Any, last: Any) -> list[view.Card]:
     size = f"{reference.shape[1]} × {reference.shape[0]}"
     return [
         view.Card("Your photo", f"downscaled to {size}", quantize(reference), smooth=True),
-        view.Card("The function", f"at {size}", quantize(last.picture), f"{last.psnr:.1f} dB", smooth=True),
+        view.Card("The function", f"at {size}", quantize(last.image), f"{last.psnr:.1f} dB", smooth=True),
     ]
 
 
