@@ -1,4 +1,4 @@
-"""The training tab is drawn from the cards, and says what they say."""
+"""The Training tab shows the numbers that the cards hold."""
 
 from __future__ import annotations
 
