@@ -26,7 +26,7 @@ from sr_demo.ui.diffusion import handlers
 from sr_demo.ui.diffusion import layout as diffusion_tab
 from sr_demo.ui.digits import layout as digits_tab
 from sr_demo.ui.lab import layout as lab_tab
-from sr_demo.ui.mosaic import layout as mosaic_tab
+from sr_demo.ui.mosaic.layout import build_mosaic_tab
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from sr_demo.ui.training import layout as training_tab
@@ -52,7 +52,7 @@ def build(approaches: Sequence[Approach], runner: Runner, store: Store, settings
             with gr.Tab("Compare", id="compare"):
                 compare_tab(context)
             with gr.Tab("Mosaic memory", id="mosaic") as mosaic:
-                mosaic_tab.build(context, mosaic)
+                build_mosaic_tab(context, mosaic)
             guessing = handlers.approach_of(context)
             if guessing is not None:
                 with gr.Tab("Diffusion", id="diffusion"):

@@ -16,7 +16,7 @@ import pytest
 from sr_demo.errors import StorageError
 from sr_demo.image import encode_png
 from sr_demo.inference.jobs import Job, Result
-from sr_demo.metrics.full_reference import COLUMNS, PSNR_Y, SSIM_Y, Scores
+from sr_demo.metrics.scores import COLUMNS, PSNR_Y, SSIM_Y, Scores
 from sr_demo.reports import bundle, formatting
 from sr_demo.reports.bundle import Comparison, report_html, report_json, write_zip
 from sr_demo.reports.saved_image import SavedImage
@@ -92,7 +92,7 @@ def test_the_best_of_each_column_is_marked() -> None:
     ])  # fmt: skip
     first, second = rows(html)
     marked = lambda row: [title for title, cell in zip(titles(html), row, strict=True) if "★" in cell]  # noqa: E731
-    assert marked(first) == ["SSIM-Y", "PSNR-RGB", "Agrees with input", "Peak memory"]
+    assert marked(first) == ["SSIM-Y", "PSNR-RGB", "LR consistency", "Peak memory"]
     assert marked(second) == ["PSNR-Y", "Seconds"]
 
 
@@ -108,7 +108,7 @@ def test_equal_results_share_the_mark() -> None:
 def test_without_a_truth_there_is_no_psnr() -> None:
     html = html_table([result(scores=Scores(lr_consistency=33.0))])
     assert "PSNR-Y" not in titles(html) and "SSIM-Y" not in titles(html)
-    assert "Agrees with input" in titles(html)
+    assert "LR consistency" in titles(html)
 
 
 def test_cells_carry_what_they_are_sorted_by() -> None:

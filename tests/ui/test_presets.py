@@ -18,7 +18,7 @@ from sr_demo.diffusion.upscaler import DiffusionUpscaler
 from sr_demo.image import Limits, write_png
 from sr_demo.inference.jobs import Job, Result
 from sr_demo.inference.runner import Runner
-from sr_demo.metrics.full_reference import Scores
+from sr_demo.metrics.scores import Scores
 from sr_demo.reports.edge import BUDGET, edge, edge_text, runs_on_cpu
 from sr_demo.reports.table import html_table, record
 from sr_demo.spec import OWN, Approach, Checkpoint, Needs, Repository, WeightFile
