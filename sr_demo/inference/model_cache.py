@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 from sr_demo.spec import Checkpoint, Upscaler
 from sr_demo.system import memory
+from sr_demo.system.least_recently_used import LeastRecentlyUsed
 
 _SHARE, _CAP = 0.25, 2 * 2**30
 """Loaded weights may take this share of the memory that would be free without them, and at most this many bytes."""
@@ -15,30 +14,24 @@ class ModelCache:
     """Upscalers by what was asked for when they were loaded. Not thread-safe: used in the runner's lane."""
 
     def __init__(self) -> None:
-        self._held: OrderedDict[tuple[object, ...], tuple[Upscaler, int]] = OrderedDict()
+        self._held: LeastRecentlyUsed[tuple[object, ...], Upscaler] = LeastRecentlyUsed(lambda held: budget(held))
 
     def __contains__(self, key: tuple[object, ...]) -> bool:
         return key in self._held
 
     def use(self, key: tuple[object, ...]) -> Upscaler | None:
         """The upscaler, now the one used last; None when it is not held."""
-        if key not in self._held:
-            return None
-        self._held.move_to_end(key)
-        return self._held[key][0]
+        return self._held.use(key) if key in self._held else None
 
     def keep(self, key: tuple[object, ...], upscaler: Upscaler, count: int) -> None:
         """Hold one that takes `count` bytes; others go until the budget is met. The newest stays, whatever it takes."""
-        self._held[key] = (upscaler, count)
-        allowed = budget(sum(size for _, size in self._held.values()))
-        while len(self._held) > 1 and sum(size for _, size in self._held.values()) > allowed:
-            self._held.popitem(last=False)
+        if self._held.put(key, upscaler, count):
             memory.unsettle()
         memory.settle()
 
     def drop(self, key: tuple[object, ...]) -> None:
         """Forget one, if it is held."""
-        self._held.pop(key, None)
+        self._held.drop(key)
         memory.unsettle()
 
 

@@ -39,7 +39,7 @@ class Known:
         if not is_own(choice):
             raise BadInput("Only memories that you taught can be deleted here.")
         place = self._place(choice)
-        upscalers.forget(upscalers.opened_memory(place))
+        upscalers.forget(upscalers.shared_database(place))
         shutil.rmtree(place)
         return Known({label: p for label, p in self.places.items() if _OWN + label != choice}, self.made)
 
@@ -47,10 +47,10 @@ class Known:
         """The memory of a choice, and the name it was built under ("" for none). Raises BadInput."""
         if choice.startswith(_BUILT):
             entry = named_databases.find(choice.removeprefix(_BUILT))
-            return upscalers.opened_memory(entry.place), entry.name
+            return upscalers.shared_database(entry.place), entry.name
         if is_own(choice):
-            return upscalers.opened_memory(self._place(choice)), ""
-        return upscalers.default_memory(cache_folder() / "memories", SILENT), ""
+            return upscalers.shared_database(self._place(choice)), ""
+        return upscalers.default_database(cache_folder() / "memories", SILENT), ""
 
     def _place(self, choice: str) -> Path:
         place = self.places.get(choice.removeprefix(_OWN))
@@ -66,7 +66,7 @@ def is_own(choice: str) -> bool:
 
 def choices(known: Known) -> list[tuple[str, str]]:
     """Labels and values of all memories that this visitor may use."""
-    built = [(f"{entry.name}: {entry.what}", _BUILT + entry.name) for entry in named_databases.entries()]
+    built = [(f"{entry.name}: {entry.summary}", _BUILT + entry.name) for entry in named_databases.list_databases()]
     own = [(label, _OWN + label) for label in known.places]
     learned = ("Learned by heart from 1200 photos (fine detail only)", LEARNED)
     return [("Photos that come with scikit-image", BUNDLED), learned, *built, *own]
@@ -83,6 +83,6 @@ def tile_mosaic(known: Known, choice: str) -> TileMosaic:
 def retrieval(known: Known, choice: str) -> LearnedRetrieval | RefinedRetrieval:
     """Refined retrieval over a chosen memory. Raises BadInput."""
     if choice == LEARNED:
-        return upscalers.learned()
+        return upscalers.learned_retrieval()
     memory, name = known.memory(choice)
     return RefinedRetrieval(memory, name=name)

@@ -13,9 +13,9 @@ import numpy as np
 
 from sr_demo.approaches.mosaic import upscalers
 from sr_demo.approaches.mosaic.options import MosaicOptions
-from sr_demo.approaches.mosaic.refinement import Watched
-from sr_demo.approaches.mosaic.retrieval import Nearest
-from sr_demo.approaches.mosaic.tile_matching import Answers
+from sr_demo.approaches.mosaic.refinement import RecordingPredictor
+from sr_demo.approaches.mosaic.retrieval import NearestNeighbours
+from sr_demo.approaches.mosaic.tile_matching import TileMatches
 from sr_demo.approaches.mosaic.upscalers import SCALE, LearnedRetrieval
 from sr_demo.errors import BadInput, Cancelled, SRError, first_few, unexpected
 from sr_demo.image import Image, ImageData, encode_png, read
@@ -109,12 +109,12 @@ class MosaicHandlers:
         left_out: tuple[str, ...] = ()
         memory: Any = None
         if isinstance(upscaler, LearnedRetrieval):
-            memory, of = upscaler.memory, f"{len(upscaler.memory.anchors)} learned entries"
+            memory, of = upscaler.model, f"{len(upscaler.model.anchors)} learned entries"
         else:
-            memory, left_out = upscaler.answering(image, shown.options, progress)
-            of = f"{len(memory.examples.codes):,} remembered windows of {len(upscaler.memory.photos)} photos"
+            memory, left_out = upscaler.predictor(image, shown.options, progress)
+            of = f"{len(memory.database.codes):,} remembered windows of {len(upscaler.database.photos)} photos"
         begun = time.perf_counter()
-        result, seen = upscalers.watched(image, memory, shown.options.steps, progress)
+        result, seen = upscalers.refine_recorded(image, memory, shown.options.steps, progress)
         seconds = time.perf_counter() - begun
         number, distance = _who(seen, image)
         asked = number[number >= 0]
@@ -141,12 +141,12 @@ class MosaicHandlers:
         clicked = point(event)
         x, y = (min(max(int(clicked[axis]) // SCALE, 0), image.shape[1 - axis] - 1) for axis in range(2))
         if shown.mode == TILES:
-            answers: Answers = tile_mosaic(known, shown.memory).look_inside(image, shown.options, progress)
-            return inspection.piece(answers, *answers.at(y, x))
+            answers: TileMatches = tile_mosaic(known, shown.memory).match(image, shown.options, progress)
+            return inspection.piece(answers, *answers.tile_at(y, x))
         upscaler = retrieval(known, shown.memory)
-        nearest: Nearest | None = None
+        nearest: NearestNeighbours | None = None
         if not isinstance(upscaler, LearnedRetrieval):
-            nearest, _ = upscaler.answering(image, shown.options, progress)
+            nearest, _ = upscaler.predictor(image, shown.options, progress)
         return inspection.spot(image, upscaler, nearest, y, x)
 
     def teach(
@@ -172,7 +172,7 @@ class MosaicHandlers:
                 caller.turn(_SECONDS, Progress(told, stop)) as report,
             ):
                 taken = take_in([Path(f) for f in files], folder, self._context.limits, report.part(0, 0.5))
-                memory = upscalers.own_memory(taken.written, folder / "memory", report.part(0.5, 1))
+                memory = upscalers.visitor_database(taken.written, folder / "memory", report.part(0.5, 1))
         except (SRError, Cancelled) as exc:
             return known, gr.skip(), problem(str(exc) or "Stopped. Nothing was kept.")
         except Exception as exc:
@@ -212,8 +212,8 @@ class MosaicHandlers:
         return resize(rgb, (max(round(height * ratio), 1), max(round(width * ratio), 1)))
 
 
-def _who(seen: Watched, image: Image) -> tuple[Any, Any]:
-    return seen.who(image.shape[0], image.shape[1])
+def _who(seen: RecordingPredictor, image: Image) -> tuple[Any, Any]:
+    return seen.matches(image.shape[0], image.shape[1])
 
 
 def _left_out(names: tuple[str, ...]) -> str:
