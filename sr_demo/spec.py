@@ -201,8 +201,6 @@ class Approach:
     """Two or three sentences for people who want to know how it works; with the paper."""
     family: Family
     load: Callable[[Request], Upscaler]
-    fetch: Callable[[Progress], object] | None = None
-    """Downloads what `load` needs besides the files of the checkpoint, where there is such a thing."""
     checkpoints: tuple[Checkpoint, ...] = (Checkpoint("default", "no weights"),)
     options: type[Options] = Options
     load_options: tuple[str, ...] = ()
@@ -213,6 +211,8 @@ class Approach:
     """True for generative methods: their results carry "may invent detail: do not measure in it"."""
     preselected: bool = True
     """Ticked on a fresh page."""
+    fetch: Callable[[Progress], object] | None = None
+    """Downloads what `load` needs besides the files of the checkpoint, where there is such a thing."""
 
     def checkpoint(self, name: str | None = None) -> Checkpoint:
         """The checkpoint called `name`, or the default one. Raises BadInput, listing what there is."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -155,15 +154,12 @@ def convert(which: Identity, network: Callable[[], object], waiting: Callable[[]
     StorageError, or what `network`, `waiting` or the converter raises.
     """
     everything = storage.ready(which.folder.parent)
-    part = which.folder.with_name(f"{which.key}.{os.getpid()}.part")
     with storage.guarded(everything), storage.alone(everything, waiting):
         if (which.folder / openvino_backend.MODEL).exists():
             return
-        try:
-            openvino_backend.convert(network(), part)
-            part.replace(which.folder)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+        with storage.unfinished_folder(everything) as part:
+            openvino_backend.convert(network(), part / which.key)
+            (part / which.key).replace(which.folder)
 
 
 def prepare(which: Identity, upscaler: Upscaler, exact: Callable[[], Upscaler], lane: Lock | None = None) -> Verdict:
@@ -179,9 +175,7 @@ def prepare(which: Identity, upscaler: Upscaler, exact: Callable[[], Upscaler], 
     with lane or nullcontext():
         verdict = faster(upscaler, candidate)
     with storage.guarded(which.folder):
-        part = which.verdict_file.with_suffix(f".{os.getpid()}")
-        part.write_text(json.dumps(asdict(verdict)), encoding="utf-8")
-        part.replace(which.verdict_file)
+        storage.write_atomically(which.verdict_file, json.dumps(asdict(verdict)).encode())
     return verdict
 
 

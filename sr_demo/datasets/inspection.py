@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sr_demo.codecs.npz import choose, look, npz_files, pictures
 from sr_demo.errors import BadInput
-from sr_demo.image import Image, Limits, quantize, read, readonly
+from sr_demo.image import Image, Limits, bt601_luma, quantize, read, readonly
 from sr_demo.imaging.resize import downscale, resize
 from sr_demo.metrics.full_reference import psnr_y
 from sr_demo.metrics.niqe import niqe
@@ -30,7 +30,6 @@ FREQUENCIES = 24
 """Rings of the spectrum, from 0 to 0.5 cycles per pixel."""
 _SQUARE = 256
 """Side of the square whose spectrum is taken; smaller pictures give their own largest square of 32 or more."""
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 Pair = tuple[Image, Image | None]
 """HR, and LR where the data set brings it."""
@@ -119,7 +118,7 @@ def measure(name: str, hr: Image, lr: Image | None, scale: int = SCALE) -> Look:
 
 def luma_of(image: Image) -> NDArray[np.float32]:
     """(H, W, 3) in [0, 1] -> (H, W) Y in 0..255, of the picture rounded to 8 bit."""
-    return quantize(image).astype(np.float32) @ _LUMA
+    return bt601_luma(quantize(image).astype(np.float32))
 
 
 def thumbnail(image: Image) -> NDArray[np.uint8]:

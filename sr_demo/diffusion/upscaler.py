@@ -11,7 +11,7 @@ from sr_demo.diffusion.options import DiffusionOptions
 from sr_demo.diffusion.postprocessing import finished
 from sr_demo.diffusion.trajectory import Look, Walk, busiest, part_of
 from sr_demo.errors import BadInput
-from sr_demo.image import Image, readonly
+from sr_demo.image import Image, bt601_luma, readonly
 from sr_demo.options import Options
 from sr_demo.progress import Progress
 from sr_demo.spec import Request, Upscaler, card
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 WINDOW = 96
 """Side of the part whose way is shown, pixels of the result."""
-_LUMA = np.array((0.299, 0.587, 0.114), np.float32)
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Guesses:
 
     def spread(self) -> Image:
         """(4 H, 4 W): standard deviation over the results of the brightness (BT.601) at each pixel, 0..0.5."""
-        return np.stack([result @ _LUMA for result in self.results]).std(axis=0)
+        return np.stack([bt601_luma(result) for result in self.results]).std(axis=0)
 
 
 class DiffusionUpscaler:

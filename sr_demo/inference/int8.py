@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -145,9 +144,8 @@ def make(which: Identity, network: Callable[[], object], progress: Progress) -> 
     with storage.guarded(which.folder), storage.alone(which.folder, progress.check):
         if stored(which) is None:  # nobody else made it meanwhile
             loss = quantize(which.folder, which.scale, progress)
-            part = which.folder / f"{RECORD}.{os.getpid()}"
-            part.write_text(json.dumps({"recipe": _RECIPE, "loss": asdict(loss)}), encoding="utf-8")
-            part.replace(which.folder / RECORD)
+            record = json.dumps({"recipe": _RECIPE, "loss": asdict(loss)})
+            storage.write_atomically(which.folder / RECORD, record.encode())
 
 
 def quantize(kept_in: Path, scale: int, progress: Progress) -> Loss:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from sr_demo.backends import selection
 from sr_demo.errors import BadInput, quoted
 from sr_demo.image import ImageData
-from sr_demo.metrics.full_reference import Scores
+from sr_demo.metrics.scores import Scores
 from sr_demo.options import Options, as_dict, build, controls
 from sr_demo.progress import Progress
 from sr_demo.spec import Approach, Checkpoint, Precision, Request, Upscaler
@@ -59,11 +59,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Result:
-    """A finished picture and what it cost. Everything that changes the numbers is recorded with them."""
+    """What a run cost and scored. Everything that changes the numbers is recorded with them; the image is not."""
 
     job: Job
-    picture: ImageData
-    """`scale` times the size of the input; alpha, gray, depth and profile as in the input."""
+    size: tuple[int, int]
+    """(height, width) of the image in pixels."""
     scores: Scores
     seconds: float
     """Time to enlarge, without loading."""
@@ -86,6 +86,18 @@ class Result:
     """What the method showed of its way to the picture, where it shows something; its type is the method's."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ImageResult(Result):
+    """A result with the image itself, as the runner returns it."""
+
+    picture: ImageData
+    """`scale` times the size of the input; alpha, gray, depth and profile as in the input."""
+
+    def without_image(self) -> Result:
+        """Return the numbers alone, so that the image need not stay in memory once it is saved."""
+        return Result(**{field.name: getattr(self, field.name) for field in fields(Result)})
+
+
 @dataclass(frozen=True)
 class Started:
     job: Job
@@ -103,7 +115,7 @@ class Progressed:
 @dataclass(frozen=True)
 class Done:
     job: Job
-    result: Result
+    result: ImageResult
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ from sr_demo.inference import int8, memory_need
 from sr_demo.inference.jobs import (
     Done,
     Failed,
+    ImageResult,
     Job,
     Progressed,
-    Result,
     RunEvent,
     Started,
     Stopped,
@@ -36,7 +36,7 @@ from sr_demo.inference.jobs import (
 from sr_demo.inference.model_cache import ModelCache, footprint
 from sr_demo.inference.time_estimates import Estimates
 from sr_demo.inference.upscale import Method, enlarge, passes
-from sr_demo.metrics.full_reference import score
+from sr_demo.metrics.scores import score
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Upscaler
 from sr_demo.system import hardware, memory
@@ -137,12 +137,12 @@ class Runner:
         except Exception as exc:
             return Failed(job, unexpected(exc, f"running {job.key}"))
 
-    def run(self, job: Job, picture: ImageData, truth: Image | None = None, progress: Progress = SILENT) -> Result:
+    def run(self, job: Job, picture: ImageData, truth: Image | None = None, progress: Progress = SILENT) -> ImageResult:
         """Enlarge `picture` with one approach. Raises SRError, or Cancelled."""
         with self._somebody_waits():
             return self._run(job, picture, truth, progress)
 
-    def _run(self, job: Job, picture: ImageData, truth: Image | None, progress: Progress) -> Result:
+    def _run(self, job: Job, picture: ImageData, truth: Image | None, progress: Progress) -> ImageResult:
         progress.check()
         _check_truth(job, picture.rgb, truth)
         memory_need.check(memory_need.traits_of(job.approach, job.checkpoint, job.options, picture), picture)
@@ -158,8 +158,9 @@ class Runner:
         engine = getattr(upscaler, "engine", "")
         runs = passes(job.approach, job.checkpoint, opacity=picture.alpha is not None)
         self._estimates.learn(job, picture.rgb.shape[:2], seconds / runs, engine=engine, cold=load_seconds > 0)
-        return Result(
+        return ImageResult(
             job=job,
+            size=enlarged.rgb.shape[:2],
             picture=enlarged,
             scores=score(enlarged.rgb, picture.rgb, truth, round(job.scale)),
             seconds=seconds,

@@ -24,6 +24,7 @@ from typing import Any
 from sr_demo.imaging import tiling
 from sr_demo.inference.jobs import Job
 from sr_demo.system.memory import budget
+from sr_demo.system.storage import write_atomically
 from sr_demo.timing import Timing, plain
 
 Size = tuple[int, int]
@@ -239,11 +240,6 @@ def _learned(found: dict[str, Any]) -> _Learned:
 
 def _write(file: Path, learned: dict[str, dict[str, _Learned]]) -> None:
     entries = {key: {engine: asdict(one) for engine, one in engines.items()} for key, engines in learned.items()}
-    temporary = file.with_suffix(f".{os.getpid()}.part")
-    try:
+    with suppress(OSError):  # a full or read-only disk costs only the memory of these figures
         file.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps({"format": _FORMAT, "learned": entries}), encoding="utf-8")
-        temporary.replace(file)
-    except OSError:  # a full or read-only disk costs only the memory of these figures
-        with suppress(OSError):
-            temporary.unlink()
+        write_atomically(file, json.dumps({"format": _FORMAT, "learned": entries}).encode())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isinf
 
 from sr_demo.inference.jobs import Job, Result
-from sr_demo.metrics.full_reference import Column, Scores
+from sr_demo.metrics.scores import Column, Scores
 from sr_demo.reports.verdicts import COMMERCIAL
 from sr_demo.spec import Checkpoint, Needs
 
@@ -49,7 +49,7 @@ def measure(column: Column, value: float | None) -> str:
 
 def scores_line(scores: Scores) -> str:
     """The short line under a picture: PSNR-Y and SSIM-Y where the truth is known, else agreement with the input."""
-    from sr_demo.metrics.full_reference import LR_CONSISTENCY, PSNR_Y, SSIM_Y
+    from sr_demo.metrics.scores import LR_CONSISTENCY, PSNR_Y, SSIM_Y
 
     if scores.psnr_y is not None:
         return f"{measure(PSNR_Y, scores.psnr_y)}   SSIM {measure(SSIM_Y, scores.ssim_y)}"

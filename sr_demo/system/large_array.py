@@ -24,6 +24,9 @@ IN_MEMORY = 192 * 2**20
 """Bytes of one array beyond which it lies in a file: a result of 4096 x 4096 pixels is the largest that does not."""
 AT_MOST = 600 * 2**20
 """Bytes of one array that memory takes after all, where no file can be made."""
+_LONGEST_ROW = 150_000
+"""Bytes of a row up to which large pages are asked for. A tile of 2000 rows brings in all pages that its pieces of rows
+touch: by 2 MB at once that is the whole height of a tile, 1 GB for rows of 40,000 pixels."""
 BAND = 16 * 2**20
 """Bytes that are worked on at once: small beside the memory there is, large beside what starting a band costs."""
 
@@ -58,7 +61,8 @@ def _in_file(shape: tuple[int, ...], need: int) -> NDArray[np.float32]:
 
 def _in_large_pages(array: NDArray[np.float32]) -> NDArray[np.float32]:
     """`array`, which maps a file, brought in by 2 MB at once where the system can: filling it takes a third less."""
-    if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_HUGEPAGE"):
+    row = array.nbytes // max(len(array), 1)
+    if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_HUGEPAGE") and row <= _LONGEST_ROW:
         with suppress(OSError):  # a kernel built without large pages
             array.base.madvise(mmap.MADV_HUGEPAGE)
     return array

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 
 from sr_demo.errors import BadInput, StorageError
+from sr_demo.system import storage
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -19,17 +19,11 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
     Raises StorageError when the folder cannot be written or the disk is full.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        with temporary.open("rb") as handle:
-            os.fsync(handle.fileno())
-        temporary.replace(path)
+        storage.write_atomically(path, write, durable=True)
     except OSError as problem:
         raise StorageError(f"{path} could not be written ({problem.strerror}).") from problem
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def save(path: Path, values: dict[str, Any]) -> None:

@@ -34,7 +34,7 @@ from sr_demo.image import Image, readonly
 from sr_demo.imaging.resize import downscale, resize
 from sr_demo.metrics.full_reference import lr_consistency
 from sr_demo.progress import SILENT
-from sr_demo.ui.mosaic.databases import BUNDLED, Known
+from sr_demo.ui.mosaic.databases import BUNDLED, VisitorDatabases
 
 
 @pytest.fixture(scope="module")
@@ -168,9 +168,9 @@ def test_polish_changes_the_mosaic_and_stays_consistent_with_it(two: patch_datab
 
 
 def test_a_visitor_reaches_only_their_own_databases(two: patch_database.PatchDatabase, tmp_path: Path) -> None:
-    mine, choice = Known().taught(two, tmp_path)
+    mine, choice = VisitorDatabases().added(two, tmp_path)
     assert choice == "own:Yours, 2 photos"
-    for stranger in (Known(), Known(made=3)):
+    for stranger in (VisitorDatabases(), VisitorDatabases(made=3)):
         with pytest.raises(BadInput, match="not one of yours"):
             stranger.memory(choice)
         with pytest.raises(BadInput, match="not one of yours"):
@@ -178,7 +178,7 @@ def test_a_visitor_reaches_only_their_own_databases(two: patch_database.PatchDat
     with pytest.raises(BadInput, match="not one of yours"):
         mine.memory(f"own:{tmp_path}")
     for shared in (BUNDLED, "built:photos", "learned"):
-        with pytest.raises(BadInput, match="that you taught"):
+        with pytest.raises(BadInput, match="only your own"):
             mine.without(shared)
     with pytest.raises(BadInput, match="lower-case"):
         mine.memory("built:../../secrets")

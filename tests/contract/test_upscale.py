@@ -13,7 +13,7 @@ from sr_demo.benchmarks.halos import black_or_white
 from sr_demo.catalogue import APPROACHES
 from sr_demo.errors import BadInput, Cancelled
 from sr_demo.image import Image, ImageData, readonly
-from sr_demo.inference.jobs import Job, Result, job_for
+from sr_demo.inference.jobs import ImageResult, Job, job_for
 from sr_demo.inference.runner import Runner
 from sr_demo.metrics.full_reference import psnr_rgb
 from sr_demo.options import Control, Options, controls
@@ -53,7 +53,7 @@ def runner() -> Runner:
     return Runner()
 
 
-def run(runner: Runner, job: Job, picture: ImageData, precision: Precision = "auto") -> Result:
+def run(runner: Runner, job: Job, picture: ImageData, precision: Precision = "auto") -> ImageResult:
     return runner.run(replace(job, precision=precision), picture)
 
 

@@ -12,7 +12,7 @@ from sr_demo.diffusion.sampler import Sampler
 from sr_demo.diffusion.upscaler import DiffusionUpscaler
 from sr_demo.errors import BadInput
 from sr_demo.imaging.resize import resize
-from sr_demo.metrics.full_reference import score
+from sr_demo.metrics.scores import score
 from sr_demo.options import Options
 from sr_demo.progress import SILENT
 from sr_demo.training.diffusion import Finished

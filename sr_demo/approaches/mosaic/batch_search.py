@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -101,9 +100,7 @@ def search_images(
                 continue
             numbers = arrays["numbers"]
         with storage.guarded(out):
-            part = target.with_suffix(".part")
-            part.write_bytes(content)
-            os.replace(part, target)
+            storage.write_atomically(target, content)
         nearest = numbers[..., 0].ravel()
         yield SearchResult(files[number], target, len(nearest), len(np.unique(nearest[nearest >= 0])))
 

@@ -7,6 +7,7 @@ was. An interrupted merge starts over. Legend: d = length of a feature.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -169,9 +170,9 @@ def _load_or_fit_projection(request: BuildRequest, path: Path, progress: Progres
     if not sum(map(len, windows)):
         _refuse(request, [])
     project = fit_projection(np.concatenate(windows))
-    with path.with_suffix(".part").open("wb") as file:
-        np.save(file, project)
-    os.replace(path.with_suffix(".part"), path)
+    content = io.BytesIO()
+    np.save(content, project)
+    storage.write_atomically(path, content.getvalue())
     return project
 
 
@@ -276,9 +277,4 @@ def _shard_file(folder: Path, number: int) -> Path:
 
 def _write(path: Path, content: bytes) -> None:
     """Write a file that is complete or not there, also after a power cut."""
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
+    storage.write_atomically(path, content, durable=True)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo.approaches.mosaic.patch_database import SCALE
+from sr_demo.image import bt601_luma
 from sr_demo.imaging.resize import resize
 
 Floats = NDArray[np.float32]
@@ -31,13 +32,11 @@ RESIDUAL_SIZE = (OUTPUT_SIDE * SCALE) ** 2
 _MARGIN = INPUT_SIDE // 2
 _RING = OUTPUT_SIDE // 2
 """Windows are also centred this far outside the image, so that nine windows predict every pixel."""
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-"""Weights of R, G and B (ITU-R BT.601)."""
 
 
 def luma(image: Floats) -> Floats:
     """Return the BT.601 luma of an image, full range: (H, W, 3) in [0, 1] -> (H, W) in [0, 1]."""
-    return np.ascontiguousarray(image @ _LUMA)
+    return np.ascontiguousarray(bt601_luma(image))
 
 
 def upsample(plane: Floats, height: int, width: int) -> Floats:
