@@ -18,7 +18,7 @@ def load(request: Request) -> Upscaler:
 
 # Peak memory and seconds were measured at 256 x 256 and 1024 x 1024 on two cores. Operations per pixel are chosen to give
 # the measured time at the default rate of time estimates, since search is not arithmetic alone. Seconds are those of
-# `python -m sr_demo bench --costs show`; the time of variants without them is estimated from their operations.
+# `python -m sr_demo bench costs show`; the time of variants without them is estimated from their operations.
 _TILES = Timing("", 0, (96, 192, 384), first=(0.0455, 0.164, 0.583), again=(0.0455, 0.164, 0.583))
 _IN_TILES = Tiling("own")
 CHECKPOINTS = (

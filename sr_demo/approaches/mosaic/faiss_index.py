@@ -48,7 +48,7 @@ def choose_index(count: int, dimension: int, budget: int, flat_below: int = FLAT
         return IndexPlan("Flat", "Flat", 0, 4 * dimension * count)
     few = count < FLAT_BELOW
     lists = 2 ** round(log2((1 if few else 4) * sqrt(max(count, 1))))
-    # On 24-d window features `sr_demo.benchmarks.mosaic` measured recall@1 0.945 at 100k and 0.96 at 1 M.
+    # On 24-d window features `bench mosaic` measured recall@1 0.945 at 100k and 0.96 at 1 M.
     probes = max(8, lists // 16 if few else 8 + round(sqrt(lists) / 4))
     lost = f"searches {probes} of {lists} groups: about one nearest match in twenty is missed"
     if (4 * dimension + 8) * count <= budget:
