@@ -1,14 +1,13 @@
 """Benchmark of patch databases: seconds to build and to search, and what the faster indexes miss.
 
-`python -m sr_demo.benchmarks.mosaic [--photos DIR] [COUNT…]` prints one row per number of windows (default
-10k, 100k, 1M), drawn from the photos in DIR, or from those that scikit-image bundles (which hold about 400k). Queries
-are windows of every tenth photo, which is left out of the database. Seconds are wall-clock and CPU seconds: on a busy
-machine only the latter are meaningful.
+`python -m sr_demo bench mosaic [--photos DIR] [COUNT…]` prints one row per number of windows (default 10k, 100k, 1M),
+sampled from the photos in DIR, or from those that come with scikit-image (which hold about 400k). Queries are windows of
+every tenth photo, which is left out of the database. Seconds are wall-clock and CPU seconds: on a busy machine only the
+latter are meaningful.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo import spec
-from sr_demo.approaches.mosaic import anchors, faiss_index, photos, refinement, retrieval, shards
+from sr_demo.approaches.mosaic import anchors, faiss_index, refinement, retrieval, shards
 from sr_demo.approaches.mosaic.patch_database import Pixels, as_floats
 from sr_demo.approaches.mosaic.windows import Floats, fit_projection
 from sr_demo.imaging.resize import resize
@@ -32,7 +31,7 @@ _BUDGET = 512_000_000
 """Default of `memory build`, in bytes."""
 
 
-def main(files: Sequence[Path], counts: Sequence[int]) -> None:
+def print_table(files: Sequence[Path], counts: Sequence[int]) -> None:
     """Print the table for windows of the photos `files`, one row for each of `counts`."""
     start = time.process_time()
     windows = _windows([file for i, file in enumerate(files) if i % _HELD_OUT], max(counts))
@@ -109,11 +108,3 @@ def _line(*cells: object) -> None:
     texts = (f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in cells)
     sys.stdout.write("".join(f"{text:>15}" for text in texts) + "\n")
     sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser("python -m sr_demo.benchmarks.mosaic")
-    parser.add_argument("--photos", type=Path, help="folder of photos (default: those of scikit-image)")
-    parser.add_argument("counts", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])
-    given = parser.parse_args()
-    main(sorted(given.photos.iterdir()) if given.photos else photos.bundled(), given.counts)
