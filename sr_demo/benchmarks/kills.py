@@ -50,10 +50,12 @@ class Place:
 
     @property
     def cache(self) -> Path:
+        """Their common cache folder."""
         return self.folder / "cache"
 
     @property
     def temporary(self) -> Path:
+        """Their common folder for temporary files."""
         return self.folder / "tmp"
 
     def start(self, **settings: str) -> Server:

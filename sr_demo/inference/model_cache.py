@@ -1,8 +1,8 @@
-"""Loaded approaches that are kept for the next picture: least recently used dropped first, within a budget of memory."""
+"""Least recently used cache of loaded models, within a memory budget."""
 
 from __future__ import annotations
 
-from sr_demo.spec import Checkpoint, Upscaler
+from sr_demo.spec import Checkpoint, ModelIdentity, Upscaler
 from sr_demo.system import memory
 from sr_demo.system.least_recently_used import LeastRecentlyUsed
 
@@ -11,35 +11,35 @@ _SHARE, _CAP = 0.25, 2 * 2**30
 
 
 class ModelCache:
-    """Upscalers by what was asked for when they were loaded. Not thread-safe: used in the runner's lane."""
+    """Upscalers by the identity of their model. Not thread-safe: used with the compute lock held."""
 
     def __init__(self) -> None:
-        self._held: LeastRecentlyUsed[tuple[object, ...], Upscaler] = LeastRecentlyUsed(lambda held: budget(held))
+        self._held: LeastRecentlyUsed[ModelIdentity, Upscaler] = LeastRecentlyUsed(lambda held: budget(held))
 
-    def __contains__(self, key: tuple[object, ...]) -> bool:
+    def __contains__(self, key: ModelIdentity) -> bool:
         return key in self._held
 
-    def use(self, key: tuple[object, ...]) -> Upscaler | None:
-        """The upscaler, now the one used last; None when it is not held."""
+    def use(self, key: ModelIdentity) -> Upscaler | None:
+        """Return the upscaler and mark it as used last; None where it is not cached."""
         return self._held.use(key) if key in self._held else None
 
-    def keep(self, key: tuple[object, ...], upscaler: Upscaler, count: int) -> None:
-        """Hold one that takes `count` bytes; others go until the budget is met. The newest stays, whatever it takes."""
+    def keep(self, key: ModelIdentity, upscaler: Upscaler, count: int) -> None:
+        """Add an upscaler of `count` bytes and evict others until the budget is met. The newest always stays."""
         if self._held.put(key, upscaler, count):
             memory.unsettle()
         memory.settle()
 
-    def drop(self, key: tuple[object, ...]) -> None:
-        """Forget one, if it is held."""
+    def drop(self, key: ModelIdentity) -> None:
+        """Remove an upscaler, if it is cached."""
         self._held.drop(key)
         memory.unsettle()
 
 
 def budget(held: int) -> int:
-    """Bytes that loaded weights may take, where `held` bytes of them are in memory already."""
+    """Return the bytes that loaded weights may take, where `held` bytes of them are in memory already."""
     return min(int((memory.available_bytes() + held) * _SHARE), _CAP)
 
 
 def footprint(checkpoint: Checkpoint) -> int:
-    """About the bytes a loaded checkpoint takes: its files, or its parameters in fp32 where the files are smaller."""
+    """Estimate the bytes of a loaded checkpoint: its files, or its parameters in fp32 where the files are smaller."""
     return max(checkpoint.bytes, 4 * checkpoint.parameters)

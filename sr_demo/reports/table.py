@@ -140,7 +140,7 @@ def record(result: Result) -> dict[str, Any]:
         "edge": edge(result).sentence,
         "precision": result.precision,
         "precision_loss_db": _json_number(result.loss_db),
-        "engine": result.engine,  # words: ok
+        "engine": result.backend,  # words: ok
         "tile": result.tile,
         "tiles": result.tiles,
         "halo": result.halo,

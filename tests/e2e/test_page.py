@@ -41,6 +41,8 @@ class Slow:
     """Bicubic that takes a moment for each tile."""
 
     precision: str = "fp32"
+    backend: str = ""
+    loss_db: float | None = None
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         time.sleep(0.4)

@@ -27,11 +27,8 @@ def polish(mosaic: Image, progress: Progress) -> Image:
     """Downscale a mosaic by 4 and upscale it with HAT: (4 H, 4 W, 3) float32 in [0, 1] -> the same size."""
     lr = resize(mosaic, (mosaic.shape[0] // SCALE, mosaic.shape[1] // SCALE))
     network = _network()
-    side = tiling.side_for(_RULE, _NETWORK.bytes_per_pixel, network.budget(), lr.shape[:2])
-    tiles = tiling.plan(lr.shape[0], lr.shape[1], _RULE, side)
-    return tiling.run(
-        lr, tiles, SCALE, _RULE.blend, lambda tile, report: network.upscale(tile, Options(), report), progress
-    )
+    plan = tiling.plan_tiles(_RULE, _NETWORK.bytes_per_pixel, network.budget(), lr.shape[:2])
+    return tiling.run(lr, plan, SCALE, lambda tile, part: network.upscale(tile, Options(), part), progress)
 
 
 @lru_cache(1)

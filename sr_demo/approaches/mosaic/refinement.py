@@ -55,8 +55,8 @@ def refine(
         (4 H, 4 W, 3) float32 in [0, 1].
     """
     rule = Tiling("tiles", halo=halo(steps))
-    tiles = tiling.plan(image.shape[0], image.shape[1], rule, largest)
-    return tiling.run(image, tiles, SCALE, 0, lambda tile, part: _refine_tile(tile, predictor, steps, part), progress)
+    plan = tiling.TilePlan((image.shape[0], image.shape[1]), rule, largest)
+    return tiling.run(image, plan, SCALE, lambda tile, part: _refine_tile(tile, predictor, steps, part), progress)
 
 
 def _refine_tile(image: Image, predictor: ResidualPredictor, steps: int, progress: Progress) -> Image:

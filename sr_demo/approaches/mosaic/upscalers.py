@@ -109,6 +109,8 @@ class TileMosaic:
     name: str = ""
     """Name under which the database was built; "" where it has no index of its own."""
     precision: str = "fp32"
+    backend: str = ""
+    loss_db: float | None = None
 
     def patch_index(self, patch: int, downscale: int, progress: Progress) -> PatchIndex:
         """Return the indexed patches of one size: the stored ones, or computed once for each process.
@@ -169,6 +171,8 @@ class RefinedRetrieval:
     name: str = ""
     """As in `TileMosaic`."""
     precision: str = "fp32"
+    backend: str = ""
+    loss_db: float | None = None
 
     def residuals(self, progress: Progress) -> ResidualDatabase:
         """Return the residuals and their index: the stored ones, or computed once for each process."""
@@ -201,6 +205,8 @@ class LearnedRetrieval:
 
     model: AnchoredRegression
     precision: str = "fp32"
+    backend: str = ""
+    loss_db: float | None = None
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         """See `spec.Upscaler`."""

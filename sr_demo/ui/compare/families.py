@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo.diffusion.trajectory import Walk
+from sr_demo.diffusion.trajectory import Trajectory
 from sr_demo.image import Image, quantize
 from sr_demo.inference.jobs import Result
 from sr_demo.ui.html import inline_image
@@ -43,7 +43,7 @@ class OnePassResult:
 class Explained:
     """What the explanation shows."""
 
-    walk: Walk | None
+    trajectory: Trajectory | None
     """The recorded steps of a diffusion model."""
     title: str
     """Title of that model."""
@@ -63,7 +63,7 @@ class Explained:
             one_pass: Images of those by GANs.
             reference: (H, W, 3), the HR reference; None where it is not known.
         """
-        walks = [(step, result) for result in results for step in result.seen if isinstance(step, Walk)]
+        walks = [(step, result) for result in results for step in result.trajectory]
         ran = {result.job.approach.family for result in results}
         both = {"adversarial", "diffusion"} <= ran
         if not walks:
@@ -76,16 +76,16 @@ class Explained:
 def explanation(explained: Explained) -> str:
     """Return HTML: the text where both families ran, and the drawing where steps were recorded; else nothing."""
     text = _TEXT if explained.both else ""
-    return text + (_drawing(explained, explained.walk) if explained.walk else "")
+    return text + (_drawing(explained, explained.trajectory) if explained.trajectory else "")
 
 
-def _drawing(explained: Explained, walk: Walk) -> str:
-    side = walk.start.shape[0]
-    inside = np.s_[walk.top : walk.top + side, walk.left : walk.left + side]
+def _drawing(explained: Explained, trajectory: Trajectory) -> str:
+    side = trajectory.start.shape[0]
+    inside = np.s_[trajectory.top : trajectory.top + side, trajectory.left : trajectory.left + side]
     known = explained.reference is not None
-    clean = walk.result if explained.reference is None else explained.reference[inside]
+    clean = trajectory.result if explained.reference is None else explained.reference[inside]
     name = "the original" if known else "the result"
-    steps = len(walk.looks)
+    steps = len(trajectory.steps)
     one_pass = "".join(_figure(image.pixels[inside], image.title, "one pass") for image in explained.one_pass)
     return (
         f"<h3>Step by step, on your photo</h3>"
@@ -97,31 +97,31 @@ def _drawing(explained: Explained, walk: Walk) -> str:
             f"{name.capitalize()} is blended with the smooth enlargement, and noise is added, at the levels of this run. "
             "With the noise of this run, the last image is where the steps below begin."
             + ("" if known else " The original is not known here, so the result stands in for it."),
-            _forward(walk, clean, name),
+            _forward(trajectory, clean, name),
         )
         + _row(
             "Backward: how it enlarges",
             f"{steps} {'step' if steps == 1 else 'steps'}: above, what the network was given; below, its estimate. "
             "Part of the estimate replaces part of the noise, and the network runs again.",
-            _backward(walk),
+            _backward(trajectory),
         )
     )
 
 
-def _forward(walk: Walk, clean: Image, name: str) -> str:
+def _forward(trajectory: Trajectory, clean: Image, name: str) -> str:
     """The states of training, least noise first; `clean` is (side, side, 3)."""
-    states = zip(walk.forward(clean), reversed(walk.looks), strict=True)
+    states = zip(trajectory.forward(clean), reversed(trajectory.steps), strict=True)
     figures = [_figure(state, f"blended {step.shift:.0%}", f"noise {step.noise:.1%}") for state, step in states]
     return _figure(clean, name.capitalize(), "no noise") + "".join(figures)
 
 
-def _backward(walk: Walk) -> str:
-    figures = [_figure(walk.start, "Start image", "smooth, nothing invented")]
-    for step in walk.looks:
+def _backward(trajectory: Trajectory) -> str:
+    figures = [_figure(trajectory.start, "Start image", "smooth, nothing invented")]
+    for step in trajectory.steps:
         given = _figure(step.before, f"Step {step.step} is given", f"noise {step.noise:.1%}")
         figures.append(f"<div>{given}{_figure(step.estimate, 'and estimates', 'no noise left')}</div>")
-    made = f"the mean of {walk.samples} runs" if walk.samples > 1 else "after colour and LR consistency"
-    return "".join([*figures, _figure(walk.result, "Result", made)])
+    made = f"the mean of {trajectory.samples} runs" if trajectory.samples > 1 else "after colour and LR consistency"
+    return "".join([*figures, _figure(trajectory.result, "Result", made)])
 
 
 def _row(title: str, text: str, figures: str) -> str:

@@ -129,7 +129,7 @@ class View:
             keep_pixels: Whether the result of a GAN will be drawn beside the steps of a diffusion model.
         """
         job, image = result.job, result.picture
-        name = file_name(job)
+        name = job.file_name
         difference = None
         if reference is not None:
             difference = self.folder / f"{name}_difference.png"
@@ -168,11 +168,6 @@ class View:
         saved = SavedImage(path, (height, width), label, scores, f"{what}, {width} by {height} pixels")
         self.images.append(ShownImage(saved, note, copy, difference, reference))
         self.changed = time.monotonic()
-
-
-def file_name(job: Job) -> str:
-    """Return the stem of a job's image files."""
-    return job.key.replace(":", "-")
 
 
 def _note(job: Job) -> str:
