@@ -6,7 +6,8 @@ import csv
 import io
 from typing import Any
 
-Facts = dict[str, Any]
+from sr_demo.reports.verdicts import Facts
+
 _LINE = (
     "width", "height", "runs", "first_seconds", "median_seconds", "p95_seconds", "megapixels_per_second",
     "cpu_seconds_per_megapixel", "peak_growth_mb", "precision", "engine", "tiles",

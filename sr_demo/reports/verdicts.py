@@ -9,6 +9,7 @@ from typing import Any, Literal
 from sr_demo.options import Options, option
 
 Facts = dict[str, Any]
+"""JSON-able data: a report, or one of its rows."""
 Level = Literal["fits", "fits with", "does not fit", "not measured"]
 HERE = "this machine"
 RATES = {"2 cores, 8 GB": 0.25e12, "laptop": 0.8e12, "T4": 16e12, "H100": 250e12}
