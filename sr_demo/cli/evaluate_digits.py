@@ -10,20 +10,17 @@ from typing import Any
 from sr_demo.cli.console import terminal, write_text
 
 
-def add(commands: Any) -> None:
-    """Add the command to the parser."""
-    command = commands.add_parser(
-        "evaluate-digits",
-        help="score the digits lab on the MNIST test digits",
-        description="Each 28 x 28 test digit is shrunk to 26 x 26 and drawn again: PSNR and SSIM of gray values, "
-        "sharpness relative to the truth, and how often a reader trained on real digits still sees the right one.",
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    command.description = (
+        "Each 28 x 28 test digit is shrunk to 26 x 26 and drawn again: PSNR and SSIM of gray values, "
+        "sharpness relative to the truth, and how often a reader trained on real digits still sees the right one."
     )
     command.add_argument("--json", type=Path, metavar="FILE", help="also write the rows here")
     command.add_argument(
         "--data", type=Path, metavar="FILE",
         help="mnist.npz, or a folder with MNIST's own files (default: mnist/mnist.npz below SR_DEMO_SHARED_DATA)",
     )  # fmt: skip
-    command.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -14,9 +14,8 @@ from sr_demo.errors import BadInput, first_few
 _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".avif"})
 
 
-def add(commands: Any) -> Any:
-    """Add the command to the parser; returns its actions, to which `train` is added."""
-    command = commands.add_parser("memory", help="the mosaic's memories: build one of your photos, list, ask, delete")
+def add_arguments(command: Any) -> None:
+    """Declare the command's actions."""
     actions = command.add_subparsers(title="actions", required=True, metavar="ACTION")
     _add_build(actions)
     _add_ask(actions)
@@ -26,7 +25,15 @@ def add(commands: Any) -> Any:
     delete = actions.add_parser("delete", help="delete a memory, or what a stopped build left")
     delete.add_argument("name", metavar="NAME")
     delete.set_defaults(run=_delete)
-    return actions
+    actions.add_parser("train", help="learn the embedded memory from a folder of photos", declare=_declare_train)
+
+
+def _declare_train(command: argparse.ArgumentParser) -> None:
+    """Declare `memory train`, which imports torch and so is declared only when it is chosen."""
+    from sr_demo.training.mosaic_anchors import add_memory_arguments, run_memory
+
+    add_memory_arguments(command)
+    command.set_defaults(run=run_memory)
 
 
 def _add_build(actions: Any) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from sr_demo.backends.selection import Identity, Preparer, Verdict
 from sr_demo.benchmarks import costs
-from sr_demo.benchmarks.growth import grown
+from sr_demo.benchmarks.growth import measurements
 from sr_demo.errors import BadInput
 from sr_demo.image import Limits, readonly
 from sr_demo.inference import runner
@@ -347,8 +347,8 @@ def test_writing_costs_leaves_the_rest_of_a_card_alone(tmp_path: Path) -> None:
 def test_growth_compares_estimates_with_what_came(monkeypatch: pytest.MonkeyPatch) -> None:
     made = fakes.good()
     monkeypatch.setattr(module, "_FLOOR_SECONDS", 1e-9)
-    rows = list(grown([fakes.job(made)], [0.25, 1], rounds=2))
+    rows = list(measurements([fakes.job(made)], [0.25, 1], rounds=2))
     assert [row.megapixels for row in rows] == pytest.approx([0.25, 1])
     for row in rows:
-        assert row.off is not None and row.off > -1 and row.off_again is not None and row.seconds > 0
-    assert next(iter(grown([fakes.job(made)], [0.25]))).off_again is None
+        assert row.error is not None and row.error > -1 and row.error_again is not None and row.seconds > 0
+    assert next(iter(measurements([fakes.job(made)], [0.25]))).error_again is None

@@ -29,7 +29,7 @@ from sr_demo.ui.compare.families import Answer
 from sr_demo.ui.compare.in_turn import Inputs, compared
 from sr_demo.ui.compare.progress_list import ProgressList
 from sr_demo.ui.store import Store
-from sr_demo.ui.viewer.viewer import ViewerPicture, file_url
+from sr_demo.ui.viewer.viewer import ViewerImage, file_url
 
 _SHOWN_PIXELS = 40_000_000
 """Browsers fail on very large pictures: beyond this a smaller copy is shown, and the download is whole."""
@@ -59,7 +59,7 @@ class View:
     """What the page shows of one comparison."""
 
     progress: ProgressList
-    pictures: list[ViewerPicture] = field(default_factory=list)
+    pictures: list[ViewerImage] = field(default_factory=list)
     shown: list[SavedImage] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
@@ -207,7 +207,7 @@ def _show(
     alt = f"{what}, {width} by {height} pixels"
     view.shown.append(SavedImage(file, (height, width), label, scores, alt))
     view.pictures.append(
-        ViewerPicture(
+        ViewerImage(
             id=name,
             label=label,
             scores=scores,
@@ -217,7 +217,7 @@ def _show(
             width=width,
             height=height,
             alt=alt,
-            truth=is_truth,
+            reference=is_truth,
         )
     )
 
