@@ -1,4 +1,4 @@
-"""One approach for the deployability report: loaded once, run without being scored, timed from call to result."""
+"""Timed runs of one approach for the deployability report: loaded once, run without scoring, timed from call to result."""
 
 from __future__ import annotations
 
@@ -17,38 +17,45 @@ from sr_demo.spec import Precision
 
 @dataclass(frozen=True)
 class Run:
-    """One picture enlarged."""
+    """One upscaled image, with the cost of computing it."""
 
     rgb: Image
     seconds: float
     cpu_seconds: float
     """Processor time of all threads of this process."""
     precision: str
-    """As in tables: for int8 with what it costs."""
-    engine: str
-    """"torch" or "OpenVINO"; empty for what is no network."""
+    """As in tables: for int8 with its loss of PSNR."""
+    backend: str
+    """"torch" or "OpenVINO"; empty for methods without a network."""
     tiles: int
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured. Nothing but the enlarging is timed, and nothing is computed beside it."""
+    """One approach to measure. Only the upscaling is timed, and nothing else is computed meanwhile."""
 
     runner: Runner
     job: Job
 
     def run(self, image: Image, precision: Precision | None = None) -> Run:
-        """Enlarge `image` (H, W, 3), float32 in [0, 1]. Raises SRError; loads what was not loaded yet, untimed."""
+        """Upscale an image; loading, where it is needed, is not timed.
+
+        Args:
+            image: (H, W, 3) float32 in [0, 1].
+            precision: overrides that of the job.
+
+        Raises:
+            SRError: when loading or upscaling fails.
+        """
         job = self.job if precision is None else replace(self.job, precision=precision)
-        picture = ImageData(image)
         with self.runner.loaded(job) as upscaler:
             method = Method(job.approach, job.checkpoint, job.options, upscaler)
             begun, cpu_begun = time.perf_counter(), time.process_time()
             try:
-                enlarged, _, tiles = enlarge(method, picture, SILENT)
+                upscaled, _, tiles = enlarge(method, ImageData(image), SILENT)
             except MemoryError as exc:
                 raise OutOfMemory from exc
             seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
-            engine = getattr(upscaler, "engine", "")
+            backend = getattr(upscaler, "engine", "")  # words: ok
             computed = formatting.precision(upscaler.precision, getattr(upscaler, "loss_db", None))
-        return Run(enlarged.rgb, seconds, cpu_seconds, computed, engine, tiles)
+        return Run(upscaled.rgb, seconds, cpu_seconds, computed, backend, tiles)
