@@ -63,7 +63,7 @@ def precision(name: str, loss_db: float | None) -> str:
 
 def how(result: Result) -> str:
     """Describe how a result was computed: backend, precision and tiles, all of which change its numbers."""
-    computed = ", ".join(filter(None, (result.engine, precision(result.precision, result.loss_db))))
+    computed = ", ".join(filter(None, (result.engine, precision(result.precision, result.loss_db))))  # words: ok
     if result.tiles <= 1:
         return f"{computed}, no tiles"
     return f"{computed}, {result.tiles} tiles {result.tile} px wide, halo {result.halo} px"
