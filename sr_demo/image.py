@@ -1,14 +1,11 @@
-"""The one image convention, and the only door for picture files, in and out."""
+"""The image convention, and the only place where image files are read and written."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
-from uuid import uuid4
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +15,15 @@ from sr_demo.codecs.decode import decode, page_numbers
 from sr_demo.codecs.sniff import Limits
 from sr_demo.errors import BadInput, StorageError
 from sr_demo.system import large_array
+from sr_demo.system.storage import write_atomically
 
 __all__ = [
+    "BT601",
     "Image",
     "ImageData",
     "Limits",
+    "Size",
+    "bt601_luma",
     "crop",
     "encode_png",
     "page_numbers",
@@ -35,16 +36,29 @@ __all__ = [
 Image = NDArray[np.float32]
 """(H, W, 3) float32 RGB in [0, 1], finite, read-only."""
 
-_GRAY = np.array([0.299, 0.587, 0.114], np.float32)
-"""ITU-R BT.601 weights, with which the result of a gray picture is written. They add up to 1: gray stays as it is."""
+BT601 = (0.299, 0.587, 0.114)
+"""Luma weights of R, G and B (ITU-R BT.601, section 2.5.1). They add up to 1: gray stays as it is."""
+
+
+class Size(NamedTuple):
+    """Height and width in pixels: every pair of the two in this program has this order."""
+
+    height: int
+    width: int
+
+    @classmethod
+    def of(cls, array: NDArray[Any]) -> Size:
+        """Return the size of an (H, W, ...) array."""
+        height, width = array.shape[:2]
+        return cls(height, width)
 
 
 @dataclass(frozen=True)
 class ImageData:
-    """A picture, and what to keep of its file when a result is written."""
+    """An image, and what to keep of its file when a result is written."""
 
     rgb: Image
-    """(H, W, 3) float32 in [0, 1], finite, read-only. Numbers as in the file: `icc` says which colours they mean."""
+    """(H, W, 3) float32 in [0, 1], finite, read-only. Values as in the file: `icc` says which colours they mean."""
     alpha: NDArray[np.float32] | None = None
     """(H, W) float32 in [0, 1], read-only; None when fully opaque."""
     gray: bool = False
@@ -54,33 +68,44 @@ class ImageData:
     icc: bytes | None = None
     """Colour profile to put on results: an RGB one, or a gray one when `gray`."""
     name: str = "picture"
-    """Base name of the file, for display only. It may contain anything, HTML too: whoever shows it escapes it."""
+    """Base name of the file, for display only. It may contain anything, HTML too: escape it before showing it."""
     notes: tuple[str, ...] = ()
-    """What was done on the way in, plain sentences."""
+    """Conversions applied while reading, as plain sentences for the user."""
 
 
 def readonly(array: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The same array, marked read-only."""
+    """Mark `array` read-only and return it."""
     array.flags.writeable = False
     return array
 
 
 def quantize(image: Image) -> NDArray[np.uint8]:
-    """[0, 1] -> 0..255, rounded (truncating would cost up to 2.6 dB on a nearly perfect result)."""
+    """Round an image in [0, 1], of any shape, to levels of 0..255 (truncating would cost up to 2.6 dB of PSNR)."""
     levels = np.multiply(image, np.float32(255))
     np.rint(levels, out=levels)
     return levels.clip(0, 255, out=levels).astype(np.uint8)
 
 
+def bt601_luma(image: NDArray[Any]) -> NDArray[Any]:
+    """Return the full-range BT.601 luma of an (H, W, 3) float image: (H, W), in the same type and range."""
+    return image @ np.asarray(BT601, image.dtype)
+
+
 def read(path: Path | str, limits: Limits = Limits(), page: int | None = None) -> ImageData:  # noqa: B008 - a frozen value
-    """The (first) picture in a PNG, JPEG, WebP, TIFF, BMP, GIF, HEIC or AVIF file, whatever its extension says.
+    """Read the (first) image in a PNG, JPEG, WebP, TIFF, BMP, GIF, HEIC or AVIF file, whatever its extension says.
 
-    `page` asks for one page of a TIFF stack, by its number in `page_numbers(path)`.
-    Turned upright by its EXIF orientation. Gray and RGB numbers stay as they are in the file, with its profile in
-    `icc`; CMYK and Lab are converted to sRGB. Colour under fully transparent pixels is replaced by that of the nearest
-    visible one, so that edges do not pick up what nobody could see.
+    It is turned upright by its EXIF orientation. Gray and RGB values stay as they are in the file, with its profile in
+    `icc`; CMYK and Lab are converted to sRGB. The colour of fully transparent pixels is replaced by that of the nearest
+    visible one, so that invisible colours do not bleed into edges.
 
-    Raises BadInput (or MissingDependency) with one sentence; `limits` are checked before anything is decoded.
+    Args:
+        path: the file.
+        limits: bytes and pixels, checked before anything is decoded.
+        page: one page of a TIFF stack, by its number in `page_numbers(path)`.
+
+    Raises:
+        BadInput: with one sentence for the user, when the file is not an image, is damaged or exceeds a limit.
+        MissingDependency: when the format needs a package that is not installed.
     """
     path = Path(path)
     decoded = decode(path, limits, page)
@@ -104,62 +129,81 @@ def read(path: Path | str, limits: Limits = Limits(), page: int | None = None) -
     )
 
 
-def crop(picture: ImageData, top: int, left: int, height: int, width: int) -> ImageData:
-    """The part of `picture` that begins at (`top`, `left`), in pixels. Raises BadInput when it does not lie inside."""
-    rows, columns = picture.rgb.shape[:2]
+def crop(image: ImageData, top: int, left: int, height: int, width: int) -> ImageData:
+    """Return a copy of a region of `image`.
+
+    Args:
+        image: what to cut from.
+        top: first row, in pixels.
+        left: first column.
+        height: number of rows.
+        width: number of columns.
+
+    Raises:
+        BadInput: when the region does not lie inside the image.
+    """
+    rows, columns = Size.of(image.rgb)
     if top < 0 or left < 0 or height < 1 or width < 1 or top + height > rows or left + width > columns:
         raise BadInput(
             f"A region of {width} x {height} pixels at ({left}, {top}) does not lie inside this picture of "
             f"{columns} x {rows} pixels. Choose a smaller one."
         )
     part = np.s_[top : top + height, left : left + width]
-    alpha = None if picture.alpha is None else _opacity(picture.alpha[part].copy())
-    return replace(picture, rgb=readonly(picture.rgb[part].copy()), alpha=alpha)
+    alpha = None if image.alpha is None else _opacity(image.alpha[part].copy())
+    return replace(image, rgb=readonly(image.rgb[part].copy()), alpha=alpha)
 
 
-def encode_png(picture: ImageData, level: int = png.LEVEL) -> bytes:
-    """`picture` as a PNG file: gray or RGB, 8 or 16 bit, alpha and profile as it says; values rounded."""
-    return b"".join(_png(picture, level))
+def encode_png(image: ImageData, level: int = png.LEVEL) -> bytes:
+    """Encode `image` as PNG: gray or RGB, 8 or 16 bit, with its alpha and profile; values are rounded."""
+    return b"".join(_png(image, level))
 
 
-def write_png(picture: ImageData, path: Path, level: int = png.LEVEL) -> None:
-    """Write `encode_png` to `path`, which appears only when it is complete. Raises StorageError."""
-    part = path.with_name(f".{uuid4().hex}.part")
-    try:
+def write_png(image: ImageData, path: Path, level: int = png.LEVEL) -> None:
+    """Write `image` as a PNG file, which appears at `path` only when it is complete.
+
+    Args:
+        image: encoded as by `encode_png`.
+        path: the file; one that was there before is replaced.
+        level: zlib's compression level, 0 to 9.
+
+    Raises:
+        StorageError: when the folder cannot be written or the disk is full.
+    """
+
+    def write(part: Path) -> None:
         with part.open("wb") as file:
-            for piece in _png(picture, level):
-                file.write(piece)
-        os.replace(part, path)
+            file.writelines(_png(image, level))
+
+    try:
+        write_atomically(path, write)
     except OSError as exc:
         raise StorageError(
             f"The picture could not be written to {path.parent}: {exc.strerror or exc}. "
             "Choose another folder, or make room there."
         ) from exc
-    finally:
-        with suppress(OSError):
-            part.unlink()
 
 
-def _png(picture: ImageData, level: int) -> Iterator[bytes]:
-    height, width = picture.rgb.shape[:2]
-    scale = np.float32(2**picture.bits - 1)
+def _png(image: ImageData, level: int) -> Iterator[bytes]:
+    """The bytes of a PNG file, in parts of a few rows."""
+    height, width = Size.of(image.rgb)
+    scale = np.float32(2**image.bits - 1)
 
     def rows(top: int, bottom: int) -> NDArray[Any]:
-        colours = picture.rgb[top:bottom]
-        planes = [(colours @ _GRAY)[..., None] if picture.gray else colours]
-        if picture.alpha is not None:
-            planes.append(picture.alpha[top:bottom, :, None])
+        colours = image.rgb[top:bottom]
+        planes = [bt601_luma(colours)[..., None] if image.gray else colours]
+        if image.alpha is not None:
+            planes.append(image.alpha[top:bottom, :, None])
         band = np.multiply(planes[0] if len(planes) == 1 else np.concatenate(planes, axis=-1), scale)
-        large_array.release(*(part[top:bottom] for part in (picture.rgb, picture.alpha) if part is not None))
+        large_array.release(*(part[top:bottom] for part in (image.rgb, image.alpha) if part is not None))
         np.rint(band, out=band)
-        return band.clip(0, scale, out=band).astype(np.uint8 if picture.bits == 8 else np.uint16)
+        return band.clip(0, scale, out=band).astype(np.uint8 if image.bits == 8 else np.uint16)
 
-    channels = (1 if picture.gray else 3) + (picture.alpha is not None)
-    return png.chunks(rows, width, height, channels, picture.bits, picture.icc, level)
+    channels = (1 if image.gray else 3) + (image.alpha is not None)
+    return png.chunks(rows, width, height, channels, image.bits, image.icc, level)
 
 
 def _unit(samples: NDArray[Any], channels: int) -> NDArray[np.float32]:
-    """(H, W, 1 or 3) uint8, uint16 or float32 in [0, 1] -> (H, W, `channels`) float32 in [0, 1], a copy."""
+    """Copy (H, W, 1 or 3) uint8, uint16 or float32 in [0, 1] to (H, W, `channels`) float32 in [0, 1]."""
     unit = large_array.zeros(*samples.shape[:2], channels)
     top = 1 if samples.dtype.kind == "f" else np.iinfo(samples.dtype).max
     for rows in large_array.bands(unit, samples):
@@ -168,13 +212,13 @@ def _unit(samples: NDArray[Any], channels: int) -> NDArray[np.float32]:
 
 
 def _opacity(alpha: NDArray[np.float32]) -> NDArray[np.float32] | None:
-    """`alpha` (H, W), read-only; None when it is 1 everywhere."""
+    """Return `alpha` (H, W) read-only, or None when it is 1 everywhere."""
     opaque = all(bool((alpha[rows] == 1).all()) for rows in large_array.bands(alpha))
     return None if opaque else readonly(alpha)
 
 
 def _bleed(rgb: NDArray[np.float32], alpha: NDArray[np.float32]) -> None:
-    """Give each fully transparent pixel, in place, the colour of the nearest one that is not."""
+    """Give each fully transparent pixel of `rgb`, in place, the colour of the nearest pixel that is not."""
     hidden = np.empty(alpha.shape, np.bool_)
     for rows in large_array.bands(alpha):
         np.equal(alpha[rows], 0, out=hidden[rows])

@@ -36,6 +36,8 @@ class Fake:
 
     work: Callable[[Image, Progress], Image]
     precision: str = "fp32"
+    backend: str = ""
+    loss_db: float | None = None
     seen: list[tuple[int, int]] = field(default_factory=list)
     """Sizes of the pictures (or tiles) that came in."""
 

@@ -82,7 +82,7 @@ def fast_precision() -> str:
 class ConvertedNetwork:
     """A converted network behind the `Upscaler` protocol. One call at a time."""
 
-    engine = "OpenVINO"
+    backend = "OpenVINO"
 
     def __init__(
         self, folder: Path, precision: str, scale: int, *, model: str = MODEL, loss_db: float | None = None

@@ -13,16 +13,16 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from math import log10
 from pathlib import Path
 from threading import Lock, Thread
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -32,12 +32,12 @@ from sr_demo.errors import SRError
 from sr_demo.image import Image, readonly
 from sr_demo.options import Options
 from sr_demo.progress import SILENT
-from sr_demo.spec import Precision, Upscaler, WeightFile
+from sr_demo.spec import ModelIdentity, Precision, Upscaler
 from sr_demo.system import storage
 
 log = logging.getLogger("sr_demo")
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised when converted networks of earlier versions must not be used any more."""
 SIDE = 96
 """Both engines are timed on a picture of this many pixels squared."""
@@ -54,7 +54,7 @@ _LEAST_AGREEMENT = 45.0
 class Verdict:
     """Which engine won for one network at one precision, and by how much."""
 
-    engine: str
+    backend: str
     """"OpenVINO" or "torch"."""
     precision: str
     """What OpenVINO computes in."""
@@ -67,10 +67,11 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Identity:
-    """One network, loaded in one way, asked for in one precision."""
+class ConvertedFiles:
+    """Where the converted form of one network lies, with the verdict for one requested precision."""
 
     key: str
+    """Name of the folder: a digest of everything that changes the converted network."""
     precision: Precision
     scale: int
 
@@ -83,17 +84,46 @@ class Identity:
         return self.folder / f"{self.precision}.json"
 
 
-def identity(
-    approach: str, files: Sequence[WeightFile], choices: Sequence[object], precision: Precision, scale: int
-) -> Identity | None:
-    """The identity of a network, or None where OpenVINO cannot run it: not installed, no weights, fp16 (for GPUs)."""
-    if not files or precision == "fp16" or not openvino_backend.available():
+def converted_files(model: ModelIdentity) -> ConvertedFiles | None:
+    """Return where the converted form of `model` lies, whether it exists yet or not.
+
+    None where there can be none: OpenVINO is not installed, the model has no weights, runs in fp16 (for GPUs), or was
+    loaded with options other than the defaults, whose values are endless.
+    """
+    files, precision, scale = model.checkpoint.files, model.precision, model.scale
+    if not files or precision == "fp16" or model.load_options or not openvino_backend.available():
         return None
     parts = [
-        str(_FORMAT), approach, *(file.sha256 for file in files), repr(tuple(choices)), str(scale),
+        str(_FORMAT), model.approach, *(file.sha256 for file in files), str(scale),
         openvino_backend.installed_version(), openvino_backend.processor(), _sources(),
     ]  # fmt: skip
-    return Identity(hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32], precision, scale)
+    return ConvertedFiles(hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32], precision, scale)
+
+
+class Preparation(Protocol):
+    """One network to prepare, and what preparing it needs from its owner."""
+
+    @property
+    def files(self) -> ConvertedFiles:
+        """Where the converted form goes."""
+        ...
+
+    @property
+    def upscaler(self) -> Upscaler:
+        """The network in torch, in the requested precision: what the converted form is compared with."""
+        ...
+
+    def load_exact(self) -> Upscaler:
+        """Load the same network in fp32, the source of the conversion."""
+        ...
+
+    def computing(self) -> AbstractContextManager[object]:
+        """Keep other computation away while both backends are timed."""
+        ...
+
+    def decided(self, verdict: Verdict) -> None:
+        """Receive the verdict; called outside of `computing`."""
+        ...
 
 
 @lru_cache
@@ -105,7 +135,7 @@ def _sources() -> str:
     return digest.hexdigest()
 
 
-def stored(which: Identity) -> Verdict | None:
+def stored(which: ConvertedFiles) -> Verdict | None:
     """What was found out about a network here, or None: nothing yet, or damaged, and then it is found out again."""
     try:
         return Verdict(**json.loads(which.verdict_file.read_text(encoding="utf-8")))
@@ -113,10 +143,10 @@ def stored(which: Identity) -> Verdict | None:
         return None
 
 
-def open_stored(which: Identity) -> Upscaler | None:
+def open_stored(which: ConvertedFiles) -> Upscaler | None:
     """The converted network where it was the faster one, else None."""
     verdict = stored(which)
-    if verdict is None or verdict.engine != ConvertedNetwork.engine:
+    if verdict is None or verdict.backend != ConvertedNetwork.backend:
         return None
     try:
         return ConvertedNetwork(which.folder, verdict.precision, which.scale)
@@ -148,40 +178,34 @@ def graph(upscaler: Any) -> Any:
     return attention_graph.as_graph(upscaler.network)
 
 
-def convert(which: Identity, network: Callable[[], object], waiting: Callable[[], None] = lambda: None) -> None:
+def convert(which: ConvertedFiles, network: Callable[[], object], waiting: Callable[[], None] = lambda: None) -> None:
     """Convert what `network` gives (an nn.Module in fp32), unless that was done.
 
     One network at a time, of all threads and processes; `waiting` is called while another is converted. Raises
     StorageError, or what `network`, `waiting` or the converter raises.
     """
     everything = storage.ready(which.folder.parent)
-    part = which.folder.with_name(f"{which.key}.{os.getpid()}.part")
     with storage.guarded(everything), storage.alone(everything, waiting):
         if (which.folder / openvino_backend.MODEL).exists():
             return
-        try:
-            openvino_backend.convert(network(), part)
-            part.replace(which.folder)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+        with storage.unfinished_folder(everything) as part:
+            openvino_backend.convert(network(), part / which.key)
+            (part / which.key).replace(which.folder)
 
 
-def prepare(which: Identity, upscaler: Upscaler, exact: Callable[[], Upscaler], lane: Lock | None = None) -> Verdict:
-    """Convert what `exact` loads, the network of `upscaler` in fp32; compare and time both; remember which engine won.
+def prepare(preparation: Preparation) -> Verdict:
+    """Convert the network, compare and time both backends, and store which one won.
 
-    Converting happens beside other work, timing in the `lane`. Raises StorageError, or what loading or the converter raises.
+    Conversion runs beside other work, timing does not. Raises StorageError, or what loading or the converter raises.
     """
-    from contextlib import nullcontext
-
+    which = preparation.files
     precision = openvino_backend.fast_precision() if which.precision == "auto" else which.precision
-    convert(which, lambda: graph(exact()))
+    convert(which, lambda: graph(preparation.load_exact()))
     candidate = ConvertedNetwork(which.folder, precision, which.scale)
-    with lane or nullcontext():
-        verdict = faster(upscaler, candidate)
+    with preparation.computing():
+        verdict = faster(preparation.upscaler, candidate)
     with storage.guarded(which.folder):
-        part = which.verdict_file.with_suffix(f".{os.getpid()}")
-        part.write_text(json.dumps(asdict(verdict)), encoding="utf-8")
-        part.replace(which.verdict_file)
+        storage.write_atomically(which.verdict_file, json.dumps(asdict(verdict)).encode())
     return verdict
 
 
@@ -207,7 +231,7 @@ def faster(torch_upscaler: Upscaler, candidate: ConvertedNetwork) -> Verdict:
     agreement = 200.0 if squared == 0 else -10 * log10(squared)
     wins = agreement >= _LEAST_AGREEMENT and best[True] < best[False]
     return Verdict(
-        engine=candidate.engine if wins else "torch",
+        backend=candidate.backend if wins else "torch",
         precision=candidate.precision,
         seconds_torch=best[False],
         seconds_openvino=best[True],
@@ -234,37 +258,30 @@ class Preparer:
     """Prepares networks in the background, one after the other, each once."""
 
     def __init__(self) -> None:
-        self._seen: set[Identity] = set()
+        self._seen: set[ConvertedFiles] = set()
         self._lock = Lock()
         self._one_at_a_time = Lock()
         self._threads: list[Thread] = []
 
-    def begin(
-        self,
-        which: Identity,
-        upscaler: Upscaler,
-        exact: Callable[[], Upscaler],
-        lane: Lock,
-        ready: Callable[[Verdict], None],
-    ) -> bool:
-        """Start to `prepare`, unless that was done or begun: then False. `ready` is called with the verdict, not in the
-        lane."""
+    def begin(self, preparation: Preparation) -> bool:
+        """Start to `prepare` in the background; return False where that was done or started before."""
+        which = preparation.files
         with self._lock:
             known = stored(which)
-            if which in self._seen or (known is not None and known.settled) or not can_prepare(upscaler):
+            if which in self._seen or (known is not None and known.settled) or not can_prepare(preparation.upscaler):
                 return False
             self._seen.add(which)
 
         def work() -> None:
             try:
                 with self._one_at_a_time:
-                    verdict = prepare(which, upscaler, exact, lane)
+                    verdict = prepare(preparation)
             except SRError as exc:
                 log.warning("a network could not be prepared for OpenVINO: %s", exc)
             except Exception as exc:  # the converter's own errors: torch goes on answering
                 log.warning("a network could not be prepared for OpenVINO", exc_info=exc)
             else:
-                ready(verdict)
+                preparation.decided(verdict)
 
         thread = Thread(target=work, name="prepare-engine", daemon=True)
         self._threads.append(thread)

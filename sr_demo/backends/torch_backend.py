@@ -120,7 +120,8 @@ def out_of_memory_translated() -> Generator[None]:
 class NetworkUpscaler:
     """A network behind the `BatchUpscaler` protocol."""
 
-    engine = "torch"
+    backend = "torch"
+    loss_db = None
 
     def __init__(
         self,

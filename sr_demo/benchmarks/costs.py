@@ -25,10 +25,10 @@ from sr_demo.backends.selection import known_picture
 from sr_demo.benchmarks.fresh_process import measured_alone
 from sr_demo.catalogue import APPROACHES
 from sr_demo.image import ImageData, readonly
-from sr_demo.inference.jobs import Job, here, named
+from sr_demo.inference.jobs import Job, LoadedModel, here, named
 from sr_demo.inference.runner import Runner
 from sr_demo.inference.time_estimates import threads
-from sr_demo.inference.upscale import Method, enlarge
+from sr_demo.inference.upscale import upscale_image
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import EMBEDDED, WHOLE, Upscaler
 from sr_demo.system.memory import PeakMemory
@@ -141,7 +141,7 @@ def _measured_alone(key: str, way: Way, folder: str) -> Measured:
     if timing is None:
         return Measured(bytes_per_pixel, None)
     sides, first, again = (tuple(timing[name]) for name in ("sides", "first", "again"))
-    return Measured(bytes_per_pixel, Timing(timing["engine"], timing["threads"], sides, first, again))
+    return Measured(bytes_per_pixel, Timing(timing["backend"], timing["threads"], sides, first, again))
 
 
 def measure(job: Job, way: Way) -> Measured:
@@ -163,22 +163,20 @@ def measure(job: Job, way: Way) -> Measured:
     upscaler = _loaded(job, way)
     if upscaler is None:
         return Measured(0.0, None)
-    method = Method(job.approach, job.checkpoint, job.options, upscaler)
+    model = LoadedModel(job, upscaler)
     full = _SIDES[-1]
     if tiled:
-        full = min(full, max(rule.largest, rule.seen))
-        method = replace(
-            method, approach=replace(job.approach, tiling=WHOLE), checkpoint=replace(job.checkpoint, tiling=None)
-        )
+        full = min(full, max(rule.largest, rule.max_input_width))
+        model = LoadedModel(_without_tiles(job), upscaler)
     sizes = [(side, side) for side in (*(side for side in _SIDES if side < full), full)]
     if tiled and rule.max_aspect > 1:
-        sizes[-1] = (rule.max_aspect * rule.seen, rule.seen)
+        sizes[-1] = (rule.max_aspect * rule.max_input_width, rule.max_input_width)
     for _ in range(2):
-        timed(method, 16)
-    runs = [[timed(method, *size).seconds for _ in range(1 + _AGAIN)] for size in sizes]
+        timed(model, 16)
+    runs = [[timed(model, *size).seconds for _ in range(1 + _AGAIN)] for size in sizes]
     parallel = job.checkpoint.parameters and job.approach.family != "retrieval"
     timing = Timing(
-        getattr(upscaler, "engine", ""),
+        upscaler.backend,
         threads() if parallel else 0,
         tuple(round(sqrt(height * width)) for height, width in sizes),
         tuple(first for first, *_ in runs),
@@ -187,9 +185,15 @@ def measure(job: Job, way: Way) -> Measured:
     return Measured(_most_bytes(job) if tiled and way == "torch" else 0.0, timing)
 
 
+def _without_tiles(job: Job) -> Job:
+    """`job` with a tiling rule that never cuts the image."""
+    return replace(job, approach=replace(job.approach, tiling=WHOLE), checkpoint=replace(job.checkpoint, tiling=None))
+
+
 def _loaded(job: Job, way: Way) -> Upscaler | None:
     """The method in that backend, or None where it does not run there. It is converted once, into the cache folder."""
-    with Runner().loaded(job) as upscaler:
+    with Runner().loaded(job) as model:
+        upscaler = model.upscaler
         if way == "torch":
             return upscaler
     if not openvino_backend.available() or not job.checkpoint.parameters or not selection.can_prepare(upscaler):
@@ -197,7 +201,7 @@ def _loaded(job: Job, way: Way) -> Upscaler | None:
     converted = cache_folder() / "converted"
     if not converted.exists():
         with Runner().loaded(replace(job, precision="fp32")) as exact:
-            openvino_backend.convert(selection.graph(exact), converted)
+            openvino_backend.convert(selection.graph(exact.upscaler), converted)
     return ConvertedNetwork(converted, openvino_backend.fast_precision(), job.approach.scale)
 
 
@@ -218,11 +222,11 @@ class Timed:
         return min(self.clock, self.processor)
 
 
-def timed(method: Method, height: int, width: int = 0, interval: float = 0.01) -> Timed:
+def timed(model: LoadedModel, height: int, width: int = 0, interval: float = 0.01) -> Timed:
     """Run a method on a test image.
 
     Args:
-        method: The loaded method.
+        model: The loaded method.
         height: Height of the input in LR pixels.
         width: Width of the input; 0 for a square.
         interval: Seconds between two samples of memory.
@@ -230,17 +234,18 @@ def timed(method: Method, height: int, width: int = 0, interval: float = 0.01) -
     image = ImageData(readonly(np.ascontiguousarray(known_picture(height)[:, : width or height])))
     with PeakMemory(interval) as peak:
         begun, processor_begun = time.perf_counter(), time.process_time()
-        result, *_ = enlarge(method, image, SILENT)
+        result = upscale_image(model, image, SILENT)
         clock, processor = time.perf_counter() - begun, time.process_time() - processor_begun
     del result  # returning its memory is not part of the run
-    how = f"{getattr(method.upscaler, 'engine', '')} {method.upscaler.precision}".strip()
+    how = f"{model.upscaler.backend} {model.upscaler.precision}".strip()
     return Timed(clock, processor, peak.bytes, how)
 
 
 def _most_bytes(job: Job) -> float:
     """Bytes per LR pixel: the maximum of three runs."""
     image, most = known_picture(_MEMORY_SIDE), 0
-    with Runner().loaded(job) as upscaler:
+    with Runner().loaded(job) as model:
+        upscaler = model.upscaler
         upscaler.upscale(known_picture(32), job.options, SILENT)
         for _ in range(_ROUNDS):
             with PeakMemory(interval=0.002) as peak:

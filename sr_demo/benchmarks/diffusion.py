@@ -61,7 +61,8 @@ def measure(side: int, precision: Precision, rounds: int = 5) -> Speed:
 
     job = Job(APPROACH, APPROACH.checkpoint(), DiffusionOptions(), precision)
     image, each, whole = known_picture(side), list[float](), list[float]()
-    with Runner().loaded(job) as upscaler:
+    with Runner().loaded(job) as model:
+        upscaler = model.upscaler
         assert isinstance(upscaler, DiffusionUpscaler)
         upscaler.upscale(known_picture(32), replace(DiffusionOptions(), steps=1), SILENT)
         with PeakMemory(interval=0.002) as peak:
@@ -72,7 +73,8 @@ def measure(side: int, precision: Precision, rounds: int = 5) -> Speed:
             upscaler.upscale(image, job.options, SILENT)
             whole.append(time.perf_counter() - begun)
             moments = [
-                time.perf_counter() for _ in upscaler.sampler.walk(image, start, DiffusionOptions().steps, 0, SILENT)
+                time.perf_counter()
+                for _ in upscaler.sampler.sample_steps(image, start, DiffusionOptions().steps, 0, SILENT)
             ]
             each += np.diff(moments).tolist()
         return Speed(

@@ -18,7 +18,8 @@ from sr_demo.backends import selection
 from sr_demo.benchmarks.speed_cases import CASES, SCALE, Case, hat
 from sr_demo.image import ImageData
 from sr_demo.imaging import tiling
-from sr_demo.inference.upscale import Method, enlarge
+from sr_demo.inference.jobs import Job, LoadedModel
+from sr_demo.inference.upscale import upscale_image
 from sr_demo.options import Options
 from sr_demo.progress import SILENT
 from sr_demo.spec import Approach, Checkpoint, Request, Upscaler
@@ -107,11 +108,11 @@ def _never(request: Request) -> Upscaler:
     raise AssertionError("the benchmark loads its networks itself")
 
 
-def _method(case: Case, upscaler: Any, path: str, side: int) -> tuple[Method, int]:
+def _method(case: Case, upscaler: Any, path: str, side: int) -> tuple[LoadedModel, int]:
     """The method that is run, and the largest number of tiles that it computes at once."""
     rule = case.tiling
     if path == PATHS[3]:
-        rule = replace(rule, largest=_LARGE, seen=_LARGE + 2 * rule.halo, max_aspect=1)
+        rule = replace(rule, largest=_LARGE, max_input_width=_LARGE + 2 * rule.halo, max_aspect=1)
     checkpoint = Checkpoint("bench", "", bytes_per_pixel=case.bytes_per_pixel)
     approach = Approach(
         id="bench", title="", summary="", about="", family="convolutional", load=_never, checkpoints=(checkpoint,),
@@ -121,10 +122,8 @@ def _method(case: Case, upscaler: Any, path: str, side: int) -> tuple[Method, in
         upscaler.ahead = 0
     if path == "one-by-one":
         upscaler.at_once = 1
-    free = upscaler.budget()
-    tile = tiling.side_for(rule, case.bytes_per_pixel, free, (side, side))
-    most = tiling.at_once(rule, case.bytes_per_pixel, free, tile, upscaler.at_once)
-    return Method(approach, checkpoint, Options(), upscaler), most
+    plan = tiling.plan_tiles(rule, case.bytes_per_pixel, upscaler.budget(), (side, side), upscaler.at_once)
+    return LoadedModel(Job(approach, checkpoint, Options()), upscaler), plan.max_batch
 
 
 def measure(chosen: Sequence[Case], sides: Sequence[int] = SIDES, matrix: int = _MATRIX) -> Iterator[dict[str, Any]]:
@@ -153,26 +152,26 @@ def measure(chosen: Sequence[Case], sides: Sequence[int] = SIDES, matrix: int = 
             image = ImageData(selection.known_picture(side))
             for path in PATHS:
                 upscaler = NetworkUpscaler(network, precision, mode="convert" if case.attention else "autocast")
-                method, most = _method(case, upscaler, path, side)
-                run = partial(enlarge, method, image, SILENT)
+                model, most = _method(case, upscaler, path, side)
+                run = partial(upscale_image, model, image, SILENT)
                 used = _memory(run)
-                _, tile, tiles = run()
-                groups = tiling.batches(tiling.plan(side, side, method.approach.tiling, tile), most)
-                seen = max(len(group) * group[0].seen[0] * group[0].seen[1] for group in groups)
+                done = run()
+                batches = tiling.TilePlan((side, side), model.job.approach.tiling, done.tile, most).batches
+                pixels = max(len(batch) * batch[0].input_size.height * batch[0].input_size.width for batch in batches)
                 seconds = _seconds(run)
                 yield {
                     "case": f"{case.name.rpartition('-')[0]}-{side}",
                     "path": path,
                     "device": name,
                     "precision": precision,
-                    "tiles": tiles,
-                    "at_once": max(map(len, groups)),
+                    "tiles": done.tiles,
+                    "at_once": max(map(len, batches)),
                     "seconds": round(seconds, 4),
                     "megapixels_per_second": round(side**2 * SCALE**2 / seconds / 1e6, 2),
                     "gflops": round(flops * side**2 / seconds / 1e9, 1),
                     "ceiling_share": round(flops * side**2 / seconds / peak, 4),
                     "peak_memory_mb": round(used / 1e6, 1),
-                    "bytes_per_pixel": round(used / seen),
+                    "bytes_per_pixel": round(used / pixels),
                     "declared_bytes_per_pixel": case.bytes_per_pixel,
                 }
 

@@ -14,11 +14,10 @@ from statistics import median
 
 from sr_demo.backends.selection import Preparer
 from sr_demo.benchmarks.costs import timed
-from sr_demo.inference.jobs import Job
+from sr_demo.inference.jobs import Job, LoadedModel
 from sr_demo.inference.runner import Runner
 from sr_demo.inference.time_estimates import Estimates, record_timing
-from sr_demo.inference.upscale import Method, budget
-from sr_demo.spec import Upscaler
+from sr_demo.system.memory import budget
 
 MEGAPIXELS = (1, 4, 16, 64)
 """Sizes of the result."""
@@ -68,17 +67,16 @@ def measurements(
         SRError: A method could not be loaded or run.
     """
     for job in jobs:
-        with in_its_backend(job) as upscaler:
-            method = Method(job.approach, job.checkpoint, job.options, upscaler)
+        with in_its_backend(job) as model:
             for _ in range(2):  # the first run is slower; the server's warm-up does the same
-                timed(method, 16)
-            by_clock, by_processor, learning = _warmed_up(method, job)
+                timed(model, 16)
+            by_clock, by_processor, learning = _warmed_up(model, job)
             for size in megapixels:
                 side = round((size * 1e6) ** 0.5 / job.scale)
                 allowed = budget()
-                runs = [timed(method, side) for _ in range(rounds)]
+                runs = [timed(model, side) for _ in range(rounds)]
                 best = min(runs, key=lambda run: run.clock)
-                learning.learn(job, (side, side), runs[0].clock, engine=getattr(upscaler, "engine", ""))
+                learning.learn(job, (side, side), runs[0].clock, backend=model.upscaler.backend)
                 yield Measurement(
                     key=job.key,
                     megapixels=(side * job.scale) ** 2 / 1e6,
@@ -94,26 +92,26 @@ def measurements(
 
 
 @contextmanager
-def in_its_backend(job: Job) -> Generator[Upscaler]:
+def in_its_backend(job: Job) -> Generator[LoadedModel]:
     """The method, loaded in the backend that is faster on this machine; its network is converted first where it can be."""
     preparer = Preparer()
     runner = Runner(preparer=preparer)
     runner.warm(job)
     preparer.wait()
-    with runner.loaded(job) as upscaler:
-        yield upscaler
+    with runner.loaded(job) as model:
+        yield model
 
 
-def _warmed_up(method: Method, job: Job) -> tuple[Estimates, Estimates, Estimates]:
+def _warmed_up(model: LoadedModel, job: Job) -> tuple[Estimates, Estimates, Estimates]:
     """Estimates learned at 96 x 96: of wall time, of processor time, and of wall time once more, to learn further."""
     by_clock, by_processor, learning = Estimates(), Estimates(), Estimates()
-    size, engine = (FIRST_SIDE, FIRST_SIDE), getattr(method.upscaler, "engine", "")
+    size, backend = (FIRST_SIDE, FIRST_SIDE), model.upscaler.backend
 
     def run() -> float:
-        small = timed(method, FIRST_SIDE)
-        by_clock.learn(job, size, small.clock, engine=engine)
-        by_processor.learn(job, size, small.processor, engine=engine)
-        learning.learn(job, size, small.clock, engine=engine)
+        small = timed(model, FIRST_SIDE)
+        by_clock.learn(job, size, small.clock, backend=backend)
+        by_processor.learn(job, size, small.processor, backend=backend)
+        learning.learn(job, size, small.clock, backend=backend)
         return small.clock
 
     record_timing(run)

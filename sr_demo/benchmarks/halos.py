@@ -22,7 +22,7 @@ from sr_demo.imaging.resize import resize
 from sr_demo.imaging.samples import SAMPLES
 from sr_demo.inference.jobs import Job, here, named
 from sr_demo.inference.runner import Runner
-from sr_demo.inference.upscale import Method, enlarge
+from sr_demo.inference.upscale import upscale_image
 from sr_demo.metrics.full_reference import psnr_rgb
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import TILE_ERROR, WHOLE, Tiling
@@ -82,14 +82,14 @@ def exact_halo(job: Job) -> ExactHalo:
     declared = job.approach.tiling_of(job.checkpoint).halo
     worst = dict.fromkeys(range(2, max(declared, 16) + 10, 2), 0.0)
     scale = job.approach.scale
-    with Runner().loaded(replace(job, precision="fp32")) as upscaler:
+    with Runner().loaded(replace(job, precision="fp32")) as model:
         for seed in range(_IMAGES):
             image = black_or_white(_SIDE, _SIDE, seed)
-            whole = upscaler.upscale(image, job.options, SILENT)[_CORNER * scale :, _CORNER * scale :]
+            whole = model.upscaler.upscale(image, job.options, SILENT)[_CORNER * scale :, _CORNER * scale :]
             for halo in worst:
                 first = _CORNER - halo
                 part = readonly(np.ascontiguousarray(image[first:, first:]))
-                cut = upscaler.upscale(part, job.options, SILENT)[halo * scale :, halo * scale :]
+                cut = model.upscaler.upscale(part, job.options, SILENT)[halo * scale :, halo * scale :]
                 worst[halo] = max(worst[halo], float(np.abs(cut - whole).max()))
     needed = max((halo + 2 for halo, error in worst.items() if error > TILE_ERROR), default=min(worst))
     return ExactHalo(job.key, declared, needed, tuple(worst.items()))
@@ -100,11 +100,12 @@ def blended_halo(job: Job) -> BlendedHalo:
     rule = job.approach.tiling_of(job.checkpoint)
     lowest = dict.fromkeys(range(_WINDOW, max(rule.halo, 32) + 1, _WINDOW), np.inf)
     photos = [sample.make() for sample in SAMPLES if sample.id in _PHOTOS]
-    with Runner().loaded(replace(job, precision="fp32")) as upscaler:
+    with Runner().loaded(replace(job, precision="fp32")) as model:
 
         def enlarged(photo: Image, tiling: Tiling) -> Image:
             approach, checkpoint = replace(job.approach, tiling=tiling), replace(job.checkpoint, tiling=None)
-            return enlarge(Method(approach, checkpoint, job.options, upscaler), ImageData(photo), SILENT)[0].rgb
+            tiled = replace(model, job=replace(job, approach=approach, checkpoint=checkpoint))
+            return upscale_image(tiled, ImageData(photo), SILENT).image.rgb
 
         for photo in (resize(photo, (_PHOTO_SIDE, _PHOTO_SIDE)) for photo in photos):
             whole = enlarged(photo, WHOLE)

@@ -50,10 +50,12 @@ class Place:
 
     @property
     def cache(self) -> Path:
+        """Their common cache folder."""
         return self.folder / "cache"
 
     @property
     def temporary(self) -> Path:
+        """Their common folder for temporary files."""
         return self.folder / "tmp"
 
     def start(self, **settings: str) -> Server:
@@ -92,7 +94,7 @@ def during_a_run(place: Place) -> None:
 
 def during_a_conversion(place: Place) -> None:
     """Killed while a network is converted."""
-    _killed(place, _nothing, lambda: any(place.cache.glob("engines/*.part")))  # words: ok
+    _killed(place, _nothing, lambda: any(place.cache.glob("engines/.part-*")))  # words: ok
 
 
 def during_a_download(place: Place) -> None:

@@ -16,8 +16,9 @@ import numpy as np
 
 from sr_demo.backends.selection import known_picture
 from sr_demo.image import Image, ImageData, read, readonly, write_png
-from sr_demo.inference.upscale import Method, enlarge
-from sr_demo.metrics.full_reference import score
+from sr_demo.inference.jobs import Job, LoadedModel
+from sr_demo.inference.upscale import upscale_image
+from sr_demo.metrics.scores import score
 from sr_demo.options import Options
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Approach, Checkpoint, Request, Tiling, Upscaler
@@ -42,6 +43,8 @@ class _Free:
     """An upscaler that costs nothing: all tiles of one size get the same array."""
 
     precision = "fp32"
+    backend = ""
+    loss_db = None
 
     def __init__(self) -> None:
         self._made: dict[tuple[int, ...], Image] = {}
@@ -102,8 +105,8 @@ def _tiles(small: ImageData, blend: int) -> Callable[[], object]:
         id="free", title="", summary="", about="", family="convolutional", load=_never, checkpoints=(checkpoint,),
         tiling=rule, scale=_SCALE,
     )  # fmt: skip
-    method = Method(approach, checkpoint, Options(), _Free())
-    return lambda: enlarge(method, small, SILENT)
+    model = LoadedModel(Job(approach, checkpoint, Options()), _Free())
+    return lambda: upscale_image(model, small, SILENT)
 
 
 def _conversions(image: Image) -> Callable[[], object]:

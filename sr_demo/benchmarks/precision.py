@@ -93,5 +93,5 @@ def _in_int8(job: Job, exact: float, found: list[tuple[ImageData, Image]], progr
 def _mean(runner: Runner, job: Job, found: list[tuple[ImageData, Image]]) -> tuple[float, str]:
     results = [runner.run(job, small, reference) for small, reference in found]
     last = results[-1]
-    how = f"{last.engine}, {precision(last.precision, last.loss_db)}"
+    how = f"{last.backend}, {precision(last.precision, last.loss_db)}"
     return float(np.mean([r.scores.psnr_y or np.nan for r in results])), how

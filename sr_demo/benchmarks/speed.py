@@ -22,7 +22,8 @@ from sr_demo.benchmarks.speed_cases import CASES, SCALE, Case
 from sr_demo.errors import BadInput, MissingDependency, SRError, quoted
 from sr_demo.image import Image, ImageData
 from sr_demo.inference import int8
-from sr_demo.inference.upscale import Method, enlarge
+from sr_demo.inference.jobs import Job, LoadedModel
+from sr_demo.inference.upscale import upscale_image
 from sr_demo.options import Options
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports import formatting
@@ -244,9 +245,9 @@ def _make_ours(case: Case, network: Any, image: Image, folder: Path) -> tuple[Ru
         # A convolutional network is converted once for all OpenVINO paths.
         own_folder = folder / "graph" if case.attention else folder
         candidate = _converted(selection.graph(exact), own_folder, openvino_backend.fast_precision())
-        if selection.faster(upscaler, candidate).engine == candidate.engine:
+        if selection.faster(upscaler, candidate).backend == candidate.backend:
             upscaler = candidate
-    return _as_on_the_page(case, image, upscaler), f"{getattr(upscaler, 'engine', 'torch')}, {upscaler.precision}"
+    return _as_on_the_page(case, image, upscaler), f"{upscaler.backend}, {upscaler.precision}"
 
 
 def _make_int8(case: Case, network: Any, image: Image, folder: Path) -> tuple[Run, str]:
@@ -266,10 +267,10 @@ def _as_on_the_page(case: Case, image: Image, upscaler: Upscaler) -> Run:
         id="bench", title="", summary="", about="", family="convolutional", load=_never, checkpoints=(checkpoint,),
         tiling=case.tiling, scale=SCALE,
     )  # fmt: skip
-    method, picture = Method(approach, checkpoint, Options(), upscaler), ImageData(image)
+    model, picture = LoadedModel(Job(approach, checkpoint, Options()), upscaler), ImageData(image)
 
     def run() -> Image:
-        return enlarge(method, picture, SILENT)[0].rgb
+        return upscale_image(model, picture, SILENT).image.rgb
 
     return run
 

@@ -1,4 +1,4 @@
-"""Seconds per megapixel by tile size (`python -m sr_demo bench tiles`), which `Tiling.seen` rests on.
+"""Seconds per megapixel by tile size (`python -m sr_demo bench tiles`), which `Tiling.max_input_width` rests on.
 
 Larger tiles spend less on halos, but their layers no longer fit the processor's cache, and convolution libraries change
 their algorithm at certain widths. Each method runs in the backend that is faster on this machine, all sizes in turns; the
@@ -50,18 +50,18 @@ def rates(names: Sequence[str] = (), rounds: int = 3, progress: Progress = SILEN
 def _rates(job: Job, rounds: int) -> Iterator[Rate]:
     halo = job.approach.tiling_of(job.checkpoint).halo
     fastest = dict.fromkeys(SIDES, float("inf"))
-    with in_its_backend(job) as upscaler:
+    with in_its_backend(job) as model:
         for turn in range(rounds + 1):
             for side in SIDES:
                 image = known_picture(side)
                 begun = time.perf_counter()
-                upscaler.upscale(image, job.options, SILENT)
+                model.upscaler.upscale(image, job.options, SILENT)
                 if turn:  # the first turn warms up
                     fastest[side] = min(fastest[side], time.perf_counter() - begun)
         for side, seconds in fastest.items():
             megapixel = (side * job.scale) ** 2 / 1e6
             kept = max(side - 2 * halo, 0) ** 2 / side**2
             yield Rate(
-                job.key, getattr(upscaler, "engine", ""), upscaler.precision, side, seconds / megapixel,
+                job.key, model.upscaler.backend, model.upscaler.precision, side, seconds / megapixel,
                 seconds / megapixel / kept if kept else float("inf"),
             )  # fmt: skip

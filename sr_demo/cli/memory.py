@@ -92,7 +92,7 @@ def _engine(args: argparse.Namespace) -> Any:
 
 
 def _build(args: argparse.Namespace) -> int:
-    from sr_demo.approaches.mosaic import building, library
+    from sr_demo.approaches.mosaic import database_build, named_databases
     from sr_demo.approaches.mosaic.shards import Recipe
 
     for flag, value, low, high in (
@@ -101,13 +101,13 @@ def _build(args: argparse.Namespace) -> int:
     ):  # fmt: skip
         if not low <= value <= high:
             raise BadInput(f"{flag} takes a number from {low} to {high}, not {value}.")
-    library.checked(args.out)
+    named_databases.checked(args.out)
     engine = _engine(args)
     progress = terminal(f"memory {args.out}")
     files, source = _photos(args.source, args.hub, progress)
     recipe = Recipe(args.kind, args.patch, args.shrink, args.patches, args.seed, args.budget_mb)
     try:
-        built = building.build(building.Order(args.out, files, recipe, source), engine, progress)
+        built = database_build.build(database_build.Order(args.out, files, recipe, source), engine, progress)
     except KeyboardInterrupt:
         complain("Stopped. What is done is kept: the same command goes on, `memory delete` removes it.")
         return 130
@@ -141,11 +141,11 @@ def _photos(source: str, hub: bool, progress: Any) -> tuple[tuple[Path, ...], st
 
 
 def _ask(args: argparse.Namespace) -> int:
-    from sr_demo.approaches.mosaic import batch_search, library
+    from sr_demo.approaches.mosaic import batch_search, named_databases
 
     if not 1 <= args.neighbours <= 100:
         raise BadInput(f"--neighbours takes a number from 1 to 100, not {args.neighbours}.")
-    entry = library.find(args.name)
+    entry = named_databases.find(args.name)
     files, _ = _photos(str(args.source), False, None)
     out = folder(args.out)
     failed = False
@@ -159,9 +159,9 @@ def _ask(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from sr_demo.approaches.mosaic import library
+    from sr_demo.approaches.mosaic import named_databases
 
-    found = library.entries()
+    found = named_databases.entries()
     if args.json:
         print(json.dumps([{**asdict(entry), "place": str(entry.place)} for entry in found], indent=2))
         return 0
@@ -175,8 +175,8 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _delete(args: argparse.Namespace) -> int:
-    from sr_demo.approaches.mosaic import library
+    from sr_demo.approaches.mosaic import named_databases
 
-    library.delete(args.name)
+    named_databases.delete(args.name)
     print(f"{args.name} is deleted")
     return 0

@@ -110,7 +110,7 @@ def _train(args: argparse.Namespace) -> int:
     if not args.snapshot:
         signal.signal(signal.SIGTERM, _interrupt)
         run(trainer, budget, state_file, ProgressLine(trainer, args.out.with_suffix(".csv")))
-    write_weights(recipe.ship(trainer.average.network), args.out)
+    write_weights(recipe.ship(trainer.ema.module), args.out)
     done = budget.fraction(trainer.iteration, trainer.seconds)
     data = {
         "what": "/".join(args.data.parts[-2:]), "kind": pairs.kind, "count": photos, "synthetic": args.synthetic,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sr_demo.datasets.entries import SCALE
 from sr_demo.errors import BadInput
-from sr_demo.image import Image, quantize
+from sr_demo.image import Image, bt601_luma, quantize
 from sr_demo.imaging.resize import downscale, resize
 from sr_demo.metrics.full_reference import psnr_y
 from sr_demo.metrics.niqe import niqe
@@ -26,7 +26,6 @@ FREQUENCIES = 24
 """Rings of the spectrum, from 0 to 0.5 cycles per pixel."""
 _SQUARE = 256
 """Side of the square whose spectrum is computed; smaller images use their own largest square, of at least 32."""
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 Doubles = NDArray[np.float64]
 
@@ -92,7 +91,7 @@ def measure(name: str, hr: Image, lr: Image | None, scale: int = SCALE) -> Image
 
 def luma_of(image: Image) -> NDArray[np.float32]:
     """Return Y of an image (H, W, 3) in [0, 1], rounded to 8 bit first: (H, W) float32 in 0..255."""
-    return quantize(image).astype(np.float32) @ _LUMA
+    return bt601_luma(quantize(image).astype(np.float32))
 
 
 def thumbnail(image: Image) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sr_demo.deploy.timed_run import Subject
 from sr_demo.errors import BadInput
-from sr_demo.image import Image, ImageData, quantize, readonly
+from sr_demo.image import Image, ImageData, bt601_luma, quantize, readonly
 from sr_demo.imaging.resize import resize
 from sr_demo.imaging.resolution_chart import STAR_CENTRE, resolution_chart
 from sr_demo.imaging.samples import SAMPLES
@@ -154,7 +154,7 @@ def false_detail(result: Image, reference: Image) -> Plane:
 
 
 def _structure(image: Image) -> Plane:
-    luma = (image @ np.array([0.299, 0.587, 0.114], np.float32) * np.float32(255)).astype(np.float32)
+    luma = (bt601_luma(image) * np.float32(255)).astype(np.float32)
     return luma - np.asarray(cv2.GaussianBlur(luma, (0, 0), _STRUCTURE), np.float32)
 
 

@@ -15,7 +15,7 @@ from sr_demo.export.exporter import formats
 from sr_demo.imaging.resize import downscale, resize
 from sr_demo.imaging.resolution_chart import resolution_chart
 from sr_demo.inference.jobs import Job
-from sr_demo.metrics.full_reference import LR_CONSISTENCY, PSNR_Y, SSIM_Y
+from sr_demo.metrics.scores import LR_CONSISTENCY, PSNR_Y, SSIM_Y
 from sr_demo.options import Options, as_dict
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.bundle import machine

@@ -9,7 +9,7 @@ from sr_demo.errors import OutOfMemory
 from sr_demo.image import Image, ImageData
 from sr_demo.inference.jobs import Job
 from sr_demo.inference.runner import Runner
-from sr_demo.inference.upscale import Method, enlarge
+from sr_demo.inference.upscale import upscale_image
 from sr_demo.progress import SILENT
 from sr_demo.reports import formatting
 from sr_demo.spec import Precision
@@ -48,14 +48,13 @@ class Subject:
             SRError: when loading or upscaling fails.
         """
         job = self.job if precision is None else replace(self.job, precision=precision)
-        with self.runner.loaded(job) as upscaler:
-            method = Method(job.approach, job.checkpoint, job.options, upscaler)
+        with self.runner.loaded(job) as model:
             begun, cpu_begun = time.perf_counter(), time.process_time()
             try:
-                upscaled, _, tiles = enlarge(method, ImageData(image), SILENT)
+                upscaled = upscale_image(model, ImageData(image), SILENT)
             except MemoryError as exc:
                 raise OutOfMemory from exc
             seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
-            backend = getattr(upscaler, "engine", "")  # words: ok
-            computed = formatting.precision(upscaler.precision, getattr(upscaler, "loss_db", None))
-        return Run(upscaled.rgb, seconds, cpu_seconds, computed, backend, tiles)
+            upscaler = model.upscaler
+            computed = formatting.precision(upscaler.precision, upscaler.loss_db)
+        return Run(upscaled.image.rgb, seconds, cpu_seconds, computed, upscaler.backend, upscaled.tiles)

@@ -271,7 +271,7 @@ def _notes(job: Job, precision: str) -> dict[str, str]:
         "multiple_of": tiling.multiple_of,
         "blend": tiling.blend,
         "largest": tiling.largest,
-        "seen": tiling.seen,
+        "seen": tiling.max_input_width,
         "tall": tiling.max_aspect,
     }
     return {

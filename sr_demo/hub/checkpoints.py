@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import uuid
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -20,7 +19,7 @@ from sr_demo import spec
 from sr_demo.errors import WeightsUnavailable
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Checkpoint, Repository, WeightFile
-from sr_demo.system.storage import alone, cache_folder, guarded, ready, sha256_of
+from sr_demo.system.storage import alone, cache_folder, guarded, ready, sha256_of, unfinished_folder
 
 if TYPE_CHECKING:
     from sr_demo.hub.download import SourceFailed
@@ -186,17 +185,14 @@ def _download(checkpoint: Checkpoint, step: Step, progress: Progress) -> None:
             shutil.rmtree(left, ignore_errors=True)
         ready(folder, need=step.file.bytes)
         for source in step.file.sources:
-            part = folder / f".part-{uuid.uuid4().hex[:8]}"
             try:
-                part.mkdir()
-                download.transfer(source, part / step.file.name, step.file, progress)
-                _check_arrived(part / step.file.name, step.file)
-                os.replace(part / step.file.name, step.path)
+                with unfinished_folder(folder) as part:
+                    download.transfer(source, part / step.file.name, step.file, progress)
+                    _check_arrived(part / step.file.name, step.file)
+                    os.replace(part / step.file.name, step.path)
                 return
             except download.SourceFailed as exc:
                 failures.append((source, exc))
-            finally:
-                shutil.rmtree(part, ignore_errors=True)
     raise _unavailable(checkpoint, step, failures)
 
 

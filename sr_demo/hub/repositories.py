@@ -7,8 +7,6 @@ holds the mark that is written last.
 from __future__ import annotations
 
 import os
-import shutil
-import uuid
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -21,7 +19,7 @@ from sr_demo.errors import WeightsUnavailable
 from sr_demo.hub.download import SourceFailed, reason, refuse_offline, transfer
 from sr_demo.progress import Progress
 from sr_demo.spec import Repository, WeightFile
-from sr_demo.system.storage import alone, cache_folder, guarded, ready, sha256_of
+from sr_demo.system.storage import alone, cache_folder, guarded, ready, sha256_of, unfinished_folder
 
 _MARK = ".complete"
 _AGREED = 1.1
@@ -95,19 +93,15 @@ def _one(repository: Repository, file: RepoFile, target: Path, progress: Progres
     place = target / file.path
     if not place.resolve().is_relative_to(target.resolve()):
         raise SourceFailed("wrong", f"a path that leaves its folder: {file.path!r}")
-    part = target / f".part-{uuid.uuid4().hex[:8]}"
     expected = WeightFile(place.name, file.lfs.sha256 if file.lfs else "", file.size)
-    try:
-        part.mkdir()
-        at = f"@{repository.revision}" if repository.revision else ""
+    at = f"@{repository.revision}" if repository.revision else ""
+    with unfinished_folder(target) as part:
         transfer(f"{repository.name}{at}:{file.path}", part / place.name, expected, progress)
         arrived = part / place.name
         if not _has(arrived, file.size) or (expected.sha256 and sha256_of(arrived) != expected.sha256):
             raise SourceFailed("wrong", f"{file.path} is not what the Hub says it is")
         place.parent.mkdir(parents=True, exist_ok=True)
         os.replace(arrived, place)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _has(path: Path, size: int) -> bool:

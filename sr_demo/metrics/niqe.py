@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo.errors import WeightsUnavailable
-from sr_demo.image import Image, quantize, readonly
+from sr_demo.image import Image, bt601_luma, quantize, readonly
 from sr_demo.imaging.resize import resize
 from sr_demo.system import large_array
 
@@ -30,7 +30,6 @@ FEATURES = 36
 """Per block: 18 at each of two scales."""
 FIT = Path(__file__).resolve().parents[2] / "weights" / "measures" / "niqe-own-fit.npz"
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _WINDOW, _SIGMA = 7, 7 / 6
 """Gaussian window of the local mean and deviation (paper, section II.A: 7 x 7, three deviations to each side)."""
 _MARGIN = 16
@@ -147,7 +146,7 @@ def _runs(rows: list[int]) -> Iterator[tuple[int, int]]:
 
 
 def _luma(image: Image) -> Floats:
-    return np.rint(quantize(image).astype(np.float32) @ _LUMA)
+    return np.rint(bt601_luma(quantize(image).astype(np.float32)))
 
 
 def _normalised(luma: Floats) -> tuple[Floats, Floats]:

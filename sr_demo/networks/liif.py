@@ -81,7 +81,7 @@ class LIIF(nn.Module):
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
-    def begin_with(self, edsr: EDSR) -> None:
+    def load_encoder(self, edsr: EDSR) -> None:
         """Take over the trained weights of an EDSR of the same size for 4x."""
         own = ("head", "blocks", "body_end", "tail")
         taken = {name: value for name, value in edsr.state_dict().items() if name.split(".")[0] in own}
@@ -124,7 +124,7 @@ class LIIF(nn.Module):
             out[:, :, rows] = shuffled + self._rest(hidden).permute(0, 3, 1, 2).float()
         return out
 
-    def at(self, lr: Tensor, places: Tensor, cell: float) -> Tensor:
+    def query(self, lr: Tensor, places: Tensor, cell: float) -> Tensor:
         """Colours (N, Q, 3) at `places` (N, Q, 2), rows before columns, inside the pictures: for training."""
         colours, codes = self.encoded(lr)
         count, _, height, width = lr.shape

@@ -8,9 +8,7 @@ pickle; they are read as plain tensors only, so no code in them runs.
 from __future__ import annotations
 
 import importlib.util
-import shutil
 import sys
-import uuid
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,7 +25,7 @@ from sr_demo.pipelines.options import FaithDiffOptions
 from sr_demo.progress import Progress
 from sr_demo.spec import Request, Upscaler, WeightFile
 from sr_demo.system import hardware
-from sr_demo.system.storage import cache_folder, guarded, ready
+from sr_demo.system.storage import cache_folder, guarded, ready, unfinished_folder
 
 COMMIT = "076104a975f173264fc7f21ddd6cd628ce874721"
 """Of huggingface/diffusers. Another one is another program: read it before changing this."""
@@ -128,10 +126,8 @@ def fetched_program(progress: Progress) -> Path:
     if place.is_file():
         return place
     ready(place.parent, need=_MOST_BYTES)
-    part = place.parent / f".part-{uuid.uuid4().hex[:8]}"
-    with guarded(place.parent):
+    with guarded(place.parent), unfinished_folder(place.parent) as part:
         try:
-            part.mkdir()
             transfer(_ADDRESS, part / NAME, WeightFile(NAME, "", _MOST_BYTES), progress)
             (part / NAME).replace(place)
         except SourceFailed as failed:
@@ -139,8 +135,6 @@ def fetched_program(progress: Progress) -> Path:
                 f"FaithDiff's pipeline could not be fetched from {_ADDRESS} ({failed.code}). Try again with a network, "
                 f"or put the file at {place}."
             ) from failed
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
     return place
 
 

@@ -7,7 +7,6 @@ import os
 import platform
 import zipfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
@@ -18,10 +17,11 @@ from urllib.parse import quote
 from sr_demo import __version__
 from sr_demo.errors import StorageError
 from sr_demo.inference.jobs import Result
-from sr_demo.metrics.full_reference import COLUMNS
+from sr_demo.metrics.scores import COLUMNS
 from sr_demo.reports.html import png_uri, render
 from sr_demo.reports.saved_image import SavedImage
 from sr_demo.reports.table import html_table, record
+from sr_demo.system.storage import write_atomically
 
 _EMBEDDED_LIMIT = 48 * 2**20
 """Largest sum of the image files in bytes that `report_html` embeds; beyond, it only names the files."""
@@ -96,17 +96,16 @@ def write_zip(comparison: Comparison, target: Path) -> None:
 
 
 def _write_zip(images: Sequence[SavedImage], page: str, data: str, target: Path) -> None:
-    unfinished = target.with_suffix(".part")
-    try:
-        with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_STORED) as archive:
+    def write(part: Path) -> None:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
             for image in images:
                 archive.write(image.path, image.path.name)
             archive.writestr("report.json", data)
             archive.writestr("report.html", _with_figures(page, images, lambda path: quote(path.name)))
-        unfinished.replace(target)
+
+    try:
+        write_atomically(target, write)
     except OSError as exc:
-        with suppress(OSError):
-            unfinished.unlink()
         raise StorageError(f"The results could not be saved: {exc.strerror or exc}. Free some disk space.") from exc
 
 

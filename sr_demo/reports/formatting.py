@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isinf
 
 from sr_demo.inference.jobs import Job, Result
-from sr_demo.metrics.full_reference import Column, Scores
+from sr_demo.metrics.scores import Column, Scores
 from sr_demo.reports.verdicts import COMMERCIAL
 from sr_demo.spec import Checkpoint, Needs
 
@@ -49,7 +49,7 @@ def measure(column: Column, value: float | None) -> str:
 
 def scores_line(scores: Scores) -> str:
     """Return the line under an image: PSNR-Y and SSIM-Y where there is a reference, else LR consistency."""
-    from sr_demo.metrics.full_reference import LR_CONSISTENCY, PSNR_Y, SSIM_Y
+    from sr_demo.metrics.scores import LR_CONSISTENCY, PSNR_Y, SSIM_Y
 
     if scores.psnr_y is not None:
         return f"{measure(PSNR_Y, scores.psnr_y)}   SSIM {measure(SSIM_Y, scores.ssim_y)}"
@@ -63,7 +63,7 @@ def precision(name: str, loss_db: float | None) -> str:
 
 def how(result: Result) -> str:
     """Describe how a result was computed: backend, precision and tiles, all of which change its numbers."""
-    computed = ", ".join(filter(None, (result.engine, precision(result.precision, result.loss_db))))  # words: ok
+    computed = ", ".join(filter(None, (result.backend, precision(result.precision, result.loss_db))))
     if result.tiles <= 1:
         return f"{computed}, no tiles"
     return f"{computed}, {result.tiles} tiles {result.tile} px wide, halo {result.halo} px"

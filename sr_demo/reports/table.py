@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sr_demo.inference.jobs import Result
-from sr_demo.metrics.full_reference import COLUMNS, Column
+from sr_demo.metrics.scores import COLUMNS, Column
 from sr_demo.options import as_dict
 from sr_demo.reports import formatting
 from sr_demo.reports.edge import RULE, edge, edge_text, runs_on_cpu
@@ -120,7 +120,7 @@ def _best(column: Field, results: Sequence[Result]) -> float | None:
 def record(result: Result) -> dict[str, Any]:
     """Return one result as JSON-able data, with everything that affects its numbers."""
     checkpoint = result.job.checkpoint
-    height, width = result.picture.rgb.shape[:2]
+    height, width = result.size
     scores = {c.key: _json_number(getattr(result.scores, c.key)) for c in COLUMNS}
     return {
         "approach": result.job.approach.id,
@@ -140,7 +140,7 @@ def record(result: Result) -> dict[str, Any]:
         "edge": edge(result).sentence,
         "precision": result.precision,
         "precision_loss_db": _json_number(result.loss_db),
-        "engine": result.engine,  # words: ok
+        "engine": result.backend,  # words: ok
         "tile": result.tile,
         "tiles": result.tiles,
         "halo": result.halo,

@@ -1,7 +1,8 @@
-"""Where this app keeps files between runs, and what it says when the disk refuses.
+"""The cache folder: where it is, writing to it safely, and the messages for a disk that refuses.
 
-Everything lies below one folder: `weights/` for downloaded checkpoints, and a folder of its own for each other user
-(memories of the mosaic, measured estimates). Deleting the folder is always safe: what was in it comes back when needed.
+Everything kept between runs lies below one folder: `weights/` for downloaded checkpoints, and a folder of its own for each
+other kind of file (patch databases, converted networks, time estimates). Deleting it is always safe: its content is
+downloaded or computed again when needed.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
@@ -31,7 +33,7 @@ _REFUSALS = {
 
 
 def cache_folder() -> Path:
-    """The folder for everything kept between runs: `SR_DEMO_CACHE`, else `~/.cache/sr_demo`.
+    """Return the folder for everything kept between runs: `SR_DEMO_CACHE`, else `~/.cache/sr_demo`.
 
     Read from the environment at every call. It may not exist yet: see `ready`.
     """
@@ -40,7 +42,7 @@ def cache_folder() -> Path:
 
 
 def ready(folder: Path, need: int = 0) -> Path:
-    """Create `folder` if it is not there, and make sure that `need` bytes fit in. Raises StorageError."""
+    """Create `folder` unless it exists, check that `need` bytes fit in, and return it. Raises StorageError."""
     with guarded(folder):
         folder.mkdir(parents=True, exist_ok=True)
         free = free_bytes(folder)
@@ -53,13 +55,13 @@ def ready(folder: Path, need: int = 0) -> Path:
 
 
 def free_bytes(folder: Path) -> int:
-    """Bytes that may still be written on the disk of `folder`, which must exist."""
+    """Return the number of bytes that can still be written on the disk of `folder`, which must exist."""
     return shutil.disk_usage(folder).free
 
 
 @contextmanager
 def guarded(folder: Path) -> Generator[None]:
-    """Translate what the disk says while files below `folder` are written into StorageError; let all else pass."""
+    """Translate the errors of a disk that refuses, while files below `folder` are written, into StorageError."""
     try:
         yield
     except OSError as exc:
@@ -69,6 +71,49 @@ def guarded(folder: Path) -> Generator[None]:
             f"Files cannot be kept in {folder}: {_REFUSALS[exc.errno]}. "
             "Make room there or allow writing, or set SR_DEMO_CACHE to another folder."
         ) from exc
+
+
+def write_atomically(path: Path, content: bytes | Callable[[Path], object], *, durable: bool = False) -> None:
+    """Write a file that appears at `path` only when it is complete; a file that was there before is replaced.
+
+    It is written beside `path` under the name `.<hex>.part` and then renamed. After a failure the temporary file is
+    removed; after a kill, `scratch.sweep_cache` removes it from the cache.
+
+    Args:
+        path: where the file shall appear; its folder must exist.
+        content: its bytes, or a function that writes them to the path it receives.
+        durable: flush the bytes to the disk before renaming, so that a power failure leaves the old file or the new one.
+
+    Raises:
+        OSError: when the disk refuses; callers translate it (`guarded`). Also whatever `content` raises.
+    """
+    part = path.with_name(f".{uuid4().hex}.part")
+    try:
+        if callable(content):
+            content(part)
+        else:
+            part.write_bytes(content)
+        if durable:
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+@contextmanager
+def unfinished_folder(parent: Path) -> Generator[Path]:
+    """Create a folder below `parent` for files that are not complete yet; remove it with what is still in it afterwards.
+
+    What is complete is moved out with `os.replace`. After a kill, `scratch.sweep_cache` removes the folder. Raises OSError.
+    """
+    folder = parent / f".part-{uuid4().hex[:8]}"
+    try:
+        folder.mkdir()
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -88,9 +133,9 @@ def alone(folder: Path, waiting: Callable[[], None]) -> Generator[None]:
 
 
 def sha256_of(path: Path) -> str:
-    """The sha256 of a file in lower-case hex, read in pieces of 1 MiB."""
+    """Return the sha256 of a file in lower-case hex, read 1 MiB at a time."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
+        while block := file.read(1 << 20):
+            digest.update(block)
     return digest.hexdigest()

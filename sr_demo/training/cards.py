@@ -69,7 +69,7 @@ def write_card(
         "date": datetime.now(timezone.utc).date().isoformat(),
         "torch": torch.__version__,
         "curves": _curves(trainer.curves),
-        "scores": _scores(trainer.as_enlarger(network, final=True), trainer, recipe, test_sets),
+        "scores": _scores(trainer.as_upscaler(network, final=True), trainer, recipe, test_sets),
     }
     text = json.dumps(card, indent=1) + "\n"
     write_atomically(path.with_suffix(".json"), lambda target: target.write_text(text))

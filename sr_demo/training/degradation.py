@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sr_demo.image import BT601
 from sr_demo.training.blur_kernels import filter_each, random_gaussian, random_sinc
 from sr_demo.training.jpeg import jpeg
 
@@ -103,7 +104,7 @@ def add_gaussian(x: Tensor, sigma: Tensor, gray: Tensor, noise: torch.Generator)
 def add_poisson(x: Tensor, strength: Tensor, gray: Tensor, noise: torch.Generator) -> Tensor:
     """Add shot noise: variance = strength² * value / 255 for a value in [0, 1]; `gray` takes it from the luma."""
     clean = x.clamp(0, 1).cpu()
-    luma = (clean * torch.tensor((0.299, 0.587, 0.114))[:, None, None]).sum(1, keepdim=True).expand_as(clean)
+    luma = (clean * torch.tensor(BT601)[:, None, None]).sum(1, keepdim=True).expand_as(clean)
     source = torch.where(gray[:, None, None, None], luma, clean)
     photons = 255.0 / strength.square()[:, None, None, None]
     counted = torch.poisson(source * photons, generator=noise)

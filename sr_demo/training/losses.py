@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sr_demo.image import BT601
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 _PHASES = 4
 _WINDOW, _SIGMA = 11, 1.5
@@ -55,7 +57,7 @@ PIXEL: dict[str, Loss] = {"l1": l1, "mse": mse, "ssim": ssim, "grid": grid}
 
 def _luma(x: Tensor) -> Tensor:
     """(N, 3, H, W) -> (N, 1, H, W): BT.601 with footroom, 0..255 mapped to [0, 1]."""
-    weight = torch.tensor((65.481, 128.553, 24.966), device=x.device).view(1, 3, 1, 1) / 255.0
+    weight = torch.tensor(tuple(219 * share for share in BT601), device=x.device).view(1, 3, 1, 1) / 255.0
     return (x * weight).sum(1, keepdim=True) + 16.0 / 255.0
 
 

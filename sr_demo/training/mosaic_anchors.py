@@ -25,7 +25,7 @@ from sr_demo.approaches.mosaic import windows as w
 from sr_demo.approaches.mosaic.anchors import Anchors, load, pose
 from sr_demo.approaches.mosaic.options import MosaicOptions
 from sr_demo.approaches.mosaic.patch_database import SCALE, as_floats
-from sr_demo.approaches.mosaic.refined import refine
+from sr_demo.approaches.mosaic.refinement import refine
 from sr_demo.errors import BadInput, SRError
 from sr_demo.image import Image
 from sr_demo.imaging.resize import downscale, resize

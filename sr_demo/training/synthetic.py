@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
+from sr_demo.image import BT601
 from sr_demo.training.data import Pairs, TrainingImage, downscale_8bit
 
 SIDE = 480
@@ -192,7 +193,7 @@ def _contrast(rng: np.random.Generator) -> tuple[Colour, Colour]:
         pair = rng.integers(0, 256, (2, 3))
         if rng.random() < 0.5:
             pair[:] = pair[:, :1]
-        luma = pair @ np.array([0.299, 0.587, 0.114])
+        luma = pair @ np.array(BT601)
         if abs(luma[0] - luma[1]) >= 60:
             one, other = ((int(r), int(g), int(b)) for r, g, b in pair)
             return one, other

@@ -69,7 +69,8 @@ def test_the_tiles_of_liif_have_enough_context(monkeypatch: pytest.MonkeyPatch) 
     """It cuts the image itself: the same tolerance, on its embedded weights."""
     job = replace(job_for(APPROACHES, "liif"), precision="fp32")
     image = black_or_white(60, 65)
-    with Runner().loaded(job) as upscaler:
+    with Runner().loaded(job) as model:
+        upscaler = model.upscaler
         whole = upscaler.upscale(image, job.options, SILENT)
         monkeypatch.setattr(liif, "_SIDE", 32)
         tiled = upscaler.upscale(image, job.options, SILENT)

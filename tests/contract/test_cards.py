@@ -1,4 +1,4 @@
-"""What a card says of a network is what the product makes of Set5: the figures on the page can be believed."""
+"""Scores on Set5 match the cards, whose figures the page shows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def runner() -> Runner:
 
 
 @pytest.mark.parametrize("lesson", trained_networks(APPROACHES), ids=lambda lesson: lesson.name)
-def test_set5_scores_what_the_card_says(lesson, runner: Runner, shared_data: Path) -> None:
+def test_set5_scores_match_the_card(lesson, runner: Runner, shared_data: Path) -> None:
     folder = shared_data / "testsets" / "Set5"
     pairs = zip(sorted((folder / "LRx4").iterdir()), sorted((folder / "HR").iterdir()), strict=True)
     job = job_for(APPROACHES, lesson.name)

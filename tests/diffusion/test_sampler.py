@@ -59,8 +59,8 @@ def test_tiles_give_what_the_whole_picture_gives(monkeypatch):
     """The shipped networks, on what they react to most."""
     job = replace(job_for(APPROACHES, "diffusion"), precision="fp32")
     picture = black_or_white(128, 12)
-    with Runner().loaded(job) as upscaler:
-        sampler = upscaler.sampler
+    with Runner().loaded(job) as model:
+        sampler = model.upscaler.sampler
         whole = drawn(sampler, picture, steps=4)
         monkeypatch.setattr(sampler, "tiling", replace(sampler.tiling, largest=32))
         np.testing.assert_allclose(drawn(sampler, picture, steps=4), whole, atol=TILE_ERROR, rtol=0)
@@ -86,11 +86,11 @@ def test_what_learning_begins_with_is_weighing_state_and_start_picture():
 def test_looks_show_the_noise_going_away(tiny):
     image = noise(16, 16)
     start = tiny.start(image, SILENT)
-    looks = list(tiny.walk(image, start, 4, 0, SILENT))
-    assert [look.step for look in looks] == [1, 2, 3, 4]
-    assert all(a.noise > b.noise for a, b in itertools.pairwise(looks))
-    assert (looks[0].before - start).std() == pytest.approx(0.12, rel=0.05)
-    np.testing.assert_array_equal(looks[-1].after, looks[-1].estimate)
+    steps = list(tiny.sample_steps(image, start, 4, 0, SILENT))
+    assert [step.step for step in steps] == [1, 2, 3, 4]
+    assert all(a.noise > b.noise for a, b in itertools.pairwise(steps))
+    assert (steps[0].before - start).std() == pytest.approx(0.12, rel=0.05)
+    np.testing.assert_array_equal(steps[-1].after, steps[-1].estimate)
 
 
 def test_stop_is_obeyed_between_steps(tiny):

@@ -126,20 +126,20 @@ def test_random_pictures_do_not_depend_on_their_size() -> None:
 def test_a_photo_is_learned_and_drawn_larger() -> None:
     y, x = np.mgrid[0:24, 0:36].astype(np.float32) / 36
     photo = np.stack([x, y, 0.5 + 0.4 * np.sin(8 * x)], axis=2).astype(np.float32)
-    learner = siren.Photo(photo, Fit(width=32))
-    before = learner.look(0.0).psnr
+    learner = siren.SirenFit(photo, Fit(width=32))
+    before = learner.preview(0.0).psnr
     for _ in range(40):
         learner.step(1e-3)
-    after = learner.look(0.0)
+    after = learner.preview(0.0)
     assert after.psnr > before + 8 and after.steps == 40
-    assert after.picture.shape == photo.shape and learner.draw(2.5).shape == (60, 90, 3)
+    assert after.image.shape == photo.shape and learner.draw(2.5).shape == (60, 90, 3)
 
 
 def test_learning_a_photo_obeys_stop() -> None:
     stop = Event()
     stop.set()
     with pytest.raises(Cancelled):
-        next(siren.Photo(noise(16, 16), Fit(width=32)).learn(Progress(stop=stop)))
+        next(siren.SirenFit(noise(16, 16), Fit(width=32)).fit(Progress(stop=stop)))
 
 
 def test_large_photos_are_shrunk_before_they_are_learned() -> None:

@@ -21,7 +21,7 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
 @pytest.fixture(scope="module")
 def plain() -> np.ndarray:
     """A black 5 on white paper, prepared."""
-    return prepare(five(280, 280, BLACK, WHITE)).truth
+    return prepare(five(280, 280, BLACK, WHITE)).reference
 
 
 def test_ink_is_white_on_black_20_pixels_long_and_centred(plain: np.ndarray) -> None:
@@ -48,7 +48,7 @@ def test_ink_is_white_on_black_20_pixels_long_and_centred(plain: np.ndarray) -> 
 def test_the_same_digit_whatever_paper_and_size(
     plain: np.ndarray, height: int, width: int, ink: tuple[float, float, float], paper: tuple[float, float, float]
 ) -> None:
-    assert overlap(prepare(five(height, width, ink, paper)).truth, plain) > 0.85
+    assert overlap(prepare(five(height, width, ink, paper)).reference, plain) > 0.85
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
@@ -65,7 +65,7 @@ def test_an_untouched_sketchpad_is_blank() -> None:
 def test_transparent_paper_counts_as_white(plain: np.ndarray) -> None:
     alpha = 1 - five(280, 280, BLACK, WHITE)[..., 0]
     black = np.zeros((280, 280, 3), np.float32)
-    assert overlap(prepare(black, alpha).truth, plain) > 0.95
+    assert overlap(prepare(black, alpha).reference, plain) > 0.95
 
 
 def test_tiny_pictures_are_refused() -> None:
@@ -76,22 +76,22 @@ def test_tiny_pictures_are_refused() -> None:
 def test_thin_lines_are_thickened_and_said_to_be(plain: np.ndarray) -> None:
     thin = prepare(five(560, 560, BLACK, WHITE, thick=0.012))
     assert any("thicker" in note for note in thin.notes)
-    assert overlap(thin.truth, plain) > 0.6
+    assert overlap(thin.reference, plain) > 0.6
     assert not any("thicker" in note for note in prepare(five(280, 280, BLACK, WHITE)).notes)
 
 
 def test_a_speck_of_dust_does_not_move_the_digit(plain: np.ndarray) -> None:
     dusty = five(280, 280, BLACK, WHITE)
     dusty[3:7, 3:7] = 0
-    assert overlap(prepare(dusty).truth, plain) > 0.95
+    assert overlap(prepare(dusty).reference, plain) > 0.95
 
 
 def test_28_by_28_white_on_black_is_taken_as_it_is() -> None:
     picture = written(4)[0][3]
     gray = np.repeat((picture / np.float32(255))[..., None], 3, axis=2).astype(np.float32)
     taken = prepare(gray)
-    assert overlap(taken.truth, picture) > 0.9 and taken.small.shape == (26, 26)
-    assert (taken.truth > 128).sum() == pytest.approx((picture > 128).sum(), rel=0.15)
+    assert overlap(taken.reference, picture) > 0.9 and taken.lr.shape == (26, 26)
+    assert (taken.reference > 128).sum() == pytest.approx((picture > 128).sum(), rel=0.15)
 
 
 def test_a_picture_that_is_mostly_ink_says_so() -> None:

@@ -12,7 +12,8 @@ from skimage.metrics import structural_similarity
 from sr_demo.errors import BadInput
 from sr_demo.image import quantize, read, readonly
 from sr_demo.imaging.resize import downscale, resize
-from sr_demo.metrics.full_reference import lr_consistency, psnr_rgb, psnr_y, score, ssim_y
+from sr_demo.metrics.full_reference import lr_consistency, psnr_rgb, psnr_y, ssim_y
+from sr_demo.metrics.scores import score
 from tests.conftest import noise
 
 

@@ -15,8 +15,8 @@ from sr_demo.imaging.degradation import Realistic, degrade
 from sr_demo.imaging.resize import downscale, resize
 from sr_demo.imaging.samples import SAMPLES
 from sr_demo.metrics import niqe as module
-from sr_demo.metrics.full_reference import COLUMNS, score
 from sr_demo.metrics.niqe import BLOCK, FEATURES, FIT, Blocks, blocks, distance, fit, fit_asymmetric, niqe, own_fit
+from sr_demo.metrics.scores import COLUMNS, score
 from sr_demo.training.niqe_fit import fit_folder, write
 from tests.conftest import noise
 

@@ -20,7 +20,7 @@ from sr_demo.networks.liif import LIIF
 from sr_demo.progress import SILENT
 from sr_demo.spec import Request, Upscaler
 from sr_demo.training.data import Pairs
-from sr_demo.training.liif import asked
+from sr_demo.training.liif import sample_queries
 from tests.conftest import noise
 
 
@@ -55,7 +55,7 @@ def test_tiles_leave_no_seams(network: LIIF, monkeypatch: pytest.MonkeyPatch) ->
 def test_four_times_is_edsr_before_it_learns() -> None:
     torch.manual_seed(0)
     edsr, fresh = EDSR(blocks=2, features=8, scale=4), LIIF(blocks=2, features=8, width=16, layers=2)
-    fresh.begin_with(edsr)
+    fresh.load_encoder(edsr)
     lr = torch.rand(2, 3, 12, 15)
     with torch.no_grad():
         torch.testing.assert_close(fresh(lr), edsr(lr), atol=1e-6, rtol=0)
@@ -67,7 +67,7 @@ def test_single_points_are_what_the_picture_shows(network: LIIF) -> None:
     middles = (torch.arange(66) + 0.5) * (20 / 66)
     places = torch.stack(torch.meshgrid(middles, middles, indexing="ij"), -1).view(1, -1, 2).expand(2, -1, -1)
     with torch.no_grad():
-        points = network.at(lr, places, 20 / 66).transpose(1, 2).view(2, 3, 66, 66)
+        points = network.query(lr, places, 20 / 66).transpose(1, 2).view(2, 3, 66, 66)
         torch.testing.assert_close(points, network(lr, (66, 66)), atol=1e-4, rtol=0)
 
 
@@ -77,7 +77,7 @@ def test_training_asks_for_the_colours_at_the_places_it_names(scale: float) -> N
     y, x = np.mgrid[0:320, 0:320].astype(np.float32) / 320
     hr = np.rint(np.stack([y, x, 1 - (x + y) / 2], axis=2) * 250).astype(np.uint8)
     pairs = Pairs(("slope",), (hr,), (hr[::4, ::4],), ())
-    small, places, colours = asked(pairs, 6, 24, scale, np.random.default_rng(1))
+    small, places, colours = sample_queries(pairs, 6, 24, scale, np.random.default_rng(1))
     assert small.shape == (6, 24, 24, 3) and places.min() >= 0 and places.max() < 24
     rows, columns = (places[..., axis].numpy().astype(int).clip(0, 23) for axis in (0, 1))
     found = np.stack([small[i, rows[i], columns[i]] for i in range(6)]).astype(int)

@@ -109,7 +109,7 @@ def test_spandrel_reads_our_compact_network_and_computes_the_same():
 
 def test_the_first_result_does_not_wait_for_spandrel():
     code = (
-        "import sys; from sr_demo.catalogue import APPROACHES; from sr_demo.jobs import job_for;"
+        "import sys; from sr_demo.catalogue import APPROACHES; from sr_demo.inference.jobs import job_for;"
         "from sr_demo.progress import SILENT; from sr_demo.spec import EMBEDDED, Request;"
         "job = job_for(APPROACHES, 'real-esrgan'); files = [EMBEDDED / file.name for file in job.checkpoint.files];"
         "job.approach.load(Request(job.checkpoint, files, job.options, 'fp32', SILENT));"

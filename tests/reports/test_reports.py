@@ -16,7 +16,7 @@ import pytest
 from sr_demo.errors import StorageError
 from sr_demo.image import encode_png
 from sr_demo.inference.jobs import Job, Result
-from sr_demo.metrics.full_reference import COLUMNS, LR_CONSISTENCY, PSNR_Y, SSIM_Y, Scores
+from sr_demo.metrics.scores import COLUMNS, LR_CONSISTENCY, PSNR_Y, SSIM_Y, Scores
 from sr_demo.reports import bundle, formatting
 from sr_demo.reports.bundle import Comparison, report_html, report_json, write_zip
 from sr_demo.reports.saved_image import SavedImage
@@ -37,7 +37,7 @@ def result(
     made = approach or fakes.good(name)
     return Result(
         job=Job(made, checkpoint or made.checkpoints[0], made.options()),
-        picture=picture_of(noise(8, 12)),
+        size=(8, 12),
         scores=scores,
         seconds=seconds,
         load_seconds=0.0,

@@ -18,7 +18,7 @@ from sr_demo.imaging.degradation import Realistic, degrade
 from sr_demo.imaging.resize import Kernel, resize
 from sr_demo.inference.jobs import job_for
 from sr_demo.inference.runner import Runner
-from sr_demo.metrics import full_reference, niqe
+from sr_demo.metrics import full_reference, niqe, scores
 from sr_demo.system import large_array, storage
 from tests.conftest import noise
 
@@ -113,12 +113,12 @@ def test_resizing_in_bands_is_resizing(
 def test_scores_are_the_same_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:
     truth, lr = noise(300, 400), noise(75, 100)
     result = readonly(np.clip(truth + 0.05 * noise(300, 400, 1), 0, 1))
-    whole = full_reference.score(result, lr, truth, 4)
+    whole = scores.score(result, lr, truth, 4)
     monkeypatch.setattr(large_array, "BAND", 30_000)
     monkeypatch.setattr(resizing, "_BAND", 30_000)
     monkeypatch.setattr(full_reference, "_LEAST_ROWS", 20)
     assert len(list(large_array.bands(result))) > 5
-    banded = full_reference.score(result, lr, truth, 4)
+    banded = scores.score(result, lr, truth, 4)
     for key in ("psnr_y", "psnr_rgb", "ssim_y", "lr_consistency"):
         assert getattr(banded, key) == pytest.approx(getattr(whole, key), rel=1e-9)
     assert banded.niqe == whole.niqe

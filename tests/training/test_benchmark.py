@@ -51,10 +51,10 @@ def test_the_share_is_the_ratio(capsys):
     assert found.share == pytest.approx(exact, rel=0.05, abs=2e-4)
 
 
-def test_adversarial_steps_count_the_critic_too():
+def test_adversarial_steps_count_the_discriminator_too():
     plain = module.measure(tiny("edsr"), CPU, train.make_trainer, rounds=1)
-    critic = module.measure(tiny("real-esrgan"), CPU, train.make_trainer, rounds=1)
-    assert "gan" in critic.losses and critic.flops_per_iteration > 2 * plain.flops_per_iteration
+    adversarial = module.measure(tiny("real-esrgan"), CPU, train.make_trainer, rounds=1)
+    assert "gan" in adversarial.losses and adversarial.flops_per_iteration > 2 * plain.flops_per_iteration
 
 
 def _arguments(*given):

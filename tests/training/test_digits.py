@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from sr_demo.cli.train import add_train_arguments, run_train
-from sr_demo.training.digits import DigitTrainer
+from sr_demo.digits.data import load
+from sr_demo.training import run_state
+from sr_demo.training.digits import DigitTrainer, find
 from tests.digit_pictures import written
+from tests.training.test_loop import in_earlier_layout
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +50,7 @@ def test_a_resumed_run_gives_the_weights_of_one_that_was_not_stopped(
     def killed_at_the_last(self: DigitTrainer, fraction: float) -> float:
         nonlocal steps
         steps += 1
-        if steps == 5:  # the critic has joined at the fourth
+        if steps == 5:  # the discriminator is used from the fourth on
             raise KeyboardInterrupt
         return original(self, fraction)
 
@@ -58,6 +63,18 @@ def test_a_resumed_run_gives_the_weights_of_one_that_was_not_stopped(
     assert one.keys() == other.keys()
     for name, values in one.items():
         np.testing.assert_array_equal(other[name], values, err_msg=name)
+
+
+def test_states_of_earlier_versions_are_resumed(mnist: Path, tmp_path: Path) -> None:
+    recipe, (digits, _) = find("digits-vaegan"), load(mnist)
+    whole = DigitTrainer(recipe, digits, torch.device("cpu"))
+    whole.step(0.9)
+    old = in_earlier_layout(copy.deepcopy(whole.state()))
+    assert {"critic", "judge", "average", "updates"} <= set(old)
+    run_state.save(tmp_path / "old.pt", old)
+    resumed = DigitTrainer(recipe, digits, torch.device("cpu"), seed=3)
+    resumed.restore(run_state.load(tmp_path / "old.pt", recipe.name))
+    assert whole.step(0.95) == resumed.step(0.95)
 
 
 @pytest.mark.parametrize("recipe", ["digits-vaegan", "digits-reader"])

@@ -28,10 +28,11 @@ from sr_demo.networks.rrdn import RRDN
 from sr_demo.networks.shift_unet import ShiftUNet
 from sr_demo.networks.srresnet import SRResNet
 from sr_demo.training import cycle, diffusion, drct, hat, liif, loop, losses, run_state
+from sr_demo.training.adversarial import Discriminator
 from sr_demo.training.cycle import CycleTrainer, Degrader
 from sr_demo.training.data import load_folder
 from sr_demo.training.discriminator import UNetDiscriminator
-from sr_demo.training.ema import Average
+from sr_demo.training.ema import averaged
 from sr_demo.training.loop import CURVE, Trainer, batch_tensor, run
 from sr_demo.training.muon import Muon, MuonAdamW
 from sr_demo.training.recipes import RECIPES, find
@@ -102,10 +103,10 @@ def pairs(photos):
 def test_the_error_on_the_same_pictures_falls(recipe, pairs):
     """Measured on fixed LR pictures: the loss of a batch depends on how badly that batch was degraded."""
     trainer = train.make_trainer(tiny(recipe), pairs, pairs, CPU, 0)
-    before, _ = trainer.validation.score(trainer.as_enlarger(trainer.network))
+    before, _ = trainer.validation.score(trainer.as_upscaler(trainer.network))
     for _ in range(20):
         trainer.step(0.0)
-    after, _ = trainer.validation.score(trainer.as_enlarger(trainer.network))
+    after, _ = trainer.validation.score(trainer.as_upscaler(trainer.network))
     assert after > before + 0.3
 
 
@@ -113,7 +114,7 @@ def test_the_error_on_the_same_pictures_falls(recipe, pairs):
 def test_the_last_phase_runs_and_everything_stays_finite(recipe, pairs):
     trainer = train.make_trainer(tiny(recipe), pairs, pairs, CPU, 0)
     assert all(np.isfinite(trainer.step(0.99)) for _ in range(3))
-    assert all(p.isfinite().all() for p in trainer.average.network.parameters())
+    assert all(p.isfinite().all() for p in trainer.ema.module.parameters())
 
 
 @pytest.mark.parametrize("name", ["rdn-mse", "real-esrgan"])
@@ -132,7 +133,7 @@ def test_killed_and_resumed_equals_uninterrupted(name, pairs, tmp_path, monkeypa
     resumed.restore(run_state.load(left_behind, name))
     assert resumed.iteration == 8
     run(resumed, budget, file, lambda status: None)
-    for a, b in zip(whole.average.network.parameters(), resumed.average.network.parameters(), strict=True):
+    for a, b in zip(whole.ema.module.parameters(), resumed.ema.module.parameters(), strict=True):
         torch.testing.assert_close(a, b, atol=0, rtol=0)
     assert whole.curves["psnr_y"] == resumed.curves["psnr_y"]
     assert whole.curves["loss"] == resumed.curves["loss"]
@@ -314,19 +315,66 @@ def test_hat_starts_as_an_enlargement():
     assert error < 0.002
 
 
-def test_average_forgets_its_start_and_follows_slowly():
+def test_ema_forgets_the_initial_weights_and_then_follows_slowly():
     source = torch.nn.Linear(1, 1, bias=False)
     torch.nn.init.zeros_(source.weight)
-    average = Average(source, decay=0.99)
+    ema = averaged(source, decay=0.99)
     torch.nn.init.ones_(source.weight)
     value = 0.0
     for n in range(1, 301):
-        average.update(source)
+        ema.update_parameters(source)
         decay = min(0.99, (1 + n) / (10 + n))
         value = decay * value + (1 - decay)
-        assert float(average.network.weight.detach()) == pytest.approx(value, abs=1e-5)
+        assert float(ema.module.weight.detach()) == pytest.approx(value, abs=1e-5)
     assert 0.5 < value < 1.0
-    assert not any(p.requires_grad for p in average.network.parameters())
+    assert not any(p.requires_grad for p in ema.parameters())
+
+
+def test_ema_equals_the_formula_written_out_for_every_parameter_and_buffer():
+    """The definition before torch's `AveragedModel` was used: lerp of all parameters, buffers copied."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Conv2d(8, 3, 3)).to(
+        memory_format=torch.channels_last
+    )
+    expected = copy.deepcopy(network)
+    ema = averaged(network, decay=0.9)
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.1)
+    for n in range(1, 101):
+        optimiser.zero_grad()
+        network(torch.rand(2, 3, 8, 8)).square().mean().backward()
+        optimiser.step()
+        ema.update_parameters(network)
+        decay = min(0.9, (1 + n) / (10 + n))
+        with torch.no_grad():
+            for old, new in zip(expected.parameters(), network.parameters(), strict=True):
+                old.lerp_(new, 1.0 - decay)
+            for old, new in zip(expected.buffers(), network.buffers(), strict=True):
+                old.copy_(new)
+    for found, wanted in zip(ema.module.state_dict().values(), expected.state_dict().values(), strict=True):
+        torch.testing.assert_close(found, wanted, atol=0, rtol=0)
+
+
+def in_earlier_layout(state):
+    """A run's state with the keys that earlier versions wrote."""
+    names = {new: old for old, new in run_state._RENAMED.items()}
+    old = {names.get(key, key): value for key, value in state.items() if key != "ema"}
+    weights = {name.removeprefix("module."): value for name, value in state["ema"].items() if name != "n_averaged"}
+    return old | {"average": weights, "updates": int(state["ema"]["n_averaged"]) - 1}
+
+
+@pytest.mark.parametrize("name", ["srgan", "cyclegan"])
+def test_states_of_earlier_versions_are_resumed(name, pairs, tmp_path):
+    recipe = tiny(find(name))
+    whole = train.make_trainer(recipe, pairs, pairs, CPU, 0)
+    whole.step(0.99)
+    old = in_earlier_layout(copy.deepcopy(whole.state()))
+    assert old["updates"] == 1 and {"critic", "average"} <= set(old) and "ema" not in old and "discriminator" not in old
+    run_state.save(tmp_path / "old.pt", old)
+    resumed = train.make_trainer(recipe, pairs, pairs, CPU, 3)
+    resumed.restore(run_state.load(tmp_path / "old.pt", name))
+    assert whole.step(0.99) == resumed.step(0.99)
+    for a, b in zip(whole.ema.state_dict().values(), resumed.ema.state_dict().values(), strict=True):
+        torch.testing.assert_close(a, b, atol=0, rtol=0)
 
 
 def test_discriminator_is_spectrally_normalised():
@@ -346,16 +394,14 @@ def test_discriminator_is_spectrally_normalised():
     assert logits.shape == (1, 1, 16, 24)
 
 
-def test_critic_learns_to_tell_them_apart():
-    from sr_demo.training.adversary import Critic
-
+def test_discriminator_learns_to_separate_real_from_fake_and_hands_gradients_to_the_fake():
     torch.manual_seed(0)
-    critic = Critic(CPU, features=4)
+    discriminator = Discriminator(CPU, features=4)
     real, fake = torch.rand(2, 3, 16, 16), torch.full((2, 3, 16, 16), 0.5)
-    losses = [critic.learn(fake, real, 2e-3, reduced=False) for _ in range(25)]
+    losses = [discriminator.step(fake, real, 2e-3, reduced=False) for _ in range(25)]
     assert losses[-1] < 0.8 * losses[0]
     fake.requires_grad_(True)
-    critic.judge(fake, reduced=False).mean().backward()
+    discriminator.logits(fake, reduced=False).mean().backward()
     assert fake.grad is not None and fake.grad.abs().sum() > 0
 
 
@@ -457,7 +503,7 @@ def test_the_cycle_closes(pairs):
     def error():
         with torch.no_grad():
             x = batch_tensor(np.stack([lr[:16, :16] for lr in trainer.pairs.lr]), CPU)
-            back = trainer.damager(trainer.network(x), None)
+            back = trainer.degrader(trainer.network(x), None)
             return float((back - x).abs().mean())
 
     before = error()
@@ -466,16 +512,16 @@ def test_the_cycle_closes(pairs):
     assert error() < 0.7 * before
 
 
-def test_the_damager_blurs_and_adds_grain_but_keeps_colours():
-    damager = Degrader(4)
+def test_the_degrader_blurs_and_adds_grain_but_keeps_colours():
+    degrader = Degrader(4)
     colour = torch.tensor([0.1, 0.5, 0.9]).view(1, 3, 1, 1)
     flat = colour.expand(1, 3, 64, 64)
     with torch.no_grad():
-        assert torch.allclose(damager(flat, None), colour.expand(1, 3, 16, 16), atol=1e-5)
+        assert torch.allclose(degrader(flat, None), colour.expand(1, 3, 16, 16), atol=1e-5)
         edge = torch.zeros(1, 3, 64, 64)
         edge[..., 32:] = 1.0
-        row = damager(edge, None)[0, 0, 8]
-        grainy = damager(flat, torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0)))
+        row = degrader(edge, None)[0, 0, 8]
+        grainy = degrader(flat, torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0)))
     assert (row.diff() >= 0).all() and 0.02 < row[7] < 0.5 and torch.allclose(row[7] + row[8], torch.tensor(1.0))
     spread = grainy.std((0, 2, 3))
     assert 0.01 < spread[0] < spread[1] < spread[2] < 0.05

@@ -14,7 +14,7 @@ from sr_demo.errors import BadInput
 from sr_demo.image import quantize
 from sr_demo.networks.edsr import EDSR
 from sr_demo.training import sources
-from sr_demo.training.cycle import with_unknown_damage
+from sr_demo.training.cycle import with_unknown_degradation
 from sr_demo.training.data import downscale_8bit
 from sr_demo.training.recipes import find
 from tests.conftest import noise
@@ -65,9 +65,9 @@ def test_div2k_is_recognised_and_its_own_small_pictures_are_used(div2k, track):
 
 def test_pictures_of_the_unknown_track_are_not_damaged_again(div2k):
     given = sources.load(div2k, 4, 8, quiet, "unknown")
-    assert with_unknown_damage(given, 4).lr is given.lr
+    assert with_unknown_degradation(given, 4).lr is given.lr
     plain = sources.load(div2k, 4, 8, quiet)
-    assert (with_unknown_damage(plain, 4).lr[0] != plain.lr[0]).any()
+    assert (with_unknown_degradation(plain, 4).lr[0] != plain.lr[0]).any()
 
 
 def test_without_small_pictures_they_are_made(div2k):

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from sr_demo.approaches.mosaic import faiss_index as indexes
 from sr_demo.approaches.mosaic.patch_database import SCALE, PatchDatabase, Pixels, as_floats, downscaled
 from sr_demo.errors import BadInput
-from sr_demo.image import Image
+from sr_demo.image import BT601, Image
 from sr_demo.progress import Progress
 
 GRID = 8
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+LUMA = np.array(BT601, np.float32)
 _COLOUR_WEIGHT, _CONTRAST_WEIGHT = 2.0, 4.0
 _QUIET = 0.02
 """Deviation below which a piece counts as flat: noise is not blown up into a shape."""

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo.approaches.mosaic.patch_database import SCALE
+from sr_demo.image import bt601_luma
 from sr_demo.imaging.resize import resize
 
 Floats = NDArray[np.float32]
@@ -32,7 +33,7 @@ _RING = SIDE // 2
 
 def luma(image: Floats) -> Floats:
     """(H, W, 3) -> (H, W): full-range BT.601, 0..1."""
-    return np.ascontiguousarray(image @ np.array([0.299, 0.587, 0.114], np.float32))
+    return np.ascontiguousarray(bt601_luma(image))
 
 
 def enlarge(plane: Floats, height: int, width: int) -> Floats:

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         for timing in cost.timings:
             points = zip(timing.sides, timing.first, timing.again, strict=True)
             print(
-                f"    {timing.engine or 'no backend':<12}{timing.threads or 'any':>4} threads   "
+                f"    {timing.backend or 'no backend':<12}{timing.threads or 'any':>4} threads   "
                 + "   ".join(f"{side}: {first:.4f} {again:.4f}" for side, first, again in points),
                 flush=True,
             )

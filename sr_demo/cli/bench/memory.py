@@ -164,7 +164,7 @@ def _on_page(approaches: Sequence[str], reference_known: bool) -> Callable[[Path
     from sr_demo.inference.jobs import job_for
     from sr_demo.inference.runner import Runner
     from sr_demo.ui.callers import Caller
-    from sr_demo.ui.compare.view import Task, compare
+    from sr_demo.ui.compare.comparison import Task, compare
     from sr_demo.ui.store import Store
     from sr_demo.ui.turns import Turns, Visitor
 

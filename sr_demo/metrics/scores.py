@@ -1,0 +1,85 @@
+"""The scores of one result, and how each is named and explained wherever it is shown."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from sr_demo.image import Image
+from sr_demo.metrics.full_reference import lr_consistency, psnr_rgb, psnr_y, ssim_y
+from sr_demo.metrics.niqe import niqe
+
+
+@dataclass(frozen=True)
+class Column:
+    """One score as a column of a table."""
+
+    key: str
+    """Key in JSON and in the rows of an evaluation."""
+    title: str
+    unit: str
+    help: str
+    """One sentence for a person without training in the field."""
+    digits: int
+    higher_is_better: bool = True
+
+
+PSNR_Y = Column(
+    "psnr_y", "PSNR-Y", "dB",
+    "How close the brightness is to the original, pixel by pixel (BT.601 Y, 8 bit, border of 4 px cut): "
+    "about 1 dB more is a visible difference; higher is closer, not always nicer.", 2,
+)  # fmt: skip
+SSIM_Y = Column(
+    "ssim_y", "SSIM-Y", "",
+    "How well local structure matches the original (Y, 11 x 11 Gaussian window): 1 is identical.", 4,
+)  # fmt: skip
+PSNR_RGB = Column("psnr_rgb", "PSNR-RGB", "dB", "The same closeness over all three colours instead of brightness.", 2)
+LR_CONSISTENCY = Column(
+    "lr_consistency", "LR consistency", "dB",
+    "How well the result agrees with your photo: it is scaled down again and compared with the input (PSNR-RGB, bicubic): "
+    "low values mean that the method changed something or invented detail that is not in the input.", 2,
+)  # fmt: skip
+NIQE = Column(
+    "niqe", "NIQE (own fit)", "",
+    "How far the local statistics are from those of clean photos, without comparing to an original (fitted on our photos, so "
+    "not comparable with published values): lower looks more natural to this measure; can be fooled.", 2,
+    higher_is_better=False,
+)  # fmt: skip
+COLUMNS: tuple[Column, ...] = (PSNR_Y, SSIM_Y, PSNR_RGB, LR_CONSISTENCY, NIQE)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of one result; None where there is no reference, or (NIQE) where the image is too small or flat."""
+
+    psnr_y: float | None = None
+    ssim_y: float | None = None
+    psnr_rgb: float | None = None
+    lr_consistency: float | None = None
+    niqe: float | None = None
+
+
+def score(result: Image, lr: Image, reference: Image | None, scale: int) -> Scores:
+    """Compute all scores of one result.
+
+    Args:
+        result: (scale * H, scale * W, 3) in [0, 1].
+        lr: (H, W, 3) in [0, 1], the input of the method.
+        reference: the HR image, as large as `result`; None where there is none.
+        scale: scale factor; that many pixels are cut at each border before PSNR and SSIM.
+
+    Raises:
+        BadInput: when `reference` has another size than `result`.
+    """
+    with ThreadPoolExecutor(1) as beside:  # Pillow, OpenCV and numpy release the GIL
+        naturalness = beside.submit(niqe, result)
+        consistency = lr_consistency(result, lr)
+        if reference is None:
+            return Scores(lr_consistency=consistency, niqe=naturalness.result().value)
+        return Scores(
+            psnr_y=psnr_y(result, reference, scale),
+            ssim_y=ssim_y(result, reference, scale),
+            psnr_rgb=psnr_rgb(result, reference, scale),
+            lr_consistency=consistency,
+            niqe=naturalness.result().value,
+        )
