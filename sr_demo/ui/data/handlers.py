@@ -9,8 +9,8 @@ from pathlib import Path
 
 import gradio as gr
 
+from sr_demo.datasets.entries import Entry, from_files
 from sr_demo.datasets.html_report import data_body, data_html
-from sr_demo.datasets.inspection import Entry, from_files
 from sr_demo.datasets.report import Against, DataReport, examine, facts
 from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
 from sr_demo.imaging.samples import SAMPLES
