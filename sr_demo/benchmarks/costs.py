@@ -163,7 +163,7 @@ def measure(job: Job, way: Way) -> tuple[float, Timing | None]:
     runs = [[timed(method, *size).seconds for _ in range(1 + _AGAIN)] for size in sizes]
     parallel = job.checkpoint.parameters and job.approach.family != "retrieval"
     timing = Timing(
-        getattr(upscaler, "engine", ""),
+        getattr(upscaler, "backend", ""),
         threads() if parallel else 0,
         tuple(round(sqrt(height * width)) for height, width in sizes),
         tuple(first for first, *_ in runs),

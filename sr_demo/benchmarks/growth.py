@@ -67,7 +67,7 @@ def grown(jobs: Sequence[Job], megapixels: Sequence[float] = MEGAPIXELS, rounds:
                 allowed = budget()
                 runs = [timed(method, side) for _ in range(rounds)]
                 best = min(runs, key=lambda run: run.clock)
-                told.learn(job, (side, side), runs[0].clock, engine=getattr(upscaler, "engine", ""))
+                told.learn(job, (side, side), runs[0].clock, engine=getattr(upscaler, "backend", ""))
                 yield Grown(
                     key=job.key,
                     megapixels=(side * job.scale) ** 2 / 1e6,
@@ -96,7 +96,7 @@ def in_its_engine(job: Job) -> Generator[Upscaler]:
 def _warmed_up(method: Method, job: Job) -> tuple[Estimates, Estimates, Estimates]:
     """What runs at 96 x 96 teach: by the clock, in processor time, and by the clock once more, to go on learning."""
     by_clock, by_processor, told = Estimates(), Estimates(), Estimates()
-    size, engine = (FIRST_SIDE, FIRST_SIDE), getattr(method.upscaler, "engine", "")
+    size, engine = (FIRST_SIDE, FIRST_SIDE), getattr(method.upscaler, "backend", "")
 
     def run() -> float:
         small = timed(method, FIRST_SIDE)

@@ -209,7 +209,7 @@ def _make_ours(case: Case, network: Any, image: Image, folder: Path) -> tuple[Ru
         # Of convolutions it is what the other OpenVINO paths run, and converted once for all.
         own_folder = folder / "graph" if case.attention else folder
         candidate = _converted(selection.graph(exact), own_folder, openvino_backend.fast_precision())
-        if selection.faster(upscaler, candidate).engine == candidate.engine:
+        if selection.faster(upscaler, candidate).backend == candidate.backend:
             upscaler = candidate
     return _as_on_the_page(case, image, upscaler), f"{getattr(upscaler, 'engine', 'torch')}, {upscaler.precision}"
 

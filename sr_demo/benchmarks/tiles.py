@@ -59,6 +59,6 @@ def _rates(job: Job, rounds: int) -> Iterator[Rate]:
             megapixel = (side * job.scale) ** 2 / 1e6
             kept = max(side - 2 * halo, 0) ** 2 / side**2
             yield Rate(
-                job.key, getattr(upscaler, "engine", ""), upscaler.precision, side, seconds / megapixel,
+                job.key, getattr(upscaler, "backend", ""), upscaler.precision, side, seconds / megapixel,
                 seconds / megapixel / kept if kept else float("inf"),
             )  # fmt: skip

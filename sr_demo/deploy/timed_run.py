@@ -49,6 +49,6 @@ class Subject:
             except MemoryError as exc:
                 raise OutOfMemory from exc
             seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
-            engine = getattr(upscaler, "engine", "")
+            engine = getattr(upscaler, "backend", "")
             computed = formatting.precision(upscaler.precision, getattr(upscaler, "loss_db", None))
         return Run(enlarged.rgb, seconds, cpu_seconds, computed, engine, tiles)

@@ -60,7 +60,7 @@ def check(kind: str) -> None:
 def scored(pairs: Sequence[Pair], scale: int) -> list[Sample]:
     """The given pairs; without any, the middles of four bundled photos."""
     given = [load_pair(pair, scale, None) for pair in pairs]
-    return [(small.rgb, truth) for small, truth in given] or quantization.photos(scale)
+    return [Sample(small.rgb, truth) for small, truth in given] or quantization.photos(scale)
 
 
 def mean_psnr(run: Run, rule: dict[str, Any], samples: Sequence[Sample]) -> float:

@@ -164,7 +164,7 @@ def is_prepared(job: Job) -> bool:
     """Whether the job's network runs here without torch, converted and found faster earlier."""
     which = engine_identity(job)
     verdict = selection.stored(which) if which else None
-    return verdict is not None and verdict.engine != "torch"
+    return verdict is not None and verdict.backend != "torch"
 
 
 def engine_identity(job: Job) -> selection.Identity | None:
@@ -176,7 +176,7 @@ def engine_identity(job: Job) -> selection.Identity | None:
     wanted, usual = as_dict(job.options), as_dict(approach.options())
     if any(wanted[name] != usual[name] for name in approach.load_options):
         return None
-    return selection.identity(approach.id, job.checkpoint.files, (), job.precision, approach.scale)
+    return selection.identity(approach.id, job.checkpoint.files, job.precision, approach.scale)
 
 
 def load_identity(job: Job) -> tuple[object, ...]:

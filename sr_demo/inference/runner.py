@@ -155,7 +155,7 @@ class Runner:
                 seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
         except MemoryError as exc:  # of the result itself, whatever the tiles
             raise OutOfMemory from exc
-        engine = getattr(upscaler, "engine", "")
+        engine = getattr(upscaler, "backend", "")
         runs = passes(job.approach, job.checkpoint, opacity=picture.alpha is not None)
         self._estimates.learn(job, picture.rgb.shape[:2], seconds / runs, engine=engine, cold=load_seconds > 0)
         return Result(
@@ -247,11 +247,11 @@ class Runner:
 
     def _prepared(self, job: Job, verdict: selection.Verdict) -> None:
         """A faster engine is ready: the next run opens it, and the price is its own."""
-        if verdict.engine != "torch":
+        if verdict.backend != "torch":
             with self._lane:
                 self._kept.drop(load_identity(job))
             size = (selection.SIDE, selection.SIDE)
-            self._estimates.learn(job, size, verdict.seconds_openvino, engine=verdict.engine, anew=True)
+            self._estimates.learn(job, size, verdict.seconds_openvino, engine=verdict.backend, anew=True)
 
 
 def _throttled(job: Job, put: Callable[[RunEvent], None]) -> Callable[[float, str], None]:

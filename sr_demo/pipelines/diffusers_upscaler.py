@@ -36,7 +36,8 @@ Call = Callable[[Any, Image, Any, torch.Generator, OnStep], Image]
 class PipelineUpscaler:
     """A loaded pipeline. `seconds_per_megapixel_step` is a guess that only a ZeroGPU Space acts upon."""
 
-    engine = "diffusers"
+    backend = "diffusers"
+    loss_db: float | None = None
 
     def __init__(self, pipeline: Any, call: Call, precision: str, seconds_per_megapixel_step: float = 0.3) -> None:
         self.precision = precision

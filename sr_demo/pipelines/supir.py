@@ -47,7 +47,8 @@ _WORKER = Path(__file__).with_name("supir_worker.py")
 class SupirUpscaler:
     """Talks to one worker process, which keeps the model loaded."""
 
-    engine = "SUPIR"
+    backend = "SUPIR"
+    loss_db: float | None = None
     precision = "fp16"
 
     def __init__(self, home: Path, weights: Path | None, python: str, preset: str, tiled: bool) -> None:

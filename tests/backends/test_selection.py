@@ -1,4 +1,4 @@
-"""A converted network says what torch says, is found again without torch, and is used only where it is faster."""
+"""Converted networks give the results of torch, open without importing it, and are used only where they are faster."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def small_network(request: Request) -> Upscaler:
 
 
 def made(name: str) -> Approach:
-    """An approach of its own for each test: what is prepared is kept on the disk."""
+    """An approach of its own for each test, since verdicts stay on the disk."""
     file = WeightFile("edsr-x4.safetensors", name * 8, 1)
     checkpoint = Checkpoint("one", "one", (file,), bytes_per_pixel=100)
     return Approach(
@@ -67,7 +67,7 @@ def converted() -> Path:
 
 
 def given(converted: Path, job: Job) -> Identity:
-    """As if `job` had been converted already."""
+    """The identity of `job`, with its converted network in place."""
     which = which_of(job)
     which.folder.mkdir(parents=True)
     for file in converted.glob("model.*"):
@@ -85,25 +85,25 @@ def job_of(name: str) -> Job:
 
 
 def which_of(job: Job) -> Identity:
-    found = selection.identity(job.approach.id, job.checkpoint.files, (), job.precision, job.approach.scale)
+    found = selection.identity(job.approach.id, job.checkpoint.files, job.precision, job.approach.scale)
     assert found is not None
     return found
 
 
-def decide(which: Identity, engine: str) -> None:
-    """As if the measurement had come out this way: which engine is faster here is the machine's business."""
+def decide(which: Identity, backend: str) -> None:
+    """Store this backend as the faster one: which one really is depends on the CPU."""
     verdict = selection.stored(which)
     assert verdict is not None
-    which.verdict_file.write_text(json.dumps({**verdict.__dict__, "engine": engine}))
+    which.verdict_file.write_text(json.dumps({**verdict.__dict__, "backend": backend, "settled": True}))
 
 
-def test_converted_it_computes_the_same_at_every_size_and_torch_is_left_out(converted: Path) -> None:
+def test_a_converted_network_gives_the_results_of_torch_at_every_size_without_importing_it(converted: Path) -> None:
     job = job_of("first")
     which = which_of(job)
     torch_one, verdict = loaded(job), selection.stored(which)
     assert verdict is not None and verdict.precision == "fp32"
     assert verdict.agreement_db > 100
-    assert verdict.engine == ("OpenVINO" if verdict.seconds_openvino < verdict.seconds_torch else "torch")
+    assert verdict.backend == ("OpenVINO" if verdict.seconds_openvino < verdict.seconds_torch else "torch")
     decide(which, "OpenVINO")
     opened = selection.open_stored(which)
     assert opened is not None
@@ -113,16 +113,16 @@ def test_converted_it_computes_the_same_at_every_size_and_torch_is_left_out(conv
         assert not ours.flags.writeable
         np.testing.assert_allclose(ours, torch_one.upscale(image, Options(), SILENT), atol=1e-5)
     code = (
-        "import sys, numpy as np; from sr_demo.backends import selection as engines; from sr_demo.options import Options;"
-        "from sr_demo.progress import SILENT; which = engines.Identity(*sys.argv[1:3], 4);"
-        "image = np.zeros((8, 8, 3), np.float32); engines.open_stored(which).upscale(image, Options(), SILENT);"
+        "import sys, numpy as np; from sr_demo.backends import selection; from sr_demo.options import Options;"
+        "from sr_demo.progress import SILENT; which = selection.Identity(*sys.argv[1:3], 4);"
+        "image = np.zeros((8, 8, 3), np.float32); selection.open_stored(which).upscale(image, Options(), SILENT);"
         "print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code, which.key, "fp32"], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "False", done.stderr
 
 
-def test_the_runner_takes_the_winner_and_says_so(converted: Path) -> None:
+def test_the_runner_uses_and_reports_the_faster_backend(converted: Path) -> None:
     job, picture = job_of("second"), picture_of(noise(40, 30))
     which = given(converted, job)
     preparer = Preparer()
@@ -130,18 +130,18 @@ def test_the_runner_takes_the_winner_and_says_so(converted: Path) -> None:
     first = runner.run(job, picture)
     assert first.engine == "torch"
     preparer.wait()
-    for engine in ("OpenVINO", "torch"):
-        decide(which, engine)
-        assert is_prepared(job) == (engine == "OpenVINO")
+    for backend in ("OpenVINO", "torch"):
+        decide(which, backend)
+        assert is_prepared(job) == (backend == "OpenVINO")
         later = Runner().run(job, picture)
-        assert later.engine == engine
+        assert later.engine == backend
         np.testing.assert_allclose(later.picture.rgb, first.picture.rgb, atol=1e-5)
     assert not Preparer().begin(which, loaded(job), lambda: loaded(job), Lock(), lambda verdict: None), (
-        "it is known already"
+        "the verdict is stored already"
     )
 
 
-def test_a_damaged_file_is_made_again(converted: Path) -> None:
+def test_a_damaged_file_is_converted_again(converted: Path) -> None:
     job = job_of("third")
     which = given(converted, job)
     selection.prepare(which, loaded(job), lambda: loaded(job))
@@ -154,7 +154,7 @@ def test_a_damaged_file_is_made_again(converted: Path) -> None:
     assert selection.stored(which) is None
 
 
-def test_a_conversion_that_computes_something_else_never_wins(converted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_conversion_with_other_results_never_wins(converted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = job_of("fourth")
     wrong = loaded(job)
     honest = wrong.upscale
@@ -163,16 +163,16 @@ def test_a_conversion_that_computes_something_else_never_wins(converted: Path, m
         return readonly(honest(image, options, progress) * np.float32(0.9))
 
     monkeypatch.setattr(wrong, "upscale", darker)
-    assert selection.prepare(given(converted, job), wrong, lambda: loaded(job)).engine == "torch"
+    assert selection.prepare(given(converted, job), wrong, lambda: loaded(job)).backend == "torch"
 
 
-def test_times_taken_on_a_busy_machine_do_not_settle_anything(converted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unsteady_times_are_not_settled(converted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = job_of("sixth")
     which, upscaler = given(converted, job), loaded(job)
     monkeypatch.setattr(selection, "_SETTLED", 0.0)  # no two times are that close
     verdict = selection.prepare(which, upscaler, lambda: upscaler)
-    assert verdict.settled == (verdict.engine == "OpenVINO")
-    which.verdict_file.write_text(json.dumps({**verdict.__dict__, "engine": "torch", "settled": False}))
+    assert verdict.settled == (verdict.backend == "OpenVINO")
+    which.verdict_file.write_text(json.dumps({**verdict.__dict__, "backend": "torch", "settled": False}))
     preparer = Preparer()
     monkeypatch.undo()
     assert preparer.begin(which, upscaler, lambda: upscaler, Lock(), lambda verdict: None), "timed again"
@@ -180,7 +180,7 @@ def test_times_taken_on_a_busy_machine_do_not_settle_anything(converted: Path, m
 
 
 @pytest.mark.parametrize(("enough", "settled", "turns"), [(0.0, 0.0, 3), (1e9, 1e9, 4), (1e9, 0.0, 13)])
-def test_slow_networks_are_told_apart_in_fewer_turns(
+def test_slow_networks_are_timed_in_fewer_rounds(
     converted: Path, monkeypatch: pytest.MonkeyPatch, enough: float, settled: float, turns: int
 ) -> None:
     upscaler, runs = loaded(job_of("first")), list[Image]()
@@ -197,14 +197,14 @@ def test_slow_networks_are_told_apart_in_fewer_turns(
     assert len(runs) == turns, "the first warms up"
 
 
-def test_gpus_precisions_and_what_has_no_file_are_left_to_torch() -> None:
+def test_fp16_and_networks_without_files_stay_in_torch() -> None:
     files = made("fifth").checkpoints[0].files
-    assert selection.identity("fifth", files, (), "fp16", 4) is None
-    assert selection.identity("fifth", (), (), "fp32", 4) is None
+    assert selection.identity("fifth", files, "fp16", 4) is None
+    assert selection.identity("fifth", (), "fp32", 4) is None
 
 
 @pytest.mark.parametrize("name", ["hat", "drct"])
-def test_attention_networks_are_written_for_the_other_engine(name: str) -> None:
+def test_attention_networks_can_be_converted(name: str) -> None:
     assert selection.can_prepare(embedded(next(a for a in APPROACHES if a.id == name), "auto"))
 
 
