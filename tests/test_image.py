@@ -459,7 +459,7 @@ REFUSED = [
     (bytes(range(200)), f"photo.png is not a picture of a kind this app reads. {CHOOSE}"),
     (RGB_PNG[:40], f"photo.png {DAMAGED}"),
     (RGB_PNG[:20], f"photo.png {DAMAGED}"),
-    (BOMB, "This picture has 2500 megapixels; the limit here is 100. Crop it or shrink it first."),
+    (BOMB, "This picture has 2500 megapixels; the limit here is 100. Crop it or scale it down first."),
     (deep_png(RGB16)[:-60], f"photo.png {DAMAGED}"),
 ]  # fmt: skip
 
@@ -483,10 +483,10 @@ def test_missing_file_and_folder(tmp_path):
 def test_limits_name_both_numbers(tmp_path):
     path = save(np.zeros((400, 500), np.uint8), tmp_path / "a.png")
     assert read(path, Limits(max_pixels=200_000)).gray
-    with pytest.raises(BadInput, match=r"^This picture has 0.3 megapixels; the limit here is 0.2. Crop it or shrink"):
+    with pytest.raises(BadInput, match=r"^This picture has 0.3 megapixels; the limit here is 0.2. Crop it or scale"):
         read(save(np.zeros((401, 500), np.uint8), path), Limits(max_pixels=200_000))
     with pytest.raises(
-        BadInput, match=r"^This picture has 30 pixels; the limit here is 29. Crop it or shrink it first"
+        BadInput, match=r"^This picture has 30 pixels; the limit here is 29. Crop it or scale it down first"
     ):
         read(save(GRAY8, path), Limits(max_pixels=29))
     path.write_bytes(path.read_bytes() + b"\0" * 2**20)

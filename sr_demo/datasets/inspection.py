@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo.codecs.npz import choose, look, npz_files, pictures
+from sr_demo.codecs.npz import choose, find_stacks, npz_files, read_stack
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, Limits, bt601_luma, quantize, read, readonly
 from sr_demo.imaging.resize import downscale, resize
@@ -206,12 +206,12 @@ def _only_npz(folder: Path) -> bool:
 
 
 def _stacked(path: Path, scale: int) -> tuple[str, list[Entry]]:
-    found = [stack for file in npz_files(path) for stack in look(file)]
+    found = [stack for file in npz_files(path) for stack in find_stacks(file)]
     if not found:
         raise BadInput(f"{path} holds no arrays of pictures (N x H x W, with 3 channels, 1 or none).")
     large, small = choose(found, scale, path)
-    hr = pictures(large)
-    lr = None if small is None else pictures(small)
+    hr = read_stack(large)
+    lr = None if small is None else read_stack(small)
 
     def taken(i: int) -> Pair:
         return _unit(hr[i]), None if lr is None else _unit(lr[i])
