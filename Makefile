@@ -11,7 +11,7 @@ test: .venv/.dev
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 bench-gpu: .venv/.run
-	$(BIN)/python -m sr_demo.benchmarks.gpu
+	$(BIN)/python -m sr_demo bench gpu
 
 check: .venv/.dev
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""`python -m sr_demo`."""
+"""Runs the command line: `python -m sr_demo`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The list of approaches, in the order in which people see them."""
+"""The catalogue: every approach, in the order of the page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress and stop, in one small object that composes.
+"""Progress reports and cancellation, in one small object that composes.
 
 A worker reports 0..1 of its own work and never knows where it sits in the whole; `part` gives it a sub-range. Reporting
 is also the moment at which Stop takes effect: every call raises `Cancelled` once the stop flag is set, and
@@ -16,23 +16,21 @@ from sr_demo.errors import Cancelled, TookTooLong
 
 
 def _ignore(fraction: float, note: str) -> None:
-    """Report to nobody."""
+    """Ignore the report."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where to report to, and the flag that stops the work."""
+    """Where a worker reports to, and what stops it."""
 
     report: Callable[[float, str], None] = _ignore
-    """Receives a fraction in 0..1 and a short note in plain words ("tile 3 of 12", or "")."""
+    """Receives a fraction in 0..1 and a short note for people ("tile 3 of 12", or "")."""
     stop: Event | None = None
-    """Set by the person's Stop."""
+    """Set by the user's Stop."""
     start: float = 0.0
     span: float = 1.0
-    watch: Callable[[object], None] | None = None
-    """Receives what a method has to show of its way to the result, if somebody wants to see it; its type is the method's."""
     deadline: float | None = None
-    """When (by `time.monotonic`) the work has taken too long, if there is a limit."""
+    """Time limit (by `time.monotonic`), if there is one."""
 
     def __call__(self, fraction: float, note: str = "") -> None:
         """Report `fraction` in 0..1 of this worker's own part. Raises what `check` raises."""
@@ -47,13 +45,9 @@ class Progress:
             raise TookTooLong
 
     def part(self, low: float, high: float) -> Progress:
-        """The progress of a sub-task that covers `low`..`high` of this one."""
+        """Return the progress of a sub-task that covers `low`..`high` of this one."""
         return replace(self, start=self.start + self.span * low, span=self.span * (high - low))
-
-    def watched_by(self, watch: Callable[[object], None]) -> Progress:
-        """The same, with somebody who wants to see the way to the result."""
-        return replace(self, watch=watch)
 
 
 SILENT = Progress()
-"""Reports to nobody and cannot be stopped."""
+"""Ignores reports and cannot be stopped."""

@@ -1,6 +1,6 @@
-"""What an approach is: a value that says what it is called, what it needs, what it can be asked, and how to load it.
+"""The types that describe an approach: its checkpoints, tiling rule and options, and the protocol of what it loads.
 
-Nothing here imports torch, faiss or gradio: the catalogue is read long before the first picture is enlarged.
+Nothing here imports torch, faiss or gradio: the catalogue is read long before the first image is upscaled.
 """
 
 from __future__ import annotations
@@ -20,52 +20,52 @@ from sr_demo.system.hardware import Needs
 from sr_demo.timing import Timing, from_card
 
 EMBEDDED = Path(__file__).resolve().parent.parent / "weights"
-"""The folder of embedded checkpoints and their cards."""
+"""Folder of embedded checkpoints and their cards."""
 
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
-"""What a network is asked to compute in. int8 is never what `auto` turns out to be: it costs a little quality."""
+"""Requested precision of a network. `auto` never chooses int8, which costs a little quality."""
 Family = Literal["baseline", "convolutional", "attention", "adversarial", "retrieval", "diffusion", "implicit"]
 
 
 @dataclass(frozen=True)
 class WeightFile:
-    """One file of a checkpoint. Its identity is its sha256; where it comes from is secondary."""
+    """One file of a checkpoint, identified by its sha256."""
 
     name: str
     """File name; embedded files lie in `weights/` under this name."""
     sha256: str
     bytes: int
     sources: tuple[str, ...] = ()
-    """Places that hold these very bytes, tried in order: `owner/repo:path/in/repo` on the Hub, or an https address.
-    Empty for embedded files."""
+    """Sources of the same bytes, tried in order: `owner/repo:path/in/repo` on the Hub, or an https address. Empty for
+    embedded files."""
 
 
 TILE_ERROR = 1 / 4096
-"""A sixteenth of the step between two 8-bit values."""
+"""Largest difference that tiles without blending may make: a sixteenth of the step between two 8-bit values."""
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """How a picture may be cut. All lengths in LR pixels."""
+    """The tiling rule: how an image may be cut. All lengths in LR pixels."""
 
     mode: Literal["tiles", "whole", "own"]
-    """`tiles`: a local operator; `whole`: needs the whole picture at once; `own`: cuts the picture itself."""
+    """`tiles`: a local operator; `whole`: needs the whole image at once; `own`: the approach tiles by itself."""
     halo: int = 0
     """Context around each tile."""
     multiple_of: int = 1
-    """Tile borders lie on multiples of this, from the top left corner of the picture."""
+    """Tile borders lie on multiples of this, counted from the top left corner of the image."""
     blend: int = 0
-    """Half-width of the smooth transition between tiles; 0 where the halo covers what the network looks at, so that in
-    fp32 no value of the result is further than `TILE_ERROR` from that of the whole picture (`bench --halos`)."""
+    """Half-width of the smooth transition between tiles; 0 where the halo covers the receptive field, so that in fp32 no
+    value differs by more than `TILE_ERROR` from the result of the whole image (`bench --halos`)."""
     largest: int = 320
-    """A picture of at most as many pixels as a square of this side stays in one piece, where memory allows."""
-    seen: int = 254
-    """Greatest width of what the network is given of a larger one, halo included. In bf16, convolutions of OpenVINO take a
-    fifth to a third more for each pixel from a width of 256 on, torch's twice as much at 412 (`bench --tiles`)."""
+    """An image with at most as many pixels as a square of this side is not cut, where memory allows."""
+    max_input_width: int = 254
+    """Largest width of the network's input where an image is cut, halo included. In bf16, OpenVINO's convolutions take a
+    fifth to a third more time per pixel from a width of 256 on, torch's twice as much at 412 (`bench --tiles`)."""
     max_aspect: int = 1
-    """How many times as high as wide that may be: of height, most convolutions do not mind twice as much."""
+    """Largest height-to-width ratio of a tile. Convolution time depends on tile width, not height (`bench --tiles`)."""
     held: int = 0
-    """Bytes per pixel of the result that the approach holds of the whole of it while it works, the result not counted."""
+    """Bytes per result pixel that the approach holds for the whole image while it works, beside the result itself."""
 
 
 WHOLE = Tiling("whole", held=40)
@@ -74,19 +74,19 @@ OWN = Tiling("own", held=40)
 
 @dataclass(frozen=True)
 class Repository:
-    """Files of a repository on the Hub that belong together, as pipelines of the diffusers package want them.
+    """Files of a Hub repository that belong together, such as those of a diffusers pipeline.
 
-    Too large to be fetched unasked: whoever runs the checkpoint agrees to the download first.
+    They are large: the user agrees to the download first.
     """
 
     name: str
     """owner/repository."""
     patterns: tuple[str, ...]
-    """Which of its files, as shell patterns over their paths. Weights in safetensors wherever there is a choice."""
+    """Its files to download, as shell patterns over their paths; weights in safetensors wherever there is a choice."""
     bytes: int
-    """About how much that is, and what is agreed to: the Hub is asked for true sizes, and one tenth more is refused."""
+    """Approximate size, which the user agrees to: where the Hub reports a tenth more, the download is refused."""
     revision: str = ""
-    """A commit, for what must not change under us; empty for the newest."""
+    """Pinned commit; empty for the newest."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Checkpoint:
     name: str
     """Short and unique within the approach: the part after the colon in `rdn:mse`."""
     title: str
-    """Plain words for the page."""
+    """Name shown on the page."""
     files: tuple[WeightFile, ...] = ()
     licence: str = "Apache-2.0"
     """SPDX identifier of the weights."""
@@ -104,30 +104,30 @@ class Checkpoint:
     bytes_per_pixel: int = 2048
     """Peak working memory per LR pixel in fp32, measured; decides the tile size."""
     timings: tuple[Timing, ...] = ()
-    """Seconds for pictures of a few sizes, measured, one for each engine; empty where that was not done."""
+    """Measured seconds at a few image sizes, one entry for each backend; empty where nothing was measured."""
     flops_per_pixel: float = 0.0
-    """Floating point operations per LR pixel (2 per multiply-add): the time estimate where no seconds were measured."""
+    """FLOPs per LR pixel (2 per multiply-add), for time estimates where no seconds were measured."""
     note: str = ""
-    """What to know before choosing it, one sentence."""
+    """One sentence to know before choosing it."""
     variant: str = ""
-    """For approaches whose variants share one loader: which one."""
+    """Variant, for approaches whose variants share one loader."""
     tiling: Tiling | None = None
-    """Where it differs from the approach's."""
+    """Tiling rule, where it differs from that of the approach."""
     invents: bool | None = None
-    """Where it differs from the approach's."""
+    """See `Approach.invents`, where it differs."""
     repositories: tuple[Repository, ...] = ()
-    """Hub repositories it is made of, after `files`."""
+    """Hub repositories that it consists of, besides `files`."""
     needs: Needs | None = None
-    """None for what runs on any machine."""
+    """Required hardware and packages; None where any computer will do."""
 
     @property
     def bytes(self) -> int:
-        """Size of all files; about, where there are repositories."""
+        """Size of all files; approximate where there are repositories."""
         return sum(file.bytes for file in self.files) + sum(repository.bytes for repository in self.repositories)
 
     @property
     def kind(self) -> Literal["none", "embedded", "hub", "own"]:
-        """Where it lives: nowhere (no weights), in `weights/`, on the Hub, or with the person who has a copy."""
+        """Source of the weights: none, `weights/`, the Hub, or a copy that the user provides."""
         if self.needs is not None and self.needs.variables:
             return "own"
         if self.repositories:
@@ -142,42 +142,73 @@ class Upscaler(Protocol):
 
     @property
     def precision(self) -> str:
-        """How it computes: "fp32", "bf16" or "fp16"."""
+        """Numeric precision of the computation: "fp32", "bf16", "fp16" or "int8"."""
+        ...
+
+    @property
+    def backend(self) -> str:
+        """Library that runs the network: "torch", "OpenVINO" or that of a pipeline; "" for methods without one."""
+        ...
+
+    @property
+    def loss_db(self) -> float | None:
+        """Loss of PSNR-Y against fp32 in dB, measured on bundled photos, for int8; None for every other precision."""
         ...
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
-        """(H, W, 3) float32 RGB in [0, 1], read-only -> (H * scale, W * scale, 3), rounded, of the same kind.
+        """Upscale one image. Stateless: the same result twice for the same options.
 
-        Stateless; the same result twice for the same options. Raises Cancelled when `progress` says so.
+        Args:
+            image: (H, W, 3) float32 RGB in [0, 1], read-only.
+            options: of the type that the approach declares.
+            progress: receives 0..1.
+
+        Returns:
+            (H * scale, W * scale, 3), sides rounded, float32 RGB.
+
+        Raises:
+            OutOfMemory: a smaller image, or tile, may fit.
+            Cancelled: `progress` reported Stop.
         """
         ...
 
 
 @runtime_checkable
 class BatchUpscaler(Upscaler, Protocol):
-    """An upscaler that takes several tiles at once, knows what its device can take, and computes on while its caller
-    places results."""
+    """An upscaler that takes several tiles at once and computes ahead while its caller places results.
+
+    It knows the memory of its device.
+    """
 
     @property
     def at_once(self) -> int:
-        """Most tiles in a batch: 1 where more do not help."""
+        """Largest useful number of tiles in a batch: 1 where more do not help."""
         ...
 
     def budget(self) -> int:
-        """Bytes that the work on one batch may take now, where it computes."""
+        """Return the bytes of device memory that one batch may take now."""
         ...
 
     def upscale_many(self, batches: Iterable[Sequence[Image]], options: Options) -> Iterator[list[Image]]:
-        """`upscale` for every image of every batch, in order; the images of one batch have one shape.
+        """Upscale every image of every batch, in order.
 
-        May ask for a batch before it hands out the results of the last. Raises as `upscale` does, and what `batches` raises.
+        Args:
+            batches: images as in `upscale`; those of one batch have one shape. The next batch may be taken before the
+                results of the last one are yielded.
+            options: as in `upscale`.
+
+        Yields:
+            The results of one batch.
+
+        Raises:
+            OutOfMemory: fewer images at once, or smaller ones, may fit.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a loader is given."""
+    """The input of a loader: what it turns into an `Upscaler`."""
 
     checkpoint: Checkpoint
     files: Sequence[Path]
@@ -185,24 +216,22 @@ class Request:
     options: Options
     precision: Precision
     progress: Progress
-    """For loaders that take long (building a memory, converting a network)."""
+    """For loaders that take long (building a patch database, converting a network)."""
 
 
 @dataclass(frozen=True)
 class Approach:
-    """One way to enlarge a picture."""
+    """One super-resolution method."""
 
     id: str
     """Lower-case slug; the name on the command line and in the API."""
     title: str
     summary: str
-    """One plain sentence fragment for the checkbox: what it does to a picture."""
+    """Sentence fragment for the checkbox: what it does to a picture."""
     about: str
     """Two or three sentences for people who want to know how it works; with the paper."""
     family: Family
     load: Callable[[Request], Upscaler]
-    fetch: Callable[[Progress], object] | None = None
-    """Downloads what `load` needs besides the files of the checkpoint, where there is such a thing."""
     checkpoints: tuple[Checkpoint, ...] = (Checkpoint("default", "no weights"),)
     options: type[Options] = Options
     load_options: tuple[str, ...] = ()
@@ -210,12 +239,14 @@ class Approach:
     tiling: Tiling = WHOLE
     scale: int = 4
     invents: bool = False
-    """True for generative methods: their results carry "may invent detail: do not measure in it"."""
+    """True for generative methods; their results are marked "may invent detail: do not measure in it"."""
     preselected: bool = True
-    """Ticked on a fresh page."""
+    """Whether it is ticked when the page opens."""
+    fetch: Callable[[Progress], object] | None = None
+    """Downloads what `load` needs besides the files of the checkpoint; None where there is nothing else."""
 
     def checkpoint(self, name: str | None = None) -> Checkpoint:
-        """The checkpoint called `name`, or the default one. Raises BadInput, listing what there is."""
+        """Return the checkpoint called `name`, or the default one. Raises BadInput, listing the names."""
         if name is None:
             return self.checkpoints[0]
         for checkpoint in self.checkpoints:
@@ -225,16 +256,16 @@ class Approach:
         raise BadInput(f"{self.id} has no checkpoint {quoted(name)}. It has: {names}.")
 
     def scale_with(self, options: Options) -> float:
-        """How many times larger results are with these options: the option `scale` where it has one."""
+        """Return the scale factor with these options: the option `scale` where there is one."""
         return float(getattr(options, "scale", self.scale))
 
     def size_with(self, options: Options, height: int, width: int) -> tuple[int, int]:
-        """Height and width of the result for an input of `height` x `width`."""
+        """Return height and width of the result for an input of `height` x `width`."""
         scale = self.scale_with(options)
         return max(round(scale * height), 1), max(round(scale * width), 1)
 
     def invents_with(self, checkpoint: Checkpoint) -> bool:
-        """Whether results of this checkpoint may hold invented detail."""
+        """Return whether results of this checkpoint may contain invented detail."""
         return self.invents if checkpoint.invents is None else checkpoint.invents
 
     @property
@@ -243,23 +274,41 @@ class Approach:
         return self.checkpoints[0].needs is not None
 
     def tiling_of(self, checkpoint: Checkpoint) -> Tiling:
-        """How a picture may be cut for this checkpoint."""
+        """Return the tiling rule of this checkpoint."""
         return checkpoint.tiling or self.tiling
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """What determines a loaded model: jobs with equal identities share it in memory, and its converted form on disk."""
+
+    approach: str
+    load: Callable[[Request], Upscaler]
+    checkpoint: Checkpoint
+    precision: Precision
+    scale: int
+    load_options: tuple[tuple[str, object], ...] = ()
+    """Name and value of each option that changes what is loaded, where it differs from its default."""
 
 
 @lru_cache
 def card(stem: str) -> dict[str, Any]:
-    """The card of the embedded checkpoint `weights/<stem>.json`, as the trainer wrote it."""
+    """Return the card `weights/<stem>.json` of an embedded checkpoint, as the trainer wrote it."""
     return json.loads((EMBEDDED / f"{stem}.json").read_text(encoding="utf-8"))
 
 
 def embedded(
     name: str, stem: str, title: str, *, bytes_per_pixel: int, variant: str = "", tiling: Tiling | None = None
 ) -> Checkpoint:
-    """The checkpoint `name` that lies in `weights/<stem>.*`; size, sha256, parameters and licence come from its card.
+    """Return the embedded checkpoint in `weights/<stem>.*`; size, sha256, parameters and licence come from its card.
 
-    All our networks convolve at the size of the input, so each weight is used once per LR pixel: two operations.
-    `bytes_per_pixel` counts until `python -m sr_demo bench --costs all` has written measured figures into the card.
+    Args:
+        name: short name within the approach.
+        stem: name of the weight file and its card, without suffix.
+        title: name shown on the page.
+        bytes_per_pixel: peak memory per LR pixel, until `bench --costs all` has written a measured value into the card.
+        variant: see `Checkpoint.variant`.
+        tiling: see `Checkpoint.tiling`.
     """
     written = card(stem)
     costs = written.get("costs", {})
@@ -271,6 +320,7 @@ def embedded(
         parameters=written["parameters"],
         bytes_per_pixel=costs.get("bytes_per_pixel", bytes_per_pixel),
         timings=from_card(costs),
+        # All our networks convolve at the size of the input: each weight is used once per LR pixel, in two operations.
         flops_per_pixel=2.0 * written["parameters"],
         variant=variant,
         tiling=tiling,

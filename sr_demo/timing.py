@@ -1,7 +1,7 @@
-"""How long a method takes for pictures of a few sizes: measured once, kept in a card, read off in between.
+"""Measured run times of a method at a few image sizes, stored in cards, with interpolation between the sizes.
 
-A picture larger than any before it is slower than the same again: kernels are made, and memory is fetched from the system.
-Both were measured, since visitors bring pictures of all sizes.
+The first run at a size takes longer than later ones: kernels are compiled, and memory is requested from the system. Both
+are measured, since visitors upload images of all sizes.
 """
 
 from __future__ import annotations
@@ -15,23 +15,24 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one method in one engine, for pictures in one piece."""
+    """Seconds of one method with one backend, for images that are not cut into tiles."""
 
-    engine: str
-    """"torch" or "OpenVINO"; empty for what is no network; else where the seconds come from."""
+    backend: str
+    """"torch" or "OpenVINO"; "" for methods without a network; else the source of the estimate."""
     threads: int
-    """How many computed; 0 where their number changes little."""
+    """Number of threads; 0 where it matters little."""
     sides: tuple[int, ...]
-    """Of squares as large as the pictures, in LR pixels, rising."""
+    """Sides in LR pixels of squares with as many pixels as the images, ascending."""
     first: tuple[float, ...]
-    """Seconds of the first run at each side, in a process that has run the smaller ones."""
+    """Seconds of the first run at each side, in a process that has run the smaller ones before."""
     again: tuple[float, ...]
-    """Seconds of later runs, the least of several."""
+    """Seconds of later runs, minimum of several."""
 
     def seconds(self, pixels: float, *, again: bool) -> float:
-        """For a piece of so many LR pixels: a straight line between neighbouring sizes; above the largest, its rate.
+        """Return the seconds for an image or tile of so many LR pixels; `again` where as large a one was run before.
 
-        Below the smallest the line of the first two sizes goes on, but not below its rate.
+        Linear between neighbouring sizes; above the largest, proportional to the pixels. Below the smallest, the line through
+        the first two sizes is extrapolated to a fixed cost of at least 0.
         """
         counts = [float(side * side) for side in self.sides]
         times = self.again if again else self.first
@@ -44,7 +45,7 @@ class Timing:
         return fixed + (times[0] - fixed) * pixels / counts[0]
 
     def scaled(self, factor: float) -> Timing:
-        """The same shape, `factor` times as slow."""
+        """Return the timing with all seconds multiplied by `factor`."""
         return replace(
             self,
             first=tuple(factor * value for value in self.first),
@@ -53,25 +54,25 @@ class Timing:
 
 
 def from_card(costs: Mapping[str, Any]) -> tuple[Timing, ...]:
-    """What the block `costs` of a card says; nothing where no seconds were measured.
+    """Return the timings in the block `costs` of a card; none where no seconds were measured.
 
-    Earlier cards held the rate of later runs at 256 x 256 on two threads.
+    Earlier cards hold the seconds per pixel of later runs at 256 x 256 on two threads.
     """
     if "seconds" not in costs and "seconds_per_pixel" in costs:
         times = (costs["seconds_per_pixel"] * 256 * 256,)
         return (Timing("torch", 2, (256,), times, times),)
     return tuple(
-        Timing(engine, costs["threads"], *(tuple(found[name]) for name in ("sides", "first", "again")))
-        for engine, found in costs.get("seconds", {}).items()
+        Timing(backend, costs["threads"], *(tuple(found[name]) for name in ("sides", "first", "again")))
+        for backend, found in costs.get("seconds", {}).items()
     )
 
 
 def to_card(timings: tuple[Timing, ...]) -> dict[str, Any]:
-    """The entries of a card's `costs` that `from_card` reads; all timings were taken with the same number of threads."""
+    """Return the entries of a card's `costs` that `from_card` reads. All timings must have the same number of threads."""
     return {
         "threads": timings[0].threads,
         "seconds": {
-            timing.engine: {
+            timing.backend: {
                 "sides": list(timing.sides),
                 "first": [_short(value) for value in timing.first],
                 "again": [_short(value) for value in timing.again],
@@ -82,7 +83,7 @@ def to_card(timings: tuple[Timing, ...]) -> dict[str, Any]:
 
 
 def plain(source: str, per_pixel: float) -> Timing:
-    """So many seconds per LR pixel, whatever the size: where nothing was measured. `source` says where it comes from."""
+    """Return a timing of constant seconds per LR pixel, for methods never measured; `source` stands for the backend."""
     sides = (64, 128)
     times = tuple(per_pixel * side * side for side in sides)
     return Timing(source, 0, sides, times, times)

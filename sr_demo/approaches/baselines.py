@@ -29,6 +29,8 @@ class Resampler:
 
     kernel: Kernel
     precision: str = "fp32"
+    backend: str = ""
+    loss_db: float | None = None
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         progress.check()

@@ -22,7 +22,7 @@ APPROACH = Approach(
     family="attention",
     load=_load,
     checkpoints=(embedded("tiny", "drct-tiny-x4", "ours, tiny", bytes_per_pixel=14_000),),
-    # Windows of 16: `bench --halos` finds that one of context is enough, and that blending over less leaves less of a trace.
+    # Windows of 16: `bench halos` finds that one of context is enough, and that blending over less leaves less of a trace.
     tiling=Tiling("tiles", halo=16, multiple_of=16, blend=8),
     scale=_SCALE,
     preselected=False,

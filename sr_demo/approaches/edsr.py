@@ -14,6 +14,6 @@ APPROACH = Approach(
     family="convolutional",
     load=load,
     checkpoints=(embedded("baseline", "edsr-x4", "ours, 16 blocks", bytes_per_pixel=2200),),
-    # 3x3 convolutions in a row could reach 1 + 16 blocks x 2 + 1 + 1 = 35 pixels; `bench --halos` finds 14.
+    # 3x3 convolutions in a row could reach 1 + 16 blocks x 2 + 1 + 1 = 35 pixels; `bench halos` finds 14.
     tiling=Tiling("tiles", halo=14, max_aspect=2),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sr_demo.spec import Approach, Checkpoint, Request, Tiling, Upscaler, WeightFile, embedded
 
 _SCALE = 4
-_BLENDED = Tiling("tiles", halo=32, multiple_of=16, blend=16, seen=256)
+_BLENDED = Tiling("tiles", halo=32, multiple_of=16, blend=16, max_input_width=256)
 
 
 def _load(request: Request) -> Upscaler:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sr_demo.image import Image
-from sr_demo.imaging.tiling import Span, plan
+from sr_demo.imaging.tiling import Span, TilePlan
 from sr_demo.options import Options, option
 from sr_demo.progress import Progress
 from sr_demo.spec import OWN, Approach, Request, Tiling, Upscaler, card, embedded
@@ -35,6 +35,9 @@ class LiifOptions(Options):
 class LiifUpscaler:
     """Encodes tiles with their whole context, so that seams cannot be seen, and draws the SR pixels of each."""
 
+    backend = ""
+    loss_db = None
+
     def __init__(self, network: LIIF, precision: str) -> None:
         import torch
 
@@ -54,7 +57,7 @@ class LiifUpscaler:
         height, width = image.shape[:2]
         size = APPROACH.size_with(options, height, width)
         where = device()
-        tiles = plan(height, width, _TILING, _SIDE)
+        tiles = TilePlan((height, width), _TILING, _SIDE).tiles
         with (
             out_of_memory_translated(),
             torch.inference_mode(),

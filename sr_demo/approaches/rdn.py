@@ -17,6 +17,6 @@ APPROACH = Approach(
         embedded("mse", "rdn-mse-x4", "ours, small, trained for MSE", bytes_per_pixel=9000),
         embedded("ssim", "rdn-ssim-x4", "ours, the same start, trained for SSIM", bytes_per_pixel=9000),
     ),
-    # 3x3 convolutions in a row could reach 2 + 5 blocks x 3 + 1 + 1 = 19 pixels; `bench --halos` finds 12.
+    # 3x3 convolutions in a row could reach 2 + 5 blocks x 3 + 1 + 1 = 19 pixels; `bench halos` finds 12.
     tiling=Tiling("tiles", halo=12, max_aspect=2),
 )

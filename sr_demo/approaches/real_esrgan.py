@@ -105,7 +105,7 @@ APPROACH = Approach(
             "real-esrgan-compact-x4",
             "ours, small",
             bytes_per_pixel=1100,
-            # 18 3x3 convolutions in a row; `bench --halos` finds 14.
+            # 18 3x3 convolutions in a row; `bench halos` finds 14.
             tiling=Tiling("tiles", halo=14, max_aspect=2),
         ),
         _GENERAL,
@@ -113,7 +113,7 @@ APPROACH = Approach(
     ),
     options=RealEsrganOptions,
     load_options=("denoise",),
-    # Of the published general model: 34 3x3 convolutions in a row; measured in the same way as `bench --halos` does.
+    # Of the published general model: 34 3x3 convolutions in a row; measured in the same way as `bench halos` does.
     tiling=Tiling("tiles", halo=28, max_aspect=2),
     scale=_SCALE,
     invents=True,

@@ -14,7 +14,7 @@ APPROACH = Approach(
     family="convolutional",
     load=load,
     checkpoints=(embedded("small", "rrdn-x4", "ours, 4 blocks", bytes_per_pixel=3600),),
-    # 4 x 3 x 5 convolutions in a row could reach 63 pixels; `bench --halos` finds 12.
+    # 4 x 3 x 5 convolutions in a row could reach 63 pixels; `bench halos` finds 12.
     tiling=Tiling("tiles", halo=14, max_aspect=2),
     preselected=False,
 )

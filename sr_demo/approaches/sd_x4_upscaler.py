@@ -43,7 +43,7 @@ APPROACH = Approach(
         ),
     ),
     options=X4Options,
-    tiling=Tiling("tiles", halo=32, multiple_of=16, blend=16, largest=256, seen=320),
+    tiling=Tiling("tiles", halo=32, multiple_of=16, blend=16, largest=256, max_input_width=320),
     invents=True,
     preselected=False,
 )

@@ -14,7 +14,7 @@ APPROACH = Approach(
     family="adversarial",
     load=load,
     checkpoints=(embedded("clean", "srgan-x4", "ours, on clean photos", bytes_per_pixel=2200),),
-    # 3x3 convolutions in a row could reach 1 + 16 blocks x 2 + 1 + 1 = 35 pixels; `bench --halos` finds 14.
+    # 3x3 convolutions in a row could reach 1 + 16 blocks x 2 + 1 + 1 = 35 pixels; `bench halos` finds 14.
     tiling=Tiling("tiles", halo=14, max_aspect=2),
     invents=True,
     preselected=False,

@@ -17,7 +17,7 @@ APPROACH = Approach(
         embedded("baseline", "srresnet-baseline-x4", "ours, baseline", bytes_per_pixel=2200),
         embedded("enhanced", "srresnet-enhanced-x4", "ours, enhanced, perceptual", bytes_per_pixel=2200),
     ),
-    # 3x3 convolutions in a row could reach 1 + 20 blocks x 2 + 1 + 1 = 43 pixels in the deeper one; `bench --halos` finds 14.
+    # 3x3 convolutions in a row could reach 1 + 20 blocks x 2 + 1 + 1 = 43 pixels in the deeper one; `bench halos` finds 14.
     tiling=Tiling("tiles", halo=14, max_aspect=2),
     preselected=False,
 )

@@ -16,13 +16,14 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from math import log10
 from pathlib import Path
 from threading import Lock, Thread
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -32,7 +33,7 @@ from sr_demo.errors import SRError
 from sr_demo.image import Image, readonly
 from sr_demo.options import Options
 from sr_demo.progress import SILENT
-from sr_demo.spec import Precision, Upscaler, WeightFile
+from sr_demo.spec import ModelIdentity, Precision, Upscaler
 from sr_demo.system import storage
 
 log = logging.getLogger("sr_demo")
@@ -70,11 +71,11 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Identity:
-    """One network in one requested precision."""
+class ConvertedFiles:
+    """Where the converted form of one network lies, with the verdict for one requested precision."""
 
     key: str
-    """Name of its folder in the cache."""
+    """Name of the folder: a digest of everything that changes the converted network."""
     precision: Precision
     scale: int
 
@@ -89,22 +90,46 @@ class Identity:
         return self.folder / f"{self.precision}.json"
 
 
-def identity(approach: str, files: Sequence[WeightFile], precision: Precision, scale: int) -> Identity | None:
-    """Return the identity of a network, or None where OpenVINO cannot run it: not installed, no weights, fp16 (for GPUs).
+def converted_files(model: ModelIdentity) -> ConvertedFiles | None:
+    """Return where the converted form of `model` lies, whether it exists yet or not.
 
-    Args:
-        approach: id of the approach.
-        files: its checkpoint's files.
-        precision: the requested one.
-        scale: scale factor.
+    None where there can be none: OpenVINO is not installed, the model has no weights, runs in fp16 (for GPUs), or was
+    loaded with options other than the defaults, whose values are endless.
     """
-    if not files or precision == "fp16" or not openvino_backend.available():
+    files, precision, scale = model.checkpoint.files, model.precision, model.scale
+    if not files or precision == "fp16" or model.load_options or not openvino_backend.available():
         return None
     parts = [
-        str(_FORMAT), approach, *(file.sha256 for file in files), str(scale),
+        str(_FORMAT), model.approach, *(file.sha256 for file in files), str(scale),
         openvino_backend.installed_version(), openvino_backend.processor(), _sources(),
     ]  # fmt: skip
-    return Identity(hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32], precision, scale)
+    return ConvertedFiles(hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32], precision, scale)
+
+
+class Preparation(Protocol):
+    """One network to prepare, and what preparing it needs from its owner."""
+
+    @property
+    def files(self) -> ConvertedFiles:
+        """Where the converted form goes."""
+        ...
+
+    @property
+    def upscaler(self) -> Upscaler:
+        """The network in torch, in the requested precision: what the converted form is compared with."""
+        ...
+
+    def load_exact(self) -> Upscaler:
+        """Load the same network in fp32, the source of the conversion."""
+        ...
+
+    def computing(self) -> AbstractContextManager[object]:
+        """Keep other computation away while both backends are timed."""
+        ...
+
+    def decided(self, verdict: Verdict) -> None:
+        """Receive the verdict; called outside of `computing`."""
+        ...
 
 
 @lru_cache
@@ -116,7 +141,7 @@ def _sources() -> str:
     return digest.hexdigest()
 
 
-def stored(which: Identity) -> Verdict | None:
+def stored(which: ConvertedFiles) -> Verdict | None:
     """Return the verdict stored for a network, or None where there is none or the file is damaged."""
     try:
         return Verdict(**json.loads(which.verdict_file.read_text(encoding="utf-8")))
@@ -124,7 +149,7 @@ def stored(which: Identity) -> Verdict | None:
         return None
 
 
-def open_stored(which: Identity) -> Upscaler | None:
+def open_stored(which: ConvertedFiles) -> Upscaler | None:
     """Return the converted network where OpenVINO was the faster backend, else None."""
     verdict = stored(which)
     if verdict is None or verdict.backend != ConvertedNetwork.backend:
@@ -147,7 +172,7 @@ def can_prepare(upscaler: Upscaler) -> bool:
         return True
     from sr_demo.networks import attention_graph
 
-    return attention_graph.is_written(upscaler.network)
+    return attention_graph.is_supported(upscaler.network)
 
 
 def graph(upscaler: Any) -> Any:
@@ -159,11 +184,11 @@ def graph(upscaler: Any) -> Any:
     return attention_graph.as_graph(upscaler.network)
 
 
-def convert(which: Identity, network: Callable[[], object], waiting: Callable[[], None] = lambda: None) -> None:
+def convert(which: ConvertedFiles, network: Callable[[], object], waiting: Callable[[], None] = lambda: None) -> None:
     """Convert a network for OpenVINO, unless that was done before. One at a time, over all threads and processes.
 
     Args:
-        which: its identity.
+        which: where the converted form goes.
         network: returns an nn.Module in fp32; called only where it is needed.
         waiting: called five times a second while another network is converted.
 
@@ -180,28 +205,17 @@ def convert(which: Identity, network: Callable[[], object], waiting: Callable[[]
             (part / which.key).replace(which.folder)
 
 
-def prepare(
-    which: Identity, upscaler: Upscaler, exact: Callable[[], Upscaler], compute_lock: Lock | None = None
-) -> Verdict:
-    """Convert a network, compare and time both backends, and store the verdict.
+def prepare(preparation: Preparation) -> Verdict:
+    """Convert the network, compare and time both backends, and store which one won.
 
-    Args:
-        which: its identity.
-        upscaler: the network in torch, in the requested precision.
-        exact: loads the same network in fp32, for the conversion.
-        compute_lock: held while both are timed; the conversion runs beside other work.
-
-    Raises:
-        StorageError: when the cache folder cannot be written.
-        Exception: whatever loading or the converter raises.
+    Conversion runs beside other work, timing does not. Raises StorageError, or what loading or the converter raises.
     """
-    from contextlib import nullcontext
-
+    which = preparation.files
     precision = openvino_backend.fast_precision() if which.precision == "auto" else which.precision
-    convert(which, lambda: graph(exact()))
+    convert(which, lambda: graph(preparation.load_exact()))
     candidate = ConvertedNetwork(which.folder, precision, which.scale)
-    with compute_lock or nullcontext():
-        verdict = faster(upscaler, candidate)
+    with preparation.computing():
+        verdict = faster(preparation.upscaler, candidate)
     with storage.guarded(which.folder):
         storage.write_atomically(which.verdict_file, json.dumps(asdict(verdict)).encode())
     return verdict
@@ -256,44 +270,30 @@ class Preparer:
     """Prepares networks in background threads, one after the other, each once."""
 
     def __init__(self) -> None:
-        self._seen: set[Identity] = set()
+        self._seen: set[ConvertedFiles] = set()
         self._lock = Lock()
         self._one_at_a_time = Lock()
         self._threads: list[Thread] = []
 
-    def begin(
-        self,
-        which: Identity,
-        upscaler: Upscaler,
-        exact: Callable[[], Upscaler],
-        compute_lock: Lock,
-        ready: Callable[[Verdict], None],
-    ) -> bool:
-        """Start to `prepare` in the background; return False where that was done or begun before.
-
-        Args:
-            which: identity of the network.
-            upscaler: the network in torch.
-            exact: loads the same network in fp32.
-            compute_lock: held while both backends are timed.
-            ready: called with the verdict, without the lock.
-        """
+    def begin(self, preparation: Preparation) -> bool:
+        """Start to `prepare` in the background; return False where that was done or started before."""
+        which = preparation.files
         with self._lock:
             known = stored(which)
-            if which in self._seen or (known is not None and known.settled) or not can_prepare(upscaler):
+            if which in self._seen or (known is not None and known.settled) or not can_prepare(preparation.upscaler):
                 return False
             self._seen.add(which)
 
         def work() -> None:
             try:
                 with self._one_at_a_time:
-                    verdict = prepare(which, upscaler, exact, compute_lock)
+                    verdict = prepare(preparation)
             except SRError as exc:
                 log.warning("a network could not be prepared for OpenVINO: %s", exc)
             except Exception as exc:  # the converter's own errors: torch stays in use
                 log.warning("a network could not be prepared for OpenVINO", exc_info=exc)
             else:
-                ready(verdict)
+                preparation.decided(verdict)
 
         thread = Thread(target=work, name="prepare-backend", daemon=True)
         self._threads.append(thread)

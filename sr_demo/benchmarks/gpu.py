@@ -1,22 +1,16 @@
-"""On a GPU: megapixels a second and share of the peak, for Compact, RRDB, HAT and HAT-S (`make bench-gpu`).
+"""Speed of Compact, RRDB, HAT and HAT-S on a GPU: megapixels per second and share of the peak (`make bench-gpu`).
 
-    python -m sr_demo.benchmarks.gpu [--json FILE]
-
-Each network as the page runs it: the whole way from an array to an array, tiles by what memory allows. Beside it the same
-with one of the choices undone: nothing computed ahead, one tile at a time, large tiles. The peak is torch's own bf16 product
-of two 8192 x 8192 matrices in the same run. Random weights: they take the same time.
+Each network runs as the page runs it, from array to array, in tiles whose size follows from the memory. Beside it the same
+with one choice undone: nothing computed ahead, one tile at a time, large tiles. The peak is torch's own bf16 product of two
+8192 x 8192 matrices in the same run. Weights are random, which takes the same time.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -24,21 +18,27 @@ from sr_demo.backends import selection
 from sr_demo.benchmarks.speed_cases import CASES, SCALE, Case, hat
 from sr_demo.image import ImageData
 from sr_demo.imaging import tiling
-from sr_demo.inference.upscale import Method, enlarge
+from sr_demo.inference.jobs import Job, LoadedModel
+from sr_demo.inference.upscale import upscale_image
 from sr_demo.options import Options
 from sr_demo.progress import SILENT
 from sr_demo.spec import Approach, Checkpoint, Request, Upscaler
 from sr_demo.system.memory import PeakMemory
 
 SIDES = (512, 2048)
+"""Sides of the input in pixels."""
 _ROUNDS = 3
 _MATRIX = 8192
 _LARGE = 1024
 PATHS = ("ours", "nothing-ahead", "one-by-one", f"tiles-{_LARGE}")
+HEADING = (
+    f"{'case':<14}{'path':<16}{'tiles':>6}{'at once':>9}{'seconds':>9}{'Mpx/s':>9}{'GFLOP/s':>9}{'share':>7}{'MB':>8}"
+    f"{'bytes/px':>10}{'as used':>9}"
+)
 
 
 def cases() -> list[Case]:
-    """Compact, RRDB, HAT-S and HAT."""
+    """The cases that are measured: Compact, RRDB, HAT-S and HAT."""
     small = {case.name: case for case in CASES}
     hat_s = small["hat-s-96"]
     large = Case("hat-512", "HAT", 512, partial(hat, 180, 3, 30), hat_s.tiling, 53_000, attention=True)
@@ -46,7 +46,7 @@ def cases() -> list[Case]:
 
 
 def _synchronize() -> None:
-    """Wait for all that the device was told to do."""
+    """Wait until the device has finished all queued work."""
     import torch
 
     from sr_demo.backends.torch_backend import device
@@ -55,7 +55,7 @@ def _synchronize() -> None:
 
 
 def _seconds(run: Callable[[], object]) -> float:
-    """Median of three, the device's work included."""
+    """Median time of three runs, the device's work included."""
     taken: list[float] = []
     for _ in range(_ROUNDS):
         _synchronize()
@@ -67,7 +67,7 @@ def _seconds(run: Callable[[], object]) -> float:
 
 
 def _memory(run: Callable[[], object]) -> int:
-    """Bytes of the device that `run` took at most, beyond what lay there; it is the run that warms up, too."""
+    """Peak device memory of `run` in bytes, beyond what was allocated before. This run is also the warm-up."""
     import torch
 
     from sr_demo.backends.torch_backend import device
@@ -84,7 +84,7 @@ def _memory(run: Callable[[], object]) -> int:
 
 
 def _peak(side: int) -> float:
-    """FLOP/s of the bf16 product of two matrices."""
+    """FLOP/s of the bf16 product of two matrices of `side` x `side`."""
     import torch
 
     from sr_demo.backends.torch_backend import device
@@ -95,7 +95,7 @@ def _peak(side: int) -> float:
 
 
 def _flops(network: Any) -> float:
-    """Per LR pixel, counted on a small picture."""
+    """Floating point operations per LR pixel, counted on a small image."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -108,11 +108,11 @@ def _never(request: Request) -> Upscaler:
     raise AssertionError("the benchmark loads its networks itself")
 
 
-def _method(case: Case, upscaler: Any, path: str, side: int) -> tuple[Method, int]:
-    """What is run, and how many tiles it takes at once, at most."""
+def _method(case: Case, upscaler: Any, path: str, side: int) -> tuple[LoadedModel, int]:
+    """The method that is run, and the largest number of tiles that it computes at once."""
     rule = case.tiling
     if path == PATHS[3]:
-        rule = replace(rule, largest=_LARGE, seen=_LARGE + 2 * rule.halo, max_aspect=1)
+        rule = replace(rule, largest=_LARGE, max_input_width=_LARGE + 2 * rule.halo, max_aspect=1)
     checkpoint = Checkpoint("bench", "", bytes_per_pixel=case.bytes_per_pixel)
     approach = Approach(
         id="bench", title="", summary="", about="", family="convolutional", load=_never, checkpoints=(checkpoint,),
@@ -122,74 +122,64 @@ def _method(case: Case, upscaler: Any, path: str, side: int) -> tuple[Method, in
         upscaler.ahead = 0
     if path == "one-by-one":
         upscaler.at_once = 1
-    free = upscaler.budget()
-    tile = tiling.side_for(rule, case.bytes_per_pixel, free, (side, side))
-    most = tiling.at_once(rule, case.bytes_per_pixel, free, tile, upscaler.at_once)
-    return Method(approach, checkpoint, Options(), upscaler), most
+    plan = tiling.plan_tiles(rule, case.bytes_per_pixel, upscaler.budget(), (side, side), upscaler.at_once)
+    return LoadedModel(Job(approach, checkpoint, Options()), upscaler), plan.max_batch
 
 
-def measure(chosen: Sequence[Case], sides: Sequence[int] = SIDES, matrix: int = _MATRIX) -> list[dict[str, Any]]:
-    """One row per network, size and path; the device's name is in each."""
+def measure(chosen: Sequence[Case], sides: Sequence[int] = SIDES, matrix: int = _MATRIX) -> Iterator[dict[str, Any]]:
+    """Measure each network at each size on each path.
+
+    Args:
+        chosen: The networks.
+        sides: Height and width of the inputs in pixels.
+        matrix: Side of the matrices whose product is the peak.
+
+    Yields:
+        One row each, for programs; the device's name is in all of them.
+    """
     import torch
 
     from sr_demo.backends.torch_backend import NetworkUpscaler, choose_precision, device
     from sr_demo.networks.fused_attention import fuse_attention
 
     name, peak = torch.cuda.get_device_name() if device().type == "cuda" else "cpu", _peak(matrix)
-    rows: list[dict[str, Any]] = []
     for case in chosen:
         network = case.build().eval()
         flops = _flops(network)
         fuse_attention(network)
         precision = choose_precision("auto", ("fp32", "bf16"))
         for side in sides:
-            picture = ImageData(selection.known_picture(side))
+            image = ImageData(selection.known_picture(side))
             for path in PATHS:
                 upscaler = NetworkUpscaler(network, precision, mode="convert" if case.attention else "autocast")
-                method, most = _method(case, upscaler, path, side)
-                run = partial(enlarge, method, picture, SILENT)
+                model, most = _method(case, upscaler, path, side)
+                run = partial(upscale_image, model, image, SILENT)
                 used = _memory(run)
-                _, tile, tiles = run()
-                groups = tiling.batches(tiling.plan(side, side, method.approach.tiling, tile), most)
-                seen = max(len(group) * group[0].seen[0] * group[0].seen[1] for group in groups)
+                done = run()
+                batches = tiling.TilePlan((side, side), model.job.approach.tiling, done.tile, most).batches
+                pixels = max(len(batch) * batch[0].input_size.height * batch[0].input_size.width for batch in batches)
                 seconds = _seconds(run)
-                rows.append(
-                    {
-                        "case": f"{case.name.rpartition('-')[0]}-{side}",
-                        "path": path,
-                        "device": name,
-                        "precision": precision,
-                        "tiles": tiles,
-                        "at_once": max(map(len, groups)),
-                        "seconds": round(seconds, 4),
-                        "megapixels_per_second": round(side**2 * SCALE**2 / seconds / 1e6, 2),
-                        "gflops": round(flops * side**2 / seconds / 1e9, 1),
-                        "ceiling_share": round(flops * side**2 / seconds / peak, 4),
-                        "peak_memory_mb": round(used / 1e6, 1),
-                        "bytes_per_pixel": round(used / seen),
-                        "declared_bytes_per_pixel": case.bytes_per_pixel,
-                    }
-                )
-    return rows
+                yield {
+                    "case": f"{case.name.rpartition('-')[0]}-{side}",
+                    "path": path,
+                    "device": name,
+                    "precision": precision,
+                    "tiles": done.tiles,
+                    "at_once": max(map(len, batches)),
+                    "seconds": round(seconds, 4),
+                    "megapixels_per_second": round(side**2 * SCALE**2 / seconds / 1e6, 2),
+                    "gflops": round(flops * side**2 / seconds / 1e9, 1),
+                    "ceiling_share": round(flops * side**2 / seconds / peak, 4),
+                    "peak_memory_mb": round(used / 1e6, 1),
+                    "bytes_per_pixel": round(used / pixels),
+                    "declared_bytes_per_pixel": case.bytes_per_pixel,
+                }
 
 
-def main() -> int:
-    """Print the rows; 2 without a GPU."""
-    parser = argparse.ArgumentParser(prog="python -m sr_demo.benchmarks.gpu", description="Speed on a GPU.")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    arguments = parser.parse_args()
-    import torch
-
-    if not torch.cuda.is_available():
-        sys.stderr.write("sr_demo: there is no GPU that torch can use here.\n")
-        return 2
-    rows = measure(cases())
-    listed = json.dumps(rows, indent=2)
-    sys.stdout.write(listed + "\n")
-    if arguments.json is not None:
-        arguments.json.write_text(listed + "\n", encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def line(row: dict[str, Any]) -> str:
+    """One row of the table below `HEADING`."""
+    return (
+        f"{row['case']:<14}{row['path']:<16}{row['tiles']:>6}{row['at_once']:>9}{row['seconds']:>9.4f}"
+        f"{row['megapixels_per_second']:>9.2f}{row['gflops']:>9.0f}{row['ceiling_share']:>7.0%}{row['peak_memory_mb']:>8.0f}"
+        f"{row['bytes_per_pixel']:>10}{row['declared_bytes_per_pixel']:>9}"
+    )

@@ -1,17 +1,15 @@
-"""Kills, full disks and two servers at once: does the next server do the right thing? `python -m sr_demo.benchmarks.kills`.
+"""Recovery from kills, from full disks and of two servers on the same folders (`python -m sr_demo bench kills`).
 
 Each step starts real servers on one cache and one temporary folder, kills one with SIGKILL at the worst moment, and starts
-the next: the page answers, `bicubic` and `espcn` give the right pictures, and nothing of the dead server is left. Small and
-read-only disks are mounted where this user may.
+the next one: it must serve the page, give the right results for `bicubic` and `espcn`, and remove all files of the killed
+server. Small and read-only disks are mounted where this user may mount.
 """
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -33,62 +31,60 @@ from sr_demo.inference.runner import Runner
 from sr_demo.system import scratch
 
 _METHODS = ("bicubic", "espcn")
-_LEAST_AGREEMENT = 40.0
-"""dB: the network may compute in bf16 there and in fp32 here."""
+_MIN_PSNR = 40.0
+"""In dB: the network may compute in bf16 in the server and in fp32 here."""
 _RESULT = "sr_demo_results_*/results/*/*.png"
 _MOMENT_SECONDS = 90.0
-"""How long the moment of the kill may take to come."""
+"""Longest wait for the moment of the kill."""
 
 
 class Skipped(Exception):  # noqa: N818 - no error
-    """A step that cannot be tried here, and why."""
+    """A step that cannot run here; the message is the reason."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the servers of one step keep their files."""
+    """The folder in which the servers of one step keep their files."""
 
     folder: Path
 
     @property
     def cache(self) -> Path:
+        """Their common cache folder."""
         return self.folder / "cache"
 
     @property
     def temporary(self) -> Path:
+        """Their common folder for temporary files."""
         return self.folder / "tmp"
 
     def start(self, **settings: str) -> Server:
-        """A server that answers."""
+        """Start a server and wait until it serves; `settings` are environment variables."""
         self.temporary.mkdir(parents=True, exist_ok=True)
         return start(self.cache, self.temporary, self.folder / "log", settings)
 
     def left(self) -> list[str]:
-        """Temporary folders and unfinished files."""
+        """The temporary folders and unfinished files that exist now."""
         temporary = [path.name for path in self.temporary.glob("sr_demo*")]
         unfinished = [str(path.relative_to(self.cache)) for path in scratch.unfinished(self.cache)]
         return sorted(temporary + unfinished)
 
-    def unfinished(self) -> bool:
-        """Whether anything is being written in the cache."""
-        return any(scratch.unfinished(self.cache))
-
 
 def check(server: Server) -> None:
-    """The page answers and both methods give the right pictures. Raises SRError."""
-    picture = ImageData(known_picture(64))
+    """Check that the page is served and both methods give the right results. Raises SRError."""
+    image = ImageData(known_picture(64))
     with Visitor(server.url) as visitor:
         visitor.page()
         for method in _METHODS:
-            file, _ = visitor.call("upscale", visitor.upload("known.png", encode_png(picture)), method, {})
+            file, _ = visitor.call("upscale", visitor.upload("known.png", encode_png(image)), method, {})
             with tempfile.TemporaryDirectory(prefix="sr_demo-kills-") as folder:
                 target = Path(folder) / "result.png"
                 target.write_bytes(visitor.fetch(file))
                 given = read(target).rgb
-            expected = Runner().run(job_for(APPROACHES, method), picture).picture.rgb
+            expected = Runner().run(job_for(APPROACHES, method), image).picture.rgb
             error = float(np.mean((given.astype(np.float64) - expected) ** 2))
-            if error > 10 ** (-_LEAST_AGREEMENT / 10):
-                raise SRError(f"{method} gives a wrong picture: {-10 * np.log10(error):.1f} dB")
+            if error > 10 ** (-_MIN_PSNR / 10):
+                raise SRError(f"{method} gives a wrong result: {-10 * np.log10(error):.1f} dB")
 
 
 def during_a_run(place: Place) -> None:
@@ -98,7 +94,7 @@ def during_a_run(place: Place) -> None:
 
 def during_a_conversion(place: Place) -> None:
     """Killed while a network is converted."""
-    _killed(place, _nothing, lambda: any(place.cache.glob("engines/.part-*")))
+    _killed(place, _nothing, lambda: any(place.cache.glob("engines/.part-*")))  # words: ok
 
 
 def during_a_download(place: Place) -> None:
@@ -138,7 +134,7 @@ def two_servers(place: Place) -> None:
 
 
 def full_temporary_folder(place: Place) -> None:
-    """No room for uploads and results: a sentence, and afterwards all is well again."""
+    """No room for uploads and results: they are refused with a sentence, and afterwards all works again."""
     with _mounted(place.temporary, "size=20m"):
         server = place.start()
         try:
@@ -189,7 +185,14 @@ STEPS: tuple[Callable[[Place], None], ...] = (
 
 
 def _killed(place: Place, ask: Callable[[Server], None], moment: Callable[[], bool], **settings: str) -> None:
-    """Start, ask, kill when `moment` has come; then the next server on the same folders must be well."""
+    """Kill a server at the worst moment and check the next one on the same folders.
+
+    Args:
+        place: The folders.
+        ask: Makes the server do what is to be interrupted.
+        moment: Whether the moment of the kill has come.
+        settings: Environment variables of the first server.
+    """
     server = place.start(**settings)
     try:
         ask(server)
@@ -213,11 +216,11 @@ def _expect_nothing(place: Place) -> None:
 
 
 def _nothing(_: Server) -> None:
-    """The warm-up converts networks by itself."""
+    """Request nothing: the warm-up converts networks by itself."""
 
 
 def _later(server: Server, method: str, side: int) -> None:
-    """Ask without waiting for the result."""
+    """Request a result without waiting for it."""
 
     def ask() -> None:
         with suppress(SRError, httpx2.HTTPError), Visitor(server.url) as visitor:
@@ -253,14 +256,14 @@ def _fill(path: Path) -> None:
 
 @contextmanager
 def _stalling_host() -> Generator[str]:
-    """The address of a host that takes connections and never answers."""
+    """The address of a host that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 @contextmanager
 def _mounted(folder: Path, options: str) -> Generator[None]:
-    """`folder` as a disk of its own. Raises Skipped where this user may not mount."""
+    """Mount a small disk at `folder`. Raises Skipped where this user may not mount."""
     folder.mkdir(parents=True, exist_ok=True)
     if shutil.which("mount") is None:
         raise Skipped("no program `mount` here")
@@ -274,7 +277,11 @@ def _mounted(folder: Path, options: str) -> Generator[None]:
 
 
 def results(names: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The first line of each step's description, and "passed", "skipped: ..." or "failed: ...", one after the other."""
+    """Run the steps called `names`, or all.
+
+    Yields:
+        The first line of each step's description, and "passed", "skipped: REASON" or "failed: REASON".
+    """
     for step in STEPS:
         if names and step.__name__ not in names:
             continue
@@ -287,19 +294,3 @@ def results(names: Sequence[str]) -> Iterator[tuple[str, str]]:
                 yield title, f"skipped: {exc}"
             except Exception as exc:  # a step that breaks has failed, and the others go on
                 yield title, f"failed: {exc!r}"
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Print one line for each step; 1 when one failed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", nargs="*", help=f"only these: {', '.join(step.__name__ for step in STEPS)}")
-    args = parser.parse_args(argv)
-    failed = False
-    for title, outcome in results(args.step):
-        failed = failed or outcome.startswith("failed")
-        print(f"{outcome.partition(':')[0]:<8}{title}{outcome[len(outcome.partition(':')[0]) :]}", flush=True)
-    return 1 if failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

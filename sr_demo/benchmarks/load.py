@@ -1,20 +1,15 @@
-"""Many visitors at once: is each of them answered with the right image, and do light requests stay quick meanwhile?
+"""Many visitors at once: does each get the result of its own image, and do light requests stay quick meanwhile?
 
-    python -m sr_demo.benchmarks.load --visitors 50 --method espcn
-
-starts the real server on a free port. Each visitor has an address and an image of its own, uploads it, asks `/upscale`,
-reads the stream of answers and fetches the PNG. A result is right where, scaled down again, it is closest to the image of
-its own visitor. One more visitor uploads an image and opens it on the page again and again: the light requests.
+Each visitor has an address and an image of its own, uploads it, calls `/upscale`, reads the stream of events and fetches the
+PNG (`python -m sr_demo bench load`). A result is right if, downscaled, it is closest to the image of its own visitor. One
+more visitor uploads an image and opens it on the page again and again: the light requests.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
-import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,8 +19,6 @@ from typing import Any
 import httpx2
 import numpy as np
 
-from sr_demo.benchmarks.startup import server
-from sr_demo.errors import SRError
 from sr_demo.image import Image, ImageData, read, readonly, write_png
 from sr_demo.imaging.resize import downscale, resize
 
@@ -37,35 +30,35 @@ _P95 = 95.0
 
 @dataclass(frozen=True)
 class Visit:
-    """What one visitor got."""
+    """The outcome of one visit."""
 
     number: int
     seconds: float
-    """From the upload to the PNG."""
+    """Time from the upload to the PNG."""
     result: Image | None = None
     message: str = ""
-    """The sentence that came instead of a result."""
+    """The error message that came instead of a result."""
 
 
 @dataclass
 class Load:
-    """All visits, and the light requests made meanwhile."""
+    """All visits, and the light requests during them."""
 
     visits: list[Visit] = field(default_factory=list)
     light: list[float] = field(default_factory=list)
-    """Seconds of each."""
+    """Seconds of each light request."""
     failed: list[str] = field(default_factory=list)
-    """Light requests that were not answered."""
+    """Error messages of light requests."""
 
 
 def image_of(number: int) -> Image:
-    """The image of a visitor: (128, 128, 3) float32 in [0, 1], smooth and unlike all others."""
+    """The image of a visitor: (128, 128, 3) float32 in [0, 1], smooth and different from all others."""
     coarse = np.random.default_rng(number).random((_SIDE // 8, _SIDE // 8, 3), np.float32)
     return resize(readonly(coarse), (_SIDE, _SIDE))
 
 
 def wrong(visits: Sequence[Visit]) -> list[int]:
-    """Visitors whose result belongs to another one's image, or to none."""
+    """Numbers of the visitors whose result belongs to another visitor's image, or to none."""
     sources = np.stack([image_of(visit.number) for visit in visits])
     found: list[int] = []
     for at, visit in enumerate(visits):
@@ -78,19 +71,32 @@ def wrong(visits: Sequence[Visit]) -> list[int]:
     return found
 
 
-def load(url: str, visitors: int, method: str, folder: Path) -> Load:
-    """Let `visitors` ask for `method` at the same time, and a further one use the page meanwhile."""
-    made, ended = Load(), Event()
-    light = Thread(target=_use_page, args=(url, made, ended, folder), name="light")
+def load(url: str, visitors: int, method: str, folder: Path, report: Callable[[Visit], None]) -> Load:
+    """Let visitors request `method` at the same time, and one more use the page meanwhile.
+
+    Args:
+        url: Address of the server, with a slash at the end.
+        visitors: How many.
+        method: `ID` or `ID:CHECKPOINT`.
+        folder: An empty folder for images.
+        report: Called with each visit when it ends, in any thread.
+    """
+
+    def visit(number: int) -> Visit:
+        made = _visit(url, number, method, folder)
+        report(made)
+        return made
+
+    found, ended = Load(), Event()
+    light = Thread(target=_use_page, args=(url, found, ended, folder), name="light")
     light.start()
     try:
         with ThreadPoolExecutor(visitors) as pool:
-            asked = [pool.submit(_visit, url, number, method, folder) for number in range(visitors)]
-            made.visits = [visit.result() for visit in asked]
+            found.visits = list(pool.map(visit, range(visitors)))
     finally:
         ended.set()
         light.join()
-    return made
+    return found
 
 
 def _client(url: str, number: int) -> httpx2.Client:
@@ -124,7 +130,7 @@ def _visit(url: str, number: int, method: str, folder: Path) -> Visit:
 
 
 def _use_page(url: str, made: Load, ended: Event, folder: Path) -> None:
-    """Upload an image and open it on the page, until `ended`."""
+    """Upload an image and open it on the page again and again, until `ended`."""
     number = 10_000
     with _client(url, number) as client:
         config = httpx2.get(f"{url}config", timeout=_PATIENCE_SECONDS).json()
@@ -141,7 +147,7 @@ def _use_page(url: str, made: Load, ended: Event, folder: Path) -> None:
 
 
 def summary(made: Load) -> str:
-    """Lines for people."""
+    """The lines that are printed at the end."""
     answered = [visit.seconds for visit in made.visits if visit.result is not None]
     lines = [
         f"answered: {len(answered)} of {len(made.visits)} visitors, wrong images: {len(wrong(made.visits))}",
@@ -155,26 +161,3 @@ def summary(made: Load) -> str:
         f"failed {len(made.failed)}"
     )
     return "\n".join(lines)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run it; the exit status is 1 where somebody was not answered, or wrongly."""
-    parser = argparse.ArgumentParser(prog="python -m sr_demo.benchmarks.load", description="Many visitors at once.")
-    parser.add_argument("--visitors", type=int, default=50)
-    parser.add_argument("--method", default="espcn", help="ID or ID:CHECKPOINT (default: espcn)")
-    given = parser.parse_args(arguments)
-    try:
-        with tempfile.TemporaryDirectory(prefix="sr_demo-load-") as scratch:
-            folder = Path(scratch)
-            with server(folder / "cache", SR_DEMO_PROXY="1") as (url, seconds):
-                sys.stdout.write(f"server up after {seconds:.1f} s; {given.visitors} visitors, {given.method}\n")
-                made = load(url, given.visitors, given.method, folder)
-    except SRError as exc:
-        sys.stderr.write(f"load: {exc}\n")
-        return 2
-    sys.stdout.write(summary(made) + "\n")
-    return 1 if made.failed or wrong(made.visits) or any(visit.result is None for visit in made.visits) else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

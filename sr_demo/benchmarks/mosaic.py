@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo import spec
-from sr_demo.approaches.mosaic import anchors, photos, refined, retrieval, shards
+from sr_demo.approaches.mosaic import anchors, photos, refinement, retrieval, shards
 from sr_demo.approaches.mosaic import faiss_index as indexes
 from sr_demo.approaches.mosaic.patch_database import Pixels, as_floats
 from sr_demo.approaches.mosaic.windows import Floats, projection
@@ -80,9 +80,9 @@ def _refined(photo: Pixels) -> None:
     learned = anchors.load(spec.EMBEDDED / "mosaic-memory-x4.safetensors")
     memory = _Timed(learned.project, learned.anchors, learned.regressors)
     image = resize(as_floats(photo), (256, 256))
-    refined.refine(image, memory, 4, SILENT)
+    refinement.refine(image, memory, 4, SILENT)
     _Timed.spent, begun = 0.0, time.perf_counter()
-    refined.refine(image, memory, 4, SILENT)
+    refinement.refine(image, memory, 4, SILENT)
     seconds = time.perf_counter() - begun
     sys.stdout.write(
         f"refined, learned memory, 256 x 256: {seconds:.2f} s, {258 * 258 / seconds:,.0f} windows/s, "

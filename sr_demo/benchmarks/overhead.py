@@ -1,6 +1,6 @@
-"""What everything around a network costs, in seconds per megapixel of the result: reading, conversions, tiles, metrics, PNG.
+"""Seconds per megapixel of everything but the network: reading, conversions, tiles, metrics, PNG.
 
-The network is left out: in its place stands one that hands out an array it has already. What remains is ours to pay.
+The network is replaced by one that returns a constant array, so that only the overhead of this program remains.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import numpy as np
 
 from sr_demo.backends.selection import known_picture
 from sr_demo.image import Image, ImageData, read, readonly, write_png
-from sr_demo.inference.upscale import Method, enlarge
+from sr_demo.inference.jobs import Job, LoadedModel
+from sr_demo.inference.upscale import upscale_image
 from sr_demo.metrics.scores import score
 from sr_demo.options import Options
 from sr_demo.progress import SILENT, Progress
@@ -30,18 +31,20 @@ _TILE, _HALO, _BLEND = 256, 18, 8
 
 @dataclass(frozen=True)
 class Step:
-    """One step, for each megapixel of the result."""
+    """Cost of one step per megapixel of the result."""
 
     name: str
     seconds: float
     processor_seconds: float
-    """Of all threads: what does not depend on how busy the machine is."""
+    """Processor time of all threads, which does not depend on how busy the machine is."""
 
 
 class _Free:
-    """An upscaler that costs nothing: tiles of one size get the same array."""
+    """An upscaler that costs nothing: all tiles of one size get the same array."""
 
     precision = "fp32"
+    backend = ""
+    loss_db = None
 
     def __init__(self) -> None:
         self._made: dict[tuple[int, ...], Image] = {}
@@ -53,8 +56,13 @@ class _Free:
         return self._made[height, width]
 
 
-def steps(megapixels: int, rounds: int) -> Iterator[Step]:
-    """Each step on a result of about `megapixels`, as the median of `rounds` runs; then "together" (blended tiles)."""
+def steps(megapixels: float, rounds: int) -> Iterator[Step]:
+    """Measure each step, then yield their sum, "together", with blended tiles.
+
+    Args:
+        megapixels: Approximate size of the result.
+        rounds: Runs of each step, of which the median counts.
+    """
     side = round((megapixels * 1e6) ** 0.5 / _SCALE)
     per = (side * _SCALE) ** 2 / 1e6
     small = ImageData(known_picture(side))
@@ -64,11 +72,11 @@ def steps(megapixels: int, rounds: int) -> Iterator[Step]:
         folder = Path(scratch)
         write_png(small, folder / "small.png")
         works: list[tuple[str, bool, Callable[[], object]]] = [
-            ("reading the picture (PNG)", True, lambda: read(folder / "small.png")),
+            ("reading the image (PNG)", True, lambda: read(folder / "small.png")),
             ("array to tensor and back (torch)", True, _conversions(small.rgb)),
             ("tiles side by side, checks", False, _tiles(small, blend=0)),
             ("tiles blended, checks", True, _tiles(small, blend=_BLEND)),
-            ("metrics without a truth", True, lambda: score(large.rgb, small.rgb, None, _SCALE)),
+            ("metrics without a reference", True, lambda: score(large.rgb, small.rgb, None, _SCALE)),
             ("writing the result (PNG)", True, lambda: write_png(large, folder / "large.png")),
         ]
         for name, counted, work in works:
@@ -80,7 +88,7 @@ def steps(megapixels: int, rounds: int) -> Iterator[Step]:
 
 
 def _timed(work: Callable[[], object], rounds: int) -> tuple[float, float]:
-    """Medians of seconds and of processor seconds; the first run is not counted."""
+    """Medians of wall time and of processor time in seconds; the first run does not count."""
     work()
     taken: list[tuple[float, float]] = []
     for _ in range(rounds):
@@ -97,12 +105,12 @@ def _tiles(small: ImageData, blend: int) -> Callable[[], object]:
         id="free", title="", summary="", about="", family="convolutional", load=_never, checkpoints=(checkpoint,),
         tiling=rule, scale=_SCALE,
     )  # fmt: skip
-    method = Method(approach, checkpoint, Options(), _Free())
-    return lambda: enlarge(method, small, SILENT)
+    model = LoadedModel(Job(approach, checkpoint, Options()), _Free())
+    return lambda: upscale_image(model, small, SILENT)
 
 
 def _conversions(image: Image) -> Callable[[], object]:
-    """What `NetworkUpscaler` does before and after a network in bf16; the result is channels last, as networks leave it."""
+    """What `NetworkUpscaler` does before and after a network in bf16, whose result is channels last."""
     import torch
 
     from sr_demo.backends.torch_backend import to_array, to_tensor

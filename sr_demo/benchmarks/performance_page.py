@@ -1,28 +1,35 @@
-"""The table of the benchmark in `docs/performance.md`, written from what was measured, never by hand.
-
-    python -m sr_demo.benchmarks.performance_page docs/performance.md FIRST.json SECOND.json
-
-takes the medians of several runs of `python -m sr_demo bench --json FILE`.
-"""
+"""The table of `bench speed` in `docs/performance.md`, generated from measured rows and never written by hand."""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
 from sr_demo.backends.openvino_backend import installed_version, processor
-from sr_demo.benchmarks.speed import Row, compared, medians
-from sr_demo.errors import BadInput, SRError, StorageError
+from sr_demo.benchmarks.speed import Row, compared
+from sr_demo.errors import BadInput, StorageError
 
 _BEGIN, _END = "<!-- bench: generated -->", "<!-- end -->"
 
 
+def read_runs(files: Sequence[Path]) -> list[list[Row]]:
+    """The rows in files of `bench speed --json`. Raises BadInput when a file cannot be read or holds something else."""
+    try:
+        return [[Row(**row) for row in json.loads(file.read_text(encoding="utf-8"))] for file in files]
+    except (OSError, ValueError, TypeError) as exc:
+        raise BadInput(f"The rows cannot be read: {exc}. Give files of `bench speed --json FILE`.") from exc
+
+
 def write_page(page: Path, rows: Sequence[Row]) -> None:
-    """Put the table of `rows` between the marks in `page`. Raises BadInput when it has none, StorageError."""
+    """Write the table of `rows` between the marks in `page`.
+
+    Raises:
+        BadInput: The page has no such marks.
+        StorageError: The page cannot be read or written.
+    """
     try:
         old = page.read_text(encoding="utf-8")
         if _BEGIN not in old or _END not in old.split(_BEGIN, 1)[1]:
@@ -34,7 +41,7 @@ def write_page(page: Path, rows: Sequence[Row]) -> None:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The machine, and one line per row."""
+    """The machine and the date, then a Markdown table with one line per row."""
     lines = [
         f"{machine()}; {date.today().isoformat()}.",
         "",
@@ -51,7 +58,7 @@ def markdown(rows: Sequence[Row]) -> str:
 
 
 def machine() -> str:
-    """Processor, cores, what it can do, versions."""
+    """One line: processor, cores, vector units, versions of torch and OpenVINO."""
     from importlib.metadata import version
 
     described = processor()
@@ -61,21 +68,3 @@ def machine() -> str:
         f"{name}, {os.cpu_count()} cores ({', '.join(able) or 'no vector units known'}), torch {version('torch')}, "
         f"OpenVINO {installed_version() or 'absent'}"
     )
-
-
-def main(arguments: Sequence[str]) -> int:
-    """`PAGE JSON...`; returns the exit status."""
-    if len(arguments) < 2:
-        sys.stderr.write(f"{__doc__}\n")
-        return 2
-    try:
-        runs = [[Row(**row) for row in json.loads(Path(name).read_text(encoding="utf-8"))] for name in arguments[1:]]
-        write_page(Path(arguments[0]), medians(runs))
-    except (SRError, OSError, ValueError, TypeError) as exc:
-        sys.stderr.write(f"sr_demo: {exc}\n")
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

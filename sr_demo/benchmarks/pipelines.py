@@ -1,32 +1,28 @@
-"""Seconds a step and GPU memory of the large diffusion models, at full size with random weights.
+"""Seconds per step and GPU memory of the large diffusion models, at full size with random weights.
 
-    python -m sr_demo.benchmarks.pipelines
-
-Weights do not change what a step costs, so none are fetched; the pictures that come out are noise. The x4 upscaler runs
-whole, through diffusers. Of FaithDiff and SUPIR it is SDXL's network that is timed, with and without the words in each
-step: what both add to it (an encoder, a control network) comes on top.
+Weights do not change what a step costs, so none are downloaded. The x4 upscaler runs whole, through diffusers. For FaithDiff
+and SUPIR only SDXL's network is timed, with and without the prompt in each step; what both add to it (an encoder, a control
+network) comes on top.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
-import sys
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from sr_demo.errors import CannotRunHere, MissingDependency, SRError
+from sr_demo.errors import CannotRunHere, MissingDependency
 from sr_demo.image import Image, readonly
 from sr_demo.system.hardware import REQUIREMENTS, gpu_bytes
 
 SIDES = (512, 1024)
-"""Of the result."""
+"""Sides of the result in pixels."""
+HEADING = "| model, random weights | result | seconds a step | whole run | GPU memory |\n|---|---|---|---|---|"
 _STEPS = 6
 _X4_UNET: dict[str, Any] = {
     "sample_size": 128, "in_channels": 7, "out_channels": 4, "block_out_channels": (256, 512, 512, 1024),
@@ -35,7 +31,7 @@ _X4_UNET: dict[str, Any] = {
     "up_block_types": (*("CrossAttnUpBlock2D",) * 3, "UpBlock2D"),
     "only_cross_attention": (True, True, True, False), "num_class_embeds": 1000,
 }  # fmt: skip
-"""As the published configuration of stabilityai/stable-diffusion-x4-upscaler has it."""
+"""The published configuration of stabilityai/stable-diffusion-x4-upscaler."""
 _X4_VAE: dict[str, Any] = {
     "block_out_channels": (128, 256, 512), "layers_per_block": 2, "latent_channels": 4, "scaling_factor": 0.08333,
     "down_block_types": ("DownEncoderBlock2D",) * 3, "up_block_types": ("UpDecoderBlock2D",) * 3,
@@ -48,26 +44,33 @@ _SDXL_UNET: dict[str, Any] = {
     "transformer_layers_per_block": (1, 2, 10), "use_linear_projection": True, "addition_embed_type": "text_time",
     "addition_time_embed_dim": 256, "projection_class_embeddings_input_dim": 2816,
 }  # fmt: skip
-"""As the published configuration of SDXL 1.0 has it: 2.57 billion weights."""
+"""The published configuration of SDXL 1.0, with 2.57 billion weights."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one model took for a result of `side` x `side`."""
+    """Time and memory of one model for a result of `side` x `side` pixels."""
 
     model: str
     side: int
     seconds_per_step: float
-    """Median of all steps but the first."""
+    """Median time of all steps but the first."""
     seconds: float
-    """Of the whole run, `steps` steps and decoding where there is any; nan where only steps were run."""
+    """Time of the whole run, `steps` steps and decoding; nan where only steps were run."""
     steps: int
     memory_gb: float
-    """Most GPU memory that was in use, weights included, 10^9 bytes; nan without a GPU."""
+    """Peak GPU memory, weights included, in 10^9 bytes; nan without a GPU."""
 
 
 def timed(model: str, side: int, run: Callable[[Callable[[], None]], bool], steps: int = _STEPS) -> Cost:
-    """`run` calls its argument after each step, and returns whether it was a whole run."""
+    """Time the steps of one run.
+
+    Args:
+        model: Name for the table.
+        side: Side of the result in pixels.
+        run: Calls its argument after each step; returns whether it was a whole run.
+        steps: Number of steps.
+    """
     on_gpu = torch.cuda.is_available()
     if on_gpu:
         torch.cuda.empty_cache()
@@ -90,16 +93,23 @@ def timed(model: str, side: int, run: Callable[[Callable[[], None]], bool], step
 
 
 def x4_run(pipeline: Any, side: int, width: int, steps: int = _STEPS) -> Cost:
-    """The x4 upscaler as the page calls it, with vectors of `width` in place of the encoded words."""
+    """Time the x4 upscaler as the page calls it.
+
+    Args:
+        pipeline: A diffusers `StableDiffusionUpscalePipeline`.
+        side: Side of the result in pixels.
+        width: Length of the random vectors that replace the encoded prompt.
+        steps: Number of steps.
+    """
     words = torch.randn(1, 77, width, dtype=pipeline.unet.dtype, device=pipeline.unet.device)
-    picture: Image = readonly(np.random.default_rng(0).random((side // 4, side // 4, 3), np.float32))
+    image: Image = readonly(np.random.default_rng(0).random((side // 4, side // 4, 3), np.float32))
 
     def run(stepped: Callable[[], None]) -> bool:
         def callback(step: int, timestep: int, latents: torch.Tensor) -> None:
             stepped()
 
         pipeline(
-            image=torch.from_numpy(picture.copy()).permute(2, 0, 1)[None], prompt_embeds=words,
+            image=torch.from_numpy(image.copy()).permute(2, 0, 1)[None], prompt_embeds=words,
             negative_prompt_embeds=words, num_inference_steps=steps, guidance_scale=7.0, output_type="np",
             callback=callback, callback_steps=1,
         )  # fmt: skip
@@ -109,7 +119,13 @@ def x4_run(pipeline: Any, side: int, width: int, steps: int = _STEPS) -> Cost:
 
 
 def sdxl_run(network: Any, side: int, steps: int = _STEPS) -> Cost:
-    """SDXL's network at the latent size of a result of this side, a batch of two: with and without the words."""
+    """Time SDXL's network on a batch of two: with and without the prompt.
+
+    Args:
+        network: A diffusers `UNet2DConditionModel`.
+        side: Side of the result in pixels, eight times that of the latents.
+        steps: Number of steps.
+    """
     kind: dict[str, Any] = {"dtype": network.dtype, "device": network.device}
     text, pooled = network.config.cross_attention_dim, network.config.projection_class_embeddings_input_dim
     added = {
@@ -127,17 +143,19 @@ def sdxl_run(network: Any, side: int, steps: int = _STEPS) -> Cost:
     return timed("SDXL's network (FaithDiff, SUPIR)", side, run, steps)
 
 
-def table(costs: list[Cost]) -> str:
-    """As Markdown."""
-    rows = ["| model, random weights | result | seconds a step | whole run | GPU memory |", "|---|---|---|---|---|"]
-    for c in costs:
-        whole = "–" if c.seconds != c.seconds else f"{c.seconds:.1f} s for {c.steps} steps"
-        rows.append(f"| {c.model} | {c.side} x {c.side} | {c.seconds_per_step:.3f} | {whole} | {c.memory_gb:.1f} GB |")
-    return "\n".join(rows)
+def line(cost: Cost) -> str:
+    """One row of the Markdown table below `HEADING`."""
+    whole = "–" if cost.seconds != cost.seconds else f"{cost.seconds:.1f} s for {cost.steps} steps"
+    return f"| {cost.model} | {cost.side} x {cost.side} | {cost.seconds_per_step:.3f} | {whole} | {cost.memory_gb:.1f} GB |"
 
 
-def measured() -> list[Cost]:
-    """All of them on the GPU, in fp16. Raises CannotRunHere without one."""
+def measured() -> Iterator[Cost]:
+    """Measure all models on the GPU, in fp16.
+
+    Raises:
+        CannotRunHere: There is no GPU.
+        MissingDependency: diffusers is not installed.
+    """
     if not gpu_bytes():
         raise CannotRunHere("This measures GPUs, and there is none here.")
     try:
@@ -153,35 +171,19 @@ def measured() -> list[Cost]:
     made: Any
     with torch.device("cuda"):
         made = UNet2DConditionModel(**_X4_UNET).half().eval(), AutoencoderKL(**_X4_VAE).half().eval()
-    kind: Any = StableDiffusionUpscalePipeline  # its types ask for parts that it does without
+    kind: Any = StableDiffusionUpscalePipeline  # its types require parts that it works without
     pipeline = kind(
         unet=made[0], vae=made[1], text_encoder=None, tokenizer=None, low_res_scheduler=DDPMScheduler(),
         scheduler=DDIMScheduler(prediction_type="v_prediction"), max_noise_level=350,
     )  # fmt: skip
     pipeline.set_progress_bar_config(disable=True)
     pipeline.vae.enable_tiling()
-    costs = [x4_run(pipeline, side, 1024) for side in (SIDES[0], *SIDES)][1:]  # the first run warms up
+    x4_run(pipeline, SIDES[0], 1024)  # warm-up
+    for side in SIDES:
+        yield x4_run(pipeline, side, 1024)
     del pipeline, made
     with torch.device("cuda"):
         network: Any = UNet2DConditionModel(**_SDXL_UNET).half().eval()
-    return costs + [sdxl_run(network, side) for side in (SIDES[0], *SIDES)][1:]
-
-
-def main() -> int:
-    """Print the table, or JSON with --json; 2 with a sentence where it cannot be done."""
-    parser = argparse.ArgumentParser(description="Seconds a step and GPU memory, full size, random weights.")
-    parser.add_argument("--json", action="store_true")
-    args = parser.parse_args()
-    try:
-        costs = measured()
-    except SRError as exc:
-        sys.stderr.write(f"{exc}\n")
-        return 2
-    name = torch.cuda.get_device_name(0)
-    shown = json.dumps({"gpu": name, "costs": [asdict(cost) for cost in costs]}, indent=2)
-    sys.stdout.write((shown if args.json else f"{name}, torch {torch.__version__}, fp16\n\n{table(costs)}") + "\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    sdxl_run(network, SIDES[0])  # warm-up
+    for side in SIDES:
+        yield sdxl_run(network, side)

@@ -1,4 +1,4 @@
-"""How far the precision that a network runs in moves its score: PSNR-Y against fp32, on pictures whose truth is known."""
+"""Change of PSNR-Y in bf16, fp16 and int8 against fp32, on images with known references."""
 
 from __future__ import annotations
 
@@ -21,34 +21,41 @@ from sr_demo.reports.evaluation import load_pair, pairs
 from sr_demo.reports.formatting import precision
 
 _NETWORKS = ("convolutional", "adversarial", "attention")
-MOST = 0.02
-"""dB that the mean may move by itself, in bf16 or fp16."""
-MOST_LOSS = 0.05
-"""dB that it may lose in int8."""
+MAX_CHANGE = 0.02
+"""Largest change of the mean in bf16 or fp16, up or down, in dB."""
+MAX_LOSS = 0.05
+"""Largest loss of the mean in int8, in dB."""
 
 
 @dataclass(frozen=True)
-class Move:
-    """One network, in what it runs in here, against itself in fp32 by torch."""
+class Difference:
+    """One network in the precision that it runs in here, against itself in fp32 in torch."""
 
     key: str
     how: str
+    """Backend and precision."""
     exact: float
-    """Mean PSNR-Y in fp32, dB."""
-    by: float
-    """Mean PSNR-Y as it runs here minus that; not a number where int8 was refused."""
+    """Mean PSNR-Y in fp32, in dB."""
+    change: float
+    """Mean PSNR-Y as it runs here minus `exact`, in dB; nan where int8 was refused."""
     int8: bool = False
 
     @property
     def too_far(self) -> bool:
-        """Whether it moved further than it may; int8 may gain what it can."""
-        return self.by < -MOST_LOSS if self.int8 else abs(self.by) > MOST
+        """Whether the change is larger than allowed; a gain in int8 is always allowed."""
+        return self.change < -MAX_LOSS if self.int8 else abs(self.change) > MAX_CHANGE
 
 
-def moves(folder: Path, only: Sequence[str] = (), progress: Progress = SILENT) -> Iterator[Move]:
-    """Every embedded network (or those called `only`) on the pictures of `folder`: with torch as chosen for this machine,
-    then with the engine that won, then in int8 where that can be. Raises BadInput on unknown names, or when the folder holds
-    no pictures.
+def differences(folder: Path, only: Sequence[str] = (), progress: Progress = SILENT) -> Iterator[Difference]:
+    """Score each embedded network: in torch, in the backend that is faster here, and in int8 where that is possible.
+
+    Args:
+        folder: Folder of reference images.
+        only: Names of networks; all without any.
+        progress: Reports the share that is done.
+
+    Raises:
+        BadInput: A name is unknown, or the folder has no images.
     """
     found = [load_pair(pair, 4, None) for pair in pairs(folder, None, 4)]
     networks = [job for job in here(APPROACHES, "embedded") if job.approach.family in _NETWORKS]
@@ -66,25 +73,25 @@ def moves(folder: Path, only: Sequence[str] = (), progress: Progress = SILENT) -
             score, how = _mean(runner, job, found)
             preparer.wait()
             if how not in tried:
-                yield Move(job.key, how, exact, score - exact)
+                yield Difference(job.key, how, exact, score - exact)
             tried.add(how)
         if job.approach.family != "attention" and not quantization.missing():
             yield _in_int8(job, exact, found, part)
     progress(1.0)
 
 
-def _in_int8(job: Job, exact: float, found: list[tuple[ImageData, Image]], progress: Progress) -> Move:
+def _in_int8(job: Job, exact: float, found: list[tuple[ImageData, Image]], progress: Progress) -> Difference:
     runner, wanted = Runner(), replace(job, precision="int8")
     try:
         runner.warm(wanted, progress)
     except BadInput:
-        return Move(job.key, "int8, refused", exact, nan, int8=True)
+        return Difference(job.key, "int8, refused", exact, nan, int8=True)
     score, how = _mean(runner, wanted, found)
-    return Move(job.key, how, exact, score - exact, int8=True)
+    return Difference(job.key, how, exact, score - exact, int8=True)
 
 
 def _mean(runner: Runner, job: Job, found: list[tuple[ImageData, Image]]) -> tuple[float, str]:
-    results = [runner.run(job, small, truth) for small, truth in found]
+    results = [runner.run(job, small, reference) for small, reference in found]
     last = results[-1]
-    how = f"{last.engine}, {precision(last.precision, last.loss_db)}"
+    how = f"{last.backend}, {precision(last.precision, last.loss_db)}"
     return float(np.mean([r.scores.psnr_y or np.nan for r in results])), how

@@ -1,4 +1,4 @@
-"""A real server in a process of its own, and its HTTP API, for measurements and for what can only be tried from outside."""
+"""A real server in a process of its own, and a client of its HTTP API."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class Server:
     url: str
     process: subprocess.Popen[bytes]
     log: Path
-    """What it prints."""
+    """File with everything that it prints."""
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill it, as a power cut would."""
         self.process.kill()
         self.process.wait()
 
     def end(self) -> None:
-        """End it as `docker stop` would."""
+        """Terminate it, as `docker stop` would."""
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(30)
@@ -48,7 +48,17 @@ class Server:
 
 
 def start(cache: Path, temporary: Path, log: Path, settings: Mapping[str, str] | None = None) -> Server:
-    """A server that answers. Raises SRError with the end of its log when it does not come up."""
+    """Start `app.py` and wait until it serves.
+
+    Args:
+        cache: Cache folder.
+        temporary: Folder for temporary files.
+        log: File that its output is appended to.
+        settings: Further environment variables.
+
+    Raises:
+        SRError: It did not come up; the message holds the end of its log.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -82,7 +92,7 @@ def _answers(url: str) -> bool:
 
 
 class Visitor:
-    """One browser session's worth of requests over one connection. Raises SRError where the server gives no result."""
+    """A client with one connection and one session. Methods raise SRError where the server gives no result."""
 
     def __init__(self, url: str) -> None:
         self._client = httpx2.Client(base_url=url, timeout=_ANSWER_SECONDS)
@@ -96,7 +106,7 @@ class Visitor:
         self._client.close()
 
     def page(self) -> None:
-        """What a browser asks for first."""
+        """Request what a browser requests first, and learn the names of the page's events."""
         for path in ("/", "/config"):
             answer = self._client.get(path)
             if answer.status_code != 200:
@@ -105,14 +115,14 @@ class Visitor:
             self._endpoints[event["api_name"]] = event["id"]
 
     def upload(self, name: str, content: bytes) -> dict[str, Any]:
-        """The uploaded file, as an argument of a call."""
+        """Upload a file; returns the value that stands for it as an argument of a call."""
         answer = self._client.post("/gradio_api/upload", files={"files": (name, content)})
         if answer.status_code != 200:
             raise SRError(f"upload: status {answer.status_code}: {answer.text[:200]}")
         return {"path": answer.json()[0], "orig_name": name, "meta": {"_type": "gradio.FileData"}}
 
     def call(self, endpoint: str, *values: Any) -> list[Any]:
-        """What an endpoint of the API returns."""
+        """Call an endpoint of the API and return its results."""
         answer = self._client.post(f"/gradio_api/call/{endpoint}", json={"data": values})
         if answer.status_code != 200:
             raise SRError(f"{endpoint}: status {answer.status_code}: {answer.text[:200]}")
@@ -128,14 +138,14 @@ class Visitor:
         return json.loads(data)
 
     def fetch(self, file: Mapping[str, Any]) -> bytes:
-        """The bytes of a file that a call returned."""
+        """Download a file that a call returned."""
         answer = self._client.get(file["url"])
         if answer.status_code != 200:
             raise SRError(f"{file['url']}: status {answer.status_code}")
         return answer.content
 
     def event(self, name: str, *values: Sequence[Any] | Any) -> list[Any]:
-        """What an event of the page returns, as the page itself triggers it (after `page`)."""
+        """Trigger an event of the page as the page itself does, and return its results; call `page` before."""
         sent = {"data": values, "fn_index": self._endpoints[name], "session_hash": self._session}
         answer = self._client.post("/gradio_api/queue/join", json=sent)
         if answer.status_code != 200:
@@ -145,6 +155,6 @@ class Visitor:
                 message = json.loads(line.removeprefix("data: ")) if line.startswith("data: ") else {}
                 if message.get("msg") == "process_completed":
                     if not message["success"]:
-                        raise SRError(f"{name}: {message['output'].get('error') or 'an error without words'}")
+                        raise SRError(f"{name}: {message['output'].get('error') or 'an error without a message'}")
                     return message["output"]["data"]
         raise SRError(f"{name}: the connection ended")

@@ -1,20 +1,17 @@
-"""Does a server grow? Requests for minutes, and what it holds every ten seconds: `python -m sr_demo.benchmarks.soak`.
+"""Growth of a server over minutes of requests: memory, open files, threads, disk (`python -m sr_demo bench soak`).
 
-Four kinds of visits take turns, each in a browser session of its own: an upload and `bicubic` through the API, the same
-with `espcn`, a visit of the page (its files, an upload, the times of the methods), and the list of methods. Uploads are all
-different. Growth is the slope of a straight line through the second half of the measurements.
+Four kinds of visits take turns, each in a session of its own: an upload and `bicubic` through the API, the same with
+`espcn`, a visit of the page (its files, an upload, the time estimates), and the list of methods. All uploads differ. Growth
+is the slope of a straight line through the second half of the samples.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import os
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from threading import Lock, Thread
 
@@ -32,7 +29,7 @@ _SECONDS_BETWEEN = 10.0
 
 @dataclass(frozen=True)
 class Sample:
-    """What a server holds at one moment."""
+    """What a server occupies at one moment."""
 
     seconds: float
     requests: int
@@ -46,7 +43,7 @@ class Sample:
 
 @dataclass
 class Count:
-    """What the visitors did so far. Thread-safe."""
+    """Requests and errors so far. Thread-safe."""
 
     requests: int = 0
     errors: int = 0
@@ -56,7 +53,7 @@ class Count:
         self._lock = Lock()
 
     def add(self, error: str = "") -> None:
-        """One visit ended."""
+        """Count a visit that ended, with its error if it has one."""
         with self._lock:
             self.requests += 1
             if error:
@@ -65,7 +62,17 @@ class Count:
 
 
 def soak(minutes: float, store_mb: int, visitors: int, folder: Path) -> Iterator[Sample | str]:
-    """Samples, while visitors keep a server busy; a text for each new kind of error."""
+    """Sample a server every ten seconds while visitors send requests.
+
+    Args:
+        minutes: How long.
+        store_mb: Limit of its store, in MB.
+        visitors: How many send requests at once.
+        folder: Empty folder for its files.
+
+    Yields:
+        Samples, and a text for each new kind of error.
+    """
     cache, temporary = folder / "cache", folder / "tmp"
     temporary.mkdir(parents=True)
     server = start(cache, temporary, folder / "log", {"SR_DEMO_MAX_STORE_MB": str(store_mb)})
@@ -74,19 +81,19 @@ def soak(minutes: float, store_mb: int, visitors: int, folder: Path) -> Iterator
     try:
         for number in range(visitors):
             Thread(target=_visit, args=(server.url, number, count, until), daemon=True).start()
-        said = ""
+        reported = ""
         while time.monotonic() < until:
             time.sleep(min(_SECONDS_BETWEEN, max(until - time.monotonic(), 0)))
             yield _sample(server, count, begun, cache, temporary)
-            if count.last_error != said:
-                said = count.last_error
-                yield said
+            if count.last_error != reported:
+                reported = count.last_error
+                yield reported
     finally:
         server.end()
 
 
 def growth(samples: Sequence[Sample]) -> dict[str, float]:
-    """Growth of each quantity per 100 requests, over the second half of the samples."""
+    """Growth of each quantity per 100 requests, over the second half of the samples; empty for too few of them."""
     later = samples[len(samples) // 2 :]
     requests = np.array([sample.requests for sample in later], float)
     if len(later) < 2 or np.ptp(requests) == 0:
@@ -104,14 +111,14 @@ def _visit(url: str, number: int, count: Count, until: float) -> None:
             return
         try:
             with Visitor(url) as visitor:
-                kinds[(turn + number) % len(kinds)](visitor, _picture(number, turn))
+                kinds[(turn + number) % len(kinds)](visitor, _image(number, turn))
             count.add()
         except Exception as exc:  # counted, whatever it is
             count.add(f"{kinds[(turn + number) % len(kinds)].__name__[1:]}: {exc!r}"[:300])
 
 
-def _picture(number: int, turn: int) -> bytes:
-    """Another PNG for each visit."""
+def _image(number: int, turn: int) -> bytes:
+    """A different PNG for each visit."""
     rgb = known_picture(SIDE).copy()
     rgb[:4, :64] = np.random.default_rng((number, turn)).random((4, 64, 3))
     return encode_png(ImageData(readonly(rgb)))
@@ -135,7 +142,7 @@ def _page(visitor: Visitor, content: bytes) -> None:
     visitor.page()
     methods = ["bicubic", "rdn"]
     visitor.event("take", visitor.upload("photo.png", content), "own", "enlarge", methods, [])
-    visitor.event("price", None, "own", "enlarge", methods, [])
+    visitor.event("price", None, "own", "enlarge", methods, [])  # words: ok
 
 
 def _listing(visitor: Visitor, _: bytes) -> None:
@@ -160,31 +167,3 @@ def _megabytes(folder: Path) -> float:
             except OSError:
                 continue  # removed meanwhile
     return total / 2**20
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Print the samples and the growth; 1 when a request failed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--store-mb", type=int, default=64, help="SR_DEMO_MAX_STORE_MB of the server")
-    parser.add_argument("--visitors", type=int, default=2, help="how many send requests at once")
-    args = parser.parse_args(argv)
-    samples: list[Sample] = []
-    print(" ".join(f"{field.name:>10}" for field in fields(Sample)))
-    with tempfile.TemporaryDirectory(prefix="sr_demo-soak-") as folder:
-        for found in soak(args.minutes, args.store_mb, args.visitors, Path(folder)):
-            if isinstance(found, str):
-                print(f"error: {found}", flush=True)
-                continue
-            samples.append(found)
-            print(
-                " ".join(f"{value:>10.{0 if isinstance(value, int) else 1}f}" for value in astuple(found)), flush=True
-            )
-    print("growth per 100 requests, second half:")
-    for name, slope in growth(samples).items():
-        print(f"    {name:<12}{slope:+.3f}")
-    return 1 if samples and samples[-1].errors else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

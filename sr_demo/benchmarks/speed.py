@@ -1,6 +1,6 @@
-"""How fast our path is beside what people run today: one process, same weights, same picture, same threads.
+"""Speed of our path beside what people run today: one process, same weights, same image, same threads.
 
-Every path runs once to warm up (and to see how much memory it takes), then all take turns; medians are told. The ceiling is
+Every path runs once to warm up and to measure its memory, then all take turns, and medians are reported. The ceiling is
 torch's own bf16 product of two 4096 x 4096 matrices, measured in the same turns.
 """
 
@@ -22,7 +22,8 @@ from sr_demo.benchmarks.speed_cases import CASES, SCALE, Case
 from sr_demo.errors import BadInput, MissingDependency, SRError, quoted
 from sr_demo.image import Image, ImageData
 from sr_demo.inference import int8
-from sr_demo.inference.upscale import Method, enlarge
+from sr_demo.inference.jobs import Job, LoadedModel
+from sr_demo.inference.upscale import upscale_image
 from sr_demo.options import Options
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports import formatting
@@ -34,116 +35,151 @@ PATHS = (
 )  # fmt: skip
 PLAIN, CEILING, INT8 = "spandrel-fp32", "matmul-bf16", "ours-int8"
 _PAD = 10
-"""LR pixels around a tile in the usual loop, cut off hard afterwards."""
+"""Margin of a tile in the common tile loop, in LR pixels; it is cut off afterwards."""
 _MATRIX = 4096
 _PAUSE = 0.05
-"""Seconds between paths: threads of the one before stop waiting for work."""
+"""Seconds between paths, until the threads of the one before stop waiting for work."""
+
+HEADING = (
+    f"{'case':<14}{'path':<18}{'seconds':>9}{'x plain':>9}{'GFLOP/s':>9}{'share':>7}{'MB':>7}{'max diff':>10}  how"
+)
 
 Run = Callable[[], Image | None]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One path of one case."""
+    """What was measured of one path of one case."""
 
     case: str
     path: str
     seconds: float
     """Median of the turns."""
     gflops: float
-    """10^9 floating point operations per second, two per multiply-add, counted in the plain network."""
+    """10^9 floating point operations per second, counted in the plain network, two per multiply-add."""
     ceiling_share: float | None
-    """Of the matrix product's rate; None where that was not run."""
+    """Share of the matrix product's rate; None where that was not run."""
     peak_memory_mb: float
-    """Growth of the resident set in the path's first run, 10^6 bytes."""
+    """Growth of the resident set in the path's first run, in 10^6 bytes."""
     max_difference: float | None
     """Largest difference to the plain fp32 result, of values in [0, 1]."""
     how: str
-    """Engine and precision."""
+    """Backend and precision."""
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """What was measured of one case."""
+
+    rows: list[Row]
+    """In the order of PATHS."""
+    notes: list[str]
+    """One sentence for each path that could not be run."""
 
 
 def bench(
     cases: Sequence[str] = (), paths: Sequence[str] = (), rounds: int = 5, progress: Progress = SILENT
-) -> tuple[list[Row], list[str]]:
-    """Run what is named (everything if nothing is); rows in the order of CASES and PATHS, and what could not be run.
+) -> Iterator[CaseResult]:
+    """Measure cases one after the other.
 
-    Raises BadInput on unknown names.
+    Args:
+        cases: Names of cases; all without any.
+        paths: Names of paths; all without any.
+        rounds: Turns that medians are taken of.
+        progress: Reports the share that is done.
+
+    Returns:
+        An iterator that measures a case at each step, in the order of CASES.
+
+    Raises:
+        BadInput: A name is unknown.
     """
     for given, known in ((cases, [case.name for case in CASES]), (paths, PATHS)):
         for name in given:
             if name not in known:
                 raise BadInput(f"The benchmark has no {quoted(name)}. It has: {', '.join(known)}.")
-    chosen = [case for case in CASES if not cases or case.name in cases]
-    rows: list[Row] = []
-    notes: list[str] = []
+    return _results([case for case in CASES if not cases or case.name in cases], paths, rounds, progress)
+
+
+def _results(chosen: list[Case], paths: Sequence[str], rounds: int, progress: Progress) -> Iterator[CaseResult]:
     for number, case in enumerate(chosen):
         part = progress.part(number / len(chosen), (number + 1) / len(chosen))
         able = [path for path in PATHS if path != INT8 or not case.attention]
-        found, said = _case(case, [path for path in able if not paths or path in paths], rounds, part)
-        rows += found
-        notes += said
+        yield _case(case, [path for path in able if not paths or path in paths], rounds, part)
     progress(1.0)
-    return rows, notes
 
 
-def _case(case: Case, paths: list[str], rounds: int, progress: Progress) -> tuple[list[Row], list[str]]:
+@dataclass(frozen=True)
+class _Made:
+    """One path, ready to run."""
+
+    run: Run
+    how: str
+    peak_memory_mb: float
+    max_difference: float | None
+
+
+def _case(case: Case, paths: list[str], rounds: int, progress: Progress) -> CaseResult:
     import torch
 
     torch.manual_seed(0)
     network = case.build().eval()
     image = selection.known_picture(case.side)
-    plain = _plain(network, image)
-    flops, reference = _counted(plain)
-    made: dict[str, tuple[Run, str]] = {}
+    flops, reference = _counted(_plain(network, image))
+    made: dict[str, _Made] = {}
     notes: list[str] = []
-    peaks: dict[str, float] = {}
-    differences: dict[str, float | None] = {}
     with tempfile.TemporaryDirectory(prefix="sr_demo_bench") as folder:
         for path in paths:
             progress(0.5 * paths.index(path) / len(paths), f"{case.name}, {path}")
             try:
-                made[path] = _MAKERS[path](case, network, image, Path(folder))
+                run, how = _MAKERS[path](case, network, image, Path(folder))
                 with memory.PeakMemory() as peak:
-                    result = made[path][0]()
+                    result = run()
             except (SRError, RuntimeError) as exc:
-                made.pop(path, None)
                 notes.append(f"{case.name}, {path}: {' '.join(str(exc).split())[:160]}")
                 continue
-            peaks[path] = peak.bytes / 1e6
-            differences[path] = None if result is None else float(np.abs(result - reference).max())
-        taken: dict[str, list[float]] = {path: [] for path in made}
-        for turn in range(rounds):
-            # Each turn begins with another path: what ran just before leaves its threads and the caches behind.
-            first = turn % max(len(made), 1)
-            order = [*made.items()]
-            for path, (run, _) in order[first:] + order[:first]:
-                progress(0.5 + 0.5 * turn / rounds, f"{case.name}, {path}")
-                time.sleep(_PAUSE)
-                begun = time.perf_counter()
-                run()
-                taken[path].append(time.perf_counter() - begun)
+            difference = None if result is None else float(np.abs(result - reference).max())
+            made[path] = _Made(run, how, peak.bytes / 1e6, difference)
+        taken = _timed(case, made, rounds, progress)
     rates = {
         path: (2.0 * _MATRIX**3 if path == CEILING else flops) / median(seconds) / 1e9
         for path, seconds in taken.items()
     }
     ceiling = rates.get(CEILING)
-    return [
+    rows = [
         Row(
             case=case.name,
             path=path,
             seconds=round(median(seconds), 5),
             gflops=round(rates[path], 1),
             ceiling_share=None if ceiling is None else round(rates[path] / ceiling, 4),
-            peak_memory_mb=round(peaks[path], 1),
-            max_difference=differences[path],
-            how=made[path][1],
+            peak_memory_mb=round(made[path].peak_memory_mb, 1),
+            max_difference=made[path].max_difference,
+            how=made[path].how,
         )
         for path, seconds in taken.items()
-    ], notes
+    ]
+    return CaseResult(rows, notes)
+
+
+def _timed(case: Case, made: dict[str, _Made], rounds: int, progress: Progress) -> dict[str, list[float]]:
+    """Seconds of each path in each round."""
+    taken: dict[str, list[float]] = {path: [] for path in made}
+    for turn in range(rounds):
+        # Each turn begins with another path: what ran just before leaves its threads and the caches behind.
+        first = turn % max(len(made), 1)
+        order = [*made.items()]
+        for path, ready in order[first:] + order[:first]:
+            progress(0.5 + 0.5 * turn / rounds, f"{case.name}, {path}")
+            time.sleep(_PAUSE)
+            begun = time.perf_counter()
+            ready.run()
+            taken[path].append(time.perf_counter() - begun)
+    return taken
 
 
 def _counted(plain: Run) -> tuple[float, Image]:
-    """Operations of one pass, and its result."""
+    """Floating point operations of one pass, and its result."""
     from torch.utils.flop_counter import FlopCounterMode
 
     with FlopCounterMode(display=False) as counter:
@@ -153,7 +189,7 @@ def _counted(plain: Run) -> tuple[float, Image]:
 
 
 def _plain(network: Any, image: Image) -> Run:
-    """The network called as its documentation says."""
+    """A run of the network as its documentation calls it."""
     import torch
 
     x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].contiguous()
@@ -170,7 +206,7 @@ def _make_plain(case: Case, network: Any, image: Image, folder: Path) -> tuple[R
 
 
 def _make_tile_loop(case: Case, network: Any, image: Image, folder: Path) -> tuple[Run, str]:
-    """Four tiles, each with a fixed margin, cut off hard: the loop that is copied from program to program."""
+    """Four tiles, each with a fixed margin that is cut off: the loop that many programs copy."""
     import torch
 
     x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].contiguous()
@@ -183,10 +219,10 @@ def _make_tile_loop(case: Case, network: Any, image: Image, folder: Path) -> tup
                 for left in range(0, case.side, side):
                     low, high = max(top - _PAD, 0), min(top + side + _PAD, case.side)
                     first, last = max(left - _PAD, 0), min(left + side + _PAD, case.side)
-                    piece = network(x[:, :, low:high, first:last])
+                    tile = network(x[:, :, low:high, first:last])
                     y, x0 = (top - low) * SCALE, (left - first) * SCALE
                     size = side * SCALE
-                    out[:, :, top * SCALE : top * SCALE + size, left * SCALE : left * SCALE + size] = piece[
+                    out[:, :, top * SCALE : top * SCALE + size, left * SCALE : left * SCALE + size] = tile[
                         :, :, y : y + size, x0 : x0 + size
                     ]
             return out[0].clamp(0, 1).permute(1, 2, 0).numpy()
@@ -195,7 +231,7 @@ def _make_tile_loop(case: Case, network: Any, image: Image, folder: Path) -> tup
 
 
 def _make_ours(case: Case, network: Any, image: Image, folder: Path) -> tuple[Run, str]:
-    """What the page does: the faster engine, tiles by memory, the guarantees of the contract."""
+    """What the page runs: the faster backend, tiles by memory, the guarantees of the contract."""
     from sr_demo.backends.torch_backend import NetworkUpscaler, choose_precision
     from sr_demo.networks.fused_attention import fuse_attention
 
@@ -206,16 +242,16 @@ def _make_ours(case: Case, network: Any, image: Image, folder: Path) -> tuple[Ru
     upscaler: Upscaler = NetworkUpscaler(own, precision, mode=mode)
     if openvino_backend.available() and selection.can_prepare(upscaler):
         exact = NetworkUpscaler(copy.deepcopy(network), "fp32", mode=mode)
-        # Of convolutions it is what the other OpenVINO paths run, and converted once for all.
+        # A convolutional network is converted once for all OpenVINO paths.
         own_folder = folder / "graph" if case.attention else folder
         candidate = _converted(selection.graph(exact), own_folder, openvino_backend.fast_precision())
         if selection.faster(upscaler, candidate).backend == candidate.backend:
             upscaler = candidate
-    return _as_on_the_page(case, image, upscaler), f"{getattr(upscaler, 'engine', 'torch')}, {upscaler.precision}"
+    return _as_on_the_page(case, image, upscaler), f"{upscaler.backend}, {upscaler.precision}"
 
 
 def _make_int8(case: Case, network: Any, image: Image, folder: Path) -> tuple[Run, str]:
-    """The same in int8, for whoever chooses that."""
+    """What the page runs where int8 is chosen."""
     quantization.require()
     _converted(network, folder, "fp32")
     loss = int8.quantize(folder, SCALE, SILENT)
@@ -231,10 +267,10 @@ def _as_on_the_page(case: Case, image: Image, upscaler: Upscaler) -> Run:
         id="bench", title="", summary="", about="", family="convolutional", load=_never, checkpoints=(checkpoint,),
         tiling=case.tiling, scale=SCALE,
     )  # fmt: skip
-    method, picture = Method(approach, checkpoint, Options(), upscaler), ImageData(image)
+    model, picture = LoadedModel(Job(approach, checkpoint, Options()), upscaler), ImageData(image)
 
     def run() -> Image:
-        return enlarge(method, picture, SILENT)[0].rgb
+        return upscale_image(model, picture, SILENT).image.rgb
 
     return run
 
@@ -297,12 +333,12 @@ _MAKERS: dict[str, Callable[[Case, Any, Image, Path], tuple[Run, str]]] = {
 
 
 def records(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """For programs."""
+    """The rows as dictionaries, for JSON."""
     return [asdict(row) for row in rows]
 
 
 def medians(runs: Sequence[Sequence[Row]]) -> list[Row]:
-    """One table of several: medians of seconds, rates and shares of each case and path, the rest from the first."""
+    """Merge several tables: medians of seconds, rates and shares of each case and path, the rest from the first table."""
     found: list[Row] = []
     for row in runs[0]:
         same = [r for rows in runs for r in rows if (r.case, r.path) == (row.case, row.path)]
@@ -313,22 +349,20 @@ def medians(runs: Sequence[Sequence[Row]]) -> list[Row]:
 
 
 def compared(rows: Sequence[Row]) -> Iterator[tuple[Row, str, str]]:
-    """Each row with the words for how many times faster than the plain network it is, and its share of the ceiling."""
+    """Each row with two texts: its speed relative to the plain network, and its share of the ceiling."""
     plain = {row.case: row.seconds for row in rows if row.path == PLAIN}
     for row in rows:
         ratio = f"{plain[row.case] / row.seconds:.2f}" if row.case in plain and row.path != CEILING else "–"
         yield row, ratio, "–" if row.ceiling_share is None else f"{row.ceiling_share:.0%}"
 
 
-def text(rows: Sequence[Row]) -> str:
-    """The table for a terminal, with the ratio to the plain network."""
-    lines = [
-        f"{'case':<14}{'path':<18}{'seconds':>9}{'x plain':>9}{'GFLOP/s':>9}{'share':>7}{'MB':>7}{'max diff':>10}  how"
-    ]
+def lines(rows: Sequence[Row]) -> list[str]:
+    """The rows of the table below `HEADING`, with the ratio to the plain network."""
+    printed: list[str] = []
     for row, ratio, share in compared(rows):
         difference = "–" if row.max_difference is None else f"{row.max_difference:.5f}"
-        lines.append(
+        printed.append(
             f"{row.case:<14}{row.path:<18}{row.seconds:>9.4f}{ratio:>9}{row.gflops:>9.0f}{share:>7}"
             f"{row.peak_memory_mb:>7.0f}{difference:>10}  {row.how}"
         )
-    return "\n".join(lines)
+    return printed

@@ -1,6 +1,6 @@
-"""What the benchmark runs: networks as people run them today, and pictures of one size each.
+"""The cases of `bench speed`: networks as they are commonly run, each with one image size.
 
-Real weights where they are embedded; random ones elsewhere, which take the same time.
+Weights are real where they are embedded, and random elsewhere, which takes the same time.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ SCALE = 4
 
 @dataclass(frozen=True)
 class Case:
-    """One network on one size of picture."""
+    """One network on one image size."""
 
     name: str
     title: str
     side: int
-    """Of the picture, in pixels."""
+    """Side of the image in pixels."""
     build: Callable[[], Any]
-    """The plain network, an nn.Module, fp32, as its authors or spandrel wrote it."""
+    """Builds the plain network, an nn.Module in fp32, as its authors or spandrel wrote it."""
     tiling: Tiling
     bytes_per_pixel: int
     attention: bool = False
 
     @property
     def multiple_of(self) -> int:
-        """Heights and widths that the network takes without padding."""
+        """The network takes heights and widths that are multiples of this without padding."""
         return 16 if self.attention else 1
 
 
@@ -50,7 +50,7 @@ def _rrdb() -> Any:
 
 
 def hat(embed_dim: int, compress_ratio: int, squeeze_factor: int) -> Any:
-    """HAT's published configurations, which differ in these three; random weights."""
+    """Build one of HAT's published configurations, which differ in these three arguments, with random weights."""
     from spandrel.architectures.HAT import HAT
 
     return HAT(
@@ -63,7 +63,7 @@ def hat(embed_dim: int, compress_ratio: int, squeeze_factor: int) -> Any:
 def _hat_tiny() -> Any:
     from spandrel import ModelLoader
 
-    # Not through `spandrel_loader`, which fuses the attention: this is what others run.
+    # Not through `spandrel_loader`, which fuses the attention: the plain network is what others run.
     return ModelLoader(device="cpu").load_from_file(EMBEDDED / "hat-tiny-x4.safetensors").model
 
 
@@ -76,7 +76,7 @@ def _edsr() -> Any:
 
 
 def _tiling(name: str) -> Tiling:
-    """As the page cuts pictures for this method."""
+    """The tiling rule that the page uses for this method."""
     job = job_for(APPROACHES, name)
     return job.approach.tiling_of(job.checkpoint)
 

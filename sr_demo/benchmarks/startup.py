@@ -1,8 +1,8 @@
-"""How long people wait at first: for the page after `python app.py`, and for the first results through its HTTP API.
+"""Seconds after `python app.py` until the page is served, and of the first results through its HTTP API.
 
-The server is started twice with the same cache folder. The first time nothing has been prepared there; before the second,
-the network of the method was converted and measured in the background, as happens on every machine once. The request is
-sent as soon as the page is there, while the server is still warming up: the hardest case.
+The server is started twice with the same cache folder. The first time the folder is empty; before the second time, the
+network of the method was converted and timed in the background, as happens once on every machine. The request is sent as
+soon as the page is served, while the server is still warming up: the hardest case.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ _METHOD = "real-esrgan"
 _SIDE = 256
 _PATIENCE_SECONDS = 300.0
 _SETTLED_SECONDS = 120.0
-"""How long the background may take to convert and time the network."""
+"""Longest wait until the network is converted and timed in the background."""
 
 
 @dataclass(frozen=True)
-class Answer:
+class Result:
     """One result of the HTTP API."""
 
     seconds: float
-    """From sending the request to having the answer: upload, waiting, enlarging, metrics and PNG included."""
-    engine: str
+    """Time from sending the request to the response: upload, waiting, upscaling, metrics and PNG included."""
+    backend: str
     precision: str
 
 
@@ -50,54 +50,70 @@ class Start:
 
     name: str
     page: float
-    """Seconds from starting Python until `GET /` is answered."""
-    first: Answer
-    later: Answer
-    """Seconds are the median of all that followed."""
+    """Seconds from starting Python until `GET /` succeeds."""
+    first: Result
+    later: Result
+    """The last of the later results, with the median of their seconds."""
 
 
 def starts(cache: Path | None, rounds: int) -> Iterator[Start]:
-    """Both starts, with `rounds` requests after the first of each. Raises SRError when the server does not come up."""
+    """Start the server twice.
+
+    Args:
+        cache: Cache folder that is kept; None for an empty one that is removed.
+        rounds: Requests after the first one of each start.
+
+    Raises:
+        SRError: The server did not come up.
+    """
     with tempfile.TemporaryDirectory(prefix="sr_demo-startup-") as scratch:
-        small = Path(scratch) / "small.png"
-        write_png(ImageData(known_picture(_SIDE)), small)
+        image = Path(scratch) / "image.png"
+        write_png(ImageData(known_picture(_SIDE)), image)
         folder = cache or Path(scratch) / "cache"
-        yield _start("the first time on this machine", folder, small, rounds, settle=True)
-        yield _start("with what was prepared then", folder, small, rounds)
+        yield _start("the first time on this machine", folder, image, rounds, settle=True)
+        yield _start("with the converted network", folder, image, rounds)
 
 
-def _start(name: str, cache: Path, small: Path, rounds: int, *, settle: bool = False) -> Start:
+def _start(name: str, cache: Path, image: Path, rounds: int, *, settle: bool = False) -> Start:
     with server(cache) as (url, page):
         from gradio_client import Client
 
         client = Client(url, verbose=False, download_files=False)
-        first = _ask(client, small)
-        later = [_ask(client, small) for _ in range(rounds)]
+        first = _request(client, image)
+        later = [_request(client, image) for _ in range(rounds)]
         if settle:
-            _wait_until_prepared(client, small)
-    return Start(name, page, first, Answer(median(a.seconds for a in later), later[-1].engine, later[-1].precision))
+            _wait_until_prepared(client, image)
+    return Start(name, page, first, Result(median(r.seconds for r in later), later[-1].backend, later[-1].precision))
 
 
-def _ask(client: Any, small: Path) -> Answer:
+def _request(client: Any, image: Path) -> Result:
     from gradio_client import handle_file
 
     begun = time.perf_counter()
-    _, report = client.predict(handle_file(str(small)), _METHOD, {}, api_name="/upscale")
-    return Answer(time.perf_counter() - begun, report["engine"], report["precision"])
+    _, report = client.predict(handle_file(str(image)), _METHOD, {}, api_name="/upscale")
+    return Result(time.perf_counter() - begun, report["engine"], report["precision"])  # words: ok
 
 
-def _wait_until_prepared(client: Any, small: Path) -> None:
-    """Until the converted network answers; or for two minutes, where torch is the faster one or the only one."""
+def _wait_until_prepared(client: Any, image: Path) -> None:
+    """Wait until the converted network is used; at most two minutes, as torch may be faster or the only backend."""
     deadline = time.monotonic() + _SETTLED_SECONDS
-    while time.monotonic() < deadline and _ask(client, small).engine in ("", "torch"):
+    while time.monotonic() < deadline and _request(client, image).backend in ("", "torch"):
         time.sleep(2)
 
 
 @contextmanager
 def server(cache: Path, **settings: str) -> Generator[tuple[str, float]]:
-    """The address of a running server, and the seconds until it answered; it is ended afterwards.
+    """Start `app.py`, and end it afterwards.
 
-    settings: further environment variables
+    Args:
+        cache: Its cache folder.
+        settings: Further environment variables.
+
+    Yields:
+        The address, and the seconds until it served the page.
+
+    Raises:
+        SRError: It did not come up.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -115,9 +131,9 @@ def server(cache: Path, **settings: str) -> Generator[tuple[str, float]]:
         [sys.executable, str(_APP)], cwd=_APP.parent, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
-            while not _answers(url):
+            while not _serves(url):
                 if process.poll() is not None or time.perf_counter() - begun > _PATIENCE_SECONDS:
-                    raise SRError("The server did not come up. Run `python app.py` to see what it says.")
+                    raise SRError("The server did not come up. Run `python app.py` to see its messages.")
                 time.sleep(0.02)
             yield url, time.perf_counter() - begun
         finally:
@@ -128,7 +144,7 @@ def server(cache: Path, **settings: str) -> Generator[tuple[str, float]]:
                 process.kill()
 
 
-def _answers(url: str) -> bool:
+def _serves(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=10) as response:
             return response.status == 200

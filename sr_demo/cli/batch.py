@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sr_demo.cli.console import add_download, add_precision, add_set, assignments, complain
 from sr_demo.errors import BadInput, first_few
@@ -14,13 +14,11 @@ if TYPE_CHECKING:
     from sr_demo.batch.run import Event, Perform
 
 
-def add(commands: Any) -> None:
-    """Add the command to the parser."""
-    command = commands.add_parser(
-        "batch",
-        help="enlarge a folder of pictures; can be stopped and resumed",
-        description="Every picture, and every page of a TIFF stack, becomes a PNG in --out; manifest.jsonl there has "
-        "one line for each: checksums, options, precision, scores. Killed at any moment, --resume goes on.",
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    command.description = (
+        "Every picture, and every page of a TIFF stack, becomes a PNG in --out; manifest.jsonl there has "
+        "one line for each: checksums, options, precision, scores. Killed at any moment, --resume goes on."
     )
     command.add_argument("source", type=Path, metavar="IN_DIR", help="folder of pictures")
     command.add_argument("--approach", required=True, metavar="ID[:CHECKPOINT]", help="which approach (see `list`)")
@@ -40,7 +38,6 @@ def add(commands: Any) -> None:
     )
     add_precision(command)
     add_download(command)
-    command.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""What the commands share: talking to a terminal, arguments that several take, places to write to."""
+"""Helpers that several commands share: output on a terminal, common arguments, output folders and files."""
 
 from __future__ import annotations
 
@@ -8,17 +8,23 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from sr_demo.codecs.sniff import shown
 from sr_demo.errors import BadInput, StorageError, quoted
 from sr_demo.progress import Progress
 
 
 def complain(sentence: str) -> None:
-    """One line on standard error, whatever line breaks a file name smuggles in."""
+    """Print one line on standard error, even where a file name in it holds line breaks."""
     print(f"sr_demo: {' '.join(sentence.split())}", file=sys.stderr)
 
 
+def complain_about(path: Path, sentence: str) -> None:
+    """Like `complain`, with the name of the file in front unless the sentence begins with it."""
+    complain(sentence if sentence.startswith(f"{shown(path.name)} ") else f"{path.name}: {sentence}")
+
+
 def terminal(what: str) -> Progress:
-    """A progress line on standard error when that is a terminal, else nothing."""
+    """A progress report that renews one line on standard error; silent where that is no terminal."""
     if not sys.stderr.isatty():
         return Progress()
 
@@ -31,31 +37,42 @@ def terminal(what: str) -> Progress:
 
 
 def add_set(command: argparse.ArgumentParser) -> None:
-    """`--set NAME=VALUE`, read by `assignments`."""
+    """Add `--set NAME=VALUE`, whose values `assignments` reads."""
     command.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="an option of the approach; may be repeated"
     )
 
 
 def add_precision(command: argparse.ArgumentParser) -> None:
-    """`--precision`."""
+    """Add `--precision`."""
     command.add_argument(
         "--precision", choices=("auto", "fp32", "bf16", "fp16", "int8"), default="auto",
         help="auto takes the fastest that this machine and the network allow; int8 is for convolutional networks on "
-        "processors: made once for each, in up to a few minutes, refused where it loses more than 0.03 dB",
+        "processors: calibrated once for each, in up to a few minutes, refused where it loses more than 0.03 dB",
     )  # fmt: skip
 
 
 def add_download(command: argparse.ArgumentParser) -> None:
-    """`--download`: the agreement to a download of gigabytes."""
+    """Add `--download`, the consent to a download of gigabytes."""
     command.add_argument(
         "--download", action="store_true",
-        help="agree to a download of gigabytes, where the approach needs one (`list` tells how large)",
+        help="agree to a download of gigabytes, where the approach needs one (`list` shows its size)",
     )  # fmt: skip
 
 
 def assignments(texts: list[str], flag: str = "--set") -> dict[str, object]:
-    """NAME=VALUE texts as a dictionary. Raises BadInput."""
+    """Parse NAME=VALUE texts.
+
+    Args:
+        texts: As given on the command line.
+        flag: The argument they were given with, for the error message.
+
+    Returns:
+        The values by name; of a name that is given twice, the last one.
+
+    Raises:
+        BadInput: A text has no `=` or no name.
+    """
     found: dict[str, object] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -66,7 +83,7 @@ def assignments(texts: list[str], flag: str = "--set") -> dict[str, object]:
 
 
 def folder(path: Path) -> Path:
-    """`path`, made if it is not there. Raises StorageError."""
+    """Return `path` after creating that folder where it is missing. Raises StorageError."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as exc:

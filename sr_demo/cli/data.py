@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from types import FrameType
-from typing import Any
 
 from sr_demo.cli.console import complain, terminal, write_text
 from sr_demo.errors import first_few
@@ -19,19 +18,16 @@ from sr_demo.errors import first_few
 _LISTED = 20
 
 
-def add(commands: Any) -> None:
-    """Add the command to the parser."""
-    command = commands.add_parser(
-        "data",
-        help="look at a data set: sizes, brightness, sharpness, difficulty, duplicates, leaks",
-        description="DIR is a folder of pictures, DIV2K as unpacked, or a folder of .npz files with arrays of pictures. "
-        "Ctrl-C ends the looking; what was measured until then is reported.",
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    command.description = (
+        "DIR is a folder of pictures, DIV2K as unpacked, or a folder of .npz files with arrays of pictures. "
+        "Ctrl-C ends the looking; what was measured until then is reported."
     )
     command.add_argument("path", type=Path, metavar="DIR", help="the data set")
     command.add_argument("--against", type=Path, metavar="DIR", help="test pictures that must not be in it")
     command.add_argument("--json", type=Path, metavar="FILE", help="the report for programs")
     command.add_argument("--html", type=Path, metavar="FILE", help="the report for people")
-    command.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

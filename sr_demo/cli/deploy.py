@@ -6,19 +6,16 @@ import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from sr_demo.cli.console import add_precision, assignments, complain, terminal, write_text
 from sr_demo.errors import BadInput
 
 
-def add(commands: Any) -> None:
-    """Add the command to the parser."""
-    command = commands.add_parser(
-        "deploy",
-        help="measure what methods cost here, and judge them by a budget",
-        description="Each method runs in a process of its own: latency, memory, quality, resolving power, licences. "
-        "Without an ID, all that needs no download.",
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    command.description = (
+        "Each method runs in a process of its own: latency, memory, quality, resolving power, licences. "
+        "Without an ID, all that needs no download."
     )
     command.add_argument("approaches", nargs="*", metavar="ID[:CHECKPOINT]", help="what to measure (see `list`)")
     command.add_argument("--json", type=Path, metavar="FILE", help="the report for programs")
@@ -40,7 +37,6 @@ def add(commands: Any) -> None:
         help="seconds, side, memory_mb, vram_mb, disk_mb, offline, commercial, measures, hardware; may be repeated",
     )  # fmt: skip
     add_precision(command)
-    command.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

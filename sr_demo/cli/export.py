@@ -5,19 +5,16 @@ from __future__ import annotations
 import argparse
 from math import isinf
 from pathlib import Path
-from typing import Any
 
 from sr_demo.cli.console import terminal
 
 
-def add(commands: Any) -> None:
-    """Add the command to the parser."""
-    command = commands.add_parser(
-        "export",
-        help="write a network for use without this program, checked",
-        description="The file is run in its own runtime and compared with the network: it is handed out only if they "
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    command.description = (
+        "The file is run in its own runtime and compared with the network: it is handed out only if they "
         "agree to 60 dB (fp32) or 50 dB (fp16), or int8 loses less than 0.15 dB of PSNR-Y. A README and, for onnx and "
-        "openvino, a small program lie beside it.",
+        "openvino, a small program lie beside it."
     )
     command.add_argument("approach", metavar="ID[:CHECKPOINT]", help="which network (see `list`)")
     command.add_argument("--format", required=True, choices=("onnx", "openvino", "torchscript", "safetensors"))
@@ -30,7 +27,6 @@ def add(commands: Any) -> None:
         help="folder of true pictures that int8 is scored on, such as Set5 (else: four bundled photos)",
     )  # fmt: skip
     command.add_argument("--lr", type=Path, metavar="LR_DIR", help="their small versions (else: shrunk here)")
-    command.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

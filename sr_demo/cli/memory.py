@@ -14,9 +14,8 @@ from sr_demo.errors import BadInput, first_few
 _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".avif"})
 
 
-def add(commands: Any) -> Any:
-    """Add the command to the parser; returns its actions, to which `train` is added."""
-    command = commands.add_parser("memory", help="the mosaic's memories: build one of your photos, list, ask, delete")
+def add_arguments(command: Any) -> None:
+    """Declare the command's actions."""
     actions = command.add_subparsers(title="actions", required=True, metavar="ACTION")
     _add_build(actions)
     _add_ask(actions)
@@ -26,7 +25,15 @@ def add(commands: Any) -> Any:
     delete = actions.add_parser("delete", help="delete a memory, or what a stopped build left")
     delete.add_argument("name", metavar="NAME")
     delete.set_defaults(run=_delete)
-    return actions
+    actions.add_parser("train", help="learn the embedded memory from a folder of photos", declare=_declare_train)
+
+
+def _declare_train(command: argparse.ArgumentParser) -> None:
+    """Declare `memory train`, which imports torch and so is declared only when it is chosen."""
+    from sr_demo.training.mosaic_anchors import add_memory_arguments, run_memory
+
+    add_memory_arguments(command)
+    command.set_defaults(run=run_memory)
 
 
 def _add_build(actions: Any) -> None:
@@ -85,7 +92,7 @@ def _engine(args: argparse.Namespace) -> Any:
 
 
 def _build(args: argparse.Namespace) -> int:
-    from sr_demo.approaches.mosaic import building, library
+    from sr_demo.approaches.mosaic import database_build, named_databases
     from sr_demo.approaches.mosaic.shards import Recipe
 
     for flag, value, low, high in (
@@ -94,13 +101,13 @@ def _build(args: argparse.Namespace) -> int:
     ):  # fmt: skip
         if not low <= value <= high:
             raise BadInput(f"{flag} takes a number from {low} to {high}, not {value}.")
-    library.checked(args.out)
+    named_databases.checked(args.out)
     engine = _engine(args)
     progress = terminal(f"memory {args.out}")
     files, source = _photos(args.source, args.hub, progress)
     recipe = Recipe(args.kind, args.patch, args.shrink, args.patches, args.seed, args.budget_mb)
     try:
-        built = building.build(building.Order(args.out, files, recipe, source), engine, progress)
+        built = database_build.build(database_build.Order(args.out, files, recipe, source), engine, progress)
     except KeyboardInterrupt:
         complain("Stopped. What is done is kept: the same command goes on, `memory delete` removes it.")
         return 130
@@ -134,11 +141,11 @@ def _photos(source: str, hub: bool, progress: Any) -> tuple[tuple[Path, ...], st
 
 
 def _ask(args: argparse.Namespace) -> int:
-    from sr_demo.approaches.mosaic import batch_search, library
+    from sr_demo.approaches.mosaic import batch_search, named_databases
 
     if not 1 <= args.neighbours <= 100:
         raise BadInput(f"--neighbours takes a number from 1 to 100, not {args.neighbours}.")
-    entry = library.find(args.name)
+    entry = named_databases.find(args.name)
     files, _ = _photos(str(args.source), False, None)
     out = folder(args.out)
     failed = False
@@ -152,9 +159,9 @@ def _ask(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from sr_demo.approaches.mosaic import library
+    from sr_demo.approaches.mosaic import named_databases
 
-    found = library.entries()
+    found = named_databases.entries()
     if args.json:
         print(json.dumps([{**asdict(entry), "place": str(entry.place)} for entry in found], indent=2))
         return 0
@@ -168,8 +175,8 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _delete(args: argparse.Namespace) -> int:
-    from sr_demo.approaches.mosaic import library
+    from sr_demo.approaches.mosaic import named_databases
 
-    library.delete(args.name)
+    named_databases.delete(args.name)
     print(f"{args.name} is deleted")
     return 0

@@ -1,4 +1,4 @@
-"""`python -m sr_demo train digits-…`: what the train command does for the recipes of the digits lab."""
+"""`python -m sr_demo train digits-...`: training of the networks of the digits lab."""
 
 from __future__ import annotations
 
@@ -17,20 +17,27 @@ import torch
 
 from sr_demo.backends.torch_backend import load_safetensors
 from sr_demo.digits.data import Digits, default_file, downloaded, load
-from sr_demo.errors import BadInput, quoted
+from sr_demo.errors import BadInput
 from sr_demo.training import run_state as files
 from sr_demo.training.cards import LICENCE, device_name, write_weights
-from sr_demo.training.digits import RECIPES, DigitRecipe, DigitTrainer, run, settings_of
+from sr_demo.training.digits import RECIPES, DigitTrainer, find, run, settings_of
 from sr_demo.training.schedule import Budget
 
-PREFIX = "digits-"
-"""How the names of these recipes begin."""
 NAMES = tuple(recipe.name for recipe in RECIPES)
 
 
 def train_digits(args: argparse.Namespace, device: torch.device) -> int:
-    """Train one recipe of the lab as asked. `--data` names an mnist.npz, or a folder with MNIST's own four files."""
-    recipe = _find(args.recipe)
+    """Train one recipe of the lab.
+
+    Args:
+        args: What `train.add_train_arguments` declares; `--data` names an mnist.npz or a folder with MNIST's four
+            files.
+        device: Where to train.
+
+    Returns:
+        0.
+    """
+    recipe = find(args.recipe)
     if args.out.suffix != ".safetensors":
         raise BadInput(f"--out must name a .safetensors file, not {args.out.name!r}.")
     state_file = args.state or args.out.with_suffix(".state.pt")
@@ -54,7 +61,11 @@ def train_digits(args: argparse.Namespace, device: torch.device) -> int:
 
 
 def mnist() -> Path:
-    """MNIST on this machine, downloaded by torchvision where it is missing. Raises BadInput when that fails."""
+    """Return the file or folder of MNIST on this machine, downloaded by torchvision where it is missing.
+
+    Raises:
+        BadInput: The download failed.
+    """
     found = default_file()
     if found.exists():
         return found
@@ -70,7 +81,17 @@ def mnist() -> Path:
 
 
 def write_card(trainer: DigitTrainer, path: Path, test: Digits, licence: str) -> dict[str, Any]:
-    """Measure the file at `path` as anyone will load it, and write `path` with the suffix .json beside it."""
+    """Write the card of the weights at `path` beside them, with scores measured on the file as it was written.
+
+    Args:
+        trainer: The finished run.
+        path: The .safetensors file.
+        test: Test digits.
+        licence: Licence of the data, for the card.
+
+    Returns:
+        The content of the card.
+    """
     recipe = trainer.recipe
     network = load_safetensors(path, recipe.build()).eval().to(trainer.device)
     content = path.read_bytes()
@@ -96,7 +117,7 @@ def write_card(trainer: DigitTrainer, path: Path, test: Digits, licence: str) ->
         },
         "scores": {
             name: {what: round(trainer.score(network, held), 3)}
-            for name, held in (("val", trainer.held), ("test", test))
+            for name, held in (("val", trainer.validation), ("test", test))
         },
     }
     text = json.dumps(card, indent=1) + "\n"
@@ -104,15 +125,8 @@ def write_card(trainer: DigitTrainer, path: Path, test: Digits, licence: str) ->
     return card
 
 
-def _find(name: str) -> DigitRecipe:
-    for recipe in RECIPES:
-        if recipe.name == name:
-            return recipe
-    raise BadInput(f"There is no recipe {quoted(name)} in the digits lab. There are: {', '.join(NAMES)}.")
-
-
 class _Line:
-    """One line that renews itself on a terminal, one every half minute elsewhere."""
+    """A progress line: rewritten in place on a terminal, a new line every half minute elsewhere."""
 
     def __init__(self, trainer: DigitTrainer) -> None:
         self._trainer, self._shown, self._live = trainer, 0.0, sys.stdout.isatty()

@@ -1,19 +1,26 @@
-"""Histograms and spectra as SVG in `currentColor`, so that they follow light and dark pages."""
+"""The charts of the data set report as SVG: histograms and the spectrum."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
 
-_WIDTH, _HEIGHT = 420, 200
-_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 12, 14, 34
+from sr_demo.reports import svg
+
+_FRAME = svg.Frame(width=420, height=200, left=40, right=12, top=14, bottom=34)
 _BINS = 24
 
 
 def histogram(values: Sequence[float], title: str, unit: str, span: tuple[float, float] | None = None) -> str:
-    """A figure with the distribution of `values`, or "" without any. `span`: ends of the axis, else those of the values."""
+    """Return a figure with the distribution of `values`, or "" where there are none.
+
+    Args:
+        values: one finite number per image.
+        title: caption of the figure.
+        unit: unit of the values.
+        span: smallest and largest value on the axis; by default those of `values`.
+    """
     if not values:
         return ""
     low, high = span or (min(values), max(values))
@@ -21,66 +28,58 @@ def histogram(values: Sequence[float], title: str, unit: str, span: tuple[float,
         low, high = low - 0.5, high + 0.5
     counts, edges = np.histogram(np.clip(values, low, high), _BINS, (low, high))
     most = int(counts.max())
-    width = (_WIDTH - _LEFT - _RIGHT) / _BINS
-    ground = _HEIGHT - _BOTTOM
-    bars = "".join(
-        f'<rect x="{_LEFT + i * width + 0.5:.1f}" y="{ground - count / most * (ground - _TOP):.1f}" '
-        f'width="{width - 1:.1f}" height="{count / most * (ground - _TOP):.1f}" fill-opacity=".55">'
-        f"<title>{count} from {edges[i]:.3g} to {edges[i + 1]:.3g} {escape(unit)}</title></rect>"
-        for i, count in enumerate(counts.tolist())
-        if count
-    )
-    middle = float(np.median(values))
-    spot = _LEFT + (min(max(middle, low), high) - low) / (high - low) * (_WIDTH - _LEFT - _RIGHT)
-    mark = (
-        f'<path d="M{spot:.1f} {_TOP}V{ground}" stroke="currentColor" stroke-dasharray="4 3"/>'
-        f'<text x="{spot:.1f}" y="{_TOP - 3}" text-anchor="middle">median {middle:.3g}</text>'
-    )
-    ends = _axis(f"{low:.3g}", f"{high:.3g} {unit}".strip())
-    words = f"{title}: {len(values)} pictures, from {min(values):.3g} to {max(values):.3g}, median {middle:.3g} {unit}"
-    return _figure(f'{bars}{mark}<text x="4" y="{_TOP + 10}">{most}</text>{ends}', words, title)
+    width = (_FRAME.end - _FRAME.left) / _BINS
+    parts: list[str] = []
+    for i, count in enumerate(counts.tolist()):
+        if count:
+            range_of_bin = f"{count} from {edges[i]:.3g} to {edges[i + 1]:.3g} {unit}"
+            top = _FRAME.y(count / most)
+            parts.append(svg.bar(_FRAME.x(i / _BINS) + 0.5, top, width - 1, _FRAME.ground - top, range_of_bin))
+    median = float(np.median(values))
+    x = _FRAME.x((min(max(median, low), high) - low) / (high - low))
+    parts.append(_marker(x))
+    parts.append(svg.text(x, _FRAME.top - 3, f"median {median:.3g}", "middle"))
+    parts.append(svg.text(4, _FRAME.top + 10, str(most)))
+    parts.append(_axis(f"{low:.3g}", f"{high:.3g} {unit}".strip()))
+    label = f"{title}: {len(values)} pictures, from {min(values):.3g} to {max(values):.3g}, median {median:.3g} {unit}"
+    return svg.figure(_FRAME, label, "".join(parts), title)
 
 
-def spectrum_chart(found: dict[str, list[float]], limit: float) -> str:
-    """Power by frequency: the middle half as a line, 10 to 90 % as a band; right of `limit` cycles per pixel is lost."""
-    x = found["cycles_per_pixel"]
-    low, high = min(found["p10"]), max(found["p90"])
-    ground = _HEIGHT - _BOTTOM
+def spectrum_chart(spectrum: dict[str, list[float]], limit: float) -> str:
+    """Return a figure of power by frequency: the median as a line, 10 to 90 % of the images as a band.
 
-    def across(frequency: float) -> float:
-        return _LEFT + frequency / 0.5 * (_WIDTH - _LEFT - _RIGHT)
+    Args:
+        spectrum: "cycles_per_pixel", and power in dB: "p10", "median", "p90", as `report.spectrum` returns it.
+        limit: the highest frequency in cycles per pixel that the LR image holds; it is marked.
+    """
+    frequencies = spectrum["cycles_per_pixel"]
+    low, high = min(spectrum["p10"]), max(spectrum["p90"])
 
-    def place(frequency: float, value: float) -> str:
-        return f"{across(frequency):.1f},{ground - (value - low) / ((high - low) or 1) * (ground - _TOP):.1f}"
+    def points(name: str) -> list[tuple[float, float]]:
+        return [
+            (_FRAME.x(frequency / 0.5), _FRAME.y((power - low) / ((high - low) or 1)))
+            for frequency, power in zip(frequencies, spectrum[name], strict=True)
+        ]
 
-    band = [place(f, v) for f, v in zip(x, found["p90"], strict=True)]
-    band += [place(f, v) for f, v in reversed(list(zip(x, found["p10"], strict=True)))]
-    line = " ".join(place(f, v) for f, v in zip(x, found["median"], strict=True))
-    lost = across(limit)
+    x = _FRAME.x(limit / 0.5)
     body = (
-        f'<polygon points="{" ".join(band)}" fill-opacity=".2"/>'
-        f'<polyline points="{line}" fill="none" stroke="currentColor" stroke-width="1.5"/>'
-        f'<path d="M{lost:.1f} {_TOP}V{ground}" stroke="currentColor" stroke-dasharray="4 3"/>'
-        f'<text x="{lost + 5:.1f}" y="{_TOP + 10}">lost in the small picture</text>'
-        f'<text x="4" y="{_TOP + 10}">{high:.0f}</text><text x="4" y="{ground}">{low:.0f} dB</text>'
-        f"{_axis('0', '0.5 cycles per pixel')}"
+        svg.area(points("p90") + points("p10")[::-1])
+        + svg.polyline(points("median"))
+        + _marker(x)
+        + svg.text(x + 5, _FRAME.top + 10, "lost in the small version")
+        + svg.text(4, _FRAME.top + 10, f"{high:.0f}")
+        + svg.text(4, _FRAME.ground, f"{low:.0f} dB")
+        + _axis("0", "0.5 cycles per pixel")
     )
-    words = f"Median power falls from {found['median'][0]:.0f} dB to {found['median'][-1]:.0f} dB at the finest detail"
-    return _figure(body, words, "Spectrum: power by fineness of detail (median; shaded: 80 % of the pictures)")
+    median = spectrum["median"]
+    label = f"Median power falls from {median[0]:.0f} dB to {median[-1]:.0f} dB at the finest detail"
+    return svg.figure(_FRAME, label, body, "Spectrum: power by frequency (median; shaded: 80 % of the pictures)")
+
+
+def _marker(x: float) -> str:
+    return svg.line(x, _FRAME.top, x, _FRAME.ground, opacity=1, dashes="4 3")
 
 
 def _axis(left: str, right: str) -> str:
-    ground = _HEIGHT - _BOTTOM
-    return (
-        f'<path d="M{_LEFT} {ground}H{_WIDTH - _RIGHT}" stroke="currentColor" stroke-opacity=".3"/>'
-        f'<text x="{_LEFT}" y="{_HEIGHT - 16}">{escape(left)}</text>'
-        f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 16}" text-anchor="end">{escape(right)}</text>'
-    )
-
-
-def _figure(body: str, words: str, title: str) -> str:
-    return (
-        f'<figure class="sr-curve"><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(words)}" '
-        f'style="width:100%;height:auto;font:11px system-ui,sans-serif" fill="currentColor">{body}</svg>'
-        f"<figcaption>{escape(title)}</figcaption></figure>"
-    )
+    low, high = svg.text(_FRAME.left, _FRAME.height - 16, left), svg.text(_FRAME.end, _FRAME.height - 16, right, "end")
+    return svg.axes(_FRAME, vertical=False) + low + high

@@ -21,7 +21,7 @@ from sr_demo.catalogue import APPROACHES
 from sr_demo.image import ImageData, readonly
 from sr_demo.inference.jobs import job_for
 from sr_demo.inference.runner import Runner
-from sr_demo.inference.upscale import Method, enlarge
+from sr_demo.inference.upscale import upscale_image
 from sr_demo.progress import SILENT
 
 _LEAST, _MOST = 3, 20
@@ -37,12 +37,11 @@ def main(name: str, side: int, enough: float) -> list[float]:
     levels = np.random.default_rng(1).integers(0, 256, (side, side, 3), np.uint8)
     picture = ImageData(readonly(np.divide(levels, np.float32(255), dtype=np.float32)))
     seconds: list[float] = []
-    with runner.loaded(job) as upscaler:
-        method = Method(job.approach, job.checkpoint, job.options, upscaler)
-        enlarge(method, picture, SILENT)
+    with runner.loaded(job) as model:
+        upscale_image(model, picture, SILENT)
         while len(seconds) < _LEAST or (sum(seconds) < enough and len(seconds) < _MOST):
             begun = time.monotonic_ns()
-            enlarge(method, picture, SILENT)
+            upscale_image(model, picture, SILENT)
             seconds.append((time.monotonic_ns() - begun) / 1e9)
     return seconds
 

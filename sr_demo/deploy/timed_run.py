@@ -9,7 +9,7 @@ from sr_demo.errors import OutOfMemory
 from sr_demo.image import Image, ImageData
 from sr_demo.inference.jobs import Job
 from sr_demo.inference.runner import Runner
-from sr_demo.inference.upscale import Method, enlarge
+from sr_demo.inference.upscale import upscale_image
 from sr_demo.progress import SILENT
 from sr_demo.reports import formatting
 from sr_demo.spec import Precision
@@ -41,14 +41,13 @@ class Subject:
         """Enlarge `image` (H, W, 3), float32 in [0, 1]. Raises SRError; loads what was not loaded yet, untimed."""
         job = self.job if precision is None else replace(self.job, precision=precision)
         picture = ImageData(image)
-        with self.runner.loaded(job) as upscaler:
-            method = Method(job.approach, job.checkpoint, job.options, upscaler)
+        with self.runner.loaded(job) as model:
             begun, cpu_begun = time.perf_counter(), time.process_time()
             try:
-                enlarged, _, tiles = enlarge(method, picture, SILENT)
+                upscaled = upscale_image(model, picture, SILENT)
             except MemoryError as exc:
                 raise OutOfMemory from exc
             seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
-            engine = getattr(upscaler, "backend", "")
-            computed = formatting.precision(upscaler.precision, getattr(upscaler, "loss_db", None))
-        return Run(enlarged.rgb, seconds, cpu_seconds, computed, engine, tiles)
+            engine = model.upscaler.backend
+            computed = formatting.precision(model.upscaler.precision, model.upscaler.loss_db)
+        return Run(upscaled.image.rgb, seconds, cpu_seconds, computed, engine, upscaled.tiles)

@@ -1,1 +1,1 @@
-"""Diffusion between a network's calm result and the picture it stands for: the chain, its noise, and how it is walked."""
+"""Residual-shift diffusion: the noise, the sampler, the upscaler around it, and its trajectory as plain values."""

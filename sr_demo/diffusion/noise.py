@@ -1,4 +1,4 @@
-"""Noise that belongs to places: the same at the same pixel, whatever part of a picture is computed, and in what order."""
+"""Gaussian noise as a function of position: a pixel's value does not depend on the tile or the order of computation."""
 
 from __future__ import annotations
 
@@ -7,14 +7,23 @@ import numpy as np
 from sr_demo.image import Image
 
 _BLOCK = 64
-"""Side of the squares that are drawn at once, SR pixels."""
+"""Side of the blocks that have their own random stream, SR pixels."""
 
 
 def noise_at(height: int, width: int, seed: int, sample: int, level: int) -> Image:
-    """Normal noise (height, width, 3), float32, mean 0 and standard deviation 1, for the picture's top left corner.
+    """Return standard normal noise for the top left corner of an image.
 
-    Each of `seed`, `sample` (which of several results) and `level` gives noise of its own. Growing the picture to the
-    right or below does not change what was there.
+    A larger `height` or `width` adds values to the right or below and changes none of the others.
+
+    Args:
+        height: SR pixels.
+        width: SR pixels.
+        seed: The user's seed.
+        sample: Number of the sample, where several are drawn with one seed.
+        level: Level of the chain that the noise leads to.
+
+    Returns:
+        (height, width, 3) float32, mean 0, standard deviation 1.
     """
     rows, columns = -(-height // _BLOCK), -(-width // _BLOCK)
     out = np.empty((rows * _BLOCK, columns * _BLOCK, 3), np.float32)

@@ -1,4 +1,4 @@
-"""What can be asked of the small diffusion model."""
+"""Options of the small diffusion model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sr_demo.options import Options, option
 
 @dataclass(frozen=True)
 class DiffusionOptions(Options):
-    """Steps and chance, and how far the result may leave what the picture says."""
+    """Number of steps, amount of randomness, and how far the result may deviate from the input."""
 
     steps: int = option(
         8, "Steps", "More steps take longer and draw finer texture; 4 are often enough.", minimum=1, maximum=15
@@ -17,7 +17,7 @@ class DiffusionOptions(Options):
     creativity: float = option(
         0.8,
         "Faithful to creative",
-        "0 is the calm start picture, 1 the full guess; between them both are mixed.",
+        "0 is the start picture without any guess, 1 the full guess; in between, a mixture of both.",
         minimum=0.0,
         maximum=1.0,
         step=0.05,
@@ -25,31 +25,31 @@ class DiffusionOptions(Options):
     agreement: int = option(
         3,
         "Agreement with your picture",
-        "Rounds of correction, so that the result shrinks back to what you gave.",
+        "Rounds of correction, so that the result, made small again, matches your picture.",
         minimum=0,
         maximum=10,
     )
     noise: float = option(
         0.9,
         "Noise",
-        "How much chance there is. 0 leaves none: every seed gives the same; from 1 on, some of it stays as grain.",
+        "How much randomness there is. At 0 every seed gives the same result; from 1 on, some noise remains as grain.",
         minimum=0.0,
         maximum=1.5,
         step=0.05,
     )
     seed: int = option(
-        0, "Seed", "The same seed gives the same result; another one, another guess.", minimum=0, maximum=9999
+        0, "Seed", "The same seed gives the same result; another seed, another guess.", minimum=0, maximum=9999
     )
     samples: int = option(
         1,
         "Samples",
-        "Guesses whose mean is the result: calmer and closer to the truth, less crisp.",
+        "The result is the mean of this many guesses: closer to the original, less crisp.",
         minimum=1,
         maximum=8,
     )
     colour: str = option(
         "wavelet",
         "Colour fix",
-        "Takes colours from the start picture: in broad areas (wavelet), on the whole (AdaIN), or not.",
+        "Takes colours from the start picture: of large areas (wavelet), of the whole picture (AdaIN), or not at all.",
         choices=("wavelet", "adain", "none"),
     )

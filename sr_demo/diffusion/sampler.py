@@ -1,7 +1,7 @@
-"""Walking the chain back: from the start picture and noise to a sample of what the picture may have been.
+"""The sampler of residual-shift diffusion: from the initial estimate plus noise to a sample, step by step.
 
-Each step is computed in tiles whose halo covers all that the network looks at, over a state that is kept whole: the
-result does not depend on the tiles, and Stop is obeyed between them. Legend: y = the start picture, x = the state.
+Each step is computed in tiles whose halo covers the receptive field of the network, on a state that is kept whole: the
+result does not depend on the tiles, and Stop takes effect between them. Legend: y = initial estimate, x = state.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sr_demo.backends.torch_backend import DTYPES, budget, device, out_of_memory_translated, to_tensor
 from sr_demo.diffusion.noise import noise_at
-from sr_demo.diffusion.trajectory import Look
+from sr_demo.diffusion.trajectory import SamplingStep
 from sr_demo.errors import OutOfMemory
 from sr_demo.image import Image, readonly
 from sr_demo.imaging import tiling
@@ -27,37 +27,54 @@ from sr_demo.spec import Tiling
 
 SCALE = 4
 _RULE = Tiling("tiles", halo=28, multiple_of=MULTIPLE)
-"""A step could look at 1 + 4 + 2 x 4 + 4 x 4 + 2 x 2 + 2 + 1 = 36 LR pixels around. With 28, after all 15 steps, nothing is
-further than `TILE_ERROR` from the whole picture's result; 24 would do for one step, but each adds to what came before."""
-_BYTES = 4500
+"""The receptive field is 1 + 4 + 2 x 4 + 4 x 4 + 2 x 2 + 2 + 1 = 36 LR pixels to each side. With a halo of 28 the error
+stays below `TILE_ERROR` after all 15 steps; 24 suffices for a single step, but errors add up."""
+_BYTES_PER_LR_PIXEL = 4500
 """Working memory per LR pixel of a tile; measured at 256 x 256: 3550 in fp32, 3970 in bf16."""
 
 
 class Sampler:
-    """Both networks at work: `calm` makes the start picture, `network` walks from there."""
+    """Holds both networks: `initial` computes the initial estimate, `network` estimates HR in each step."""
 
-    def __init__(self, calm: torch.nn.Module, network: ShiftUNet, precision: str = "fp32") -> None:
+    def __init__(self, initial: torch.nn.Module, network: ShiftUNet, precision: str = "fp32") -> None:
         self.precision = precision
         self._device = device()
-        self._calm, self._network = (
+        self._initial, self._network = (
             n.eval().to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            for n in (calm, network)
+            for n in (initial, network)
         )
         self.schedule: Schedule = network.schedule
         self.tiling = _RULE
 
     def start(self, image: Image, progress: Progress) -> Image:
-        """(H, W, 3) -> the start picture (4 H, 4 W, 3), not clipped."""
-        return self._in_tiles(image.shape[:2], [image], self._calm, progress)
+        """Return the initial estimate y.
 
-    def walk(
+        Args:
+            image: (H, W, 3) in [0, 1].
+            progress: Reports the tiles; raises Cancelled on Stop.
+
+        Returns:
+            (4*H, 4*W, 3) float32, not clipped.
+        """
+        return self._in_tiles(image.shape[:2], [image], self._initial, progress)
+
+    def sample_steps(
         self, image: Image, start: Image, steps: int, seed: int, progress: Progress, *, sample: int = 0,
         strength: float = 1.0,
-    ) -> Iterator[Look]:  # fmt: skip
-        """Yield each of `steps` (1..levels) looks; the last one's `after` is the sample.
+    ) -> Iterator[SamplingStep]:  # fmt: skip
+        """Yield each step of one sample; `after` of the last one is the sample.
 
-        `strength` multiplies all noise: 0 walks without chance. `sample` tells several results of one seed apart.
-        Raises Cancelled between tiles, OutOfMemory when the smallest tile does not fit.
+        Args:
+            image: (H, W, 3) in [0, 1].
+            start: The initial estimate, from `start`.
+            steps: Number of steps, 1..levels of the schedule.
+            seed: Fixes the noise.
+            progress: Reports the steps; raises Cancelled between tiles.
+            sample: Number of this sample, where several are drawn with one seed.
+            strength: Factor on all noise; 0 gives a deterministic result.
+
+        Raises:
+            OutOfMemory: The smallest tile does not fit.
         """
         height, width = start.shape[:2]
 
@@ -76,36 +93,42 @@ class Sampler:
             if step.below:
                 after += np.float32(step.noise) * noise(step.below)
             shift, noisy = self.schedule.eta(step.level), self.schedule.spread(step.level) * strength
-            yield Look(index + 1, steps, shift, noisy, x, estimate, after)
+            yield SamplingStep(index + 1, steps, shift, noisy, x, estimate, after)
             x = after
 
     def sample(
         self, image: Image, start: Image, steps: int, seed: int, progress: Progress, *, sample: int = 0,
         strength: float = 1.0,
     ) -> Image:  # fmt: skip
-        """The last state of `walk`."""
+        """Return the last state of `sample_steps`, which has the same arguments: (4*H, 4*W, 3), not clipped."""
         after = start
-        for look in self.walk(image, start, steps, seed, progress, sample=sample, strength=strength):
-            after = look.after
+        for step in self.sample_steps(image, start, steps, seed, progress, sample=sample, strength=strength):
+            after = step.after
         return after
 
     def _in_tiles(
-        self, size: tuple[int, ...], pictures: list[Image], compute: Callable[..., Tensor], progress: Progress
+        self, size: tuple[int, ...], images: list[Image], compute: Callable[..., Tensor], progress: Progress
     ) -> Image:
-        """`compute` on the same part of each of `pictures`, (H, W, 3) or (4 H, 4 W, 3); its results, assembled."""
-        height, width = size[:2]
-        side = tiling.side_for(self.tiling, _BYTES, budget(self._device), size)
+        """Apply `compute` tile by tile.
+
+        Args:
+            size: Height and width of the input, LR pixels.
+            images: (H, W, 3) or (4*H, 4*W, 3); `compute` receives the same region of each as (1, 3, h, w) tensors.
+            compute: Returns (1, 3, 4*h, 4*w).
+            progress: Reports the tiles.
+        """
+        plan = tiling.plan_tiles(self.tiling, _BYTES_PER_LR_PIXEL, budget(self._device), size)
         while True:
             try:
-                return self._assembled(tiling.plan(height, width, self.tiling, side), size, pictures, compute, progress)
+                return self._assembled(plan.tiles, size, images, compute, progress)
             except OutOfMemory:
-                side = min(side, max(height, width))
-                if side <= tiling.SMALLEST:
+                smaller = plan.smaller()
+                if smaller is None:
                     raise
-                side = max(side // 2 // MULTIPLE * MULTIPLE, tiling.SMALLEST)
+                plan = smaller
 
     def _assembled(
-        self, tiles: tuple[tiling.Tile, ...], size: tuple[int, ...], pictures: list[Image],
+        self, tiles: tuple[tiling.Tile, ...], size: tuple[int, ...], images: list[Image],
         compute: Callable[..., Tensor], progress: Progress,
     ) -> Image:  # fmt: skip
         out = np.empty((size[0] * SCALE, size[1] * SCALE, 3), np.float32)
@@ -113,9 +136,9 @@ class Sampler:
             progress.check()
             r, c = tile.rows, tile.columns
             low, high = np.array((r.low, c.low)), np.array((r.high, c.high))
-            parts = [_cut(picture, low * k, high * k) for picture in pictures for k in [picture.shape[0] // size[0]]]
-            piece = self._computed(parts, compute)
-            inner = piece[
+            parts = [_crop(image, low * k, high * k) for image in images for k in [image.shape[0] // size[0]]]
+            result = self._computed(parts, compute)
+            inner = result[
                 (r.start - r.low) * SCALE : (r.stop - r.low) * SCALE,
                 (c.start - c.low) * SCALE : (c.stop - c.low) * SCALE,
             ]
@@ -136,5 +159,5 @@ class Sampler:
             return result[0].permute(1, 2, 0).float().cpu().numpy()
 
 
-def _cut(picture: Image, low: Any, high: Any) -> Image:
-    return np.ascontiguousarray(picture[low[0] : high[0], low[1] : high[1]])
+def _crop(image: Image, low: Any, high: Any) -> Image:
+    return np.ascontiguousarray(image[low[0] : high[0], low[1] : high[1]])

@@ -1,66 +1,87 @@
-"""What a walk of the chain shows of itself, as plain values: no torch."""
+"""The intermediate states of one run of the sampler, as plain values without torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
 
 from sr_demo.image import Image
+from sr_demo.options import Options
+from sr_demo.progress import Progress
+from sr_demo.spec import Upscaler
 
 
 @dataclass(frozen=True)
-class Look:
-    """The state after one step. Pictures (4 H, 4 W, 3), float32, about [0, 1], not clipped."""
+class SamplingStep:
+    """States before and after one sampling step; images (4*H, 4*W, 3) float32, about [0, 1], not clipped."""
 
     step: int
-    """1..of."""
+    """Number of this step, 1..of."""
     of: int
     shift: float
-    """How far the state before this step was shifted from the truth to the start picture, 0..1 (eta of the schedule)."""
+    """eta of the schedule before this step, 0..1: how far `before` is shifted from HR to the initial estimate."""
     noise: float
-    """Standard deviation of the noise that was in the state before this step."""
+    """Standard deviation of the noise in `before`."""
     before: Image
-    """The state that the network was shown."""
+    """Input of the network."""
     estimate: Image
-    """What it made of it."""
+    """The network's estimate of HR."""
     after: Image
-    """The state that the next step begins with; the sample itself after the last one."""
+    """State at the next lower level; the sample after the last step."""
 
 
 @dataclass(frozen=True)
-class Walk:
-    """One square part of a picture on its way from the start picture to the result. Pictures (side, side, 3)."""
+class Trajectory:
+    """A square crop of all states from the initial estimate to the result; images (side, side, 3) float32."""
 
     top: int
     left: int
-    """Where the part lies in the result, pixels."""
+    """Position of the crop in the result, pixels."""
     start: Image
-    looks: tuple[Look, ...]
+    steps: tuple[SamplingStep, ...]
     result: Image
-    """After colours, agreement with the input, and the mean of all samples."""
+    """After colour correction, back-projection and the mean over all samples."""
     samples: int
-    """How many samples the result is the mean of; the looks are those of the first."""
+    """Number of samples in the result; `steps` are those of the first."""
 
-    def forward(self, truth: Image) -> tuple[Image, ...]:
-        """How training would have destroyed `truth` (side, side, 3): the states at the levels of the looks, least first.
+    def forward(self, hr: Image) -> tuple[Image, ...]:
+        """Return the states of the forward process from `hr` at the levels of `steps`, lowest level first.
 
-        The forward formula of `schedule` with the very noise that this walk began with, so that the last state is the one
-        that the first look was shown.
+        The noise is the one that this run started with, so that the last state equals the input of the first step if
+        `hr` has the same size as the crop.
+
+        Args:
+            hr: (side, side, 3) in [0, 1], level 0 of the chain.
         """
-        first = self.looks[0]
+        first = self.steps[0]
         noise = (first.before - self.start) / first.noise if first.noise else np.zeros_like(self.start)
         return tuple(
-            truth + np.float32(look.shift) * (self.start - truth) + np.float32(look.noise) * noise
-            for look in reversed(self.looks)
+            hr + np.float32(step.shift) * (self.start - hr) + np.float32(step.noise) * noise
+            for step in reversed(self.steps)
         )
 
 
-def busiest(picture: Image, side: int) -> tuple[int, int]:
-    """Top and left of the square of `side` pixels of `picture` (H, W, 3) with the most fine detail; inside the picture."""
-    height, width = picture.shape[:2]
-    gray = np.ascontiguousarray(picture.mean(axis=2, dtype=np.float32))
+@runtime_checkable
+class TracingUpscaler(Upscaler, Protocol):
+    """An upscaler that records the sampling steps on the way to its result."""
+
+    def upscale_traced(self, image: Image, options: Options, progress: Progress) -> tuple[Image, Trajectory]:
+        """Like `upscale`, with the steps that led to one square crop of the result."""
+        ...
+
+
+def most_detailed_square(image: Image, side: int) -> tuple[int, int]:
+    """Return top and left of the square with the most fine detail, inside the image.
+
+    Args:
+        image: (H, W, 3) in [0, 1].
+        side: Side of the square, pixels.
+    """
+    height, width = image.shape[:2]
+    gray = np.ascontiguousarray(image.mean(axis=2, dtype=np.float32))
     detail = np.abs(gray - cv2.GaussianBlur(gray, (0, 0), 2.0))
     sums = cv2.integral(detail)
     rows, columns = (np.unique(np.linspace(0, length - side, 33).astype(int)) for length in (height, width))
@@ -70,10 +91,10 @@ def busiest(picture: Image, side: int) -> tuple[int, int]:
     return int(rows[row]), int(columns[column])
 
 
-def part_of(look: Look, top: int, left: int, side: int) -> Look:
-    """`look` at one square of the picture only, copied, so that the whole states can be forgotten."""
+def cropped(step: SamplingStep, top: int, left: int, side: int) -> SamplingStep:
+    """Return `step` cropped to one square, copied so that the whole states can be freed."""
     before, estimate, after = (
-        np.ascontiguousarray(picture[top : top + side, left : left + side]).copy()
-        for picture in (look.before, look.estimate, look.after)
+        np.ascontiguousarray(image[top : top + side, left : left + side]).copy()
+        for image in (step.before, step.estimate, step.after)
     )
-    return replace(look, before=before, estimate=estimate, after=after)
+    return replace(step, before=before, estimate=estimate, after=after)

@@ -1,4 +1,4 @@
-"""The small diffusion model as an approach: start picture, samples, finish. And several samples, to see where they differ."""
+"""The small diffusion model behind the `Upscaler` protocol, and several samples of one input to compare."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from sr_demo.diffusion.options import DiffusionOptions
 from sr_demo.diffusion.postprocessing import finished
-from sr_demo.diffusion.trajectory import Look, Walk, busiest, part_of
+from sr_demo.diffusion.trajectory import SamplingStep, Trajectory, cropped, most_detailed_square
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, bt601_luma, readonly
 from sr_demo.options import Options
@@ -19,73 +19,87 @@ from sr_demo.spec import Request, Upscaler, card
 if TYPE_CHECKING:
     from sr_demo.diffusion.sampler import Sampler  # imports torch, for which the page does not wait
 
-WINDOW = 96
-"""Side of the part whose way is shown, pixels of the result."""
+CROP = 96
+"""Side of the crop whose trajectory is reported, pixels of the result."""
 
 
 @dataclass(frozen=True)
-class Guesses:
-    """Several results for one picture. Pictures (4 H, 4 W, 3) in [0, 1]."""
+class DiffusionSamples:
+    """Several results for one input; images (4*H, 4*W, 3) float32 in [0, 1]."""
 
     start: Image
     results: tuple[Image, ...]
-    looks: tuple[Look, ...]
-    """The steps that led to the first result."""
+    steps: tuple[SamplingStep, ...]
+    """The sampling steps of the first result."""
 
     def spread(self) -> Image:
-        """(4 H, 4 W): standard deviation over the results of the brightness (BT.601) at each pixel, 0..0.5."""
+        """Return (4*H, 4*W): standard deviation over the results of the luma (BT.601) at each pixel, 0..0.5."""
         return np.stack([bt601_luma(result) for result in self.results]).std(axis=0)
 
 
 class DiffusionUpscaler:
-    """Behind the `Upscaler` protocol; cuts the picture into tiles itself, step by step."""
+    """Implements the `Upscaler` protocol; cuts the image into tiles itself, in each step."""
+
+    backend = ""
+    loss_db = None
 
     def __init__(self, sampler: Sampler) -> None:
         self.sampler = sampler
         self.precision = sampler.precision
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
-        """One sample, or the mean of several."""
+        """Return one sample, or the mean of several."""
+        return self.upscale_traced(image, options, progress)[0]
+
+    def upscale_traced(self, image: Image, options: Options, progress: Progress) -> tuple[Image, Trajectory]:
+        """Like `upscale`, with the steps of the first sample at the square with the most detail."""
         assert isinstance(options, DiffusionOptions)
         sampler, count = self.sampler, options.samples
         self._check(options.steps)
         start = sampler.start(image, progress.part(0, 0.05))
-        side = min(WINDOW, *start.shape[:2])
-        top, left = busiest(start, side) if progress.watch else (0, 0)
+        side = min(CROP, *start.shape[:2])
+        top, left = most_detailed_square(start, side)
         total = np.zeros(start.shape, np.float32)
-        shown: list[Look] = []
+        shown: list[SamplingStep] = []
         for index in range(count):
             part = progress.part(0.05 + 0.9 * index / count, 0.05 + 0.9 * (index + 1) / count)
             after = start
-            for look in sampler.walk(
+            for step in sampler.sample_steps(
                 image, start, options.steps, options.seed, part, sample=index, strength=options.noise
             ):
-                after = look.after
-                if progress.watch and index == 0:
-                    shown.append(part_of(look, top, left, side))
+                after = step.after
+                if index == 0:
+                    shown.append(cropped(step, top, left, side))
             total += after
         mean = np.divide(total, count, dtype=np.float32)
         result = readonly(self._finished(mean, start, image, options, progress.part(0.95, 1)))
-        if progress.watch:
-            begun, ended = (picture[top : top + side, left : left + side].copy() for picture in (start, result))
-            progress.watch(Walk(top, left, begun, tuple(shown), ended, count))
-        return result
+        first, last = (whole[top : top + side, left : left + side].copy() for whole in (start, result))
+        return result, Trajectory(top, left, first, tuple(shown), last, count)
 
-    def guess(self, image: Image, options: DiffusionOptions, count: int, progress: Progress) -> Guesses:
-        """`count` results of their own, whatever `options.samples` says."""
+    def draw_samples(self, image: Image, options: DiffusionOptions, count: int, progress: Progress) -> DiffusionSamples:
+        """Draw several samples with one seed.
+
+        Args:
+            image: (H, W, 3) in [0, 1].
+            options: All but `samples` apply.
+            count: Number of samples.
+            progress: Reports the steps; raises Cancelled on Stop.
+        """
         self._check(options.steps)
         start = self.sampler.start(image, progress.part(0, 0.05))
         results: list[Image] = []
-        looks: list[Look] = []
+        steps: list[SamplingStep] = []
         for index in range(count):
             part = progress.part(0.05 + 0.95 * index / count, 0.05 + 0.95 * (index + 1) / count)
             part(0.0, f"sample {index + 1} of {count}")
-            walked = list(
-                self.sampler.walk(image, start, options.steps, options.seed, part, sample=index, strength=options.noise)
+            taken = list(
+                self.sampler.sample_steps(
+                    image, start, options.steps, options.seed, part, sample=index, strength=options.noise
+                )
             )
-            looks = looks or walked
-            results.append(self._finished(walked[-1].after, start, image, options, part.part(0.99, 1)))
-        return Guesses(np.clip(start, 0, 1), tuple(results), tuple(looks))
+            steps = steps or taken
+            results.append(self._finished(taken[-1].after, start, image, options, part.part(0.99, 1)))
+        return DiffusionSamples(np.clip(start, 0, 1), tuple(results), tuple(steps))
 
     def _finished(
         self, sample: Image, start: Image, image: Image, options: DiffusionOptions, progress: Progress
@@ -99,12 +113,15 @@ class DiffusionUpscaler:
 
 
 def load(request: Request) -> Upscaler:
-    """The two files of the checkpoint, in order: the network that walks, and the one that makes the start picture."""
+    """Load the two files of the checkpoint, in this order: the diffusion network, the network of the initial
+    estimate."""
     from sr_demo.backends import embedded
     from sr_demo.backends.torch_backend import choose_precision, load_safetensors
     from sr_demo.diffusion.sampler import Sampler
     from sr_demo.networks.shift_unet import ShiftUNet
 
-    network, calm = (load_safetensors(file, embedded.build(card(file.stem)["architecture"])) for file in request.files)
+    network, initial = (
+        load_safetensors(file, embedded.build(card(file.stem)["architecture"])) for file in request.files
+    )
     assert isinstance(network, ShiftUNet)
-    return DiffusionUpscaler(Sampler(calm, network, choose_precision(request.precision)))
+    return DiffusionUpscaler(Sampler(initial, network, choose_precision(request.precision)))

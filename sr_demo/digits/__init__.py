@@ -1,1 +1,1 @@
-"""The digits lab: from 26 x 26 pixels to a latent, and from the latent to a picture of any size."""
+"""The digits lab: encode 26 x 26 pixels to a latent, and draw the latent as an image of any size."""

@@ -1,4 +1,5 @@
-"""Random CPPN pictures: an untrained network of x, y and r is already a picture (Stanley 2007; Ha 2016)."""
+"""Images of random CPPNs, untrained networks of x, y and r (Stanley 2007, doi:10.1007/s10710-007-9028-8; Ha 2016,
+blog.otoro.net)."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from sr_demo.progress import SILENT, Progress
 
 _LATENT = 8
 _GAIN = 2.5
-"""Spread of a unit's input: below 1 everything is gray, far above only hard edges are left."""
+"""Standard deviation of a unit's input: below 1 the image is gray, far above only hard edges remain."""
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "sine": torch.sin,
@@ -26,7 +27,15 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def paint(options: Art, progress: Progress = SILENT) -> Image:
-    """(size, size, 3) float32 in [0, 1]: the same options always give the same picture. Raises Cancelled on Stop."""
+    """Draw the image of a random CPPN; the same options give the same image.
+
+    Args:
+        options: Seed, size and shape of the network.
+        progress: Reports the rows; raises Cancelled on Stop.
+
+    Returns:
+        (size, size, 3) float32 in [0, 1], read-only.
+    """
     rng = np.random.default_rng(options.seed)
     outputs = 3 if options.colour else 1
 
@@ -34,15 +43,15 @@ def paint(options: Art, progress: Progress = SILENT) -> Image:
         values = rng.standard_normal(shape).astype(np.float32) * np.float32(_GAIN / shape[-1] ** 0.5)
         return torch.from_numpy(values).to(device())
 
-    # x, y and r come last; the latent's part of the first layer is the same everywhere.
+    # The latent is the same at every point, so its part of the first layer is a bias.
     first, latent = weights(options.width, 3), weights(options.width, _LATENT).sum(1)
     hidden = [weights(options.width, options.width) for _ in range(options.depth - 1)]
     last = weights(outputs, options.width)
     act = _ACTIVATIONS[options.activation]
-    middle = ((torch.arange(options.size, device=device()) + 0.5) * (2.0 / options.size) - 1.0) * options.scale
+    centres = ((torch.arange(options.size, device=device()) + 0.5) * (2.0 / options.size) - 1.0) * options.scale
 
     def band(top: int, bottom: int) -> Tensor:
-        x, y = middle[None, :].expand(bottom - top, -1), middle[top:bottom, None].expand(-1, options.size)
+        x, y = centres[None, :].expand(bottom - top, -1), centres[top:bottom, None].expand(-1, options.size)
         points = torch.stack([x, y, (x * x + y * y).sqrt()], dim=2).view(-1, 3)
         h = act(F.linear(points * 0.25, first, latent))
         for weight in hidden:

@@ -1,4 +1,4 @@
-"""Handwritten digits as arrays, and their small versions. Legend: N digits; uint8 0..255, white ink on black."""
+"""MNIST as arrays, and its LR versions. Legend: N digits; uint8 0..255, white ink on black."""
 
 from __future__ import annotations
 
@@ -19,30 +19,40 @@ from sr_demo.imaging.resize import resize
 from sr_demo.system.storage import cache_folder
 
 SMALL, SIDE = 26, 28
-"""Pixels a side of what the networks are given, and of the truth."""
+"""Sides in pixels of LR, the input of the networks, and of HR."""
 
 Pixels = NDArray[np.uint8]
-_MOST_BYTES = 2**30
-"""MNIST itself takes 55 MB."""
+_MAX_BYTES = 2**30
+"""Limit for unpacked arrays; MNIST has 55 MB."""
 _KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 
 @dataclass(frozen=True)
 class Digits:
-    """`pictures` (N, 28, 28) and which digit each of them is, (N,)."""
+    """Images and labels, in the same order."""
 
     pictures: Pixels
+    """(N, 28, 28)."""
     labels: Pixels
+    """(N,), 0..9."""
 
     def __len__(self) -> int:
         return len(self.labels)
 
 
 def load(file: Path | None = None) -> tuple[Digits, Digits]:
-    """Training and test digits from an `mnist.npz` (keys x_train, y_train, x_test, y_test), or from a folder with
-    MNIST's own four files, packed or not, as torchvision leaves them in `MNIST/raw`. Raises BadInput.
+    """Load training and test digits.
 
-    Without `file`: `default_file`.
+    Args:
+        file: An `mnist.npz` with the keys x_train, y_train, x_test, y_test; or a folder with MNIST's own four files,
+            gzipped or not, as torchvision leaves them in `MNIST/raw`. Default: `default_file()`.
+
+    Returns:
+        Training digits, test digits.
+
+    Raises:
+        BadInput: The file is missing or does not hold MNIST.
+        StorageError: The file cannot be read.
     """
     path = file or default_file()
     if path.is_dir():
@@ -50,7 +60,7 @@ def load(file: Path | None = None) -> tuple[Digits, Digits]:
         folder = inner if inner.is_dir() else path
         return _from_files(folder, "train"), _from_files(folder, "t10k")
     try:
-        array_headers(path, _MOST_BYTES)
+        array_headers(path, _MAX_BYTES)
         with np.load(path, allow_pickle=False) as values:
             x_train, y_train, x_test, y_test = (np.asarray(values[key]) for key in _KEYS)
     except FileNotFoundError:
@@ -67,7 +77,7 @@ def load(file: Path | None = None) -> tuple[Digits, Digits]:
 
 @lru_cache(maxsize=1)
 def test_digits() -> Digits | None:
-    """The test digits, kept after the first call; None where MNIST is not on this machine."""
+    """Return the test digits, cached after the first call; None where MNIST is not on this machine."""
     return load()[1] if default_file().exists() else None
 
 
@@ -78,7 +88,12 @@ def _from_files(folder: Path, part: str) -> Digits:
 
 
 def _idx(path: Path, axes: int) -> Pixels:
-    """One file of MNIST as first published: two zero bytes, type 8 (uint8), the number of axes, their lengths, values."""
+    """Read one file in MNIST's IDX format: two zero bytes, type 8 (uint8), number of axes, their lengths, values.
+
+    Args:
+        path: The file, or the same path with the suffix .gz.
+        axes: Expected number of axes.
+    """
     packed = path.with_name(f"{path.name}.gz")
     try:
         content = path.read_bytes() if path.exists() or not packed.exists() else gzip.decompress(packed.read_bytes())
@@ -92,15 +107,18 @@ def _idx(path: Path, axes: int) -> Pixels:
 
 
 def default_file() -> Path:
-    """Where MNIST lies if nobody says otherwise: $SR_DEMO_SHARED_DATA/mnist/mnist.npz, else ../shared/data/mnist/mnist.npz,
-    else the folder to which `train` lets torchvision download it."""
+    """Return the default place of MNIST.
+
+    $SR_DEMO_SHARED_DATA/mnist/mnist.npz, else ../shared/data/mnist/mnist.npz, else the folder to which `train` lets
+    torchvision download it.
+    """
     beside = Path(__file__).resolve().parents[3] / "shared" / "data"
     named = Path(os.environ.get("SR_DEMO_SHARED_DATA", beside)) / "mnist" / "mnist.npz"
     return downloaded() if not named.exists() and downloaded().is_dir() else named
 
 
 def downloaded() -> Path:
-    """The folder for MNIST's files where torchvision fetches them."""
+    """Return the folder to which torchvision downloads MNIST."""
     return cache_folder() / "mnist"
 
 
@@ -112,26 +130,26 @@ def _checked(path: Path, pictures: NDArray[np.generic], labels: NDArray[np.gener
 
 
 def downscale(pictures: Pixels) -> Pixels:
-    """(N, 28, 28) -> (N, 26, 26): bicubic with antialiasing, rounded to 8 bit."""
+    """Downscale (N, 28, 28) to (N, 26, 26) uint8: antialiased bicubic, rounded."""
     return _resampled(pictures, SIDE, SMALL)
 
 
 def bicubic(pictures: Pixels) -> Pixels:
-    """(N, 26, 26) -> (N, 28, 28): the baseline, rounded to 8 bit."""
+    """Upscale (N, 26, 26) to (N, 28, 28) uint8, rounded: the baseline."""
     return _resampled(pictures, SMALL, SIDE)
 
 
 def _resampled(pictures: Pixels, before: int, after: int) -> Pixels:
-    """Resizing is linear along each axis, so one matrix does it for all pictures at once (see `_matrix`)."""
+    """Resize along both axes by a matrix, all images at once: resizing is linear (see `_matrix`)."""
     matrix = _matrix(before, after)
     values = np.matmul(np.matmul(matrix, pictures.astype(np.float32)), matrix.T)
     return np.rint(values).clip(0, 255).astype(np.uint8)
 
 
 def _matrix(before: int, after: int) -> NDArray[np.float32]:
-    """(after, before): what `resize` does along one axis, read off the identity.
+    """Return the (after, before) matrix of `resize` along one axis, computed from the identity.
 
-    `resize` clips to [0, 1] and the kernel has negative lobes, so half the identity is lifted to 0.5 first.
+    `resize` clips to [0, 1] and the kernel has negative lobes, so the identity is mapped to [0.5, 1] first.
     """
     lifted = 0.5 + 0.5 * np.eye(before, dtype=np.float32)
     return (resize(lifted, (after, before)) - 0.5) * 2.0

@@ -1,4 +1,5 @@
-"""The digits lab in numbers: how close, how sharp, and whether a redrawn digit is still the same one."""
+"""Scores of the digits lab: fidelity, sharpness, and whether a reconstructed digit is still classified as the same
+one."""
 
 from __future__ import annotations
 
@@ -15,19 +16,25 @@ from sr_demo.metrics.full_reference import psnr_rgb, ssim_y
 from sr_demo.progress import SILENT, Progress
 
 METHODS: tuple[str, ...] = ("bicubic", *get_args(System))
-_TOGETHER = 500
-"""Digits that go through a network at once."""
+_BATCH = 500
+"""Digits per batch."""
 
 
 def evaluate(digits: Digits, progress: Progress = SILENT) -> Iterator[dict[str, Any]]:
-    """One row per method on `digits`: 28 x 28 is the truth, shrunk to 26 x 26 with antialiasing and drawn again at 28.
+    """Score each method on `digits`: 28 x 28 is the reference, downscaled to 26 x 26 and upscaled to 28 x 28 again.
 
-    `psnr`, `ssim`: means over the digits, gray values of 8 bit, nothing cut off. `sharpness`: mean step between
-    neighbouring pixels by that of the truth; 1 is as sharp as the truth. `accuracy`: how often the reader, trained on
-    real digits, sees the right one.
+    Args:
+        digits: HR images and labels.
+        progress: Reports; raises Cancelled on Stop.
+
+    Yields:
+        One row per method. `psnr` (dB), `ssim`: means over the digits, 8-bit gray values, no border cropped.
+        `sharpness`: mean absolute gradient relative to the reference's; 1 is equally sharp. `accuracy`: share of digits
+            that the reader,
+        a classifier trained on real digits, classifies correctly. `method`, `digits`: name and number.
     """
     small = data.downscale(digits.pictures)
-    steps = steepness(digits.pictures)
+    steps = mean_gradient(digits.pictures)
     for index, method in enumerate(METHODS):
         part = progress.part(index / len(METHODS), (index + 1) / len(METHODS))
         drawn = _drawn(method, small, part.part(0.0, 0.5))
@@ -36,38 +43,42 @@ def evaluate(digits: Digits, progress: Progress = SILENT) -> Iterator[dict[str, 
             "method": method,
             "psnr": float(psnr),
             "ssim": float(ssim),
-            "sharpness": steepness(drawn) / steps,
+            "sharpness": mean_gradient(drawn) / steps,
             "accuracy": accuracy(drawn, digits.labels),
             "digits": len(digits),
         }
 
 
-def steepness(pictures: Pixels) -> float:
-    """Mean absolute difference between horizontal and vertical neighbours, in steps of 8 bit. `pictures` (N, H, W)."""
+def mean_gradient(pictures: Pixels) -> float:
+    """Return the mean absolute difference of horizontal and vertical neighbours of `pictures` (N, H, W) uint8, in 8-bit
+    steps."""
     values = pictures.astype(np.float32)
     across, down = np.abs(np.diff(values, axis=2)).mean(), np.abs(np.diff(values, axis=1)).mean()
     return float(across + down) / 2
 
 
 def accuracy(pictures: Pixels, labels: Pixels) -> float:
-    """Part of `pictures` (N, 28, 28) that the reader takes for `labels`, 0..1."""
+    """Return the share of `pictures` (N, 28, 28) that the reader classifies as `labels` (N,), 0..1."""
     from sr_demo.digits import lab
 
     right = 0
-    for start in range(0, len(labels), _TOGETHER):
-        chosen = slice(start, start + _TOGETHER)
+    for start in range(0, len(labels), _BATCH):
+        chosen = slice(start, start + _BATCH)
         right += int((lab.read_digits(pictures[chosen]) == labels[chosen]).sum())
     return right / len(labels)
 
 
-def as_image(picture: Pixels) -> Image:
-    """(H, W) uint8 -> (H, W, 3) float32 in [0, 1]."""
-    return readonly(np.divide(np.repeat(picture[..., None], 3, axis=2), 255, dtype=np.float32))
+def as_image(image: Pixels) -> Image:
+    """Convert (H, W) uint8 to (H, W, 3) float32 in [0, 1]."""
+    return readonly(np.divide(np.repeat(image[..., None], 3, axis=2), 255, dtype=np.float32))
 
 
-def score(picture: Pixels, truth: Pixels) -> tuple[float, float]:
-    """PSNR in dB and SSIM of two gray pictures of 8 bit, nothing cut off. All channels alike, PSNR-RGB is that of gray."""
-    a, b = as_image(picture), as_image(truth)
+def score(image: Pixels, reference: Pixels) -> tuple[float, float]:
+    """Return PSNR in dB and SSIM of two (H, W) uint8 gray images, no border cropped.
+
+    All channels are equal, so that PSNR-RGB is the PSNR of the gray values.
+    """
+    a, b = as_image(image), as_image(reference)
     return psnr_rgb(a, b, border=0), ssim_y(a, b, border=0)
 
 
@@ -78,17 +89,17 @@ def _drawn(method: str, small: Pixels, progress: Progress) -> Pixels:
 
     systems: dict[str, System] = {system: system for system in get_args(System)}
     drawn: list[Pixels] = []
-    for start in range(0, len(small), _TOGETHER):
+    for start in range(0, len(small), _BATCH):
         progress(start / len(small), f"{method}: drawing")
-        again = lab.redraw(small[start : start + _TOGETHER], systems[method])
+        again = lab.redraw(small[start : start + _BATCH], systems[method])
         drawn.append(np.rint(again * 255).astype(np.uint8))
     return np.concatenate(drawn)
 
 
-def _scores(drawn: Pixels, truth: Pixels, progress: Progress) -> Iterator[tuple[float, float]]:
-    for index, (picture, wanted) in enumerate(zip(drawn, truth, strict=True)):
-        if index % _TOGETHER == 0:
-            progress(index / len(truth), "measuring")
-        psnr, ssim = score(picture, wanted)
+def _scores(drawn: Pixels, reference: Pixels, progress: Progress) -> Iterator[tuple[float, float]]:
+    for index, (image, target) in enumerate(zip(drawn, reference, strict=True)):
+        if index % _BATCH == 0:
+            progress(index / len(reference), "measuring")
+        psnr, ssim = score(image, target)
         # An identical digit has no finite PSNR; half a step of 8 bit everywhere would have 54 dB.
         yield min(psnr, 54.15), ssim

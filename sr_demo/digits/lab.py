@@ -1,7 +1,7 @@
-"""The trained networks at work: encode a small digit, draw it at any size, read it.
+"""Inference with the trained networks of the digits lab: encode an LR digit, draw it at any size, classify it.
 
-Legend: latent (32,) float32; a drawn digit is (H, W) float32 in [0, 1], white ink on black, read-only.
-This module imports torch: the page imports it when the first digit is asked for.
+Legend: latent (32,) float32; a drawn digit is (H, W) float32 in [0, 1], white ink on black, read-only. This module
+imports torch; the page imports it when the first digit is requested.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from sr_demo.spec import card, embedded
 
 Gray = NDArray[np.float32]
 CLOSEST = 16.0
-"""Largest zoom into a digit."""
+"""Largest zoom factor."""
 CHUNK = 4096
-"""Points evaluated at once: their hidden values then stay in the processor's cache (large chunks take 4 times as long)."""
+"""Points per evaluation: their activations then fit the processor's cache (large chunks take 4 times as long)."""
 
 _TITLES: dict[str, str] = {
     "digits-vaegan": "VAE-GAN for digits",
-    "digits-cppn-vaegan": "CPPN for digits, with a critic",
-    "digits-cppn-l2": "CPPN for digits, without a critic",
+    "digits-cppn-vaegan": "CPPN for digits, trained with a discriminator",
+    "digits-cppn-l2": "CPPN for digits, trained without a discriminator",
     "digits-reader": "Reader of digits",
 }
 STEMS: dict[System, str] = {"vaegan": "digits-vaegan", "cppn-gan": "digits-cppn-vaegan", "cppn-l2": "digits-cppn-l2"}
@@ -51,14 +51,18 @@ _BUILDERS: dict[str, Callable[..., nn.Module]] = {
 
 @lru_cache
 def network(stem: str) -> nn.Module:
-    """The embedded network `stem`, verified, on this machine's device. Raises WeightsUnavailable."""
+    """Return the embedded network `stem`, verified, in eval mode on this machine's device.
+
+    Raises:
+        WeightsUnavailable: Its file is missing or has another sha256.
+    """
     (path,) = checkpoints.fetch(embedded(stem, stem, _TITLES[stem], bytes_per_pixel=0))
     built = _BUILDERS[stem](**card(stem)["architecture"]["settings"])
     return load_safetensors(path, built).eval().requires_grad_(False).to(device())
 
 
 def coder(system: System) -> networks.Coder:
-    """The encoder of `system` and what draws from its latent."""
+    """Return encoder and decoder (or CPPN) of `system`."""
     found = network(STEMS[system])
     assert isinstance(found, networks.Coder)
     return found
@@ -66,7 +70,15 @@ def coder(system: System) -> networks.Coder:
 
 @torch.inference_mode()
 def encode(small: Pixels, system: System) -> Gray:
-    """(26, 26) uint8 -> latent (32,): the mean, so that the same digit always gives the same latent."""
+    """Return the latent (32,) of an LR digit: the mean of its distribution, so that the result is deterministic.
+
+    Args:
+        small: (26, 26) uint8.
+        system: Whose encoder.
+
+    Raises:
+        BadInput: Another shape.
+    """
     if small.shape != (SMALL, SMALL):
         raise BadInput(f"The encoder reads {SMALL} x {SMALL} pixels, not {small.shape[1]} x {small.shape[0]}.")
     mean, _ = coder(system).encoder(as_batch(small[None]))
@@ -74,27 +86,33 @@ def encode(small: Pixels, system: System) -> Gray:
 
 
 def typical(digit: int, system: System) -> Gray:
-    """The mean latent (32,) of the training digits `digit`."""
+    """Return the mean latent (32,) of the training digits labelled `digit`."""
     return readonly(coder(system).typical[digit].float().cpu().numpy().copy())
 
 
 @torch.inference_mode()
 def decode(latent: Gray) -> Gray:
-    """What the VAE-GAN draws: (28, 28), its only size."""
+    """Return the VAE-GAN's image of a latent: (28, 28), its only size."""
     return _gray(coder("vaegan").drawer(_row(latent)).sigmoid()[0, 0])
 
 
 @dataclass(frozen=True)
 class Window:
-    """The part of a digit that is drawn: all of it, or a square `zoom` times smaller around (`x`, `y`)."""
+    """The visible part of a digit: all of it, or a square `zoom` times smaller around (`x`, `y`)."""
 
     zoom: float = 1.0
     x: float = 0.0
-    """Middle of the square, -1 (left edge of the digit) to 1."""
+    """Centre of the square, -1 (left edge of the digit) to 1."""
     y: float = 0.0
 
     def nearer(self, across: float, down: float, times: float) -> Window:
-        """`times` closer to the point that lies at the fractions `across` and `down` of this square, within the digit."""
+        """Return a window zoomed in around a point, kept inside the digit.
+
+        Args:
+            across: The point's column, as a fraction of this window's width.
+            down: The point's row, as a fraction of its height.
+            times: Zoom factor relative to this window.
+        """
         zoom = min(max(self.zoom * times, 1.0), CLOSEST)
         room = 1.0 - 1.0 / zoom
         x, y = (at + (2.0 * part - 1.0) / self.zoom for at, part in ((self.x, across), (self.y, down)))
@@ -107,7 +125,22 @@ WHOLE = Window()
 def draw(
     latent: Gray, size: int, system: System = "cppn-gan", window: Window = WHOLE, progress: Progress = SILENT
 ) -> Gray:
-    """What a CPPN draws from `latent` at `size` x `size` pixels. Raises BadInput, OutOfMemory, or Cancelled on Stop."""
+    """Evaluate a CPPN on a grid.
+
+    Args:
+        latent: (32,).
+        size: Pixels per side, 1..1800.
+        system: Which CPPN.
+        window: Visible part of the digit.
+        progress: Reports the rows; raises Cancelled on Stop.
+
+    Returns:
+        (size, size) float32 in [0, 1].
+
+    Raises:
+        BadInput: The size is out of range, or `system` is not a CPPN.
+        OutOfMemory: The device has too little memory.
+    """
     drawer = coder(system).drawer
     if not isinstance(drawer, networks.CPPN):
         raise BadInput("The VAE-GAN draws 28 x 28 pixels only; a CPPN draws any size.")
@@ -127,7 +160,21 @@ Band = Callable[[int, int], Tensor]
 
 
 def evaluate(band: Band, size: int, channels: int, progress: Progress = SILENT, width: int | None = None) -> Tensor:
-    """(size, width or size, channels), a few rows at a time. Raises BadInput above 1800 rows."""
+    """Evaluate a function of pixel rows, a few rows at a time.
+
+    Args:
+        band: Returns the values of some rows.
+        size: Height.
+        channels: Values per pixel.
+        progress: Reports the rows; raises Cancelled on Stop.
+        width: Default: `size`.
+
+    Returns:
+        (size, width, channels) float32 on this machine's device.
+
+    Raises:
+        BadInput: More than 1800 rows.
+    """
     _check_size(size)
     width = width or size
     rows = max(1, CHUNK // width)
@@ -141,14 +188,14 @@ def evaluate(band: Band, size: int, channels: int, progress: Progress = SILENT, 
 
 
 def _separable(layers: list[networks.Layer], waves: int, size: int, window: Window) -> Band:
-    """The plain network `layers` on a size x size grid over `window`.
+    """Return the function of rows that evaluates the plain network `layers` on a grid of size x size over `window`.
 
-    All its inputs but r depend on x or on y alone: their part of the first layer is computed once per column and row.
+    All inputs but r depend on x alone or on y alone: their part of the first layer is computed once per column and row.
     """
     (first, bias), *others = layers
     steps = math.pi * torch.arange(1, waves + 1, device=first.device)
-    middle = ((torch.arange(size, device=first.device) + 0.5) * (2.0 / size) - 1.0) / window.zoom
-    x, y = middle + window.x, middle + window.y
+    centres = ((torch.arange(size, device=first.device) + 0.5) * (2.0 / size) - 1.0) / window.zoom
+    x, y = centres + window.x, centres + window.y
 
     def part(at: Tensor, axis: int) -> Tensor:
         # The order of the inputs is that of `CPPN.features`: x, y, r, then sines and cosines of x, then those of y.
@@ -171,13 +218,13 @@ def _separable(layers: list[networks.Layer], waves: int, size: int, window: Wind
 
 @torch.inference_mode()
 def read_digits(pictures: Pixels) -> NDArray[np.int64]:
-    """(N, 28, 28) uint8 -> which digit the reader sees in each, (N,)."""
+    """Classify (N, 28, 28) uint8: the label of each, (N,)."""
     return network("digits-reader")(as_batch(pictures)).argmax(1).cpu().numpy()
 
 
 @torch.inference_mode()
 def redraw(small: Pixels, system: System) -> Gray:
-    """(N, 26, 26) uint8 -> (N, 28, 28) float32 in [0, 1]: encoded and drawn again, many digits at once."""
+    """Encode and decode many digits at once: (N, 26, 26) uint8 -> (N, 28, 28) float32 in [0, 1]."""
     both = coder(system)
     mean, _ = both.encoder(as_batch(small))
     drawer = both.drawer
@@ -186,7 +233,7 @@ def redraw(small: Pixels, system: System) -> Gray:
 
 
 def as_batch(pictures: Pixels) -> Tensor:
-    """(N, H, W) uint8 -> (N, 1, H, W) float32 in [0, 1] on this machine's device."""
+    """Convert (N, H, W) uint8 to (N, 1, H, W) float32 in [0, 1] on this machine's device."""
     return torch.from_numpy(np.ascontiguousarray(pictures)).to(device()).unsqueeze(1).float() / 255.0
 
 

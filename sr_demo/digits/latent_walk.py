@@ -1,4 +1,4 @@
-"""Walks through the latent: from one digit to another, and along one of its numbers."""
+"""Walks through the latent space: between two digits, and along one latent dimension."""
 
 from __future__ import annotations
 
@@ -17,14 +17,25 @@ from sr_demo.image import readonly
 from sr_demo.progress import SILENT, Progress
 
 FRAMES = 20
-"""Pictures from one digit to the other; the animation goes there and back."""
+"""Frames from one digit to the other; the animation plays them forwards and backwards."""
 _FRAME_MS = 70
 REACH = 3.0
-"""Latent numbers are varied from -3 to 3: nearly all of a normal distribution."""
+"""Latent values are varied in -3..3, which covers nearly all of a standard normal distribution."""
 
 
 def between(start: Gray, end: Gray, size: int, system: System, progress: Progress = SILENT) -> list[Pixels]:
-    """`FRAMES` pictures (size, size) uint8 on the straight line from one latent to the other. Raises Cancelled on Stop."""
+    """Interpolate linearly between two latents.
+
+    Args:
+        start: (32,).
+        end: (32,).
+        size: Pixels per side of a frame.
+        system: Which CPPN draws.
+        progress: Reports the frames; raises Cancelled on Stop.
+
+    Returns:
+        `FRAMES` frames (size, size) uint8.
+    """
     frames: list[Pixels] = []
     for index in range(FRAMES):
         progress(index / FRAMES, f"picture {index + 1} of {FRAMES}")
@@ -34,7 +45,7 @@ def between(start: Gray, end: Gray, size: int, system: System, progress: Progres
 
 
 def gif(frames: list[Pixels]) -> bytes:
-    """The frames forth and back as an endless GIF."""
+    """Encode the frames, forwards and backwards, as an endless GIF."""
     there_and_back = [Pillow.fromarray(frame) for frame in [*frames, *frames[-2:0:-1]]]
     out = io.BytesIO()
     there_and_back[0].save(
@@ -44,7 +55,11 @@ def gif(frames: list[Pixels]) -> bytes:
 
 
 def mp4(frames: list[Pixels], file: Path) -> None:
-    """The frames forth and back, three times, as a film without sound (MPEG-4). Raises SRError where it cannot be written."""
+    """Write the frames, forwards and backwards, three times, as an MPEG-4 film without sound.
+
+    Raises:
+        SRError: OpenCV has no MPEG-4 encoder.
+    """
     side = frames[0].shape[0]
     film = cv2.VideoWriter(str(file), cv2.VideoWriter.fourcc(*"mp4v"), 1000 / _FRAME_MS, (side, side))
     if not film.isOpened():
@@ -55,7 +70,18 @@ def mp4(frames: list[Pixels], file: Path) -> None:
 
 
 def along(latent: Gray, number: int, count: int, size: int, system: System) -> Pixels:
-    """(size, count * size): the digit with its latent number `number` (from 0) set to -3 .. 3, everything else kept."""
+    """Draw a digit with one latent value replaced by `count` values in -3..3.
+
+    Args:
+        latent: (32,).
+        number: Index of the latent value, from 0.
+        count: Number of images.
+        size: Pixels per side of each.
+        system: Which CPPN draws.
+
+    Returns:
+        (size, count * size) uint8, the images side by side.
+    """
     pictures: list[Pixels] = []
     for value in np.linspace(-REACH, REACH, count, dtype=np.float32):
         changed = np.array(latent)
@@ -64,6 +90,6 @@ def along(latent: Gray, number: int, count: int, size: int, system: System) -> P
     return np.concatenate(pictures, axis=1)
 
 
-def to_bytes(picture: Gray) -> Pixels:
-    """[0, 1] -> uint8, rounded."""
-    return np.rint(picture * np.float32(255)).astype(np.uint8)
+def to_bytes(image: Gray) -> Pixels:
+    """Convert [0, 1] to uint8, rounded."""
+    return np.rint(image * np.float32(255)).astype(np.uint8)

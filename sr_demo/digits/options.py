@@ -1,4 +1,4 @@
-"""What people can set in the digits lab. No torch here: the page reads this when it starts."""
+"""Options of the digits lab, without torch: the page reads this at start-up."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Literal
 from sr_demo.options import Options, option
 
 System = Literal["vaegan", "cppn-gan", "cppn-l2"]
-"""VAE-GAN, the CPPN taught with a critic, and the same CPPN taught without."""
+"""VAE-GAN, CPPN trained with a discriminator, and the same CPPN trained without."""
 
 NETWORKS = ("digits-vaegan", "digits-cppn-vaegan", "digits-cppn-l2", "digits-reader")
 """Names of the embedded weights and cards."""
 
 SMALLEST, LARGEST = 28, 1800
-"""Pixels a side of what a CPPN draws here."""
+"""Range of the side of what a CPPN draws, pixels."""
 
 
 @dataclass(frozen=True)
 class Art(Options):
-    """A random CPPN: no training, only random weights."""
+    """Options of an image drawn by a random, untrained CPPN."""
 
     seed: int = option(7, "Seed", "Another number, another picture.", minimum=0, maximum=9999, step=1)
     scale: float = option(8.0, "Scale", "How far the coordinates reach: larger shows more of the pattern.",
@@ -34,10 +34,10 @@ class Art(Options):
 
 @dataclass(frozen=True)
 class Fit(Options):
-    """A network that learns one photo as a function of x and y."""
+    """Options of a network that is fitted to one photo as a function of x and y."""
 
-    seconds: int = option(20, "Seconds of learning", "Stop ends it earlier; what is learned so far stays.",
+    seconds: int = option(20, "Seconds of learning", "Stop ends it earlier and keeps what was learned so far.",
                           minimum=3, maximum=120, step=1)  # fmt: skip
     width: int = option(96, "Width", "Units in each layer: more is finer and slower.", minimum=32, maximum=192, step=32)
-    frequency: float = option(30.0, "Frequency", "Of the first sine (SIREN's omega): low stays blurred, high turns noisy.",
+    frequency: float = option(30.0, "Frequency", "Of the first sine (SIREN's omega): low stays blurred, high gets noisy.",
                               minimum=5.0, maximum=60.0, step=5.0)  # fmt: skip

@@ -1,7 +1,7 @@
-"""From what a person draws or uploads to a digit as the networks know them: 28 x 28, white ink on black, centred.
+"""Conversion of drawings and photos to the form of MNIST's digits: 28 x 28, white ink on black, centred.
 
-As MNIST was made: the ink is cut out, scaled until its longer side has 20 pixels, and placed with its centre of mass in
-the middle of 28 x 28. That is the truth; the 26 x 26 the networks are given is made from it.
+As in MNIST, the ink is cropped, scaled until its longer side has 20 pixels, and placed with its centre of mass in the
+centre of 28 x 28. That is the reference; the 26 x 26 input of the networks is downscaled from it.
 """
 
 from __future__ import annotations
@@ -18,47 +18,53 @@ from sr_demo.image import Image
 
 _INK = 20
 """Longer side of the ink in pixels, as in MNIST."""
-_WORKING = 560
-"""Pixels a side worked with; larger pictures are shrunk first."""
+_MAX_SIDE = 560
+"""Larger images are downscaled to this longer side first."""
 _FAINT = 0.12
-"""Largest difference from the paper below which a picture counts as blank."""
+"""Images whose pixels differ from the paper by less than this are blank."""
 _THIN, _WANTED = 0.07, 0.11
-"""Stroke width by longer side of the ink: below the first, lines are thickened to the second (MNIST: 0.1 to 0.2)."""
+"""Stroke widths relative to the longer side of the ink: thinner strokes than the first are dilated to the second
+(MNIST: 0.1 to 0.2)."""
 
 Ink = NDArray[np.float32]
-"""(H, W) float32 in [0, 1]: how much a pixel differs from the paper."""
+"""(H, W) float32 in [0, 1]: difference of each pixel from the paper."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A digit ready for the networks."""
+    """A digit in the form of the networks' training data."""
 
-    truth: Pixels
+    reference: Pixels
     """(28, 28) uint8."""
-    small: Pixels
-    """(26, 26) uint8: the truth, shrunk with antialiasing."""
+    lr: Pixels
+    """(26, 26) uint8, `reference` downscaled."""
     notes: tuple[str, ...] = ()
-    """What was done on the way, plain sentences."""
+    """What was changed, one plain sentence each."""
 
 
-def from_truth(truth: Pixels, *notes: str) -> Prepared:
-    """(28, 28) uint8 as it is."""
-    return Prepared(truth, downscale(truth[None])[0], notes)
+def from_reference(reference: Pixels, *notes: str) -> Prepared:
+    """Return a digit that has the right form already, (28, 28) uint8."""
+    return Prepared(reference, downscale(reference[None])[0], notes)
 
 
-def prepare(picture: Image, alpha: Ink | None = None) -> Prepared:
-    """A drawing or photo of one digit, (H, W, 3) float32 in [0, 1] with its opacity (H, W) -> a digit for the networks.
+def prepare(image: Image, alpha: Ink | None = None) -> Prepared:
+    """Convert a drawing or photo of one digit; ink and paper may have any two colours.
 
-    Ink and paper may have any two colours. Raises BadInput when there is nothing on the paper.
+    Args:
+        image: (H, W, 3) float32 in [0, 1].
+        alpha: Opacity (H, W) in [0, 1], if there is any; transparent pixels count as white.
+
+    Raises:
+        BadInput: The image is blank or smaller than 8 x 8 pixels.
     """
     notes: list[str] = []
-    rgb = _on_white(picture, alpha)
+    rgb = _on_white(image, alpha)
     if min(rgb.shape[:2]) < 8:
         raise BadInput(
             f"This picture has {rgb.shape[1]} x {rgb.shape[0]} pixels; a digit needs at least 8 x 8. Take a larger one."
         )
-    if max(rgb.shape[:2]) > _WORKING:
-        ratio = _WORKING / max(rgb.shape[:2])
+    if max(rgb.shape[:2]) > _MAX_SIDE:
+        ratio = _MAX_SIDE / max(rgb.shape[:2])
         size = (max(8, round(rgb.shape[1] * ratio)), max(8, round(rgb.shape[0] * ratio)))
         rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.float32)
     ink, dark_paper, coloured = _ink(rgb)
@@ -67,29 +73,32 @@ def prepare(picture: Image, alpha: Ink | None = None) -> Prepared:
     elif coloured:
         notes.append("Colours were turned into white ink on black, as the networks know it.")
     if rgb.shape[:2] == (SIDE, SIDE):
-        return from_truth(np.rint(ink * 255).astype(np.uint8), *notes)
-    cut = _cut(ink)
-    share = float((cut > 0.5).mean())
+        return from_reference(np.rint(ink * 255).astype(np.uint8), *notes)
+    crop = _cropped(ink)
+    share = float((crop > 0.5).mean())
     if share > 0.75:
         notes.append(
             "Most of this picture counts as ink. The networks know single digits on plain paper and nothing else."
         )
-    cut, thickened = _thickened(cut)
+    crop, thickened = _thickened(crop)
     if thickened:
         notes.append("Thin lines were made thicker, as if drawn with a felt-tip pen.")
-    return from_truth(_centred(cut), *notes)
+    return from_reference(_centred(crop), *notes)
 
 
-def _on_white(picture: Image, alpha: Ink | None) -> NDArray[np.float32]:
+def _on_white(image: Image, alpha: Ink | None) -> NDArray[np.float32]:
     if alpha is None:
-        return picture
-    return picture * alpha[..., None] + (np.float32(1) - alpha[..., None])
+        return image
+    return image * alpha[..., None] + (np.float32(1) - alpha[..., None])
 
 
 def _ink(rgb: NDArray[np.float32]) -> tuple[Ink, bool, bool]:
-    """The ink, whether the paper is dark, and whether ink or paper has a colour. Raises BadInput for a blank picture.
+    """Return the ink, whether the paper is dark, and whether ink or paper is coloured.
 
     The paper is the median colour of the outermost pixels.
+
+    Raises:
+        BadInput: The image is blank.
     """
     edge = np.concatenate([rgb[0], rgb[-1], rgb[:, 0], rgb[:, -1]])
     paper = np.median(edge, axis=0).astype(np.float32)
@@ -106,8 +115,8 @@ def _ink(rgb: NDArray[np.float32]) -> tuple[Ink, bool, bool]:
     return ink, float(paper.mean()) < 0.5, spread > 0.15
 
 
-def _cut(ink: Ink) -> Ink:
-    """The rectangle that holds the ink. Specks are ignored where there is something larger."""
+def _cropped(ink: Ink) -> Ink:
+    """Return the bounding box of the ink, without specks that are small beside the rest."""
     mask = (ink > 0.3).astype(np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     areas = stats[1:count, cv2.CC_STAT_AREA]
@@ -121,7 +130,7 @@ def _cut(ink: Ink) -> Ink:
 
 
 def _thickened(ink: Ink) -> tuple[Ink, bool]:
-    """Strokes at least about a tenth as wide as the digit is long, and whether that was needed."""
+    """Dilate strokes thinner than about a tenth of the digit; return the ink and whether that was needed."""
     longest = max(ink.shape)
     mask = np.pad((ink > 0.5).astype(np.uint8), 1)
     inner = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
@@ -135,7 +144,7 @@ def _thickened(ink: Ink) -> tuple[Ink, bool]:
 
 
 def _centred(ink: Ink) -> Pixels:
-    """(28, 28) uint8: the longer side of `ink` becomes 20 pixels, its centre of mass the middle."""
+    """Return (28, 28) uint8: the longer side of `ink` is scaled to 20 pixels, its centre of mass is in the centre."""
     ratio = _INK / max(ink.shape)
     size = (max(1, round(ink.shape[1] * ratio)), max(1, round(ink.shape[0] * ratio)))
     kernel = cv2.INTER_AREA if ratio < 1 else cv2.INTER_CUBIC

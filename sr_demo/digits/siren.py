@@ -1,4 +1,5 @@
-"""A photo as a function of x and y: a small network of sines (SIREN, Sitzmann et al. 2020) that learns one picture."""
+"""SIREN: a photo as a function of x and y, represented by a small network of sines (Sitzmann et al. 2020, arXiv
+2006.09661)."""
 
 from __future__ import annotations
 
@@ -21,29 +22,31 @@ from sr_demo.metrics.full_reference import psnr_rgb
 from sr_demo.progress import SILENT, Progress
 
 LONGEST = 192
-"""The photo is shrunk to this longer side before it is learned, so that seconds are enough."""
+"""The photo is downscaled to this longer side first, so that it is fitted in seconds."""
 _BATCH = 8192
 _LAYERS = 3
-_BETWEEN = 1.0
-"""Seconds between two looks at what is learned."""
+_PREVIEW_SECONDS = 1.0
+"""Seconds between two previews."""
 
 
 @dataclass(frozen=True)
-class Learned:
-    """What the network knows after a while."""
+class FitPreview:
+    """State of the fit at one moment."""
 
-    picture: Image
-    """Drawn at the size it learned from."""
+    image: Image
+    """The function at the size of the reference, (H, W, 3) float32 in [0, 1]."""
     psnr: float
-    """PSNR-RGB in dB against the shrunk photo."""
+    """PSNR-RGB in dB against the reference."""
     steps: int
     seconds: float
     parameters: int
     fraction: float
+    """Share of the time that is over, 0..1."""
 
 
 class Siren(nn.Module):
-    """x, y -> r, g, b: linear layers with sines between them, drawn from the distribution of the paper (section 3.2)."""
+    """Linear layers with sines between them, (P, 2) -> (P, 3): x, y to RGB; initialised as in section 3.2 of the
+    paper."""
 
     def __init__(self, width: int, layers: int, omega: float) -> None:
         super().__init__()
@@ -67,46 +70,50 @@ class Siren(nn.Module):
 
 
 def target(photo: Image) -> Image:
-    """`photo` with its longer side at most 192 pixels (area average), read-only."""
+    """Downscale `photo` (H, W, 3) to a longer side of at most 192 pixels (area average), read-only."""
     height, width = photo.shape[:2]
     ratio = min(1.0, LONGEST / max(height, width))
     size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
     return readonly(np.ascontiguousarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.float32))
 
 
-class Photo:
-    """One photo and the network that learns it."""
+class SirenFit:
+    """One photo and the network that is fitted to it."""
 
     def __init__(self, photo: Image, options: Fit, seed: int = 0) -> None:
-        self.truth = target(photo)
+        self.reference = target(photo)
         self.options = options
         torch.manual_seed(seed)
         self._network = Siren(options.width, _LAYERS, options.frequency).to(device())
         self._noise = torch.Generator().manual_seed(seed)
         self._optimiser = torch.optim.Adam(self._network.parameters(), 1e-3)
-        height, width = self.truth.shape[:2]
+        height, width = self.reference.shape[:2]
         self._points = self._grid(height, width, 0, height)
-        self._colours = torch.from_numpy(np.array(self.truth)).view(-1, 3).to(device())
+        self._colours = torch.from_numpy(np.array(self.reference)).view(-1, 3).to(device())
         self.steps = 0
 
-    def learn(self, progress: Progress = SILENT) -> Iterator[Learned]:
-        """Yield what is learned about once a second until the time is over. Raises Cancelled between two steps on Stop."""
-        start = shown = time.monotonic()
+    def fit(self, progress: Progress = SILENT) -> Iterator[FitPreview]:
+        """Fit for `options.seconds`, yielding a preview about once a second and at the end.
+
+        Args:
+            progress: Reports the elapsed share of the time; raises Cancelled on Stop, between two steps.
+        """
+        start = previewed = time.monotonic()
         limit = float(self.options.seconds)
         while (spent := time.monotonic() - start) < limit:
             progress(spent / limit)
             self.step(1e-3 * max(0.05, 1.0 - spent / limit))
-            if time.monotonic() - shown > _BETWEEN:
-                yield self.look(time.monotonic() - start)
-                shown = time.monotonic()
-        yield self.look(time.monotonic() - start)
+            if time.monotonic() - previewed > _PREVIEW_SECONDS:
+                yield self.preview(time.monotonic() - start)
+                previewed = time.monotonic()
+        yield self.preview(time.monotonic() - start)
 
     def step(self, rate: float) -> float:
-        """One update on a few thousand random pixels; returns the mean squared error before it."""
+        """Take one step on random pixels with learning rate `rate`; return the mean squared error before it."""
         with out_of_memory_translated():
             count = len(self._points)
-            which = torch.randint(count, (min(_BATCH, count),), generator=self._noise).to(device())
-            loss = F.mse_loss(self._network(self._points[which]), self._colours[which])
+            chosen = torch.randint(count, (min(_BATCH, count),), generator=self._noise).to(device())
+            loss = F.mse_loss(self._network(self._points[chosen]), self._colours[chosen])
             for group in self._optimiser.param_groups:
                 group["lr"] = rate
             self._optimiser.zero_grad(set_to_none=True)
@@ -115,16 +122,24 @@ class Photo:
         self.steps += 1
         return float(loss.detach())
 
-    def look(self, seconds: float) -> Learned:
-        """What the network draws now, at the size it learned from."""
+    def preview(self, seconds: float) -> FitPreview:
+        """Evaluate the function at the size of the reference; `seconds` is the time spent so far."""
         drawn = self.draw(1.0)
         parameters = sum(p.numel() for p in self._network.parameters())
         fraction = min(1.0, seconds / self.options.seconds)
-        return Learned(drawn, psnr_rgb(drawn, self.truth, border=0), self.steps, seconds, parameters, fraction)
+        return FitPreview(drawn, psnr_rgb(drawn, self.reference, border=0), self.steps, seconds, parameters, fraction)
 
     def draw(self, scale: float, progress: Progress = SILENT) -> Image:
-        """The same function, asked at `scale` times as many points a side."""
-        height, width = (max(1, round(side * scale)) for side in self.truth.shape[:2])
+        """Evaluate the function on a grid of another size.
+
+        Args:
+            scale: Side of the grid relative to the reference's.
+            progress: Reports the rows; raises Cancelled on Stop.
+
+        Returns:
+            (round(scale * H), round(scale * W), 3) float32 in [0, 1], read-only.
+        """
+        height, width = (max(1, round(side * scale)) for side in self.reference.shape[:2])
 
         def band(top: int, bottom: int) -> Tensor:
             return self._network(self._grid(height, width, top, bottom))
@@ -134,9 +149,9 @@ class Photo:
             return readonly(drawn.clamp_(0.0, 1.0).cpu().numpy())
 
     def _grid(self, height: int, width: int, top: int, bottom: int) -> Tensor:
-        """((bottom - top) * width, 2): x, y of pixel middles; the longer side runs from -1 to 1."""
-        longest = max(self.truth.shape[:2])
-        reach_y, reach_x = (side / longest for side in self.truth.shape[:2])
+        """Return x, y of the pixel centres of some rows, ((bottom - top) * width, 2); the longer side covers -1..1."""
+        longest = max(self.reference.shape[:2])
+        reach_y, reach_x = (side / longest for side in self.reference.shape[:2])
         y = ((torch.arange(top, bottom, device=device()) + 0.5) * (2.0 / height) - 1.0) * reach_y
         x = ((torch.arange(width, device=device()) + 0.5) * (2.0 / width) - 1.0) * reach_x
         rows, columns = torch.meshgrid(y, x, indexing="ij")

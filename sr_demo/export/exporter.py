@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from math import inf, log10
 from pathlib import Path
 from typing import Any, Literal
@@ -239,7 +239,17 @@ def _careful(run: Run, kind: str) -> Run:
 
 def _notes(job: Job, precision: str) -> dict[str, str]:
     """What the file says about itself."""
-    rule = {"scale": job.approach.scale, **asdict(job.approach.tiling_of(job.checkpoint))}
+    tiling = job.approach.tiling_of(job.checkpoint)
+    rule = {
+        "scale": job.approach.scale,
+        "mode": tiling.mode,
+        "halo": tiling.halo,
+        "multiple_of": tiling.multiple_of,
+        "blend": tiling.blend,
+        "largest": tiling.largest,
+        "seen": tiling.max_input_width,
+        "tall": tiling.max_aspect,
+    }
     return {
         "program": f"sr_demo {__version__}",
         "approach": job.approach.id,

@@ -1,18 +1,26 @@
-"""Cutting a picture into tiles and putting the results together.
+"""Tile plans: how an image is cut into tiles, and how the upscaled tiles are assembled.
 
-The plan is a pure value made before the work starts: tile borders on multiples of the network's window, each tile with a
-halo of context. Where the halo covers what the network looks at the results are those of the whole picture and are placed
-side by side; then columns are as wide as they may be and the last one is what remains, since a width that suits the
-convolutions is worth more than an even split. Elsewhere neighbours are blended by a raised cosine, evenly split, so that
-none is narrower than its transitions. The blend weights sum to one by construction, so no buffer of weights is kept.
+A plan is a pure value, made before the work starts from the tiling rule of a checkpoint, a memory budget and the size of
+the image. Tile borders lie on multiples of the network's window, and each tile has a halo of context:
+
+       low  start             stop  high
+        |-----|=================|-----|
+         halo   placed in result  halo       (clipped at the borders of the image)
+
+Where the halo covers the receptive field (`blend` = 0), tiles equal the result of the whole image and are placed side by
+side. Columns are then as wide as allowed and the last one takes the rest, since a width that suits the convolutions is
+worth more than an even split. Elsewhere neighbours are blended by a raised cosine and split evenly, so that no tile is
+narrower than its transitions. The blend weights sum to one by construction, so that no buffer of weights is needed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from math import ceil, sqrt
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,181 +29,255 @@ from sr_demo.progress import Progress
 from sr_demo.spec import Tiling
 from sr_demo.system import large_array
 
-SMALLEST = 32
+MIN_SIDE = 32
 """Below this side a tile is mostly halo; running out of memory there is final."""
+_RELEASE_BYTES = 64 * 2**20
+"""Bytes of tiles placed before the pages behind them are released, where the result lies in a file."""
+
+
+class Size(NamedTuple):
+    """Height and width in LR pixels."""
+
+    height: int
+    width: int
 
 
 @dataclass(frozen=True)
 class Span:
-    """A range of rows or columns. All four in LR pixels of the picture."""
+    """A range of rows or columns, in LR pixels of the image."""
 
     start: int
     stop: int
-    """The part that this tile answers for: [start, stop)."""
+    """[start, stop): the part of the result that the tile is placed in."""
     low: int
     high: int
-    """What the network sees: [low, high), the part with its halo, clipped to the picture."""
+    """[low, high): the input of the network, which is that part with its halo, clipped to the image."""
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One piece of the plan."""
+    """One tile of a plan."""
 
     rows: Span
     columns: Span
 
     @property
-    def seen(self) -> tuple[int, int]:
-        """Height and width of what the network sees, in LR pixels."""
-        return self.rows.high - self.rows.low, self.columns.high - self.columns.low
+    def input_size(self) -> Size:
+        """Size of the network's input: the tile with its halo."""
+        return Size(self.rows.high - self.rows.low, self.columns.high - self.columns.low)
 
 
-Pieces = tuple[list[Image], Progress]
-"""Parts of a picture, all of one shape, and where to report what is done of them."""
+@dataclass(frozen=True)
+class TilePlan:
+    """How one image is cut."""
+
+    size: tuple[int, int]
+    """Height and width of the image in LR pixels."""
+    rule: Tiling
+    side: int
+    """Width of a tile in LR pixels without its halo; its height is up to `rule.max_aspect` times the width."""
+    max_batch: int = 1
+    """Most tiles computed together."""
+
+    @cached_property
+    def rows(self) -> tuple[Span, ...]:
+        """The tiles' ranges of rows, from the top."""
+        halo, aspect = self.rule.halo, self.rule.max_aspect
+        high = aspect * (self.side + 2 * halo) - 2 * halo
+        return spans(self.size[0], high, halo, self.rule.multiple_of)
+
+    @cached_property
+    def columns(self) -> tuple[Span, ...]:
+        """The tiles' ranges of columns, from the left."""
+        return spans(self.size[1], self.side, self.rule.halo, self.rule.multiple_of, even=self.rule.blend > 0)
+
+    @cached_property
+    def tiles(self) -> tuple[Tile, ...]:
+        """All tiles, row by row."""
+        return tuple(Tile(rows, columns) for rows in self.rows for columns in self.columns)
+
+    @cached_property
+    def batches(self) -> tuple[tuple[Tile, ...], ...]:
+        """The tiles in groups of equal input size, at most `max_batch` in each, ordered by the first tile of each group.
+
+        Tiles at the border of the image have less halo. With `max_batch` = 1 the order is that of `tiles`.
+        """
+        found: list[list[Tile]] = []
+        unfilled: dict[Size, list[Tile]] = {}
+        for tile in self.tiles:
+            batch = unfilled.get(tile.input_size)
+            if batch is None or len(batch) == self.max_batch:
+                batch = unfilled[tile.input_size] = []
+                found.append(batch)
+            batch.append(tile)
+        return tuple(map(tuple, found))
+
+    def smaller(self) -> TilePlan | None:
+        """Return the plan to try after this one ran out of memory; None where there is none.
+
+        First half as many tiles together, then tiles of half the side, down to `MIN_SIDE`.
+        """
+        # Half of the largest batch there is, and of the side within the image: else the same plan would be tried again.
+        if batch := max(map(len, self.batches)) // 2:
+            return replace(self, max_batch=batch)
+        side, multiple_of = min(self.side, max(self.size)), self.rule.multiple_of
+        if side <= MIN_SIDE:
+            return None
+        return replace(self, max_batch=1, side=max(side // 2 // multiple_of * multiple_of, MIN_SIDE))
+
+
+def plan_tiles(rule: Tiling, bytes_per_pixel: int, budget: int, size: tuple[int, ...], max_batch: int = 1) -> TilePlan:
+    """Return the tile plan for one image: the place where the tile size is decided.
+
+    Args:
+        rule: the tiling rule of the checkpoint.
+        bytes_per_pixel: peak working memory of the checkpoint in bytes per LR pixel.
+        budget: bytes that the computation of one batch may take where it runs, on the CPU or on a GPU.
+        size: height and width of the image in LR pixels.
+        max_batch: most tiles that the upscaler takes together.
+
+    Returns:
+        A plan with the largest tiles within the budget, and as many together as the rest of the budget allows.
+    """
+    side = tile_side(rule, bytes_per_pixel, budget, size)
+    return TilePlan((size[0], size[1]), rule, side, batch_size(rule, bytes_per_pixel, budget, side, max_batch))
+
+
+def spans(length: int, largest: int, halo: int, multiple_of: int = 1, *, even: bool = True) -> tuple[Span, ...]:
+    """Split [0, `length`) into the fewest parts.
+
+    Args:
+        length: rows or columns of the image.
+        largest: most rows or columns of a part.
+        halo: context on both sides, clipped to the image.
+        multiple_of: inner borders lie on multiples of this.
+        even: parts of about equal length; else parts of `largest`, and the rest.
+
+    Returns:
+        The parts in order.
+    """
+    step = max(largest // multiple_of, 1) * multiple_of
+    if even:
+        step = ceil(ceil(length / ceil(length / step)) / multiple_of) * multiple_of
+    return tuple(
+        Span(start, min(start + step, length), max(start - halo, 0), min(start + step + halo, length))
+        for start in range(0, length, step)
+    )
+
+
+def tile_side(rule: Tiling, bytes_per_pixel: int, budget: int, size: tuple[int, ...]) -> int:
+    """Return the width of a tile in LR pixels, halo not counted.
+
+    The longer side of an image of `size` (height, width) that need not be cut, else the largest width whose working
+    memory fits `budget` bytes. Never below `MIN_SIDE`, and a tile with its halo is at most `rule.max_input_width` wide.
+    """
+    affordable = budget // max(bytes_per_pixel, 1)
+    if size[0] * size[1] <= min(affordable, rule.largest**2):
+        return ceil(max(size) / rule.multiple_of) * rule.multiple_of
+    with_halo = min(int(sqrt(affordable / rule.max_aspect)), rule.max_input_width)
+    side = min(max(with_halo - 2 * rule.halo, MIN_SIDE), rule.largest)
+    return max(side // rule.multiple_of, 1) * rule.multiple_of
+
+
+def batch_size(rule: Tiling, bytes_per_pixel: int, budget: int, side: int, max_batch: int) -> int:
+    """Return how many tiles of width `side` (halo not counted) fit `budget` bytes together: 1 to `max_batch`."""
+    each = bytes_per_pixel * rule.max_aspect * (side + 2 * rule.halo) ** 2
+    return min(max(budget // max(each, 1), 1), max_batch)
+
+
+class Batch(NamedTuple):
+    """Tiles to upscale together."""
+
+    images: list[Image]
+    """Each (h, w, 3), all of one shape."""
+    progress: Progress
+    """Receives 0..1 of this batch."""
+
+
 Check = Callable[[Image, tuple[int, int]], Image]
-"""From what was made of a part of this height and width to what is placed of it; raises where that may not be used."""
-_LET_GO = 64 * 2**20
-"""Bytes of tiles that are placed before the memory behind them is let go, where the result lies in a file."""
+"""From an upscaled tile and its input size (height, width) to what is placed; raises where the tile must not be used."""
 
 
 def _unchecked(result: Image, _: tuple[int, int]) -> Image:
     return result
 
 
-def spans(length: int, largest: int, halo: int, multiple_of: int = 1, *, even: bool = True) -> tuple[Span, ...]:
-    """Split [0, length) into the fewest parts of at most `largest`, borders on multiples of `multiple_of`: `even` ones, or
-    of `largest` and what remains."""
-    step = max(largest // multiple_of, 1) * multiple_of
-    if even:
-        step = ceil(ceil(length / ceil(length / step)) / multiple_of) * multiple_of
-    starts = range(0, length, step)
-    return tuple(
-        Span(start, min(start + step, length), max(start - halo, 0), min(start + step + halo, length))
-        for start in starts
-    )
-
-
-def axes(height: int, width: int, tiling: Tiling, side: int) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
-    """Rows and columns of the tiles of `plan`."""
-    high = tiling.max_aspect * (side + 2 * tiling.halo) - 2 * tiling.halo
-    return (
-        spans(height, high, tiling.halo, tiling.multiple_of),
-        spans(width, side, tiling.halo, tiling.multiple_of, even=tiling.blend > 0),
-    )
-
-
-def plan(height: int, width: int, tiling: Tiling, side: int) -> tuple[Tile, ...]:
-    """Tiles for pieces of `side` LR pixels (halo not counted) across, and `tiling.tall` times as high; row by row."""
-    rows, columns = axes(height, width, tiling, side)
-    return tuple(Tile(r, c) for r in rows for c in columns)
-
-
-def side_for(tiling: Tiling, bytes_per_pixel: int, budget: int, size: tuple[int, ...]) -> int:
-    """The tile side (LR pixels across, halo not counted) for a picture of `size` (height, width): its longer side where it
-    can stay in one piece, else the largest whose working memory stays within `budget` bytes.
-
-    Not below SMALLEST, whatever the budget, and no tile with its halo wider than `tiling.seen`.
-    """
-    affordable = budget // max(bytes_per_pixel, 1)
-    if size[0] * size[1] <= min(affordable, tiling.largest**2):
-        return ceil(max(size) / tiling.multiple_of) * tiling.multiple_of
-    with_halo = min(int(sqrt(affordable / tiling.max_aspect)), tiling.seen)
-    side = min(max(with_halo - 2 * tiling.halo, SMALLEST), tiling.largest)
-    return max(side // tiling.multiple_of, 1) * tiling.multiple_of
-
-
-def at_once(tiling: Tiling, bytes_per_pixel: int, budget: int, side: int, most: int) -> int:
-    """How many tiles of `side` (halo not counted) may be worked on together within `budget` bytes: 1 to `most`."""
-    each = bytes_per_pixel * tiling.max_aspect * (side + 2 * tiling.halo) ** 2
-    return min(max(budget // max(each, 1), 1), most)
-
-
-def batches(tiles: Sequence[Tile], most: int) -> list[list[Tile]]:
-    """`tiles` in groups of at most `most` that see parts of one shape, in the order of the first of each group.
-
-    Tiles at the border of the picture have less halo. With `most` = 1 the order stays as it is.
-    """
-    found: list[list[Tile]] = []
-    open_now: dict[tuple[int, int], list[Tile]] = {}
-    for tile in tiles:
-        group = open_now.get(tile.seen)
-        if group is None or len(group) == most:
-            group = open_now[tile.seen] = []
-            found.append(group)
-        group.append(tile)
-    return found
-
-
 def run(
     image: Image,
-    tiles: tuple[Tile, ...],
+    plan: TilePlan,
     scale: int,
-    blend: int,
     upscale: Callable[[Image, Progress], Image],
     progress: Progress,
     check: Check = _unchecked,
     channels: int = 3,
 ) -> Image:
-    """`upscale` each tile of `image` (H, W, 3), `check` the result, and assemble (H * scale, W * scale, `channels`),
-    read-only. `channels` is how many `check` returns.
+    """Upscale an image tile by tile.
 
-    Progress is reported, and Stop obeyed, before each tile. `blend` is the half-width of the transition in LR pixels.
+    Args:
+        image: (H, W, 3) float32, the image that `plan` was made for.
+        plan: how it is cut.
+        scale: scale factor of the result.
+        upscale: from one tile (h, w, 3) to (h * scale, w * scale, 3).
+        progress: reported to, and checked for Stop, before each tile.
+        check: applied to each upscaled tile.
+        channels: number of channels that `check` returns.
+
+    Returns:
+        (H * scale, W * scale, channels) float32, read-only.
     """
-    if len(tiles) == 1:
+    if len(plan.tiles) == 1:
         progress(0.0)
-        result = check(upscale(readonly(np.ascontiguousarray(image)), progress), tiles[0].seen)
+        result = check(upscale(readonly(np.ascontiguousarray(image)), progress), plan.tiles[0].input_size)
         progress(1.0)
         return result
 
-    def one_by_one(pieces: Iterator[Pieces]) -> Iterator[list[Image]]:
-        return ([upscale(image, told) for image in images] for images, told in pieces)
+    def one_by_one(batches: Iterator[Batch]) -> Iterator[list[Image]]:
+        return ([upscale(tile, batch.progress) for tile in batch.images] for batch in batches)
 
-    return run_in_batches(image, batches(tiles, 1), scale, blend, one_by_one, progress, check, channels)
+    return run_in_batches(image, replace(plan, max_batch=1), scale, one_by_one, progress, check, channels)
 
 
 def run_in_batches(
     image: Image,
-    groups: Sequence[Sequence[Tile]],
+    plan: TilePlan,
     scale: int,
-    blend: int,
-    upscale: Callable[[Iterator[Pieces]], Iterator[list[Image]]],
+    upscale: Callable[[Iterator[Batch]], Iterator[list[Image]]],
     progress: Progress,
     check: Check = _unchecked,
     channels: int = 3,
 ) -> Image:
-    """Give `upscale` the parts of `image` (H, W, 3) that `groups` see, and assemble its results, which come in the same
-    order and are checked one by one, to (H * scale, W * scale, `channels`), read-only.
+    """Upscale an image in the batches of its plan; arguments and result as in `run`.
 
-    Progress is reported, and Stop obeyed, whenever `upscale` asks for the next group: it may do so before it has handed
-    out the last one's results. `blend` as in `run`.
+    `upscale` maps the batches to their results in the same order. It may take the next batch before it yields the results
+    of the last one; progress is reported, and Stop obeyed, whenever it takes one.
     """
     height, width = image.shape[:2]
-    count = sum(len(group) for group in groups)
+    count = len(plan.tiles)
 
-    def pieces() -> Iterator[Pieces]:
+    def batches() -> Iterator[Batch]:
         done = 0
-        for group in groups:
+        for group in plan.batches:
             part = progress.part(done / count, (done + len(group)) / count)
             part(0.0, f"tile {done + 1} of {count}")
             done += len(group)
-            yield [_cut(image, tile) for tile in group], part
+            yield Batch([_cut(image, tile) for tile in group], part)
 
     out = large_array.zeros(height * scale, width * scale, channels)
-    touched = 0
+    unreleased = 0
 
     def place(group: Sequence[Tile], results: Sequence[Image]) -> None:
-        nonlocal touched
+        nonlocal unreleased
         for tile, result in zip(group, results, strict=True):
-            _place(out, check(result, tile.seen), tile, scale, blend, (height, width))
-            touched += result.nbytes
-        if touched > _LET_GO:
+            _place(out, check(result, tile.input_size), tile, scale, plan.rule.blend, (height, width))
+            unreleased += result.nbytes
+        if unreleased > _RELEASE_BYTES:
             large_array.release(out, image)
-            touched = 0
+            unreleased = 0
 
     # One thread checks and copies, in order, while the next tiles are computed: alone it leaves the other cores idle.
     with ThreadPoolExecutor(1) as copying:
         placed: Future[None] | None = None
-        for group, results in zip(groups, upscale(pieces()), strict=True):
+        for group, results in zip(plan.batches, upscale(batches()), strict=True):
             if placed:
                 placed.result()
             placed = copying.submit(place, group, results)
@@ -211,11 +293,11 @@ def _cut(image: Image, tile: Tile) -> Image:
     return readonly(np.ascontiguousarray(image[r.low : r.high, c.low : c.high]))
 
 
-def _place(out: Image, piece: Image, tile: Tile, scale: int, blend: int, size: tuple[int, int]) -> None:
+def _place(out: Image, result: Image, tile: Tile, scale: int, blend: int, size: tuple[int, int]) -> None:
     r, c = tile.rows, tile.columns
-    top, bottom = _reach(r, blend, size[0])
-    left, right = _reach(c, blend, size[1])
-    used = piece[
+    top, bottom = _extent(r, blend, size[0])
+    left, right = _extent(c, blend, size[1])
+    used = result[
         (top - r.low) * scale : (bottom - r.low) * scale,
         (left - c.low) * scale : (right - c.low) * scale,
     ]
@@ -227,17 +309,17 @@ def _place(out: Image, piece: Image, tile: Tile, scale: int, blend: int, size: t
     target += used * weights[..., None]
 
 
-def _reach(span: Span, blend: int, length: int) -> tuple[int, int]:
-    """The rows (or columns) that a tile contributes to."""
+def _extent(span: Span, blend: int, length: int) -> tuple[int, int]:
+    """Return the range of rows (or columns) that a tile contributes to, transitions included."""
     return max(span.start - blend, span.low, 0), min(span.stop + blend, span.high, length)
 
 
 def _ramp(span: Span, blend: int, length: int, scale: int) -> Image:
-    """Weights of one tile along one axis: rising over `blend` on both sides of an inner border, 1 elsewhere.
+    """Return the weights of one tile along one axis: rising over `blend` at both sides of an inner border, 1 elsewhere.
 
     At a border b shared by two tiles the weights are sin²(t) and cos²(t), t = pi/4 (1 + (x - b) / blend): they sum to 1.
     """
-    low, high = _reach(span, blend, length)
+    low, high = _extent(span, blend, length)
     x = (np.arange(low * scale, high * scale, dtype=np.float32) + 0.5) / scale
     weight = np.ones_like(x)
     if span.start > 0:

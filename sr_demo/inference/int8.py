@@ -1,7 +1,7 @@
-"""A network in int8 because a person asked for it: refused with a reason, opened from the disk, or made now and kept there.
+"""The int8 rule: which networks run in int8 on request, and how much quality they may lose.
 
-The converted network of `engines` is quantised once, in the boldest way that loses little, and lies beside it with what it
-lost. From then on it is opened without torch. Nothing runs in int8 unasked.
+The converted network of `backends/selection.py` is quantized once, as many of its convolutions as the allowed loss permits,
+and stored beside it with the measured loss. From then on it is opened without torch. Nothing runs in int8 unless requested.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import numpy as np
 
 from sr_demo.backends import openvino_backend, quantization, selection
 from sr_demo.backends.openvino_backend import ConvertedNetwork
-from sr_demo.backends.selection import Identity
+from sr_demo.backends.selection import ConvertedFiles
 from sr_demo.errors import BadInput
-from sr_demo.inference.jobs import Job, engine_identity, load_approach
+from sr_demo.inference.jobs import Job, load_approach
 from sr_demo.metrics.full_reference import LUMA, psnr_y
 from sr_demo.options import Options
 from sr_demo.progress import Progress
@@ -31,47 +31,56 @@ from sr_demo.system import hardware, storage
 log = logging.getLogger("sr_demo")
 
 MOST_LOSS = 0.03
-"""dB of PSNR-Y that int8 may lose against fp32 on bundled photos; what loses more is refused. So that it is at most 0.05 on
-Set5: RRDN, with 0.034 on the photos, lost 0.056 there."""
-MODEL, RECORD = "int8.xml", "quantised.json"
-"""Files in the folder of a converted network: the quantised one, and what it lost."""
+"""dB of PSNR-Y that int8 may lose against fp32 on bundled photos; networks that lose more are refused. It keeps the loss on
+Set5 to at most 0.05: RRDN, with 0.034 on the photos, lost 0.056 there."""
+MODEL, RECORD = "int8.xml", "quantised.json"  # words: ok
+"""Files in the folder of a converted network: the quantized one, and its measured loss."""
 _RECIPE = 2
-"""Raised when networks quantised by earlier versions must not be used any more."""
+"""Raised when networks quantized by earlier versions must not be used any more."""
 _LIKE_SET5 = 10**-3.15
-"""Mean squared error of a result at 31.5 dB, about what good networks reach on Set5."""
+"""Mean squared error at 31.5 dB, about what good networks reach on Set5."""
 _WITHOUT_NETWORK = ("baseline", "retrieval")
-"""Families whose methods compute in one way, whatever precision is asked for."""
+"""Families whose methods ignore the requested precision."""
 _CONVOLUTIONS = ("convolutional", "adversarial")
 _INSTEAD = "Choose auto, bf16 or fp32."
 
 
 @dataclass(frozen=True)
 class Loss:
-    """What a network loses in int8, means over bundled photos that did not calibrate it; dB of PSNR-Y."""
+    """What a network loses in int8: dB of PSNR-Y, means over bundled photos that were not used for calibration."""
 
     scored: float
-    """PSNR-Y against the truth in fp32, minus that in int8."""
+    """PSNR-Y against the reference in fp32, minus that in int8."""
     expected: float
-    """What the change between the two results would cost a picture at 31.5 dB. The photos are harder than Set5, and on gray
-    textures int8 often scores higher by chance: alone, `scored` let through what lost 0.07 dB there."""
+    """What the difference between the two results would cost an image at 31.5 dB. The photos are harder than Set5, and on
+    gray textures int8 often scores higher by chance: `scored` alone allowed a network that lost 0.07 dB there."""
     kept: int
-    """Convolutions that had to stay as they were."""
+    """Convolutions that had to stay in floating point."""
     of: int
-    """Convolutions there are."""
+    """Convolutions in the network."""
 
     @property
     def decibels(self) -> float:
-        """The larger of the two: what is allowed, and shown."""
+        """The larger of the two: the loss that is compared with `MOST_LOSS`, and shown."""
         return max(self.scored, self.expected)
 
 
 def load(job: Job, files: Sequence[Path], progress: Progress) -> Upscaler:
-    """The approach of `job`, which asks for int8, from its verified `files`; methods without a network as ever.
+    """Load the approach of an int8 job; methods without a network load as for every other precision.
 
-    Making it takes from seconds to minutes, once. Raises BadInput where it cannot be or loses too much, MissingDependency,
-    StorageError, Cancelled.
+    Quantization takes from seconds to minutes, once for each network.
+
+    Args:
+        job: with the precision "int8".
+        files: verified local files of its checkpoint.
+        progress: receives 0..1.
+
+    Raises:
+        BadInput: the network cannot run in int8, or loses too much.
+        MissingDependency: a package for quantization is not installed.
+        StorageError: the cache folder cannot be written.
+        Cancelled: Stop was pressed.
     """
-
     exact = replace(job, precision="fp32")
     if job.approach.family in _WITHOUT_NETWORK:
         return load_approach(exact, files, progress)
@@ -88,12 +97,12 @@ def load(job: Job, files: Sequence[Path], progress: Progress) -> Upscaler:
 
         make(which, network, progress)
         found = opened(which, job.title)
-    assert found is not None, "it was just made"
+    assert found is not None, "it was quantized just now"
     return found
 
 
-def _checked(job: Job) -> Identity:
-    """How the job's converted network is known. Raises BadInput or MissingDependency where there can be none."""
+def _checked(job: Job) -> ConvertedFiles:
+    """Return where the job's converted network lies. Raises BadInput or MissingDependency where there can be none."""
     approach = job.approach
     if approach.family not in _CONVOLUTIONS:
         raise BadInput(f"{job.title} cannot run in int8, which is for convolutional networks. {_INSTEAD}")
@@ -103,15 +112,15 @@ def _checked(job: Job) -> Identity:
         )
     if not openvino_backend.available():
         quantization.require()
-    which = engine_identity(job)
+    which = selection.converted_files(job.identity)
     if which is None:
-        usual = " and ".join(approach.load_options) or "its options"
-        raise BadInput(f"{job.title} runs in int8 only with {usual} as usual. Change that, or the precision.")
+        names = " and ".join(approach.load_options) or "its options"
+        raise BadInput(f"{job.title} runs in int8 only with {names} at the default. Change that, or the precision.")
     return which
 
 
-def opened(which: Identity, title: str) -> ConvertedNetwork | None:
-    """The network in int8 as it lies on the disk, None where it does not. Raises BadInput where it was found too lossy."""
+def opened(which: ConvertedFiles, title: str) -> ConvertedNetwork | None:
+    """Open the quantized network; None where it is not on disk. Raises BadInput where its loss is above `MOST_LOSS`."""
     loss = stored(which)
     if loss is None:
         return None
@@ -123,13 +132,13 @@ def opened(which: Identity, title: str) -> ConvertedNetwork | None:
     try:
         return ConvertedNetwork(which.folder, "int8", which.scale, model=MODEL, loss_db=loss.decibels)
     except RuntimeError as exc:
-        log.warning("a network in int8 cannot be read, it will be made again: %s", exc)
+        log.warning("a network in int8 cannot be read and will be quantized again: %s", exc)
         shutil.rmtree(which.folder, ignore_errors=True)
         return None
 
 
-def stored(which: Identity) -> Loss | None:
-    """What a network lost in int8, or None: not made yet, made by an earlier version, or damaged."""
+def stored(which: ConvertedFiles) -> Loss | None:
+    """Return the stored loss; None where there is none, or it is corrupt or of an earlier version."""
     try:
         known = json.loads((which.folder / RECORD).read_text(encoding="utf-8"))
         return Loss(**known["loss"]) if known["recipe"] == _RECIPE else None
@@ -137,21 +146,39 @@ def stored(which: Identity) -> Loss | None:
         return None
 
 
-def make(which: Identity, network: Callable[[], object], progress: Progress) -> None:
-    """Convert (what `network` gives, if that was not done yet), quantise, measure, keep. Raises as `load` does."""
+def make(which: ConvertedFiles, network: Callable[[], object], progress: Progress) -> None:
+    """Convert a network, quantize it, measure its loss, and store both.
+
+    Args:
+        which: where they go.
+        network: returns the nn.Module to convert; called only where it was not converted before.
+        progress: receives 0..1.
+
+    Raises:
+        SRError: as `load` does; Cancelled too.
+    """
     progress(0.0, "converting, once for this network")
     selection.convert(which, network, progress.check)
     with storage.guarded(which.folder), storage.alone(which.folder, progress.check):
-        if stored(which) is None:  # nobody else made it meanwhile
+        if stored(which) is None:  # no other process has quantized it meanwhile
             loss = quantize(which.folder, which.scale, progress)
             record = json.dumps({"recipe": _RECIPE, "loss": asdict(loss)})
             storage.write_atomically(which.folder / RECORD, record.encode())
 
 
 def quantize(kept_in: Path, scale: int, progress: Progress) -> Loss:
-    """Put the first way that loses little beside the converted network in the folder `kept_in`, as MODEL; return its loss.
+    """Quantize the converted network in a folder with the most convolutions in int8 that the allowed loss permits.
 
-    Where each loses more than MOST_LOSS, nothing is put there, and the least loss is returned. Raises Cancelled, SRError.
+    Args:
+        kept_in: folder of the converted network; the quantized one is written there as `MODEL`.
+        scale: scale factor of the network.
+        progress: receives 0..1.
+
+    Returns:
+        The loss of what was written; where every choice loses more than `MOST_LOSS`, the smallest loss, and no file.
+
+    Raises:
+        SRError: quantization failed; Cancelled too.
     """
     source = kept_in / openvino_backend.MODEL
     known, samples = quantization.operations(source), quantization.photos(scale)
@@ -162,7 +189,7 @@ def quantize(kept_in: Path, scale: int, progress: Progress) -> Loss:
         with tempfile.TemporaryDirectory(dir=kept_in, prefix="int8") as folder:
             out = Path(folder) / MODEL
             quantization.quantize_in_subprocess(source, out, left, scale, part.part(0, 0.9))
-            part(0.9, "measuring what int8 loses")
+            part(0.9, "measuring the loss in int8")
             network = ConvertedNetwork(Path(folder), "int8", scale, model=MODEL)
             scored, expected = lost(exact, network, samples, progress)
             kept = len(left.intersection(known.convolutions))
@@ -177,12 +204,22 @@ def quantize(kept_in: Path, scale: int, progress: Progress) -> Loss:
 def lost(
     exact: Upscaler, network: Upscaler, samples: Sequence[quantization.Sample], progress: Progress
 ) -> tuple[float, float]:
-    """`Loss.scored` and `Loss.expected` of `network` against `exact`, on small pictures with their truths."""
+    """Measure what a network loses.
+
+    Args:
+        exact: the network in fp32.
+        network: the network in int8.
+        samples: pairs of LR image and HR reference.
+        progress: checked for Stop.
+
+    Returns:
+        `Loss.scored` and `Loss.expected`.
+    """
     scored: list[float] = []
     expected: list[float] = []
-    for small, truth in samples:
-        one, other = (upscaler.upscale(small, Options(), progress) for upscaler in (exact, network))
-        scored.append(psnr_y(one, truth) - psnr_y(other, truth))
+    for lr, reference in samples:
+        one, other = (upscaler.upscale(lr, Options(), progress) for upscaler in (exact, network))
+        scored.append(psnr_y(one, reference) - psnr_y(other, reference))
         change = float(np.mean(((other - one) @ LUMA) ** 2))  # not rounded to 8 bit first, as scores are
         expected.append(10 * log10(1 + change / _LIKE_SET5))
     return float(np.mean(scored)), float(np.mean(expected))

@@ -1,120 +1,170 @@
-"""A job, what comes of it, and what is told on the way: values only, which pass between the runner and who asked."""
+"""Jobs, their results, and the events on the way: plain values, which pass between the runner and its callers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from sr_demo.backends import selection
+from sr_demo.diffusion.trajectory import Trajectory
 from sr_demo.errors import BadInput, quoted
 from sr_demo.image import ImageData
 from sr_demo.metrics.scores import Scores
 from sr_demo.options import Options, as_dict, build, controls
 from sr_demo.progress import Progress
-from sr_demo.spec import Approach, Checkpoint, Precision, Request, Upscaler
+from sr_demo.spec import Approach, Checkpoint, ModelIdentity, Precision, Request, Upscaler
 
 
 @dataclass(frozen=True)
 class Job:
-    """One approach to run, with everything that was chosen for it."""
+    """One approach to run, with its checkpoint, options and precision."""
 
     approach: Approach
     checkpoint: Checkpoint
     options: Options
     precision: Precision = "auto"
     download: bool = False
-    """Whether the person agreed to a download of gigabytes, where the checkpoint has one."""
+    """Whether the user agreed to a download of gigabytes, where the checkpoint needs one."""
 
     @property
     def key(self) -> str:
-        """`rdn` or `rdn:mse`: how the job is named in events, files and tables."""
+        """Public name, `rdn` or `rdn:mse`: in events, reports, tables and on the command line."""
         default = self.approach.checkpoints[0].name
         return self.approach.id if self.checkpoint.name == default else f"{self.approach.id}:{self.checkpoint.name}"
 
     @property
-    def scale(self) -> float:
-        """How many times larger the result is."""
-        return self.approach.scale_with(self.options)
+    def file_name(self) -> str:
+        """The key as the stem of a file name."""
+        return self.key.replace(":", "-")
 
     @property
     def timing_key(self) -> str:
-        """What its measured times are filed under: the key, with the precision and the options that are not the usual."""
-        usual = as_dict(self.approach.options())
-        words = {control.name for control in controls(self.approach.options) if control.lines}
-        chosen = [
-            f"{name}={value}"
-            for name, value in as_dict(self.options).items()
-            if value != usual[name] and name not in words  # which words a prompt has does not change the time
-        ]
+        """Key of its measured times: the public name, the precision and the options that differ from their defaults."""
+        texts = {control.name for control in controls(self.approach.options) if control.lines}
+        # The words of a prompt do not change the time.
+        chosen = [f"{name}={value}" for name, value in self._changed_options.items() if name not in texts]
         precision = [] if self.precision == "auto" else [self.precision]
         return " ".join([self.key, *precision, *sorted(chosen)])
 
     @property
+    def identity(self) -> ModelIdentity:
+        """Identity of the model to load: the key of the model cache, and of the converted form on disk."""
+        changed = self._changed_options
+        return ModelIdentity(
+            approach=self.approach.id,
+            load=self.approach.load,
+            checkpoint=self.checkpoint,
+            precision=self.precision,
+            scale=self.approach.scale,
+            load_options=tuple((name, changed[name]) for name in self.approach.load_options if name in changed),
+        )
+
+    @property
     def title(self) -> str:
-        """The name people read."""
+        """Name shown to people."""
         default = self.approach.checkpoints[0].name
         return self.approach.title + ("" if self.checkpoint.name == default else f" ({self.checkpoint.title})")
+
+    @property
+    def scale(self) -> float:
+        """Scale factor of the result."""
+        return self.approach.scale_with(self.options)
+
+    @property
+    def _changed_options(self) -> dict[str, object]:
+        defaults = as_dict(self.approach.options())
+        return {name: value for name, value in as_dict(self.options).items() if value != defaults[name]}
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A job with its approach loaded: all that upscaling an image needs."""
+
+    job: Job
+    upscaler: Upscaler
 
 
 @dataclass(frozen=True)
 class Result:
-    """A finished picture and what it cost. Everything that changes the numbers is recorded with them."""
+    """What a run cost and scored. Everything that changes the numbers is recorded with them; the image is not."""
 
     job: Job
-    picture: ImageData
-    """`scale` times the size of the input; alpha, gray, depth and profile as in the input."""
+    size: tuple[int, int]
+    """(height, width) of the image in pixels."""
     scores: Scores
     seconds: float
-    """Time to enlarge, without loading."""
+    """Wall-clock seconds of upscaling, without loading."""
     load_seconds: float
-    """Time to fetch and load; 0 when it was loaded already."""
+    """Seconds of download and loading; 0 where the model was in the cache."""
     peak_memory_mb: float
-    """Growth of the resident set while enlarging, over the process before it, in MB (10^6 bytes)."""
+    """Growth of the resident set during upscaling, in MB (10^6 bytes)."""
     precision: str
     tile: int
-    """Width of the tiles in LR pixels, halo not counted; 0 when the picture went through in one piece."""
+    """Width of the tiles in LR pixels, halo not counted; 0 where the image was not cut."""
     tiles: int
     halo: int
     cpu_seconds: float = 0.0
-    """Processor time of all threads while enlarging."""
-    engine: str = ""
-    """What ran the network: "torch" or "OpenVINO", whichever was measured to be faster; empty for what is no network."""
+    """CPU seconds of all threads during upscaling."""
+    backend: str = ""
+    """See `Upscaler.backend`."""
     loss_db: float | None = None
-    """For int8: dB of PSNR-Y that the network lost against fp32 on bundled photos; negative where it gained."""
-    seen: tuple[object, ...] = ()
-    """What the method showed of its way to the picture, where it shows something; its type is the method's."""
+    """See `Upscaler.loss_db`; negative where int8 gained."""
+    trajectory: tuple[Trajectory, ...] = ()
+    """The steps of an iterative method on the way to the image; empty for every other method."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageResult(Result):
+    """A result with the image itself, as the runner returns it."""
+
+    picture: ImageData
+    """`scale` times the size of the input; alpha, gray, depth and profile as in the input."""
+
+    def without_image(self) -> Result:
+        """Return the numbers alone, so that the image need not stay in memory once it is saved."""
+        return Result(**{field.name: getattr(self, field.name) for field in fields(Result)})
 
 
 @dataclass(frozen=True)
 class Started:
+    """The job has started."""
+
     job: Job
 
 
 @dataclass(frozen=True)
 class Progressed:
+    """The job has made progress."""
+
     job: Job
     fraction: float
-    """0..1 of what `note` names: downloading, loading and enlarging each count from 0."""
+    """0..1 of what `note` names: download, loading and upscaling each count from 0."""
     note: str
     seconds_left: float | None
 
 
 @dataclass(frozen=True)
 class Done:
+    """The job has finished."""
+
     job: Job
-    result: Result
+    result: ImageResult
 
 
 @dataclass(frozen=True)
 class Failed:
+    """The job has failed."""
+
     job: Job
     message: str
-    """A sentence for the person."""
+    """One sentence for the user: what happened and what to do."""
 
 
 @dataclass(frozen=True)
 class Stopped:
+    """The job was stopped by the user, or never started because of that."""
+
     job: Job
 
 
@@ -128,7 +178,18 @@ def job_for(
     precision: Precision = "auto",
     download: bool = False,
 ) -> Job:
-    """The job for `ID` or `ID:CHECKPOINT`. Raises BadInput on an unknown name, checkpoint or option."""
+    """Return the job for a public name.
+
+    Args:
+        approaches: where the name is looked up.
+        name: `ID` or `ID:CHECKPOINT`.
+        values: option name -> value; the other options keep their defaults.
+        precision: numeric precision of the network.
+        download: whether a download of gigabytes was agreed to.
+
+    Raises:
+        BadInput: the name, the checkpoint or an option is unknown, or a value is out of range.
+    """
     identifier, _, checkpoint = name.partition(":")
     for approach in approaches:
         if approach.id == identifier:
@@ -138,7 +199,7 @@ def job_for(
 
 
 def here(approaches: Sequence[Approach], *kinds: str) -> list[Job]:
-    """A job with the usual options for every checkpoint of these kinds."""
+    """Return a job with default options for every checkpoint of these kinds (see `Checkpoint.kind`)."""
     return [
         Job(approach, checkpoint, approach.options())
         for approach in approaches
@@ -148,7 +209,16 @@ def here(approaches: Sequence[Approach], *kinds: str) -> list[Job]:
 
 
 def named(jobs: Sequence[Job], names: Sequence[str], what: str) -> list[Job]:
-    """Those of `jobs` that are called `names`, all of them without any; `what` are they? Raises BadInput on other names."""
+    """Return the jobs with these public names, in the order of `jobs`.
+
+    Args:
+        jobs: where the names are looked up.
+        names: public names; empty for all jobs.
+        what: noun for the error message.
+
+    Raises:
+        BadInput: one of the names is unknown.
+    """
     keys = [job.key for job in jobs]
     if unknown := [name for name in names if name not in keys]:
         raise BadInput(f"There is no {what} {quoted(unknown[0])}. There are: {', '.join(keys)}.")
@@ -156,31 +226,12 @@ def named(jobs: Sequence[Job], names: Sequence[str], what: str) -> list[Job]:
 
 
 def load_approach(job: Job, files: Sequence[Path], progress: Progress) -> Upscaler:
-    """The approach of `job` from its verified `files`, as it loads itself: in torch, where it is a network."""
+    """Load the approach of `job` from its verified `files` by its own loader: in torch, where it is a network."""
     return job.approach.load(Request(job.checkpoint, files, job.options, job.precision, progress))
 
 
 def is_prepared(job: Job) -> bool:
-    """Whether the job's network runs here without torch, converted and found faster earlier."""
-    which = engine_identity(job)
-    verdict = selection.stored(which) if which else None
+    """Return whether the network of `job` runs here without torch: converted earlier, and measured to be faster."""
+    converted = selection.converted_files(job.identity)
+    verdict = selection.stored(converted) if converted else None
     return verdict is not None and verdict.backend != "torch"
-
-
-def engine_identity(job: Job) -> selection.Identity | None:
-    """How a converted network of this job is known; None where there can be none.
-
-    Options that change what is loaded have endless values: only their defaults are worth converting.
-    """
-    approach = job.approach
-    wanted, usual = as_dict(job.options), as_dict(approach.options())
-    if any(wanted[name] != usual[name] for name in approach.load_options):
-        return None
-    return selection.identity(approach.id, job.checkpoint.files, job.precision, approach.scale)
-
-
-def load_identity(job: Job) -> tuple[object, ...]:
-    """What must be equal for a loaded approach to serve another job."""
-    wanted = as_dict(job.options)
-    choices = tuple(wanted[name] for name in job.approach.load_options)
-    return (job.approach.id, job.approach.load, job.checkpoint, job.precision, choices)

@@ -1,7 +1,7 @@
-"""What a job needs of memory, addresses and disk, known from sizes alone before any work starts; and its refusal.
+"""Memory, disk and address space that a job needs, computed from sizes alone, and the refusal of jobs that do not fit.
 
-Tiles are made as small as memory asks for, so what counts is the result: arrays in memory or on the disk (`large_array`),
-and what methods that cut the picture themselves hold beside them.
+Tiles are made as small as memory demands, so that only the result counts: arrays in memory or on disk (`large_array`), and
+what methods that are not tiled here hold beside them.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from sr_demo.spec import Approach, Checkpoint
 from sr_demo.system import large_array, memory, storage
 
 _OTHER_ADDRESSES = 256 * 2**20
-"""Addresses for threads and bands, beside the arrays."""
+"""Address space of threads and bands, beside the arrays."""
 _HELD = 1_200_000_000
-"""Of `memory.ALLOWED`, what a method may hold of the whole result; the rest is for its tiles and for writing the result."""
+"""Share of `memory.ALLOWED` that a method may hold for the whole result; the rest is for tiles and for writing."""
 
 
 @dataclass(frozen=True)
 class Traits:
-    """What a job's need depends on, beside the size."""
+    """Everything that the need of a job depends on, except the size."""
 
     approach: Approach
     checkpoint: Checkpoint
@@ -38,21 +38,21 @@ class Traits:
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes."""
+    """Bytes that one job needs."""
 
     memory: int
-    """Held in memory for the whole result."""
+    """Held in RAM for the whole result."""
     disk: int
-    """Files: large arrays in the cache folder, and the PNG, which may take as much as its samples."""
+    """Files: large arrays in the cache folder, and the PNG, at most as large as its uncompressed samples."""
     addresses: int
-    """Mapped at the same time."""
+    """Address space mapped at the same time."""
     pixels: int
-    """Of the result."""
+    """Pixels of the result; not bytes."""
 
 
 @dataclass(frozen=True)
 class Room:
-    """What there is, in bytes."""
+    """Bytes available to this process."""
 
     memory: int
     disk: int
@@ -60,7 +60,7 @@ class Room:
 
 
 def need_of(traits: Traits, height: int, width: int) -> Need:
-    """The need for an input of `height` x `width`."""
+    """Return the need for an input of `height` x `width` LR pixels."""
     rows, columns = traits.approach.size_with(traits.options, height, width)
     pixels = rows * columns
     arrays = [12 * pixels, *([4 * pixels] if traits.opacity else [])]
@@ -68,22 +68,32 @@ def need_of(traits: Traits, height: int, width: int) -> Need:
     held = traits.approach.tiling_of(traits.checkpoint).held * pixels
     inside = sum(arrays) - files + held
     channels = (1 if traits.gray else 3) + traits.opacity
-    png = pixels * channels * traits.bits // 8 if files else 0  # beside a small one there is always room, or a sentence
+    png = pixels * channels * traits.bits // 8 if files else 0  # a small PNG is not counted
     return Need(inside, files + png, files + inside, pixels)
 
 
 def room() -> Room:
-    """What this process may use now: the cgroup's and the process's own limits count."""
+    """Return what this process may use now, within the limits of its cgroup and its own."""
     return Room(min(memory.available_bytes(), _HELD), _free_disk(), _free_addresses())
 
 
-def check(traits: Traits, picture: ImageData) -> None:
-    """Raise OutOfMemory or StorageError, with a size that fits, where `picture` cannot be enlarged here."""
-    refuse(traits, (picture.rgb.shape[0], picture.rgb.shape[1]), room())
+def check(traits: Traits, image: ImageData) -> None:
+    """Raise OutOfMemory or StorageError, naming a size that fits, where `image` cannot be upscaled here."""
+    refuse(traits, (image.rgb.shape[0], image.rgb.shape[1]), room())
 
 
 def refuse(traits: Traits, size: tuple[int, int], there: Room) -> None:
-    """`check`, for an input of `size` (height, width) and the room that is `there`."""
+    """Like `check`, for given sizes.
+
+    Args:
+        traits: everything about the job except the size.
+        size: height and width of the input in LR pixels.
+        there: what is available.
+
+    Raises:
+        StorageError: the disk is too small.
+        OutOfMemory: RAM or the address space is too small.
+    """
     need = need_of(traits, *size)
     what = f"The result would have {_count(need.pixels / 1e6)} megapixels and needs "
     # Without a place for files, memory takes what is not too large: see `large_array.zeros`.
@@ -105,13 +115,13 @@ def refuse(traits: Traits, size: tuple[int, int], there: Room) -> None:
         )
 
 
-def traits_of(approach: Approach, checkpoint: Checkpoint, options: Options, picture: ImageData) -> Traits:
-    """The traits of a job on `picture`."""
-    return Traits(approach, checkpoint, options, picture.alpha is not None, picture.gray, picture.bits)
+def traits_of(approach: Approach, checkpoint: Checkpoint, options: Options, image: ImageData) -> Traits:
+    """Return the traits of upscaling `image`."""
+    return Traits(approach, checkpoint, options, image.alpha is not None, image.gray, image.bits)
 
 
 def _advice(fits: Callable[[int], bool], size: tuple[int, int]) -> str:
-    """A square that fits, found by halving: needs grow with the side."""
+    """Advise the largest square that fits, found by bisection: needs grow with the side."""
     low, high = 0, ceil((size[0] * size[1]) ** 0.5)
     while high - low > 1:
         middle = (low + high) // 2
@@ -120,7 +130,7 @@ def _advice(fits: Callable[[int], bool], size: tuple[int, int]) -> str:
 
 
 def _free_disk() -> int:
-    """Of the cache folder's disk; where no files can be kept there, nothing."""
+    """Return the free bytes on the disk of the cache folder; 0 where no files can be written there."""
     try:
         return storage.free_bytes(storage.ready(storage.cache_folder() / "results"))
     except SRError:
@@ -144,6 +154,6 @@ def _count(value: float) -> str:
 
 
 def _gigabytes(count: int, *, down: bool = False) -> str:
-    """To a tenth, rounded so that what is too much also reads as too much."""
+    """Format to a tenth, rounded up, or down for what is available: what does not fit must not read as if it did."""
     tenths = count // 10**8 if down else -(-count // 10**8)
     return f"{tenths / 10:.1f} GB"

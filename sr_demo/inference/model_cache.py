@@ -1,10 +1,10 @@
-"""Loaded approaches that are kept for the next picture: least recently used dropped first, within a budget of memory."""
+"""Least recently used cache of loaded models, within a memory budget."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 
-from sr_demo.spec import Checkpoint, Upscaler
+from sr_demo.spec import Checkpoint, ModelIdentity, Upscaler
 from sr_demo.system import memory
 
 _SHARE, _CAP = 0.25, 2 * 2**30
@@ -12,23 +12,23 @@ _SHARE, _CAP = 0.25, 2 * 2**30
 
 
 class ModelCache:
-    """Upscalers by what was asked for when they were loaded. Not thread-safe: used in the runner's lane."""
+    """Upscalers by the identity of their model. Not thread-safe: used with the compute lock held."""
 
     def __init__(self) -> None:
-        self._held: OrderedDict[tuple[object, ...], tuple[Upscaler, int]] = OrderedDict()
+        self._held: OrderedDict[ModelIdentity, tuple[Upscaler, int]] = OrderedDict()
 
-    def __contains__(self, key: tuple[object, ...]) -> bool:
+    def __contains__(self, key: ModelIdentity) -> bool:
         return key in self._held
 
-    def use(self, key: tuple[object, ...]) -> Upscaler | None:
-        """The upscaler, now the one used last; None when it is not held."""
+    def use(self, key: ModelIdentity) -> Upscaler | None:
+        """Return the upscaler and mark it as used last; None where it is not cached."""
         if key not in self._held:
             return None
         self._held.move_to_end(key)
         return self._held[key][0]
 
-    def keep(self, key: tuple[object, ...], upscaler: Upscaler, count: int) -> None:
-        """Hold one that takes `count` bytes; others go until the budget is met. The newest stays, whatever it takes."""
+    def keep(self, key: ModelIdentity, upscaler: Upscaler, count: int) -> None:
+        """Add an upscaler of `count` bytes and evict others until the budget is met. The newest always stays."""
         self._held[key] = (upscaler, count)
         allowed = budget(sum(size for _, size in self._held.values()))
         while len(self._held) > 1 and sum(size for _, size in self._held.values()) > allowed:
@@ -36,17 +36,17 @@ class ModelCache:
             memory.unsettle()
         memory.settle()
 
-    def drop(self, key: tuple[object, ...]) -> None:
-        """Forget one, if it is held."""
+    def drop(self, key: ModelIdentity) -> None:
+        """Remove an upscaler, if it is cached."""
         self._held.pop(key, None)
         memory.unsettle()
 
 
 def budget(held: int) -> int:
-    """Bytes that loaded weights may take, where `held` bytes of them are in memory already."""
+    """Return the bytes that loaded weights may take, where `held` bytes of them are in memory already."""
     return min(int((memory.available_bytes() + held) * _SHARE), _CAP)
 
 
 def footprint(checkpoint: Checkpoint) -> int:
-    """About the bytes a loaded checkpoint takes: its files, or its parameters in fp32 where the files are smaller."""
+    """Estimate the bytes of a loaded checkpoint: its files, or its parameters in fp32 where the files are smaller."""
     return max(checkpoint.bytes, 4 * checkpoint.parameters)

@@ -1,8 +1,7 @@
-"""Running approaches: fetch, load, tile, guarantee, measure.
+"""Execution of jobs: one image, one or several methods, measured.
 
-`Runner.run` does one job and returns its result; `Runner.compare` does several, one after the other, and yields what
-happens as it happens. One failing approach never hides the others. All computing goes through one lane: two torch jobs at
-once on two cores are five to ten times slower each.
+`Runner.run` does one job and returns its result; `Runner.compare` does several in order and yields events while they run.
+A job that fails never hides the others. Weights are resolved in `weights`, models are loaded and cached in `model_loader`.
 """
 
 from __future__ import annotations
@@ -10,67 +9,55 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
 from queue import SimpleQueue
-from threading import Event, Lock, Thread
+from threading import Event, Thread
 
-from sr_demo.backends import selection
+from sr_demo.backends.selection import Preparer
 from sr_demo.errors import BadInput, Cancelled, OutOfMemory, SRError, unexpected
-from sr_demo.hub import checkpoints
 from sr_demo.image import Image, ImageData
-from sr_demo.inference import int8, memory_need
-from sr_demo.inference.jobs import (
-    Done,
-    Failed,
-    Job,
-    Progressed,
-    Result,
-    RunEvent,
-    Started,
-    Stopped,
-    engine_identity,
-    load_approach,
-    load_identity,
-)
-from sr_demo.inference.model_cache import ModelCache, footprint
+from sr_demo.inference import memory_need
+from sr_demo.inference.jobs import Done, Failed, ImageResult, Job, LoadedModel, Progressed, RunEvent, Started, Stopped
+from sr_demo.inference.model_loader import ModelLoader
 from sr_demo.inference.time_estimates import Estimates
-from sr_demo.inference.upscale import Method, enlarge, passes
+from sr_demo.inference.upscale import passes, upscale_image
+from sr_demo.inference.weights import Weights
 from sr_demo.metrics.scores import score
 from sr_demo.progress import SILENT, Progress
-from sr_demo.spec import Upscaler
-from sr_demo.system import hardware, memory
+from sr_demo.system import memory
 
-_PATIENCE = 2.0
-"""Seconds without anybody waiting for a result after which work in the background may go on."""
+_REPORT_SECONDS = 0.1
+"""Shortest time between two progress events with the same note."""
 
 
 class Runner:
-    """Keeps loaded approaches and runs jobs, one at a time."""
+    """Runs jobs, one at a time. Thread-safe."""
 
-    def __init__(self, estimates: Estimates | None = None, preparer: selection.Preparer | None = None) -> None:
-        """With a `preparer`, networks are converted for a faster engine in the background, once they were used."""
+    def __init__(self, estimates: Estimates | None = None, preparer: Preparer | None = None) -> None:
+        """With a `preparer`, networks are converted for OpenVINO in the background after their first use."""
         self._estimates = estimates or Estimates()
-        self._preparer = preparer
-        self._kept = ModelCache()
-        self._lane = Lock()
-        self._counting = Lock()
-        self._waiting = 0
-        self._last_waited = float("-inf")
+        self._models = ModelLoader(self._estimates, preparer)
+        self._compute_lock = self._models.compute_lock
 
     @property
     def estimates(self) -> Estimates:
-        """What runs on this machine were measured to take."""
+        """Time estimates, which every run improves."""
         return self._estimates
 
     def compare(
-        self, jobs: Sequence[Job], picture: ImageData, truth: Image | None = None, stop: Event | None = None,
+        self, jobs: Sequence[Job], image: ImageData, reference: Image | None = None, stop: Event | None = None,
         deadline: float | None = None,
     ) -> Iterator[RunEvent]:  # fmt: skip
-        """Run `jobs` on `picture` in order; yield each happening. `truth` (if any) is what the results should be.
+        """Run several jobs on one image, in order, in a thread of their own. Closing the iterator stops the work.
 
-        Jobs that still run at the `deadline` (by `time.monotonic`) fail. After Stop, the running job and those not begun
-        yield Stopped. Closing the iterator stops the work.
+        Args:
+            jobs: what to run.
+            image: the input.
+            reference: (H * scale, W * scale, 3) float32 in [0, 1], the HR image to score results against.
+            stop: after it is set, the running job and those not started yet yield `Stopped`.
+            deadline: by `time.monotonic`; jobs that are not finished then fail.
+
+        Yields:
+            `Started`, any number of `Progressed`, and one of `Done`, `Failed` and `Stopped` for each job.
         """
         stop = stop or Event()
         events: SimpleQueue[RunEvent | None] = SimpleQueue()
@@ -80,7 +67,7 @@ class Runner:
                 for job in jobs:
                     events.put(Started(job))
                     progress = Progress(_throttled(job, events.put), stop, deadline=deadline)
-                    events.put(self._outcome(job, picture, truth, progress))
+                    events.put(self._outcome(job, image, reference, progress))
             finally:
                 events.put(None)
 
@@ -92,44 +79,73 @@ class Runner:
             stop.set()
             raise
 
-    def _outcome(self, job: Job, picture: ImageData, truth: Image | None, progress: Progress) -> RunEvent:
-        """Run one job and turn whatever comes of it into a happening."""
+    def run(
+        self, job: Job, image: ImageData, reference: Image | None = None, progress: Progress = SILENT
+    ) -> ImageResult:
+        """Upscale one image with one method.
+
+        Args:
+            job: what to run.
+            image: the input.
+            reference: (H * scale, W * scale, 3) float32 in [0, 1], the HR image to score the result against.
+            progress: receives 0..1 of download, loading and upscaling, each from 0.
+
+        Returns:
+            The upscaled image with its scores and costs.
+
+        Raises:
+            SRError: the job cannot be done, with the reason.
+            Cancelled: Stop was pressed.
+        """
+        with self._compute_lock.request():
+            return self._run(job, image, reference, progress)
+
+    def attempt(
+        self, job: Job, image: ImageData, reference: Image | None = None, progress: Progress = SILENT
+    ) -> Done | Failed:
+        """Like `run`, with every error turned into a `Failed` and its sentence. Raises only Cancelled."""
+        with self._compute_lock.request():
+            return self._attempt(job, image, reference, progress)
+
+    def attempt_when_idle(self, job: Job, image: ImageData) -> Done | Failed:
+        """Like `attempt`, but start only after no request has waited for two seconds (used by the warm-up)."""
+        self.wait_until_idle()
+        return self._attempt(job, image, None, SILENT)
+
+    def wait_until_idle(self) -> None:
+        """Return once no request has waited for a result for two seconds."""
+        self._compute_lock.wait_until_idle()
+
+    def warm(self, job: Job, progress: Progress = SILENT) -> None:
+        """Load a method ahead of its first use. Raises SRError or Cancelled."""
+        with self._models.ready(job, progress):
+            pass
+
+    @contextmanager
+    def loaded(self, job: Job, progress: Progress = SILENT) -> Generator[LoadedModel]:
+        """Yield the loaded model while nothing else computes, for uses that `run` does not cover.
+
+        Raises SRError or Cancelled.
+        """
+        with self._compute_lock.request(), self._models.ready(job, progress) as ready:
+            yield ready.model
+
+    def fetch(self, job: Job, progress: Progress = SILENT) -> Weights | None:
+        """Return the local files of `job`, downloaded where they are missing; None where its model is loaded.
+
+        Does not wait for computation, nor hold it up; the following run uses what was found. Raises SRError or Cancelled.
+        """
+        return self._models.fetch(job, progress)
+
+    def _outcome(self, job: Job, image: ImageData, reference: Image | None, progress: Progress) -> RunEvent:
         try:
-            return self.attempt(job, picture, truth, progress)
+            return self.attempt(job, image, reference, progress)
         except Cancelled:
             return Stopped(job)
 
-    def attempt(
-        self, job: Job, picture: ImageData, truth: Image | None = None, progress: Progress = SILENT
-    ) -> Done | Failed:
-        """`run`, with what goes wrong turned into a sentence. Raises only Cancelled."""
-        with self._somebody_waits():
-            return self._attempt(job, picture, truth, progress)
-
-    def attempt_unhurried(self, job: Job, picture: ImageData) -> Done | Failed:
-        """`attempt`, for nobody in particular: begun once nobody has waited for a result for two seconds."""
-        self.make_way()
-        return self._attempt(job, picture, None, SILENT)
-
-    def make_way(self) -> None:
-        """Return once nobody has waited for a result for two seconds."""
-        while self._waiting or time.monotonic() - self._last_waited < _PATIENCE:
-            time.sleep(0.1)
-
-    @contextmanager
-    def _somebody_waits(self) -> Generator[None]:
-        with self._counting:
-            self._waiting += 1
+    def _attempt(self, job: Job, image: ImageData, reference: Image | None, progress: Progress) -> Done | Failed:
         try:
-            yield
-        finally:
-            with self._counting:
-                self._waiting -= 1
-                self._last_waited = time.monotonic()
-
-    def _attempt(self, job: Job, picture: ImageData, truth: Image | None, progress: Progress) -> Done | Failed:
-        try:
-            return Done(job, self._run(job, picture, truth, progress))
+            return Done(job, self._run(job, image, reference, progress))
         except Cancelled:
             raise
         except SRError as exc:
@@ -137,125 +153,42 @@ class Runner:
         except Exception as exc:
             return Failed(job, unexpected(exc, f"running {job.key}"))
 
-    def run(self, job: Job, picture: ImageData, truth: Image | None = None, progress: Progress = SILENT) -> Result:
-        """Enlarge `picture` with one approach. Raises SRError, or Cancelled."""
-        with self._somebody_waits():
-            return self._run(job, picture, truth, progress)
-
-    def _run(self, job: Job, picture: ImageData, truth: Image | None, progress: Progress) -> Result:
+    def _run(self, job: Job, image: ImageData, reference: Image | None, progress: Progress) -> ImageResult:
         progress.check()
-        _check_truth(job, picture.rgb, truth)
-        memory_need.check(memory_need.traits_of(job.approach, job.checkpoint, job.options, picture), picture)
-        seen: list[object] = []
+        _check_reference(job, image.rgb, reference)
+        memory_need.check(memory_need.traits_of(job.approach, job.checkpoint, job.options, image), image)
         try:
-            with self._ready(job, progress) as (upscaler, load_seconds), memory.PeakMemory() as peak:
+            with self._models.ready(job, progress) as ready, memory.PeakMemory() as peak:
                 begun, cpu_begun = time.perf_counter(), time.process_time()
-                method = Method(job.approach, job.checkpoint, job.options, upscaler)
-                enlarged, side, tiles = enlarge(method, picture, progress.watched_by(seen.append))
+                upscaled = upscale_image(ready.model, image, progress)
                 seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
-        except MemoryError as exc:  # of the result itself, whatever the tiles
+        except MemoryError as exc:  # for the result itself, whatever the tiles
             raise OutOfMemory from exc
-        engine = getattr(upscaler, "backend", "")
-        runs = passes(job.approach, job.checkpoint, opacity=picture.alpha is not None)
-        self._estimates.learn(job, picture.rgb.shape[:2], seconds / runs, engine=engine, cold=load_seconds > 0)
-        return Result(
+        upscaler, cold = ready.model.upscaler, ready.load_seconds > 0
+        runs = passes(job.approach, job.checkpoint, opacity=image.alpha is not None)
+        self._estimates.learn(job, image.rgb.shape[:2], seconds / runs, backend=upscaler.backend, cold=cold)
+        tiled = upscaled.tiles > 1
+        return ImageResult(
             job=job,
-            picture=enlarged,
-            scores=score(enlarged.rgb, picture.rgb, truth, round(job.scale)),
+            size=upscaled.image.rgb.shape[:2],
+            picture=upscaled.image,
+            scores=score(upscaled.image.rgb, image.rgb, reference, round(job.scale)),
             seconds=seconds,
-            load_seconds=load_seconds,
+            load_seconds=ready.load_seconds,
             peak_memory_mb=peak.bytes / 1e6,
             precision=upscaler.precision,
-            tile=side if tiles > 1 else 0,
-            tiles=tiles,
-            halo=job.approach.tiling_of(job.checkpoint).halo if tiles > 1 else 0,
+            tile=upscaled.tile if tiled else 0,
+            tiles=upscaled.tiles,
+            halo=job.approach.tiling_of(job.checkpoint).halo if tiled else 0,
             cpu_seconds=cpu_seconds,
-            engine=engine,
-            loss_db=getattr(upscaler, "loss_db", None),
-            seen=tuple(seen),
+            backend=upscaler.backend,
+            loss_db=upscaler.loss_db,
+            trajectory=upscaled.trajectory,
         )
-
-    def warm(self, job: Job, progress: Progress = SILENT) -> None:
-        """Load an approach ahead of its first use, in the lane; raises what loading raises."""
-        with self._ready(job, progress):
-            pass
-
-    @contextmanager
-    def loaded(self, job: Job, progress: Progress = SILENT) -> Generator[Upscaler]:
-        """The loaded approach, with the lane held: for a look inside it that `run` does not give. Raises Cancelled too."""
-        with self._somebody_waits(), self._ready(job, progress) as (upscaler, _):
-            yield upscaler
-
-    def fetch(self, job: Job, progress: Progress = SILENT) -> tuple[Path, ...] | None:
-        """The local files of `job`, downloaded where they are missing; None where it is loaded already.
-
-        Takes no lane, so that a download keeps nobody from computing. Raises SRError or Cancelled.
-        """
-        if load_identity(job) in self._kept:
-            return None
-        hardware.check(job.approach.title, job.checkpoint.needs)
-        files = checkpoints.fetch(job.checkpoint, progress, job.download)
-        if job.approach.fetch is not None:
-            job.approach.fetch(progress)
-        return files
-
-    @contextmanager
-    def _ready(self, job: Job, progress: Progress) -> Generator[tuple[Upscaler, float]]:
-        """The lane, with the approach loaded, and the seconds that fetching and loading took: 0 where it was loaded."""
-        key = load_identity(job)
-        while True:
-            begun = time.perf_counter()
-            files = self.fetch(job, progress)
-            fetch_seconds = time.perf_counter() - begun
-            while not self._lane.acquire(timeout=0.2):
-                progress.check()
-            try:
-                begun = time.perf_counter()
-                upscaler = self._kept.use(key)
-                if upscaler is not None:
-                    yield upscaler, 0.0
-                    return
-                if files is not None:
-                    upscaler = self._load(job, files, progress)
-                    yield upscaler, fetch_seconds + time.perf_counter() - begun
-                    return
-                # It was dropped while this waited for the lane: its files are looked for again, outside of it.
-            finally:
-                self._lane.release()
-
-    def _load(self, job: Job, files: tuple[Path, ...], progress: Progress) -> Upscaler:
-        """Load the approach from its verified `files`, and keep it."""
-        key = load_identity(job)
-        progress(0.0, "loading")
-        which = engine_identity(job)
-        if job.precision == "int8":
-            upscaler = int8.load(job, files, progress)
-        else:
-            upscaler = selection.open_stored(which) if which else None
-        if upscaler is None:
-            upscaler = load_approach(job, files, progress)
-            if which and self._preparer:
-                self._preparer.begin(
-                    which,
-                    upscaler,
-                    lambda: load_approach(replace(job, precision="fp32"), files, SILENT),
-                    self._lane,
-                    lambda verdict: self._prepared(job, verdict),
-                )
-        self._kept.keep(key, upscaler, footprint(job.checkpoint))
-        return upscaler
-
-    def _prepared(self, job: Job, verdict: selection.Verdict) -> None:
-        """A faster engine is ready: the next run opens it, and the price is its own."""
-        if verdict.backend != "torch":
-            with self._lane:
-                self._kept.drop(load_identity(job))
-            size = (selection.SIDE, selection.SIDE)
-            self._estimates.learn(job, size, verdict.seconds_openvino, engine=verdict.backend, anew=True)
 
 
 def _throttled(job: Job, put: Callable[[RunEvent], None]) -> Callable[[float, str], None]:
-    """Reports at most ten times a second, with the time left once enough is known to tell."""
+    """Return a report function that puts at most ten events a second, with the time left once it can be estimated."""
     begun, last, noted = time.monotonic(), 0.0, ""
 
     def report(fraction: float, note: str) -> None:
@@ -263,7 +196,7 @@ def _throttled(job: Job, put: Callable[[RunEvent], None]) -> Callable[[float, st
         now = time.monotonic()
         if fraction == 0.0 and note in ("loading", ""):
             begun = now
-        if now - last < 0.1 and note == noted:
+        if now - last < _REPORT_SECONDS and note == noted:
             return
         last, noted = now, note
         elapsed = now - begun
@@ -273,11 +206,11 @@ def _throttled(job: Job, put: Callable[[RunEvent], None]) -> Callable[[float, st
     return report
 
 
-def _check_truth(job: Job, small: Image, truth: Image | None) -> None:
-    """Raise BadInput where the result could not be compared with the truth: for methods whose scale can be chosen."""
-    expected = job.approach.size_with(job.options, *small.shape[:2])
-    if truth is not None and truth.shape[:2] != expected:
+def _check_reference(job: Job, lr: Image, reference: Image | None) -> None:
+    """Raise BadInput where the result could not be compared with the reference: for methods whose scale can be chosen."""
+    expected = job.approach.size_with(job.options, *lr.shape[:2])
+    if reference is not None and reference.shape[:2] != expected:
         raise BadInput(
-            f"{job.title} was asked for {job.scale:g}x, and the true picture is {truth.shape[0] / small.shape[0]:g} times "
-            "as large as the input: the two cannot be compared. Set the scale to that, or enlarge without a test."
+            f"{job.title} is set to {job.scale:g}x, but the original is {reference.shape[0] / lr.shape[0]:g} times "
+            "as large as the input, so the two cannot be compared. Set the scale to that, or enlarge without a test."
         )

@@ -1,4 +1,4 @@
-"""From a picture and a loaded approach to the whole result: tiles, alpha, gray, and the guarantees of the contract."""
+"""Upscaling of one whole image by a loaded model: tiles, alpha, gray, and the guarantees of the contract."""
 
 from __future__ import annotations
 
@@ -10,71 +10,98 @@ from math import isfinite
 
 import numpy as np
 
+from sr_demo.diffusion.trajectory import TracingUpscaler, Trajectory
 from sr_demo.errors import OutOfMemory
 from sr_demo.image import Image, ImageData, readonly
 from sr_demo.imaging import tiling
 from sr_demo.imaging.resize import resize, resized_bands
+from sr_demo.inference.jobs import Job, LoadedModel
 from sr_demo.options import Options
 from sr_demo.progress import Progress
-from sr_demo.spec import Approach, BatchUpscaler, Checkpoint, Upscaler
+from sr_demo.spec import Approach, BatchUpscaler, Checkpoint
 from sr_demo.system import large_array
 from sr_demo.system.memory import budget
 
 
 @dataclass(frozen=True)
-class Method:
-    """What enlarges: an approach with a checkpoint and options, loaded."""
+class Upscaled:
+    """An upscaled image, and how it was computed."""
 
-    approach: Approach
-    checkpoint: Checkpoint
-    options: Options
-    upscaler: Upscaler
+    image: ImageData
+    tile: int
+    """Width of the tiles in LR pixels, halo not counted; 0 for methods that are not tiled here."""
+    tiles: int
+    trajectory: tuple[Trajectory, ...] = ()
+    """The steps of an iterative method on the way to the colours; empty for every other method."""
 
 
 def passes(approach: Approach, checkpoint: Checkpoint, *, opacity: bool) -> int:
-    """How often a method runs for one picture: twice where it enlarges the opacity too."""
+    """Return how often a method runs for one image: twice where it upscales the alpha channel too."""
     return 2 if opacity and not approach.invents_with(checkpoint) else 1
 
 
-def enlarge(method: Method, picture: ImageData, progress: Progress) -> tuple[ImageData, int, int]:
-    """The whole picture: colours, and alpha apart. Returns it with the width of tiles and the number of tiles."""
-    own_alpha = passes(method.approach, method.checkpoint, opacity=picture.alpha is not None) == 2
-    rgb, side, tiles = _guaranteed(
-        method, picture.rgb, progress.part(0, 0.5) if own_alpha else progress, _gray if picture.gray else _as_it_is, 3
-    )
-    alpha = picture.alpha
-    if alpha is not None and own_alpha:
-        alpha = _opacity(method, alpha, progress.part(0.5, 1))
+def upscale_image(model: LoadedModel, image: ImageData, progress: Progress) -> Upscaled:
+    """Upscale a whole image: its colours, and its alpha channel apart.
+
+    Args:
+        model: the loaded method.
+        image: what to upscale.
+        progress: receives 0..1, and is checked for Stop before each tile.
+
+    Returns:
+        The image at `model.job.scale` times the size, of the same kind (alpha, gray, bit depth, profile).
+
+    Raises:
+        OutOfMemory: not even the smallest tile fits.
+        Cancelled: Stop was pressed.
+    """
+    alpha_runs = passes(model.job.approach, model.job.checkpoint, opacity=image.alpha is not None) == 2
+    finish = _gray if image.gray else _unchanged
+    result = _guaranteed(model, image.rgb, progress.part(0, 0.5) if alpha_runs else progress, finish, 3)
+    alpha = image.alpha
+    if alpha is not None and alpha_runs:
+        alpha = _upscaled_alpha(model, alpha, progress.part(0.5, 1))
     elif alpha is not None:
         # An opacity mask must not be invented: generative methods leave it to the plain kernel.
-        alpha = resize(alpha, rgb.shape[:2])
-    return replace(picture, rgb=rgb, alpha=alpha), side, tiles
+        alpha = resize(alpha, result.image.shape[:2])
+    upscaled = replace(image, rgb=result.image, alpha=alpha)
+    return Upscaled(upscaled, result.tile, result.tiles, result.trajectory)
 
 
-def _opacity(method: Method, alpha: Image, progress: Progress) -> Image:
-    """`alpha` (H, W) as the method enlarges it, and plain where that is opaque or invisible.
+def _upscaled_alpha(model: LoadedModel, alpha: Image, progress: Progress) -> Image:
+    """Return `alpha` (H, W) as the method upscales it, and as the plain kernel does where that is opaque or transparent.
 
-    Networks are off by a few thousandths; what is opaque must stay so, and what is invisible too.
+    Networks are off by a few thousandths; what is opaque must stay so, and what is transparent too.
     """
     stacked = readonly(np.broadcast_to(alpha[..., None], (*alpha.shape, 3)))
-    drawn = _guaranteed(method, stacked, progress, _one_channel, 1)[0]
-    drawn.flags.writeable = True  # made here, and not handed out yet
-    for rows, plain in resized_bands(alpha[..., None], drawn.shape[:2]):
-        np.copyto(drawn[rows], plain, where=(plain == 0) | (plain == 1))
-        large_array.release(drawn[rows])
-    return readonly(drawn[..., 0])
+    result = _guaranteed(model, stacked, progress, _one_channel, 1).image
+    result.flags.writeable = True  # allocated here, and not returned yet
+    for rows, plain in resized_bands(alpha[..., None], result.shape[:2]):
+        np.copyto(result[rows], plain, where=(plain == 0) | (plain == 1))
+        large_array.release(result[rows])
+    return readonly(result[..., 0])
+
+
+@dataclass(frozen=True)
+class _Plane:
+    """`Upscaled` for one array."""
+
+    image: Image
+    tile: int
+    tiles: int
+    trajectory: tuple[Trajectory, ...] = ()
 
 
 Finish = Callable[[Image], Image]
-"""From a result, or a part of it, as the method made it to what is kept."""
+"""From the method's result, or a tile of it, to what is kept of it."""
 
 
-def _as_it_is(result: Image) -> Image:
+def _unchanged(result: Image) -> Image:
     return result
 
 
 def _gray(result: Image) -> Image:
-    """(H, W, 3), each pixel's mean thrice."""
+    """Return (H, W, 3) with the mean of each pixel in all channels."""
     out = large_array.zeros(*result.shape)
     for rows in large_array.bands(result, out):
         out[rows] = result[rows].mean(axis=2, keepdims=True, dtype=np.float32)
@@ -82,75 +109,78 @@ def _gray(result: Image) -> Image:
 
 
 def _one_channel(result: Image) -> Image:
-    """(H, W, 1), each pixel's mean, in an array of its own."""
+    """Return the mean of each pixel, (H, W, 1), in a new array."""
     out = large_array.zeros(*result.shape[:2], 1)
     for rows in large_array.bands(result, out):
         out[rows] = result[rows].mean(axis=2, keepdims=True, dtype=np.float32)
     return readonly(out)
 
 
-def _guaranteed(
-    method: Method, image: Image, progress: Progress, finish: Finish, channels: int
-) -> tuple[Image, int, int]:
-    """`upscale` as the contract promises it: tiled as declared, exact size, float32 in [0, 1], finite, read-only; then
-    `finish`, which leaves `channels`.
+def _guaranteed(model: LoadedModel, image: Image, progress: Progress, finish: Finish, channels: int) -> _Plane:
+    """Upscale (H, W, 3) as the contract promises: tiled as declared, exact size, float32 in [0, 1], finite, read-only.
 
-    Out of memory: plan again, first with half as many tiles at once, then with tiles of half the side, and start over, down
-    to a single one of the smallest.
+    `finish` is applied to each tile and leaves `channels`. Out of memory: start over with the next smaller plan.
     """
-    rule, upscaler = method.approach.tiling_of(method.checkpoint), method.upscaler
+    upscaler, options = model.upscaler, model.job.options
+    rule = model.job.approach.tiling_of(model.job.checkpoint)
 
     def check(result: Image, source: tuple[int, ...]) -> Image:
-        return finish(_checked(method, result, source))
+        return finish(_checked(model.job, result, source))
 
-    def one(part: Image, told: Progress) -> Image:
-        with _memory_told():
-            return upscaler.upscale(part, method.options, told)
+    def one(tile: Image, part: Progress) -> Image:
+        with _memory_error_translated():
+            return upscaler.upscale(tile, options, part)
 
     if rule.mode != "tiles":
         progress(0.0)
-        result = check(one(readonly(np.ascontiguousarray(image)), progress), image.shape[:2])
+        result, trajectory = _at_once(model, readonly(np.ascontiguousarray(image)), progress)
+        plane = _Plane(check(result, image.shape[:2]), 0, 1, trajectory)
         progress(1.0)
-        return result, 0, 1
-    several = isinstance(upscaler, BatchUpscaler)
-    bytes_per_pixel, free = method.checkpoint.bytes_per_pixel, upscaler.budget() if several else budget()
-    side = tiling.side_for(rule, bytes_per_pixel, free, image.shape[:2])
-    most = tiling.at_once(rule, bytes_per_pixel, free, side, upscaler.at_once) if several else 1
+        return plane
+    batched = isinstance(upscaler, BatchUpscaler)
+    bytes_per_pixel, size = model.job.checkpoint.bytes_per_pixel, image.shape[:2]
+    free, most = (upscaler.budget(), upscaler.at_once) if batched else (budget(), 1)
+    plan = tiling.plan_tiles(rule, bytes_per_pixel, free, size, most)
     while True:
-        tiles = tiling.plan(image.shape[0], image.shape[1], rule, side)
-        groups = tiling.batches(tiles, most)
-        scale, blend = method.approach.scale, rule.blend
+        scale = model.job.approach.scale
         try:
-            if several and len(tiles) > 1:
-                work = partial(_in_batches, method, upscaler)
-                rgb = tiling.run_in_batches(image, groups, scale, blend, work, progress, check, channels)
+            if batched and len(plan.tiles) > 1:
+                many = partial(_in_batches, upscaler, options)
+                rgb = tiling.run_in_batches(image, plan, scale, many, progress, check, channels)
             else:
-                rgb = tiling.run(image, tiles, scale, blend, one, progress, check, channels)
-            return rgb, side, len(tiles)
+                rgb = tiling.run(image, plan, scale, one, progress, check, channels)
+            return _Plane(rgb, plan.side, len(plan.tiles))
         except OutOfMemory:
-            # Fewer than any group has, else the same plan would be tried again; the same for the side and the picture.
-            most = max(map(len, groups)) // 2
-            if most == 0:
-                most, side = 1, min(side, max(image.shape[:2]))
-                if side <= tiling.SMALLEST:
-                    raise
-                side = max(side // 2 // rule.multiple_of * rule.multiple_of, tiling.SMALLEST)
+            smaller = plan.smaller()
+            if smaller is None:
+                raise
+            plan = smaller
 
 
-def _in_batches(method: Method, upscaler: BatchUpscaler, pieces: Iterator[tiling.Pieces]) -> Iterator[list[Image]]:
-    return upscaler.upscale_many((images for images, _ in pieces), method.options)
+def _at_once(model: LoadedModel, image: Image, progress: Progress) -> tuple[Image, tuple[Trajectory, ...]]:
+    """Upscale a whole (H, W, 3) by a method that is not tiled here; with its trajectory, where it records one."""
+    upscaler, options = model.upscaler, model.job.options
+    with _memory_error_translated():
+        if isinstance(upscaler, TracingUpscaler):
+            result, walk = upscaler.upscale_traced(image, options, progress)
+            return result, (walk,)
+        return upscaler.upscale(image, options, progress), ()
 
 
-def _checked(method: Method, result: Image, source: tuple[int, ...]) -> Image:
-    """`result` within [0, 1] and read-only; anything else that is against the contract is a bug of the approach."""
-    approach = method.approach
-    expected = (*approach.size_with(method.options, *source), 3)
+def _in_batches(upscaler: BatchUpscaler, options: Options, batches: Iterator[tiling.Batch]) -> Iterator[list[Image]]:
+    return upscaler.upscale_many((batch.images for batch in batches), options)
+
+
+def _checked(job: Job, result: Image, source: tuple[int, ...]) -> Image:
+    """Return `result` clipped to [0, 1] and read-only; any other breach of the contract is a bug of the approach."""
+    approach = job.approach
+    expected = (*approach.size_with(job.options, *source), 3)
     assert result.shape == expected, f"{approach.id} returned {result.shape}, not {expected}"
     assert result.dtype == np.float32, f"{approach.id} returned {result.dtype}"
     bounds = [(result[rows].min(), result[rows].max()) for rows in large_array.bands(result)]
-    low, high = (float(np.min(bounds)), float(np.max(bounds)))  # a value that is not a number comes through
+    low, high = (float(np.min(bounds)), float(np.max(bounds)))  # NaN propagates
     assert isfinite(low) and isfinite(high), f"{approach.id} returned values that are not numbers"
-    with _memory_told():
+    with _memory_error_translated():
         return readonly(result if low >= 0 and high <= 1 else _clipped(result))
 
 
@@ -162,8 +192,8 @@ def _clipped(result: Image) -> Image:
 
 
 @contextmanager
-def _memory_told() -> Generator[None]:
-    """numpy's word for too little memory as ours, where smaller tiles would need less."""
+def _memory_error_translated() -> Generator[None]:
+    """Translate the out-of-memory error of numpy into ours, where smaller tiles would need less."""
     try:
         yield
     except MemoryError as exc:

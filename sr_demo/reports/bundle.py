@@ -1,8 +1,7 @@
-"""What a person takes away: all pictures in a zip, with a report for people and one for programs."""
+"""What a visitor can download of a comparison: all images in a zip, with a report as HTML and one as JSON."""
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import platform
@@ -10,7 +9,6 @@ import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -20,53 +18,60 @@ from sr_demo import __version__
 from sr_demo.errors import StorageError
 from sr_demo.inference.jobs import Result
 from sr_demo.metrics.scores import COLUMNS
+from sr_demo.reports.html import png_uri, render
+from sr_demo.reports.saved_image import SavedImage
 from sr_demo.reports.table import html_table, record
 from sr_demo.system.storage import write_atomically
 
 _EMBEDDED_LIMIT = 48 * 2**20
-"""A report that stands alone holds its pictures up to this many bytes; beyond, it names the files in the zip."""
-_STYLE = (
-    ":root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}"
-    "table{border-collapse:collapse;font-variant-numeric:tabular-nums}th,td{padding:.3rem .6rem;text-align:left;"
-    "border-bottom:1px solid #8884}.sr-table-scroll{overflow-x:auto}button{all:unset;font-weight:600}"
-    "figure{display:inline-block;margin:0 1rem 1rem 0;max-width:22rem;vertical-align:top}img{max-width:100%}"
-    "dt{font-weight:600}.sr-fine,figcaption{opacity:.75;font-size:.9em}"
-)
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One picture of a comparison as it lies on the disk."""
-
-    label: str
-    file: Path
-    alt: str
+"""Largest sum of the image files in bytes that `report_html` embeds; beyond, it only names the files."""
+_FIGURES = "<!-- figures -->"
+"""Where the images go in a rendered page. Escaping keeps it out of every text."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything a report says about one comparison."""
+    """Everything that a report contains."""
 
     name: str
-    """Name of the person's file."""
+    """Name of the uploaded file."""
     input_size: tuple[int, int]
-    """Width and height of what the approaches were given."""
+    """(height, width) of the LR image that the approaches were given."""
     how: str
-    """One sentence: enlarged as it is, or how the small version was made from the truth."""
+    """One sentence on where the LR image comes from: the upload itself, or how it was made from the reference."""
     results: Sequence[Result]
-    pictures: Sequence[Shown]
+    images: Sequence[SavedImage]
     failures: Sequence[tuple[str, str]] = ()
-    """Title of an approach and the sentence it failed with."""
+    """Title of an approach and its error message."""
     made: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
 
 
+def write_downloads(comparison: Comparison, folder: Path) -> dict[str, Path]:
+    """Write both reports and the zip into `folder`, which must exist. Raises StorageError.
+
+    Returns:
+        The files by their kind: "zip", "html" (stands alone, images embedded) and "json".
+    """
+    files = {
+        "zip": folder / "super-resolution.zip",
+        "html": folder / "report.html",
+        "json": folder / "report.json",
+    }
+    page, data = _page(comparison), report_json(comparison)
+    _write_zip(comparison.images, page, data, files["zip"])
+    files["html"].write_text(_with_embedded_images(page, comparison.images), encoding="utf-8")
+    files["json"].write_text(data, encoding="utf-8")
+    return files
+
+
 def report_json(comparison: Comparison) -> str:
-    """The comparison for programs."""
+    """Return the comparison as JSON."""
+    height, width = comparison.input_size
     return json.dumps(
         {
             "program": f"sr_demo {__version__}",
             "made": comparison.made.isoformat(timespec="seconds"),
-            "input": {"name": comparison.name, "width": comparison.input_size[0], "height": comparison.input_size[1]},
+            "input": {"name": comparison.name, "width": width, "height": height},
             "how": comparison.how,
             "machine": machine(),
             "conventions": {c.key: c.help for c in COLUMNS},
@@ -77,45 +82,64 @@ def report_json(comparison: Comparison) -> str:
     )
 
 
-def report_html(comparison: Comparison, source: Callable[[Path], str] | None = None) -> str:
-    """The comparison for people: opens without this program and without a network.
-
-    `source` turns a picture's path into the `src` of its image; by default the pictures are embedded, if not too large.
-    """
-    if source is None:
-        total = sum(shown.file.stat().st_size for shown in comparison.pictures)
-        source = _data_uri if total <= _EMBEDDED_LIMIT else None
-    width, height = comparison.input_size
-    failures = "".join(f"<li><b>{escape(title)}</b>: {escape(text)}</li>" for title, text in comparison.failures)
-    facts = "".join(f"<li>{escape(key)}: {escape(str(value))}</li>" for key, value in machine().items())
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>Super-resolution, side by side: {escape(comparison.name)}</title><style>{_STYLE}</style>"
-        f"<h1>Super-resolution, side by side</h1><p>{escape(comparison.name)}, {width} x {height} pixels given to each "
-        f"method. {escape(comparison.how)} {comparison.made:%Y-%m-%d %H:%M} UTC, sr_demo {__version__}.</p>"
-        f"{html_table(comparison.results)}{f'<h2>Did not work</h2><ul>{failures}</ul>' if failures else ''}"
-        f"<h2>Pictures</h2>{_figures(comparison.pictures, source)}<h2>Measured on</h2><ul>{facts}</ul></html>"
-    )
+def report_html(comparison: Comparison) -> str:
+    """Return the comparison as an HTML page that needs no other file and no network; large images are only named."""
+    return _with_embedded_images(_page(comparison), comparison.images)
 
 
 def write_zip(comparison: Comparison, target: Path) -> None:
-    """All pictures, `report.json` and `report.html`, stored without compressing PNG again. Appears only when complete."""
+    """Write a zip of all images, `report.json` and `report.html`; `target` appears only when complete.
 
+    PNG files are stored as they are, since compressing them again gains nothing. Raises StorageError.
+    """
+    _write_zip(comparison.images, _page(comparison), report_json(comparison), target)
+
+
+def _write_zip(images: Sequence[SavedImage], page: str, data: str, target: Path) -> None:
     def write(part: Path) -> None:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
-            for shown in comparison.pictures:
-                archive.write(shown.file, shown.file.name)
-            archive.writestr("report.json", report_json(comparison))
-            archive.writestr("report.html", report_html(comparison, lambda file: quote(file.name)))
+            for image in images:
+                archive.write(image.path, image.path.name)
+            archive.writestr("report.json", data)
+            archive.writestr("report.html", _with_figures(page, images, lambda path: quote(path.name)))
 
     try:
         write_atomically(target, write)
     except OSError as exc:
-        raise StorageError(f"The results could not be put together: {exc.strerror or exc}. Make room there.") from exc
+        raise StorageError(f"The results could not be saved: {exc.strerror or exc}. Free some disk space.") from exc
+
+
+def _page(comparison: Comparison) -> str:
+    """Return the HTML report with `_FIGURES` in the place of its images."""
+    height, width = comparison.input_size
+    return render(
+        "comparison.html",
+        title=f"Super-resolution, side by side: {comparison.name}",
+        comparison=comparison,
+        width=width,
+        height=height,
+        version=__version__,
+        table=html_table(comparison.results),
+        figures=_FIGURES,
+        machine=machine(),
+    )
+
+
+def _with_embedded_images(page: str, images: Sequence[SavedImage]) -> str:
+    if sum(image.path.stat().st_size for image in images) > _EMBEDDED_LIMIT:
+        names = ", ".join(image.path.name for image in images)
+        return page.replace(_FIGURES, render("figures.html", figures=[], names=names))
+    return _with_figures(page, images, lambda path: png_uri(path.read_bytes()))
+
+
+def _with_figures(page: str, images: Sequence[SavedImage], source: Callable[[Path], str]) -> str:
+    """Put the images into a page; `source` returns the address of an image file."""
+    figures = [(image, source(image.path)) for image in images]
+    return page.replace(_FIGURES, render("figures.html", figures=figures, names=""))
 
 
 def machine() -> dict[str, Any]:
-    """What the numbers were measured on."""
+    """Return what the numbers were measured on: processor, cores, system and versions, as JSON-able data."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -123,21 +147,6 @@ def machine() -> dict[str, Any]:
         "torch": _version("torch"),
         "spandrel": _version("spandrel"),
     }
-
-
-def _figures(pictures: Sequence[Shown], source: Callable[[Path], str] | None) -> str:
-    if source is None:
-        names = ", ".join(escape(shown.file.name) for shown in pictures)
-        return f"<p>The pictures are too large to be kept inside this page; the zip holds them: {names}.</p>"
-    return "".join(
-        f'<figure><img src="{escape(source(shown.file))}" alt="{escape(shown.alt)}">'
-        f"<figcaption>{escape(shown.label)}</figcaption></figure>"
-        for shown in pictures
-    )
-
-
-def _data_uri(file: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode("ascii")
 
 
 def _version(package: str) -> str:
@@ -153,5 +162,5 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     except OSError:
-        pass  # no /proc here: the platform module's word is all there is
+        pass  # not Linux: the platform module has to do
     return platform.processor() or "unknown"

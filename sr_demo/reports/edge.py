@@ -54,7 +54,7 @@ def edge_text(result: Result) -> str:
 def _row(result: Result) -> dict[str, Any]:
     """What `verdicts` reads of a row of the report, from one run."""
     approach, checkpoint = result.job.approach, result.job.checkpoint
-    height, width = result.picture.rgb.shape[:2]
+    height, width = result.size
     side = {
         "width": max(round(width / result.job.scale), 1),
         "height": max(round(height / result.job.scale), 1),

@@ -63,7 +63,7 @@ def precision(name: str, loss_db: float | None) -> str:
 
 def how(result: Result) -> str:
     """Engine, precision and tiles: they change the numbers."""
-    computed = ", ".join(filter(None, (result.engine, precision(result.precision, result.loss_db))))
+    computed = ", ".join(filter(None, (result.backend, precision(result.precision, result.loss_db))))
     if result.tiles <= 1:
         return f"{computed}, in one piece"
     return f"{computed}, {result.tiles} tiles {result.tile} px wide, halo {result.halo} px"

@@ -1,17 +1,17 @@
-"""The table of a comparison: what each method scored and cost, each column explained in one sentence."""
+"""The table of a comparison: scores and cost of each method, with an explanation of each column."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 from sr_demo.inference.jobs import Result
 from sr_demo.metrics.scores import COLUMNS, Column
 from sr_demo.options import as_dict
 from sr_demo.reports import formatting
 from sr_demo.reports.edge import RULE, edge, edge_text, runs_on_cpu
+from sr_demo.reports.html import render
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,9 @@ class Field:
     help: str
     text: Callable[[Result], str]
     number: Callable[[Result], float | None] | None = None
-    """For sorting and for marking the best; None where "best" makes no sense and text is sorted."""
+    """The value to sort by and to find the best of; None for columns of text."""
     best: Callable[[Sequence[float]], float] | None = None
+    """`min` or `max`; None where no value is better than another."""
 
 
 def _score(column: Column) -> Field:
@@ -43,15 +44,15 @@ def _score(column: Column) -> Field:
 
 _COSTS: tuple[Field, ...] = (
     Field(
-        "seconds", "Seconds", "Time to enlarge this picture on this machine, loading not counted.",
+        "seconds", "Seconds", "Time to enlarge this picture on this computer, without loading the method.",
         lambda r: formatting.seconds(r.seconds), lambda r: r.seconds, min,
     ),
     Field(
-        "peak_memory", "Peak memory", "How much the memory of this program grew while it worked, at most.",
+        "peak_memory", "Peak memory", "Largest growth of this program's memory while the method ran.",
         lambda r: formatting.memory(r.peak_memory_mb), lambda r: r.peak_memory_mb, min,
     ),
     Field(
-        "parameters", "Parameters", "Numbers the network learned: more can know more, and costs more.",
+        "parameters", "Parameters", "Trained numbers of the network: more of them can store more and cost more.",
         lambda r: formatting.parameters(r.job.checkpoint.parameters), lambda r: float(r.job.checkpoint.parameters),
     ),
     Field(
@@ -67,65 +68,59 @@ _COSTS: tuple[Field, ...] = (
     ),
     Field(
         "how", "How it was run",
-        "Precision, and whether the picture was cut into tiles: both change the numbers a little. Beside int8 stands what it "
-        "costs in PSNR-Y, measured on bundled photos when it was made.",
+        "Backend, precision and tiles: all of them change the numbers a little. Beside int8 stands its loss of PSNR-Y, "
+        "measured on bundled photos when the network was quantized.",
         formatting.how,
     ),
 )  # fmt: skip
 
 
 def fields(results: Sequence[Result]) -> tuple[Field, ...]:
-    """The columns that have something to show: without a truth there is no PSNR and no SSIM."""
+    """Return the columns that have values: without a reference there is no PSNR and no SSIM."""
     scores = tuple(_score(c) for c in COLUMNS if any(getattr(r.scores, c.key) is not None for r in results))
     return scores + _COSTS
 
 
 def html_table(results: Sequence[Result]) -> str:
-    """An HTML table; sortable by its header buttons where the page's script is present. Best values carry a star."""
+    """Return the results as an HTML table whose best values carry a star; "" without results.
+
+    The page's script sorts it by the buttons in its head.
+    """
     if not results:
         return ""
-    shown = fields(results)
-    best = {f.key: _best(f, results) for f in shown}
-    head = "".join(
-        f'<th scope="col" aria-sort="none"><button type="button" title="{escape(f.help)}">{escape(f.title)}</button></th>'
-        for f in shown
-    )
-    body = "".join(_row(result, shown, best) for result in results)
-    notes = "".join(f"<dt>{escape(f.title)}</dt><dd>{escape(f.help)}</dd>" for f in shown)
-    return (
-        '<div class="sr-table-scroll" tabindex="0" role="region" aria-label="Results in numbers"><table class="sr-table">'
-        f'<thead><tr><th scope="col" aria-sort="none"><button type="button">Method</button></th>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-        '<p class="sr-fine">★ marks the best value of a column. A heading sorts by its column.</p>'
-        f'<details class="sr-explain"><summary>What do these numbers mean?</summary><dl>{notes}</dl>'
-        "<p>More pixels is not more resolving power: a method can only show what the small picture still holds, "
-        "or what it remembers from other pictures.</p></details>"
-    )
+    columns = fields(results)
+    best = {column.key: _best(column, results) for column in columns}
+    rows = [(result.job.title, [_cell(result, column, best[column.key]) for column in columns]) for result in results]
+    return render("results_table.html", columns=columns, rows=rows)
 
 
-def _row(result: Result, shown: Sequence[Field], best: dict[str, float | None]) -> str:
-    cells = [f'<th scope="row">{escape(result.job.title)}</th>']
-    for f in shown:
-        value = f.number(result) if f.number else None
-        star = value is not None and value == best[f.key]
-        mark = '<span class="sr-best" title="best">★</span> ' if star else ""
-        sort = "" if value is None else f' data-sort="{float(value)!r}"'
-        cells.append(f"<td{sort}>{mark}{escape(f.text(result))}</td>")
-    return f"<tr>{''.join(cells)}</tr>"
+class _Cell(NamedTuple):
+    """One cell of the table."""
+
+    text: str
+    sort: str
+    """Number that the column is sorted by; "" sorts by the text."""
+    best: bool
 
 
-def _best(f: Field, results: Sequence[Result]) -> float | None:
-    """The best value, where there is a choice."""
-    if f.best is None or f.number is None or len(results) < 2:
+def _cell(result: Result, column: Field, best: float | None) -> _Cell:
+    number = column.number(result) if column.number else None
+    sort = "" if number is None else repr(float(number))
+    return _Cell(column.text(result), sort, number is not None and number == best)
+
+
+def _best(column: Field, results: Sequence[Result]) -> float | None:
+    """Return the best value of a column; None with fewer than two results, or where no value is better than another."""
+    if column.best is None or column.number is None or len(results) < 2:
         return None
-    values = [v for v in map(f.number, results) if v is not None]
-    return f.best(values) if values else None
+    values = [number for number in map(column.number, results) if number is not None]
+    return column.best(values) if values else None
 
 
 def record(result: Result) -> dict[str, Any]:
-    """One result as JSON-able data, with all that changes its numbers."""
+    """Return one result as JSON-able data, with everything that affects its numbers."""
     checkpoint = result.job.checkpoint
-    height, width = result.picture.rgb.shape[:2]
+    height, width = result.size
     scores = {c.key: _json_number(getattr(result.scores, c.key)) for c in COLUMNS}
     return {
         "approach": result.job.approach.id,
@@ -145,7 +140,7 @@ def record(result: Result) -> dict[str, Any]:
         "edge": edge(result).sentence,
         "precision": result.precision,
         "precision_loss_db": _json_number(result.loss_db),
-        "engine": result.engine,
+        "engine": result.backend,  # words: ok
         "tile": result.tile,
         "tiles": result.tiles,
         "halo": result.halo,
@@ -155,7 +150,7 @@ def record(result: Result) -> dict[str, Any]:
 
 
 def _json_number(value: float | None) -> float | str | None:
-    """JSON has no infinity: identical pictures are said to be so."""
+    """Return a number rounded to 4 digits, or "identical" for infinity, which JSON does not have."""
     if value is None:
         return None
     return "identical" if value == float("inf") else round(value, 4)

@@ -1,25 +1,27 @@
-"""What the cards of the embedded networks say: how they were taught, how they learned, what they score."""
+"""Training of the embedded networks as their cards record it: curves, scores and cost."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
-from sr_demo.reports import formatting
+from sr_demo.reports import formatting, svg
+from sr_demo.reports.html import render
 from sr_demo.spec import Approach, card
 
-_WIDTH, _HEIGHT = 420, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 14, 36
-_DASHES = ("", "6 3", "2 3", "8 3 2 3", "1 4", "10 4")
-"""Lines differ by their dashes, so that colour is never needed to tell them apart."""
+_FRAME = svg.Frame(width=420, height=220, left=48, right=12, top=14, bottom=36)
 MEASURES = (("psnr_y", "PSNR-Y on validation photos, dB"), ("ssim_y", "SSIM-Y on validation photos"), ("loss", "loss"))
+"""Key in a card's curves, and title of the chart."""
+_HEADINGS = ("Network", "Set5", "Set14", "Our photos", "Parameters", "Iterations", "Time", "Losses", "Trained on")
+
+Curve = list[tuple[float, float]]
+"""(iteration, value) of each validation."""
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainedNetwork:
     """One embedded network and its card."""
 
     name: str
@@ -28,110 +30,93 @@ class Lesson:
     card: dict[str, Any]
 
 
-def lessons(approaches: Sequence[Approach]) -> list[Lesson]:
-    """The embedded networks whose cards hold curves, in catalogue order."""
-    found: list[Lesson] = []
+def trained_networks(approaches: Sequence[Approach]) -> list[TrainedNetwork]:
+    """Return the embedded networks whose cards hold curves, in catalogue order."""
+    found: list[TrainedNetwork] = []
     for approach in approaches:
         for checkpoint in approach.checkpoints:
             if checkpoint.kind != "embedded":
                 continue
-            written = card(Path(checkpoint.files[0].name).stem)
-            if "curves" in written:
-                found.append(Lesson(f"{approach.id}:{checkpoint.name}", approach.title, written))
+            recorded = card(Path(checkpoint.files[0].name).stem)
+            if "curves" in recorded:
+                found.append(TrainedNetwork(f"{approach.id}:{checkpoint.name}", approach.title, recorded))
     return found
 
 
-def curve_chart(taught: Sequence[Lesson], measure: str, title: str) -> str:
-    """SVG: one line per network, iterations to the right and `measure` upward, in `currentColor`.
+def curve_chart(networks: Sequence[TrainedNetwork], measure: str, title: str) -> str:
+    """Return an SVG chart with a line per network, iterations to the right and `measure` upward; "" without any value.
 
-    Not minutes: those depend on what else a machine did meanwhile.
+    The horizontal axis shows iterations because minutes depend on the other load of the machine. Where a card has the
+    measure on training photos too, a second, faint line shows it.
 
-    A second, faint line beside it is the same measure on pictures that the network was taught with, where the card has it.
+    Args:
+        networks: the networks to draw.
+        measure: key of the curve in the cards, see MEASURES.
+        title: caption of the chart.
     """
-    series = [_series(lesson, measure) for lesson in taught]
-    familiar = [_series(lesson, f"train_{measure}") for lesson in taught]
-    points = [point for line in (*series, *familiar) for point in line]
+    validation = [_curve(network, measure) for network in networks]
+    training = [_curve(network, f"train_{measure}") for network in networks]
+    points = [point for curve in (*validation, *training) for point in curve]
     if not points:
         return ""
-    right = max(iteration for iteration, _ in points)
-    values = sorted(v for _, v in points)
-    # The first moments of a training lie far away and would flatten the rest.
+    last = max(iteration for iteration, _ in points)
+    values = sorted(value for _, value in points)
+    # The first validations of a training are outliers that would flatten the rest of the chart: cut 2 % at both ends.
     low, high = values[len(values) // 50], values[-1 - len(values) // 50]
     span = (high - low) or 1.0
 
-    def place(iteration: float, value: float) -> str:
-        x = _LEFT + iteration / right * (_WIDTH - _LEFT - _RIGHT)
-        y = _HEIGHT - _BOTTOM - (min(max(value, low), high) - low) / span * (_HEIGHT - _TOP - _BOTTOM)
-        return f"{x:.1f},{y:.1f}"
+    def placed(curve: Curve) -> list[tuple[float, float]]:
+        return [(_FRAME.x(i / last), _FRAME.y((min(max(value, low), high) - low) / span)) for i, value in curve]
 
-    def drawn(name: str, line: list[tuple[float, float]], index: int, opacity: float) -> str:
-        return (
-            f'<polyline fill="none" stroke="currentColor" stroke-width="1.5" stroke-opacity="{opacity}" '
-            f'stroke-dasharray="{_DASHES[index % len(_DASHES)]}" '
-            f'points="{" ".join(place(i, v) for i, v in line)}"><title>{escape(name)}</title></polyline>'
-        )
-
-    lines = "".join(
-        drawn(lesson.name, line, i, 1.0) + (drawn(f"{lesson.name}, taught pictures", own, i, 0.35) if own else "")
-        for i, (lesson, line, own) in enumerate(zip(taught, series, familiar, strict=True))
+    lines: list[str] = []
+    for number, (network, curve, on_training) in enumerate(zip(networks, validation, training, strict=True)):
+        dashes = _dashes(number)
+        lines.append(svg.polyline(placed(curve), dashes=dashes, opacity=1.0, title=network.name))
+        if on_training:
+            name = f"{network.name}, training photos"
+            lines.append(svg.polyline(placed(on_training), dashes=dashes, opacity=0.35, title=name))
+    body = (
+        svg.text(4, _FRAME.top + 4, f"{high:.3g}")
+        + svg.text(4, _FRAME.ground, f"{low:.3g}")
+        + svg.text(_FRAME.end, _FRAME.height - 14, f"{last:.0f} iterations", "end")
+        + svg.axes(_FRAME)
+        + "".join(lines)
     )
-    return (
-        f'<figure class="sr-curve"><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
-        f'aria-label="{escape(title)} by iterations" '
-        'style="width:100%;height:auto;font:11px system-ui,sans-serif" fill="currentColor">'
-        f'<text x="4" y="{_TOP + 4}">{high:.3g}</text><text x="4" y="{_HEIGHT - _BOTTOM}">{low:.3g}</text>'
-        f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 14}" text-anchor="end">{right:.0f} iterations</text>'
-        f'<path d="M{_LEFT} {_TOP}V{_HEIGHT - _BOTTOM}H{_WIDTH - _RIGHT}" fill="none" stroke="currentColor" '
-        f'stroke-opacity=".3"/>{lines}</svg><figcaption>{escape(title)}</figcaption></figure>'
-    )
+    return svg.figure(_FRAME, f"{title} by iterations", body, title)
 
 
-def _series(lesson: Lesson, measure: str) -> list[tuple[float, float]]:
-    """(iteration, value) where the card has a value."""
-    curves = lesson.card["curves"]
+def _curve(network: TrainedNetwork, measure: str) -> Curve:
+    """Return the points where the card has a value."""
+    curves = network.card["curves"]
     return [(i, v) for i, v in zip(curves["iteration"], curves.get(measure, []), strict=False) if v is not None]
 
 
-def legend(taught: Sequence[Lesson], familiar: bool = True) -> str:
-    """HTML: which dashes are whose; `familiar`: with a word on the faint lines."""
-    items = "".join(
-        f'<li><svg width="44" height="8" aria-hidden="true"><line x1="0" x2="44" y1="4" y2="4" stroke="currentColor" '
-        f'stroke-width="2" stroke-dasharray="{_DASHES[i % len(_DASHES)]}"/></svg> {escape(t.name)}</li>'
-        for i, t in enumerate(taught)
-    )
-    if not familiar:
-        return f'<ul class="sr-legend">{items}</ul>'
-    return (
-        f'<ul class="sr-legend">{items}</ul><p class="sr-fine">Faint lines: the same on as many of the pictures that '
-        "were taught. Where they part, the network learns its pictures by heart.</p>"
-    )
+def _dashes(number: int) -> str:
+    return svg.DASHES[number % len(svg.DASHES)]
 
 
-def lesson_table(taught: Sequence[Lesson]) -> str:
-    """HTML: scores and what they cost to learn, from the cards."""
-    heads = ("Network", "Set5", "Set14", "Our photos", "Parameters", "Iterations", "Time", "Losses", "Taught on")
-    rows = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in _cells(lesson)) + "</tr>" for lesson in taught
-    )
-    licences = dict.fromkeys(lesson.card["data"]["licence"] or "not stated" for lesson in taught)
-    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
-    return (
-        '<div class="sr-table-scroll" tabindex="0" role="region" aria-label="How the networks were taught">'
-        f'<table class="sr-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-        '<p class="sr-fine">PSNR-Y in dB / SSIM-Y, four times, as the file that is shipped scores. Licence of the photos: '
-        f"{escape('; '.join(licences))}.</p>"
-    )
+def legend(networks: Sequence[TrainedNetwork], *, note: bool = True) -> str:
+    """Return the legend of `curve_chart` as HTML; `note` adds a sentence on the faint lines."""
+    entries = [(network.name, _dashes(number)) for number, network in enumerate(networks)]
+    return render("legend.html", entries=entries, note=note)
 
 
-def _cells(lesson: Lesson) -> tuple[str, ...]:
-    written = lesson.card
-    scores = written.get("scores", {})
+def training_table(networks: Sequence[TrainedNetwork]) -> str:
+    """Return an HTML table of scores and training cost, from the cards."""
+    licences = list(dict.fromkeys(network.card["data"]["licence"] or "not stated" for network in networks))
+    rows = [_cells(network) for network in networks]
+    return render("training_table.html", headings=_HEADINGS, rows=rows, licences=licences)
+
+
+def _cells(network: TrainedNetwork) -> list[str]:
+    recorded = network.card
+    scores = recorded.get("scores", {})
 
     def score(key: str) -> str:
         return f"{scores[key]['psnr_y']:.2f} / {scores[key]['ssim_y']:.4f}" if key in scores else "–"
 
-    return (
-        lesson.name, score("Set5"), score("Set14"), score("val"), formatting.parameters(written["parameters"]),
-        str(written["iterations"]), f"{written['seconds'] / 60:.0f} min", ", ".join(written["losses"]),
-        f"{written['data']['count']} photos, {written['device']}",
-    )  # fmt: skip
+    return [
+        network.name, score("Set5"), score("Set14"), score("val"), formatting.parameters(recorded["parameters"]),
+        str(recorded["iterations"]), f"{recorded['seconds'] / 60:.0f} min", ", ".join(recorded["losses"]),
+        f"{recorded['data']['count']} photos, {recorded['device']}",
+    ]  # fmt: skip

@@ -24,6 +24,9 @@ IN_MEMORY = 192 * 2**20
 """Bytes of one array beyond which it lies in a file: a result of 4096 x 4096 pixels is the largest that does not."""
 AT_MOST = 600 * 2**20
 """Largest array in bytes that is kept in memory where no file can be created."""
+_LONGEST_ROW = 150_000
+"""Bytes of a row up to which large pages are requested. Writing a tile touches all pages that hold a part of one of its rows:
+with pages of 2 MB that is every row over the height of the tile, 1 GB for 2000 rows of 40,000 pixels."""
 BAND = 16 * 2**20
 """Bytes of a band: small beside the memory there is, large enough that the overhead of a band does not count."""
 
@@ -58,7 +61,8 @@ def _in_file(shape: tuple[int, ...], need: int) -> NDArray[np.float32]:
 
 def _in_large_pages(array: NDArray[np.float32]) -> NDArray[np.float32]:
     """`array`, which maps a file, brought in by 2 MB at once where the system can: filling it takes a third less."""
-    if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_HUGEPAGE"):
+    row = array.nbytes // max(len(array), 1)
+    if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_HUGEPAGE") and row <= _LONGEST_ROW:
         with suppress(OSError):  # a kernel built without large pages
             array.base.madvise(mmap.MADV_HUGEPAGE)
     return array

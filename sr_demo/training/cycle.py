@@ -1,13 +1,15 @@
-"""CycleGAN across scales: small pictures with an unknown damage, and clean large ones, never of the same scene.
+"""CycleGAN across scales: learn to upscale LR images of an unknown degradation from unpaired clean HR images.
 
-Two networks learn from each other (Zhu et al. 2017, arXiv 1703.10593; across scales as in Yuan et al. 2018, arXiv
-1809.00437): G enlarges and cleans, F shrinks and damages. Legend: x = small damaged, y = large clean.
+Two networks are trained against each other (Zhu et al. 2017, arXiv 1703.10593; across scales as in Yuan et al. 2018,
+arXiv 1809.00437): G upscales and restores, F degrades and downscales. Legend: x = degraded LR, y = clean HR, never of
+the same scene. Losses, by their names in the recipe:
 
-- cycle: F(G(x)) is to be x, and G(F(y)) is to be y;
-- identity: a cleanly shrunk y must be enlarged to y, which keeps colours and content;
-- adversarial, from the first step on: one critic knows clean large pictures, the other damaged small ones. Without it
-  nothing asks F for the damage: a clean shrink closes the cycle as well;
-- energies: what F makes has as much fine structure as x, spot for spot in order. A critic alone lost the grain again.
+- cycle: |F(G(x)) - x| and |G(F(y)) - y|;
+- identity: |G(bicubic downscale of y) - y|, which keeps colours and content;
+- gan, gan-small: adversarial, one discriminator for clean HR images and one for degraded LR images, from the first step
+  on. Without them nothing makes F degrade: plain downscaling closes the cycle as well;
+- energies: F(y) has the same distribution of local detail as x (`detail_energy`). With a discriminator alone F lost the
+  noise again during training.
 """
 
 from __future__ import annotations
@@ -20,31 +22,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sr_demo.training.adversary import Critic
+from sr_demo.training.adversarial import Discriminator, generator_loss
 from sr_demo.training.data import Pairs, sample
 from sr_demo.training.liif import embedded_edsr
 from sr_demo.training.loop import Trainer, batch_tensor
 from sr_demo.training.losses import grid
-from sr_demo.training.objective import opinion
 from sr_demo.training.recipes import Recipe
 from sr_demo.training.schedule import learning_rate, phase_at
 from sr_demo.training.unpaired_degradation import unknown_track
 
-_QUICKER = 60.0
-"""The damager's learning rate in the network's: it has a few hundred numbers, and each counts for a whole picture."""
-_SHARPER = 3.0
-"""Learning rate of the small pictures' critic, in the network's: all that is known of the damage comes from it."""
+_DEGRADER_RATE = 60.0
+"""Learning rate of F relative to G's: F has a few hundred parameters, and each acts on the whole image."""
+_LR_DISCRIMINATOR_RATE = 3.0
+"""Learning rate of the LR discriminator relative to G's: it is the only source of the degradation's parameters."""
 _SEED = 7
-"""Of the unknown damage: the same in training and validation, and never shown to the networks."""
+"""Seed of the unknown degradation, the same in training and validation; the networks never receive it."""
 
 
 class Degrader(nn.Module):
-    """F: (N, 3, s*h, s*w) in [0, 1] -> (N, 3, h, w): what a lens and a sensor do, with everything about them to be learned.
+    """The degradation F: a blur kernel at the stride of the scale, then signal-dependent noise, all parameters learned.
 
-    One blur kernel at the stride of the scale, positive and of sum 1 so that colours stay (as in KernelGAN, Bell-Kligler
-    et al. 2019, arXiv 1909.06581), and grain whose variance grows with brightness (Foi et al. 2008, IEEE TIP 17). A free
-    convolutional network in its place tinted the pictures instead of blurring them. `noise`: (N, 3, h, w), standard
-    normal, or None for a picture without grain.
+    (N, 3, s*h, s*w) in [0, 1] -> (N, 3, h, w). The kernel is positive and sums to 1, so that colours stay (as in
+    KernelGAN, Bell-Kligler et al. 2019, arXiv 1909.06581); the noise variance is affine in the brightness (Foi et al.
+    2008, IEEE TIP 17(10)). A free convolutional network in its place shifted the colours instead of blurring.
     """
 
     def __init__(self, scale: int) -> None:
@@ -55,96 +55,112 @@ class Degrader(nn.Module):
         self.kernel = nn.Parameter((-distance / (2 * (0.4 * scale) ** 2)).clamp(min=-7.0))
         self.grain = nn.Parameter(torch.tensor([16.0 / 255**2, 0.16 / 255]).log())
 
-    def forward(self, picture: Tensor, noise: Tensor | None) -> Tensor:
+    def forward(self, image: Tensor, noise: Tensor | None) -> Tensor:
+        """Degrade `image`; `noise` is standard normal, (N, 3, h, w), or None for a result without noise."""
         kernel = self.kernel.flatten().softmax(0).view(1, 1, *self.kernel.shape)
         margin = (len(self.kernel) - self.scale) // 2
-        each = F.pad(picture, (margin,) * 4, mode="reflect").flatten(0, 1)[:, None]
-        small = F.conv2d(each, kernel, stride=self.scale)[:, 0].unflatten(0, (-1, 3))
+        each = F.pad(image, (margin,) * 4, mode="reflect").flatten(0, 1)[:, None]
+        lr = F.conv2d(each, kernel, stride=self.scale)[:, 0].unflatten(0, (-1, 3))
         if noise is None:
-            return small
+            return lr
         dark, bright = self.grain.exp()
-        return small + noise * (dark + bright * small.clamp(0, 1)).sqrt()
+        return lr + noise * (dark + bright * lr.clamp(0, 1)).sqrt()
 
 
 class CycleTrainer(Trainer):
-    """Takes the first half of the pictures as clean large ones and the second as small ones with the unknown damage.
+    """Trains both networks: the first half of the images are the clean HR images, the second half the degraded LR
+    images.
 
-    G begins as our embedded EDSR: what an unknown camera does is learned, not what enlargement is.
+    G starts from the embedded EDSR: what is learned is the unknown degradation, not upscaling.
     """
 
     def __init__(self, recipe: Recipe, pairs: Pairs, validation: Pairs, device: torch.device, seed: int = 0) -> None:
-        damaged = with_unknown_damage(pairs, recipe.scale)
-        super().__init__(recipe, damaged, with_unknown_damage(validation, recipe.scale), device, seed)
+        degraded = with_unknown_degradation(pairs, recipe.scale)
+        super().__init__(recipe, degraded, with_unknown_degradation(validation, recipe.scale), device, seed)
         edsr, self.began_as = embedded_edsr(), "edsr"
-        for network in (self.network, self.average.network):
+        for network in (self.network, self.ema.module):
             network.load_state_dict(edsr.state_dict())
         half = len(pairs.hr) // 2
-        self._clean, self._damaged = pairs.some(range(half)), damaged.some(range(half, len(pairs.hr)))
-        self.damager = Degrader(recipe.scale).to(device)
-        self.damager_optimiser = torch.optim.AdamW(
-            self.damager.parameters(), lr=0.0, betas=(0.5, 0.99), weight_decay=0.0
+        self._clean, self._degraded = pairs.subset(range(half)), degraded.subset(range(half, len(pairs.hr)))
+        self.degrader = Degrader(recipe.scale).to(device)
+        self.degrader_optimiser = torch.optim.AdamW(
+            self.degrader.parameters(), lr=0.0, betas=(0.5, 0.99), weight_decay=0.0
         )
-        self.critic = None
-        self.small_critic, self.large_critic = Critic(device), Critic(device)
+        self.discriminator = None  # one for each scale takes its place
+        self.lr_discriminator, self.hr_discriminator = Discriminator(device), Discriminator(device)
 
     def step(self, fraction: float) -> float:
-        """One update of both networks and both critics."""
+        """Take one step of both networks and of both discriminators.
+
+        Args:
+            fraction: How much of the run is done, 0..1.
+
+        Returns:
+            The loss before the step.
+        """
         phase, _ = phase_at(self.recipe.phases, fraction)
         weights = dict(phase.losses)
         rate = learning_rate(self.recipe.phases, fraction, self.recipe.warm_up)
         shape = (phase.batch, phase.patch, self.recipe.scale, self.rng)
         downscaled, y = (batch_tensor(part, self.device) for part in sample(self._clean, *shape))
-        x = batch_tensor(sample(self._damaged, *shape)[0], self.device)
-        damaged = self.damager(y, torch.randn(x.shape, generator=self.noise).to(self.device))
+        x = batch_tensor(sample(self._degraded, *shape)[0], self.device)
+        degraded = self.degrader(y, torch.randn(x.shape, generator=self.noise).to(self.device))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.reduced):
-            # F is not to spare G: what it learns comes from the critic and from the other way round the cycle.
-            enlarged, again_large = self.network(x).float(), self.network(damaged.detach()).float()
-            kept = self.network(downscaled).float()
-        loss = weights["cycle"] * (F.l1_loss(self.damager(enlarged, None), x) + F.l1_loss(again_large, y))
-        loss = loss + weights["identity"] * F.l1_loss(kept, y) + weights["grid"] * grid(again_large, y)
-        loss = loss + weights["gan"] * opinion(self.large_critic.judge(enlarged, self.reduced))
-        loss = loss + weights["gan-small"] * opinion(self.small_critic.judge(damaged, self.reduced))
-        loss = loss + weights["energies"] * (energies(damaged) - energies(x)).abs().mean()
+            # No gradient from G to F here: F learns from its discriminator and from the other direction of the cycle.
+            upscaled, cycled_hr = self.network(x).float(), self.network(degraded.detach()).float()
+            identity = self.network(downscaled).float()
+        loss = weights["cycle"] * (F.l1_loss(self.degrader(upscaled, None), x) + F.l1_loss(cycled_hr, y))
+        loss = loss + weights["identity"] * F.l1_loss(identity, y) + weights["grid"] * grid(cycled_hr, y)
+        loss = loss + weights["gan"] * generator_loss(self.hr_discriminator.logits(upscaled, self.reduced))
+        loss = loss + weights["gan-small"] * generator_loss(self.lr_discriminator.logits(degraded, self.reduced))
+        loss = loss + weights["energies"] * (detail_energy(degraded) - detail_energy(x)).abs().mean()
         self.optimiser.zero_grad(set_to_none=True)
-        self.damager_optimiser.zero_grad(set_to_none=True)
+        self.degrader_optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self._update(self.optimiser, self.network, rate)
-        self._update(self.damager_optimiser, self.damager, _QUICKER * rate)
-        self.large_critic.learn(enlarged.detach(), y, rate, self.reduced)
-        self.small_critic.learn(damaged.detach(), x, _SHARPER * rate, self.reduced)
-        self.average.update(self.network)
-        return self._noted(loss)
+        self._update(self.degrader_optimiser, self.degrader, _DEGRADER_RATE * rate)
+        self.hr_discriminator.step(upscaled.detach(), y, rate, self.reduced)
+        self.lr_discriminator.step(degraded.detach(), x, _LR_DISCRIMINATOR_RATE * rate, self.reduced)
+        self.ema.update_parameters(self.network)
+        return self._record(loss)
 
     def state(self) -> dict[str, Any]:
-        """Everything that decides how the run goes on."""
+        """Return everything that decides how the run goes on."""
         return super().state() | {
-            "damager": self.damager.state_dict(),
-            "damager_optimiser": self.damager_optimiser.state_dict(),
-            "critics": [self.small_critic.state(), self.large_critic.state()],
+            "degrader": self.degrader.state_dict(),
+            "degrader_optimiser": self.degrader_optimiser.state_dict(),
+            "discriminators": [self.lr_discriminator.state_dict(), self.hr_discriminator.state_dict()],
         }
 
     def restore(self, values: dict[str, Any]) -> None:
-        """Go on from what `state` returned."""
+        """Continue from what `state` returned."""
         super().restore(values)
-        self.damager.load_state_dict(values["damager"])
-        self.damager_optimiser.load_state_dict(values["damager_optimiser"])
-        for critic, saved in zip((self.small_critic, self.large_critic), values["critics"], strict=True):
-            critic.restore(saved)
+        self.degrader.load_state_dict(values["degrader"])
+        self.degrader_optimiser.load_state_dict(values["degrader_optimiser"])
+        for discriminator, saved in zip(
+            (self.lr_discriminator, self.hr_discriminator), values["discriminators"], strict=True
+        ):
+            discriminator.load_state_dict(saved)
 
 
-def energies(small: Tensor) -> Tensor:
-    """(N, 3, h, w) -> (M,): how much fine structure each 5 x 5 spot has, least first; the same spots for any N pictures.
+def detail_energy(lr: Tensor) -> Tensor:
+    """Return the sorted amount of fine detail in each 5 x 5 block: (N, 3, h, w) -> (M,).
 
-    The mean absolute distance of two such lists is the Wasserstein distance of what they count. The flat spots of many
-    pictures tell grain, the busy ones blur, and no pair is needed.
+    The mean absolute difference of two such vectors of equal length is the 1-Wasserstein distance between the two
+    distributions. Flat blocks of many images reveal the noise, textured ones the blur, and no pairs are needed.
     """
-    fine = F.avg_pool2d(small, 3, 1) - small[..., 1:-1, 1:-1]
+    fine = F.avg_pool2d(lr, 3, 1) - lr[..., 1:-1, 1:-1]
     return F.avg_pool2d(fine.abs().mean(1, keepdim=True), 5).flatten().sort().values
 
 
-def with_unknown_damage(pairs: Pairs, scale: int) -> Pairs:
-    """The same large pictures; the small ones as our unknown track makes them, or as they are if they came as one."""
+def with_unknown_degradation(pairs: Pairs, scale: int) -> Pairs:
+    """Return `pairs` with LR images of the unknown degradation: those that came with the data, or synthetic ones.
+
+    Args:
+        pairs: HR images and their LR images.
+        scale: HR side / LR side.
+    """
     if pairs.track == "unknown":
         return pairs
-    small = unknown_track(pairs.hr, scale, _SEED)
-    return replace(pairs, lr=tuple(np.ascontiguousarray(s) for s in small))
+    degraded = unknown_track(pairs.hr, scale, _SEED)
+    return replace(pairs, lr=tuple(np.ascontiguousarray(image) for image in degraded))

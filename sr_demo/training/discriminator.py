@@ -1,4 +1,4 @@
-"""U-Net discriminator with spectral normalisation: an opinion about every pixel (Real-ESRGAN, arXiv 2107.10833, 3.2)."""
+"""U-Net discriminator with spectral normalisation (Real-ESRGAN, Wang et al. 2021, arXiv 2107.10833, section 3.2)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ def _conv(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Module:
 
 
 class UNetDiscriminator(nn.Module):
-    """(N, 3, H, W) -> (N, 1, H, W) logits; H and W multiples of 8. Every convolution between the first and the last is
-    spectrally normalised: its largest singular value is kept at 1, which bounds how fast the opinion can change.
+    """One logit per pixel: (N, 3, H, W) in [0, 1] -> (N, 1, H, W), H and W multiples of 8.
+
+    Spectral normalisation (Miyato et al. 2018, arXiv 1802.05957) of every convolution but the first and the last keeps
+    the largest singular value at 1, which bounds the gradient that the generator receives.
     """
 
     def __init__(self, features: int) -> None:
@@ -33,6 +35,6 @@ class UNetDiscriminator(nn.Module):
             skips.append(level)
             level = F.leaky_relu(conv(level), 0.2)
         for conv in self.up:
-            larger = F.interpolate(level, scale_factor=2, mode="bilinear", align_corners=False)
-            level = F.leaky_relu(conv(larger), 0.2) + skips.pop()
+            upsampled = F.interpolate(level, scale_factor=2, mode="bilinear", align_corners=False)
+            level = F.leaky_relu(conv(upsampled), 0.2) + skips.pop()
         return self.last(F.leaky_relu(self.refine(level), 0.2))

@@ -1,31 +1,35 @@
-"""Exponential moving average of a network's weights: what is validated and shipped."""
+"""Exponential moving average (EMA) of a network's weights: the weights that are validated and shipped."""
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Callable
 
-import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
-class Average:
-    """`network` is the averaged copy, in eval mode. Buffers are copied, floating-point parameters are averaged.
+def averaged(network: nn.Module, decay: float) -> AveragedModel:
+    """Return the EMA of `network`, in eval mode and without gradients; call `update_parameters(network)` after each step.
 
-    weight <- d * weight + (1 - d) * new with d = min(decay, (1 + n) / (10 + n)) after n updates, so that the random
-    start is forgotten quickly.
+    Parameters follow `ema <- d * ema + (1 - d) * new` with `d = min(decay, (1 + n) / (10 + n))` in the n-th update, the
+    warm-up of TensorFlow's `ExponentialMovingAverage`: the random initial weights are forgotten quickly. Buffers are
+    copied.
+
+    Args:
+        network: The network under training.
+        decay: Decay rate after the warm-up, 0..1.
     """
+    ema = AveragedModel(network, multi_avg_fn=_with_warm_up(decay), use_buffers=False)
+    # `AveragedModel` copies the weights at its first update; the initial weights count as that one here.
+    ema.n_averaged.fill_(1)
+    return ema.eval().requires_grad_(False)
 
-    def __init__(self, source: nn.Module, decay: float) -> None:
-        self.network = copy.deepcopy(source).eval().requires_grad_(False)
-        self.decay = decay
-        self.updates = 0
 
-    @torch.no_grad()
-    def update(self, source: nn.Module) -> None:
-        """Take one step towards the weights of `source`."""
-        self.updates += 1
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        for mine, new in zip(self.network.parameters(), source.parameters(), strict=True):
-            mine.lerp_(new, 1.0 - decay)
-        for buffer, new in zip(self.network.buffers(), source.buffers(), strict=True):
-            buffer.copy_(new)
+def _with_warm_up(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
+    def update(ema: Tensors, current: Tensors, updates: Tensor | int) -> None:
+        n = int(updates)
+        get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))(ema, current, n)
+
+    return update

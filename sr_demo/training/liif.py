@@ -1,7 +1,7 @@
-"""Teaching the network for any scale: each batch has a scale of its own, and is asked at random SR pixels.
+"""Training of LIIF: every batch has its own scale and is evaluated at random SR pixels.
 
-The encoder begins as our embedded EDSR and learns more slowly than the local function. Legend: N = batch, p = side of the
-LR patch, s = scale, Q = SR pixels asked per patch.
+The encoder starts from the embedded EDSR and has a lower learning rate than the local function. Legend: N = batch,
+p = side of the LR patch, s = scale, Q = queried SR pixels per patch.
 """
 
 from __future__ import annotations
@@ -26,49 +26,61 @@ from sr_demo.training.recipes import Recipe
 from sr_demo.training.schedule import learning_rate, phase_at
 
 _ENCODER = "edsr-x4"
-_SLOWER = 0.2
-"""The encoder's learning rate, in that of the local function."""
+_ENCODER_RATE = 0.2
+"""Learning rate of the encoder, relative to the local function's."""
 _MARGIN = 4
-"""LR pixels around a patch that are made with it and cut off: a patch shrunk alone would teach the network its borders."""
-_ASKED = 48 * 48
-"""SR pixels per patch."""
+"""LR pixels around a patch, computed with it and cropped: patches downscaled alone have border effects that the network
+would learn."""
+_QUERIES = 48 * 48
+"""Queried SR pixels per patch."""
 
 
 class LiifTrainer(Trainer):
-    """Scales: 4 in three of ten batches, else even between 1 and 4 (half of all batches) or 4 and 8."""
+    """Scales: 4 in three of ten batches, else uniform in 1..4 (half of all batches) or 4..8."""
 
     def __init__(self, recipe: Recipe, pairs: Pairs, validation: Pairs, device: torch.device, seed: int = 0) -> None:
         super().__init__(recipe, pairs, validation, device, seed)
         edsr, self.began_as = embedded_edsr(), "edsr"
-        for network in (self.network, self.average.network):
+        for network in (self.network, self.ema.module):
             assert isinstance(network, LIIF)
-            network.begin_with(edsr.to(device))
+            network.load_encoder(edsr.to(device))
         encoder = ("head.", "blocks.", "body_end.", "tail.")
         slow = [p for name, p in self.network.named_parameters() if name.startswith(encoder)]
         fast = [p for name, p in self.network.named_parameters() if not name.startswith(encoder)]
-        groups = [{"params": slow, "share": _SLOWER}, {"params": fast, "share": 1.0}]
+        groups = [{"params": slow, "share": _ENCODER_RATE}, {"params": fast, "share": 1.0}]
         self.optimiser = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.99), weight_decay=0.0)
 
     def step(self, fraction: float) -> float:
-        """One update at `fraction` of the run. Returns the loss."""
+        """Take one training step.
+
+        Args:
+            fraction: How much of the run is done, 0..1.
+
+        Returns:
+            The loss before the step.
+        """
         phase, _ = phase_at(self.recipe.phases, fraction)
-        scale = drawn_scale(self.rng)
-        small, places, colours = asked(self.pairs, phase.batch, phase.patch, scale, self.rng)
+        scale = random_scale(self.rng)
+        lr, places, colours = sample_queries(self.pairs, phase.batch, phase.patch, scale, self.rng)
         network = self.network
         assert isinstance(network, LIIF)
         network.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.reduced):
-            drawn = network.at(batch_tensor(small, self.device), places.to(self.device), 1.0 / scale)
-        loss = F.l1_loss(drawn, torch.from_numpy(colours).to(self.device).float() / 255.0)
+            predicted = network.query(batch_tensor(lr, self.device), places.to(self.device), 1.0 / scale)
+        loss = F.l1_loss(predicted, torch.from_numpy(colours).to(self.device).float() / 255.0)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self._update(self.optimiser, network, learning_rate(self.recipe.phases, fraction, self.recipe.warm_up))
-        self.average.update(network)
-        return self._noted(loss)
+        self.ema.update_parameters(network)
+        return self._record(loss)
 
 
 def embedded_edsr() -> EDSR:
-    """Our trained EDSR, with which the encoder begins. Raises BadInput where it is not embedded."""
+    """Return the embedded EDSR with its trained weights.
+
+    Raises:
+        BadInput: Its weights are missing.
+    """
     path = spec.EMBEDDED / f"{_ENCODER}.safetensors"
     if not path.is_file():
         raise BadInput(f"This recipe begins with the trained EDSR, and {path} is missing. Train the recipe edsr first.")
@@ -77,37 +89,50 @@ def embedded_edsr() -> EDSR:
     return network
 
 
-def drawn_scale(rng: np.random.Generator) -> float:
-    """A scale for one batch, 1 to 8."""
+def random_scale(rng: np.random.Generator) -> float:
+    """Draw the scale of one batch, 1..8."""
     kind, where = rng.random(2)
     if kind < 0.3:
         return 4.0
     return float(1 + 3 * where if kind < 0.8 else 4 + 4 * where)
 
 
-def asked(
+def sample_queries(
     pairs: Pairs, count: int, patch: int, scale: float, rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], Tensor, NDArray[np.uint8]]:
-    """`count` patches at `scale`: LR (N, p, p, 3), places (N, Q, 2) in LR pixels, and the true colours there (N, Q, 3).
+    """Draw random LR patches and the HR colours at random places in them.
 
-    The scale is met up to a rounding of the HR patch, which the places take into account.
+    The HR patch has a whole number of pixels, so its scale differs slightly from `scale`; the places take that into
+    account.
+
+    Args:
+        pairs: Only the HR images are used.
+        count: Number of patches, N.
+        patch: Side of the LR patches, p.
+        scale: HR pixels per LR pixel, at least 1.
+        rng: Source of randomness.
+
+    Returns:
+        LR patches (N, p, p, 3) uint8, places (N, Q, 2) float32 in LR pixels (row, column), colours (N, Q, 3) uint8.
     """
-    whole = patch + 2 * _MARGIN
-    side = min(round(whole * scale), *(min(hr.shape[:2]) for hr in pairs.hr))
-    small = np.empty((count, patch, patch, 3), np.uint8)
-    places = np.empty((count, _ASKED, 2), np.float32)
-    colours = np.empty((count, _ASKED, 3), np.uint8)
-    # Middles of HR pixels, in LR pixels of the patch without its margin.
-    middles = (np.arange(side) + 0.5) * (whole / side) - _MARGIN
-    inside = np.flatnonzero((middles >= 0) & (middles < patch))
+    side_with_margin = patch + 2 * _MARGIN
+    side = min(round(side_with_margin * scale), *(min(hr.shape[:2]) for hr in pairs.hr))
+    lr = np.empty((count, patch, patch, 3), np.uint8)
+    places = np.empty((count, _QUERIES, 2), np.float32)
+    colours = np.empty((count, _QUERIES, 3), np.uint8)
+    # Centres of HR pixels, in LR pixels of the patch without its margin.
+    centres = (np.arange(side) + 0.5) * (side_with_margin / side) - _MARGIN
+    inside = np.flatnonzero((centres >= 0) & (centres < patch))
     for i in range(count):
         hr = pairs.hr[int(rng.integers(len(pairs.hr)))]
         top, left = (int(rng.integers(length - side + 1)) for length in hr.shape[:2])
         cut = np.rot90(hr[top : top + side, left : left + side], int(rng.integers(4)))
         cut = cut[:, ::-1] if rng.integers(2) else cut
-        downscaled = quantize(resize(readonly(as_float(np.ascontiguousarray(cut))), (whole, whole)))
-        small[i] = downscaled[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
-        rows, columns = rng.choice(inside, _ASKED), rng.choice(inside, _ASKED)
-        places[i, :, 0], places[i, :, 1] = middles[rows], middles[columns]
+        downscaled = quantize(
+            resize(readonly(as_float(np.ascontiguousarray(cut))), (side_with_margin, side_with_margin))
+        )
+        lr[i] = downscaled[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+        rows, columns = rng.choice(inside, _QUERIES), rng.choice(inside, _QUERIES)
+        places[i, :, 0], places[i, :, 1] = centres[rows], centres[columns]
         colours[i] = cut[rows, columns]
-    return small, torch.from_numpy(places), colours
+    return lr, torch.from_numpy(places), colours

@@ -1,7 +1,7 @@
-"""The training loop: one class that takes a step and can be saved at any moment, one function that runs it to the end.
+"""The training loop: `Trainer` takes one step at a time and can be saved at any moment, `run` runs it to the end.
 
-Everything that decides the next step (weights, moving average, optimisers, both random streams, time spent) is in
-`Trainer.state`, so a run that was killed and resumed gives the same weights as one that was not.
+`Trainer.state` holds everything that decides the next step (weights, EMA, optimisers, random streams, training time),
+so a run that was killed and resumed gives the same weights as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from sr_demo.backends.torch_backend import cpu_gains_from_bf16
 from sr_demo.errors import BadInput
 from sr_demo.training import run_state as files
-from sr_demo.training.adversary import Critic
+from sr_demo.training.adversarial import Discriminator
 from sr_demo.training.data import Pairs, sample
-from sr_demo.training.ema import Average
+from sr_demo.training.ema import averaged
 from sr_demo.training.muon import MuonAdamW
 from sr_demo.training.objective import Objective
 from sr_demo.training.recipes import Recipe
@@ -29,16 +29,16 @@ from sr_demo.training.schedule import Budget, Phase, learning_rate, phase_at
 from sr_demo.training.validate import Validation
 
 CURVE = ("iteration", "seconds", "rate", "loss", "psnr_y", "ssim_y", "train_psnr_y", "train_ssim_y")
-"""What is noted at each validation; the last two on as many pictures of the training set."""
+"""Columns recorded at each validation; the last two are scores on as many training images."""
 POINTS = 40
-"""How often a whole run is validated."""
+"""Number of validations in a whole run."""
 SAVE_EVERY = 60.0
-"""Seconds between two saved states."""
+"""Seconds between two saves of the state."""
 
 
 @dataclass(frozen=True)
 class Status:
-    """What the progress line shows."""
+    """Values of the progress line."""
 
     iteration: int
     fraction: float
@@ -49,7 +49,11 @@ class Status:
 
 
 class Trainer:
-    """A recipe at work on pictures in memory. `curves` maps each of CURVE to a list, one value per validation."""
+    """One run of a recipe on images held in memory.
+
+    `network` is trained, `ema.module` is its moving average, and `curves` maps each name in CURVE to a list with one
+    value per validation.
+    """
 
     def __init__(self, recipe: Recipe, pairs: Pairs, validation: Pairs, device: torch.device, seed: int = 0) -> None:
         torch.manual_seed(seed)
@@ -58,71 +62,90 @@ class Trainer:
         self.rng = np.random.default_rng(seed)
         self.noise = torch.Generator().manual_seed(seed)
         self.network = recipe.build().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = Average(self.network, recipe.decay)
+        self.ema = averaged(self.network, recipe.decay)
         self.optimiser = self._optimiser()
         self.objective = Objective(recipe.phases).to(device)
-        self.critic = Critic(device) if self.objective.needs_critic else None
+        self.discriminator = Discriminator(device) if self.objective.needs_discriminator else None
         self.validation = Validation(recipe, validation, device, self.reduced)
-        self._seen = Validation(recipe, pairs.some(range(min(len(validation.hr), len(pairs.hr)))), device, self.reduced)
+        subset = pairs.subset(range(min(len(validation.hr), len(pairs.hr))))
+        self._training_score = Validation(recipe, subset, device, self.reduced)
         self.iteration, self.seconds = 0, 0.0
         self.began_as = recipe.name
-        """The recipe whose run this one began with."""
+        """Name of the recipe that trained the first iterations: another one where the run began with its state."""
         self.plans: list[dict[str, float]] = []
-        """How long the whole run was to be, {"from": iteration, "iterations" or "seconds": length}; more than one where it
-        went on with another length, which moves it to another place in its schedule."""
+        """Planned lengths of the whole run, {"from": iteration, "iterations" or "seconds": length}. There are several where
+        it was resumed with another length, which moves it to another place in its schedule."""
         self.curves: dict[str, list[float | None]] = {key: [] for key in CURVE}
         self._losses: list[float] = []
 
     def step(self, fraction: float) -> float:
-        """One update at `fraction` of the run. Returns the loss."""
+        """Take one training step.
+
+        Args:
+            fraction: How much of the run is done, 0..1; selects phase and learning rate.
+
+        Returns:
+            The loss before the step.
+        """
         phase, _ = phase_at(self.recipe.phases, fraction)
         rate = learning_rate(self.recipe.phases, fraction, self.recipe.warm_up)
         lr, hr = self._batch(phase)
         self.network.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.reduced):
             sr = self.network(lr).float()
-        adversarial = self.critic is not None and any(name == "gan" for name, _ in phase.losses)
-        judged = self._judge(sr) if adversarial else None
+        adversarial = self.discriminator is not None and any(name == "gan" for name, _ in phase.losses)
+        logits = self._logits(sr) if adversarial else None
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.reduced):
-            loss = self.objective(phase, sr, hr, judged)
+            loss = self.objective(phase, sr, hr, logits)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self._update(self.optimiser, self.network, rate)
-        if adversarial and self.critic is not None:
-            self.critic.learn(sr.detach(), hr, rate, self.reduced)
-        self.average.update(self.network)
-        return self._noted(loss)
+        if adversarial and self.discriminator is not None:
+            self.discriminator.step(sr.detach(), hr, rate, self.reduced)
+        self.ema.update_parameters(self.network)
+        return self._record(loss)
 
     def validate(self, rate: float) -> float:
-        """Score the moving average, add a point to every curve; returns PSNR-Y."""
-        enlarger = self.as_enlarger(self.average.network)
-        psnr, ssim = self.validation.score(enlarger)
+        """Score the EMA and add a value to every curve.
+
+        Args:
+            rate: Present learning rate, recorded in its curve.
+
+        Returns:
+            PSNR-Y in dB on the validation crops.
+        """
+        upscaler = self.as_upscaler(self.ema.module)
+        psnr, ssim = self.validation.score(upscaler)
         mean = float(np.mean(self._losses)) if self._losses else 0.0
-        values = (self.iteration, self.seconds, rate, mean, psnr, ssim, *self._seen.score(enlarger))
+        values = (self.iteration, self.seconds, rate, mean, psnr, ssim, *self._training_score.score(upscaler))
         for key, value in zip(CURVE, values, strict=True):
             self.curves[key].append(value)
         self._losses = []
         return psnr
 
-    def as_enlarger(self, network: nn.Module, final: bool = False) -> nn.Module:
-        """What enlarges pictures with `network`, (N, 3, H, W) -> (N, 3, s*H, s*W): itself, unless it is only a part.
+    def as_upscaler(self, network: nn.Module, final: bool = False) -> nn.Module:
+        """Return the module that upscales with `network`: (N, 3, H, W) -> (N, 3, s*H, s*W), both about [0, 1].
 
-        `final`: exactly as it will be used, for the card; the curves may be content with something quicker.
+        That is `network` itself, unless it is only part of a method.
+
+        Args:
+            network: The trained network or its EMA.
+            final: True for the scores on the card, which must be those of the method as it is used; False for the
+                curves, for which a faster variant is enough.
         """
         return network
 
     def state(self) -> dict[str, Any]:
-        """Everything that decides how the run goes on."""
+        """Return everything that decides how the run goes on; see `run_state.save`."""
         return {
             "recipe": self.recipe.name,
             "began_as": self.began_as,
             "plans": self.plans,
             "network": self.network.state_dict(),
-            "average": self.average.network.state_dict(),
-            "updates": self.average.updates,
+            "ema": self.ema.state_dict(),
             "optimiser_name": self.recipe.optimiser,
             "optimiser": self.optimiser.state_dict(),
-            "critic": self.critic.state() if self.critic else None,
+            "discriminator": self.discriminator.state_dict() if self.discriminator else None,
             "randomness": files.randomness(self.rng, self.noise),
             "iteration": self.iteration,
             "seconds": self.seconds,
@@ -131,22 +154,22 @@ class Trainer:
         }
 
     def restore(self, values: dict[str, Any]) -> None:
-        """Go on from what `state` returned, here or in a run of another recipe with the same network.
+        """Continue from what `state` returned, in this run or in one of another recipe with the same network.
 
-        Raises BadInput when the network there is another.
+        Raises:
+            BadInput: The state holds another network.
         """
         try:
             self.network.load_state_dict(values["network"])
         except RuntimeError as problem:
             raise BadInput(
-                f"The state of recipe {values['recipe']!r} holds another network than this one."
+                f"The state of recipe {values['recipe']!r} holds another network than this recipe's."
             ) from problem
-        self.average.network.load_state_dict(values["average"])
-        self.average.updates = values["updates"]
+        self.ema.load_state_dict(values["ema"])
         if values.get("optimiser_name", "adamw") == self.recipe.optimiser:
             self.optimiser.load_state_dict(values["optimiser"])
-        if self.critic is not None and values["critic"] is not None:
-            self.critic.restore(values["critic"])
+        if self.discriminator is not None and values["discriminator"] is not None:
+            self.discriminator.load_state_dict(values["discriminator"])
         files.restore_randomness(values["randomness"], self.rng, self.noise)
         self.iteration, self.seconds = values["iteration"], values["seconds"]
         self.began_as = values.get("began_as", values["recipe"])
@@ -156,22 +179,23 @@ class Trainer:
         self._losses = values["losses"]
 
     def plan(self, budget: Budget) -> None:
-        """Note how long the whole run is to be, unless that was so before."""
+        """Record the planned length of the whole run in `plans`, unless it is the one recorded last."""
         length = budget.length
         if not self.plans or not length.items() <= self.plans[-1].items():
             self.plans.append({"from": self.iteration, **length})
 
     def _batch(self, phase: Phase) -> tuple[Tensor, Tensor]:
-        small, large = sample(self.pairs, phase.batch, phase.patch, self.recipe.scale, self.rng)
-        hr = batch_tensor(large, self.device)
+        lr, hr = sample(self.pairs, phase.batch, phase.patch, self.recipe.scale, self.rng)
+        target = batch_tensor(hr, self.device)
         if self.recipe.degradation != "high-order":
-            return batch_tensor(small, self.device), hr
+            return batch_tensor(lr, self.device), target
         from sr_demo.training.degradation import degrade
 
-        return degrade(hr, self.recipe.scale, self.rng, self.noise).to(memory_format=torch.channels_last), hr
+        degraded = degrade(target, self.recipe.scale, self.rng, self.noise)
+        return degraded.to(memory_format=torch.channels_last), target
 
-    def _noted(self, loss: Tensor) -> float:
-        """Count one iteration; its loss as a number."""
+    def _record(self, loss: Tensor) -> float:
+        """Count one iteration and return its loss as a number."""
         self.iteration += 1
         self._losses.append(float(loss.detach()))
         return self._losses[-1]
@@ -181,9 +205,9 @@ class Trainer:
             return MuonAdamW(self.network, self.recipe.muon_within)
         return torch.optim.AdamW(self.network.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=0.0)
 
-    def _judge(self, sr: Tensor) -> Tensor:
-        assert self.critic is not None
-        return self.critic.judge(sr, self.reduced)
+    def _logits(self, sr: Tensor) -> Tensor:
+        assert self.discriminator is not None
+        return self.discriminator.logits(sr, self.reduced)
 
     def _update(self, optimiser: torch.optim.Optimizer | MuonAdamW, network: nn.Module, rate: float) -> None:
         nn.utils.clip_grad_norm_(network.parameters(), self.recipe.clip)
@@ -193,9 +217,15 @@ class Trainer:
 
 
 def run(trainer: Trainer, budget: Budget, state_file: Path, report: Callable[[Status], None]) -> None:
-    """Train until the budget is spent, saving the state every minute and at the end (also when interrupted).
+    """Train until the budget is spent; save the state every minute and at the end, also after an interruption.
 
-    Time spent validating and saving does not count towards a budget in seconds: the card's seconds are training.
+    Time spent validating and saving does not count towards a budget in seconds: the card reports training time.
+
+    Args:
+        trainer: A new or restored run.
+        budget: Length of the whole run, including what was done before it was restored.
+        state_file: Where the state is saved.
+        report: Called after each step.
     """
     saved = time.monotonic()
     trainer.plan(budget)
@@ -218,5 +248,5 @@ def run(trainer: Trainer, budget: Budget, state_file: Path, report: Callable[[St
 
 
 def batch_tensor(batch: np.ndarray[Any, np.dtype[np.uint8]], device: torch.device) -> Tensor:
-    """(N, H, W, 3) uint8 -> (N, 3, H, W) float32 in [0, 1], channels last."""
+    """Convert (N, H, W, 3) uint8 to (N, 3, H, W) float32 in [0, 1] on `device`, channels last in memory."""
     return torch.from_numpy(batch).to(device).permute(0, 3, 1, 2).float() / 255.0

@@ -1,4 +1,7 @@
-"""The state of a run on disk: written whole or not at all, read without running foreign code."""
+"""The state of a training run on disk: written atomically, read without unpickling code.
+
+A state is a dict of tensors, numbers, text, lists and dicts; its keys are those of `Trainer.state` or `DigitTrainer.state`.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,21 @@ import torch
 from sr_demo.errors import BadInput, StorageError
 from sr_demo.system import storage
 
+_RENAMED = {
+    "critic": "discriminator",  # words: ok
+    "judge": "discriminator_optimiser",
+    "critics": "discriminators",  # words: ok
+    "damager": "degrader",
+    "damager_optimiser": "degrader_optimiser",
+}
+"""Key in a state of an earlier version -> present key."""
+
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, then put it in place: a kill leaves the old file or the new one.
+    """Let `write` fill a temporary file beside `path`, then rename it: a kill leaves the old file or the new one.
 
-    Raises StorageError when the folder cannot be written or the disk is full.
+    Raises:
+        StorageError: The folder cannot be written, or the disk is full.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,12 +40,20 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def save(path: Path, values: dict[str, Any]) -> None:
-    """Write a run's state (tensors, numbers, text, lists and dicts of those)."""
+    """Write the state `values` of a run to `path`."""
     write_atomically(path, lambda target: torch.save(values, target))
 
 
 def load(path: Path, recipe: str | None = None) -> dict[str, Any]:
-    """Read a run's state. Raises BadInput when it is unreadable or belongs to another recipe than the one named."""
+    """Read the state of a run, in the present layout.
+
+    Args:
+        path: A file written by `save`.
+        recipe: Name of the recipe that the state must belong to; None accepts every recipe.
+
+    Raises:
+        BadInput: The file is missing, unreadable, or the state of another recipe.
+    """
     try:
         values = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -41,16 +62,35 @@ def load(path: Path, recipe: str | None = None) -> dict[str, Any]:
         raise BadInput(f"{path} is not a training state that can be resumed.") from problem
     if recipe is not None and values.get("recipe") != recipe:
         raise BadInput(f"{path} is the state of recipe {values.get('recipe')!r}, not of {recipe!r}.")
+    return current_layout(values)
+
+
+def current_layout(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a run's state with the present keys: states of earlier versions have those in `_RENAMED`.
+
+    There the EMA was "average" (the state of its network) and "updates" (their number).
+    """
+    values = {_RENAMED.get(key, key): value for key, value in values.items()}
+    if "average" in values:
+        weights: dict[str, Any] = values.pop("average")
+        # The initial weights count as the first of those averaged (see `ema.averaged`).
+        counted = {"n_averaged": torch.tensor(values.pop("updates") + 1)}
+        values["ema"] = counted | {f"module.{name}": value for name, value in weights.items()}
     return values
 
 
 def randomness(rng: np.random.Generator, noise: torch.Generator) -> dict[str, Any]:
-    """Where both random streams stand: patches come from `rng`, noise on batches from `noise`."""
+    """Return the states of all random streams.
+
+    Args:
+        rng: Draws patches.
+        noise: Draws noise on batches.
+    """
     return {"patches": rng.bit_generator.state, "noise": noise.get_state(), "torch": torch.get_rng_state()}
 
 
 def restore_randomness(values: dict[str, Any], rng: np.random.Generator, noise: torch.Generator) -> None:
-    """Continue both streams exactly where `randomness` noted them."""
+    """Continue the streams where `randomness` recorded them."""
     rng.bit_generator.state = values["patches"]
     noise.set_state(values["noise"])
     torch.set_rng_state(values["torch"])

@@ -86,7 +86,7 @@ class Endpoints:
                 self._context.runner.fetch(job, Progress(stop=caller.stop))
                 with caller.turn(self._seconds(job)) as progress:
                     result = self._context.runner.run(job, self._read(image), progress=progress)
-                    target = self._context.store.new() / f"{job.key.replace(':', '-')}.png"
+                    target = self._context.store.new() / f"{job.file_name}.png"
                     write_png(result.picture, target)
             return str(target), record(result)
         except Exception as exc:
@@ -117,7 +117,7 @@ class Endpoints:
                 runner, inputs = self._context.runner, Inputs(load)
                 for event in compared(runner, caller, jobs, self._seconds, inputs):
                     if isinstance(event, Done):
-                        target = folder / f"{event.job.key.replace(':', '-')}.png"
+                        target = folder / f"{event.job.file_name}.png"
                         write_png(event.result.picture, target)
                         files.append(str(target))
                         report["results"].append(record(event.result))

@@ -1,4 +1,4 @@
-"""Small pieces of HTML that several tabs show."""
+"""Fragments of HTML that several tabs show."""
 
 from __future__ import annotations
 
@@ -11,14 +11,22 @@ from numpy.typing import NDArray
 
 
 def problem(message: str) -> str:
-    """A sentence about what went wrong, escaped, read out at once."""
+    """Return a sentence about what went wrong, escaped and announced by screen readers at once."""
     return f'<p class="sr-problem" role="alert">{escape(message)}</p>'
 
 
-def inline_picture(rgb: NDArray[np.uint8], side: int, alt: str) -> str:
-    """An `img` that holds its own picture (H, W, 3), as PNG, shown at most `side` CSS pixels wide and high.
+def fine_print(text: str) -> str:
+    """Return a paragraph in small print, escaped; nothing for an empty text."""
+    return f'<p class="sr-fine">{escape(text)}</p>' if text else ""
 
-    Larger pictures are shrunk to twice that first: thumbnails, for dense screens.
+
+def inline_image(rgb: NDArray[np.uint8], side: int, alt: str) -> str:
+    """Return an `img` element that contains its image as PNG.
+
+    Args:
+        rgb: (H, W, 3) uint8. Larger images are first downscaled to twice `side`: thumbnails, for dense screens.
+        side: Largest width and height on the page, in CSS pixels.
+        alt: Text alternative.
     """
     ratio = min(1.0, 2 * side / max(rgb.shape[:2]))
     if ratio < 1.0:
@@ -30,3 +38,7 @@ def inline_picture(rgb: NDArray[np.uint8], side: int, alt: str) -> str:
         f'<img src="data:image/png;base64,{data}" alt="{escape(alt)}" '
         f'style="max-width:{side}px;max-height:{side}px;image-rendering:pixelated">'
     )
+
+
+inline_picture = inline_image
+"""Former name, used by other tabs."""

@@ -1,4 +1,4 @@
-"""What the page offers: each method with its price on this machine, and how much of the picture to work on."""
+"""The choices on the page: each method with its time estimate, and how much of the image to work on."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from sr_demo.ui.callers import Callers
 from sr_demo.ui.source import REGION_SIDES, Source
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
+from sr_demo.ui.uploads import UploadCache
 
 WHOLE = "whole"
-"""Value of the region choice that means the whole picture."""
+"""Value of the region choice that means the whole image."""
 DOWNLOAD = "download"
-"""Owner of the box that allows large downloads, among the owners of options."""
+"""`Bound.owner` of the box that allows large downloads."""
 PRECISION = "precision"
-"""Owner of the choice of precision, likewise."""
+"""`Bound.owner` of the choice of precision."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What the tab works with."""
+    """What the tabs share."""
 
     approaches: Sequence[Approach]
     runner: Runner
@@ -36,10 +37,11 @@ class Context:
     stops: Stops
     limits: Limits
     callers: Callers = field(default_factory=Callers)
+    uploads: UploadCache = field(default_factory=UploadCache)
 
 
 def offered(approaches: Sequence[Approach]) -> tuple[list[Job], list[Job]]:
-    """A job for each approach's default checkpoint, and one for each further checkpoint; unselected ones with the latter."""
+    """Return the jobs shown at once (defaults of preselected approaches), and all further checkpoints that run here."""
     first: list[Job] = []
     more: list[Job] = []
     for approach in runnable(approaches):
@@ -50,18 +52,18 @@ def offered(approaches: Sequence[Approach]) -> tuple[list[Job], list[Job]]:
 
 
 def runnable(approaches: Sequence[Approach]) -> list[Approach]:
-    """Those that this machine has the GPU, the memory and the packages for."""
+    """Return the approaches for which there are the GPU, the memory and the packages."""
     return [approach for approach in approaches if not hardware.obstacle(approach.checkpoints[0].needs)]
 
 
 def absent(approaches: Sequence[Approach]) -> list[tuple[str, str]]:
-    """Those that it has not: label with the reason, and key, as the choices of a checkbox group that cannot be used."""
+    """Return the others as choices of a disabled checkbox group: (label with the reason, key)."""
     jobs = [(Job(a, a.checkpoints[0], a.options()), hardware.obstacle(a.checkpoints[0].needs)) for a in approaches]
     return [(formatting.absent_label(job, why), job.key) for job, why in jobs if why]
 
 
 def downloads(approaches: Sequence[Approach]) -> str:
-    """The large downloads that somebody must agree to first, with their sizes; empty where there are none."""
+    """Return the large downloads that need the visitor's agreement, with their sizes; empty where there are none."""
     missing = [
         f"{approach.title} about {formatting.megabytes(checkpoint.bytes)}"
         for approach in runnable(approaches)
@@ -74,7 +76,14 @@ def downloads(approaches: Sequence[Approach]) -> str:
 def labels(
     context: Context, jobs: Sequence[Job], size: tuple[int, int], *, opacity: bool = False
 ) -> list[tuple[str, str]]:
-    """Choices of a checkbox group: label with the price, as `seconds` has it, and key."""
+    """Return choices of a checkbox group: (label with the time estimate, key).
+
+    Args:
+        context: Provides the estimates.
+        jobs: The methods.
+        size: (height, width) of the LR image.
+        opacity: Whether it has an alpha channel.
+    """
     return [
         (
             formatting.method_label(
@@ -87,12 +96,19 @@ def labels(
 
 
 def seconds(context: Context, job: Job, size: tuple[int, int], *, opacity: bool = False) -> float:
-    """Expected seconds of one job on a picture of `size` (height, width in LR pixels), with or without an alpha channel."""
+    """Return the expected seconds of one job.
+
+    Args:
+        context: Provides the estimates.
+        job: What will run.
+        size: (height, width) of the LR image.
+        opacity: Whether it has an alpha channel.
+    """
     return context.runner.estimates.seconds(job, size) * passes(job.approach, job.checkpoint, opacity=opacity)
 
 
 def region_choices(source: Source | None) -> list[tuple[str, str]]:
-    """The whole picture, and the regions that are clearly smaller than it."""
+    """Return the choices (label, value): the whole image, and the regions that are clearly smaller."""
     choices = [("The whole picture", WHOLE)]
     if source is not None:
         choices += [

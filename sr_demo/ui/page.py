@@ -20,13 +20,13 @@ from sr_demo.spec import Approach
 from sr_demo.ui import api, door, gate, method_choices, sessions
 from sr_demo.ui.about import layout as about_tab
 from sr_demo.ui.callers import Callers
-from sr_demo.ui.compare import layout as compare_tab
+from sr_demo.ui.compare.layout import compare_tab
 from sr_demo.ui.data import layout as data_tab
 from sr_demo.ui.diffusion import handlers
 from sr_demo.ui.diffusion import layout as diffusion_tab
 from sr_demo.ui.digits import layout as digits_tab
 from sr_demo.ui.lab import layout as lab_tab
-from sr_demo.ui.mosaic import layout as mosaic_tab
+from sr_demo.ui.mosaic.layout import build_mosaic_tab
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from sr_demo.ui.training import layout as training_tab
@@ -50,9 +50,9 @@ def build(approaches: Sequence[Approach], runner: Runner, store: Store, settings
         gr.HTML(_HEADER)
         with gr.Tabs():
             with gr.Tab("Compare", id="compare"):
-                compare_tab.build(context)
+                compare_tab(context)
             with gr.Tab("Mosaic memory", id="mosaic") as mosaic:
-                mosaic_tab.build(context, mosaic)
+                build_mosaic_tab(context, mosaic)
             guessing = handlers.approach_of(context)
             if guessing is not None:
                 with gr.Tab("Diffusion", id="diffusion"):

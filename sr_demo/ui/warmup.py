@@ -39,7 +39,7 @@ def warm_up(runner: Runner, approaches: Sequence[Approach]) -> Thread:
 
     def run(job: Job, side: int) -> float | None:
         """Seconds that it took; None where it failed."""
-        outcome = runner.attempt_unhurried(job, _picture(side))
+        outcome = runner.attempt_when_idle(job, _picture(side))
         if isinstance(outcome, Failed):
             log.warning("%s could not be warmed up: %s", job.key, outcome.message)
             return None
@@ -62,7 +62,7 @@ def warm_up(runner: Runner, approaches: Sequence[Approach]) -> Thread:
 
 def _import_heavy(runner: Runner) -> None:
     for name in ("torch", "spandrel"):
-        runner.make_way()  # importing takes seconds of the interpreter
+        runner.wait_until_idle()  # importing takes seconds of the interpreter
         try:
             importlib.import_module(name)
         except (ImportError, RuntimeError) as exc:  # whoever needs it says so in a sentence

@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 from skimage import data
 
 from sr_demo.approaches import mosaic
-from sr_demo.approaches.mosaic import anchors, photos, refined, windows
+from sr_demo.approaches.mosaic import anchors, photos, refinement, windows
 from sr_demo.approaches.mosaic.options import MosaicOptions
 from sr_demo.approaches.mosaic.patch_database import as_floats
 from sr_demo.errors import BadInput, WeightsUnavailable
@@ -82,7 +82,7 @@ def test_each_window_is_answered_by_the_regressor_of_its_nearest_anchor() -> Non
 
 def test_a_held_out_photo_comes_out_closer_than_bicubic(learned: anchors.Anchors, cat: Image) -> None:
     lr = downscale(cat, 4)
-    result = refined.refine(lr, learned, 4, SILENT)
+    result = refinement.refine(lr, learned, 4, SILENT)
     assert psnr_y(result, cat) > psnr_y(resize(lr, cat.shape[:2]), cat) + 0.4
 
 
@@ -90,23 +90,23 @@ def test_a_turned_or_negative_picture_gives_the_turned_or_negative_result(
     learned: anchors.Anchors, cat: Image
 ) -> None:  # fmt: skip
     lr = readonly(np.ascontiguousarray(downscale(cat, 4) * np.float32(0.6) + np.float32(0.2)))
-    result = refined.refine(lr, learned, 0, SILENT)
-    turned = refined.refine(readonly(np.rot90(lr).copy()), learned, 0, SILENT)
-    negative = refined.refine(readonly(1 - lr), learned, 0, SILENT)
+    result = refinement.refine(lr, learned, 0, SILENT)
+    turned = refinement.refine(readonly(np.rot90(lr).copy()), learned, 0, SILENT)
+    negative = refinement.refine(readonly(1 - lr), learned, 0, SILENT)
     assert np.quantile(np.abs(turned - np.rot90(result)), 0.999) < 1e-4
     assert np.quantile(np.abs(1 - negative - result), 0.999) < 1e-4
 
 
 def test_tiles_give_the_result_of_the_whole(learned: anchors.Anchors, cat: Image) -> None:
     lr = downscale(cat, 4)
-    whole = refined.refine(lr, learned, 3, SILENT)
-    np.testing.assert_allclose(refined.refine(lr, learned, 3, SILENT, largest=19), whole, atol=2e-5)
+    whole = refinement.refine(lr, learned, 3, SILENT)
+    np.testing.assert_allclose(refinement.refine(lr, learned, 3, SILENT, largest=19), whole, atol=2e-5)
 
 
 def test_flat_pictures_and_single_pixels(learned: anchors.Anchors) -> None:
     for size in ((1, 1), (1, 5), (9, 9)):
         flat = readonly(np.full((*size, 3), 0.3, np.float32))
-        result = refined.refine(flat, learned, 2, SILENT)
+        result = refinement.refine(flat, learned, 2, SILENT)
         np.testing.assert_allclose(result, 0.3, atol=1e-5)
         assert result.shape == (4 * size[0], 4 * size[1], 3)
 

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hub_server import HubServer
 
-from sr_demo.approaches.mosaic import faiss_index, library, overlap, patch_database, patches, tile_mosaic
+from sr_demo.approaches.mosaic import faiss_index, named_databases, overlap, patch_database, patches, tile_matching
 from sr_demo.approaches.mosaic.options import MosaicOptions
 from sr_demo.approaches.mosaic.upscalers import RefinedRetrieval, TileMosaic
 from sr_demo.catalogue import APPROACHES
@@ -26,7 +26,7 @@ from sr_demo.image import Image, readonly
 from sr_demo.imaging.resize import downscale, resize
 from sr_demo.metrics.full_reference import lr_consistency
 from sr_demo.progress import SILENT
-from sr_demo.ui.mosaic.databases import BUNDLED, Known
+from sr_demo.ui.mosaic.databases import BUNDLED, VisitorDatabases
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +105,9 @@ def test_where_the_probed_lists_hold_nothing_allowed_all_are_searched() -> None:
 
 def test_bands_change_no_answer_where_nothing_is_varied(two: patch_database.PatchDatabase) -> None:
     cut = patches.cut(two, 8, 1, SILENT)
-    image = tile_mosaic.padded(readonly(np.random.default_rng(0).random((70, 50, 3), np.float32)), 8, 4)
-    whole, look = tile_mosaic.answer(image, cut, 4, 0.0, 0, SILENT)
-    banded, banded_look = tile_mosaic.answer(image, cut, 4, 0.0, 0, SILENT, band=25)
+    image = tile_matching.padded(readonly(np.random.default_rng(0).random((70, 50, 3), np.float32)), 8, 4)
+    whole, look = tile_matching.answer(image, cut, 4, 0.0, 0, SILENT)
+    banded, banded_look = tile_matching.answer(image, cut, 4, 0.0, 0, SILENT, band=25)
     for name in ("photo", "y", "x", "rank"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(banded, name))
     np.testing.assert_allclose(look.mean, banded_look.mean, atol=1e-5)
@@ -118,7 +118,7 @@ def test_a_band_sees_what_the_one_above_chose(two: patch_database.PatchDatabase)
     cut = patches.cut(two, 8, 1, SILENT)
     flat = readonly(np.full((64, 64, 3), 0.4, np.float32))
     for band in (8, 64):
-        answers, _ = tile_mosaic.answer(flat, cut, 8, 1.0, 0, SILENT, band=band)
+        answers, _ = tile_matching.answer(flat, cut, 8, 1.0, 0, SILENT, band=band)
         place = np.stack([answers.photo, answers.y, answers.x])
         repeated = (place[:, 1:] == place[:, :-1]).all(axis=0)
         assert repeated.mean() < 0.3, "bands that do not know each other all begin with the same pieces"
@@ -131,7 +131,7 @@ def test_candidates_of_a_large_picture_take_no_more_memory(two: patch_database.P
     for height in (512, 2048):
         image = readonly(np.random.default_rng(0).random((height, 128, 3), np.float32))
         tracemalloc.start()
-        tile_mosaic.answer(image, cut, 8, 0.3, 0, SILENT, band=512)
+        tile_matching.answer(image, cut, 8, 0.3, 0, SILENT, band=512)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     pieces_more = (2048 - 512) // 8 * 16
@@ -158,9 +158,9 @@ def test_polish_redraws_the_mosaic_and_agrees_with_it(two: patch_database.PatchD
 
 
 def test_a_visitor_reaches_only_their_own_memories(two: patch_database.PatchDatabase, tmp_path: Path) -> None:
-    mine, choice = Known().taught(two, tmp_path)
+    mine, choice = VisitorDatabases().added(two, tmp_path)
     assert choice == "own:Yours, 2 photos"
-    for stranger in (Known(), Known(made=3)):
+    for stranger in (VisitorDatabases(), VisitorDatabases(made=3)):
         with pytest.raises(BadInput, match="not one of yours"):
             stranger.memory(choice)
         with pytest.raises(BadInput, match="not one of yours"):
@@ -168,7 +168,7 @@ def test_a_visitor_reaches_only_their_own_memories(two: patch_database.PatchData
     with pytest.raises(BadInput, match="not one of yours"):
         mine.memory(f"own:{tmp_path}")
     for shared in (BUNDLED, "built:photos", "learned"):
-        with pytest.raises(BadInput, match="that you taught"):
+        with pytest.raises(BadInput, match="only your own"):
             mine.without(shared)
     with pytest.raises(BadInput, match="lower-case"):
         mine.memory("built:../../secrets")
@@ -188,7 +188,10 @@ def test_a_data_set_on_the_hub_is_a_source(
     with HubServer({"datasets/owner/photos": photos, "datasets/owner/table": {"rows.parquet": b"x"}}) as hub:
         hub.serve_client(monkeypatch, tmp_path)
         assert main.main(["memory", "build", "hf://datasets/owner/photos", "--out", "mine"]) == 0
-        assert (library.find("mine").photos, library.find("mine").source) == (2, "hf://datasets/owner/photos")
+        assert (named_databases.find("mine").photos, named_databases.find("mine").source) == (
+            2,
+            "hf://datasets/owner/photos",
+        )
         refused = []
         for source in ("owner/table", "owner/none", "no-owner"):
             assert main.main(["memory", "build", source, "--hub", "--out", "other"]) == 2

@@ -6,8 +6,9 @@ import json
 import shutil
 import subprocess
 import sys
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
-from threading import Lock
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ pytest.importorskip("openvino")
 
 from sr_demo.backends import selection
 from sr_demo.backends.openvino_backend import ConvertedNetwork
-from sr_demo.backends.selection import Identity, Preparer
+from sr_demo.backends.selection import ConvertedFiles, Preparer, Verdict
 from sr_demo.catalogue import APPROACHES
 from sr_demo.image import Image, readonly
 from sr_demo.inference.jobs import Job, is_prepared
@@ -62,12 +63,12 @@ def _files_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
 def converted() -> Path:
     """The network, converted once for all tests: that takes seconds."""
     which = which_of(job_of("first"))
-    selection.prepare(which, loaded(job_of("first")), lambda: loaded(job_of("first")))
+    selection.prepare(Given(which, job_of("first")))
     return which.folder
 
 
-def given(converted: Path, job: Job) -> Identity:
-    """The identity of `job`, with its converted network in place."""
+def given(converted: Path, job: Job) -> ConvertedFiles:
+    """The converted files of `job`, with the network in place."""
     which = which_of(job)
     which.folder.mkdir(parents=True)
     for file in converted.glob("model.*"):
@@ -79,18 +80,35 @@ def loaded(job: Job) -> Upscaler:
     return small_network(Request(job.checkpoint, [], job.options, "fp32", SILENT))
 
 
+class Given:
+    """A `selection.Preparation` of `job`, beside which nothing computes."""
+
+    def __init__(self, files: ConvertedFiles, job: Job, upscaler: Upscaler | None = None) -> None:
+        self.files, self.job = files, job
+        self.upscaler = upscaler or loaded(job)
+
+    def load_exact(self) -> Upscaler:
+        return loaded(self.job)
+
+    def computing(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    def decided(self, verdict: Verdict) -> None:
+        pass
+
+
 def job_of(name: str) -> Job:
     approach = made(name)
     return Job(approach, approach.checkpoints[0], Options(), "fp32")
 
 
-def which_of(job: Job) -> Identity:
-    found = selection.identity(job.approach.id, job.checkpoint.files, job.precision, job.approach.scale)
+def which_of(job: Job) -> ConvertedFiles:
+    found = selection.converted_files(job.identity)
     assert found is not None
     return found
 
 
-def decide(which: Identity, backend: str) -> None:
+def decide(which: ConvertedFiles, backend: str) -> None:
     """Store this backend as the faster one: which one really is depends on the CPU."""
     verdict = selection.stored(which)
     assert verdict is not None
@@ -114,7 +132,7 @@ def test_a_converted_network_gives_the_results_of_torch_at_every_size_without_im
         np.testing.assert_allclose(ours, torch_one.upscale(image, Options(), SILENT), atol=1e-5)
     code = (
         "import sys, numpy as np; from sr_demo.backends import selection; from sr_demo.options import Options;"
-        "from sr_demo.progress import SILENT; which = selection.Identity(*sys.argv[1:3], 4);"
+        "from sr_demo.progress import SILENT; which = selection.ConvertedFiles(*sys.argv[1:3], 4);"
         "image = np.zeros((8, 8, 3), np.float32); selection.open_stored(which).upscale(image, Options(), SILENT);"
         "print('torch' in sys.modules)"
     )
@@ -128,23 +146,21 @@ def test_the_runner_uses_and_reports_the_faster_backend(converted: Path) -> None
     preparer = Preparer()
     runner = Runner(preparer=preparer)
     first = runner.run(job, picture)
-    assert first.engine == "torch"
+    assert first.backend == "torch"
     preparer.wait()
     for backend in ("OpenVINO", "torch"):
         decide(which, backend)
         assert is_prepared(job) == (backend == "OpenVINO")
         later = Runner().run(job, picture)
-        assert later.engine == backend
+        assert later.backend == backend
         np.testing.assert_allclose(later.picture.rgb, first.picture.rgb, atol=1e-5)
-    assert not Preparer().begin(which, loaded(job), lambda: loaded(job), Lock(), lambda verdict: None), (
-        "the verdict is stored already"
-    )
+    assert not Preparer().begin(Given(which, job)), "the verdict is stored already"
 
 
 def test_a_damaged_file_is_converted_again(converted: Path) -> None:
     job = job_of("third")
     which = given(converted, job)
-    selection.prepare(which, loaded(job), lambda: loaded(job))
+    selection.prepare(Given(which, job))
     decide(which, "OpenVINO")
     (which.folder / "model.xml").write_text("no model")
     assert selection.open_stored(which) is None
@@ -163,19 +179,19 @@ def test_a_conversion_with_other_results_never_wins(converted: Path, monkeypatch
         return readonly(honest(image, options, progress) * np.float32(0.9))
 
     monkeypatch.setattr(wrong, "upscale", darker)
-    assert selection.prepare(given(converted, job), wrong, lambda: loaded(job)).backend == "torch"
+    assert selection.prepare(Given(given(converted, job), job, wrong)).backend == "torch"
 
 
 def test_unsteady_times_are_not_settled(converted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = job_of("sixth")
     which, upscaler = given(converted, job), loaded(job)
     monkeypatch.setattr(selection, "_SETTLED", 0.0)  # no two times are that close
-    verdict = selection.prepare(which, upscaler, lambda: upscaler)
+    verdict = selection.prepare(Given(which, job, upscaler))
     assert verdict.settled == (verdict.backend == "OpenVINO")
     which.verdict_file.write_text(json.dumps({**verdict.__dict__, "backend": "torch", "settled": False}))
     preparer = Preparer()
     monkeypatch.undo()
-    assert preparer.begin(which, upscaler, lambda: upscaler, Lock(), lambda verdict: None), "timed again"
+    assert preparer.begin(Given(which, job, upscaler)), "timed again"
     preparer.wait()
 
 
@@ -197,10 +213,12 @@ def test_slow_networks_are_timed_in_fewer_rounds(
     assert len(runs) == turns, "the first warms up"
 
 
-def test_fp16_and_networks_without_files_stay_in_torch() -> None:
-    files = made("fifth").checkpoints[0].files
-    assert selection.identity("fifth", files, "fp16", 4) is None
-    assert selection.identity("fifth", (), "fp32", 4) is None
+def test_fp16_other_options_and_networks_without_files_stay_in_torch() -> None:
+    identity = job_of("fifth").identity
+    assert selection.converted_files(identity) is not None
+    assert selection.converted_files(replace(identity, precision="fp16")) is None
+    assert selection.converted_files(replace(identity, checkpoint=replace(identity.checkpoint, files=()))) is None
+    assert selection.converted_files(replace(identity, load_options=(("depth", 3),))) is None
 
 
 @pytest.mark.parametrize("name", ["hat", "drct"])

@@ -15,7 +15,8 @@ from sr_demo.backends import torch_backend
 from sr_demo.backends.torch_backend import NetworkUpscaler
 from sr_demo.errors import BadInput, Cancelled, OutOfMemory, SRError
 from sr_demo.image import Image, ImageData
-from sr_demo.inference.upscale import Method, enlarge
+from sr_demo.inference.jobs import Job, LoadedModel
+from sr_demo.inference.upscale import upscale_image
 from sr_demo.options import Options
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Approach, BatchUpscaler, Checkpoint, Request, Tiling, Upscaler
@@ -55,14 +56,14 @@ def never(request: Request) -> Upscaler:
     raise AssertionError("loaded already")
 
 
-def method_of(upscaler: Upscaler, *, blend: int = 0, largest: int = 32) -> Method:
+def method_of(upscaler: Upscaler, *, blend: int = 0, largest: int = 32) -> LoadedModel:
     checkpoint = Checkpoint("one", "")
     rule = Tiling("tiles", halo=HALO, blend=blend, largest=largest)
     approach = Approach(
         id="one", title="", summary="", about="", family="convolutional", load=never, checkpoints=(checkpoint,),
         tiling=rule,
     )  # fmt: skip
-    return Method(approach, checkpoint, Options(), upscaler)
+    return LoadedModel(Job(approach, checkpoint, Options()), upscaler)
 
 
 @pytest.fixture
@@ -72,17 +73,17 @@ def picture() -> ImageData:
 
 def test_batches_give_the_same_result_bit_for_bit(picture: ImageData) -> None:
     upscaler, network = on_a_gpu()
-    result, side, tiles = enlarge(method_of(upscaler), picture, SILENT)
-    np.testing.assert_array_equal(result.rgb, fakes.enlarged(picture.rgb))
-    assert (side, tiles) == (32, 30)
+    result = upscale_image(method_of(upscaler), picture, SILENT)
+    np.testing.assert_array_equal(result.image.rgb, fakes.enlarged(picture.rgb))
+    assert (result.tile, result.tiles) == (32, 30)
     assert sum(k for k, _, _ in network.seen) == 30
     assert max(k for k, _, _ in network.seen) == 3
 
 
 def test_blended_batches_still_add_up(picture: ImageData) -> None:
     upscaler, _ = on_a_gpu()
-    result = enlarge(method_of(upscaler, blend=HALO), picture, SILENT)[0]
-    np.testing.assert_allclose(result.rgb, fakes.enlarged(picture.rgb), atol=1e-6)
+    result = upscale_image(method_of(upscaler, blend=HALO), picture, SILENT)
+    np.testing.assert_allclose(result.image.rgb, fakes.enlarged(picture.rgb), atol=1e-6)
 
 
 def test_a_convolution_gives_the_same_result_in_batches(picture: ImageData) -> None:
@@ -90,8 +91,8 @@ def test_a_convolution_gives_the_same_result_in_batches(picture: ImageData) -> N
     network = nn.Sequential(nn.Conv2d(3, 48, 2 * HALO + 1, padding=HALO), nn.PixelShuffle(4), nn.Sigmoid())
     one_by_one = NetworkUpscaler(network, "fp32")
     together, _ = on_a_gpu(network)
-    expected = enlarge(method_of(one_by_one), picture, SILENT)[0].rgb
-    np.testing.assert_allclose(enlarge(method_of(together), picture, SILENT)[0].rgb, expected, atol=1e-6)
+    expected = upscale_image(method_of(one_by_one), picture, SILENT).image.rgb
+    np.testing.assert_allclose(upscale_image(method_of(together), picture, SILENT).image.rgb, expected, atol=1e-6)
 
 
 def test_a_cpu_computes_one_tile_at_a_time_and_queues_none() -> None:
@@ -129,14 +130,14 @@ def test_stop_takes_effect_between_batches(picture: ImageData) -> None:
 
     upscaler, network = on_a_gpu()
     with pytest.raises(Cancelled):
-        enlarge(method_of(upscaler), picture, Progress(report, stop))
+        upscale_image(method_of(upscaler), picture, Progress(report, stop))
     assert len(network.seen) == 2
     assert notes == ["tile 1 of 30", "tile 3 of 30"], "the corners on the left are of one shape"
 
 
 def test_progress_never_falls(picture: ImageData) -> None:
     seen: list[float] = []
-    enlarge(method_of(on_a_gpu()[0]), picture, Progress(lambda fraction, _: seen.append(fraction)))
+    upscale_image(method_of(on_a_gpu()[0]), picture, Progress(lambda fraction, _: seen.append(fraction)))
     assert seen == sorted(seen) and seen[0] == 0 and seen[-1] == 1
 
 
@@ -153,18 +154,18 @@ def hungry(fits: int) -> Callable[[Tensor], Tensor]:
 def test_out_of_memory_halves_the_batch_before_the_tile(together: int, refused: list[int], picture: ImageData) -> None:
     fits = together * (32 + 2 * HALO) ** 2
     upscaler, network = on_a_gpu(hungry(fits), at_once=8)
-    result, side, tiles = enlarge(method_of(upscaler), picture, SILENT)
-    np.testing.assert_array_equal(result.rgb, fakes.enlarged(picture.rgb))
-    assert (side, tiles) == (32, 30), "with fewer at once these fit"
+    result = upscale_image(method_of(upscaler), picture, SILENT)
+    np.testing.assert_array_equal(result.image.rgb, fakes.enlarged(picture.rgb))
+    assert (result.tile, result.tiles) == (32, 30), "with fewer at once these fit"
     assert [shape[0] for shape in network.seen if np.prod(shape) > fits] == refused
     assert network.seen[-1][0] == together
 
 
 def test_out_of_memory_with_one_tile_halves_its_side(picture: ImageData) -> None:
     upscaler, network = on_a_gpu(hungry(fits=40 * 40), at_once=2)
-    result, side, _ = enlarge(method_of(upscaler, largest=64), picture, SILENT)
-    np.testing.assert_array_equal(result.rgb, fakes.enlarged(picture.rgb))
-    assert side == 32
+    result = upscale_image(method_of(upscaler, largest=64), picture, SILENT)
+    np.testing.assert_array_equal(result.image.rgb, fakes.enlarged(picture.rgb))
+    assert result.tile == 32
     refused = [shape for shape in network.seen if np.prod(shape) > 40 * 40]
     assert len(set(refused)) == len(refused), "no plan is tried twice"
 
@@ -172,7 +173,7 @@ def test_out_of_memory_with_one_tile_halves_its_side(picture: ImageData) -> None
 def test_out_of_memory_with_the_smallest_tile_is_final(picture: ImageData) -> None:
     upscaler, _ = on_a_gpu(hungry(fits=10))
     with pytest.raises(OutOfMemory):
-        enlarge(method_of(upscaler), picture, SILENT)
+        upscale_image(method_of(upscaler), picture, SILENT)
 
 
 @pytest.mark.parametrize("budget", [1, 3 * 2048 * (32 + 2 * HALO) ** 2])
@@ -181,7 +182,7 @@ def test_a_batch_holds_as_many_tiles_as_fit_into_the_budget(
 ) -> None:
     monkeypatch.setattr(memory, "budget", lambda: budget)
     upscaler, network = on_a_gpu(at_once=4)
-    enlarge(method_of(upscaler), picture, SILENT)
+    upscale_image(method_of(upscaler), picture, SILENT)
     assert max(k for k, _, _ in network.seen) == (1 if budget == 1 else 3)
 
 

@@ -1,4 +1,4 @@
-"""The benchmark's rows, what is made of them, and one tiny case measured for real."""
+"""`bench speed` and `bench gpu`: their rows, the table in the page, and tiny cases that are really measured."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from sr_demo.benchmarks import performance_page, speed
+from sr_demo.benchmarks import speed
 from sr_demo.benchmarks.speed import Row
 from sr_demo.benchmarks.speed_cases import CASES, Case
+from sr_demo.cli.main import main
 from sr_demo.errors import BadInput
 from sr_demo.spec import Tiling
 
@@ -26,13 +27,13 @@ def test_medians_of_runs_and_ratios_in_the_page(tmp_path: Path) -> None:
         file.write_text(json.dumps(speed.records(rows)))
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- bench: generated -->\nold\n<!-- end -->\nafter <!-- end -->\n")
-    assert performance_page.main([str(page), *map(str, files)]) == 0
+    assert main(["bench", "page", str(page), *map(str, files)]) == 0
     written = page.read_text()
     assert written.startswith("before\n<!-- bench: generated -->\n") and written.endswith("\nafter <!-- end -->\n")
     assert "old" not in written
     assert "| `rrdb-96` | ours | OpenVINO, bf16 | 0.2000 | 7.50 | 8 | 60% |" in written
     page.write_text("no marks")
-    assert performance_page.main([str(page), *map(str, files)]) == 2
+    assert main(["bench", "page", str(page), *map(str, files)]) == 2
 
 
 def test_unknown_names_are_refused() -> None:
@@ -59,16 +60,15 @@ def test_a_small_network_is_measured_on_plain_torch_in_tiles_and_on_our_path(mon
     case = Case("tiny-40", "", 40, build, Tiling("tiles", halo=6), 100)
     monkeypatch.setattr(speed, "CASES", (case,))
     monkeypatch.setattr("sr_demo.backends.openvino_backend.available", lambda: False)  # converting takes seconds
-    rows, notes = speed.bench(
-        ["tiny-40"], ["ours", "ours-int8", "spandrel-fp32", "tile-loop", "openvino-fp32"], rounds=1
-    )
+    (result,) = speed.bench(["tiny-40"], ["ours", "ours-int8", "spandrel-fp32", "tile-loop", "openvino-fp32"], rounds=1)
+    rows = result.rows
     assert [row.path for row in rows] == ["ours", "spandrel-fp32", "tile-loop"]
-    assert notes == [f"tiny-40, {path}: OpenVINO is not installed." for path in ("ours-int8", "openvino-fp32")]
+    assert result.notes == [f"tiny-40, {path}: OpenVINO is not installed." for path in ("ours-int8", "openvino-fp32")]
     for row in rows:
         assert row.seconds > 0 and row.gflops > 0 and row.ceiling_share is None
         assert row.max_difference is not None and row.max_difference < 0.02
     assert rows[1].max_difference is not None and rows[1].max_difference < 1e-5
-    assert "tiny-40" in speed.text(rows)
+    assert all(line.startswith("tiny-40") for line in speed.lines(rows)) and speed.HEADING.startswith("case")
 
 
 @pytest.mark.parametrize("on_a_gpu", [False, True])
@@ -89,7 +89,7 @@ def test_the_benchmark_for_a_gpu_runs_on_any_device(on_a_gpu: bool, monkeypatch:
     tiny = Case(
         "tiny-80", "", 80, lambda: Compact(num_feat=4, num_conv=1, upscale=4), Tiling("tiles", 4, largest=16), 900
     )
-    rows = gpu.measure([tiny], sides=(80,), matrix=32)
+    rows = list(gpu.measure([tiny], sides=(80,), matrix=32))
     assert [row["path"] for row in rows] == ["ours", "nothing-ahead", "one-by-one", "tiles-1024"]
     assert [(row["tiles"], row["at_once"]) for row in rows] == (
         [(25, 4), (25, 4), (25, 1), (1, 1)] if on_a_gpu else [(25, 1), (25, 1), (25, 1), (1, 1)]
@@ -99,9 +99,10 @@ def test_the_benchmark_for_a_gpu_runs_on_any_device(on_a_gpu: bool, monkeypatch:
         assert row["megapixels_per_second"] * row["seconds"] == pytest.approx(320 * 320 / 1e6, rel=0.2)
         assert row["gflops"] > 0 and row["ceiling_share"] > 0
     json.dumps(rows)
+    assert gpu.line(rows[0]).split()[:2] == ["tiny-80", "ours"]
 
 
-def test_the_benchmark_for_a_gpu_names_what_the_page_runs_and_says_that_there_is_none(
+def test_without_a_gpu_the_benchmark_for_gpus_ends_with_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
@@ -111,6 +112,5 @@ def test_the_benchmark_for_a_gpu_names_what_the_page_runs_and_says_that_there_is
     assert [case.name.rpartition("-")[0] for case in gpu.cases()] == ["compact", "rrdb", "hat-s", "hat"]
     assert gpu.SIDES == (512, 2048)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr("sys.argv", ["bench_gpu"])
-    assert gpu.main() == 2
+    assert main(["bench", "gpu"]) == 2
     assert capsys.readouterr().err == "sr_demo: there is no GPU that torch can use here.\n"

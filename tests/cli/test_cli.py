@@ -1,4 +1,4 @@
-"""The command line as people and programs meet it: results on standard output, one line per trouble on standard error."""
+"""The command line: results on standard output, one line for each problem on standard error."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KEYS = [
 
 @pytest.fixture(autouse=True)
 def _plain_logging() -> Iterator[None]:
-    """`main` sets logging up for its process; in this one it must find it untouched every time."""
+    """`main` configures logging for its process: each test starts with logging that is not configured."""
     root = logging.getLogger()
     before = root.handlers[:]
     root.handlers = []
@@ -39,8 +39,8 @@ def _plain_logging() -> Iterator[None]:
     root.handlers = before
 
 
-class Spoken:
-    """What one command said and how it ended."""
+class Outcome:
+    """The output of one command and its exit status."""
 
     def __init__(self, status: int, out: str, err: str) -> None:
         self.status, self.out, self.err = status, out, err
@@ -54,21 +54,21 @@ class Spoken:
 def sr(capsys: pytest.CaptureFixture[str]):
     """Run one command in this process."""
 
-    def run(*arguments: object) -> Spoken:
+    def run(*arguments: object) -> Outcome:
         try:
             status = main.main([str(argument) for argument in arguments])
         except SystemExit as exc:  # argparse ends the program itself
             status = exc.code if isinstance(exc.code, int) else 1
         said = capsys.readouterr()
         assert "Traceback" not in said.out + said.err
-        return Spoken(status, said.out, said.err)
+        return Outcome(status, said.out, said.err)
 
     return run
 
 
 @pytest.fixture
 def approaches(monkeypatch: pytest.MonkeyPatch):
-    """Put other approaches behind the catalogue's."""
+    """Append approaches to the catalogue."""
 
     def add(*more: Approach) -> None:
         monkeypatch.setattr(catalogue, "APPROACHES", (*APPROACHES, *more))
@@ -93,9 +93,10 @@ def test_list_names_everything(sr) -> None:
         for checkpoint in approach.checkpoints:
             assert f"    :{checkpoint.name}" in said.out
     assert "--set denoise=1.0: Denoise." in said.out
+    assert ":refined-photos refined" in said.out, "the longest name is followed by a space too"
 
 
-def test_list_json_is_for_programs(sr) -> None:
+def test_list_json_has_the_fields_that_programs_need(sr) -> None:
     said = sr("list", "--json")
     records = json.loads(said.out)
     assert said.status == 0 and said.err == ""
@@ -110,7 +111,7 @@ def test_list_json_is_for_programs(sr) -> None:
             assert option["label"] and option["help"] and "default" in option
 
 
-def test_the_program_itself_runs(tmp_path: Path) -> None:
+def test_the_program_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "sr_demo", "list"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
@@ -121,7 +122,7 @@ def test_the_program_itself_runs(tmp_path: Path) -> None:
 # --- upscale --------------------------------------------------------------------------------------------------------
 
 
-def test_upscale_writes_pictures_four_times_as_large(sr, tmp_path: Path) -> None:
+def test_upscale_writes_images_four_times_as_large(sr, tmp_path: Path) -> None:
     files = [put(tmp_path / "a.png", 8, 6), put(tmp_path / "b.png", 5, 9)]
     said = sr("upscale", *files, "--approach", "bicubic", "--out", tmp_path / "new" / "big")
     assert said.status == 0 and said.err == ""
@@ -132,7 +133,7 @@ def test_upscale_writes_pictures_four_times_as_large(sr, tmp_path: Path) -> None
     assert read(tmp_path / "new/big/b_bicubic.png").rgb.shape == (20, 36, 3)
 
 
-def test_a_bad_file_does_not_keep_the_others(sr, tmp_path: Path) -> None:
+def test_a_bad_file_does_not_stop_the_others(sr, tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("not a picture")
     files = [put(tmp_path / "a.png"), tmp_path / "text.png", tmp_path / "missing.png", put(tmp_path / "z.png")]
     said = sr("upscale", *files, "--approach", "lanczos", "--out", tmp_path)
@@ -142,10 +143,11 @@ def test_a_bad_file_does_not_keep_the_others(sr, tmp_path: Path) -> None:
     ]  # fmt: skip
     assert len(said.complaints) == 2
     assert "text.png" in said.complaints[0] and "missing.png" in said.complaints[1]
+    assert said.err.count("text.png") == 1 and said.err.count("missing.png") == 1, "each name once"
     assert all(line.startswith("sr_demo: ") for line in said.complaints)
 
 
-def test_pictures_of_the_same_name_do_not_overwrite_each_other(sr, tmp_path: Path) -> None:
+def test_results_of_files_with_the_same_name_do_not_overwrite_each_other(sr, tmp_path: Path) -> None:
     files = [put(tmp_path / "one/p.png", 4, 4), put(tmp_path / "two/p.png", 5, 5), put(tmp_path / "three/p.png", 6, 6)]
     said = sr("upscale", *files, "--approach", "bicubic", "--out", tmp_path / "out")
     assert said.status == 0
@@ -200,7 +202,7 @@ def test_arguments_that_do_not_parse_are_one_line(sr, arguments: list[str]) -> N
     assert complaint.endswith("(--help explains)")
 
 
-def test_a_folder_that_cannot_be_made_is_one_line(sr, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_one_line(sr, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     said = sr("upscale", put(tmp_path / "p.png"), "--approach", "bicubic", "--out", tmp_path / "file" / "out")
     assert (said.status, said.out) == (2, "")
@@ -208,18 +210,20 @@ def test_a_folder_that_cannot_be_made_is_one_line(sr, tmp_path: Path) -> None:
     assert str(tmp_path / "file") in complaint and "--out" in complaint
 
 
-def test_weights_that_cannot_be_had_are_complained_of_once(sr, approaches, tmp_path: Path, monkeypatch) -> None:
+def test_weights_that_cannot_be_downloaded_are_reported_once(sr, approaches, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    file = WeightFile("far.pth", "0" * 64, 10, ("nobody/nothing:far.pth",))
+    file = WeightFile("far.pth", "0" * 64, 10, ("example/nothing:far.pth",))
     approaches(replace(fakes.good("far"), checkpoints=(Checkpoint("default", "Far away", (file,)),)))
     files = [put(tmp_path / name) for name in ("a.png", "b.png", "c.png")]
     said = sr("upscale", *files, "--approach", "far", "--out", tmp_path / "out")
     assert (said.status, said.out) == (2, "")
     (complaint,) = said.complaints
-    assert "Far away: far.pth could not be fetched from nobody/nothing:far.pth" in complaint
+    assert "Far away: far.pth could not be fetched from example/nothing:far.pth" in complaint
 
 
-def test_a_bug_is_a_reference_and_the_other_files_are_done(sr, approaches, tmp_path: Path, caplog) -> None:
+def test_a_bug_is_reported_with_a_reference_and_the_other_files_are_done(
+    sr, approaches, tmp_path: Path, caplog
+) -> None:
     def work(image, progress):
         if image.shape[0] == 5:
             raise ZeroDivisionError
@@ -237,7 +241,7 @@ def test_a_bug_is_a_reference_and_the_other_files_are_done(sr, approaches, tmp_p
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_ctrl_c_is_no_error_message(sr, approaches, tmp_path: Path) -> None:
+def test_ctrl_c_ends_with_one_word(sr, approaches, tmp_path: Path) -> None:
     def work(image, progress):
         raise KeyboardInterrupt
 
@@ -257,7 +261,7 @@ def hr(tmp_path: Path) -> Path:
 
 
 def downscaled(hr: Path, lr: Path, suffix: str = "") -> Path:
-    """The small versions of all pictures in `hr`, as other programs make them."""
+    """LR versions of all images in `hr`, downscaled by Pillow."""
     lr.mkdir()
     for path in hr.iterdir():
         with Pillow.open(path) as large:
@@ -267,7 +271,7 @@ def downscaled(hr: Path, lr: Path, suffix: str = "") -> Path:
     return lr
 
 
-def test_evaluate_without_small_pictures_makes_them(sr, hr: Path, tmp_path: Path) -> None:
+def test_evaluate_makes_lr_images_where_none_are_given(sr, hr: Path, tmp_path: Path) -> None:
     file = tmp_path / "rows.json"
     said = sr("evaluate", "--hr", hr, "--approach", "bicubic", "--approach", "lanczos", "--json", file)
     assert said.status == 0 and said.err == ""
@@ -284,7 +288,7 @@ def test_evaluate_without_small_pictures_makes_them(sr, hr: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("suffix", ["", "x4"])
-def test_small_pictures_that_are_given_are_matched_by_name(sr, hr: Path, tmp_path: Path, suffix: str) -> None:
+def test_given_lr_images_are_matched_by_name(sr, hr: Path, tmp_path: Path, suffix: str) -> None:
     lr = downscaled(hr, tmp_path / "lr", suffix)
     given, made = tmp_path / "given.json", tmp_path / "made.json"
     assert sr("evaluate", "--hr", hr, "--lr", lr, "--approach", "bicubic", "--json", given).status == 0
@@ -293,7 +297,7 @@ def test_small_pictures_that_are_given_are_matched_by_name(sr, hr: Path, tmp_pat
     assert one["psnr_y"] == pytest.approx(other["psnr_y"], abs=0.1)
 
 
-def test_realistic_damage_is_the_same_every_time_and_costs_quality(sr, hr: Path, tmp_path: Path) -> None:
+def test_realistic_degradation_is_deterministic_and_costs_quality(sr, hr: Path, tmp_path: Path) -> None:
     rows = []
     for name, degradation in (("one", "realistic"), ("two", "realistic"), ("plain", "bicubic")):
         file = tmp_path / f"{name}.json"
@@ -317,11 +321,12 @@ def test_sizes_that_do_not_fit_are_one_line(sr, hr: Path, tmp_path: Path) -> Non
     put(lr / "b.png", 12, 9)
     said = sr("evaluate", "--hr", hr, "--lr", lr, "--approach", "bicubic", "--approach", "lanczos")
     assert (said.status, said.out) == (2, "")
-    assert said.complaints == ["sr_demo: b.png is 9 x 12 pixels, which is not b.png (41 x 50) shrunk 4 times."]
+    (complaint,) = said.complaints
+    assert complaint == "sr_demo: b.png is 9 x 12 pixels, which is not b.png (41 x 50) shrunk 4 times."  # words: ok
 
 
 @pytest.mark.parametrize("content", [None, "text"], ids=["missing", "empty"])
-def test_a_folder_without_pictures_is_one_line(sr, tmp_path: Path, content: str | None) -> None:
+def test_a_folder_without_images_is_one_line(sr, tmp_path: Path, content: str | None) -> None:
     folder = tmp_path / "hr"
     if content:
         folder.mkdir()
@@ -331,14 +336,14 @@ def test_a_folder_without_pictures_is_one_line(sr, tmp_path: Path, content: str 
     assert len(said.complaints) == 1 and str(folder) in said.err
 
 
-def test_a_picture_too_small_to_shrink_is_one_line(sr, tmp_path: Path) -> None:
+def test_an_image_too_small_to_downscale_is_one_line(sr, tmp_path: Path) -> None:
     put(tmp_path / "hr" / "dot.png", 3, 50)
     said = sr("evaluate", "--hr", tmp_path / "hr", "--approach", "bicubic")
     assert said.status == 2 and len(said.complaints) == 1
     assert "50 x 3 pixels" in said.err
 
 
-def test_small_pictures_cannot_be_both_given_and_made(sr, hr: Path, tmp_path: Path) -> None:
+def test_lr_images_cannot_be_both_given_and_made(sr, hr: Path, tmp_path: Path) -> None:
     lr = downscaled(hr, tmp_path / "lr")
     said = sr("evaluate", "--hr", hr, "--lr", lr, "--degradation", "realistic", "--approach", "bicubic")
     assert said.status == 2 and "choose one of the two" in said.err
@@ -362,7 +367,7 @@ def test_a_report_that_cannot_be_written_is_found_out_before_the_work(sr, approa
     assert fakes.upscaler_of(made).seen == []
 
 
-def test_pictures_that_come_back_unchanged_are_called_identical(sr, approaches, tmp_path: Path) -> None:
+def test_results_equal_to_the_reference_are_called_identical(sr, approaches, tmp_path: Path) -> None:
     flat = tmp_path / "hr" / "flat.png"
     flat.parent.mkdir()
     flat.write_bytes(encode_png(picture_of(np.full((48, 48, 3), 0.4, np.float32))))
@@ -376,22 +381,25 @@ def test_pictures_that_come_back_unchanged_are_called_identical(sr, approaches, 
 
 
 @pytest.mark.parametrize(
-    ("command", "taught"),
+    ("command", "expected"),
     [
         ([], ["list", "upscale", "evaluate", "train", "examples:", "python -m sr_demo upscale photo.jpg"]),
         (["list"], ["--json"]),
         (["upscale"], ["--approach", "--set", "NAME=VALUE", "--out", "--precision"]),
         (["evaluate"], ["--hr", "--lr", "--degradation", "BT.601", "--json"]),
-        (["train"], ["RECIPE", "--data", "--out", "--resume"]),
+        (["train"], ["RECIPE", "--data", "--out", "--resume", "examples:", "python -m sr_demo train espcn --data"]),
+        (["bench"], ["speed", "startup", "batch-scaling", "examples:", "python -m sr_demo bench growth espcn"]),
+        (["bench", "costs"], ["--write", "ID[:CHECKPOINT]"]),
+        (["memory", "train"], ["--data", "--out"]),
     ],
 )
-def test_help_teaches(sr, command: list[str], taught: list[str]) -> None:
+def test_help_lists_arguments_and_examples(sr, command: list[str], expected: list[str]) -> None:
     said = sr(*command, "--help")
     assert said.status == 0 and said.err == ""
-    assert not [word for word in taught if word not in said.out]
+    assert not [word for word in expected if word not in said.out]
 
 
-def test_a_terminal_sees_progress_on_standard_error(sr, approaches, tmp_path: Path, monkeypatch) -> None:
+def test_a_terminal_shows_progress_on_standard_error(sr, approaches, tmp_path: Path, monkeypatch) -> None:
     approaches(fakes.slow(seconds=0))
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     said = sr("upscale", put(tmp_path / "p.png", 40, 40), "--approach", "slow", "--out", tmp_path)

@@ -17,9 +17,9 @@ import pytest
 from PIL import Image as Pillow
 from skimage import data
 
-from sr_demo.approaches.mosaic import batch_search, building, library, shards, upscalers
+from sr_demo.approaches.mosaic import batch_search, database_build, named_databases, shards, upscalers
 from sr_demo.approaches.mosaic import patch_database as memories
-from sr_demo.approaches.mosaic.building import Order
+from sr_demo.approaches.mosaic.database_build import Order
 from sr_demo.approaches.mosaic.executors import Local, Ray
 from sr_demo.approaches.mosaic.options import MosaicOptions
 from sr_demo.approaches.mosaic.shards import Recipe
@@ -62,8 +62,8 @@ def content(place: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("recipe", [TILES, REFINED], ids=lambda r: r.kind)
 def test_a_built_memory_is_listed_used_and_deleted(photos: tuple[Path, ...], recipe: Recipe) -> None:
-    entry = building.build(order(photos, recipe=recipe), Local(), SILENT).entry
-    assert [e.name for e in library.entries()] == ["mine"]
+    entry = database_build.build(order(photos, recipe=recipe), Local(), SILENT).entry
+    assert [e.name for e in named_databases.entries()] == ["mine"]
     assert (entry.kind, entry.photos, entry.index) == (recipe.kind, 10, "Flat")
     assert 0.3 * recipe.patches < entry.patches <= 1.01 * recipe.patches
     opened = upscalers.opened_memory(entry.place)
@@ -77,17 +77,17 @@ def test_a_built_memory_is_listed_used_and_deleted(photos: tuple[Path, ...], rec
     else:
         result = upscalers.RefinedRetrieval(opened, name="mine").upscale(image, options, SILENT)
         assert result.shape == (128, 160, 3)
-        assert len(library.examples(entry).codes) == entry.patches
-    library.delete("mine")
-    assert library.entries() == []
-    assert [path.name for path in library.folder().iterdir()] == []
+        assert len(named_databases.examples(entry).codes) == entry.patches
+    named_databases.delete("mine")
+    assert named_databases.entries() == []
+    assert [path.name for path in named_databases.folder().iterdir()] == []
     with pytest.raises(BadInput, match="no memory 'mine'"):
-        library.delete("mine")
+        named_databases.delete("mine")
 
 
 def test_a_remembered_patch_lies_where_it_says(photos: tuple[Path, ...]) -> None:
-    entry = building.build(order(photos, recipe=REFINED), Local(), SILENT).entry
-    examples, opened = library.examples(entry), memories.open_memory(entry.place)
+    entry = database_build.build(order(photos, recipe=REFINED), Local(), SILENT).entry
+    examples, opened = named_databases.examples(entry), memories.open_memory(entry.place)
     assert opened is not None
     from sr_demo.approaches.mosaic.windows import luma
     from sr_demo.imaging.resize import downscale
@@ -102,11 +102,11 @@ def test_a_remembered_patch_lies_where_it_says(photos: tuple[Path, ...]) -> None
 
 def test_the_number_of_threads_does_not_change_a_byte(photos: tuple[Path, ...]) -> None:
     for recipe in (TILES, REFINED):
-        one = building.build(order(photos, "one", recipe), Local(1), SILENT).entry
-        four = building.build(order(photos, "four", recipe), Local(4), SILENT).entry
+        one = database_build.build(order(photos, "one", recipe), Local(1), SILENT).entry
+        four = database_build.build(order(photos, "four", recipe), Local(4), SILENT).entry
         assert content(one.place) == content(four.place)
-        library.delete("one")
-        library.delete("four")
+        named_databases.delete("one")
+        named_databases.delete("four")
 
 
 def test_killed_in_the_middle_it_is_not_there_and_goes_on(
@@ -126,16 +126,16 @@ def test_killed_in_the_middle_it_is_not_there_and_goes_on(
     )
     arguments = ["memory", "build", str(photos[0].parent), "--out", "mine", "--patches", "4000"]
     process = subprocess.Popen([sys.executable, "-c", slow, *arguments], cwd=ROOT, env={**os.environ})
-    beside = library.folder() / f"{library.BUILDING}mine"
+    beside = named_databases.folder() / f"{named_databases.BUILDING}mine"
     deadline = time.monotonic() + 60
     while not (beside / "shard-000000.npz").exists():
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert library.entries() == []
+    assert named_databases.entries() == []
     with pytest.raises(BadInput, match="no memory"):
-        library.find("mine")
+        named_databases.find("mine")
     done: list[int] = []
     real = shards.embed
 
@@ -146,10 +146,10 @@ def test_killed_in_the_middle_it_is_not_there_and_goes_on(
     monkeypatch.setattr(shards, "embed", counted)
     assert main.main(arguments) == 0
     assert done == [1]
-    assert library.find("mine").photos == 10
-    whole = building.build(Order("again", photos, TILES, "a folder"), Local(), SILENT).entry
+    assert named_databases.find("mine").photos == 10
+    whole = database_build.build(Order("again", photos, TILES, "a folder"), Local(), SILENT).entry
     for name in ("hr.u8", "places.npy", "index.faiss"):
-        assert (whole.place / name).read_bytes() == (library.find("mine").place / name).read_bytes()
+        assert (whole.place / name).read_bytes() == (named_databases.find("mine").place / name).read_bytes()
 
 
 def test_killed_while_merging_it_goes_on(photos: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,11 +157,11 @@ def test_killed_while_merging_it_goes_on(photos: tuple[Path, ...], monkeypatch: 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(building, "_index", killed)
+        patch.setattr(database_build, "_index", killed)
         with pytest.raises(KeyboardInterrupt):
-            building.build(order(photos), Local(), SILENT)
-    assert library.entries() == []
-    built = building.build(order(photos), Local(), SILENT)
+            database_build.build(order(photos), Local(), SILENT)
+    assert named_databases.entries() == []
+    built = database_build.build(order(photos), Local(), SILENT)
     assert built.kept == 2
     assert built.entry.photos == 10
 
@@ -172,19 +172,19 @@ def test_stop_keeps_what_is_done_and_offers_nothing(photos: tuple[Path, ...]) ->
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        building.build(order(photos), Local(1), Progress(stop))
-    assert library.entries() == []
-    assert building.build(order(photos), Local(), SILENT).kept == 1
+        database_build.build(order(photos), Local(1), Progress(stop))
+    assert named_databases.entries() == []
+    assert database_build.build(order(photos), Local(), SILENT).kept == 1
 
 
 def test_other_photos_under_the_same_name_start_over_or_are_refused(photos: tuple[Path, ...]) -> None:
     with pytest.raises(Cancelled):
-        building.build(order(photos), Local(1), Progress(lambda _, note: _stop_at(note)))
-    built = building.build(order(photos[:9]), Local(), SILENT)
+        database_build.build(order(photos), Local(1), Progress(lambda _, note: _stop_at(note)))
+    built = database_build.build(order(photos[:9]), Local(), SILENT)
     assert (built.kept, built.entry.photos) == (0, 9)
-    assert building.build(order(photos[:9]), Local(), SILENT).was_there
+    assert database_build.build(order(photos[:9]), Local(), SILENT).was_there
     with pytest.raises(BadInput, match="already"):
-        building.build(order(photos), Local(), SILENT)
+        database_build.build(order(photos), Local(), SILENT)
 
 
 def _stop_at(note: str) -> None:
@@ -201,11 +201,11 @@ def test_a_full_disk_is_a_sentence_and_nothing_is_offered(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(building, "_write", full)
+        patch.setattr(database_build, "_write", full)
         with pytest.raises(StorageError, match="disk is full"):
-            building.build(order(photos), Local(), SILENT)
-    assert library.entries() == []
-    assert building.build(order(photos), Local(), SILENT).entry.photos == 10
+            database_build.build(order(photos), Local(), SILENT)
+    assert named_databases.entries() == []
+    assert database_build.build(order(photos), Local(), SILENT).entry.photos == 10
 
 
 def test_nonsense_gets_a_sentence(tmp_path: Path, photos: tuple[Path, ...], capsys: pytest.CaptureFixture[str]) -> None:
@@ -231,7 +231,7 @@ def test_nonsense_gets_a_sentence(tmp_path: Path, photos: tuple[Path, ...], caps
     refused = capsys.readouterr().err
     assert "small.png is 48 x 20 pixels large, and one patch needs 32 x 32" in refused
     assert "text.png is not a picture" in refused
-    assert not library.folder().exists() or library.entries() == []
+    assert not named_databases.folder().exists() or named_databases.entries() == []
     Pillow.open(photos[0]).save(folder / "good.png")
     assert main.main(build) == 0
     captured = capsys.readouterr()
@@ -247,7 +247,7 @@ def test_shrinking_keeps_less_but_never_less_than_a_patch(photos: tuple[Path, ..
 def test_bulk_search_finds_the_very_patches(
     photos: tuple[Path, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    entry = building.build(order(photos), Local(), SILENT).entry
+    entry = database_build.build(order(photos), Local(), SILENT).entry
     opened = memories.open_memory(entry.place)
     assert opened is not None
     small = tmp_path / "small"
@@ -265,7 +265,7 @@ def test_bulk_search_finds_the_very_patches(
 
 
 def test_list_as_json(photos: tuple[Path, ...], capsys: pytest.CaptureFixture[str]) -> None:
-    building.build(order(photos), Local(), SILENT)
+    database_build.build(order(photos), Local(), SILENT)
     assert main.main(["memory", "list", "--json"]) == 0
     (entry,) = json.loads(capsys.readouterr().out)
     assert (entry["name"], entry["photos"], entry["patch"]) == ("mine", 10, 8)
@@ -279,14 +279,15 @@ def test_ray_builds_and_finds_the_same(photos: tuple[Path, ...], tmp_path: Path)
     (tmp_path / "out").mkdir()
     code = (
         "import sys; from pathlib import Path\n"
-        "from sr_demo.approaches.mosaic import building, batch_search as bulk\n"
+        "from sr_demo.approaches.mosaic import database_build, batch_search as bulk\n"
         "from sr_demo.approaches.mosaic.executors import Ray\n"
         "from sr_demo.approaches.mosaic.shards import Recipe\n"
         "from sr_demo.progress import SILENT\n"
         "files = tuple(Path(f) for f in sys.argv[2:])\n"
         "for kind in ('tiles', 'refined'):\n"
         "    recipe = Recipe(kind, patches=4000)\n"
-        "    built = building.build(building.Order('ray-' + kind, files, recipe, 'a folder'), Ray(workers=2), SILENT)\n"
+        "    order = database_build.Order('ray-' + kind, files, recipe, 'a folder')\n"
+        "    built = database_build.build(order, Ray(workers=2), SILENT)\n"
         "list(bulk.ask(built.entry, files[:2], 3, Path(sys.argv[1]), Ray(workers=2), SILENT))\n"
     )
     out = tmp_path / "ray"
@@ -297,8 +298,8 @@ def test_ray_builds_and_finds_the_same(photos: tuple[Path, ...], tmp_path: Path)
         [sys.executable, "-c", code, str(out), *map(str, photos)], cwd=ROOT, env=patient, check=True, timeout=500
     )
     for recipe in (TILES, REFINED):
-        here = building.build(order(photos, f"here-{recipe.kind}", recipe), Local(), SILENT).entry
-        there = library.find(f"ray-{recipe.kind}")
+        here = database_build.build(order(photos, f"here-{recipe.kind}", recipe), Local(), SILENT).entry
+        there = named_databases.find(f"ray-{recipe.kind}")
         ours, theirs = content(here.place), content(there.place)
         assert ours == theirs
     list(batch_search.ask(here, photos[:2], 3, tmp_path / "out", Local(), SILENT))

@@ -1,4 +1,4 @@
-"""What a card says of a network is what the product makes of Set5: the figures on the page can be believed."""
+"""Scores on Set5 match the cards, whose figures the page shows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sr_demo.catalogue import APPROACHES
 from sr_demo.image import read
 from sr_demo.inference.jobs import job_for
 from sr_demo.inference.runner import Runner
-from sr_demo.reports.training_curves import lessons
+from sr_demo.reports.training_curves import trained_networks
 
 DECIBELS, SSIM = 0.02, 0.0005
 """Cards are measured in fp32, the page runs in what is fastest here."""
@@ -21,8 +21,8 @@ def runner() -> Runner:
     return Runner()
 
 
-@pytest.mark.parametrize("lesson", lessons(APPROACHES), ids=lambda lesson: lesson.name)
-def test_set5_scores_what_the_card_says(lesson, runner: Runner, shared_data: Path) -> None:
+@pytest.mark.parametrize("lesson", trained_networks(APPROACHES), ids=lambda lesson: lesson.name)
+def test_set5_scores_match_the_card(lesson, runner: Runner, shared_data: Path) -> None:
     folder = shared_data / "testsets" / "Set5"
     pairs = zip(sorted((folder / "LRx4").iterdir()), sorted((folder / "HR").iterdir()), strict=True)
     job = job_for(APPROACHES, lesson.name)

@@ -1,4 +1,4 @@
-"""Our diffusion model with its embedded weights: what it promises about seeds, the input, and where it guesses."""
+"""The embedded diffusion model: seeds, LR consistency, and where samples differ."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def runner() -> Runner:
 
 
 def half_texture():
-    """Left half flat, right half fine random texture as a small picture of grass would have it."""
-    picture = np.full((SIDE, SIDE, 3), 0.5, np.float32)
+    """Left half flat, right half fine random texture as in a small photo of grass."""
+    lr = np.full((SIDE, SIDE, 3), 0.5, np.float32)
     grain = np.random.default_rng(0).normal(0, 0.12, (SIDE, SIDE // 2, 1))
-    picture[:, SIDE // 2 :] += grain.astype(np.float32)
-    return readonly(np.clip(picture, 0, 1))
+    lr[:, SIDE // 2 :] += grain.astype(np.float32)
+    return readonly(np.clip(lr, 0, 1))
 
 
 def job(**options: object) -> Job:
@@ -35,17 +35,18 @@ def job(**options: object) -> Job:
 
 
 def test_guesses_differ_more_on_texture_than_on_flat_areas(runner: Runner) -> None:
-    with runner.loaded(job()) as upscaler:
+    with runner.loaded(job()) as model:
+        upscaler = model.upscaler
         assert isinstance(upscaler, DiffusionUpscaler)
-        spread = upscaler.guess(half_texture(), DiffusionOptions(), 4, SILENT).spread()
+        spread = upscaler.draw_samples(half_texture(), DiffusionOptions(), 4, SILENT).spread()
     edge = 24  # pixels of the result beside the border between the halves, which count for neither
     flat, texture = spread[:, : 2 * SIDE - edge], spread[:, 2 * SIDE + edge :]
     assert texture.mean() > 1.5 * flat.mean()
 
 
-def test_seeds_differ_and_each_agrees_with_the_input(runner: Runner) -> None:
-    picture = picture_of(half_texture())
-    first, again, other = (runner.run(job(seed=seed), picture) for seed in (1, 1, 2))
+def test_seeds_differ_and_each_result_has_a_high_lr_consistency(runner: Runner) -> None:
+    lr = picture_of(half_texture())
+    first, again, other = (runner.run(job(seed=seed), lr) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first.picture.rgb, again.picture.rgb)
     assert np.abs(first.picture.rgb - other.picture.rgb).mean() > 1e-4
     assert min(first.scores.lr_consistency, other.scores.lr_consistency) > 30

@@ -25,7 +25,7 @@ from sr_demo.spec import EMBEDDED, Approach, Checkpoint, Precision, Request, Til
 from tests.conftest import noise, picture_of
 
 QUICK = {"espcn"}
-"""Those that are converted in a second; the others are for whoever has a minute."""
+"""Networks that are converted in a second; the others are marked slow."""
 
 
 def _small(request: Request) -> Upscaler:
@@ -92,7 +92,7 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Converted:
 
 @pytest.fixture(autouse=True)
 def _opened_as_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is in int8 already is not made: `tests/unit/test_int8.py` does that."""
+    """Open what is quantized already; quantization is tested in `tests/inference/test_int8.py`."""
 
     def load(job: Job, files: Sequence[Path], progress: Progress) -> Upscaler:
         return job.approach.load(Request(job.checkpoint, files, job.options, job.precision, progress))
@@ -113,7 +113,7 @@ def test_a_converted_network_keeps_the_contract(
         rgb = first.picture.rgb
         assert rgb.shape == (4 * size[0], 4 * size[1], 3) and rgb.dtype == np.float32
         assert np.isfinite(rgb).all() and rgb.min() >= 0 and rgb.max() <= 1 and not rgb.flags.writeable
-        assert (first.engine, first.precision) == ("OpenVINO", precision)
+        assert (first.backend, first.precision) == ("OpenVINO", precision)
         np.testing.assert_array_equal(rgb, second.picture.rgb)
         np.testing.assert_array_equal(image, before)
 
@@ -123,25 +123,25 @@ def test_a_converted_network_keeps_the_contract(
 def test_a_converted_network_gives_the_same_in_tiles_and_what_torch_gives(
     converted: Converted, job: Job, precision: Precision, tolerance: float
 ) -> None:
-    picture, wanted = picture_of(noise(40, 45)), converted(job, precision)
+    lr, wanted = picture_of(noise(40, 45)), converted(job, precision)
     rule = replace(job.approach.tiling_of(job.checkpoint), largest=32, max_aspect=1)
     small = replace(wanted, checkpoint=replace(job.checkpoint, tiling=rule))
     seen: list[float] = []
-    whole = Runner().run(wanted, picture)
-    tiled = Runner().run(small, picture, progress=Progress(lambda fraction, note: seen.append(fraction)))
+    whole = Runner().run(wanted, lr)
+    tiled = Runner().run(small, lr, progress=Progress(lambda fraction, note: seen.append(fraction)))
     assert (whole.tiles, tiled.tiles) == (1, 4)
     if rule.blend == 0:
         np.testing.assert_allclose(tiled.picture.rgb, whole.picture.rgb, atol=tolerance, rtol=0)
     else:
         assert psnr_rgb(tiled.picture.rgb, whole.picture.rgb) > 40
     assert seen[-1] == 1
-    exact = Runner().run(replace(job, precision="fp32"), picture)
-    assert exact.engine == "torch"
+    exact = Runner().run(replace(job, precision="fp32"), lr)
+    assert exact.backend == "torch"
     assert psnr_rgb(whole.picture.rgb, exact.picture.rgb, border=0) > LEAST[precision]
 
 
-def test_converting_tells_nobody_and_forks_nothing() -> None:
-    """A fork in the background while another thread is in OpenBLAS stopped the server for good."""
+def test_conversion_sends_no_telemetry_and_does_not_fork() -> None:
+    """A fork while another thread is inside OpenBLAS deadlocks the process."""
     code = "import sr_demo.backends.openvino_backend, openvino.tools.ovc.telemetry_utils as t; print(t.tm.__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["openvino.tools.ovc.telemetry_stub"]

@@ -1,4 +1,4 @@
-"""What every entry of the catalogue must be: checked once here, so that a new approach is checked for free."""
+"""Rules for every entry of the catalogue; a new approach is checked without a new test."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_texts_are_plain(approach: Approach, checkpoint: Checkpoint) -> None:
 
 
 @each_pair
-def test_a_checkpoint_says_what_it_is(approach: Approach, checkpoint: Checkpoint) -> None:
+def test_a_checkpoint_declares_licence_files_and_costs(approach: Approach, checkpoint: Checkpoint) -> None:
     assert checkpoint.licence in (LICENCES | CONDITIONAL if approach.large else LICENCES), (
         f"{checkpoint.licence!r} is new: look whether we may offer it"
     )
@@ -106,7 +106,7 @@ def test_a_checkpoint_says_what_it_is(approach: Approach, checkpoint: Checkpoint
 
 
 @each_pair
-def test_what_is_large_says_what_it_needs(approach: Approach, checkpoint: Checkpoint) -> None:
+def test_large_checkpoints_declare_their_needs(approach: Approach, checkpoint: Checkpoint) -> None:
     assert (checkpoint.needs is not None) == approach.large
     assert checkpoint.repositories or checkpoint.bytes < 5e8, "what is fetched on a tick must be small"
     if checkpoint.needs is not None:
@@ -149,7 +149,7 @@ def test_options_have_valid_defaults_and_a_control_each(approach: Approach) -> N
 
 
 @each_embedded
-def test_an_embedded_file_is_what_its_card_says(checkpoint: Checkpoint) -> None:
+def test_an_embedded_file_matches_its_card(checkpoint: Checkpoint) -> None:
     cards = [spec.card(file.name.removesuffix(".safetensors")) for file in checkpoint.files]
     assert checkpoint.parameters == sum(card["parameters"] for card in cards) > 0
     for file, card in zip(checkpoint.files, cards, strict=True):
@@ -200,7 +200,7 @@ def test_every_embedded_file_is_used() -> None:
 
 
 @each_embedded
-def test_a_card_tells_the_whole_story(checkpoint: Checkpoint) -> None:
+def test_a_card_has_every_entry(checkpoint: Checkpoint) -> None:
     card = card_of(checkpoint)
     assert set(card) >= CARD
     assert card["scale"] == 4 and card["seconds"] > 0
@@ -213,14 +213,14 @@ def test_a_card_tells_the_whole_story(checkpoint: Checkpoint) -> None:
 
 
 @pytest.mark.parametrize("checkpoint", NETWORKS)
-def test_a_trained_network_shows_how_it_learned(checkpoint: Checkpoint) -> None:
+def test_a_trained_network_has_training_curves(checkpoint: Checkpoint) -> None:
     card = card_of(checkpoint)
     assert set(card) >= TRAINED
     curves = card["curves"]
     assert card["iterations"] > 0
     assert set(curves) >= {"iteration", "loss", "psnr_y"}
     assert len({len(values) for values in curves.values()}) == 1
-    for name, values in curves.items():  # a run that began before the taught pictures were scored has no such values
+    for name, values in curves.items():  # a run that began before the training images were scored has no such values
         assert all(math.isfinite(v) for v in values if not (v is None and name.startswith("train_")))
     assert curves["iteration"] == sorted(curves["iteration"])
 

@@ -13,7 +13,7 @@ from sr_demo.benchmarks.halos import black_or_white
 from sr_demo.catalogue import APPROACHES
 from sr_demo.errors import BadInput, Cancelled
 from sr_demo.image import Image, ImageData, readonly
-from sr_demo.inference.jobs import Job, Result, job_for
+from sr_demo.inference.jobs import ImageResult, Job, job_for
 from sr_demo.inference.runner import Runner
 from sr_demo.metrics.full_reference import psnr_rgb
 from sr_demo.options import Control, Options, controls
@@ -27,7 +27,7 @@ def rule_of(job: Job) -> Tiling:
 
 
 def made_of_others(job: Job) -> bool:
-    """Whether the result is a mosaic of other pictures, and shows the input only from afar."""
+    """Whether the result is a mosaic of other images, which resembles the input only from a distance."""
     return job.approach.family == "retrieval" and job.approach.invents_with(job.checkpoint)
 
 
@@ -53,12 +53,12 @@ def runner() -> Runner:
     return Runner()
 
 
-def run(runner: Runner, job: Job, picture: ImageData, precision: Precision = "auto") -> Result:
-    return runner.run(replace(job, precision=precision), picture)
+def run(runner: Runner, job: Job, lr: ImageData, precision: Precision = "auto") -> ImageResult:
+    return runner.run(replace(job, precision=precision), lr)
 
 
 def with_small_tiles(job: Job, side: int = 32) -> Job:
-    """The same job in square tiles of `side`: for small pictures, as a large picture would be treated."""
+    """The same job in square tiles of `side`: for small images, as a large image would be treated."""
     rule = replace(job.approach.tiling_of(job.checkpoint), largest=side, max_aspect=1)
     return replace(job, approach=replace(job.approach, tiling=rule), checkpoint=replace(job.checkpoint, tiling=rule))
 
@@ -83,14 +83,14 @@ def test_a_result_keeps_the_contract(runner: Runner, job: Job, size: tuple[int, 
 
 @each_job
 def test_the_same_input_gives_the_same_result(runner: Runner, job: Job) -> None:
-    picture = picture_of(noise(21, 30))
-    first, second = run(runner, job, picture), run(runner, job, picture)
+    lr = picture_of(noise(21, 30))
+    first, second = run(runner, job, lr), run(runner, job, lr)
     np.testing.assert_array_equal(first.picture.rgb, second.picture.rgb)
 
 
 @pytest.mark.parametrize("job", FAITHFUL)
-def test_the_result_shows_the_input(runner: Runner, job: Job) -> None:
-    """Shrunk again it is the input, more or less: nothing is shifted, mirrored, or the wrong colour."""
+def test_the_result_downscaled_resembles_the_input(runner: Runner, job: Job) -> None:
+    """Downscaled again it is close to the input: nothing is shifted, mirrored, or the wrong colour."""
     least = (
         22 if job.approach.invents_with(job.checkpoint) else 27
     )  # dB; shifted by one pixel of the input it would be 20
@@ -102,13 +102,13 @@ def test_the_result_shows_the_input(runner: Runner, job: Job) -> None:
 @each_job
 def test_gray_stays_gray(runner: Runner, job: Job) -> None:
     gray = readonly(np.repeat(noise(9, 11)[..., :1], 3, axis=2))
-    picture = run(runner, job, picture_of(gray, gray=True)).picture
-    assert picture.gray
-    np.testing.assert_array_equal(picture.rgb, picture.rgb[..., :1].repeat(3, axis=2))
+    lr = run(runner, job, picture_of(gray, gray=True)).picture
+    assert lr.gray
+    np.testing.assert_array_equal(lr.rgb, lr.rgb[..., :1].repeat(3, axis=2))
 
 
 @each_job
-def test_transparency_is_enlarged_too(runner: Runner, job: Job) -> None:
+def test_alpha_is_upscaled_too(runner: Runner, job: Job) -> None:
     alpha = np.zeros((12, 10), np.float32)
     alpha[:6] = 1
     alpha[6] = 0.5
@@ -120,7 +120,7 @@ def test_transparency_is_enlarged_too(runner: Runner, job: Job) -> None:
 
 
 @each_job
-def test_progress_never_falls_and_arrives(runner: Runner, job: Job) -> None:
+def test_progress_never_decreases_and_reaches_one(runner: Runner, job: Job) -> None:
     runner.warm(job)
     seen: list[float] = []
     runner.run(with_small_tiles(job), picture_of(noise(33, 34)), progress=Progress(lambda f, _: seen.append(f)))
@@ -138,6 +138,14 @@ class Counted:
     @property
     def precision(self) -> str:
         return self.inner.precision
+
+    @property
+    def backend(self) -> str:
+        return self.inner.backend
+
+    @property
+    def loss_db(self) -> float | None:
+        return self.inner.loss_db
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         self.calls += 1
@@ -171,9 +179,9 @@ def test_stop_takes_effect_within_a_tile(job: Job) -> None:
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", TILE_ERROR), ("bf16", 2 / 255)])
 def test_tiles_give_the_whole_result(runner: Runner, job: Job, precision: Precision, tolerance: float) -> None:
     # What networks react to most, and in bf16 what they are for.
-    picture = picture_of(black_or_white(60, 65) if precision == "fp32" else noise(60, 65))
-    whole = run(runner, job, picture, precision)
-    tiled = run(runner, with_small_tiles(job), picture, precision)
+    lr = picture_of(black_or_white(60, 65) if precision == "fp32" else noise(60, 65))
+    whole = run(runner, job, lr, precision)
+    tiled = run(runner, with_small_tiles(job), lr, precision)
     assert (whole.tiles, tiled.tiles) == (1, 6)
     assert (tiled.tile, tiled.halo) == (32, job.approach.tiling_of(job.checkpoint).halo)
     np.testing.assert_allclose(tiled.picture.rgb, whole.picture.rgb, atol=tolerance, rtol=0)
@@ -181,19 +189,19 @@ def test_tiles_give_the_whole_result(runner: Runner, job: Job, precision: Precis
 
 @pytest.mark.parametrize("job", BLENDED)
 def test_blended_tiles_stay_close_to_the_whole_result(runner: Runner, job: Job) -> None:
-    picture = picture_of(noise(34, 40))
-    whole = run(runner, job, picture, "fp32")
-    tiled = run(runner, with_small_tiles(job), picture, "fp32")
+    lr = picture_of(noise(34, 40))
+    whole = run(runner, job, lr, "fp32")
+    tiled = run(runner, with_small_tiles(job), lr, "fp32")
     assert tiled.tiles == 4
     assert psnr_rgb(tiled.picture.rgb, whole.picture.rgb) > 40
 
 
 @each_job
-def test_fp32_is_honoured_and_bf16_is_close_to_it(runner: Runner, job: Job) -> None:
-    picture = picture_of(noise(40, 36))
-    exact = run(runner, job, picture, "fp32")
+def test_fp32_is_used_on_request_and_bf16_is_close_to_it(runner: Runner, job: Job) -> None:
+    lr = picture_of(noise(40, 36))
+    exact = run(runner, job, lr, "fp32")
     assert exact.precision == "fp32"
-    half = run(runner, job, picture, "bf16")
+    half = run(runner, job, lr, "bf16")
     assert half.precision in {"bf16", "fp32"}
     assert psnr_rgb(exact.picture.rgb, half.picture.rgb, border=0) > 45
 

@@ -1,4 +1,4 @@
-"""The mosaic tab: three photos become a memory, the slider moves, and a click says who answered."""
+"""The Mosaic tab in a browser: build a memory of three photos, move the slider, click to see the matches."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_own_photos_slider_and_look_inside(serve: Serve, open_page: OpenPage, tm
 
     page = open_page(launch(serve, (GOOD,)))
     page.get_by_role("tab", name="Mosaic memory").click()
-    page.get_by_text("Teach it your own photos").click()
+    page.get_by_text("Teach it your own photos").click()  # words: ok
     page.locator("#memory-files input[type=file]").set_input_files([str(photo) for photo in photos])
     expect(page.locator("#memory-files")).to_contain_text("memory2", timeout=PATIENCE)
     page.get_by_role("button", name="Build a memory of them").click()
@@ -38,14 +38,14 @@ def test_own_photos_slider_and_look_inside(serve: Serve, open_page: OpenPage, tm
 
     page.locator("#mosaic-picture input[type=file]").set_input_files(str(own))
     expect(page.locator("#mosaic-words")).to_contain_text("of 3 photos", timeout=PATIENCE)
-    expect(page.locator("#mosaic-words")).to_contain_text("pieces of 8 px")
+    expect(page.locator("#mosaic-words")).to_contain_text("patches of 8 px")
 
     patch = page.get_by_label(re.compile("number input for Patch size"))
     patch.fill("16")
     patch.press("Enter")
     page.locator("input[type=range]").first.focus()
     page.keyboard.press("ArrowRight")
-    expect(page.locator("#mosaic-words")).to_contain_text(re.compile("pieces of 1[67] px"), timeout=PATIENCE)
+    expect(page.locator("#mosaic-words")).to_contain_text(re.compile("patches of 1[67] px"), timeout=PATIENCE)
 
     click_into(page, "#mosaic-result img", 20, 20)
     inside = page.locator("#mosaic-inside")
@@ -60,7 +60,7 @@ def test_own_photos_slider_and_look_inside(serve: Serve, open_page: OpenPage, tm
     expect(inside.locator("img")).to_have_count(6)
     page.get_by_label("Learned by heart").check()
     expect(page.locator("#mosaic-words")).to_contain_text("1024 learned entries", timeout=PATIENCE)
-    # A click while the picture is being replaced asks the old one: people click again.
+    # A click while the image is being replaced reads the old one, so click again.
     for _ in range(5):
         click_into(page, "#mosaic-result img", 60, 60)
         page.wait_for_timeout(2000)

@@ -1,4 +1,4 @@
-"""GAN against diffusion in a real browser: one choice, a run, the drawing and the table, on a phone. And the guesses tab."""
+"""GAN against diffusion in a real browser, also on a phone: the preset, a run, the drawing, the table; the Diffusion tab."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 
 def _longer(request: Request) -> DiffusionUpscaler:
-    """A tiny one that knows as many steps as people are offered."""
+    """Load a tiny model with as many steps as the page offers."""
     calm, _ = networks()
     return DiffusionUpscaler(
         Sampler(calm, ShiftUNet([8, 8, 8], levels=15, kappa=0.12, least=0.01, power=0.7, spread=0.04))
     )
 
 
-OTHER = replace(GAN, id="other", title="Another critic with a long name")
+OTHER = replace(GAN, id="other", title="Another GAN with a long name")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def page_url(serve: Serve) -> str:
     return launch(serve, (baselines.BICUBIC, GAN, OTHER, replace(WALKER, id="diffusion", load=_longer)))
 
 
-def test_gan_against_diffusion_is_one_choice(page_url: str, open_page: OpenPage, tmp_path: Path) -> None:
+def test_gan_against_diffusion_is_one_click(page_url: str, open_page: OpenPage, tmp_path: Path) -> None:
     photo = tmp_path / "photo.png"
     write_png(picture_of(noise(200, 260)), photo)
     page = open_page(page_url, width=390, height=844, phone=True, dark=True)
@@ -62,10 +62,10 @@ def test_gan_against_diffusion_is_one_choice(page_url: str, open_page: OpenPage,
     ):
         expect(table).to_contain_text(heading)
     expect(table.locator("th button", has_text="Edge device")).to_have_count(1)
-    expect(table.locator("tbody th")).to_have_text(["Critic", "Another critic with a long name", "Walker"])
+    expect(table.locator("tbody th")).to_have_text(["Plain GAN", "Another GAN with a long name", "Walker"])
     families = page.locator("#families")
-    expect(families.get_by_role("region", name="Backward: how it draws").locator("img").first).to_be_visible()
-    expect(families.locator("img[alt^='Step 8 sees, noise']")).to_have_count(1)
+    expect(families.get_by_role("region", name="Backward: how it enlarges").locator("img").first).to_be_visible()
+    expect(families.locator("img[alt^='Step 8 is given, noise']")).to_have_count(1)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
     page.locator("#preset").get_by_text("My own choice").click()

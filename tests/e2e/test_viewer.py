@@ -1,4 +1,4 @@
-"""The comparison viewer in a real browser: one view for all pictures, kept while further results arrive."""
+"""The comparison viewer in a real browser: one view for all images, which further results do not disturb."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 from skimage import data
 
-from sr_demo.ui.viewer.viewer import ViewerPicture, file_url, viewer, viewer_value
+from sr_demo.ui.viewer.viewer import ViewerImage, file_url, viewer, viewer_value
 
 from .conftest import OpenPage, Serve
 
@@ -31,17 +31,17 @@ def _write(image: np.ndarray, folder: Path, name: str) -> str:
     return file_url(file)
 
 
-def _pictures(folder: Path, scene: str, count: int) -> list[ViewerPicture]:
+def _images(folder: Path, scene: str, count: int) -> list[ViewerImage]:
     """The scene itself and `count - 1` coarser versions of it, as an approach would return them."""
-    truth = np.asarray(Image.fromarray(getattr(data, scene)()).resize((SIDE, SIDE)))
+    reference = np.asarray(Image.fromarray(getattr(data, scene)()).resize((SIDE, SIDE)))
     made = []
     for index in range(count):
-        coarse = truth[:: index + 1, :: index + 1]
+        coarse = reference[:: index + 1, :: index + 1]
         image = np.asarray(Image.fromarray(coarse).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
-        difference = np.abs(image.astype(int) - truth).clip(0, 63).astype(np.uint8) * 4
+        difference = np.abs(image.astype(int) - reference).clip(0, 63).astype(np.uint8) * 4
         label = NAMES[index] if index < len(NAMES) else f"Method {index} with a rather long name, published checkpoint"
         made.append(
-            ViewerPicture(
+            ViewerImage(
                 id=f"method-{index}",
                 label=label,
                 scores=f"{32 - index}.00 dB  0.900" if index else "",
@@ -51,7 +51,7 @@ def _pictures(folder: Path, scene: str, count: int) -> list[ViewerPicture]:
                 width=SIDE,
                 height=SIDE,
                 alt=f"Result of {label}, {SIDE} by {SIDE} pixels",
-                truth=index == 0,
+                reference=index == 0,
             )
         )
     return made
@@ -59,17 +59,17 @@ def _pictures(folder: Path, scene: str, count: int) -> list[ViewerPicture]:
 
 @pytest.fixture(scope="module")
 def url(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("pictures")
-    astronaut, cat = _pictures(folder, "astronaut", 12), _pictures(folder, "cat", 3)
+    folder = tmp_path_factory.mktemp("images")
+    astronaut, cat = _images(folder, "astronaut", 12), _images(folder, "cat", 3)
     values = {"One": astronaut[:1], "Three": astronaut[:3], "Four": astronaut[:4], "Twelve": astronaut, "Cat": cat}
     small = replace(astronaut[0], width=SIDE // 2, height=SIDE // 2)
     values |= {"Small": [small], "Mixed": [small, astronaut[1]]}
     with gr.Blocks(analytics_enabled=False) as page:
         first = viewer("Nothing here yet.", elem_id="first")
         viewer("Another viewer.", elem_id="second")
-        for name, pictures in values.items():
+        for name, images in values.items():
             button = gr.Button(f"Show {name}")
-            button.click(lambda shown=pictures: viewer_value(shown), outputs=first, show_progress="hidden")
+            button.click(lambda shown=images: viewer_value(shown), outputs=first, show_progress="hidden")
     return serve(page, allowed_paths=[str(folder)])
 
 
@@ -85,21 +85,21 @@ def _press(view: Locator, name: str) -> None:
     view.get_by_role("button", name=name, exact=True).click()
 
 
-def _pictures_in_grid(view: Locator) -> Locator:
+def _images_in_grid(view: Locator) -> Locator:
     return view.locator(".srv-grid .srv-stage > .srv-layer > img")
 
 
-def _transform(picture: Locator) -> str:
-    return picture.evaluate("node => getComputedStyle(node).transform")
+def _transform(image: Locator) -> str:
+    return image.evaluate("node => getComputedStyle(node).transform")
 
 
 def _expect_one_view(view: Locator, level: str) -> str:
-    """All panes show the same spot in the same size; -> their transform."""
+    """Check that all panes show the same spot in the same size; return their transform."""
     expect(view.locator(".srv-level")).to_have_text(level)
-    pictures = _pictures_in_grid(view)
-    shared = _transform(pictures.first)
-    for index in range(pictures.count()):
-        expect(pictures.nth(index)).to_have_css("transform", shared)
+    images = _images_in_grid(view)
+    shared = _transform(images.first)
+    for index in range(images.count()):
+        expect(images.nth(index)).to_have_css("transform", shared)
     return shared
 
 
@@ -118,7 +118,7 @@ def _drag(page: Page, start: tuple[float, float], dx: float, dy: float) -> None:
     page.mouse.up()
 
 
-def test_without_pictures_one_sentence_is_shown(url: str, open_page: OpenPage):
+def test_without_images_one_sentence_is_shown(url: str, open_page: OpenPage):
     page = open_page(url)
     expect(page.locator("#first .srv-empty")).to_have_text("Nothing here yet.")
     for part in (".srv-bar", ".srv-chips", ".srv-area", ".srv-hint"):
@@ -131,17 +131,17 @@ def test_all_panes_share_one_zoom_and_position(url: str, open_page: OpenPage):
     _press(view, "4×")
     before = _expect_one_view(view, "400 %")
     assert before.startswith("matrix(4, 0, 0, 4,")
-    expect(_pictures_in_grid(view).nth(2)).to_have_css("image-rendering", "pixelated")
+    expect(_images_in_grid(view).nth(2)).to_have_css("image-rendering", "pixelated")
 
     _drag(page, _middle(view.locator(".srv-stage").nth(1)), 40, -30)
-    expect(_pictures_in_grid(view).first).not_to_have_css("transform", before)
+    expect(_images_in_grid(view).first).not_to_have_css("transform", before)
     x, y = (float(part) for part in before[:-1].split(",")[-2:])
     assert _expect_one_view(view, "400 %") == f"matrix(4, 0, 0, 4, {x + 40:.0f}, {y - 30:.0f})"
 
     _press(view, "1:1")
     _expect_one_view(view, "100 %")
     expect(view.get_by_role("button", name="1:1", exact=True)).to_have_attribute("aria-pressed", "true")
-    expect(_pictures_in_grid(view).first).to_have_css("image-rendering", "auto")
+    expect(_images_in_grid(view).first).to_have_css("image-rendering", "auto")
 
 
 def test_the_wheel_belongs_to_the_page_until_the_viewer_is_clicked(url: str, open_page: OpenPage):
@@ -182,12 +182,12 @@ def test_the_wheel_zooms_at_the_pointer(url: str, open_page: OpenPage):
     at = (x - box["width"] / 4, y - box["height"] / 4)
     under = f"""node => {{ const box = node.getBoundingClientRect();
         return [({at[0]} - box.left) / box.width, ({at[1]} - box.top) / box.height]; }}"""
-    before = _pictures_in_grid(view).first.evaluate(under)
+    before = _images_in_grid(view).first.evaluate(under)
     page.mouse.click(*at)
     page.mouse.wheel(0, -200)
     page.mouse.wheel(0, -200)
     expect(view.locator(".srv-level")).not_to_have_text("76 %")
-    after = _pictures_in_grid(view).first.evaluate(under)
+    after = _images_in_grid(view).first.evaluate(under)
     assert after == pytest.approx(before, abs=0.01)
 
 
@@ -196,14 +196,14 @@ def test_a_further_result_disturbs_nothing(url: str, open_page: OpenPage):
     view = _show(page, "Three")
     _press(view, "2×")
     before = _expect_one_view(view, "200 %")
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url) if request.url.endswith(".png") else None)
-    _pictures_in_grid(view).first.evaluate("node => { node.dataset.kept = 'yes'; }")
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url) if request.url.endswith(".png") else None)
+    _images_in_grid(view).first.evaluate("node => { node.dataset.kept = 'yes'; }")
 
     view = _show(page, "Four")
-    expect(_pictures_in_grid(view).nth(3)).to_have_js_property("naturalWidth", SIDE)
-    expect(_pictures_in_grid(view).first).to_have_attribute("data-kept", "yes")
-    assert [address.rsplit("/", 1)[1] for address in asked] == ["astronaut%203.png"]
+    expect(_images_in_grid(view).nth(3)).to_have_js_property("naturalWidth", SIDE)
+    expect(_images_in_grid(view).first).to_have_attribute("data-kept", "yes")
+    assert [address.rsplit("/", 1)[1] for address in requested] == ["astronaut%203.png"]
     after = _expect_one_view(view, "200 %")
     assert after[: len("matrix(2, 0, 0, 2")] == before[: len("matrix(2, 0, 0, 2")]
 
@@ -215,7 +215,7 @@ def test_a_further_result_disturbs_nothing(url: str, open_page: OpenPage):
     expect(view.locator(".srv-level")).to_have_text("200 %")
 
 
-def test_pictures_of_different_sizes_show_the_same_spot(url: str, open_page: OpenPage):
+def test_images_of_different_sizes_show_the_same_spot(url: str, open_page: OpenPage):
     page = open_page(url)
     view = _show(page, "Small")
     _press(view, "4×")
@@ -223,7 +223,7 @@ def test_pictures_of_different_sizes_show_the_same_spot(url: str, open_page: Ope
     _show(page, "Mixed")  # the second has twice the pixels: what was 4x on the first is 2x now, and looks the same
     _expect_one_view(view, "200 %")
     for index in range(2):
-        expect(_pictures_in_grid(view).nth(index)).to_have_css("width", f"{SIDE}px")
+        expect(_images_in_grid(view).nth(index)).to_have_css("width", f"{SIDE}px")
 
 
 def test_a_new_comparison_starts_fitted(url: str, open_page: OpenPage):
@@ -235,7 +235,7 @@ def test_a_new_comparison_starts_fitted(url: str, open_page: OpenPage):
     expect(view.get_by_role("button", name="Fit", exact=True)).to_have_attribute("aria-pressed", "true")
 
 
-def test_slider_by_mouse_and_by_keyboard(url: str, open_page: OpenPage):
+def test_the_slider_moves_by_mouse_and_by_keyboard(url: str, open_page: OpenPage):
     page = open_page(url)
     view = _show(page, "Three")
     _press(view, "Compare two")
@@ -264,9 +264,9 @@ def test_slider_by_mouse_and_by_keyboard(url: str, open_page: OpenPage):
     _press(view, "Swap")
     expect(view.locator(".srv-side .srv-name")).to_have_text(["RDN", "Your picture"])
     _press(view, "2×")
-    pictures = view.locator(".srv-two .srv-stage > .srv-layer > img")
+    images = view.locator(".srv-two .srv-stage > .srv-layer > img")
     expect(view.locator(".srv-level")).to_have_text("200 %")
-    expect(pictures.nth(1)).to_have_css("transform", _transform(pictures.first))
+    expect(images.nth(1)).to_have_css("transform", _transform(images.first))
     _press(view, "All")
     _expect_one_view(view, "200 %")
 
@@ -307,28 +307,28 @@ def test_the_lens_magnifies_the_same_spot_everywhere(url: str, open_page: OpenPa
     expect(lenses.first).to_be_hidden()
 
 
-def test_difference_to_the_truth(url: str, open_page: OpenPage):
+def test_difference_to_the_reference(url: str, open_page: OpenPage):
     page = open_page(url)
     view = _show(page, "One")
-    toggle = view.get_by_role("button", name="Difference to the truth", exact=True)
+    toggle = view.get_by_role("button", name="Difference to the original", exact=True)
     expect(toggle).to_be_hidden()
     _show(page, "Three")
     toggle.click()
     expect(toggle).to_have_attribute("aria-pressed", "true")
-    pictures = _pictures_in_grid(view)
-    expect(pictures.nth(0)).to_have_attribute("src", re.compile("astronaut%200.png$"))
-    expect(pictures.nth(1)).to_have_attribute("src", re.compile("astronaut%201%20d.png$"))
-    expect(pictures.nth(1)).to_have_attribute("alt", re.compile("^Difference to the truth"))
+    images = _images_in_grid(view)
+    expect(images.nth(0)).to_have_attribute("src", re.compile("astronaut%200.png$"))
+    expect(images.nth(1)).to_have_attribute("src", re.compile("astronaut%201%20d.png$"))
+    expect(images.nth(1)).to_have_attribute("alt", re.compile("^Difference to the original"))
     expect(view.locator(".srv-pane").nth(1).locator(".srv-tag")).to_have_text("difference")
     toggle.click()
-    expect(pictures.nth(1)).to_have_attribute("src", re.compile("astronaut%201.png$"))
+    expect(images.nth(1)).to_have_attribute("src", re.compile("astronaut%201.png$"))
 
 
-def test_every_picture_has_a_text_and_its_own_file(url: str, open_page: OpenPage):
+def test_every_image_has_a_text_alternative_and_a_download(url: str, open_page: OpenPage):
     page = open_page(url)
     view = _show(page, "Four")
     for index, name in enumerate(NAMES):
-        expect(_pictures_in_grid(view).nth(index)).to_have_attribute("alt", f"Result of {name}, 512 by 512 pixels")
+        expect(_images_in_grid(view).nth(index)).to_have_attribute("alt", f"Result of {name}, 512 by 512 pixels")
     save = view.get_by_role("link", name="Download RDN as PNG")
     expect(save).to_have_attribute("download", "method-2.png")
     with page.expect_download() as download:
@@ -347,7 +347,7 @@ def test_labels_are_text_whatever_they_contain(url: str, open_page: OpenPage):
     assert "taken over" not in page.title()
 
 
-def test_keyboard_only(url: str, open_page: OpenPage):
+def test_the_keyboard_is_enough(url: str, open_page: OpenPage):
     page = open_page(url)
     view = _show(page, "Three")
     area = view.get_by_role("group", name=re.compile("^Pictures"))
@@ -358,7 +358,7 @@ def test_keyboard_only(url: str, open_page: OpenPage):
     page.keyboard.press("1")
     before = _expect_one_view(view, "100 %")
     page.keyboard.press("ArrowRight")
-    expect(_pictures_in_grid(view).first).not_to_have_css("transform", before)
+    expect(_images_in_grid(view).first).not_to_have_css("transform", before)
     page.keyboard.press("+")
     expect(view.locator(".srv-level")).to_have_text("150 %")
     expect(view.get_by_role("status")).to_have_text("Zoom 150 percent")
@@ -378,16 +378,16 @@ def test_two_viewers_on_one_page_do_not_disturb_each_other(url: str, open_page: 
 
 
 @pytest.mark.parametrize("width", [390, 768, 1280, 1920])
-def test_twelve_pictures_fit_every_width(url: str, open_page: OpenPage, width: int):
+def test_twelve_images_fit_every_width(url: str, open_page: OpenPage, width: int):
     page = open_page(url, width=width, phone=width < 600)
     view = _show(page, "Twelve")
-    expect(_pictures_in_grid(view).nth(11)).to_have_js_property("naturalWidth", SIDE)
+    expect(_images_in_grid(view).nth(11)).to_have_js_property("naturalWidth", SIDE)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     shown = 1 if width < 600 else 12
     expect(view.locator("figure.srv-pane:visible")).to_have_count(shown)
 
 
-def test_a_resized_window_lays_the_pictures_out_anew(url: str, open_page: OpenPage):
+def test_a_resized_window_is_laid_out_again(url: str, open_page: OpenPage):
     page = open_page(url)
     page.evaluate("window.addEventListener('error', (event) => console.error(event.message))")
     view = _show(page, "Three")
@@ -398,7 +398,7 @@ def test_a_resized_window_lays_the_pictures_out_anew(url: str, open_page: OpenPa
     expect(view.locator("figure.srv-pane:visible")).to_have_count(3)
 
 
-def test_phone_shows_one_picture_and_chips_bring_the_next(url: str, open_page: OpenPage):
+def test_a_phone_shows_one_image_and_chips_select_the_next(url: str, open_page: OpenPage):
     page = open_page(url, width=390, height=844, phone=True)
     view = _show(page, "Three")
     shown = view.locator("figure.srv-pane:visible .srv-name")
@@ -433,7 +433,7 @@ class _Fingers:
         self.move(*([(start[0] + dx * step / 5, start[1])] for step in range(6)))
 
 
-def test_phone_swipes_pinches_and_keeps_the_zoom(url: str, open_page: OpenPage):
+def test_a_phone_swipes_pinches_and_keeps_the_zoom(url: str, open_page: OpenPage):
     page = open_page(url, width=390, height=844, phone=True)
     view = _show(page, "Three")
     fingers = _Fingers(page)
@@ -450,7 +450,7 @@ def test_phone_swipes_pinches_and_keeps_the_zoom(url: str, open_page: OpenPage):
     expect(fit).to_have_attribute("aria-pressed", "false")
     zoomed = view.locator("figure.srv-pane:visible .srv-stage > .srv-layer > img")
     before = _transform(zoomed)
-    fingers.swipe(_middle(stage), -100)  # zoomed in: the finger moves the picture, not on to the next one
+    fingers.swipe(_middle(stage), -100)  # zoomed in: the finger moves the image, not on to the next one
     expect(shown).to_have_text(["Your picture"])
     expect(zoomed).not_to_have_css("transform", before)
     moved = _transform(zoomed)
@@ -459,7 +459,7 @@ def test_phone_swipes_pinches_and_keeps_the_zoom(url: str, open_page: OpenPage):
     expect(zoomed).to_have_css("transform", moved)
 
 
-def test_phone_moves_the_slider_by_touch(url: str, open_page: OpenPage):
+def test_a_phone_moves_the_slider_by_touch(url: str, open_page: OpenPage):
     page = open_page(url, width=390, height=844, phone=True)
     view = _show(page, "Three")
     view.get_by_role("button", name="Compare two", exact=True).tap()
@@ -498,10 +498,10 @@ def test_text_can_be_read_in_light_and_dark(url: str, open_page: OpenPage, dark:
 
 
 def test_values_that_cannot_be_shown_are_refused():
-    picture = ViewerPicture(id="a", label="A", url="gradio_api/file=/tmp/a.png", width=4, height=4, alt="A")
+    image = ViewerImage(id="a", label="A", url="gradio_api/file=/tmp/a.png", width=4, height=4, alt="A")
     with pytest.raises(ValueError, match="different ids"):
-        viewer_value([picture, picture])
+        viewer_value([image, image])
     for url in ("https://example.org/a.png", "//example.org/a.png", "javascript:alert(1)"):
         with pytest.raises(ValueError, match="on this server"):
-            ViewerPicture(id="a", label="A", url=url, width=4, height=4, alt="A")
+            ViewerImage(id="a", label="A", url=url, width=4, height=4, alt="A")
     assert file_url("/tmp/a b#1.png") == "gradio_api/file=/tmp/a%20b%231.png"

@@ -1,4 +1,4 @@
-"""int8 is made once because a person asks for it, says what it costs, and is refused with a reason where it cannot be."""
+"""Networks are quantized once, on request, report their loss, and are refused with a reason where int8 is impossible."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import pytest
 
 pytest.importorskip("openvino")
 
-from sr_demo.backends import quantization
+from sr_demo.backends import quantization, selection
 from sr_demo.backends.quantization import Operations
 from sr_demo.catalogue import APPROACHES
 from sr_demo.cli.main import main
 from sr_demo.errors import BadInput, Cancelled, MissingDependency, SRError
 from sr_demo.image import Image, readonly
 from sr_demo.inference import int8
-from sr_demo.inference.jobs import Job, engine_identity, is_prepared, job_for
+from sr_demo.inference.jobs import Job, is_prepared, job_for
 from sr_demo.inference.runner import Runner
 from sr_demo.options import Options
 from sr_demo.progress import SILENT, Progress
@@ -61,44 +61,44 @@ def _files_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> list[frozenset[str]]:
-    """Quantising in this process, with two pictures, scored on two small ones; the ways that were tried."""
+    """Quantize in this process, with two images, scored on two small ones; return the choices that were tried."""
     tried: list[frozenset[str]] = []
 
     def quickly(model: Path, out: Path, left: Iterable[str], scale: int, progress: Progress) -> None:
         tried.append(frozenset(left))
-        progress(0.5, "quantising, once for this network")
+        progress(0.5, "quantizing, once for this network")
         quantization.quantize(model, out, left, quantization.calibration(scale)[:2])
 
     monkeypatch.setattr(quantization, "_SCORED", ("cat", "brick"))
     monkeypatch.setattr(quantization, "_SCORED_SIDE", 64)
-    monkeypatch.setattr(quantization, "quantise_apart", quickly)
+    monkeypatch.setattr(quantization, "quantize_in_subprocess", quickly)
     return tried
 
 
-def test_it_is_made_once_then_opened_without_torch_and_says_what_it_costs(
+def test_a_network_is_quantized_once_then_opened_without_torch_and_reports_its_loss(
     here: list[frozenset[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(int8, "MOST_LOSS", 0.05)  # untaught weights lose more than what is shipped
+    monkeypatch.setattr(int8, "MOST_LOSS", 0.05)  # random weights lose more than what is shipped
     job, notes = job_of("made-once"), list[str]()
     first = Runner().run(job, picture_of(noise(20, 30)), progress=Progress(lambda _, note: notes.append(note)))
-    which = engine_identity(job)
+    which = selection.converted_files(job.identity)
     assert which is not None
     loss = int8.stored(which)
     assert loss is not None and loss.decibels == max(loss.scored, loss.expected) == first.loss_db
-    assert (first.engine, first.precision) == ("OpenVINO", "int8") and 0 < loss.expected <= int8.MOST_LOSS
+    assert (first.backend, first.precision) == ("OpenVINO", "int8") and 0 < loss.expected <= int8.MOST_LOSS
     assert loss.kept == 2 and len(here) == 1, "the boldest way does for this network"
-    assert {"converting, once for this network", "quantising, once for this network"} <= set(notes)
+    assert {"converting, once for this network", "quantizing, once for this network"} <= set(notes)
     assert f"OpenVINO, int8 ({-loss.decibels:+.2f} dB)" in formatting.how(first)
     assert record(first)["precision_loss_db"] == pytest.approx(loss.decibels, abs=1e-4)
 
     def never(request: Request) -> Upscaler:
-        raise AssertionError("torch was asked")
+        raise AssertionError("torch was used")
 
     again = replace(job, approach=replace(job.approach, load=never))
     second = Runner().run(again, picture_of(noise(20, 30)))
     np.testing.assert_array_equal(second.picture.rgb, first.picture.rgb)
     assert len(here) == 1
-    # What nobody asked for is not used.
+    # int8 is used on request only.
     assert not is_prepared(replace(job, precision="auto"))
     assert Runner().run(replace(job, precision="fp32"), picture_of(noise(20, 30))).precision == "fp32"
 
@@ -106,7 +106,7 @@ def test_it_is_made_once_then_opened_without_torch_and_says_what_it_costs(
     assert int8.opened(which, "") is None and int8.stored(which) is None, "damaged: it will be made again"
 
 
-def test_what_loses_too_much_is_refused_after_every_way_was_tried_and_remembered(
+def test_a_network_that_loses_too_much_is_refused_after_every_choice_was_tried_and_the_refusal_is_stored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     here: list[frozenset[str]] = []
@@ -116,7 +116,7 @@ def test_what_loses_too_much_is_refused_after_every_way_was_tried_and_remembered
         for source, target in ((model, out), (model.with_suffix(".bin"), out.with_suffix(".bin"))):
             shutil.copy(source, target)
 
-    monkeypatch.setattr(quantization, "quantise_apart", as_it_was)
+    monkeypatch.setattr(quantization, "quantize_in_subprocess", as_it_was)
     job = job_of("lossy")
     monkeypatch.setattr(int8, "lost", lambda exact, network, samples, progress: (0.01, 0.07 - 0.001 * len(here)))
     sentence = r"lossy loses 0\.07 dB of PSNR-Y in int8, even where .* left out; 0\.03 dB is allowed\. Choose auto"
@@ -127,13 +127,13 @@ def test_what_loses_too_much_is_refused_after_every_way_was_tried_and_remembered
     with pytest.raises(BadInput, match=sentence):
         Runner().run(job, picture_of(noise(9, 9)))
     assert len(here) == tried
-    which = engine_identity(job)
+    which = selection.converted_files(job.identity)
     assert which is not None and not (which.folder / int8.MODEL).exists()
     assert not list(which.folder.glob("int8*")), "nothing is left behind"
 
 
-def test_the_command_line_says_how_much_is_allowed(capsys: pytest.CaptureFixture[str]) -> None:
-    """It is written there as words: importing this module would make every command start later."""
+def test_the_command_line_states_the_allowed_loss(capsys: pytest.CaptureFixture[str]) -> None:
+    """The number is repeated there: importing this module would delay the start of every command."""
     with pytest.raises(SystemExit):
         main(["upscale", "--help"])
     assert f"refused where it loses more than {int8.MOST_LOSS} dB" in " ".join(capsys.readouterr().out.split())
@@ -145,16 +145,18 @@ def refusal(name: str, values: dict[str, object] | None = None) -> str:
     return str(caught.value)
 
 
-def test_what_cannot_be_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_impossible_request_is_refused_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("hat", "drct", "liif", "diffusion"):
         assert "cannot run in int8, which is for convolutional networks. Choose auto, bf16 or fp32." in refusal(name)
-    assert "only with denoise as usual" in refusal("real-esrgan", {"denoise": 0.5})
+    assert "only with denoise at the default" in refusal("real-esrgan", {"denoise": 0.5})
     monkeypatch.setattr(hardware, "gpu_bytes", lambda: 10**9)
     assert refusal("edsr").startswith("int8 is for processors, and networks run on the GPU")
 
 
 @pytest.mark.parametrize("package", ["nncf", "openvino"])
-def test_without_its_packages_it_says_what_to_install(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_named_with_the_command_that_installs_it(
+    package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = quantization.find_spec
     monkeypatch.setattr(quantization, "find_spec", lambda name: None if name == package else found(name))
     monkeypatch.setattr("sr_demo.backends.openvino_backend.available", lambda: package != "openvino")
@@ -162,23 +164,25 @@ def test_without_its_packages_it_says_what_to_install(package: str, monkeypatch:
         int8.load(job_of("nothing-there"), [], SILENT)
 
 
-def test_methods_without_a_network_compute_as_ever() -> None:
+def test_methods_without_a_network_ignore_int8() -> None:
     result = Runner().run(job_for(APPROACHES, "bicubic", precision="int8"), picture_of(noise(8, 8)))
     assert (result.precision, result.loss_db) == ("fp32", None)
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """Not a network: what it was told to answer."""
+    """An upscaler that returns a given image."""
 
     result: Image
     precision: str = "fp32"
+    backend: str = ""
+    loss_db: float | None = None
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         return self.result
 
 
-def test_a_better_score_by_chance_does_not_hide_the_change() -> None:
+def test_a_higher_score_by_chance_does_not_hide_the_loss() -> None:
     truth = readonly(np.full((32, 32, 3), 0.5, np.float32))
     checks = np.indices((32, 32)).sum(axis=0)[..., None] % 2 * np.float32(2) - 1
     off = readonly(truth + checks * np.float32(0.03))
@@ -190,7 +194,7 @@ def test_a_better_score_by_chance_does_not_hide_the_change() -> None:
     assert int8.lost(Drawn(off), Drawn(off), [(truth, truth)], SILENT) == (0, 0)
 
 
-def test_what_stands_next_to_the_picture_is_always_left_out() -> None:
+def test_the_first_and_last_convolutions_stay_in_floating_point() -> None:
     names = ("first", "second", "end", "last")
     order = {name: number for number, name in enumerate((*names[:2], "inner sum", "end", "long skip", "last", "base"))}
     known = Operations(names, ("second",), ("inner sum", "long skip", "base"), order, frozenset({"enlarged"}))
@@ -204,7 +208,7 @@ def test_what_stands_next_to_the_picture_is_always_left_out() -> None:
 
 @pytest.fixture
 def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package `nncf` for the process of its own, which does at once what `behave.py` says; the real one takes seconds."""
+    """A package `nncf` for the subprocess, which does at once what `behave.py` prescribes; the real one takes seconds."""
     (tmp_path / "nncf.py").write_text(
         "import os, time\nassert os.environ['NNCF_CI'] == '1'\n"
         "class QuantizationPreset: MIXED = None\n"
@@ -223,7 +227,7 @@ def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_process_of_its_own_tells_how_far_it_is(child: Path) -> None:
+def test_the_subprocess_reports_progress(child: Path) -> None:
     (child / "behave.py").write_text("assert dataset[0].shape == (1, 48, 48, 3) and ignored_scope == ['a']")
     seen: list[float] = []
     quantization.quantize_in_subprocess(
@@ -232,7 +236,7 @@ def test_the_process_of_its_own_tells_how_far_it_is(child: Path) -> None:
     assert (child / "out.xml").exists() and seen == sorted(seen) and seen[-1] == 1
 
 
-def test_stop_ends_the_process_at_once(child: Path) -> None:
+def test_stop_ends_the_subprocess_at_once(child: Path) -> None:
     (child / "behave.py").write_text(f"open({str(child / 'begun')!r}, 'w').close(); time.sleep(60)")
     stop, begun = Event(), time.monotonic()
 
@@ -245,7 +249,7 @@ def test_stop_ends_the_process_at_once(child: Path) -> None:
     assert time.monotonic() - begun < 40 and not (child / "out.xml").exists()
 
 
-def test_a_process_that_fails_is_one_sentence_and_its_words_are_in_the_log(
+def test_a_subprocess_that_fails_is_one_sentence_with_its_output_in_the_log(
     child: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (child / "behave.py").write_text("raise ValueError('the network is odd')")

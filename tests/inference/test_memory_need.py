@@ -1,4 +1,4 @@
-"""What a job needs is known before it starts, and refused with a size that fits."""
+"""The need of a job is computed before it starts, and a refusal names a size that fits."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_small_result_needs_no_disk_and_a_large_one_no_memory() -> None:
     assert large.disk == 39996**2 * (12 + 3)
 
 
-def test_opacity_gray_and_depth_count() -> None:
+def test_alpha_gray_and_bit_depth_count() -> None:
     pixels = 39996**2
     assert need_of(traits("bicubic", opacity=True, bits=16), *HUNDRED_MP).disk == pixels * (12 + 4 + 8)
     assert need_of(traits("bicubic", gray=True), *HUNDRED_MP).disk == pixels * (12 + 1)
@@ -50,8 +50,8 @@ def test_the_largest_result_that_lies_in_memory_is_one_of_4096_by_4096() -> None
 
 
 @pytest.mark.parametrize("approach", APPROACHES, ids=lambda a: a.id)
-def test_every_approach_is_tiled_or_says_what_it_holds(approach: object) -> None:
-    """No approach takes a picture of 100 megapixels with more memory than is allowed."""
+def test_every_approach_is_tiled_or_declares_what_it_holds(approach: object) -> None:
+    """No approach takes a image of 100 megapixels with more memory than is allowed."""
     for checkpoint in approach.checkpoints:  # type: ignore[attr-defined]
         job = Traits(approach, checkpoint, approach.options())  # type: ignore[attr-defined,arg-type]
         rule = approach.tiling_of(checkpoint)  # type: ignore[attr-defined]
@@ -89,7 +89,7 @@ def test_the_runner_refuses_before_it_loads_anything(monkeypatch: pytest.MonkeyP
         Runner().run(job_for(APPROACHES, "liif"), picture_of(noise(200, 200)))
 
 
-def test_limits_of_the_process_count(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_of_the_process_are_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
     resource = pytest.importorskip("resource")
     assert (
         memory_need._free_addresses() == sys.maxsize

@@ -1,4 +1,4 @@
-"""The runner keeps its promises whatever the approaches do."""
+"""The runner keeps its contract whatever the approaches do."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from sr_demo.errors import BadInput, Cancelled, OutOfMemory
 from sr_demo.hub import checkpoints
 from sr_demo.image import Image, readonly
 from sr_demo.imaging.resize import resize
-from sr_demo.inference import model_cache, runner
-from sr_demo.inference.jobs import Done, Failed, Job, Progressed, RunEvent, Started, Stopped, job_for, load_identity
+from sr_demo.inference import compute_lock, model_cache, runner
+from sr_demo.inference.jobs import Done, Failed, Job, Progressed, RunEvent, Started, Stopped, job_for
 from sr_demo.inference.runner import Runner
 from sr_demo.progress import Progress
 from sr_demo.spec import OWN, Checkpoint, Tiling, WeightFile
@@ -31,11 +31,11 @@ SMALL = picture_of(noise(12, 10))
 
 
 def outline(events: list[RunEvent]) -> list[tuple[str, str]]:
-    """(what, which approach) without the steps in between."""
+    """Return (type of event, public name) for every event but progress."""
     return [(type(h).__name__, h.job.key) for h in events if not isinstance(h, Progressed)]
 
 
-def test_happenings_come_in_order_and_carry_the_result() -> None:
+def test_events_come_in_order_and_carry_the_result() -> None:
     jobs = [job(fakes.good("first")), job(fakes.good("second"))]
     events = list(Runner().compare(jobs, SMALL, enlarged(SMALL.rgb)))
     assert outline(events) == [
@@ -89,8 +89,8 @@ def test_a_result_against_the_contract_is_a_bug_of_the_approach(result) -> None:
         Runner().run(job(fakes.returning(result)), SMALL)
 
 
-def test_what_can_be_guaranteed_is() -> None:
-    """Values outside the range are clipped, and nobody can change a result afterwards."""
+def test_values_are_clipped_and_results_are_read_only() -> None:
+    """Values outside the range are clipped, and a result cannot be changed afterwards."""
     wild = fakes.returning(lambda image: enlarged(image) * np.float32(4) - np.float32(1))
     rgb = Runner().run(job(wild), SMALL).picture.rgb
     assert rgb.min() == 0 and rgb.max() == 1
@@ -112,7 +112,7 @@ def test_stop_keeps_what_is_finished_and_marks_the_rest() -> None:
     assert len(fakes.upscaler_of(jobs[1].approach).seen) < 64
 
 
-def test_stop_is_heeded_within_one_tile() -> None:
+def test_stop_takes_effect_within_one_tile() -> None:
     stop = Event()
     made = fakes.slow()
     upscaler = fakes.upscaler_of(made)
@@ -139,7 +139,7 @@ def test_closing_the_iterator_stops_the_work() -> None:
     assert len(upscaler.seen) == done
 
 
-def test_waiting_for_the_lane_can_be_stopped() -> None:
+def test_waiting_for_the_compute_lock_can_be_stopped() -> None:
     shared, inside, go_on = Runner(), Event(), Event()
 
     def work(image: Image, progress: Progress) -> Image:
@@ -160,7 +160,7 @@ def test_waiting_for_the_lane_can_be_stopped() -> None:
     busy.join()
 
 
-def test_only_one_computes_at_a_time() -> None:
+def test_only_one_job_computes_at_a_time() -> None:
     shared, running, most = Runner(), [0], [0]
 
     def work(image: Image, progress: Progress) -> Image:
@@ -182,9 +182,9 @@ def test_only_one_computes_at_a_time() -> None:
 @pytest.mark.parametrize("error", [OutOfMemory, MemoryError])
 def test_out_of_memory_plans_again_with_smaller_tiles(error: type[Exception]) -> None:
     made = fakes.hungry(fits=70 * 70, error=error)
-    picture = picture_of(noise(150, 130))
-    result = Runner().run(job(made), picture)
-    np.testing.assert_array_equal(result.picture.rgb, enlarged(picture.rgb))
+    lr = picture_of(noise(150, 130))
+    result = Runner().run(job(made), lr)
+    np.testing.assert_array_equal(result.picture.rgb, enlarged(lr.rgb))
     assert 32 <= result.tile <= 66
     assert result.halo == 2
     tried = fakes.upscaler_of(made).seen
@@ -216,7 +216,7 @@ def test_out_of_memory_for_the_result_itself_is_final_whatever_the_tiles(monkeyp
     assert len(asked) == 1, "smaller tiles do not make it smaller"
 
 
-def test_out_of_memory_of_an_approach_without_tiles_is_a_sentence() -> None:
+def test_out_of_memory_of_an_approach_without_tiles_is_reported_in_a_sentence() -> None:
     def work(image: Image, progress: Progress) -> Image:
         raise MemoryError
 
@@ -232,22 +232,22 @@ def test_the_tile_follows_the_memory_that_is_free(monkeypatch: pytest.MonkeyPatc
     assert result.tiles == 6
 
 
-def test_progress_does_not_fall_and_arrives() -> None:
+def test_progress_never_decreases_and_reaches_one() -> None:
     seen: list[float] = []
-    picture = picture_of(noise(64, 64), alpha=readonly(np.full((64, 64), 0.5, np.float32)))
-    Runner().run(job(fakes.slow(seconds=0)), picture, progress=Progress(lambda fraction, _: seen.append(fraction)))
+    lr = picture_of(noise(64, 64), alpha=readonly(np.full((64, 64), 0.5, np.float32)))
+    Runner().run(job(fakes.slow(seconds=0)), lr, progress=Progress(lambda fraction, _: seen.append(fraction)))
     assert seen == sorted(seen)
     assert seen[-1] == 1
     assert len(set(seen)) > 100
 
 
-def test_reports_are_rare_and_tell_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_events_are_throttled_and_carry_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = fakes.ticking(0.05)
     monkeypatch.setattr(runner.time, "monotonic", lambda: next(clock))
     events: list[RunEvent] = []
     report = runner._throttled(job(fakes.good()), events.append)
     for step in range(41):
-        report(step / 40, "enlarging")
+        report(step / 40, "upscaling")
     assert 15 <= len(events) <= 22, "every second one, at 0.05 s each"
     times = [h.seconds_left for h in events if isinstance(h, Progressed)]
     assert times[0] is None
@@ -264,7 +264,7 @@ def alpha_of(height: int, width: int) -> Image:
     return readonly(mask)
 
 
-def test_alpha_goes_through_the_approach_and_stays_opaque_where_it_was() -> None:
+def test_alpha_is_upscaled_by_the_approach_and_stays_opaque_where_it_was() -> None:
     def work(image: Image, progress: Progress) -> Image:
         return readonly(np.clip(enlarged(image) * np.float32(0.98) + np.float32(0.01), 0, 1))
 
@@ -287,7 +287,7 @@ def test_alpha_of_an_inventing_approach_is_bicubic() -> None:
     assert made.seen == [(12, 10)]
 
 
-def test_a_gray_picture_stays_gray() -> None:
+def test_a_gray_image_stays_gray() -> None:
     def tinted(image: Image) -> Image:
         return readonly(enlarged(image) * np.array([0.9, 1.0, 0.8], np.float32))
 
@@ -297,8 +297,8 @@ def test_a_gray_picture_stays_gray() -> None:
     np.testing.assert_array_equal(rgb[..., 0], rgb[..., 2])
 
 
-def test_work_in_the_background_begins_when_nobody_waits_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "_PATIENCE", 0.3)
+def test_background_work_starts_when_no_request_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compute_lock, "_IDLE_SECONDS", 0.3)
     order: list[str] = []
     computing, go_on = Event(), Event()
 
@@ -316,7 +316,7 @@ def test_work_in_the_background_begins_when_nobody_waits_any_more(monkeypatch: p
     visitor = Thread(target=shared.run, args=(job(fakes.returning(visited)), SMALL))
     visitor.start()
     assert computing.wait(10)
-    background = Thread(target=shared.attempt_unhurried, args=(job(fakes.returning(aside, "aside")), SMALL))
+    background = Thread(target=shared.attempt_when_idle, args=(job(fakes.returning(aside, "aside")), SMALL))
     background.start()
     assert not order
     go_on.set()
@@ -330,7 +330,7 @@ def test_work_in_the_background_begins_when_nobody_waits_any_more(monkeypatch: p
 # --- what is loaded, and for how long -------------------------------------------------------------------------------
 
 
-def test_loading_happens_once() -> None:
+def test_a_model_is_loaded_once() -> None:
     loads: list = []
     made = fakes.approach(fakes.Fake(lambda image, progress: enlarged(image)), loads=loads)
     shared = Runner()
@@ -341,7 +341,7 @@ def test_loading_happens_once() -> None:
     assert first.load_seconds == second.load_seconds == 0
 
 
-def test_what_is_dropped_is_given_back_though_it_refers_to_itself() -> None:
+def test_memory_of_an_evicted_model_is_freed_despite_reference_cycles() -> None:
     held = model_cache.ModelCache()
     network = fakes.Fake(lambda image, progress: enlarged(image))
     network.itself = network  # type: ignore[attr-defined]
@@ -396,8 +396,8 @@ def test_loaded_weights_may_take_a_quarter_of_what_would_be_free_without_them(mo
     assert model_cache.footprint(Checkpoint("default", "fp16 on the disk", (file,), parameters=50)) == 200
 
 
-def test_a_loader_that_fails_is_asked_again() -> None:
-    """A checkpoint that could not be had is not remembered as missing."""
+def test_a_loader_that_failed_is_called_again() -> None:
+    """A failed download is not cached."""
     asked: list[int] = []
 
     def load(request):
@@ -414,7 +414,7 @@ def test_a_loader_that_fails_is_asked_again() -> None:
     assert len(asked) == 2
 
 
-def test_a_download_keeps_nobody_from_computing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_does_not_block_computation(monkeypatch: pytest.MonkeyPatch) -> None:
     downloading, arrived = Event(), Event()
 
     def fetch(checkpoint, progress, agreed=False):
@@ -441,28 +441,43 @@ def test_a_download_keeps_nobody_from_computing(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("dropped", [False, True])
-def test_files_are_fetched_once_for_each_loading_and_never_in_the_lane(
+def test_files_are_fetched_once_for_each_loading_and_never_under_the_compute_lock(
     monkeypatch: pytest.MonkeyPatch, dropped: bool
 ) -> None:
     shared, fetched = Runner(), list[bool]()
 
     def fetch(checkpoint, progress, agreed=False):
-        fetched.append(shared._lane.locked())
+        fetched.append(shared._compute_lock.is_held)
         return ()
 
     extra: list[bool] = []
     monkeypatch.setattr(checkpoints, "fetch", fetch)
-    made = job(replace(fakes.good(), fetch=lambda progress: extra.append(shared._lane.locked())))
+    made = job(replace(fakes.good(), fetch=lambda progress: extra.append(shared._compute_lock.is_held)))
     shared.run(made, SMALL)
     assert (fetched, extra) == ([False], [False])
     waiting = Thread(target=lambda: shared.run(made, SMALL))
-    with shared._lane:
+    with shared._compute_lock.held():
         waiting.start()
-        time.sleep(0.1)  # by now it has seen that the approach is loaded, and waits
+        time.sleep(0.1)  # by now the thread has found the model in the cache, and waits for the lock
         if dropped:
-            shared._kept.drop(load_identity(made))
+            shared._models.drop(made)
     waiting.join()
     assert (fetched, extra) == (([False] * 2, [False] * 2) if dropped else ([False], [False]))
+
+
+def test_files_fetched_ahead_are_not_fetched_again_by_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared, fetched = Runner(), list[Checkpoint]()
+
+    def fetch(checkpoint, progress, agreed=False):
+        fetched.append(checkpoint)
+        return ()
+
+    monkeypatch.setattr(checkpoints, "fetch", fetch)
+    made = job(fakes.good())
+    assert shared.fetch(made) == ()
+    shared.run(made, SMALL)
+    assert len(fetched) == 1
+    assert shared.fetch(made) is None, "it is loaded"
 
 
 # --- names ----------------------------------------------------------------------------------------------------------
@@ -477,7 +492,7 @@ def test_files_are_fetched_once_for_each_loading_and_never_in_the_lane(
         ("good", {"steps": 99}, "Steps must be between 1 and 9, not 99."),
     ],
 )
-def test_a_wrong_name_or_value_is_one_sentence(name: str, values: dict[str, object], sentence: str) -> None:
+def test_a_wrong_name_or_value_is_refused_in_one_sentence(name: str, values: dict[str, object], sentence: str) -> None:
     with pytest.raises(BadInput) as caught:
         job_for([fakes.good()], name, values)
     assert str(caught.value) == sentence
@@ -492,7 +507,7 @@ def test_a_job_is_named_by_its_checkpoint_unless_it_is_the_default() -> None:
 # --- memory ---------------------------------------------------------------------------------------------------------
 
 
-def test_peak_memory_is_what_the_approach_took() -> None:
+def test_peak_memory_is_that_of_the_approach() -> None:
     def work(image: Image, progress: Progress) -> Image:
         held = np.ones(200_000_000, np.uint8)
         time.sleep(0.05)
@@ -530,7 +545,7 @@ def test_the_memory_limit_of_a_container_counts(
 
 
 @pytest.mark.parametrize("limit", ["max", "9" * 18, None])
-def test_without_a_limit_it_is_what_the_machine_has_free(
+def test_without_a_limit_the_free_memory_of_the_system_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str | None
 ) -> None:
     if limit is not None:

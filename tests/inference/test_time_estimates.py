@@ -1,21 +1,19 @@
-"""What a job is expected to take: the shape of the card, the level of this machine."""
+"""Time estimates: the curve of the card, and the factor measured on this hardware."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from sr_demo.backends.selection import Identity, Preparer, Verdict
+from sr_demo.backends import selection
+from sr_demo.backends.selection import ConvertedFiles, Preparation, Preparer, Verdict
 from sr_demo.benchmarks import costs
-from sr_demo.benchmarks.growth import grown
+from sr_demo.benchmarks.growth import measurements
 from sr_demo.errors import BadInput
 from sr_demo.image import Limits, readonly
-from sr_demo.inference import runner
 from sr_demo.inference import time_estimates as module
 from sr_demo.inference.jobs import Job
 from sr_demo.inference.runner import Runner
@@ -56,7 +54,7 @@ def again(estimates: Estimates, job: Job, size: tuple[int, int] = SIZE) -> float
     return estimates.seconds(job, size, again=True)
 
 
-# --- the shape ------------------------------------------------------------------------------------------------------
+# --- the curve ------------------------------------------------------------------------------------------------------
 
 
 def test_between_measured_sizes_time_is_a_straight_line_and_beyond_them_keeps_its_rate() -> None:
@@ -67,7 +65,7 @@ def test_between_measured_sizes_time_is_a_straight_line_and_beyond_them_keeps_it
     assert growing.seconds(2_500, again=True) == pytest.approx(0.25), "never less than nothing"
 
 
-def test_a_card_keeps_timings() -> None:
+def test_a_card_stores_timings() -> None:
     written = json.loads(json.dumps(to_card((TORCH, OPENVINO))))
     assert from_card(written) == (TORCH, OPENVINO)
     assert from_card({"bytes_per_pixel": 900}) == ()
@@ -87,28 +85,28 @@ def test_every_card_with_costs_can_be_read() -> None:
             assert all(least > 0 for least in (*timing.again, *timing.first)), path
 
 
-def test_one_small_run_tells_what_a_large_one_takes() -> None:
+def test_one_small_run_calibrates_the_estimate_of_a_large_one() -> None:
     estimates, job = Estimates(), timed()
     assert again(estimates, job) == pytest.approx(2), "before any run, what the card says"
-    estimates.learn(job, SIZE, 9.0, engine="torch")  # new at that size: three times the card's 3 s
+    estimates.learn(job, SIZE, 9.0, backend="torch")  # new at that size: three times the card's 3 s
     assert again(estimates, job, (200, 200)) == pytest.approx(15)
     assert estimates.seconds(job, (200, 200), again=False) == pytest.approx(18)
 
 
-def test_a_size_that_was_reached_before_is_cheaper_until_it_is_loaded_again() -> None:
+def test_a_size_run_before_is_faster_until_the_model_is_loaded_again() -> None:
     estimates, job = Estimates(), timed()
     assert estimates.seconds(job, SIZE) == pytest.approx(3)
-    estimates.learn(job, SIZE, 3.0, engine="torch")
+    estimates.learn(job, SIZE, 3.0, backend="torch")
     assert estimates.seconds(job, SIZE) == pytest.approx(2)
     assert estimates.seconds(job, (100, 50)) == pytest.approx(1.5)
     assert estimates.seconds(job, (200, 200)) == pytest.approx(6)
-    estimates.learn(job, SIZE, 2.0, engine="torch")
+    estimates.learn(job, SIZE, 2.0, backend="torch")
     assert again(estimates, job) == pytest.approx(2), "both runs say the same"
-    estimates.learn(job, (16, 16), 60.0, engine="torch", cold=True)
+    estimates.learn(job, (16, 16), 60.0, backend="torch", cold=True)
     assert estimates.seconds(job, SIZE) == pytest.approx(3), "what is loaded now has not seen it"
 
 
-def test_what_is_really_computed_counts_tiles_with_halos() -> None:
+def test_estimates_count_tiles_with_their_halos() -> None:
     flat = plain("torch", 1e-3)
     tiled = Tiling("tiles", halo=10, multiple_of=8, largest=64)
     job = timed("good", flat, tiling=tiled)
@@ -120,16 +118,16 @@ def test_what_is_really_computed_counts_tiles_with_halos() -> None:
     assert Estimates().seconds(job, (150, 90)) == pytest.approx(computed * 1e-3)
 
 
-def test_of_several_tiles_only_one_is_new() -> None:
+def test_only_one_of_several_tiles_counts_as_a_first_run() -> None:
     job = timed("good", TORCH, tiling=Tiling("tiles", largest=100))
     assert Estimates().seconds(job, (200, 300)) == pytest.approx(3 + 5 * 2)
     assert again(Estimates(), job, (200, 300)) == pytest.approx(6 * 2)
 
 
-# --- the level of this machine --------------------------------------------------------------------------------------
+# --- the factor of this hardware --------------------------------------------------------------------------------------
 
 
-def test_estimates_learn_from_runs_and_last(tmp_path: Path) -> None:
+def test_estimates_learn_from_runs_and_are_kept_between_processes(tmp_path: Path) -> None:
     file, job = tmp_path / "deep" / "estimates.json", by_operations()
     first = Estimates(file)
     assert first.seconds(job, SIZE) == pytest.approx(100)
@@ -146,7 +144,7 @@ def test_estimates_learn_from_runs_and_last(tmp_path: Path) -> None:
     assert Estimates(file).seconds(job, (200, 100)) == pytest.approx(6)
 
 
-def test_a_run_that_had_to_load_first_is_not_held_against_what_is_known() -> None:
+def test_a_slow_run_that_had_to_load_first_does_not_raise_the_estimate() -> None:
     estimates, job = Estimates(), by_operations()
     estimates.learn(job, SIZE, 8.0, cold=True)
     assert estimates.seconds(job, SIZE) == pytest.approx(8), "better than nothing"
@@ -155,7 +153,7 @@ def test_a_run_that_had_to_load_first_is_not_held_against_what_is_known() -> Non
     assert estimates.seconds(job, SIZE) == pytest.approx(2)
 
 
-def test_each_size_has_a_level_of_its_own_and_borrows_that_of_the_nearest() -> None:
+def test_each_size_has_its_own_factor_and_others_take_that_of_the_nearest() -> None:
     estimates, job, large = Estimates(), by_operations(), (1000, 1000)
     estimates.learn(job, SIZE, 10.0)
     estimates.learn(job, large, 100.0)  # a tenth of what the small run promised: a GPU, say
@@ -164,46 +162,46 @@ def test_each_size_has_a_level_of_its_own_and_borrows_that_of_the_nearest() -> N
     assert estimates.seconds(job, (2000, 1000)) == pytest.approx(200)
 
 
-def test_another_engine_has_its_own_shape_and_level() -> None:
+def test_each_backend_has_its_own_curve_and_factor() -> None:
     estimates, job = Estimates(), timed("good", TORCH, OPENVINO)
-    estimates.learn(job, SIZE, 30.0, engine="torch")
-    estimates.learn(job, SIZE, 2.0, engine="OpenVINO", anew=True)
-    assert again(estimates, job, (200, 200)) == pytest.approx(8), "twice what the card says of OpenVINO"
-    estimates.learn(job, SIZE, 30.0, engine="torch")
-    assert again(estimates, job, (200, 200)) == pytest.approx(50), "the engine that ran last, as it was"
+    estimates.learn(job, SIZE, 30.0, backend="torch")
+    estimates.learn(job, SIZE, 2.0, backend="OpenVINO", anew=True)
+    assert again(estimates, job, (200, 200)) == pytest.approx(8), "twice the seconds of the card for OpenVINO"
+    estimates.learn(job, SIZE, 30.0, backend="torch")
+    assert again(estimates, job, (200, 200)) == pytest.approx(50), "the backend that ran last, unchanged"
 
 
-def test_the_verdict_on_an_engine_sets_the_price(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    told: list[Callable[[Verdict], None]] = []
+def test_the_verdict_on_a_backend_sets_the_time_estimate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    begun: list[Preparation] = []
 
     class Preparing(Preparer):
-        def begin(self, *given: Any) -> bool:
-            told.append(given[-1])
+        def begin(self, preparation: Preparation) -> bool:
+            begun.append(preparation)
             return True
 
     monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path))
-    monkeypatch.setattr(runner, "engine_identity", lambda job: Identity("network", "auto", 4))
+    monkeypatch.setattr(selection, "converted_files", lambda model: ConvertedFiles("network", "auto", 4))
     runs, job = Runner(preparer=Preparing()), timed("good", TORCH, OPENVINO)
     runs.run(job, picture_of(noise(96, 96)))
-    told[0](Verdict("OpenVINO", "bf16", 3.0, 1.0, 60.0))
+    begun[0].decided(Verdict("OpenVINO", "bf16", 3.0, 1.0, 60.0))
     assert again(runs.estimates, job, (96, 96)) == pytest.approx(1)
-    told[0](Verdict("torch", "bf16", 0.5, 1.0, 60.0))
-    assert again(runs.estimates, job, (96, 96)) == pytest.approx(1), "nothing changed: torch goes on as it was"
+    begun[0].decided(Verdict("torch", "bf16", 0.5, 1.0, 60.0))
+    assert again(runs.estimates, job, (96, 96)) == pytest.approx(1), "nothing changed: torch stays in use"
 
 
-def test_a_method_never_run_is_as_much_slower_as_those_that_were() -> None:
+def test_a_method_never_run_gets_the_median_factor_of_the_others() -> None:
     estimates = Estimates()
     for name, seconds in (("a", 4.0), ("b", 6.0), ("c", 20.0)):
-        estimates.learn(timed(name), SIZE, seconds * 1.5, engine="torch")
-    estimates.learn(timed("d", OPENVINO), SIZE, 100.0, engine="OpenVINO")
+        estimates.learn(timed(name), SIZE, seconds * 1.5, backend="torch")
+    estimates.learn(timed("d", OPENVINO), SIZE, 100.0, backend="OpenVINO")
     estimates.learn(by_operations("e"), SIZE, 1.0)
     assert again(estimates, timed("new")) == pytest.approx(6), (
-        "the middle one in the same engine: three times the card's"
+        "the median with the same backend: three times the card's"
     )
     assert again(estimates, by_operations("new")) == pytest.approx(1), (
         "one rate for all whose seconds were never measured"
     )
-    assert again(estimates, timed("own", replace(TORCH, engine=""))) == pytest.approx(13), "of 2, 3, 10 and 100 times"
+    assert again(estimates, timed("own", replace(TORCH, backend=""))) == pytest.approx(13), "of 2, 3, 10 and 100 times"
 
 
 def test_seconds_of_a_card_count_for_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,31 +220,31 @@ def test_a_checkpoint_without_seconds_is_compared_with_its_sibling_by_operations
 
 def test_a_new_card_voids_what_was_learned() -> None:
     estimates = Estimates()
-    estimates.learn(timed(), SIZE, 30.0, engine="torch")
+    estimates.learn(timed(), SIZE, 30.0, backend="torch")
     changed = timed("good", TORCH.scaled(0.5))
     assert again(estimates, changed) == pytest.approx(1)
-    estimates.learn(changed, SIZE, 2.0, engine="torch")
+    estimates.learn(changed, SIZE, 2.0, backend="torch")
     assert again(estimates, changed) == pytest.approx(2), "and is not averaged with it"
 
 
-def test_options_and_precision_have_their_own_price() -> None:
-    estimates, usual, other = Estimates(), by_operations(), by_operations(steps=7)
-    assert usual.timing_key == "good"
+def test_options_and_precision_have_their_own_estimate() -> None:
+    estimates, defaults, other = Estimates(), by_operations(), by_operations(steps=7)
+    assert defaults.timing_key == "good"
     assert other.timing_key == "good steps=7"
     assert replace(other, precision="fp32").timing_key == "good fp32 steps=7"
-    estimates.learn(usual, SIZE, 2.0)
-    assert [estimates.seconds(j, SIZE) for j in (usual, other)] == pytest.approx([2, 2]), "until it was tried"
+    estimates.learn(defaults, SIZE, 2.0)
+    assert [estimates.seconds(j, SIZE) for j in (defaults, other)] == pytest.approx([2, 2]), "until it was tried"
     estimates.learn(other, SIZE, 8.0)
-    assert [estimates.seconds(j, SIZE) for j in (usual, other)] == pytest.approx([2, 8])
+    assert [estimates.seconds(j, SIZE) for j in (defaults, other)] == pytest.approx([2, 8])
 
 
-def test_tiny_pictures_teach_nothing() -> None:
+def test_tiny_images_do_not_change_the_estimate() -> None:
     estimates = Estimates()
     estimates.learn(by_operations(), (10, 10), 5.0)
     assert estimates.seconds(by_operations(), SIZE) == pytest.approx(100)
 
 
-def test_a_run_is_learned_from() -> None:
+def test_a_run_improves_the_estimate() -> None:
     shared, job = Runner(), by_operations()
     shared.run(job, picture_of(noise(64, 64)))
     assert shared.estimates.seconds(job, SIZE) < 10
@@ -307,9 +305,11 @@ def test_a_disk_that_refuses_costs_only_the_memory_of_estimates(tmp_path: Path) 
 # --- measuring ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("tall", "side", "piece"), [(1, 128, (128, 128)), (2, 181, (256, 128))])
-def test_costs_are_measured_in_one_piece_at_rising_sizes(max_aspect: int, side: int, piece: tuple[int, int]) -> None:
-    rule = Tiling("tiles", halo=4, largest=120, seen=128, max_aspect=max_aspect)
+@pytest.mark.parametrize(("max_aspect", "side", "tile"), [(1, 128, (128, 128)), (2, 181, (256, 128))])
+def test_costs_are_measured_without_tiling_at_ascending_sizes(
+    max_aspect: int, side: int, tile: tuple[int, int]
+) -> None:
+    rule = Tiling("tiles", halo=4, largest=120, max_input_width=128, max_aspect=max_aspect)
     made = fakes.approach(fakes.upscaler_of(fakes.good()), tiling=rule)
     upscaler = fakes.upscaler_of(made)
     _, timing = costs.measure(fakes.job(made), "OpenVINO")
@@ -318,7 +318,7 @@ def test_costs_are_measured_in_one_piece_at_rising_sizes(max_aspect: int, side: 
     used, timing = costs.measure(fakes.job(made), "torch")
     assert timing is not None and used > 0
     assert timing.sides == (96, side) and timing.threads == 0 and min(*timing.first, *timing.again) > 0
-    assert set(upscaler.seen[before:]) >= {(16, 16), (96, 96), piece}
+    assert set(upscaler.seen[before:]) >= {(16, 16), (96, 96), tile}
 
 
 def test_costs_of_a_method_that_is_not_here_are_refused_by_name() -> None:
@@ -347,8 +347,8 @@ def test_writing_costs_leaves_the_rest_of_a_card_alone(tmp_path: Path) -> None:
 def test_growth_compares_estimates_with_what_came(monkeypatch: pytest.MonkeyPatch) -> None:
     made = fakes.good()
     monkeypatch.setattr(module, "_FLOOR_SECONDS", 1e-9)
-    rows = list(grown([fakes.job(made)], [0.25, 1], rounds=2))
+    rows = list(measurements([fakes.job(made)], [0.25, 1], rounds=2))
     assert [row.megapixels for row in rows] == pytest.approx([0.25, 1])
     for row in rows:
-        assert row.off is not None and row.off > -1 and row.off_again is not None and row.seconds > 0
-    assert next(iter(grown([fakes.job(made)], [0.25]))).off_again is None
+        assert row.error is not None and row.error > -1 and row.error_again is not None and row.seconds > 0
+    assert next(iter(measurements([fakes.job(made)], [0.25]))).error_again is None

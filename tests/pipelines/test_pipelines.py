@@ -21,6 +21,7 @@ import torch
 from sr_demo.approaches import faithdiff as faithdiff_approach
 from sr_demo.approaches import sd_x4_upscaler
 from sr_demo.benchmarks import pipelines
+from sr_demo.cli.main import main
 from sr_demo.errors import Cancelled, OutOfMemory
 from sr_demo.image import Image
 from sr_demo.inference.jobs import Failed, Job
@@ -380,13 +381,12 @@ def test_costs_are_measured_step_by_step(stored_x4: Path, tmp_path: Path) -> Non
     steps_only = pipelines.sdxl_run(tiny_pipelines.sdxl(tmp_path).unet, 128, steps=3)
     assert 0 < 2 * whole.seconds_per_step < whole.seconds
     assert steps_only.seconds_per_step > 0 and np.isnan(steps_only.seconds)
-    lines = pipelines.table([whole, steps_only]).splitlines()
+    lines = [*pipelines.HEADING.splitlines(), pipelines.line(whole), pipelines.line(steps_only)]
     assert len(lines) == 4 and "random weights" in lines[0]
     assert "| 64 x 64 |" in lines[2] and "3 steps" in lines[2] and "| – |" in lines[3]
 
 
 def test_without_a_gpu_nothing_is_measured(monkeypatch, capsys) -> None:
     monkeypatch.setattr(pipelines, "gpu_bytes", lambda: 0)
-    monkeypatch.setattr(sys, "argv", ["bench_pipelines"])
-    assert pipelines.main() == 2
-    assert capsys.readouterr().err == "This measures GPUs, and there is none here.\n"
+    assert main(["bench", "pipelines"]) == 2
+    assert capsys.readouterr().err == "sr_demo: This measures GPUs, and there is none here.\n"

@@ -18,7 +18,8 @@ from sr_demo.image import encode_png
 from sr_demo.inference.jobs import Job, Result
 from sr_demo.metrics.scores import COLUMNS, PSNR_Y, SSIM_Y, Scores
 from sr_demo.reports import bundle, formatting
-from sr_demo.reports.bundle import Comparison, Shown, report_html, report_json, write_zip
+from sr_demo.reports.bundle import Comparison, report_html, report_json, write_zip
+from sr_demo.reports.saved_image import SavedImage
 from sr_demo.reports.scatter_chart import Point, quality_against_time
 from sr_demo.reports.table import html_table, record
 from sr_demo.spec import Approach, Checkpoint, WeightFile
@@ -36,7 +37,7 @@ def result(
     made = approach or fakes.good(name)
     return Result(
         job=Job(made, checkpoint or made.checkpoints[0], made.options()),
-        picture=picture_of(noise(8, 12)),
+        size=(8, 12),
         scores=scores,
         seconds=seconds,
         load_seconds=0.0,
@@ -256,17 +257,17 @@ def test_a_label_is_escaped_and_the_chart_has_a_name() -> None:
 
 @pytest.fixture
 def comparison(tmp_path: Path) -> Comparison:
-    shown: list[Shown] = []
+    shown: list[SavedImage] = []
     for seed, name in enumerate(("truth", "rdn", "real-esrgan-compact")):
         file = tmp_path / f"{name}.png"
         file.write_bytes(encode_png(picture_of(noise(16, 16, seed))))
-        shown.append(Shown(f"{name}: 30 dB", file, f"Result of {name}"))
+        shown.append(SavedImage(file, (16, 16), name, "30 dB", f"Result of {name}"))
     return Comparison(
         name=NASTY,
         input_size=(4, 4),
         how="Made by hand.",
         results=[result("rdn"), result("real-esrgan", Scores(inf, 1.0, inf, inf))],
-        pictures=shown,
+        images=shown,
         failures=[("HAT", f"could not read {NASTY}")],
     )
 
@@ -288,8 +289,8 @@ def test_the_zip_holds_all_pictures_and_both_reports(comparison: Comparison, tmp
         assert sorted(archive.namelist()) == [
             "rdn.png", "real-esrgan-compact.png", "report.html", "report.json", "truth.png",
         ]  # fmt: skip
-        for shown in comparison.pictures:
-            assert archive.read(shown.file.name) == shown.file.read_bytes()
+        for shown in comparison.images:
+            assert archive.read(shown.path.name) == shown.path.read_bytes()
         html = archive.read("report.html").decode("utf-8")
         data = json.loads(archive.read("report.json"))
     assert outside(html) == ["truth.png", "rdn.png", "real-esrgan-compact.png"], "nothing but what lies beside it"
@@ -306,7 +307,7 @@ def test_the_report_alone_needs_nothing_else(comparison: Comparison) -> None:
 
 
 def test_names_in_reports_are_escaped(comparison: Comparison) -> None:
-    odd = replace(comparison, pictures=[replace(comparison.pictures[0], label=NASTY, alt=NASTY)])
+    odd = replace(comparison, images=[replace(comparison.images[0], label=NASTY, alt=NASTY)])
     page = Page(report_html(odd))
     assert "script" not in [tag for tag, _ in page.tags]
     assert page.text.count(NASTY) == 4, "title, heading, failure, caption"
@@ -328,12 +329,12 @@ def test_pictures_too_large_for_one_page_are_named(comparison: Comparison, monke
     monkeypatch.setattr(bundle, "_EMBEDDED_LIMIT", 100)
     html = report_html(comparison)
     assert outside(html) == []
-    assert "the zip holds them: truth.png, rdn.png, real-esrgan-compact.png" in html
+    assert "the zip contains them: truth.png, rdn.png, real-esrgan-compact.png" in html
 
 
 def test_a_disk_that_refuses_is_one_sentence_and_leaves_nothing(comparison: Comparison, tmp_path: Path) -> None:
-    comparison.pictures[1].file.unlink()
+    comparison.images[1].path.unlink()
     target = tmp_path / "all.zip"
-    with pytest.raises(StorageError, match="could not be put together"):
+    with pytest.raises(StorageError, match="could not be saved"):
         write_zip(comparison, target)
     assert not target.exists() and not list(tmp_path.glob("*.part"))

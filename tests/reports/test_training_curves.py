@@ -7,7 +7,14 @@ import re
 from sr_demo.catalogue import APPROACHES
 from sr_demo.image import Limits
 from sr_demo.inference.runner import Runner
-from sr_demo.reports.training_curves import MEASURES, Lesson, curve_chart, legend, lesson_table, lessons
+from sr_demo.reports.training_curves import (
+    MEASURES,
+    TrainedNetwork,
+    curve_chart,
+    legend,
+    trained_networks,
+    training_table,
+)
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
@@ -15,8 +22,8 @@ from sr_demo.ui.training.handlers import TrainingHandlers
 from sr_demo.ui.training.layout import pairs
 
 
-def made_up(name: str, values: list[float]) -> Lesson:
-    return Lesson(
+def made_up(name: str, values: list[float]) -> TrainedNetwork:
+    return TrainedNetwork(
         name,
         name,
         {
@@ -29,7 +36,7 @@ def made_up(name: str, values: list[float]) -> Lesson:
 
 
 def test_every_embedded_network_with_curves_is_shown() -> None:
-    taught = lessons(APPROACHES)
+    taught = trained_networks(APPROACHES)
     assert {"rdn:mse", "hat:tiny", "real-esrgan:compact"} <= {lesson.name for lesson in taught}
     for measure, title in MEASURES:
         familiar = sum(any(v is not None for v in t.card["curves"].get(f"train_{measure}", [])) for t in taught)
@@ -68,13 +75,13 @@ def test_a_higher_curve_is_drawn_higher() -> None:
 
 def test_names_are_text_and_lines_differ_without_colour() -> None:
     taught = [made_up("<b>one</b>", [1, 2, 3]), made_up("two", [1, 2, 3])]
-    assert "<b>one</b>" not in legend(taught) + lesson_table(taught)
+    assert "<b>one</b>" not in legend(taught) + training_table(taught)
     dashes = re.findall(r'stroke-dasharray="([^"]*)"', legend(taught))
     assert len(set(dashes)) == 2
 
 
 def test_the_table_says_what_the_card_says() -> None:
-    table = lesson_table([made_up("a", [1, 2, 3])])
+    table = training_table([made_up("a", [1, 2, 3])])
     assert "31.00 / 0.8700" in table
     assert "3 photos, CPU" in table
     assert "Licence of the photos: CC0." in table
@@ -91,6 +98,6 @@ def test_the_same_crop_is_drawn_by_each_network_that_was_chosen() -> None:
 
 
 def test_pairs_are_offered_only_where_all_their_networks_are_here() -> None:
-    there = {lesson.name for lesson in lessons(APPROACHES)}
+    there = {lesson.name for lesson in trained_networks(APPROACHES)}
     assert all(there.issuperset(names) for _, names in pairs(APPROACHES))
     assert pairs([a for a in APPROACHES if a.id == "bicubic"]) == []

@@ -53,6 +53,14 @@ def test_a_released_array_is_not_in_memory_and_keeps_its_values(monkeypatch: pyt
     assert resident(array) <= 2 * 2**20, "what `bands` read is let go"
 
 
+@LINUX
+def test_a_tile_of_a_wide_result_does_not_bring_in_the_rows_beside_it() -> None:
+    array = large_array.zeros(600, 40_000, 3)
+    assert isinstance(array, np.memmap)
+    array[:, 5000:6000] = 0.5
+    assert resident(array) < 0.1 * array.nbytes
+
+
 def test_releasing_arrays_in_memory_or_private_mappings_changes_nothing(tmp_path: Path) -> None:
     plain = np.ones((10, 10, 3), np.float32)
     np.zeros(10_000, np.float32).tofile(tmp_path / "f")

@@ -1,18 +1,23 @@
-"""Training for the digits lab, on a few drawn digits: stopped and resumed is as if never stopped."""
+"""Training of the digits lab, on a few drawn digits: a resumed run equals an uninterrupted one."""
 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from sr_demo.cli.train import add_train_arguments, run_train
-from sr_demo.training.digits import DigitTrainer
+from sr_demo.digits.data import load
+from sr_demo.training import run_state
+from sr_demo.training.digits import DigitTrainer, find
 from tests.digit_pictures import written
+from tests.training.test_loop import in_earlier_layout
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +50,7 @@ def test_a_resumed_run_gives_the_weights_of_one_that_was_not_stopped(
     def killed_at_the_last(self: DigitTrainer, fraction: float) -> float:
         nonlocal steps
         steps += 1
-        if steps == 5:  # the critic has joined at the fourth
+        if steps == 5:  # the discriminator is used from the fourth on
             raise KeyboardInterrupt
         return original(self, fraction)
 
@@ -60,6 +65,18 @@ def test_a_resumed_run_gives_the_weights_of_one_that_was_not_stopped(
         np.testing.assert_array_equal(other[name], values, err_msg=name)
 
 
+def test_states_of_earlier_versions_are_resumed(mnist: Path, tmp_path: Path) -> None:
+    recipe, (digits, _) = find("digits-vaegan"), load(mnist)
+    whole = DigitTrainer(recipe, digits, torch.device("cpu"))
+    whole.step(0.9)
+    old = in_earlier_layout(copy.deepcopy(whole.state()))
+    assert {"critic", "judge", "average", "updates"} <= set(old)  # words: ok
+    run_state.save(tmp_path / "old.pt", old)
+    resumed = DigitTrainer(recipe, digits, torch.device("cpu"), seed=3)
+    resumed.restore(run_state.load(tmp_path / "old.pt", recipe.name))
+    assert whole.step(0.95) == resumed.step(0.95)
+
+
 @pytest.mark.parametrize("recipe", ["digits-vaegan", "digits-reader"])
 def test_each_recipe_learns_and_writes_its_card(recipe: str, mnist: Path, tmp_path: Path) -> None:
     out = tmp_path / f"{recipe}.safetensors"
@@ -71,13 +88,13 @@ def test_each_recipe_learns_and_writes_its_card(recipe: str, mnist: Path, tmp_pa
     assert card["data"]["licence"] == "ours" and "test" in card["scores"]
 
 
-def test_an_unknown_recipe_is_named_with_those_there_are(
+def test_an_unknown_recipe_is_named_with_the_known_ones(
     mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train("digits-nothing", mnist, tmp_path / "x.safetensors") == 1
     assert "digits-nothing" in capsys.readouterr().err
 
 
-def test_another_file_name_is_refused(mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_file_type_is_refused(mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train("digits-reader", mnist, tmp_path / "weights.bin", "--iterations", "1") == 1
     assert ".safetensors" in capsys.readouterr().err

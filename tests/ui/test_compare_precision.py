@@ -1,4 +1,4 @@
-"""The choice of precision on the page reaches the jobs."""
+"""The choice of precision on the page reaches the jobs, and so does that of a program."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from sr_demo.backends import quantization
 from sr_demo.image import Limits, write_png
 from sr_demo.inference.runner import Runner
 from sr_demo.ui import api, method_choices
-from sr_demo.ui.compare import layout, presets
-from sr_demo.ui.compare.handlers import Handlers
+from sr_demo.ui.compare import layout
+from sr_demo.ui.compare.run_handlers import RunHandlers
 from sr_demo.ui.examples import sample_file
 from sr_demo.ui.source import open_source
 from sr_demo.ui.stops import Stops
@@ -27,12 +27,15 @@ pytestmark = pytest.mark.usefixtures("gradio_loops")
 def test_the_precision_chosen_on_the_page_is_that_of_the_jobs(precision: str) -> None:
     context = method_choices.Context([fakes.good()], Runner(), Store(), Stops(), Limits())
     with gr.Blocks():
-        bound = layout.precision_choice()
+        components = layout.lay_out(context)
+    bound = next(bound for bound in components.choice.options if bound.owner == method_choices.PRECISION)
     assert isinstance(bound.component, gr.Radio)
     assert precision in [value for _, value in bound.component.choices or []] and bound.component.value == "auto"
-    source, _ = open_source(str(sample_file(0)), context.limits)
+    source, _ = open_source(str(sample_file(0)), context.uploads, context.limits)
     key = method_choices.offered(context.approaches)[0][0].key
-    task = Handlers(context, [bound]).task(source, presets.OWN, "enlarge", [key], "bicubic", [precision])
+    values = {component: getattr(component, "value", None) for component in components.run_inputs()}
+    values |= {components.photo.source: source, components.choice.methods: [key], bound.component: precision}
+    task = RunHandlers(context, components).task(values)
     assert [job.precision for job in task.jobs] == [precision]
 
 

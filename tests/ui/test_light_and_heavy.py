@@ -1,4 +1,4 @@
-"""Only what computes waits in the queue; everything else is answered beside it."""
+"""Only handlers that compute wait in the queue; all others run beside it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sr_demo.ui.compare.in_turn import MOST_JOBS, checked_names
 from sr_demo.ui.store import Store
 
 HEAVY = {
-    "with_request",  # the comparison
+    "run",  # the comparison
     "upscale", "compare", "deploy",
     "render", "look_inside", "teach",
     "guess",
@@ -62,5 +62,5 @@ def test_an_address_is_what_the_nearest_proxy_saw(host: str, forwarded: str, pro
 
 def test_lists_are_bounded_and_without_repeats() -> None:
     assert checked_names(["b", "a", "b"]) == ["b", "a"]
-    with pytest.raises(BadInput, match=f"2000 approaches are listed, and at most {MOST_JOBS} are taken at once"):
+    with pytest.raises(BadInput, match=f"2000 approaches are listed, and at most {MOST_JOBS} are accepted at once"):
         checked_names(["a"] * 2000)

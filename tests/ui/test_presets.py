@@ -1,4 +1,4 @@
-"""GAN against diffusion: which methods, how large a picture, back again; the edge rule; and what the drawing holds."""
+"""GAN against diffusion: which methods, how large an image, and back; the edge rule; and what the drawing contains."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import gradio as gr
 import pytest
 
 from sr_demo.approaches import baselines
@@ -23,8 +24,10 @@ from sr_demo.reports.table import html_table, record
 from sr_demo.spec import OWN, Approach, Checkpoint, Needs, Repository, WeightFile
 from sr_demo.ui.callers import Callers
 from sr_demo.ui.compare import presets
+from sr_demo.ui.compare.comparison import Task, compare
+from sr_demo.ui.compare.components import CompareComponents, Updates
 from sr_demo.ui.compare.handlers import Handlers
-from sr_demo.ui.compare.view import Task, compare
+from sr_demo.ui.compare.layout import lay_out
 from sr_demo.ui.method_choices import Context, offered
 from sr_demo.ui.source import Source, cut
 from sr_demo.ui.stops import Stops
@@ -32,7 +35,7 @@ from sr_demo.ui.store import Store
 from tests.conftest import noise, picture_of
 from tests.diffusion.test_sampler import networks
 
-GAN = replace(baselines.BICUBIC, id="critic", title="Critic", family="adversarial", invents=True)
+GAN = replace(baselines.BICUBIC, id="gan", title="Plain GAN", family="adversarial", invents=True)
 WALKER = Approach(
     id="walker", title="Walker", summary="", about="", family="diffusion", preselected=False, invents=True,
     load=lambda request: DiffusionUpscaler(Sampler(*networks())), options=DiffusionOptions, tiling=OWN,
@@ -59,8 +62,19 @@ def store() -> Iterator[Store]:
 
 
 @pytest.fixture
-def handlers(store: Store) -> Handlers:
-    return Handlers(Context(SMALL, Runner(), store, Stops(), Limits()), [])
+def context(store: Store) -> Context:
+    return Context(SMALL, Runner(), store, Stops(), Limits())
+
+
+@pytest.fixture
+def components(context: Context, gradio_loops: None) -> CompareComponents:
+    with gr.Blocks():
+        return lay_out(context)
+
+
+@pytest.fixture
+def handlers(context: Context, components: CompareComponents) -> Handlers:
+    return Handlers(context, components)
 
 
 # --- which methods --------------------------------------------------------------------------------------------------
@@ -69,7 +83,7 @@ def handlers(store: Store) -> Handlers:
 def test_families_decide_and_a_missing_one_leaves_no_preset() -> None:
     assert [value for _, value in presets.choices(jobs())] == [presets.OWN, presets.FAMILIES]
     assert [value for _, value in presets.choices(jobs((baselines.BICUBIC, GAN)))] == [presets.OWN]
-    assert presets.ticked(jobs()) == ["critic", "walker"]
+    assert presets.ticked(jobs()) == ["gan", "walker"]
 
 
 def test_the_catalogue_offers_its_two_gans() -> None:
@@ -78,11 +92,11 @@ def test_the_catalogue_offers_its_two_gans() -> None:
 
 
 def test_what_must_be_downloaded_first_is_named_and_not_ticked() -> None:
-    large = Checkpoint("large", "large", repositories=(Repository("nobody/nothing", ("*.safetensors",), 9 * 10**9),))
+    large = Checkpoint("large", "large", repositories=(Repository("owner/large", ("*.safetensors",), 9 * 10**9),))
     listed = jobs((*SMALL, replace(WALKER, id="large", title="Large", checkpoints=(large,))))
-    assert presets.ticked(listed) == ["critic", "walker"]
+    assert presets.ticked(listed) == ["gan", "walker"]
     note = presets.note(presets.FAMILIES, "test", None, listed, presets.ticked(listed))
-    assert "Compares Critic and Walker" in note and "Here too, once downloaded: Large; tick" in note
+    assert "Compares Plain GAN and Walker" in note and "Also here, once downloaded: Large; tick" in note
 
 
 # --- how large a picture --------------------------------------------------------------------------------------------
@@ -91,11 +105,11 @@ def test_what_must_be_downloaded_first_is_named_and_not_ticked() -> None:
 @pytest.mark.parametrize(
     ("width", "height", "mode", "given", "sentence"),
     [
-        (4000, 3000, "test", (186, 248), "Your picture is shrunk to 992 × 744 pixels first: that is the truth, and the "
-         "methods are given 248 × 186."),
-        (640, 480, "test", (120, 160), "Your picture is the truth; the methods are given 160 × 120."),
-        (249, 100, "enlarge", (100, 248), "Your picture is shrunk to 248 × 100 pixels first, and enlarged from that."),
-        (200, 100, "enlarge", (100, 200), "Your picture is used as it is."),
+        (4000, 3000, "test", (186, 248), "Your photo is first reduced to 992 × 744 pixels: that is the original, and "
+         "the methods are given 248 × 186."),
+        (640, 480, "test", (120, 160), "Your photo is the original; the methods are given 160 × 120."),
+        (249, 100, "enlarge", (100, 248), "Your photo is first reduced to 248 × 100 pixels, then enlarged."),
+        (200, 100, "enlarge", (100, 200), "Your photo is used as it is."),
     ],
 )  # fmt: skip
 def test_inputs_stay_below_250_pixels_and_it_is_said(
@@ -103,61 +117,79 @@ def test_inputs_stay_below_250_pixels_and_it_is_said(
 ) -> None:
     source = Source("x.png", "x.png", width, height, ())
     assert presets.mode_for(source) == mode
-    size = source.size_within(presets.longest(presets.FAMILIES, mode))
+    size = source.size_within(presets.max_side(presets.FAMILIES, mode))
     downscaled = tuple(side // 4 for side in size) if mode == "test" else size
     assert downscaled == given and max(downscaled) < presets.BELOW
-    assert sentence in presets.note(presets.FAMILIES, mode, source, jobs(), ["critic", "walker"])
+    assert sentence in presets.note(presets.FAMILIES, mode, source, jobs(), ["gan", "walker"])
 
 
-def test_without_the_preset_nothing_is_shrunk_or_said() -> None:
+def test_without_the_preset_nothing_is_downscaled_or_said() -> None:
     source = Source("x.png", "x.png", 4000, 3000, ())
-    assert source.size_within(presets.longest(presets.OWN, "test")) == (3000, 4000)
+    assert source.size_within(presets.max_side(presets.OWN, "test")) == (3000, 4000)
     assert presets.note(presets.OWN, "test", source, jobs(), []) == ""
 
 
-def test_shrinking_keeps_alpha_and_the_region() -> None:
-    picture = replace(picture_of(noise(400, 600)), alpha=noise(400, 600)[..., 0])
+def test_downscaling_keeps_alpha_and_the_region() -> None:
+    image = replace(picture_of(noise(400, 600)), alpha=noise(400, 600)[..., 0])
     source = Source("x.png", "x.png", 600, 400, (), region_side=300)
-    small = cut(source, picture, 150)
+    small = cut(source, image, 150)
     assert small.rgb.shape == (150, 150, 3)
     assert small.alpha is not None and small.alpha.shape == (150, 150)
-    assert cut(source, picture).rgb.shape == (300, 300, 3)
+    assert cut(source, image).rgb.shape == (300, 300, 3)
 
 
 # --- choosing it, and going back ------------------------------------------------------------------------------------
 
 
-def test_the_choice_and_the_way_back(handlers: Handlers, tmp_path: Path) -> None:
-    source, *_ = handlers.take(photo(tmp_path, 600, 400), presets.OWN, "enlarge", ["bicubic"], [])
-    source = replace(source, region_side=128)
+def selected(updates: Updates, components: CompareComponents) -> tuple[str, list[str], list[str]]:
+    choice = components.choice
+    return updates[choice.mode], updates[choice.methods], updates[choice.more]
+
+
+def test_a_preset_is_applied_and_taken_back(handlers: Handlers, components: CompareComponents, tmp_path: Path) -> None:
+    photo_parts, before = components.photo, components.choice.before_preset
+    taken = handlers.take(photo(tmp_path, 600, 400), presets.OWN, "enlarge", ["bicubic"], [])
+    source = replace(taken[photo_parts.source], region_side=128)
     chosen = handlers.choose_preset(source, presets.FAMILIES, "enlarge", ["bicubic"], [], None)
-    picked, _, about, _, mode, methods, more, kept = chosen
-    assert (mode, methods, more) == ("test", ["critic"], ["walker"])
-    assert picked.region_side is None and "part of" not in about
-    back, _, _, _, mode, methods, more, forgotten = handlers.choose_preset(
-        picked, presets.OWN, mode, methods, more, kept
-    )
-    assert (back, mode, methods, more, forgotten) == (source, "enlarge", ["bicubic"], [], None)
+    mode, methods, more = selected(chosen, components)
+    assert (mode, methods, more) == ("test", ["gan"], ["walker"])
+    picked = chosen[photo_parts.source]
+    assert picked.region_side is None and "part of" not in chosen[photo_parts.about]
+    restored = handlers.choose_preset(picked, presets.OWN, mode, methods, more, chosen[before])
+    assert selected(restored, components) == ("enlarge", ["bicubic"], [])
+    assert restored[photo_parts.source] == source and restored[before] is None
 
 
-def test_chosen_before_any_picture_it_holds_for_the_next(handlers: Handlers, tmp_path: Path) -> None:
-    *_, mode, methods, more, kept = handlers.choose_preset(None, presets.FAMILIES, "enlarge", ["bicubic"], [], None)
+def test_a_preset_chosen_before_any_photo_holds_for_the_next(
+    handlers: Handlers, components: CompareComponents, tmp_path: Path
+) -> None:
+    source = components.photo.source
+    chosen = handlers.choose_preset(None, presets.FAMILIES, "enlarge", ["bicubic"], [], None)
+    mode, methods, more = selected(chosen, components)
     assert mode == "test"
-    large, *_, mode = handlers.take(photo(tmp_path, 1200, 900), presets.FAMILIES, mode, methods, more)
-    assert (large.region_side, mode) == (None, "test")
-    small, *_, mode = handlers.take(photo(tmp_path, 100, 80), presets.FAMILIES, mode, methods, more)
+    large = handlers.take(photo(tmp_path, 1200, 900), presets.FAMILIES, mode, methods, more)
+    assert (large[source].region_side, large[components.choice.mode]) == (None, "test")
+    small = handlers.take(photo(tmp_path, 100, 80), presets.FAMILIES, mode, methods, more)
+    mode = small[components.choice.mode]
     assert mode == "enlarge"
-    restored = handlers.choose_preset(small, presets.OWN, mode, methods, more, kept)
-    assert restored[4:7] == ("enlarge", ["bicubic"], [])
+    before = chosen[components.choice.before_preset]
+    restored = handlers.choose_preset(small[source], presets.OWN, mode, methods, more, before)
+    assert selected(restored, components) == ("enlarge", ["bicubic"], [])
 
 
-def test_the_price_is_that_of_the_small_picture(handlers: Handlers) -> None:
+def test_no_preset_twice_changes_nothing(handlers: Handlers, components: CompareComponents) -> None:
+    updates = handlers.choose_preset(None, presets.OWN, "enlarge", ["bicubic"], [], None)
+    assert updates == {components.choice.before_preset: None}
+
+
+def test_the_time_estimate_is_that_of_the_downscaled_image(handlers: Handlers, components: CompareComponents) -> None:
     source = Source("x.png", "x.png", 4000, 3000, ())
     whole, preset = (
-        handlers.price(source, choice, "test", ["critic"], ["walker"]) for choice in (presets.OWN, presets.FAMILIES)
+        handlers.estimate(source, choice, "test", ["gan"], ["walker"]) for choice in (presets.OWN, presets.FAMILIES)
     )
-    assert whole[2] != preset[2]
-    assert whole[5] == "" and "248 × 186" in preset[5]
+    assert whole[components.run.estimate] != preset[components.run.estimate]
+    note = components.choice.preset_note
+    assert whole[note] == "" and "248 × 186" in preset[note]
 
 
 # --- the table ------------------------------------------------------------------------------------------------------
@@ -165,7 +197,7 @@ def test_the_price_is_that_of_the_small_picture(handlers: Handlers) -> None:
 
 def result(checkpoint: Checkpoint, seconds: float = 1.0, memory_mb: float = 100.0, approach: Approach = GAN) -> Result:
     return Result(
-        job=Job(approach, checkpoint, approach.options()), picture=picture_of(noise(1024, 1024)), scores=Scores(),
+        job=Job(approach, checkpoint, approach.options()), size=(1024, 1024), scores=Scores(),
         seconds=seconds, load_seconds=0.0, peak_memory_mb=memory_mb, precision="fp32", tile=0, tiles=1, halo=0,
     )  # fmt: skip
 
@@ -177,9 +209,9 @@ FILE = WeightFile("x.safetensors", "0" * 64, 10**6)
     ("made", "level", "cell"),
     [
         (result(Checkpoint("c", "c"), seconds=2.0), "fits", "yes, about 2.0 s"),
-        # 4 million operations a pixel: 65536 x 4e6 / 0.25e12 = 1.05 s, whatever this machine measured.
+        # 4 million operations a pixel: 65536 x 4e6 / 0.25e12 = 1.05 s, whatever was measured here.
         (result(Checkpoint("c", "c", flops_per_pixel=4e6), seconds=900.0), "fits", "yes, about 1.0 s"),
-        # Attention is slower than its operations say, so what was measured here counts.
+        # Attention takes longer than its operations suggest, so the measured time counts.
         (
             result(Checkpoint("c", "c", flops_per_pixel=4e6), seconds=3.0, approach=replace(GAN, family="attention")),
             "fits",
@@ -212,39 +244,39 @@ def test_every_comparison_has_both_columns() -> None:
 # --- the drawing ----------------------------------------------------------------------------------------------------
 
 
-def families_of(store: Store, approaches: tuple[Approach, ...], truth_known: bool) -> str:
+def families_of(store: Store, approaches: tuple[Approach, ...], has_reference: bool) -> str:
     made = [Job(a, a.checkpoints[0], a.options()) for a in approaches]
     made = [
         replace(job, options=DiffusionOptions(steps=3, noise=1.0)) if job.approach is WALKER else job for job in made
     ]
     with Callers().admitted() as caller:
-        task = Task(lambda: picture_of(noise(40, 48)), made, truth_known)
+        task = Task(lambda: picture_of(noise(40, 48)), made, has_reference)
         views = list(compare(Runner(), store, task, caller))
     assert not views[-1].failures
     return views[-1].families
 
 
-def test_a_run_is_drawn_step_by_step_beside_the_answers_of_one_pass(store: Store) -> None:
-    html = families_of(store, SMALL, truth_known=True)
-    assert "A GAN answers once" in html and "from the run of Walker" in html
+def test_a_run_is_drawn_step_by_step_beside_results_of_one_pass(store: Store) -> None:
+    html = families_of(store, SMALL, has_reference=True)
+    assert "A GAN needs a single pass" in html and "from the run of Walker" in html
     for words in (
-        "Critic, one pass",
-        "The truth, no noise",
-        "Start picture, calm",
-        "Step 1 sees, noise 12.0%",
+        "Plain GAN, one pass",
+        "The original, no noise",
+        "Start image, smooth",
+        "Step 1 is given, noise 12.0%",
         "Result,",
     ):
         assert f'alt="{words}' in html
-    # one pass, forward: truth and three levels; backward: start, three pairs, result
+    # one pass, forward: original and three levels; backward: start, three pairs, result
     assert html.count("<img") == 1 + 4 + 1 + 6 + 1
     assert "Bicubic" not in html
 
 
-def test_without_a_truth_the_result_stands_for_it_and_says_so(store: Store) -> None:
-    html = families_of(store, (WALKER,), truth_known=False)
-    assert "A GAN answers once" not in html
-    assert "The truth is not known here" in html and 'alt="The result, no noise"' in html
+def test_without_a_reference_the_result_stands_for_it_and_says_so(store: Store) -> None:
+    html = families_of(store, (WALKER,), has_reference=False)
+    assert "A GAN needs a single pass" not in html
+    assert "The original is not known here" in html and 'alt="The result, no noise"' in html
 
 
 def test_other_comparisons_carry_none_of_it(store: Store) -> None:
-    assert families_of(store, (baselines.BICUBIC, GAN), truth_known=True) == ""
+    assert families_of(store, (baselines.BICUBIC, GAN), has_reference=True) == ""

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from sr_demo.approaches.mosaic import faiss_index as indexes
-from sr_demo.approaches.mosaic import library
+from sr_demo.approaches.mosaic import named_databases
 from sr_demo.approaches.mosaic import patches as pieces
 from sr_demo.approaches.mosaic.anchors import pose
 from sr_demo.approaches.mosaic.executors import Engine
-from sr_demo.approaches.mosaic.library import Entry
+from sr_demo.approaches.mosaic.named_databases import Entry
 from sr_demo.approaches.mosaic.retrieval import FLAT
 from sr_demo.approaches.mosaic.windows import luma, rows_of
 from sr_demo.errors import BadInput, SRError
@@ -127,4 +127,4 @@ def _opened(entry: Entry) -> tuple[Any, Any, Any]:
     """Index, places and directions of a memory, opened once per process."""
     places = np.load(entry.place / "places.npy", mmap_mode="r")
     project = np.load(entry.place / "project.npy") if entry.kind == "refined" else None
-    return library.index(entry), places, project
+    return named_databases.index(entry), places, project

@@ -27,11 +27,8 @@ def polish(mosaic: Image, progress: Progress) -> Image:
     """(4 H, 4 W, 3) -> the same size, redrawn by HAT from its shrunken self."""
     small = resize(mosaic, (mosaic.shape[0] // SCALE, mosaic.shape[1] // SCALE))
     network = _network()
-    side = tiling.side_for(_RULE, _NETWORK.bytes_per_pixel, network.budget(), small.shape[:2])
-    tiles = tiling.plan(small.shape[0], small.shape[1], _RULE, side)
-    return tiling.run(
-        small, tiles, SCALE, _RULE.blend, lambda part, told: network.upscale(part, Options(), told), progress
-    )
+    plan = tiling.plan_tiles(_RULE, _NETWORK.bytes_per_pixel, network.budget(), small.shape[:2])
+    return tiling.run(small, plan, SCALE, lambda tile, part: network.upscale(tile, Options(), part), progress)
 
 
 @lru_cache(1)

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sr_demo.approaches.mosaic import anchors, library, photos, refined, retrieval, tile_mosaic
+from sr_demo.approaches.mosaic import anchors, named_databases, photos, refinement, retrieval, tile_matching
 from sr_demo.approaches.mosaic import patch_database as memories
 from sr_demo.approaches.mosaic import patches as pieces
 from sr_demo.approaches.mosaic.anchors import Anchors
-from sr_demo.approaches.mosaic.library import Entry
+from sr_demo.approaches.mosaic.named_databases import Entry
 from sr_demo.approaches.mosaic.options import MosaicOptions
 from sr_demo.approaches.mosaic.overlap import known_photos
 from sr_demo.approaches.mosaic.patch_database import SCALE, PatchDatabase
 from sr_demo.approaches.mosaic.patches import Pieces
 from sr_demo.approaches.mosaic.retrieval import Examples, Nearest
 from sr_demo.approaches.mosaic.shared_cache import Once
-from sr_demo.approaches.mosaic.tile_mosaic import Answers
+from sr_demo.approaches.mosaic.tile_matching import Answers
 from sr_demo.approaches.mosaic.windows import Residuals
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, readonly
@@ -44,7 +44,7 @@ def load(request: Request) -> Upscaler:
         return LearnedRetrieval(anchors.load(request.files[0]))
     progress = request.progress
     if name:
-        memory = opened_memory(library.find(name).place)
+        memory = opened_memory(named_databases.find(name).place)
     else:
         memory = default_memory(cache_folder() / "memories", progress.part(0.0, 0.5))
     if variant.startswith("refined"):
@@ -107,15 +107,17 @@ class TileMosaic:
     name: str = ""
     """Under which the memory was built, "" where it has no index of its own."""
     precision: str = "fp32"
+    backend: str = ""
+    loss_db: float | None = None
 
     def pieces(self, patch: int, shrink: int, progress: Progress) -> Pieces:
         """The indexed pieces of one size: those the memory was built with, or cut now, once per process."""
         key = (self.memory.key, patch, shrink)
 
         def make() -> Pieces:
-            entry = library.find(self.name) if self.name else None
+            entry = named_databases.find(self.name) if self.name else None
             if entry is not None and entry.kind == "tiles" and entry.patch == patch and shrink == 1:
-                return library.pieces(entry, self.memory)
+                return named_databases.pieces(entry, self.memory)
             return pieces.cut(self.memory, patch, shrink, progress)
 
         return _PIECES.get(key, make, progress)
@@ -133,7 +135,7 @@ class TileMosaic:
         o = _checked(options)
         end = 0.4 if o.polish else 1.0
         answers, own = self._answer(image, o, progress.part(0.0, 0.8 * end))
-        out = tile_mosaic.paste(answers, own, o.colour, progress.part(0.8 * end, end))
+        out = tile_matching.paste(answers, own, o.colour, progress.part(0.8 * end, end))
         out = readonly(out[: image.shape[0] * SCALE, : image.shape[1] * SCALE])
         if o.polish:
             from sr_demo.approaches.mosaic.polish import polish
@@ -145,10 +147,10 @@ class TileMosaic:
     def _answer(self, image: Image, o: MosaicOptions, progress: Progress) -> tuple[Answers, pieces.Look]:
         patch = self.patch or o.patch
         cut = self.pieces(patch, o.shrink, progress.part(0.0, 0.4))
-        step = tile_mosaic.step_of(patch, o.overlap)
-        full = tile_mosaic.padded(image, patch, step)
+        step = tile_matching.step_of(patch, o.overlap)
+        full = tile_matching.padded(image, patch, step)
         without = _left_out(self.memory, image, o)
-        answers, look = tile_mosaic.answer(full, cut, step, o.variety, o.seed, progress.part(0.4, 1.0), without)
+        answers, look = tile_matching.answer(full, cut, step, o.variety, o.seed, progress.part(0.4, 1.0), without)
         return replace(answers, left_out=tuple(self.memory.photos[i].name for i in without)), look
 
 
@@ -161,15 +163,17 @@ class RefinedRetrieval:
     name: str = ""
     """As in `TileMosaic`."""
     precision: str = "fp32"
+    backend: str = ""
+    loss_db: float | None = None
 
     def examples(self, progress: Progress) -> Examples:
         """The memory's residuals and their index: those it was built with, or learned now, once per process."""
         key = (self.memory.key, self.windows, 0)
 
         def make() -> Examples:
-            entry: Entry | None = library.find(self.name) if self.name else None
+            entry: Entry | None = named_databases.find(self.name) if self.name else None
             if entry is not None and entry.kind == "refined":
-                return library.examples(entry)
+                return named_databases.examples(entry)
             return retrieval.learn(self.memory, self.windows, 0, progress)
 
         return _EXAMPLES.get(key, make, progress)
@@ -184,7 +188,7 @@ class RefinedRetrieval:
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         """See `spec.Upscaler`."""
         nearest, _ = self.answering(image, options, progress.part(0.0, 0.3))
-        return refined.refine(image, nearest, _checked(options).steps, progress.part(0.3, 1.0))
+        return refinement.refine(image, nearest, _checked(options).steps, progress.part(0.3, 1.0))
 
 
 @dataclass
@@ -193,16 +197,18 @@ class LearnedRetrieval:
 
     memory: Anchors
     precision: str = "fp32"
+    backend: str = ""
+    loss_db: float | None = None
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         """See `spec.Upscaler`."""
-        return refined.refine(image, self.memory, _checked(options).steps, progress)
+        return refinement.refine(image, self.memory, _checked(options).steps, progress)
 
 
-def watched(image: Image, memory: Residuals, steps: int, progress: Progress) -> tuple[Image, refined.Watched]:
+def watched(image: Image, memory: Residuals, steps: int, progress: Progress) -> tuple[Image, refinement.Watched]:
     """The refined picture, in one piece, and who answered where. For pictures of a few hundred pixels a side."""
-    seen = refined.Watched(memory)
-    return refined.refine(image, seen, steps, progress, max(image.shape[:2])), seen
+    seen = refinement.Watched(memory)
+    return refinement.refine(image, seen, steps, progress, max(image.shape[:2])), seen
 
 
 def _left_out(memory: PatchDatabase, image: Image, o: MosaicOptions) -> tuple[int, ...]:

@@ -1,98 +1,137 @@
-"""GAN and diffusion explained on the picture at hand: words, and the states of the very run that was just measured."""
+"""GAN and diffusion explained: a text, and the recorded steps of the run that is in the table."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sr_demo.diffusion.trajectory import Walk
+from sr_demo.diffusion.trajectory import Trajectory
 from sr_demo.image import Image, quantize
-from sr_demo.ui.html import inline_picture
+from sr_demo.inference.jobs import Result
+from sr_demo.ui.html import inline_image
 
 _SIDE = 110
-"""CSS pixels of each picture."""
+"""CSS pixels of each image."""
 
-_WORDS = """<h3>GAN and diffusion: two ways to invent</h3>
-<div class="sr-families"><p><b>A GAN answers once.</b> While it learned, a second network, the critic, looked at its
-pictures and at real ones, and told which was which; it was rewarded for passing. So it draws crisp texture in a single pass:
-quick, small, and always the same answer, however unsure it should be.</p>
-<p><b>A diffusion model walks.</b> While it learned, true pictures were destroyed step by step with noise, and it learned to
-say what was underneath. Now it begins with a calm enlargement plus noise and takes a little of the noise away in each
-step. Every step is a run of the network: that is the price. Other noise leads to another picture: so one can ask it twice and
-see where it was guessing.</p>
-<p><b>Both invent.</b> Neither knows more about your picture than the small one says. High “Agrees with input” means that
-the invention at least does not contradict it.</p></div>"""
+_TEXT = """<h3>GAN and diffusion: two ways to invent detail</h3>
+<div class="sr-families"><p><b>A GAN needs a single pass.</b> During training a second network, the discriminator, saw its
+results and real photos and learned to tell them apart; the GAN was rewarded when it could not. So it draws crisp texture in
+one pass: fast, small, and always the same result, however unsure it should be.</p>
+<p><b>A diffusion model takes steps.</b> During training real photos were covered with noise, step by step, and the network
+learned to estimate what lies underneath. To enlarge, it starts from a smooth enlargement plus noise and removes some of the
+noise in each step. Each step runs the network once, which takes time. Other noise gives another result, so you can run it
+twice and see where it was guessing.</p>
+<p><b>Both invent detail.</b> Neither knows more about your photo than the small version shows. A high LR consistency means
+that the invented detail at least does not contradict it.</p></div>"""  # words: ok
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A result of one pass."""
+class OnePassResult:
+    """The result of a method that needs a single pass."""
 
     title: str
-    picture: Image
-    """(H, W, 3), whole."""
+    pixels: NDArray[Any]
+    """(H, W, 3), the whole image: uint8, or float32 in [0, 1]."""
 
 
-def shown(walk: Walk | None, title: str, answers: Sequence[Answer], truth: Image | None, both: bool) -> str:
-    """The explanation where `both` families answered, and the drawing where a `walk` was seen; else nothing.
+@dataclass(frozen=True)
+class Explained:
+    """What the explanation shows."""
 
-    `title` is the walking method's; `answers` are those of one pass; `truth` (H, W, 3) if it is known.
-    """
-    words = _WORDS if both else ""
-    return words + (_drawing(walk, title, answers, truth) if walk else "")
+    trajectory: Trajectory | None
+    """The recorded steps of a diffusion model."""
+    title: str
+    """Title of that model."""
+    one_pass: Sequence[OnePassResult]
+    """Results of the same size that needed a single pass."""
+    reference: Image | None
+    """(H, W, 3), the HR reference; None where it is not known."""
+    both: bool
+    """Whether both families ran."""
+
+    @staticmethod
+    def of(results: Sequence[Result], one_pass: Sequence[OnePassResult], reference: Image | None) -> Explained:
+        """Select what to explain from the results of a comparison.
+
+        Args:
+            results: All results, in order.
+            one_pass: Images of those by GANs.
+            reference: (H, W, 3), the HR reference; None where it is not known.
+        """
+        walks = [(step, result) for result in results for step in result.trajectory]
+        ran = {result.job.approach.family for result in results}
+        both = {"adversarial", "diffusion"} <= ran
+        if not walks:
+            return Explained(None, "", (), reference, both)
+        walk, result = walks[0]
+        same_size = [image for image in one_pass if image.pixels.shape[:2] == result.size]
+        return Explained(walk, result.job.title, same_size, reference, both)
 
 
-def _drawing(walk: Walk, title: str, answers: Sequence[Answer], truth: Image | None) -> str:
-    side = walk.start.shape[0]
-    inside = np.s_[walk.top : walk.top + side, walk.left : walk.left + side]
-    clean = walk.result if truth is None else truth[inside]
-    name = "the result" if truth is None else "the truth"
-    forward = [_figure(clean, name.capitalize(), "no noise")]
-    forward += [
-        _figure(state, f"shifted {look.shift:.0%}", f"noise {look.noise:.1%}")
-        for state, look in zip(walk.forward(clean), reversed(walk.looks), strict=True)
-    ]
-    backward = [_figure(walk.start, "Start picture", "calm, no guess")]
-    for look in walk.looks:
-        pair = _figure(look.before, f"Step {look.step} sees", f"noise {look.noise:.1%}") + _figure(
-            look.estimate, "and estimates", "no noise left"
-        )
-        backward.append(f"<div>{pair}</div>")
-    mean = f"the mean of {walk.samples} walks" if walk.samples > 1 else "after colours and agreement"
-    backward.append(_figure(walk.result, "Result", mean))
-    steps = len(walk.looks)
-    once = "".join(_figure(answer.picture[inside], answer.title, "one pass") for answer in answers)
+def explanation(explained: Explained) -> str:
+    """Return HTML: the text where both families ran, and the drawing where steps were recorded; else nothing."""
+    text = _TEXT if explained.both else ""
+    return text + (_drawing(explained, explained.trajectory) if explained.trajectory else "")
+
+
+def _drawing(explained: Explained, trajectory: Trajectory) -> str:
+    side = trajectory.start.shape[0]
+    inside = np.s_[trajectory.top : trajectory.top + side, trajectory.left : trajectory.left + side]
+    known = explained.reference is not None
+    clean = trajectory.result if explained.reference is None else explained.reference[inside]
+    name = "the original" if known else "the result"
+    steps = len(trajectory.steps)
+    one_pass = "".join(_figure(image.pixels[inside], image.title, "one pass") for image in explained.one_pass)
     return (
-        f"<h3>Step by step, on your picture</h3>"
-        f'<p class="sr-fine">The square of {side} × {side} pixels with the most detail, from the run of {escape(title)} that '
-        "is in the table.</p>"
-        + (_row("In one pass", "The network is asked once.", once) if once else "")
+        f"<h3>Step by step, on your photo</h3>"
+        f'<p class="sr-fine">The square of {side} × {side} pixels with the most detail, from the run of '
+        f"{escape(explained.title)} that is in the table.</p>"
+        + (_row("In one pass", "The network runs once.", one_pass) if one_pass else "")
         + _row(
-            "Forward: how diffusion learns",
-            f"{name.capitalize()} is shifted towards the start picture, and noise is added, at the levels of this run: "
-            "with the noise of this run the last one is where the walk below begins."
-            + ("" if truth is not None else " The truth is not known here, so the result stands for it."),
-            "".join(forward),
+            "Forward: how diffusion is trained",
+            f"{name.capitalize()} is blended with the smooth enlargement, and noise is added, at the levels of this run. "
+            "With the noise of this run, the last image is where the steps below begin."
+            + ("" if known else " The original is not known here, so the result stands in for it."),
+            _forward(trajectory, clean, name),
         )
         + _row(
-            "Backward: how it draws",
-            f"{steps} {'step' if steps == 1 else 'steps'}: above what the network was shown, below what it made of it. "
-            "Part of the estimate replaces part of the noise, and it is asked again.",
-            "".join(backward),
+            "Backward: how it enlarges",
+            f"{steps} {'step' if steps == 1 else 'steps'}: above, what the network was given; below, its estimate. "
+            "Part of the estimate replaces part of the noise, and the network runs again.",
+            _backward(trajectory),
         )
     )
 
 
-def _row(title: str, words: str, figures: str) -> str:
+def _forward(trajectory: Trajectory, clean: Image, name: str) -> str:
+    """The states of training, least noise first; `clean` is (side, side, 3)."""
+    states = zip(trajectory.forward(clean), reversed(trajectory.steps), strict=True)
+    figures = [_figure(state, f"blended {step.shift:.0%}", f"noise {step.noise:.1%}") for state, step in states]
+    return _figure(clean, name.capitalize(), "no noise") + "".join(figures)
+
+
+def _backward(trajectory: Trajectory) -> str:
+    figures = [_figure(trajectory.start, "Start image", "smooth, nothing invented")]
+    for step in trajectory.steps:
+        given = _figure(step.before, f"Step {step.step} is given", f"noise {step.noise:.1%}")
+        figures.append(f"<div>{given}{_figure(step.estimate, 'and estimates', 'no noise left')}</div>")
+    made = f"the mean of {trajectory.samples} runs" if trajectory.samples > 1 else "after colour and LR consistency"
+    return "".join([*figures, _figure(trajectory.result, "Result", made)])
+
+
+def _row(title: str, text: str, figures: str) -> str:
     return (
-        f'<h4>{title}</h4><p class="sr-fine">{words}</p><div class="sr-steps" tabindex="0" role="region" '
+        f'<h4>{title}</h4><p class="sr-fine">{text}</p><div class="sr-steps" tabindex="0" role="region" '
         f'aria-label="{escape(title)}">{figures}</div>'
     )
 
 
-def _figure(picture: Image, caption: str, more: str) -> str:
-    image = inline_picture(quantize(np.clip(picture, 0, 1)), _SIDE, f"{caption}, {more}")
-    return f"<figure>{image}<figcaption>{escape(caption)}<span>{escape(more)}</span></figcaption></figure>"
+def _figure(image: NDArray[Any], caption: str, more: str) -> str:
+    pixels = image if image.dtype == np.uint8 else quantize(np.clip(image, 0, 1))
+    tag = inline_image(np.asarray(pixels, np.uint8), _SIDE, f"{caption}, {more}")
+    return f"<figure>{tag}<figcaption>{escape(caption)}<span>{escape(more)}</span></figcaption></figure>"

@@ -12,27 +12,27 @@ from sr_demo.ui.background_work import Finished, working
 from sr_demo.ui.callers import Caller
 
 MOST_JOBS = 40
-"""Names that one request may list."""
+"""Most names in one request."""
 _KEPT_PIXELS = 1_000_000
-"""A larger input is not held in memory while others have their turns, but decoded again."""
+"""A larger input is released while other visitors have their turns, and loaded again."""
 
 
 class Inputs:
-    """The input of a comparison (and the HR reference, where there is one), decoded in the first turn."""
+    """The LR input of a comparison and the HR reference, where there is one; loaded in the first turn."""
 
     def __init__(self, load: Callable[[], tuple[ImageData, Image | None]]) -> None:
-        """`load` may be called several times."""
+        """Take a function that returns input and reference; it may be called several times."""
         self._load = load
         self._loaded: tuple[ImageData, Image | None] | None = None
 
     def get(self) -> tuple[ImageData, Image | None]:
-        """Input and reference. To be called in a turn only: decoding takes memory. Raises what `load` raises."""
+        """Return input and reference. Call it in a turn only: loading takes memory. Raises what `load` raises."""
         if self._loaded is None:
             self._loaded = self._load()
         return self._loaded
 
     def rest(self) -> None:
-        """Give up what is large."""
+        """Release them if they are large, while the caller waits for a turn."""
         if self._loaded is not None:
             images = [image for image in (self._loaded[0].rgb, self._loaded[1]) if image is not None]
             if sum(image.shape[0] * image.shape[1] for image in images) > _KEPT_PIXELS:
@@ -42,9 +42,16 @@ class Inputs:
 def compared(
     runner: Runner, caller: Caller, jobs: Sequence[Job], seconds: Callable[[Job], float], inputs: Inputs
 ) -> Iterator[RunEvent]:
-    """`Runner.compare`, where each job waits for its files, then for its turn.
+    """Run jobs like `Runner.compare`; each waits for its files first, then for its turn.
 
-    The turn lasts until the event after the outcome is asked for, so that what is done with a result is part of it.
+    A turn lasts until the consumer requests the event after the outcome, so that what it does with a result is part of it.
+
+    Args:
+        runner: Runs the jobs.
+        caller: Whose turns are used.
+        jobs: What to run, in order.
+        seconds: Expected seconds of a job.
+        inputs: What the jobs are run on.
     """
     for job in jobs:
         yield Started(job)
@@ -63,7 +70,7 @@ def compared(
 def _until_turn(
     runner: Runner, caller: Caller, job: Job, seconds: float, inputs: Inputs
 ) -> Generator[Progressed, None, Failed | Stopped | None]:
-    """Wait for the files of `job` and for the caller's turn; returns the outcome where it has ended before."""
+    """Wait for the files of `job` and for the caller's turn; return the outcome if the job ends before that."""
     try:
         for note in working(lambda progress: runner.fetch(job, progress), caller.stop, "fetch"):
             if not isinstance(note, Finished):
@@ -79,7 +86,7 @@ def _until_turn(
 
 
 def checked_names(names: Sequence[str]) -> list[str]:
-    """`names` without repeats. Raises BadInput on more than `MOST_JOBS`."""
+    """Return `names` without repeats. Raises BadInput on more than `MOST_JOBS`."""
     if len(names) > MOST_JOBS:
-        raise BadInput(f"{len(names)} approaches are listed, and at most {MOST_JOBS} are taken at once. Send fewer.")
+        raise BadInput(f"{len(names)} approaches are listed, and at most {MOST_JOBS} are accepted at once. Send fewer.")
     return list(dict.fromkeys(names))

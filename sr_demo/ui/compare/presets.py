@@ -1,6 +1,6 @@
-"""Ready-made questions for the comparison: which methods, and how large a picture they are given.
+"""Presets of the Compare tab: which methods run, and how large an image they are given.
 
-Today one: generative adversarial networks against diffusion. Which methods that means follows from their families.
+There is one: generative adversarial networks against diffusion. Its methods follow from the families of the approaches.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ OWN, FAMILIES = "own", "families"
 GENERATIVE = ("adversarial", "diffusion")
 SCALE = 4
 BELOW = 250
-"""The comparison is about inputs with sides below this many pixels."""
-LONGEST = 248
-"""What larger pictures are shrunk to: the largest multiple of 8 below, so that four times it can be shrunk evenly."""
+"""The preset is about inputs with sides below this many pixels."""
+MAX_SIDE = 248
+"""What larger images are downscaled to: the largest multiple of 8 below, whose fourfold divides evenly too."""
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What was chosen before a preset, so that it can be put back."""
+class Selection:
+    """What was selected before a preset, to be restored after it."""
 
     mode: str
     methods: list[str]
@@ -35,15 +35,15 @@ class Kept:
 
 
 def choices(jobs: Sequence[Job]) -> list[tuple[str, str]]:
-    """The presets that these methods allow, after the person's own choice; only that where a family is missing."""
+    """Return the choices (label, value) that these methods allow: no preset first, and alone where a family is missing."""
     found: list[tuple[str, str]] = [("My own choice", OWN)]
     if {job.approach.family for job in families(jobs)} == set(GENERATIVE):
-        found.append((f"GAN against diffusion: the same small picture, enlarged {SCALE} times by both", FAMILIES))
+        found.append((f"GAN against diffusion: both enlarge the same small version {SCALE} times", FAMILIES))
     return found
 
 
 def families(jobs: Sequence[Job]) -> list[Job]:
-    """Of each adversarial and each diffusion approach its usual checkpoint, at the scale of the comparison."""
+    """Return the jobs of adversarial and diffusion approaches with their default checkpoint, at the preset's scale."""
     return [
         job
         for job in jobs
@@ -54,50 +54,59 @@ def families(jobs: Sequence[Job]) -> list[Job]:
 
 
 def ticked(jobs: Sequence[Job]) -> list[str]:
-    """Keys of those that can run now: whatever must be downloaded first stays the person's choice."""
+    """Return the keys of those that can run at once: a download remains the visitor's choice."""
     return [job.key for job in families(jobs) if checkpoints.is_available(job.checkpoint)]
 
 
 def mode_for(source: Source | None) -> Literal["enlarge", "test"]:
-    """Test against the truth wherever the picture is large enough to be the truth of an input of some size."""
+    """Return the preset's mode: test wherever the image is large enough to be the reference."""
     return "test" if source is None or max(source.width, source.height) >= BELOW else "enlarge"
 
 
-def longest(preset: str, mode: str) -> int | None:
-    """The most pixels a side that what is read from the picture may have; None without a preset."""
+def max_side(preset: str, mode: str) -> int | None:
+    """Return the longest side in pixels of the image that is used; None without a preset."""
     if preset != FAMILIES:
         return None
-    return LONGEST * SCALE if mode == "test" else LONGEST
+    return MAX_SIDE * SCALE if mode == "test" else MAX_SIDE
+
+
+def lr_size(source: Source, preset: str, mode: str) -> tuple[int, int]:
+    """Return (height, width) of what the methods are given."""
+    height, width = source.size_within(max_side(preset, mode))
+    return (max(height // SCALE, 1), max(width // SCALE, 1)) if mode == "test" else (height, width)
 
 
 def note(preset: str, mode: str, source: Source | None, jobs: Sequence[Job], keys: Sequence[str]) -> str:
-    """What the preset does to this picture, in plain sentences; empty without a preset."""
+    """Return in sentences what the preset does.
+
+    Args:
+        preset: Value of the choice; the result is empty for `OWN`.
+        mode: "enlarge" or "test".
+        source: The image, if there is one.
+        jobs: All methods on offer.
+        keys: Keys of the ticked ones.
+    """
     if preset != FAMILIES:
         return ""
     titles = [job.title for job in families(jobs) if job.key in keys]
     names = ", ".join(titles[:-1]) + (" and " if len(titles) > 1 else "") + titles[-1] if titles else "nothing yet"
-    sentences = [f"Compares {names}: inputs with sides below {BELOW} pixels, {SCALE} times enlarged."]
+    sentences = [f"Compares {names} on inputs with sides below {BELOW} pixels, enlarged {SCALE} times."]
     waiting = [job.title for job in families(jobs) if not checkpoints.is_available(job.checkpoint)]
     if waiting:
-        sentences.append(f"Here too, once downloaded: {', '.join(waiting)}; tick them under “More methods”.")
+        sentences.append(f"Also here, once downloaded: {', '.join(waiting)}; tick them under “More methods”.")
     if source is not None:
         sentences.append(_size_note(mode, source))
-    sentences.append("“My own choice” puts your ticks and your picture's size back.")
+    sentences.append("“My own choice” restores your ticks and the size of your photo.")
     return " ".join(sentences)
 
 
 def _size_note(mode: str, source: Source) -> str:
-    _, _, height, width = source.box()
-    used = source.size_within(longest(FAMILIES, mode))
-    what = "the part you chose" if source.region_side is not None else "your picture"
-    downscaled = f"{what.capitalize()} is shrunk to {used[1]} × {used[0]} pixels first"
+    box = source.box()
+    used = source.size_within(max_side(FAMILIES, mode))
+    whole = used == (box.height, box.width)
+    what = "The part you chose" if source.region_side is not None else "Your photo"
+    downscaled = f"{what} is first reduced to {used[1]} × {used[0]} pixels"
     if mode != "test":
-        return (
-            f"{what.capitalize()} is used as it is."
-            if used == (height, width)
-            else f"{downscaled}, and enlarged from that."
-        )
+        return f"{what} is used as it is." if whole else f"{downscaled}, then enlarged."
     given = f"the methods are given {used[1] // SCALE} × {used[0] // SCALE}"
-    if used == (height, width):
-        return f"{what.capitalize()} is the truth; {given}."
-    return f"{downscaled}: that is the truth, and {given}."
+    return f"{what} is the original; {given}." if whole else f"{downscaled}: that is the original, and {given}."

@@ -1,4 +1,4 @@
-"""One line per method while a comparison runs."""
+"""The list of methods while a comparison runs: one line each, with its state."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class Line:
 
 @dataclass
 class ProgressList:
-    """All lines of one comparison, updated by happenings."""
+    """All lines of one comparison, by the key of their job."""
 
     lines: dict[str, Line] = field(default_factory=dict)
 
     @staticmethod
     def of(jobs: Sequence[Job]) -> ProgressList:
-        """Everything waiting."""
+        """Return a list in which all jobs wait."""
         return ProgressList({job.key: Line(job.title) for job in jobs})
 
-    def take(self, event: RunEvent) -> None:
-        """Bring the line of the happening's job up to date."""
+    def update(self, event: RunEvent) -> None:
+        """Update the line of the event's job."""
         line = self.lines[event.job.key]
         match event:
             case Started():
@@ -54,13 +54,13 @@ class ProgressList:
                 line.state, line.text = "stopped", "stopped"
 
     def html(self) -> str:
-        """The list, with a mark and a word for every state, so that colour is never needed to read it."""
+        """Return the list as HTML, with a mark and a word for every state, so that colour is never needed to read it."""
         items = "".join(
             f'<li class="sr-{line.state}"{_role(line)}><span aria-hidden="true">{_MARKS[line.state]}</span> '
             f"<b>{escape(line.title)}</b> <span>{escape(line.text)}</span>{_bar(line)}</li>"
             for line in self.lines.values()
         )
-        # Not a live region as a whole: it changes several times a second. What failed speaks up by itself.
+        # Not a live region as a whole: it changes several times a second. Failures are announced by their own role.
         return f'<ul class="sr-progress">{items}</ul>' if items else ""
 
 

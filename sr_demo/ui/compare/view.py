@@ -1,87 +1,102 @@
-"""From a picture and a choice of methods to what the page shows, step by step while it is computed."""
+"""What the page shows of one comparison: saved images, table, chart, explanation, downloads."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from sr_demo.diffusion.trajectory import Walk
-from sr_demo.image import Image, ImageData, Limits, read, readonly, write_png
-from sr_demo.imaging.degradation import Realistic
+from sr_demo.image import Image, ImageData, quantize, readonly, write_png
 from sr_demo.imaging.resize import resize
-from sr_demo.inference.jobs import Done, Failed, Job, Progressed, Result
-from sr_demo.inference.runner import Runner
+from sr_demo.inference.jobs import ImageResult, Job, Result
 from sr_demo.metrics.scores import LR_CONSISTENCY, PSNR_Y
 from sr_demo.reports import formatting
-from sr_demo.reports.bundle import Comparison, Shown, report_html, report_json, write_zip
-from sr_demo.reports.evaluation import small_version
+from sr_demo.reports.saved_image import SavedImage
 from sr_demo.reports.scatter_chart import Point, quality_against_time
 from sr_demo.reports.table import html_table
 from sr_demo.system import large_array
-from sr_demo.ui.callers import Caller
-from sr_demo.ui.compare import families as families_view
-from sr_demo.ui.compare.families import Answer
-from sr_demo.ui.compare.in_turn import Inputs, compared
+from sr_demo.ui.compare import families
+from sr_demo.ui.compare.families import OnePassResult
 from sr_demo.ui.compare.progress_list import ProgressList
-from sr_demo.ui.store import Store
-from sr_demo.ui.viewer.viewer import ViewerPicture, file_url
+from sr_demo.ui.viewer.viewer import ViewerImage, file_url
 
-_SHOWN_PIXELS = 40_000_000
-"""Browsers fail on very large pictures: beyond this a smaller copy is shown, and the download is whole."""
-_SECONDS_BETWEEN = 0.2
-"""Progress reaches the page at most this often."""
+_MAX_VIEWER_PIXELS = 40_000_000
+"""Browsers fail on very large images: beyond this the viewer gets a smaller copy, and the download is whole."""
 _FRESH_SECONDS = 1.0
 _INVENTS = "may invent detail: do not measure in it"
 
 
 @dataclass(frozen=True)
-class Task:
-    """What was asked for."""
+class ShownImage:
+    """A saved image with what only the viewer needs to know about it."""
 
-    load: Callable[[], ImageData]
-    """Reads the region to work on; called in the turn of the comparison, perhaps several times."""
-    jobs: Sequence[Job]
-    truth_known: bool
-    """True: shrink first, and score against the picture itself."""
-    realistic: Realistic | None = None
-    """How to damage it while shrinking; None for plain bicubic."""
-    seconds: Callable[[Job], float] = lambda job: 1.0
-    """What a job is expected to take."""
+    saved: SavedImage
+    note: str = ""
+    small_copy: Path | None = None
+    """What the viewer loads instead of a very large image."""
+    difference: Path | None = None
+    """Absolute difference to the reference."""
+    reference: bool = False
+
+    def for_viewer(self) -> ViewerImage:
+        """Return the image as the viewer takes it; its id is the stem of the file name."""
+        height, width = self.saved.size
+        return ViewerImage(
+            id=self.saved.path.stem,
+            label=self.saved.label,
+            url=file_url(self.small_copy or self.saved.path),
+            width=width,
+            height=height,
+            alt=self.saved.alt,
+            scores=self.saved.scores,
+            note=self.note,
+            difference_url=file_url(self.difference) if self.difference else "",
+            reference=self.reference,
+        )
 
 
 @dataclass
 class View:
-    """What the page shows of one comparison."""
+    """What the page shows of one comparison. Images are saved to `folder` as they arrive; only their numbers stay here."""
 
+    folder: Path
     progress: ProgressList
-    pictures: list[ViewerPicture] = field(default_factory=list)
-    shown: list[Shown] = field(default_factory=list)
+    images: list[ShownImage] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
+    """Title of a method and its error message."""
     files: dict[str, Path] = field(default_factory=dict)
     """Downloads, once everything has ended: "zip", "html", "json"."""
     changed: float = field(default_factory=time.monotonic)
-    """When pictures, table and chart changed last."""
+    """When images, table or chart changed last."""
     families: str = ""
-    """GAN and diffusion explained on this picture, once everything has ended; empty where no such method ran."""
+    """GAN and diffusion explained on this image, once everything has ended; empty where no such method ran."""
+    one_pass: list[OnePassResult] = field(default_factory=list)
+    """Results of GANs, for `families` only."""
 
-    def fresh(self) -> bool:
-        """Whether pictures, table and chart are worth sending: they changed within the last second.
+    def is_fresh(self) -> bool:
+        """Whether images, table and chart should be sent: they changed within the last second.
 
         Sending them once is not enough: the browser drops an update that is followed by another within one frame.
         """
         return time.monotonic() - self.changed < _FRESH_SECONDS
 
+    def saved(self) -> list[SavedImage]:
+        """Return all images with their files, for reports and the zip."""
+        return [shown.saved for shown in self.images]
+
+    def for_viewer(self) -> list[ViewerImage]:
+        """Return all images as the viewer takes them."""
+        return [shown.for_viewer() for shown in self.images]
+
     def table(self) -> str:
-        """The table of results as HTML."""
+        """Return the table of results as HTML."""
         return html_table(self.results)
 
     def chart(self) -> str:
-        """Quality against time as SVG; nothing for fewer than two results."""
+        """Return quality against time as SVG; nothing for fewer than two results."""
         column = PSNR_Y if any(r.scores.psnr_y is not None for r in self.results) else LR_CONSISTENCY
         points = [
             Point(r.job.title, max(r.seconds, 1e-3), value)
@@ -90,174 +105,93 @@ class View:
         ]
         return quality_against_time(points, f"{column.title} in {column.unit}") if len(points) > 1 else ""
 
+    def add_input(self, lr: ImageData, reference: Image | None, scale: int) -> None:
+        """Save and show what the methods are given.
 
-def compare(runner: Runner, store: Store, task: Task, caller: Caller) -> Iterator[View]:
-    """Run the task; yield the view whenever it is worth showing again. Raises SRError on what concerns the whole run."""
-    with store.lent() as folder:
-        yield from _compare(runner, folder, task, caller)
+        Args:
+            lr: The LR image.
+            reference: (H, W, 3) float32 in [0, 1], the HR reference; None where it is not known.
+            scale: Scale factor between the two.
+        """
+        if reference is None:
+            self._add(lr, "input", "Your photo", "as uploaded", "The input")
+        else:
+            hr = replace(lr, rgb=reference)
+            self._add(hr, "truth", "Original", "your photo", "The original", reference=True)
+            self._add(lr, "input", "Small version", f"the original, {scale}x smaller", "The small version")
 
+    def add_result(self, result: ImageResult, reference: Image | None, keep_pixels: bool) -> None:
+        """Save and show a result; afterwards only its numbers stay in memory.
 
-def _compare(runner: Runner, folder: Path, task: Task, caller: Caller) -> Iterator[View]:
-    scale = task.jobs[0].approach.scale
-    view = View(ProgressList.of(task.jobs))
+        Args:
+            result: What the runner returned.
+            reference: (H, W, 3) float32 in [0, 1], the HR reference; None where it is not known.
+            keep_pixels: Whether the result of a GAN will be drawn beside the steps of a diffusion model.
+        """
+        job, image = result.job, result.picture
+        name = job.file_name
+        difference = None
+        if reference is not None:
+            difference = self.folder / f"{name}_difference.png"
+            write_png(ImageData(_difference(image.rgb, reference)), difference)
+        scores = formatting.scores_line(result.scores)
+        self._add(image, name, job.title, scores, f"Result of {job.title}", _note(job), difference)
+        if keep_pixels and job.approach.family == "adversarial":
+            # Beyond this an array lies on disk already, and costs no memory.
+            in_memory = image.rgb.nbytes <= large_array.IN_MEMORY
+            self.one_pass.append(OnePassResult(job.title, quantize(image.rgb) if in_memory else image.rgb))
+        # A dozen large images would exhaust the memory of a small computer.
+        self.results.append(result.without_image())
 
-    def load() -> tuple[ImageData, Image | None]:
-        small, truth = task.load(), None
-        if task.truth_known:
-            small, truth = small_version(small, scale, task.realistic)
-        if not view.pictures:
-            _show_input(view, folder, small, truth, scale)
-        return small, truth
+    def explain_families(self, reference: Image | None) -> None:
+        """Draw the steps of the first diffusion model that recorded them, beside the results of GANs of that size.
 
-    inputs = Inputs(load)
-    yield view
-    last = time.monotonic()
-    for event in compared(runner, caller, task.jobs, task.seconds, inputs):
-        view.progress.take(event)
-        if isinstance(event, Done):
-            _add(view, folder, event.result, inputs.get()[1])
-        elif isinstance(event, Failed):
-            view.failures.append((event.job.title, event.message))
-        elif isinstance(event, Progressed) and time.monotonic() - last < _SECONDS_BETWEEN:
-            continue
-        last = time.monotonic()
-        yield view
-    if view.results:
-        try:
-            for _ in caller.waiting(1.0, stopped=True):
-                inputs.rest()
-                yield view
-            view.families = _families(view, folder, inputs.get()[1])
-            view.files = _downloads(view, task, inputs.get()[0], folder)
-        finally:
-            caller.end_turn()
-    yield view
+        Args:
+            reference: (H, W, 3) float32 in [0, 1], the HR reference; None where it is not known.
+        """
+        explained = families.Explained.of(self.results, self.one_pass, reference)
+        self.families = families.explanation(explained)
+        self.one_pass.clear()
 
-
-def _show_input(view: View, folder: Path, small: ImageData, truth: Image | None, scale: int) -> None:
-    view.changed = time.monotonic()
-    if truth is None:
-        _show(view, folder, "input", "Your picture", "as it came in", small)
-    else:
-        _show(view, folder, "truth", "The truth", "your picture", replace(small, rgb=truth), is_truth=True)
-        _show(view, folder, "input", "Input", f"the truth, {scale}x smaller", small)
-
-
-def _add(view: View, folder: Path, result: Result, truth: Image | None) -> None:
-    view.changed = time.monotonic()
-    job = result.job
-    note = _note(job)
-    view.results.append(result)
-    name = _file_name(job)
-    difference = ""
-    if truth is not None:
-        file = folder / f"{name}_difference.png"
-        write_png(_plain(_difference(result.picture.rgb, truth)), file)
-        difference = file_url(file)
-    _show(view, folder, name, job.title, formatting.scores_line(result.scores), result.picture, note, difference)
-    # The picture itself is on the disk now; keeping a dozen large results in memory would exhaust a small machine.
-    view.results[-1] = replace(result, picture=_outline(result.picture))
-
-
-def _families(view: View, folder: Path, truth: Image | None) -> str:
-    """The way of the first method that showed one, beside the results of the adversarial ones."""
-    walks = [(shown, result) for result in view.results for shown in result.seen if isinstance(shown, Walk)]
-    walk, walked = walks[0] if walks else (None, None)
-    once: list[Answer] = []
-    for result in view.results:
-        same_size = walked is not None and result.picture.rgb.shape == walked.picture.rgb.shape
-        height, width = result.picture.rgb.shape[:2]
-        if result.job.approach.family == "adversarial" and same_size and height * width <= Limits().max_pixels:
-            once.append(Answer(result.job.title, read(folder / f"{_file_name(result.job)}.png").rgb))
-    ran = {result.job.approach.family for result in view.results}
-    return families_view.shown(
-        walk, walked.job.title if walked else "", once, truth, both={"adversarial", "diffusion"} <= ran
-    )
-
-
-def _file_name(job: Job) -> str:
-    return job.key.replace(":", "-")
+    def _add(
+        self, image: ImageData, name: str, label: str, scores: str, what: str, note: str = "",
+        difference: Path | None = None, *, reference: bool = False,
+    ) -> None:  # fmt: skip
+        """Write an image to `name`.png and show it; `what` begins its text alternative."""
+        height, width = image.rgb.shape[:2]
+        path = self.folder / f"{name}.png"
+        write_png(image, path)
+        copy = _small_copy(image.rgb, path)
+        if copy is not None:
+            note = f"{note}; " if note else ""
+            note += "shown smaller here; the zip below holds it whole"
+        saved = SavedImage(path, (height, width), label, scores, f"{what}, {width} by {height} pixels")
+        self.images.append(ShownImage(saved, note, copy, difference, reference))
+        self.changed = time.monotonic()
 
 
 def _note(job: Job) -> str:
-    """What to know while looking at the result."""
+    """Return what people should know while they look at a result."""
     if not job.approach.invents_with(job.checkpoint):
         return ""
     return f"{_INVENTS}. {job.checkpoint.note}" if job.checkpoint.note else _INVENTS
 
 
-def _show(
-    view: View, folder: Path, name: str, label: str, scores: str, picture: ImageData, note: str = "",
-    difference_url: str = "", is_truth: bool = False,
-) -> None:  # fmt: skip
-    """Write a picture and add it to the view."""
-    height, width = picture.rgb.shape[:2]
-    file = folder / f"{name}.png"
-    write_png(picture, file)
-    shown = file
-    if height * width > _SHOWN_PIXELS:
-        shown = folder / f"{name}_smaller.png"
-        ratio = (_SHOWN_PIXELS / (height * width)) ** 0.5
-        size = (int(width * ratio), int(height * ratio))
-        write_png(_plain(resize(picture.rgb, (size[1], size[0]), "area")), shown)
-        note = f"{note}; " if note else ""
-        note += "shown smaller here; the zip below holds it whole"
-    what = {"truth": "The true picture", "input": "The input"}.get(name, f"Result of {label}")
-    alt = f"{what}, {width} by {height} pixels"
-    view.shown.append(Shown(f"{label}: {scores}", file, alt))
-    view.pictures.append(
-        ViewerPicture(
-            id=name,
-            label=label,
-            scores=scores,
-            note=note,
-            url=file_url(shown),
-            difference_url=difference_url,
-            width=width,
-            height=height,
-            alt=alt,
-            truth=is_truth,
-        )
-    )
+def _small_copy(image: Image, path: Path) -> Path | None:
+    """Write a copy for the viewer beside `path` where the image is too large for a browser; else return None."""
+    height, width = image.shape[:2]
+    if height * width <= _MAX_VIEWER_PIXELS:
+        return None
+    ratio = (_MAX_VIEWER_PIXELS / (height * width)) ** 0.5
+    copy = path.with_name(f"{path.stem}_smaller.png")
+    write_png(ImageData(resize(image, (int(height * ratio), int(width * ratio)), "area")), copy)
+    return copy
 
 
-def _difference(result: Image, truth: Image) -> Image:
-    """|result - truth|, the largest of the three colours, four times brighter, as gray."""
+def _difference(result: Image, reference: Image) -> Image:
+    """Return |result - reference|, the largest of the three channels, four times brighter, as gray (H, W, 3)."""
     out = large_array.zeros(*result.shape)
-    for rows in large_array.bands(out, result, truth):
-        error = np.abs(result[rows] - truth[rows]).max(axis=2, keepdims=True)
+    for rows in large_array.bands(out, result, reference):
+        error = np.abs(result[rows] - reference[rows]).max(axis=2, keepdims=True)
         out[rows] = np.clip(error * np.float32(4), 0, 1)
     return readonly(out)
-
-
-def _plain(image: Image) -> ImageData:
-    return ImageData(image, None, False, 8, None, "", ())
-
-
-def _outline(picture: ImageData) -> ImageData:
-    """The same size without the pixels: a view of a single zero."""
-    empty = np.broadcast_to(np.zeros(1, np.float32), picture.rgb.shape)
-    return replace(picture, rgb=empty, alpha=None)
-
-
-def _downloads(view: View, task: Task, small: ImageData, folder: Path) -> dict[str, Path]:
-    height, width = small.rgb.shape[:2]
-    comparison = Comparison(small.name, (width, height), _how(task), view.results, view.shown, view.failures)
-    files = {
-        "zip": folder / "super-resolution.zip",
-        "html": folder / "report.html",
-        "json": folder / "report.json",
-    }
-    write_zip(comparison, files["zip"])
-    files["html"].write_text(report_html(comparison), encoding="utf-8")
-    files["json"].write_text(report_json(comparison), encoding="utf-8")
-    return files
-
-
-def _how(task: Task) -> str:
-    if not task.truth_known:
-        return "Enlarged as it came in; there is no truth to compare with."
-    if task.realistic is None:
-        return "Made from the true picture by bicubic shrinking with antialiasing."
-    r = task.realistic
-    return f"Made from the true picture by realistic damage: {r}."

@@ -70,12 +70,13 @@ class DiffusionHandlers:
                 each = self._context.runner.estimates.seconds(job, (_SIDE, _SIDE))
                 with (
                     caller.turn(each * int(count), report) as report,
-                    self._context.runner.loaded(job, report) as upscaler,
+                    self._context.runner.loaded(job, report) as model,
                 ):
+                    upscaler = model.upscaler
                     assert isinstance(upscaler, DiffusionUpscaler)
                     image = self._small(path)
                     begun = time.perf_counter()
-                    guesses = upscaler.guess(image, options, int(count), report)
+                    guesses = upscaler.draw_samples(image, options, int(count), report)
                     return view.shown(guesses, time.perf_counter() - begun)
         except Cancelled:
             return '<p class="sr-fine">Stopped.</p>'

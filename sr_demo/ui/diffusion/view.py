@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from sr_demo.diffusion.upscaler import Guesses
+from sr_demo.diffusion.upscaler import DiffusionSamples
 from sr_demo.image import Image, quantize
 from sr_demo.reports import formatting
 from sr_demo.ui.html import inline_picture
@@ -20,7 +20,7 @@ _LEAST = 0.01
 """Top of the colour scale, at least: guesses that hardly differ must not look as if they did."""
 
 
-def shown(guesses: Guesses, seconds: float) -> str:
+def shown(guesses: DiffusionSamples, seconds: float) -> str:
     """Everything, for one picture."""
     spread = guesses.spread()
     top = scale_top(spread)
@@ -63,11 +63,11 @@ def most_uncertain(spread: Image, side: int) -> tuple[int, int]:
     return int(row), int(column)
 
 
-def _strip(guesses: Guesses, spread: Image) -> str:
+def _strip(guesses: DiffusionSamples, spread: Image) -> str:
     side = min(_WINDOW, *spread.shape)
     top, left = most_uncertain(spread, side)
     columns: list[str] = []
-    for look in guesses.looks:
+    for look in guesses.steps:
         before, estimate = (
             _figure(picture[top : top + side, left : left + side], caption, _SMALL)
             for picture, caption in (

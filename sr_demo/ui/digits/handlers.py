@@ -14,7 +14,7 @@ import numpy as np
 
 from sr_demo.digits import data
 from sr_demo.digits.options import LARGEST, SMALLEST, Art, Fit, System
-from sr_demo.digits.preprocessing import Prepared, from_truth, prepare
+from sr_demo.digits.preprocessing import Prepared, from_reference, prepare
 from sr_demo.errors import BadInput, Cancelled, SRError, quoted, unexpected
 from sr_demo.image import Limits, quantize, read
 from sr_demo.options import build as build_options
@@ -105,7 +105,7 @@ class Handlers:
 
         truth = walk.to_bytes(lab.decode(lab.typical(int(digit), "vaegan")))
         note = "Drawn by our own VAE-GAN from its mean latent, not by a person: it is its own truth here, which flatters it."
-        return self._met(from_truth(truth, note))
+        return self._met(from_reference(truth, note))
 
     def first(self, digit: Any) -> tuple[Any, ...]:
         """What the tab opens with: a typical digit, unless the visitor already has one."""
@@ -120,26 +120,26 @@ class Handlers:
         if not isinstance(number, int | float) or not 0 <= number < len(digits):
             raise BadInput(f"There are test digits 0 to {len(digits) - 1}.")
         note = f"Test digit {int(number)} of MNIST: somebody's {digits.labels[int(number)]}, never shown in training."
-        return self._met(from_truth(digits.pictures[int(number)], note))
+        return self._met(from_reference(digits.pictures[int(number)], note))
 
     def _met(self, prepared: Prepared) -> tuple[Any, ...]:
         from sr_demo.digits import lab
         from sr_demo.digits import latent_walk as walk
 
         systems: tuple[System, ...] = ("vaegan", *_SYSTEMS)
-        digit = Digit(prepared, {system: lab.encode(prepared.small, system) for system in systems})
-        again = {system: walk.to_bytes(lab.redraw(prepared.small[None], system)[0]) for system in systems}
-        at_28 = {"truth": prepared.truth, "bicubic": data.bicubic(prepared.small[None])[0], **again}
+        digit = Digit(prepared, {system: lab.encode(prepared.lr, system) for system in systems})
+        again = {system: walk.to_bytes(lab.redraw(prepared.lr[None], system)[0]) for system in systems}
+        at_28 = {"truth": prepared.reference, "bicubic": data.bicubic(prepared.lr[None])[0], **again}
         seen = dict(zip(at_28, lab.read_digits(np.stack(list(at_28.values()))).tolist(), strict=True))
 
         def note(key: str) -> str:
             from sr_demo.digits.evaluation import score
 
-            return f"{view.scores_text(*score(at_28[key], prepared.truth))}; read as {seen[key]}"
+            return f"{view.scores_text(*score(at_28[key], prepared.reference))}; read as {seen[key]}"
 
         shown = [
-            view.Card("The truth", "28 × 28", prepared.truth, f"read as {seen['truth']}"),
-            view.Card("Input", "26 × 26, all the networks see", prepared.small),
+            view.Card("The truth", "28 × 28", prepared.reference, f"read as {seen['truth']}"),
+            view.Card("Input", "26 × 26, all the networks see", prepared.lr),
             view.Card("Bicubic", "28 × 28", at_28["bicubic"], note("bicubic")),
             view.Card("VAE-GAN", "28 × 28", again["vaegan"], note("vaegan")),
         ]
@@ -266,17 +266,19 @@ class Handlers:
         picture = read(Path(path), self._limits)
         from sr_demo.digits import siren as fit
 
-        photo = fit.Photo(picture.rgb, options)
-        height, width = photo.truth.shape[:2]
+        photo = fit.SirenFit(picture.rgb, options)
+        height, width = photo.reference.shape[:2]
         yield _still(view.sentence(f"Learning {width} × {height} pixels.", "status"), busy=True)
         ended = "Done"
-        last = photo.look(0.0)
+        last = photo.preview(0.0)
         try:
-            for last in photo.learn(progress):
+            for last in photo.fit(progress):
                 bar = f'<progress max="1" value="{last.fraction:.3f}" aria-label="learning"></progress>'
-                yield _still(bar + view.sentence(_learned(last), "status"), busy=True, cards=_pair(photo.truth, last))
+                yield _still(
+                    bar + view.sentence(_learned(last), "status"), busy=True, cards=_pair(photo.reference, last)
+                )
         except Cancelled:
-            ended, last = "Stopped", photo.look(last.seconds)
+            ended, last = "Stopped", photo.preview(last.seconds)
         scale = min(4.0, LARGEST / max(height, width))
         large = quantize(photo.draw(scale))
         file = view.write(view.png(large), self._store.new(), "photo_as_function.png")
@@ -285,7 +287,7 @@ class Handlers:
             "smooth, but nothing is known there that the shrunk photo did not hold."
         )
         yield (
-            view.cards(_pair(photo.truth, last)), gr.Image(value=file, visible=True),
+            view.cards(_pair(photo.reference, last)), gr.Image(value=file, visible=True),
             gr.DownloadButton(value=file, visible=True), gr.Button(interactive=True), gr.Button(interactive=False),
             view.sentence(text, "status"),
         )  # fmt: skip
@@ -299,7 +301,7 @@ def _pair(truth: Any, last: Any) -> list[view.Card]:
     size = f"{truth.shape[1]} × {truth.shape[0]}"
     return [
         view.Card("Your photo", f"shrunk to {size}", quantize(truth), smooth=True),
-        view.Card("The function", f"at {size}", quantize(last.picture), f"{last.psnr:.1f} dB", smooth=True),
+        view.Card("The function", f"at {size}", quantize(last.image), f"{last.psnr:.1f} dB", smooth=True),
     ]
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sr_demo.digits.options import LARGEST, SMALLEST
 from sr_demo.errors import StorageError
-from sr_demo.reports.training_curves import Lesson, curve_chart, legend
+from sr_demo.reports.training_curves import TrainedNetwork, curve_chart, legend
 from sr_demo.spec import EMBEDDED, card
 
 _STEPS = 200
@@ -66,7 +66,7 @@ def figures() -> str:
         f"<td>{row['sharpness']:.3f}</td><td>{row['accuracy']:.2%}</td></tr>"
         for row in rows
     )
-    taught = [Lesson(stem, stem, card(stem)) for stem in _TAUGHT]
+    taught = [TrainedNetwork(stem, stem, card(stem)) for stem in _TAUGHT]
     chart = curve_chart(taught, "psnr", "PSNR on 2,000 held-out training digits, dB")
     return (
         f'<div class="sr-table-scroll" tabindex="0" role="region" aria-label="Scores of the digits lab">'
@@ -76,7 +76,7 @@ def figures() -> str:
         f'<p class="sr-fine">Means over the {rows[0]["digits"]:,} test digits of MNIST, shrunk to 26 × 26 and drawn again at '
         "28 × 28. Sharpness: steps between neighbouring pixels, 1 is as steep as the truth. Still the same digit: the "
         "reader sees what the digit was. <code>python -m sr_demo evaluate-digits</code> measures it again.</p>"
-        f'<div class="sr-curves">{chart}</div>{legend(taught, familiar=False)}'
+        f'<div class="sr-curves">{chart}</div>{legend(taught, note=False)}'
     )
 
 

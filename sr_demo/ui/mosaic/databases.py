@@ -1,8 +1,8 @@
-"""The memories that a visitor may choose from, and who may delete which.
+"""The patch databases ("memories" on the page) that a visitor may choose from, and the rule for deleting them.
 
-The rule: memories that were built on the command line are for all visitors, and deleted there; what a visitor taught
-is seen, used and deleted by this visitor alone, and goes with the uploads. `Known` lives in the session on the server:
-a browser only ever names a label.
+Databases built on the command line are for all visitors and are deleted there. A database that a visitor built on the
+page can be seen, used and deleted by this visitor only, and is removed with the uploads. `VisitorDatabases` lives in the
+session on the server: a browser only ever sends a label.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sr_demo.approaches.mosaic import library, upscalers
+from sr_demo.approaches.mosaic import named_databases, upscalers
 from sr_demo.approaches.mosaic.patch_database import PatchDatabase
 from sr_demo.approaches.mosaic.upscalers import LearnedRetrieval, RefinedRetrieval, TileMosaic
 from sr_demo.errors import BadInput
@@ -22,31 +22,33 @@ BUNDLED, LEARNED, _BUILT, _OWN = "bundled", "learned", "built:", "own:"
 
 
 @dataclass(frozen=True)
-class Known:
-    """A visitor's own memories: label -> folder."""
+class VisitorDatabases:
+    """A visitor's own databases."""
 
     places: dict[str, str] = field(default_factory=dict[str, str])
+    """Label -> folder."""
     made: int = 0
+    """How many were built so far, deleted ones included: labels are numbered."""
 
-    def taught(self, memory: PatchDatabase, place: Path) -> tuple[Known, str]:
-        """With one more; and what it is called."""
+    def added(self, memory: PatchDatabase, place: Path) -> tuple[VisitorDatabases, str]:
+        """These databases and `memory`, which lies at `place`; and the choice value of the new one."""
         number = f" ({self.made + 1})" if self.made else ""
         label = f"Yours, {len(memory.photos)} photos{number}"
-        return Known({**self.places, label: str(place)}, self.made + 1), _OWN + label
+        return VisitorDatabases({**self.places, label: str(place)}, self.made + 1), _OWN + label
 
-    def without(self, choice: str) -> Known:
-        """Delete one of the visitor's own. Raises BadInput for any other."""
+    def without(self, choice: str) -> VisitorDatabases:
+        """Delete the database of a choice and return the others. Raises BadInput where it is not the visitor's own."""
         if not is_own(choice):
-            raise BadInput("Only memories that you taught can be deleted here.")
+            raise BadInput("You can delete only your own memories here.")
         place = self._place(choice)
         upscalers.forget(upscalers.opened_memory(place))
         shutil.rmtree(place)
-        return Known({label: p for label, p in self.places.items() if _OWN + label != choice}, self.made)
+        return VisitorDatabases({label: p for label, p in self.places.items() if _OWN + label != choice}, self.made)
 
     def memory(self, choice: str) -> tuple[PatchDatabase, str]:
-        """The memory of a choice, and the name it was built under ("" for none). Raises BadInput."""
+        """The database of a choice, and the name it was built under ("" for none). Raises BadInput."""
         if choice.startswith(_BUILT):
-            entry = library.find(choice.removeprefix(_BUILT))
+            entry = named_databases.find(choice.removeprefix(_BUILT))
             return upscalers.opened_memory(entry.place), entry.name
         if is_own(choice):
             return upscalers.opened_memory(self._place(choice)), ""
@@ -60,29 +62,29 @@ class Known:
 
 
 def is_own(choice: str) -> bool:
-    """Whether a choice names a visitor's own memory."""
+    """Whether a choice names one of the visitor's own databases."""
     return choice.startswith(_OWN)
 
 
-def choices(known: Known) -> list[tuple[str, str]]:
-    """Labels and values of all memories that this visitor may use."""
-    built = [(f"{entry.name}: {entry.what}", _BUILT + entry.name) for entry in library.entries()]
-    own = [(label, _OWN + label) for label in known.places]
+def choices(own: VisitorDatabases) -> list[tuple[str, str]]:
+    """Labels and values of all databases that this visitor may use."""
+    built = [(f"{entry.name}: {entry.what}", _BUILT + entry.name) for entry in named_databases.entries()]
+    private = [(label, _OWN + label) for label in own.places]
     learned = ("Learned by heart from 1200 photos (fine detail only)", LEARNED)
-    return [("Photos that come with scikit-image", BUNDLED), learned, *built, *own]
+    return [("Photos that come with scikit-image", BUNDLED), learned, *built, *private]
 
 
-def tile_mosaic(known: Known, choice: str) -> TileMosaic:
-    """The tile mosaic over a chosen memory. Raises BadInput."""
+def tile_mosaic(own: VisitorDatabases, choice: str) -> TileMosaic:
+    """The tile mosaic with the chosen database. Raises BadInput."""
     if choice == LEARNED:
-        raise BadInput("The learned memory holds rules for fine detail, no pieces to paste: choose another memory.")
-    memory, name = known.memory(choice)
+        raise BadInput("The learned memory holds rules for fine detail and no patches to paste. Choose another memory.")
+    memory, name = own.memory(choice)
     return TileMosaic(memory, name=name)
 
 
-def retrieval(known: Known, choice: str) -> LearnedRetrieval | RefinedRetrieval:
-    """Refined retrieval over a chosen memory. Raises BadInput."""
+def retrieval(own: VisitorDatabases, choice: str) -> LearnedRetrieval | RefinedRetrieval:
+    """Refined retrieval with the chosen database. Raises BadInput."""
     if choice == LEARNED:
         return upscalers.learned()
-    memory, name = known.memory(choice)
+    memory, name = own.memory(choice)
     return RefinedRetrieval(memory, name=name)

@@ -1,223 +1,233 @@
-"""What happens on each event of the mosaic tab."""
+"""Event handlers of the Mosaic tab."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 import numpy as np
 
 from sr_demo.approaches.mosaic import upscalers
 from sr_demo.approaches.mosaic.options import MosaicOptions
-from sr_demo.approaches.mosaic.refined import Watched
+from sr_demo.approaches.mosaic.refinement import Watched
 from sr_demo.approaches.mosaic.retrieval import Nearest
-from sr_demo.approaches.mosaic.tile_mosaic import Answers
+from sr_demo.approaches.mosaic.tile_matching import Answers
 from sr_demo.approaches.mosaic.upscalers import SCALE, LearnedRetrieval
-from sr_demo.errors import BadInput, Cancelled, SRError, first_few, unexpected
-from sr_demo.image import Image, ImageData, encode_png, read
-from sr_demo.imaging.resize import resize
+from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
+from sr_demo.image import Image, ImageData, encode_png
 from sr_demo.options import build
 from sr_demo.progress import Progress
-from sr_demo.reports import formatting
 from sr_demo.ui.clicks import point
 from sr_demo.ui.examples import chosen_file
 from sr_demo.ui.html import problem
 from sr_demo.ui.method_choices import Context
-from sr_demo.ui.mosaic import inspection
-from sr_demo.ui.mosaic.databases import BUNDLED, Known, choices, is_own, retrieval, tile_mosaic
+from sr_demo.ui.mosaic import view
+from sr_demo.ui.mosaic.databases import BUNDLED, VisitorDatabases, choices, is_own, retrieval, tile_mosaic
 from sr_demo.ui.photo_upload import take_in
+from sr_demo.ui.small_image import read_small
+from sr_demo.ui.updates import Updates
 
 _SIDE = 256
-"""Longest side of the picture that is rebuilt: small enough to follow a slider."""
-OPTIONS = ("patch", "overlap", "colour", "variety", "shrink", "polish", "leave_out")
+"""Largest side of the image that is rebuilt, pixels: small enough to follow a slider."""
+OPTIONS = ("patch", "overlap", "colour", "variety", "shrink", "polish", "leave_out")  # words: ok
 """Options that have a control on the tab, in its order."""
-_SECONDS = 20.0
-"""About what building a memory takes."""
+_BUILD_SECONDS = 20.0
+"""Expected duration of building a patch database."""
 TILES, REFINED = "tiles", "refined"
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What is on the screen, so that a click can be answered."""
+class MosaicParts:
+    """The components that the handlers write."""
+
+    rendering: gr.State
+    """`Rendering`, or None before the first one."""
+    own: gr.State
+    """`VisitorDatabases`."""
+    result: gr.Image
+    distance_map: gr.Image
+    summary: gr.HTML
+    matches: gr.HTML
+    database: gr.Radio
+    build_status: gr.HTML
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """What the result on the page was made from, so that a click into it can be explained."""
 
     path: str
     mode: str
-    memory: str
+    database: str
     options: MosaicOptions
+
+
+class _Rendered(NamedTuple):
+    result: Image
+    distance_map: Image
+    summary: str
 
 
 class MosaicHandlers:
     """Stateless apart from the context."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, context: Context, parts: MosaicParts) -> None:
+        self._context, self._parts = context, parts
 
     def take_example(self, event: gr.EventData) -> str:
         """The file of the example that was clicked."""
         return str(chosen_file(event))
 
-    def refresh(self, known: Known, memory: str) -> Any:
-        """The list of memories as it is now, with the choice kept where it is still there."""
-        there = choices(known)
-        return gr.Radio(there, value=memory if memory in {value for _, value in there} else BUNDLED)
+    def refresh(self, own: VisitorDatabases, database: str) -> Any:
+        """The current list of databases; the selection stays where it still exists."""
+        current = choices(own)
+        return gr.Radio(current, value=database if database in {value for _, value in current} else BUNDLED)
 
-    def render(self, path: str | None, mode: str, memory: str, known: Known, *values: Any) -> tuple[Any, ...]:
-        """Rebuild the picture: -> shown, mosaic, map, words, inside."""
+    def render(self, path: str | None, mode: str, database: str, own: VisitorDatabases, *values: Any) -> Updates:
+        """Rebuild the image with the options in `values`, in the order of `OPTIONS`."""
+        parts = self._parts
         if path is None:
-            return None, None, None, "", ""
+            return {
+                parts.rendering: None, parts.result: None, parts.distance_map: None, parts.summary: "", parts.matches: "",
+            }  # fmt: skip
         try:
-            shown = Shown(path, mode, memory, build(MosaicOptions, dict(zip(OPTIONS, values, strict=True))))
+            rendering = Rendering(path, mode, database, build(MosaicOptions, dict(zip(OPTIONS, values, strict=True))))
             make = self._tiles if mode == TILES else self._refined
             with self._context.callers.turn() as progress:
-                result, unknown, text = make(shown, known, progress)
+                made = make(rendering, own, progress)
                 folder = self._context.store.new()
-                files = folder / "mosaic.png", folder / "unknown.png"
-                for file, picture in zip(files, (result, unknown), strict=True):
-                    file.write_bytes(encode_png(ImageData(picture, None, False, 8, None, "", ())))
+                result, distance_map = folder / "mosaic.png", folder / "unknown.png"
+                for file, image in ((result, made.result), (distance_map, made.distance_map)):
+                    file.write_bytes(encode_png(ImageData(image, None, False, 8, None, "", ())))
         except Cancelled:
-            return (gr.skip(),) * 5
+            return gr.skip()
         except SRError as exc:
-            return None, gr.skip(), gr.skip(), problem(str(exc)), ""
+            return {parts.rendering: None, parts.summary: problem(str(exc)), parts.matches: ""}
         except Exception as exc:
-            return None, gr.skip(), gr.skip(), problem(unexpected(exc, "making a mosaic")), ""
-        return (
-            shown,
-            str(files[0]),
-            str(files[1]),
-            f'<p class="sr-fine">{text} Click a spot to see who answered.</p>',
-            "",
-        )
+            return {
+                parts.rendering: None,
+                parts.summary: problem(unexpected(exc, "making a mosaic")),
+                parts.matches: "",
+            }
+        return {
+            parts.rendering: rendering, parts.result: str(result), parts.distance_map: str(distance_map),
+            parts.summary: made.summary, parts.matches: "",
+        }  # fmt: skip
 
-    def _tiles(self, shown: Shown, known: Known, progress: Progress) -> tuple[Image, Image, str]:
-        image = self._small(shown.path)
+    def _tiles(self, rendering: Rendering, own: VisitorDatabases, progress: Progress) -> _Rendered:
+        image = self._small(rendering.path)
         begun = time.perf_counter()
-        mosaic, answers = tile_mosaic(known, shown.memory).render(image, shown.options, progress)
-        seconds = time.perf_counter() - begun
-        text = (
-            f"{answers.photo.size} pieces of {shown.options.patch} px, answered by {answers.distinct} different memories "
-            f"of {len(answers.sources)} photos, in {formatting.seconds(seconds)}.{_left_out(answers.left_out)}"
-        )
-        return mosaic, inspection.distance_map(answers.unknown(), mosaic.shape), text
+        mosaic, answers = tile_mosaic(own, rendering.database).render(image, rendering.options, progress)
+        summary = view.tiles_summary(answers, rendering.options.patch, time.perf_counter() - begun)
+        return _Rendered(mosaic, view.distance_map(answers.unknown(), mosaic.shape), summary)
 
-    def _refined(self, shown: Shown, known: Known, progress: Progress) -> tuple[Image, Image, str]:
-        image = self._small(shown.path)
-        upscaler = retrieval(known, shown.memory)
+    def _refined(self, rendering: Rendering, own: VisitorDatabases, progress: Progress) -> _Rendered:
+        image = self._small(rendering.path)
+        upscaler = retrieval(own, rendering.database)
         left_out: tuple[str, ...] = ()
         memory: Any = None
         if isinstance(upscaler, LearnedRetrieval):
             memory, of = upscaler.memory, f"{len(upscaler.memory.anchors)} learned entries"
         else:
-            memory, left_out = upscaler.answering(image, shown.options, progress)
+            memory, left_out = upscaler.answering(image, rendering.options, progress)
             of = f"{len(memory.examples.codes):,} remembered windows of {len(upscaler.memory.photos)} photos"
         begun = time.perf_counter()
-        result, seen = upscalers.watched(image, memory, shown.options.steps, progress)
+        result, seen = upscalers.watched(image, memory, rendering.options.steps, progress)
         seconds = time.perf_counter() - begun
         number, distance = _who(seen, image)
-        asked = number[number >= 0]
-        text = (
-            f"Bicubic plus remembered detail: {asked.size} of {number.size} spots asked, answered by "
-            f"{len(np.unique(asked))} different memories ({of}), in {formatting.seconds(seconds)}.{_left_out(left_out)}"
-        )
-        return result, inspection.distance_map(np.clip(distance / 2, 0, 1), result.shape), text
+        summary = view.refined_summary(number, of, seconds, left_out)
+        return _Rendered(result, view.distance_map(np.clip(distance / 2, 0, 1), result.shape), summary)
 
-    def look_inside(self, shown: Shown | None, known: Known, event: gr.EventData) -> str:
-        """HTML: the memories that answered the clicked spot."""
-        if shown is None:
+    def show_matches(self, rendering: Rendering | None, own: VisitorDatabases, event: gr.EventData) -> str:
+        """HTML: the patches that matched the clicked spot."""
+        if rendering is None:
             return ""
         try:
             with self._context.callers.turn() as progress:
-                return self._inside(shown, known, event, progress)
+                return self._matches(rendering, own, event, progress)
         except Cancelled:
             return ""
         except SRError as exc:
             return problem(str(exc))
 
-    def _inside(self, shown: Shown, known: Known, event: gr.EventData, progress: Progress) -> str:
-        image = self._small(shown.path)
+    def _matches(self, rendering: Rendering, own: VisitorDatabases, event: gr.EventData, progress: Progress) -> str:
+        image = self._small(rendering.path)
         clicked = point(event)
         x, y = (min(max(int(clicked[axis]) // SCALE, 0), image.shape[1 - axis] - 1) for axis in range(2))
-        if shown.mode == TILES:
-            answers: Answers = tile_mosaic(known, shown.memory).look_inside(image, shown.options, progress)
-            return inspection.piece(answers, *answers.at(y, x))
-        upscaler = retrieval(known, shown.memory)
+        if rendering.mode == TILES:
+            answers: Answers = tile_mosaic(own, rendering.database).look_inside(image, rendering.options, progress)
+            return view.tile_match(answers, *answers.at(y, x))
+        upscaler = retrieval(own, rendering.database)
         nearest: Nearest | None = None
         if not isinstance(upscaler, LearnedRetrieval):
-            nearest, _ = upscaler.answering(image, shown.options, progress)
-        return inspection.spot(image, upscaler, nearest, y, x)
+            nearest, _ = upscaler.answering(image, rendering.options, progress)
+        return view.window_matches(image, upscaler, nearest, y, x)
 
-    def teach(
+    def build_database(
         self,
         files: list[str] | None,
-        known: Known,
+        own: VisitorDatabases,
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
-    ) -> tuple[Any, ...]:
-        """Build a memory of the dropped photos: -> known memories, choice, words."""
-        session = f"teach {request.session_hash}"
+    ) -> Updates:
+        """Build a patch database of the uploaded photos and select it."""
+        parts = self._parts
+        session = f"build database {request.session_hash}"
         stop = self._context.stops.begin(session)
         try:
             if not files:
                 raise BadInput("There are no photos yet. Drop a few, or a zip of them.")
 
-            def told(fraction: float, note: str) -> None:
+            def report_progress(fraction: float, note: str) -> None:
                 progress(fraction, desc=note)
 
             with (
                 self._context.store.lent() as folder,
                 self._context.callers.admitted(stop) as caller,
-                caller.turn(_SECONDS, Progress(told, stop)) as report,
+                caller.turn(_BUILD_SECONDS, Progress(report_progress, stop)) as report,
             ):
                 taken = take_in([Path(f) for f in files], folder, self._context.limits, report.part(0, 0.5))
                 memory = upscalers.own_memory(taken.written, folder / "memory", report.part(0.5, 1))
         except (SRError, Cancelled) as exc:
-            return known, gr.skip(), problem(str(exc) or "Stopped. Nothing was kept.")
+            return {parts.build_status: problem(str(exc) or "Stopped. Nothing was kept.")}
         except Exception as exc:
-            return known, gr.skip(), problem(unexpected(exc, "building a memory"))
+            return {parts.build_status: problem(unexpected(exc, "building a memory"))}
         finally:
             self._context.stops.end(session, stop)
-        known, choice = known.taught(memory, folder / "memory" / memory.key)
-        notes = "".join(f"<li>{escape(sentence)}</li>" for sentence in first_few(taken.sentences))
-        text = (
-            f'<p class="sr-fine">The memory is ready: {len(memory.photos)} photos.</p><ul class="sr-fine">{notes}</ul>'
-        )
-        return known, gr.Radio(choices(known), value=choice), text
+        own, choice = own.added(memory, folder / "memory" / memory.key)
+        return {
+            parts.own: own,
+            parts.database: gr.Radio(choices(own), value=choice),
+            parts.build_status: view.database_ready(len(memory.photos), taken.sentences),
+        }
 
-    def stop_teaching(self, request: gr.Request) -> None:
-        """Stop the build of this session."""
-        self._context.stops.stop(f"teach {request.session_hash}")
+    def stop_building(self, request: gr.Request) -> None:
+        """Stop the database build of this session."""
+        self._context.stops.stop(f"build database {request.session_hash}")
 
-    def choose(self, memory: str) -> Any:
-        """The button that deletes: there for one's own memories only."""
-        return gr.Button(visible=is_own(memory))
+    def choose(self, database: str) -> Any:
+        """Show the Delete button for the visitor's own databases only."""
+        return gr.Button(visible=is_own(database))
 
-    def delete(self, memory: str, known: Known) -> tuple[Any, ...]:
-        """Delete one's own memory: -> known memories, choice, words."""
+    def delete(self, database: str, own: VisitorDatabases) -> Updates:
+        """Delete one of the visitor's own databases."""
+        parts = self._parts
         try:
-            known = known.without(memory)
+            own = own.without(database)
         except SRError as exc:
-            return known, gr.skip(), problem(str(exc))
-        return known, gr.Radio(choices(known), value=BUNDLED), '<p class="sr-fine">The memory is deleted.</p>'
+            return {parts.build_status: problem(str(exc))}
+        return {
+            parts.own: own,
+            parts.database: gr.Radio(choices(own), value=BUNDLED),
+            parts.build_status: view.note("The memory is deleted."),
+        }
 
     def _small(self, path: str) -> Image:
-        """The picture, at most 256 pixels a side."""
-        rgb = read(Path(path), self._context.limits).rgb
-        height, width = rgb.shape[:2]
-        ratio = min(1.0, _SIDE / max(height, width))
-        if ratio == 1.0:
-            return rgb
-        return resize(rgb, (max(round(height * ratio), 1), max(round(width * ratio), 1)))
+        return read_small(path, _SIDE, self._context.limits)
 
 
 def _who(seen: Watched, image: Image) -> tuple[Any, Any]:
     return seen.who(image.shape[0], image.shape[1])
-
-
-def _left_out(names: tuple[str, ...]) -> str:
-    """A sentence on photos that are the picture itself."""
-    if not names:
-        return ""
-    return f" {escape(', '.join(names))} is your picture, so it was left out: it would know the result by heart."

@@ -11,7 +11,7 @@ from sr_demo.imaging.resize import downscale
 from sr_demo.imaging.samples import SAMPLES
 from sr_demo.inference.jobs import Failed, job_for
 from sr_demo.progress import SILENT, Progress
-from sr_demo.reports.training_curves import MEASURES, Lesson, curve_chart, legend, lessons
+from sr_demo.reports.training_curves import MEASURES, TrainedNetwork, curve_chart, legend, trained_networks
 from sr_demo.ui.html import inline_picture, problem
 from sr_demo.ui.method_choices import Context
 
@@ -27,7 +27,7 @@ class TrainingHandlers:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._lessons = {lesson.name: lesson for lesson in lessons(context.approaches)}
+        self._networks = {lesson.name: lesson for lesson in trained_networks(context.approaches)}
 
     def curves(self, chosen: list[str] | None) -> str:
         """HTML: the charts of the networks named `chosen`; unknown names are left out."""
@@ -67,8 +67,8 @@ class TrainingHandlers:
             "and enlarged again by each; PSNR-Y and SSIM-Y against the true picture. Not among the taught pictures.</p>"
         )
 
-    def _known(self, chosen: list[str] | None) -> list[Lesson]:
-        return [self._lessons[name] for name in chosen or () if name in self._lessons]
+    def _known(self, chosen: list[str] | None) -> list[TrainedNetwork]:
+        return [self._networks[name] for name in chosen or () if name in self._networks]
 
     @cached_property
     def _truth(self) -> Image:

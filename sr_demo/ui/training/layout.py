@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from sr_demo.reports.training_curves import lesson_table, lessons
+from sr_demo.reports.training_curves import trained_networks, training_table
 from sr_demo.spec import Approach
 from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.method_choices import Context
@@ -30,10 +30,10 @@ _PAIRS = (
 def build(context: Context, tab: gr.Tab) -> None:
     """Lay out the tab `tab`, in the current Gradio context."""
     handlers = TrainingHandlers(context)
-    names = [lesson.name for lesson in lessons(context.approaches)]
+    names = [lesson.name for lesson in trained_networks(context.approaches)]
     offered = pairs(context.approaches)
     first = list(offered[0][1]) if offered else names[:2]
-    gr.HTML(_WORDS + lesson_table(lessons(context.approaches)), elem_id="training-cards")
+    gr.HTML(_WORDS + training_table(trained_networks(context.approaches)), elem_id="training-cards")
     with gr.Row(elem_classes="sr-actions"):
         buttons = [gr.Button(title, size="sm") for title, _ in offered]
     chosen = gr.Dropdown(
@@ -53,5 +53,5 @@ def build(context: Context, tab: gr.Tab) -> None:
 
 def pairs(approaches: Sequence[Approach]) -> list[tuple[str, tuple[str, ...]]]:
     """The comparisons worth a button: those whose networks are all here."""
-    there = {lesson.name for lesson in lessons(approaches)}
+    there = {lesson.name for lesson in trained_networks(approaches)}
     return [(title, names) for title, names in _PAIRS if there.issuperset(names)]

@@ -1,8 +1,8 @@
-"""The comparison viewer: pictures of one scene in a grid or under a slider, with one zoom and position for all.
+"""The comparison viewer: images of one scene in a grid or under a slider, with one zoom and position for all.
 
-The Python side only says what is shown. Looks and behaviour are in `viewer.html`, `viewer.css` and `viewer.js`, which
-Gradio renders as one custom component: the template is static, the script builds the page from `value` and follows its
-changes, so that a picture added while others are being looked at disturbs nothing.
+Python only states what is shown. Appearance and behaviour are in `viewer.html`, `viewer.css`, `geometry.js` and `viewer.js`,
+which Gradio renders as one custom component: the template is static, the script builds the document from `value` and
+follows its changes, so that an image added while people look at others disturbs nothing.
 """
 
 from __future__ import annotations
@@ -21,19 +21,25 @@ _HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
-class ViewerPicture:
-    """One picture of a comparison.
+class ViewerImage:
+    """One image of a comparison, as the viewer's script receives it.
 
-    `id`: short, unique in the comparison, stable from one update to the next. A download is named after it, unless the
-    server states a name: Gradio states the file's own, so call the files what people should find in their folder.
-    `label`, `scores`, `note`: plain text of one line each, shown as text whatever it contains; the last two may be "".
-    `url`, `difference_url`, `download_url`: addresses relative to the page (see `file_url`). The difference is "" where
-    there is none; the download is "" where it is the picture behind `url` itself.
-    `width`, `height`: pixels of the full result, also where `url` shows a smaller copy of it: 1:1 means these pixels.
-    `alt`: what a screen reader says.
-    `truth`: this is the true answer the others are measured against.
+    Attributes:
+        id: Short, unique in the comparison, stable from one update to the next. A download is named after it unless the
+            server states a name; Gradio states the file's own name.
+        label: Name of the image; plain text of one line, shown as text whatever it contains.
+        url: Address relative to the page, see `file_url`.
+        width: Pixels of the full result, also where `url` shows a smaller copy of it: 1:1 means these pixels.
+        height: Likewise.
+        alt: Text alternative, read by screen readers.
+        scores: One line of plain text, or "".
+        note: One line of plain text, or "".
+        difference_url: Address of the difference to the HR reference, or "".
+        reference: Whether this is the HR reference that the others are scored against.
+        download_url: Address of the file to download; "" where it is the one behind `url`.
 
-    Raises `ValueError` for an empty id or size and for an address that leaves the page's own server.
+    Raises:
+        ValueError: For an empty id or size, and for an address outside of the page's own server.
     """
 
     id: str
@@ -45,48 +51,48 @@ class ViewerPicture:
     scores: str = ""
     note: str = ""
     difference_url: str = ""
-    truth: bool = False
+    reference: bool = False
     download_url: str = ""
 
     def __post_init__(self) -> None:
         if not self.id:
-            raise ValueError("a picture needs an id")
+            raise ValueError("an image needs an id")
         if self.width < 1 or self.height < 1:
-            raise ValueError(f"picture {self.id!r} has no pixels: {self.width} x {self.height}")
+            raise ValueError(f"image {self.id!r} has no pixels: {self.width} x {self.height}")
         for url in filter(None, (self.url, self.difference_url, self.download_url)):
             parts = urlsplit(url)
             if parts.scheme or parts.netloc:
-                raise ValueError(f"picture {self.id!r} must have an address on this server, not {url!r}")
+                raise ValueError(f"image {self.id!r} must have an address on this server, not {url!r}")
 
 
 def file_url(path: str | Path) -> str:
-    """Address, relative to the page, under which Gradio serves a file of its cache or of an allowed folder."""
+    """Return the address, relative to the page, of a file in Gradio's cache or in an allowed folder."""
     return "gradio_api/file=" + quote(Path(path).as_posix(), safe="/:")
 
 
-def viewer_value(pictures: Sequence[ViewerPicture], empty: str = EMPTY) -> dict[str, Any]:
-    """The `value` of the component for these pictures, in this order; `empty` is shown when there are none.
+def viewer_value(images: Sequence[ViewerImage], empty: str = EMPTY) -> dict[str, Any]:
+    """Return the component's `value` for `images`, in this order; `empty` is shown when there are none.
 
-    Zoom, position, mode and chosen pair survive an update as long as the first picture keeps its `url`; a new first
-    `url` is a new comparison and starts fitted. Raises `ValueError` if two pictures share an id.
+    Zoom, position, mode and selected pair survive an update as long as the first image keeps its `url`; a new first
+    `url` is a new comparison and starts fitted. Raises `ValueError` if two images share an id.
     """
-    ids = [picture.id for picture in pictures]
+    ids = [image.id for image in images]
     if len(set(ids)) != len(ids):
-        raise ValueError(f"pictures of one comparison need different ids: {ids}")
-    return {"pictures": [asdict(picture) for picture in pictures], "empty": empty}
+        raise ValueError(f"images of one comparison need different ids: {ids}")
+    return {"images": [asdict(image) for image in images], "empty": empty}
 
 
 def viewer(empty: str = EMPTY, *, elem_id: str | None = None) -> gr.HTML:
-    """The component, without pictures yet and therefore showing the sentence `empty`.
+    """Return the component, without images yet and therefore showing the sentence `empty`.
 
-    Update it by returning `viewer_value(...)` from a listener, and give that listener `show_progress="hidden"`: Gradio
-    fades a component that waits for its next value, and here people are looking at the pictures already on the page.
+    Update it by returning `viewer_value(...)` from a listener with `show_progress="hidden"`: Gradio fades a component
+    that waits for its next value, while people are looking at the images it already shows.
     """
     return gr.HTML(
         value=viewer_value((), empty),
         html_template=_read("viewer.html"),
         css_template=_read("viewer.css"),
-        js_on_load=_read("viewer.js"),
+        js_on_load=_read("geometry.js") + _read("viewer.js"),
         apply_default_css=False,
         elem_id=elem_id,
     )

@@ -34,8 +34,8 @@ def halo(steps: int) -> int:
 def refine(image: Image, memory: Residuals, steps: int, progress: Progress, largest: int = _LARGEST) -> Image:
     """(H, W, 3) -> (4 H, 4 W, 3), in tiles of at most `largest` whose halo covers everything they depend on."""
     rule = Tiling("tiles", halo=halo(steps))
-    tiles = tiling.plan(image.shape[0], image.shape[1], rule, largest)
-    return tiling.run(image, tiles, SCALE, 0, lambda piece, part: _tile(piece, memory, steps, part), progress)
+    plan = tiling.TilePlan((image.shape[0], image.shape[1]), rule, largest)
+    return tiling.run(image, plan, SCALE, lambda piece, part: _tile(piece, memory, steps, part), progress)
 
 
 def _tile(image: Image, memory: Residuals, steps: int, progress: Progress) -> Image:

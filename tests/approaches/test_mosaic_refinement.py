@@ -10,7 +10,7 @@ import pytest
 from PIL import Image as Pillow
 from skimage import data
 
-from sr_demo.approaches.mosaic import anchors, patch_database, photos, refined, retrieval, windows
+from sr_demo.approaches.mosaic import anchors, patch_database, photos, refinement, retrieval, windows
 from sr_demo.approaches.mosaic.options import MosaicOptions
 from sr_demo.approaches.mosaic.retrieval import Nearest
 from sr_demo.approaches.mosaic.upscalers import RefinedRetrieval
@@ -55,17 +55,17 @@ def test_any_size_gives_four_times_the_size(mosaic: RefinedRetrieval, size: tupl
 def test_tiles_give_the_result_of_the_whole(mosaic: RefinedRetrieval, cat: Image) -> None:
     lr = downscale(cat, 4)
     nearest = Nearest(mosaic.examples(SILENT), 5)
-    whole = refined.refine(lr, nearest, 2, SILENT)
-    tiled = refined.refine(lr, nearest, 2, SILENT, largest=17)
+    whole = refinement.refine(lr, nearest, 2, SILENT)
+    tiled = refinement.refine(lr, nearest, 2, SILENT, largest=17)
     np.testing.assert_allclose(tiled, whole, atol=2e-5)
 
 
 def test_the_halo_is_needed(mosaic: RefinedRetrieval, cat: Image, monkeypatch: pytest.MonkeyPatch) -> None:
     lr = downscale(cat, 4)
     nearest = Nearest(mosaic.examples(SILENT), 5)
-    whole = refined.refine(lr, nearest, 2, SILENT)
-    monkeypatch.setattr(refined, "halo", lambda steps: 3)
-    assert np.abs(refined.refine(lr, nearest, 2, SILENT, largest=17) - whole).max() > 1e-3
+    whole = refinement.refine(lr, nearest, 2, SILENT)
+    monkeypatch.setattr(refinement, "halo", lambda steps: 3)
+    assert np.abs(refinement.refine(lr, nearest, 2, SILENT, largest=17) - whole).max() > 1e-3
 
 
 def test_back_projection_brings_the_result_closer_to_the_input(mosaic: RefinedRetrieval, cat: Image) -> None:
@@ -77,8 +77,8 @@ def test_back_projection_brings_the_result_closer_to_the_input(mosaic: RefinedRe
 def test_same_memory_same_result(mosaic: RefinedRetrieval, cat: Image) -> None:
     lr = downscale(cat, 4)
     anew = RefinedRetrieval(mosaic.memory, mosaic.windows)
-    first = refined.refine(lr, Nearest(retrieval.learn(mosaic.memory, 8000, 0, SILENT), 3), 1, SILENT)
-    again = refined.refine(lr, Nearest(retrieval.learn(mosaic.memory, 8000, 0, SILENT), 3), 1, SILENT)
+    first = refinement.refine(lr, Nearest(retrieval.learn(mosaic.memory, 8000, 0, SILENT), 3), 1, SILENT)
+    again = refinement.refine(lr, Nearest(retrieval.learn(mosaic.memory, 8000, 0, SILENT), 3), 1, SILENT)
     np.testing.assert_array_equal(first, again)
     assert anew.examples(SILENT) is mosaic.examples(SILENT)
 
@@ -86,7 +86,7 @@ def test_same_memory_same_result(mosaic: RefinedRetrieval, cat: Image) -> None:
 def test_a_flat_picture_stays_flat_and_asks_nothing(mosaic: RefinedRetrieval) -> None:
     flat = readonly(np.full((12, 12, 3), (0.2, 0.4, 0.6), np.float32))
     silent = retrieval.Examples(mosaic.examples(SILENT).project, *(None,) * 4)  # type: ignore[arg-type]
-    result = refined.refine(flat, Nearest(silent, 3), 2, SILENT)
+    result = refinement.refine(flat, Nearest(silent, 3), 2, SILENT)
     np.testing.assert_allclose(result, np.broadcast_to(flat[0, 0], result.shape), atol=1e-5)
 
 

@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 from skimage import data
 
 from sr_demo.approaches import mosaic
-from sr_demo.approaches.mosaic import faiss_index, patch_database, patches, tile_mosaic, upscalers
+from sr_demo.approaches.mosaic import faiss_index, patch_database, patches, tile_matching, upscalers
 from sr_demo.approaches.mosaic.options import MosaicOptions
 from sr_demo.approaches.mosaic.upscalers import TileMosaic
 from sr_demo.errors import BadInput, Cancelled
@@ -83,18 +83,18 @@ def test_colour_transfer_brings_the_piece_to_the_colour_of_its_place(small: patc
 @pytest.mark.parametrize(("patch", "step"), [(8, 8), (8, 6), (8, 4), (8, 2), (5, 1), (7, 3)])
 def test_weights_of_overlapping_pieces_sum_to_one(small: patch_database.PatchDatabase, patch: int, step: int) -> None:
     """Pieces of one colour, whatever their overlap, give that colour everywhere, to the edge."""
-    image = tile_mosaic.padded(picture(23, 31), patch, step)
+    image = tile_matching.padded(picture(23, 31), patch, step)
     cut = patches.cut(small, patch, 1, SILENT)
-    answers, own = tile_mosaic.answer(image, cut, step, 0.0, 0, SILENT)
+    answers, own = tile_matching.answer(image, cut, step, 0.0, 0, SILENT)
     grey = tuple(np.full_like(photo, 51) for photo in answers.hr)
-    result = tile_mosaic.paste(replace(answers, hr=grey), own, 0.0, SILENT)
+    result = tile_matching.paste(replace(answers, hr=grey), own, 0.0, SILENT)
     np.testing.assert_allclose(result, 0.2, atol=1e-5)
 
 
 def test_half_overlap_is_a_hann_window() -> None:
-    weight = tile_mosaic.feather(8, 4)
+    weight = tile_matching.feather(8, 4)
     np.testing.assert_allclose(weight[:16] + weight[16:], 1, atol=1e-6)
-    assert (tile_mosaic.feather(8, 8) == 1).all()
+    assert (tile_matching.feather(8, 8) == 1).all()
 
 
 def test_variety_uses_more_memories(small: patch_database.PatchDatabase) -> None:

@@ -1,23 +1,25 @@
-"""How much memory large pictures take, over what the process takes when idle: `python -m sr_demo.cli.bench_memory`.
+"""`python -m sr_demo bench memory`: how much memory large images take, beyond the idle process.
 
-Each step runs in a fresh process, through the very command line or the page's own function: first on a tiny picture, so that
-all is loaded, then on the large one. Linux only.
+Each step runs in a fresh process, through the command line's or the page's own function: first on a tiny image, so that all
+is loaded, then on the large one. Linux only.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event, Thread
 
 import numpy as np
 
+from sr_demo.benchmarks.fresh_process import measured_alone
+from sr_demo.errors import CannotRunHere, SRError
 from sr_demo.image import ImageData, readonly, write_png
 from sr_demo.system import memory
 from sr_demo.system.large_array import bands, zeros
@@ -27,16 +29,16 @@ _STATUS = Path("/proc/self/status")
 
 @dataclass(frozen=True)
 class Step:
-    """One picture and what is done with it."""
+    """One image and what is done with it."""
 
     name: str
     height: int
     width: int
     approaches: tuple[str, ...]
     where: str = "command line"
-    """Or "page"."""
+    """"command line", "page" or "page with reference"."""
     kind: str = "rgb"
-    """Or "gray", "rgba", "tiff16"."""
+    """"rgb", "gray", "rgba" or "tiff16"."""
 
 
 STEPS = (
@@ -45,36 +47,62 @@ STEPS = (
     Step("4 MP RGBA, bicubic", 2000, 2000, ("bicubic",), kind="rgba"),
     Step("16 MP TIFF of 16 bit, bicubic", 4000, 4000, ("bicubic",), kind="tiff16"),
     Step("9 MP RGB, page, three methods", 3000, 3000, ("bicubic", "lanczos", "espcn"), "page"),
-    Step("9 MP RGB, page, tested against the truth", 3000, 3000, ("bicubic", "lanczos", "espcn"), "page against truth"),
+    Step("9 MP RGB, page, with reference", 3000, 3000, ("bicubic", "lanczos", "espcn"), "page with reference"),
+    Step("100 MP gray, page, with reference", 9999, 9999, ("bicubic", "lanczos"), "page with reference", "gray"),
     Step("100 MP gray, bicubic", 9999, 9999, ("bicubic",), kind="gray"),
 )
 
 
 @dataclass(frozen=True)
 class Peak:
-    """What a step took over idle, in MB (10^6 bytes)."""
+    """Memory of a step beyond the idle process, in MB (10^6 bytes)."""
 
     resident: float
-    """Highest resident set (VmHWM): pages of files that are mapped count."""
+    """Peak resident set (VmHWM), mapped files included."""
     anonymous: float
-    """Highest of what the system cannot write to a file, sampled every 20 ms."""
+    """Peak of anonymous memory, which the system cannot write back to a file; sampled every 20 ms."""
     idle: float
+    """Resident set of the idle process."""
     seconds: float
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("steps", nargs="*", metavar="WORD", help="only steps whose name contains one of these words")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print each step. `--child` measures one in this process and prints JSON."""
+    if sys.platform != "linux":
+        raise CannotRunHere("The memory of a process is read from /proc, which only Linux has.")
+    if args.child is not None:
+        file, folder, approaches, where = json.loads(args.child)
+        print(json.dumps(asdict(_child(Path(file), Path(folder), approaches, where))))
+        return 0
+    for step in STEPS:
+        if args.steps and not any(word in step.name for word in args.steps):
+            continue
+        with tempfile.TemporaryDirectory(prefix="sr_demo-memory-") as folder:
+            peak = measured(step, Path(folder))
+        print(
+            f"{step.name:<44}{peak.resident:6.0f} MB over idle ({peak.idle:.0f} MB), "
+            f"{peak.anonymous:6.0f} MB of it not in files, {peak.seconds:6.1f} s",
+            flush=True,
+        )
+    return 0
+
+
 def measured(step: Step, folder: Path) -> Peak:
-    """Run a step in a process of its own; files go into `folder`. Raises RuntimeError with what it printed if it fails."""
+    """Run a step in a process of its own, with its files in `folder`. Raises SRError when it fails."""
     file = folder / ("large.tif" if step.kind == "tiff16" else "large.png")
     _write(step, file)
-    asked = json.dumps([str(file), str(folder), step.approaches, step.where])
-    done = subprocess.run([sys.executable, "-m", __spec__.name, "--child", asked], capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(done.stdout + done.stderr)
-    return Peak(*json.loads(done.stdout.splitlines()[-1]))
+    child = json.dumps([str(file), str(folder), step.approaches, step.where])
+    return Peak(**measured_alone(step.name, ["memory", "--child", child]))
 
 
 def _write(step: Step, file: Path) -> None:
-    """A picture with detail everywhere, made by rows."""
+    """Write an image with detail everywhere, computed in bands of rows."""
     rgb = zeros(step.height, step.width, 3)
     across = np.arange(step.width, dtype=np.float32)
     for rows in bands(rgb):
@@ -95,12 +123,12 @@ def _write(step: Step, file: Path) -> None:
 
 
 def _child(file: Path, folder: Path, approaches: Sequence[str], where: str) -> Peak:
-    work = _on_page(approaches, "truth" in where) if "page" in where else _on_command_line(approaches, folder)
+    work = _on_page(approaches, "reference" in where) if "page" in where else _on_command_line(approaches, folder)
     tiny = folder / "tiny.png"
     write_png(ImageData(readonly(np.full((64, 64, 3), 0.5, np.float32))), tiny)
     work(tiny)
     memory.release()
-    Path("/proc/self/clear_refs").write_text("5")  # the highest resident set counts from now
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak of the resident set
     idle, idle_anonymous = _status("VmRSS"), _status("RssAnon")
     highest, done = 0, Event()
 
@@ -125,18 +153,18 @@ def _on_command_line(approaches: Sequence[str], folder: Path) -> Callable[[Path]
     def work(file: Path) -> None:
         for approach in approaches:
             if main(["upscale", str(file), "--approach", approach, "--out", str(folder / "out")]):
-                raise RuntimeError(f"{approach} failed")
+                raise SRError(f"{approach} failed")
 
     return work
 
 
-def _on_page(approaches: Sequence[str], truth_known: bool) -> Callable[[Path], None]:
+def _on_page(approaches: Sequence[str], reference_known: bool) -> Callable[[Path], None]:
     from sr_demo.catalogue import APPROACHES
     from sr_demo.image import read
     from sr_demo.inference.jobs import job_for
     from sr_demo.inference.runner import Runner
     from sr_demo.ui.callers import Caller
-    from sr_demo.ui.compare.view import Task, compare
+    from sr_demo.ui.compare.comparison import Task, compare
     from sr_demo.ui.store import Store
     from sr_demo.ui.turns import Turns, Visitor
 
@@ -145,9 +173,9 @@ def _on_page(approaches: Sequence[str], truth_known: bool) -> Callable[[Path], N
 
     def work(file: Path) -> None:
         caller = Caller(Turns(1), Visitor("benchmark", "benchmark"), Event(), 0)
-        *_, view = compare(runner, store, Task(lambda: read(file), jobs, truth_known), caller)
+        *_, view = compare(runner, store, Task(lambda: read(file), jobs, reference_known), caller)
         if view.failures:
-            raise RuntimeError(f"failed: {view.failures}")
+            raise SRError(f"failed: {view.failures}")
 
     return work
 
@@ -155,21 +183,3 @@ def _on_page(approaches: Sequence[str], truth_known: bool) -> Callable[[Path], N
 def _status(key: str) -> int:
     line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(key + ":"))
     return int(line.split()[1]) * 1024
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Print a line for each step; names in `arguments` choose steps that contain one of them."""
-    if arguments[:1] == ["--child"]:
-        file, folder, approaches, where = json.loads(arguments[1])
-        _child(Path(file), Path(folder), approaches, where)
-        return 0
-    for step in STEPS:
-        if arguments and not any(word in step.name for word in arguments):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            measured(step, Path(folder))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

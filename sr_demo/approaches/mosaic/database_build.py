@@ -22,9 +22,9 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from sr_demo.approaches.mosaic import faiss_index as indexes
-from sr_demo.approaches.mosaic import library, retrieval, shards
+from sr_demo.approaches.mosaic import named_databases, retrieval, shards
 from sr_demo.approaches.mosaic.executors import Engine
-from sr_demo.approaches.mosaic.library import Entry
+from sr_demo.approaches.mosaic.named_databases import Entry
 from sr_demo.approaches.mosaic.patch_database import FORMAT, SCALE, Photo
 from sr_demo.approaches.mosaic.shards import Recipe, Shard
 from sr_demo.approaches.mosaic.windows import Floats, projection
@@ -67,15 +67,15 @@ def build(order: Order, engine: Engine, progress: Progress) -> Built:
     Raises BadInput when no file can be used, when the name is taken by another memory or by a build that is running;
     StorageError when the disk refuses; Cancelled. What is finished by then stays for the next try.
     """
-    library.checked(order.name)
+    named_databases.checked(order.name)
     if not order.files:
         raise BadInput(f"There are no pictures in {order.source}.")
     key = _key(order)
-    place = library.folder() / order.name
-    beside = library.folder() / f"{library.BUILDING}{order.name}"
-    storage.ready(library.folder())
-    with storage.guarded(library.folder()):
-        lock = FileLock(library.folder() / f".lock-{order.name}")
+    place = named_databases.folder() / order.name
+    beside = named_databases.folder() / f"{named_databases.BUILDING}{order.name}"
+    storage.ready(named_databases.folder())
+    with storage.guarded(named_databases.folder()):
+        lock = FileLock(named_databases.folder() / f".lock-{order.name}")
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -88,11 +88,11 @@ def build(order: Order, engine: Engine, progress: Progress) -> Built:
         finally:
             lock.release()
             with suppress(OSError):
-                (library.folder() / f".lock-{order.name}").unlink()
+                (named_databases.folder() / f".lock-{order.name}").unlink()
 
 
 def _there(order: Order, key: str) -> Built:
-    entry = library.find(order.name)
+    entry = named_databases.find(order.name)
     if json.loads((entry.place / "memory.json").read_text(encoding="utf-8"))["key"] != key:
         raise BadInput(
             f"There is a memory {order.name} already, made of other photos or in another way. Choose another name, or "
@@ -122,7 +122,7 @@ def _make(order: Order, key: str, engine: Engine, beside: Path, place: Path, pro
     skipped = _merge(order, key, planned, beside, progress.part(0.8, 1.0))
     os.replace(beside, place)
     progress(1.0, "ready")
-    return Built(library.find(order.name), tuple(skipped), kept)
+    return Built(named_databases.find(order.name), tuple(skipped), kept)
 
 
 def _plan(order: Order, beside: Path, progress: Progress) -> list[Shard]:
@@ -222,7 +222,7 @@ def _index(vectors: Floats, recipe: Recipe, beside: Path) -> indexes.Plan:
 
 def _refuse(order: Order, skipped: Sequence[str]) -> None:
     """Nothing can be kept: remove the build and say why."""
-    shutil.rmtree(library.folder() / f"{library.BUILDING}{order.name}", ignore_errors=True)
+    shutil.rmtree(named_databases.folder() / f"{named_databases.BUILDING}{order.name}", ignore_errors=True)
     side = order.recipe.smallest
     why = " ".join(first_few(skipped)) or f"None is a picture of {side} x {side} pixels or more with some detail."
     raise BadInput(f"None of the {len(order.files)} files in {order.source} can be remembered. {why}")

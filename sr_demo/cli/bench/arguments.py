@@ -1,0 +1,30 @@
+"""Arguments that several subcommands of `bench` take."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_methods(parser: argparse.ArgumentParser, which: str) -> None:
+    """Add `METHOD…`, of which none means `which`."""
+    parser.add_argument("methods", nargs="*", metavar="ID[:CHECKPOINT]", help=f"only these (default: {which})")
+
+
+def add_rounds(parser: argparse.ArgumentParser) -> None:
+    """Add `--rounds`."""
+    parser.add_argument("--rounds", type=_at_least_one, default=5, metavar="N", help="runs of each measurement (5)")
+
+
+def add_megapixels(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add `--megapixels`, which may be repeated."""
+    parser.add_argument(
+        "--megapixels",
+        type=float,
+        action="append",
+        metavar="N",
+        help=f"size of the result; may be repeated ({default})",
+    )
+
+
+def _at_least_one(text: str) -> int:
+    return max(int(text), 1)

@@ -1,0 +1,35 @@
+"""`python -m sr_demo bench load`: many visitors at once on a real server."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.description = (
+        "Starts the real server on a free port. Each visitor has an address and an image of its own, uploads it, calls "
+        "/upscale, waits for the result and fetches the PNG, which must be that of its own image. One more visitor uses the "
+        "page meanwhile: the light requests."
+    )
+    parser.add_argument("--visitors", type=int, default=50, metavar="N", help="how many at once (50)")
+    parser.add_argument("--method", default="espcn", metavar="ID[:CHECKPOINT]", help="what they request (espcn)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print each visit and a summary; 1 when a visitor got no result or a wrong one."""
+    from sr_demo.benchmarks.load import Visit, load, summary, wrong
+    from sr_demo.benchmarks.startup import server
+
+    def report(visit: Visit) -> None:
+        print(f"visitor {visit.number}: {visit.message or 'result'} after {visit.seconds:.2f} s", flush=True)
+
+    with tempfile.TemporaryDirectory(prefix="sr_demo-load-") as scratch:
+        folder = Path(scratch)
+        with server(folder / "cache", SR_DEMO_PROXY="1") as (url, seconds):
+            print(f"server up after {seconds:.1f} s; {args.visitors} visitors, {args.method}", flush=True)
+            found = load(url, args.visitors, args.method, folder, report)
+    print(summary(found))
+    return 1 if found.failed or wrong(found.visits) or any(visit.result is None for visit in found.visits) else 0

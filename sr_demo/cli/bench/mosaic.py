@@ -1,0 +1,24 @@
+"""`python -m sr_demo bench mosaic`: building and searching patch databases."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("--photos", type=Path, metavar="DIR", help="folder of photos (default: those of scikit-image)")
+    parser.add_argument(
+        "counts", type=int, nargs="*", metavar="COUNT", help="numbers of patches (10000 100000 1000000)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print a row for each number of patches."""
+    from sr_demo.approaches.mosaic import photos
+    from sr_demo.benchmarks import mosaic
+
+    files = sorted(args.photos.iterdir()) if args.photos else photos.bundled()
+    mosaic.main(files, args.counts or [10_000, 100_000, 1_000_000])
+    return 0

@@ -1,0 +1,51 @@
+"""`python -m sr_demo bench speed`: seconds, GFLOP/s and memory beside what people run today."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from sr_demo.cli.bench.arguments import add_rounds
+from sr_demo.cli.console import complain, terminal, write_text
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.description = (
+        "Same weights, same picture, same threads, medians of runs that take turns. The comparison with ONNX Runtime needs "
+        "requirements-export.txt."
+    )
+    parser.add_argument(
+        "--json", nargs="?", const="-", metavar="FILE", help="rows for programs, to FILE or standard output"
+    )
+    parser.add_argument("--case", action="append", default=[], metavar="NAME", help="only this case; may be repeated")
+    parser.add_argument("--path", action="append", default=[], metavar="NAME", help="only this path; may be repeated")
+    add_rounds(parser)
+    parser.add_argument("--page", type=Path, metavar="FILE", help="also write the table into this page of docs/")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print each case when it is done; 2 when a path could not be run."""
+    from sr_demo.benchmarks.performance_page import write_page
+    from sr_demo.benchmarks.speed import HEADING, Row, bench, lines, records
+
+    rows, failed = list[Row](), False
+    results = bench(args.case, args.path, args.rounds, terminal("bench"))
+    if args.json != "-":
+        print(HEADING, flush=True)
+    for result in results:
+        rows += result.rows
+        if args.json != "-":
+            print("\n".join(lines(result.rows)), flush=True)
+        for note in result.notes:
+            complain(note)
+            failed = True
+    listed = json.dumps(records(rows), indent=2)
+    if args.json == "-":
+        print(listed)
+    elif args.json is not None:
+        write_text(Path(args.json), listed + "\n")
+    if args.page is not None:
+        write_page(args.page, rows)
+    return 2 if failed else 0

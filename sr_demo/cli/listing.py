@@ -1,0 +1,50 @@
+"""`python -m sr_demo list`: approaches with their options, checkpoints and licences."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("--json", action="store_true", help="print JSON for programs")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the list."""
+    from sr_demo.catalogue import APPROACHES
+    from sr_demo.reports.catalogue_listing import describe
+
+    records = describe(APPROACHES)
+    if args.json:
+        print(json.dumps(records, indent=2))
+        return 0
+    names = max(len(checkpoint["name"]) for record in records for checkpoint in record["checkpoints"]) + 1
+    for record in records:
+        print(f"{record['id']:<15} {record['summary']}")
+        for option in record["options"]:
+            print(f"    --set {option['name']}={option['default']}: {option['label']}. {option['help']}")
+        for checkpoint in record["checkpoints"]:
+            known = (_size(checkpoint), checkpoint["licence"], checkpoint["needs"], _availability(checkpoint))
+            facts = ", ".join(fact for fact in known if fact)
+            print(f"    :{checkpoint['name']:<{names}}{checkpoint['title']} ({facts})")
+    return 0
+
+
+def _size(checkpoint: dict[str, Any]) -> str:
+    count = checkpoint["bytes"]
+    if count >= 1e9:
+        return f"about {count / 1e9:.1f} GB"
+    return f"{count / 1e6:.1f} MB" if count else "no file"
+
+
+def _availability(checkpoint: dict[str, Any]) -> str:
+    if checkpoint["cannot_run_here"]:
+        return f"not on this machine: {checkpoint['cannot_run_here']}"
+    if checkpoint["kind"] == "own":
+        return "your own copy"
+    if checkpoint["available_offline"]:
+        return "here"
+    return "downloaded with --download" if checkpoint["asks_before_download"] else "downloaded on first use"

@@ -1,0 +1,111 @@
+"""Loaded models: opened in the backend that is faster here, cached, and converted for OpenVINO in the background."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+
+from sr_demo.backends import selection
+from sr_demo.inference import int8
+from sr_demo.inference.compute_lock import ComputeLock
+from sr_demo.inference.jobs import Job, LoadedModel, load_approach
+from sr_demo.inference.model_cache import ModelCache, footprint
+from sr_demo.inference.time_estimates import Estimates
+from sr_demo.inference.weights import WeightResolver, Weights
+from sr_demo.progress import SILENT, Progress
+from sr_demo.spec import Upscaler
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A model that may be used while the compute lock is held."""
+
+    model: LoadedModel
+    load_seconds: float
+    """Seconds that download and loading took; 0 where the model was in the cache."""
+
+
+class ModelLoader:
+    """Loads and caches models. Thread-safe."""
+
+    def __init__(self, estimates: Estimates, preparer: selection.Preparer | None) -> None:
+        """With a `preparer`, networks are converted for OpenVINO in the background after their first use."""
+        self.compute_lock = ComputeLock()
+        self._estimates = estimates
+        self._preparer = preparer
+        self._weights = WeightResolver()
+        self._cache = ModelCache()
+
+    def fetch(self, job: Job, progress: Progress) -> Weights | None:
+        """Return the local files of `job`; None where its model is loaded. Raises SRError or Cancelled."""
+        return None if job.identity in self._cache else self._weights.resolve(job, progress)
+
+    @contextmanager
+    def ready(self, job: Job, progress: Progress) -> Generator[Ready]:
+        """Hold the compute lock with the model of `job` loaded. Raises SRError or Cancelled."""
+        while True:
+            begun = time.perf_counter()
+            weights = self.fetch(job, progress)
+            fetch_seconds = time.perf_counter() - begun
+            with self.compute_lock.held(progress):
+                begun = time.perf_counter()
+                upscaler = self._cache.use(job.identity)
+                if upscaler is not None:
+                    yield Ready(LoadedModel(job, upscaler), 0.0)
+                    return
+                if weights is not None:
+                    upscaler = self._load(job, weights, progress)
+                    yield Ready(LoadedModel(job, upscaler), fetch_seconds + time.perf_counter() - begun)
+                    return
+            # The cache dropped the model while this thread waited: its files are resolved again, without the lock.
+
+    def drop(self, job: Job) -> None:
+        """Remove the model of `job` from the cache; the caller holds the compute lock."""
+        self._cache.drop(job.identity)
+
+    def _load(self, job: Job, weights: Weights, progress: Progress) -> Upscaler:
+        """Load the model of `job` in the backend that is faster here, and cache it."""
+        progress(0.0, "loading")
+        converted = selection.converted_files(job.identity)
+        if job.precision == "int8":
+            upscaler = int8.load(job, weights, progress)
+        else:
+            upscaler = selection.open_stored(converted) if converted else None
+        if upscaler is None:
+            upscaler = load_approach(job, weights, progress)
+            if converted and self._preparer:
+                self._preparer.begin(_Preparation(self, job, weights, converted, upscaler))
+        self._weights.forget(job.identity)
+        self._cache.keep(job.identity, upscaler, footprint(job.checkpoint))
+        return upscaler
+
+    def use_verdict(self, job: Job, verdict: selection.Verdict) -> None:
+        """Take in which backend won: where it is another one, the next run opens it, and has its own time estimate."""
+        if verdict.backend == "torch":
+            return
+        with self.compute_lock.held():
+            self.drop(job)
+        size = (selection.SIDE, selection.SIDE)
+        self._estimates.learn(job, size, verdict.seconds_openvino, backend=verdict.backend, anew=True)
+
+
+@dataclass(frozen=True)
+class _Preparation:
+    """The `selection.Preparation` of a job that was loaded in torch."""
+
+    loader: ModelLoader
+    job: Job
+    weights: Weights
+    files: selection.ConvertedFiles
+    upscaler: Upscaler
+
+    def load_exact(self) -> Upscaler:
+        return load_approach(replace(self.job, precision="fp32"), self.weights, SILENT)
+
+    def computing(self) -> AbstractContextManager[object]:
+        return self.loader.compute_lock.held()
+
+    def decided(self, verdict: selection.Verdict) -> None:
+        self.loader.use_verdict(self.job, verdict)

@@ -1,0 +1,42 @@
+"""HTML from the jinja2 templates in `templates/`, for all reports and for what the page shows of them."""
+
+from __future__ import annotations
+
+import base64
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from sr_demo.image import Image, ImageData, encode_png
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill a template; every value is escaped unless the template marks it as HTML (`| safe`).
+
+    Args:
+        template: file name in `templates/`.
+        **values: its variables, all of which must be given.
+    """
+    return _environment().get_template(template).render(values)
+
+
+def image_uri(image: Image) -> str:
+    """Return an image (H, W, 3), float32 in [0, 1], as a `data:` address that holds it as PNG."""
+    return png_uri(encode_png(ImageData(image)))
+
+
+def png_uri(png: bytes) -> str:
+    """Return the bytes of a PNG file as a `data:` address."""
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("sr_demo.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

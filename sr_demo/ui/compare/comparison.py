@@ -1,0 +1,107 @@
+"""Runs the methods of one comparison and updates what the page shows, step by step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sr_demo.image import Image, ImageData
+from sr_demo.imaging.degradation import Realistic
+from sr_demo.inference.jobs import Done, Failed, Job, Progressed
+from sr_demo.inference.runner import Runner
+from sr_demo.reports.bundle import Comparison, write_downloads
+from sr_demo.reports.evaluation import small_version
+from sr_demo.ui.callers import Caller
+from sr_demo.ui.compare.in_turn import Inputs, compared
+from sr_demo.ui.compare.progress_list import ProgressList
+from sr_demo.ui.compare.view import View
+from sr_demo.ui.store import Store
+
+_SECONDS_BETWEEN = 0.2
+"""Progress reaches the page at most this often."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A comparison to run."""
+
+    load: Callable[[], ImageData]
+    """Reads the region to work on; called in the turn of the comparison, perhaps several times."""
+    jobs: Sequence[Job]
+    has_reference: bool
+    """True: downscale first, and score against the image itself."""
+    realistic: Realistic | None = None
+    """Degradation of the LR image; None for plain bicubic downscaling."""
+    seconds: Callable[[Job], float] = lambda job: 1.0
+    """Expected seconds of a job."""
+
+
+def compare(runner: Runner, store: Store, task: Task, caller: Caller) -> Iterator[View]:
+    """Run a comparison and yield what the page shows whenever it has changed.
+
+    Args:
+        runner: Runs the jobs.
+        store: Provides the folder for the images.
+        task: What to run.
+        caller: Whose turns are used.
+
+    Raises:
+        SRError: On what concerns the whole comparison; the failure of one method is part of the view.
+    """
+    with store.lent() as folder:
+        yield from _compare(runner, View(folder, ProgressList.of(task.jobs)), task, caller)
+
+
+def _compare(runner: Runner, view: View, task: Task, caller: Caller) -> Iterator[View]:
+    scale = task.jobs[0].approach.scale
+    draws_steps = any(job.approach.family == "diffusion" for job in task.jobs)
+
+    def load() -> tuple[ImageData, Image | None]:
+        lr, reference = task.load(), None
+        if task.has_reference:
+            lr, reference = small_version(lr, scale, task.realistic)
+        if not view.images:
+            view.add_input(lr, reference, scale)
+        return lr, reference
+
+    inputs = Inputs(load)
+    yield view
+    last = time.monotonic()
+    for event in compared(runner, caller, task.jobs, task.seconds, inputs):
+        view.progress.update(event)
+        if isinstance(event, Done):
+            view.add_result(event.result, inputs.get()[1], keep_pixels=draws_steps)
+        elif isinstance(event, Failed):
+            view.failures.append((event.job.title, event.message))
+        elif isinstance(event, Progressed) and time.monotonic() - last < _SECONDS_BETWEEN:
+            continue
+        last = time.monotonic()
+        yield view
+    if view.results:
+        try:
+            for _ in caller.waiting(1.0, stopped=True):
+                inputs.rest()
+                yield view
+            lr, reference = inputs.get()
+            view.explain_families(reference)
+            view.files = _write_downloads(view, task, lr)
+        finally:
+            caller.end_turn()
+    yield view
+
+
+def _write_downloads(view: View, task: Task, lr: ImageData) -> dict[str, Path]:
+    size = (lr.rgb.shape[0], lr.rgb.shape[1])
+    comparison = Comparison(lr.name, size, _origin(task), view.results, view.saved(), view.failures)
+    return write_downloads(comparison, view.folder)
+
+
+def _origin(task: Task) -> str:
+    """Return where the LR image comes from, in one sentence."""
+    if not task.has_reference:
+        return "Enlarged as uploaded; there is no original to compare with."
+    if task.realistic is None:
+        return "Made from the original by bicubic downscaling with antialiasing."
+    return f"Made from the original by realistic degradation: {task.realistic}."

@@ -1,0 +1,90 @@
+"""The components of the Compare tab that its events read or write, in groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.blocks import Block
+from gradio.components import Component
+
+from sr_demo.ui import controls, prompt_box
+
+Updates = dict[Block, Any]
+"""What a handler returns: new values of the components that change; the others stay as they are."""
+
+
+@dataclass(frozen=True)
+class PhotoComponents:
+    """The photo, and the part of it to work on."""
+
+    image: gr.Image
+    examples: gr.HTML
+    about: gr.HTML
+    region: gr.Radio
+    source: gr.State
+    """Holds a `Source`, or None."""
+
+
+@dataclass(frozen=True)
+class ChoiceComponents:
+    """What to run on it."""
+
+    mode: gr.Radio
+    degradation: gr.Radio
+    degradation_box: gr.Group
+    preset: gr.Radio
+    preset_note: gr.HTML
+    before_preset: gr.State
+    """Holds a `presets.Selection`, or None."""
+    methods: gr.CheckboxGroup
+    more: gr.CheckboxGroup
+    options: list[controls.Bound]
+    caption: prompt_box.Box | None
+
+
+@dataclass(frozen=True)
+class RunComponents:
+    """Starting and stopping."""
+
+    start: gr.Button
+    stop: gr.Button
+    estimate: gr.HTML
+
+
+@dataclass(frozen=True)
+class ResultComponents:
+    """What a comparison shows."""
+
+    progress: gr.HTML
+    viewer: gr.HTML
+    table: gr.HTML
+    chart: gr.HTML
+    families: gr.HTML
+    downloads: dict[str, gr.DownloadButton]
+    """By kind: "zip", "html", "json"."""
+
+    def all(self) -> list[Block]:
+        """Return every one of them."""
+        return [self.progress, self.viewer, self.table, self.chart, self.families, *self.downloads.values()]
+
+
+@dataclass(frozen=True)
+class CompareComponents:
+    """All of the tab."""
+
+    photo: PhotoComponents
+    choice: ChoiceComponents
+    run: RunComponents
+    results: ResultComponents
+
+    def selection(self) -> list[Component]:
+        """Return what decides which jobs run, and on how many pixels, in the order that handlers take it."""
+        choice = self.choice
+        return [choice.preset, choice.mode, choice.methods, choice.more]
+
+    def run_inputs(self) -> set[Component]:
+        """Return all that a comparison reads."""
+        options = [bound.component for bound in self.choice.options]
+        return {self.photo.source, *self.selection(), self.choice.degradation, *options}

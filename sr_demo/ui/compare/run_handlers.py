@@ -1,0 +1,126 @@
+"""Event handlers of the Compare tab around a run: start, progress, results, stop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from sr_demo.errors import BadInput, SRError, unexpected
+from sr_demo.image import ImageData
+from sr_demo.imaging.degradation import Realistic
+from sr_demo.inference.jobs import job_for
+from sr_demo.options import build as build_options
+from sr_demo.ui import controls, method_choices
+from sr_demo.ui import source as sources
+from sr_demo.ui.compare import presets
+from sr_demo.ui.compare.comparison import Task, compare
+from sr_demo.ui.compare.components import CompareComponents, Updates
+from sr_demo.ui.compare.view import View
+from sr_demo.ui.html import fine_print, problem
+from sr_demo.ui.method_choices import Context, offered, seconds
+from sr_demo.ui.source import Source
+from sr_demo.ui.viewer.viewer import viewer_value
+
+EMPTY = "Choose a photo or click an example, then press Compare. The results appear here."
+
+
+class RunHandlers:
+    """Runs comparisons and writes their results. Stateless apart from what it is made of."""
+
+    def __init__(self, context: Context, components: CompareComponents) -> None:
+        self._context = context
+        self._parts = components
+        default_jobs, more_jobs = offered(context.approaches)
+        self._jobs = [*default_jobs, *more_jobs]
+
+    def run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
+        """Run the comparison and stream what the page shows; `values` are those of `CompareComponents.run_inputs`."""
+        session = str(request.session_hash)
+        stop = self._context.stops.begin(session)
+        view = None
+        try:
+            task = self.task(values)
+            with self._context.callers.admitted(stop) as caller:
+                for view in compare(self._context.runner, self._context.store, task, caller):
+                    yield self._running(view)
+            assert view is not None
+            yield self._finished(view)
+        except SRError as exc:
+            yield self._failed(str(exc))
+        except Exception as exc:
+            yield self._failed(unexpected(exc, "comparing"))
+        finally:
+            self._context.stops.end(session, stop)
+
+    def task(self, values: Mapping[Any, Any]) -> Task:
+        """Return the comparison that the components ask for. Raises BadInput where something is missing."""
+        choice = self._parts.choice
+        source: Source | None = values[self._parts.photo.source]
+        preset, mode = str(values[choice.preset]), str(values[choice.mode])
+        keys = [*values[choice.methods], *values[choice.more]]
+        if source is None:
+            raise BadInput(sources.NO_PHOTO)
+        if not keys:
+            raise BadInput("No method is ticked. Tick at least one.")
+        options = controls.values(choice.options, [values[bound.component] for bound in choice.options])
+        precision = options.get(method_choices.PRECISION, {}).get("wanted", "auto")
+        agreed = bool(options.get(method_choices.DOWNLOAD, {}).get("agreed"))
+        jobs = [
+            job_for(self._context.approaches, job.key, options.get(job.approach.id), precision, agreed)
+            for job in self._jobs
+            if job.key in keys
+        ]
+        realistic = None
+        if mode == "test" and values[choice.degradation] == "realistic":
+            realistic = build_options(Realistic, options["degradation"])
+
+        def load() -> ImageData:
+            image = self._context.uploads.read(source.path, self._context.limits)
+            return replace(sources.cut(source, image, presets.max_side(preset, mode)), name=source.name)
+
+        size = presets.lr_size(source, preset, mode)
+        expected = partial(seconds, self._context, size=size, opacity=source.opacity)
+        return Task(load, jobs, mode == "test", realistic, expected)
+
+    def stop(self, request: gr.Request) -> Updates:
+        """Stop what this browser session runs."""
+        self._context.stops.stop(str(request.session_hash))
+        return {self._parts.run.estimate: fine_print("Stopping after the current tile. Finished results stay.")}
+
+    def _running(self, view: View) -> Updates:
+        """While it runs, only what changed is sent."""
+        results = self._parts.results
+        changed = self._content(view) if view.is_fresh() else {}
+        hidden = {button: gr.DownloadButton(visible=False) for button in results.downloads.values()}
+        return {results.progress: view.progress.html(), **changed, **hidden, **self._buttons(running=True)}
+
+    def _finished(self, view: View) -> Updates:
+        """Everything once more, so that nothing is missing whatever happened on the way, and the downloads."""
+        results = self._parts.results
+        files = {
+            results.downloads[kind]: gr.DownloadButton(value=str(file), visible=True)
+            for kind, file in view.files.items()
+        }
+        return {
+            results.progress: view.progress.html(), **self._content(view), **files, **self._buttons(running=False)
+        }  # fmt: skip
+
+    def _failed(self, message: str) -> Updates:
+        return {self._parts.results.progress: problem(message), **self._buttons(running=False)}
+
+    def _content(self, view: View) -> Updates:
+        results = self._parts.results
+        return {
+            results.viewer: viewer_value(view.for_viewer(), EMPTY),
+            results.table: view.table(),
+            results.chart: view.chart(),
+            results.families: view.families,
+        }
+
+    def _buttons(self, running: bool) -> Updates:
+        run = self._parts.run
+        return {run.start: gr.Button(interactive=not running), run.stop: gr.Button(interactive=running)}

@@ -1,0 +1,112 @@
+"""`bench`: subcommands, the old spellings of them, and imports that wait until a command is chosen."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from sr_demo.benchmarks import fresh_process
+from sr_demo.cli.bench.commands import SUBCOMMANDS
+from sr_demo.cli.bench.old_spellings import with_subcommand
+from sr_demo.cli.main import main
+from sr_demo.errors import SRError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_each_subcommand_has_a_module_of_its_name() -> None:
+    files = {path.stem for path in (ROOT / "sr_demo/cli/bench").glob("*.py")}
+    names = {command.name.replace("-", "_") for command in SUBCOMMANDS}
+    assert files == names | {"__init__", "commands", "arguments", "old_spellings"}
+
+
+@pytest.mark.parametrize("command", SUBCOMMANDS, ids=lambda command: command.name)
+def test_each_subcommand_explains_itself(command, capsys: pytest.CaptureFixture[str]) -> None:
+    module = import_module(f"sr_demo.cli.bench.{command.name.replace('-', '_')}")
+    assert module.__doc__.startswith(f"`python -m sr_demo bench {command.name}`: ")
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", command.name, "--help"])
+    assert ended.value.code == 0
+    assert f"bench {command.name} " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (["--startup", "--rounds", "3", "--startup-cache", "c"], ["startup", "--cache", "c", "--rounds", "3"]),
+        (["--around", "--megapixels", "4", "--megapixels=16"], ["overhead", "--megapixels", "4", "--megapixels", "16"]),
+        (["--halos", "--case", "edsr", "--case", "hat"], ["halos", "edsr", "hat"]),
+        (["--tiles", "--case=edsr", "--rounds", "2"], ["tiles", "edsr", "--rounds", "2"]),
+        (["--growth", "espcn", "--growth", "rdn", "--rounds", "3"], ["growth", "espcn", "rdn", "--rounds", "3"]),
+        (["--costs", "show"], ["costs"]),
+        (["--costs", "all", "--case", "edsr"], ["costs", "edsr", "--write", "all"]),
+        (["--precision-from", "Set5", "--case", "edsr"], ["precision", "Set5", "edsr"]),
+    ],
+)
+def test_old_spellings_mean_subcommands_and_are_reported(
+    old: list[str], new: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert with_subcommand(old) == new
+    said = capsys.readouterr()
+    assert said.out == ""
+    (hint,) = said.err.splitlines()
+    assert hint.startswith("sr_demo: `bench --") and f"is now `bench {' '.join(new)}`" in hint
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ([], ["speed"]),
+        (["--case", "edsr-128", "--json"], ["speed", "--case", "edsr-128", "--json"]),
+        (["--page", "docs/performance.md"], ["speed", "--page", "docs/performance.md"]),
+        (["halos", "espcn"], ["halos", "espcn"]),
+        (["--help"], ["--help"]),
+        (["nothing"], ["nothing"]),
+    ],
+)
+def test_without_a_subcommand_speed_is_meant(
+    given: list[str], meant: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert with_subcommand(given) == meant
+    assert capsys.readouterr().err == ""
+
+
+def test_an_old_spelling_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--halos", "--case", "espcn"]) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[-1].startswith("espcn") and "bench halos espcn" in said.err
+
+
+def test_unknown_steps_are_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "kills", "flood"]) == 2
+    assert "There is no step 'flood'. There are: during_a_run" in capsys.readouterr().err
+
+
+def test_a_measurement_in_a_fresh_process_returns_its_figures_or_raises_its_error() -> None:
+    bytes_per_pixel, timing = fresh_process.measured_alone("bicubic", ["costs", "--only", "bicubic", "fp32"])
+    assert bytes_per_pixel > 0 and timing is None
+    with pytest.raises(SRError, match=r"^it could not be measured: There is no approach 'nothing'"):
+        fresh_process.measured_alone("it", ["costs", "--only", "nothing", "fp32"])
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["bench", "--help"], ["bench", "gpu", "--help"], ["upscale", "--help"]]
+)
+def test_help_imports_no_heavy_module(arguments: list[str]) -> None:
+    code = (
+        "import sys\n"
+        "from sr_demo.cli.main import main\n"
+        "try:\n"
+        "    main(sys.argv[1:])\n"
+        "except SystemExit:\n"
+        "    pass\n"
+        "print(sorted({'torch', 'gradio', 'numpy', 'cv2', 'spandrel'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
