@@ -187,7 +187,7 @@ class NetworkUpscaler:
             yield
 
     def _forward(self, images: Sequence[Image]) -> torch.Tensor:
-        """Convert k images (H, W, 3) -> (k, 3, H * scale, W * scale) on the device (possibly still computing)."""
+        """Run the network on k images (H, W, 3): (k, 3, H * scale, W * scale) on the device, possibly still computing."""
         x = _stacked(images, pinned=self._device.type == "cuda").to(self._device, non_blocking=True)
         # Converted on the device: in one call with the copy, torch would convert on the CPU, in pageable memory, and wait.
         return self._network(x.to(self._dtype).contiguous(memory_format=torch.channels_last))
@@ -220,7 +220,7 @@ def to_tensor(image: Image) -> torch.Tensor:
 
 
 def _stacked(images: Sequence[Image], *, pinned: bool = False) -> torch.Tensor:
-    """Stack k images (H, W, 3) -> (k, 3, H, W) float32 on the CPU, channels last; `pinned` for asynchronous copies to a GPU."""
+    """Stack k images (H, W, 3) to (k, 3, H, W) float32 on the CPU, channels last; `pinned` for copies beside computing."""
     stacked = torch.empty((len(images), *images[0].shape), pin_memory=pinned)
     np.stack(images, out=stacked.numpy())
     return stacked.permute(0, 3, 1, 2)
