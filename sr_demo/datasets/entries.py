@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo.codecs.npz import choose, find_stacks, npz_files
+from sr_demo.codecs.npz import choose, find_stacks, npz_files, read_stack
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, Limits, read, readonly
 from sr_demo.reports.evaluation import images_in, pairs
