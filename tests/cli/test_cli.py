@@ -322,7 +322,9 @@ def test_sizes_that_do_not_fit_are_one_line(sr, hr: Path, tmp_path: Path) -> Non
     said = sr("evaluate", "--hr", hr, "--lr", lr, "--approach", "bicubic", "--approach", "lanczos")
     assert (said.status, said.out) == (2, "")
     (complaint,) = said.complaints
-    assert complaint == "sr_demo: b.png has 9 x 12 pixels, which does not match b.png (41 x 50) at scale 4."  # words: ok
+    assert (
+        complaint == "sr_demo: b.png has 9 x 12 pixels, which does not match b.png (41 x 50) at scale 4."
+    )  # words: ok
 
 
 @pytest.mark.parametrize("content", [None, "text"], ids=["missing", "empty"])
