@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import gradio as gr
 import pytest
+from gradio_client import Client
 from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
 CHROMIUM_FLAGS = [
@@ -49,6 +50,22 @@ def _chromium() -> str:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True)
+def _clients_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """End the threads of the clients that a test opened: they would reconnect while later tests run."""
+    opened: list[Client] = []
+    real = Client.__init__
+
+    def recorded(self: Client, *arguments: Any, **named: Any) -> None:
+        real(self, *arguments, **named)
+        opened.append(self)
+
+    monkeypatch.setattr(Client, "__init__", recorded)
+    yield
+    for client in opened:
+        client.close()
 
 
 @pytest.fixture(scope="session")
