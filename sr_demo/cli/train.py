@@ -66,8 +66,14 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_train(args: argparse.Namespace) -> int:
-    """Train from the command line; return 0, 1 after printing an error, or 130 when interrupted (the state is
-    saved)."""
+    """Train from the command line.
+
+    Args:
+        args: What `add_train_arguments` declares.
+
+    Returns:
+        0, 1 after printing an error, or 130 when interrupted (the state is saved).
+    """
     try:
         return _train(args)
     except SRError as problem:
@@ -134,7 +140,10 @@ def _load_pairs(args: argparse.Namespace, scale: int, patch: int) -> tuple[Pairs
 
 
 def _with_fitting_patches(recipe: Recipe, pairs: Pairs) -> Recipe:
-    """Return the recipe with patches no larger than the smallest image; print a line where that changes them."""
+    """Return the recipe with patches no larger than the smallest image.
+
+    Prints a line where that changes them.
+    """
     largest = max(phase.patch for phase in recipe.phases)
     if pairs.smallest >= largest:
         return recipe
@@ -185,16 +194,20 @@ def choose_device(name: str) -> torch.device:
 
 
 def default_test_sets() -> Path | None:
-    """Return the folder with Set5 and Set14: `testsets` in $SR_DEMO_SHARED_DATA, else in ../shared/data; None
-    without."""
+    """Return the folder with Set5 and Set14, or None.
+
+    It is `testsets` in $SR_DEMO_SHARED_DATA, else in ../shared/data.
+    """
     beside = Path(__file__).resolve().parents[3] / "shared" / "data"
     folder = Path(os.environ.get("SR_DEMO_SHARED_DATA", beside)) / "testsets"
     return folder if folder.is_dir() else None
 
 
 class ProgressLine:
-    """A progress line, rewritten in place on a terminal, a new line every half minute elsewhere; and the curves as
-    CSV."""
+    """A progress line, and the curves as CSV.
+
+    The line is rewritten in place on a terminal, and a new one every half minute elsewhere.
+    """
 
     def __init__(self, trainer: Trainer, log: Path) -> None:
         self._trainer, self._log = trainer, log
@@ -202,6 +215,7 @@ class ProgressLine:
         self._live = sys.stdout.isatty()
 
     def __call__(self, status: Status) -> None:
+        """Show `status`, if it is time to; write the CSV file after each validation."""
         points = len(self._trainer.curves["iteration"])
         if points != self._points:
             self._points = points

@@ -113,8 +113,10 @@ class DiffusionUpscaler:
 
 
 def load(request: Request) -> Upscaler:
-    """Load the two files of the checkpoint, in this order: the diffusion network, the network of the initial
-    estimate."""
+    """Load the two files of the checkpoint.
+
+    They are, in this order, the diffusion network and the network of the initial estimate.
+    """
     from sr_demo.backends import embedded
     from sr_demo.backends.torch_backend import choose_precision, load_safetensors
     from sr_demo.diffusion.sampler import Sampler

@@ -1,5 +1,7 @@
-"""Images of random CPPNs, untrained networks of x, y and r (Stanley 2007, doi:10.1007/s10710-007-9028-8; Ha 2016,
-blog.otoro.net)."""
+"""Images of random CPPNs, untrained networks of x, y and r.
+
+After Stanley 2007 (doi:10.1007/s10710-007-9028-8) and Ha 2016 (blog.otoro.net).
+"""
 
 from __future__ import annotations
 

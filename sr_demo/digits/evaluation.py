@@ -1,5 +1,7 @@
-"""Scores of the digits lab: fidelity, sharpness, and whether a reconstructed digit is still classified as the same
-one."""
+"""Scores of the digits lab.
+
+Fidelity, sharpness, and whether a reconstructed digit is still classified as the same one.
+"""
 
 from __future__ import annotations
 
@@ -50,8 +52,10 @@ def evaluate(digits: Digits, progress: Progress = SILENT) -> Iterator[dict[str, 
 
 
 def mean_gradient(pictures: Pixels) -> float:
-    """Return the mean absolute difference of horizontal and vertical neighbours of `pictures` (N, H, W) uint8, in 8-bit
-    steps."""
+    """Return the mean absolute difference of neighbouring pixels, in 8-bit steps.
+
+    Horizontal and vertical neighbours count alike. `pictures`: (N, H, W) uint8.
+    """
     values = pictures.astype(np.float32)
     across, down = np.abs(np.diff(values, axis=2)).mean(), np.abs(np.diff(values, axis=1)).mean()
     return float(across + down) / 2

@@ -1,5 +1,7 @@
-"""SIREN: a photo as a function of x and y, represented by a small network of sines (Sitzmann et al. 2020, arXiv
-2006.09661)."""
+"""SIREN: a photo as a function of x and y, represented by a small network of sines.
+
+Sitzmann et al. 2020, arXiv 2006.09661.
+"""
 
 from __future__ import annotations
 
@@ -45,8 +47,10 @@ class FitPreview:
 
 
 class Siren(nn.Module):
-    """Linear layers with sines between them, (P, 2) -> (P, 3): x, y to RGB; initialised as in section 3.2 of the
-    paper."""
+    """Linear layers with sines between them, initialised as in section 3.2 of the paper.
+
+    (P, 2) -> (P, 3): x, y to RGB.
+    """
 
     def __init__(self, width: int, layers: int, omega: float) -> None:
         super().__init__()
@@ -61,6 +65,7 @@ class Siren(nn.Module):
                     values.uniform_(-bound, bound)
 
     def forward(self, points: Tensor) -> Tensor:
+        """Evaluate `points`: (P, 2) in [-1, 1] -> (P, 3), about [0, 1]."""
         h = points
         for index, layer in enumerate(self.layers):
             h = layer(h)

@@ -1,10 +1,10 @@
-"""Bicubic upscaling inside a network: at the LR size, before the PixelShuffle, as the base that residual networks add
-to.
+"""Bicubic upscaling inside a network: the base that residual networks add to.
 
-Cubic convolution (Keys 1981, doi:10.1109/TASSP.1981.1163711) with a = -0.75, pixel centres aligned, the border
-repeated: equal to F.interpolate(mode="bicubic", align_corners=False) to rounding. For an integer scale every scale-th
-pixel has the same weights, so that this is a convolution with scale * scale outputs per channel: 20 times as fast on a
-CPU as F.interpolate, which took a third of EDSR's time in OpenVINO and a tenth of a training step.
+It runs at the LR size, before the PixelShuffle: cubic convolution (Keys 1981, doi:10.1109/TASSP.1981.1163711) with
+a = -0.75, pixel centres aligned, the border repeated, equal to F.interpolate(mode="bicubic", align_corners=False) to
+rounding. For an integer scale every scale-th pixel has the same weights, so that this is a convolution with
+scale * scale outputs per channel: 20 times as fast on a CPU as F.interpolate, which took a third of EDSR's time in
+OpenVINO and a tenth of a training step.
 """
 
 from __future__ import annotations

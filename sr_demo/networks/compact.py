@@ -26,5 +26,6 @@ class Compact(nn.Module):
         self.body = nn.Sequential(*layers, nn.Conv2d(features, 3 * scale**2, 3, padding=1))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Upscale `x`: (N, 3, H, W) -> (N, 3, scale * H, scale * W)."""
         nearest = F.interpolate(x, scale_factor=self.scale, mode="nearest")
         return F.pixel_shuffle(self.body(x), self.scale) + nearest

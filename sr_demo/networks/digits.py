@@ -33,6 +33,7 @@ class Encoder(nn.Module):
         self.head = nn.Linear(2 * c * 16, 2 * latent)
 
     def forward(self, lr: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode `lr`."""
         mean, log_variance = self.head(self.body(lr)).chunk(2, dim=1)
         return mean, log_variance.clamp(-12.0, 6.0)
 
@@ -52,15 +53,15 @@ class Decoder(nn.Module):
         )  # fmt: skip
 
     def forward(self, latent: Tensor) -> Tensor:
+        """Decode `latent`."""
         return self.body(self.start(latent))
 
 
 class CPPN(nn.Module):
-    """Intensity as a function of latent, x, y and the distance r from the centre (Stanley 2007,
-    doi:10.1007/s10710-007-9028-8).
+    """Intensity as a function of latent, x, y and the distance r from the centre.
 
-    The latent scales and shifts every hidden layer (FiLM, arXiv 1709.07871), so that for one digit the whole is a small
-    plain network of x, y, r.
+    Stanley 2007, doi:10.1007/s10710-007-9028-8. The latent scales and shifts every hidden layer (FiLM, arXiv
+    1709.07871), so that for one digit the whole is a small plain network of x, y, r.
     """
 
     def __init__(self, latent: int, width: int, layers: int, waves: int) -> None:
@@ -123,6 +124,7 @@ class Discriminator(nn.Module):
         )  # fmt: skip
 
     def forward(self, image: Tensor) -> Tensor:
+        """Score `image`."""
         return self.body(image).squeeze(1)
 
 
@@ -140,6 +142,7 @@ class Reader(nn.Module):
         )  # fmt: skip
 
     def forward(self, image: Tensor) -> Tensor:
+        """Classify `image`."""
         return self.body(image)
 
 

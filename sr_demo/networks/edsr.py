@@ -20,12 +20,15 @@ class ResidualBlock(nn.Module):
         self.conv2 = nn.Conv2d(features, features, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the block: (N, features, H, W) -> the same shape."""
         return x + self.conv2(F.relu(self.conv1(x)))
 
 
 class EDSR(Skeleton):
-    """(N, 3, H, W) RGB in [0, 1] -> (N, 3, scale * H, scale * W), not clamped. EDSR-baseline has 16 blocks of 64
-    features."""
+    """(N, 3, H, W) RGB in [0, 1] -> (N, 3, scale * H, scale * W), not clamped.
+
+    EDSR-baseline has 16 blocks of 64 features.
+    """
 
     def __init__(self, blocks: int, features: int, scale: int) -> None:
         super().__init__((ResidualBlock(features) for _ in range(blocks)), features, scale)

@@ -27,5 +27,6 @@ class ESPCN(nn.Module):
         self.conv3 = nn.Conv2d(second, 3 * scale * scale, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Upscale `x`: (N, 3, H, W) -> (N, 3, scale * H, scale * W)."""
         residual = self.conv3(F.relu(self.conv2(F.relu(self.conv1(x)))))
         return add_bicubic(residual, x, self.scale)

@@ -101,8 +101,10 @@ def _groups(regions: Tensor) -> tuple[MaskGroup, ...]:
 
 
 def _slices(numbers: list[int]) -> tuple[slice, ...]:
-    """Return increasing numbers as slices of constant step: a row, a column or a single window is then a view, not a
-    copy."""
+    """Return increasing numbers as slices of constant step.
+
+    A row, a column or a single window is then a view, not a copy.
+    """
     slices: list[slice] = []
     first = 0
     while first < len(numbers):
@@ -162,11 +164,10 @@ def _bias(table: Tensor, index: Tensor) -> Tensor:
 
 
 def _with_padded_heads(qkv: Any, proj: Any, heads: int) -> tuple[nn.Linear, nn.Linear]:
-    """Return `qkv` and `proj` with d rounded up to a multiple of 8, the new rows and columns zero: the result is the
-    same.
+    """Return `qkv` and `proj` with d rounded up to a multiple of 8.
 
-    With HAT's and SwinIR's d of 30, torch has no fused kernel with a bias on GPUs in bf16 and fp16, and on a CPU it is
-    up to a tenth slower than with 32.
+    The new rows and columns are zero, so the result is the same. With HAT's and SwinIR's d of 30, torch has no fused
+    kernel with a bias on GPUs in bf16 and fp16, and on a CPU it is up to a tenth slower than with 32.
 
     Args:
         qkv: Linear, C -> 3 h d.
@@ -234,7 +235,9 @@ class FusedWindowAttention(nn.Module):
         """Attend group by group.
 
         Args:
-            q: (B, h, N, d); k and v alike.
+            q: (B, h, N, d).
+            k: (B, h, N, d).
+            v: (B, h, N, d).
             bias: (1, h, N, N).
             regions: (windows per image, N).
 
@@ -277,8 +280,10 @@ class FusedIndexedAttention(FusedWindowAttention):
 
 
 class FusedOverlappingAttention(nn.Module):
-    """Overlapping cross-attention (OCAB): each window attends to a larger one around it (HAT, Chen et al. 2023, arXiv
-    2205.04437)."""
+    """Overlapping cross-attention (OCAB): each window attends to a larger one around it.
+
+    HAT, Chen et al. 2023, arXiv 2205.04437.
+    """
 
     def __init__(self, original: Any) -> None:
         super().__init__()

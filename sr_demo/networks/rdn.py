@@ -26,6 +26,7 @@ class ResidualDenseBlock(nn.Module):
         self.fusion = nn.Conv2d(features + convolutions * growth, features, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the block: (N, features, H, W) -> the same shape."""
         dense = x
         for conv in self.convs:
             dense = torch.cat((dense, F.relu(conv(dense))), dim=1)
@@ -50,6 +51,7 @@ class RDN(nn.Module):
         self.tail = nn.Conv2d(features, 3 * scale * scale, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Upscale `x`: (N, 3, H, W) -> (N, 3, scale * H, scale * W)."""
         first = self.shallow1(x)
         flow = self.shallow2(first)
         outputs: list[Tensor] = []

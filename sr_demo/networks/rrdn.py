@@ -1,8 +1,8 @@
-"""RRDN: residual-in-residual dense blocks (ESRGAN, Wang et al. 2018, arXiv 1809.00219), small and with one
-PixelShuffle.
+"""RRDN: residual-in-residual dense blocks, few of them, and one PixelShuffle.
 
-Each block has three dense blocks, each dense block a few convolutions that read all previous outputs; residuals are
-scaled by 0.2, as in the paper. Convolutions run at the LR size; the result is added to bicubic upscaling.
+After ESRGAN (Wang et al. 2018, arXiv 1809.00219). Each block has three dense blocks, each dense block a few
+convolutions that read all previous outputs; residuals are scaled by 0.2, as in the paper. Convolutions run at the LR
+size; the result is added to bicubic upscaling.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ _RESIDUAL_SCALE = 0.2
 
 
 class DenseBlock(nn.Module):
-    """`convolutions` dense 3 x 3 convolutions and one that fuses them: (N, features, H, W) -> the same shape, scaled
-    residual."""
+    """`convolutions` dense 3 x 3 convolutions and one that fuses them, with a scaled residual.
+
+    (N, features, H, W) -> the same shape.
+    """
 
     def __init__(self, features: int, growth: int, convolutions: int) -> None:
         super().__init__()
@@ -26,6 +28,7 @@ class DenseBlock(nn.Module):
         self.fusion = nn.Conv2d(features + convolutions * growth, features, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the block: (N, features, H, W) -> the same shape."""
         dense = x
         for conv in self.convs:
             dense = torch.cat((dense, F.leaky_relu(conv(dense), 0.2)), dim=1)
@@ -40,12 +43,15 @@ class RRDB(nn.Module):
         self.dense = nn.Sequential(*(DenseBlock(features, growth, convolutions) for _ in range(3)))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the block: (N, features, H, W) -> the same shape."""
         return torch.add(x, self.dense(x), alpha=_RESIDUAL_SCALE)
 
 
 class RRDN(Skeleton):
-    """(N, 3, H, W) RGB in [0, 1] -> (N, 3, scale * H, scale * W), not clamped. ESRGAN has 23 blocks of 64 features,
-    growth 32."""
+    """(N, 3, H, W) RGB in [0, 1] -> (N, 3, scale * H, scale * W), not clamped.
+
+    ESRGAN has 23 blocks of 64 features, growth 32.
+    """
 
     def __init__(self, blocks: int, convolutions: int, growth: int, features: int, scale: int) -> None:
         super().__init__((RRDB(features, growth, convolutions) for _ in range(blocks)), features, scale)

@@ -32,6 +32,7 @@ class Block(nn.Module):
             self.conv2.weight.mul_(0.3)
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        """Apply the block; `time`: (N, _EMBEDDING), the embedded noise level."""
         scale, shift = self.film(time)[:, :, None, None].chunk(2, dim=1)
         return x + self.conv2(F.silu(self.conv1(x) * (1 + scale) + shift))
 

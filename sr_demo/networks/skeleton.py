@@ -1,8 +1,7 @@
-"""The common structure of EDSR, SRResNet and RRDN, which differ in their blocks only, so that a comparison compares
-blocks.
+"""The common structure of EDSR, SRResNet and RRDN.
 
-All convolutions run at the LR size: one before the blocks, one after them inside the long skip connection, and one in
-front of the single PixelShuffle.
+They differ in their blocks only, so that comparing them compares blocks. All convolutions run at the LR size: one
+before the blocks, one after them inside the long skip connection, and one in front of the single PixelShuffle.
 """
 
 from __future__ import annotations
@@ -32,6 +31,7 @@ class Skeleton(nn.Module):
         self.tail = nn.Conv2d(features, 3 * scale * scale, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Upscale `x`: (N, 3, H, W) -> (N, 3, scale * H, scale * W)."""
         head = self.head(x)
         output = self.tail(head + self.body_end(self.blocks(head)))
         return add_bicubic(output, x, self.scale) if self.residual else F.pixel_shuffle(output, self.scale)

@@ -22,12 +22,15 @@ class Block(nn.Module):
         self.conv2 = nn.Conv2d(features, features, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the block: (N, features, H, W) -> the same shape."""
         return x + self.conv2(self.act(self.conv1(x)))
 
 
 class SRResNet(Skeleton):
-    """(N, 3, H, W) RGB in [0, 1] -> (N, 3, scale * H, scale * W), not clamped. The paper has 16 blocks of 64
-    features."""
+    """(N, 3, H, W) RGB in [0, 1] -> (N, 3, scale * H, scale * W), not clamped.
+
+    The paper has 16 blocks of 64 features.
+    """
 
     def __init__(self, blocks: int, features: int, scale: int, *, residual: bool) -> None:
         super().__init__((Block(features) for _ in range(blocks)), features, scale, residual=residual)

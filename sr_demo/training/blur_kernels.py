@@ -15,8 +15,9 @@ from torch import Tensor
 
 
 def gaussian(sigma: Tensor, theta: Tensor, shape: Tensor, plateau: Tensor, side: int) -> Tensor:
-    """Return exp(-0.5 r^(2 shape)), or 1 / (1 + r^(2 shape)) where `plateau`; r^2 = d' S^-1 d is the elliptical
-    distance.
+    """Return generalised Gaussian kernels, or plateau-shaped ones.
+
+    exp(-0.5 r^(2 shape)), or 1 / (1 + r^(2 shape)) where `plateau`; r^2 = d' S^-1 d is the elliptical distance.
 
     Args:
         sigma: (N, 2), widths in pixels along both axes.
@@ -36,8 +37,9 @@ def gaussian(sigma: Tensor, theta: Tensor, shape: Tensor, plateau: Tensor, side:
 
 
 def sinc(cutoff: Tensor, side: int) -> Tensor:
-    """Return the ideal circular low-pass c J1(c r) / (2 pi r), truncated to `side`: it rings as sharpened or resized
-    images do.
+    """Return the ideal circular low-pass, truncated to `side`: c J1(c r) / (2 pi r).
+
+    It rings as sharpened or resized images do.
 
     Args:
         cutoff: (N,), radians per pixel, 0..pi.
@@ -52,7 +54,9 @@ def sinc(cutoff: Tensor, side: int) -> Tensor:
 
 
 def random_gaussian(count: int, side: int, widths: tuple[float, float], rng: np.random.Generator) -> Tensor:
-    """Draw kernels of random families with the published probabilities: 70 % Gaussian, 15 % generalised, 15 % plateau.
+    """Draw kernels of random families with the published probabilities.
+
+    These are 70 % Gaussian, 15 % generalised, 15 % plateau.
 
     Args:
         count: N.

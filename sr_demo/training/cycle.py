@@ -56,7 +56,12 @@ class Degrader(nn.Module):
         self.grain = nn.Parameter(torch.tensor([16.0 / 255**2, 0.16 / 255]).log())
 
     def forward(self, image: Tensor, noise: Tensor | None) -> Tensor:
-        """Degrade `image`; `noise` is standard normal, (N, 3, h, w), or None for a result without noise."""
+        """Degrade `image`.
+
+        Args:
+            image: (N, 3, s*h, s*w) in [0, 1].
+            noise: (N, 3, h, w), standard normal, or None for a result without noise.
+        """
         kernel = self.kernel.flatten().softmax(0).view(1, 1, *self.kernel.shape)
         margin = (len(self.kernel) - self.scale) // 2
         each = F.pad(image, (margin,) * 4, mode="reflect").flatten(0, 1)[:, None]
@@ -68,10 +73,10 @@ class Degrader(nn.Module):
 
 
 class CycleTrainer(Trainer):
-    """Trains both networks: the first half of the images are the clean HR images, the second half the degraded LR
-    images.
+    """Trains both networks and both discriminators.
 
-    G starts from the embedded EDSR: what is learned is the unknown degradation, not upscaling.
+    The first half of the images are the clean HR images, the second half the degraded LR images. G starts
+    from the embedded EDSR: what is learned is the unknown degradation, not upscaling.
     """
 
     def __init__(self, recipe: Recipe, pairs: Pairs, validation: Pairs, device: torch.device, seed: int = 0) -> None:

@@ -43,6 +43,7 @@ class SamplerModule(nn.Module):
         self.initial, self.network = initial, network
 
     def forward(self, lr: Tensor) -> Tensor:
+        """Upscale `lr` by one sample with fixed noise."""
         start = self.initial(lr).float()
         schedule = self.network.schedule
         steps = schedule.steps(min(STEPS, schedule.levels))
@@ -64,6 +65,7 @@ class UpscalerModule(nn.Module):
         self.options = DiffusionOptions(steps=min(DiffusionOptions().steps, network.schedule.levels))
 
     def forward(self, lr: Tensor) -> Tensor:
+        """Upscale `lr` with the default options."""
         image = lr[0].permute(1, 2, 0).float().cpu().numpy()
         return to_tensor(self.upscaler.upscale(readonly(np.ascontiguousarray(image)), self.options, SILENT))
 

@@ -210,8 +210,11 @@ class DigitTrainer:
         return torch.rand(shape, generator=self.noise).to(self.device)
 
     def validate(self) -> float:
-        """Score the EMA on the held-out digits, add a value to every curve, return PSNR in dB (or accuracy in per
-        cent)."""
+        """Score the EMA on the held-out digits and add a value to every curve.
+
+        Returns:
+            PSNR in dB; for the reader, the accuracy in per cent.
+        """
         score = self.score(self.ema.module, self.validation)
         mean = float(np.mean(self._losses)) if self._losses else 0.0
         for key, value in zip(CURVE, (self.iteration, mean, score), strict=True):
@@ -306,8 +309,12 @@ def sampled_at(images: Tensor, points: Tensor, side: int) -> Tensor:
 
 
 def shifted(images: Tensor, shift: Tensor) -> Tensor:
-    """Shift each of (N, 1, 28, 28) by its `shift` (N, 2), in units of half the image side, with bilinear
-    interpolation."""
+    """Shift each image by its own `shift`, with bilinear interpolation.
+
+    Args:
+        images: (N, 1, 28, 28).
+        shift: (N, 2), in units of half the image side.
+    """
     points = networks.grid(SIDE, images.device).view(1, SIDE, SIDE, 2) + shift.view(-1, 1, 1, 2)
     return F.grid_sample(images, points, "bilinear", "zeros", align_corners=False)
 

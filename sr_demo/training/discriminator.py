@@ -29,6 +29,7 @@ class UNetDiscriminator(nn.Module):
         self.last = nn.Conv2d(f, 1, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the logit of each pixel of `x`."""
         level = F.leaky_relu(self.first(x.contiguous(memory_format=torch.channels_last)), 0.2)
         skips: list[Tensor] = []
         for conv in self.down:

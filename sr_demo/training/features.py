@@ -1,9 +1,8 @@
-"""Perceptual loss: distance between the features of SR and HR in a fixed network (Johnson et al. 2016, arXiv
-1603.08155).
+"""Perceptual loss: distance between the features of SR and HR in a fixed network.
 
-The feature network is a VGG19 with a quarter of the channels (16 times fewer weights, by distillation) if its file is
-present, else a network of the same layout with random weights, which is nearly as good (arXiv 2103.10571). The card
-names the one that was used.
+Johnson et al. 2016, arXiv 1603.08155. The feature network is a VGG19 with a quarter of the channels (16 times fewer
+weights, by distillation) if its file is present, else a network of the same layout with random weights, which is nearly
+as good (arXiv 2103.10571). The card names the one that was used.
 """
 
 from __future__ import annotations
@@ -27,8 +26,10 @@ _WEIGHTS = {"conv12": 0.1, "conv22": 0.1, "conv34": 1.0, "conv44": 1.0, "conv51"
 
 
 class Features(nn.Module):
-    """VGG19's layout at a quarter of the channels: (N, 3, H, W) in [0, 1] -> the outputs of the layers in
-    `_WEIGHTS`."""
+    """VGG19's layout at a quarter of the channels.
+
+    (N, 3, H, W) in [0, 1] -> the outputs of the layers in `_WEIGHTS`.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,6 +40,7 @@ class Features(nn.Module):
             self.add_module(name, conv)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """Return the outputs of the layers in `_WEIGHTS`, by name."""
         outputs: dict[str, Tensor] = {}
         x = self.conv0(x.contiguous(memory_format=torch.channels_last))
         for name, _, _ in _LAYERS:
@@ -52,10 +54,10 @@ class Features(nn.Module):
 
 
 class PerceptualLoss(nn.Module):
-    """Weighted mean over the layers of mean |f(SR) - f(HR)| / mean |f(HR)|: 0 for equal images, about 1 for unrelated
-    ones.
+    """Weighted mean over the layers of mean |f(SR) - f(HR)| / mean |f(HR)|.
 
-    Both inputs are (N, 3, H, W) in [0, 1]; the gradient reaches SR only.
+    0 for equal images, about 1 for unrelated ones. Both inputs are (N, 3, H, W) in [0, 1]; the gradient reaches SR
+    only.
     """
 
     def __init__(self, features: Features) -> None:
@@ -63,6 +65,7 @@ class PerceptualLoss(nn.Module):
         self.features = features.eval().requires_grad_(False)
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
+        """Return the loss, a scalar."""
         outputs = self.features(sr)
         with torch.no_grad():
             target = self.features(hr)

@@ -91,8 +91,10 @@ def start_from_interpolation(network: nn.Module) -> None:
 
 
 def keep_precision(network: nn.Module) -> nn.Module:
-    """Replace the forward of both attentions by one that stays in the precision of its input: same weights, same
-    result."""
+    """Replace the forward of both attentions by one that stays in the precision of its input.
+
+    Weights and result are the same.
+    """
     for module in blocks(network, "WindowAttention"):
         module.forward = MethodType(_window_attention, module)
     for module in blocks(network, "OCAB"):
@@ -128,8 +130,10 @@ def _clear(conv: nn.Module, channels: int) -> None:
 
 
 def _quadratic() -> Tensor:
-    """Return (4, 3, 3): Lagrange interpolation through three pixels at -1/4 and +1/4, for the four phases of
-    PixelShuffle(2)."""
+    """Return the kernels of quadratic interpolation, (4, 3, 3).
+
+    Lagrange interpolation through three pixels at -1/4 and +1/4, for the four phases of PixelShuffle(2).
+    """
     before = torch.tensor((0.15625, 0.9375, -0.09375))
     phases = (before, before.flip(0))
     return torch.stack([torch.outer(v, h) for v in phases for h in phases])

@@ -45,11 +45,11 @@ def ssim(sr: Tensor, hr: Tensor) -> Tensor:
 
 
 def grid(sr: Tensor, hr: Tensor) -> Tensor:
-    """Penalise errors that differ between the 4 x 4 subpixel positions of the PixelShuffle (checkerboard patterns); 0
-    if none do.
+    """Penalise errors that differ between the 4 x 4 subpixel positions of the PixelShuffle.
 
-    The error at each position is averaged over windows of 32 pixels, where real detail averages out and a regular
-    pattern does not. Mean absolute deviation from the mean over the positions.
+    These are checkerboard patterns. The error at each position is averaged over windows of 32 pixels, where real detail
+    averages out and a regular pattern does not; the loss is the mean absolute deviation from the mean over the
+    positions.
     """
     error = F.pixel_unshuffle(sr - hr, _SCALE).unflatten(1, (3, _SCALE * _SCALE))
     count, _, _, height, width = error.shape

@@ -1,9 +1,9 @@
-"""Training of the mosaic's embedded patch database: anchors with regressors from a folder of photos, in minutes on a
-CPU.
+"""Training of the mosaic's embedded patch database: anchors with regressors from a folder of photos.
 
-Adjusted anchored neighbourhood regression (A+, Timofte et al. 2014, ACCV): anchors are spherical k-means centroids of
-window features; each has a ridge regression from the features of its nearest samples to their residuals over bicubic.
-Command: `python -m sr_demo.training.mosaic_anchors --data DIR --out weights/mosaic-memory-x4.safetensors`.
+It takes minutes on a CPU. Adjusted anchored neighbourhood regression (A+, Timofte et al. 2014, ACCV): anchors are
+spherical k-means centroids of window features; each has a ridge regression from the features of its nearest samples to
+their residuals over bicubic. Command:
+`python -m sr_demo.training.mosaic_anchors --data DIR --out weights/mosaic-memory-x4.safetensors`.
 Legend: N = samples; K = anchors; d = length of a feature.
 """
 

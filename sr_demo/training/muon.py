@@ -1,9 +1,9 @@
-"""Muon for the inner weight matrices of a network, AdamW for the rest: converges several times as fast here as AdamW
-alone.
+"""Muon for the inner weight matrices of a network, AdamW for the rest.
 
-Muon (K. Jordan 2024, kellerjordan.github.io/posts/muon) updates a matrix by its orthogonalised momentum.
-torch.optim.Muon takes matrices only; the kernel of a convolution, (out, in, k, k), is one of (out, in * k * k). Updates
-are scaled to the RMS of AdamW's (Liu et al. 2025, arXiv 2502.16982, section 2.2), so that one learning rate fits both.
+It converges several times as fast here as AdamW alone. Muon (K. Jordan 2024, kellerjordan.github.io/posts/muon) updates
+a matrix by its orthogonalised momentum. torch.optim.Muon takes matrices only; the kernel of a convolution, (out, in, k,
+k), is one of (out, in * k * k). Updates are scaled to the RMS of AdamW's (Liu et al. 2025, arXiv 2502.16982, section
+2.2), so that one learning rate fits both.
 
 torch.optim.Muon processes one matrix after the other; in small networks launching each product costs more than
 computing it. `Muon` here stacks matrices of one shape in a batched product, with equal results.
@@ -20,8 +20,10 @@ from torch import Tensor, nn
 
 
 class Muon(torch.optim.Muon):
-    """torch.optim.Muon with AdamW's update scale and no weight decay that updates all matrices of one shape
-    together."""
+    """torch.optim.Muon that updates all matrices of one shape together.
+
+    With AdamW's update scale and without weight decay.
+    """
 
     def __init__(self, matrices: list[nn.Parameter]) -> None:
         """`matrices`: (rows, columns) each. `lr` is set before each step, as for all optimisers here."""
@@ -117,8 +119,10 @@ def _matrix(weight: Tensor) -> Tensor:
 
 
 def _orthogonalised(batch: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float) -> Tensor:
-    """Set all singular values of each of (n, rows, columns) to about one: Newton-Schulz iteration in bf16, as in
-    torch.optim.Muon."""
+    """Set all singular values of each of (n, rows, columns) to about one.
+
+    Newton-Schulz iteration in bf16, as in torch.optim.Muon.
+    """
     a, b, c = coefficients
     transposed = batch.shape[1] > batch.shape[2]
     x = (batch.mT if transposed else batch).bfloat16()

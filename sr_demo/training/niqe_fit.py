@@ -1,5 +1,4 @@
-"""Fit of NIQE's model of clean photos (`sr_demo.metrics.niqe`): from a folder of photos to the embedded file and its
-card.
+"""Fit of NIQE's model of clean photos (`sr_demo.metrics.niqe`): from a folder to the embedded file and its card.
 
 Command: `python -m sr_demo.training.niqe_fit DIR --out weights/measures/niqe-own-fit.npz`.
 """
@@ -84,8 +83,10 @@ def write(natural: Natural, path: Path) -> None:
 
 
 def checks(images: Sequence[Image], natural: Natural) -> dict[str, float]:
-    """Return the mean NIQE of clean photos, of the same after bicubic downscaling and upscaling, and degraded: for the
-    card."""
+    """Return mean NIQE values for the card.
+
+    Of clean photos, of the same after bicubic downscaling and upscaling, and degraded.
+    """
 
     def mean(change: Callable[[Image], Image]) -> float:
         values = [niqe(change(image), natural).value for image in images]

@@ -38,8 +38,10 @@ Canvas = NDArray[np.uint8]
 
 
 def synthetic(count: int, seed: int = 0, side: int = SIDE) -> list[TrainingImage]:
-    """Return `count` images (side, side, 3) uint8: text, lines, facades in turn. The i-th depends on `seed` and i
-    only."""
+    """Return `count` images (side, side, 3) uint8: text, lines and facades in turn.
+
+    The i-th depends on `seed` and i only.
+    """
     kinds: tuple[Callable[[np.random.Generator, int], Canvas], ...] = (text, lines, facade)
     return [kinds[i % len(kinds)](np.random.default_rng((seed, i)), side) for i in range(count)]
 
