@@ -39,6 +39,7 @@ class Portable(nn.Module):
         self.scale, self.multiple_of, self.dtype = scale, multiple_of, dtype
 
     def forward(self, lr: Tensor) -> Tensor:
+        """Upscale (1, 3, H, W) in [0, 1] to (1, 3, H * scale, W * scale) in [0, 1], float32."""
         height, width = lr.shape[2], lr.shape[3]
         x = lr.to(self.dtype)
         if self.multiple_of > 1:

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from sr_demo.approaches.baselines import BICUBIC, LANCZOS
 from sr_demo.deploy.measurement import Plan
-from sr_demo.image import Limits
+from sr_demo.image import Limits, Size
 from sr_demo.inference.runner import Runner
 from sr_demo.ui.lab import layout
 from sr_demo.ui.lab.handlers import LabHandlers
@@ -29,7 +29,7 @@ def test_budget_verdict_report(serve: Serve, open_page: OpenPage, tmp_path: Path
     store = Store()
     context = Context((BICUBIC, LANCZOS), Runner(), store, Stops(), Limits())
     with gr.Blocks(analytics_enabled=False) as blocks:
-        layout.build(context, LabHandlers(context, Plan(sizes=((32, 32),), seconds=0, quality=False)))
+        layout.build(context, LabHandlers(context, Plan(sizes=(Size(32, 32),), seconds=0, quality=False)))
     page = open_page(serve(blocks, allowed_paths=[str(store.folder)]))
     report = page.locator("#lab-report")
     page.locator("#lab-measure").click()

@@ -14,6 +14,7 @@ from sr_demo.deploy.html_report import deploy_html, details, summary
 from sr_demo.deploy.measurement import Plan
 from sr_demo.deploy.report import budget_from, deploy, embedded_jobs, judged
 from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
+from sr_demo.image import Size
 from sr_demo.options import controls
 from sr_demo.progress import Progress
 from sr_demo.reports.verdicts import Budget
@@ -22,7 +23,7 @@ from sr_demo.ui.method_choices import Context
 
 Shown = tuple[Any, str, str, Any]
 """Report (kept for the session), a line on what happens, the report as HTML, the files to download."""
-PLAN = Plan(sizes=((64, 64), (128, 128)), seconds=1.5)
+PLAN = Plan(sizes=(Size(64, 64), Size(128, 128)), seconds=1.5)
 """Less than on the command line: somebody is waiting."""
 DEPLOY_SECONDS = 10.0
 """About what measuring one method takes."""
