@@ -166,7 +166,7 @@ def can_prepare(upscaler: Upscaler) -> bool:
         return True
     from sr_demo.networks import attention_graph
 
-    return attention_graph.is_written(upscaler.network)
+    return attention_graph.is_supported(upscaler.network)
 
 
 def graph(upscaler: Any) -> Any:

@@ -31,9 +31,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="processes, each of which loads the approach (default: 1 with all cores; with Ray: 2 with one core each)",
     )  # fmt: skip
     command.add_argument("--engine", choices=("local", "ray"), default="local", help="where to run")  # words: ok
-    command.add_argument(
-        "--ray-address", default="", metavar="ADDRESS", help="a cluster, or auto (default: Ray here)"
-    )
+    command.add_argument("--ray-address", default="", metavar="ADDRESS", help="a cluster, or auto (default: Ray here)")
     command.add_argument(
         "--ray-gpus", type=float, default=0.0, metavar="SHARE", help="share of a GPU for each Ray worker"
     )

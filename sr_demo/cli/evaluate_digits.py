@@ -1,4 +1,4 @@
-"""`python -m sr_demo evaluate-digits`: the digits lab in numbers."""
+"""`python -m sr_demo evaluate-digits`: scores of the digits lab."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sr_demo.cli.console import terminal, write_text
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     command.description = (
-        "Each 28 x 28 test digit is shrunk to 26 x 26 and drawn again: PSNR and SSIM of gray values, "
-        "sharpness relative to the truth, and how often a reader trained on real digits still sees the right one."
+        "Each 28 x 28 test digit is downscaled to 26 x 26 and drawn again: PSNR and SSIM of gray values, "
+        "sharpness relative to the original, and how often a classifier trained on real digits still recognises it."
     )
     command.add_argument("--json", type=Path, metavar="FILE", help="also write the rows here")
     command.add_argument(
@@ -24,12 +24,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Score every method; 0 when all were."""
+    """Score every method and return 0."""
     from sr_demo.digits.data import load
     from sr_demo.digits.evaluation import evaluate
 
     if args.json is not None:
-        write_text(args.json, "[]\n")  # a place that cannot be written is found out before the work
+        write_text(args.json, "[]\n")  # fail before the work where it cannot be written
     test = load(args.data)[1]
     rows: list[dict[str, Any]] = []
     for row in evaluate(test, terminal("evaluate-digits")):

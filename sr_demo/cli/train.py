@@ -17,8 +17,7 @@ import torch
 
 from sr_demo.cli import train_digits as digits
 from sr_demo.errors import BadInput, SRError, quoted
-from sr_demo.training import run_state as files
-from sr_demo.training import sources
+from sr_demo.training import run_state, sources
 from sr_demo.training.cards import write_card, write_weights
 from sr_demo.training.data import Pairs
 from sr_demo.training.loop import CURVE, Status, Trainer, run
@@ -28,12 +27,14 @@ from sr_demo.training.synthetic import with_synthetic
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what `run_train` reads."""
+    """Declare the arguments of `run_train`."""
     parser.add_argument(
         "recipe", nargs="?", metavar="RECIPE", help=", ".join([r.name for r in RECIPES] + [*digits.NAMES])
     )
     parser.add_argument(
-        "--data", type=Path, help="a folder of pictures, DIV2K as unpacked, or paired .npz files; MNIST for digits-…"
+        "--data",
+        type=Path,
+        help="a folder of pictures, DIV2K as unpacked, or paired .npz run_state; MNIST for digits-…",
     )
     parser.add_argument("--out", type=Path, help="the .safetensors file to write; its card lies beside")
     parser.add_argument(
@@ -65,7 +66,8 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_train(args: argparse.Namespace) -> int:
-    """Train as asked. Returns 0, or 1 after printing what went wrong, or 130 when stopped (the state is saved)."""
+    """Train from the command line; return 0, 1 after printing an error, or 130 when interrupted (the state is
+    saved)."""
     try:
         return _train(args)
     except SRError as problem:
@@ -96,14 +98,14 @@ def _train(args: argparse.Namespace) -> int:
         if args.iterations
         else Budget(seconds=(30.0 if args.minutes is None else args.minutes) * 60)
     )
-    values = files.load(state_file, recipe.name) if args.resume or args.snapshot else None
+    values = run_state.load(state_file, recipe.name) if args.resume or args.snapshot else None
     if values is None and args.start:
-        values = files.load(args.start)
-    pairs, validation = _pictures(args, recipe.scale, max(phase.patch for phase in recipe.phases))
+        values = run_state.load(args.start)
+    pairs, validation = _load_pairs(args, recipe.scale, max(phase.patch for phase in recipe.phases))
     photos = len(pairs.hr)
     if args.synthetic:
         pairs = with_synthetic(pairs, args.synthetic, recipe.scale, args.seed)
-    recipe = _fitting(recipe, pairs)
+    recipe = _with_fitting_patches(recipe, pairs)
     trainer = make_trainer(recipe, pairs, validation, device, args.seed)
     if values is not None:
         trainer.restore(values)
@@ -123,7 +125,7 @@ def _train(args: argparse.Namespace) -> int:
     return 0
 
 
-def _pictures(args: argparse.Namespace, scale: int, patch: int) -> tuple[Pairs, Pairs]:
+def _load_pairs(args: argparse.Namespace, scale: int, patch: int) -> tuple[Pairs, Pairs]:
     pairs = sources.load(args.data, scale, patch, print, args.track, args.pictures)
     if args.val:
         return pairs, sources.load(args.val, scale, sources.VALIDATION_SIDE)
@@ -131,8 +133,8 @@ def _pictures(args: argparse.Namespace, scale: int, patch: int) -> tuple[Pairs, 
     return sources.split(pairs) if validation is None else (pairs, validation)
 
 
-def _fitting(recipe: Recipe, pairs: Pairs) -> Recipe:
-    """The recipe with patches no larger than the smallest picture, which is said where it changes them."""
+def _with_fitting_patches(recipe: Recipe, pairs: Pairs) -> Recipe:
+    """Return the recipe with patches no larger than the smallest image; print a line where that changes them."""
     largest = max(phase.patch for phase in recipe.phases)
     if pairs.smallest >= largest:
         return recipe
@@ -142,7 +144,15 @@ def _fitting(recipe: Recipe, pairs: Pairs) -> Recipe:
 
 
 def make_trainer(recipe: Recipe, pairs: Pairs, validation: Pairs, device: torch.device, seed: int) -> Trainer:
-    """The loop that fits the recipe: on pairs, at any scale, or on two heaps of pictures that were never paired."""
+    """Return the trainer for a recipe: paired, at any scale, diffusion, or unpaired.
+
+    Args:
+        recipe: What to train.
+        pairs: Training images.
+        validation: Validation images.
+        device: Where to train.
+        seed: Of weights, patches and noise.
+    """
     if recipe.name == "liif":
         from sr_demo.training.liif import LiifTrainer
 
@@ -159,7 +169,11 @@ def make_trainer(recipe: Recipe, pairs: Pairs, validation: Pairs, device: torch.
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` is the fastest device here. Raises BadInput when the named one is absent."""
+    """Return the device called `name`; "auto" is the fastest one here.
+
+    Raises:
+        BadInput: There is no such device here.
+    """
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if there[kind]))
@@ -171,14 +185,16 @@ def choose_device(name: str) -> torch.device:
 
 
 def default_test_sets() -> Path | None:
-    """Set5 and Set14 in `testsets` of $SR_DEMO_SHARED_DATA, else of ../shared/data; None where they are absent."""
+    """Return the folder with Set5 and Set14: `testsets` in $SR_DEMO_SHARED_DATA, else in ../shared/data; None
+    without."""
     beside = Path(__file__).resolve().parents[3] / "shared" / "data"
     folder = Path(os.environ.get("SR_DEMO_SHARED_DATA", beside)) / "testsets"
     return folder if folder.is_dir() else None
 
 
 class ProgressLine:
-    """One line that renews itself on a terminal, a line a minute elsewhere; the curves as CSV after each validation."""
+    """A progress line, rewritten in place on a terminal, a new line every half minute elsewhere; and the curves as
+    CSV."""
 
     def __init__(self, trainer: Trainer, log: Path) -> None:
         self._trainer, self._log = trainer, log
@@ -189,7 +205,7 @@ class ProgressLine:
         points = len(self._trainer.curves["iteration"])
         if points != self._points:
             self._points = points
-            files.write_atomically(self._log, self._write_csv)
+            run_state.write_atomically(self._log, self._write_csv)
         now = time.monotonic()
         if now - self._shown < (0.5 if self._live else 30.0) and status.fraction < 1.0:
             return

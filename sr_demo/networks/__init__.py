@@ -1,1 +1,1 @@
-"""Plain networks that the spandrel package does not have: numbers in, modules out; no files, no configuration."""
+"""Plain nn.Modules that spandrel does not have: numbers in, modules out; no files, no configuration objects."""

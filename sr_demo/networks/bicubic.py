@@ -1,9 +1,10 @@
-"""The bicubic enlargement that residual networks add to, computed as they compute: at the LR size, before the PixelShuffle.
+"""Bicubic upscaling inside a network: at the LR size, before the PixelShuffle, as the base that residual networks add
+to.
 
-Cubic convolution (Keys 1981, doi:10.1109/TASSP.1981.1163711) with a = -0.75, pixel centres aligned and the border repeated:
-what F.interpolate(mode="bicubic", align_corners=False) gives, to rounding. For a whole scale every scale-th value has the
-same weights, so that the enlargement is a convolution with scale * scale results: 20 times as fast on a CPU as F.interpolate,
-which took a third of EDSR's time in OpenVINO and a tenth of a training step.
+Cubic convolution (Keys 1981, doi:10.1109/TASSP.1981.1163711) with a = -0.75, pixel centres aligned, the border
+repeated: equal to F.interpolate(mode="bicubic", align_corners=False) to rounding. For an integer scale every scale-th
+pixel has the same weights, so that this is a convolution with scale * scale outputs per channel: 20 times as fast on a
+CPU as F.interpolate, which took a third of EDSR's time in OpenVINO and a tenth of a training step.
 """
 
 from __future__ import annotations
@@ -19,19 +20,30 @@ _REACH = 2
 """Pixels to each side that a value depends on."""
 
 
-def completed(drawn: Tensor, x: Tensor, scale: int) -> Tensor:
-    """What was drawn of a picture `x` (N, C, H, W), added to its enlargement: (N, C, scale * H, scale * W).
+def add_bicubic(residual: Tensor, x: Tensor, scale: int) -> Tensor:
+    """Return PixelShuffle(residual) + bicubic(x): (N, C, scale * H, scale * W).
 
-    drawn: (N, C * scale * scale, H, W), the values before a PixelShuffle.
+    Args:
+        residual: (N, C * scale * scale, H, W), values before a PixelShuffle.
+        x: (N, C, H, W), the input of the network.
+        scale: Integer scale.
     """
     if torch.compiler.is_exporting() or x.device.type != "cpu":
-        # File formats have an operation for it; GPUs are quick at it, and convolve with 10 bits of mantissa.
-        return F.interpolate(x, scale_factor=scale, mode="bicubic") + F.pixel_shuffle(drawn, scale)
-    return F.pixel_shuffle(phases(x, scale).add_(drawn), scale)
+        # Export formats have an operator for it; GPUs interpolate fast, and their convolutions have a 10-bit mantissa (TF32).
+        return F.interpolate(x, scale_factor=scale, mode="bicubic") + F.pixel_shuffle(residual, scale)
+    return F.pixel_shuffle(phases(x, scale).add_(residual), scale)
 
 
 def phases(x: Tensor, scale: int) -> Tensor:
-    """(N, C, H, W) -> (N, C * scale * scale, H, W) in fp32, of which F.pixel_shuffle makes the enlargement. On a CPU."""
+    """Return the bicubic upscaling of `x` before its PixelShuffle, on a CPU.
+
+    Args:
+        x: (N, C, H, W).
+        scale: Integer scale.
+
+    Returns:
+        (N, C * scale * scale, H, W) fp32; F.pixel_shuffle makes the image of it.
+    """
     padded = F.pad(x.float(), (_REACH,) * 4, mode="replicate")
     if torch.jit.is_tracing():
         return _by_sums(padded, scale)
@@ -42,14 +54,14 @@ def phases(x: Tensor, scale: int) -> Tensor:
 
 
 def _by_sums(padded: Tensor, scale: int) -> Tensor:
-    """The same by sums of shifted pictures: runtimes that convolve in bf16 leave these in fp32."""
+    """Compute the same as a sum of shifted images, which runtimes that convolve in bf16 leave in fp32."""
 
-    def along(picture: Tensor, axis: int, weights: tuple[float, ...]) -> Tensor:
+    def along(image: Tensor, axis: int, weights: tuple[float, ...]) -> Tensor:
         total: Tensor | None = None
         for shift, weight in enumerate(weights):
             if weight != 0:
                 stop = shift - 2 * _REACH
-                part = picture[(slice(None),) * axis + (slice(shift, stop or None),)] * weight
+                part = image[(slice(None),) * axis + (slice(shift, stop or None),)] * weight
                 total = part if total is None else total + part
         assert total is not None
         return total
@@ -61,21 +73,21 @@ def _by_sums(padded: Tensor, scale: int) -> Tensor:
 
 @lru_cache
 def _kernels(channels: int, scale: int) -> Tensor:
-    """(channels * scale * scale, 1, 5, 5)."""
-    with torch.inference_mode(False):  # kept for whoever asks next, who may want gradients of the picture
+    """Return the weights of the convolution, (channels * scale * scale, 1, 5, 5)."""
+    with torch.inference_mode(False):  # cached for later calls, which may need gradients
         weights = torch.tensor(_weights(scale))
         each = torch.einsum("pi,qj->pqij", weights, weights).flatten(0, 1)
         return each.repeat(channels, 1, 1).unsqueeze(1)
 
 
 def _weights(scale: int) -> tuple[tuple[float, ...], ...]:
-    """For each of the `scale` values that lie in a pixel, the weights of that pixel and two on each side."""
+    """Return, for each of the `scale` subpixel positions, the weights of its pixel and of two on each side."""
     centres = [(phase + 0.5) / scale - 0.5 for phase in range(scale)]
     return tuple(tuple(_cubic(abs(centre - at)) for at in range(-_REACH, _REACH + 1)) for centre in centres)
 
 
 def _cubic(t: float) -> float:
-    """Keys' kernel at distance `t`, equation 4 there."""
+    """Keys' kernel at distance `t` >= 0, equation 4 of the paper."""
     if t <= 1:
         return (_A + 2) * t**3 - (_A + 3) * t**2 + 1
     return _A * (t**3 - 5 * t**2 + 8 * t - 4) if t < 2 else 0.0

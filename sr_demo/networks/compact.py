@@ -1,7 +1,7 @@
 """SRVGGNetCompact, the small network of Real-ESRGAN (Wang et al. 2021, arXiv 2107.10833, and its repository).
 
-spandrel has it too, but takes seconds to import, which a first visitor would wait for. Tensors have the same names, so
-that spandrel and other programs read our file, and the same weights give the same result.
+spandrel has it too, but takes seconds to import, which would delay the first result. Tensor names are the same, so that
+spandrel and other programs load our file, and the same weights give the same result.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from torch import Tensor, nn
 class Compact(nn.Module):
     """(N, 3, H, W) RGB in [0, 1] -> (N, 3, scale * H, scale * W), not clamped.
 
-    3 x 3 convolutions with PReLU in a row, `convolutions` of them between the first and the last, a PixelShuffle, and the
-    nearest enlargement added.
+    A stack of 3 x 3 convolutions with PReLU, `convolutions` of them between the first and the last, and one
+    PixelShuffle; the result is added to nearest-neighbour upscaling.
     """
 
     def __init__(self, features: int, convolutions: int, scale: int) -> None:

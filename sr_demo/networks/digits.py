@@ -1,7 +1,7 @@
-"""Networks of the digits lab: an encoder, two ways to draw from its latent, a critic and a reader.
+"""Networks of the digits lab: an encoder, two kinds of decoder, a discriminator and a classifier.
 
-Legend: N digits, Z latent numbers per digit, P points, F features per point. Pictures are (N, 1, H, W) in [0, 1], white
-ink on black. Coordinates run from -1 (left or upper edge of the picture) to 1, whatever its size in pixels.
+Legend: N digits, Z latent values per digit, P points, F features per point. Images are (N, 1, H, W) in [0, 1], white
+ink on black. Coordinates run from -1 (left or upper edge of the image) to 1, whatever its size in pixels.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 Layer = tuple[Tensor, Tensor]
-"""Weight (outputs, inputs) and bias (outputs) of one linear layer."""
+"""Weight (outputs, inputs) and bias (outputs,) of one linear layer."""
 
 
 class Encoder(nn.Module):
@@ -38,7 +38,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """(N, Z) -> logits of a picture, (N, 1, 28, 28): one fixed size."""
+    """(N, Z) -> logits of an image, (N, 1, 28, 28)."""
 
     def __init__(self, latent: int, channels: int) -> None:
         super().__init__()
@@ -56,13 +56,15 @@ class Decoder(nn.Module):
 
 
 class CPPN(nn.Module):
-    """Intensity as a function of latent, x, y and the distance r from the middle (Stanley 2007).
+    """Intensity as a function of latent, x, y and the distance r from the centre (Stanley 2007,
+    doi:10.1007/s10710-007-9028-8).
 
-    The latent scales and shifts every hidden layer, so for one digit the whole is a small plain network of x, y, r.
+    The latent scales and shifts every hidden layer (FiLM, arXiv 1709.07871), so that for one digit the whole is a small
+    plain network of x, y, r.
     """
 
     def __init__(self, latent: int, width: int, layers: int, waves: int) -> None:
-        """`layers` hidden layers of `width`; `waves`: sines and cosines of 1 .. `waves` half periods per axis."""
+        """`layers` hidden layers of `width` units; `waves`: sines and cosines of 1..`waves` half periods per axis."""
         super().__init__()
         self.waves = waves
         sizes = [3 + 4 * waves, *[width] * layers]
@@ -78,7 +80,7 @@ class CPPN(nn.Module):
         return torch.cat([x, y, radius, (x * steps).sin(), (x * steps).cos(), (y * steps).sin(), (y * steps).cos()], -1)
 
     def forward(self, latent: Tensor, points: Tensor) -> Tensor:
-        """(N, Z) and (P, 2), the same points for every digit -> logits (N, P)."""
+        """Evaluate the same points for every digit: `latent` (N, Z) and `points` (P, 2) -> logits (N, P)."""
         h = self.features(points).unsqueeze(0)
         for layer, changes in zip(self.hidden, self.modulate(latent).chunk(len(self.hidden), dim=1), strict=True):
             scale, shift = changes.unsqueeze(1).chunk(2, dim=2)
@@ -86,7 +88,7 @@ class CPPN(nn.Module):
         return self.last(h).squeeze(2)
 
     def plain(self, latent: Tensor) -> list[Layer]:
-        """The plain network that draws the one digit of `latent` (Z): SiLU between its layers, none after the last."""
+        """Return the plain network of one digit, `latent` (Z,): its layers, SiLU between them, none after the last."""
         layers: list[Layer] = []
         for layer, changes in zip(self.hidden, self.modulate(latent).chunk(len(self.hidden)), strict=True):
             scale, shift = changes.chunk(2)
@@ -96,7 +98,7 @@ class CPPN(nn.Module):
 
 
 class Coder(nn.Module):
-    """An encoder and what draws from its latent, with the mean latent of each kind of digit."""
+    """An encoder and a decoder (`drawer`), with the mean latent of each class."""
 
     typical: Tensor
     """(10, Z): mean latent of the training digits 0 to 9, filled at the end of training."""
@@ -108,7 +110,7 @@ class Coder(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """(N, 1, 28, 28) -> (N,): high where a digit looks real. Spectrally normalised (Miyato et al. 2018)."""
+    """(N, 1, 28, 28) -> (N,), high for real digits. Spectral normalisation (Miyato et al. 2018, arXiv 1802.05957)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -120,12 +122,12 @@ class Discriminator(nn.Module):
             nn.Flatten(), spectral_norm(nn.Linear(4 * c * 16, 1)),
         )  # fmt: skip
 
-    def forward(self, picture: Tensor) -> Tensor:
-        return self.body(picture).squeeze(1)
+    def forward(self, image: Tensor) -> Tensor:
+        return self.body(image).squeeze(1)
 
 
 class Reader(nn.Module):
-    """(N, 1, 28, 28) -> logits of the ten digits, (N, 10)."""
+    """A classifier: (N, 1, 28, 28) -> logits of the ten digits, (N, 10)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -137,27 +139,27 @@ class Reader(nn.Module):
             nn.Flatten(), nn.Linear(2 * c * 9, 64), nn.ReLU(), nn.Linear(64, 10),
         )  # fmt: skip
 
-    def forward(self, picture: Tensor) -> Tensor:
-        return self.body(picture)
+    def forward(self, image: Tensor) -> Tensor:
+        return self.body(image)
 
 
 def vaegan(latent: int = 32, encoder: int = 24, decoder: int = 16) -> Coder:
-    """Latent to a picture of 28 x 28."""
+    """Return an encoder with a convolutional decoder to 28 x 28."""
     return Coder(latent, Encoder(latent, encoder), Decoder(latent, decoder))
 
 
 def cppn(latent: int = 32, encoder: int = 24, width: int = 64, layers: int = 3, waves: int = 6) -> Coder:
-    """Latent to a function of coordinates."""
+    """Return an encoder with a CPPN as decoder."""
     return Coder(latent, Encoder(latent, encoder), CPPN(latent, width, layers, waves))
 
 
 def reader(channels: int = 16) -> Reader:
-    """Tells which digit it sees."""
+    """Return the classifier."""
     return Reader(channels)
 
 
 def grid(size: int, device: torch.device | str = "cpu") -> Tensor:
-    """(size * size, 2): x, y of the pixel middles of a square picture, row by row."""
-    middle = (torch.arange(size, device=device, dtype=torch.float32) + 0.5) * (2.0 / size) - 1.0
-    y, x = torch.meshgrid(middle, middle, indexing="ij")
+    """Return x, y of the pixel centres of a square image, row by row: (size * size, 2)."""
+    centres = (torch.arange(size, device=device, dtype=torch.float32) + 0.5) * (2.0 / size) - 1.0
+    y, x = torch.meshgrid(centres, centres, indexing="ij")
     return torch.stack([x.reshape(-1), y.reshape(-1)], dim=1)

@@ -1,6 +1,6 @@
-"""EDSR-direct: EDSR-baseline (Lim et al., CVPRW 2017, arXiv 1707.02921) with all convolutions at the LR size.
+"""EDSR-baseline (Lim et al., CVPRW 2017, arXiv 1707.02921) with all convolutions at the LR size.
 
-Residual blocks without batch normalisation, one PixelShuffle at the end, added to the bicubic enlargement.
+Residual blocks without batch normalisation; one PixelShuffle at the end, added to bicubic upscaling.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from sr_demo.networks.skeleton import Skeleton
 
 
 class ResidualBlock(nn.Module):
-    """conv - ReLU - conv, added to the input. In and out: (N, features, H, W)."""
+    """x + conv(ReLU(conv(x))): (N, features, H, W) -> the same shape."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -24,7 +24,8 @@ class ResidualBlock(nn.Module):
 
 
 class EDSR(Skeleton):
-    """The paper's baseline: 16 blocks of 64."""
+    """(N, 3, H, W) RGB in [0, 1] -> (N, 3, scale * H, scale * W), not clamped. EDSR-baseline has 16 blocks of 64
+    features."""
 
     def __init__(self, blocks: int, features: int, scale: int) -> None:
         super().__init__((ResidualBlock(features) for _ in range(blocks)), features, scale)

@@ -1,14 +1,14 @@
-"""A picture as a local function: enlargement by any factor.
+"""LIIF (Chen et al. 2021, arXiv 2012.09161): an image as a local implicit function, for upscaling by any factor.
 
-After LIIF (Chen et al. 2021, arXiv 2012.09161): each LR pixel holds a code, and a small network of the code, the place
-within the pixel and the size of an SR pixel gives the colour. Its first layer would see 3 x 3 neighbouring codes; that part
-of it is a convolution on the LR grid, computed once per LR pixel instead of once per SR pixel. Beside it runs a continuous
-PixelShuffle (the idea of Meta-SR, Hu et al. 2019, arXiv 1903.00875): 4 x 4 values per LR pixel, weighted by a function of
-the place. It starts as cubic interpolation through the 4 x 4 points of EDSR's own PixelShuffle, so that at 4x the untrained
-network is EDSR.
+Each LR pixel has a feature vector, and an MLP of this vector, the position inside the pixel and the size of an SR pixel
+gives the colour. The MLP's first layer reads 3 x 3 neighbouring vectors; that part is a convolution on the LR grid,
+computed once per LR pixel instead of once per SR pixel. In parallel runs a continuous PixelShuffle (the idea of
+Meta-SR, Hu et al. 2019, arXiv 1903.00875): 4 x 4 values per LR pixel, weighted by a function of the position. It is
+initialised as cubic interpolation through the 4 x 4 points of EDSR's own PixelShuffle, so that at 4x the untrained
+network equals EDSR.
 
-Legend: N pictures of h x w LR pixels, H x W SR pixels, Q points, C features. Places are in LR pixels from the upper left
-corner of the picture; cell = side of an SR pixel in LR pixels, 1 / scale.
+Legend: N images of h x w LR pixels, H x W SR pixels, Q points, C features. Places are in LR pixels from the upper left
+corner of the image; cell = side of an SR pixel in LR pixels, 1 / scale.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from torch import Tensor, nn
 from sr_demo.networks.edsr import EDSR, ResidualBlock
 
 NODES = (-0.75, -0.25, 0.25, 0.75)
-"""Where the four values per axis of a PixelShuffle by 4 lie: -1 is one edge of the LR pixel, 1 the other."""
-_TRAINED = 4
+"""Positions of the four values per axis of a PixelShuffle by 4: -1 is one edge of the LR pixel, 1 the other."""
+_DEFAULT_SCALE = 4
 POINTS = 8192
-"""SR pixels computed at once: their hidden values stay in the processor's cache."""
+"""SR pixels per evaluation: their activations then fit the processor's cache."""
 
 
 class Axis(NamedTuple):
-    """Rows or columns of SR pixels."""
+    """Rows or columns of SR pixels, one value each."""
 
     which: Tensor
-    """The LR pixel that each lies in."""
+    """Index of the LR pixel."""
     within: Tensor
-    """Where in it: -1 is one edge, 1 the other."""
+    """Position inside the LR pixel: -1 is one edge, 1 the other."""
     cell: Tensor
 
 
 class Kernel(nn.Module):
-    """How much each of the four values along one axis counts: Lagrange's cubic polynomials plus a learned change."""
+    """Weights of the four values along one axis: Lagrange's cubic polynomials plus a learned correction."""
 
     nodes: Tensor
 
@@ -54,7 +54,7 @@ class Kernel(nn.Module):
         nn.init.zeros_(last.bias)
 
     def forward(self, place: Tensor, cell: Tensor) -> Tensor:
-        """Places within the LR pixel (...) in [-1, 1] and cells (...) -> weights (..., 4), in fp32."""
+        """`place` (...) in [-1, 1] and `cell` (...) -> weights (..., 4), in fp32."""
         with torch.autocast(place.device.type, enabled=False):
             weights: list[Tensor] = []
             for i, node in enumerate(NODES):
@@ -64,7 +64,7 @@ class Kernel(nn.Module):
 
 
 class LIIF(nn.Module):
-    """(N, 3, h, w) RGB in [0, 1] -> (N, 3, H, W) of any size, not clamped; 4x larger unless a size is given."""
+    """(N, 3, h, w) RGB in [0, 1] -> (N, 3, H, W) of any size, not clamped; 4 times as large if no size is given."""
 
     def __init__(self, blocks: int, features: int, width: int, layers: int) -> None:
         """`blocks` and `features`: those of EDSR; `width` and `layers`: hidden layers of the local function."""
@@ -82,28 +82,35 @@ class LIIF(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def load_encoder(self, edsr: EDSR) -> None:
-        """Take over the trained weights of an EDSR of the same size for 4x."""
+        """Copy the trained weights of a 4x EDSR of the same size."""
         own = ("head", "blocks", "body_end", "tail")
         taken = {name: value for name, value in edsr.state_dict().items() if name.split(".")[0] in own}
         missing, unexpected = self.load_state_dict(taken, strict=False)
         assert not unexpected and not [name for name in missing if name.split(".")[0] in own]
 
     def encoded(self, lr: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, 3, h, w) -> for each LR pixel its 4 x 4 colours (N, 48, h, w) and the first layer's part (N, width, h, w)."""
+        """(N, 3, h, w) -> 4 x 4 colours of each LR pixel (N, 48, h, w), and the first layer's part (N, width, h, w)."""
         head = self.head(lr)
         deep = head + self.body_end(self.blocks(head))
         return self.tail(deep), self.first(deep)
 
     def forward(self, lr: Tensor, size: tuple[int, int] | None = None) -> Tensor:
-        """Encode, then draw every SR pixel."""
-        height, width = size or (lr.shape[2] * _TRAINED, lr.shape[3] * _TRAINED)
+        """Encode `lr` and evaluate every SR pixel; `size`: height and width of the result."""
+        height, width = size or (lr.shape[2] * _DEFAULT_SCALE, lr.shape[3] * _DEFAULT_SCALE)
         y, x = along(lr.shape[2], height, lr.device), along(lr.shape[3], width, lr.device)
         return base(lr, (height, width)) + self.added(*self.encoded(lr), y, x)
 
     def added(self, colours: Tensor, codes: Tensor, y: Axis, x: Axis) -> Tensor:
-        """What the SR pixels at rows `y` and columns `x` get beyond `base`: (N, 3, len(y), len(x)), a few rows at a time.
+        """Return what is added to `base` at the SR pixels of some rows and columns, a few rows at a time.
 
-        `colours` and `codes`: what `encoded` returned. Which rows and columns those are is up to the caller.
+        Args:
+            colours: From `encoded`.
+            codes: From `encoded`.
+            y: The rows.
+            x: The columns.
+
+        Returns:
+            (N, 3, rows, columns) float32.
         """
         count, height, width = len(colours), len(y.which), len(x.which)
         out = torch.empty((count, 3, height, width), device=colours.device)
@@ -125,7 +132,16 @@ class LIIF(nn.Module):
         return out
 
     def query(self, lr: Tensor, places: Tensor, cell: float) -> Tensor:
-        """Colours (N, Q, 3) at `places` (N, Q, 2), rows before columns, inside the pictures: for training."""
+        """Evaluate single points, for training.
+
+        Args:
+            lr: (N, 3, h, w) in [0, 1].
+            places: (N, Q, 2), row and column in LR pixels, inside the images.
+            cell: 1 / scale.
+
+        Returns:
+            Colours (N, Q, 3) float32.
+        """
         colours, codes = self.encoded(lr)
         count, _, height, width = lr.shape
         whole = torch.stack(
@@ -135,7 +151,7 @@ class LIIF(nn.Module):
         cells = torch.full_like(within, cell)
         number = torch.arange(count, device=lr.device)[:, None] * (height * width)
         index = (number + whole[..., 0] * width + whole[..., 1]).long()
-        # A table of all LR pixels, looked up: its gradient is fast, that of indexing is not.
+        # Embedding lookup in a table of all LR pixels: its gradient is fast, the gradient of indexing is not.
         found = F.embedding(index, colours.float().permute(0, 2, 3, 1).reshape(-1, 48)).unflatten(2, (3, 4, 4))
         weights = self.kernel(within, cells)
         out = torch.einsum("nqcij,nqi,nqj->nqc", found, weights[:, :, 0], weights[:, :, 1])
@@ -143,11 +159,11 @@ class LIIF(nn.Module):
         out = out + self._rest(hidden + self.place(torch.cat([within, cells], -1))).float()
         scale = torch.tensor([2.0 / width, 2.0 / height], device=lr.device)
         grid = (places.flip(-1) * scale - 1.0).unsqueeze(1)
-        plain = F.grid_sample(lr.float(), grid, "bicubic", "border", align_corners=False)
-        return plain.squeeze(2).transpose(1, 2) + out
+        bicubic = F.grid_sample(lr.float(), grid, "bicubic", "border", align_corners=False)
+        return bicubic.squeeze(2).transpose(1, 2) + out
 
     def _rest(self, hidden: Tensor) -> Tensor:
-        """The layers after the first: (..., width) -> (..., 3)."""
+        """Apply the layers after the first: (..., width) -> (..., 3)."""
         hidden = F.silu(hidden)
         for layer in self.hidden:
             hidden = F.silu(layer(hidden))
@@ -155,12 +171,12 @@ class LIIF(nn.Module):
 
 
 def along(lr: int, sr: int, device: torch.device) -> Axis:
-    """`sr` pixels along an axis of `lr` pixels."""
+    """Return the coordinates of `sr` pixels along an axis of `lr` pixels."""
     middle = (torch.arange(sr, device=device) + 0.5) * (lr / sr)
     which = middle.floor().clamp(0, lr - 1)
     return Axis(which.long(), (middle - which - 0.5) * 2.0, torch.full_like(middle, lr / sr))
 
 
 def base(lr: Tensor, size: tuple[int, int]) -> Tensor:
-    """The bicubic enlargement that everything is added to: (N, 3, h, w) -> (N, 3, H, W) in fp32."""
+    """Upscale bicubically, the base of the result: (N, 3, h, w) -> (N, 3, H, W) in fp32."""
     return F.interpolate(lr.float(), size=size, mode="bicubic", align_corners=False)

@@ -1,8 +1,8 @@
-"""Residual Dense Network (Zhang et al., CVPR 2018, arXiv 1802.08797) with a single PixelShuffle tail.
+"""Residual Dense Network (Zhang et al., CVPR 2018, arXiv 1802.08797) with a single PixelShuffle.
 
 The paper's letters: D residual dense blocks, C convolutions in each, G channels added by each convolution (growth), G0
-channels between the blocks. Two departures, both for speed and quick learning: the upscaling is one convolution and one
-PixelShuffle, and the network predicts what is to be added to the bicubic enlargement (global residual over pixels).
+channels between the blocks. Two differences, both for speed and fast convergence: the upscaling is one convolution and
+one PixelShuffle, and the result is added to bicubic upscaling (global residual learning in pixel space).
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sr_demo.networks.bicubic import completed
+from sr_demo.networks.bicubic import add_bicubic
 
 
 class ResidualDenseBlock(nn.Module):
-    """Dense 3x3 convolutions, 1x1 local feature fusion, local residual: section 3.2 of the paper.
+    """Dense 3 x 3 convolutions, 1 x 1 local feature fusion, local residual (section 3.2 of the paper).
 
-    In and out: (N, features, H, W).
+    (N, features, H, W) -> the same shape.
     """
 
     def __init__(self, features: int, growth: int, convolutions: int) -> None:
@@ -35,7 +35,7 @@ class ResidualDenseBlock(nn.Module):
 class RDN(nn.Module):
     """(N, 3, H, W) RGB in [0, 1] -> (N, 3, scale * H, scale * W), not clamped.
 
-    blocks, convolutions, growth, features: the paper's D, C, G, G0. scale: 2, 3 or 4.
+    `blocks`, `convolutions`, `growth`, `features`: the paper's D, C, G, G0. `scale`: 2, 3 or 4.
     """
 
     def __init__(self, blocks: int, convolutions: int, growth: int, features: int, scale: int) -> None:
@@ -57,4 +57,4 @@ class RDN(nn.Module):
             flow = block(flow)
             outputs.append(flow)
         fused = first + self.global_fusion(torch.cat(outputs, dim=1))
-        return completed(self.tail(fused), x, self.scale)
+        return add_bicubic(self.tail(fused), x, self.scale)

@@ -1,7 +1,8 @@
-"""RRDN: residual-in-residual dense blocks (ESRGAN, Wang et al. 2018, arXiv 1809.00219), small and with one PixelShuffle.
+"""RRDN: residual-in-residual dense blocks (ESRGAN, Wang et al. 2018, arXiv 1809.00219), small and with one
+PixelShuffle.
 
-Each block is three dense blocks in a row, each dense block five convolutions that see all outputs before them; what a
-block adds is scaled by 0.2, as in the paper. Convolutions run at the LR size, on top of the bicubic enlargement.
+Each block has three dense blocks, each dense block a few convolutions that read all previous outputs; residuals are
+scaled by 0.2, as in the paper. Convolutions run at the LR size; the result is added to bicubic upscaling.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ _RESIDUAL_SCALE = 0.2
 
 
 class DenseBlock(nn.Module):
-    """`convolutions` dense 3x3 convolutions and one that fuses them, scaled and added to the input."""
+    """`convolutions` dense 3 x 3 convolutions and one that fuses them: (N, features, H, W) -> the same shape, scaled
+    residual."""
 
     def __init__(self, features: int, growth: int, convolutions: int) -> None:
         super().__init__()
@@ -31,7 +33,7 @@ class DenseBlock(nn.Module):
 
 
 class RRDB(nn.Module):
-    """Three dense blocks, scaled and added to the input. In and out: (N, features, H, W)."""
+    """Three dense blocks with a scaled residual: (N, features, H, W) -> the same shape."""
 
     def __init__(self, features: int, growth: int, convolutions: int) -> None:
         super().__init__()
@@ -42,7 +44,8 @@ class RRDB(nn.Module):
 
 
 class RRDN(Skeleton):
-    """The paper's: 23 blocks of 64, growth 32."""
+    """(N, 3, H, W) RGB in [0, 1] -> (N, 3, scale * H, scale * W), not clamped. ESRGAN has 23 blocks of 64 features,
+    growth 32."""
 
     def __init__(self, blocks: int, convolutions: int, growth: int, features: int, scale: int) -> None:
         super().__init__((RRDB(features, growth, convolutions) for _ in range(blocks)), features, scale)

@@ -1,9 +1,9 @@
-"""The chain of residual-shift diffusion (Yue et al. 2023, arXiv 2307.12348): from the truth to a noisy start picture.
+"""Noise schedule of residual-shift diffusion (ResShift, Yue et al. 2023, arXiv 2307.12348).
 
-Legend: x0 = the truth, y = the start picture, both in [0, 1]; t = level, 0 (the truth) .. T (the start picture and noise);
-eta = how far x has been shifted towards y; kappa = standard deviation of the noise at level T.
+Legend: x0 = HR; y = initial estimate, both in [0, 1]; t = level (the paper's timestep), 0 (x0) to T (y plus noise);
+eta = how far x is shifted towards y; kappa = standard deviation of the noise at level T.
 
-    x_t = x0 + eta_t (y - x0) + kappa sqrt(eta_t) noise
+    x_t = x0 + eta_t (y - x0) + kappa sqrt(eta_t) N(0, 1)        (equation 2)
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from math import sqrt
 
 @dataclass(frozen=True)
 class Step:
-    """One step back: x_next = keep * x + replace * (estimate of x0) + noise * N(0, 1)."""
+    """One reverse step: x_next = keep * x + replace * (estimate of x0) + noise * N(0, 1)."""
 
     level: int
-    """Where x stands before the step."""
+    """Level before the step."""
     below: int
-    """Where it stands after it."""
+    """Level after the step."""
     keep: float
     replace: float
     noise: float
@@ -28,17 +28,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How much of the shift has happened at each level: sqrt(eta) grows as a power of the level in its exponent."""
+    """The shift at each level: sqrt(eta) is an exponential of a power of the level, as in the paper."""
 
     levels: int = 15
     kappa: float = 0.12
     least: float = 0.01
     """Standard deviation of the noise at level 1."""
     power: float = 0.7
-    """Below 1, the shift grows quickly at first; paper: 0.3, on another scale."""
+    """Exponent p of the paper; below 1 the shift grows fast at first. The paper uses 0.3 with another kappa."""
 
     def eta(self, level: int) -> float:
-        """The shift at `level`, 0..1: 0 at level 0, (least / kappa)^2 at level 1, and 1 at the last level."""
+        """Return the shift at `level`, 0..1: 0 at level 0, (least / kappa)^2 at level 1, 1 at the last level."""
         if level == 0:
             return 0.0
         first = self.least / self.kappa
@@ -46,17 +46,17 @@ class Schedule:
         return first ** (2 * (1 - done))
 
     def spread(self, level: int) -> float:
-        """Standard deviation of the noise that x holds at `level`."""
+        """Return the standard deviation of the noise in x at `level`."""
         return self.kappa * sqrt(self.eta(level))
 
     def steps(self, count: int) -> tuple[Step, ...]:
-        """`count` steps (1..levels) from the last level to 0, evenly spread over the levels: fewer are longer.
+        """Return `count` steps (1..levels) from the last level to 0, evenly spread over the levels.
 
-        Each draws from the distribution of x at the lower level given x and x0 (eq. 7 of the paper, with the levels
-        between left out, which the chain allows because it depends on eta alone).
+        Each step draws from the distribution of x at the lower level given x and x0 (equation 7 of the paper). Levels
+        in between may be skipped because the process depends on eta alone.
         """
-        at = [int(self.levels * i / count + 0.5) for i in range(count, -1, -1)]
-        return tuple(self._step(level, below) for level, below in pairwise(at))
+        levels = [int(self.levels * i / count + 0.5) for i in range(count, -1, -1)]
+        return tuple(self._step(level, below) for level, below in pairwise(levels))
 
     def _step(self, level: int, below: int) -> Step:
         high, low = self.eta(level), self.eta(below)

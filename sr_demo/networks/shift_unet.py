@@ -1,7 +1,8 @@
-"""A small U-Net for residual-shift diffusion in pixel space: convolutions only, on the grid of the small picture.
+"""A small U-Net for residual-shift diffusion in pixel space, convolutions only, on the LR grid.
 
-No attention and no normalisation over the picture: each result depends on a known neighbourhood. Four by four pixels
-become channels of one (as in UPSR, Qiu et al. 2025), which makes a step as cheap as a network at the small size.
+Without attention and without normalisation over the image each output has a bounded receptive field, so that tiles give
+what the whole image gives. 4 x 4 pixels are unshuffled into channels (as in UPSR, Qiu et al. 2025),
+which makes a step as cheap as a network at the LR size.
 """
 
 from __future__ import annotations
@@ -13,18 +14,18 @@ from torch import Tensor, nn
 from sr_demo.networks.shift_schedule import Schedule
 
 MULTIPLE = 4
-"""Tiles begin on multiples of this many LR pixels: two levels of halving."""
-_TIME = 64
+"""Tiles begin on multiples of this many LR pixels: two levels of downsampling by 2."""
+_EMBEDDING = 64
 
 
 class Block(nn.Module):
-    """conv - scale and shift by the level (FiLM) - SiLU - conv, added to the input. (N, width, H, W), both ways."""
+    """x + conv(SiLU(FiLM(conv(x)))), modulated by the noise level: (N, width, H, W) -> the same shape."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(width, width, 3, padding=1)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
-        self.film = nn.Linear(_TIME, 2 * width)
+        self.film = nn.Linear(_EMBEDDING, 2 * width)
         nn.init.zeros_(self.film.weight)
         nn.init.zeros_(self.film.bias)
         with torch.no_grad():
@@ -36,11 +37,11 @@ class Block(nn.Module):
 
 
 class ShiftUNet(nn.Module):
-    """Estimates the truth from a shifted, noisy picture, the start picture and the small picture.
+    """Estimates HR from the noisy state of the chain, the initial estimate and LR.
 
-    `spread` is the usual standard deviation of (truth - start), in [0, 1]. With it the network's in- and outputs are
-    kept near 1 at every level, as Karras et al. 2022 (arXiv 2206.00364) do for plain noise: what can be told by simple
-    weighing of x and y is not left to be learned. Learning begins near that weighing.
+    `spread` is the typical standard deviation of (HR - start) in [0, 1]. With it, inputs and outputs of the
+    convolutions have about unit variance at every level (preconditioning as in Karras et al. 2022, arXiv 2206.00364):
+    the optimal linear combination of x and y needs not be learned, and training starts near it.
     """
 
     def __init__(
@@ -51,7 +52,9 @@ class ShiftUNet(nn.Module):
         self.schedule = Schedule(levels, kappa, least, power)
         pixels = 3 * scale * scale
         fine, middle, coarse = widths
-        self.embed = nn.Sequential(nn.Linear(_TIME, _TIME), nn.SiLU(), nn.Linear(_TIME, _TIME), nn.SiLU())
+        self.embed = nn.Sequential(
+            nn.Linear(_EMBEDDING, _EMBEDDING), nn.SiLU(), nn.Linear(_EMBEDDING, _EMBEDDING), nn.SiLU()
+        )
         self.head = nn.Conv2d(2 * pixels + 3, fine, 3, padding=1)
         self.fine_in = nn.ModuleList((Block(fine), Block(fine)))
         self.down1 = nn.Conv2d(fine, middle, 2, stride=2)
@@ -67,55 +70,62 @@ class ShiftUNet(nn.Module):
             self.tail.weight.mul_(0.1)
         nn.init.zeros_(self.tail.bias)  # type: ignore[arg-type]
 
-    def forward(self, shifted: Tensor, start: Tensor, small: Tensor, level: Tensor) -> Tensor:
-        """`shifted`, `start`: (N, 3, s H, s W); `small`: (N, 3, H, W), all about [0, 1]; `level`: (N,) integers, 1..T.
+    def forward(self, shifted: Tensor, start: Tensor, lr: Tensor, level: Tensor) -> Tensor:
+        """Estimate HR.
 
-        Returns the estimate of the truth, (N, 3, s H, s W), not clamped.
+        Args:
+            shifted: x at `level`, (N, 3, s*H, s*W), about [0, 1].
+            start: The initial estimate y, same shape and range.
+            lr: (N, 3, H, W) in [0, 1].
+            level: (N,) integers, 1..T.
+
+        Returns:
+            (N, 3, s*H, s*W) float32, not clamped.
         """
-        eta = torch.tensor([self.schedule.eta(int(t)) for t in level], device=small.device)
+        eta = torch.tensor([self.schedule.eta(int(t)) for t in level], device=lr.device)
         signal, noise = (1 - eta) * self.spread, self.schedule.kappa * eta.sqrt()
         total = (signal.square() + noise.square()).sqrt()
         keep = (signal * self.spread / total.square()).view(-1, 1, 1, 1)
         add = (self.spread * noise / total).view(-1, 1, 1, 1)
-        moved = shifted - start
-        # Not in the reduced precision of the convolutions: this is the picture itself.
-        drawn = self._network(moved / total.view(-1, 1, 1, 1), start, small, noise)
-        return start + keep * moved + add * drawn.float()
+        shift_from_start = shifted - start
+        # In fp32, not in the reduced precision of the convolutions: this is the image itself.
+        residual = self._network(shift_from_start / total.view(-1, 1, 1, 1), start, lr, noise)
+        return start + keep * shift_from_start + add * residual.float()
 
     def error(self, level: Tensor) -> Tensor:
-        """What simple weighing is off by at `level` (N,): the standard deviation that is left to be explained."""
+        """Return the standard deviation of the error of the optimal linear combination of x and y at `level`, (N,)."""
         eta = torch.tensor([self.schedule.eta(int(t)) for t in level], device=level.device)
         signal, noise = (1 - eta) * self.spread, self.schedule.kappa * eta.sqrt()
         return self.spread * noise / (signal.square() + noise.square()).sqrt()
 
-    def _network(self, moved: Tensor, start: Tensor, small: Tensor, noise: Tensor) -> Tensor:
-        height, width = small.shape[2:]
-        # What the network sees of the start picture is how it differs from each pixel's own colour, about 1 in size.
-        colour = F.interpolate(small, scale_factor=self.scale, mode="nearest")
+    def _network(self, shift_from_start: Tensor, start: Tensor, lr: Tensor, noise: Tensor) -> Tensor:
+        height, width = lr.shape[2:]
+        # The network receives the difference of `start` to nearest-neighbour upscaling, scaled to about unit size.
+        colour = F.interpolate(lr, scale_factor=self.scale, mode="nearest")
         parts = (
-            F.pixel_unshuffle(moved, self.scale),
+            F.pixel_unshuffle(shift_from_start, self.scale),
             F.pixel_unshuffle((start - colour) * 8.0, self.scale),
-            small * 2.0 - 1.0,
+            lr * 2.0 - 1.0,
         )
         x = F.pad(torch.cat(parts, dim=1), (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="replicate")
         x = self.head(x.contiguous(memory_format=torch.channels_last))
-        time = self.embed(_waves(noise))
-        fine = _through(self.fine_in, x, time)
-        middle = _through(self.middle_in, self.down1(fine), time)
-        coarse = _through(self.coarse, self.down2(middle), time)
-        middle = _through(self.middle_out, middle + self.up2(coarse), time)
-        fine = _through(self.fine_out, fine + self.up1(middle), time)
+        time = self.embed(_embedding(noise))
+        fine = _apply(self.fine_in, x, time)
+        middle = _apply(self.middle_in, self.down1(fine), time)
+        coarse = _apply(self.coarse, self.down2(middle), time)
+        middle = _apply(self.middle_out, middle + self.up2(coarse), time)
+        fine = _apply(self.fine_out, fine + self.up1(middle), time)
         return F.pixel_shuffle(self.tail(F.silu(fine))[:, :, :height, :width], self.scale)
 
 
-def _through(blocks: nn.ModuleList, x: Tensor, time: Tensor) -> Tensor:
+def _apply(blocks: nn.ModuleList, x: Tensor, time: Tensor) -> Tensor:
     for block in blocks:
         x = block(x, time)
     return x
 
 
-def _waves(noise: Tensor) -> Tensor:
-    """(N,) noise levels -> (N, _TIME): sines and cosines of their logarithm at several speeds."""
-    speeds = torch.exp(torch.linspace(-1.5, 2.5, _TIME // 2, device=noise.device))
+def _embedding(noise: Tensor) -> Tensor:
+    """Embed noise levels, (N,) -> (N, _EMBEDDING): sines and cosines of their logarithm at several frequencies."""
+    speeds = torch.exp(torch.linspace(-1.5, 2.5, _EMBEDDING // 2, device=noise.device))
     angles = noise.clamp(min=1e-6).log()[:, None] * speeds[None]
     return torch.cat((angles.sin(), angles.cos()), dim=1)

@@ -1,7 +1,8 @@
-"""What EDSR, SRResNet and RRDN share here: they differ in their blocks alone, so that comparing them compares blocks.
+"""The common structure of EDSR, SRResNet and RRDN, which differ in their blocks only, so that a comparison compares
+blocks.
 
-All convolutions run at the LR size: one before the blocks, one after them within the long skip, one that gives every value
-of the enlarged picture, which a single PixelShuffle puts in place.
+All convolutions run at the LR size: one before the blocks, one after them inside the long skip connection, and one in
+front of the single PixelShuffle.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from collections.abc import Iterable
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sr_demo.networks.bicubic import completed
+from sr_demo.networks.bicubic import add_bicubic
 
 
 class Skeleton(nn.Module):
     """(N, 3, H, W) RGB in [0, 1] -> (N, 3, scale * H, scale * W), not clamped.
 
-    blocks: each maps (N, features, H, W) to the same shape. residual: what they find is added to the bicubic enlargement.
+    `blocks`: each maps (N, features, H, W) to the same shape. `residual`: whether the result is added to bicubic
+        upscaling.
     """
 
     def __init__(self, blocks: Iterable[nn.Module], features: int, scale: int, *, residual: bool = True) -> None:
@@ -31,5 +33,5 @@ class Skeleton(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         head = self.head(x)
-        drawn = self.tail(head + self.body_end(self.blocks(head)))
-        return completed(drawn, x, self.scale) if self.residual else F.pixel_shuffle(drawn, self.scale)
+        output = self.tail(head + self.body_end(self.blocks(head)))
+        return add_bicubic(output, x, self.scale) if self.residual else F.pixel_shuffle(output, self.scale)

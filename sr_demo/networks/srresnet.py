@@ -1,8 +1,8 @@
-"""SRResNet (Ledig et al., CVPR 2017, arXiv 1609.04802) without batch normalisation, in two kinds.
+"""SRResNet (Ledig et al., CVPR 2017, arXiv 1609.04802) without batch normalisation, in two variants.
 
-`residual=False` is the honest baseline: the network draws the whole picture. `residual=True` predicts what is to be
-added to the bicubic enlargement. Batch normalisation is left out because it brings artefacts and costs time (EDSR, arXiv
-1707.02921; ESRGAN, arXiv 1809.00219); the upscaling is one convolution and one PixelShuffle at the LR size.
+`residual=False` is the plain baseline: the network outputs the image itself. With `residual=True` its output is added
+to bicubic upscaling. Batch normalisation brings artefacts and costs time (EDSR, arXiv 1707.02921; ESRGAN, arXiv
+1809.00219); the upscaling is one convolution and one PixelShuffle at the LR size.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sr_demo.networks.skeleton import Skeleton
 
 
 class Block(nn.Module):
-    """conv - PReLU - conv, added to the input. In and out: (N, features, H, W)."""
+    """x + conv(PReLU(conv(x))): (N, features, H, W) -> the same shape."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -26,7 +26,8 @@ class Block(nn.Module):
 
 
 class SRResNet(Skeleton):
-    """The paper's: 16 blocks of 64."""
+    """(N, 3, H, W) RGB in [0, 1] -> (N, 3, scale * H, scale * W), not clamped. The paper has 16 blocks of 64
+    features."""
 
     def __init__(self, blocks: int, features: int, scale: int, *, residual: bool) -> None:
         super().__init__((Block(features) for _ in range(blocks)), features, scale, residual=residual)

@@ -1,1 +1,1 @@
-"""The training room: photos in, weights and a JSON card out. Nothing at run time imports it."""
+"""Training: photos in, weights and a JSON card out. Nothing at run time imports it."""

@@ -1,7 +1,7 @@
-"""How fast recipes train here, and how much of the device that uses: `python -m sr_demo train --benchmark`.
+"""Training speed of the recipes and their share of the device's peak: `python -m sr_demo train --benchmark`.
 
-The yardstick is a square matrix product on the same device, in the precision that training computes in, taken in turns
-with the training steps of the same run: on a machine that others use too, both are slowed down alike.
+The reference is a square matrix product on the same device in the precision of the training, measured alternately with
+training steps of the same run: other load on the machine slows both down alike.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from sr_demo.training.data import Pairs, downscale_8bit
 from sr_demo.training.loop import Trainer
 from sr_demo.training.recipes import Recipe
 
-_LAST = 0.999
-"""Part of the run at which a step is taken: the last phase, with everything that belongs to it."""
+_FRACTION = 0.999
+"""Fraction of the run at which steps are measured: the last phase, with all its losses."""
 _SIDE = {"cpu": 2048, "cuda": 8192, "mps": 4096}
-"""Of the matrices."""
-_STEPS, _PRODUCTS = 0.5, 0.25
-"""Seconds, at least, of training steps and of each run of products in one round."""
+"""Side of the matrices, by device."""
+_STEP_SECONDS, _PRODUCT_SECONDS = 0.5, 0.25
+"""Minimum duration of the training steps and of each series of products in one round."""
 _ROUNDS = 5
 
 Make = Callable[[Recipe, Pairs, Pairs, torch.device, int], Trainer]
@@ -33,7 +33,7 @@ Make = Callable[[Recipe, Pairs, Pairs, torch.device, int], Trainer]
 
 @dataclass(frozen=True)
 class Speed:
-    """One recipe's training step, as measured: medians over the rounds."""
+    """Speed of one recipe's training step, medians over the rounds."""
 
     recipe: str
     batch: int
@@ -41,12 +41,12 @@ class Speed:
     losses: str
     iterations_per_second: float
     flops_per_iteration: float
-    """Multiply-adds count twice; forward and backward of all networks that take part in the step."""
+    """A multiply-add counts as 2; forward and backward of all networks that take part in the step."""
     tflops: float
     product_tflops: float
-    """What the matrix product reached in the same rounds."""
+    """TFLOP/s of the matrix product in the same rounds."""
     share: float
-    """`tflops / product_tflops`, the median of the rounds' own shares."""
+    """`tflops / product_tflops`, median of the rounds' ratios."""
     precision: str
 
 
@@ -54,44 +54,52 @@ def benchmark(
     recipes: Sequence[Recipe], device: torch.device, make: Make, rounds: int,
     report: Callable[[Speed], None] | None = None,
 ) -> list[Speed]:  # fmt: skip
-    """Measure each recipe in `rounds` rounds of matrix products and steps; `report` hears of each when it is done."""
-    found: list[Speed] = []
+    """Measure each recipe.
+
+    Args:
+        recipes: What to measure.
+        device: Where to train.
+        make: Builds the trainer of a recipe.
+        rounds: Rounds of products and steps for each recipe.
+        report: Called with each result as soon as there is one.
+    """
+    speeds: list[Speed] = []
     for recipe in recipes:
         speed = measure(recipe, device, make, rounds)
-        found.append(speed)
+        speeds.append(speed)
         if report is not None:
             report(speed)
-    return found
+    return speeds
 
 
 def measure(recipe: Recipe, device: torch.device, make: Make, rounds: int) -> Speed:
-    """One recipe, on random pictures: what they show does not change how long a step takes."""
+    """Measure one recipe on random images: their content does not change the duration of a step."""
     phase = recipe.phases[-1]
-    pairs = _pictures(recipe.scale, max(max(p.patch for p in recipe.phases), 16))
+    pairs = _random_pairs(recipe.scale, max(max(p.patch for p in recipe.phases), 16))
     trainer = make(recipe, pairs, pairs, device, 0)
-    trainer.step(_LAST)
-    # AdamW multiplies no matrices: what is counted is the networks' own work.
+    trainer.step(_FRACTION)
+    # AdamW multiplies no matrices, so that only the FLOPs of the networks are counted.
     counted = make(replace(recipe, optimiser="adamw"), pairs, pairs, device, 0)
     with FlopCounterMode(display=False) as counter:
-        counted.step(_LAST)
+        counted.step(_FRACTION)
     flops = float(counter.get_total_flops())
     product = _product(device, trainer.reduced)
     product()
     rates: list[float] = []
-    yards: list[float] = []
+    products: list[float] = []
     for _ in range(rounds):
-        yards.append(product())
-        begun = time.perf_counter()
+        products.append(product())
+        start = time.perf_counter()
         steps = 0
-        while steps == 0 or time.perf_counter() - begun < _STEPS:
-            trainer.step(_LAST)
+        while steps == 0 or time.perf_counter() - start < _STEP_SECONDS:
+            trainer.step(_FRACTION)
             _wait(device)
             steps += 1
-        seconds = time.perf_counter() - begun
+        seconds = time.perf_counter() - start
         rates.append(steps / seconds)
-        # Half before, half after: what else the machine does rarely changes within one round.
-        yards[-1] = (yards[-1] + product()) / 2
-    shares = [rate * flops / yard for rate, yard in zip(rates, yards, strict=True)]
+        # One product before the steps and one after: other load rarely changes within one round.
+        products[-1] = (products[-1] + product()) / 2
+    shares = [rate * flops / flops_of_product for rate, flops_of_product in zip(rates, products, strict=True)]
     return Speed(
         recipe=recipe.name,
         batch=phase.batch,
@@ -100,21 +108,21 @@ def measure(recipe: Recipe, device: torch.device, make: Make, rounds: int) -> Sp
         iterations_per_second=round(float(np.median(rates)), 3),
         flops_per_iteration=flops,
         tflops=round(float(np.median(rates)) * flops / 1e12, 4),
-        product_tflops=round(float(np.median(yards)) / 1e12, 4),
+        product_tflops=round(float(np.median(products)) / 1e12, 4),
         share=round(float(np.median(shares)), 4),
         precision="bf16" if trainer.reduced else "fp32",
     )
 
 
 def run_benchmark(args: argparse.Namespace, recipes: Sequence[Recipe], device: torch.device, make: Make) -> int:
-    """Print a table, or JSON with --json."""
+    """Print a table, or JSON with --json. Returns 0."""
     import json
 
     from sr_demo.training.cards import device_name
 
     if args.json:
         speeds = benchmark(recipes, device, make, _ROUNDS)
-        print(json.dumps(as_data(speeds, device_name(device)), indent=2))
+        print(json.dumps(as_json(speeds, device_name(device)), indent=2))
         return 0
     print(f"{device_name(device)}; TFLOP/s of a training step against a matrix product in the same run")
     print(f"{'recipe':<20}{'batch':>6}{'patch':>6}{'it/s':>9}{'GFLOP/it':>10}{'TFLOP/s':>9}{'product':>9}{'share':>7}")
@@ -122,8 +130,8 @@ def run_benchmark(args: argparse.Namespace, recipes: Sequence[Recipe], device: t
     return 0
 
 
-def as_data(speeds: Sequence[Speed], device: str) -> dict[str, Any]:
-    """For programs."""
+def as_json(speeds: Sequence[Speed], device: str) -> dict[str, Any]:
+    """Return the results as a JSON-compatible dict."""
     return {"device": device, "torch": torch.__version__, "recipes": [asdict(speed) for speed in speeds]}
 
 
@@ -135,18 +143,18 @@ def _line(s: Speed) -> str:
 
 
 def _product(device: torch.device, reduced: bool) -> Callable[[], float]:
-    """A function that multiplies two matrices over and over and returns FLOP/s."""
+    """Return a function that multiplies two matrices repeatedly and returns FLOP/s."""
     side = _SIDE[device.type]
     kind = torch.bfloat16 if reduced else torch.float32
     a, b = (torch.randn(side, side, device=device, dtype=kind) for _ in range(2))
 
     def run() -> float:
-        begun, done = time.perf_counter(), 0
-        while done == 0 or time.perf_counter() - begun < _PRODUCTS:
+        start, done = time.perf_counter(), 0
+        while done == 0 or time.perf_counter() - start < _PRODUCT_SECONDS:
             torch.matmul(a, b)
             _wait(device)
             done += 1
-        return done * 2.0 * side**3 / (time.perf_counter() - begun)
+        return done * 2.0 * side**3 / (time.perf_counter() - start)
 
     return run
 
@@ -158,7 +166,7 @@ def _wait(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
-def _pictures(scale: int, patch: int) -> Pairs:
+def _random_pairs(scale: int, patch: int) -> Pairs:
     side = patch * scale * 2
     hr = tuple(np.random.default_rng(i).integers(0, 256, (side, side, 3), dtype=np.uint8) for i in range(4))
     return Pairs(tuple(str(i) for i in range(4)), hr, tuple(downscale_8bit(p, scale) for p in hr), ())

@@ -1,7 +1,7 @@
-"""Blur kernels for making LR pictures: Gaussian families and the sinc low-pass, a batch at a time.
+"""Blur kernels for synthetic degradations: Gaussian families and the sinc low-pass, a batch at a time.
 
-Legend: N = batch, k = kernel side in pixels (odd). Every kernel is (N, k, k) and sums to 1.
-Families and their probabilities: Real-ESRGAN (Wang et al. 2021, arXiv 2107.10833, section 3.1 and appendix).
+Legend: N = batch, k = kernel side in pixels (odd). Every kernel is (N, k, k) and sums to 1. Families and probabilities
+are those of Real-ESRGAN (Wang et al. 2021, arXiv 2107.10833, section 3.1 and appendix).
 """
 
 from __future__ import annotations
@@ -15,9 +15,15 @@ from torch import Tensor
 
 
 def gaussian(sigma: Tensor, theta: Tensor, shape: Tensor, plateau: Tensor, side: int) -> Tensor:
-    """exp(-0.5 r^(2 shape)), or 1 / (1 + r^(2 shape)) where `plateau`; r² = d' S⁻¹ d is the elliptical distance.
+    """Return exp(-0.5 r^(2 shape)), or 1 / (1 + r^(2 shape)) where `plateau`; r^2 = d' S^-1 d is the elliptical
+    distance.
 
-    sigma: (N, 2) widths in pixels along both axes; theta: (N,) angle; shape: (N,), 1 = Gaussian; plateau: (N,) bool.
+    Args:
+        sigma: (N, 2), widths in pixels along both axes.
+        theta: (N,), angle in radians.
+        shape: (N,), 1 = Gaussian.
+        plateau: (N,) bool.
+        side: k.
     """
     axis = torch.arange(side, dtype=torch.float32) - side // 2
     y, x = torch.meshgrid(axis, axis, indexing="ij")
@@ -30,9 +36,12 @@ def gaussian(sigma: Tensor, theta: Tensor, shape: Tensor, plateau: Tensor, side:
 
 
 def sinc(cutoff: Tensor, side: int) -> Tensor:
-    """The ideal circular low-pass c J1(c r) / (2 π r), cut to `side`: it rings as sharpened or resized pictures do.
+    """Return the ideal circular low-pass c J1(c r) / (2 pi r), truncated to `side`: it rings as sharpened or resized
+    images do.
 
-    cutoff: (N,) in radians per pixel, 0..π.
+    Args:
+        cutoff: (N,), radians per pixel, 0..pi.
+        side: k.
     """
     axis = torch.arange(side, dtype=torch.float32) - side // 2
     r = torch.sqrt(axis[:, None] ** 2 + axis[None, :] ** 2)
@@ -43,8 +52,14 @@ def sinc(cutoff: Tensor, side: int) -> Tensor:
 
 
 def random_gaussian(count: int, side: int, widths: tuple[float, float], rng: np.random.Generator) -> Tensor:
-    """`count` kernels, each of a random family: 60 % Gaussian, 15 % generalised, 15 % plateau as published (scaled to
-    1), isotropic about twice as often as not, with widths in pixels from `widths`."""
+    """Draw kernels of random families with the published probabilities: 70 % Gaussian, 15 % generalised, 15 % plateau.
+
+    Args:
+        count: N.
+        side: k.
+        widths: Range of the widths in pixels.
+        rng: Source of randomness.
+    """
     family = rng.choice(6, size=count, p=(0.45, 0.25, 0.12, 0.03, 0.12, 0.03))
     sigma = rng.uniform(*widths, size=(count, 2))
     isotropic = family % 2 == 0
@@ -58,16 +73,24 @@ def random_gaussian(count: int, side: int, widths: tuple[float, float], rng: np.
 
 
 def random_sinc(count: int, side: int, rng: np.random.Generator) -> Tensor:
-    """`count` low-passes with cutoffs from π/3 (π/5 for kernels of 13 and more) to π."""
+    """Draw `count` low-passes with cutoffs from pi/3 (pi/5 for kernels of 13 pixels and more) to pi."""
     return sinc(_float(rng.uniform(pi / 3 if side < 13 else pi / 5, pi, size=count)), side)
 
 
-def filter_each(pictures: Tensor, kernels: Tensor) -> Tensor:
-    """(N, C, H, W) with one (k, k) kernel for each picture, mirrored at the borders."""
-    n, c, height, width = pictures.shape
+def filter_each(images: Tensor, kernels: Tensor) -> Tensor:
+    """Filter each image with its own kernel, borders mirrored.
+
+    Args:
+        images: (N, C, H, W).
+        kernels: (N, k, k).
+
+    Returns:
+        (N, C, H, W).
+    """
+    n, c, height, width = images.shape
     half = kernels.shape[-1] // 2
-    padded = F.pad(pictures, (half,) * 4, mode="reflect" if half < min(height, width) else "replicate")
-    weight = kernels.to(pictures.device).repeat_interleave(c, dim=0)[:, None]
+    padded = F.pad(images, (half,) * 4, mode="reflect" if half < min(height, width) else "replicate")
+    weight = kernels.to(images.device).repeat_interleave(c, dim=0)[:, None]
     flat = padded.reshape(1, n * c, *padded.shape[2:])
     return F.conv2d(flat, weight, groups=n * c).reshape(n, c, height, width)
 

@@ -1,4 +1,4 @@
-"""Final weights as fp16 safetensors, and the JSON card that says how they came to be and what they score."""
+"""Final weights as fp16 safetensors, and the JSON card with their provenance and scores."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from sr_demo.backends.torch_backend import load_safetensors
 from sr_demo.training.loop import Trainer
 from sr_demo.training.recipes import Recipe
 from sr_demo.training.run_state import write_atomically
-from sr_demo.training.schedule import begun
+from sr_demo.training.schedule import phases_until
 from sr_demo.training.validate import score_pairs, test_set
 
 LICENCE = "Apache-2.0"
 
 
 def write_weights(network: nn.Module, path: Path) -> None:
-    """Every tensor of `network` (as shipped) in fp16, integers as they are; written whole or not at all."""
+    """Write every tensor of `network` to `path`, floating point in fp16, atomically."""
     tensors = {
         name: (value.half() if value.is_floating_point() else value).cpu().contiguous()
         for name, value in network.state_dict().items()
@@ -36,9 +36,17 @@ def write_weights(network: nn.Module, path: Path) -> None:
 def write_card(
     trainer: Trainer, path: Path, data: dict[str, Any], done: float, test_sets: Path | None
 ) -> dict[str, Any]:
-    """Measure the file at `path` as anyone will load it, and write `path` with the suffix .json beside it.
+    """Write the card of the weights at `path` beside them, with scores measured on the file as it was written.
 
-    `done`: how much of the recipe was run, 0..1; only the losses of phases that had begun are listed.
+    Args:
+        trainer: The run.
+        path: The .safetensors file; the card has the suffix .json.
+        data: Entry "data" of the card: what the run was trained on.
+        done: How much of the recipe was run, 0..1; losses of later phases are not listed.
+        test_sets: Folder with Set5 and Set14, or None.
+
+    Returns:
+        The content of the card.
     """
     recipe = trainer.recipe
     network = load_safetensors(path, recipe.ship(recipe.build())).to(trainer.device)
@@ -61,7 +69,7 @@ def write_card(
         "began_as": trainer.began_as,
         "plans": trainer.plans,
         "done": round(done, 3),
-        "losses": sorted({name for phase in begun(recipe.phases, done) for name, _ in phase.losses}),
+        "losses": sorted({name for phase in phases_until(recipe.phases, done) for name, _ in phase.losses}),
         "features": trainer.objective.features,
         "iterations": trainer.iteration,
         "seconds": round(trainer.seconds),
@@ -77,7 +85,7 @@ def write_card(
 
 
 def device_name(device: torch.device) -> str:
-    """What a person calls the device the training ran on."""
+    """Return the name of the training device for the card."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"CPU ({platform.machine()}, {torch.get_num_threads()} threads)"

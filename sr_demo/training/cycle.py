@@ -81,7 +81,7 @@ class CycleTrainer(Trainer):
         for network in (self.network, self.ema.module):
             network.load_state_dict(edsr.state_dict())
         half = len(pairs.hr) // 2
-        self._clean, self._degraded = pairs.some(range(half)), degraded.some(range(half, len(pairs.hr)))
+        self._clean, self._degraded = pairs.subset(range(half)), degraded.subset(range(half, len(pairs.hr)))
         self.degrader = Degrader(recipe.scale).to(device)
         self.degrader_optimiser = torch.optim.AdamW(
             self.degrader.parameters(), lr=0.0, betas=(0.5, 0.99), weight_decay=0.0

@@ -1,7 +1,7 @@
-"""Photos for training: read once, kept as 8-bit arrays in memory, cut into random aligned patches.
+"""Training images: read once, held as 8-bit arrays in memory, cropped to random aligned patches.
 
-The LR picture is made from the whole HR picture (antialiased bicubic, rounded to 8 bit): shrinking patches would teach
-the network their borders. Legend: N = batch, p = side of the LR patch, s = scale.
+LR is made from the whole HR image (antialiased bicubic, rounded to 8 bit): patches downscaled one by one have border
+effects that the network would learn. Legend: N = batch, p = side of the LR patch, s = scale.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 @dataclass(frozen=True)
 class Pairs:
-    """HR pictures (s*h, s*w, 3) and their LR twins (h, w, 3), both uint8, in the order of their file names."""
+    """HR images (s*h, s*w, 3) and their LR images (h, w, 3), both uint8, sorted by file name."""
 
     names: tuple[str, ...]
     hr: tuple[TrainingImage, ...]
@@ -34,25 +34,32 @@ class Pairs:
     skipped: tuple[str, ...]
     """One sentence for each file that could not be used."""
     kind: str = "folder of pictures"
-    """What the pictures came as, in a few words, for the card."""
+    """Description of the source, for the card."""
     track: Literal["bicubic", "unknown"] = "bicubic"
-    """How the LR pictures were made; "unknown" ones came with the data."""
+    """Degradation of the LR images; those of "unknown" came with the data."""
 
     @property
     def smallest(self) -> int:
-        """The shortest side of an LR picture: no patch can be larger."""
+        """The shortest side of an LR image, an upper bound for patches."""
         return min(min(lr.shape[:2]) for lr in self.lr)
 
-    def some(self, which: Sequence[int]) -> Pairs:
-        """The pairs at these places."""
+    def subset(self, which: Sequence[int]) -> Pairs:
+        """Return the pairs at the given indices."""
         names, hr, lr = (tuple(values[i] for i in which) for values in (self.names, self.hr, self.lr))
         return replace(self, names=names, hr=hr, lr=lr)
 
 
 def load_folder(folder: Path, scale: int, smallest: int, report: Callable[[str], None] = print) -> Pairs:
-    """All pictures of `folder` as pairs. A file that is no picture, or is under `smallest` LR pixels, is skipped.
+    """Load all images of a folder and make their LR images.
 
-    `report` receives one sentence for each skipped file. Raises BadInput where nothing usable is left.
+    Args:
+        folder: Not searched recursively.
+        scale: HR side / LR side; HR is cropped to multiples of it.
+        smallest: Images with a shorter LR side than this are skipped.
+        report: Receives one sentence for each skipped file.
+
+    Raises:
+        BadInput: The folder is missing or holds nothing usable.
     """
     if not folder.is_dir():
         raise BadInput(f"There is no folder {folder}: training needs a folder of high-resolution pictures.")
@@ -65,8 +72,8 @@ def load_folder(folder: Path, scale: int, smallest: int, report: Callable[[str],
     skipped: list[str] = []
     for path in files:
         try:
-            big = _cropped(read_rgb(path), scale)
-            if min(big.shape[:2]) < smallest * scale:
+            image = _cropped(read_rgb(path), scale)
+            if min(image.shape[:2]) < smallest * scale:
                 side = smallest * scale
                 raise BadInput(f"{path.name} is smaller than {side} x {side} pixels, the size of one training patch.")
         except BadInput as problem:
@@ -74,15 +81,19 @@ def load_folder(folder: Path, scale: int, smallest: int, report: Callable[[str],
             report(f"skipped: {problem}")
             continue
         names.append(path.name)
-        hr.append(np.ascontiguousarray(big))
-        lr.append(downscale_8bit(big, scale))
+        hr.append(np.ascontiguousarray(image))
+        lr.append(downscale_8bit(image, scale))
     if not hr:
         raise BadInput(f"None of the {len(files)} pictures in {folder} could be used; the first: {skipped[0]}")
     return Pairs(tuple(names), tuple(hr), tuple(lr), tuple(skipped))
 
 
 def read_rgb(path: Path) -> TrainingImage:
-    """A picture file as (H, W, 3) uint8 RGB. Raises BadInput in one sentence naming the file."""
+    """Read an image file as (H, W, 3) uint8 RGB.
+
+    Raises:
+        BadInput: One sentence that names the file.
+    """
     try:
         with Pillow.open(path) as opened:
             return np.asarray(opened.convert("RGB"))
@@ -92,49 +103,69 @@ def read_rgb(path: Path) -> TrainingImage:
         raise BadInput(f"{path.name} could not be read ({problem}).") from problem
 
 
-def downscale_8bit(picture: TrainingImage, scale: int) -> TrainingImage:
-    """(s*h, s*w, 3) -> (h, w, 3), antialiased bicubic, rounded to 8 bit."""
-    return quantize(downscale(as_float(picture), scale))
+def downscale_8bit(image: TrainingImage, scale: int) -> TrainingImage:
+    """Downscale (s*h, s*w, 3) to (h, w, 3) uint8: antialiased bicubic, rounded."""
+    return quantize(downscale(as_float(image), scale))
 
 
-def as_float(picture: TrainingImage) -> Image:
-    """0..255 -> [0, 1]."""
-    return np.divide(picture, 255, dtype=np.float32)
+def as_float(image: TrainingImage) -> Image:
+    """Convert 0..255 to float32 in [0, 1]."""
+    return np.divide(image, 255, dtype=np.float32)
 
 
 def sample(
     pairs: Pairs, count: int, patch: int, scale: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """`count` random aligned patches, flipped and turned at random: (N, p, p, 3) LR and (N, s*p, s*p, 3) HR."""
-    small = np.empty((count, patch, patch, 3), np.uint8)
-    large = np.empty((count, patch * scale, patch * scale, 3), np.uint8)
+    """Draw random aligned patches with random flips and rotations by 90 degrees.
+
+    Args:
+        pairs: HR and LR images.
+        count: N.
+        patch: p.
+        scale: s.
+        rng: Source of randomness.
+
+    Returns:
+        LR (N, p, p, 3) and HR (N, s*p, s*p, 3), uint8.
+    """
+    lr_patches = np.empty((count, patch, patch, 3), np.uint8)
+    hr_patches = np.empty((count, patch * scale, patch * scale, 3), np.uint8)
     for i in range(count):
         which = int(rng.integers(len(pairs.hr)))
         lr, hr = pairs.lr[which], pairs.hr[which]
         top, left = (int(rng.integers(side - patch + 1)) for side in lr.shape[:2])
-        turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
-        small[i] = _turn(lr[top : top + patch, left : left + patch], turns, mirror)
+        rotations, mirror = int(rng.integers(4)), bool(rng.integers(2))
+        lr_patches[i] = _transformed(lr[top : top + patch, left : left + patch], rotations, mirror)
         rows, columns = slice(top * scale, (top + patch) * scale), slice(left * scale, (left + patch) * scale)
-        large[i] = _turn(hr[rows, columns], turns, mirror)
-    return small, large
+        hr_patches[i] = _transformed(hr[rows, columns], rotations, mirror)
+    return lr_patches, hr_patches
 
 
 def centre_crops(pairs: Pairs, patch: int, scale: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The middle of every picture, for validation: (N, p, p, 3) LR and (N, s*p, s*p, 3) HR."""
-    small: list[TrainingImage] = []
-    large: list[TrainingImage] = []
+    """Crop the centre of every image, for validation.
+
+    Args:
+        pairs: HR and LR images.
+        patch: p.
+        scale: s.
+
+    Returns:
+        LR (N, p, p, 3) and HR (N, s*p, s*p, 3), uint8.
+    """
+    lr_patches: list[TrainingImage] = []
+    hr_patches: list[TrainingImage] = []
     for lr, hr in zip(pairs.lr, pairs.hr, strict=True):
         top, left = (lr.shape[0] - patch) // 2, (lr.shape[1] - patch) // 2
-        small.append(lr[top : top + patch, left : left + patch])
-        large.append(hr[top * scale : (top + patch) * scale, left * scale : (left + patch) * scale])
-    return np.stack(small), np.stack(large)
+        lr_patches.append(lr[top : top + patch, left : left + patch])
+        hr_patches.append(hr[top * scale : (top + patch) * scale, left * scale : (left + patch) * scale])
+    return np.stack(lr_patches), np.stack(hr_patches)
 
 
-def _cropped(picture: TrainingImage, multiple: int) -> TrainingImage:
-    height, width = (side // multiple * multiple for side in picture.shape[:2])
-    return picture[:height, :width]
+def _cropped(image: TrainingImage, multiple: int) -> TrainingImage:
+    height, width = (side // multiple * multiple for side in image.shape[:2])
+    return image[:height, :width]
 
 
-def _turn(picture: TrainingImage, turns: int, mirror: bool) -> TrainingImage:
-    turned = np.rot90(picture, turns)
-    return turned[:, ::-1] if mirror else turned
+def _transformed(image: TrainingImage, rotations: int, mirror: bool) -> TrainingImage:
+    rotated = np.rot90(image, rotations)
+    return rotated[:, ::-1] if mirror else rotated

@@ -1,7 +1,8 @@
-"""A small DRCT (Hsu et al., CVPRW 2024, arXiv 2404.00722) in spandrel's layout, made to learn quickly.
+"""A small DRCT (Hsu et al., CVPRW 2024, arXiv 2404.00722) in spandrel's layout, prepared for short training runs.
 
-As for HAT: the network starts as a smooth enlargement, and attention stays in the precision of its input. What is shipped
-is the plain class with the same weights. It takes only whole windows; other sizes are padded as spandrel's descriptor does.
+As for HAT, the network is initialised as a smooth interpolation, and attention stays in the precision of its input. The
+shipped network is the plain class with the same weights. The class takes whole windows only; other sizes are padded as
+in spandrel's descriptor.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ SETTINGS: dict[str, int | float | str | list[int]] = {
     "upscale": 4,
     "upsampler": "pixelshuffle",
 }
-"""`depths` only counts groups: each is five transformer blocks, densely connected."""
+"""The length of `depths` is the number of groups; each has five densely connected transformer blocks."""
 _MULTIPLE = 16
 """spandrel pads heights and widths to multiples of this, by reflection."""
 
 
 def plain_drct(settings: dict[str, int | float | str | list[int]]) -> nn.Module:
-    """spandrel's DRCT with random weights, for pictures of any size above 15 x 15."""
+    """Return spandrel's DRCT with random weights, for images of any size above 15 x 15."""
     from spandrel.architectures.DRCT import DRCT
 
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
@@ -41,7 +42,7 @@ def plain_drct(settings: dict[str, int | float | str | list[int]]) -> nn.Module:
 
 
 def build_drct(settings: dict[str, int | float | str | list[int]]) -> nn.Module:
-    """spandrel's DRCT, ready to learn."""
+    """Return spandrel's DRCT, prepared for training."""
     network = plain_drct(settings)
     start_from_interpolation(network)
     for module in blocks(network, "WindowAttention"):
@@ -50,7 +51,7 @@ def build_drct(settings: dict[str, int | float | str | list[int]]) -> nn.Module:
 
 
 def as_shipped(network: nn.Module, settings: dict[str, int | float | str | list[int]]) -> nn.Module:
-    """The plain class with the weights of `network` (from `build_drct`)."""
+    """Return the plain class with the weights of `network` (from `build_drct`)."""
     shipped = plain_drct(settings)
     shipped.load_state_dict(network.state_dict())
     return shipped

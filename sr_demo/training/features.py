@@ -1,7 +1,9 @@
-"""Perceptual loss: distance between what a fixed network sees in SR and in HR (Johnson et al. 2016, arXiv 1603.08155).
+"""Perceptual loss: distance between the features of SR and HR in a fixed network (Johnson et al. 2016, arXiv
+1603.08155).
 
-Preferred: a VGG19 whose channels were reduced four times by distillation, if its file is at hand. Else: a network with
-random weights of the same layout, which serves nearly as well (arXiv 2103.10571). The card names which one was used.
+The feature network is a VGG19 with a quarter of the channels (16 times fewer weights, by distillation) if its file is
+present, else a network of the same layout with random weights, which is nearly as good (arXiv 2103.10571). The card
+names the one that was used.
 """
 
 from __future__ import annotations
@@ -21,11 +23,12 @@ _LAYERS = (
 )  # fmt: skip
 _POOL_BEFORE = ("conv21", "conv31", "conv41", "conv51")
 _WEIGHTS = {"conv12": 0.1, "conv22": 0.1, "conv34": 1.0, "conv44": 1.0, "conv51": 1.0}
-"""Layers compared (before their ReLU) and their weights: those of Real-ESRGAN."""
+"""Layers that are compared (before their ReLU) and their weights, those of Real-ESRGAN."""
 
 
 class Features(nn.Module):
-    """VGG19's layout at a quarter of the channels. (N, 3, H, W) in [0, 1] -> the layers of `_WEIGHTS`, before ReLU."""
+    """VGG19's layout at a quarter of the channels: (N, 3, H, W) in [0, 1] -> the outputs of the layers in
+    `_WEIGHTS`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,41 +39,45 @@ class Features(nn.Module):
             self.add_module(name, conv)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        seen: dict[str, Tensor] = {}
+        outputs: dict[str, Tensor] = {}
         x = self.conv0(x.contiguous(memory_format=torch.channels_last))
         for name, _, _ in _LAYERS:
             if name in _POOL_BEFORE:
                 x = F.max_pool2d(x, 2)
             x = self.get_submodule(name)(x)
             if name in _WEIGHTS:
-                seen[name] = x
+                outputs[name] = x
             x = F.relu(x)
-        return seen
+        return outputs
 
 
 class PerceptualLoss(nn.Module):
-    """Weighted sum over the layers of mean |SR - HR| / mean |HR|: 0 for equal pictures, about 1 for unrelated ones."""
+    """Weighted mean over the layers of mean |f(SR) - f(HR)| / mean |f(HR)|: 0 for equal images, about 1 for unrelated
+    ones.
+
+    Both inputs are (N, 3, H, W) in [0, 1]; the gradient reaches SR only.
+    """
 
     def __init__(self, features: Features) -> None:
         super().__init__()
         self.features = features.eval().requires_grad_(False)
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
-        seen = self.features(sr)
+        outputs = self.features(sr)
         with torch.no_grad():
-            wanted = self.features(hr)
+            target = self.features(hr)
         total = torch.zeros((), device=sr.device)
         for name, weight in _WEIGHTS.items():
-            a, b = seen[name].float(), wanted[name].float()
+            a, b = outputs[name].float(), target[name].float()
             total = total + weight * (a - b).abs().mean() / b.abs().mean().clamp(min=1e-8)
         return total / sum(_WEIGHTS.values())
 
 
 def perceptual_loss() -> tuple[PerceptualLoss, str]:
-    """The loss, and the words that describe its feature network on the card."""
+    """Return the loss and a description of its feature network for the card."""
     beside = Path(__file__).resolve().parents[3] / "shared" / "weights"
     path = Path(os.environ.get("SR_DEMO_SHARED_WEIGHTS", beside)) / FILE
-    # A stream of its own: building a loss must not change the weights that the network under training starts from.
+    # Separate random state: building a loss must not change the initial weights of the network under training.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = Features()

@@ -1,11 +1,12 @@
-"""A small HAT (Chen et al., CVPR 2023, arXiv 2205.04437) in spandrel's layout, made to learn quickly.
+"""A small HAT (Chen et al., CVPR 2023, arXiv 2205.04437) in spandrel's layout, prepared for short training runs.
 
-Three things differ from training the class as it is; none of them shows in the file that is shipped:
+Three differences to training the class as it is; none of them is visible in the shipped file:
 
-- The convolution branch is added with weight 1 instead of 0.01 (which hardly learns in a short run) and the factor is
+- The convolution branch is added with weight 1 instead of 0.01 (with which it hardly learns in a short run); the factor
+is
   folded into its weights at the end (`as_shipped`).
-- The network starts as a smooth enlargement (`start_from_interpolation`) instead of having to find one.
-- Attention stays in the precision of its input (`keep_precision`): adding an fp32 bias would turn it all into fp32.
+- The network is initialised as a smooth interpolation (`start_from_interpolation`) instead of having to learn one.
+- Attention stays in the precision of its input (`keep_precision`): adding an fp32 bias would convert it all to fp32.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ SETTINGS: dict[str, int | float | str | list[int]] = {
     "upscale": 4,
 }
 _CONV_SCALE = 0.01
-"""spandrel assumes this value, the paper's; it is in no file."""
+"""The paper's value, which spandrel assumes; it is in no file."""
 
 
 def build_hat(settings: dict[str, int | float | str | list[int]]) -> nn.Module:
-    """spandrel's HAT with random weights, ready to learn. Its weights are shipped by `as_shipped`."""
+    """Return spandrel's HAT with random weights, prepared for training; `as_shipped` converts it back."""
     network = _plain(settings)
     for block in blocks(network, "HAB"):
         block.conv_scale = 1.0  # type: ignore[assignment]
@@ -45,10 +46,10 @@ def build_hat(settings: dict[str, int | float | str | list[int]]) -> nn.Module:
 
 
 def as_shipped(network: nn.Module, settings: dict[str, int | float | str | list[int]]) -> nn.Module:
-    """A plain HAT that computes what `network` (from `build_hat`) computes.
+    """Return a plain HAT that computes what `network` (from `build_hat`) computes.
 
-    The branch is x -> v * sigmoid(f(mean(v))) with v = conv(x). Its output is multiplied by 0.01 at run time, so v is
-    made 100 times as large, and the first layer of f divides by as much.
+    The branch is x -> v * sigmoid(f(mean(v))) with v = conv(x). The plain class multiplies its output by 0.01, so v is
+    scaled by 100, and the first layer of f by 0.01.
     """
     shipped = _plain(settings)
     weights = {name: value.detach().clone() for name, value in network.state_dict().items()}
@@ -62,10 +63,10 @@ def as_shipped(network: nn.Module, settings: dict[str, int | float | str | list[
 
 
 def start_from_interpolation(network: nn.Module) -> None:
-    """Set some of the weights so that the untrained network enlarges by quadratic interpolation.
+    """Initialise some of the weights so that the untrained network upscales by quadratic interpolation.
 
-    The picture travels in channels 0..2, and negated in 3..5 so that it passes the LeakyReLU: with slope a,
-    (f(x) - f(-x)) / (1 + a) = x. Everything else keeps its random weights and joins in through two layers that start at
+    The image passes through channels 0..2, and negated through 3..5 so that the LeakyReLU of slope a can be undone:
+    (f(x) - f(-x)) / (1 + a) = x. Everything else keeps its random weights and joins through two layers that start at
     zero: the convolution after the body and the last one.
     """
     parts = dict(network.named_modules())
@@ -90,7 +91,8 @@ def start_from_interpolation(network: nn.Module) -> None:
 
 
 def keep_precision(network: nn.Module) -> nn.Module:
-    """Replace both attentions' forward by one that never leaves the precision of its input. Same weights, same result."""
+    """Replace the forward of both attentions by one that stays in the precision of its input: same weights, same
+    result."""
     for module in blocks(network, "WindowAttention"):
         module.forward = MethodType(_window_attention, module)
     for module in blocks(network, "OCAB"):
@@ -109,7 +111,7 @@ def _plain(settings: dict[str, int | float | str | list[int]]) -> nn.Module:
 
 
 def blocks(network: nn.Module, kind: str) -> list[nn.Module]:
-    """The modules of `network` whose class is called `kind`."""
+    """Return the modules of `network` whose class is called `kind`."""
     return [module for module in network.modules() if type(module).__name__ == kind]
 
 
@@ -126,14 +128,23 @@ def _clear(conv: nn.Module, channels: int) -> None:
 
 
 def _quadratic() -> Tensor:
-    """(4, 3, 3): Lagrange interpolation through three pixels at -1/4 and +1/4, for the four phases of PixelShuffle(2)."""
+    """Return (4, 3, 3): Lagrange interpolation through three pixels at -1/4 and +1/4, for the four phases of
+    PixelShuffle(2)."""
     before = torch.tensor((0.15625, 0.9375, -0.09375))
     phases = (before, before.flip(0))
     return torch.stack([torch.outer(v, h) for v in phases for h in phases])
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, mask: Tensor | None) -> Tensor:
-    """softmax(q k' + bias + mask) v. q, k, v: (B, heads, n, d), q scaled; bias (heads, nq, nk); mask (w, nq, nk)."""
+    """Return softmax(q k' + bias + mask) v.
+
+    Args:
+        q: (B, heads, n, d), scaled.
+        k: (B, heads, m, d).
+        v: (B, heads, m, d).
+        bias: (heads, n, m).
+        mask: (windows, n, m), or None.
+    """
     scores = q @ k.transpose(-2, -1)
     bias = bias.to(scores.dtype)
     if mask is None:
@@ -172,10 +183,10 @@ def _overlapping_attention(self: nn.Module, x: Tensor, x_size: tuple[int, int], 
 
 
 def _overlapping(x: Tensor, dim: int, side: int, large: int) -> Tensor:
-    """Axis `dim` of x, side * (n + 1) long, as (n, large): pieces `side` apart, at most 2 * side long.
+    """Unfold axis `dim` of x, side * (n + 1) long, to (n, large): windows `side` apart, at most 2 * side long.
 
-    What `Tensor.unfold` gives, with a gradient that is quicker to compute: that of `unfold` took a tenth of a step.
+    Equals `Tensor.unfold`, whose gradient is slower: it took a tenth of a training step.
     """
-    pieces, count = x.unflatten(dim, (-1, side)), x.shape[dim] // side - 1
-    here, next_ones = pieces.narrow(dim, 0, count), pieces.narrow(dim, 1, count)
+    tiles, count = x.unflatten(dim, (-1, side)), x.shape[dim] // side - 1
+    here, next_ones = tiles.narrow(dim, 0, count), tiles.narrow(dim, 1, count)
     return torch.cat((here, next_ones.narrow(dim + 1, 0, large - side)), dim + 1)

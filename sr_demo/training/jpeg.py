@@ -1,7 +1,7 @@
-"""JPEG compression of batches in torch: what an encoder followed by a decoder does to a picture, without the file.
+"""JPEG compression of batches in torch: encoder and decoder without the file.
 
-ITU-T T.81: YCbCr, chroma at half size (4:2:0), 8x8 DCT, the example tables of annex K scaled by the quality as libjpeg
-does. The entropy coding loses nothing and is left out.
+ITU-T T.81: YCbCr, chroma at half size (4:2:0), 8 x 8 DCT, the example tables of annex K scaled by the quality as in
+libjpeg. The entropy coding is lossless and left out.
 """
 
 from __future__ import annotations
@@ -32,32 +32,40 @@ _TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136, -0.714136), (1.0, 1.772, 0.0))
 """ITU-T T.871 (JFIF), without the offset of 128 on Cb and Cr, which cancels against the level shift."""
 
 
-def jpeg(pictures: Tensor, quality: Tensor) -> Tensor:
-    """(N, 3, H, W) float in [0, 1], `quality` (N,) in 1..100 -> the same shape, compressed, rounded to 8 bit."""
-    height, width = pictures.shape[2:]
-    padded = F.pad(pictures, (0, -width % 16, 0, -height % 16), mode="replicate").float()
+def jpeg(images: Tensor, quality: Tensor) -> Tensor:
+    """Compress and decompress images.
+
+    Args:
+        images: (N, 3, H, W) float in [0, 1].
+        quality: (N,), 1..100.
+
+    Returns:
+        The same shape, rounded to 8 bit.
+    """
+    height, width = images.shape[2:]
+    padded = F.pad(images, (0, -width % 16, 0, -height % 16), mode="replicate").float()
     ycc = _mix(torch.round(padded.clamp(0, 1) * 255.0), _TO_YCC)
-    luma = _quantise(ycc[:, :1] - 128.0, _table(_LUMA_TABLE, quality)) + 128.0
-    chroma = _quantise(F.avg_pool2d(ycc[:, 1:], 2), _table(_CHROMA_TABLE, quality))
+    luma = _quantize_dct(ycc[:, :1] - 128.0, _table(_LUMA_TABLE, quality)) + 128.0
+    chroma = _quantize_dct(F.avg_pool2d(ycc[:, 1:], 2), _table(_CHROMA_TABLE, quality))
     chroma = F.interpolate(chroma, scale_factor=2, mode="bilinear", align_corners=False)
     rgb = _mix(torch.cat((luma, chroma), dim=1), _TO_RGB)
     return torch.round(rgb.clamp(0, 255))[:, :, :height, :width] / 255.0
 
 
-def _mix(pictures: Tensor, matrix: tuple[tuple[float, ...], ...]) -> Tensor:
-    return torch.einsum("dc,nchw->ndhw", torch.tensor(matrix, device=pictures.device), pictures)
+def _mix(images: Tensor, matrix: tuple[tuple[float, ...], ...]) -> Tensor:
+    return torch.einsum("dc,nchw->ndhw", torch.tensor(matrix, device=images.device), images)
 
 
 def _table(table: tuple[tuple[int, ...], ...], quality: Tensor) -> Tensor:
-    """libjpeg's scaling (jcparam.c): (N,) qualities -> (N, 8, 8) steps in 1..255."""
+    """Scale a table by libjpeg's rule (jcparam.c): qualities (N,) -> steps (N, 8, 8) in 1..255."""
     q = quality.float().clamp(1, 100)
     percent = torch.where(q < 50, 5000.0 / q, 200.0 - 2.0 * q).floor()
     base = torch.tensor(table, dtype=torch.float32, device=quality.device)
     return ((base * percent[:, None, None] + 50.0) / 100.0).floor().clamp(1, 255)
 
 
-def _quantise(planes: Tensor, steps: Tensor) -> Tensor:
-    """DCT of 8x8 blocks, rounded to multiples of `steps`, and back. (N, C, H, W) with H and W multiples of 8."""
+def _quantize_dct(planes: Tensor, steps: Tensor) -> Tensor:
+    """Round the DCT coefficients of 8 x 8 blocks to multiples of `steps`: (N, C, H, W), H and W multiples of 8."""
     n, c, height, width = planes.shape
     dct = torch.tensor(_DCT, device=planes.device)
     blocks = planes.reshape(n, c, height // 8, 8, width // 8, 8).transpose(3, 4)

@@ -67,7 +67,7 @@ class Trainer:
         self.objective = Objective(recipe.phases).to(device)
         self.discriminator = Discriminator(device) if self.objective.needs_discriminator else None
         self.validation = Validation(recipe, validation, device, self.reduced)
-        subset = pairs.some(range(min(len(validation.hr), len(pairs.hr))))
+        subset = pairs.subset(range(min(len(validation.hr), len(pairs.hr))))
         self._training_score = Validation(recipe, subset, device, self.reduced)
         self.iteration, self.seconds = 0, 0.0
         self.began_as = recipe.name

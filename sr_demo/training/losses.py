@@ -1,7 +1,7 @@
-"""Losses between SR and HR batches: (N, 3, H, W) float RGB in [0, 1] -> one number.
+"""Losses between SR and HR batches: (N, 3, H, W) float RGB in [0, 1] -> a scalar.
 
-`PIXEL` holds those that need nothing but the two batches; perceptual losses are in `features.py`, the adversarial one
-in `discriminator.py`.
+`PIXEL` holds those that depend on the two batches only; the perceptual loss is in `features.py`, the adversarial loss
+in `adversarial.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 from sr_demo.image import BT601
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-_PHASES = 4
+_SCALE = 4
 _WINDOW, _SIGMA = 11, 1.5
 
 
@@ -26,12 +26,15 @@ def l1(sr: Tensor, hr: Tensor) -> Tensor:
 
 
 def mse(sr: Tensor, hr: Tensor) -> Tensor:
-    """Mean squared error: what PSNR measures."""
+    """Mean squared error: minimising it maximises PSNR."""
     return F.mse_loss(sr, hr)
 
 
 def ssim(sr: Tensor, hr: Tensor) -> Tensor:
-    """1 - SSIM on BT.601 Y, with the metric's window and constants (Wang et al. 2004), windows inside; in fp32."""
+    """1 - SSIM on BT.601 Y, in fp32 (Wang et al. 2004, doi:10.1109/TIP.2003.819861).
+
+    Window and constants are those of `metrics.full_reference`; only windows inside the image count.
+    """
     with torch.autocast(sr.device.type, enabled=False):
         a, b = _luma(sr.float()), _luma(hr.float())
         c1, c2 = 0.01**2, 0.03**2
@@ -42,13 +45,15 @@ def ssim(sr: Tensor, hr: Tensor) -> Tensor:
 
 
 def grid(sr: Tensor, hr: Tensor) -> Tensor:
-    """How much the error prefers some of the 4 x 4 places of the PixelShuffle: 0 where all are treated alike.
+    """Penalise errors that differ between the 4 x 4 subpixel positions of the PixelShuffle (checkerboard patterns); 0
+    if none do.
 
-    The places are averaged over windows of 32 pixels, where real detail cancels out and a regular pattern stays.
+    The error at each position is averaged over windows of 32 pixels, where real detail averages out and a regular
+    pattern does not. Mean absolute deviation from the mean over the positions.
     """
-    error = F.pixel_unshuffle(sr - hr, _PHASES).unflatten(1, (3, _PHASES * _PHASES))
+    error = F.pixel_unshuffle(sr - hr, _SCALE).unflatten(1, (3, _SCALE * _SCALE))
     count, _, _, height, width = error.shape
-    means = F.avg_pool2d(error.flatten(1, 2), min(8, height, width)).view(count, 3, _PHASES * _PHASES, -1)
+    means = F.avg_pool2d(error.flatten(1, 2), min(8, height, width)).view(count, 3, _SCALE * _SCALE, -1)
     return (means - means.mean(2, keepdim=True)).abs().mean()
 
 
@@ -56,13 +61,13 @@ PIXEL: dict[str, Loss] = {"l1": l1, "mse": mse, "ssim": ssim, "grid": grid}
 
 
 def _luma(x: Tensor) -> Tensor:
-    """(N, 3, H, W) -> (N, 1, H, W): BT.601 with footroom, 0..255 mapped to [0, 1]."""
+    """Return BT.601 Y with footroom: (N, 3, H, W) -> (N, 1, H, W), 16..235 of 255 mapped to [16/255, 235/255]."""
     weight = torch.tensor(tuple(219 * share for share in BT601), device=x.device).view(1, 3, 1, 1) / 255.0
     return (x * weight).sum(1, keepdim=True) + 16.0 / 255.0
 
 
 def _smooth(x: Tensor) -> Tensor:
-    """Gaussian-weighted mean of every window that lies inside: (N, 1, H, W) -> (N, 1, H - 10, W - 10)."""
+    """Return the Gaussian-weighted mean of every window inside the image: (N, 1, H, W) -> (N, 1, H - 10, W - 10)."""
     kernel = _gaussian().to(x.device)
     return F.conv2d(F.conv2d(x, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1))
 

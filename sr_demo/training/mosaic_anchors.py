@@ -1,8 +1,9 @@
-"""The mosaic's embedded memory: from a folder of photos to anchors with regressors, in minutes on a CPU.
+"""Training of the mosaic's embedded patch database: anchors with regressors from a folder of photos, in minutes on a
+CPU.
 
-Adjusted anchored neighbourhood regression (A+, Timofte et al. 2014): anchors are spherical k-means centroids of window
-features; each gets the ridge regression from the features of its nearest samples to their residuals over bicubic.
-Run as `python -m sr_demo.training.mosaic_anchors --data DIR --out weights/mosaic-memory-x4.safetensors`.
+Adjusted anchored neighbourhood regression (A+, Timofte et al. 2014, ACCV): anchors are spherical k-means centroids of
+window features; each has a ridge regression from the features of its nearest samples to their residuals over bicubic.
+Command: `python -m sr_demo.training.mosaic_anchors --data DIR --out weights/mosaic-memory-x4.safetensors`.
 Legend: N = samples; K = anchors; d = length of a feature.
 """
 
@@ -22,7 +23,8 @@ from typing import Any
 import numpy as np
 
 from sr_demo.approaches.mosaic import windows as w
-from sr_demo.approaches.mosaic.anchors import Anchors, load, pose
+from sr_demo.approaches.mosaic.anchors import AnchoredRegression, load
+from sr_demo.approaches.mosaic.dihedral import to_canonical
 from sr_demo.approaches.mosaic.options import MosaicOptions
 from sr_demo.approaches.mosaic.patch_database import SCALE, as_floats
 from sr_demo.approaches.mosaic.refinement import refine
@@ -35,17 +37,17 @@ from sr_demo.training.data import SUFFIXES, read_rgb
 
 LICENCE = "Apache-2.0"
 _QUIET = 0.01
-"""Deviation of a window below which it teaches nothing."""
+"""Windows with a lower standard deviation are flat and not used."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All numbers of a training."""
+    """Hyperparameters."""
 
     per_picture: int = 300
     """Windows drawn from each size of each photo."""
     sizes: tuple[float, ...] = (1.0, 0.7, 0.5)
-    """Photos are also shrunk before windows are drawn: smaller pictures are sharper."""
+    """Factors by which photos are downscaled before windows are drawn: smaller images are sharper."""
     anchors: int = 1024
     dimension: int = 28
     neighbours: int = 1024
@@ -58,7 +60,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Samples:
-    """Posed windows and what bicubic misses in them."""
+    """Windows in their canonical orientation, and their residuals over bicubic."""
 
     windows: w.Floats
     """(N, 49)."""
@@ -67,7 +69,16 @@ class Samples:
 
 
 def gather(files: Sequence[Path], recipe: Recipe, report: Callable[[str], None]) -> Samples:
-    """Windows of all photos. A file that is no picture is skipped with a sentence; raises BadInput if none is left."""
+    """Draw windows from all photos.
+
+    Args:
+        files: Image files; those that cannot be read are skipped.
+        recipe: Number and sizes of the windows, and the seed.
+        report: Receives one sentence for each skipped file.
+
+    Raises:
+        BadInput: No image is large enough.
+    """
     rng = np.random.default_rng(recipe.seed)
     seen: list[w.Floats] = []
     missed: list[np.ndarray[Any, np.dtype[np.float16]]] = []
@@ -79,12 +90,12 @@ def gather(files: Sequence[Path], recipe: Recipe, report: Callable[[str], None])
             continue
         for size in recipe.sizes:
             height, width = (round(side * size) // SCALE * SCALE for side in photo.shape[:2])
-            if min(height, width) >= w.SEEN * SCALE:
+            if min(height, width) >= w.INPUT_SIDE * SCALE:
                 a, b = _draw(resize(photo, (height, width)), recipe.per_picture, rng)
                 seen.append(a)
                 missed.append(b)
     if not seen:
-        raise BadInput(f"None of the {len(files)} files is a picture of {w.SEEN * SCALE} pixels or more.")
+        raise BadInput(f"None of the {len(files)} files is a picture of {w.INPUT_SIDE * SCALE} pixels or more.")
     return Samples(np.concatenate(seen), np.concatenate(missed))
 
 
@@ -92,26 +103,35 @@ def _draw(
     hr: Image, count: int, rng: np.random.Generator
 ) -> tuple[w.Floats, np.ndarray[Any, np.dtype[np.float16]]]:  # fmt: skip
     lr = w.luma(downscale(hr, SCALE))
-    missed = w.luma(hr) - w.enlarge(lr, *hr.shape[:2])
-    view = np.lib.stride_tricks.sliding_window_view(lr, (w.SEEN, w.SEEN))
-    busy = np.flatnonzero(view.std(axis=(2, 3)).ravel() > _QUIET)
-    y, x = np.divmod(rng.choice(busy, min(count, len(busy)), replace=False), view.shape[1])
-    margin, side = (w.SEEN - w.SIDE) // 2, w.SIDE * SCALE
+    missed = w.luma(hr) - w.upsample(lr, *hr.shape[:2])
+    view = np.lib.stride_tricks.sliding_window_view(lr, (w.INPUT_SIDE, w.INPUT_SIDE))
+    textured = np.flatnonzero(view.std(axis=(2, 3)).ravel() > _QUIET)
+    y, x = np.divmod(rng.choice(textured, min(count, len(textured)), replace=False), view.shape[1])
+    margin, side = (w.INPUT_SIDE - w.OUTPUT_SIDE) // 2, w.OUTPUT_SIDE * SCALE
     cut = np.lib.stride_tricks.sliding_window_view(missed, (side, side))
-    posed, poses = pose(view[y, x].reshape(-1, w.SEEN**2))
-    residuals = cut[(y + margin) * SCALE, (x + margin) * SCALE].reshape(-1, w.RESIDUAL)
-    return posed, poses.apply(residuals).astype(np.float16)
+    canonical, transforms = to_canonical(view[y, x].reshape(-1, w.INPUT_SIDE**2))
+    residuals = cut[(y + margin) * SCALE, (x + margin) * SCALE].reshape(-1, w.RESIDUAL_SIZE)
+    return canonical, transforms.apply(residuals).astype(np.float16)
 
 
-def fit(samples: Samples, recipe: Recipe, report: Callable[[str], None]) -> Anchors:
-    """Anchors and their regressors. The same samples and recipe give the same result on the same machine."""
+def fit(samples: Samples, recipe: Recipe, report: Callable[[str], None]) -> AnchoredRegression:
+    """Fit anchors and their regressors; the same samples and recipe give the same result on the same machine.
+
+    Args:
+        samples: Windows and residuals.
+        recipe: Hyperparameters.
+        report: Receives the progress.
+
+    Raises:
+        BadInput: There are fewer windows than anchors.
+    """
     import faiss
 
-    project = w.projection(samples.windows, most=recipe.dimension, kept=1.0)
+    project = w.fit_projection(samples.windows, most=recipe.dimension, kept=1.0)
     features = samples.windows @ project.T
     length = np.linalg.norm(features, axis=1)
-    busy = np.flatnonzero(length > _QUIET)
-    features = features[busy] / length[busy, None]
+    textured = np.flatnonzero(length > _QUIET)
+    features = features[textured] / length[textured, None]
     if len(features) < recipe.anchors:
         raise BadInput(f"{len(features)} windows are too few for {recipe.anchors} anchors: give more photos.")
     means: Any = faiss.Kmeans(
@@ -120,7 +140,7 @@ def fit(samples: Samples, recipe: Recipe, report: Callable[[str], None]) -> Anch
     )  # fmt: skip
     means.train(features)
     anchors = np.asarray(means.centroids, np.float32)
-    regressors = np.empty((len(anchors), features.shape[1], w.RESIDUAL), np.float32)
+    regressors = np.empty((len(anchors), features.shape[1], w.RESIDUAL_SIZE), np.float32)
     ridge = recipe.ridge * np.eye(features.shape[1], dtype=np.float32)
     near = min(recipe.neighbours, len(features))
     for start in range(0, len(anchors), 32):
@@ -128,12 +148,12 @@ def fit(samples: Samples, recipe: Recipe, report: Callable[[str], None]) -> Anch
         for i, likeness in enumerate(anchors[start : start + 32] @ features.T, start):
             mine = np.argpartition(-likeness, near - 1)[:near]
             x = features[mine]
-            y = samples.residuals[busy[mine]].astype(np.float32) / length[busy[mine], None]
+            y = samples.residuals[textured[mine]].astype(np.float32) / length[textured[mine], None]
             regressors[i] = np.linalg.solve(x.T @ x + ridge, x.T @ y)
-    return Anchors(project, anchors, regressors)
+    return AnchoredRegression(project, anchors, regressors)
 
 
-def write(memory: Anchors, path: Path) -> None:
+def write(memory: AnchoredRegression, path: Path) -> None:
     """Anchors and regressors in fp16, the projection in fp32; whole or not at all."""
     from safetensors.numpy import save
 
@@ -149,7 +169,17 @@ def write(memory: Anchors, path: Path) -> None:
 
 
 def write_card(path: Path, recipe: Recipe, facts: dict[str, Any], scores: dict[str, Any]) -> dict[str, Any]:
-    """The card beside the weights, measured on the file as it lies there."""
+    """Write the card of the weights at `path` beside them.
+
+    Args:
+        path: The .safetensors file.
+        recipe: Hyperparameters, recorded as "settings".
+        facts: Further entries.
+        scores: PSNR-Y and SSIM-Y by test set.
+
+    Returns:
+        The content of the card.
+    """
     from sr_demo.training.run_state import write_atomically
 
     content = path.read_bytes()
@@ -159,7 +189,7 @@ def write_card(path: Path, recipe: Recipe, facts: dict[str, Any], scores: dict[s
         "sha256": hashlib.sha256(content).hexdigest(),
         "bytes": len(content),
         "parameters": memory.project.size + memory.anchors.size + memory.regressors.size,
-        "architecture": {"name": "anchored regressors in sixteen poses", "settings": asdict(recipe)},
+        "architecture": {"name": "anchored regressors in sixteen poses", "settings": asdict(recipe)},  # words: ok
         "scale": SCALE,
         "licence": LICENCE,
         **facts,
@@ -171,27 +201,36 @@ def write_card(path: Path, recipe: Recipe, facts: dict[str, Any], scores: dict[s
     return card
 
 
-def score(memory: Anchors, pairs: Sequence[tuple[Image, Image]]) -> dict[str, float]:
+def score(memory: AnchoredRegression, pairs: Sequence[tuple[Image, Image]]) -> dict[str, float]:
     """Mean PSNR-Y and SSIM-Y over (LR, HR) pairs, with the default number of back-projection steps."""
     values: list[tuple[float, float]] = []
     for lr, hr in pairs:
         result = refine(lr, memory, MosaicOptions().steps, SILENT)
-        truth = hr[: result.shape[0], : result.shape[1]]
-        values.append((psnr_y(result, truth, SCALE), ssim_y(result, truth, SCALE)))
+        reference = hr[: result.shape[0], : result.shape[1]]
+        values.append((psnr_y(result, reference, SCALE), ssim_y(result, reference, SCALE)))
     psnr, ssim = np.mean(values, axis=0)
     return {"psnr_y": round(float(psnr), 4), "ssim_y": round(float(ssim), 4)}
 
 
 def train(data: Path, out: Path, validation: Path, test_sets: Path | None, licence: str, recipe: Recipe) -> None:
-    """From the photos in `data` to the weights `out` and their card."""
+    """Train from the photos in `data` and write the weights `out` and their card.
+
+    Args:
+        data: Folder of training photos.
+        out: The .safetensors file.
+        validation: Folder of validation photos.
+        test_sets: Folder with Set5 and Set14, or None.
+        licence: Licence of the photos, for the card.
+        recipe: Hyperparameters.
+    """
     start = time.monotonic()
-    files = _pictures(data)
+    files = _image_files(data)
     samples = gather(files, recipe, print)
     print(f"{len(samples.windows)} windows of {len(files)} photos, {time.monotonic() - start:.0f} s", flush=True)
     write(fit(samples, recipe, lambda text: print(text, end="\r", flush=True)), out)
     seconds = round(time.monotonic() - start)
     memory = load(out)
-    whole = [as_floats(read_rgb(file)) for file in _pictures(validation)]
+    whole = [as_floats(read_rgb(file)) for file in _image_files(validation)]
     scores = {"val": score(memory, [(downscale(hr, SCALE), hr) for hr in whole])}
     for name in ("Set5", "Set14"):
         if test_sets is not None and (test_sets / name).is_dir():
@@ -202,7 +241,7 @@ def train(data: Path, out: Path, validation: Path, test_sets: Path | None, licen
     print(f"{out}: {card['bytes'] / 1e6:.2f} MB, {seconds} s, {scores}")
 
 
-def _pictures(folder: Path) -> list[Path]:
+def _image_files(folder: Path) -> list[Path]:
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
     if not files:
         raise BadInput(f"The folder {folder} holds no pictures ({', '.join(SUFFIXES)}).")
@@ -210,12 +249,12 @@ def _pictures(folder: Path) -> list[Path]:
 
 
 def _test_pairs(folder: Path) -> list[tuple[Image, Image]]:
-    small, big = _pictures(folder / f"LRx{SCALE}"), _pictures(folder / "HR")
+    small, big = _image_files(folder / f"LRx{SCALE}"), _image_files(folder / "HR")
     return [(as_floats(read_rgb(a)), as_floats(read_rgb(b))) for a, b in zip(small, big, strict=True)]
 
 
 def add_memory_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what `run_memory` reads."""
+    """Declare the arguments of `run_memory`."""
     parser.add_argument("--data", type=Path, required=True, help="folder of photos to learn from")
     parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write; its card lies beside")
     parser.add_argument("--val", type=Path, help="folder of validation pictures (default: DIR/../val)")
@@ -225,7 +264,7 @@ def add_memory_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_memory(args: argparse.Namespace) -> int:
-    """Train as asked. Returns 0, or 1 after printing what went wrong."""
+    """Train from the command line; return 0, or 1 after printing an error."""
     try:
         validation = args.val or args.data.parent / "val"
         train(args.data, args.out, validation, args.test_sets, args.licence, Recipe(seed=args.seed))
@@ -238,4 +277,5 @@ def run_memory(args: argparse.Namespace) -> int:
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser("python -m sr_demo.training.mosaic_anchors")
     add_memory_arguments(arguments)
+    print("Hint: this is python -m sr_demo memory train.", file=sys.stderr)
     sys.exit(run_memory(arguments.parse_args()))

@@ -1,6 +1,7 @@
-"""The model of clean photos behind `sr_demo.metrics.niqe`, from a folder of them to the embedded file and its card.
+"""Fit of NIQE's model of clean photos (`sr_demo.metrics.niqe`): from a folder of photos to the embedded file and its
+card.
 
-Run as `python -m sr_demo.training.niqe_fit DIR --out weights/measures/niqe-own-fit.npz`.
+Command: `python -m sr_demo.training.niqe_fit DIR --out weights/measures/niqe-own-fit.npz`.
 """
 
 from __future__ import annotations
@@ -28,29 +29,45 @@ from sr_demo.training.run_state import write_atomically
 
 LICENCE = "Apache-2.0"
 THRESHOLD = 0.75
-"""Blocks sharper than this share of the sharpest of their picture are taken (paper, section II.C)."""
+"""Blocks at least this sharp, relative to the sharpest of their image, are used (paper, section II.C)."""
 
 
 def measure(files: Sequence[Path], report: Callable[[str], None] = print) -> list[Blocks]:
-    """The blocks of all photos; one that cannot be read or is under 96 x 96 pixels is skipped with a sentence."""
+    """Return the blocks of all photos; unreadable ones and those under 96 x 96 pixels are skipped.
+
+    Args:
+        files: Image files.
+        report: Receives one sentence for each skipped file, and the progress.
+    """
     found: list[Blocks] = []
     for number, path in enumerate(files, 1):
         try:
-            picture = as_float(read_rgb(path))
-            if min(picture.shape[:2]) < BLOCK:
+            image = as_float(read_rgb(path))
+            if min(image.shape[:2]) < BLOCK:
                 raise BadInput(f"{path.name} is smaller than one block of {BLOCK} x {BLOCK} pixels.")
         except BadInput as problem:
             report(f"skipped: {problem}")
             continue
-        found.append(blocks(picture))
+        found.append(blocks(image))
         if number % 100 == 0:
             report(f"{number} of {len(files)}")
     return found
 
 
 def fit_folder(folder: Path, report: Callable[[str], None] = print) -> tuple[Natural, int, int]:
-    """The model, and how many photos and blocks were measured. Raises BadInput where they are too few."""
-    measured = measure(_pictures(folder), report)
+    """Fit the model to the photos of a folder.
+
+    Args:
+        folder: Clean photos.
+        report: As in `measure`.
+
+    Returns:
+        The model, the number of photos and of blocks.
+
+    Raises:
+        BadInput: There are too few.
+    """
+    measured = measure(_image_files(folder), report)
     if not measured:
         raise BadInput(f"None of the pictures in {folder} could be measured.")
     try:
@@ -60,28 +77,32 @@ def fit_folder(folder: Path, report: Callable[[str], None] = print) -> tuple[Nat
 
 
 def write(natural: Natural, path: Path) -> None:
-    """Mean (36,) and covariance (36, 36) in float64; whole or not at all."""
+    """Write mean (36,) and covariance (36, 36), float64, to `path`, atomically."""
     content = BytesIO()
     np.savez(content, mean=natural.mean, covariance=natural.covariance)
     write_atomically(path, lambda target: target.write_bytes(content.getvalue()))
 
 
-def checks(pictures: Sequence[Image], natural: Natural) -> dict[str, float]:
-    """Mean NIQE of clean photos, of the same shrunk and enlarged by bicubic, and of the same damaged: for the card."""
+def checks(images: Sequence[Image], natural: Natural) -> dict[str, float]:
+    """Return the mean NIQE of clean photos, of the same after bicubic downscaling and upscaling, and degraded: for the
+    card."""
 
     def mean(change: Callable[[Image], Image]) -> float:
-        values = [niqe(change(picture), natural).value for picture in pictures]
+        values = [niqe(change(image), natural).value for image in images]
         return round(float(np.mean([value for value in values if value is not None])), 3)
 
     return {
         "clean": mean(lambda p: p),
-        "shrunk 4 times and enlarged (bicubic)": mean(lambda p: resize(downscale(p, 4), (p.shape[0], p.shape[1]))),
+        # The key of embedded cards.
+        "shrunk 4 times and enlarged (bicubic)": mean(  # words: ok
+            lambda p: resize(downscale(p, 4), (p.shape[0], p.shape[1]))
+        ),
         "blurred, noisy, JPEG at the same size": mean(lambda p: degrade(p, 1, Realistic())),
     }
 
 
 def write_card(path: Path, facts: dict[str, Any]) -> dict[str, Any]:
-    """The card beside the file."""
+    """Write the card of the file at `path` beside it, with the further entries `facts`; return its content."""
     content = path.read_bytes()
     card = {
         "file": path.name,
@@ -100,7 +121,7 @@ def write_card(path: Path, facts: dict[str, Any]) -> dict[str, Any]:
     return card
 
 
-def _pictures(folder: Path) -> list[Path]:
+def _image_files(folder: Path) -> list[Path]:
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
     if not files:
         raise BadInput(f"The folder {folder} holds no pictures ({', '.join(SUFFIXES)}).")
@@ -108,18 +129,18 @@ def _pictures(folder: Path) -> list[Path]:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fit as asked. Returns 0, or 1 after printing what went wrong."""
+    """Fit from the command line; return 0, or 1 after printing an error."""
     try:
-        begun = time.monotonic()
+        start = time.monotonic()
         natural, photos, count = fit_folder(args.data)
         write(natural, args.out)
-        seconds = round(time.monotonic() - begun)
+        seconds = round(time.monotonic() - start)
         folder = args.val or args.data.parent / "val"
-        shown = [as_float(read_rgb(path)) for path in _pictures(folder)] if folder.is_dir() else []
+        validation = [as_float(read_rgb(path)) for path in _image_files(folder)] if folder.is_dir() else []
         data = {"what": "/".join(args.data.parts[-2:]), "count": photos, "blocks": count, "licence": args.licence}
         facts: dict[str, Any] = {"data": data, "seconds": seconds}
-        if shown:
-            facts["checks"] = checks(shown, natural)
+        if validation:
+            facts["checks"] = checks(validation, natural)
         card = write_card(args.out, facts)
     except SRError as problem:
         print(problem, file=sys.stderr)
@@ -129,7 +150,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what `run` reads."""
+    """Declare the arguments of `run`."""
     parser.add_argument("data", type=Path, metavar="DIR", help="folder of clean photos")
     parser.add_argument("--out", type=Path, required=True, help="the .npz file to write; its card lies beside")
     parser.add_argument("--val", type=Path, help="other clean photos, measured for the card (default: DIR/../val)")

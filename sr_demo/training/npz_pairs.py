@@ -1,6 +1,6 @@
-"""Pairs from `.npz` files: arrays of large and of small pictures, found by their shapes.
+"""Pairs from `.npz` files: arrays of HR and LR images, recognised by their shapes.
 
-`hr_images.npz` with 128 x 128 and `hr_lr_images.npz` with 32 x 32, for example; both may lie in one file.
+`hr_images.npz` with 128 x 128 and `hr_lr_images.npz` with 32 x 32, for example; both arrays may lie in one file.
 """
 
 from __future__ import annotations
@@ -15,16 +15,22 @@ from sr_demo.errors import BadInput
 from sr_demo.metrics.full_reference import psnr_rgb
 from sr_demo.training.data import Pairs, TrainingImage, as_float, downscale_8bit
 
-_PROBED = 8
+_COMPARED = 8
 """Pairs that are compared to find out whether the two arrays are in the same order."""
-_STRANGE = 18.0
-"""PSNR in dB under which a small picture does not look like its large one."""
+_LEAST_PSNR = 18.0
+"""PSNR in dB below which an LR image is not that of its HR image."""
 
 
 def load_npz(path: Path, scale: int, report: Callable[[str], None] = print) -> Pairs:
-    """The pairs of a `.npz` file and the ones beside it, or of a folder of them. Says what was found.
+    """Load the pairs of a `.npz` file and of the files beside it, or of a folder of such files.
 
-    Without small pictures they are made from the large ones (bicubic). Raises BadInput in one sentence, naming a file.
+    Args:
+        path: File or folder.
+        scale: HR side / LR side. Without an LR array, LR is made from HR (bicubic).
+        report: Receives one sentence for each array, and on the pairs.
+
+    Raises:
+        BadInput: One sentence that names the file.
     """
     stacks = [stack for file in npz_files(path) for stack in look(file)]
     for stack in stacks:
@@ -34,8 +40,8 @@ def load_npz(path: Path, scale: int, report: Callable[[str], None] = print) -> P
     large, small = choose(stacks, scale, path)
     hr = pictures(large)
     if small is None:
-        report(f"no array {scale} times as small: small pictures are made from {large.name} (bicubic)")
-        lr = [downscale_8bit(picture, scale) for picture in hr]
+        report(f"no array at 1/{scale} of the size: LR images are made from {large.name} (bicubic)")
+        lr = [downscale_8bit(image, scale) for image in hr]
     else:
         lr = list(pictures(small))
         _compare(hr, lr, scale, f"{small.file.name} and {large.file.name}", report)
@@ -47,10 +53,12 @@ def load_npz(path: Path, scale: int, report: Callable[[str], None] = print) -> P
 def _compare(
     hr: Sequence[TrainingImage], lr: Sequence[TrainingImage], scale: int, files: str, report: Callable[[str], None]
 ) -> None:
-    """Say how well small pictures agree with their large ones, and raise BadInput where they show something else."""
-    picked = sorted({round(i * (len(hr) - 1) / max(_PROBED - 1, 1)) for i in range(min(_PROBED, len(hr)))})
+    """Report how well LR matches HR; raise BadInput where it shows something else."""
+    picked = sorted({round(i * (len(hr) - 1) / max(_COMPARED - 1, 1)) for i in range(min(_COMPARED, len(hr)))})
     values = [min(psnr_rgb(as_float(downscale_8bit(hr[i], scale)), as_float(lr[i]), border=0), 99.0) for i in picked]
-    middle = float(np.median(values))
-    if middle < _STRANGE:
-        raise BadInput(f"{files} are not in the same order: small pictures do not look like their large ones.")
-    report(f"{len(hr)} pairs; small pictures agree with their large ones, shrunk bicubic, at {middle:.1f} dB")
+    median = float(np.median(values))
+    if median < _LEAST_PSNR:
+        raise BadInput(
+            f"{files} are not in the same order: the small pictures show something else than the large ones."
+        )
+    report(f"{len(hr)} pairs; LR images match the bicubically downscaled HR images at {median:.1f} dB (median)")

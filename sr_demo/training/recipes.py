@@ -1,4 +1,4 @@
-"""Every recipe as a value: which network, which pictures go in, which losses when. A new recipe is an entry here."""
+"""All training recipes as values: network, degradation, losses and schedule. A new recipe is an entry here."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from sr_demo.training.schedule import Phase
 Settings = dict[str, int | float | str | list[int]]
 
 
-def _as_it_is(network: nn.Module) -> nn.Module:
+def _unchanged(network: nn.Module) -> nn.Module:
     return network
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a card says about a network: enough to build it again."""
+    """Name and arguments of a network as its card records them: enough to build it again."""
 
     name: str
     settings: Settings
@@ -39,37 +39,37 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Recipe:
-    """One way to train one network, from random weights to the end of its last phase."""
+    """How one network is trained, from random weights to the end of its last phase."""
 
     name: str
-    """The word on the command line."""
+    """Name on the command line."""
     stem: str
     """File name of the weights, without suffix."""
     summary: str
     architecture: Architecture
     build: Callable[[], nn.Module]
-    """A freshly initialised network: (N, 3, h, w) in [0, 1] -> (N, 3, scale*h, scale*w)."""
+    """Returns a newly initialised network: (N, 3, h, w) in [0, 1] -> (N, 3, scale*h, scale*w)."""
     phases: tuple[Phase, ...]
     degradation: Literal["bicubic", "high-order", "unknown"] = "bicubic"
-    """What made the small pictures. With "unknown" they are unpaired: two networks learn from each other's results."""
+    """How LR images are made. With "unknown" they are unpaired (`cycle.py`)."""
     scale: int = 4
     optimiser: Literal["adamw", "muon"] = "adamw"
-    """What takes the steps; "muon" is Muon for the inner layers and AdamW for the rest (`muon.py`)."""
+    """"muon" is Muon for the inner layers and AdamW for the rest (`muon.py`)."""
     muon_within: str = ""
-    """Muon only takes layers whose names begin so; "" is all but the first and the last."""
+    """Muon only takes layers whose names have this prefix; "" is all but the first and the last."""
     decay: float = 0.999
-    """Of the moving average that is validated and shipped."""
+    """Decay rate of the EMA that is validated and shipped."""
     warm_up: float = 0.01
-    """Part of the run over which the learning rate rises."""
+    """Share of the run over which the learning rate rises."""
     clip: float = 0.5
     """Largest norm of the gradient."""
-    ship: Callable[[nn.Module], nn.Module] = _as_it_is
-    """From the trained network to the one whose weights are written; what loads them is of that class."""
+    ship: Callable[[nn.Module], nn.Module] = _unchanged
+    """Converts the trained network to the one whose weights are written, of the class that loads them."""
 
 
 def _compact() -> nn.Module:
     network = Compact(**_COMPACT)  # type: ignore[arg-type]
-    # A plain stack without shortcuts: with torch's default start the signal dies out over 18 layers and nothing learns.
+    # A plain stack without skip connections: with torch's default initialisation the signal vanishes over 18 layers.
     convs = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
     for conv in convs:
         nn.init.kaiming_normal_(conv.weight, a=0.25)
@@ -105,7 +105,7 @@ _ATTENTION = (
 
 
 def _rdn_phases(last: tuple[tuple[str, float], ...]) -> tuple[Phase, ...]:
-    """The same start for both, so that only the last quarter tells them apart."""
+    """The same phases for both recipes but for the losses of the last quarter."""
     return (
         Phase(0.45, _L1, (7e-4, 5e-4), patch=32, batch=16),
         Phase(0.30, _L1, (5e-4, 2e-4), patch=48, batch=16),
@@ -117,7 +117,7 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe(
         name="rdn-mse",
         stem="rdn-mse-x4",
-        summary="Residual dense network, L1 and at the end MSE: the highest PSNR.",
+        summary="Residual dense network, L1 and finally MSE: the highest PSNR.",
         architecture=Architecture("RDN", _RDN),
         build=partial(RDN, **_RDN),  # type: ignore[arg-type]
         phases=_rdn_phases(_MSE),
@@ -126,7 +126,7 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe(
         name="rdn-ssim",
         stem="rdn-ssim-x4",
-        summary="The same network, L1 and at the end SSIM: structure before brightness.",
+        summary="The same network, L1 and finally SSIM: structure before brightness.",
         architecture=Architecture("RDN", _RDN),
         build=partial(RDN, **_RDN),  # type: ignore[arg-type]
         phases=_rdn_phases(_SSIM),
@@ -135,7 +135,7 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe(
         name="edsr",
         stem="edsr-x4",
-        summary="EDSR-direct: plain residual blocks at the small size, L1.",
+        summary="EDSR-baseline: residual blocks at the LR size, L1.",
         architecture=Architecture("EDSR", _EDSR),
         build=partial(EDSR, **_EDSR),  # type: ignore[arg-type]
         phases=(
@@ -147,7 +147,7 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe(
         name="srresnet-baseline",
         stem="srresnet-baseline-x4",
-        summary="A plain residual network that draws the whole picture itself, L1: the honest baseline.",
+        summary="A plain residual network that outputs the whole image itself, L1: the baseline.",
         architecture=Architecture("SRResNet", _BASELINE),
         build=partial(SRResNet, **_BASELINE),  # type: ignore[arg-type]
         phases=(Phase(1.0, _L1, (7e-4, 1e-6), patch=32, batch=16),),
@@ -156,7 +156,7 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe(
         name="srresnet-enhanced",
         stem="srresnet-enhanced-x4",
-        summary="Deeper, and only what bicubic lacks; L1, then L1 with a perceptual loss.",
+        summary="Deeper, and added to bicubic upscaling; L1, then L1 with a perceptual loss.",
         architecture=Architecture("SRResNet", _ENHANCED),
         build=partial(SRResNet, **_ENHANCED),  # type: ignore[arg-type]
         phases=(
@@ -168,7 +168,7 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe(
         name="espcn",
         stem="espcn-x4",
-        summary="Three convolutions: what almost no computing can do, L1.",
+        summary="Three convolutions: what can be done with almost no computation, L1.",
         architecture=Architecture("ESPCN", _ESPCN),
         build=partial(ESPCN, **_ESPCN),  # type: ignore[arg-type]
         phases=(Phase(1.0, _L1, (2e-3, 1e-6), patch=32, batch=16),),
@@ -186,7 +186,7 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe(
         name="srgan",
         stem="srgan-x4",
-        summary="EDSR's network, L1 first, then against a critic with a perceptual loss.",
+        summary="EDSR's network, L1 first, then adversarial with a perceptual loss.",
         architecture=Architecture("EDSR", _EDSR),
         build=partial(EDSR, **_EDSR),  # type: ignore[arg-type]
         phases=(
@@ -228,13 +228,13 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe(
         name="diffusion",
         stem="diffusion-x4",
-        summary="Residual-shift diffusion from our EDSR's result; L1, then L1 with a perceptual loss and a critic.",
+        summary="Residual-shift diffusion from our EDSR's result; L1, then also perceptual and adversarial.",
         architecture=Architecture("ShiftUNet", _SHIFT),
         build=partial(ShiftUNet, **_SHIFT),  # type: ignore[arg-type]
         phases=(
             Phase(0.45, _L1, (6e-4, 3e-4), patch=32, batch=12),
             Phase(0.35, (("l1", 1.0), ("perceptual", 0.15), ("gan", 0.008), ("grid", 0.5)), (3e-4, 1e-4), 32, 10),
-            # By then the critic is good enough to be fooled by grain left over; less of it, and the grain goes.
+            # A lower weight of the adversarial loss at the end: with the full weight noise remains in the result.
             Phase(0.20, (("l1", 1.0), ("perceptual", 0.15), ("gan", 0.0025), ("grid", 0.5)), (1e-4, 1e-5), 32, 10),
         ),
         clip=1.0,
@@ -242,7 +242,7 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe(
         name="real-esrgan",
         stem="real-esrgan-compact-x4",
-        summary="A plain fast network taught on blurred, noisy, compressed pictures; L1 first, then adversarial.",
+        summary="A plain fast network trained on blurred, noisy, compressed images; L1 first, then adversarial.",
         architecture=Architecture("Compact", _COMPACT),
         build=_compact,
         phases=(
@@ -254,7 +254,7 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe(
         name="cyclegan",
         stem="cyclegan-x4",
-        summary="Two networks that undo each other, from unpaired pictures: clean ones, and ones with an unknown damage.",
+        summary="Two networks that undo each other, from unpaired images: clean ones, and ones of an unknown degradation.",
         architecture=Architecture("EDSR", _EDSR),
         build=partial(EDSR, **_EDSR),  # type: ignore[arg-type]
         phases=(Phase(1.0, _CYCLE, (3e-4, 1e-5), patch=32, batch=8),),
@@ -264,7 +264,11 @@ RECIPES: tuple[Recipe, ...] = (
 
 
 def find(name: str) -> Recipe:
-    """The recipe called `name`. Raises BadInput, naming those there are."""
+    """Return the recipe called `name`.
+
+    Raises:
+        BadInput: There is none; the message lists those there are.
+    """
     for recipe in RECIPES:
         if recipe.name == name:
             return recipe

@@ -17,9 +17,9 @@ from sr_demo.errors import BadInput, StorageError
 from sr_demo.system import storage
 
 _RENAMED = {
-    "critic": "discriminator",
+    "critic": "discriminator",  # words: ok
     "judge": "discriminator_optimiser",
-    "critics": "discriminators",
+    "critics": "discriminators",  # words: ok
     "damager": "degrader",
     "damager_optimiser": "degrader_optimiser",
 }
@@ -66,10 +66,9 @@ def load(path: Path, recipe: str | None = None) -> dict[str, Any]:
 
 
 def current_layout(values: dict[str, Any]) -> dict[str, Any]:
-    """Return a run's state with the present keys: states of earlier versions have others.
+    """Return a run's state with the present keys: states of earlier versions have those in `_RENAMED`.
 
-    There the EMA was "average" (the state of its network) and "updates" (their number), and the discriminator was
-    "critic", its optimiser "judge", both discriminators of the cycle "critics", its degradation network "damager".
+    There the EMA was "average" (the state of its network) and "updates" (their number).
     """
     values = {_RENAMED.get(key, key): value for key, value in values.items()}
     if "average" in values:

@@ -1,4 +1,4 @@
-"""What a run does when: phases, the budget, the learning rate. Pure values, no torch.
+"""The schedule of a run: phases, budget, learning rate. Pure values, no torch.
 
 Legend: fraction = how much of the whole run is done, 0..1, by iterations or by seconds of training.
 """
@@ -13,14 +13,14 @@ from sr_demo.errors import BadInput
 
 @dataclass(frozen=True)
 class Phase:
-    """One stretch of a run with its own losses, patch and learning rate."""
+    """A part of a run with its own losses, patch size, batch size and learning rate."""
 
     share: float
-    """Part of the whole run, 0..1. The shares of a recipe add up to 1."""
+    """Share of the whole run, 0..1. The shares of a recipe sum to 1."""
     losses: tuple[tuple[str, float], ...]
-    """Names from `losses.py` (and "gan") with their weights."""
+    """Names from `losses.py` (also "gan", "perceptual", and those of `cycle.py`) with their weights."""
     rate: tuple[float, float]
-    """Learning rate at the start and at the end of the phase; half a cosine between them."""
+    """Learning rate at the start and at the end of the phase; cosine annealing between them."""
     patch: int
     """Side of the square LR patch in pixels."""
     batch: int
@@ -28,7 +28,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Budget:
-    """When a run is over: after so many iterations, or after so many seconds spent in training. Exactly one is set."""
+    """Length of a run: a number of iterations or of seconds spent in training. Exactly one is set."""
 
     iterations: int | None = None
     seconds: float | None = None
@@ -41,17 +41,17 @@ class Budget:
 
     @property
     def length(self) -> dict[str, float]:
-        """The one that is set, by its name."""
+        """The one that is set, under its name."""
         return {"iterations": self.iterations} if self.iterations else {"seconds": self.seconds or 0.0}
 
     def fraction(self, iterations: int, seconds: float) -> float:
-        """How much of the run is done, 0..1."""
+        """Return how much of the run is done, 0..1."""
         done = iterations / self.iterations if self.iterations else seconds / (self.seconds or 1.0)
         return min(done, 1.0)
 
 
 def phase_at(phases: tuple[Phase, ...], fraction: float) -> tuple[Phase, float]:
-    """The phase that `fraction` falls into, and how much of that phase is done (0..1)."""
+    """Return the phase at `fraction` of the run, and how much of that phase is done, 0..1."""
     start = 0.0
     for phase in phases[:-1]:
         if fraction < start + phase.share:
@@ -61,13 +61,19 @@ def phase_at(phases: tuple[Phase, ...], fraction: float) -> tuple[Phase, float]:
     return last, min(max((fraction - start) / last.share, 0.0), 1.0)
 
 
-def begun(phases: tuple[Phase, ...], fraction: float) -> tuple[Phase, ...]:
-    """The phases that have begun by `fraction` of the run."""
+def phases_until(phases: tuple[Phase, ...], fraction: float) -> tuple[Phase, ...]:
+    """Return the phases that have started by `fraction` of the run."""
     return phases[: phases.index(phase_at(phases, fraction)[0]) + 1]
 
 
 def learning_rate(phases: tuple[Phase, ...], fraction: float, warm_up: float) -> float:
-    """Half a cosine within the phase; over the first `warm_up` of the run it also rises linearly from a tenth."""
+    """Return the learning rate: cosine annealing within the phase, times a linear warm-up from a tenth.
+
+    Args:
+        phases: All phases of the recipe.
+        fraction: How much of the run is done, 0..1.
+        warm_up: Share of the run over which the rate rises.
+    """
     phase, done = phase_at(phases, fraction)
     first, last = phase.rate
     rate = last + (first - last) * 0.5 * (1.0 + cos(pi * done))

@@ -1,6 +1,6 @@
-"""What `--data` may name: a folder of pictures, DIV2K as it is unpacked, or paired `.npz` files. One function decides.
+"""Loading of what `--data` names: a folder of images, DIV2K as it is unpacked, or paired `.npz` files.
 
-Legend: HR, LR = the large and the small picture of a pair; scale = HR side / LR side.
+Legend: HR, LR = the large and the small image of a pair; scale = HR side / LR side.
 """
 
 from __future__ import annotations
@@ -21,31 +21,40 @@ from sr_demo.training.npz_pairs import load_npz
 Track = Literal["bicubic", "unknown"]
 Report = Callable[[str], None]
 _MEMORY_SHARE = 0.7
-"""Of what is free: decoded pictures may take at most this much."""
+"""Decoded images may take at most this share of the free memory."""
 _HELD_OUT = 64
-"""Pictures kept for validation, at most, where the data brings none of its own."""
+"""Largest number of images kept for validation, where the data has no validation set."""
 VALIDATION_SIDE = 16
-"""Smallest LR side of a validation picture."""
+"""Smallest LR side of a validation image."""
 
 
 def load(
-    path: Path, scale: int, smallest: int, report: Report = print, track: Track = "bicubic", most: int | None = None
+    path: Path, scale: int, smallest: int, report: Report = print, track: Track = "bicubic", limit: int | None = None
 ) -> Pairs:
-    """The training pictures of `path`, whatever of the three it is; `most` of them, evenly spread, if given.
+    """Load training images.
 
-    `report` receives a sentence on what was found and one for each picture that is skipped. Raises BadInput.
+    Args:
+        path: A folder of images, DIV2K's folder, or a `.npz` file or folder.
+        scale: HR side / LR side.
+        smallest: Images with a shorter LR side are skipped.
+        report: Receives one sentence on what was found and one for each skipped image.
+        track: Which of DIV2K's LR images.
+        limit: Largest number of images, evenly spread; None is all.
+
+    Raises:
+        BadInput: Nothing usable, in one sentence.
     """
     if is_npz(path):
-        return _thinned(load_npz(path, scale, report), most)
+        return _subsampled(load_npz(path, scale, report), limit)
     if is_div2k(path):
-        return load_div2k(path, "train", scale, smallest, report, track, most)
+        return load_div2k(path, "train", scale, smallest, report, track, limit)
     if track == "unknown":
         raise BadInput(f"{path} has no unknown track: that comes with DIV2K (DIV2K_train_LR_unknown/X{scale}).")
-    return _thinned(load_folder(path, scale, smallest, report), most)
+    return _subsampled(load_folder(path, scale, smallest, report), limit)
 
 
 def load_validation(path: Path, scale: int, report: Report = print, track: Track = "bicubic") -> Pairs | None:
-    """The validation pictures that come with `path`: DIV2K's own, else the folder `val` beside it; None without."""
+    """Load the validation images that belong to `path`: DIV2K's own, else the folder `val` beside it, else None."""
     if is_npz(path):
         return None
     if is_div2k(path):
@@ -57,19 +66,23 @@ def load_validation(path: Path, scale: int, report: Report = print, track: Track
 
 
 def split(pairs: Pairs) -> tuple[Pairs, Pairs]:
-    """Every tenth picture (64 at most, evenly spread) is kept from training and used for validation.
+    """Split off every tenth image (64 at most, evenly spread) for validation.
 
-    Raises BadInput when there are fewer than two.
+    Returns:
+        Training pairs, validation pairs.
+
+    Raises:
+        BadInput: There are fewer than two.
     """
-    held = list(range(0, len(pairs.hr), max(10, -(-len(pairs.hr) // _HELD_OUT))))
-    kept = [i for i in range(len(pairs.hr)) if i not in set(held)]
-    if not kept:
+    held_out = list(range(0, len(pairs.hr), max(10, -(-len(pairs.hr) // _HELD_OUT))))
+    training = [i for i in range(len(pairs.hr)) if i not in set(held_out)]
+    if not training:
         raise BadInput("One picture is not enough: training needs at least two, or a folder given with --val.")
-    return pairs.some(kept), pairs.some(held)
+    return pairs.subset(training), pairs.subset(held_out)
 
 
 def is_npz(path: Path) -> bool:
-    """A `.npz` file, or a folder that holds such files and no pictures."""
+    """Return whether `path` is a `.npz` file, or a folder of such files without images."""
     if path.suffix.lower() == ".npz":
         return True
     if not path.is_dir():
@@ -79,67 +92,86 @@ def is_npz(path: Path) -> bool:
 
 
 def is_div2k(path: Path) -> bool:
-    """A folder with DIV2K_train_HR in it."""
+    """Return whether `path` is a folder that holds DIV2K_train_HR."""
     return (path / "DIV2K_train_HR").is_dir()
 
 
 def load_div2k(
     root: Path, part: Literal["train", "valid"], scale: int, smallest: int, report: Report = print,
-    track: Track = "bicubic", most: int | None = None,
+    track: Track = "bicubic", limit: int | None = None,
 ) -> Pairs:  # fmt: skip
-    """Pairs of DIV2K's own LR pictures, named `0001x4.png`; without the bicubic track they are made from the HR ones.
+    """Load pairs of DIV2K; LR images are named `0001x4.png`, and made from HR where the bicubic track is missing.
 
-    A pair that cannot be read or does not fit is skipped with a sentence. Raises BadInput on a missing track or twin.
+    Args:
+        root: Folder that holds DIV2K_train_HR.
+        part: Training or validation set.
+        scale: HR side / LR side.
+        smallest: Images with a shorter LR side are skipped.
+        report: Receives one sentence for each skipped pair, and a summary.
+        track: Which LR images.
+        limit: Largest number of images, evenly spread.
+
+    Raises:
+        BadInput: The track or an LR image is missing, or nothing is usable.
     """
-    large = _files(root / f"DIV2K_{part}_HR")
+    hr_files = _files(root / f"DIV2K_{part}_HR")
     folder = root / f"DIV2K_{part}_LR_{track}" / f"X{scale}"
-    twins: list[Path | None] = [None] * len(large)
+    lr_files: list[Path | None] = [None] * len(hr_files)
     if folder.is_dir():
-        twins = list(_twins(large, folder, scale))
+        lr_files = list(_lr_files(hr_files, folder, scale))
     elif track == "unknown":
         raise BadInput(f"There is no folder {folder}: the unknown track of DIV2K at scale {scale} belongs there.")
     else:
-        report(f"no {folder.relative_to(root)}: small pictures are made from the large ones (bicubic)")
-    if most is not None:
-        picked = _spread(len(large), most)
-        large, twins = [large[i] for i in picked], [twins[i] for i in picked]
-    _check_memory(large)
+        report(f"no {folder.relative_to(root)}: LR images are made from HR (bicubic)")
+    if limit is not None:
+        picked = _evenly_spread(len(hr_files), limit)
+        hr_files, lr_files = [hr_files[i] for i in picked], [lr_files[i] for i in picked]
+    _check_memory(hr_files)
     names: list[str] = []
     hr: list[TrainingImage] = []
     lr: list[TrainingImage] = []
     skipped: list[str] = []
-    for path, twin in zip(large, twins, strict=True):
+    for path, lr_file in zip(hr_files, lr_files, strict=True):
         try:
-            big, small = read_pair(path, twin, scale)
-            if min(small.shape[:2]) < smallest:
+            hr_image, lr_image = read_pair(path, lr_file, scale)
+            if min(lr_image.shape[:2]) < smallest:
                 raise BadInput(f"{path.name} is smaller than {smallest * scale} x {smallest * scale} pixels.")
         except BadInput as problem:
             skipped.append(str(problem))
             report(f"skipped: {problem}")
             continue
         names.append(path.name)
-        hr.append(big)
-        lr.append(small)
+        hr.append(hr_image)
+        lr.append(lr_image)
     if not hr:
-        raise BadInput(f"None of the {len(large)} pictures of {root} could be used; the first: {skipped[0]}")
-    how = f"DIV2K, {track} track" if twins[0] is not None else "DIV2K, shrunk here (bicubic)"
+        raise BadInput(f"None of the {len(hr_files)} pictures of {root} could be used; the first: {skipped[0]}")
+    how = f"DIV2K, {track} track" if lr_files[0] is not None else "DIV2K, downscaled here (bicubic)"
     report(f"{how}: {len(hr)} pairs ({part}), {len(skipped)} skipped")
     return Pairs(tuple(names), tuple(hr), tuple(lr), tuple(skipped), how, track)
 
 
-def read_pair(path: Path, twin: Path | None, scale: int) -> tuple[TrainingImage, TrainingImage]:
-    """HR cropped to exactly `scale` times LR, and LR (made from HR where `twin` is None). Raises BadInput, naming a file."""
-    big = read_rgb(path)
-    small = None if twin is None else read_rgb(twin)
-    height, width = (big.shape[0] // scale, big.shape[1] // scale) if small is None else small.shape[:2]
-    spare = (big.shape[0] - height * scale, big.shape[1] - width * scale)
-    if twin is not None and (min(spare) < 0 or max(spare) >= scale):
+def read_pair(path: Path, lr_file: Path | None, scale: int) -> tuple[TrainingImage, TrainingImage]:
+    """Read HR, cropped to exactly `scale` times LR, and LR.
+
+    Args:
+        path: HR file.
+        lr_file: LR file; None: LR is made from HR (bicubic).
+        scale: HR side / LR side.
+
+    Raises:
+        BadInput: A file cannot be read, or the sizes do not match.
+    """
+    hr_image = read_rgb(path)
+    lr_image = None if lr_file is None else read_rgb(lr_file)
+    height, width = (hr_image.shape[0] // scale, hr_image.shape[1] // scale) if lr_image is None else lr_image.shape[:2]
+    spare = (hr_image.shape[0] - height * scale, hr_image.shape[1] - width * scale)
+    if lr_file is not None and (min(spare) < 0 or max(spare) >= scale):
         raise BadInput(
-            f"{twin.name} is {width} x {height} pixels, which is not {path.name} ({big.shape[1]} x {big.shape[0]}) "
-            f"shrunk {scale} times."
+            f"{lr_file.name} is {width} x {height} pixels, which is not {path.name} "
+            f"({hr_image.shape[1]} x {hr_image.shape[0]}) downscaled {scale} times."
         )
-    big = np.ascontiguousarray(big[: height * scale, : width * scale])
-    return big, (downscale_8bit(big, scale) if small is None else np.ascontiguousarray(small))
+    hr_image = np.ascontiguousarray(hr_image[: height * scale, : width * scale])
+    return hr_image, (downscale_8bit(hr_image, scale) if lr_image is None else np.ascontiguousarray(lr_image))
 
 
 def _files(folder: Path) -> list[Path]:
@@ -151,30 +183,30 @@ def _files(folder: Path) -> list[Path]:
     return found
 
 
-def _twins(large: Sequence[Path], folder: Path, scale: int) -> list[Path]:
+def _lr_files(hr_files: Sequence[Path], folder: Path, scale: int) -> list[Path]:
     there = {path.stem: path for path in _files(folder)}
-    counts = f"there are {len(large)} large pictures and {len(there)} small ones"
+    counts = f"there are {len(hr_files)} large pictures and {len(there)} small ones"
     found: list[Path] = []
-    for path in large:
-        twin = there.pop(f"{path.stem}x{scale}", None) or there.pop(path.stem, None)
-        if twin is None:
+    for path in hr_files:
+        lr_file = there.pop(f"{path.stem}x{scale}", None) or there.pop(path.stem, None)
+        if lr_file is None:
             raise BadInput(f"{path.name} has no small version {path.stem}x{scale}{path.suffix} in {folder}; {counts}.")
-        found.append(twin)
+        found.append(lr_file)
     if there:
         name = min(path.name for path in there.values())
-        raise BadInput(f"{name} in {folder} has no large picture in {large[0].parent}; {counts}.")
+        raise BadInput(f"{name} in {folder} has no large picture in {hr_files[0].parent}; {counts}.")
     return found
 
 
 def _check_memory(files: Sequence[Path]) -> None:
-    """Raise BadInput before reading what would not fit: pictures are kept decoded."""
+    """Raise BadInput before reading what would not fit into memory: images are held decoded."""
     need = 0
     for path in files:
         try:
             with Pillow.open(path) as opened:
                 need += opened.width * opened.height * 3
         except (OSError, Pillow.DecompressionBombError):
-            continue  # reading it will say what is wrong with it
+            continue  # reported when it is read
     free = memory.available_bytes()
     if need > free * _MEMORY_SHARE:
         fits = max(int(len(files) * free * _MEMORY_SHARE / need), 1)
@@ -184,11 +216,11 @@ def _check_memory(files: Sequence[Path]) -> None:
         )
 
 
-def _spread(count: int, most: int) -> list[int]:
-    return sorted({round(i * (count - 1) / max(most - 1, 1)) for i in range(min(most, count))})
+def _evenly_spread(count: int, limit: int) -> list[int]:
+    return sorted({round(i * (count - 1) / max(limit - 1, 1)) for i in range(min(limit, count))})
 
 
-def _thinned(pairs: Pairs, most: int | None) -> Pairs:
-    if most is None or most >= len(pairs.hr):
+def _subsampled(pairs: Pairs, limit: int | None) -> Pairs:
+    if limit is None or limit >= len(pairs.hr):
         return pairs
-    return replace(pairs.some(_spread(len(pairs.hr), most)))
+    return replace(pairs.subset(_evenly_spread(len(pairs.hr), limit)))

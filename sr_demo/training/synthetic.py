@@ -1,8 +1,8 @@
-"""Drawn pictures for what photos show too rarely: text in many fonts, line patterns, facades. Deterministic by seed.
+"""Synthetic training images for content that photos rarely have: text in many fonts, line patterns, facades.
 
-Only fonts that installed packages bring are used: Pillow's own, OpenCV's strokes and, where it is installed, matplotlib's
-files; another set of packages draws other letters. Everything is drawn twice as large and averaged, so that edges have
-the soft step of a sharp lens. Legend: side = width and height of a picture in pixels.
+Deterministic by seed for one set of installed packages: fonts are Pillow's, OpenCV's stroke fonts and, if installed,
+matplotlib's. Everything is drawn at twice the size and averaged, so that edges are as soft as those of a sharp lens.
+Legend: side = width and height of an image in pixels.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from sr_demo.image import BT601
 from sr_demo.training.data import Pairs, TrainingImage, downscale_8bit
 
 SIDE = 480
-_OVER = 2
-_STROKES = (
+_SUPERSAMPLING = 2
+_STROKE_FONTS = (
     cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX, cv2.FONT_HERSHEY_TRIPLEX,
     cv2.FONT_HERSHEY_SCRIPT_SIMPLEX, cv2.FONT_HERSHEY_SCRIPT_COMPLEX,
 )  # fmt: skip
@@ -38,13 +38,21 @@ Canvas = NDArray[np.uint8]
 
 
 def synthetic(count: int, seed: int = 0, side: int = SIDE) -> list[TrainingImage]:
-    """`count` pictures (side, side, 3) uint8: text, lines and facades in turn. The i-th depends on `seed` and i alone."""
+    """Return `count` images (side, side, 3) uint8: text, lines, facades in turn. The i-th depends on `seed` and i
+    only."""
     kinds: tuple[Callable[[np.random.Generator, int], Canvas], ...] = (text, lines, facade)
     return [kinds[i % len(kinds)](np.random.default_rng((seed, i)), side) for i in range(count)]
 
 
 def with_synthetic(pairs: Pairs, count: int, scale: int, seed: int = 0) -> Pairs:
-    """`pairs` and `count` drawn pictures after them, shrunk as photos are."""
+    """Append synthetic images to `pairs`.
+
+    Args:
+        pairs: Photos.
+        count: Number of synthetic images.
+        scale: LR is downscaled by it, as for photos.
+        seed: Seed of the images.
+    """
     drawn = [p[: SIDE // scale * scale, : SIDE // scale * scale] for p in synthetic(count, seed)]
     return Pairs(
         (*pairs.names, *(f"drawn[{i}]" for i in range(count))),
@@ -58,7 +66,7 @@ def with_synthetic(pairs: Pairs, count: int, scale: int, seed: int = 0) -> Pairs
 
 @cache
 def font_files() -> tuple[Path, ...]:
-    """Font files that packages bring, beside Pillow's built-in one; matplotlib's, or none."""
+    """Return the font files of installed packages beside Pillow's built-in font: matplotlib's, or none."""
     spec = find_spec("matplotlib")
     places = [Path(place) for place in (spec.submodule_search_locations or ())] if spec else []
     found = [file for place in places for file in (place / "mpl-data" / "fonts" / "ttf").glob("DejaVu*.ttf")]
@@ -66,27 +74,27 @@ def font_files() -> tuple[Path, ...]:
 
 
 def text(rng: np.random.Generator, side: int) -> Canvas:
-    """A page of words that do not exist, in several fonts and sizes, a little turned."""
-    full = side * _OVER
+    """Draw a page of made-up words in several fonts and sizes, slightly rotated: (side, side, 3) uint8."""
+    full = side * _SUPERSAMPLING
     paper, ink = _contrast(rng)
     page = np.array(_shaded(rng, full, paper))
-    y = float(rng.uniform(-20, 10)) * _OVER
+    y = float(rng.uniform(-20, 10)) * _SUPERSAMPLING
     while y < full:
-        size = float(np.exp(rng.uniform(np.log(9), np.log(64)))) * _OVER
+        size = float(np.exp(rng.uniform(np.log(9), np.log(64)))) * _SUPERSAMPLING
         words = " ".join(_word(rng) for _ in range(int(full / size * 0.5) + 2))
         colour = ink if rng.random() < 0.8 else _contrast(rng)[1]
-        x = float(rng.uniform(-30, 20)) * _OVER
+        x = float(rng.uniform(-30, 20)) * _SUPERSAMPLING
         if rng.random() < 0.35:
-            _strokes(page, words, x, y, size, colour, rng)
+            _stroke_text(page, words, x, y, size, colour, rng)
         else:
-            page = _letters(page, words, x, y, size, colour, rng)
+            page = _font_text(page, words, x, y, size, colour, rng)
         y += size * float(rng.uniform(1.05, 1.6))
-    return _smaller(_turned(page, float(rng.normal(0, 6)), paper), side)
+    return _downsampled(_rotated(page, float(rng.normal(0, 6)), paper), side)
 
 
 def lines(rng: np.random.Generator, side: int) -> Canvas:
-    """Four to nine fields of stripes, rings, checks and fans, from 3 pixels a period up."""
-    full = side * _OVER
+    """Draw four to nine fields of stripes, rings, checks and fans, periods from 3 pixels: (side, side, 3) uint8."""
+    full = side * _SUPERSAMPLING
     sheet = np.zeros((full, full, 3), np.float32)
     across = int(rng.integers(2, 4))
     edges = np.linspace(0, full, across + 1).astype(int)
@@ -95,20 +103,20 @@ def lines(rng: np.random.Generator, side: int) -> Canvas:
             wave = _wave(rng, bottom - top, right - left)
             one, other = (np.array(c, np.float32) for c in _contrast(rng))
             sheet[top:bottom, left:right] = one + (other - one) * wave[..., None]
-    return _smaller(np.rint(sheet).astype(np.uint8), side)
+    return _downsampled(np.rint(sheet).astype(np.uint8), side)
 
 
 def facade(rng: np.random.Generator, side: int) -> Canvas:
-    """A wall with rows of windows, bricks or tiles, seen at an angle."""
-    full = side * _OVER
+    """Draw a wall with rows of windows, bricks or tiles, in perspective: (side, side, 3) uint8."""
+    full = side * _SUPERSAMPLING
     wall, dark = _contrast(rng)
     front = np.array(_shaded(rng, full, wall))
     if rng.random() < 0.5:
         _bricks(front, rng, wall)
-    step_x, step_y = (int(rng.integers(14, 60)) * _OVER for _ in range(2))
+    step_x, step_y = (int(rng.integers(14, 60)) * _SUPERSAMPLING for _ in range(2))
     width, height = int(step_x * rng.uniform(0.4, 0.85)), int(step_y * rng.uniform(0.4, 0.85))
     frame = _contrast(rng)[1]
-    panes, line = int(rng.integers(1, 4)), max(int(rng.integers(1, 4)), 1) * _OVER
+    panes, line = int(rng.integers(1, 4)), max(int(rng.integers(1, 4)), 1) * _SUPERSAMPLING
     for top in range(step_y // 4, full, step_y):
         for left in range(step_x // 4, full, step_x):
             light = float(rng.uniform(0.6, 1.5))
@@ -120,13 +128,13 @@ def facade(rng: np.random.Generator, side: int) -> Canvas:
                 cv2.line(front, (x, top), (x, top + height), frame, line)
         if rng.random() < 0.4:
             cv2.line(front, (0, top - step_y // 8), (full, top - step_y // 8), frame, line)
-    return _smaller(_seen_at_an_angle(front, rng), side)
+    return _downsampled(_in_perspective(front, rng), side)
 
 
 def _wave(rng: np.random.Generator, height: int, width: int) -> NDArray[np.float32]:
-    """(height, width) in [0, 1]: a pattern with hard or soft edges."""
+    """Return a pattern with hard or soft edges, (height, width) in [0, 1]."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    period = float(np.exp(rng.uniform(np.log(3), np.log(40)))) * _OVER
+    period = float(np.exp(rng.uniform(np.log(3), np.log(40)))) * _SUPERSAMPLING
     angle = float(rng.uniform(0, pi))
     u, v = cos(angle) * x + sin(angle) * y, cos(angle) * y - sin(angle) * x
     kind = int(rng.integers(4))
@@ -138,7 +146,7 @@ def _wave(rng: np.random.Generator, height: int, width: int) -> NDArray[np.float
         checks = (np.floor(u / period * 2) + np.floor(v / period * 2)) % 2
         return checks.astype(np.float32)
     else:
-        # A fan: periods from fine to wide, as parallel lines seen in perspective.
+        # A fan: periods from fine to wide, like parallel lines in perspective.
         phase = u / (period * (0.5 + 2.0 * v / max(float(np.abs(v).max()), 1.0)).clip(0.35, None))
     soft = np.sin(2 * pi * phase)
     if rng.random() < 0.7:
@@ -148,16 +156,16 @@ def _wave(rng: np.random.Generator, height: int, width: int) -> NDArray[np.float
 
 
 def _bricks(front: Canvas, rng: np.random.Generator, wall: Colour) -> None:
-    height, width = int(rng.integers(5, 14)) * _OVER, int(rng.integers(12, 34)) * _OVER
+    height, width = int(rng.integers(5, 14)) * _SUPERSAMPLING, int(rng.integers(12, 34)) * _SUPERSAMPLING
     joint = tuple(int(min(v * 1.25 + 15, 255)) for v in wall)
     for row, top in enumerate(range(0, len(front), height)):
         for left in range(-(row % 2) * width // 2, len(front), width):
             brick = tuple(int(v) for v in np.clip(np.array(wall) * rng.uniform(0.8, 1.1), 0, 255))
             cv2.rectangle(front, (left, top), (left + width, top + height), brick, -1)
-            cv2.rectangle(front, (left, top), (left + width, top + height), joint, _OVER)
+            cv2.rectangle(front, (left, top), (left + width, top + height), joint, _SUPERSAMPLING)
 
 
-def _letters(
+def _font_text(
     page: Canvas, words: str, x: float, y: float, size: float, ink: Colour, rng: np.random.Generator
 ) -> Canvas:
     canvas = Pillow.fromarray(page)
@@ -169,10 +177,12 @@ def _letters(
     return np.array(canvas)
 
 
-def _strokes(page: Canvas, words: str, x: float, y: float, size: float, ink: Colour, rng: np.random.Generator) -> None:
-    font = _STROKES[rng.integers(len(_STROKES))] | (cv2.FONT_ITALIC if rng.random() < 0.3 else 0)
+def _stroke_text(
+    page: Canvas, words: str, x: float, y: float, size: float, ink: Colour, rng: np.random.Generator
+) -> None:
+    font = _STROKE_FONTS[rng.integers(len(_STROKE_FONTS))] | (cv2.FONT_ITALIC if rng.random() < 0.3 else 0)
     thick = max(round(size / float(rng.uniform(8, 20))), 1)
-    # A capital of OpenCV's stroke fonts is about 22 pixels high at scale 1.
+    # A capital letter of OpenCV's stroke fonts is about 22 pixels high at scale 1.
     cv2.putText(page, words, (int(x), int(y + size)), font, size / 30, ink, thick, cv2.LINE_AA)
 
 
@@ -188,7 +198,7 @@ def _word(rng: np.random.Generator) -> str:
 
 
 def _contrast(rng: np.random.Generator) -> tuple[Colour, Colour]:
-    """Two colours whose brightness differs by 60 levels at least; half of the time grays."""
+    """Draw two colours whose luma differs by at least 60; half of the time grays."""
     while True:
         pair = rng.integers(0, 256, (2, 3))
         if rng.random() < 0.5:
@@ -200,14 +210,14 @@ def _contrast(rng: np.random.Generator) -> tuple[Colour, Colour]:
 
 
 def _shaded(rng: np.random.Generator, side: int, colour: Colour) -> Canvas:
-    """A field of one colour under light that falls off to one side."""
+    """Return a field of one colour with a linear brightness gradient."""
     axis = np.linspace(-0.5, 0.5, side, dtype=np.float32)
     slope = rng.uniform(-0.3, 0.3, 2)
     light = 1 + slope[0] * axis[:, None] + slope[1] * axis[None]
     return np.clip(np.array(colour, np.float32) * light[..., None], 0, 255).astype(np.uint8)
 
 
-def _turned(page: Canvas, degrees: float, paper: Colour) -> Canvas:
+def _rotated(page: Canvas, degrees: float, paper: Colour) -> Canvas:
     side = len(page)
     turn = cv2.getRotationMatrix2D((side / 2, side / 2), degrees, 1.0)
     return np.asarray(
@@ -215,15 +225,15 @@ def _turned(page: Canvas, degrees: float, paper: Colour) -> Canvas:
     )
 
 
-def _seen_at_an_angle(front: Canvas, rng: np.random.Generator) -> Canvas:
+def _in_perspective(front: Canvas, rng: np.random.Generator) -> Canvas:
     side = len(front)
     corners = np.array([(0, 0), (side, 0), (side, side), (0, side)], np.float32)
-    # Corners move outward only, so that the wall fills the picture.
+    # Corners move outward only, so that the wall fills the image.
     outward = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], np.float32)
     moved = (corners + outward * rng.uniform(0, 0.35, (4, 2)) * side).astype(np.float32)
     warp = cv2.getPerspectiveTransform(corners, moved)
     return np.asarray(cv2.warpPerspective(front, warp, (side, side), flags=cv2.INTER_CUBIC), np.uint8)
 
 
-def _smaller(full: Canvas, side: int) -> TrainingImage:
+def _downsampled(full: Canvas, side: int) -> TrainingImage:
     return np.ascontiguousarray(np.asarray(cv2.resize(full, (side, side), interpolation=cv2.INTER_AREA), np.uint8))

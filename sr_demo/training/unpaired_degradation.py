@@ -1,7 +1,7 @@
-"""Small pictures as one camera nobody described would make them: the same blur and grain on every picture.
+"""LR images of one unknown camera: the same blur and noise model in every image.
 
-For training without pairs, where no such camera's pictures are at hand. The networks never see the damage itself, nor the
-two sides of one picture; validation does, to tell how well it was guessed.
+For training without pairs, where no images of such a camera are available. The networks receive neither the degradation
+nor both images of a pair; validation does, to measure how well the degradation was undone.
 """
 
 from __future__ import annotations
@@ -19,30 +19,36 @@ from sr_demo.training.data import TrainingImage, as_float
 
 _SIDE = 21
 _LONG, _SHORT = (2.0, 3.0), (1.2, 2.0)
-"""Widths of the blur along and across, pixels of the large picture."""
-_READ, _SHOT = (1.0, 3.0), (0.4, 1.0)
-"""Grain: standard deviation in the dark in steps of 1/255, and the factor on the root of the brightness in steps."""
+"""Ranges of the blur's standard deviation along both axes, HR pixels."""
+_READ_NOISE, _SHOT_NOISE = (1.0, 3.0), (0.4, 1.0)
+"""Noise: standard deviation in the dark in steps of 1/255, and factor on the square root of the brightness in steps."""
 
 
-def unknown_track(pictures: Sequence[TrainingImage], scale: int, seed: int) -> list[TrainingImage]:
-    """(s*h, s*w, 3) uint8 pictures -> their (h, w, 3) uint8 twins, all with the damage that `seed` stands for.
+def unknown_track(images: Sequence[TrainingImage], scale: int, seed: int) -> list[TrainingImage]:
+    """Degrade images by one elliptical blur, antialiased bicubic downscaling and signal-dependent noise.
 
-    The damage: one turned elliptical blur, antialiased bicubic shrink, grain that grows with brightness.
+    Args:
+        images: (s*h, s*w, 3) uint8.
+        scale: s.
+        seed: Determines the degradation and the noise.
+
+    Returns:
+        (h, w, 3) uint8 each.
     """
     rng = np.random.default_rng(seed)
     sigma = torch.tensor([[rng.uniform(*_LONG), rng.uniform(*_SHORT)]], dtype=torch.float32)
     theta = torch.tensor([rng.uniform(-pi, pi)], dtype=torch.float32)
     kernel = gaussian(sigma, theta, torch.ones(1), torch.zeros(1, dtype=torch.bool), _SIDE)
-    read, shot = rng.uniform(*_READ), rng.uniform(*_SHOT)
-    return [_damaged(picture, kernel, (read, shot), scale, rng) for picture in pictures]
+    read, shot = rng.uniform(*_READ_NOISE), rng.uniform(*_SHOT_NOISE)
+    return [_degraded(image, kernel, (read, shot), scale, rng) for image in images]
 
 
-def _damaged(
-    picture: TrainingImage, kernel: torch.Tensor, grain: tuple[float, float], scale: int, rng: np.random.Generator
+def _degraded(
+    image: TrainingImage, kernel: torch.Tensor, noise: tuple[float, float], scale: int, rng: np.random.Generator
 ) -> TrainingImage:
-    tensor = torch.from_numpy(as_float(picture)).permute(2, 0, 1)[None]
+    tensor = torch.from_numpy(as_float(image)).permute(2, 0, 1)[None]
     blurred = filter_each(tensor, kernel)[0].permute(1, 2, 0).clamp(0, 1).contiguous().numpy()
-    small = downscale(blurred, scale)
-    sigma = np.sqrt(grain[0] ** 2 + grain[1] ** 2 * small * 255.0) / 255.0
-    noisy = small + sigma * rng.standard_normal(small.shape, dtype=np.float32)
+    lr = downscale(blurred, scale)
+    sigma = np.sqrt(noise[0] ** 2 + noise[1] ** 2 * lr * 255.0) / 255.0
+    noisy = lr + sigma * rng.standard_normal(lr.shape, dtype=np.float32)
     return quantize(np.clip(noisy, 0, 1).astype(np.float32))

@@ -1,4 +1,4 @@
-"""Walking the chain: with a network that knows the truth it arrives there; tiles, seeds and Stop do what they promise."""
+"""The sampler: tiles give what the whole image gives, seeds fix the result, Stop and small memory are handled."""
 
 import itertools
 from dataclasses import replace
@@ -25,7 +25,7 @@ SETTINGS = {"levels": 6, "kappa": 0.12, "least": 0.01, "power": 0.7, "spread": 0
 
 
 def networks(seed=0):
-    """Tiny ones whose answer depends on all that they are shown."""
+    """Tiny networks whose output depends on all their inputs."""
     torch.manual_seed(seed)
     network = ShiftUNet([8, 8, 8], **SETTINGS)
     torch.nn.init.normal_(network.tail.weight, 0, 0.1)
@@ -50,26 +50,26 @@ def test_a_seed_fixes_the_result_and_another_changes_it(tiny):
         assert np.abs(first - other).mean() > 1e-3
 
 
-def test_without_noise_chance_has_no_part(tiny):
+def test_without_noise_the_seed_does_not_matter(tiny):
     image = noise(12, 12)
     np.testing.assert_array_equal(drawn(tiny, image, seed=1, strength=0.0), drawn(tiny, image, seed=2, strength=0.0))
 
 
 def test_tiles_give_what_the_whole_picture_gives(monkeypatch):
-    """The shipped networks, on what they react to most."""
+    """The shipped networks, on the input with the largest response."""
     job = replace(job_for(APPROACHES, "diffusion"), precision="fp32")
-    picture = black_or_white(128, 12)
+    image = black_or_white(128, 12)
     with Runner().loaded(job) as model:
         sampler = model.upscaler.sampler
-        whole = drawn(sampler, picture, steps=4)
+        whole = drawn(sampler, image, steps=4)
         monkeypatch.setattr(sampler, "tiling", replace(sampler.tiling, largest=32))
-        np.testing.assert_allclose(drawn(sampler, picture, steps=4), whole, atol=TILE_ERROR, rtol=0)
+        np.testing.assert_allclose(drawn(sampler, image, steps=4), whole, atol=TILE_ERROR, rtol=0)
         monkeypatch.setattr(sampler, "tiling", replace(sampler.tiling, halo=16))
-        assert np.abs(drawn(sampler, picture, steps=4) - whole).max() > TILE_ERROR, "less context would not do"
+        assert np.abs(drawn(sampler, image, steps=4) - whole).max() > TILE_ERROR, "a smaller halo would not suffice"
 
 
-def test_what_learning_begins_with_is_weighing_state_and_start_picture():
-    """All noise at the last level, so that the start picture counts; hardly any at the first, so that the state does."""
+def test_the_untrained_network_interpolates_between_state_and_initial_estimate():
+    """At the last level the state is mostly noise, so the initial estimate counts; at the first level the state does."""
     network = ShiftUNet([8, 8, 8], **SETTINGS)
     torch.nn.init.zeros_(network.tail.weight)
     start = torch.rand(2, 3, 24, 36)
@@ -83,7 +83,7 @@ def test_what_learning_begins_with_is_weighing_state_and_start_picture():
     assert 0.05 < kept < 0.1
 
 
-def test_looks_show_the_noise_going_away(tiny):
+def test_the_noise_decreases_with_each_step(tiny):
     image = noise(16, 16)
     start = tiny.start(image, SILENT)
     steps = list(tiny.sample_steps(image, start, 4, 0, SILENT))
@@ -106,7 +106,7 @@ def test_stop_is_obeyed_between_steps(tiny):
     assert "step 2 of 4" in notes and "step 3 of 4" not in notes
 
 
-def test_out_of_memory_means_smaller_tiles_and_at_last_a_sentence(monkeypatch):
+def test_out_of_memory_leads_to_smaller_tiles_and_finally_to_an_error(monkeypatch):
     sampler, image = Sampler(*networks()), noise(12, 150)
     whole, most = drawn(sampler, image, steps=1), 120
     real = Sampler._computed

@@ -42,13 +42,13 @@ def test_watching_changes_nothing_and_shows_the_states_of_this_run(upscaler):
     assert [step.noise for step in trajectory.steps] == sorted((step.noise for step in trajectory.steps), reverse=True)
 
 
-def test_the_forward_chain_ends_where_the_walk_began(upscaler):
+def test_the_forward_chain_ends_where_the_run_started(upscaler):
     _, trajectory = watched(upscaler, noise(30, 40))
-    truth = np.full((96, 96, 3), 0.5, np.float32)
-    forward = trajectory.forward(truth)
+    hr = np.full((96, 96, 3), 0.5, np.float32)
+    forward = trajectory.forward(hr)
     assert len(forward) == 4
     np.testing.assert_allclose(forward[-1], trajectory.steps[0].before, atol=1e-5)
-    away = [float(np.abs(state - truth).mean()) for state in forward]
+    away = [float(np.abs(state - hr).mean()) for state in forward]
     assert away == sorted(away) and away[0] > 0
 
 
@@ -57,14 +57,14 @@ def test_without_noise_the_forward_chain_only_shifts(upscaler):
     np.testing.assert_allclose(trajectory.forward(trajectory.result)[-1], trajectory.start, atol=1e-6)
 
 
-def test_small_pictures_are_shown_whole(upscaler):
+def test_small_images_are_reported_whole(upscaler):
     _, trajectory = watched(upscaler, noise(9, 12), DiffusionOptions(steps=1, samples=2))
     assert trajectory.start.shape == (36, 36, 3) and len(trajectory.steps) == 1 and trajectory.samples == 2
 
 
-def test_the_part_with_most_detail_is_found():
-    picture = np.full((300, 400, 3), 0.5, np.float32)
-    picture[180:260, 300:380] = np.random.default_rng(0).random((80, 80, 3), np.float32)
-    top, left = most_detailed_square(readonly(picture), 96)
+def test_the_square_with_most_detail_is_found():
+    image = np.full((300, 400, 3), 0.5, np.float32)
+    image[180:260, 300:380] = np.random.default_rng(0).random((80, 80, 3), np.float32)
+    top, left = most_detailed_square(readonly(image), 96)
     assert 156 <= top <= 188 and 276 <= left <= 308
-    assert most_detailed_square(picture[:50, :50], 50) == (0, 0)
+    assert most_detailed_square(image[:50, :50], 50) == (0, 0)

@@ -1,4 +1,4 @@
-"""The finish of a sample, and the approach as a whole on tiny networks."""
+"""Postprocessing of a sample, and the whole approach on tiny networks."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ def tiny():
     return DiffusionUpscaler(Sampler(*networks()))
 
 
-def test_agreement_brings_the_result_back_to_the_picture():
+def test_back_projection_improves_lr_consistency():
     image = noise(24, 20)
     rng = np.random.default_rng(0)
     wild = np.clip(resize(image, (96, 80)) + rng.normal(0, 0.1, (96, 80, 3)), 0, 1).astype(np.float32)
@@ -43,7 +43,7 @@ def test_creativity_zero_is_the_start_picture_and_one_the_sample():
         np.testing.assert_allclose(result, expected, atol=1e-6)
 
 
-def test_wavelet_takes_broad_colours_and_keeps_detail():
+def test_wavelet_takes_low_frequencies_and_keeps_detail():
     rng = np.random.default_rng(0)
     start = np.full((160, 160, 3), (0.5, 0.4, 0.3), np.float32)
     detail = rng.normal(0, 0.05, start.shape).astype(np.float32)
@@ -59,7 +59,7 @@ def test_adain_takes_mean_and_contrast():
     np.testing.assert_allclose(found.std((0, 1)), start.std((0, 1)), atol=1e-4)
 
 
-def test_several_samples_average_chance_away(tiny):
+def test_the_mean_of_several_samples_depends_less_on_the_seed(tiny):
     image = noise(12, 12)
     plain = replace(OPTIONS, agreement=0, creativity=1.0)
 
@@ -70,7 +70,7 @@ def test_several_samples_average_chance_away(tiny):
     assert differ(6) < 0.7 * differ(1)
 
 
-def test_guesses_differ_where_chance_decides(tiny):
+def test_samples_of_one_seed_differ_and_without_noise_they_do_not(tiny):
     image = noise(12, 16)
     samples = tiny.draw_samples(image, OPTIONS, 3, SILENT)
     assert len(samples.results) == 3
@@ -84,12 +84,12 @@ def test_guesses_differ_where_chance_decides(tiny):
 
 
 def test_a_card_scores_what_the_approach_does(tiny):
-    """The same picture by the module that cards are measured with, through the class that measures."""
+    """The module that cards are measured with gives the same result as the approach."""
     image = noise(10, 14)
     measured = NetworkUpscaler(UpscalerModule(*networks()), "fp32").upscale(image, Options(), SILENT)
     np.testing.assert_allclose(measured, tiny.upscale(image, DiffusionOptions(steps=6), SILENT), atol=1e-6)
 
 
-def test_more_steps_than_levels_is_a_sentence(tiny):
+def test_more_steps_than_levels_are_refused(tiny):
     with pytest.raises(BadInput, match="6 steps at most"):
         tiny.upscale(noise(4, 4), DiffusionOptions(steps=7), SILENT)

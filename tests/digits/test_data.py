@@ -1,4 +1,4 @@
-"""Digits as arrays: made small as promised, and read from the two kinds of file people have."""
+"""Digits as arrays: downscaling, and both file formats of MNIST."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from sr_demo.imaging.resize import resize
 from tests.digit_pictures import written
 
 
-def test_small_digits_are_what_resizing_one_by_one_gives() -> None:
+def test_downscaling_many_digits_equals_resizing_one_by_one() -> None:
     pictures, _ = written(8)
-    small = data.downscale(pictures)
-    assert small.shape == (8, 26, 26) and small.dtype == np.uint8
-    for picture, got in zip(pictures, small, strict=True):
-        wanted = quantize(resize(readonly(picture.astype(np.float32) / 255), (26, 26)))
-        assert np.abs(got.astype(int) - wanted).max() <= 1
-    assert data.bicubic(small).shape == (8, 28, 28)
+    lr = data.downscale(pictures)
+    assert lr.shape == (8, 26, 26) and lr.dtype == np.uint8
+    for picture, got in zip(pictures, lr, strict=True):
+        expected = quantize(resize(readonly(picture.astype(np.float32) / 255), (26, 26)))
+        assert np.abs(got.astype(int) - expected).max() <= 1
+    assert data.bicubic(lr).shape == (8, 28, 28)
 
 
-def test_shrinking_is_antialiased() -> None:
+def test_downscaling_is_antialiased() -> None:
     """Stripes finer than 26 pixels can hold lose contrast; picking pixels would keep it."""
     stripes = np.zeros((1, 28, 28), np.uint8)
     stripes[0, :, ::2] = 255

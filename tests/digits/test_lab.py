@@ -1,4 +1,4 @@
-"""The digits lab at work, with its real networks: drawn at any size, the same digit, sharper with a critic."""
+"""The digits lab with its real networks: drawn at any size, the same digit, sharper with a discriminator."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ def seven() -> lab.Gray:
 
 @pytest.mark.parametrize("system", get_args(System))
 def test_a_typical_digit_is_read_as_what_it_is(system: System) -> None:
-    """The encoder, what draws, and the reader belong together: ten digits, ten answers."""
+    """Encoder, decoder and reader belong together: ten digits, ten labels."""
     if system == "vaegan":
         drawn = [lab.decode(lab.typical(digit, system)) for digit in range(10)]
     else:
         drawn = [lab.draw(lab.typical(digit, system), 28, system) for digit in range(10)]
-    assert lab.read_digits(np.stack([latent_walk.to_bytes(picture) for picture in drawn])).tolist() == list(range(10))
+    assert lab.read_digits(np.stack([latent_walk.to_bytes(image) for image in drawn])).tolist() == list(range(10))
 
 
-def test_the_fast_way_to_draw_gives_what_the_network_gives() -> None:
+def test_the_fast_evaluation_equals_that_of_the_network() -> None:
     """Drawing folds the latent into the weights and splits x from y; redrawing many digits at once does neither."""
-    small = data.downscale(written(4)[0])
-    together = lab.redraw(small, "cppn-gan")
-    for one, wanted in zip(small, together, strict=True):
-        np.testing.assert_allclose(lab.draw(lab.encode(one, "cppn-gan"), 28), wanted, atol=2e-5)
+    lr = data.downscale(written(4)[0])
+    together = lab.redraw(lr, "cppn-gan")
+    for one, expected in zip(lr, together, strict=True):
+        np.testing.assert_allclose(lab.draw(lab.encode(one, "cppn-gan"), 28), expected, atol=2e-5)
 
 
-def test_coming_nearer_draws_the_same_function_anew(seven: lab.Gray) -> None:
+def test_zooming_in_evaluates_the_same_function(seven: lab.Gray) -> None:
     large = lab.draw(seven, 400)
     near = lab.draw(seven, 200, window=lab.Window(2.0, 0.5, -0.5))
     np.testing.assert_allclose(near, large[:200, 200:], atol=2e-5)
@@ -54,7 +54,7 @@ def test_coming_nearer_draws_the_same_function_anew(seven: lab.Gray) -> None:
     assert np.abs(np.diff(crisp, axis=1)).max() > 0 and crisp.shape == enlarged.shape
 
 
-def test_clicks_stay_within_the_digit_and_have_an_end() -> None:
+def test_zooming_stays_within_the_digit_and_has_a_limit() -> None:
     part = lab.WHOLE
     for _ in range(9):
         part = part.nearer(0.99, 0.01, 2.0)
@@ -107,23 +107,23 @@ def test_one_latent_number_changes_and_the_others_stay(seven: lab.Gray) -> None:
 
 
 @pytest.mark.parametrize("activation", ["tanh", "sine", "bell"])
-def test_random_pictures_come_again_with_their_seed(activation: str) -> None:
+def test_random_images_are_reproduced_by_their_seed(activation: str) -> None:
     options = Art(size=64, width=16, activation=activation)
-    picture = paint(options)
-    assert picture.shape == (64, 64, 3) and picture.min() >= 0 and picture.max() <= 1 and picture.std() > 0.05
-    np.testing.assert_array_equal(paint(options), picture)
-    assert np.abs(paint(Art(size=64, width=16, activation=activation, seed=8)) - picture).mean() > 0.02
+    image = paint(options)
+    assert image.shape == (64, 64, 3) and image.min() >= 0 and image.max() <= 1 and image.std() > 0.05
+    np.testing.assert_array_equal(paint(options), image)
+    assert np.abs(paint(Art(size=64, width=16, activation=activation, seed=8)) - image).mean() > 0.02
     gray = paint(Art(size=64, width=16, activation=activation, colour=False))
-    assert (gray[..., 0] == gray[..., 2]).all() and (picture[..., 0] != picture[..., 2]).any()
+    assert (gray[..., 0] == gray[..., 2]).all() and (image[..., 0] != image[..., 2]).any()
 
 
-def test_random_pictures_do_not_depend_on_their_size() -> None:
-    """A picture as a function: every second point of the one with twice the size lies between those of the other."""
-    small, large = paint(Art(size=100)), paint(Art(size=300))
-    np.testing.assert_allclose(large[1::3, 1::3], small, atol=2e-3)
+def test_random_images_do_not_depend_on_their_size() -> None:
+    """A image as a function: every second point of the one with twice the size lies between those of the other."""
+    lr, large = paint(Art(size=100)), paint(Art(size=300))
+    np.testing.assert_allclose(large[1::3, 1::3], lr, atol=2e-3)
 
 
-def test_a_photo_is_learned_and_drawn_larger() -> None:
+def test_a_photo_is_fitted_and_drawn_larger() -> None:
     y, x = np.mgrid[0:24, 0:36].astype(np.float32) / 36
     photo = np.stack([x, y, 0.5 + 0.4 * np.sin(8 * x)], axis=2).astype(np.float32)
     learner = siren.SirenFit(photo, Fit(width=32))
@@ -135,14 +135,14 @@ def test_a_photo_is_learned_and_drawn_larger() -> None:
     assert after.image.shape == photo.shape and learner.draw(2.5).shape == (60, 90, 3)
 
 
-def test_learning_a_photo_obeys_stop() -> None:
+def test_fitting_a_photo_obeys_stop() -> None:
     stop = Event()
     stop.set()
     with pytest.raises(Cancelled):
         next(siren.SirenFit(noise(16, 16), Fit(width=32)).fit(Progress(stop=stop)))
 
 
-def test_large_photos_are_shrunk_before_they_are_learned() -> None:
+def test_large_photos_are_downscaled_before_the_fit() -> None:
     assert siren.target(noise(300, 600)).shape == (96, 192, 3)
     assert siren.target(noise(20, 30)).shape == (20, 30, 3)
 
@@ -156,12 +156,12 @@ def test_evaluation_has_a_row_for_each_method() -> None:
         assert 0.5 < row["sharpness"] < 1.5 and 0 <= row["accuracy"] <= 1
 
 
-def test_the_embedded_networks_keep_the_digit_and_the_critic_sharpens() -> None:
+def test_the_embedded_networks_keep_the_digit_and_the_discriminator_sharpens() -> None:
     digits = data.test_digits()
     if digits is None:
         pytest.skip("MNIST is not on this machine")
     some = data.Digits(digits.pictures[:300], digits.labels[:300])
-    bicubic, vaegan, critic, plain = evaluate(some)
-    assert vaegan["accuracy"] >= 0.97 and critic["accuracy"] >= 0.93
-    assert critic["sharpness"] > plain["sharpness"] + 0.02
-    assert bicubic["psnr"] > vaegan["psnr"] > plain["psnr"] > critic["psnr"]  # as the tab says
+    bicubic, vaegan, adversarial, plain = evaluate(some)
+    assert vaegan["accuracy"] >= 0.97 and adversarial["accuracy"] >= 0.93
+    assert adversarial["sharpness"] > plain["sharpness"] + 0.02
+    assert bicubic["psnr"] > vaegan["psnr"] > plain["psnr"] > adversarial["psnr"]  # as the tab says

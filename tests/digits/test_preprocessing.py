@@ -1,4 +1,4 @@
-"""Whatever people draw or upload becomes a digit as the networks know it, or a sentence."""
+"""Drawings and photos become digits in the form of MNIST, or are refused in one sentence."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_same_digit_whatever_paper_and_size(
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
-def test_a_blank_picture_is_answered_with_a_sentence(value: float) -> None:
+def test_a_blank_image_is_refused_in_one_sentence(value: float) -> None:
     with pytest.raises(BadInput, match="no digit to see"):
         prepare(np.full((100, 80, 3), value, np.float32))
 
@@ -68,12 +68,12 @@ def test_transparent_paper_counts_as_white(plain: np.ndarray) -> None:
     assert overlap(prepare(black, alpha).reference, plain) > 0.95
 
 
-def test_tiny_pictures_are_refused() -> None:
+def test_tiny_images_are_refused() -> None:
     with pytest.raises(BadInput, match="at least 8 x 8"):
         prepare(np.zeros((6, 40, 3), np.float32))
 
 
-def test_thin_lines_are_thickened_and_said_to_be(plain: np.ndarray) -> None:
+def test_thin_lines_are_thickened_and_a_note_reports_it(plain: np.ndarray) -> None:
     thin = prepare(five(560, 560, BLACK, WHITE, thick=0.012))
     assert any("thicker" in note for note in thin.notes)
     assert overlap(thin.reference, plain) > 0.6
@@ -87,14 +87,14 @@ def test_a_speck_of_dust_does_not_move_the_digit(plain: np.ndarray) -> None:
 
 
 def test_28_by_28_white_on_black_is_taken_as_it_is() -> None:
-    picture = written(4)[0][3]
-    gray = np.repeat((picture / np.float32(255))[..., None], 3, axis=2).astype(np.float32)
+    image = written(4)[0][3]
+    gray = np.repeat((image / np.float32(255))[..., None], 3, axis=2).astype(np.float32)
     taken = prepare(gray)
-    assert overlap(taken.reference, picture) > 0.9 and taken.lr.shape == (26, 26)
-    assert (taken.reference > 128).sum() == pytest.approx((picture > 128).sum(), rel=0.15)
+    assert overlap(taken.reference, image) > 0.9 and taken.lr.shape == (26, 26)
+    assert (taken.reference > 128).sum() == pytest.approx((image > 128).sum(), rel=0.15)
 
 
-def test_a_picture_that_is_mostly_ink_says_so() -> None:
-    picture = np.zeros((100, 100, 3), np.float32)
-    picture[5:95, 5:95] = 1
-    assert any("counts as ink" in note for note in prepare(picture).notes)
+def test_an_image_that_is_mostly_ink_gets_a_note() -> None:
+    image = np.zeros((100, 100, 3), np.float32)
+    image[5:95, 5:95] = 1
+    assert any("counts as ink" in note for note in prepare(image).notes)

@@ -1,4 +1,4 @@
-"""GAN against diffusion in a real browser, also on a phone: the preset, a run, the drawing, the table; the Diffusion tab."""
+"""GAN against diffusion in a real browser: the preset, a run, the drawing and the table; and the Diffusion tab."""
 
 from __future__ import annotations
 

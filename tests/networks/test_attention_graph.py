@@ -1,4 +1,4 @@
-"""HAT and DRCT as they are written for compilers compute what spandrel's compute."""
+"""HAT and DRCT rewritten for graph compilers compute what spandrel's compute."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from sr_demo.networks.attention_graph import as_graph, is_written
+from sr_demo.networks.attention_graph import as_graph, is_supported
 from tests.conftest import noise
 
 pytestmark = pytest.mark.filterwarnings("ignore:torch.meshgrid:UserWarning")
 
 
-def learned(network: torch.nn.Module, heads: int) -> None:
-    """Normalisations, biases and tables as if it were: at first they are 1, 0 and 0, which hides what is done with them."""
+def randomise(network: torch.nn.Module, heads: int) -> None:
+    """Random values for norms, biases and tables: their initial 1, 0 and 0 would hide errors."""
     for parameter in network.parameters():
         if parameter.ndim == 1 or parameter.shape[1] == heads:
             torch.nn.init.normal_(parameter, mean=float(parameter.ndim == 1), std=0.5)
@@ -35,7 +35,7 @@ def hat(window: int, channels: int, heads: int, **others: Any) -> Any:
         img_size=32, embed_dim=channels, depths=(2, 2), num_heads=(heads, heads), window_size=window, overlap_ratio=0.5,
         mlp_ratio=2, upsampler="pixelshuffle", resi_connection="1conv", **settings,
     )  # fmt: skip
-    learned(net, heads)
+    randomise(net, heads)
     return ModelLoader(device="cpu").load_from_state_dict(net.state_dict())
 
 
@@ -48,7 +48,7 @@ def drct(window: int, channels: int, heads: int) -> Any:
         img_size=32, embed_dim=channels, depths=(1, 1), num_heads=(heads, heads), window_size=window, mlp_ratio=2.0, gc=8,
         upscale=4, upsampler="pixelshuffle", resi_connection="1conv",
     )  # fmt: skip
-    learned(net, heads)
+    randomise(net, heads)
     return ModelLoader(device="cpu").load_from_state_dict(net.state_dict())
 
 
@@ -65,18 +65,18 @@ def drct(window: int, channels: int, heads: int) -> Any:
 )
 def test_equal_to_spandrel_in_fp32(make: Callable[[], Any], sizes: list[tuple[int, int]]) -> None:
     network = make()
-    assert is_written(network) and is_written(network.model)
+    assert is_supported(network) and is_supported(network.model)
     before = {name: value.clone() for name, value in network.model.state_dict().items()}
     graph = as_graph(network)
     with torch.inference_mode():
         for size in sizes:
-            picture = torch.from_numpy(noise(*size).copy()).permute(2, 0, 1)[None]
-            torch.testing.assert_close(graph(picture).clamp(0, 1), network(picture), atol=2e-5, rtol=0)
+            image = torch.from_numpy(noise(*size).copy()).permute(2, 0, 1)[None]
+            torch.testing.assert_close(graph(image).clamp(0, 1), network(image), atol=2e-5, rtol=0)
     assert all(torch.equal(value, before[name]) for name, value in network.model.state_dict().items())
 
 
 @pytest.mark.parametrize("make", [partial(hat, 8, 16, 2), partial(drct, 8, 16, 2)], ids=["hat", "drct"])
-def test_converted_it_takes_pictures_of_every_size(make: Callable[[], Any], tmp_path: Path) -> None:
+def test_the_converted_graph_takes_images_of_every_size(make: Callable[[], Any], tmp_path: Path) -> None:
     pytest.importorskip("openvino")
     from sr_demo.backends import openvino_backend
     from sr_demo.options import Options
@@ -87,18 +87,18 @@ def test_converted_it_takes_pictures_of_every_size(make: Callable[[], Any], tmp_
     converted = openvino_backend.ConvertedNetwork(tmp_path, "fp32", 4)
     with torch.inference_mode():
         for size in ((40, 33), (24, 40), (1, 7), (64, 16)):
-            picture = noise(*size)
-            expected = network(torch.from_numpy(picture.copy()).permute(2, 0, 1)[None])[0].permute(1, 2, 0).numpy()
-            np.testing.assert_allclose(converted.upscale(picture, Options(), SILENT), expected, atol=1e-4)
+            image = noise(*size)
+            expected = network(torch.from_numpy(image.copy()).permute(2, 0, 1)[None])[0].permute(1, 2, 0).numpy()
+            np.testing.assert_allclose(converted.upscale(image, Options(), SILENT), expected, atol=1e-4)
 
 
 def test_other_networks_and_variants_are_left_alone() -> None:
     from spandrel.architectures.HAT import HAT
     from spandrel.architectures.SwinIR import SwinIR
 
-    assert not is_written(SwinIR(img_size=16, embed_dim=12, depths=[2], num_heads=[3], window_size=8))
+    assert not is_supported(SwinIR(img_size=16, embed_dim=12, depths=[2], num_heads=[3], window_size=8))
     for other in ({"ape": True}, {"img_range": 255.0}, {"qkv_bias": False}, {"resi_connection": "identity"}):
         small: dict[str, Any] = {"img_size": 16, "embed_dim": 12, "depths": (2,), "num_heads": (3,), "window_size": 8}
         small |= {"squeeze_factor": 6, "compress_ratio": 2}
-        assert is_written(HAT(**small))
-        assert not is_written(HAT(**small, **other)), other
+        assert is_supported(HAT(**small))
+        assert not is_supported(HAT(**small, **other)), other

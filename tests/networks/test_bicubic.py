@@ -1,4 +1,4 @@
-"""The enlargement that networks add to is torch's bicubic one, in each of the ways it is computed."""
+"""Bicubic upscaling inside the networks equals torch's, in each of its implementations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_phases_are_those_of_interpolate(scale: int, size: tuple[int, int]) -> N
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.trace")
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_what_is_written_into_files_computes_the_same(scale: int) -> None:
+def test_the_traced_implementation_computes_the_same(scale: int) -> None:
     class Enlarge(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             return F.pixel_shuffle(bicubic.phases(x, scale), scale)
@@ -42,7 +42,7 @@ def test_it_stays_in_fp32_under_autocast() -> None:
     torch.testing.assert_close(F.pixel_shuffle(made, 4), expected(x, 4), atol=2e-6, rtol=0)
 
 
-def test_it_hands_gradients_on_after_a_run_without_them() -> None:
+def test_gradients_pass_after_a_run_in_inference_mode() -> None:
     bicubic._kernels.cache_clear()
     x = torch.rand(1, 3, 6, 6)
     with torch.inference_mode():

@@ -20,7 +20,7 @@ def tiny_hat(window: int) -> torch.nn.Module:
     )  # fmt: skip
     for name, parameter in net.named_parameters():
         if "relative_position_bias_table" in name:
-            torch.nn.init.normal_(parameter, std=1.0)  # the usual 0.02 would hide a wrong bias
+            torch.nn.init.normal_(parameter, std=1.0)  # the default 0.02 would hide a wrong bias
     return net.eval()
 
 
@@ -29,11 +29,11 @@ def test_equal_to_the_plain_attention_in_fp32(window: int, size: tuple[int, int]
     from sr_demo.networks.fused_attention import fuse_attention
 
     net = tiny_hat(window)
-    pictures = torch.rand(2, 3, *size)
+    images = torch.rand(2, 3, *size)
     with torch.inference_mode():
-        plain = net(pictures)
+        plain = net(images)
         assert fuse_attention(net) == 2 * 2 + 2
-        fused = net(pictures)
+        fused = net(images)
     assert torch.allclose(plain, fused, atol=1e-5), (plain - fused).abs().max()
 
 
@@ -61,21 +61,21 @@ def tiny_of_its_kind(kind: str) -> torch.nn.Module:
 
 @pytest.mark.parametrize("kind", ["SwinIR", "DRCT"])
 @pytest.mark.parametrize("size", [(16, 24), (32, 8), (16, 16)])  # the last one is the shape they are built for
-def test_swin_and_drct_compute_what_they_computed(kind: str, size: tuple[int, int]) -> None:
+def test_swinir_and_drct_are_equal_to_the_plain_attention(kind: str, size: tuple[int, int]) -> None:
     from sr_demo.networks.fused_attention import fuse_attention
 
     net = tiny_of_its_kind(kind)
-    pictures = torch.rand(2, 3, *size)
+    images = torch.rand(2, 3, *size)
     with torch.inference_mode():
-        plain = net(pictures)
+        plain = net(images)
         assert fuse_attention(net) > 3
-        fused = net(pictures)
+        fused = net(images)
     assert torch.allclose(plain, fused, atol=1e-5), (plain - fused).abs().max()
 
 
 @pytest.mark.parametrize("kind", ["HAT", "SwinIR", "DRCT"])
-def test_every_head_is_as_wide_as_gpus_want_it(kind: str) -> None:
-    """Their fused kernels take multiples of 8 only; HAT and SwinIR were published with 30, and here are 4 and more."""
+def test_head_widths_are_multiples_of_8(kind: str) -> None:
+    """Fused GPU kernels take multiples of 8 only; HAT and SwinIR were published with 30, these networks have 4 and more."""
     from sr_demo.networks import fused_attention as fused
 
     net = tiny_hat(8) if kind == "HAT" else tiny_of_its_kind(kind)
@@ -93,9 +93,9 @@ def test_other_architectures_are_left_alone() -> None:
     assert fuse_attention(Compact(num_feat=8, num_conv=2)) == 0
 
 
-@pytest.mark.parametrize("pictures", [1, 2])
-def test_every_attention_of_hat_runs_on_the_fused_kernel(pictures: int) -> None:
-    """torch falls back to plain operations, twice as slow, for the slightest thing it does not like."""
+@pytest.mark.parametrize("images", [1, 2])
+def test_every_attention_of_hat_runs_on_the_fused_kernel(images: int) -> None:
+    """torch silently falls back to plain operations, twice as slow, where a kernel does not apply."""
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
     from sr_demo.networks.fused_attention import fuse_attention
@@ -103,18 +103,18 @@ def test_every_attention_of_hat_runs_on_the_fused_kernel(pictures: int) -> None:
     net = tiny_hat(8)
     fuse_attention(net)
     with torch.inference_mode(), sdpa_kernel(SDPBackend.FLASH_ATTENTION):  # an error where it cannot be used
-        net(torch.rand(pictures, 3, 16, 24))
+        net(torch.rand(images, 3, 16, 24))
 
 
-def test_windows_with_the_same_mask_are_answered_together_each_once() -> None:
+def test_every_window_is_in_exactly_one_group_of_windows_with_the_same_mask() -> None:
     from spandrel.architectures.HAT import HAT
 
-    from sr_demo.networks.fused_attention import Masks
+    from sr_demo.networks.fused_attention import ShiftMasks
 
     net = tiny_hat(8)
     assert isinstance(net, HAT)
     mask = net.calculate_mask((40, 32), torch.float32)
-    masks = Masks()
+    masks = ShiftMasks()
     groups = masks.groups(masks.regions(40, 32, net.window_size, net.shift_size))
     covered = [window for group in groups for at in group.windows for window in range(20)[at]]
     assert sorted(covered) == list(range(20))
@@ -127,36 +127,36 @@ def test_windows_with_the_same_mask_are_answered_together_each_once() -> None:
 
 @pytest.mark.parametrize("kind", ["HAT", "SwinIR", "DRCT"])
 @pytest.mark.parametrize("size", [(24, 32), (8, 40), (16, 16), (8, 8)])
-def test_two_pictures_at_once_are_two_single_ones(kind: str, size: tuple[int, int]) -> None:
+def test_a_batch_of_two_equals_two_single_images(kind: str, size: tuple[int, int]) -> None:
     from sr_demo.networks.fused_attention import fuse_attention
 
     net = tiny_hat(8) if kind == "HAT" else tiny_of_its_kind(kind)
     fuse_attention(net)
-    pictures = torch.rand(2, 3, *size)
+    images = torch.rand(2, 3, *size)
     with torch.inference_mode():
-        together = net(pictures)
-        net(torch.rand(1, 3, 16, 32))  # another shape between: what is kept is kept by shape
-        single = torch.cat([net(pictures[:1]), net(pictures[1:])])
+        together = net(images)
+        net(torch.rand(1, 3, 16, 32))  # another shape in between: the cache is keyed by shape
+        single = torch.cat([net(images[:1]), net(images[1:])])
     assert torch.allclose(together, single, atol=1e-5), (together - single).abs().max()
 
 
 @pytest.mark.parametrize("kind", ["HAT", "SwinIR", "DRCT"])
-def test_masks_are_found_once_for_each_shape(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_masks_are_computed_once_for_each_shape(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from sr_demo.networks import fused_attention
 
-    asked: list[tuple[int, int]] = []
+    computed: list[tuple[int, int]] = []
     real = fused_attention.regions
 
     def counted(height: int, width: int, *rest: Any) -> torch.Tensor:
-        asked.append((height, width))
+        computed.append((height, width))
         return real(height, width, *rest)
 
     net = tiny_hat(8) if kind == "HAT" else tiny_of_its_kind(kind)
     monkeypatch.setattr(fused_attention, "regions", counted)
     fused_attention.fuse_attention(net)
-    asked.clear()
+    computed.clear()
     with torch.inference_mode():
         for size in [(24, 32), (32, 24), (24, 32), (32, 24)]:
             net(torch.rand(1, 3, *size))
-    shifts = 1 if kind == "HAT" else 2  # the others ask for layers that are not shifted, too
-    assert sorted(asked) == sorted([(24, 32), (32, 24)] * shifts)
+    shifts = 1 if kind == "HAT" else 2  # the others also compute it for layers without a shift
+    assert sorted(computed) == sorted([(24, 32), (32, 24)] * shifts)

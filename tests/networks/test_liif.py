@@ -1,4 +1,4 @@
-"""A picture as a local function: any size, the same from tiles as from the whole, and EDSR before it learns anything."""
+"""LIIF: any size, tiles give what the whole image gives, and the untrained network equals EDSR."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_tiles_leave_no_seams(network: LIIF, monkeypatch: pytest.MonkeyPatch) ->
     np.testing.assert_allclose(tiled, whole, atol=2e-6)
 
 
-def test_four_times_is_edsr_before_it_learns() -> None:
+def test_the_untrained_network_equals_edsr_at_4x() -> None:
     torch.manual_seed(0)
     edsr, fresh = EDSR(blocks=2, features=8, scale=4), LIIF(blocks=2, features=8, width=16, layers=2)
     fresh.load_encoder(edsr)
@@ -61,8 +61,8 @@ def test_four_times_is_edsr_before_it_learns() -> None:
         torch.testing.assert_close(fresh(lr), edsr(lr), atol=1e-6, rtol=0)
 
 
-def test_single_points_are_what_the_picture_shows(network: LIIF) -> None:
-    """Training asks at points, the approach draws pictures: both must be the same function."""
+def test_single_points_equal_the_pixels_of_the_image(network: LIIF) -> None:
+    """Training evaluates points, the approach whole images: both must be the same function."""
     lr = torch.rand(2, 3, 20, 20)
     middles = (torch.arange(66) + 0.5) * (20 / 66)
     places = torch.stack(torch.meshgrid(middles, middles, indexing="ij"), -1).view(1, -1, 2).expand(2, -1, -1)
@@ -72,8 +72,8 @@ def test_single_points_are_what_the_picture_shows(network: LIIF) -> None:
 
 
 @pytest.mark.parametrize("scale", [1.0, 2.35, 4.0, 7.9])
-def test_training_asks_for_the_colours_at_the_places_it_names(scale: float) -> None:
-    """On a slope of brightness, what lies at a place is known."""
+def test_queried_colours_belong_to_their_places(scale: float) -> None:
+    """On a colour gradient the colour at each place is known."""
     y, x = np.mgrid[0:320, 0:320].astype(np.float32) / 320
     hr = np.rint(np.stack([y, x, 1 - (x + y) / 2], axis=2) * 250).astype(np.uint8)
     pairs = Pairs(("slope",), (hr,), (hr[::4, ::4],), ())
@@ -81,19 +81,19 @@ def test_training_asks_for_the_colours_at_the_places_it_names(scale: float) -> N
     assert small.shape == (6, 24, 24, 3) and places.min() >= 0 and places.max() < 24
     rows, columns = (places[..., axis].numpy().astype(int).clip(0, 23) for axis in (0, 1))
     found = np.stack([small[i, rows[i], columns[i]] for i in range(6)]).astype(int)
-    # Within one LR pixel of a slope the colour moves by at most half its step, and rounding adds a little.
+    # Within one LR pixel the colour differs by at most half a step, plus rounding.
     step = 250 / 320 * scale
     assert np.abs(found - colours).max() <= step / 2 + 2
 
 
-def test_a_truth_of_another_size_is_refused_with_a_sentence(network: LIIF) -> None:
+def test_a_reference_of_another_size_is_refused(network: LIIF) -> None:
     def load(request: Request) -> Upscaler:
         return LiifUpscaler(network, "fp32")
 
     approach = replace(baselines.BICUBIC, id="any", title="Any scale", load=load, options=LiifOptions)
     picture, truth = ImageData(noise(16, 16)), readonly(np.zeros((64, 64, 3), np.float32))
     job = Job(approach, approach.checkpoint(), LiifOptions(scale=3.3))
-    with pytest.raises(BadInput, match=r"asked for 3\.3x.* 4 times"):
+    with pytest.raises(BadInput, match=r"asked for 3\.3x.* 4 times"):  # words: ok
         Runner().run(job, picture, truth)
     assert Runner().run(job, picture).picture.rgb.shape == (53, 53, 3)
     assert Runner().run(replace(job, options=LiifOptions()), picture, truth).scores.psnr_y is not None

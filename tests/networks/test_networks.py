@@ -1,4 +1,4 @@
-"""The networks of our own: shapes, sizes, and that they start near the picture they enlarge."""
+"""Our networks: shapes, parameter counts, and residual scaling."""
 
 import subprocess
 import sys
@@ -18,9 +18,9 @@ from sr_demo.spec import EMBEDDED, card
 
 @pytest.mark.parametrize("network", [RDN(2, 3, 8, 12, 4), RDN(1, 2, 4, 4, 2), EDSR(2, 8, 4), EDSR(1, 4, 3)])
 def test_output_is_scale_times_as_large(network):
-    picture = torch.rand(2, 3, 5, 9)
+    image = torch.rand(2, 3, 5, 9)
     with torch.no_grad():
-        assert network(picture).shape == (2, 3, 5 * network.scale, 9 * network.scale)
+        assert network(image).shape == (2, 3, 5 * network.scale, 9 * network.scale)
 
 
 def test_rdn_has_the_papers_number_of_parameters():
@@ -34,13 +34,13 @@ def test_rdn_has_the_papers_number_of_parameters():
 
 
 @pytest.mark.parametrize("network", [RDN(1, 2, 4, 4, 4), EDSR(1, 4, 4)])
-def test_predicts_what_is_added_to_bicubic(network):
+def test_the_output_is_added_to_bicubic_upscaling(network):
     for parameter in network.tail.parameters():
         torch.nn.init.zeros_(parameter)
-    picture = torch.rand(1, 3, 6, 7)
-    expected = torch.nn.functional.interpolate(picture, scale_factor=4, mode="bicubic", align_corners=False)
+    image = torch.rand(1, 3, 6, 7)
+    expected = torch.nn.functional.interpolate(image, scale_factor=4, mode="bicubic", align_corners=False)
     with torch.no_grad():
-        torch.testing.assert_close(network(picture), expected)
+        torch.testing.assert_close(network(image), expected)
 
 
 def test_every_block_of_rdn_reaches_the_output():
@@ -49,13 +49,13 @@ def test_every_block_of_rdn_reaches_the_output():
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
 
 
-def test_a_block_that_has_learnt_nothing_passes_its_input_on():
+def test_a_block_with_zero_fusion_is_the_identity():
     block = ResidualDenseBlock(features=4, growth=4, convolutions=2)
     for parameter in block.fusion.parameters():
         torch.nn.init.zeros_(parameter)
-    picture = torch.rand(1, 4, 5, 5)
+    image = torch.rand(1, 4, 5, 5)
     with torch.no_grad():
-        torch.testing.assert_close(block(picture), picture)
+        torch.testing.assert_close(block(image), image)
 
 
 @pytest.mark.parametrize(
@@ -63,20 +63,20 @@ def test_a_block_that_has_learnt_nothing_passes_its_input_on():
     [ESPCN([8, 4], 4), RRDN(1, 2, 4, 4, 4), SRResNet(1, 4, 4, residual=False), SRResNet(1, 4, 2, residual=True)],
     ids=["espcn", "rrdn", "baseline", "enhanced"],
 )
-def test_more_networks_enlarge_by_their_scale(network):
+def test_further_networks_upscale_by_their_scale(network):
     with torch.no_grad():
         assert network(torch.rand(2, 3, 5, 9)).shape == (2, 3, 5 * network.scale, 9 * network.scale)
 
 
-def test_enhanced_draws_on_bicubic_and_baseline_does_not():
-    picture = torch.rand(1, 3, 6, 7)
-    bicubic = torch.nn.functional.interpolate(picture, scale_factor=4, mode="bicubic", align_corners=False)
+def test_enhanced_adds_to_bicubic_and_baseline_does_not():
+    image = torch.rand(1, 3, 6, 7)
+    bicubic = torch.nn.functional.interpolate(image, scale_factor=4, mode="bicubic", align_corners=False)
     for residual, expected in ((True, bicubic), (False, torch.zeros_like(bicubic))):
         network = SRResNet(1, 4, 4, residual=residual)
         for parameter in network.tail.parameters():
             torch.nn.init.zeros_(parameter)
         with torch.no_grad():
-            torch.testing.assert_close(network(picture), expected)
+            torch.testing.assert_close(network(image), expected)
 
 
 def test_rrdn_scales_what_its_blocks_add():
@@ -84,9 +84,9 @@ def test_rrdn_scales_what_its_blocks_add():
     for dense in block.dense:
         torch.nn.init.zeros_(dense.fusion.weight)
         torch.nn.init.constant_(dense.fusion.bias, 1.0)
-    picture = torch.rand(1, 4, 5, 5)
-    with torch.no_grad():  # three dense blocks add 0.2 each; the sum of picture and 0.6 is scaled by 0.2
-        torch.testing.assert_close(block(picture), picture + 0.2 * (picture + 0.6))
+    image = torch.rand(1, 4, 5, 5)
+    with torch.no_grad():  # three dense blocks add 0.2 each; the sum of image and 0.6 is scaled by 0.2
+        torch.testing.assert_close(block(image), image + 0.2 * (image + 0.6))
 
 
 def test_cards_name_networks_that_can_be_built():
@@ -102,9 +102,9 @@ def test_spandrel_reads_our_compact_network_and_computes_the_same():
     file = EMBEDDED / "real-esrgan-compact-x4.safetensors"
     ours = load_safetensors(file, embedded.build(card(file.stem)["architecture"])).eval()
     theirs = ModelLoader(device="cpu").load_from_file(file).model
-    pictures = torch.rand(2, 3, 13, 22)
+    images = torch.rand(2, 3, 13, 22)
     with torch.inference_mode():
-        torch.testing.assert_close(ours(pictures), theirs(pictures))
+        torch.testing.assert_close(ours(images), theirs(images))
 
 
 def test_the_first_result_does_not_wait_for_spandrel():

@@ -1,4 +1,4 @@
-"""The chain of residual-shift diffusion: its ends, its noise, and that fewer steps are steps of the same chain."""
+"""The schedule of residual-shift diffusion: its ends, its noise, and steps that skip levels."""
 
 import itertools
 
@@ -9,7 +9,7 @@ from sr_demo.diffusion.noise import noise_at
 from sr_demo.networks.shift_schedule import Schedule
 
 
-def test_the_chain_begins_at_the_truth_and_ends_at_the_start_picture():
+def test_the_chain_leads_from_hr_to_the_initial_estimate():
     schedule = Schedule(levels=15, kappa=0.12, least=0.01)
     assert schedule.eta(0) == 0
     assert schedule.eta(15) == 1
@@ -26,7 +26,7 @@ def test_each_level_is_shifted_further(power):
 
 
 @pytest.mark.parametrize("count", [1, 4, 7, 15])
-def test_steps_lead_from_the_last_level_to_the_truth(count):
+def test_steps_lead_from_the_last_level_to_hr(count):
     steps = Schedule(levels=15).steps(count)
     assert len(steps) == count
     assert steps[0].level == 15 and steps[-1].below == 0
@@ -35,19 +35,19 @@ def test_steps_lead_from_the_last_level_to_the_truth(count):
 
 
 @pytest.mark.parametrize("count", [3, 8, 15])
-def test_with_the_truth_known_every_step_stays_on_the_chain(count):
-    """What a step makes of x_t has the mean and the variance that x has at the lower level, whatever is skipped."""
+def test_with_hr_known_every_step_has_the_mean_and_variance_of_the_chain(count):
+    """After a step x has the mean and the variance of the lower level, whichever levels are skipped."""
     schedule = Schedule(levels=15, kappa=0.2, least=0.02)
-    truth, start = 0.3, 0.8
+    hr, start = 0.3, 0.8
     for step in schedule.steps(count):
         high, low = schedule.eta(step.level), schedule.eta(step.below)
-        mean = step.keep * (truth + high * (start - truth)) + step.replace * truth
+        mean = step.keep * (hr + high * (start - hr)) + step.replace * hr
         variance = step.keep**2 * schedule.kappa**2 * high + step.noise**2
-        assert mean == pytest.approx(truth + low * (start - truth))
+        assert mean == pytest.approx(hr + low * (start - hr))
         assert variance == pytest.approx(schedule.kappa**2 * low)
 
 
-def test_noise_is_standard_and_belongs_to_its_place():
+def test_noise_is_standard_normal_and_does_not_depend_on_the_image_size():
     large, small = noise_at(200, 150, 1, 0, 5), noise_at(70, 90, 1, 0, 5)
     np.testing.assert_array_equal(large[:70, :90], small)
     assert large.dtype == np.float32
@@ -57,6 +57,6 @@ def test_noise_is_standard_and_belongs_to_its_place():
 
 
 @pytest.mark.parametrize("other", [(2, 0, 5), (1, 1, 5), (1, 0, 6)], ids=["seed", "sample", "level"])
-def test_each_seed_sample_and_level_has_noise_of_its_own(other):
+def test_each_seed_sample_and_level_has_independent_noise(other):
     a, b = noise_at(64, 64, 1, 0, 5), noise_at(64, 64, *other)
     assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 0.05

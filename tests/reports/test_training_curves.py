@@ -1,4 +1,4 @@
-"""Curves and table of the training tab are those of the cards."""
+"""The Training tab shows the numbers that the cards hold."""
 
 from __future__ import annotations
 

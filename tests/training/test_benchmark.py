@@ -1,4 +1,4 @@
-"""The training benchmark: FLOPs as counted by hand, every recipe's kind of step, a share that is a ratio of one run."""
+"""The training benchmark: FLOPs equal to a count by hand, adversarial steps, and the share as a ratio."""
 
 import argparse
 import json
@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 def _small(monkeypatch):
     monkeypatch.setattr(loop, "cpu_gains_from_bf16", lambda: False)
     monkeypatch.setattr(module, "_SIDE", {"cpu": 64})
-    for name, value in (("_STEPS", 0.05), ("_PRODUCTS", 0.02), ("_ROUNDS", 1)):
+    for name, value in (("_STEP_SECONDS", 0.05), ("_PRODUCT_SECONDS", 0.02), ("_ROUNDS", 1)):
         monkeypatch.setattr(module, name, value)
 
 
@@ -31,20 +31,20 @@ def tiny(name):
     return replace(recipe, phases=phases, build=lambda: EDSR(1, 8, 4))
 
 
-def test_flops_are_those_of_the_layers():
+def test_flops_equal_the_count_by_hand():
     """EDSR of 1 block, 8 features: head 3-8, body 8-8 three times, tail 8-48, all 3 x 3 at 16 x 16; batch 2.
 
-    Forward once; backward once for weights and once for inputs, but none for the picture that comes in. Its bicubic
-    enlargement is a convolution too, 5 x 5 with 16 results for each colour, forward only.
+    Forward once; backward once for weights and once for inputs, but not for the input image. Its bicubic
+    upscaling is a convolution too, 5 x 5 with 16 results for each colour, forward only.
     """
     found = module.measure(tiny("edsr"), CPU, train.make_trainer, rounds=1)
     layers = [module_ for module_ in EDSR(1, 8, 4).modules() if isinstance(module_, torch.nn.Conv2d)]
     each = [2 * 9 * conv.in_channels * conv.out_channels * 16 * 16 * 2 for conv in layers]
-    enlarged = 2 * 25 * 48 * 16 * 16 * 2
-    assert found.flops_per_iteration == 3 * sum(each) - each[0] + enlarged
+    upscaled = 2 * 25 * 48 * 16 * 16 * 2
+    assert found.flops_per_iteration == 3 * sum(each) - each[0] + upscaled
 
 
-def test_the_share_is_the_ratio(capsys):
+def test_the_share_is_the_ratio_to_the_matrix_product(capsys):
     found = module.measure(tiny("edsr"), CPU, train.make_trainer, rounds=1)
     assert found.iterations_per_second > 0 and found.product_tflops > 0
     exact = found.iterations_per_second * found.flops_per_iteration / 1e12 / found.product_tflops
@@ -63,7 +63,7 @@ def _arguments(*given):
     return parser.parse_args(given)
 
 
-def test_it_runs_without_data_and_prints_json(capsys, monkeypatch):
+def test_the_benchmark_needs_no_data_and_prints_json(capsys, monkeypatch):
     monkeypatch.setattr(train, "RECIPES", (tiny("edsr"),))
     monkeypatch.setattr(train, "choose_device", lambda name: CPU)
     assert train.run_train(_arguments("--benchmark", "--json")) == 0
@@ -73,7 +73,7 @@ def test_it_runs_without_data_and_prints_json(capsys, monkeypatch):
     assert "edsr" in capsys.readouterr().out
 
 
-def test_training_still_needs_its_arguments(capsys):
+def test_training_needs_its_arguments(capsys):
     assert train.run_train(_arguments("edsr")) == 1
     assert "RECIPE, --data and --out" in capsys.readouterr().err
     with pytest.raises(BadInput):

@@ -1,4 +1,4 @@
-"""Pictures for training: aligned patches, and one clear sentence for whatever is wrong with a folder."""
+"""Training images: aligned patches, and one clear sentence for whatever is wrong with a folder."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,8 @@ from sr_demo.training.data import centre_crops, downscale_8bit, load_folder, sam
 
 def write(folder, name, height, width, seed=0):
     rng = np.random.default_rng(seed)
-    small = rng.integers(0, 255, (height // 8 + 1, width // 8 + 1, 3), dtype=np.uint8)
-    Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC).save(folder / name)
+    lr = rng.integers(0, 255, (height // 8 + 1, width // 8 + 1, 3), dtype=np.uint8)
+    Image.fromarray(lr).resize((width, height), Image.Resampling.BICUBIC).save(folder / name)
 
 
 def test_pairs_are_cropped_to_the_scale_and_matched(tmp_path):
@@ -23,22 +23,22 @@ def test_pairs_are_cropped_to_the_scale_and_matched(tmp_path):
     np.testing.assert_array_equal(pairs.lr[0], downscale_8bit(pairs.hr[0], 4))
 
 
-def test_bad_pictures_are_reported_skipped_and_counted(tmp_path):
+def test_unusable_images_are_skipped_reported_and_counted(tmp_path):
     write(tmp_path, "good.png", 64, 64)
     write(tmp_path, "tiny.png", 16, 16)
     (tmp_path / "broken.jpg").write_bytes(b"not a picture")
     (tmp_path / "cut.png").write_bytes((tmp_path / "good.png").read_bytes()[:100])
     (tmp_path / "notes.txt").write_text("ignored")
-    said = []
-    pairs = load_folder(tmp_path, scale=4, smallest=8, report=said.append)
+    reported = []
+    pairs = load_folder(tmp_path, scale=4, smallest=8, report=reported.append)
     assert pairs.names == ("good.png",)
-    assert len(pairs.skipped) == len(said) == 3
+    assert len(pairs.skipped) == len(reported) == 3
     for name, sentence in zip(("broken.jpg", "cut.png", "tiny.png"), pairs.skipped, strict=True):
         assert sentence.startswith(name)
 
 
 @pytest.mark.parametrize("case", ["missing", "empty", "nothing usable"])
-def test_a_useless_folder_is_one_sentence(tmp_path, case):
+def test_a_folder_without_usable_images_is_reported_in_one_sentence(tmp_path, case):
     folder = tmp_path / "photos"
     if case != "missing":
         folder.mkdir()
@@ -51,22 +51,22 @@ def test_a_useless_folder_is_one_sentence(tmp_path, case):
 
 
 def test_patches_are_aligned_through_flips_and_turns(tmp_path):
-    """Nearest enlargement makes alignment exact: every HR pixel must equal the LR pixel it belongs to."""
+    """With nearest-neighbour upscaling every HR pixel must equal the LR pixel it belongs to."""
     write(tmp_path, "a.png", 64, 96)
     pairs = load_folder(tmp_path, scale=4, smallest=8)
     object.__setattr__(pairs, "hr", tuple(lr.repeat(4, 0).repeat(4, 1) for lr in pairs.lr))
-    small, large = sample(pairs, 32, 8, 4, np.random.default_rng(0))
-    assert small.shape == (32, 8, 8, 3)
-    np.testing.assert_array_equal(small.repeat(4, 1).repeat(4, 2), large)
-    small, large = centre_crops(pairs, 8, 4)
-    np.testing.assert_array_equal(small.repeat(4, 1).repeat(4, 2), large)
+    lr, hr = sample(pairs, 32, 8, 4, np.random.default_rng(0))
+    assert lr.shape == (32, 8, 8, 3)
+    np.testing.assert_array_equal(lr.repeat(4, 1).repeat(4, 2), hr)
+    lr, hr = centre_crops(pairs, 8, 4)
+    np.testing.assert_array_equal(lr.repeat(4, 1).repeat(4, 2), hr)
 
 
 def test_all_eight_orientations_occur(tmp_path):
     write(tmp_path, "a.png", 32, 32)
     pairs = load_folder(tmp_path, scale=4, smallest=8)
-    small, _ = sample(pairs, 200, 8, 4, np.random.default_rng(1))
-    assert len({patch.tobytes() for patch in small}) == 8
+    lr, _ = sample(pairs, 200, 8, 4, np.random.default_rng(1))
+    assert len({patch.tobytes() for patch in lr}) == 8
 
 
 def test_the_same_stream_gives_the_same_patches(tmp_path):

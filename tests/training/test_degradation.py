@@ -1,4 +1,4 @@
-"""The degradation does what its numbers say: noise has its sigma, blur its width, JPEG loses what JPEG loses."""
+"""The degradation matches its parameters: noise has its sigma, blur its width, JPEG the loss of libjpeg."""
 
 from io import BytesIO
 
@@ -13,7 +13,7 @@ from sr_demo.training.jpeg import jpeg
 
 
 def smooth(count, side, seed=0):
-    """Random pictures with structure at several sizes, in [0, 1]."""
+    """Random images with structure at several scales, in [0, 1]."""
     noise = torch.Generator().manual_seed(seed)
     layers = [
         torch.nn.functional.interpolate(torch.rand(count, 3, n, n, generator=noise), (side, side), mode="bicubic")
@@ -27,16 +27,16 @@ def ones(count, value):
 
 
 @pytest.mark.parametrize("model", [MODERATE, PUBLISHED])
-def test_size_range_and_eight_bit(model):
+def test_the_result_has_the_lr_size_and_8_bit_values(model):
     for seed in range(6):
         rng, noise = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-        small = degrade(smooth(3, 64), 4, rng, noise, model)
-        assert small.shape == (3, 3, 16, 16)
-        assert 0 <= small.min() <= small.max() <= 1
-        torch.testing.assert_close(small * 255, torch.round(small * 255), atol=1e-3, rtol=0)
+        lr = degrade(smooth(3, 64), 4, rng, noise, model)
+        assert lr.shape == (3, 3, 16, 16)
+        assert 0 <= lr.min() <= lr.max() <= 1
+        torch.testing.assert_close(lr * 255, torch.round(lr * 255), atol=1e-3, rtol=0)
 
 
-def test_same_streams_same_result_and_others_differ():
+def test_the_same_random_states_give_the_same_result():
     def once(seed):
         return degrade(smooth(2, 64), 4, np.random.default_rng(seed), torch.Generator().manual_seed(seed))
 
@@ -44,8 +44,8 @@ def test_same_streams_same_result_and_others_differ():
     assert not torch.equal(once(1), once(2))
 
 
-def test_brightness_and_colour_stay():
-    """Nothing in the chain shifts the mean of a flat patch by more than a step or two, on average over many."""
+def test_the_mean_colour_stays():
+    """No stage shifts the mean of a flat patch by more than two 8-bit steps, on average over many."""
     flat = torch.tensor((0.7, 0.4, 0.3))[None, :, None, None].expand(8, 3, 64, 64)
     rng, noise = np.random.default_rng(0), torch.Generator().manual_seed(0)
     means = torch.stack([degrade(flat, 4, rng, noise).mean((0, 2, 3)) for _ in range(12)]).mean(0)
@@ -82,7 +82,7 @@ def test_gaussian_blur_has_its_width(sigma):
     assert ((spread.sum(0) * axis**2).sum()).sqrt() == pytest.approx(sigma, rel=0.03)
 
 
-def test_anisotropic_kernels_turn():
+def test_anisotropic_kernels_rotate_with_their_angle():
     wide = torch.tensor([[3.0, 1.0], [3.0, 1.0]])
     angles = torch.tensor([0.0, torch.pi / 2])
     kernels = gaussian(wide, angles, ones(2, 1.0), torch.tensor([False, False]), 21)
@@ -101,28 +101,28 @@ def test_kernels_sum_to_one_and_sinc_passes_low_frequencies_only():
     assert response[0, 18] < 0.1
 
 
-def test_jpeg_loses_what_libjpeg_loses():
-    pictures = smooth(3, 64) + 0.05 * torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    pictures = pictures.clamp(0, 1)
+def test_jpeg_has_the_loss_of_libjpeg():
+    images = smooth(3, 64) + 0.05 * torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    images = images.clamp(0, 1)
     qualities = torch.tensor([20.0, 50.0, 90.0])
-    ours = jpeg(pictures, qualities)
+    ours = jpeg(images, qualities)
     previous = 0.0
-    for picture, mine, quality in zip(pictures, ours, qualities, strict=True):
-        theirs = _pillow_jpeg(picture, int(quality))
-        loss, agreement = _psnr(picture, mine), _psnr(theirs, mine)
-        assert loss == pytest.approx(_psnr(picture, theirs), abs=0.5)
+    for image, mine, quality in zip(images, ours, qualities, strict=True):
+        theirs = _pillow_jpeg(image, int(quality))
+        loss, agreement = _psnr(image, mine), _psnr(theirs, mine)
+        assert loss == pytest.approx(_psnr(image, theirs), abs=0.5)
         assert agreement > loss + 3
         assert previous < loss < 45
         previous = loss
 
 
 def test_jpeg_keeps_any_size():
-    pictures = smooth(1, 40)[:, :, :29, :37]
-    assert jpeg(pictures, ones(1, 80.0)).shape == pictures.shape
+    images = smooth(1, 40)[:, :, :29, :37]
+    assert jpeg(images, ones(1, 80.0)).shape == images.shape
 
 
-def _pillow_jpeg(picture, quality):
-    array = (picture.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+def _pillow_jpeg(image, quality):
+    array = (image.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
     buffer = BytesIO()
     Image.fromarray(array).save(buffer, "JPEG", quality=quality, subsampling=2)
     return torch.from_numpy(np.array(Image.open(buffer))).permute(2, 0, 1).float() / 255

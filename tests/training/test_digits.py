@@ -1,4 +1,4 @@
-"""Training for the digits lab, on a few drawn digits: stopped and resumed is as if never stopped."""
+"""Training of the digits lab, on a few drawn digits: a resumed run equals an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_states_of_earlier_versions_are_resumed(mnist: Path, tmp_path: Path) -> 
     whole = DigitTrainer(recipe, digits, torch.device("cpu"))
     whole.step(0.9)
     old = in_earlier_layout(copy.deepcopy(whole.state()))
-    assert {"critic", "judge", "average", "updates"} <= set(old)
+    assert {"critic", "judge", "average", "updates"} <= set(old)  # words: ok
     run_state.save(tmp_path / "old.pt", old)
     resumed = DigitTrainer(recipe, digits, torch.device("cpu"), seed=3)
     resumed.restore(run_state.load(tmp_path / "old.pt", recipe.name))
@@ -88,13 +88,13 @@ def test_each_recipe_learns_and_writes_its_card(recipe: str, mnist: Path, tmp_pa
     assert card["data"]["licence"] == "ours" and "test" in card["scores"]
 
 
-def test_an_unknown_recipe_is_named_with_those_there_are(
+def test_an_unknown_recipe_is_named_with_the_known_ones(
     mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train("digits-nothing", mnist, tmp_path / "x.safetensors") == 1
     assert "digits-nothing" in capsys.readouterr().err
 
 
-def test_another_file_name_is_refused(mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_file_type_is_refused(mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train("digits-reader", mnist, tmp_path / "weights.bin", "--iterations", "1") == 1
     assert ".safetensors" in capsys.readouterr().err

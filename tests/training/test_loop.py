@@ -1,4 +1,4 @@
-"""Every recipe learns at tiny size, and a run that was killed ends where an uninterrupted one does."""
+"""Every recipe trains at tiny size, and a run that was killed ends where an uninterrupted one does."""
 
 import argparse
 import copy
@@ -36,7 +36,7 @@ from sr_demo.training.ema import averaged
 from sr_demo.training.loop import CURVE, Trainer, batch_tensor, run
 from sr_demo.training.muon import Muon, MuonAdamW
 from sr_demo.training.recipes import RECIPES, find
-from sr_demo.training.schedule import Budget, Phase, begun, learning_rate, phase_at
+from sr_demo.training.schedule import Budget, Phase, learning_rate, phase_at, phases_until
 from sr_demo.training.unpaired_degradation import unknown_track
 
 CPU = torch.device("cpu")
@@ -100,7 +100,7 @@ def pairs(photos):
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
-def test_the_error_on_the_same_pictures_falls(recipe, pairs):
+def test_the_error_on_the_same_images_falls(recipe, pairs):
     """Measured on fixed LR pictures: the loss of a batch depends on how badly that batch was degraded."""
     trainer = train.make_trainer(tiny(recipe), pairs, pairs, CPU, 0)
     before, _ = trainer.validation.score(trainer.as_upscaler(trainer.network))
@@ -124,11 +124,11 @@ def test_killed_and_resumed_equals_uninterrupted(name, pairs, tmp_path, monkeypa
     whole = Trainer(recipe, pairs, pairs, CPU)
     file, left_behind = tmp_path / "run.pt", tmp_path / "killed.pt"
 
-    def keep_what_a_kill_would_leave(status):
+    def keep_the_state_that_a_kill_would_leave(status):
         if status.iteration == 9:
             shutil.copy(file, left_behind)
 
-    run(whole, budget, file, keep_what_a_kill_would_leave)
+    run(whole, budget, file, keep_the_state_that_a_kill_would_leave)
     resumed = Trainer(recipe, pairs, pairs, CPU, seed=99)
     resumed.restore(run_state.load(left_behind, name))
     assert resumed.iteration == 8
@@ -139,11 +139,11 @@ def test_killed_and_resumed_equals_uninterrupted(name, pairs, tmp_path, monkeypa
     assert whole.curves["loss"] == resumed.curves["loss"]
     assert whole.plans == resumed.plans == [{"from": 0, **budget.length}]
     run(resumed, Budget(iterations=resumed.iteration + 2), file, lambda status: None)
-    assert [plan["from"] for plan in resumed.plans] == [0, whole.iteration], "it was made longer, and says so"
+    assert [plan["from"] for plan in resumed.plans] == [0, whole.iteration], "the longer plan is recorded"
 
 
-def test_muon_moves_the_inner_layers_of_the_network_itself():
-    """The singular values of such a step are about the same; the first and last layer, and the biases, are AdamW's."""
+def test_muon_updates_the_inner_layers_of_the_network_in_place():
+    """The singular values of such a step are about equal; AdamW updates the first and the last layer and the biases."""
     torch.manual_seed(0)
     network = EDSR(2, 16, 4).to(memory_format=torch.channels_last)
     before = copy.deepcopy(network)
@@ -161,8 +161,8 @@ def test_muon_moves_the_inner_layers_of_the_network_itself():
     torch.testing.assert_close(first, torch.full_like(first, 1e-2), rtol=0.01, atol=0)
 
 
-def test_muon_takes_the_steps_of_torchs_own():
-    """Several matrices of one shape, wide and tall ones, one that gets no gradient at first, and a state handed on."""
+def test_muon_takes_the_same_steps_as_torch():
+    """Several matrices of one shape, wide and high ones, one without a gradient at first, and a state that is loaded."""
     shapes = [(16, 144)] * 3 + [(48, 16)] * 2 + [(16, 16)]
     ours, theirs = (
         [nn.Parameter(torch.randn(s, generator=torch.Generator().manual_seed(i))) for i, s in enumerate(shapes)]
@@ -188,7 +188,7 @@ def test_muon_refuses_a_network_whose_kernels_it_would_have_to_copy():
         MuonAdamW(EDSR(1, 8, 4))
 
 
-def test_muon_leaves_layers_outside_its_part_to_adamw():
+def test_adamw_updates_the_layers_outside_of_muons_prefix():
     network = hat.build_hat(TINY_HAT).to(memory_format=torch.channels_last)
     optimiser = MuonAdamW(network, "layers.")
     upsample, linear = network.upsample[0].weight, network.layers[0].residual_group.blocks[0].attn.qkv.weight
@@ -197,8 +197,8 @@ def test_muon_leaves_layers_outside_its_part_to_adamw():
     assert owned[0] | owned[1] == {p.data_ptr() for p in network.parameters()} and not owned[0] & owned[1]
 
 
-def test_a_run_goes_on_from_a_state_made_with_another_optimiser(pairs):
-    """The weights are taken over; what the other optimiser remembered would say nothing to this one."""
+def test_a_run_continues_from_a_state_of_another_optimiser(pairs):
+    """The weights are loaded; the state of the other optimiser is ignored."""
     recipe = tiny(find("edsr"))
     other = Trainer(replace(recipe, optimiser="adamw"), pairs, pairs, CPU)
     other.step(0.0)
@@ -224,7 +224,7 @@ def test_an_interrupted_write_leaves_the_old_state(tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"nonsense", "other recipe"])
-def test_a_state_that_cannot_be_resumed_is_one_sentence(tmp_path, content):
+def test_a_state_that_cannot_be_resumed_is_reported_in_one_sentence(tmp_path, content):
     file = tmp_path / "run.pt"
     if content == "other recipe":
         run_state.save(file, {"recipe": "hat"})
@@ -240,7 +240,7 @@ def _arguments(photos, out, *more):
     return parser.parse_args(["edsr", "--data", str(photos), "--out", str(out), "--device", "cpu", *more])
 
 
-def test_command_goes_from_photos_to_weights_and_card(photos, tmp_path, monkeypatch, capsys):
+def test_the_command_goes_from_photos_to_weights_and_card(photos, tmp_path, monkeypatch, capsys):
     recipe = tiny(find("edsr"))
     monkeypatch.setattr(train, "find", lambda name: recipe)
     out = tmp_path / "weights" / "edsr-x4.safetensors"
@@ -264,7 +264,7 @@ def test_command_goes_from_photos_to_weights_and_card(photos, tmp_path, monkeypa
     capsys.readouterr()
 
 
-def test_command_says_what_is_wrong(photos, tmp_path, capsys):
+def test_the_command_reports_what_is_wrong(photos, tmp_path, capsys):
     out = tmp_path / "e.safetensors"
     cases = (
         (_arguments(photos, tmp_path / "e.pth"), "safetensors"),
@@ -283,7 +283,7 @@ def test_command_says_what_is_wrong(photos, tmp_path, capsys):
     ("name", "height", "width"), [("hat", 16, 24), ("hat", 19, 33), ("drct", 16, 32), ("drct", 19, 33)]
 )
 def test_transformers_are_shipped_in_spandrels_layout(pairs, tmp_path, name, height, width):
-    """What spandrel loads from the file computes what was trained, to fp16, and takes pictures that are no whole windows."""
+    """spandrel's network computes what was trained, to fp16, also for images that are no multiple of a window."""
     from safetensors.torch import load_file
     from spandrel import ModelLoader
 
@@ -300,13 +300,13 @@ def test_transformers_are_shipped_in_spandrels_layout(pairs, tmp_path, name, hei
         warnings.simplefilter("ignore", UserWarning)  # HAT calls torch.meshgrid the old way
         descriptor = ModelLoader(device="cpu").load_from_file(path)
     assert (descriptor.architecture.id, descriptor.scale) == (name.upper(), 4)
-    picture = torch.rand(1, 3, height, width)
+    image = torch.rand(1, 3, height, width)
     with torch.no_grad():
-        ours, theirs = trainer.network.eval()(picture), descriptor(picture)
+        ours, theirs = trainer.network.eval()(image), descriptor(image)
     torch.testing.assert_close(ours.clamp(0, 1), theirs, atol=4e-3, rtol=0)
 
 
-def test_hat_starts_as_an_enlargement():
+def test_the_untrained_hat_interpolates():
     network = hat.build_hat(TINY_HAT)
     ramp = torch.linspace(0.2, 0.8, 24)[None, None, None].expand(1, 3, 16, 24).contiguous()
     wanted = torch.nn.functional.interpolate(ramp, scale_factor=4, mode="bilinear", align_corners=False)
@@ -368,7 +368,9 @@ def test_states_of_earlier_versions_are_resumed(name, pairs, tmp_path):
     whole = train.make_trainer(recipe, pairs, pairs, CPU, 0)
     whole.step(0.99)
     old = in_earlier_layout(copy.deepcopy(whole.state()))
-    assert old["updates"] == 1 and {"critic", "average"} <= set(old) and "ema" not in old and "discriminator" not in old
+    assert (
+        old["updates"] == 1 and {"critic", "average"} <= set(old) and "ema" not in old and "discriminator" not in old
+    )  # words: ok
     run_state.save(tmp_path / "old.pt", old)
     resumed = train.make_trainer(recipe, pairs, pairs, CPU, 3)
     resumed.restore(run_state.load(tmp_path / "old.pt", name))
@@ -413,12 +415,12 @@ def test_learning_rate_rises_falls_and_changes_phase():
     assert learning_rate(phases, 1.0, 0.1) == pytest.approx(0.0)
     assert phase_at(phases, 0.49)[0] is phases[0]
     assert phase_at(phases, 0.5) == (phases[1], 0.0)
-    assert begun(phases, 0.49) == phases[:1]
-    assert begun(phases, 1.0) == phases
+    assert phases_until(phases, 0.49) == phases[:1]
+    assert phases_until(phases, 1.0) == phases
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
-def test_recipes_are_whole(recipe):
+def test_the_phases_of_a_recipe_fill_the_run(recipe):
     assert sum(phase.share for phase in recipe.phases) == pytest.approx(1.0)
     assert find(recipe.name) is recipe
     with pytest.raises(BadInput, match=recipe.name):
@@ -427,7 +429,7 @@ def test_recipes_are_whole(recipe):
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 def test_the_gradient_reaches_the_first_layer_of_the_real_network(recipe):
-    """Deep plain stacks with a careless start look fine and never learn: the toy networks above cannot show it."""
+    """Deep plain stacks with a careless initialisation never learn; the tiny networks above cannot show it."""
     torch.manual_seed(0)
     network = recipe.build()
     small = torch.rand(1, 3, 16, 16)
@@ -440,29 +442,29 @@ def test_the_gradient_reaches_the_first_layer_of_the_real_network(recipe):
 
 
 def test_ssim_loss_agrees_with_the_metric():
-    """On pictures whose values are whole steps of 8 bit, without the border that the metric cuts."""
+    """On images whose values are whole 8-bit steps, without cropping a border."""
     rng = np.random.default_rng(0)
     a = Image.fromarray(rng.integers(0, 255, (16, 16, 3), dtype=np.uint8)).resize((48, 40), Image.Resampling.BICUBIC)
     hr = np.asarray(a)
     sr = np.clip(hr.astype(int) + rng.integers(-25, 25, hr.shape), 0, 255).astype(np.uint8)
-    sr, hr = (picture.astype(np.float32) / 255.0 for picture in (sr, hr))
-    tensors = [torch.from_numpy(picture).permute(2, 0, 1)[None] for picture in (sr, hr)]
+    sr, hr = (image.astype(np.float32) / 255.0 for image in (sr, hr))
+    tensors = [torch.from_numpy(image).permute(2, 0, 1)[None] for image in (sr, hr)]
     assert 1.0 - float(losses.ssim(*tensors)) == pytest.approx(ssim_y(sr, hr, border=0), abs=1e-5)
     assert float(losses.ssim(tensors[1], tensors[1])) == pytest.approx(0.0, abs=1e-6)
 
 
-def test_grid_loss_sees_a_regular_pattern_and_not_its_absence():
+def test_grid_loss_is_zero_without_a_regular_pattern_and_known_with_one():
     torch.manual_seed(0)
     hr = torch.rand(2, 3, 64, 64)
     pattern = torch.zeros(64, 64)
     pattern[::4, ::4] = 0.05
     assert float(losses.grid(hr, hr)) == 0.0
     assert float(losses.grid(hr + 0.05, hr)) == pytest.approx(0.0, abs=1e-6)
-    # One place of sixteen is off by 0.05: its mean is 15/16 of that away, the fifteen others 1/16.
+    # One position of sixteen is off by 0.05: it deviates from the mean by 15/16 of that, the fifteen others by 1/16.
     assert float(losses.grid(hr + pattern, hr)) == pytest.approx(0.05 * 2 * 15 / 256, rel=1e-3)
 
 
-def test_a_run_begins_with_that_of_another_recipe_of_the_same_network(pairs, tmp_path):
+def test_a_run_can_start_from_a_state_of_another_recipe_of_the_same_network(pairs, tmp_path):
     first = Trainer(tiny(find("rdn-mse")), pairs, pairs, CPU)
     first.step(0.0)
     first.validate(1e-3)
@@ -483,7 +485,7 @@ def test_mse_and_ssim_take_the_same_steps_until_the_last_phase():
     assert "ssim" in dict(ssim.phases[-1].losses)
 
 
-def test_unknown_damage_is_the_same_for_all_and_hides_its_grain(photos):
+def test_unknown_degradation_is_the_same_for_all_images_and_its_noise_grows_with_brightness(photos):
     pairs = load_folder(photos, 4, 16)
     first, again, other = (unknown_track(pairs.hr, 4, seed) for seed in (7, 7, 8))
     assert all((a == b).all() for a, b in zip(first, again, strict=True))
@@ -495,10 +497,10 @@ def test_unknown_damage_is_the_same_for_all_and_hides_its_grain(photos):
 
 
 def test_the_cycle_closes(pairs):
-    """Going there and back comes closer to where it began, for both kinds."""
+    """Upscaling and degrading again comes closer to the input."""
     recipe = tiny(find("cyclegan"))
     trainer = CycleTrainer(recipe, pairs, pairs, CPU)
-    trainer.network.tail.bias.data.fill_(0.2)  # a network that is wrong about the brightness
+    trainer.network.tail.bias.data.fill_(0.2)  # a network with wrong brightness
 
     def error():
         with torch.no_grad():
@@ -512,7 +514,7 @@ def test_the_cycle_closes(pairs):
     assert error() < 0.7 * before
 
 
-def test_the_degrader_blurs_and_adds_grain_but_keeps_colours():
+def test_the_degrader_blurs_and_adds_noise_but_keeps_colours():
     degrader = Degrader(4)
     colour = torch.tensor([0.1, 0.5, 0.9]).view(1, 3, 1, 1)
     flat = colour.expand(1, 3, 64, 64)

@@ -29,63 +29,63 @@ def div2k(tmp_path):
     """Three training pairs and one for validation, with both tracks."""
     for part, numbers in (("train", (1, 2, 3)), ("valid", (801,))):
         for number in numbers:
-            big = photo(number, 66, 98)
-            write(tmp_path / f"DIV2K_{part}_HR" / f"{number:04d}.png", big)
+            hr = photo(number, 66, 98)
+            write(tmp_path / f"DIV2K_{part}_HR" / f"{number:04d}.png", hr)
             for track in ("bicubic", "unknown"):
-                small = downscale_8bit(big, 4) if track == "bicubic" else 255 - downscale_8bit(big, 4)
-                write(tmp_path / f"DIV2K_{part}_LR_{track}" / "X4" / f"{number:04d}x4.png", small)
+                lr = downscale_8bit(hr, 4) if track == "bicubic" else 255 - downscale_8bit(hr, 4)
+                write(tmp_path / f"DIV2K_{part}_LR_{track}" / "X4" / f"{number:04d}x4.png", lr)
     return tmp_path
 
 
-def write(path, picture):
+def write(path, image):
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(path)
+    Image.fromarray(image).save(path)
 
 
 def quiet(_):
-    """Report to nobody."""
+    """A report that is ignored."""
 
 
 # --- DIV2K ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("track", ["bicubic", "unknown"])
-def test_div2k_is_recognised_and_its_own_small_pictures_are_used(div2k, track):
-    said = []
-    pairs = sources.load(div2k, 4, 8, said.append, track)
+def test_div2k_is_recognised_and_its_own_lr_images_are_used(div2k, track):
+    reported = []
+    pairs = sources.load(div2k, 4, 8, reported.append, track)
     assert pairs.names == ("0001.png", "0002.png", "0003.png")
     assert pairs.hr[0].shape == (64, 96, 3) and pairs.lr[0].shape == (16, 24, 3)
     stored = np.asarray(Image.open(div2k / f"DIV2K_train_LR_{track}" / "X4" / "0002x4.png"))
     np.testing.assert_array_equal(pairs.lr[1], stored)
     assert pairs.track == track and track in pairs.kind
-    assert said == [f"DIV2K, {track} track: 3 pairs (train), 0 skipped"]
+    assert reported == [f"DIV2K, {track} track: 3 pairs (train), 0 skipped"]
     validation = sources.load_validation(div2k, 4, quiet, track)
     assert validation is not None and validation.names == ("0801.png",)
 
 
-def test_pictures_of_the_unknown_track_are_not_damaged_again(div2k):
+def test_images_of_the_unknown_track_are_not_degraded_again(div2k):
     given = sources.load(div2k, 4, 8, quiet, "unknown")
     assert with_unknown_degradation(given, 4).lr is given.lr
     plain = sources.load(div2k, 4, 8, quiet)
     assert (with_unknown_degradation(plain, 4).lr[0] != plain.lr[0]).any()
 
 
-def test_without_small_pictures_they_are_made(div2k):
+def test_lr_images_are_made_where_there_are_none(div2k):
     for path in (div2k / "DIV2K_train_LR_bicubic" / "X4").iterdir():
         path.unlink()
     (div2k / "DIV2K_train_LR_bicubic" / "X4").rmdir()
     pairs = sources.load(div2k, 4, 8, quiet)
     np.testing.assert_array_equal(pairs.lr[0], downscale_8bit(pairs.hr[0], 4))
-    assert "shrunk here" in pairs.kind
+    assert "downscaled here" in pairs.kind
 
 
-def test_a_missing_twin_is_named_with_both_counts(div2k):
+def test_a_missing_lr_image_is_named_with_both_counts(div2k):
     (div2k / "DIV2K_train_LR_bicubic" / "X4" / "0002x4.png").unlink()
     with pytest.raises(BadInput, match=r"0002\.png has no small version 0002x4\.png.* 3 large .* 2 small"):
         sources.load(div2k, 4, 8, quiet)
 
 
-def test_a_small_picture_too_many_is_named(div2k):
+def test_an_lr_image_without_its_hr_image_is_named(div2k):
     write(div2k / "DIV2K_train_LR_bicubic" / "X4" / "0009x4.png", photo(9, 16, 24))
     with pytest.raises(BadInput, match=r"0009x4\.png .* has no large picture"):
         sources.load(div2k, 4, 8, quiet)
@@ -93,13 +93,13 @@ def test_a_small_picture_too_many_is_named(div2k):
 
 def test_pairs_that_do_not_fit_or_cannot_be_read_are_skipped_and_counted(div2k):
     write(div2k / "DIV2K_train_LR_bicubic" / "X4" / "0001x4.png", photo(1, 15, 24))
-    (div2k / "DIV2K_train_LR_bicubic" / "X4" / "0003x4.png").write_bytes(b"not a picture")
-    said = []
-    pairs = sources.load(div2k, 4, 8, said.append)
+    (div2k / "DIV2K_train_LR_bicubic" / "X4" / "0003x4.png").write_bytes(b"not a image")
+    reported = []
+    pairs = sources.load(div2k, 4, 8, reported.append)
     assert pairs.names == ("0002.png",) and len(pairs.skipped) == 2
-    assert pairs.skipped[0] == "0001x4.png is 24 x 15 pixels, which is not 0001.png (98 x 66) shrunk 4 times."
+    assert pairs.skipped[0] == "0001x4.png is 24 x 15 pixels, which is not 0001.png (98 x 66) downscaled 4 times."
     assert pairs.skipped[1].startswith("0003x4.png")
-    assert said[-1].endswith("1 pairs (train), 2 skipped")
+    assert reported[-1].endswith("1 pairs (train), 2 skipped")
 
 
 def test_only_div2k_has_an_unknown_track(div2k, tmp_path):
@@ -109,11 +109,11 @@ def test_only_div2k_has_an_unknown_track(div2k, tmp_path):
         sources.load(div2k, 2, 8, quiet, "unknown")
 
 
-def test_pictures_that_would_not_fit_into_memory_are_refused_before_reading(div2k, monkeypatch):
+def test_images_that_would_not_fit_into_memory_are_refused_before_reading(div2k, monkeypatch):
     monkeypatch.setattr(sources.memory, "available_bytes", lambda: 40_000)
     with pytest.raises(BadInput, match=r"--pictures 1\b"):
         sources.load(div2k, 4, 8, quiet)
-    assert sources.load(div2k, 4, 8, quiet, most=1).names == ("0001.png",)
+    assert sources.load(div2k, 4, 8, quiet, limit=1).names == ("0001.png",)
 
 
 # --- npz --------------------------------------------------------------------------------------------------------------
@@ -138,29 +138,29 @@ def channels_first(values):
 
 
 @pytest.mark.parametrize("change", [np.asarray, as_unit, as_signed, channels_first, np.float64])
-def test_arrays_are_found_by_shape_and_become_the_same_pictures(tmp_path, stacks, change):
-    large, small = stacks
+def test_arrays_are_recognised_by_shape_and_become_the_same_images(tmp_path, stacks, change):
+    large, lr = stacks
     np.savez(tmp_path / "hr_images.npz", something=change(large), labels=np.arange(12))
-    np.savez_compressed(tmp_path / "hr_lr_images.npz", else_=change(small))
-    said = []
+    np.savez_compressed(tmp_path / "hr_lr_images.npz", else_=change(lr))
+    reported = []
     for path in (tmp_path, tmp_path / "hr_images.npz", tmp_path / "hr_lr_images.npz"):
-        pairs = sources.load(path, 4, 48, said.append)
+        pairs = sources.load(path, 4, 48, reported.append)
         assert len(pairs.hr) == 12 and pairs.smallest == 32
         np.testing.assert_array_equal(pairs.hr[3], large[3])
-        np.testing.assert_array_equal(pairs.lr[3], small[3])
-    assert "hr_images.npz: something, 12 of 128 x 128" in " ".join(said)
+        np.testing.assert_array_equal(pairs.lr[3], lr[3])
+    assert "hr_images.npz: something, 12 of 128 x 128" in " ".join(reported)
     assert pairs.kind == "npz, 128 x 128 and 32 x 32"
 
 
-def test_both_arrays_may_lie_in_one_file_and_gray_is_spread(tmp_path, stacks):
-    large, small = stacks
-    np.savez(tmp_path / "both.npz", a=small[..., 0], b=large[..., 0])
+def test_both_arrays_may_lie_in_one_file_and_gray_becomes_three_channels(tmp_path, stacks):
+    large, lr = stacks
+    np.savez(tmp_path / "both.npz", a=lr[..., 0], b=large[..., 0])
     pairs = sources.load(tmp_path / "both.npz", 4, 48, quiet)
     assert pairs.hr[0].shape == (128, 128, 3)
     np.testing.assert_array_equal(pairs.hr[5][..., 2], large[5, ..., 0])
 
 
-def test_large_pictures_alone_are_shrunk_here(tmp_path, stacks):
+def test_hr_images_alone_are_downscaled_here(tmp_path, stacks):
     np.savez(tmp_path / "hr_images.npz", stacks[0])
     pairs = sources.load(tmp_path, 4, 8, quiet)
     np.testing.assert_array_equal(pairs.lr[7], stacks[1][7])
@@ -173,7 +173,7 @@ def test_mismatched_counts_are_refused_with_both_numbers(tmp_path, stacks):
         sources.load(tmp_path, 4, 8, quiet)
 
 
-def test_another_order_is_noticed(tmp_path, stacks):
+def test_arrays_in_different_order_are_refused(tmp_path, stacks):
     np.savez(tmp_path / "hr_images.npz", stacks[0])
     np.savez(tmp_path / "hr_lr_images.npz", stacks[1][::-1])
     with pytest.raises(BadInput, match="same order"):
@@ -189,7 +189,7 @@ def test_another_order_is_noticed(tmp_path, stacks):
         ({"a": np.full((2, 30, 32, 3), 1.0)}, "divided"),
     ],
 )
-def test_unfitting_arrays_are_one_sentence(tmp_path, arrays, word):
+def test_unusable_arrays_are_reported_in_one_sentence(tmp_path, arrays, word):
     np.savez(tmp_path / "x.npz", **arrays)
     with pytest.raises(BadInput, match=word) as caught:
         sources.load(tmp_path, 4, 8, quiet)
@@ -209,12 +209,12 @@ def test_files_that_are_no_npz_and_python_objects_are_not_read(tmp_path):
 # --- splitting --------------------------------------------------------------------------------------------------------
 
 
-def test_some_are_kept_from_training(tmp_path, stacks):
+def test_some_images_are_held_out_from_training(tmp_path, stacks):
     np.savez(tmp_path / "hr_images.npz", stacks[0])
     pairs, held = sources.split(sources.load(tmp_path, 4, 8, quiet))
     assert len(held.hr) == 2 and len(pairs.hr) == 10 and not set(held.names) & set(pairs.names)
     with pytest.raises(BadInput, match="One picture"):
-        sources.split(pairs.some([0]))
+        sources.split(pairs.subset([0]))
 
 
 # --- the command ------------------------------------------------------------------------------------------------------
@@ -235,25 +235,27 @@ def _train(tmp_path, monkeypatch, *more):
     return status, json.loads(out.with_suffix(".json").read_text()) if status == 0 else {}
 
 
-def test_training_takes_npz_pairs_and_drawn_pictures_and_says_so_on_the_card(tmp_path, stacks, monkeypatch, capsys):
+def test_training_takes_npz_pairs_and_synthetic_images_and_records_them_on_the_card(
+    tmp_path, stacks, monkeypatch, capsys
+):
     np.savez(tmp_path / "hr_images.npz", stacks[0])
     np.savez(tmp_path / "hr_lr_images.npz", stacks[1])
     status, card = _train(tmp_path, monkeypatch, "--data", str(tmp_path / "hr_images.npz"), "--synthetic", "2")
-    said = capsys.readouterr()
-    assert status == 0, said.err
+    reported = capsys.readouterr()
+    assert status == 0, reported.err
     assert card["data"]["count"] == 10 and card["data"]["synthetic"] == 2
     assert "npz, 128 x 128 and 32 x 32" in card["data"]["kind"] and "2 drawn" in card["data"]["kind"]
     assert {phase["patch"] for phase in card["recipe"]["phases"]} == {32}
-    assert "hr_lr_images.npz: arr_0, 12 of 32 x 32" in said.out and "cut to 32" in said.out
+    assert "hr_lr_images.npz: arr_0, 12 of 32 x 32" in reported.out and "cut to 32" in reported.out
 
 
 def test_training_takes_div2k_with_its_own_validation(div2k, tmp_path, monkeypatch, capsys):
-    for path in div2k.rglob("*.png"):  # large enough for the recipe's patches
+    for path in div2k.rglob("*.png"):  # large enough for the patches of the recipe
         side = 50 if "LR" in str(path) else 200
         Image.open(path).resize((side, side)).save(path)
     (div2k / "DIV2K_train_HR" / "0002.png").write_bytes(b"broken")
     status, card = _train(tmp_path, monkeypatch, "--data", str(div2k), "--track", "unknown")
-    said = capsys.readouterr()
-    assert status == 0, said.err
+    reported = capsys.readouterr()
+    assert status == 0, reported.err
     assert card["data"]["count"] == 2 and card["data"]["kind"] == "DIV2K, unknown track"
-    assert "1 pairs (valid)" in said.out and said.out.rstrip().endswith("1 pictures were skipped.")
+    assert "1 pairs (valid)" in reported.out and reported.out.rstrip().endswith("1 pictures were skipped.")

@@ -1,4 +1,4 @@
-"""Drawn pictures: the same for the same seed, with the detail that they are drawn for."""
+"""Synthetic images: the same for the same seed, with detail that bicubic upscaling loses."""
 
 import numpy as np
 import pytest
@@ -12,21 +12,21 @@ from sr_demo.training.synthetic import SIDE, facade, font_files, lines, syntheti
 @pytest.mark.parametrize("draw", [text, lines, facade])
 def test_each_kind_has_contrast_and_is_hard_for_bicubic(draw):
     for seed in range(3):
-        picture = draw(np.random.default_rng(seed), 192)
-        assert picture.shape == (192, 192, 3) and picture.dtype == np.uint8
-        assert picture.std() > 8
-        enlarged = resize(as_float(downscale_8bit(picture, 4)), (192, 192))
-        assert psnr_y(enlarged, as_float(picture)) < 28
+        image = draw(np.random.default_rng(seed), 192)
+        assert image.shape == (192, 192, 3) and image.dtype == np.uint8
+        assert image.std() > 8
+        upscaled = resize(as_float(downscale_8bit(image, 4)), (192, 192))
+        assert psnr_y(upscaled, as_float(image)) < 28
 
 
-def test_a_picture_depends_on_seed_and_number_alone():
+def test_an_image_depends_on_seed_and_number_only():
     first = synthetic(4, seed=5, side=96)
     np.testing.assert_array_equal(first[3], synthetic(7, seed=5, side=96)[3])
     assert (first[0] != synthetic(1, seed=6, side=96)[0]).any()
     assert (first[0] != first[3]).any(), "two pages of text differ"
 
 
-def test_they_come_after_the_photos_and_are_counted():
+def test_synthetic_images_follow_the_photos_and_are_counted():
     photo = np.zeros((64, 64, 3), np.uint8)
     pairs = with_synthetic(Pairs(("a",), (photo,), (downscale_8bit(photo, 4),), ()), 2, 4)
     assert pairs.names == ("a", "drawn[0]", "drawn[1]")
@@ -34,7 +34,7 @@ def test_they_come_after_the_photos_and_are_counted():
     assert "2 drawn" in pairs.kind
 
 
-def test_it_draws_without_matplotlib(monkeypatch):
+def test_text_is_drawn_without_matplotlib(monkeypatch):
     import sr_demo.training.synthetic as module
 
     monkeypatch.setattr(module, "find_spec", lambda name: None)

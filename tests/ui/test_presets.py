@@ -25,13 +25,14 @@ from sr_demo.spec import OWN, Approach, Checkpoint, Needs, Repository, WeightFil
 from sr_demo.ui.callers import Callers
 from sr_demo.ui.compare import presets
 from sr_demo.ui.compare.comparison import Task, compare
-from sr_demo.ui.compare.components import CompareComponents, Updates
+from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.handlers import Handlers
 from sr_demo.ui.compare.layout import lay_out
 from sr_demo.ui.method_choices import Context, offered
 from sr_demo.ui.source import Source, cut
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
+from sr_demo.ui.updates import Updates
 from tests.conftest import noise, picture_of
 from tests.diffusion.test_sampler import networks
 
@@ -179,7 +180,9 @@ def test_a_preset_chosen_before_any_photo_holds_for_the_next(
 
 def test_no_preset_twice_changes_nothing(handlers: Handlers, components: CompareComponents) -> None:
     updates = handlers.choose_preset(None, presets.OWN, "enlarge", ["bicubic"], [], None)
-    assert updates == {components.choice.before_preset: None}
+    choice = components.choice
+    assert updates[choice.before_preset] is None
+    assert not {choice.mode, choice.methods, choice.more} & updates.keys()
 
 
 def test_the_time_estimate_is_that_of_the_downscaled_image(handlers: Handlers, components: CompareComponents) -> None:

@@ -13,19 +13,24 @@ from sr_demo.ui import method_choices
 from sr_demo.ui import source as sources
 from sr_demo.ui.clicks import point
 from sr_demo.ui.compare import presets
-from sr_demo.ui.compare.components import CompareComponents, Updates
+from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.presets import Selection
 from sr_demo.ui.examples import chosen_file
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.method_choices import Context, labels, offered, region_choices, seconds
 from sr_demo.ui.source import REGION_SIDES, Source
+from sr_demo.ui.updates import Updates
 
 _PATIENCE_SECONDS = 10.0
 """Above this estimate a region is proposed first: people leave after ten seconds."""
 
 
 class Handlers:
-    """Reads and writes the tab's components. Stateless apart from what it is made of."""
+    """Reads and writes the tab's components. Stateless apart from what it is made of.
+
+    Whatever has the photo's box among its outputs sets it: for an output without a value Gradio makes the component anew in
+    the visitor's session, and the new one would decode uploads itself (see `source.image_input`).
+    """
 
     def __init__(self, context: Context, components: CompareComponents) -> None:
         self._context = context
@@ -37,7 +42,7 @@ class Handlers:
         """Open an upload, show its preview, and propose a region where the whole would take long."""
         photo = self._parts.photo
         if path is None:
-            return self.clear()
+            return {**self.clear(), photo.image: None}
         try:
             source, image = sources.open_source(path, self._context.uploads, self._context.limits)
             if preset == presets.OWN:
@@ -74,7 +79,7 @@ class Handlers:
         choice = self._parts.choice
         if preset == presets.OWN:
             if before is None:
-                return {choice.before_preset: None}
+                return {**self._redrawn(source), choice.before_preset: None}
             selected, before = before, None
             source = self._restored(source, selected)
         else:
@@ -86,7 +91,7 @@ class Handlers:
             source = replace(source, region_side=None) if source else None
             selected = Selection(presets.mode_for(source), default, further, source)
         return {
-            **(self._redrawn(source) if source else {self._parts.photo.source: None}),
+            **self._redrawn(source),
             **({self._parts.photo.region: _region(source)} if source else {}),
             choice.mode: selected.mode,
             choice.methods: selected.methods,
@@ -118,22 +123,24 @@ class Handlers:
     def choose_region(self, source: Source | None, region: str) -> Updates:
         """Change the size of the region."""
         if source is None:
-            return {self._parts.photo.source: None, self._parts.photo.about: ""}
+            return self._redrawn(None)
         side = int(region) if region.isdecimal() and int(region) in REGION_SIDES else None
         return self._redrawn(replace(source, region_side=side))
 
     def move_region(self, source: Source | None, event: gr.EventData) -> Updates:
         """Move the region to the place that was clicked."""
         if source is None or source.region_side is None:
-            return {self._parts.photo.source: source}
+            return self._redrawn(source)
         x, y = point(event)
         shown = min(1.0, sources.PREVIEW_SIDE / max(source.width, source.height))
         return self._redrawn(source.moved(x / (source.width * shown), y / (source.height * shown)))
 
-    def _redrawn(self, source: Source) -> Updates:
+    def _redrawn(self, source: Source | None) -> Updates:
+        photo = self._parts.photo
+        if source is None:
+            return {photo.source: None, photo.image: None, photo.about: ""}
         image = self._context.uploads.read(source.path, self._context.limits)
         preview = sources.write_preview(source, image, self._context.store.new())
-        photo = self._parts.photo
         return {photo.source: source, photo.image: str(preview), photo.about: sources.describe(source)}
 
     def estimate(self, source: Source | None, preset: str, mode: str, methods: list[str], more: list[str]) -> Updates:
