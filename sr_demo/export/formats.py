@@ -19,10 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sr_demo.errors import MissingDependency, SRError
+from sr_demo.export.agreement import Run
 
 Format = Literal["onnx", "openvino", "torchscript", "safetensors"]
-Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""(1, 3, H, W) float32 -> (1, 3, H * scale, W * scale) float32."""
 SMALLEST = 17
 """Smallest side in pixels that every exported file accepts: attention networks reflect up to a window of 16 pixels."""
 
