@@ -18,10 +18,11 @@ from sr_demo.ui.store import Store
 HEAVY = {
     "run",  # the comparison
     "upscale", "compare", "deploy",
-    "render", "look_inside", "teach",
+    "render", "show_matches", "build_database",
     "guess",
-    "first", "take_drawing", "take", "take_typical", "take_test", "show", "resize", "walk", "vary", "paint", "learn",
-    "look", "look_at_examples",
+    "take_first", "take_drawing", "take_upload", "take_typical", "take_test",
+    "show", "resize", "walk", "vary", "paint", "learn",
+    "inspect", "inspect_examples",
     "measure", "make",
     "described",
 }  # fmt: skip
@@ -33,8 +34,8 @@ def test_only_handlers_that_compute_are_queued() -> None:
     built = page.build(APPROACHES, Runner(), Store(), Settings())
     queued = {built.fns[entry["id"]] for entry in built.config["dependencies"] if entry["queue"]}
     assert {fn.fn.__name__ for fn in queued if fn.fn} <= HEAVY
-    tabs = {fn.fn.__qualname__.partition(".")[0] for fn in queued if fn.fn and fn.fn.__name__ in ("take", "show")}
-    assert tabs <= {"Handlers", "TrainingHandlers"}
+    tabs = {fn.fn.__qualname__.partition(".")[0] for fn in queued if fn.fn and fn.fn.__name__ == "show"}
+    assert tabs <= {"DigitHandlers", "TrainingHandlers"}
     assert "sr_demo.ui.compare.handlers" not in {fn.fn.__module__ for fn in queued if fn.fn}, "uploads are not queued"
     assert {(fn.concurrency_id, fn.concurrency_limit) for fn in queued} == {("heavy", None)}
     assert not built.api_open, "calls past the queue are neither watched nor cancelled"
