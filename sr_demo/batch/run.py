@@ -55,6 +55,7 @@ class Task:
 
     @property
     def key(self) -> Key:
+        """Which line of the manifest is about this task."""
         return self.source, self.page
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from sr_demo.batch.ray_workers import OnRay
 from sr_demo.batch.run import Batch, Event, run
 from sr_demo.deploy.quality import filled
-from sr_demo.image import ImageData, write_png
+from sr_demo.image import ImageData, Size, write_png
 from sr_demo.inference.jobs import Job
 
 _COUNT, _SIDE = 24, 128
@@ -31,7 +31,7 @@ def rates(job: Job, source: Path | None, workers: Sequence[int]) -> Iterator[tup
         folder = source or Path(made)
         if source is None:
             for number in range(_COUNT):
-                write_png(ImageData(filled((_SIDE, _SIDE))), folder / f"{number:03d}.png")
+                write_png(ImageData(filled(Size(_SIDE, _SIDE))), folder / f"{number:03d}.png")
         for number in workers:
             yield number, _rate(job, folder, number)
 

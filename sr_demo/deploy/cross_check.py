@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from sr_demo.errors import SRError
+from sr_demo.image import Size
 from sr_demo.inference.jobs import Job
 
 LATENCY, MEMORY = 0.15, 0.10
@@ -47,6 +48,7 @@ class Side:
 
     @property
     def over_idle_mb(self) -> float:
+        """Peak memory minus that of the idle program."""
         return self.peak_mb - self.idle_mb
 
 
@@ -70,6 +72,7 @@ class Check:
 
     @property
     def holds(self) -> bool:
+        """Whether both ratios are within the bounds."""
         return abs(self.latency - 1) <= LATENCY and abs(self.memory - 1) <= MEMORY
 
 
@@ -112,7 +115,7 @@ def _deploy(job: Job, side: int, seconds: float) -> tuple[list[float], float, fl
     """Return timed runs, peak and idle memory in MB, as the report states them."""
     from sr_demo.deploy.measurement import Plan, measure_apart
 
-    plan = Plan(sizes=((side, side),), seconds=seconds, quality=False, patience=20 * seconds)
+    plan = Plan(sizes=(Size(side, side),), seconds=seconds, quality=False, patience=20 * seconds)
     facts = measure_apart(job, plan)
     return facts["latency"][0]["seconds"], facts["peak_mb"], facts["idle_mb"]
 

@@ -18,7 +18,7 @@ from sr_demo.deploy.quality import BUNDLED, filled, precisions, quality
 from sr_demo.deploy.timed_run import Run, Subject
 from sr_demo.errors import SRError, unexpected
 from sr_demo.hub import checkpoints
-from sr_demo.image import Image
+from sr_demo.image import Image, Size
 from sr_demo.inference.jobs import Job, load_approach
 from sr_demo.inference.runner import Runner
 from sr_demo.progress import SILENT, Progress
@@ -26,8 +26,6 @@ from sr_demo.reports.evaluation import Pair
 from sr_demo.reports.verdicts import Facts
 from sr_demo.system import memory
 
-Size = tuple[int, int]
-"""Width and height in LR pixels."""
 _LIMIT_SECONDS = 900
 _LEAST = 3
 """Smallest number of timed runs of a size, where there is time for them."""
@@ -39,7 +37,8 @@ _COUNTED = 64
 class Plan:
     """How much is measured."""
 
-    sizes: tuple[Size, ...] = ((64, 64), (128, 128), (256, 256))
+    sizes: tuple[Size, ...] = (Size(64, 64), Size(128, 128), Size(256, 256))
+    """Sizes of the LR images."""
     seconds: float = 2.0
     """Time per size: runs are repeated for about this long, at least three and at most `most` times, within `patience`."""
     most: int = 20
@@ -132,7 +131,7 @@ def measure(job: Job, plan: Plan, report: Callable[[float, str], None] = lambda 
     latency: list[Facts] = []
     same, left = True, plan.patience
     for number, size in enumerate(plan.sizes):
-        report(0.1 + 0.5 * number / len(plan.sizes), f"{size[0]} x {size[1]} pixels")
+        report(0.1 + 0.5 * number / len(plan.sizes), f"{size.width} x {size.height} pixels")
         line, identical, spent = _latency(subject, size, plan, left)
         latency.append(line)
         same, left = same and identical, left - spent
@@ -165,7 +164,7 @@ def _latency(subject: Subject, size: Size, plan: Plan, left: float) -> tuple[Fac
 
     Args:
         subject: the approach.
-        size: width and height of the LR image.
+        size: size of the LR image.
         plan: how often to run.
         left: seconds left for all sizes together.
 
@@ -184,11 +183,11 @@ def _latency(subject: Subject, size: Size, plan: Plan, left: float) -> tuple[Fac
         spent += result.seconds
         results.append(result)
     seconds = np.array([r.seconds for r in results])
-    megapixels = size[0] * size[1] * subject.job.approach.scale**2 / 1e6
+    megapixels = size.width * size.height * subject.job.approach.scale**2 / 1e6
     median = float(np.median(seconds))
     line: Facts = {
-        "width": size[0],
-        "height": size[1],
+        "width": size.width,
+        "height": size.height,
         "runs": len(results),
         "seconds": [round(float(s), 6) for s in seconds],
         "first_seconds": round(first.seconds, 6),
@@ -236,7 +235,7 @@ def _operations(job: Job) -> Facts:
     upscaler = load_approach(replace(job, precision="fp32"), files, SILENT)
     counter = FlopCounterMode(display=False)
     with counter:
-        upscaler.upscale(filled((_COUNTED, _COUNTED)), job.options, SILENT)
+        upscaler.upscale(filled(Size(_COUNTED, _COUNTED)), job.options, SILENT)
     return {"value": counter.get_total_flops() / 2 / _COUNTED**2, "how": "counted"}
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sr_demo.deploy.timed_run import Subject
 from sr_demo.errors import BadInput
-from sr_demo.image import Image, ImageData, bt601_luma, quantize, readonly
+from sr_demo.image import Image, ImageData, Size, bt601_luma, quantize, readonly
 from sr_demo.imaging.resize import resize
 from sr_demo.imaging.resolution_chart import STAR_CENTRE, resolution_chart
 from sr_demo.imaging.samples import SAMPLES
@@ -48,7 +48,7 @@ _STAR_SIDE = 160
 
 def precisions(subject: Subject) -> Facts:
     """Compare the chosen precision, and others that the approach can run in, with fp32, on an image of 48 x 48 pixels."""
-    image = filled((_COMPARED, _COMPARED))
+    image = filled(Size(_COMPARED, _COMPARED))
     chosen = subject.run(image)
     exact = chosen if chosen.precision == "fp32" else subject.run(image, "fp32")
     found: Facts = {
@@ -241,8 +241,8 @@ def _mean(values: list[float | None]) -> float | None:
     return round(float(np.mean(known)), 4) if len(known) == len(values) and known else None
 
 
-def filled(size: tuple[int, int]) -> Image:
-    """Return smooth random colours of `size` (width, height), 8 bit. They need less memory than the resolution chart."""
-    coarse = np.random.default_rng(0).random((size[1] // 4 + 1, size[0] // 4 + 1, 3), np.float32)
-    smooth = quantize(resize(readonly(coarse), (size[1], size[0])))
+def filled(size: Size) -> Image:
+    """Return smooth random colours, rounded to 8 bit. They need less memory than the resolution chart."""
+    coarse = np.random.default_rng(0).random((size.height // 4 + 1, size.width // 4 + 1, 3), np.float32)
+    smooth = quantize(resize(readonly(coarse), size))
     return readonly(np.divide(smooth, np.float32(255), dtype=np.float32))

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from sr_demo import __version__
-from sr_demo.deploy.measurement import Facts, Plan, Size, measure_apart
+from sr_demo.deploy.measurement import Facts, Plan, measure_apart
 from sr_demo.deploy.quality import describe_resolution, star
 from sr_demo.errors import BadInput, SRError, quoted
 from sr_demo.export.exporter import formats
+from sr_demo.image import Size
 from sr_demo.imaging.resize import downscale, resize
 from sr_demo.imaging.resolution_chart import resolution_chart
 from sr_demo.inference.jobs import Job
@@ -148,7 +149,7 @@ def sizes(texts: Sequence[str]) -> tuple[Size, ...]:
         width, _, height = text.lower().partition("x")
         if not (width.isdecimal() and height.isdecimal() and len(text) < 12):
             raise BadInput(f"--size takes WIDTHxHEIGHT in pixels, such as 256x256, not {quoted(text)}.")
-        size = (int(width), int(height))
+        size = Size(int(height), int(width))
         if not 16 <= min(size) <= max(size) <= _LARGEST_SIDE:
             raise BadInput(f"--size takes sides from 16 to {_LARGEST_SIDE} pixels, not {text}.")
         found.append(size)

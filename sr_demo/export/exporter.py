@@ -4,62 +4,35 @@ from __future__ import annotations
 
 import errno
 import json
-import logging
 import os
 import shutil
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import inf, log10
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
-
-import numpy as np
-from numpy.typing import NDArray
 
 from sr_demo import __version__
 from sr_demo.backends.quantization import Sample
 from sr_demo.errors import BadInput, SRError, StorageError
 from sr_demo.export import int8, portable_runner
+from sr_demo.export.agreement import Agreement, Run, compare, translating
 from sr_demo.export.int8 import Loss
 from sr_demo.export.readme import readme
 from sr_demo.hub import checkpoints
-from sr_demo.imaging.resolution_chart import resolution_chart
 from sr_demo.inference.jobs import Job, load_approach
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.evaluation import Pair
 from sr_demo.spec import Approach, Checkpoint
 from sr_demo.system.storage import free_bytes
 
-log = logging.getLogger("sr_demo")
-
 FORMATS = ("onnx", "openvino", "torchscript", "safetensors")
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torchscript": ".pt", "safetensors": ".safetensors"}
 LEAST_PSNR = {"fp32": 60.0, "fp16": 50.0}
 """Smallest PSNR in dB between the file and the network in fp32; below, nothing is exported."""
-_SIZES = ((37, 61), (64, 48), (95, 33))
-"""Heights and widths of the images that file and network are compared on."""
-_TIMED = 128
-"""Side of the image that file and network are timed with."""
 
 Kind = Literal["onnx", "openvino", "torchscript", "safetensors"]
 Number = Literal["fp32", "fp16", "int8"]
-Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Difference between the file and its network: values in [0, 1], over all test images."""
-
-    largest: float
-    mean: float
-    psnr: float
-    """dB with peak 1, without rounding to 8 bit; inf for identical."""
-    seconds_here: float
-    """Median time for an image of 128 x 128 pixels in torch, fp32."""
-    seconds_there: float
-    """The same in the file's own runtime."""
 
 
 @dataclass(frozen=True)
@@ -143,9 +116,9 @@ def export(
         progress(0.5, "comparing")
 
         def opened(path: Path) -> Run:
-            return _translating(chosen.open(path, network), kind)
+            return translating(chosen.open(path, network), kind)
 
-        agreement = _compare(reference, opened(part))
+        agreement = compare(reference, opened(part))
         least = LEAST_PSNR["fp32" if precision == "int8" else precision]
         if not agreement.psnr >= least:
             raise SRError(
@@ -156,7 +129,7 @@ def export(
             samples = int8.samples_of(pairs, job.approach.scale)
             where = pairs_name or f"{len(samples)} bundled photos"
             loss = _quantize(kind, part, opened, notes, samples, where, progress)
-            agreement = _compare(reference, opened(part))
+            agreement = compare(reference, opened(part))
         text = readme(job, kind, out.name, notes, agreement, loss)
         (folder / f"{out.stem}_README.md").write_text(text, encoding="utf-8")
         if kind in ("onnx", "openvino"):
@@ -245,22 +218,6 @@ def _network(job: Job, progress: Progress) -> tuple[Run, Any]:
     return torch_run(lambda lr: network(lr).clamp(0, 1)), Portable(model, job.approach.scale, multiple_of).eval()
 
 
-def _translating(run: Run, kind: str) -> Run:
-    """Return `run` with the exceptions of its runtime translated into an SRError."""
-
-    def checked(x: NDArray[np.float32]) -> NDArray[np.float32]:
-        try:
-            return run(x)
-        except Exception as exc:
-            log.warning("the %s file does not run", kind, exc_info=exc)
-            raise SRError(
-                f"The {kind} file does not run on a picture of {x.shape[3]} x {x.shape[2]} pixels in its own runtime, "
-                "so it is not exported. Try another --format."
-            ) from exc
-
-    return checked
-
-
 def _notes(job: Job, precision: str) -> dict[str, str]:
     """Return the metadata that the file carries."""
     tiling = job.approach.tiling_of(job.checkpoint)
@@ -285,39 +242,3 @@ def _notes(job: Job, precision: str) -> dict[str, str]:
         "output": "sr: float32 (1, 3, height * scale, width * scale), RGB, 0 to 1",
         "rule": json.dumps(rule),
     }
-
-
-def _compare(here: Run, there: Run) -> Agreement:
-    """Compare both on parts of the resolution chart, which contains all frequencies and hard edges."""
-    chart = resolution_chart(256).transpose(2, 0, 1)[None]
-    differences: list[NDArray[np.float64]] = []
-    for number, (height, width) in enumerate(_SIZES):
-        top, left = 40 + 30 * number, 20 + 70 * number
-        part = np.ascontiguousarray(chart[:, :, top : top + height, left : left + width])
-        one, other = here(part), there(part)
-        if one.shape != other.shape:
-            raise SRError(
-                f"The file returns {other.shape} for {width} x {height} pixels, not {one.shape}: it is not exported."
-            )
-        differences.append((one.astype(np.float64) - other).ravel())
-    difference = np.concatenate(differences)
-    squared = float(np.mean(difference**2))
-    timed = np.ascontiguousarray(chart[:, :, 60 : 60 + _TIMED, 10 : 10 + _TIMED])
-    return Agreement(
-        largest=float(np.abs(difference).max()),
-        mean=float(np.abs(difference).mean()),
-        psnr=inf if squared == 0 else -10 * log10(squared) if np.isfinite(squared) else -inf,
-        seconds_here=_median_seconds(here, timed),
-        seconds_there=_median_seconds(there, timed),
-    )
-
-
-def _median_seconds(run: Run, image: NDArray[np.float32]) -> float:
-    """Return the median time of three runs after a warm-up."""
-    run(image)
-    taken: list[float] = []
-    for _ in range(3):
-        begun = time.perf_counter()
-        run(image)
-        taken.append(time.perf_counter() - begun)
-    return float(np.median(taken))

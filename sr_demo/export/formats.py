@@ -19,10 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sr_demo.errors import MissingDependency, SRError
+from sr_demo.export.agreement import Run
 
 Format = Literal["onnx", "openvino", "torchscript", "safetensors"]
-Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""(1, 3, H, W) float32 -> (1, 3, H * scale, W * scale) float32."""
 SMALLEST = 17
 """Smallest side in pixels that every exported file accepts: attention networks reflect up to a window of 16 pixels."""
 
@@ -39,6 +38,7 @@ class Portable(nn.Module):
         self.scale, self.multiple_of, self.dtype = scale, multiple_of, dtype
 
     def forward(self, lr: Tensor) -> Tensor:
+        """Upscale (1, 3, H, W) in [0, 1] to (1, 3, H * scale, W * scale) in [0, 1], float32."""
         height, width = lr.shape[2], lr.shape[3]
         x = lr.to(self.dtype)
         if self.multiple_of > 1:

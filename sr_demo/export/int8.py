@@ -17,10 +17,10 @@ from sr_demo.backends import quantization
 from sr_demo.backends.quantization import Sample
 from sr_demo.errors import BadInput, MissingDependency
 from sr_demo.export import portable_runner
+from sr_demo.export.agreement import Run
 from sr_demo.metrics.full_reference import psnr_y
 from sr_demo.reports.evaluation import Pair, load_pair
 
-Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 MOST_LOSS = 0.15
 """Loss of PSNR-Y in dB from which on a file is not exported."""
 _PACKAGES = {"onnx": "onnxruntime", "openvino": "nncf"}

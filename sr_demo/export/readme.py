@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 from math import isinf
-from typing import TYPE_CHECKING
 
+from sr_demo.export.agreement import Agreement
+from sr_demo.export.int8 import Loss
 from sr_demo.inference.jobs import Job
-
-if TYPE_CHECKING:
-    from sr_demo.export.exporter import Agreement
-    from sr_demo.export.int8 import Loss
 
 _USE = {
     "onnx": """    pip install numpy onnxruntime

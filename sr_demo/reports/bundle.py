@@ -6,7 +6,8 @@ import json
 import os
 import platform
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +17,7 @@ from urllib.parse import quote
 
 from sr_demo import __version__
 from sr_demo.errors import StorageError
+from sr_demo.image import Size
 from sr_demo.inference.jobs import Result
 from sr_demo.metrics.scores import COLUMNS
 from sr_demo.reports.html import png_uri, render
@@ -35,8 +37,8 @@ class Comparison:
 
     name: str
     """Name of the uploaded file."""
-    input_size: tuple[int, int]
-    """(height, width) of the LR image that the approaches were given."""
+    input_size: Size
+    """Size of the LR image that the approaches were given."""
     how: str
     """One sentence on where the LR image comes from: the upload itself, or how it was made from the reference."""
     results: Sequence[Result]
@@ -58,9 +60,10 @@ def write_downloads(comparison: Comparison, folder: Path) -> dict[str, Path]:
         "json": folder / "report.json",
     }
     page, data = _page(comparison), report_json(comparison)
-    _write_zip(comparison.images, page, data, files["zip"])
-    files["html"].write_text(_with_embedded_images(page, comparison.images), encoding="utf-8")
-    files["json"].write_text(data, encoding="utf-8")
+    with _disk_refusals():
+        _write_zip(comparison.images, page, data, files["zip"])
+        files["html"].write_text(_with_embedded_images(page, comparison.images), encoding="utf-8")
+        files["json"].write_text(data, encoding="utf-8")
     return files
 
 
@@ -92,7 +95,8 @@ def write_zip(comparison: Comparison, target: Path) -> None:
 
     PNG files are stored as they are, since compressing them again gains nothing. Raises StorageError.
     """
-    _write_zip(comparison.images, _page(comparison), report_json(comparison), target)
+    with _disk_refusals():
+        _write_zip(comparison.images, _page(comparison), report_json(comparison), target)
 
 
 def _write_zip(images: Sequence[SavedImage], page: str, data: str, target: Path) -> None:
@@ -103,8 +107,14 @@ def _write_zip(images: Sequence[SavedImage], page: str, data: str, target: Path)
             archive.writestr("report.json", data)
             archive.writestr("report.html", _with_figures(page, images, lambda path: quote(path.name)))
 
+    write_atomically(target, write)
+
+
+@contextmanager
+def _disk_refusals() -> Generator[None]:
+    """Translate the errors of a disk that refuses into StorageError."""
     try:
-        write_atomically(target, write)
+        yield
     except OSError as exc:
         raise StorageError(f"The results could not be saved: {exc.strerror or exc}. Free some disk space.") from exc
 

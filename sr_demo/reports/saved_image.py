@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sr_demo.image import Size
+
 
 @dataclass(frozen=True)
 class SavedImage:
     """A PNG file and the texts shown with it."""
 
     path: Path
-    size: tuple[int, int]
-    """(height, width) in pixels."""
+    size: Size
     label: str
     """What the image shows: the title of a method, "Input" or the like."""
     scores: str

@@ -27,7 +27,7 @@ from sr_demo.deploy.quality import false_detail, precisions, quality
 from sr_demo.deploy.report import SCHEMA, budget_from, deploy, describe, embedded_jobs, judged, sizes
 from sr_demo.deploy.timed_run import Subject
 from sr_demo.errors import BadInput, Cancelled, SRError
-from sr_demo.image import Image, ImageData, readonly, write_png
+from sr_demo.image import Image, ImageData, Size, readonly, write_png
 from sr_demo.imaging.resize import downscale
 from sr_demo.inference.jobs import Job
 from sr_demo.inference.runner import Runner
@@ -39,7 +39,7 @@ from sr_demo.spec import Approach, Checkpoint, Request, Upscaler
 from tests.conftest import noise
 from tests.fakes import Fake, enlarged, good
 
-QUICK = Plan(sizes=((24, 16), (32, 32)), seconds=0.0, quality=False)
+QUICK = Plan(sizes=(Size(16, 24), Size(32, 32)), seconds=0.0, quality=False)
 
 
 def _job(approach: Approach) -> Job:
@@ -218,7 +218,7 @@ def test_slow_methods_are_timed_less_often(seconds: list[float], left: float, mo
 
 
 def test_results_of_earlier_runs_are_not_counted_as_memory() -> None:
-    large = replace(QUICK, sizes=((256, 256),), seconds=60.0, most=12)
+    large = replace(QUICK, sizes=(Size(256, 256),), seconds=60.0, most=12)
     facts = measure_apart(_job(BICUBIC), large)
     # A result takes 12.6 MB; upscaling and scoring it needs a few times as much.
     assert facts["latency"][0]["runs"] == 12 and facts["peak_over_idle_mb"] < 60
@@ -237,7 +237,7 @@ def test_counted_operations_of_a_network_are_those_of_its_weights() -> None:
     approach = Approach(
         "net", "Net", "s", "a", "convolutional", _load_network, (Checkpoint("own", "own"),), tiling=BICUBIC.tiling
     )
-    facts = measure(_job(approach), replace(QUICK, sizes=((16, 16),)))
+    facts = measure(_job(approach), replace(QUICK, sizes=(Size(16, 16),)))
     assert facts["multiply_adds_per_pixel"] == {"value": 27 * 48, "how": "counted"}
 
 
@@ -319,7 +319,7 @@ def test_a_report_can_be_judged_again_without_measuring(report: dict[str, Any]) 
 
 
 def test_arguments_are_checked() -> None:
-    assert sizes(["64x48", "256X256"]) == ((64, 48), (256, 256))
+    assert sizes(["64x48", "256X256"]) == (Size(48, 64), Size(256, 256))
     for text in ("64", "8x8", "axb", "9999x64", "-1x64", "64x64x64"):
         with pytest.raises(BadInput, match="--size"):
             sizes([text])

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from sr_demo.approaches.baselines import BICUBIC
-from sr_demo.image import write_png
+from sr_demo.image import Size, write_png
 from sr_demo.inference.runner import Runner
 from sr_demo.settings import Settings
 from sr_demo.ui import api
@@ -52,7 +52,9 @@ def address(serve: Serve, _loops: None) -> Iterator[str]:
     arguments = pages.launch_arguments(store, settings)
     del arguments["server_port"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(api, "PLAN", replace(api.PLAN, sizes=((64, 64),), seconds=0.1))  # the same with fewer repetitions
+        patch.setattr(
+            api, "PLAN", replace(api.PLAN, sizes=(Size(64, 64),), seconds=0.1)
+        )  # the same with fewer repetitions
         yield serve(pages.build((BICUBIC,), Runner(), store, settings), **arguments).rstrip("/")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sr_demo.approaches.baselines import BICUBIC
+from sr_demo.image import Size
 from sr_demo.inference.runner import Runner
 from sr_demo.settings import Settings
 from sr_demo.ui import api
@@ -29,7 +30,7 @@ def server(serve: Serve, _loops: None) -> Iterator[Server]:  # noqa: F811
     arguments = pages.launch_arguments(store, settings)
     del arguments["server_port"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(api, "PLAN", replace(api.PLAN, sizes=((64, 64),), seconds=0.1))
+        patch.setattr(api, "PLAN", replace(api.PLAN, sizes=(Size(64, 64),), seconds=0.1))
         page = pages.build((BICUBIC,), Runner(), store, settings)
         running = Server(page, serve(page, **arguments).rstrip("/"), store)
         yield running

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from sr_demo.approaches.baselines import BICUBIC, LANCZOS
 from sr_demo.deploy.measurement import Plan
-from sr_demo.image import Limits
+from sr_demo.image import Limits, Size
 from sr_demo.inference.runner import Runner
 from sr_demo.ui.lab.layout import lab_tab
 from sr_demo.ui.method_choices import Context
@@ -30,7 +30,7 @@ def test_methods_are_judged_by_the_budget_and_the_report_is_downloaded(
     store = Store()
     context = Context((BICUBIC, LANCZOS), Runner(), store, Stops(), Limits())
     with gr.Blocks(analytics_enabled=False) as blocks:
-        lab_tab(context, Plan(sizes=((32, 32),), seconds=0, quality=False))
+        lab_tab(context, Plan(sizes=(Size(32, 32),), seconds=0, quality=False))
     page = open_page(serve(blocks, allowed_paths=[str(store.folder)]))
     report = page.locator("#lab-report")
     page.locator("#lab-measure").click()

@@ -22,7 +22,7 @@ from PIL import Image
 
 from sr_demo.approaches.baselines import BICUBIC, LANCZOS
 from sr_demo.errors import SRError
-from sr_demo.image import encode_png
+from sr_demo.image import Size, encode_png
 from sr_demo.inference.runner import Runner
 from sr_demo.settings import Settings
 from sr_demo.ui import api
@@ -133,7 +133,7 @@ def test_compare_answers_with_all_pictures(address: str) -> None:
 
 @with_package
 def test_deploy_answers_with_a_verdict_and_without_pictures(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "PLAN", replace(api.PLAN, sizes=((64, 64),), seconds=0.1))
+    monkeypatch.setattr(api, "PLAN", replace(api.PLAN, sizes=(Size(64, 64),), seconds=0.1))
     (text,) = (content.text for content in call(address, "deploy", approaches=["bicubic"], budget={"side": 64}).content)
     assert json.loads(text)["approaches"][0]["verdict"]["level"] == "fits"
     assert "data:image" not in text and len(text) < 20_000

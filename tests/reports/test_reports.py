@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sr_demo.errors import StorageError
-from sr_demo.image import encode_png
+from sr_demo.image import Size, encode_png
 from sr_demo.inference.jobs import Job, Result
 from sr_demo.metrics.scores import COLUMNS, LR_CONSISTENCY, PSNR_Y, SSIM_Y, Scores
 from sr_demo.reports import bundle, formatting
@@ -261,10 +261,10 @@ def comparison(tmp_path: Path) -> Comparison:
     for seed, name in enumerate(("truth", "rdn", "real-esrgan-compact")):
         file = tmp_path / f"{name}.png"
         file.write_bytes(encode_png(picture_of(noise(16, 16, seed))))
-        images.append(SavedImage(file, (16, 16), name, "30 dB", f"Result of {name}"))
+        images.append(SavedImage(file, Size(16, 16), name, "30 dB", f"Result of {name}"))
     return Comparison(
         name=NASTY,
-        input_size=(4, 4),
+        input_size=Size(4, 4),
         how="Made by hand.",
         results=[result("rdn"), result("real-esrgan", Scores(inf, 1.0, inf, inf))],
         images=images,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sr_demo.image import Image, ImageData
+from sr_demo.image import Image, ImageData, Size
 from sr_demo.imaging.degradation import Realistic
 from sr_demo.inference.jobs import Done, Failed, Job, Progressed
 from sr_demo.inference.runner import Runner
@@ -93,8 +93,7 @@ def _compare(runner: Runner, view: View, task: Task, caller: Caller) -> Iterator
 
 
 def _write_downloads(view: View, task: Task, lr: ImageData) -> dict[str, Path]:
-    size = (lr.rgb.shape[0], lr.rgb.shape[1])
-    comparison = Comparison(lr.name, size, _origin(task), view.results, view.saved(), view.failures)
+    comparison = Comparison(lr.name, Size.of(lr.rgb), _origin(task), view.results, view.saved(), view.failures)
     return write_downloads(comparison, view.folder)
 
 

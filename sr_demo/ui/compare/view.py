@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sr_demo.image import Image, ImageData, quantize, readonly, write_png
+from sr_demo.image import Image, ImageData, Size, quantize, readonly, write_png
 from sr_demo.imaging.resize import resize
 from sr_demo.inference.jobs import ImageResult, Job, Result
 from sr_demo.metrics.scores import LR_CONSISTENCY, PSNR_Y
@@ -158,14 +158,14 @@ class View:
         difference: Path | None = None, *, reference: bool = False,
     ) -> None:  # fmt: skip
         """Write an image to `name`.png and show it; `what` begins its text alternative."""
-        height, width = image.rgb.shape[:2]
+        size = Size.of(image.rgb)
         path = self.folder / f"{name}.png"
         write_png(image, path)
         copy = _small_copy(image.rgb, path)
         if copy is not None:
             note = f"{note}; " if note else ""
             note += "shown smaller here; the zip below holds it whole"
-        saved = SavedImage(path, (height, width), label, scores, f"{what}, {width} by {height} pixels")
+        saved = SavedImage(path, size, label, scores, f"{what}, {size.width} by {size.height} pixels")
         self.images.append(ShownImage(saved, note, copy, difference, reference))
         self.changed = time.monotonic()
 

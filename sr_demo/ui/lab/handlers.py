@@ -14,6 +14,7 @@ from sr_demo.deploy.html_report import deploy_html, details, summary
 from sr_demo.deploy.measurement import Plan
 from sr_demo.deploy.report import budget_from, deploy, embedded_jobs, judged
 from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
+from sr_demo.image import Size
 from sr_demo.options import controls
 from sr_demo.progress import Progress
 from sr_demo.reports.verdicts import Budget
@@ -23,7 +24,7 @@ from sr_demo.ui.html import progress_line
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.updates import Updates
 
-PLAN = Plan(sizes=((64, 64), (128, 128)), seconds=1.5)
+PLAN = Plan(sizes=(Size(64, 64), Size(128, 128)), seconds=1.5)
 """Shorter than on the command line, because a visitor is waiting."""
 DEPLOY_SECONDS = 10.0
 """Expected duration of measuring one method."""
