@@ -18,7 +18,7 @@ from sr_demo.ui.store import Store
 HEAVY = {
     "run",  # the comparison
     "upscale", "compare", "deploy",
-    "render", "look_inside", "teach",
+    "render", "show_matches", "build_database",
     "guess",
     "first", "take_drawing", "take", "take_typical", "take_test", "show", "resize", "walk", "vary", "paint", "learn",
     "look", "look_at_examples",
