@@ -47,6 +47,7 @@ INSTEAD = {
 ALLOWED = (
     r"teach it your photos",
     r"LR consistency \(agrees with",
+    r"--(engine|shrink)\b",
 )
 """Sentences in which such a word is meant, as patterns."""
 

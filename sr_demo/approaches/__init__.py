@@ -1,1 +1,1 @@
-"""One file or folder per approach. They never import each other; `catalogue` lists them."""
+"""The approaches: one file or folder each. They never import each other; `catalogue` lists them."""

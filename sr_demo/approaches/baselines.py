@@ -1,4 +1,4 @@
-"""Bicubic and Lanczos: plain enlargement, the baselines that every method must beat."""
+"""Bicubic and Lanczos interpolation, the baselines that every method must beat."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from sr_demo.spec import Approach, Checkpoint, Request, Tiling, Upscaler
 from sr_demo.timing import Timing
 
 _SCALE = 4
-# There is no card to hold it: as `python -m sr_demo bench --costs show` measured.
+# Measured by `python -m sr_demo bench costs show`; there is no card that could hold it.
 _TIMING = Timing("", 0, (96, 192, 384), first=(0.0073, 0.0266, 0.0951), again=(0.0064, 0.026, 0.0891))
 _NO_WEIGHTS = (
     Checkpoint(
         "default", "no weights", licence="none needed", bytes_per_pixel=700, flops_per_pixel=2e4, timings=(_TIMING,)
     ),
 )  # fmt: skip
-# The halos are what the kernels reach: tiles give exactly the whole picture's result.
+# The halo is the reach of the kernel: tiles give exactly the result of the whole image.
 _BICUBIC, _LANCZOS = (Tiling("tiles", halo=reach, largest=512, max_aspect=2) for reach in (2, 3))
 
 
 @dataclass(frozen=True)
 class Resampler:
-    """An `Upscaler` that only interpolates."""
+    """An `Upscaler` that interpolates."""
 
     kernel: Kernel
     precision: str = "fp32"
@@ -33,6 +33,7 @@ class Resampler:
     loss_db: float | None = None
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
+        """See `spec.Upscaler`."""
         progress.check()
         return resize(image, (image.shape[0] * _SCALE, image.shape[1] * _SCALE), self.kernel)
 
@@ -49,8 +50,8 @@ BICUBIC = Approach(
     id="bicubic",
     title="Bicubic",
     summary="plain enlargement, the baseline",
-    about="Interpolates with a cubic kernel over 4 x 4 pixels (Keys 1981, a = -0.5; Pillow). Knows nothing about "
-    "pictures, invents nothing, and is what every other method has to beat.",
+    about="Interpolates with a cubic kernel over 4 x 4 pixels (Keys 1981, a = -0.5; Pillow). It knows nothing about "
+    "pictures and invents nothing; every other method has to beat it.",
     family="baseline",
     load=_load_bicubic,
     checkpoints=_NO_WEIGHTS,

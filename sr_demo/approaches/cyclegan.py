@@ -1,4 +1,4 @@
-"""CycleGAN: taught on pictures that were never paired."""
+"""CycleGAN: trained on unpaired images."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from sr_demo.spec import Approach, Tiling, embedded
 APPROACH = Approach(
     id="cyclegan",
     title="CycleGAN",
-    summary="learned without pairs, for one unknown damage",
-    about="Two networks that undo each other (Zhu et al. 2017, arXiv 1703.10593; across sizes: Yuan et al. 2018, arXiv "
-    "1809.00437). It saw clean large photos and damaged small ones of other scenes, never the two sides of one picture: "
-    "the way to learn a camera's own blur and noise when no true picture exists. Pictures without that damage "
-    "it sharpens too much.",
+    summary="trained without pairs, for one unknown degradation",
+    about="Two networks that undo each other (Zhu et al. 2017, arXiv 1703.10593; for super-resolution: Yuan et al. 2018, "
+    "arXiv 1809.00437). It was trained on clean large photos and on degraded small photos of other scenes, never on two "
+    "versions of one photo. That is how to learn the blur and noise of a camera when no clean originals exist. Photos "
+    "without that degradation come out too sharp.",
     family="adversarial",
     load=load,
-    checkpoints=(embedded("unknown", "cyclegan-x4", "ours, one unknown damage", bytes_per_pixel=2200),),
-    # 3x3 convolutions in a row could reach 1 + 16 blocks x 2 + 1 + 1 = 35 pixels; `bench halos` finds 14.
+    checkpoints=(embedded("unknown", "cyclegan-x4", "ours, one unknown degradation", bytes_per_pixel=2200),),
+    # The 3x3 convolutions could reach 1 + 16 blocks x 2 + 1 + 1 = 35 pixels; `bench halos` measures 14.
     tiling=Tiling("tiles", halo=14, max_aspect=2),
     invents=True,
     preselected=False,

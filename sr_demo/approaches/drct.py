@@ -1,4 +1,4 @@
-"""DRCT: densely connected transformer."""
+"""DRCT: a transformer with dense connections."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ APPROACH = Approach(
     id="drct",
     title="DRCT",
     summary="attention with dense connections",
-    about="A transformer whose groups are densely connected (Hsu et al. 2024, arXiv 2404.00722), so that what the first "
-    "layers saw is not lost on the way. Tiny here: the full one needs a GPU.",
+    about="A transformer whose groups are densely connected (Hsu et al. 2024, arXiv 2404.00722), so that information "
+    "from the first layers is not lost on the way. This one is tiny; the full model needs a GPU.",
     family="attention",
     load=_load,
     checkpoints=(embedded("tiny", "drct-tiny-x4", "ours, tiny", bytes_per_pixel=14_000),),
-    # Windows of 16: `bench halos` finds that one of context is enough, and that blending over less leaves less of a trace.
+    # Windows of 16: by `bench halos`, one window of context is enough, and a narrower blend leaves fainter seams.
     tiling=Tiling("tiles", halo=16, multiple_of=16, blend=8),
     scale=_SCALE,
     preselected=False,

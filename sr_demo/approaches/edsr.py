@@ -1,4 +1,4 @@
-"""EDSR: plain residual blocks."""
+"""EDSR: residual blocks without batch normalization."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ APPROACH = Approach(
     id="edsr",
     title="EDSR",
     summary="faithful and quick",
-    about="Residual blocks without batch normalisation (Lim et al. 2017, arXiv 1707.02921), all computed at the small "
-    "size. The workhorse that others are measured against: close to the truth, no inventions, little computing.",
+    about="Residual blocks without batch normalization (Lim et al. 2017, arXiv 1707.02921), all computed at the size "
+    "of the input. The workhorse that others are measured against: faithful to the original, no invented detail, fast.",
     family="convolutional",
     load=load,
     checkpoints=(embedded("baseline", "edsr-x4", "ours, 16 blocks", bytes_per_pixel=2200),),
-    # 3x3 convolutions in a row could reach 1 + 16 blocks x 2 + 1 + 1 = 35 pixels; `bench halos` finds 14.
+    # The 3x3 convolutions could reach 1 + 16 blocks x 2 + 1 + 1 = 35 pixels; `bench halos` measures 14.
     tiling=Tiling("tiles", halo=14, max_aspect=2),
 )

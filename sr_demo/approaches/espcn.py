@@ -1,4 +1,4 @@
-"""ESPCN: three convolutions."""
+"""ESPCN: three convolutions and a PixelShuffle."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ APPROACH = Approach(
     id="espcn",
     title="ESPCN",
     summary="tiny and instant",
-    about="Three convolutions and the first PixelShuffle (Shi et al. 2016, arXiv 1609.05158). Shows how far almost no "
-    "computing gets: a fourteenth of EDSR's.",
+    about="Three convolutions and the first PixelShuffle (Shi et al. 2016, arXiv 1609.05158). It shows how far very "
+    "little computation can go: a fourteenth of what EDSR needs.",
     family="convolutional",
     load=load,
     checkpoints=(embedded("rgb", "espcn-x4", "ours, on colour", bytes_per_pixel=950),),
-    # Reach: 2 + 1 + 1 pixels.
+    # Receptive field: 2 + 1 + 1 pixels to each side.
     tiling=Tiling("tiles", halo=4),
     preselected=False,
 )

@@ -1,4 +1,4 @@
-"""FaithDiff: SDXL adapted to restoring pictures, with a prompt, through diffusers, on a GPU."""
+"""FaithDiff: SDXL adapted to image restoration, with a prompt, through diffusers, on a GPU."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _BASE = ("model_index.json", "*/*.json", "tokenizer/*", "tokenizer_2/*", "text_e
 APPROACH = Approach(
     id="faithdiff",
     title="FaithDiff",
-    summary="restores damaged photos, guided by words",
-    about="SDXL with an encoder and an alignment module for damaged pictures (Chen et al. 2025, arXiv 2411.18824): of "
-    "SUPIR's kind, with a free licence. Runs program code from one named commit of the diffusers repository.",
+    summary="restores degraded photos, guided by a prompt",
+    about="SDXL with an encoder and an alignment module for degraded photos (Chen et al. 2025, arXiv 2411.18824): similar "
+    "to SUPIR, with a free licence. It runs code from one fixed commit of the diffusers repository.",
     family="diffusion",
     load=_load,
     fetch=_fetch,
@@ -37,20 +37,20 @@ APPROACH = Approach(
             title="by its authors, on RealVisXL 4",
             licence="MIT and OpenRAIL++-M",
             parameters=2_700_000_000,
-            # 20 steps with and without the words; SDXL takes 103 M operations per LR pixel at 1024 x 1024: counted.
+            # Counted: 20 steps with and without the prompt; SDXL takes 103 M operations per LR pixel at 1024 x 1024.
             flops_per_pixel=5.0e9,
             repositories=(
                 Repository("SG161222/RealVisXL_V4.0", _BASE, 6_800_000_000),
                 Repository("madebyollin/sdxl-vae-fp16-fix", ("config.json", "diffusion_pytorch_model.safetensors"),
                            340_000_000),
-                # Not known to us: at most SDXL in fp32.
+                # Its size is not published; SDXL in fp32 is the upper bound.
                 Repository("jychen9811/FaithDiff", ("FaithDiff.bin",), 10_600_000_000),
             ),
             needs=Needs(
-                vram_bytes=8 * 10**9,  # with weights in 8 bit; its authors state 5 GB so
+                vram_bytes=8 * 10**9,  # with 8-bit weights; its authors state 5 GB
                 ram_bytes=24 * 10**9,
                 packages=("diffusers", "transformers", "accelerate"),
-                time="by its operations seconds to a minute, not measured",
+                time="seconds to a minute by its operations, not measured",
             ),
         ),
     ),

@@ -1,4 +1,4 @@
-"""HAT: hybrid attention transformer."""
+"""HAT: the hybrid attention transformer."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ APPROACH = Approach(
     title="HAT",
     summary="attention, careful with texture",
     about="A transformer with window, overlapping-window and channel attention (Chen et al. 2023, arXiv 2205.04437): "
-    "it looks further around than convolutions do, and finds repeated structure. The published one is among the best "
+    "it uses a wider context than convolutions do and finds repeated structure. The published model is among the best "
     "by PSNR, and slow without a GPU.",
     family="attention",
     load=_load,
@@ -42,7 +42,7 @@ APPROACH = Approach(
             "hat-tiny-x4",
             "ours, tiny",
             bytes_per_pixel=12_000,
-            # Windows of 8, and an average over all that it is given, which no halo makes up for: see `bench --halos`.
+            # Windows of 8. Channel attention averages over the whole tile, which no halo covers: see `bench halos`.
             tiling=Tiling("tiles", halo=8, multiple_of=16, blend=8),
         ),
         _published(
@@ -54,7 +54,7 @@ APPROACH = Approach(
                 85_137_601,
                 ("Acly/hat:HAT_SRx4_ImageNet-pretrain.pth",),
             ),
-            "Faithful; expects a clean picture.",
+            "Faithful; expects a clean photo.",
         ),
         _published(
             "real-gan",
@@ -65,7 +65,7 @@ APPROACH = Approach(
                 170_277_017,
                 ("Acly/hat:Real_HAT_GAN_sharper.pth",),
             ),
-            "Trained with a critic: may invent detail.",
+            "Trained as a GAN: may invent detail.",
             invents=True,
         ),
     ),

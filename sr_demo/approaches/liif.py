@@ -1,4 +1,4 @@
-"""LIIF: any scale, not only whole ones."""
+"""LIIF: upscaling by any factor, whole or not."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from sr_demo.networks.liif import LIIF, Axis
 
 _SIDE = 192
-"""LR pixels a side that are encoded at once."""
-# 3x3 convolutions in a row could reach 1 + 16 blocks x 2 + 1 + 1 = 35 pixels; like our EDSR they look at 14.
+"""Side of a tile that is encoded at once, in LR pixels."""
+# The 3x3 convolutions could reach 1 + 16 blocks x 2 + 1 + 1 = 35 pixels; as in our EDSR, 14 matter (`bench halos`).
 _TILING = Tiling("tiles", halo=14)
 
 
 @dataclass(frozen=True)
 class LiifOptions(Options):
-    """What can be asked of it."""
+    """Options of LIIF."""
 
     scale: float = option(
-        4.0, "Scale", "How many times larger: any value. A test against the truth needs 4.",
+        4.0, "Scale", "How many times larger; any value. Testing against the original needs 4.",
         minimum=1.0, maximum=8.0, step=0.1,
     )  # fmt: skip
 
 
 class LiifUpscaler:
-    """Encodes tiles with their whole context, so that seams cannot be seen, and draws the SR pixels of each."""
+    """Encodes tiles with their full context, so that no seams are visible, and renders the SR pixels of each tile."""
 
     backend = ""
     loss_db = None
@@ -47,7 +47,11 @@ class LiifUpscaler:
         self.network = network.eval().to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
-        """(h, w, 3) -> (round(scale * h), round(scale * w), 3). Raises OutOfMemory when it does not fit."""
+        """Upscale by the `scale` of the options: (h, w, 3) -> (round(scale * h), round(scale * w), 3).
+
+        Raises:
+            OutOfMemory: The image does not fit into memory.
+        """
         import torch
 
         from sr_demo.backends.torch_backend import DTYPES, device, out_of_memory_translated, to_array, to_tensor
@@ -68,8 +72,8 @@ class LiifUpscaler:
             y, x = along(height, size[0], where), along(width, size[1], where)
             for index, tile in enumerate(tiles):
                 progress(index / len(tiles), f"tile {index + 1} of {len(tiles)}" if len(tiles) > 1 else "")
-                seen = lr[:, :, tile.rows.low : tile.rows.high, tile.columns.low : tile.columns.high]
-                encoded = self.network.encoded(seen.contiguous(memory_format=torch.channels_last))
+                tile_input = lr[:, :, tile.rows.low : tile.rows.high, tile.columns.low : tile.columns.high]
+                encoded = self.network.encoded(tile_input.contiguous(memory_format=torch.channels_last))
                 rows, part_y = _within(y, tile.rows)
                 columns, part_x = _within(x, tile.columns)
                 out[:, :, rows, columns] += self.network.added(*encoded, part_y, part_x)
@@ -77,7 +81,7 @@ class LiifUpscaler:
 
 
 def _within(axis: Axis, span: Span) -> tuple[slice, Axis]:
-    """The SR pixels whose LR pixel the tile answers for, and the same with LR pixels counted from its first."""
+    """Return the SR pixels that belong to the span of a tile, and their axis relative to the first LR pixel of the tile."""
     start, stop = np.searchsorted(axis.which.cpu().numpy(), (span.start, span.stop))
     chosen = slice(int(start), int(stop))
     which, within, cell = (values[chosen] for values in axis)
@@ -99,11 +103,11 @@ APPROACH = Approach(
     id="liif",
     title="LIIF",
     summary="any scale from 1 to 8",
-    about="A local implicit function (Chen et al. 2021, arXiv 2012.09161) on the encoder of our EDSR: the picture becomes "
-    "a function that can be asked for a colour at any point, so 3.3 times is as good as 4 times.",
+    about="A local implicit function (Chen et al. 2021, arXiv 2012.09161) on the encoder of our EDSR: your picture "
+    "becomes a function that returns a colour at any point, so 3.3 times works as well as 4 times.",
     family="implicit",
     load=_load,
-    # Encoding is counted per LR pixel; drawing adds three layers of 128 for each of 16 SR pixels.
+    # Encoding is counted per LR pixel; rendering adds three layers of 128 for each of 16 SR pixels.
     checkpoints=(replace(_OWN, flops_per_pixel=_OWN.flops_per_pixel + 16 * 2 * 3 * 128 * 128),),
     options=LiifOptions,
     tiling=OWN,

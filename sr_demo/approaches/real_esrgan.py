@@ -1,4 +1,4 @@
-"""Real-ESRGAN: trained on a chain of realistic damages, so that it cleans while it enlarges."""
+"""Real-ESRGAN: trained on a chain of realistic degradations, so that it restores while it upscales."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _RELEASES = "https://github.com/xinntao/Real-ESRGAN/releases/download"
 
 @dataclass(frozen=True)
 class RealEsrganOptions(Options):
-    """What can be asked of Real-ESRGAN."""
+    """Options of Real-ESRGAN."""
 
     denoise: float = option(
         1.0,
         "Denoise",
-        "1 removes noise and grain, 0 keeps most of it. Works with the published general model; the others ignore it.",
+        "1 removes noise and grain, 0 keeps most of it. Only the published general model uses it; the others ignore it.",
         minimum=0.0,
         maximum=1.0,
         step=0.05,
@@ -86,7 +86,7 @@ _X4PLUS = Checkpoint(
     bytes_per_pixel=13_500,
     flops_per_pixel=3.6e7,
     variant="ESRGAN",
-    # 23 x 3 x 5 convolutions reach further than any affordable halo: neighbouring tiles are blended.
+    # 23 x 3 x 5 convolutions have a wider receptive field than any affordable halo: tiles are blended.
     tiling=Tiling("tiles", halo=24, blend=8, max_aspect=2),
 )  # fmt: skip
 
@@ -94,9 +94,9 @@ APPROACH = Approach(
     id="real-esrgan",
     title="Real-ESRGAN",
     summary="cleans and sharpens real photos",
-    about="A convolutional network trained against a critic on photos damaged in two rounds of blur, resizing, noise "
-    "and JPEG (Wang et al. 2021, arXiv 2107.10833). Removes what it takes for damage and draws crisp edges: "
-    "handsome, but fine texture may be its own.",
+    about="A convolutional GAN, trained on photos degraded by two rounds of blur, resizing, noise and JPEG (Wang et al. "
+    "2021, arXiv 2107.10833). It removes what it takes for degradation and draws crisp edges. Results look good, but "
+    "fine texture may be invented.",
     family="adversarial",
     load=_load,
     checkpoints=(
@@ -105,7 +105,7 @@ APPROACH = Approach(
             "real-esrgan-compact-x4",
             "ours, small",
             bytes_per_pixel=1100,
-            # 18 3x3 convolutions in a row; `bench halos` finds 14.
+            # 18 3x3 convolutions in a row; `bench halos` measures 14.
             tiling=Tiling("tiles", halo=14, max_aspect=2),
         ),
         _GENERAL,
@@ -113,7 +113,7 @@ APPROACH = Approach(
     ),
     options=RealEsrganOptions,
     load_options=("denoise",),
-    # Of the published general model: 34 3x3 convolutions in a row; measured in the same way as `bench halos` does.
+    # Of the published general model, with 34 3x3 convolutions in a row; measured as `bench halos` does.
     tiling=Tiling("tiles", halo=28, max_aspect=2),
     scale=_SCALE,
     invents=True,

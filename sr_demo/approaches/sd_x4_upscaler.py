@@ -18,10 +18,10 @@ _FILES = ("model_index.json", "*/*.json", "tokenizer/*", "text_encoder/model.fp1
 APPROACH = Approach(
     id="sd-x4-upscaler",
     title="Stable Diffusion x4",
-    summary="invents detail that your words describe",
-    about="Latent diffusion (Rombach et al. 2022, arXiv 2112.10752): a U-Net with attention walks from noise to a "
-    "compressed picture, guided by yours and by a prompt; a decoder makes pixels of it. Large pictures go through in "
-    "tiles that guess on their own and are blended.",
+    summary="invents detail that your prompt describes",
+    about="Latent diffusion (Rombach et al. 2022, arXiv 2112.10752): a U-Net with attention turns noise into a "
+    "compressed picture, guided by your photo and a prompt; a decoder turns it into pixels. Large photos are split into "
+    "tiles, which are guessed independently and blended.",
     family="diffusion",
     load=_load,
     checkpoints=(
@@ -30,7 +30,7 @@ APPROACH = Approach(
             title="Stability AI, 2022",
             licence="OpenRAIL++-M",
             parameters=869_111_785,
-            # 30 steps with and without the words, 69 M operations each per LR pixel, and the decoder: counted.
+            # Counted: 30 steps with and without the prompt, 69 M operations each per LR pixel, and the decoder.
             flops_per_pixel=4.3e9,
             bytes_per_pixel=30_000,
             repositories=(Repository("stabilityai/stable-diffusion-x4-upscaler", _FILES, 1_740_000_000),),
@@ -38,7 +38,7 @@ APPROACH = Approach(
                 vram_bytes=6 * 10**9,
                 ram_bytes=8 * 10**9,
                 packages=("diffusers", "transformers", "accelerate"),
-                time="by its operations seconds to a minute, not measured",
+                time="seconds to a minute by its operations, not measured",
             ),
         ),
     ),

@@ -1,4 +1,4 @@
-"""SRGAN: the residual network taught against a critic."""
+"""SRGAN: a residual network trained with a discriminator."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from sr_demo.spec import Approach, Tiling, embedded
 APPROACH = Approach(
     id="srgan",
     title="SRGAN",
-    summary="crisp texture, partly its own",
-    about="EDSR's network taught against a critic that tells drawn pictures from real ones (Ledig et al. 2017, arXiv "
-    "1609.04802), with a perceptual loss. Sharper than what closeness alone can give, and less true.",
+    summary="crisp texture, partly invented",
+    about="EDSR's network, trained with a perceptual loss and a discriminator that learns to distinguish its results from "
+    "real photos (Ledig et al. 2017, arXiv 1609.04802). Sharper than training for fidelity alone can be, and less faithful.",
     family="adversarial",
     load=load,
     checkpoints=(embedded("clean", "srgan-x4", "ours, on clean photos", bytes_per_pixel=2200),),
-    # 3x3 convolutions in a row could reach 1 + 16 blocks x 2 + 1 + 1 = 35 pixels; `bench halos` finds 14.
+    # The 3x3 convolutions could reach 1 + 16 blocks x 2 + 1 + 1 = 35 pixels; `bench halos` measures 14.
     tiling=Tiling("tiles", halo=14, max_aspect=2),
     invents=True,
     preselected=False,

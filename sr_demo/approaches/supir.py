@@ -1,4 +1,4 @@
-"""SUPIR: restoration on SDXL from a person's own checkout and weights, on a GPU."""
+"""SUPIR: restoration with SDXL from the user's own checkout and weights, on a GPU."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def _load(request: Request) -> Upscaler:
 APPROACH = Approach(
     id="supir",
     title="SUPIR",
-    summary="restores damaged photos, guided by words, from your own copy",
+    summary="restores degraded photos, guided by a prompt, from your own copy",
     about="SDXL with a large control network (Yu et al. 2024, arXiv 2401.13627). Its licence forbids commercial use and "
-    "passing its weights on, so it runs from your own checkout, in a process of its own. The typed prompt is used.",
+    "redistribution of the weights, so it runs from your own checkout, in a separate process. It uses your prompt.",
     family="diffusion",
     load=_load,
     checkpoints=(
@@ -26,12 +26,12 @@ APPROACH = Approach(
             title="your own copy",
             licence="SUPIR, non-commercial",
             parameters=3_900_000_000,
-            # 50 steps with and without the words; half as much again as SDXL for the control network: an estimate.
+            # Estimate: 50 steps with and without the prompt; the control network adds half of SDXL.
             flops_per_pixel=1.6e10,
             needs=Needs(
                 vram_bytes=12 * 10**9,
                 ram_bytes=32 * 10**9,
-                time="by its operations a minute or more, not measured",
+                time="a minute or more by its operations, not measured",
                 variables=("SR_DEMO_SUPIR_HOME",),
             ),
         ),

@@ -1,8 +1,8 @@
-"""The manifest of a batch: one JSON line per picture, written as the work goes.
+"""The manifest of a batch: one JSON line per image, appended as soon as the image is finished.
 
-A result is written under the name `.<name>.part`, then its line is appended, then the file gets its name. Whoever is
-killed in between leaves a complete file behind, and the line says which bytes it must have: nothing is done twice and
-nothing half-written is ever taken for a result.
+A result is written under the name `.<name>.part`, then its line is appended, then the file gets its name. A process that is
+killed in between leaves a complete file and a line with its checksum: no image is processed twice, and a half-written file
+never counts as a result.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from sr_demo.system.storage import sha256_of
 NAME = "manifest.jsonl"
 Record = dict[str, Any]
 Key = tuple[str, int | None]
-"""Path of a picture below the input folder, and its page in a stack."""
+"""Path of an image below the input folder, and its page in a stack."""
 
 
 def key_of(record: Record) -> Key:
-    """Which picture a line is about."""
+    """Return which image a line is about."""
     return record["source"], record["page"]
 
 
 def part_of(target: Path) -> Path:
-    """Where the complete bytes of `target` lie until they get their name."""
+    """Return the temporary name of `target`, until its line has been written."""
     return target.with_name(f".{target.name}.part")
 
 
 class Manifest:
-    """The lines in `folder`, and what they promise. Only one process may hold it: see `held`."""
+    """The manifest in `folder` and the results it lists. Only one process may write to it: see `held`."""
 
     def __init__(self, folder: Path) -> None:
-        """Reads what is there. A last line that was cut off by a full disk or a power failure is removed."""
+        """Read the manifest of earlier runs; a last line cut off by a full disk or a power failure is removed."""
         self.folder = folder
         self._path = folder / NAME
         self.records: dict[Key, Record] = {}
-        """The last line about each picture."""
+        """The last line about each image."""
         with _writable(folder):
             if self._path.exists():
                 _drop_torn_line(self._path)
@@ -57,11 +57,11 @@ class Manifest:
             self.records[key_of(record)] = record
         except (ValueError, TypeError, KeyError) as exc:
             raise BadInput(
-                f"Line {number} of {self._path} is not one that this program wrote. Choose another --out."
+                f"Line {number} of {self._path} was not written by this program. Choose another --out."
             ) from exc
 
     def append(self, record: Record) -> None:
-        """Add one line, whole or not at all. Raises StorageError."""
+        """Append one line, completely or not at all. Raises StorageError."""
         line = (json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape")
         with _writable(self.folder):
             file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -77,14 +77,14 @@ class Manifest:
         self.records[key_of(record)] = record
 
     def publish(self, record: Record) -> None:
-        """Append the line of a result whose bytes lie complete in its `.part`, then give the file its name."""
+        """Append the line of a result that is complete under its temporary name, then rename the file."""
         self.append(record)
         target = self.folder / record["result"]
         with _writable(self.folder):
             os.replace(part_of(target), target)
 
-    def keeps(self, record: Record) -> bool:
-        """Whether the result of a line is there with the bytes it names. One that only lacks its name gets it."""
+    def has_result(self, record: Record) -> bool:
+        """Return whether the result of a line exists with its checksum; one under its temporary name is renamed."""
         target = self.folder / record["result"]
         if _has(target, record["result_sha256"]):
             return True
@@ -95,7 +95,7 @@ class Manifest:
         return True
 
     def sweep(self) -> None:
-        """Remove what killed runs left unfinished. Call after `keeps` was asked about every line."""
+        """Remove the unfinished files of killed runs. Call it after `has_result` has checked every line."""
         for left in self.folder.rglob(".*.part"):
             with suppress(OSError):
                 left.unlink()
@@ -103,7 +103,7 @@ class Manifest:
 
 @contextmanager
 def held(folder: Path) -> Generator[None]:
-    """Be the only batch that writes to `folder`; a killed process no longer counts. Raises BadInput, StorageError."""
+    """Lock `folder` for one batch; the lock of a killed process is void. Raises BadInput and StorageError."""
     with _writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / ".lock")
@@ -138,6 +138,6 @@ def _writable(folder: Path) -> Generator[None]:
         yield
     except OSError as exc:
         raise StorageError(
-            f"Results cannot be kept in {folder}: {exc.strerror or exc}. "
-            "Make room there and go on with --resume, or choose another --out."
+            f"Results cannot be written to {folder}: {exc.strerror or exc}. "
+            "Free some space there and continue with --resume, or choose another --out."
         ) from exc

@@ -1,4 +1,4 @@
-"""Many pictures: a folder in, a folder of PNG files and a manifest out; may be killed at any moment and resumed."""
+"""A batch: from a folder of images to a folder of PNG files with a manifest; can be killed at any moment and resumed."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from sr_demo.spec import Precision
 from sr_demo.system.storage import sha256_of
 
 LIMITS = Limits(max_bytes=2**40)
-"""Stacks are as long as they are; one page still has to fit into memory."""
+"""No limit on the file size, for long stacks; a single page still has to fit into memory."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What is to be done."""
+    """One approach to apply to all images of a folder."""
 
     job: Job
     source: Path
-    """Folder of pictures."""
+    """Folder of images."""
     out: Path
-    """Folder for results and manifest; made if it is not there."""
+    """Folder for results and manifest; created if it does not exist."""
     recursive: bool = False
     resume: bool = False
-    truths: Path | None = None
-    """Folder of the true pictures, same names (or without `x4` at the end): scores go into the manifest."""
+    references: Path | None = None
+    """Folder of HR references, same names (or without `x4` at the end): scores go into the manifest."""
     settled: Precision | None = None
-    """What `auto` turned out to be. One batch is computed in one precision, whatever a later probe would say."""
+    """What `auto` was resolved to: a batch is computed in one precision, even if a later probe would choose another."""
 
     @property
     def running(self) -> Job:
-        """The job as it is to be run."""
+        """The job with the precision of the batch."""
         return self.job if self.settled is None else replace(self.job, precision=self.settled)
 
 
 @dataclass(frozen=True)
 class Task:
-    """One picture, or one page of a stack."""
+    """One image, or one page of a stack."""
 
     source: str
     """Path below the input folder, with forward slashes."""
@@ -60,18 +60,18 @@ class Task:
 
 @dataclass
 class Summary:
-    """What came of a batch."""
+    """Counts of a finished batch."""
 
     done: int = 0
     kept: int = 0
-    """Were there already."""
+    """Results that existed already."""
     failed: list[str] = field(default_factory=list)
-    """Name and reason of each picture that was skipped, those of earlier runs included."""
+    """Name and reason of each skipped image, those of earlier runs included."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """One picture is finished."""
+    """One image is finished."""
 
     record: Record
     done: int
@@ -80,24 +80,34 @@ class Event:
 
 
 Perform = Callable[[Batch, "list[Task]"], Iterator[Record]]
-"""Does tasks in any order and yields a line for each, its result complete in its `.part`."""
+"""Processes tasks in any order and yields a line for each, whose result is complete under its temporary name."""
 
 
-def run(batch: Batch, perform: Perform, tell: Callable[[Event], None] = lambda event: None) -> Summary:
-    """Do the whole batch; `tell` hears of every picture. Raises BadInput and StorageError on unusable folders."""
+def run(batch: Batch, perform: Perform, report: Callable[[Event], None] = lambda event: None) -> Summary:
+    """Process a whole batch.
+
+    Args:
+        batch: what to do.
+        perform: how to do it: in this process, in several, or on Ray.
+        report: called for every finished image.
+
+    Raises:
+        BadInput: when a folder cannot be used, or holds another batch.
+        StorageError: when the results cannot be written.
+    """
     if not batch.source.is_dir():
         raise BadInput(f"{batch.source} is not a folder.")
-    if batch.truths is not None and not batch.truths.is_dir():
-        raise BadInput(f"{batch.truths} is not a folder.")
+    if batch.references is not None and not batch.references.is_dir():
+        raise BadInput(f"{batch.references} is not a folder.")
     if batch.source.resolve() == batch.out.resolve():
-        raise BadInput("Results go to another folder than the pictures: choose another --out.")
+        raise BadInput("Results cannot go into the folder of the pictures: choose another --out.")
     with held(batch.out):
         manifest = Manifest(batch.out)
         if manifest.records and not batch.resume:
             raise BadInput(f"{batch.out} holds a batch already. Add --resume to go on, or choose another --out.")
         batch = _as_before(batch, manifest)
         tasks = plan(batch, manifest)
-        summary, open_tasks = _settled(batch, manifest, tasks)
+        summary, open_tasks = _open_tasks(batch, manifest, tasks)
         manifest.sweep()
         begun = time.monotonic()
         for count, record in enumerate(perform(batch, open_tasks), 1):
@@ -106,20 +116,20 @@ def run(batch: Batch, perform: Perform, tell: Callable[[Event], None] = lambda e
                 summary.done += 1
             else:
                 manifest.append(record)
-                summary.failed.append(_complaint(record))
+                summary.failed.append(_failure_line(record))
             left = (time.monotonic() - begun) / count * (len(open_tasks) - count)
-            tell(Event(record, len(tasks) - len(open_tasks) + count, len(tasks), left))
+            report(Event(record, len(tasks) - len(open_tasks) + count, len(tasks), left))
     return summary
 
 
 def plan(batch: Batch, manifest: Manifest) -> list[Task]:
-    """A task per picture and page, by name; results keep their names between runs. Raises BadInput on an empty folder."""
+    """Return a task per image and page, by name; results keep their names between runs. Raises BadInput without images."""
     walk = batch.source.rglob("*") if batch.recursive else batch.source.iterdir()
     out = batch.out.resolve()
     files = sorted(p for p in walk if p.suffix.lower() in SUFFIXES and p.is_file() and out not in p.resolve().parents)
     if not files:
         raise BadInput(
-            f"{batch.source} holds no pictures{'' if batch.recursive else ' (--recursive looks into its folders too)'}."
+            f"{batch.source} holds no pictures{'' if batch.recursive else ' (--recursive includes its subfolders)'}."
         )
     taken = {record["result"].lower() for record in manifest.records.values() if record["result"]}
     tasks: list[Task] = []
@@ -133,7 +143,7 @@ def plan(batch: Batch, manifest: Manifest) -> list[Task]:
 
 
 def _pages(path: Path) -> tuple[int | None, ...]:
-    """(None,) for a single picture. What cannot be read is one task, which will say why."""
+    """Return the pages of a stack, or (None,) for a single image and for a file that cannot be read."""
     try:
         numbers = page_numbers(path, LIMITS)
     except SRError:
@@ -142,7 +152,7 @@ def _pages(path: Path) -> tuple[int | None, ...]:
 
 
 def _free(source: str, page: int | None, taken: set[str]) -> str:
-    """`a/b.png` for `a/b.jpg`, `a/b_p0001.png` for its first page; with a number where two pictures share a name."""
+    """Return an unused name: `a/b.png` for `a/b.jpg`, `a/b_p0001.png` for its first page; numbered where it is taken."""
     number, stem = 1, source.rpartition(".")[0] + ("" if page is None else f"_p{page + 1:04d}")
     target = f"{stem}.png"
     while target.lower() in taken:
@@ -153,7 +163,7 @@ def _free(source: str, page: int | None, taken: set[str]) -> str:
 
 
 def settings(batch: Batch) -> Record:
-    """What must be equal for two runs to be one batch."""
+    """Return the settings that must be equal for two runs to be the same batch."""
     return {
         "approach": batch.job.approach.id,
         "checkpoint": batch.job.checkpoint.name,
@@ -164,7 +174,7 @@ def settings(batch: Batch) -> Record:
 
 
 def _as_before(batch: Batch, manifest: Manifest) -> Batch:
-    """The batch, computing as its first run did. Raises BadInput where the folder holds another one."""
+    """Return the batch with the precision of its first run. Raises BadInput when the folder holds another batch."""
     wanted = settings(batch)
     for record in manifest.records.values():
         for name, value in wanted.items():
@@ -178,21 +188,21 @@ def _as_before(batch: Batch, manifest: Manifest) -> Batch:
 
 
 def with_precision(batch: Batch, done: Record) -> Batch:
-    """The batch, settled on the precision that a finished picture was computed in."""
+    """Return the batch fixed to the precision that a finished image was computed in."""
     return replace(batch, settled=done["precision"]) if done["precision"] in get_args(Precision) else batch
 
 
-def _settled(batch: Batch, manifest: Manifest, tasks: list[Task]) -> tuple[Summary, list[Task]]:
-    """What need not be done again, and the tasks that are left."""
+def _open_tasks(batch: Batch, manifest: Manifest, tasks: list[Task]) -> tuple[Summary, list[Task]]:
+    """Return a summary of what is finished already, and the tasks that are left."""
     summary, left, hashes = Summary(), list[Task](), dict[str, str]()
     for task in tasks:
         record = manifest.records.get(task.key)
         if record is None or not _same_input(batch, task, record, hashes):
             left.append(task)
-        elif record["status"] == "done" and manifest.keeps(record):
+        elif record["status"] == "done" and manifest.has_result(record):
             summary.kept += 1
         elif record["status"] == "unreadable":
-            summary.failed.append(_complaint(record))
+            summary.failed.append(_failure_line(record))
         else:
             left.append(task)
     return summary, left
@@ -207,6 +217,6 @@ def _same_input(batch: Batch, task: Task, record: Record, hashes: dict[str, str]
     return record["input_sha256"] == hashes[task.source]
 
 
-def _complaint(record: Record) -> str:
+def _failure_line(record: Record) -> str:
     page = "" if record["page"] is None else f", page {record['page'] + 1}"
     return f"{record['source']}{page}: {record['message']}"

@@ -1,4 +1,4 @@
-"""Doing the pictures of a batch: in this process, or in several."""
+"""Processing the images of a batch in this process, or in several."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SCORES = ("psnr_y", "ssim_y", "psnr_rgb", "lr_consistency", "niqe")
 
 
 def perform_here(batch: Batch, tasks: list[Task]) -> Iterator[Record]:
-    """One after the other, in this process. What fails while loading would fail for all: it is raised."""
+    """Process the tasks one by one in this process. Raises what loading raises, since it would fail for all."""
     worker = Worker(batch)
     if tasks:
         worker.warm()
@@ -34,13 +34,13 @@ def perform_here(batch: Batch, tasks: list[Task]) -> Iterator[Record]:
 
 
 def perform_in(workers: int) -> Perform:
-    """`perform_here` in that many processes of their own, which share the processor cores. They end with this one."""
+    """Return a `Perform` with that many processes, which share the CPU cores and end with this process."""
 
     def perform(batch: Batch, tasks: list[Task]) -> Iterator[Record]:
         waiting = iter(tasks)
         with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (workers,)) as pool:
             try:
-                for task in waiting:  # alone, until one says which precision all are to use
+                for task in waiting:  # one at a time, until a result determines the precision for all
                     record = pool.submit(attempt, batch, task).result()
                     yield record
                     if record["status"] == "done":
@@ -56,7 +56,7 @@ def perform_in(workers: int) -> Perform:
             except BrokenProcessPool as exc:
                 raise SRError(
                     "A worker was ended by the system, most often because memory ran out. "
-                    "Use fewer --workers; --resume goes on where this stopped."
+                    "Use fewer --workers; --resume continues where this stopped."
                 ) from exc
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
@@ -65,11 +65,11 @@ def perform_in(workers: int) -> Perform:
 
 
 _worker: Worker | None = None
-"""Of a worker process: its loaded approach, kept between tasks."""
+"""The worker of this worker process, whose approach stays loaded between tasks."""
 
 
 def _begin(workers: int) -> None:
-    """Prepare a worker process, before torch is imported: its share of the cores, and an end when the parent ends."""
+    """Prepare a worker process before torch is imported: set its share of the cores, and end it with the parent."""
     os.environ["OMP_NUM_THREADS"] = str(max((os.cpu_count() or 1) // workers, 1))
     parent = multiprocessing.parent_process()
     assert parent is not None
@@ -82,7 +82,7 @@ def _begin(workers: int) -> None:
 
 
 def attempt(batch: Batch, task: Task) -> Record:
-    """`Worker.attempt` in a worker process, whose approach stays loaded. Raises what loading raises, and StorageError."""
+    """Call `Worker.attempt` in a worker process. Raises what loading raises, and StorageError."""
     global _worker
     if _worker is None or not _worker.serves(batch):
         _worker = Worker(batch)
@@ -91,33 +91,33 @@ def attempt(batch: Batch, task: Task) -> Record:
 
 
 class Worker:
-    """Does one task after the other with one loaded approach."""
+    """Processes tasks one by one with one loaded approach."""
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
         self._runner = Runner()
         self._hashed: tuple[str, str] = ("", "")
-        """The last source and its sha256: pages of one stack come one after the other."""
+        """The last source and its sha256: the pages of a stack follow each other."""
         self._settled = batch.settled
-        """The precision that its results have, once there was one."""
+        """The precision of its results, once there is one."""
 
     def warm(self) -> None:
-        """Load. Raises what loading raises."""
+        """Load the approach. Raises what loading raises."""
         self._runner.warm(self.batch.running)
 
     def serves(self, batch: Batch) -> bool:
-        """Whether `batch` is what it does, or the same settled on the precision that it has found itself."""
+        """Return whether it can process `batch`: its own batch, or the same with the precision that it determined."""
         return batch == self.batch or batch == replace(self.batch, settled=self._settled)
 
     def attempt(self, task: Task) -> Record:
-        """The line of one task, its result complete in its `.part`. Raises StorageError only."""
+        """Return the line of one task; its result is complete under its temporary name. Raises only StorageError."""
         line: Record = {
             "source": task.source, "page": task.page, "input_sha256": None, "status": "done",
             "result": task.target, "result_sha256": None, **settings(self.batch),
         }  # fmt: skip
         try:
             line["input_sha256"] = self._hash(task)
-            return line | self._enlarged(task)
+            return line | self._upscale(task)
         except StorageError:
             raise
         except BadInput as exc:
@@ -129,7 +129,7 @@ class Worker:
         except MemoryError:
             status, message = "failed", str(OutOfMemory())
         except Exception as exc:
-            status, message = "failed", unexpected(exc, f"enlarging {task.source}")
+            status, message = "failed", unexpected(exc, f"upscaling {task.source}")
         return line | {"status": status, "result": None, "message": message}
 
     def _hash(self, task: Task) -> str:
@@ -137,16 +137,16 @@ class Worker:
             self._hashed = (task.source, sha256_of(self.batch.source / task.source))
         return self._hashed[1]
 
-    def _enlarged(self, task: Task) -> Record:
+    def _upscale(self, task: Task) -> Record:
         batch = self.batch
-        picture = read(batch.source / task.source, LIMITS, task.page)
-        truth, remark = _truth(batch, task, picture)
-        result = self._runner.run(batch.running, picture, truth)
+        image = read(batch.source / task.source, LIMITS, task.page)
+        reference, remark = _reference(batch, task, image)
+        result = self._runner.run(batch.running, image, reference)
         target = batch.out / task.target
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
-            raise StorageError(f"The folder {target.parent} cannot be made: {exc.strerror or exc}.") from exc
+            raise StorageError(f"The folder {target.parent} cannot be created: {exc.strerror or exc}.") from exc
         write_png(result.picture, part_of(target))
         numbers = measured(result)
         self._settled = with_precision(batch, numbers).settled
@@ -159,28 +159,28 @@ class Worker:
         }
 
 
-def _truth(batch: Batch, task: Task, small: ImageData) -> tuple[Image | None, str]:
-    """What the result should be, cropped to match; or why there are no scores."""
-    if batch.truths is None:
+def _reference(batch: Batch, task: Task, lr: ImageData) -> tuple[Image | None, str]:
+    """Return the reference of a task, cropped to the size of the result; or None and why there are no scores."""
+    if batch.references is None:
         return None, ""
     scale, stem = batch.job.approach.scale, task.source.rpartition(".")[0]
-    known = _stems(batch.truths)
-    path = known.get(stem) or known.get(stem.removesuffix(f"x{scale}"))
+    by_stem = _stems(batch.references)
+    path = by_stem.get(stem) or by_stem.get(stem.removesuffix(f"x{scale}"))
     if path is None:
-        return None, "There is no true picture of that name."
+        return None, "There is no reference of that name."
     try:
-        truth = read(path, LIMITS, task.page).rgb
+        reference = read(path, LIMITS, task.page).rgb
     except BadInput as exc:
-        return None, f"The true picture cannot be used: {exc}"
-    height, width = small.rgb.shape[0] * scale, small.rgb.shape[1] * scale
-    spare = (truth.shape[0] - height, truth.shape[1] - width)
+        return None, f"The reference cannot be used: {exc}"
+    height, width = lr.rgb.shape[0] * scale, lr.rgb.shape[1] * scale
+    spare = (reference.shape[0] - height, reference.shape[1] - width)
     if min(spare) < 0 or max(spare) >= scale:
-        return None, f"The true picture has {truth.shape[1]} x {truth.shape[0]} pixels, not {width} x {height}."
-    return truth[:height, :width], ""
+        return None, f"The reference has {reference.shape[1]} x {reference.shape[0]} pixels, not {width} x {height}."
+    return reference[:height, :width], ""
 
 
 @lru_cache(maxsize=4)
 def _stems(folder: Path) -> dict[str, Path]:
-    """Pictures in `folder` and below, by their path without the suffix."""
+    """Return the images in `folder` and its subfolders by their path without the suffix."""
     files = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES)
     return {path.relative_to(folder).as_posix().rpartition(".")[0]: path for path in files}

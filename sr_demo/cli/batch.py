@@ -18,30 +18,32 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     command.description = (
         "Every picture, and every page of a TIFF stack, becomes a PNG in --out; manifest.jsonl there has "
-        "one line for each: checksums, options, precision, scores. Killed at any moment, --resume goes on."
+        "one line for each: checksums, options, precision, scores. After it was stopped or killed, --resume continues."
     )
     command.add_argument("source", type=Path, metavar="IN_DIR", help="folder of pictures")
     command.add_argument("--approach", required=True, metavar="ID[:CHECKPOINT]", help="which approach (see `list`)")
     add_set(command)
     command.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for results and manifest")
-    command.add_argument("--recursive", action="store_true", help="also the folders in IN_DIR")
-    command.add_argument("--resume", action="store_true", help="go on with a batch that was stopped")
+    command.add_argument("--recursive", action="store_true", help="include the subfolders of IN_DIR")
+    command.add_argument("--resume", action="store_true", help="continue a batch that was stopped")
     command.add_argument(
         "--workers", type=int, metavar="N",
-        help="processes, each of which loads the approach: 1 here, which has all cores, or 2 with Ray, of one core each",
+        help="processes, each of which loads the approach (default: 1 with all cores; with Ray: 2 with one core each)",
     )  # fmt: skip
-    command.add_argument("--engine", choices=("local", "ray"), default="local", help="where the work is done")
-    command.add_argument("--ray-address", default="", metavar="ADDRESS", help="a cluster, or auto; default: Ray here")
-    command.add_argument("--ray-gpus", type=float, default=0.0, metavar="SHARE", help="of a GPU, for each Ray worker")
+    command.add_argument("--engine", choices=("local", "ray"), default="local", help="where to run")  # words: ok
+    command.add_argument("--ray-address", default="", metavar="ADDRESS", help="a cluster, or auto (default: Ray here)")
     command.add_argument(
-        "--metrics", type=Path, metavar="HR_DIR", help="folder of the true pictures: scores go into the manifest"
+        "--ray-gpus", type=float, default=0.0, metavar="SHARE", help="share of a GPU for each Ray worker"
+    )
+    command.add_argument(
+        "--metrics", type=Path, metavar="HR_DIR", help="folder of the originals: scores go into the manifest"
     )
     add_precision(command)
     add_download(command)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do the batch; 0 when every picture has a result."""
+    """Process the batch; return 0 when every image has a result, 2 otherwise."""
     from sr_demo.batch import run as batches
     from sr_demo.catalogue import APPROACHES
     from sr_demo.inference.jobs import job_for
@@ -53,26 +55,26 @@ def run(args: argparse.Namespace) -> int:
         args.out,
         recursive=args.recursive,
         resume=args.resume,
-        truths=args.metrics,
+        references=args.metrics,
     )
-    summary = batches.run(batch, perform, _tell)
+    summary = batches.run(batch, perform, _print_progress)
     for line in first_few(summary.failed):
         complain(line)
     print(
-        f"{summary.done} done, {summary.kept} were there already, {len(summary.failed)} skipped; "
-        f"{args.out / 'manifest.jsonl'} says more"
+        f"{summary.done} done, {summary.kept} existed already, {len(summary.failed)} skipped; "
+        f"{args.out / 'manifest.jsonl'} has the details"
     )
     return 2 if summary.failed else 0
 
 
 def _perform(args: argparse.Namespace) -> Perform:
-    """Who does the pictures."""
+    """Return where the batch runs: in this process, in several, or on Ray. Raises BadInput."""
     from sr_demo.batch.ray_workers import OnRay
     from sr_demo.batch.workers import perform_here, perform_in
 
-    on_ray = args.engine == "ray"
+    on_ray = args.engine == "ray"  # words: ok
     if not on_ray and (args.ray_address or args.ray_gpus):
-        raise BadInput("--ray-address and --ray-gpus are for --engine ray.")
+        raise BadInput("--ray-address and --ray-gpus need --engine ray.")  # words: ok
     if not 0 <= args.ray_gpus <= 8:
         raise BadInput(f"--ray-gpus takes a number from 0 to 8, not {args.ray_gpus:g}.")
     workers = args.workers if args.workers is not None else 2 if on_ray else 1
@@ -83,8 +85,8 @@ def _perform(args: argparse.Namespace) -> Perform:
     return perform_here if workers == 1 else perform_in(workers)
 
 
-def _tell(event: Event) -> None:
-    """One line that is overwritten, with the time left; nothing when nobody watches."""
+def _print_progress(event: Event) -> None:
+    """Print a line that overwrites the last one, with the time left; only to a terminal."""
     if not sys.stderr.isatty():
         return
     minutes, seconds = divmod(round(event.seconds_left), 60)

@@ -22,25 +22,26 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     command.description = (
         "DIR is a folder of pictures, DIV2K as unpacked, or a folder of .npz files with arrays of pictures. "
-        "Ctrl-C ends the looking; what was measured until then is reported."
+        "Ctrl-C ends the measuring; what was measured until then is reported."
     )
     command.add_argument("path", type=Path, metavar="DIR", help="the data set")
     command.add_argument("--against", type=Path, metavar="DIR", help="test pictures that must not be in it")
-    command.add_argument("--json", type=Path, metavar="FILE", help="the report for programs")
-    command.add_argument("--html", type=Path, metavar="FILE", help="the report for people")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON")
+    command.add_argument("--html", type=Path, metavar="FILE", help="write the report as HTML")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, print what was found, write the reports."""
-    from sr_demo.datasets.html_report import data_html, findings
-    from sr_demo.datasets.inspection import entries
+    """Measure, print the findings, and write the reports; return the exit status."""
+    from sr_demo.datasets.entries import entries
+    from sr_demo.datasets.findings import findings
+    from sr_demo.datasets.html_report import data_html
     from sr_demo.datasets.report import Against, examine, facts
 
     what, found = entries(args.path)
     against = Against(_name(args.against), entries(args.against)[1]) if args.against is not None else None
     for path in (args.json, args.html):
         if path is not None:
-            write_text(path, "")  # a place that cannot be written is found out before the work
+            write_text(path, "")  # fails here, before the work, where the file cannot be written
     with _stoppable() as stop:
         report = examine(_name(args.path), what, found, against, replace(terminal("data"), stop=stop))
     if args.json is not None:
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     for sentence in findings(report):
         print(sentence)
     for leak in report.leaks[:_LISTED]:
-        print(f"  {report.looks[leak.first].name} and {report.against_names[leak.second]}: {leak.how}")
+        print(f"  {report.images[leak.first].name} and {report.against_names[leak.second]}: {leak.how}")
     return 0
 
 
@@ -63,7 +64,7 @@ def _name(path: Path) -> str:
 
 @contextmanager
 def _stoppable() -> Generator[Event]:
-    """A flag that the first Ctrl-C sets; the second one ends the program as usual."""
+    """Yield a flag that the first Ctrl-C sets; the second one ends the program."""
     stop, before = Event(), signal.getsignal(signal.SIGINT)
 
     def first(number: int, frame: FrameType | None) -> None:

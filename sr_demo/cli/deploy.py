@@ -1,4 +1,4 @@
-"""`python -m sr_demo deploy`: can a method go into our system? Measured here."""
+"""`python -m sr_demo deploy`: measure methods on this machine and judge them by a budget."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     command.description = (
         "Each method runs in a process of its own: latency, memory, quality, resolving power, licences. "
-        "Without an ID, all that needs no download."
+        "Without an ID, everything that needs no download is measured."
     )
     command.add_argument("approaches", nargs="*", metavar="ID[:CHECKPOINT]", help="what to measure (see `list`)")
-    command.add_argument("--json", type=Path, metavar="FILE", help="the report for programs")
-    command.add_argument("--html", type=Path, metavar="FILE", help="the report for people")
-    command.add_argument("--csv", type=Path, metavar="FILE", help="a line per method and size, for spreadsheets")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON")
+    command.add_argument("--html", type=Path, metavar="FILE", help="write the report as HTML")
+    command.add_argument("--csv", type=Path, metavar="FILE", help="write a line per method and size as CSV")
     command.add_argument(
         "--pairs", "--hr", dest="pairs", type=Path, metavar="HR_DIR",
-        help="folder of true pictures to score on (else: four bundled photos)",
+        help="folder of originals to score on (default: four bundled photos)",
     )  # fmt: skip
-    command.add_argument("--lr", type=Path, metavar="LR_DIR", help="their small versions (else: shrunk here)")
+    command.add_argument("--lr", type=Path, metavar="LR_DIR", help="their small versions (default: downscaled here)")
     command.add_argument(
         "--size",
         action="append",
         metavar="WxH",
-        help="size of an input picture; may be repeated (64, 128 and 256 squared)",
+        help="size of an input picture; may be repeated (default: 64x64, 128x128 and 256x256)",
     )
     command.add_argument(
         "--budget", action="append", default=[], metavar="NAME=VALUE",
@@ -40,7 +40,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, print the verdicts, write the reports; 2 when a method could not be measured."""
+    """Measure, print the verdicts and write the reports; return 2 when a method could not be measured."""
     from sr_demo.catalogue import APPROACHES
     from sr_demo.deploy.csv_report import deploy_csv
     from sr_demo.deploy.html_report import deploy_html
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     budget = budget_from(assignments(args.budget, "--budget"))
     plan = Plan(sizes=sizes(args.size)) if args.size else Plan()
     if args.lr is not None and args.pairs is None:
-        raise BadInput("--lr needs --hr: the small pictures are compared with true ones.")
+        raise BadInput("--lr needs --hr: results are compared with the originals.")
     if args.pairs is not None:
         found = pairs(args.pairs, args.lr, APPROACHES[0].scale)
         name = f"the {len(found)} pictures of {args.pairs}" if len(found) > 1 else str(found[0].hr)
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     jobs = [job_for(APPROACHES, name, precision=args.precision) for name in args.approaches]
     for path in (args.json, args.html, args.csv):
         if path is not None:
-            write_text(path, "")  # a place that cannot be written is found out before the work
+            write_text(path, "")  # fails here, before the work, where the file cannot be written
     report = deploy(jobs or embedded_jobs(APPROACHES), plan, budget, terminal("deploy"))
     if args.json is not None:
         write_text(args.json, json.dumps(report, indent=2) + "\n")

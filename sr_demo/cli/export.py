@@ -12,7 +12,7 @@ from sr_demo.cli.console import terminal
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     command.description = (
-        "The file is run in its own runtime and compared with the network: it is handed out only if they "
+        "The file is run in its own runtime and compared with the network: it is exported only if they "
         "agree to 60 dB (fp32) or 50 dB (fp16), or int8 loses less than 0.15 dB of PSNR-Y. A README and, for onnx and "
         "openvino, a small program lie beside it."
     )
@@ -24,13 +24,13 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--pairs", type=Path, metavar="HR_DIR",
-        help="folder of true pictures that int8 is scored on, such as Set5 (else: four bundled photos)",
+        help="folder of originals that int8 is scored on, such as Set5 (default: four bundled photos)",
     )  # fmt: skip
-    command.add_argument("--lr", type=Path, metavar="LR_DIR", help="their small versions (else: shrunk here)")
+    command.add_argument("--lr", type=Path, metavar="LR_DIR", help="their small versions (default: downscaled here)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Export, and say how well the file agrees."""
+    """Export, and print how well the file agrees with the network; return the exit status."""
     from sr_demo.catalogue import APPROACHES
     from sr_demo.export.exporter import export
     from sr_demo.inference.jobs import job_for

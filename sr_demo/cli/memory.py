@@ -1,4 +1,4 @@
-"""`python -m sr_demo memory`: patch memories of one's own photos: build, list, ask, delete."""
+"""`python -m sr_demo memory`: builds, lists, searches and deletes patch databases of a user's own photos."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def add_arguments(command: Any) -> None:
     """Declare the command's actions."""
     actions = command.add_subparsers(title="actions", required=True, metavar="ACTION")
     _add_build(actions)
-    _add_ask(actions)
+    _add_search(actions)
     listing = actions.add_parser("list", help="the memories that were built here")
     listing.add_argument("--json", action="store_true", help="print JSON for programs")
     listing.set_defaults(run=_list)
-    delete = actions.add_parser("delete", help="delete a memory, or what a stopped build left")
+    delete = actions.add_parser("delete", help="delete a memory, or the remains of a stopped build")
     delete.add_argument("name", metavar="NAME")
     delete.set_defaults(run=_delete)
     actions.add_parser("train", help="learn the embedded memory from a folder of photos", declare=_declare_train)
@@ -39,56 +39,70 @@ def _declare_train(command: argparse.ArgumentParser) -> None:
 def _add_build(actions: Any) -> None:
     build = actions.add_parser(
         "build",
-        help="make a memory of a folder of photos; stopped or killed, the same command goes on",
-        description="Photos are shrunk, cut into patches, described and indexed. Use it with `--approach mosaic --set "
-        "memory=NAME` (or mosaic:refined), or choose it on the page, where all visitors may.",
+        help="build a memory from a folder of photos; run again, it resumes where it was stopped or killed",
+        description="Photos are cut into patches, which are indexed. Use the memory with `--approach mosaic --set "
+        "memory=NAME` (or mosaic:refined), or choose it on the page, where every visitor can.",
     )
     build.add_argument(
         "source", metavar="DIR", help="folder of photos, or a data set on the Hub: hf://datasets/OWNER/NAME"
     )
-    build.add_argument("--out", required=True, metavar="NAME", help="what the memory is called")
+    build.add_argument("--out", required=True, metavar="NAME", help="name of the memory")
     build.add_argument("--hub", action="store_true", help="DIR is OWNER/NAME, a data set on the Hub")
     build.add_argument(
-        "--kind", choices=("tiles", "refined"), default="tiles", help="for the mosaic, or for fine detail"
+        "--kind", choices=("tiles", "refined"), default="tiles", help="for the mosaic, or for fine detail (tiles)"
     )
-    build.add_argument("--patch", type=int, default=8, metavar="P", help="side of a piece in small pixels, 4 to 64 (8)")
-    build.add_argument("--shrink", type=int, default=1, metavar="S", help="shrink the photos first, 1 to 32 times (1)")
-    build.add_argument("--patches", type=int, default=200_000, metavar="N", help="about how many in all (200000)")
-    build.add_argument("--budget-mb", type=int, default=512, metavar="MB", help="memory that the index may take (512)")
+    build.add_argument("--patch", type=int, default=8, metavar="P", help="side of a patch in LR pixels, 4 to 64 (8)")
+    build.add_argument(
+        "--shrink",  # words: ok
+        type=int, default=1, metavar="S", help="make the photos this many times smaller first, 1 to 32 (1)"
+    )  # fmt: skip
+    build.add_argument(
+        "--patches", type=int, default=200_000, metavar="N", help="about how many patches in all (200000)"
+    )
+    build.add_argument("--budget-mb", type=int, default=512, metavar="MB", help="RAM that the index may take (512)")
     build.add_argument("--seed", type=int, default=0)
-    _add_engine(build)
+    _add_executor(build)
     build.set_defaults(run=_build)
 
 
-def _add_ask(actions: Any) -> None:
-    ask = actions.add_parser(
+def _add_search(actions: Any) -> None:
+    search = actions.add_parser(
         "ask",
-        help="look up every patch of many pictures",
-        description="For each picture in DIR an .npz file: numbers and squared distances of the nearest memories, "
+        help="find the nearest patches for every patch of many pictures",
+        description="Writes an .npz file for each picture in DIR: numbers and squared distances of the nearest patches, "
         "(rows, columns, k), and for each of them its photo and place.",
     )
-    ask.add_argument("name", metavar="NAME", help="the memory")
-    ask.add_argument("source", type=Path, metavar="DIR", help="folder of small pictures")
-    ask.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the answers")
-    ask.add_argument("--neighbours", type=int, default=9, metavar="K", help="memories per patch, 1 to 100 (9)")
-    _add_engine(ask)
-    ask.set_defaults(run=_ask)
+    search.add_argument("name", metavar="NAME", help="the memory")
+    search.add_argument("source", type=Path, metavar="DIR", help="folder of LR pictures")
+    search.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the .npz files")
+    search.add_argument("--neighbours", type=int, default=9, metavar="K", help="matches for each patch, 1 to 100 (9)")
+    _add_executor(search)
+    search.set_defaults(run=_search)
 
 
-def _add_engine(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--engine", choices=("local", "ray"), default="local", help="where the work is done")
-    command.add_argument("--ray-address", default="", metavar="ADDRESS", help="a cluster, or auto; default: Ray here")
-    command.add_argument("--workers", type=int, default=0, metavar="N", help="threads, or workers of a Ray here")
+def _add_executor(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--engine",  # words: ok
+        choices=("local", "ray"),
+        default="local",
+        help="where to run it (local)",
+    )
+    command.add_argument(
+        "--ray-address", default="", metavar="ADDRESS", help="a cluster, or auto (default: start a Ray here)"
+    )
+    command.add_argument(
+        "--workers", type=int, default=0, metavar="N", help="threads, or workers of a Ray that is started here"
+    )
 
 
-def _engine(args: argparse.Namespace) -> Any:
-    from sr_demo.approaches.mosaic.executors import Local, Ray
+def _executor(args: argparse.Namespace) -> Any:
+    from sr_demo.approaches.mosaic.executors import LocalExecutor, RayExecutor
 
     if not 0 <= args.workers <= 256:
         raise BadInput(f"--workers takes a number from 1 to 256, not {args.workers}.")
-    if args.engine == "ray":
-        return Ray(args.ray_address, args.workers or 2)
-    return Local(args.workers)
+    if args.engine == "ray":  # words: ok
+        return RayExecutor(args.ray_address, args.workers or 2)
+    return LocalExecutor(args.workers)
 
 
 def _build(args: argparse.Namespace) -> int:
@@ -96,34 +110,45 @@ def _build(args: argparse.Namespace) -> int:
     from sr_demo.approaches.mosaic.shards import Recipe
 
     for flag, value, low, high in (
-        ("--patch", args.patch, 4, 64), ("--shrink", args.shrink, 1, 32), ("--patches", args.patches, 1, 10**9),
+        ("--patch", args.patch, 4, 64), ("--patches", args.patches, 1, 10**9),
+        ("--shrink", args.shrink, 1, 32),  # words: ok
         ("--budget-mb", args.budget_mb, 1, 10**6), ("--seed", args.seed, 0, 2**32 - 1),
     ):  # fmt: skip
         if not low <= value <= high:
             raise BadInput(f"{flag} takes a number from {low} to {high}, not {value}.")
-    named_databases.checked(args.out)
-    engine = _engine(args)
+    named_databases.check_name(args.out)
+    executor = _executor(args)
     progress = terminal(f"memory {args.out}")
     files, source = _photos(args.source, args.hub, progress)
-    recipe = Recipe(args.kind, args.patch, args.shrink, args.patches, args.seed, args.budget_mb)
+    recipe = Recipe(
+        args.kind,
+        args.patch,
+        args.shrink,  # words: ok
+        args.patches,
+        args.seed,
+        args.budget_mb,
+    )
+    request = database_build.BuildRequest(args.out, files, recipe, source)
     try:
-        built = database_build.build(database_build.Order(args.out, files, recipe, source), engine, progress)
+        built = database_build.build_named_database(request, executor, progress)
     except KeyboardInterrupt:
-        complain("Stopped. What is done is kept: the same command goes on, `memory delete` removes it.")
+        complain(
+            "Stopped. The finished parts are kept: run the same command to resume, or `memory delete` to remove them."
+        )
         return 130
     for sentence in first_few([f"left out: {sentence}" for sentence in built.skipped]):
         complain(sentence)
-    entry = built.entry
-    if built.was_there:
-        print(f"{entry.name} is there already, made of the same photos in the same way.")
-    print(f"{entry.name}: {entry.what}, {entry.bytes / 1e6:.1f} MB, {entry.index}, in {entry.place}")
-    if entry.gives_up:
-        print(f"The index {entry.gives_up}.")
+    database = built.database
+    if built.existed:
+        print(f"{database.name} exists already, built from the same photos with the same settings.")
+    print(f"{database.name}: {_description(database)}, in {database.place}")
+    if database.gives_up:
+        print(f"The index {database.gives_up}.")
     return 0
 
 
 def _photos(source: str, hub: bool, progress: Any) -> tuple[tuple[Path, ...], str]:
-    """The pictures in a folder, or those of a data set on the Hub, fetched."""
+    """Return the pictures in a folder, or those of a data set on the Hub, and the name of their source."""
     if hub or source.startswith("hf://"):
         from sr_demo.hub.datasets import fetch
 
@@ -140,38 +165,42 @@ def _photos(source: str, hub: bool, progress: Any) -> tuple[tuple[Path, ...], st
     return files, str(place.absolute())
 
 
-def _ask(args: argparse.Namespace) -> int:
+def _search(args: argparse.Namespace) -> int:
     from sr_demo.approaches.mosaic import batch_search, named_databases
 
     if not 1 <= args.neighbours <= 100:
         raise BadInput(f"--neighbours takes a number from 1 to 100, not {args.neighbours}.")
-    entry = named_databases.find(args.name)
+    database = named_databases.find(args.name)
     files, _ = _photos(str(args.source), False, None)
     out = folder(args.out)
     failed = False
-    for answer in batch_search.ask(entry, files, args.neighbours, out, _engine(args), terminal(f"asking {entry.name}")):
-        failed |= bool(answer.refused)
-        if answer.refused:
-            complain(f"{answer.file.name}: {answer.refused}")
+    progress = terminal(f"searching {database.name}")
+    results = batch_search.search_images(database, files, args.neighbours, out, _executor(args), progress)
+    for result in results:
+        failed |= bool(result.refused)
+        if result.refused:
+            complain(f"{result.file.name}: {result.refused}")
         else:
-            print(f"{answer.out}  {answer.patches} patches, {answer.distinct} different memories")
+            print(f"{result.out}  {result.patches} patches, {result.distinct} different matches")
     return 2 if failed else 0
 
 
 def _list(args: argparse.Namespace) -> int:
     from sr_demo.approaches.mosaic import named_databases
 
-    found = named_databases.entries()
+    found = named_databases.list_databases()
     if args.json:
-        print(json.dumps([{**asdict(entry), "place": str(entry.place)} for entry in found], indent=2))
+        print(json.dumps([{**asdict(database), "place": str(database.place)} for database in found], indent=2))
         return 0
     if not found:
-        print("No memory was built here yet. The mosaic uses the photos that come with scikit-image.")
-    for entry in found:
-        print(
-            f"{entry.name:<24}{entry.what}, {entry.bytes / 1e6:.1f} MB, {entry.index}, {entry.date}, of {entry.source}"
-        )
+        print("No memory has been built here yet. The mosaic uses the photos that come with scikit-image.")
+    for database in found:
+        print(f"{database.name:<24}{_description(database)}, {database.date}, from {database.source}")
     return 0
+
+
+def _description(database: Any) -> str:
+    return f"{database.summary}, {database.bytes / 1e6:.1f} MB, {database.index}"
 
 
 def _delete(args: argparse.Namespace) -> int:

@@ -1,13 +1,13 @@
-"""Finding the same picture twice: within a data set, and between it and pictures that must not be in it.
+"""Finding copies of images: within a data set, and between it and test images that must not be in it.
 
-Two fingerprints of a 32 x 32 thumbnail: a 64-bit perceptual hash of its low frequencies, which survives another size,
-another format and small changes, and the thumbnail itself, which confirms what the hash suggests. Mirrored copies are
-found too. Parts cut out of a picture are found by `cut_outs`, from local features.
+Copies are found by a 64-bit perceptual hash of the low frequencies of a 32 x 32 thumbnail, which survives rescaling, other
+formats and small changes, and confirmed by the correlation of the thumbnails. Mirrored copies are found too. Parts cut out
+of an image are found by `cut_outs`, from local features.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,20 +19,20 @@ from sr_demo.image import Image, quantize
 from sr_demo.progress import SILENT, Progress
 
 NEAR = 10
-"""Bits of 64 that may differ in two copies of one picture."""
-_ALIKE = 0.98
-"""Correlation of two thumbnails, at least."""
+"""Largest Hamming distance between the 64-bit hashes of two copies."""
+_LEAST_CORRELATION = 0.98
+"""Smallest correlation of the thumbnails of two copies."""
 _FLAT = 2.0
-"""Deviation of a thumbnail in levels below which it looks like any other flat picture: those are left out."""
+"""Standard deviation in levels below which a thumbnail resembles any other flat image: those are left out."""
 _CHUNK = 1024
 _FEATURES, _FEATURE_SIDE = 400, 640
-"""Local features per picture, found on a picture shrunk to at most this many pixels a side."""
+"""Number of local features per image, and the largest side in pixels that they are computed at."""
 _RATIO = 0.75
-"""A match counts when the second best is at least this much worse (Lowe 2004)."""
-_AGREEING = 14
-"""Places that must agree on one shift, turn and scale."""
+"""Ratio test for matches: best distance below this share of the second best (Lowe 2004, section 7.1)."""
+_LEAST_INLIERS = 14
+"""Matches that must agree on one shift, rotation and scale."""
 _ZOOM, _SPREAD = 6.0, 12.0
-"""Largest scale between two copies, and smallest deviation of the agreeing places, in pixels along x and y."""
+"""Largest scale between two copies, and smallest standard deviation of the inliers in pixels, along x and y."""
 
 Thumb = NDArray[np.uint8]
 Hashes = NDArray[np.uint64]
@@ -40,7 +40,7 @@ Hashes = NDArray[np.uint64]
 
 @dataclass(frozen=True)
 class Copy:
-    """Two pictures that are one."""
+    """Two images that are copies of each other, by their positions in two lists."""
 
     first: int
     second: int
@@ -50,48 +50,57 @@ class Copy:
 
 @dataclass(frozen=True)
 class Features:
-    """Local features of one picture."""
+    """Local features of one image."""
 
-    places: NDArray[np.float32]
-    """(n, 2) x, y on the shrunk picture."""
+    points: NDArray[np.float32]
+    """(n, 2) x, y on the downscaled image."""
     descriptors: NDArray[np.uint8] | None
-    """(n, 32), or None for a picture without corners."""
+    """(n, 32), or None for an image without corners."""
 
 
 def hashes(thumbs: Sequence[Thumb], mirrored: bool = False) -> Hashes:
-    """(N,) 64-bit hashes: signs of the 8 x 8 lowest DCT coefficients, the mean left out, against their median."""
+    """Return the perceptual hashes of thumbnails: each of the 8 x 8 lowest DCT coefficients against their median.
+
+    Args:
+        thumbs: N thumbnails, (32, 32) uint8.
+        mirrored: hash the mirrored thumbnails.
+
+    Returns:
+        (N,) 64-bit hashes; the bit of the mean is always 0.
+    """
     bits = np.empty((len(thumbs), 64), bool)
     for i, thumb in enumerate(thumbs):
-        seen = thumb[:, ::-1] if mirrored else thumb
-        low = np.asarray(cv2.dct(seen.astype(np.float32)))[:8, :8].ravel()
+        oriented = thumb[:, ::-1] if mirrored else thumb
+        low = np.asarray(cv2.dct(oriented.astype(np.float32)))[:8, :8].ravel()
         bits[i] = low > np.median(low[1:])
         bits[i, 0] = False
     return np.packbits(bits, axis=1).view(">u8").astype(np.uint64).ravel()
 
 
 def duplicates(thumbs: Sequence[Thumb]) -> list[Copy]:
-    """Pairs of pictures within a set, each pair once; mirrored ones too."""
-    found = _near(thumbs, thumbs, hashes(thumbs), hashes(thumbs), "")
-    found += _near(thumbs, [t[:, ::-1] for t in thumbs], hashes(thumbs), hashes(thumbs, True), "mirrored")
-    best: dict[tuple[int, int], Copy] = {}
-    for copy in found:
-        if copy.first < copy.second:
-            best.setdefault((copy.first, copy.second), copy)
-    return sorted(best.values(), key=lambda c: (c.first, c.second))
+    """Return the pairs of copies within a set, mirrored ones too, each pair once."""
+    return _first_of_each_pair(copy for copy in _copies(thumbs, thumbs) if copy.first < copy.second)
 
 
 def leaks(thumbs: Sequence[Thumb], others: Sequence[Thumb]) -> list[Copy]:
-    """Pictures of a set (`first`) that are also among `others` (`second`), whole."""
-    found = _near(thumbs, others, hashes(thumbs), hashes(others), "")
-    found += _near(thumbs, [t[:, ::-1] for t in others], hashes(thumbs), hashes(others, True), "mirrored")
-    best: dict[tuple[int, int], Copy] = {}
-    for copy in found:
-        best.setdefault((copy.first, copy.second), copy)
-    return sorted(best.values(), key=lambda c: (c.first, c.second))
+    """Return whole images of a set (`first`) that are also among `others` (`second`), mirrored ones too."""
+    return _first_of_each_pair(_copies(thumbs, others))
+
+
+def _copies(thumbs: Sequence[Thumb], others: Sequence[Thumb]) -> list[Copy]:
+    plain = _near(thumbs, others, hashes(thumbs), hashes(others), "")
+    return plain + _near(thumbs, [t[:, ::-1] for t in others], hashes(thumbs), hashes(others, True), "mirrored")
+
+
+def _first_of_each_pair(copies: Iterable[Copy]) -> list[Copy]:
+    found: dict[tuple[int, int], Copy] = {}
+    for copy in copies:
+        found.setdefault((copy.first, copy.second), copy)
+    return [found[pair] for pair in sorted(found)]
 
 
 def groups(copies: Sequence[Copy]) -> list[tuple[int, ...]]:
-    """Copies of copies together, as sorted groups."""
+    """Return sorted groups of images that are copies of each other, directly or through other copies."""
     leader: dict[int, int] = {}
 
     def find(i: int) -> int:
@@ -108,63 +117,72 @@ def groups(copies: Sequence[Copy]) -> list[tuple[int, ...]]:
 
 
 def features(image: Image) -> Features:
-    """ORB features (Rublee et al. 2011) of a picture (H, W, 3)."""
+    """Return the ORB features (Rublee et al. 2011) of an image (H, W, 3), float32 in [0, 1]."""
     ratio = min(1.0, _FEATURE_SIDE / max(image.shape[:2]))
     gray = cv2.cvtColor(quantize(image), cv2.COLOR_RGB2GRAY)
     if ratio < 1:
         gray = cv2.resize(gray, None, fx=ratio, fy=ratio, interpolation=cv2.INTER_AREA)
-    points, descriptors = cv2.ORB_create(nfeatures=_FEATURES).detectAndCompute(np.asarray(gray), None)  # type: ignore[attr-defined]
-    places = np.array([point.pt for point in points], np.float32).reshape(-1, 2)
-    return Features(places, None if descriptors is None else np.asarray(descriptors, np.uint8))
+    keypoints, descriptors = cv2.ORB_create(nfeatures=_FEATURES).detectAndCompute(np.asarray(gray), None)  # type: ignore[attr-defined]
+    points = np.array([keypoint.pt for keypoint in keypoints], np.float32).reshape(-1, 2)
+    return Features(points, None if descriptors is None else np.asarray(descriptors, np.uint8))
 
 
 def cut_outs(found: Sequence[Features], others: Sequence[Features], progress: Progress = SILENT) -> list[Copy]:
-    """Pictures of a set that show a part of one of `others`, or the other way round: same places, moved and scaled."""
+    """Find images of a set that show a part of one of `others`, or the other way round.
+
+    Args:
+        found: features of the images of the set.
+        others: features of the images to compare with.
+        progress: receives the progress, and may stop.
+
+    Returns:
+        Pairs whose features agree on one shift, rotation and scale.
+    """
     matcher = cv2.BFMatcher(cv2.NORM_HAMMING)
     copies: list[Copy] = []
     for i, one in enumerate(found):
-        progress(i / max(len(found), 1), "looking for cut-outs")
+        progress(i / max(len(found), 1), "searching for cut-outs")
         for j, other in enumerate(others):
-            if _agreeing(matcher, one, other) >= _AGREEING:
+            if _inliers(matcher, one, other) >= _LEAST_INLIERS:
                 copies.append(Copy(i, j, "part of it"))
     return copies
 
 
-def _agreeing(matcher: cv2.BFMatcher, one: Features, other: Features) -> int:
-    """Places of two pictures that agree on one shift, turn and scale."""
-    if one.descriptors is None or other.descriptors is None or min(len(one.places), len(other.places)) < _AGREEING:
+def _inliers(matcher: cv2.BFMatcher, one: Features, other: Features) -> int:
+    """Return how many distinct points of two images agree on one shift, rotation and scale (RANSAC)."""
+    if one.descriptors is None or other.descriptors is None or min(len(one.points), len(other.points)) < _LEAST_INLIERS:
         return 0
-    good = [
+    matches = [
         pair[0] for pair in matcher.knnMatch(one.descriptors, other.descriptors, k=2)
         if len(pair) == 2 and pair[0].distance < _RATIO * pair[1].distance
     ]  # fmt: skip
-    if len(good) < _AGREEING:
+    if len(matches) < _LEAST_INLIERS:
         return 0
-    a = np.array([one.places[m.queryIdx] for m in good], np.float32)
-    b = np.array([other.places[m.trainIdx] for m in good], np.float32)
-    moved: Any
-    moved, inside = cv2.estimateAffinePartial2D(a, b, method=cv2.RANSAC, ransacReprojThreshold=4)
-    if moved is None or not 1 / _ZOOM < float(np.hypot(moved[0, 0], moved[1, 0])) < _ZOOM:
+    a = np.array([one.points[m.queryIdx] for m in matches], np.float32)
+    b = np.array([other.points[m.trainIdx] for m in matches], np.float32)
+    transform: Any
+    transform, mask = cv2.estimateAffinePartial2D(a, b, method=cv2.RANSAC, ransacReprojThreshold=4)
+    if transform is None or not 1 / _ZOOM < float(np.hypot(transform[0, 0], transform[1, 0])) < _ZOOM:
         return 0
-    kept = np.asarray(inside).ravel().astype(bool)
-    a, b = a[kept], b[kept]
-    # Letters and bricks look alike: many that fall on one spot, or lie on one line, prove nothing.
-    if min(float(places.std(axis=0).min()) for places in (a, b)) < _SPREAD:
+    inside = np.asarray(mask).ravel().astype(bool)
+    a, b = a[inside], b[inside]
+    # Letters and bricks resemble each other: many matches on one spot, or along one line, prove nothing.
+    if min(float(points.std(axis=0).min()) for points in (a, b)) < _SPREAD:
         return 0
-    return min(len(np.unique(np.rint(places / 2), axis=0)) for places in (a, b))
+    return min(len(np.unique(np.rint(points / 2), axis=0)) for points in (a, b))
 
 
 def _near(a: Sequence[Thumb], b: Sequence[Thumb], a_hash: Hashes, b_hash: Hashes, how: str) -> list[Copy]:
-    """Pairs whose hashes are near and whose thumbnails correlate."""
+    """Return pairs whose hashes are near and whose thumbnails correlate; `how` is "" for "the same" or "nearly"."""
     found: list[Copy] = []
     a_unit, b_unit = _units(a), _units(b)
     for start in range(0, len(a_hash), _CHUNK):
-        apart = np.bitwise_count(a_hash[start : start + _CHUNK, None] ^ b_hash[None])
-        first, second = np.nonzero(apart <= NEAR)
+        distance = np.bitwise_count(a_hash[start : start + _CHUNK, None] ^ b_hash[None])
+        first, second = np.nonzero(distance <= NEAR)
         first = first + start
         if a is b:
             first, second = first[first < second], second[first < second]
-        alike = np.einsum("ij,ij->i", a_unit[first], b_unit[second]) >= _ALIKE
+        alike = np.einsum("ij,ij->i", a_unit[first], b_unit[second]) >= _LEAST_CORRELATION
         for i, j in zip(first[alike].tolist(), second[alike].tolist(), strict=True):
             found.append(Copy(i, j, how or _same(a[i], b[j])))
     return found
@@ -175,7 +193,7 @@ def _same(a: Thumb, b: Thumb) -> str:
 
 
 def _units(thumbs: Sequence[Thumb]) -> NDArray[np.float32]:
-    """(N, 1024): thumbnails without their mean, of length 1, so that products are correlations; zero where flat."""
+    """Return (N, 1024): thumbnails minus their mean, of length 1, so that products are correlations; zero where flat."""
     flat = np.array([t.ravel() for t in thumbs], np.float32).reshape(len(thumbs), -1)
     flat -= flat.mean(axis=1, keepdims=True)
     length = np.linalg.norm(flat, axis=1, keepdims=True)

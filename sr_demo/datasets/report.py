@@ -1,4 +1,4 @@
-"""A data set looked at before training: what is in it, what is hard, what is in it twice or must not be in it."""
+"""The data set report: statistics, difficulty, duplicates, and leaks of test images, before any training."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ import numpy as np
 
 from sr_demo import __version__
 from sr_demo.datasets.duplicates import Copy, Features, cut_outs, duplicates, features, groups, leaks
-from sr_demo.datasets.inspection import FREQUENCIES, SCALE, Entry, Look, crops, finite, measure, thumbnail
+from sr_demo.datasets.entries import SCALE, Entry
+from sr_demo.datasets.inspection import FREQUENCIES, ImageStatistics, crops, finite, measure, thumbnail
 from sr_demo.errors import BadInput, Cancelled, SRError
 from sr_demo.image import Image
 from sr_demo.progress import SILENT, Progress
+from sr_demo.reports.verdicts import Facts
 
 SHOWN = 6
-"""Sample pairs, hardest and easiest pictures that are shown, each."""
+"""Number of sample pairs, of hardest and of easiest images that are shown."""
 CROP = 96
-"""Side of a shown crop, HR pixels."""
+"""Side of a shown crop in HR pixels."""
 _MOST_MATCHES = 60_000
-"""Pairs of pictures whose local features are compared; beyond, only whole copies are looked for."""
-
-Facts = dict[str, Any]
+"""Largest number of image pairs whose local features are compared; beyond, only whole copies are searched for."""
 
 
 @dataclass(frozen=True)
 class Triplet:
-    """A crop as HR, LR and bicubic."""
+    """A crop of one image as HR, LR and bicubic upscaling."""
 
     name: str
     psnr_y: float
@@ -40,7 +40,7 @@ class Triplet:
 
 @dataclass(frozen=True)
 class Against:
-    """Pictures that must not be in the set."""
+    """Test images that must not be in the training set."""
 
     name: str
     entries: Sequence[Entry]
@@ -48,21 +48,21 @@ class Against:
 
 @dataclass
 class DataReport:
-    """Everything that was found."""
+    """The statistics of all images, and what was found in the set."""
 
     name: str
     what: str
     total: int
-    """Pictures there are; fewer were measured where some were skipped or Stop was pressed."""
-    looks: list[Look] = field(default_factory=list)
+    """Number of images in the set; fewer were measured where some were skipped or Stop was pressed."""
+    images: list[ImageStatistics] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     stopped: bool = False
     copies: list[Copy] = field(default_factory=list)
-    """Within the set, by position in `looks`."""
+    """Copies within the set; positions in `images`."""
     against: str = ""
     against_names: list[str] = field(default_factory=list)
     leaks: list[Copy] = field(default_factory=list)
-    """`first` by position in `looks`, `second` in `against_names`."""
+    """Copies of test images: `first` is a position in `images`, `second` in `against_names`."""
     searched_cut_outs: bool = False
     samples: list[Triplet] = field(default_factory=list)
     hardest: list[Triplet] = field(default_factory=list)
@@ -72,9 +72,18 @@ class DataReport:
 def examine(
     name: str, what: str, entries: Sequence[Entry], against: Against | None = None, progress: Progress = SILENT
 ) -> DataReport:
-    """Look at all `entries`; a bad one is skipped with a sentence. Pressing Stop ends the looking, not the report.
+    """Measure all images of a data set. A bad one is skipped; Stop ends the measuring and keeps what was measured.
 
-    Raises BadInput where nothing could be measured, and Cancelled when stopped before the first picture.
+    Args:
+        name: name of the data set.
+        what: what it is, in a few words.
+        entries: its images.
+        against: test images that must not be among them.
+        progress: receives the progress, and may stop.
+
+    Raises:
+        BadInput: when no image could be measured.
+        Cancelled: when stopped before the first image was measured.
     """
     report = DataReport(name, what, len(entries))
     found: list[Features] = []
@@ -84,24 +93,24 @@ def examine(
         try:
             progress(share * i / len(entries), f"{entry.name}, {i + 1} of {len(entries)}")
         except Cancelled:
-            if not report.looks:
+            if not report.images:
                 raise
             report.stopped = True
             progress = SILENT
             break
         try:
             hr, lr = entry.read()
-            report.looks.append(measure(entry.name, hr, lr))
+            report.images.append(measure(entry.name, hr, lr))
         except SRError as problem:
             report.skipped.append(str(problem))
             continue
         read.append(entry)
         if against is not None:
             found.append(features(hr))
-    if not report.looks:
+    if not report.images:
         first = f"; the first: {report.skipped[0]}" if report.skipped else ""
         raise BadInput(f"None of the {len(entries)} pictures of {name} could be used{first}")
-    report.copies = duplicates([look.thumb for look in report.looks])
+    report.copies = duplicates([image.thumb for image in report.images])
     if against is not None:
         _compare(report, against, found, progress.part(share, 0.9))
     _choose(report, read, progress.part(0.9, 1.0))
@@ -110,7 +119,7 @@ def examine(
 
 
 def _compare(report: DataReport, against: Against, found: Sequence[Features], progress: Progress) -> None:
-    """Whole copies of `against`, and parts of them where that does not take too long."""
+    """Find whole copies of `against` in the set, and parts of them where that does not take too long."""
     report.against = against.name
     thumbs: list[np.ndarray[Any, np.dtype[np.uint8]]] = []
     others: list[Features] = []
@@ -124,7 +133,7 @@ def _compare(report: DataReport, against: Against, found: Sequence[Features], pr
         report.against_names.append(entry.name)
         thumbs.append(thumbnail(hr))
         others.append(features(hr))
-    report.leaks = leaks([look.thumb for look in report.looks], thumbs)
+    report.leaks = leaks([image.thumb for image in report.images], thumbs)
     if len(found) * len(others) <= _MOST_MATCHES:
         whole = {(copy.first, copy.second) for copy in report.leaks}
         parts = cut_outs(found, others, progress.part(0.3, 1.0))
@@ -133,8 +142,8 @@ def _compare(report: DataReport, against: Against, found: Sequence[Features], pr
 
 
 def _choose(report: DataReport, read: Sequence[Entry], progress: Progress) -> None:
-    """Pictures to show: evenly spread ones, the hardest and the easiest for bicubic."""
-    order = sorted(range(len(read)), key=lambda i: report.looks[i].psnr_y)
+    """Choose the images to show: evenly spread ones, and the hardest and the easiest for bicubic."""
+    order = sorted(range(len(read)), key=lambda i: report.images[i].psnr_y)
     count = len(read)
     spread = sorted({round((i + 0.5) * count / SHOWN - 0.5) for i in range(SHOWN)} & set(range(count)))
     few = min(SHOWN, max(count // 2, 1))
@@ -146,12 +155,12 @@ def _choose(report: DataReport, read: Sequence[Entry], progress: Progress) -> No
         for i in picked:
             progress(0.0, f"showing {read[i].name}")
             hr, lr = read[i].read()
-            target.append(Triplet(read[i].name, report.looks[i].psnr_y, *crops(hr, lr, CROP)))
+            target.append(Triplet(read[i].name, report.images[i].psnr_y, *crops(hr, lr, CROP)))
 
 
 def facts(report: DataReport) -> Facts:
-    """The report for programs. Lengths are in pixels, brightness in levels of 255, PSNR in dB; null = cannot be said."""
-    looks = report.looks
+    """Return the report as JSON-able data: lengths in pixels, brightness in levels of 255, PSNR in dB; None is unknown."""
+    images = report.images
     return {
         "program": f"sr_demo {__version__}",
         "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -159,45 +168,45 @@ def facts(report: DataReport) -> Facts:
         "what": report.what,
         "scale": SCALE,
         "pictures": report.total,
-        "measured": len(looks),
+        "measured": len(images),
         "stopped": report.stopped,
         "skipped": report.skipped,
         "sizes": [[width, height, count] for (width, height), count in sizes(report)],
-        "megapixels": round(sum(look.width * look.height for look in looks) / 1e6, 3),
-        "gray": sum(look.gray for look in looks),
-        "summary": {key: quantiles([read(look) for look in looks]) for key, read in MEASURES.items()},
+        "megapixels": round(sum(image.width * image.height for image in images) / 1e6, 3),
+        "gray": sum(image.gray for image in images),
+        "summary": {key: quantiles([read(image) for image in images]) for key, read in MEASURES.items()},
         "spectrum": spectrum(report),
-        "duplicates": [[looks[i].name for i in group] for group in groups(report.copies)],
+        "duplicates": [[images[i].name for i in group] for group in groups(report.copies)],
         "against": None if not report.against else {
             "name": report.against,
             "pictures": len(report.against_names),
             "searched_for_cut_outs": report.searched_cut_outs,
             "leaks": [
-                {"picture": looks[c.first].name, "is": c.how, "of": report.against_names[c.second]} for c in report.leaks
+                {"picture": images[c.first].name, "is": c.how, "of": report.against_names[c.second]} for c in report.leaks
             ],
         },
         "rows": [
             {
-                "name": look.name, "width": look.width, "height": look.height, "gray": look.gray,
-                **{key: _rounded(read(look)) for key, read in MEASURES.items()},
+                "name": image.name, "width": image.width, "height": image.height, "gray": image.gray,
+                **{key: _rounded(read(image)) for key, read in MEASURES.items()},
             }
-            for look in looks
+            for image in images
         ],
     }  # fmt: skip
 
 
-MEASURES: dict[str, Callable[[Look], float | None]] = {
-    "bicubic_psnr_y": lambda look: look.psnr_y,
-    "brightness": lambda look: look.brightness,
-    "contrast": lambda look: look.contrast,
-    "clipped": lambda look: look.clipped,
-    "sharpness": lambda look: look.sharpness,
-    "niqe": lambda look: look.niqe,
+MEASURES: dict[str, Callable[[ImageStatistics], float | None]] = {
+    "bicubic_psnr_y": lambda image: image.psnr_y,
+    "brightness": lambda image: image.brightness,
+    "contrast": lambda image: image.contrast,
+    "clipped": lambda image: image.clipped,
+    "sharpness": lambda image: image.sharpness,
+    "niqe": lambda image: image.niqe,
 }
 
 
 def quantiles(values: Sequence[float | None]) -> dict[str, float] | None:
-    """Smallest, 10 %, middle, 90 % and largest of those that are numbers; None without any."""
+    """Return minimum, 10 %, median, 90 % and maximum of the finite values; None without any."""
     known = finite(values)
     if not known:
         return None
@@ -206,20 +215,20 @@ def quantiles(values: Sequence[float | None]) -> dict[str, float] | None:
 
 
 def sizes(report: DataReport) -> list[tuple[tuple[int, int], int]]:
-    """(width, height) and how many pictures have it, the most frequent first."""
-    return Counter((look.width, look.height) for look in report.looks).most_common()
+    """Return each (width, height) with the number of images that have it, the most frequent first."""
+    return Counter((image.width, image.height) for image in report.images).most_common()
 
 
 def spectrum(report: DataReport) -> dict[str, list[float]] | None:
-    """10 %, middle and 90 % of the pictures' spectra in dB, by cycles per pixel; None where all are tiny."""
-    known = [look.spectrum for look in report.looks if look.spectrum is not None]
+    """Return 10 %, median and 90 % of the images' spectra in dB, by cycles per pixel; None where all images are tiny."""
+    known = [image.spectrum for image in report.images if image.spectrum is not None]
     if not known:
         return None
-    low, middle, high = np.quantile(np.stack(known), (0.1, 0.5, 0.9), axis=0)
+    low, median, high = np.quantile(np.stack(known), (0.1, 0.5, 0.9), axis=0)
     return {
         "cycles_per_pixel": [round((i + 0.5) / (2 * FREQUENCIES), 5) for i in range(FREQUENCIES)],
         "p10": [round(float(v), 2) for v in low],
-        "median": [round(float(v), 2) for v in middle],
+        "median": [round(float(v), 2) for v in median],
         "p90": [round(float(v), 2) for v in high],
     }
 

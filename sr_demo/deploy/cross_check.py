@@ -1,16 +1,16 @@
-"""Is what `deploy` measures true? Its steady latency and peak memory against a program and a clock of its own.
+"""Cross-check of `deploy`: its steady latency and peak memory against an independent program.
 
 `python -m sr_demo.deploy.cross_check [ID[:CHECKPOINT]…] [--side 128] [--rounds 2] [--seconds 3]`
 
-In every round `deploy` measures a method in its process, and a fresh process (`deploy_outside`) makes the same call and
-times it with its own clock, in changing order, so that a busy machine is in the way of both. Memory of that process is
-what `/usr/bin/time -v` prints as "Maximum resident set size"; where GNU time is not installed (Debian package `time`),
-`ru_maxrss` of wait4 is read, which is what it prints. Compared is the peak of the whole process. "Over idle" is shown
-beside it: the peak less what the process holds when it has imported the program and loaded nothing; on the outside that
-is a process of its own, ended there. What the system gives a process while Python tidies up after the work is not counted.
+In every round, `deploy` measures a method in its process, and a new process (`independent_program`) makes the same call and
+times it with its own clock; the order alternates, so that other load affects both. The memory of that process is what
+`/usr/bin/time -v` prints as "Maximum resident set size"; where GNU time is not installed (Debian package `time`), it is
+`ru_maxrss` of wait4, the same figure. The peaks of the whole processes are compared. "Over idle" is the peak minus the
+memory after importing the program and before loading; for the independent program, a separate process measures the latter.
+Memory that the process takes during Python's clean-up at its end is not counted.
 
-Exits with 1 where the steady latency is more than 15 %, or the peak memory more than 10 % off, with 2 where a method could
-not be measured. On a busy machine one round proves little: look at the ratios, and give it more rounds.
+Exits with 1 when the steady latency differs by more than 15 % or the peak memory by more than 10 %, with 2 when a method
+could not be measured. With other load on the machine a single round proves little: use more rounds.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from sr_demo.errors import SRError
 from sr_demo.inference.jobs import Job
 
 LATENCY, MEMORY = 0.15, 0.10
-"""How far `deploy` may be off, as a share of what was measured outside."""
+"""Largest allowed deviation of `deploy`, as a share of what the independent program measured."""
 _METHODS = ("bicubic", "edsr", "hat")
 _RESIDENT = re.compile(r"Maximum resident set size \(kbytes\): (\d+)")
 
 
 @dataclass(frozen=True)
 class Side:
-    """What one of the two found: medians over the rounds."""
+    """Measurements of one of the two: medians over the rounds."""
 
     seconds: float
     peak_mb: float
@@ -52,7 +52,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Check:
-    """`deploy` against the outside, for one method."""
+    """`deploy` and the independent program, for one method."""
 
     key: str
     deploy: Side
@@ -60,12 +60,12 @@ class Check:
 
     @property
     def latency(self) -> float:
-        """`deploy`'s seconds as a multiple of the outside's."""
+        """Ratio of the seconds, `deploy` to the independent program."""
         return self.deploy.seconds / self.outside.seconds
 
     @property
     def memory(self) -> float:
-        """`deploy`'s peak as a multiple of the outside's."""
+        """Ratio of the peak memory, `deploy` to the independent program."""
         return self.deploy.peak_mb / self.outside.peak_mb
 
     @property
@@ -74,7 +74,17 @@ class Check:
 
 
 def check(job: Job, side: int, rounds: int, seconds: float) -> Check:
-    """Measure both ways, `rounds` times each. Raises SRError."""
+    """Measure a method both ways.
+
+    Args:
+        job: the method.
+        side: side of the square input image in pixels.
+        rounds: processes of each kind.
+        seconds: time for the runs of each process.
+
+    Raises:
+        SRError: when the method could not be measured.
+    """
     inside: list[tuple[list[float], float, float]] = []
     outside: list[tuple[list[float], float]] = []
     for number in range(rounds):
@@ -93,13 +103,13 @@ def check(job: Job, side: int, rounds: int, seconds: float) -> Check:
 
 
 def side_of(rounds: Sequence[Sequence[float]], peaks: Sequence[float], idle: float) -> Side:
-    """Median of all runs of all rounds together, and of the peaks."""
-    seconds = [second for found in rounds for second in found]
+    """Return the median of all runs of all rounds, and of the peaks."""
+    seconds = [second for runs in rounds for second in runs]
     return Side(median(seconds), median(peaks), idle, len(seconds))
 
 
 def _deploy(job: Job, side: int, seconds: float) -> tuple[list[float], float, float]:
-    """Timed runs, peak and idle memory in MB, as the report has them."""
+    """Return timed runs, peak and idle memory in MB, as the report states them."""
     from sr_demo.deploy.measurement import Plan, measure_apart
 
     plan = Plan(sizes=((side, side),), seconds=seconds, quality=False, patience=20 * seconds)
@@ -108,42 +118,43 @@ def _deploy(job: Job, side: int, seconds: float) -> tuple[list[float], float, fl
 
 
 def _outside(job: Job, side: int, seconds: float) -> tuple[list[float], float]:
-    """Timed runs and peak memory in MB of a fresh process."""
+    """Return timed runs and peak memory in MB of a new process."""
     arguments = [sys.executable, "-m", "sr_demo.deploy.independent_program", job.key, str(side), str(seconds)]
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as said:
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
         timer = gnu_time()
-        process = subprocess.Popen([timer, "-v", *arguments] if timer else arguments, stdout=out, stderr=said)
+        process = subprocess.Popen([timer, "-v", *arguments] if timer else arguments, stdout=out, stderr=errors)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
-        said.seek(0)
-        words = said.read()
+        errors.seek(0)
+        stderr = errors.read()
         if process.returncode != 0:
-            lines = words.strip().splitlines() or ["no reason given"]
-            raise SRError(f"{job.key} could not be run outside: {next((x for x in lines if 'Error' in x), lines[-1])}")
-        peak = resident(words) if timer else usage.ru_maxrss
+            lines = stderr.strip().splitlines() or ["no reason given"]
+            reason = next((line for line in lines if "Error" in line), lines[-1])
+            raise SRError(f"{job.key} could not be run by the independent program: {reason}")
+        peak = resident(stderr) if timer else usage.ru_maxrss
         return json.loads(out.read()), peak * 1024 / 1e6
 
 
 def gnu_time() -> str | None:
-    """GNU time, which prints the memory of a process, or None."""
+    """Return the path of GNU time, which prints the memory of a process, or None."""
     found = shutil.which("time")
     if found is None:
         return None
-    said = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)
-    return found if "GNU" in said.stdout + said.stderr else None
+    output = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)
+    return found if "GNU" in output.stdout + output.stderr else None
 
 
-def resident(words: str) -> int:
-    """KiB of the largest resident set in what `time -v` wrote. Raises SRError."""
-    found = _RESIDENT.search(words)
+def resident(output: str) -> int:
+    """Return the largest resident set in KiB from the output of `time -v`. Raises SRError."""
+    found = _RESIDENT.search(output)
     if found is None:
         raise SRError("`time -v` printed no maximum resident set size: install the Debian package `time`.")
     return int(found[1])
 
 
 def line(found: Check) -> str:
-    """One row of the table."""
+    """Return one row of the table."""
     ours, theirs = found.deploy, found.outside
     return (
         f"{found.key:<20}{ours.seconds:>9.4f}{theirs.seconds:>9.4f}{found.latency:>8.3f}{ours.runs:>5}/{theirs.runs:<4}"
@@ -152,13 +163,13 @@ def line(found: Check) -> str:
     )
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Check and print; 0 where all hold, 1 where one does not, 2 where one could not be measured."""
+    """Check and print; return 0 when all are within the bounds, 1 when one is not, 2 when one could not be measured."""
     from sr_demo.catalogue import APPROACHES
     from sr_demo.inference.jobs import job_for
 
@@ -179,9 +190,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SRError as exc:
         parser.error(str(exc))
     by = "/usr/bin/time -v" if gnu_time() else "ru_maxrss of wait4 (GNU time is not installed)"
-    _say(f"{args.side} x {args.side} pixels, {args.rounds} rounds. Memory outside: {by}.")
-    _say(f"Bounds: seconds within {LATENCY:.0%}, peak within {MEMORY:.0%}.\n")
-    _say(
+    _print(f"{args.side} x {args.side} pixels, {args.rounds} rounds. Memory outside: {by}.")
+    _print(f"Bounds: seconds within {LATENCY:.0%}, peak within {MEMORY:.0%}.\n")
+    _print(
         f"{'':<20}{'seconds':>9}{'outside':>9}{'ratio':>8}{'runs':>8}  {'peak MB':>9}{'outside':>9}{'ratio':>8}"
         f"{'overidle':>9}{'outside':>9}"
     )
@@ -193,7 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stderr.write(f"{job.key}: {exc}\n")
             status = 2
             continue
-        _say(line(found))
+        _print(line(found))
         status = status or int(not found.holds)
     return status
 

@@ -1,4 +1,4 @@
-"""The deployability report as CSV: a line per method and size, for spreadsheets."""
+"""The deployability report as CSV, with a line per method and size."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import csv
 import io
 from typing import Any
 
-Facts = dict[str, Any]
+from sr_demo.reports.verdicts import Facts
+
 _LINE = (
     "width", "height", "runs", "first_seconds", "median_seconds", "p95_seconds", "megapixels_per_second",
-    "cpu_seconds_per_megapixel", "peak_growth_mb", "precision", "engine", "tiles",
+    "cpu_seconds_per_megapixel", "peak_growth_mb", "precision", "engine", "tiles",  # words: ok
 )  # fmt: skip
 _COSTS = ("load_seconds", "idle_mb", "peak_mb", "peak_over_idle_mb", "vram_peak_mb", "threads")
 _MEANS = ("psnr_y", "ssim_y", "lr_consistency", "colour_drift")
@@ -18,7 +19,10 @@ _RESOLVES = ("mtf50_lines", "finest_lines")
 
 
 def deploy_csv(report: Facts) -> str:
-    """With a heading line; what was not measured is empty, a method that failed has one line. Lines end in CRLF."""
+    """Return the report as CSV with a heading; lines end in CRLF.
+
+    What was not measured is empty; a method that failed has one line.
+    """
     text = io.StringIO()
     heads: tuple[str, ...] = (
         "method", "title", "verdict", "reason", "parameters", "weight_bytes", "licence", "commercial", *_LINE, *_COSTS,
@@ -28,13 +32,13 @@ def deploy_csv(report: Facts) -> str:
     writer.writeheader()
     for row in report["approaches"]:
         for line in row["measured"]["latency"] if row["measured"] else ({},):
-            writer.writerow({name: _plain(value) for name, value in (_about(row) | line).items()})
+            writer.writerow({name: _plain(value) for name, value in (_method_cells(row) | line).items()})
     return text.getvalue()
 
 
-def _about(row: Facts) -> Facts:
-    """What is the same for every size."""
-    known: Facts = {
+def _method_cells(row: Facts) -> Facts:
+    """Return the cells that are the same for every size."""
+    cells: Facts = {
         "method": row["key"], "title": row["title"], "verdict": row["verdict"]["level"],
         "reason": row["failed"] or row["verdict"]["sentence"], "parameters": row["parameters"],
         "weight_bytes": row["files"]["bytes"], "licence": row["licence"]["weights"],
@@ -42,18 +46,18 @@ def _about(row: Facts) -> Facts:
     }  # fmt: skip
     measured = row["measured"]
     if measured is None:
-        return known
-    known |= {name: measured[name] for name in _COSTS}
-    known["multiply_adds_per_pixel"] = measured["multiply_adds_per_pixel"]["value"]
+        return cells
+    cells |= {name: measured[name] for name in _COSTS}
+    cells["multiply_adds_per_pixel"] = measured["multiply_adds_per_pixel"]["value"]
     if "quality" in measured:
-        found = measured["quality"]
-        known |= {name: found["photos_mean"][name] for name in _MEANS}
-        known |= {name: found[name] for name in _FIELDS}
-        known |= {name: found["resolution"][name] for name in _RESOLVES}
-        known["false_detail_levels"] = found["false_detail"]["mean_levels"]
-    return known
+        quality = measured["quality"]
+        cells |= {name: quality["photos_mean"][name] for name in _MEANS}
+        cells |= {name: quality[name] for name in _FIELDS}
+        cells |= {name: quality["resolution"][name] for name in _RESOLVES}
+        cells["false_detail_levels"] = quality["false_detail"]["mean_levels"]
+    return cells
 
 
 def _plain(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula gets an apostrophe."""
+    """Put an apostrophe before a text that a spreadsheet would interpret as a formula."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value

@@ -1,11 +1,11 @@
-"""One approach loaded and run by a program that knows nothing of the deployability report: what `deploy_check` compares with.
+"""A program that loads and runs one approach without the deployability report, for `cross_check` to compare with.
 
-`python -m sr_demo.deploy.independent_program ID[:CHECKPOINT] SIDE SECONDS` enlarges a SIDE x SIDE picture once unclocked and
-then for about SECONDS, at least three times, and prints the seconds of each by its own clock, as JSON. SIDE 0 ends before
-anything is loaded: what the program takes while it does nothing.
+`python -m sr_demo.deploy.independent_program ID[:CHECKPOINT] SIDE SECONDS` upscales a SIDE x SIDE image once untimed and then
+for about SECONDS, at least three times, and prints the seconds of each run as JSON. With SIDE 0 it ends before anything is
+loaded, which gives the memory of the idle program.
 
-It ends without Python's tidying up. That touches torch's libraries from end to end: after `espcn` at 128 x 128 pixels the
-resident set rose from 618 to 730 MB while the program ended, which is no memory that the method needs.
+It ends without Python's clean-up, which reads all of torch's libraries: after `espcn` at 128 x 128 pixels the resident set
+rose from 618 to 730 MB while the program ended, memory that the method does not need.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ _LEAST, _MOST = 3, 20
 
 
 def main(name: str, side: int, enough: float) -> list[float]:
-    """Seconds of each call. Raises SRError."""
+    """Return the seconds of each run. Raises SRError."""
     job = job_for(APPROACHES, name)
     if side == 0:
         return []
     runner = Runner()
     runner.warm(job)
     levels = np.random.default_rng(1).integers(0, 256, (side, side, 3), np.uint8)
-    picture = ImageData(readonly(np.divide(levels, np.float32(255), dtype=np.float32)))
+    image = ImageData(readonly(np.divide(levels, np.float32(255), dtype=np.float32)))
     seconds: list[float] = []
     with runner.loaded(job) as model:
-        upscale_image(model, picture, SILENT)
+        upscale_image(model, image, SILENT)
         while len(seconds) < _LEAST or (sum(seconds) < enough and len(seconds) < _MOST):
             begun = time.monotonic_ns()
-            upscale_image(model, picture, SILENT)
+            upscale_image(model, image, SILENT)
             seconds.append((time.monotonic_ns() - begun) / 1e9)
     return seconds
 

@@ -1,4 +1,4 @@
-"""Measuring one approach in a process of its own: memory is its own, and a crash costs one row of the report."""
+"""Measuring one approach in its own process: its memory is measured alone, and a crash costs one row of the report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from multiprocessing.connection import Connection
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 
@@ -24,16 +23,16 @@ from sr_demo.inference.jobs import Job, load_approach
 from sr_demo.inference.runner import Runner
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.evaluation import Pair
+from sr_demo.reports.verdicts import Facts
 from sr_demo.system import memory
 
-Facts = dict[str, Any]
 Size = tuple[int, int]
 """Width and height in LR pixels."""
 _LIMIT_SECONDS = 900
 _LEAST = 3
-"""Timed runs of a size, where there is time for them."""
+"""Smallest number of timed runs of a size, where there is time for them."""
 _COUNTED = 64
-"""Side of the picture whose multiply-adds are counted."""
+"""Side of the image whose multiply-adds are counted."""
 
 
 @dataclass(frozen=True)
@@ -42,34 +41,34 @@ class Plan:
 
     sizes: tuple[Size, ...] = ((64, 64), (128, 128), (256, 256))
     seconds: float = 2.0
-    """Per size: runs are repeated for about so long, at least three and at most `most` times, unless `patience` ends."""
+    """Time per size: runs are repeated for about this long, at least three and at most `most` times, within `patience`."""
     most: int = 20
     patience: float = 12.0
-    """Seconds for the runs of all sizes together. A size still gets a first run and a timed one when they are used up."""
+    """Seconds for the runs of all sizes together. After that, each size still gets a first run and a timed one."""
     quality: bool = True
-    """Also what the results look like."""
+    """Also measure the quality of the results."""
     pairs: tuple[Pair, ...] = ()
-    """What they are scored on; none: bundled photos."""
+    """Images to score on; without any, bundled photos."""
     pairs_name: str = BUNDLED
 
 
 def measure_apart(job: Job, plan: Plan, progress: Progress = SILENT) -> Facts:
-    """`measure` in a fresh process. Raises SRError with the sentence it failed with, or Cancelled."""
+    """Call `measure` in a new process. Raises SRError with the message it failed with, or Cancelled."""
     context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_child, args=(job, plan, theirs), daemon=True)
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_child, args=(job, plan, sender), daemon=True)
     with _no_main_module():
         process.start()
-    theirs.close()
+    sender.close()
     deadline = time.monotonic() + _LIMIT_SECONDS
     try:
         while True:
             progress.check()
-            if not ours.poll(0.1):
+            if not receiver.poll(0.1):
                 if time.monotonic() > deadline:
-                    raise SRError(f"It was not done after {_LIMIT_SECONDS // 60} minutes and was stopped.")
+                    raise SRError(f"It was stopped after {_LIMIT_SECONDS // 60} minutes.")
                 continue
-            kind, value = ours.recv()
+            kind, value = receiver.recv()
             if kind == "facts":
                 return value
             if kind == "failed":
@@ -78,18 +77,18 @@ def measure_apart(job: Job, plan: Plan, progress: Progress = SILENT) -> Facts:
     except EOFError as exc:
         process.join()
         raise SRError(
-            f"Its process was ended by the system (status {process.exitcode}), most often for lack of memory."
+            f"Its process was ended by the system (status {process.exitcode}), most often because memory ran out."
         ) from exc
     finally:
         if process.is_alive():
             process.kill()
         process.join()
-        ours.close()
+        receiver.close()
 
 
 @contextmanager
 def _no_main_module() -> Generator[None]:
-    """Keep a process that is started from importing the program again: a page would bring Gradio into its memory."""
+    """Prevent a started process from importing the main program again: the page would load Gradio into its memory."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:
@@ -108,12 +107,24 @@ def _child(job: Job, plan: Plan, pipe: Connection) -> None:
         pipe.send(("failed", unexpected(exc, f"measuring {job.key}")))
 
 
-def measure(job: Job, plan: Plan, tell: Callable[[float, str], None] = lambda fraction, note: None) -> Facts:
-    """Everything that can be measured for one approach, in this process. Raises SRError."""
+def measure(job: Job, plan: Plan, report: Callable[[float, str], None] = lambda fraction, note: None) -> Facts:
+    """Measure one approach in this process.
+
+    Args:
+        job: what to measure.
+        plan: how much to measure.
+        report: receives the progress: a fraction and a note.
+
+    Returns:
+        JSON-able data, the "measured" of a row of the report.
+
+    Raises:
+        SRError: when the approach cannot be loaded or run.
+    """
     memory.release()
     idle = memory.resident_bytes()
     subject = Subject(Runner(), job)
-    tell(0.05, "loading")
+    report(0.05, "loading")
     begun = time.perf_counter()
     subject.runner.warm(job)
     load_seconds = time.perf_counter() - begun
@@ -121,12 +132,12 @@ def measure(job: Job, plan: Plan, tell: Callable[[float, str], None] = lambda fr
     latency: list[Facts] = []
     same, left = True, plan.patience
     for number, size in enumerate(plan.sizes):
-        tell(0.1 + 0.5 * number / len(plan.sizes), f"{size[0]} x {size[1]} pixels")
+        report(0.1 + 0.5 * number / len(plan.sizes), f"{size[0]} x {size[1]} pixels")
         line, identical, spent = _latency(subject, size, plan, left)
         latency.append(line)
         same, left = same and identical, left - spent
     peak = memory.highest_resident_bytes()
-    tell(0.6, "counting")
+    report(0.6, "counting")
     facts: Facts = {
         "load_seconds": round(load_seconds, 4),
         "idle_mb": round(idle / 1e6, 1),
@@ -135,31 +146,41 @@ def measure(job: Job, plan: Plan, tell: Callable[[float, str], None] = lambda fr
         "peak_over_idle_mb": round((peak - idle) / 1e6, 1),
         "vram_peak_mb": _vram(),
         "precision": latency[0]["precision"],
-        "engine": latency[0]["engine"],
+        "engine": latency[0]["engine"],  # words: ok
         "threads": _threads(),
         "latency": latency,
         "multiply_adds_per_pixel": _operations(job),
     }
     if plan.quality:
-        tell(0.65, "quality")
+        report(0.65, "quality")
         facts["determinism"] = {"same_bits_twice": same, **precisions(subject)}
         facts["quality"] = quality(subject, plan.pairs)
     return facts
 
 
 def _latency(subject: Subject, size: Size, plan: Plan, left: float) -> tuple[Facts, bool, float]:
-    """One first run, then as many as the plan allows; whether all gave the same bits; the seconds they took.
+    """Time one size: a first run, then as many as the plan allows.
 
-    Memory is watched during the first run only: watching it costs time. Megapixels are of the result.
+    Memory is sampled during the first run only, since sampling costs time.
+
+    Args:
+        subject: the approach.
+        size: width and height of the LR image.
+        plan: how often to run.
+        left: seconds left for all sizes together.
+
+    Returns:
+        The line of the report (megapixels are those of the result), whether all runs gave the same bits, and the seconds
+        that they took.
     """
     image = filled(size)
     with memory.PeakMemory() as grown:
-        first, bits = _run(subject, image)
+        first, first_digest = _run(subject, image)
     results: list[Run] = []
     same, spent = True, first.seconds
     while another([r.seconds for r in results], plan, left - spent):
-        result, others = _run(subject, image)
-        same = same and others == bits
+        result, digest = _run(subject, image)
+        same = same and digest == first_digest
         spent += result.seconds
         results.append(result)
     seconds = np.array([r.seconds for r in results])
@@ -177,21 +198,27 @@ def _latency(subject: Subject, size: Size, plan: Plan, left: float) -> tuple[Fac
         "cpu_seconds_per_megapixel": round(float(np.median([r.cpu_seconds for r in results])) / megapixels, 4),
         "peak_growth_mb": round(grown.bytes / 1e6, 1),
         "precision": first.precision,
-        "engine": first.engine,
+        "engine": first.backend,  # words: ok
         "tiles": first.tiles,
     }
     return line, same, spent
 
 
 def _run(subject: Subject, image: Image) -> tuple[Run, bytes]:
-    """One run without its picture, since twenty of them would count as memory, and a digest of the picture."""
+    """Return a run without its result, since twenty results would count as memory, and a digest of the result."""
     run = subject.run(image)
     digest = blake2b(np.ascontiguousarray(run.rgb).data).digest()
     return replace(run, rgb=image), digest
 
 
 def another(seconds: Sequence[float], plan: Plan, left: float) -> bool:
-    """Whether to time another run: always one; then three, while there is time left for one more; then as planned."""
+    """Return whether to time another run: one in any case, three while time is left for them, then as planned.
+
+    Args:
+        seconds: times of the runs so far.
+        plan: how often to run.
+        left: seconds left.
+    """
     if not seconds:
         return True
     if left < max(seconds):
@@ -200,7 +227,7 @@ def another(seconds: Sequence[float], plan: Plan, left: float) -> bool:
 
 
 def _operations(job: Job) -> Facts:
-    """Multiply-adds per LR pixel: counted while a network runs, else half of the stated operations."""
+    """Return multiply-adds per LR pixel: counted while a network runs, else half of the stated operations."""
     if job.approach.family not in ("convolutional", "adversarial", "attention"):
         return {"value": job.checkpoint.flops_per_pixel / 2, "how": "stated"}
     from torch.utils.flop_counter import FlopCounterMode
@@ -214,7 +241,7 @@ def _operations(job: Job) -> Facts:
 
 
 def _vram() -> float | None:
-    """The most GPU memory that torch has held, in MB; None without a GPU."""
+    """Return the largest GPU memory that torch has allocated, in MB; None without a GPU."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available():
         return None
@@ -222,6 +249,6 @@ def _vram() -> float | None:
 
 
 def _threads() -> int:
-    """Threads that torch computes with, where it was loaded; else 1."""
+    """Return the number of threads that torch computes with; 1 where torch is not loaded."""
     torch = sys.modules.get("torch")
     return int(torch.get_num_threads()) if torch is not None else 1

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import floor, log10
-from typing import Any
 
 from sr_demo.reports import svg
+from sr_demo.reports.verdicts import Facts
 
-Facts = dict[str, Any]
 _STYLE = "width:100%;min-width:544px;max-width:720px;height:auto;font:12px system-ui,sans-serif"
 _WIDTH, _NAMES = 640, 190
 """Width of a plot, and of the space for the names of methods, in user units."""

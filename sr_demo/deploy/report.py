@@ -1,4 +1,4 @@
-"""The deployability report: each approach measured in a process of its own, and judged against a budget."""
+"""The deployability report as data: each approach measured in its own process and judged by a budget."""
 
 from __future__ import annotations
 
@@ -29,9 +29,19 @@ _NOT_STATED = "not stated here: see the paper"
 
 
 def deploy(jobs: Sequence[Job], plan: Plan, budget: Budget, progress: Progress = SILENT) -> Facts:
-    """Measure every job and judge it; JSON-able, valid by SCHEMA. What fails is a row that says why.
+    """Measure every job and judge it by a budget.
 
-    Raises Cancelled when `progress` says so.
+    Args:
+        jobs: what to measure.
+        plan: how much to measure.
+        budget: what to judge by.
+        progress: receives the progress, and may stop.
+
+    Returns:
+        JSON-able data, valid by SCHEMA. A method that fails has a row with its error message.
+
+    Raises:
+        Cancelled: when stopped.
     """
     rows: list[Facts] = []
     for number, job in enumerate(jobs):
@@ -60,7 +70,7 @@ def deploy(jobs: Sequence[Job], plan: Plan, budget: Budget, progress: Progress =
 
 
 def judged(report: Facts, budget: Budget) -> Facts:
-    """The same measurements under another budget."""
+    """Return the same measurements judged by another budget."""
     rows: list[Facts] = []
     for row in report["approaches"]:
         found = verdict(row, budget)
@@ -70,7 +80,7 @@ def judged(report: Facts, budget: Budget) -> Facts:
 
 
 def describe(job: Job) -> Facts:
-    """What is known of a job without running it."""
+    """Return the row of a job before it is measured."""
     approach, checkpoint = job.approach, job.checkpoint
     return {
         "key": job.key,
@@ -109,20 +119,20 @@ def _training_data(checkpoint: Checkpoint) -> str:
 
 
 def _references() -> Facts:
-    """What the chart itself resolves, and bicubic: the two ends that every approach lies between."""
-    truth = resolution_chart(1024)
-    plain = resize(downscale(truth, 4), (1024, 1024))
+    """Return what the chart itself and bicubic upscaling of it resolve: the two ends that every approach lies between."""
+    reference = resolution_chart(1024)
+    bicubic = resize(downscale(reference, 4), (1024, 1024))
     return {
         "rows": 1024,
-        "truth": describe_resolution(truth),
-        "bicubic": describe_resolution(plain),
-        "truth_star": star(truth),
-        "bicubic_star": star(plain),
+        "truth": describe_resolution(reference),
+        "bicubic": describe_resolution(bicubic),
+        "truth_star": star(reference),
+        "bicubic_star": star(bicubic),
     }
 
 
 def embedded_jobs(approaches: Sequence[Approach]) -> list[Job]:
-    """All that needs no download: every embedded checkpoint, and the first of approaches that have no files."""
+    """Return what needs no download: every embedded checkpoint, and the first of each approach without files."""
     return [
         Job(approach, checkpoint, approach.options())
         for approach in approaches
@@ -132,7 +142,7 @@ def embedded_jobs(approaches: Sequence[Approach]) -> list[Job]:
 
 
 def sizes(texts: Sequence[str]) -> tuple[Size, ...]:
-    """`256x192` texts as sizes. Raises BadInput naming the one that is none."""
+    """Parse sizes such as "256x192" (width x height). Raises BadInput, naming the text that is not a size."""
     found: list[Size] = []
     for text in texts:
         width, _, height = text.lower().partition("x")
@@ -146,7 +156,7 @@ def sizes(texts: Sequence[str]) -> tuple[Size, ...]:
 
 
 def budget_from(values: dict[str, object]) -> Budget:
-    """A budget from names and values. Raises BadInput."""
+    """Return a budget from names and values of its options. Raises BadInput."""
     from sr_demo.options import build
 
     built: Options = build(Budget, values)

@@ -1,4 +1,4 @@
-"""One approach for the deployability report: loaded once, run without being scored, timed from call to result."""
+"""Timed runs of one approach for the deployability report: loaded once, run without scoring, timed from call to result."""
 
 from __future__ import annotations
 
@@ -17,37 +17,44 @@ from sr_demo.spec import Precision
 
 @dataclass(frozen=True)
 class Run:
-    """One picture enlarged."""
+    """One upscaled image, with the cost of computing it."""
 
     rgb: Image
     seconds: float
     cpu_seconds: float
     """Processor time of all threads of this process."""
     precision: str
-    """As in tables: for int8 with what it costs."""
-    engine: str
-    """"torch" or "OpenVINO"; empty for what is no network."""
+    """As in tables: for int8 with its loss of PSNR."""
+    backend: str
+    """"torch" or "OpenVINO"; empty for methods without a network."""
     tiles: int
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured. Nothing but the enlarging is timed, and nothing is computed beside it."""
+    """One approach to measure. Only the upscaling is timed, and nothing else is computed meanwhile."""
 
     runner: Runner
     job: Job
 
     def run(self, image: Image, precision: Precision | None = None) -> Run:
-        """Enlarge `image` (H, W, 3), float32 in [0, 1]. Raises SRError; loads what was not loaded yet, untimed."""
+        """Upscale an image; loading, where it is needed, is not timed.
+
+        Args:
+            image: (H, W, 3) float32 in [0, 1].
+            precision: overrides that of the job.
+
+        Raises:
+            SRError: when loading or upscaling fails.
+        """
         job = self.job if precision is None else replace(self.job, precision=precision)
-        picture = ImageData(image)
         with self.runner.loaded(job) as model:
             begun, cpu_begun = time.perf_counter(), time.process_time()
             try:
-                upscaled = upscale_image(model, picture, SILENT)
+                upscaled = upscale_image(model, ImageData(image), SILENT)
             except MemoryError as exc:
                 raise OutOfMemory from exc
             seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
-            engine = model.upscaler.backend
-            computed = formatting.precision(model.upscaler.precision, model.upscaler.loss_db)
-        return Run(upscaled.image.rgb, seconds, cpu_seconds, computed, engine, upscaled.tiles)
+            upscaler = model.upscaler
+            computed = formatting.precision(upscaler.precision, upscaler.loss_db)
+        return Run(upscaled.image.rgb, seconds, cpu_seconds, computed, upscaler.backend, upscaled.tiles)

@@ -1,4 +1,4 @@
-"""Handing out a network for use without this project: written, run in its own runtime, compared, and only then there."""
+"""Exporting a network: written to a file, run in the format's own runtime, compared, and only then published."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ log = logging.getLogger("sr_demo")
 FORMATS = ("onnx", "openvino", "torchscript", "safetensors")
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torchscript": ".pt", "safetensors": ".safetensors"}
 LEAST_PSNR = {"fp32": 60.0, "fp16": 50.0}
-"""dB between the file and this program's network in fp32; below, the file is not handed out."""
+"""Smallest PSNR in dB between the file and the network in fp32; below, nothing is exported."""
 _SIZES = ((37, 61), (64, 48), (95, 33))
-"""Heights and widths of the pictures that both are given."""
+"""Heights and widths of the images that file and network are compared on."""
 _TIMED = 128
-"""Side of the picture that both are timed with."""
+"""Side of the image that file and network are timed with."""
 
 Kind = Literal["onnx", "openvino", "torchscript", "safetensors"]
 Number = Literal["fp32", "fp16", "int8"]
@@ -50,40 +50,40 @@ Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far the file is from the network it was made of: values in [0, 1], over all test pictures."""
+    """Difference between the file and its network: values in [0, 1], over all test images."""
 
     largest: float
     mean: float
     psnr: float
-    """dB, peak 1, not rounded; inf for identical."""
+    """dB with peak 1, without rounding to 8 bit; inf for identical."""
     seconds_here: float
-    """Median to enlarge a picture of 128 x 128 pixels, in torch, fp32."""
+    """Median time for an image of 128 x 128 pixels in torch, fp32."""
     seconds_there: float
     """The same in the file's own runtime."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What was handed out."""
+    """An exported network."""
 
     path: Path
     bytes: int
-    """All that the network needs."""
+    """Size of all files that the network consists of."""
     agreement: Agreement
     beside: tuple[Path, ...]
-    """README, runner, and OpenVINO's weights."""
+    """README, runner, and the weights of OpenVINO."""
     loss: Loss | None = None
-    """For int8: what it cost."""
+    """The loss of PSNR-Y, for int8."""
 
 
 def formats(approach: Approach, checkpoint: Checkpoint) -> tuple[str, ...]:
-    """Formats that a checkpoint can be exported to: all for networks, none for methods without one."""
+    """Return the formats that a checkpoint can be exported to: all for networks, none for other methods."""
     is_network = approach.family in ("convolutional", "adversarial", "attention")
     return FORMATS if is_network and checkpoint.files else ()
 
 
 _NO_ROOM = 2**16
-"""Bytes left on a disk that stopped a file halfway."""
+"""Free bytes below which a failed write is taken for a full disk."""
 
 
 def export(
@@ -95,11 +95,22 @@ def export(
     pairs: Sequence[Pair] = (),
     pairs_name: str = "",
 ) -> Exported:
-    """Write the network of `job` to `out`, with a README and (ONNX, OpenVINO) a runner beside it.
+    """Write a network to a file, with a README and (ONNX, OpenVINO) a runner beside it. After an error, no file is left.
 
-    `pairs` (called `pairs_name`) are what int8 is scored on; without any, bundled photos are. Raises BadInput,
-    MissingDependency, StorageError; SRError when the file does not agree with the network, or int8 loses too much. Then
-    nothing is there.
+    Args:
+        job: the network.
+        kind: format of the file.
+        out: its path, with the suffix of the format.
+        precision: precision of the weights in the file.
+        progress: receives the progress, and may stop.
+        pairs: images that int8 is scored on; without any, bundled photos.
+        pairs_name: description of `pairs` for the README.
+
+    Raises:
+        BadInput: when the job is not a network, or the suffix or precision does not match the format.
+        MissingDependency: when a package for the format is not installed.
+        StorageError: when the files cannot be written.
+        SRError: when the file does not agree with the network, or int8 loses too much.
     """
     if out.suffix.lower() != SUFFIXES[kind]:
         raise BadInput(f"A file in the format {kind} ends in {SUFFIXES[kind]}: choose such a name for --out.")
@@ -125,26 +136,26 @@ def export(
         try:
             chosen.write(network, part, notes)
         except Exception as exc:
-            # Each format's library says in a way of its own that the disk is full.
+            # Each format's library reports a full disk by an exception of its own.
             if "No space left" in str(exc) or free_bytes(folder) < _NO_ROOM:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from exc
             raise
         progress(0.5, "comparing")
 
         def opened(path: Path) -> Run:
-            return _careful(chosen.open(path, network), kind)
+            return _translating(chosen.open(path, network), kind)
 
         agreement = _compare(reference, opened(part))
         least = LEAST_PSNR["fp32" if precision == "int8" else precision]
         if not agreement.psnr >= least:
             raise SRError(
                 f"The {kind} file does not agree with the network: {agreement.psnr:.1f} dB, where {precision} must reach "
-                f"{least:.0f} dB. It is not handed out. Try another --format or --precision."
+                f"{least:.0f} dB, so it is not exported. Try another --format or --precision."
             )
         if precision == "int8":
-            samples = int8.scored(pairs, job.approach.scale)
+            samples = int8.samples_of(pairs, job.approach.scale)
             where = pairs_name or f"{len(samples)} bundled photos"
-            loss = _quantise(kind, part, opened, notes, samples, where, progress)
+            loss = _quantize(kind, part, opened, notes, samples, where, progress)
             agreement = _compare(reference, opened(part))
         text = readme(job, kind, out.name, notes, agreement, loss)
         (folder / f"{out.stem}_README.md").write_text(text, encoding="utf-8")
@@ -160,7 +171,7 @@ def export(
     return Exported(out, size, agreement, beside, loss)
 
 
-def _quantise(
+def _quantize(
     kind: Kind,
     part: Path,
     opened: Callable[[Path], Run],
@@ -169,12 +180,25 @@ def _quantise(
     where: str,
     progress: Progress,
 ) -> Loss:
-    """Put the boldest int8 version that loses little in the place of the fp32 file `part`. Raises SRError for none."""
+    """Replace the fp32 file `part` by the most quantized int8 version whose loss of PSNR-Y is acceptable.
+
+    Args:
+        kind: format of the file.
+        part: the fp32 file.
+        opened: returns a function that runs a file.
+        notes: metadata of the file.
+        samples: LR and HR images to score on.
+        where: their description.
+        progress: receives the progress, and may stop.
+
+    Raises:
+        SRError: when every version loses too much.
+    """
     rule = json.loads(notes["rule"])
     before = int8.mean_psnr(opened(part), rule, samples)
     tried: list[Loss] = []
     for number, (write, kept, of) in enumerate(int8.steps(kind, part, rule["scale"])):
-        progress(0.6 + 0.1 * number, f"quantising, {of - kept} of {of} convolutions in int8")
+        progress(0.6 + 0.1 * number, f"quantizing, {of - kept} of {of} convolutions in int8")
         smaller = part.with_name(f"int8-{number}{part.suffix}")
         write(smaller)
         tried.append(Loss(before, int8.mean_psnr(opened(smaller), rule, samples), len(samples), where, kept, of))
@@ -188,12 +212,12 @@ def _quantise(
     least = min(loss.decibels for loss in tried)
     raise SRError(
         f"int8 loses {least:.2f} dB of PSNR-Y on {where} even where the most sensitive convolutions stay in fp32, and less "
-        f"than {int8.MOST_LOSS} dB is allowed. It is not handed out. Choose --precision fp16 or fp32."
+        f"than {int8.MOST_LOSS} dB is allowed, so it is not exported. Choose --precision fp16 or fp32."
     )
 
 
 def _publish(folder: Path, out: Path) -> tuple[Path, ...]:
-    """Move everything out of `folder`, the file itself last."""
+    """Move everything out of `folder`, the network itself last; return the other files."""
     names = sorted((p.name for p in folder.iterdir()), key=lambda name: name == out.name)
     for name in names:
         os.replace(folder / name, out.with_name(name))
@@ -201,7 +225,7 @@ def _publish(folder: Path, out: Path) -> tuple[Path, ...]:
 
 
 def _network(job: Job, progress: Progress) -> tuple[Run, Any]:
-    """The network as this program runs it, in fp32 and clamped, and the same with its padding made explicit."""
+    """Return the network as this program runs it, in fp32 and clamped, and the same with its padding made explicit."""
     from torch import nn
 
     from sr_demo.backends.torch_backend import NetworkUpscaler
@@ -215,14 +239,14 @@ def _network(job: Job, progress: Progress) -> tuple[Run, Any]:
     if isinstance(network, nn.Module):
         model, multiple_of = network, 1
     else:
-        # Window attention pads inside, by a decision that a file cannot take: it is padded outside instead.
+        # Window attention pads inside by conditions on the size, which a traced file cannot hold: pad outside instead.
         model = network.model
         multiple_of = max(network.size_requirements.multiple_of, getattr(model, "window_size", 1))
     return torch_run(lambda lr: network(lr).clamp(0, 1)), Portable(model, job.approach.scale, multiple_of).eval()
 
 
-def _careful(run: Run, kind: str) -> Run:
-    """`run`, with whatever a foreign runtime raises turned into a reason not to hand out the file."""
+def _translating(run: Run, kind: str) -> Run:
+    """Return `run` with the exceptions of its runtime translated into an SRError."""
 
     def checked(x: NDArray[np.float32]) -> NDArray[np.float32]:
         try:
@@ -231,14 +255,14 @@ def _careful(run: Run, kind: str) -> Run:
             log.warning("the %s file does not run", kind, exc_info=exc)
             raise SRError(
                 f"The {kind} file does not run on a picture of {x.shape[3]} x {x.shape[2]} pixels in its own runtime, "
-                "so it is not handed out. Try another --format."
+                "so it is not exported. Try another --format."
             ) from exc
 
     return checked
 
 
 def _notes(job: Job, precision: str) -> dict[str, str]:
-    """What the file says about itself."""
+    """Return the metadata that the file carries."""
     tiling = job.approach.tiling_of(job.checkpoint)
     rule = {
         "scale": job.approach.scale,
@@ -264,7 +288,7 @@ def _notes(job: Job, precision: str) -> dict[str, str]:
 
 
 def _compare(here: Run, there: Run) -> Agreement:
-    """Both on the same parts of the resolution chart, which holds every fineness and hard edges."""
+    """Compare both on parts of the resolution chart, which contains all frequencies and hard edges."""
     chart = resolution_chart(256).transpose(2, 0, 1)[None]
     differences: list[NDArray[np.float64]] = []
     for number, (height, width) in enumerate(_SIZES):
@@ -272,7 +296,9 @@ def _compare(here: Run, there: Run) -> Agreement:
         part = np.ascontiguousarray(chart[:, :, top : top + height, left : left + width])
         one, other = here(part), there(part)
         if one.shape != other.shape:
-            raise SRError(f"The file enlarges {width} x {height} to {other.shape}, not {one.shape}: not handed out.")
+            raise SRError(
+                f"The file returns {other.shape} for {width} x {height} pixels, not {one.shape}: it is not exported."
+            )
         differences.append((one.astype(np.float64) - other).ravel())
     difference = np.concatenate(differences)
     squared = float(np.mean(difference**2))
@@ -286,12 +312,12 @@ def _compare(here: Run, there: Run) -> Agreement:
     )
 
 
-def _median_seconds(run: Run, picture: NDArray[np.float32]) -> float:
-    """Of three runs after a warm-up."""
-    run(picture)
+def _median_seconds(run: Run, image: NDArray[np.float32]) -> float:
+    """Return the median time of three runs after a warm-up."""
+    run(image)
     taken: list[float] = []
     for _ in range(3):
         begun = time.perf_counter()
-        run(picture)
+        run(image)
         taken.append(time.perf_counter() - begun)
     return float(np.median(taken))

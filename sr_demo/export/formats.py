@@ -24,13 +24,13 @@ Format = Literal["onnx", "openvino", "torchscript", "safetensors"]
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """(1, 3, H, W) float32 -> (1, 3, H * scale, W * scale) float32."""
 SMALLEST = 17
-"""Pixels per side that every exported file takes: attention networks reflect up to a window of 16 at the border."""
+"""Smallest side in pixels that every exported file accepts: attention networks reflect up to a window of 16 pixels."""
 
 
 class Portable(nn.Module):
-    """A network with all that belongs to it: padding to the size it needs, its precision, the clamp to [0, 1].
+    """A network with its padding, its precision and the clamp to [0, 1].
 
-    In and out: (1, 3, H, W) float32 in [0, 1], any H and W from SMALLEST.
+    Input and output are (1, 3, H, W) float32 in [0, 1], with any H and W from SMALLEST.
     """
 
     def __init__(self, network: nn.Module, scale: int, multiple_of: int, dtype: torch.dtype = torch.float32) -> None:
@@ -49,20 +49,20 @@ class Portable(nn.Module):
 
 @dataclass(frozen=True)
 class Writer:
-    """What one format needs and does."""
+    """How to write and open files of one format."""
 
     suffix: str
     packages: tuple[str, ...]
     write: Callable[[Portable, Path, dict[str, str]], None]
-    """Writes the network and its notes."""
+    """Writes the network and its metadata."""
     open: Callable[[Path, Portable], Run]
-    """Loads the file in its own runtime. The network is only for formats that hold nothing but weights."""
+    """Loads the file in its own runtime. The network is for formats that hold only weights."""
     half_weights_only: bool = False
-    """fp16 stores the weights so, and computes in fp32."""
+    """With fp16, only the stored weights are fp16; the file computes in fp32."""
 
 
 def writer(kind: Format) -> Writer:
-    """The writer of a format. Raises MissingDependency where its packages are not installed."""
+    """Return the writer of a format. Raises MissingDependency when its packages are not installed."""
     chosen = WRITERS[kind]
     missing = [name for name in chosen.packages if find_spec(name) is None]
     if missing:
@@ -74,20 +74,20 @@ def writer(kind: Format) -> Writer:
 
 
 def halved(network: Portable) -> Portable:
-    """A copy that computes in fp16 and takes and gives fp32."""
+    """Return a copy that computes in fp16; input and output stay fp32."""
     return Portable(copy.deepcopy(network.network), network.scale, network.multiple_of, torch.float16).eval()
 
 
 @contextmanager
 def _quiet() -> Generator[None]:
-    """Exporters warn about what they are about to do; whether it went well is decided by running the file."""
+    """Hide the warnings of exporters: whether an export succeeded is decided by running the file."""
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         yield
 
 
 def _example(network: Portable) -> Tensor:
-    # Two unequal sides, neither a power of two: no size may be taken for a constant.
+    # Two different sides, neither a power of two, so that no exporter treats a size as a constant.
     return torch.linspace(0, 1, 3 * 40 * 56).view(1, 3, 40, 56)
 
 
@@ -110,7 +110,7 @@ def _write_onnx(network: Portable, path: Path, notes: dict[str, str]) -> None:
             program.save(str(path), external_data=False)
     except torch.onnx.errors.OnnxExporterError as exc:
         raise SRError(
-            f"This network cannot be written as ONNX with heights and widths left open: {_first_line(exc)} "
+            f"This network cannot be written as ONNX with variable height and width: {_first_line(exc)} "
             "Choose --format torchscript or safetensors."
         ) from exc
     model = onnx.load(str(path))
@@ -129,13 +129,13 @@ def _open_onnx(path: Path, network: Portable) -> Run:
 def _write_openvino(network: Portable, path: Path, notes: dict[str, str]) -> None:
     import openvino
 
-    between = path.with_suffix(".between.onnx")
-    _write_onnx(network, between, notes)
-    model = openvino.Core().read_model(str(between))
+    intermediate = path.with_suffix(".between.onnx")
+    _write_onnx(network, intermediate, notes)
+    model = openvino.Core().read_model(str(intermediate))
     for key, value in notes.items():
         model.set_rt_info(value, ["sr_demo", key])
     openvino.save_model(model, str(path), compress_to_fp16=notes["precision"] == "fp16")
-    between.unlink()
+    intermediate.unlink()
 
 
 def _open_openvino(path: Path, network: Portable) -> Run:
@@ -173,7 +173,7 @@ def _open_safetensors(path: Path, network: Portable) -> Run:
 
 
 def torch_run(network: Callable[[Tensor], Tensor]) -> Run:
-    """`network` as a function of arrays, on the CPU."""
+    """Return `network` as a function of arrays, on the CPU."""
 
     def run(x: NDArray[np.float32]) -> NDArray[np.float32]:
         with _quiet():

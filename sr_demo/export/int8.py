@@ -1,4 +1,4 @@
-"""int8 for files that are handed out: which way to quantise, and what it costs in PSNR."""
+"""int8 for exported files: which convolutions are quantized, and the loss of PSNR-Y."""
 
 from __future__ import annotations
 
@@ -22,66 +22,73 @@ from sr_demo.reports.evaluation import Pair, load_pair
 
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 MOST_LOSS = 0.15
-"""dB of PSNR-Y; a file that loses as much or more is not handed out."""
+"""Loss of PSNR-Y in dB from which on a file is not exported."""
 _PACKAGES = {"onnx": "onnxruntime", "openvino": "nncf"}
 
 
 @dataclass(frozen=True)
 class Loss:
-    """What quantisation cost, mean over the pairs; PSNR-Y in dB against the truth."""
+    """Loss by quantization: mean PSNR-Y in dB over the pairs."""
 
     before: float
     after: float
     pairs: int
     where: str
-    """Which pictures, in words."""
+    """Description of the images."""
     kept: int
-    """Convolutions that had to stay as they were."""
+    """Number of convolutions that stay in fp32."""
     of: int
-    """Convolutions there are."""
+    """Number of all convolutions."""
 
     @property
     def decibels(self) -> float:
-        """Before minus after."""
+        """The loss: before minus after."""
         return self.before - self.after
 
 
 def check(kind: str) -> None:
-    """Raises BadInput for formats that int8 is not written in, MissingDependency without the package for it."""
+    """Raise BadInput for formats without int8, and MissingDependency when the package for it is not installed."""
     package = _PACKAGES.get(kind)
     if package is None:
-        raise BadInput(f"int8 is written as onnx or openvino, not as {kind}: choose --format onnx or openvino.")
+        raise BadInput(f"int8 is available for onnx and openvino, not for {kind}: choose --format onnx or openvino.")
     if find_spec(package) is None:
         raise MissingDependency(
             f"int8 in the format {kind} needs the package {package}. Install with: pip install -r requirements-export.txt"
         )
 
 
-def scored(pairs: Sequence[Pair], scale: int) -> list[Sample]:
-    """The given pairs; without any, the middles of four bundled photos."""
-    given = [load_pair(pair, scale, None) for pair in pairs]
-    return [(small.rgb, truth) for small, truth in given] or quantization.photos(scale)
+def samples_of(pairs: Sequence[Pair], scale: int) -> list[Sample]:
+    """Return the images of the pairs; without any, the central parts of four bundled photos."""
+    loaded = [load_pair(pair, scale, None) for pair in pairs]
+    return [(lr.rgb, reference) for lr, reference in loaded] or quantization.photos(scale)
 
 
 def mean_psnr(run: Run, rule: dict[str, Any], samples: Sequence[Sample]) -> float:
-    """Mean PSNR-Y of `run` over `samples`, tiled as the file's own rule says."""
-    found = [psnr_y(portable_runner.enlarge(small, run, rule), truth) for small, truth in samples]
-    return float(np.mean(found))
+    """Return the mean PSNR-Y of `run` over `samples`, tiled by the rule that the file carries."""
+    return float(np.mean([psnr_y(portable_runner.enlarge(lr, run, rule), reference) for lr, reference in samples]))
 
 
 def steps(kind: str, path: Path, scale: int) -> Iterator[tuple[Callable[[Path], None], int, int]]:
-    """Ways to quantise the file at `path`, boldest first: a writer, convolutions kept in fp32, convolutions there are.
+    """Yield the ways to quantize the file at `path`, from all convolutions to fewer.
 
-    Kept are first none, then those next to the picture (the first and the last one), then also all that join
-    what others computed (1 x 1), whose inputs have the widest range of values.
+    At first no convolution stays in fp32, then the first and the last one, then also their neighbours and all 1 x 1
+    convolutions, which combine the outputs of others and whose inputs have the widest range of values.
+
+    Args:
+        kind: "onnx" or "openvino".
+        path: the fp32 file.
+        scale: scale of the network.
+
+    Yields:
+        A function that writes the quantized file, the number of convolutions kept in fp32, and the number of all.
     """
     parts = quantization.calibration(scale)
     if kind == "onnx":
         names, ones = _onnx_convolutions(path)
-        quantize = _quantise_onnx
+        quantize = _quantize_onnx
     else:
         known = quantization.operations(path)
-        names, ones, quantize = known.convolutions, known.ones, _quantise_openvino
+        names, ones, quantize = known.convolutions, known.ones, _quantize_openvino
     ends = {names[0], names[-1]}
     wider = ends | {names[1 % len(names)], names[-2 % len(names)]} | set(ones)
     for kept in dict.fromkeys((frozenset[str](), frozenset(ends), frozenset(wider))):
@@ -90,7 +97,7 @@ def steps(kind: str, path: Path, scale: int) -> Iterator[tuple[Callable[[Path], 
 
 
 def _onnx_convolutions(path: Path) -> tuple[list[str], list[str]]:
-    """Names of all convolutions in order, and of those with 1 x 1 kernels."""
+    """Return the names of all convolutions in order, and of those with 1 x 1 kernels."""
     import onnx
 
     graph = onnx.load(str(path)).graph
@@ -100,12 +107,12 @@ def _onnx_convolutions(path: Path) -> tuple[list[str], list[str]]:
     return [node.name for node in found], ones
 
 
-def _quantise_onnx(path: Path, parts: list[NDArray[np.float32]], kept: list[str], out: Path) -> None:
+def _quantize_onnx(path: Path, parts: list[NDArray[np.float32]], kept: list[str], out: Path) -> None:
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
     class Reader(CalibrationDataReader):
-        """The calibration pictures, one after the other."""
+        """Returns the calibration images one by one."""
 
         def __init__(self) -> None:
             self._left = iter(parts)
@@ -129,10 +136,10 @@ def _quantise_onnx(path: Path, parts: list[NDArray[np.float32]], kept: list[str]
 
 
 def _no_advice(record: logging.LogRecord) -> bool:
-    """onnxruntime recommends a preparation that has been done already."""
+    """Drop onnxruntime's advice to run a preparation that has already been done."""
     return "pre-processing" not in record.getMessage()
 
 
-def _quantise_openvino(path: Path, parts: list[NDArray[np.float32]], kept: list[str], out: Path) -> None:
-    # Skips and sums stay in fp32: whoever gets the file may run it where int8 gains time in convolutions only.
+def _quantize_openvino(path: Path, parts: list[NDArray[np.float32]], kept: list[str], out: Path) -> None:
+    # Skip connections and sums stay in fp32: on many CPUs int8 saves time in convolutions only.
     quantization.quantize(path, out, kept, parts, (quantization.INTERPOLATION, "Add", "Concat"))

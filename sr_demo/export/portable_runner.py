@@ -1,10 +1,10 @@
-"""Enlarge a picture with the exported network that lies beside this file. Needs numpy and onnxruntime, nothing else.
+"""Enlarge a picture with the exported network beside this file. Needs only numpy and onnxruntime.
 
     python NAME_run.py picture.png result.png
 
 The network is NAME.onnx in the same folder (or NAME.xml, then openvino is needed instead of onnxruntime). Pictures are
 PNG with 8 bits per channel, or .npy arrays (height, width, 3), uint8 or float32 in 0..1. From Python:
-`enlarge(array, *load(path))`. Large pictures are cut into tiles by the rule that the network's file carries.
+`enlarge(array, *load(path))`. Large pictures are cut into tiles by the rule that is stored in the network's file.
 """
 
 import json
@@ -25,7 +25,7 @@ Rule = dict[str, Any]
 
 
 def load(path: Path) -> tuple[Run, Rule]:
-    """The network in `path`: a function (1, 3, H, W) -> (1, 3, H * scale, W * scale), and its rule for tiles."""
+    """Load a network: return a function (1, 3, H, W) -> (1, 3, H * scale, W * scale), and its tiling rule."""
     if path.suffix == ".xml":
         import openvino
 
@@ -43,25 +43,35 @@ def load(path: Path) -> tuple[Run, Rule]:
 
 
 def enlarge(image: NDArray[Any], run: Run, rule: Rule, side: int = 256) -> Array:
-    """(H, W, 3), uint8 or float in 0..1 -> (H * scale, W * scale, 3) float32 in 0..1, in tiles of at most `side`."""
-    picture = image.astype(np.float32) / (255 if image.dtype == np.uint8 else 1)
+    """Upscale an image in tiles.
+
+    Args:
+        image: (H, W, 3), uint8 or float in 0..1.
+        run: the network.
+        rule: its tiling rule.
+        side: largest side of a tile.
+
+    Returns:
+        (H * scale, W * scale, 3) float32 in 0..1.
+    """
+    lr = image.astype(np.float32) / (255 if image.dtype == np.uint8 else 1)
     scale, blend = int(rule["scale"]), int(rule["blend"])
-    height, width = picture.shape[:2]
+    height, width = lr.shape[:2]
     out = np.zeros((height * scale, width * scale, 3), np.float32)
     side = min(side, int(rule["largest"]), int(rule["seen"]) - 2 * int(rule["halo"]))
     for top, bottom, row_low, row_high in spans(height, side, rule):
         for left, right, low, high in spans(width, side, rule):
-            part = picture[row_low:row_high, low:high].transpose(2, 0, 1)[None]
-            piece = run(np.ascontiguousarray(part))[0].transpose(1, 2, 0)
+            part = lr[row_low:row_high, low:high].transpose(2, 0, 1)[None]
+            tile = run(np.ascontiguousarray(part))[0].transpose(1, 2, 0)
             rows = weights(top, bottom, row_low, row_high, height, blend, scale)
             columns = weights(left, right, low, high, width, blend, scale)
             target = out[row_low * scale : row_high * scale, low * scale : high * scale]
-            target += piece * (rows[:, None] * columns[None, :])[..., None]
+            target += tile * (rows[:, None] * columns[None, :])[..., None]
     return np.clip(out, 0, 1)
 
 
 def spans(length: int, side: int, rule: Rule) -> list[tuple[int, int, int, int]]:
-    """[start, stop) of the fewest even parts, and [low, high) of what the network is shown: the part with its halo."""
+    """Divide `length` into the fewest even parts: [start, stop) of each, and [low, high) of the part with its halo."""
     multiple, halo = int(rule["multiple_of"]), int(rule["halo"])
     step = max(side // multiple, 1) * multiple
     count = ceil(length / step)
@@ -71,7 +81,7 @@ def spans(length: int, side: int, rule: Rule) -> list[tuple[int, int, int, int]]
 
 
 def weights(start: int, stop: int, low: int, high: int, length: int, blend: int, scale: int) -> Array:
-    """How much each row (or column) of a tile counts: 1 inside, 0 in the halo, a cosine over 2 * `blend` between tiles."""
+    """Return the weight of each row (or column) of a tile: 1 inside, 0 in the halo, a cosine over 2 * `blend` between."""
     x = (np.arange(low * scale, high * scale) + 0.5) / scale
     weight = np.ones_like(x)
     for border, sign in ((start, 1), (stop, -1)):
@@ -85,7 +95,7 @@ def weights(start: int, stop: int, low: int, high: int, length: int, blend: int,
 
 
 def read(path: Path) -> NDArray[Any]:
-    """A PNG or .npy file as (H, W, 3)."""
+    """Read a PNG or .npy file as (H, W, 3)."""
     if path.suffix == ".npy":
         array = np.load(path)
         if array.ndim != 3 or array.shape[2] != 3 or array.dtype not in (np.uint8, np.float32, np.float64):
@@ -108,7 +118,7 @@ def read(path: Path) -> NDArray[Any]:
     if colours == 3:
         return np.frombuffer(palette, np.uint8).reshape(-1, 3)[samples[..., 0]]
     if channels in (2, 4):
-        sys.stderr.write("Opacity is left out.\n")
+        sys.stderr.write("Transparency is ignored.\n")
     return samples[..., :3] if channels >= 3 else np.repeat(samples[..., :1], 3, axis=2)
 
 
@@ -136,13 +146,13 @@ def unfiltered(data: bytes, height: int, width: int, channels: int) -> NDArray[n
 
 
 def paeth(a: int, b: int, c: int) -> int:
-    """The one of left, above and above left that is nearest to left + above - above left."""
+    """Return the one of a (left), b (above) and c (above left) that is nearest to a + b - c."""
     p = a + b - c
     return min((abs(p - a), 0, a), (abs(p - b), 1, b), (abs(p - c), 2, c))[2]
 
 
 def write(path: Path, image: Array) -> None:
-    """(H, W, 3) float in 0..1 as .npy, or rounded as 8-bit PNG."""
+    """Write (H, W, 3) float in 0..1 as .npy, or rounded as 8-bit PNG."""
     if path.suffix == ".npy":
         np.save(path, image)
         return
@@ -159,7 +169,7 @@ def write(path: Path, image: Array) -> None:
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     if len(sys.argv) != 3:
         sys.exit(f"usage: python {Path(__file__).name} picture.png result.png")
     source, target = Path(sys.argv[1]), Path(sys.argv[2])

@@ -46,7 +46,16 @@ This file holds weights only: the network itself comes from sr_demo or from the 
 def readme(
     job: Job, kind: str, name: str, notes: dict[str, str], agreement: Agreement, loss: Loss | None = None
 ) -> str:
-    """Markdown: what the file is, how to use it, what was checked."""
+    """Return the README as Markdown: what the file is, how to use it, and what was checked.
+
+    Args:
+        job: the exported network.
+        kind: format of the file.
+        name: name of the file.
+        notes: its metadata.
+        agreement: how far it is from the network.
+        loss: the loss of PSNR-Y, for int8.
+    """
     rule = json.loads(notes["rule"])
     stem = name.rpartition(".")[0]
     psnr = "identical" if isinf(agreement.psnr) else f"{agreement.psnr:.1f} dB PSNR"
@@ -62,15 +71,15 @@ weights sha256 {notes["weights_sha256"]}.
 
 {_USE[kind].format(stem=stem, name=name)}
 
-- In, `lr`: {notes["input"].partition(": ")[2]}. Any height and width from 17 pixels.
-- Out, `sr`: {notes["output"].partition(": ")[2]}; scale {rule["scale"]}.
+- Input, `lr`: {notes["input"].partition(": ")[2]}. Any height and width from 17 pixels.
+- Output, `sr`: {notes["output"].partition(": ")[2]}; scale {rule["scale"]}.
 - {_tiles(rule)}
 
 The same facts are inside the file as metadata{" (not in safetensors' tensors, but in its header)" * (kind == "safetensors")}.
 
 ## Checked
 
-Run in its own runtime on pictures of odd sizes and compared with the network it was made of (torch, fp32, values 0 to 1):
+Run in its own runtime on pictures of odd sizes and compared with the original network (torch, fp32, values 0 to 1):
 largest difference {agreement.largest:.2e}, mean {agreement.mean:.2e}, {psnr}.
 A picture of 128 x 128 pixels took {agreement.seconds_here:.3f} s in torch and {agreement.seconds_there:.3f} s in this file,
 on the machine that exported it.
@@ -81,7 +90,7 @@ def _lost(loss: Loss | None) -> str:
     if loss is None:
         return ""
     return f"""
-int8 by post-training quantisation, calibrated on parts of five photos (scikit-image's coffee, astronaut, retina, rocket and
+int8 by post-training quantization, calibrated on parts of five photos (scikit-image's coffee, astronaut, retina, rocket and
 hubble): {loss.of - loss.kept} of {loss.of} convolutions compute in int8, the others in fp32. PSNR-Y on {loss.where}:
 {loss.before:.2f} dB in fp32, {loss.after:.2f} dB in int8, a loss of {loss.decibels:.3f} dB. Processors without VNNI may round
 more than the one it was checked on: check again there.
@@ -100,5 +109,5 @@ def _tiles(rule: dict[str, int]) -> str:
         )
     return (
         f"Large pictures: tiles with {rule['halo']} pixels of context on each side, placed side by side. "
-        "That covers what the network can see, so the result is that of the whole picture."
+        "That covers the receptive field of the network, so the result is that of the whole picture."
     )

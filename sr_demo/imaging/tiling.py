@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sr_demo.image import Image, readonly
+from sr_demo.image import Image, Size, readonly
 from sr_demo.progress import Progress
 from sr_demo.spec import Tiling
 from sr_demo.system import large_array
@@ -33,13 +33,6 @@ MIN_SIDE = 32
 """Below this side a tile is mostly halo; running out of memory there is final."""
 _RELEASE_BYTES = 64 * 2**20
 """Bytes of tiles placed before the pages behind them are released, where the result lies in a file."""
-
-
-class Size(NamedTuple):
-    """Height and width in LR pixels."""
-
-    height: int
-    width: int
 
 
 @dataclass(frozen=True)

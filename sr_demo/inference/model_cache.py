@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 from sr_demo.spec import Checkpoint, ModelIdentity, Upscaler
 from sr_demo.system import memory
+from sr_demo.system.least_recently_used import LeastRecentlyUsed
 
 _SHARE, _CAP = 0.25, 2 * 2**30
 """Loaded weights may take this share of the memory that would be free without them, and at most this many bytes."""
@@ -15,30 +14,24 @@ class ModelCache:
     """Upscalers by the identity of their model. Not thread-safe: used with the compute lock held."""
 
     def __init__(self) -> None:
-        self._held: OrderedDict[ModelIdentity, tuple[Upscaler, int]] = OrderedDict()
+        self._held: LeastRecentlyUsed[ModelIdentity, Upscaler] = LeastRecentlyUsed(lambda held: budget(held))
 
     def __contains__(self, key: ModelIdentity) -> bool:
         return key in self._held
 
     def use(self, key: ModelIdentity) -> Upscaler | None:
         """Return the upscaler and mark it as used last; None where it is not cached."""
-        if key not in self._held:
-            return None
-        self._held.move_to_end(key)
-        return self._held[key][0]
+        return self._held.use(key) if key in self._held else None
 
     def keep(self, key: ModelIdentity, upscaler: Upscaler, count: int) -> None:
         """Add an upscaler of `count` bytes and evict others until the budget is met. The newest always stays."""
-        self._held[key] = (upscaler, count)
-        allowed = budget(sum(size for _, size in self._held.values()))
-        while len(self._held) > 1 and sum(size for _, size in self._held.values()) > allowed:
-            self._held.popitem(last=False)
+        if self._held.put(key, upscaler, count):
             memory.unsettle()
         memory.settle()
 
     def drop(self, key: ModelIdentity) -> None:
         """Remove an upscaler, if it is cached."""
-        self._held.pop(key, None)
+        self._held.drop(key)
         memory.unsettle()
 
 

@@ -1,1 +1,1 @@
-"""Tables and reports made from what the runner measures."""
+"""Tables, charts and reports of what the runner measures, and the verdicts on it."""

@@ -1,4 +1,4 @@
-"""The catalogue as plain data: what `list --json`, the API and the generated README table are made from."""
+"""The catalogue as plain data, for `list --json` and the API."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sr_demo.system import hardware
 
 
 def describe(approaches: Iterable[Approach]) -> list[dict[str, Any]]:
-    """One JSON-able record per approach, in catalogue order."""
+    """Return one JSON-able record per approach, in catalogue order."""
     return [
         {
             "id": approach.id,

@@ -1,4 +1,4 @@
-"""Could a method run on a small device at the edge? The deployability verdict for two cores and 8 GB, from one result."""
+"""The deployability verdict for a small edge device (two cores, 8 GB), from a single result."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from sr_demo.reports import formatting
 from sr_demo.reports.verdicts import COMMERCIAL, RATES, Budget, Reason, Verdict, seconds_for, verdict
 
 DEVICE = next(iter(RATES))
-"""The smallest machine that the Lab tab judges for."""
+"""The smallest hardware that the Lab tab judges for."""
 BUDGET = Budget(hardware=DEVICE, offline=False)
-"""The Lab tab's usual budget on it; a file that is fetched once may be fetched."""
+"""The Lab tab's default budget on it, except that a file may be downloaded once."""
 RULE = (
     f"Edge: yes where a picture of {BUDGET.side} x {BUDGET.side} pixels takes at most {BUDGET.seconds:g} s on {DEVICE} "
-    "(networks made of convolutions: their operations at the rate that the Lab tab assumes for it; attention networks and "
+    "(convolutional networks: their operations divided by the rate that the Lab tab assumes for it; attention networks and "
     f"all others: in proportion to this run), the memory measured here is at most {BUDGET.memory_mb / 1000:g} GB, the files "
     f"are at most {BUDGET.disk_mb} MB, and no GPU is needed."
 )
-"""One sentence for people."""
+"""The rule as a sentence for the page."""
 
 
 def edge(result: Result) -> Verdict:
-    """Judge what `result` measured: seconds, growth of memory and size of files, by RULE."""
+    """Judge the seconds, the growth of memory and the file sizes of `result` by RULE."""
     checkpoint = result.job.checkpoint
     if not runs_on_cpu(result):
         assert checkpoint.needs is not None
@@ -32,30 +32,30 @@ def edge(result: Result) -> Verdict:
 
 
 def runs_on_cpu(result: Result) -> bool:
-    """Whether it runs without a GPU: everything does that says nothing else."""
+    """Return whether the method runs without a GPU: all do whose checkpoint states no need for one."""
     needs = result.job.checkpoint.needs
     return needs is None or needs.vram_bytes == 0
 
 
 def edge_text(result: Result) -> str:
-    """For a table's cell: yes, partly or no, with the figure that decided or the time expected."""
-    found = edge(result)
+    """Return the text of a table cell: yes, partly or no, with the deciding figure or the expected time."""
+    judged = edge(result)
     if not runs_on_cpu(result):
         return "no, needs a GPU"
     expected, _ = seconds_for(_row(result), BUDGET.side, DEVICE)
-    costs = f", about {formatting.seconds(expected)}"
-    against = [reason for reason in found.reasons if reason.holds == "no"]
+    duration = f", about {formatting.seconds(expected)}"
+    against = [reason for reason in judged.reasons if reason.holds == "no"]
     if against:
         too_slow = against[0].figure == expected
-        return "no" + (costs if too_slow else f": {against[0].text.partition(', and')[0]}")
-    return ("yes" if found.level == "fits" else "smaller pictures only") + costs
+        return "no" + (duration if too_slow else f": {against[0].text.partition(', and')[0]}")
+    return ("yes" if judged.level == "fits" else "smaller pictures only") + duration
 
 
 def _row(result: Result) -> dict[str, Any]:
-    """What `verdicts` reads of a row of the report, from one run."""
+    """Return what `verdicts` reads of a row of the deployability report, from one run."""
     approach, checkpoint = result.job.approach, result.job.checkpoint
     height, width = result.size
-    side = {
+    run = {
         "width": max(round(width / result.job.scale), 1),
         "height": max(round(height / result.job.scale), 1),
         "median_seconds": result.seconds,
@@ -63,7 +63,7 @@ def _row(result: Result) -> dict[str, Any]:
     return {
         "family": approach.family,
         "measured": {
-            "latency": [side],
+            "latency": [run],
             "multiply_adds_per_pixel": {"value": checkpoint.flops_per_pixel / 2, "how": "stated"},
             "peak_mb": result.peak_memory_mb,
             "peak_over_idle_mb": result.peak_memory_mb,

@@ -1,9 +1,9 @@
-"""Scoring approaches on folders of pictures, by the conventions of the published tables."""
+"""Scoring approaches on test sets, by the conventions of the published tables."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isinf
 from pathlib import Path
 from typing import Any
@@ -23,14 +23,16 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp",
 
 @dataclass(frozen=True)
 class Pair:
-    """One picture to score: what it is and where its small version is (None: made from it)."""
+    """One image of a test set."""
 
     hr: Path
+    """The reference."""
     lr: Path | None
+    """The input; None computes it from the reference."""
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The picture files directly in `folder`, by name. Raises BadInput when it is not a folder or has none."""
+    """Return the image files directly in `folder`, by name. Raises BadInput when it is not a folder or has none."""
     if not folder.is_dir():
         raise BadInput(f"{folder} is not a folder.")
     found = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
@@ -40,13 +42,22 @@ def images_in(folder: Path) -> list[Path]:
 
 
 def pairs(hr: Path, lr: Path | None, scale: int) -> list[Pair]:
-    """Pairs matched by file name; `name.png` also finds DIV2K's `namex4.png`. Raises BadInput naming what has no match."""
+    """Match HR and LR images by file name; `name.png` also matches DIV2K's `namex4.png`.
+
+    Args:
+        hr: folder of HR images.
+        lr: folder of LR images; None computes them from the HR images.
+        scale: HR size divided by LR size.
+
+    Raises:
+        BadInput: when an HR image has no match, naming it.
+    """
     if lr is None:
         return [Pair(path, None) for path in images_in(hr)]
-    small = {path.stem: path for path in images_in(lr)}
+    lr_by_stem = {path.stem: path for path in images_in(lr)}
     found: list[Pair] = []
     for path in images_in(hr):
-        match = small.get(path.stem) or small.get(f"{path.stem}x{scale}")
+        match = lr_by_stem.get(path.stem) or lr_by_stem.get(f"{path.stem}x{scale}")
         if match is None:
             raise BadInput(f"{path.name} has no small version of the same name in {lr}.")
         found.append(Pair(path, match))
@@ -54,55 +65,88 @@ def pairs(hr: Path, lr: Path | None, scale: int) -> list[Pair]:
 
 
 def load_pair(pair: Pair, scale: int, realistic: Realistic | None) -> tuple[ImageData, Image]:
-    """The small picture and the truth, the truth cropped to exactly `scale` times the small one."""
-    truth = read(pair.hr)
+    """Read a pair.
+
+    Args:
+        pair: the files.
+        scale: HR size divided by LR size.
+        realistic: how to degrade HR where there is no LR file; None is bicubic downscaling.
+
+    Returns:
+        LR, and HR (H, W, 3) cropped to exactly `scale` times LR.
+
+    Raises:
+        BadInput: when an image cannot be read, or the sizes do not match.
+    """
+    hr = read(pair.hr)
     if pair.lr is not None:
-        small = read(pair.lr)
-        height, width = small.rgb.shape[0] * scale, small.rgb.shape[1] * scale
-        spare = (truth.rgb.shape[0] - height, truth.rgb.shape[1] - width)
+        lr = read(pair.lr)
+        height, width = lr.rgb.shape[0] * scale, lr.rgb.shape[1] * scale
+        spare = (hr.rgb.shape[0] - height, hr.rgb.shape[1] - width)
         if min(spare) < 0 or max(spare) >= scale:
             raise BadInput(
-                f"{pair.lr.name} is {small.rgb.shape[1]} x {small.rgb.shape[0]} pixels, which is not {pair.hr.name} "
-                f"({truth.rgb.shape[1]} x {truth.rgb.shape[0]}) shrunk {scale} times."
+                f"{pair.lr.name} has {lr.rgb.shape[1]} x {lr.rgb.shape[0]} pixels, which does not match {pair.hr.name} "
+                f"({hr.rgb.shape[1]} x {hr.rgb.shape[0]}) at scale {scale}."
             )
-        return small, truth.rgb[:height, :width]
-    return small_version(truth, scale, realistic)
+        return lr, hr.rgb[:height, :width]
+    return small_version(hr, scale, realistic)
 
 
-def small_version(truth: ImageData, scale: int, realistic: Realistic | None) -> tuple[ImageData, Image]:
-    """The picture an approach is given when the truth is known, and the truth cropped to match.
+def small_version(reference: ImageData, scale: int, realistic: Realistic | None) -> tuple[ImageData, Image]:
+    """Compute the LR image of a reference; alpha is left out, since it is not scored.
 
-    Shrunk bicubic, or damaged as `realistic` says. Alpha is left out: it is not scored.
+    Args:
+        reference: the HR image.
+        scale: HR size divided by LR size.
+        realistic: how to degrade it; None is antialiased bicubic downscaling.
+
+    Returns:
+        LR, and the reference (H, W, 3) cropped to exactly `scale` times LR.
+
+    Raises:
+        BadInput: when a side of the reference is shorter than `scale`.
     """
-    height, width = truth.rgb.shape[:2]
+    height, width = reference.rgb.shape[:2]
     if min(height, width) < scale:
         raise BadInput(
-            f"This picture has {width} x {height} pixels: too small to be shrunk {scale} times. "
+            f"This picture has {width} x {height} pixels, too few to make it {scale} times smaller. "
             f"Choose one of at least {scale} x {scale} pixels, or enlarge it without a test."
         )
-    cropped = crop_to_multiple(truth.rgb, scale)
+    cropped = crop_to_multiple(reference.rgb, scale)
     small = downscale(cropped, scale) if realistic is None else degrade(cropped, scale, realistic)
-    return ImageData(small, None, truth.gray, truth.bits, truth.icc, truth.name, truth.notes), cropped
+    lr = replace(reference, rgb=small, alpha=None)
+    return lr, cropped
 
 
 def evaluate(
     runner: Runner,
     jobs: Sequence[Job],
-    found: Sequence[Pair],
+    test_set: Sequence[Pair],
     realistic: Realistic | None = None,
     progress: Progress = SILENT,
 ) -> Iterator[dict[str, Any] | Failed]:
-    """One row per job: mean scores over the pairs, median seconds, largest peak memory; or why that approach failed.
+    """Score each job on a test set.
 
-    Raises SRError on what concerns all of them: pictures that cannot be read, or do not belong together.
+    Args:
+        runner: runs the jobs.
+        jobs: what to score.
+        test_set: the images to score it on.
+        realistic: how to degrade HR where there is no LR file; None is bicubic downscaling.
+        progress: receives the progress, and may stop.
+
+    Yields:
+        One JSON-able row per job: mean scores, median seconds and largest peak memory; or its failure.
+
+    Raises:
+        SRError: when an image cannot be read or a pair does not match.
     """
     for index, job in enumerate(jobs):
         part = progress.part(index / len(jobs), (index + 1) / len(jobs))
         results: list[Result] = []
-        for number, pair in enumerate(found):
-            part(number / len(found), f"{job.key}: {pair.hr.name}")
-            small, truth = load_pair(pair, job.approach.scale, realistic)
-            outcome = runner.attempt(job, small, truth, Progress(stop=progress.stop))
+        for number, pair in enumerate(test_set):
+            part(number / len(test_set), f"{job.key}: {pair.hr.name}")
+            lr, reference = load_pair(pair, job.approach.scale, realistic)
+            outcome = runner.attempt(job, lr, reference, Progress(stop=progress.stop))
             if isinstance(outcome, Failed):
                 yield outcome
                 break
@@ -117,8 +161,8 @@ def _row(job: Job, results: Sequence[Result]) -> dict[str, Any]:
         values = [getattr(result.scores, key) for result in results]
         return None if any(isinf(v) for v in values) else round(float(np.mean(values)), 4)
 
-    # Pictures too small or too flat for NIQE are left out of its mean.
-    natural = [result.scores.niqe for result in results if result.scores.niqe is not None]
+    # NIQE is undefined for images that are too small or too flat: they are left out of its mean.
+    niqe = [result.scores.niqe for result in results if result.scores.niqe is not None]
 
     return {
         "approach": job.approach.id,
@@ -128,7 +172,7 @@ def _row(job: Job, results: Sequence[Result]) -> dict[str, Any]:
         "ssim_y": mean("ssim_y"),
         "psnr_rgb": mean("psnr_rgb"),
         "lr_consistency": mean("lr_consistency"),
-        "niqe": round(float(np.mean(natural)), 4) if natural else None,
+        "niqe": round(float(np.mean(niqe)), 4) if niqe else None,
         "seconds_per_image": round(float(np.median([r.seconds for r in results])), 4),
         "peak_memory_mb": round(max(r.peak_memory_mb for r in results), 1),
         "precision": results[0].precision,

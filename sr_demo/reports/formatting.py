@@ -1,4 +1,4 @@
-"""Numbers in the words that people read. Pure functions from values to text."""
+"""Numbers and costs as short texts for the page, the reports and the README. Pure functions."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sr_demo.spec import Checkpoint, Needs
 
 
 def seconds(value: float) -> str:
-    """0.31 s, 12 s, 3 min."""
+    """Format a duration: 0.31 s, 12 s, 3 min."""
     if value < 9.95:
         return f"{value:.2f} s" if value < 0.995 else f"{value:.1f} s"
     return f"{value:.0f} s" if value < 99.5 else f"{value / 60:.0f} min"
 
 
 def megabytes(count: float) -> str:
-    """Bytes as MB of 10^6, or GB; a dash for none."""
+    """Format bytes as MB of 10^6, or GB; a dash for none."""
     if count <= 0:
         return "–"
     if count >= 999.5e6:
@@ -27,19 +27,19 @@ def megabytes(count: float) -> str:
 
 
 def memory(grown_mb: float) -> str:
-    """Growth of memory in MB of 10^6; below one it is noise of the measurement."""
+    """Format a growth of memory in MB of 10^6; below 1 MB it is within the noise of the measurement."""
     return "under 1 MB" if grown_mb < 1 else megabytes(grown_mb * 1e6)
 
 
 def parameters(count: int) -> str:
-    """0.9 M, 620 k; a dash for none."""
+    """Format a number of parameters: 0.9 M, 620 k; a dash for none."""
     if count == 0:
         return "–"
     return f"{count / 1e6:.1f} M" if count >= 999_500 else f"{count / 1e3:.0f} k"
 
 
 def measure(column: Column, value: float | None) -> str:
-    """A score with its unit; "identical" instead of an infinite PSNR."""
+    """Format a score with its unit; "identical" for an infinite PSNR, a dash for None."""
     if value is None:
         return "–"
     if isinf(value):
@@ -48,29 +48,35 @@ def measure(column: Column, value: float | None) -> str:
 
 
 def scores_line(scores: Scores) -> str:
-    """The short line under a picture: PSNR-Y and SSIM-Y where the truth is known, else agreement with the input."""
+    """Return the line under an image: PSNR-Y and SSIM-Y where there is a reference, else LR consistency."""
     from sr_demo.metrics.scores import LR_CONSISTENCY, PSNR_Y, SSIM_Y
 
     if scores.psnr_y is not None:
         return f"{measure(PSNR_Y, scores.psnr_y)}   SSIM {measure(SSIM_Y, scores.ssim_y)}"
-    return f"agrees with input: {measure(LR_CONSISTENCY, scores.lr_consistency)}"
+    return f"LR consistency {measure(LR_CONSISTENCY, scores.lr_consistency)}"
 
 
 def precision(name: str, loss_db: float | None) -> str:
-    """bf16; for int8 with what it cost, in dB of PSNR-Y: "int8 (-0.02 dB)"."""
+    """Format a precision: "bf16"; int8 with its loss of PSNR-Y in dB: "int8 (-0.02 dB)"."""
     return name if loss_db is None else f"{name} ({0.0 - loss_db:+.2f} dB)"
 
 
 def how(result: Result) -> str:
-    """Engine, precision and tiles: they change the numbers."""
+    """Describe how a result was computed: backend, precision and tiles, all of which change its numbers."""
     computed = ", ".join(filter(None, (result.backend, precision(result.precision, result.loss_db))))
     if result.tiles <= 1:
-        return f"{computed}, in one piece"
+        return f"{computed}, no tiles"
     return f"{computed}, {result.tiles} tiles {result.tile} px wide, halo {result.halo} px"
 
 
 def method_label(job: Job, estimate: float, here: bool) -> str:
-    """Two lines for a checkbox: name and what it does; then what it costs."""
+    """Return the two lines of a method's checkbox: its name and description, then its cost.
+
+    Args:
+        job: the method.
+        estimate: seconds that it is expected to take.
+        here: its files are on this computer.
+    """
     checkpoint = job.checkpoint
     parts: list[str] = [job.approach.family]
     if checkpoint.kind != "none":
@@ -84,24 +90,24 @@ def method_label(job: Job, estimate: float, here: bool) -> str:
 
 
 def absent_label(job: Job, why: str) -> str:
-    """Two lines for a method that cannot run here: name and what it does; then why, and what it would cost elsewhere."""
+    """Return the two lines for a method that cannot run here: name and description, then the reason and its cost."""
     checkpoint = job.checkpoint
     assert checkpoint.needs is not None
     parts = [why, f"{needs(checkpoint.needs)} in all"]
     if checkpoint.bytes:
-        parts.append(f"about {megabytes(checkpoint.bytes)} to download, never unasked")
+        parts.append(f"about {megabytes(checkpoint.bytes)} to download, only on request")
     parts.append(licence(checkpoint))
     parts.append(checkpoint.needs.time)
     return f"{job.title}: {job.approach.summary}\n{' · '.join(parts)}"
 
 
 def needs(needed: Needs) -> str:
-    """The memory that a machine must have: "GPU 6 GB, RAM 8 GB"."""
+    """Format the memory that a computer must have: "GPU 6 GB, RAM 8 GB"."""
     return f"GPU {needed.vram_bytes / 1e9:.0f} GB, RAM {needed.ram_bytes / 1e9:.0f} GB"
 
 
 def licence(checkpoint: Checkpoint) -> str:
-    """The licence of the weights, and what it says of commercial use where that is not plainly yes."""
+    """Return the licence of the weights, with a remark where it restricts commercial use."""
     commercial = COMMERCIAL.get(checkpoint.licence, "ask")
     return checkpoint.licence + {
         "yes": "", "no": " (no commercial use)", "ask": " (commercial use with conditions)",

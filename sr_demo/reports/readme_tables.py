@@ -1,4 +1,4 @@
-"""The tables in README.md that are derived from the catalogue and the cards.
+"""The tables in README.md that are generated from the catalogue and the cards.
 
 `python -m sr_demo.reports.readme_tables` rewrites them; a test fails when they are stale.
 """
@@ -17,7 +17,7 @@ README = Path(__file__).resolve().parents[2] / "README.md"
 
 
 def approach_table(approaches: Sequence[Approach]) -> str:
-    """All approaches and checkpoints as a Markdown table."""
+    """Return all approaches and checkpoints as a Markdown table."""
     lines = [
         "| approach | checkpoint | what it is | parameters | file | licence | where |",
         "|---|---|---|---|---|---|---|",
@@ -34,7 +34,7 @@ def approach_table(approaches: Sequence[Approach]) -> str:
 
 
 def score_table(approaches: Sequence[Approach]) -> str:
-    """Scores of the embedded networks as their cards state them."""
+    """Return the scores of the embedded networks, as their cards state them, as a Markdown table."""
     lines = [
         "| checkpoint | Set5 PSNR-Y / SSIM-Y | Set14 PSNR-Y / SSIM-Y | iterations | trained for |",
         "|---|---|---|---|---|",
@@ -43,21 +43,21 @@ def score_table(approaches: Sequence[Approach]) -> str:
         for checkpoint in approach.checkpoints:
             if checkpoint.kind != "embedded":
                 continue
-            written = card(Path(checkpoint.files[0].name).stem)
-            scores = written.get("scores", {})
-            if "Set5" not in scores or "iterations" not in written:
+            recorded = card(Path(checkpoint.files[0].name).stem)
+            scores = recorded.get("scores", {})
+            if "Set5" not in scores or "iterations" not in recorded:
                 continue
             cells = " | ".join(f"{scores[s]['psnr_y']:.2f} / {scores[s]['ssim_y']:.4f}" for s in ("Set5", "Set14"))
-            minutes = written["seconds"] / 60
+            minutes = recorded["seconds"] / 60
             lines.append(
-                f"| `{approach.id}:{checkpoint.name}` | {cells} | {written['iterations']} | {minutes:.0f} min, "
-                f"{written['device']} |"
+                f"| `{approach.id}:{checkpoint.name}` | {cells} | {recorded['iterations']} | {minutes:.0f} min, "
+                f"{recorded['device']} |"
             )
     return "\n".join(lines)
 
 
 def rendered(text: str) -> str:
-    """`text` with the parts between the markers made anew."""
+    """Return the text of README.md with the tables between the markers generated again."""
     for name, table in (("approaches", approach_table(APPROACHES)), ("scores", score_table(APPROACHES))):
         pattern = rf"(<!-- {name}: generated -->\n).*?(\n<!-- end -->)"
         text = re.sub(pattern, lambda m, table=table: m.group(1) + table + m.group(2), text, flags=re.DOTALL)

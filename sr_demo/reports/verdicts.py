@@ -1,4 +1,4 @@
-"""Does a measured approach fit what a laboratory has? A verdict, each reason tied to a figure."""
+"""Verdicts: whether a measured approach fits a budget, with a figure for each reason."""
 
 from __future__ import annotations
 
@@ -9,42 +9,43 @@ from typing import Any, Literal
 from sr_demo.options import Options, option
 
 Facts = dict[str, Any]
+"""JSON-able data: a report, or one of its rows."""
 Level = Literal["fits", "fits with", "does not fit", "not measured"]
 HERE = "this machine"
 RATES = {"2 cores, 8 GB": 0.25e12, "laptop": 0.8e12, "T4": 16e12, "H100": 250e12}
-"""Floating point operations per second that networks of this kind are assumed to reach: for the two processors what
-convolutions reach in fp32, for the GPUs a quarter of the makers' dense half-precision peak (65 and 990 TFLOP/s)."""
+"""Floating point operations per second that convolutional networks are assumed to reach: on the two CPUs what convolutions
+reach in fp32, on the GPUs a quarter of the vendor's dense half-precision peak (65 and 990 TFLOP/s)."""
 BY_OPERATIONS = ("convolutional", "adversarial")
-"""Families whose time on hardware that is not here follows from their operations. Attention needs many times more than its
-operations say, and so do methods whose work is not in networks: their time is the measured one."""
+"""Families whose time on other hardware is estimated from their operations. Attention takes many times longer than its
+operations suggest, and so do methods that are not networks: for them the time measured here is used."""
 RULE = (
-    "on other hardware, networks made of convolutions: operations per pixel x pixels / the rate assumed for that hardware; "
-    "attention networks and all other methods: the time measured here, since their operations promise far too little. For "
-    "other sizes, time in proportion to the pixels. Memory: as measured here"
+    "on other hardware, convolutional networks: operations per pixel x pixels / the rate assumed for that hardware; "
+    "attention networks and all other methods: the time measured here, since their operations would suggest far too little. "
+    "For other sizes, time in proportion to the pixels. Memory: as measured here"
 )
-"""How figures that were not measured come about, for people."""
+"""How figures that were not measured are estimated, as text for the report."""
 MEMORY_MB = {"2 cores, 8 GB": 8e3, "laptop": 16e3}
 VRAM_MB = {"T4": 16e3, "H100": 80e3}
-"""Makers' figures."""
+"""By the vendors' data sheets."""
 _SLOWER = 4.0
-"""Up to so many times too slow, smaller pictures are offered instead of a no."""
+"""Up to this many times too slow, the verdict suggests smaller images instead of a no."""
 COMMERCIAL = {
     **dict.fromkeys(
         ("none needed", "Apache-2.0", "MIT", "BSD-3-Clause", "BSD-2-Clause", "CC0-1.0", "CC-BY-4.0"), "yes"
     ),
     **dict.fromkeys(("CC-BY-NC-4.0", "CC-BY-NC-SA-4.0", "S-Lab-1.0", "SUPIR, non-commercial"), "no"),
-    # Allowed within its list of forbidden uses, which whoever deploys must read.
+    # Allowed except for a list of forbidden uses, which has to be read before deploying.
     **dict.fromkeys(("OpenRAIL++-M", "MIT and OpenRAIL++-M"), "ask"),
 }
-"""Commercial use by SPDX identifier; what is not here must be asked for."""
+"""Commercial use by licence; of licences that are not listed here, permission has to be requested ("ask")."""
 
 
 @dataclass(frozen=True)
 class Budget(Options):
-    """What there is to spend."""
+    """Limits and requirements that a method is judged by."""
 
     seconds: float = option(
-        5.0, "Seconds per picture", "The longest that one picture may take, loading not counted.",
+        5.0, "Seconds per picture", "Longest time for one picture, without loading the method.",
         minimum=0.01, maximum=3600, step=0.1,
     )  # fmt: skip
     side: int = option(
@@ -52,40 +53,40 @@ class Budget(Options):
         minimum=16, maximum=8192, step=16,
     )  # fmt: skip
     memory_mb: int = option(
-        4000, "Memory (MB)", "Most memory that the program may take, everything counted.",
+        4000, "Memory (MB)", "Largest memory of the whole process.",
         minimum=100, maximum=1_000_000, step=100,
     )  # fmt: skip
     vram_mb: int = option(
-        16000, "GPU memory (MB)", "Most memory of a GPU that it may take, where it runs on one.",
+        16000, "GPU memory (MB)", "Largest GPU memory, for methods that run on a GPU.",
         minimum=100, maximum=1_000_000, step=100,
     )  # fmt: skip
     disk_mb: int = option(
-        500, "Disk (MB)", "Room for the weight files.", minimum=1, maximum=1_000_000, step=10
+        500, "Disk (MB)", "Space for the weight files.", minimum=1, maximum=1_000_000, step=10
     )  # fmt: skip
     offline: bool = option(True, "Works without a network", "Nothing may be downloaded, not even once.")
     commercial: bool = option(False, "Commercial use", "The licence of the weights must allow it.")
     measures: bool = option(
-        False, "Results are measured", "People will count, read or measure in the results: nothing may be invented."
+        False, "Results are measured", "People will count, read or measure in the results, so nothing may be invented."
     )
     hardware: str = option(
-        HERE, "Runs on", "Figures for a machine that is not this one are estimates.", choices=(HERE, *RATES)
+        HERE, "Runs on", "Figures for any other machine than this one are estimates.", choices=(HERE, *RATES)
     )
 
 
 @dataclass(frozen=True)
 class Reason:
-    """One point of a verdict."""
+    """One criterion of a verdict."""
 
     text: str
     holds: Literal["yes", "with", "no"]
     figure: float | None = None
-    """The figure that decided."""
+    """The figure that decided, in the unit of the text."""
     source: Literal["measured", "estimate", "stated"] = "stated"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What to tell the person."""
+    """The result of judging a method, with its reasons."""
 
     level: Level
     reasons: tuple[Reason, ...]
@@ -101,7 +102,7 @@ class Verdict:
 
 
 def verdict(row: Facts, budget: Budget) -> Verdict:
-    """Judge one row of the report."""
+    """Judge one row of the deployability report by a budget."""
     if row["measured"] is None:
         return Verdict("not measured", (Reason(row["failed"], "no"),))
     reasons = (
@@ -111,7 +112,7 @@ def verdict(row: Facts, budget: Budget) -> Verdict:
         _disk(row, budget),
         _network(row, budget),
         _licence(row, budget),
-        _truthful(row, budget),
+        _invention(row, budget),
     )
     if any(r.holds == "no" for r in reasons):
         return Verdict("does not fit", reasons)
@@ -119,9 +120,15 @@ def verdict(row: Facts, budget: Budget) -> Verdict:
 
 
 def seconds_for(row: Facts, side: int, hardware: str) -> tuple[float, Literal["measured", "estimate"]]:
-    """Seconds for a picture of `side` x `side`, and where the figure is from: by RULE.
+    """Return the time for an image, by RULE; on this machine the median at that size, or scaled from the largest size.
 
-    Here: the median of that size, or of the largest measured size in proportion to the pixels.
+    Args:
+        row: a measured row of the report.
+        side: side of the square input image in pixels.
+        hardware: HERE or a key of RATES.
+
+    Returns:
+        Seconds, and whether they were measured or estimated.
     """
     measured, pixels = row["measured"], side * side
     operations = 2 * measured["multiply_adds_per_pixel"]["value"]
@@ -136,22 +143,22 @@ def seconds_for(row: Facts, side: int, hardware: str) -> tuple[float, Literal["m
 
 def _time(row: Facts, budget: Budget) -> Reason:
     seconds, source = seconds_for(row, budget.side, budget.hardware)
-    takes = f"{_short(seconds)} s for {budget.side} x {budget.side} pixels{_mark(source)}"
+    duration = f"{_short(seconds)} s for {budget.side} x {budget.side} pixels{_mark(source)}"
     if seconds <= budget.seconds:
-        return Reason(takes, "yes", seconds, source)
+        return Reason(duration, "yes", seconds, source)
     if seconds <= _SLOWER * budget.seconds:
         side = int(budget.side * sqrt(budget.seconds / seconds))
         return Reason(
-            f"pictures of at most {side} x {side} pixels (estimate: time grows with the pixels; it takes {takes})",
+            f"pictures of at most {side} x {side} pixels (estimate: time grows with the pixels; it takes {duration})",
             "with", seconds, source,
         )  # fmt: skip
-    return Reason(f"it takes {takes}, and {_short(budget.seconds)} s are allowed", "no", seconds, source)
+    return Reason(f"it takes {duration}, and {_short(budget.seconds)} s are allowed", "no", seconds, source)
 
 
 def _memory(measured: Facts, budget: Budget) -> Reason:
     peak = measured["peak_mb"]
-    there = MEMORY_MB.get(budget.hardware, float("inf"))
-    allowed, source = min(budget.memory_mb, there), "measured" if budget.hardware == HERE else "estimate"
+    available = MEMORY_MB.get(budget.hardware, inf)
+    allowed, source = min(budget.memory_mb, available), "measured" if budget.hardware == HERE else "estimate"
     text = f"{peak:.0f} MB of memory at the peak{_mark(source)}"
     if peak <= allowed:
         return Reason(text, "yes", peak, source)
@@ -159,12 +166,13 @@ def _memory(measured: Facts, budget: Budget) -> Reason:
 
 
 def _vram(measured: Facts, budget: Budget) -> tuple[Reason, ...]:
-    """On a GPU only. For one that is not here: what the method takes of main memory beyond the idle process."""
-    there = VRAM_MB.get(budget.hardware)
-    peak = measured.get("vram_peak_mb") if budget.hardware == HERE else measured["peak_over_idle_mb"] if there else None
+    """Judge GPU memory, on a GPU only; for other GPUs, main memory beyond the idle process serves as the estimate."""
+    available = VRAM_MB.get(budget.hardware)
+    estimate = measured["peak_over_idle_mb"] if available else None
+    peak = measured.get("vram_peak_mb") if budget.hardware == HERE else estimate
     if peak is None:
         return ()
-    allowed, source = min(budget.vram_mb, there or inf), "measured" if there is None else "estimate"
+    allowed, source = min(budget.vram_mb, available or inf), "measured" if available is None else "estimate"
     text = f"{peak:.0f} MB of GPU memory{_mark(source)}"
     if peak <= allowed:
         return (Reason(text, "yes", peak, source),)
@@ -174,7 +182,7 @@ def _vram(measured: Facts, budget: Budget) -> tuple[Reason, ...]:
 def _disk(row: Facts, budget: Budget) -> Reason:
     size = row["files"]["bytes"] / 1e6
     if size <= budget.disk_mb:
-        return Reason(f"{size:.1f} MB of weights" if size else "no weights to keep", "yes", size, "measured")
+        return Reason(f"{size:.1f} MB of weights" if size else "no weight files", "yes", size, "measured")
     return Reason(f"its weights take {size:.0f} MB, and {budget.disk_mb} MB are allowed", "no", size, "measured")
 
 
@@ -184,7 +192,7 @@ def _network(row: Facts, budget: Budget) -> Reason:
     if not budget.offline:
         return Reason("downloaded once", "yes")
     size = row["files"]["bytes"] / 1e6
-    return Reason(f"a file of {size:.0f} MB brought in once by hand", "with", size)
+    return Reason(f"a file of {size:.0f} MB copied here once by hand", "with", size)
 
 
 def _licence(row: Facts, budget: Budget) -> Reason:
@@ -193,15 +201,15 @@ def _licence(row: Facts, budget: Budget) -> Reason:
         return Reason("no licence needed" if name == "none needed" else f"licence {name}", "yes")
     if commercial == "no":
         return Reason(f"the licence {name} forbids commercial use", "no")
-    return Reason(f"permission asked for first, since the licence is {name}", "with")
+    return Reason(f"permission, since the licence is {name}", "with")
 
 
-def _truthful(row: Facts, budget: Budget) -> Reason:
+def _invention(row: Facts, budget: Budget) -> Reason:
     if not row["may_invent_detail"]:
         return Reason("invents nothing", "yes")
     if not budget.measures:
         return Reason("may invent detail", "yes")
-    return Reason("it may invent detail, and the results will be measured in", "no")
+    return Reason("it may invent detail, and the results will be used for measuring", "no")
 
 
 def _mark(source: str) -> str:

@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 
 from sr_demo.approaches.mosaic import windows as w
-from sr_demo.approaches.mosaic.anchors import Anchors, load, pose
+from sr_demo.approaches.mosaic.anchors import AnchoredRegression, load
+from sr_demo.approaches.mosaic.dihedral import to_canonical
 from sr_demo.approaches.mosaic.options import MosaicOptions
 from sr_demo.approaches.mosaic.patch_database import SCALE, as_floats
 from sr_demo.approaches.mosaic.refinement import refine
@@ -89,12 +90,12 @@ def gather(files: Sequence[Path], recipe: Recipe, report: Callable[[str], None])
             continue
         for size in recipe.sizes:
             height, width = (round(side * size) // SCALE * SCALE for side in photo.shape[:2])
-            if min(height, width) >= w.SEEN * SCALE:
+            if min(height, width) >= w.INPUT_SIDE * SCALE:
                 a, b = _draw(resize(photo, (height, width)), recipe.per_picture, rng)
                 seen.append(a)
                 missed.append(b)
     if not seen:
-        raise BadInput(f"None of the {len(files)} files is a picture of {w.SEEN * SCALE} pixels or more.")
+        raise BadInput(f"None of the {len(files)} files is a picture of {w.INPUT_SIDE * SCALE} pixels or more.")
     return Samples(np.concatenate(seen), np.concatenate(missed))
 
 
@@ -102,18 +103,18 @@ def _draw(
     hr: Image, count: int, rng: np.random.Generator
 ) -> tuple[w.Floats, np.ndarray[Any, np.dtype[np.float16]]]:  # fmt: skip
     lr = w.luma(downscale(hr, SCALE))
-    missed = w.luma(hr) - w.enlarge(lr, *hr.shape[:2])
-    view = np.lib.stride_tricks.sliding_window_view(lr, (w.SEEN, w.SEEN))
+    missed = w.luma(hr) - w.upsample(lr, *hr.shape[:2])
+    view = np.lib.stride_tricks.sliding_window_view(lr, (w.INPUT_SIDE, w.INPUT_SIDE))
     textured = np.flatnonzero(view.std(axis=(2, 3)).ravel() > _QUIET)
     y, x = np.divmod(rng.choice(textured, min(count, len(textured)), replace=False), view.shape[1])
-    margin, side = (w.SEEN - w.SIDE) // 2, w.SIDE * SCALE
+    margin, side = (w.INPUT_SIDE - w.OUTPUT_SIDE) // 2, w.OUTPUT_SIDE * SCALE
     cut = np.lib.stride_tricks.sliding_window_view(missed, (side, side))
-    posed, poses = pose(view[y, x].reshape(-1, w.SEEN**2))
-    residuals = cut[(y + margin) * SCALE, (x + margin) * SCALE].reshape(-1, w.RESIDUAL)
-    return posed, poses.apply(residuals).astype(np.float16)
+    canonical, transforms = to_canonical(view[y, x].reshape(-1, w.INPUT_SIDE**2))
+    residuals = cut[(y + margin) * SCALE, (x + margin) * SCALE].reshape(-1, w.RESIDUAL_SIZE)
+    return canonical, transforms.apply(residuals).astype(np.float16)
 
 
-def fit(samples: Samples, recipe: Recipe, report: Callable[[str], None]) -> Anchors:
+def fit(samples: Samples, recipe: Recipe, report: Callable[[str], None]) -> AnchoredRegression:
     """Fit anchors and their regressors; the same samples and recipe give the same result on the same machine.
 
     Args:
@@ -126,7 +127,7 @@ def fit(samples: Samples, recipe: Recipe, report: Callable[[str], None]) -> Anch
     """
     import faiss
 
-    project = w.projection(samples.windows, most=recipe.dimension, kept=1.0)
+    project = w.fit_projection(samples.windows, most=recipe.dimension, kept=1.0)
     features = samples.windows @ project.T
     length = np.linalg.norm(features, axis=1)
     textured = np.flatnonzero(length > _QUIET)
@@ -139,7 +140,7 @@ def fit(samples: Samples, recipe: Recipe, report: Callable[[str], None]) -> Anch
     )  # fmt: skip
     means.train(features)
     anchors = np.asarray(means.centroids, np.float32)
-    regressors = np.empty((len(anchors), features.shape[1], w.RESIDUAL), np.float32)
+    regressors = np.empty((len(anchors), features.shape[1], w.RESIDUAL_SIZE), np.float32)
     ridge = recipe.ridge * np.eye(features.shape[1], dtype=np.float32)
     near = min(recipe.neighbours, len(features))
     for start in range(0, len(anchors), 32):
@@ -149,11 +150,11 @@ def fit(samples: Samples, recipe: Recipe, report: Callable[[str], None]) -> Anch
             x = features[mine]
             y = samples.residuals[textured[mine]].astype(np.float32) / length[textured[mine], None]
             regressors[i] = np.linalg.solve(x.T @ x + ridge, x.T @ y)
-    return Anchors(project, anchors, regressors)
+    return AnchoredRegression(project, anchors, regressors)
 
 
-def write(memory: Anchors, path: Path) -> None:
-    """Write anchors and regressors in fp16 and the projection in fp32 to `path`, atomically."""
+def write(memory: AnchoredRegression, path: Path) -> None:
+    """Anchors and regressors in fp16, the projection in fp32; whole or not at all."""
     from safetensors.numpy import save
 
     from sr_demo.training.run_state import write_atomically
@@ -200,8 +201,8 @@ def write_card(path: Path, recipe: Recipe, facts: dict[str, Any], scores: dict[s
     return card
 
 
-def score(memory: Anchors, pairs: Sequence[tuple[Image, Image]]) -> dict[str, float]:
-    """Return mean PSNR-Y and SSIM-Y over (LR, HR) pairs, with the default number of back-projection steps."""
+def score(memory: AnchoredRegression, pairs: Sequence[tuple[Image, Image]]) -> dict[str, float]:
+    """Mean PSNR-Y and SSIM-Y over (LR, HR) pairs, with the default number of back-projection steps."""
     values: list[tuple[float, float]] = []
     for lr, hr in pairs:
         result = refine(lr, memory, MosaicOptions().steps, SILENT)

@@ -20,6 +20,11 @@ def fine_print(text: str) -> str:
     return f'<p class="sr-fine">{escape(text)}</p>' if text else ""
 
 
+def progress_line(text: str) -> str:
+    """A line on what happens, escaped, which screen readers announce when it changes."""
+    return f'<p aria-live="polite">{escape(text)}</p>'
+
+
 def inline_image(rgb: NDArray[np.uint8], side: int, alt: str) -> str:
     """Return an `img` element that contains its image as PNG.
 

@@ -18,18 +18,18 @@ from sr_demo.inference.runner import Runner
 from sr_demo.settings import Settings
 from sr_demo.spec import Approach
 from sr_demo.ui import api, door, gate, method_choices, sessions
-from sr_demo.ui.about import layout as about_tab
+from sr_demo.ui.about.layout import about_tab
 from sr_demo.ui.callers import Callers
 from sr_demo.ui.compare.layout import compare_tab
-from sr_demo.ui.data import layout as data_tab
+from sr_demo.ui.data.layout import data_tab
 from sr_demo.ui.diffusion import handlers
-from sr_demo.ui.diffusion import layout as diffusion_tab
-from sr_demo.ui.digits import layout as digits_tab
-from sr_demo.ui.lab import layout as lab_tab
-from sr_demo.ui.mosaic.layout import build_mosaic_tab
+from sr_demo.ui.diffusion.layout import diffusion_tab
+from sr_demo.ui.digits.layout import digits_tab
+from sr_demo.ui.lab.layout import lab_tab
+from sr_demo.ui.mosaic.layout import mosaic_tab
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
-from sr_demo.ui.training import layout as training_tab
+from sr_demo.ui.training.layout import training_tab
 
 _STYLE = Path(__file__).parent / "style.css"
 _HEADER = """<header class="sr-header"><h1>Super-resolution, side by side</h1>
@@ -52,21 +52,21 @@ def build(approaches: Sequence[Approach], runner: Runner, store: Store, settings
             with gr.Tab("Compare", id="compare"):
                 compare_tab(context)
             with gr.Tab("Mosaic memory", id="mosaic") as mosaic:
-                build_mosaic_tab(context, mosaic)
+                mosaic_tab(context, mosaic)
             guessing = handlers.approach_of(context)
             if guessing is not None:
                 with gr.Tab("Diffusion", id="diffusion"):
-                    diffusion_tab.build(context, guessing)
+                    diffusion_tab(context, guessing)
             with gr.Tab("Digits", id="digits") as digits:
-                digits_tab.build(store, limits, digits, callers)
+                digits_tab(context, digits)
             with gr.Tab("Training", id="training") as training:
-                training_tab.build(context, training)
+                training_tab(context, training)
             with gr.Tab("Data", id="data"):
-                data_tab.build(context)
+                data_tab(context)
             with gr.Tab("Lab", id="lab"):
-                lab_tab.build(context)
+                lab_tab(context)
             with gr.Tab("About", id="about"):
-                about_tab.build(approaches)
+                about_tab(approaches)
         api.add(context)
     sessions.make_light()
     store.on_removed = partial(_forget, page)

@@ -4,5 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-Updates = dict[Any, Any]
-"""Component -> its new value or properties. Components that are left out stay as they are; `gr.skip()` changes none."""
+from gradio.blocks import Block
+
+Updates = dict[Block, Any]
+"""New values of the components that change; components that are left out stay as they are. `gr.skip()` changes none."""

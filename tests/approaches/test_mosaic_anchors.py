@@ -1,4 +1,4 @@
-"""The learned memory: poses, regressors, training at small size, and what the embedded file scores."""
+"""Anchored regression: dihedral transforms, regressors, training at small size, and the scores of the embedded file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 from skimage import data
 
 from sr_demo.approaches import mosaic
-from sr_demo.approaches.mosaic import anchors, photos, refinement, windows
+from sr_demo.approaches.mosaic import anchors, dihedral, photos, refinement, windows
 from sr_demo.approaches.mosaic.options import MosaicOptions
 from sr_demo.approaches.mosaic.patch_database import as_floats
 from sr_demo.errors import BadInput, WeightsUnavailable
@@ -27,8 +27,8 @@ SMALL = training.Recipe(per_picture=1500, sizes=(1.0,), anchors=32, dimension=20
 
 
 @pytest.fixture(scope="module")
-def learned() -> anchors.Anchors:
-    """From four bundled photos, the cat not among them."""
+def learned() -> anchors.AnchoredRegression:
+    """Trained on four bundled photos; the cat is held out."""
     wanted = {"astronaut.png", "coffee.png", "rocket.jpg", "motorcycle_left.png"}
     files = [path for path in photos.bundled() if path.name in wanted]
     return training.fit(training.gather(files, SMALL, print), SMALL, lambda text: None)
@@ -45,49 +45,51 @@ def sixteen(square: np.ndarray) -> list[np.ndarray]:
     return [sign * side for side in turned for sign in (1, -1)]
 
 
-def test_sixteen_poses_of_a_window_become_one() -> None:
+def test_the_sixteen_versions_of_a_window_have_one_canonical_version() -> None:
     square = np.random.default_rng(0).random((7, 7), np.float32)
-    posed, poses = anchors.pose(np.stack([side.ravel() for side in sixteen(square)]))
-    np.testing.assert_allclose(posed - posed[0], 0, atol=1e-6)
-    assert len(set(zip(poses.bits.tolist(), poses.sign[:, 0].tolist(), strict=True))) == 16
+    canonical, transforms = dihedral.to_canonical(np.stack([side.ravel() for side in sixteen(square)]))
+    np.testing.assert_allclose(canonical - canonical[0], 0, atol=1e-6)
+    assert len(set(zip(transforms.bits.tolist(), transforms.sign[:, 0].tolist(), strict=True))) == 16
 
 
-def test_residuals_turn_with_their_window_and_back() -> None:
-    """A residual that is the window enlarged by repetition must turn exactly as the window does."""
+def test_residuals_are_transformed_with_their_window_and_back() -> None:
+    """A residual that repeats the pixels of its window must be transformed exactly as the window."""
     square = np.random.default_rng(0).random((7, 7), np.float32)
     square -= square.mean()
     group = sixteen(square)
-    posed, poses = anchors.pose(np.stack([side.ravel() for side in group]))
+    canonical, transforms = dihedral.to_canonical(np.stack([side.ravel() for side in group]))
     residuals = np.stack([np.kron(side[2:5, 2:5], np.ones((4, 4), np.float32)).ravel() for side in group])
-    turned = poses.apply(residuals)
-    expected = np.kron(posed[0].reshape(7, 7)[2:5, 2:5], np.ones((4, 4)))
+    turned = transforms.apply(residuals)
+    expected = np.kron(canonical[0].reshape(7, 7)[2:5, 2:5], np.ones((4, 4)))
     np.testing.assert_allclose(turned, np.broadcast_to(expected.ravel(), turned.shape), atol=1e-6)
-    np.testing.assert_array_equal(poses.undo(turned), residuals)
+    np.testing.assert_array_equal(transforms.undo(turned), residuals)
 
 
-def test_each_window_is_answered_by_the_regressor_of_its_nearest_anchor() -> None:
+def test_each_window_is_predicted_by_the_regressor_of_its_nearest_anchor() -> None:
     rng = np.random.default_rng(0)
-    seen = rng.random((50, 49), np.float32)
+    samples = rng.random((50, 49), np.float32)
     project = rng.standard_normal((6, 49)).astype(np.float32)
     unit = rng.standard_normal((5, 6)).astype(np.float32)
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
     regressors = rng.standard_normal((5, 6, 144)).astype(np.float32)
-    answers = anchors.Anchors(project, unit, regressors).explain(seen).residuals
+    predicted = anchors.AnchoredRegression(project, unit, regressors).predict(samples).residuals
     for i in range(50):
-        posed, poses = anchors.pose(seen[i : i + 1])
-        feature = project @ posed[0]
+        canonical, transforms = dihedral.to_canonical(samples[i : i + 1])
+        feature = project @ canonical[0]
         residual = feature @ regressors[int(np.argmax(unit @ feature))]
-        np.testing.assert_allclose(answers[i], poses.undo(residual[None])[0], atol=1e-4)
+        np.testing.assert_allclose(predicted[i], transforms.undo(residual[None])[0], atol=1e-4)
 
 
-def test_a_held_out_photo_comes_out_closer_than_bicubic(learned: anchors.Anchors, cat: Image) -> None:
+def test_a_held_out_photo_is_closer_to_the_original_than_bicubic(
+    learned: anchors.AnchoredRegression, cat: Image
+) -> None:
     lr = downscale(cat, 4)
     result = refinement.refine(lr, learned, 4, SILENT)
     assert psnr_y(result, cat) > psnr_y(resize(lr, cat.shape[:2]), cat) + 0.4
 
 
-def test_a_turned_or_negative_picture_gives_the_turned_or_negative_result(
-    learned: anchors.Anchors, cat: Image
+def test_a_turned_or_inverted_image_gives_the_turned_or_inverted_result(
+    learned: anchors.AnchoredRegression, cat: Image
 ) -> None:  # fmt: skip
     lr = readonly(np.ascontiguousarray(downscale(cat, 4) * np.float32(0.6) + np.float32(0.2)))
     result = refinement.refine(lr, learned, 0, SILENT)
@@ -97,13 +99,13 @@ def test_a_turned_or_negative_picture_gives_the_turned_or_negative_result(
     assert np.quantile(np.abs(1 - negative - result), 0.999) < 1e-4
 
 
-def test_tiles_give_the_result_of_the_whole(learned: anchors.Anchors, cat: Image) -> None:
+def test_tiles_give_the_result_of_the_whole_image(learned: anchors.AnchoredRegression, cat: Image) -> None:
     lr = downscale(cat, 4)
     whole = refinement.refine(lr, learned, 3, SILENT)
     np.testing.assert_allclose(refinement.refine(lr, learned, 3, SILENT, largest=19), whole, atol=2e-5)
 
 
-def test_flat_pictures_and_single_pixels(learned: anchors.Anchors) -> None:
+def test_flat_images_and_single_pixels_stay_flat(learned: anchors.AnchoredRegression) -> None:
     for size in ((1, 1), (1, 5), (9, 9)):
         flat = readonly(np.full((*size, 3), 0.3, np.float32))
         result = refinement.refine(flat, learned, 2, SILENT)
@@ -120,11 +122,11 @@ def test_training_writes_weights_and_a_card_that_agree(tmp_path: Path) -> None:
     out = tmp_path / "small.safetensors"
     training.train(tmp_path / "train", out, tmp_path / "val", None, "CC0-1.0", recipe)
     card = json.loads(out.with_suffix(".json").read_text())
-    memory = anchors.load(out)
+    model = anchors.load(out)
     assert card["sha256"] == hashlib.sha256(out.read_bytes()).hexdigest()
     assert card["bytes"] == out.stat().st_size
     assert card["parameters"] == 8 * 49 + 4 * 8 + 4 * 8 * 144
-    assert memory.regressors.shape == (4, 8, 144)
+    assert model.regressors.shape == (4, 8, 144)
     again = tmp_path / "again.safetensors"
     training.train(tmp_path / "train", again, tmp_path / "val", None, "CC0-1.0", recipe)
     assert again.read_bytes() == out.read_bytes()
@@ -139,18 +141,18 @@ def test_training_refuses_too_few_windows_and_empty_folders(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("content", [b"", b"nothing of the kind", b"\x02\0\0\0\0\0\0\0{}"])
-def test_a_file_that_is_no_learned_memory_gets_a_sentence(tmp_path: Path, content: bytes) -> None:
+def test_a_file_without_a_learned_memory_is_refused_with_a_sentence(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "memory.safetensors"
     path.write_bytes(content)
     with pytest.raises(WeightsUnavailable, match=r"memory\.safetensors"):
         anchors.load(path)
 
 
-def test_features_of_posed_windows_use_the_same_projection_as_the_gradients() -> None:
-    seen = np.random.default_rng(0).random((500, 49), np.float32)
-    project = windows.projection(seen, most=48, kept=1.0)
-    distances = np.linalg.norm((seen[:50] - seen[50:100]) @ project.T, axis=1)
-    gradients = np.linalg.norm((seen[:50] - seen[50:100]) @ windows.gradients().T, axis=1)
+def test_the_full_projection_keeps_the_distances_of_gradients() -> None:
+    samples = np.random.default_rng(0).random((500, 49), np.float32)
+    project = windows.fit_projection(samples, most=48, kept=1.0)
+    distances = np.linalg.norm((samples[:50] - samples[50:100]) @ project.T, axis=1)
+    gradients = np.linalg.norm((samples[:50] - samples[50:100]) @ windows.gradient_matrix().T, axis=1)
     np.testing.assert_allclose(distances, gradients, rtol=1e-3)
 
 
@@ -170,7 +172,7 @@ def test_the_embedded_memory_scores_what_its_card_says(
 ) -> None:  # fmt: skip
     scores: list[float] = []
     for path in sorted((shared_data / "testsets" / name / "HR").iterdir()):
-        hr, lr = (as_floats(photos.read(file).pixels) for file in (path, path.parent.parent / "LRx4" / path.name))
+        hr, lr = (as_floats(photos.read_photo(file).pixels) for file in (path, path.parent.parent / "LRx4" / path.name))
         result = embedded.upscale(lr, MosaicOptions(), SILENT)[: hr.shape[0], : hr.shape[1]]
         bicubic = resize(lr, (lr.shape[0] * 4, lr.shape[1] * 4))[: hr.shape[0], : hr.shape[1]]
         scores.append(psnr_y(result, hr))
@@ -184,6 +186,6 @@ def test_the_embedded_memory_improves_a_photo(embedded: Upscaler, cat: Image) ->
     assert psnr_y(embedded.upscale(lr, MosaicOptions(), SILENT), cat) > psnr_y(resize(lr, cat.shape[:2]), cat) + 0.5
 
 
-def test_only_tile_mosaics_invent() -> None:
+def test_only_tile_mosaics_invent_detail() -> None:
     invents = {c.name: mosaic.APPROACH.invents_with(c) for c in mosaic.APPROACH.checkpoints}
     assert invents == {"tiles": True, "refined": False, "refined-photos": False, "tiles-8": True, "tiles-64": True}

@@ -1,4 +1,4 @@
-"""What a mosaic can be told: leave the picture itself out, polish, work in bands, ask among some; and data sets."""
+"""Options of the mosaic (leave the same photo out, polish), matching in bands, restricted search, data sets on the Hub."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hub_server import HubServer
 
-from sr_demo.approaches.mosaic import faiss_index, named_databases, overlap, patch_database, patches, tile_matching
+from sr_demo.approaches.mosaic import (
+    faiss_index,
+    named_databases,
+    overlap,
+    patch_database,
+    patches,
+    tile_matching,
+    windows,
+)
 from sr_demo.approaches.mosaic.options import MosaicOptions
 from sr_demo.approaches.mosaic.upscalers import RefinedRetrieval, TileMosaic
 from sr_demo.catalogue import APPROACHES
@@ -34,30 +42,32 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> patch_database.PatchDatabas
     folder = tmp_path_factory.mktemp("two")
     for name, pixels in {"cat.png": data.chelsea()[:256, :320], "cup.png": data.coffee()[:256, 100:420]}.items():
         Pillow.fromarray(pixels).save(folder / name)
-    return patch_database.build([folder / "cat.png", folder / "cup.png"], folder / "memories", SILENT)
+    return patch_database.build_database([folder / "cat.png", folder / "cup.png"], folder / "memories", SILENT)
 
 
 def lr(two: patch_database.PatchDatabase, photo: int) -> Image:
     return patch_database.as_floats(np.array(two.lr(photo)))
 
 
-def test_the_picture_itself_does_not_answer_unless_asked_to(two: patch_database.PatchDatabase) -> None:
+def test_the_same_photo_is_left_out_unless_the_option_is_off(two: patch_database.PatchDatabase) -> None:
     cat = lr(two, 0)
-    plain = TileMosaic(two).look_inside(cat, MosaicOptions(), SILENT)
+    plain = TileMosaic(two).match(cat, MosaicOptions(), SILENT)
     assert plain.left_out == ("cat.png",)
     assert {plain.sources[i] for i in plain.photo.ravel()} == {"cup.png"}
-    heart = TileMosaic(two).look_inside(cat, MosaicOptions(leave_out=False), SILENT)
-    assert heart.left_out == ()
-    assert (heart.photo == 0).mean() > 0.9
+    copied = TileMosaic(two).match(cat, MosaicOptions(leave_out=False), SILENT)
+    assert copied.left_out == ()
+    assert (copied.photo == 0).mean() > 0.9
     retrieval = RefinedRetrieval(two, windows=3000)
-    nearest, names = retrieval.answering(cat, MosaicOptions(), SILENT)
+    nearest, names = retrieval.predictor(cat, MosaicOptions(), SILENT)
     assert names == ("cat.png",)
-    window = np.ascontiguousarray(cat[20:27, 30:37] @ patches.LUMA).reshape(49)
-    numbers, _ = nearest.examples.ranked(window, 9, nearest.without)
-    assert (nearest.examples.places[numbers, 0] == 1).all()
+    window = windows.luma(cat[20:27, 30:37]).reshape(49)
+    numbers, _ = nearest.database.ranked(window, 9, nearest.excluded)
+    assert (nearest.database.places[numbers, 0] == 1).all()
 
 
-def test_other_sizes_and_jpeg_are_recognised_and_other_pictures_are_not(two: patch_database.PatchDatabase) -> None:
+def test_other_sizes_and_jpeg_of_a_photo_are_recognised_and_other_images_are_not(
+    two: patch_database.PatchDatabase,
+) -> None:
     cat = patch_database.as_floats(data.chelsea()[:256, :320])
     file = io.BytesIO()
     Pillow.fromarray(data.chelsea()[:256, :320]).save(file, "JPEG", quality=40)
@@ -67,85 +77,85 @@ def test_other_sizes_and_jpeg_are_recognised_and_other_pictures_are_not(two: pat
         resize(cat, (150, 187)),
         patch_database.as_floats(np.asarray(Pillow.open(file))),
     ]
-    assert [overlap.known_photos(two, version) for version in versions] == [(0,)] * 4
+    assert [overlap.overlapping_photos(two, version) for version in versions] == [(0,)] * 4
     others = [
         patch_database.as_floats(p[:256, :320])
         for p in (data.astronaut(), data.coffee()[100:], data.chelsea()[:, ::-1])
     ]
-    assert [overlap.known_photos(two, other) for other in others] == [()] * 3
+    assert [overlap.overlapping_photos(two, other) for other in others] == [()] * 3
 
 
-def test_a_memory_of_the_picture_alone_still_answers(tmp_path: Path) -> None:
+def test_a_database_of_the_input_alone_is_still_used(tmp_path: Path) -> None:
     Pillow.fromarray(data.chelsea()[:128, :160]).save(tmp_path / "cat.png")
-    alone = patch_database.build([tmp_path / "cat.png"], tmp_path / "memories", SILENT)
-    assert TileMosaic(alone).look_inside(lr(alone, 0), MosaicOptions(), SILENT).left_out == ()
+    alone = patch_database.build_database([tmp_path / "cat.png"], tmp_path / "memories", SILENT)
+    assert TileMosaic(alone).match(lr(alone, 0), MosaicOptions(), SILENT).left_out == ()
 
 
 @pytest.mark.parametrize("factory", ["Flat", "IVF16,Flat"])
-def test_searching_among_some_is_exact(factory: str) -> None:
+def test_a_search_among_allowed_vectors_is_exact(factory: str) -> None:
     rng = np.random.default_rng(0)
     vectors, queries = rng.random((1000, 8), np.float32), rng.random((50, 8), np.float32)
-    built = faiss_index.build(vectors, faiss_index.Plan("Flat", factory, 16 if factory != "Flat" else 0, 0))
+    built = faiss_index.build_index(vectors, faiss_index.IndexPlan("Flat", factory, 16 if factory != "Flat" else 0, 0))
     allowed = np.arange(1000) % 7 == 3
     _, found = faiss_index.search(built, queries, 4, allowed)
     few = np.flatnonzero(allowed)
-    truth = np.argsort(((queries[:, None] - vectors[few]) ** 2).sum(axis=2), axis=1)[:, :4]
-    np.testing.assert_array_equal(found, few[truth])
+    expected = np.argsort(((queries[:, None] - vectors[few]) ** 2).sum(axis=2), axis=1)[:, :4]
+    np.testing.assert_array_equal(found, few[expected])
 
 
-def test_where_the_probed_lists_hold_nothing_allowed_all_are_searched() -> None:
+def test_all_lists_are_searched_where_the_probed_ones_hold_nothing_allowed() -> None:
     rng = np.random.default_rng(0)
     vectors = np.concatenate([rng.random((500, 4), np.float32), 10 + rng.random((500, 4), np.float32)])
-    built = faiss_index.build(vectors, faiss_index.Plan("IVF,Flat", "IVF4,Flat", 1, 0))
+    built = faiss_index.build_index(vectors, faiss_index.IndexPlan("IVF,Flat", "IVF4,Flat", 1, 0))
     allowed = np.arange(1000) >= 500
     distances, found = faiss_index.search(built, vectors[:20], 1, allowed)
     assert (found >= 500).all()
     assert (distances > 100).all()
 
 
-def test_bands_change_no_answer_where_nothing_is_varied(two: patch_database.PatchDatabase) -> None:
-    cut = patches.cut(two, 8, 1, SILENT)
+def test_bands_change_no_match_without_variety(two: patch_database.PatchDatabase) -> None:
+    index = patches.index_patches(two, 8, 1, SILENT)
     image = tile_matching.padded(readonly(np.random.default_rng(0).random((70, 50, 3), np.float32)), 8, 4)
-    whole, look = tile_matching.answer(image, cut, 4, 0.0, 0, SILENT)
-    banded, banded_look = tile_matching.answer(image, cut, 4, 0.0, 0, SILENT, band=25)
+    whole, own = tile_matching.match_tiles(image, index, 4, 0.0, 0, SILENT)
+    banded, banded_own = tile_matching.match_tiles(image, index, 4, 0.0, 0, SILENT, band=25)
     for name in ("photo", "y", "x", "rank"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(banded, name))
-    np.testing.assert_allclose(look.mean, banded_look.mean, atol=1e-5)
-    np.testing.assert_allclose(look.deviation, banded_look.deviation, atol=1e-5)
+    np.testing.assert_allclose(own.mean, banded_own.mean, atol=1e-5)
+    np.testing.assert_allclose(own.deviation, banded_own.deviation, atol=1e-5)
 
 
-def test_a_band_sees_what_the_one_above_chose(two: patch_database.PatchDatabase) -> None:
-    cut = patches.cut(two, 8, 1, SILENT)
+def test_a_band_takes_the_choices_above_it_into_account(two: patch_database.PatchDatabase) -> None:
+    index = patches.index_patches(two, 8, 1, SILENT)
     flat = readonly(np.full((64, 64, 3), 0.4, np.float32))
     for band in (8, 64):
-        answers, _ = tile_matching.answer(flat, cut, 8, 1.0, 0, SILENT, band=band)
-        place = np.stack([answers.photo, answers.y, answers.x])
+        matches, _ = tile_matching.match_tiles(flat, index, 8, 1.0, 0, SILENT, band=band)
+        place = np.stack([matches.photo, matches.y, matches.x])
         repeated = (place[:, 1:] == place[:, :-1]).all(axis=0)
-        assert repeated.mean() < 0.3, "bands that do not know each other all begin with the same pieces"
+        assert repeated.mean() < 0.3, "independent bands would all begin with the same patches"
 
 
-def test_candidates_of_a_large_picture_take_no_more_memory(two: patch_database.PatchDatabase) -> None:
-    """Beyond one band, working memory grows by what is kept of each piece: 60 bytes, not 600."""
-    cut = patches.cut(two, 8, 1, SILENT)
+def test_the_candidates_of_a_large_image_take_no_more_memory(two: patch_database.PatchDatabase) -> None:
+    """Beyond one band, working memory grows by what is stored for each tile: 60 bytes, not 600."""
+    index = patches.index_patches(two, 8, 1, SILENT)
     peaks = []
     for height in (512, 2048):
         image = readonly(np.random.default_rng(0).random((height, 128, 3), np.float32))
         tracemalloc.start()
-        tile_matching.answer(image, cut, 8, 0.3, 0, SILENT, band=512)
+        tile_matching.match_tiles(image, index, 8, 0.3, 0, SILENT, band=512)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    pieces_more = (2048 - 512) // 8 * 16
-    assert peaks[1] - peaks[0] < 200 * pieces_more
+    more_tiles = (2048 - 512) // 8 * 16
+    assert peaks[1] - peaks[0] < 200 * more_tiles
 
 
-def test_polish_cuts_as_the_network_that_it_runs_is_cut() -> None:
+def test_polish_uses_the_tiling_rule_of_its_network() -> None:
     from sr_demo.approaches.mosaic import polish
 
     hat = next(approach for approach in APPROACHES if approach.id == "hat")
     assert hat.tiling_of(hat.checkpoint("tiny")) == polish._RULE
 
 
-def test_polish_redraws_the_mosaic_and_agrees_with_it(two: patch_database.PatchDatabase) -> None:
+def test_polish_changes_the_mosaic_and_stays_consistent_with_it(two: patch_database.PatchDatabase) -> None:
     cat = lr(two, 0)[:24, :32]
     options = MosaicOptions(leave_out=False, colour=1.0)
     plain = TileMosaic(two).upscale(readonly(cat.copy()), options, SILENT)
@@ -157,7 +167,7 @@ def test_polish_redraws_the_mosaic_and_agrees_with_it(two: patch_database.PatchD
     assert lr_consistency(polished, downscale(plain, 4)) > 30
 
 
-def test_a_visitor_reaches_only_their_own_memories(two: patch_database.PatchDatabase, tmp_path: Path) -> None:
+def test_a_visitor_reaches_only_their_own_databases(two: patch_database.PatchDatabase, tmp_path: Path) -> None:
     mine, choice = VisitorDatabases().added(two, tmp_path)
     assert choice == "own:Yours, 2 photos"
     for stranger in (VisitorDatabases(), VisitorDatabases(made=3)):

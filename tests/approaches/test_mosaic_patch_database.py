@@ -1,4 +1,4 @@
-"""Memories on disk: whole or not there, built once, read back as they were."""
+"""Patch databases on disk: complete or absent, built once, read back unchanged; and the shared cache."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from PIL import Image as Pillow
 
 from sr_demo.approaches.mosaic import patch_database, photos
-from sr_demo.approaches.mosaic.shared_cache import Once
+from sr_demo.approaches.mosaic.shared_cache import SharedCache
 from sr_demo.errors import BadInput, Cancelled, StorageError
 from sr_demo.progress import SILENT, Progress
 
@@ -26,20 +26,20 @@ def photo(folder: Path, name: str = "a.png", size: tuple[int, int] = (48, 64), s
     return path
 
 
-def test_hr_is_the_photo_and_lr_a_quarter_of_it(tmp_path: Path) -> None:
+def test_hr_is_the_photo_and_lr_a_quarter_of_its_size(tmp_path: Path) -> None:
     path = photo(tmp_path, size=(50, 67))
-    built = patch_database.build([path], tmp_path / "memories", SILENT)
-    truth = np.asarray(Pillow.open(path))[:48, :64]
-    np.testing.assert_array_equal(built.hr(0), truth)
+    built = patch_database.build_database([path], tmp_path / "memories", SILENT)
+    expected = np.asarray(Pillow.open(path))[:48, :64]
+    np.testing.assert_array_equal(built.hr(0), expected)
     assert built.lr(0).shape == (12, 16, 3)
-    np.testing.assert_allclose(built.lr(0).mean(), truth.mean(), atol=1.0)
+    np.testing.assert_allclose(built.lr(0).mean(), expected.mean(), atol=1.0)
     assert isinstance(built.hr(0).base, np.memmap)
     assert not built.hr(0).flags.writeable
 
 
 def test_several_photos_keep_their_order_and_size(tmp_path: Path) -> None:
     files = [photo(tmp_path, f"{i}.png", (16 + 4 * i, 20), i) for i in range(3)]
-    built = patch_database.build(files, tmp_path / "memories", SILENT)
+    built = patch_database.build_database(files, tmp_path / "memories", SILENT)
     for i, path in enumerate(files):
         np.testing.assert_array_equal(built.hr(i), np.asarray(Pillow.open(path)))
         assert built.photos[i].name == path.name
@@ -47,38 +47,38 @@ def test_several_photos_keep_their_order_and_size(tmp_path: Path) -> None:
 
 def test_the_second_time_it_is_opened_not_built(tmp_path: Path) -> None:
     path = photo(tmp_path)
-    first = patch_database.build([path], tmp_path / "memories", SILENT)
+    first = patch_database.build_database([path], tmp_path / "memories", SILENT)
     stopped = Event()
     stopped.set()
-    again = patch_database.build([path], tmp_path / "memories", Progress(stop=stopped))
+    again = patch_database.build_database([path], tmp_path / "memories", Progress(stop=stopped))
     assert again.key == first.key
 
 
-def test_other_content_is_another_memory(tmp_path: Path) -> None:
-    one = patch_database.build([photo(tmp_path, seed=1)], tmp_path / "memories", SILENT)
-    two = patch_database.build([photo(tmp_path, seed=2)], tmp_path / "memories", SILENT)
+def test_other_photos_give_another_database(tmp_path: Path) -> None:
+    one = patch_database.build_database([photo(tmp_path, seed=1)], tmp_path / "memories", SILENT)
+    two = patch_database.build_database([photo(tmp_path, seed=2)], tmp_path / "memories", SILENT)
     assert one.key != two.key
 
 
-def test_stop_leaves_nothing(tmp_path: Path) -> None:
+def test_a_stopped_build_leaves_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "memories"
     stop = Event()
     stop.set()
     with pytest.raises(Cancelled):
-        patch_database.build([photo(tmp_path)], folder, Progress(stop=stop))
+        patch_database.build_database([photo(tmp_path)], folder, Progress(stop=stop))
     assert list(folder.iterdir()) == []
 
 
-def test_a_kill_leaves_no_memory_and_the_next_build_works(tmp_path: Path) -> None:
+def test_a_killed_build_leaves_no_database_and_the_next_one_works(tmp_path: Path) -> None:
     files = [photo(tmp_path, f"{i}.png", seed=i) for i in range(2)]
     folder = tmp_path / "memories"
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from sr_demo.approaches.mosaic import patch_database as memory\n"
+        "from sr_demo.approaches.mosaic import patch_database\n"
         "from sr_demo.progress import Progress\n"
         "def hang(fraction, note):\n"
         "    if fraction > 0: print('half', flush=True); time.sleep(60)\n"
-        "memory.build([Path(f) for f in sys.argv[2:]], Path(sys.argv[1]), Progress(hang))\n"
+        "patch_database.build_database([Path(f) for f in sys.argv[2:]], Path(sys.argv[1]), Progress(hang))\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(folder), *map(str, files)], stdout=subprocess.PIPE, text=True
@@ -91,29 +91,29 @@ def test_a_kill_leaves_no_memory_and_the_next_build_works(tmp_path: Path) -> Non
     left = list(folder.iterdir())
     assert len(left) == 1
     assert left[0].name.startswith(".building-")
-    assert patch_database.open_memory(left[0]) is None
+    assert patch_database.open_database(left[0]) is None
 
-    built = patch_database.build(files, folder, SILENT)
+    built = patch_database.build_database(files, folder, SILENT)
     assert [entry.name for entry in folder.iterdir()] == [built.key]
 
 
-@pytest.mark.parametrize("damage", ["cut", "no card", "old format"])
-def test_a_damaged_memory_is_built_anew(tmp_path: Path, damage: str) -> None:
+@pytest.mark.parametrize("defect", ["cut", "no card", "old format"])
+def test_a_corrupt_database_is_built_again(tmp_path: Path, defect: str) -> None:
     path = photo(tmp_path)
-    place = tmp_path / "memories" / patch_database.build([path], tmp_path / "memories", SILENT).key
-    if damage == "cut":
+    place = tmp_path / "memories" / patch_database.build_database([path], tmp_path / "memories", SILENT).key
+    if defect == "cut":
         (place / "hr.u8").write_bytes((place / "hr.u8").read_bytes()[:-1])
-    elif damage == "no card":
+    elif defect == "no card":
         (place / "memory.json").unlink()
     else:
         card = (place / "memory.json").read_text()
         (place / "memory.json").write_text(card.replace('"format": 1', '"format": 0'))
-    assert patch_database.open_memory(place) is None
-    built = patch_database.build([path], tmp_path / "memories", SILENT)
+    assert patch_database.open_database(place) is None
+    built = patch_database.build_database([path], tmp_path / "memories", SILENT)
     np.testing.assert_array_equal(built.hr(0), np.asarray(Pillow.open(path)))
 
 
-def test_two_builders_at_once_agree(tmp_path: Path) -> None:
+def test_two_simultaneous_builders_give_one_database(tmp_path: Path) -> None:
     path = photo(tmp_path)
     inside, go = Event(), Event()
     results: list[patch_database.PatchDatabase] = []
@@ -122,10 +122,12 @@ def test_two_builders_at_once_agree(tmp_path: Path) -> None:
         inside.set()
         go.wait(10)
 
-    slow = Thread(target=lambda: results.append(patch_database.build([path], tmp_path / "memories", Progress(wait))))
+    slow = Thread(
+        target=lambda: results.append(patch_database.build_database([path], tmp_path / "memories", Progress(wait)))
+    )
     slow.start()
     assert inside.wait(10)
-    results.append(patch_database.build([path], tmp_path / "memories", SILENT))
+    results.append(patch_database.build_database([path], tmp_path / "memories", SILENT))
     go.set()
     slow.join(10)
     assert len(results) == 2
@@ -133,38 +135,38 @@ def test_two_builders_at_once_agree(tmp_path: Path) -> None:
     assert len(list((tmp_path / "memories").iterdir())) == 1
 
 
-def test_no_picture_and_too_small_get_a_sentence(tmp_path: Path) -> None:
+def test_files_that_are_no_image_or_too_small_are_refused_with_a_sentence(tmp_path: Path) -> None:
     text = tmp_path / "notes.png"
     text.write_text("not a picture")
     with pytest.raises(BadInput, match=r"notes\.png"):
-        patch_database.build([text], tmp_path / "memories", SILENT)
+        patch_database.build_database([text], tmp_path / "memories", SILENT)
     with pytest.raises(BadInput, match="16 x 16"):
-        patch_database.build([photo(tmp_path, size=(15, 200))], tmp_path / "memories", SILENT)
+        patch_database.build_database([photo(tmp_path, size=(15, 200))], tmp_path / "memories", SILENT)
     assert list((tmp_path / "memories").iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_gets_a_sentence(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_refused_with_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError):
-        patch_database.build([photo(tmp_path)], tmp_path / "file" / "memories", SILENT)
+        patch_database.build_database([photo(tmp_path)], tmp_path / "file" / "memories", SILENT)
 
 
-def test_the_bundled_photos_are_there_without_importing_skimage() -> None:
+def test_the_bundled_photos_are_found_without_importing_skimage() -> None:
     assert len(photos.bundled()) >= 10
-    assert photos.read(photos.bundled()[0]).pixels.shape == (512, 512, 3)
+    assert photos.read_photo(photos.bundled()[0]).pixels.shape == (512, 512, 3)
 
 
-def test_once_makes_a_value_once_for_many_threads() -> None:
-    made: list[int] = []
-    once: Once[str, int] = Once(2)
+def test_the_shared_cache_computes_a_value_once_for_many_threads() -> None:
+    computed: list[int] = []
+    cache: SharedCache[str, int] = SharedCache(2)
 
-    def make() -> int:
+    def compute() -> int:
         time.sleep(0.05)
-        made.append(1)
-        return len(made)
+        computed.append(1)
+        return len(computed)
 
     got: list[int] = []
-    threads = [Thread(target=lambda: got.append(once.get("k", make, SILENT))) for _ in range(6)]
+    threads = [Thread(target=lambda: got.append(cache.get("k", compute, SILENT))) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -172,34 +174,34 @@ def test_once_makes_a_value_once_for_many_threads() -> None:
     assert got == [1] * 6
 
 
-def test_once_lets_go_of_the_least_recently_used_and_forgets_failures() -> None:
-    once: Once[str, str] = Once(2)
+def test_the_shared_cache_evicts_the_least_recently_used_value_and_holds_no_failures() -> None:
+    cache: SharedCache[str, str] = SharedCache(2)
 
     def fail() -> str:
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        once.get("a", fail, SILENT)
+        cache.get("a", fail, SILENT)
     for key in "abac":
-        once.get(key, lambda key=key: key, SILENT)
-    assert once.get("a", lambda: "anew", SILENT) == "a"
-    assert once.get("b", lambda: "anew", SILENT) == "anew"
+        cache.get(key, lambda key=key: key, SILENT)
+    assert cache.get("a", lambda: "anew", SILENT) == "a"
+    assert cache.get("b", lambda: "anew", SILENT) == "anew"
 
 
 def test_waiting_for_another_visitor_obeys_stop() -> None:
-    once: Once[str, int] = Once(2)
+    cache: SharedCache[str, int] = SharedCache(2)
     inside, go, stop = Event(), Event(), Event()
 
-    def make() -> int:
+    def compute() -> int:
         inside.set()
         go.wait(10)
         return 1
 
-    thread = Thread(target=lambda: once.get("k", make, SILENT))
+    thread = Thread(target=lambda: cache.get("k", compute, SILENT))
     thread.start()
     assert inside.wait(10)
     stop.set()
     with pytest.raises(Cancelled):
-        once.get("k", make, Progress(stop=stop))
+        cache.get("k", compute, Progress(stop=stop))
     go.set()
     thread.join(10)

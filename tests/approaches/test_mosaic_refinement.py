@@ -10,9 +10,9 @@ import pytest
 from PIL import Image as Pillow
 from skimage import data
 
-from sr_demo.approaches.mosaic import anchors, patch_database, photos, refinement, retrieval, windows
+from sr_demo.approaches.mosaic import dihedral, patch_database, photos, refinement, retrieval, windows
 from sr_demo.approaches.mosaic.options import MosaicOptions
-from sr_demo.approaches.mosaic.retrieval import Nearest
+from sr_demo.approaches.mosaic.retrieval import NearestNeighbours
 from sr_demo.approaches.mosaic.upscalers import RefinedRetrieval
 from sr_demo.errors import Cancelled
 from sr_demo.image import Image, readonly
@@ -23,11 +23,11 @@ from sr_demo.progress import SILENT, Progress
 
 @pytest.fixture(scope="module")
 def mosaic(tmp_path_factory: pytest.TempPathFactory) -> RefinedRetrieval:
-    """A memory of some bundled photos, the cat not among them."""
+    """A database of some bundled photos; the cat is held out."""
     folder = tmp_path_factory.mktemp("memories")
     wanted = {"astronaut.png", "coffee.png", "rocket.jpg", "motorcycle_left.png"}
     files = [path for path in photos.bundled() if path.name in wanted]
-    return RefinedRetrieval(patch_database.build(files, folder, SILENT), windows=12_000)
+    return RefinedRetrieval(patch_database.build_database(files, folder, SILENT), windows=12_000)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def cat() -> Image:
     return readonly(np.ascontiguousarray(data.chelsea()[60:220, 100:300].astype(np.float32) / 255))
 
 
-def test_a_held_out_photo_comes_out_closer_than_bicubic(mosaic: RefinedRetrieval, cat: Image) -> None:
+def test_a_held_out_photo_is_closer_to_the_original_than_bicubic(mosaic: RefinedRetrieval, cat: Image) -> None:
     lr = downscale(cat, 4)
     result = mosaic.upscale(lr, MosaicOptions(), SILENT)
     assert psnr_y(result, cat) > psnr_y(resize(lr, cat.shape[:2]), cat) + 0.3
@@ -52,9 +52,9 @@ def test_any_size_gives_four_times_the_size(mosaic: RefinedRetrieval, size: tupl
     assert not result.flags.writeable
 
 
-def test_tiles_give_the_result_of_the_whole(mosaic: RefinedRetrieval, cat: Image) -> None:
+def test_tiles_give_the_result_of_the_whole_image(mosaic: RefinedRetrieval, cat: Image) -> None:
     lr = downscale(cat, 4)
-    nearest = Nearest(mosaic.examples(SILENT), 5)
+    nearest = NearestNeighbours(mosaic.residuals(SILENT), 5)
     whole = refinement.refine(lr, nearest, 2, SILENT)
     tiled = refinement.refine(lr, nearest, 2, SILENT, largest=17)
     np.testing.assert_allclose(tiled, whole, atol=2e-5)
@@ -62,7 +62,7 @@ def test_tiles_give_the_result_of_the_whole(mosaic: RefinedRetrieval, cat: Image
 
 def test_the_halo_is_needed(mosaic: RefinedRetrieval, cat: Image, monkeypatch: pytest.MonkeyPatch) -> None:
     lr = downscale(cat, 4)
-    nearest = Nearest(mosaic.examples(SILENT), 5)
+    nearest = NearestNeighbours(mosaic.residuals(SILENT), 5)
     whole = refinement.refine(lr, nearest, 2, SILENT)
     monkeypatch.setattr(refinement, "halo", lambda steps: 3)
     assert np.abs(refinement.refine(lr, nearest, 2, SILENT, largest=17) - whole).max() > 1e-3
@@ -74,19 +74,20 @@ def test_back_projection_brings_the_result_closer_to_the_input(mosaic: RefinedRe
     assert agreement[0] + 3 < agreement[1] < agreement[2]
 
 
-def test_same_memory_same_result(mosaic: RefinedRetrieval, cat: Image) -> None:
+def test_the_same_database_gives_the_same_result(mosaic: RefinedRetrieval, cat: Image) -> None:
     lr = downscale(cat, 4)
-    anew = RefinedRetrieval(mosaic.memory, mosaic.windows)
-    first = refinement.refine(lr, Nearest(retrieval.learn(mosaic.memory, 8000, 0, SILENT), 3), 1, SILENT)
-    again = refinement.refine(lr, Nearest(retrieval.learn(mosaic.memory, 8000, 0, SILENT), 3), 1, SILENT)
-    np.testing.assert_array_equal(first, again)
-    assert anew.examples(SILENT) is mosaic.examples(SILENT)
+    first, again = (
+        NearestNeighbours(retrieval.build_residual_database(mosaic.database, 8000, 0, SILENT), 3) for _ in range(2)
+    )
+    np.testing.assert_array_equal(refinement.refine(lr, first, 1, SILENT), refinement.refine(lr, again, 1, SILENT))
+    other = RefinedRetrieval(mosaic.database, mosaic.windows)
+    assert other.residuals(SILENT) is mosaic.residuals(SILENT)
 
 
-def test_a_flat_picture_stays_flat_and_asks_nothing(mosaic: RefinedRetrieval) -> None:
+def test_a_flat_image_stays_flat_and_is_not_queried(mosaic: RefinedRetrieval) -> None:
     flat = readonly(np.full((12, 12, 3), (0.2, 0.4, 0.6), np.float32))
-    silent = retrieval.Examples(mosaic.examples(SILENT).project, *(None,) * 4)  # type: ignore[arg-type]
-    result = refinement.refine(flat, Nearest(silent, 3), 2, SILENT)
+    empty = retrieval.ResidualDatabase(mosaic.residuals(SILENT).project, *(None,) * 4)  # type: ignore[arg-type]
+    result = refinement.refine(flat, NearestNeighbours(empty, 3), 2, SILENT)
     np.testing.assert_allclose(result, np.broadcast_to(flat[0, 0], result.shape), atol=1e-5)
 
 
@@ -98,7 +99,7 @@ def test_colours_stay_bicubic(mosaic: RefinedRetrieval, cat: Image) -> None:
     np.testing.assert_allclose(np.ptp(change[inside], axis=1), 0, atol=1e-5)
 
 
-def test_stop_stops(mosaic: RefinedRetrieval, cat: Image) -> None:
+def test_stop_ends_the_refinement(mosaic: RefinedRetrieval, cat: Image) -> None:
     stop = Event()
 
     def press(fraction: float, note: str) -> None:
@@ -109,8 +110,8 @@ def test_stop_stops(mosaic: RefinedRetrieval, cat: Image) -> None:
         mosaic.upscale(downscale(cat, 4), MosaicOptions(), Progress(press, stop))
 
 
-def test_the_feature_matrix_is_the_gradient_of_the_enlargement() -> None:
-    """Against the long way: enlarge with Pillow, take differences."""
+def test_the_gradient_matrix_gives_the_gradients_of_the_bicubic_enlargement() -> None:
+    """Compared with Pillow's bicubic and finite differences."""
     plane = np.random.default_rng(0).random((7, 7), np.float32)
     up = np.asarray(Pillow.fromarray(plane).resize((28, 28), Pillow.Resampling.BICUBIC), np.float64)
     inner = slice(8, 20)
@@ -119,41 +120,43 @@ def test_the_feature_matrix_is_the_gradient_of_the_enlargement() -> None:
     bend_across = (up[inner, 10:22] - 2 * up[inner, inner] + up[inner, 6:18]) / 2
     bend_down = (up[10:22, inner] - 2 * up[inner, inner] + up[6:18, inner]) / 2
     expected = np.concatenate([part.ravel() for part in (across, down, bend_across, bend_down)])
-    np.testing.assert_allclose(windows.gradients() @ plane.ravel(), expected, atol=1e-5)
+    np.testing.assert_allclose(windows.gradient_matrix() @ plane.ravel(), expected, atol=1e-5)
 
 
-def test_overlapping_windows_that_agree_rebuild_the_plane() -> None:
-    """Every window answers with the plane's own HR pixels: their mean must be the plane."""
+def test_overlapping_windows_with_equal_predictions_rebuild_the_plane() -> None:
+    """Every window predicts the HR pixels of the plane itself: their mean must be the plane."""
     height, width = 5, 6
     hr = np.random.default_rng(0).random((height * 4, width * 4), np.float32)
     extended = np.pad(hr, 8)
-    total = windows.Sum(height, width)
-    for rows in windows.rows_of(np.zeros((height, width), np.float32), most=20):
+    total = windows.OverlapMean(height, width)
+    for rows in windows.window_rows(np.zeros((height, width), np.float32), most=20):
         r, c = np.divmod(np.arange(rows.count * (width + 2)), width + 2)
         views = np.lib.stride_tricks.sliding_window_view(extended, (12, 12))
         total.add(rows, views[(r + rows.top) * 4, c * 4].reshape(-1, 144))
     np.testing.assert_allclose(total.mean(), hr, atol=1e-6)
 
 
-def test_examples_pair_a_window_with_the_residual_in_its_middle() -> None:
-    """A step that bicubic blurs: turned like its window, the residual must stand where the window's edge is."""
+def test_a_sampled_window_has_the_residual_of_its_centre() -> None:
+    """An edge that bicubic blurs: the residual, transformed as its window, must lie where the window's edge is."""
     hr = np.zeros((80, 80), np.float32)
     hr[:, 41:] = 0.8
-    drawn = retrieval._draw(hr, 0, 16, np.random.default_rng(0))
+    sample = retrieval._sample_at_scale(hr, 0, 16, np.random.default_rng(0))
     lr = downscale(hr, 4)
-    missed = hr - windows.enlarge(lr, 80, 80)
-    for seen, residual, (size, y, x) in zip(drawn.windows, drawn.residuals, drawn.places, strict=True):
+    missed = hr - windows.upsample(lr, 80, 80)
+    for window, residual, (size, y, x) in zip(sample.windows, sample.residuals, sample.places, strict=True):
         own = lr[y : y + 7, x : x + 7].reshape(1, 49)
-        posed, poses = anchors.pose(own)
+        canonical, transforms = dihedral.to_canonical(own)
         assert size == 0
-        np.testing.assert_allclose(seen, posed[0], atol=1e-6)
+        np.testing.assert_allclose(window, canonical[0], atol=1e-6)
         middle = missed[(y + 2) * 4 : (y + 5) * 4, (x + 2) * 4 : (x + 5) * 4].reshape(1, 144)
-        np.testing.assert_allclose(poses.undo(residual[None]), middle, atol=1e-6)
-    assert np.abs(drawn.residuals).max() > 0.05
+        np.testing.assert_allclose(transforms.undo(residual[None]), middle, atol=1e-6)
+    assert np.abs(sample.residuals).max() > 0.05
 
 
-def test_a_memory_of_tiny_photos_still_works(tmp_path: Path) -> None:
+def test_a_database_of_tiny_photos_works(tmp_path: Path) -> None:
     Pillow.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)).save(tmp_path / "a.png")
-    tiny = RefinedRetrieval(patch_database.build([tmp_path / "a.png"], tmp_path / "memories", SILENT), windows=1000)
+    tiny = RefinedRetrieval(
+        patch_database.build_database([tmp_path / "a.png"], tmp_path / "memories", SILENT), windows=1000
+    )
     result = tiny.upscale(readonly(np.zeros((4, 4, 3), np.float32)), MosaicOptions(), SILENT)
     assert result.shape == (16, 16, 3)

@@ -1,4 +1,4 @@
-"""The tile mosaic, with the real memory, index and pasting at small sizes."""
+"""The tile mosaic, with real database, index and pasting at small sizes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 from skimage import data
 
 from sr_demo.approaches import mosaic
-from sr_demo.approaches.mosaic import faiss_index, patch_database, patches, tile_matching, upscalers
+from sr_demo.approaches.mosaic import faiss_index, pasting, patch_database, patches, tile_matching, upscalers
 from sr_demo.approaches.mosaic.options import MosaicOptions
 from sr_demo.approaches.mosaic.upscalers import TileMosaic
 from sr_demo.errors import BadInput, Cancelled
@@ -28,10 +28,10 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> patch_database.PatchDatab
     crops = {"cat.png": data.chelsea()[60:188, 100:260], "cup.png": data.coffee()[100:228, 200:340]}
     for name, pixels in crops.items():
         Pillow.fromarray(pixels).save(folder / name)
-    return patch_database.build([folder / name for name in crops], folder / "memories", SILENT)
+    return patch_database.build_database([folder / name for name in crops], folder / "memories", SILENT)
 
 
-def picture(height: int, width: int, seed: int = 0) -> Image:
+def noise(height: int, width: int, seed: int = 0) -> Image:
     return readonly(np.random.default_rng(seed).random((height, width, 3), np.float32))
 
 
@@ -44,7 +44,7 @@ def as_image(pixels: np.ndarray) -> Image:
 def test_any_size_gives_four_times_the_size(
     small: patch_database.PatchDatabase, size: tuple[int, int], patch: int, overlap: int
 ) -> None:
-    result = TileMosaic(small).upscale(picture(*size), MosaicOptions(patch=patch, overlap=overlap), SILENT)
+    result = TileMosaic(small).upscale(noise(*size), MosaicOptions(patch=patch, overlap=overlap), SILENT)
     assert result.shape == (size[0] * 4, size[1] * 4, 3)
     assert result.dtype == np.float32
     assert np.isfinite(result).all()
@@ -55,7 +55,7 @@ def test_any_size_gives_four_times_the_size(
 
 @pytest.mark.parametrize("overlap", [0, 25, 50, 75])
 @pytest.mark.parametrize("variety", [0.0, 1.0])
-def test_a_picture_that_is_in_the_memory_is_rebuilt(
+def test_an_image_that_is_in_the_database_is_rebuilt(
     small: patch_database.PatchDatabase, overlap: int, variety: float
 ) -> None:
     options = MosaicOptions(patch=8, overlap=overlap, colour=1.0, variety=variety)
@@ -63,8 +63,8 @@ def test_a_picture_that_is_in_the_memory_is_rebuilt(
     assert psnr_rgb(result, as_image(small.hr(0)[:128, :128]), border=0) > 50
 
 
-def test_the_same_seed_gives_the_same_picture_and_another_seed_may_not(small: patch_database.PatchDatabase) -> None:
-    image = picture(48, 48)
+def test_the_same_seed_gives_the_same_mosaic_and_another_seed_another_one(small: patch_database.PatchDatabase) -> None:
+    image = noise(48, 48)
     first, again, other = (
         TileMosaic(small).upscale(image, MosaicOptions(patch=4, variety=1.0, seed=seed), SILENT) for seed in (1, 1, 2)
     )
@@ -72,7 +72,7 @@ def test_the_same_seed_gives_the_same_picture_and_another_seed_may_not(small: pa
     assert not np.array_equal(first, other)
 
 
-def test_colour_transfer_brings_the_piece_to_the_colour_of_its_place(small: patch_database.PatchDatabase) -> None:
+def test_colour_transfer_gives_a_patch_the_colour_of_its_tile(small: patch_database.PatchDatabase) -> None:
     orange = readonly(np.full((32, 32, 3), (0.9, 0.5, 0.1), np.float32))
     results = {c: TileMosaic(small).upscale(orange, MosaicOptions(colour=c), SILENT) for c in (0.0, 0.5, 1.0)}
     error = {c: float(np.abs(result - orange[0, 0]).mean()) for c, result in results.items()}
@@ -81,116 +81,116 @@ def test_colour_transfer_brings_the_piece_to_the_colour_of_its_place(small: patc
 
 
 @pytest.mark.parametrize(("patch", "step"), [(8, 8), (8, 6), (8, 4), (8, 2), (5, 1), (7, 3)])
-def test_weights_of_overlapping_pieces_sum_to_one(small: patch_database.PatchDatabase, patch: int, step: int) -> None:
-    """Pieces of one colour, whatever their overlap, give that colour everywhere, to the edge."""
-    image = tile_matching.padded(picture(23, 31), patch, step)
-    cut = patches.cut(small, patch, 1, SILENT)
-    answers, own = tile_matching.answer(image, cut, step, 0.0, 0, SILENT)
-    grey = tuple(np.full_like(photo, 51) for photo in answers.hr)
-    result = tile_matching.paste(replace(answers, hr=grey), own, 0.0, SILENT)
+def test_the_weights_of_overlapping_patches_sum_to_one(
+    small: patch_database.PatchDatabase, patch: int, step: int
+) -> None:
+    """Patches of one colour give that colour everywhere, up to the edge, whatever their overlap."""
+    image = tile_matching.padded(noise(23, 31), patch, step)
+    index = patches.index_patches(small, patch, 1, SILENT)
+    matches, own = tile_matching.match_tiles(image, index, step, 0.0, 0, SILENT)
+    grey = tuple(np.full_like(photo, 51) for photo in matches.hr)
+    result = pasting.paste(replace(matches, hr=grey), own, 0.0, SILENT)
     np.testing.assert_allclose(result, 0.2, atol=1e-5)
 
 
 def test_half_overlap_is_a_hann_window() -> None:
-    weight = tile_matching.feather(8, 4)
+    weight = pasting.feather(8, 4)
     np.testing.assert_allclose(weight[:16] + weight[16:], 1, atol=1e-6)
-    assert (tile_matching.feather(8, 8) == 1).all()
+    assert (pasting.feather(8, 8) == 1).all()
 
 
-def test_variety_uses_more_memories(small: patch_database.PatchDatabase) -> None:
+def test_variety_uses_more_different_patches(small: patch_database.PatchDatabase) -> None:
     flat = readonly(np.full((64, 64, 3), 0.4, np.float32))
-    used = [
-        TileMosaic(small).look_inside(flat, MosaicOptions(variety=v, overlap=0), SILENT).distinct for v in (0.0, 1.0)
-    ]
+    used = [TileMosaic(small).match(flat, MosaicOptions(variety=v, overlap=0), SILENT).distinct for v in (0.0, 1.0)]
     assert used[0] == 1
     assert used[1] >= 3
 
 
-def test_variety_keeps_equal_memories_apart(small: patch_database.PatchDatabase) -> None:
-    answers = TileMosaic(small).look_inside(picture(64, 64), MosaicOptions(variety=1.0, overlap=0), SILENT)
-    place = np.stack([answers.photo, answers.y, answers.x])
+def test_variety_keeps_equal_patches_apart(small: patch_database.PatchDatabase) -> None:
+    matches = TileMosaic(small).match(noise(64, 64), MosaicOptions(variety=1.0, overlap=0), SILENT)
+    place = np.stack([matches.photo, matches.y, matches.x])
     assert (place[:, :, 1:] != place[:, :, :-1]).any(axis=0).all()
-    assert (answers.rank > 0).any()
+    assert (matches.rank > 0).any()
 
 
-def test_look_inside_names_the_piece_that_was_pasted(small: patch_database.PatchDatabase) -> None:
+def test_a_match_names_the_patch_that_was_pasted(small: patch_database.PatchDatabase) -> None:
     image = as_image(small.lr(1))[:16, :16]
     options = MosaicOptions(patch=8, overlap=0, colour=0.0, variety=0.0)
     mosaic = TileMosaic(small)
-    answers = mosaic.look_inside(image, options, SILENT)
-    assert answers.photo.shape == (2, 2)
-    assert {answers.sources[i] for i in answers.photo.ravel()} == {"cup.png"}
-    np.testing.assert_allclose(answers.distance, 0, atol=1e-4)
-    assert answers.unknown().max() < 0.001
-    assert answers.at(15, 2) == (1, 0)
-    y, x = 4 * answers.y[1, 0], 4 * answers.x[1, 0]
-    np.testing.assert_array_equal(answers.piece(1, 0), small.hr(1)[y : y + 32, x : x + 32])
+    matches = mosaic.match(image, options, SILENT)
+    assert matches.photo.shape == (2, 2)
+    assert {matches.sources[i] for i in matches.photo.ravel()} == {"cup.png"}
+    np.testing.assert_allclose(matches.distance, 0, atol=1e-4)
+    assert matches.unknown().max() < 0.001
+    assert matches.tile_at(15, 2) == (1, 0)
+    y, x = 4 * matches.y[1, 0], 4 * matches.x[1, 0]
+    np.testing.assert_array_equal(matches.pixels(1, 0), small.hr(1)[y : y + 32, x : x + 32])
     pasted = mosaic.upscale(image, options, SILENT)[32:64, 0:32]
-    np.testing.assert_allclose(pasted, as_image(answers.piece(1, 0)), atol=1e-6)
+    np.testing.assert_allclose(pasted, as_image(matches.pixels(1, 0)), atol=1e-6)
 
 
-def test_the_map_shows_where_the_memory_knew_nothing(small: patch_database.PatchDatabase) -> None:
-    known = TileMosaic(small).look_inside(as_image(small.lr(0)), MosaicOptions(overlap=0, leave_out=False), SILENT)
-    noise = TileMosaic(small).look_inside(picture(32, 32), MosaicOptions(overlap=0), SILENT)
-    assert known.unknown().mean() < 0.1 < noise.unknown().mean()
-    assert noise.unknown().max() <= 1
+def test_tiles_unlike_everything_in_the_database_are_reported_as_unknown(small: patch_database.PatchDatabase) -> None:
+    known = TileMosaic(small).match(as_image(small.lr(0)), MosaicOptions(overlap=0, leave_out=False), SILENT)
+    unlike = TileMosaic(small).match(noise(32, 32), MosaicOptions(overlap=0), SILENT)
+    assert known.unknown().mean() < 0.1 < unlike.unknown().mean()
+    assert unlike.unknown().max() <= 1
 
 
-@pytest.mark.parametrize(("spot", "piece"), [((0, 0), (0, 0)), ((4, 8), (0, 1)), ((31, 0), (3, 0)), ((99, 99), (3, 3))])
-def test_a_spot_belongs_to_the_piece_around_it(
-    small: patch_database.PatchDatabase, spot: tuple[int, int], piece: tuple[int, int]
+@pytest.mark.parametrize(("spot", "tile"), [((0, 0), (0, 0)), ((4, 8), (0, 1)), ((31, 0), (3, 0)), ((99, 99), (3, 3))])
+def test_a_pixel_belongs_to_the_tile_around_it(
+    small: patch_database.PatchDatabase, spot: tuple[int, int], tile: tuple[int, int]
 ) -> None:  # fmt: skip
-    answers = TileMosaic(small).look_inside(picture(32, 32), MosaicOptions(overlap=0), SILENT)
-    assert answers.at(*spot) == piece
+    matches = TileMosaic(small).match(noise(32, 32), MosaicOptions(overlap=0), SILENT)
+    assert matches.tile_at(*spot) == tile
 
 
-def test_fixed_variants_ignore_the_slider(small: patch_database.PatchDatabase) -> None:
-    image = picture(40, 40)
+def test_fixed_variants_ignore_the_patch_size_option(small: patch_database.PatchDatabase) -> None:
+    image = noise(40, 40)
     fixed = TileMosaic(small, 8).upscale(image, MosaicOptions(patch=16), SILENT)
     np.testing.assert_array_equal(fixed, TileMosaic(small).upscale(image, MosaicOptions(patch=8), SILENT))
-    assert TileMosaic(small, 8).look_inside(image, MosaicOptions(patch=16), SILENT).patch == 8
+    assert TileMosaic(small, 8).match(image, MosaicOptions(patch=16), SILENT).patch == 8
 
 
-def test_pieces_are_indexed_once(small: patch_database.PatchDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = TileMosaic(small).pieces(9, 1, SILENT)
-    monkeypatch.setattr(upscalers.pieces, "cut", None)
-    assert TileMosaic(small).pieces(9, 1, SILENT) is first
+def test_patches_are_indexed_once(small: patch_database.PatchDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = TileMosaic(small).patch_index(9, 1, SILENT)
+    monkeypatch.setattr(upscalers, "index_patches", None)
+    assert TileMosaic(small).patch_index(9, 1, SILENT) is first
 
 
-def test_shrinking_goes_as_far_as_a_photo_still_holds_a_piece(small: patch_database.PatchDatabase) -> None:
-    cut = patches.cut(small, 8, 32, SILENT)
-    assert min(cut.hr[0].shape[:2]) == 32
-    result = TileMosaic(small).upscale(picture(24, 24), MosaicOptions(shrink=32), SILENT)
+def test_photos_are_not_downscaled_below_the_size_of_a_patch(small: patch_database.PatchDatabase) -> None:
+    index = patches.index_patches(small, 8, 32, SILENT)
+    assert min(index.hr[0].shape[:2]) == 32
+    result = TileMosaic(small).upscale(noise(24, 24), MosaicOptions(shrink=32), SILENT)  # words: ok
     assert result.shape == (96, 96, 3)
 
 
-def test_pieces_larger_than_every_photo_get_a_sentence(small: patch_database.PatchDatabase) -> None:
+def test_patches_larger_than_every_photo_are_refused_with_a_sentence(small: patch_database.PatchDatabase) -> None:
     with pytest.raises(BadInput, match="256 pixels"):
-        TileMosaic(small).upscale(picture(8, 8), MosaicOptions(patch=64), SILENT)
+        TileMosaic(small).upscale(noise(8, 8), MosaicOptions(patch=64), SILENT)
 
 
-def test_stop_stops(small: patch_database.PatchDatabase) -> None:
+def test_stop_ends_the_mosaic(small: patch_database.PatchDatabase) -> None:
     stop = Event()
 
     def press(fraction: float, note: str) -> None:
         stop.set()
 
     with pytest.raises(Cancelled):
-        TileMosaic(small).upscale(picture(64, 64), MosaicOptions(patch=4), Progress(press, stop))
+        TileMosaic(small).upscale(noise(64, 64), MosaicOptions(patch=4), Progress(press, stop))
 
 
-def test_stop_is_obeyed_between_batches(small: patch_database.PatchDatabase) -> None:
+def test_stop_takes_effect_between_batches(small: patch_database.PatchDatabase) -> None:
     seen: list[float] = []
     options = MosaicOptions(patch=4, overlap=0)
-    TileMosaic(small).upscale(picture(256, 256), options, Progress(lambda fraction, note: seen.append(fraction)))
+    TileMosaic(small).upscale(noise(256, 256), options, Progress(lambda fraction, note: seen.append(fraction)))
     assert sum(0.32 < fraction < 0.8 for fraction in seen) >= 2
     assert sum(fraction > 0.8 for fraction in seen) >= 64
     assert seen == sorted(seen)
 
 
-def test_foreign_options_are_refused(small: patch_database.PatchDatabase) -> None:
+def test_options_of_another_approach_are_refused(small: patch_database.PatchDatabase) -> None:
     with pytest.raises(BadInput):
-        TileMosaic(small).upscale(picture(8, 8), Options(), SILENT)
+        TileMosaic(small).upscale(noise(8, 8), Options(), SILENT)
 
 
 @pytest.mark.parametrize(
@@ -204,8 +204,8 @@ def test_foreign_options_are_refused(small: patch_database.PatchDatabase) -> Non
         (50_000, 1_000_000, "IVF,PQ"),
     ],
 )
-def test_index_follows_count_and_budget(count: int, budget: int, kind: str) -> None:
-    plan = faiss_index.choose(count, 32, budget)
+def test_the_index_follows_from_count_and_budget(count: int, budget: int, kind: str) -> None:
+    plan = faiss_index.choose_index(count, 32, budget)
     assert plan.kind == kind
     assert plan.bytes <= budget
     assert bool(plan.gives_up) == (kind != "Flat")
@@ -215,32 +215,34 @@ def test_index_follows_count_and_budget(count: int, budget: int, kind: str) -> N
 def test_inverted_indexes_find_what_exhaustive_search_finds(budget: int) -> None:
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((4_000, 8), np.float32) @ rng.standard_normal((8, 8), np.float32)
-    plan = faiss_index.choose(len(vectors), 8, budget, flat_below=1000)
+    plan = faiss_index.choose_index(len(vectors), 8, budget, flat_below=1000)
     queries = vectors[::50] + 0.01
-    truth = faiss_index.search(faiss_index.build(vectors, faiss_index.choose(len(vectors), 8, 1 << 30)), queries, 1)[1]
-    distances, found = faiss_index.search(faiss_index.build(vectors, plan), queries, 5)
+    exact = faiss_index.search(
+        faiss_index.build_index(vectors, faiss_index.choose_index(len(vectors), 8, 1 << 30)), queries, 1
+    )[1]
+    distances, found = faiss_index.search(faiss_index.build_index(vectors, plan), queries, 5)
     recall = {"IVF,Flat": 0.95, "IVF,SQ8": 0.9, "IVF,PQ": 0.1}[plan.kind]
-    assert (found[:, 0] == truth[:, 0]).mean() >= recall
+    assert (found[:, 0] == exact[:, 0]).mean() >= recall
     assert (np.diff(distances, axis=1) >= 0).all()
 
 
-def test_features_do_not_change_with_brightness_or_contrast_much() -> None:
-    base = picture(8, 8) * 0.4 + 0.3
+def test_features_hardly_change_with_brightness_and_contrast() -> None:
+    base = noise(8, 8) * 0.4 + 0.3
     corner = np.zeros(1, np.int32)
-    one, two = (patches.describe(readonly(image), corner, corner, 8) for image in (base, base * 0.5 + 0.1))
+    one, two = (patches.extract_features(readonly(image), corner, corner, 8) for image in (base, base * 0.5 + 0.1))
     np.testing.assert_allclose(one.features[:, :64], two.features[:, :64], atol=0.05)
     assert one.deviation[0] == pytest.approx(2 * two.deviation[0], rel=1e-4)
     np.testing.assert_allclose(one.mean[0], base.mean(axis=(0, 1)), rtol=1e-5)
 
 
-def test_the_approach_loads_its_default_memory_by_itself() -> None:
+def test_the_approach_builds_its_default_database_when_loaded() -> None:
     approach = mosaic.APPROACH
     assert approach.checkpoint().variant == "tiles"
     loaded = {
         name: approach.load(Request(approach.checkpoint(name), (), MosaicOptions(), "auto", SILENT))
         for name in ("tiles", "tiles-8", "tiles-64")
     }
-    image = picture(70, 70)
+    image = noise(70, 70)
     results = {name: upscaler.upscale(image, MosaicOptions(patch=12), SILENT) for name, upscaler in loaded.items()}
     assert all(result.shape == (280, 280, 3) for result in results.values())
     assert len({result.tobytes() for result in results.values()}) == 3

@@ -44,7 +44,7 @@ print(summary.done, summary.kept, len(summary.failed))
 """
 
 
-def pictures(folder: Path, count: int, side: int = 8) -> Path:
+def images(folder: Path, count: int, side: int = 8) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         write_png(ImageData(noise(side, side, number)), folder / f"{number:03d}.png", level=1)
@@ -67,8 +67,8 @@ def results(out: Path) -> dict[str, bytes]:
     return {p.relative_to(out).as_posix(): p.read_bytes() for p in sorted(out.rglob("*.png"))}
 
 
-def test_killed_three_times_gives_the_bytes_of_an_undisturbed_run(tmp_path: Path) -> None:
-    source, out = pictures(tmp_path / "in", 200), tmp_path / "out"
+def test_a_batch_killed_three_times_gives_the_bytes_of_an_undisturbed_run(tmp_path: Path) -> None:
+    source, out = images(tmp_path / "in", 200), tmp_path / "out"
     subprocess.run([sys.executable, "-c", CHILD, source, tmp_path / "undisturbed"], check=True, capture_output=True)
     for enough in (40, 90, 150):
         child = subprocess.Popen([sys.executable, "-c", CHILD, source, out])
@@ -87,8 +87,8 @@ def test_killed_three_times_gives_the_bytes_of_an_undisturbed_run(tmp_path: Path
     assert not list(out.rglob(".*.part"))
 
 
-def test_a_line_says_everything_that_made_the_result(tmp_path: Path) -> None:
-    source = pictures(tmp_path / "in", 1)
+def test_a_line_holds_everything_that_determines_the_result(tmp_path: Path) -> None:
+    source = images(tmp_path / "in", 1)
     do(batch(source, tmp_path / "out"))
     (line,) = lines(tmp_path / "out")
     assert line["source"] == "000.png" and line["result"] == "000.png" and line["page"] is None
@@ -98,8 +98,8 @@ def test_a_line_says_everything_that_made_the_result(tmp_path: Path) -> None:
     assert line["metrics"]["lr_consistency"] > 20 and line["metrics"]["psnr_y"] is None
 
 
-def test_killed_between_line_and_name_is_finished_not_repeated(tmp_path: Path) -> None:
-    source, out = pictures(tmp_path / "in", 2), tmp_path / "out"
+def test_a_result_killed_before_its_renaming_is_finished_not_repeated(tmp_path: Path) -> None:
+    source, out = images(tmp_path / "in", 2), tmp_path / "out"
     do(batch(source, out))
     os.replace(out / "001.png", part_of(out / "001.png"))
     summary = do(batch(source, out, resume=True))
@@ -107,8 +107,8 @@ def test_killed_between_line_and_name_is_finished_not_repeated(tmp_path: Path) -
     assert (out / "001.png").exists()
 
 
-def test_a_changed_result_and_a_changed_input_are_made_again(tmp_path: Path) -> None:
-    source, out = pictures(tmp_path / "in", 3), tmp_path / "out"
+def test_changed_results_and_changed_inputs_are_computed_again(tmp_path: Path) -> None:
+    source, out = images(tmp_path / "in", 3), tmp_path / "out"
     do(batch(source, out))
     before = results(out)
     (out / "000.png").write_bytes(before["000.png"][:100])
@@ -119,7 +119,7 @@ def test_a_changed_result_and_a_changed_input_are_made_again(tmp_path: Path) -> 
 
 
 def test_a_torn_last_line_is_dropped_and_half_files_are_swept(tmp_path: Path) -> None:
-    source, out = pictures(tmp_path / "in", 2), tmp_path / "out"
+    source, out = images(tmp_path / "in", 2), tmp_path / "out"
     do(batch(source, out))
     whole = (out / NAME).read_text()
     (out / NAME).write_text(whole[:-30])
@@ -130,7 +130,7 @@ def test_a_torn_last_line_is_dropped_and_half_files_are_swept(tmp_path: Path) ->
 
 
 def test_bad_files_are_recorded_once_and_the_rest_goes_on(tmp_path: Path) -> None:
-    source, out = pictures(tmp_path / "in", 2), tmp_path / "out"
+    source, out = images(tmp_path / "in", 2), tmp_path / "out"
     (source / "000a.jpg").write_text("not a picture")
     for summary in (do(batch(source, out)), do(batch(source, out, resume=True))):
         assert summary.failed == [f"000a.jpg: {lines(out)[1]['message']}"]
@@ -139,14 +139,14 @@ def test_bad_files_are_recorded_once_and_the_rest_goes_on(tmp_path: Path) -> Non
 
 
 def test_a_bug_is_one_line_and_is_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    source, out = pictures(tmp_path / "in", 2), tmp_path / "out"
+    source, out = images(tmp_path / "in", 2), tmp_path / "out"
     for again in (False, True):
         summary = do(Batch(job(buggy()), source, out, resume=again))
         assert len(summary.failed) == 2 and "machine room" not in summary.failed[0]
     assert len(lines(out)) == 4 and caplog.records
 
 
-def test_pages_of_a_stack_one_by_one(tmp_path: Path) -> None:
+def test_pages_of_a_stack_are_separate_tasks(tmp_path: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()
     deep = [np.rint(noise(12, 10, n)[..., 0] * 65535).astype(np.uint16) for n in range(3)]
@@ -168,7 +168,7 @@ def test_pages_of_a_stack_one_by_one(tmp_path: Path) -> None:
     assert np.abs(colours - resize(np.float32(plain[1] / 255), (36, 32))).max() < 0.003
 
 
-def test_a_corrupt_page_does_not_take_its_stack_along(tmp_path: Path) -> None:
+def test_a_corrupt_page_does_not_spoil_its_stack(tmp_path: Path) -> None:
     source = tmp_path / "in"
     source.mkdir()
     with TiffWriter(source / "s.tif") as stack:
@@ -186,10 +186,10 @@ def test_a_corrupt_page_does_not_take_its_stack_along(tmp_path: Path) -> None:
     assert summary.failed[0].startswith("s.tif, page 2: ")
 
 
-def test_names_never_collide_and_survive_new_neighbours(tmp_path: Path) -> None:
-    source, out = pictures(tmp_path / "in", 1), tmp_path / "out"
+def test_names_never_collide_and_stay_when_files_are_added(tmp_path: Path) -> None:
+    source, out = images(tmp_path / "in", 1), tmp_path / "out"
     (source / "000.PNG").write_bytes((source / "000.png").read_bytes())
-    pictures(source / "sub", 1)
+    images(source / "sub", 1)
     do(batch(source, out, recursive=True))
     before = results(out)
     assert set(before) == {"000.png", "000_2.png", "sub/000.png"}
@@ -199,30 +199,30 @@ def test_names_never_collide_and_survive_new_neighbours(tmp_path: Path) -> None:
     assert before.items() <= results(out).items()
 
 
-def test_scores_against_the_true_pictures(tmp_path: Path) -> None:
-    source, truths, out = tmp_path / "in", tmp_path / "hr", tmp_path / "out"
+def test_scores_against_references(tmp_path: Path) -> None:
+    source, references, out = tmp_path / "in", tmp_path / "hr", tmp_path / "out"
     source.mkdir()
-    truths.mkdir()
+    references.mkdir()
     true = noise(48, 48)
-    write_png(ImageData(true), truths / "a.png")
+    write_png(ImageData(true), references / "a.png")
     write_png(ImageData(downscale(true, 4)), source / "ax4.png")
     write_png(ImageData(noise(8, 8)), source / "b.png")
-    do(batch(source, out, truths=truths))
+    do(batch(source, out, references=references))
     scored, unscored = lines(out)
     assert 15 < scored["metrics"]["psnr_y"] < 60 and "remark" not in scored
-    assert unscored["metrics"]["psnr_y"] is None and "no true picture" in unscored["remark"]
+    assert unscored["metrics"]["psnr_y"] is None and "no reference" in unscored["remark"]
 
 
 def test_two_workers_write_the_same_bytes(tmp_path: Path) -> None:
-    source = pictures(tmp_path / "in", 6)
+    source = images(tmp_path / "in", 6)
     (source / "bad.png").write_bytes(b"")
     assert run(batch(source, tmp_path / "two"), perform_in(2)).done == 6
     do(batch(source, tmp_path / "one"))
     assert results(tmp_path / "one") == results(tmp_path / "two")
 
 
-def test_a_batch_stays_in_the_precision_it_began_with(tmp_path: Path) -> None:
-    source, out = pictures(tmp_path / "in", 2), tmp_path / "out"
+def test_a_resumed_batch_keeps_its_precision(tmp_path: Path) -> None:
+    source, out = images(tmp_path / "in", 2), tmp_path / "out"
     do(batch(source, out))
     (out / "001.png").unlink()
     seen: list[str] = []
@@ -237,7 +237,7 @@ def test_a_batch_stays_in_the_precision_it_began_with(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mistake", ["no folder", "empty", "same folder", "file as out", "no hr"])
 def test_unusable_folders_are_one_sentence(tmp_path: Path, mistake: str) -> None:
-    source, out, hr = pictures(tmp_path / "in", 1), tmp_path / "out", None
+    source, out, hr = images(tmp_path / "in", 1), tmp_path / "out", None
     if mistake == "no folder":
         source = tmp_path / "none"
     elif mistake == "empty":
@@ -249,12 +249,12 @@ def test_unusable_folders_are_one_sentence(tmp_path: Path, mistake: str) -> None
     else:
         hr = tmp_path / "none"
     with pytest.raises((BadInput, StorageError)) as raised:
-        do(batch(source, out, truths=hr))
+        do(batch(source, out, references=hr))
     assert str(raised.value).endswith((".", ")")) and "\n" not in str(raised.value)
 
 
 def test_another_batch_in_the_folder_is_refused(tmp_path: Path) -> None:
-    source, out = pictures(tmp_path / "in", 1), tmp_path / "out"
+    source, out = images(tmp_path / "in", 1), tmp_path / "out"
     do(batch(source, out))
     with pytest.raises(BadInput, match="--resume"):
         do(batch(source, out))
@@ -271,7 +271,7 @@ def test_another_batch_in_the_folder_is_refused(tmp_path: Path) -> None:
 def test_a_full_disk_ends_it_in_one_sentence_and_leaves_whole_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short: bool
 ) -> None:
-    source, out = pictures(tmp_path / "in", 5), tmp_path / "out"
+    source, out = images(tmp_path / "in", 5), tmp_path / "out"
     real, calls = os.write, iter(range(100))
 
     def write(file: int, data: bytes) -> int:

@@ -44,7 +44,7 @@ print(json.dumps({"done": summary.done, "failed": summary.failed, "seen": len(se
 """
 
 
-def pictures(folder: Path, count: int) -> Path:
+def images(folder: Path, count: int) -> Path:
     folder.mkdir()
     for number in range(count):
         write_png(ImageData(noise(16, 24, number)), folder / f"{number:03d}.png", level=1)
@@ -60,9 +60,9 @@ def lines(out: Path) -> dict[str, dict[str, Any]]:
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed (requirements-ray.txt)")
 @pytest.mark.timeout(600)
-def test_a_worker_killed_in_the_middle_loses_nothing_and_changes_no_byte(tmp_path: Path) -> None:
-    """In a process of its own: Ray's workers and their warnings stay out of this one."""
-    source = pictures(tmp_path / "in", 12)
+def test_a_killed_worker_loses_no_result_and_changes_no_byte(tmp_path: Path) -> None:
+    """Runs in a process of its own, so that Ray's workers and their warnings stay out of the test process."""
+    source = images(tmp_path / "in", 12)
     (source / "003a.png").write_bytes(b"not a picture")
     # A busy machine starts Ray's helpers late; its own limit of 30 s is for quiet ones.
     patient = {**os.environ, "RAY_agent_register_timeout_ms": "300000"}
@@ -70,9 +70,9 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_changes_no_byte(tmp_pat
         [sys.executable, "-c", KILLS_A_WORKER, source, tmp_path / "ray"],
         cwd=ROOT, env=patient, check=True, timeout=500, capture_output=True, text=True,
     )  # fmt: skip
-    told = json.loads(child.stdout.splitlines()[-1])
-    assert told["done"] == 12 and told["killed"] == 1 and told["seen"] >= 3, told
-    assert [name.partition(":")[0] for name in told["failed"]] == ["003a.png"]
+    summary = json.loads(child.stdout.splitlines()[-1])
+    assert summary["done"] == 12 and summary["killed"] == 1 and summary["seen"] >= 3, summary
+    assert [name.partition(":")[0] for name in summary["failed"]] == ["003a.png"]
     assert main.main(["batch", str(source), "--approach", "edsr", "--out", str(tmp_path / "here")]) == 2
     there, here = lines(tmp_path / "ray"), lines(tmp_path / "here")
     for line in (*there.values(), *here.values()):
@@ -84,14 +84,14 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_changes_no_byte(tmp_pat
     assert not list((tmp_path / "ray").glob(".*.part"))
 
 
-def test_code_and_weights_travel_to_a_cluster_and_nothing_else(tmp_path: Path) -> None:
+def test_only_code_and_weights_are_sent_to_a_cluster(tmp_path: Path) -> None:
     for name in ("sr_demo", "weights", ".git", ".venv", "docs", "tests"):
         (tmp_path / name).mkdir()
     # Names only: after a pattern for everything, Ray sent an empty folder, whatever was excepted from it.
-    assert ray_workers._left_here(tmp_path) == ["/.git", "/.venv", "/docs", "/tests", "__pycache__"]
+    assert ray_workers._excluded(tmp_path) == ["/.git", "/.venv", "/docs", "/tests", "__pycache__"]
 
 
-def test_ray_that_is_not_there_is_a_sentence(
+def test_a_missing_ray_is_reported_with_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def missing(name: str) -> None:
@@ -99,13 +99,13 @@ def test_ray_that_is_not_there_is_a_sentence(
 
     monkeypatch.setattr(ray_cluster, "import_module", missing)
     out = tmp_path / "out"
-    arguments = ["batch", str(pictures(tmp_path / "in", 1)), "--approach", "bicubic", "--out", str(out)]
-    assert main.main([*arguments, "--engine", "ray"]) == 2
+    arguments = ["batch", str(images(tmp_path / "in", 1)), "--approach", "bicubic", "--out", str(out)]
+    assert main.main([*arguments, "--engine", "ray"]) == 2  # words: ok
     assert "pip install -r requirements-ray.txt" in capsys.readouterr().err
     assert not list(out.glob("*.png"))
 
 
-def test_ray_s_own_choices_need_ray(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_options_of_ray_need_ray(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["batch", str(tmp_path), "--approach", "bicubic", "--out", str(tmp_path / "out")]
     assert main.main([*arguments, "--ray-address", "auto"]) == 2
-    assert "--engine ray" in capsys.readouterr().err
+    assert "--engine ray" in capsys.readouterr().err  # words: ok

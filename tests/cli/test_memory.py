@@ -1,4 +1,4 @@
-"""`memory build` and its kin, with real photos at small sizes: resumable, whole or not there, the same everywhere."""
+"""`memory build|list|ask|delete` with real photos at small sizes: resumable, complete or absent, equal on all executors."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ import pytest
 from PIL import Image as Pillow
 from skimage import data
 
-from sr_demo.approaches.mosaic import batch_search, database_build, named_databases, shards, upscalers
-from sr_demo.approaches.mosaic import patch_database as memories
-from sr_demo.approaches.mosaic.database_build import Order
-from sr_demo.approaches.mosaic.executors import Local, Ray
+from sr_demo.approaches.mosaic import batch_search, database_build, named_databases, patch_database, shards, upscalers
+from sr_demo.approaches.mosaic.database_build import BuildRequest
+from sr_demo.approaches.mosaic.executors import LocalExecutor, RayExecutor
 from sr_demo.approaches.mosaic.options import MosaicOptions
 from sr_demo.approaches.mosaic.shards import Recipe
 from sr_demo.cli import main
@@ -52,8 +51,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
     return tuple(files)
 
 
-def order(files: Sequence[Path], name: str = "mine", recipe: Recipe = TILES) -> Order:
-    return Order(name, tuple(files), recipe, "a folder")
+def request(files: Sequence[Path], name: str = "mine", recipe: Recipe = TILES) -> BuildRequest:
+    return BuildRequest(name, tuple(files), recipe, "a folder")
 
 
 def content(place: Path) -> dict[str, bytes]:
@@ -61,66 +60,66 @@ def content(place: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("recipe", [TILES, REFINED], ids=lambda r: r.kind)
-def test_a_built_memory_is_listed_used_and_deleted(photos: tuple[Path, ...], recipe: Recipe) -> None:
-    entry = database_build.build(order(photos, recipe=recipe), Local(), SILENT).entry
-    assert [e.name for e in named_databases.entries()] == ["mine"]
-    assert (entry.kind, entry.photos, entry.index) == (recipe.kind, 10, "Flat")
-    assert 0.3 * recipe.patches < entry.patches <= 1.01 * recipe.patches
-    opened = upscalers.opened_memory(entry.place)
+def test_a_built_database_is_listed_used_and_deleted(photos: tuple[Path, ...], recipe: Recipe) -> None:
+    database = database_build.build_named_database(request(photos, recipe=recipe), LocalExecutor(), SILENT).database
+    assert [e.name for e in named_databases.list_databases()] == ["mine"]
+    assert (database.kind, database.photos, database.index) == (recipe.kind, 10, "Flat")
+    assert 0.3 * recipe.patches < database.patches <= 1.01 * recipe.patches
+    opened = upscalers.shared_database(database.place)
     np.testing.assert_array_equal(opened.hr(3), np.asarray(Pillow.open(photos[3])))
     image = readonly(opened.lr(5).astype(np.float32) / 255)
     options = MosaicOptions(leave_out=False, overlap=0, variety=0)
     if recipe.kind == "tiles":
-        answers = upscalers.TileMosaic(opened, name="mine").look_inside(image, options, SILENT)
-        assert answers.distance.max() < 1e-3
-        assert {answers.sources[i] for i in answers.photo.ravel()} == {"5.png"}
+        matches = upscalers.TileMosaic(opened, name="mine").match(image, options, SILENT)
+        assert matches.distance.max() < 1e-3
+        assert {matches.sources[i] for i in matches.photo.ravel()} == {"5.png"}
     else:
         result = upscalers.RefinedRetrieval(opened, name="mine").upscale(image, options, SILENT)
         assert result.shape == (128, 160, 3)
-        assert len(named_databases.examples(entry).codes) == entry.patches
+        assert len(named_databases.open_residuals(database).codes) == database.patches
     named_databases.delete("mine")
-    assert named_databases.entries() == []
+    assert named_databases.list_databases() == []
     assert [path.name for path in named_databases.folder().iterdir()] == []
     with pytest.raises(BadInput, match="no memory 'mine'"):
         named_databases.delete("mine")
 
 
-def test_a_remembered_patch_lies_where_it_says(photos: tuple[Path, ...]) -> None:
-    entry = database_build.build(order(photos, recipe=REFINED), Local(), SILENT).entry
-    examples, opened = named_databases.examples(entry), memories.open_memory(entry.place)
+def test_a_stored_window_lies_at_its_stored_place(photos: tuple[Path, ...]) -> None:
+    database = database_build.build_named_database(request(photos, recipe=REFINED), LocalExecutor(), SILENT).database
+    residuals, opened = named_databases.open_residuals(database), patch_database.open_database(database.place)
     assert opened is not None
     from sr_demo.approaches.mosaic.windows import luma
     from sr_demo.imaging.resize import downscale
 
-    for number in np.flatnonzero(examples.places[:, 1] == 0)[::400]:
-        photo, _, y, x = examples.places[number]
-        small = downscale(luma(memories.as_floats(np.array(opened.hr(photo)))), 4)
-        found, distance = examples.ranked(small[y : y + 7, x : x + 7].reshape(49), 3)
+    for number in np.flatnonzero(residuals.places[:, 1] == 0)[::400]:
+        photo, _, y, x = residuals.places[number]
+        small = downscale(luma(patch_database.as_floats(np.array(opened.hr(photo)))), 4)
+        found, distance = residuals.ranked(small[y : y + 7, x : x + 7].reshape(49), 3)
         assert number in found
         assert distance[0] < 1e-4
 
 
 def test_the_number_of_threads_does_not_change_a_byte(photos: tuple[Path, ...]) -> None:
     for recipe in (TILES, REFINED):
-        one = database_build.build(order(photos, "one", recipe), Local(1), SILENT).entry
-        four = database_build.build(order(photos, "four", recipe), Local(4), SILENT).entry
+        one = database_build.build_named_database(request(photos, "one", recipe), LocalExecutor(1), SILENT).database
+        four = database_build.build_named_database(request(photos, "four", recipe), LocalExecutor(4), SILENT).database
         assert content(one.place) == content(four.place)
         named_databases.delete("one")
         named_databases.delete("four")
 
 
-def test_killed_in_the_middle_it_is_not_there_and_goes_on(
+def test_a_killed_build_is_not_listed_and_is_resumed(
     photos: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A real kill -9 of the real command, after the first part was finished."""
     slow = (
         "import sys, time\n"
         "from sr_demo.approaches.mosaic import shards\n"
-        "real = shards.embed\n"
-        "def embed(shard):\n"
+        "real = shards.embed_shard\n"
+        "def embed_shard(shard):\n"
         "    if shard.number: time.sleep(60)\n"
         "    return real(shard)\n"
-        "shards.embed = embed\n"
+        "shards.embed_shard = embed_shard\n"
         "from sr_demo.cli.main import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
@@ -133,58 +132,62 @@ def test_killed_in_the_middle_it_is_not_there_and_goes_on(
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert named_databases.entries() == []
+    assert named_databases.list_databases() == []
     with pytest.raises(BadInput, match="no memory"):
         named_databases.find("mine")
     done: list[int] = []
-    real = shards.embed
+    real = shards.embed_shard
 
     def counted(shard: shards.Shard) -> bytes:
         done.append(shard.number)
         return real(shard)
 
-    monkeypatch.setattr(shards, "embed", counted)
+    monkeypatch.setattr(shards, "embed_shard", counted)
     assert main.main(arguments) == 0
     assert done == [1]
     assert named_databases.find("mine").photos == 10
-    whole = database_build.build(Order("again", photos, TILES, "a folder"), Local(), SILENT).entry
+    whole = database_build.build_named_database(
+        BuildRequest("again", photos, TILES, "a folder"), LocalExecutor(), SILENT
+    ).database
     for name in ("hr.u8", "places.npy", "index.faiss"):
         assert (whole.place / name).read_bytes() == (named_databases.find("mine").place / name).read_bytes()
 
 
-def test_killed_while_merging_it_goes_on(photos: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_build_killed_while_merging_is_resumed(photos: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(database_build, "_index", killed)
+        patch.setattr(database_build, "_write_index", killed)
         with pytest.raises(KeyboardInterrupt):
-            database_build.build(order(photos), Local(), SILENT)
-    assert named_databases.entries() == []
-    built = database_build.build(order(photos), Local(), SILENT)
-    assert built.kept == 2
-    assert built.entry.photos == 10
+            database_build.build_named_database(request(photos), LocalExecutor(), SILENT)
+    assert named_databases.list_databases() == []
+    built = database_build.build_named_database(request(photos), LocalExecutor(), SILENT)
+    assert built.resumed == 2
+    assert built.database.photos == 10
 
 
-def test_stop_keeps_what_is_done_and_offers_nothing(photos: tuple[Path, ...]) -> None:
+def test_a_stopped_build_keeps_finished_shards_and_is_not_listed(photos: tuple[Path, ...]) -> None:
     def stop(fraction: float, note: str) -> None:
         if note.startswith("part 1"):
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        database_build.build(order(photos), Local(1), Progress(stop))
-    assert named_databases.entries() == []
-    assert database_build.build(order(photos), Local(), SILENT).kept == 1
+        database_build.build_named_database(request(photos), LocalExecutor(1), Progress(stop))
+    assert named_databases.list_databases() == []
+    assert database_build.build_named_database(request(photos), LocalExecutor(), SILENT).resumed == 1
 
 
-def test_other_photos_under_the_same_name_start_over_or_are_refused(photos: tuple[Path, ...]) -> None:
+def test_other_photos_under_the_same_name_restart_an_unfinished_build_and_are_refused_after_it(
+    photos: tuple[Path, ...],
+) -> None:
     with pytest.raises(Cancelled):
-        database_build.build(order(photos), Local(1), Progress(lambda _, note: _stop_at(note)))
-    built = database_build.build(order(photos[:9]), Local(), SILENT)
-    assert (built.kept, built.entry.photos) == (0, 9)
-    assert database_build.build(order(photos[:9]), Local(), SILENT).was_there
+        database_build.build_named_database(request(photos), LocalExecutor(1), Progress(lambda _, note: _stop_at(note)))
+    built = database_build.build_named_database(request(photos[:9]), LocalExecutor(), SILENT)
+    assert (built.resumed, built.database.photos) == (0, 9)
+    assert database_build.build_named_database(request(photos[:9]), LocalExecutor(), SILENT).existed
     with pytest.raises(BadInput, match="already"):
-        database_build.build(order(photos), Local(), SILENT)
+        database_build.build_named_database(request(photos), LocalExecutor(), SILENT)
 
 
 def _stop_at(note: str) -> None:
@@ -192,7 +195,7 @@ def _stop_at(note: str) -> None:
         raise Cancelled
 
 
-def test_a_full_disk_is_a_sentence_and_nothing_is_offered(
+def test_a_full_disk_is_reported_in_a_sentence_and_nothing_is_listed(
     photos: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import errno
@@ -203,12 +206,14 @@ def test_a_full_disk_is_a_sentence_and_nothing_is_offered(
     with monkeypatch.context() as patch:
         patch.setattr(database_build, "_write", full)
         with pytest.raises(StorageError, match="disk is full"):
-            database_build.build(order(photos), Local(), SILENT)
-    assert named_databases.entries() == []
-    assert database_build.build(order(photos), Local(), SILENT).entry.photos == 10
+            database_build.build_named_database(request(photos), LocalExecutor(), SILENT)
+    assert named_databases.list_databases() == []
+    assert database_build.build_named_database(request(photos), LocalExecutor(), SILENT).database.photos == 10
 
 
-def test_nonsense_gets_a_sentence(tmp_path: Path, photos: tuple[Path, ...], capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_input_is_refused_with_a_sentence(
+    tmp_path: Path, photos: tuple[Path, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     build = ["memory", "build", str(folder), "--out", "mine"]
@@ -231,7 +236,7 @@ def test_nonsense_gets_a_sentence(tmp_path: Path, photos: tuple[Path, ...], caps
     refused = capsys.readouterr().err
     assert "small.png is 48 x 20 pixels large, and one patch needs 32 x 32" in refused
     assert "text.png is not a picture" in refused
-    assert not named_databases.folder().exists() or named_databases.entries() == []
+    assert not named_databases.folder().exists() or named_databases.list_databases() == []
     Pillow.open(photos[0]).save(folder / "good.png")
     assert main.main(build) == 0
     captured = capsys.readouterr()
@@ -239,16 +244,16 @@ def test_nonsense_gets_a_sentence(tmp_path: Path, photos: tuple[Path, ...], caps
     assert "1 photos" in captured.out
 
 
-def test_shrinking_keeps_less_but_never_less_than_a_patch(photos: tuple[Path, ...]) -> None:
-    for shrink, sides in ((1, (128, 160)), (2, (64, 80)), (32, (32, 40))):
-        assert shards.photo(photos[0], Recipe(shrink=shrink)).shape[:2] == sides
+def test_photos_are_downscaled_but_never_below_the_size_of_a_patch(photos: tuple[Path, ...]) -> None:
+    for factor, sides in ((1, (128, 160)), (2, (64, 80)), (32, (32, 40))):
+        assert shards.read_photo(photos[0], Recipe(shrink=factor)).shape[:2] == sides  # words: ok
 
 
-def test_bulk_search_finds_the_very_patches(
+def test_a_batch_search_finds_identical_patches(
     photos: tuple[Path, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    entry = database_build.build(order(photos), Local(), SILENT).entry
-    opened = memories.open_memory(entry.place)
+    database = database_build.build_named_database(request(photos), LocalExecutor(), SILENT).database
+    opened = patch_database.open_database(database.place)
     assert opened is not None
     small = tmp_path / "small"
     small.mkdir()
@@ -259,56 +264,59 @@ def test_bulk_search_finds_the_very_patches(
     with np.load(tmp_path / "out" / "four_1.npz") as found:
         assert found["numbers"].shape == (4, 5, 9)
         assert found["distances"][..., 0].max() < 1e-3
-        nearest = np.load(entry.place / "places.npy")[found["numbers"][..., 0]]
+        nearest = np.load(database.place / "places.npy")[found["numbers"][..., 0]]
     assert (nearest[..., 0] == 4).all()
     assert nearest[2, 3].tolist() == [4, 16, 24]
 
 
-def test_list_as_json(photos: tuple[Path, ...], capsys: pytest.CaptureFixture[str]) -> None:
-    database_build.build(order(photos), Local(), SILENT)
+def test_the_list_is_printed_as_json(photos: tuple[Path, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    database_build.build_named_database(request(photos), LocalExecutor(), SILENT)
     assert main.main(["memory", "list", "--json"]) == 0
-    (entry,) = json.loads(capsys.readouterr().out)
-    assert (entry["name"], entry["photos"], entry["patch"]) == ("mine", 10, 8)
+    (database,) = json.loads(capsys.readouterr().out)
+    assert (database["name"], database["photos"], database["patch"]) == ("mine", 10, 8)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed (requirements-ray.txt)")
 @pytest.mark.timeout(600)
-def test_ray_builds_and_finds_the_same(photos: tuple[Path, ...], tmp_path: Path) -> None:
+def test_ray_builds_and_finds_the_same_as_threads(photos: tuple[Path, ...], tmp_path: Path) -> None:
     """In a process of its own: Ray's workers and their warnings stay out of this one."""
     (tmp_path / "out").mkdir()
     code = (
         "import sys; from pathlib import Path\n"
-        "from sr_demo.approaches.mosaic import database_build, batch_search as bulk\n"
-        "from sr_demo.approaches.mosaic.executors import Ray\n"
+        "from sr_demo.approaches.mosaic import batch_search, database_build\n"
+        "from sr_demo.approaches.mosaic.executors import RayExecutor\n"
         "from sr_demo.approaches.mosaic.shards import Recipe\n"
         "from sr_demo.progress import SILENT\n"
         "files = tuple(Path(f) for f in sys.argv[2:])\n"
         "for kind in ('tiles', 'refined'):\n"
         "    recipe = Recipe(kind, patches=4000)\n"
-        "    order = database_build.Order('ray-' + kind, files, recipe, 'a folder')\n"
-        "    built = database_build.build(order, Ray(workers=2), SILENT)\n"
-        "list(bulk.ask(built.entry, files[:2], 3, Path(sys.argv[1]), Ray(workers=2), SILENT))\n"
+        "    request = database_build.BuildRequest('ray-' + kind, files, recipe, 'a folder')\n"
+        "    built = database_build.build_named_database(request, RayExecutor(workers=2), SILENT)\n"
+        "out = Path(sys.argv[1])\n"
+        "list(batch_search.search_images(built.database, files[:2], 3, out, RayExecutor(workers=2), SILENT))\n"
     )
     out = tmp_path / "ray"
     out.mkdir()
-    # A busy machine starts Ray's helpers late; its own limit of 30 s is for quiet ones.
+    # Ray's default limit of 30 s for starting its agents is too short on a busy machine.
     patient = {**os.environ, "RAY_agent_register_timeout_ms": "300000"}
     subprocess.run(
         [sys.executable, "-c", code, str(out), *map(str, photos)], cwd=ROOT, env=patient, check=True, timeout=500
     )
     for recipe in (TILES, REFINED):
-        here = database_build.build(order(photos, f"here-{recipe.kind}", recipe), Local(), SILENT).entry
+        here = database_build.build_named_database(
+            request(photos, f"here-{recipe.kind}", recipe), LocalExecutor(), SILENT
+        ).database
         there = named_databases.find(f"ray-{recipe.kind}")
         ours, theirs = content(here.place), content(there.place)
         assert ours == theirs
-    list(batch_search.ask(here, photos[:2], 3, tmp_path / "out", Local(), SILENT))
+    list(batch_search.search_images(here, photos[:2], 3, tmp_path / "out", LocalExecutor(), SILENT))
     assert {f.name: f.read_bytes() for f in out.iterdir()} == {
         f.name: f.read_bytes() for f in (tmp_path / "out").iterdir()
     }
 
 
-def test_ray_that_is_not_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_ray_is_reported_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     from sr_demo.errors import MissingDependency
     from sr_demo.system import ray_cluster
 
@@ -317,4 +325,4 @@ def test_ray_that_is_not_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(ray_cluster, "import_module", missing)
     with pytest.raises(MissingDependency, match="requirements-ray"):
-        list(Ray().map(shards.embed, [1], SILENT))
+        list(RayExecutor().map(shards.embed_shard, [1], SILENT))

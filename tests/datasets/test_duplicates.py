@@ -1,4 +1,4 @@
-"""Finding copies: another size, another format, mirrored, cut out; and no false alarms among different pictures."""
+"""Finding copies: another size, another format, mirrored, cut out; and no false alarms among different images."""
 
 from io import BytesIO
 
@@ -21,20 +21,20 @@ def photos():
     return [resize(p, (p.shape[0] * 320 // max(p.shape[:2]), p.shape[1] * 320 // max(p.shape[:2]))) for p in made]
 
 
-def jpeg(picture, quality):
+def jpeg(image, quality):
     file = BytesIO()
-    Pillow.fromarray(quantize(picture)).save(file, "JPEG", quality=quality)
+    Pillow.fromarray(quantize(image)).save(file, "JPEG", quality=quality)
     return readonly(np.asarray(Pillow.open(file), np.float32) / 255)
 
 
-def test_different_pictures_are_no_copies(photos):
+def test_different_images_are_not_copies(photos):
     assert duplicates([thumbnail(p) for p in photos]) == []
 
 
 def test_copies_are_found_and_named(photos):
     cat, coffee, astronaut = photos[:3]
-    pictures = [*photos, cat, resize(jpeg(coffee, 30), (97, 131)), readonly(astronaut[:, ::-1].copy())]
-    found = {(c.first, c.second): c.how for c in duplicates([thumbnail(p) for p in pictures])}
+    images = [*photos, cat, resize(jpeg(coffee, 30), (97, 131)), readonly(astronaut[:, ::-1].copy())]
+    found = {(c.first, c.second): c.how for c in duplicates([thumbnail(p) for p in images])}
     assert found == {(0, 8): "the same picture", (1, 9): "nearly the same", (2, 10): "mirrored"}
 
 
@@ -43,12 +43,12 @@ def test_copies_of_copies_are_one_group(photos):
     assert groups(duplicates(thumbs)) == [(0, 2, 3), (1, 4)]
 
 
-def test_flat_pictures_are_not_called_copies():
+def test_flat_images_are_not_copies():
     flat = [readonly(np.full((40, 40, 3), v, np.float32)) for v in (0.2, 0.21, 0.9)]
     assert duplicates([thumbnail(p) for p in flat]) == []
 
 
-def test_leaks_are_found_both_ways_up(photos):
+def test_leaks_are_found_mirrored_or_compressed(photos):
     train = [thumbnail(p) for p in photos[:4]]
     test = [thumbnail(p) for p in (photos[5], jpeg(photos[2], 50), readonly(photos[1][:, ::-1].copy()))]
     assert [(c.first, c.second, c.how) for c in leaks(train, test)] == [
@@ -56,7 +56,7 @@ def test_leaks_are_found_both_ways_up(photos):
     ]  # fmt: skip
 
 
-def test_parts_cut_out_are_found_and_strangers_are_not(photos):
+def test_cut_outs_are_found_only_in_their_own_image(photos):
     astronaut, coffee = photos[2], photos[1]
     part = resize(readonly(np.ascontiguousarray(astronaut[40:220, 60:260])), (234, 260))
     found = cut_outs([features(p) for p in (part, coffee, photos[0])], [features(p) for p in (photos[5], astronaut)])

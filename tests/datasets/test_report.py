@@ -1,4 +1,4 @@
-"""The look at a data set: each measure does what it says, bad pictures are skipped, and the reports tell it."""
+"""The data set report: each measure does what it says, bad images are skipped, and the reports say so."""
 
 import json
 import os
@@ -12,8 +12,9 @@ import pytest
 from PIL import Image as Pillow
 
 from sr_demo.cli import main
+from sr_demo.datasets.entries import Entry, entries, from_files
 from sr_demo.datasets.html_report import data_body, data_html
-from sr_demo.datasets.inspection import Entry, crops, entries, from_files, luma_of, measure, radial_spectrum
+from sr_demo.datasets.inspection import crops, luma_of, measure, radial_spectrum
 from sr_demo.datasets.plots import histogram
 from sr_demo.datasets.report import Against, examine, facts
 from sr_demo.errors import BadInput, Cancelled
@@ -35,8 +36,8 @@ def folder(tmp_path, photo):
     place = tmp_path / "photos"
     place.mkdir()
     small = resize(photo, (96, 128))
-    for i, picture in enumerate((photo, noise(96, 128, seed=5), small, noise(64, 64, seed=2))):
-        Pillow.fromarray(quantize(picture)).save(place / f"p{i}.png")
+    for i, image in enumerate((photo, noise(96, 128, seed=5), small, noise(64, 64, seed=2))):
+        Pillow.fromarray(quantize(image)).save(place / f"p{i}.png")
     return place
 
 
@@ -61,21 +62,21 @@ def test_white_noise_has_the_same_power_everywhere():
     assert radial_spectrum(white[:31, :]) is None
 
 
-def test_a_wave_lies_in_its_ring():
+def test_a_sine_wave_has_its_power_in_its_ring():
     x = np.arange(256)
     wave = np.broadcast_to(128 + 50 * np.sin(2 * np.pi * 0.25 * x), (256, 256)).astype(np.float32)
     found = radial_spectrum(wave)
     assert found is not None and int(found.argmax()) in (11, 12), "0.25 of 0.5 cycles is in the middle of 24 rings"
 
 
-def test_flat_and_clipped_pictures():
+def test_a_white_image_is_clipped_and_too_small_ones_are_refused():
     white = measure("w", readonly(np.ones((64, 64, 3), np.float32)), None)
     assert white.clipped == 1 and white.contrast == 0 and white.gray and white.psnr_y == inf and white.niqe is None
     with pytest.raises(BadInput, match=r"t\.png has 7 x 9"):
         measure("t.png", readonly(np.zeros((9, 7, 3), np.float32)), None)
 
 
-def test_the_difficulty_uses_the_small_picture_that_comes_with_it(photo):
+def test_the_difficulty_uses_the_lr_image_of_the_data_set(photo):
     other = readonly(1 - downscale(photo, 4))
     assert measure("a", photo, other).psnr_y < measure("a", photo, None).psnr_y - 5
 
@@ -116,7 +117,7 @@ def test_a_folder_with_a_copy_a_bad_file_and_a_leak(folder, tmp_path, photo):
     assert "http" not in page.replace("http-equiv", "") and "<script" not in page
 
 
-def test_names_are_escaped(photo):
+def test_names_are_escaped_in_html(photo):
     bad = "<img src=x>.png"
     report = examine(bad, "a folder of 1 pictures", [Entry(bad, lambda: (photo, None))])
     assert "<img src=x" not in data_html(report) and "&lt;img src=x&gt;" in data_html(report)
@@ -124,16 +125,16 @@ def test_names_are_escaped(photo):
 
 def test_stop_reports_what_was_measured_until_then(folder):
     stop = Event()
-    told: list[str] = []
+    notes: list[str] = []
 
-    def tell(fraction, note):
-        told.append(note)
-        if len(told) == 3:
+    def report_progress(fraction, note):
+        notes.append(note)
+        if len(notes) == 3:
             stop.set()
 
     _, found = entries(folder)
-    report = examine("photos", "", found, None, Progress(tell, stop))
-    assert report.stopped and len(report.looks) == 3 and "Stopped after 3 of 4" in data_body(report)
+    report = examine("photos", "", found, None, Progress(report_progress, stop))
+    assert report.stopped and len(report.images) == 3 and "Stopped after 3 of 4" in data_body(report)
     with pytest.raises(Cancelled):
         examine("photos", "", found, None, Progress(stop=stop))
 
@@ -162,7 +163,7 @@ def test_div2k_and_npz_are_recognised(tmp_path, photo):
     assert found[1].read()[1].shape == (16, 16, 3)  # type: ignore[union-attr]
 
 
-def test_limits_are_kept(folder):
+def test_images_beyond_the_limits_are_skipped(folder):
     small = Limits(max_pixels=1000)
     with pytest.raises(BadInput, match="None of the 4"):
         examine("photos", "", from_files(sorted(folder.iterdir()), small))
@@ -188,7 +189,7 @@ def test_the_command_prints_findings_and_writes_both_reports(folder, tmp_path, c
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_ctrl_c_ends_the_looking_not_the_report(folder, monkeypatch, capsys):
+def test_ctrl_c_ends_the_measuring_and_still_reports(folder, monkeypatch, capsys):
     from sr_demo.datasets import report as data_report
 
     real, seen = data_report.measure, []

@@ -1,4 +1,4 @@
-"""The deployability report: what it measures is there, what it concludes follows from it."""
+"""The deployability report: everything is measured, and the conclusions follow from the measurements."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_the_report_is_valid_by_the_schema(report: dict[str, Any]) -> None:
         jsonschema.validate(again, schema)
 
 
-def test_a_crash_and_a_refusal_are_rows(report: dict[str, Any]) -> None:
+def test_a_crash_and_an_error_are_rows_of_the_report(report: dict[str, Any]) -> None:
     bicubic, hungry, crash, refusing = report["approaches"]
     assert bicubic["failed"] is None and hungry["measured"]["latency"][1]["width"] == 32
     assert crash["measured"] is None and "ended by the system (status 9)" in crash["failed"]
@@ -94,7 +94,7 @@ def test_a_crash_and_a_refusal_are_rows(report: dict[str, Any]) -> None:
     assert crash["verdict"]["level"] == "not measured"
 
 
-def test_quality_says_what_is_true_of_bicubic(report: dict[str, Any]) -> None:
+def test_quality_of_bicubic_is_as_known(report: dict[str, Any]) -> None:
     bicubic = report["approaches"][0]["measured"]
     found = bicubic["quality"]
     assert bicubic["determinism"]["same_bits_twice"] and bicubic["determinism"]["psnr_to_fp32"] is None
@@ -108,7 +108,7 @@ def test_quality_says_what_is_true_of_bicubic(report: dict[str, Any]) -> None:
     assert report["chart"]["truth"]["finest_lines"] > 2 * report["chart"]["bicubic"]["finest_lines"]
 
 
-def test_the_page_stands_alone_and_escapes(report: dict[str, Any]) -> None:
+def test_the_html_needs_no_other_file_and_escapes_names(report: dict[str, Any]) -> None:
     evil = json.loads(json.dumps(report))
     evil["approaches"][0]["title"] = "<script>alert(1)</script>"
     page = deploy_html(evil)
@@ -118,7 +118,7 @@ def test_the_page_stands_alone_and_escapes(report: dict[str, Any]) -> None:
     assert "More pixels is not more resolving power" in page and "<svg" in page
 
 
-def test_the_spreadsheet_has_a_line_per_size_and_no_formulas(report: dict[str, Any]) -> None:
+def test_the_csv_has_a_line_per_size_and_no_formulas(report: dict[str, Any]) -> None:
     evil = json.loads(json.dumps(report))
     evil["approaches"][1]["title"] = "=1+1"
     lines = list(csv.DictReader(io.StringIO(deploy_csv(evil))))
@@ -127,24 +127,26 @@ def test_the_spreadsheet_has_a_line_per_size_and_no_formulas(report: dict[str, A
     assert lines[2]["title"] == "'=1+1" and lines[4]["median_seconds"] == "" and "status 9" in lines[4]["reason"]
 
 
-def test_false_detail_is_what_the_truth_does_not_have() -> None:
-    truth = noise(96, 96)
+def test_false_detail_is_what_the_reference_does_not_have() -> None:
+    reference = noise(96, 96)
     texture = np.random.default_rng(1).normal(0, 10 / 255, (96, 96, 1)).astype(np.float32)
-    weaker = readonly(np.divide(truth, np.float32(2), dtype=np.float32) + np.float32(0.25))
-    assert false_detail(truth, truth).max() < 0.6
-    assert false_detail(weaker, truth).max() < 0.6, "lost contrast is nothing invented"
-    blurred = readonly(np.asarray(cv2.GaussianBlur(truth, (0, 0), 1.7), np.float32))
-    invented = readonly(np.clip(truth + texture, 0, 1))
-    assert false_detail(blurred, truth).mean() < false_detail(invented, truth).mean() / 5, "blur invents nothing"
-    assert 7 < false_detail(invented, truth).mean() < 10
-    half = readonly(np.concatenate([truth[:48], invented[48:]]))
-    assert false_detail(half, truth)[:36].max() < 0.6 < 5 < false_detail(half, truth)[60:].mean()
+    weaker = readonly(np.divide(reference, np.float32(2), dtype=np.float32) + np.float32(0.25))
+    assert false_detail(reference, reference).max() < 0.6
+    assert false_detail(weaker, reference).max() < 0.6, "lost contrast is nothing invented"
+    blurred = readonly(np.asarray(cv2.GaussianBlur(reference, (0, 0), 1.7), np.float32))
+    invented = readonly(np.clip(reference + texture, 0, 1))
+    assert false_detail(blurred, reference).mean() < false_detail(invented, reference).mean() / 5, (
+        "blur invents nothing"
+    )
+    assert 7 < false_detail(invented, reference).mean() < 10
+    half = readonly(np.concatenate([reference[:48], invented[48:]]))
+    assert false_detail(half, reference)[:36].max() < 0.6 < 5 < false_detail(half, reference)[60:].mean()
 
 
-def test_pairs_of_the_person_are_scored_instead(tmp_path: Path) -> None:
-    for folder, picture in (("hr", noise(64, 48)), ("lr", downscale(noise(64, 48), 4))):
+def test_pairs_of_the_user_are_scored_instead(tmp_path: Path) -> None:
+    for folder, image in (("hr", noise(64, 48)), ("lr", downscale(noise(64, 48), 4))):
         (tmp_path / folder).mkdir()
-        write_png(ImageData(picture), tmp_path / folder / "mine.png")
+        write_png(ImageData(image), tmp_path / folder / "mine.png")
     for lr in (None, tmp_path / "lr"):
         found = quality(Subject(Runner(), _job(BICUBIC)), pairs(tmp_path / "hr", lr, 4))
         assert [p["picture"] for p in found["pictures"]] == ["chart", "mine.png"]
@@ -172,7 +174,7 @@ def _load_any(request: Request) -> Upscaler:
     return NetworkUpscaler(network, precision)
 
 
-def test_plots_hold_every_run_and_every_size(report: dict[str, Any]) -> None:
+def test_plots_show_every_run_and_every_size(report: dict[str, Any]) -> None:
     rows = [row for row in report["approaches"] if row["measured"]]
     runs = sum(row["measured"]["latency"][1]["runs"] for row in rows)
     assert latency_plot(rows).count("<circle") == runs >= 6
@@ -189,7 +191,7 @@ def test_gpu_memory_counts_where_there_is_a_gpu() -> None:
     assert "500 MB of GPU memory (estimate)" in there.sentence
 
 
-def test_memory_and_time_are_those_of_the_work(report: dict[str, Any]) -> None:
+def test_memory_and_time_are_those_of_the_method(report: dict[str, Any]) -> None:
     facts = report["approaches"][1]["measured"]
     assert 55 < facts["peak_over_idle_mb"] < 120
     line = facts["latency"][0]
@@ -218,11 +220,11 @@ def test_slow_methods_are_timed_less_often(seconds: list[float], left: float, mo
 def test_results_of_earlier_runs_are_not_counted_as_memory() -> None:
     large = replace(QUICK, sizes=((256, 256),), seconds=60.0, most=12)
     facts = measure_apart(_job(BICUBIC), large)
-    # A result takes 12.6 MB; enlarging and scoring it needs a few times as much.
+    # A result takes 12.6 MB; upscaling and scoring it needs a few times as much.
     assert facts["latency"][0]["runs"] == 12 and facts["peak_over_idle_mb"] < 60
 
 
-def test_stop_ends_the_process() -> None:
+def test_stop_ends_the_measuring_process() -> None:
     def stop(fraction: float, note: str) -> None:
         raise Cancelled
 
@@ -265,7 +267,7 @@ def judge(budget: Budget, **changes: Any) -> Verdict:
     return verdict(row(**changes), budget)
 
 
-def test_what_fits_and_what_does_not_follows_the_figures() -> None:
+def test_verdicts_follow_the_figures() -> None:
     assert judge(Budget()).level == "fits"
     small = judge(Budget(seconds=0.5))
     assert small.level == "fits with" and "at most 128 x 128 pixels" in small.sentence and "2.00 s" in small.sentence
@@ -288,7 +290,7 @@ def test_figures_for_other_sizes_and_machines_are_marked_as_estimates() -> None:
 
 
 @pytest.mark.parametrize("family", ["attention", "diffusion", "retrieval", "baseline"])
-def test_only_convolutions_are_promised_the_rate_of_convolutions(family: str) -> None:
+def test_only_convolutional_networks_are_estimated_by_their_operations(family: str) -> None:
     """0.5 s by its operations on two cores; 2 s were measured."""
     assert seconds_for(row(family="adversarial"), 256, "2 cores, 8 GB") == (
         pytest.approx(2e6 * 256**2 / 0.25e12),
@@ -299,14 +301,14 @@ def test_only_convolutions_are_promised_the_rate_of_convolutions(family: str) ->
 
 def test_network_licence_and_invention_count() -> None:
     hub = {"kind": "hub", "bytes": 85_000_000, "sha256": []}
-    assert judge(Budget(), files=hub).sentence == "fits with a file of 85 MB brought in once by hand"
+    assert judge(Budget(), files=hub).sentence == "fits with a file of 85 MB copied here once by hand"
     assert judge(Budget(offline=False), files=hub).level == "fits"
     assert "weights take 85 MB" in judge(Budget(disk_mb=50), files=hub).sentence
     closed = {"code": "Apache-2.0", "weights": "CC-BY-NC-4.0", "commercial": "no"}
     assert "forbids commercial use" in judge(Budget(commercial=True), licence=closed).sentence
     assert judge(Budget(), licence=closed).level == "fits"
     unknown = closed | {"weights": "Custom", "commercial": "ask"}
-    assert "permission asked for first" in judge(Budget(commercial=True), licence=unknown).sentence
+    assert "fits with permission, since" in judge(Budget(commercial=True), licence=unknown).sentence
     assert judge(Budget(measures=True), may_invent_detail=True).level == "does not fit"
 
 
@@ -326,7 +328,7 @@ def test_arguments_are_checked() -> None:
         budget_from({"hardware": "abacus"})
 
 
-def test_without_names_all_that_needs_no_download_is_taken() -> None:
+def test_without_names_everything_that_needs_no_download_is_measured() -> None:
     assert [job.key for job in embedded_jobs((BICUBIC, good()))] == ["bicubic", "good"]
 
 
@@ -339,14 +341,14 @@ def test_the_schema_travels_with_the_package() -> None:
     ("seconds", "peak", "holds"),
     [(0.2, 500.0, True), (0.229, 549.0, True), (0.231, 500.0, False), (0.169, 500.0, False), (0.2, 551.0, False)],
 )  # fmt: skip
-def test_the_check_has_its_bounds(seconds: float, peak: float, holds: bool) -> None:
+def test_the_cross_check_applies_its_bounds(seconds: float, peak: float, holds: bool) -> None:
     ours = side_of([[seconds, 9.0], [seconds]], [peak], 80.0)
     assert (ours.seconds, ours.over_idle_mb, ours.runs) == (seconds, peak - 80, 3)
     found = Check("x", ours, side_of([[0.2]], [500.0], 80.0))
     assert found.holds is holds and ("OUT OF BOUNDS" in line(found)) is not holds
 
 
-def test_memory_is_read_from_what_time_prints() -> None:
+def test_memory_is_read_from_the_output_of_time() -> None:
     assert resident("\tCommand being timed: x\n\tMaximum resident set size (kbytes): 732776\n\tPage size: 1") == 732776
     with pytest.raises(SRError, match="package `time`"):
         resident("real 0.1")

@@ -1,4 +1,4 @@
-"""The data tab as people use it: drop photos, read what they would teach, take the report home."""
+"""The Data tab in a browser: drop photos, read the report, download it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from playwright.sync_api import Page, expect
 
 from sr_demo.image import Limits, quantize
 from sr_demo.inference.runner import Runner
-from sr_demo.ui.data import layout
 from sr_demo.ui.data.handlers import DataHandlers
+from sr_demo.ui.data.layout import data_tab
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.page import _STYLE
 from sr_demo.ui.stops import Stops
@@ -32,13 +32,13 @@ def url(serve: Serve) -> str:
     store = Store()
     context = Context((), Runner(), store, Stops(), Limits())
     with gr.Blocks(analytics_enabled=False) as blocks:
-        layout.build(context)
+        data_tab(context)
     return serve(blocks, allowed_paths=[str(store.folder)], css=_STYLE.read_text(encoding="utf-8"))
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> list[Path]:
-    """A zip with three pictures, one of them twice, and a picture on its own; the last is a text."""
+    """A zip with three images, one of them twice; a single image; and a text file that is named like an image."""
     made: list[Path] = []
     for seed in range(4):
         path = tmp_path / f"photo{seed}.png"
@@ -56,7 +56,7 @@ def drop(page: Page, where: str, files: list[Path]) -> None:
     expect(page.locator(f"#{where}")).to_contain_text(re.compile(r"\d\s?KB"), timeout=PATIENCE)
 
 
-def test_dropped_photos_are_measured_and_the_report_goes_home(
+def test_dropped_photos_are_measured_and_the_report_is_downloaded(
     url: str, open_page: OpenPage, photos: list[Path], tmp_path: Path
 ) -> None:
     page = open_page(url)
@@ -80,7 +80,7 @@ def test_dropped_photos_are_measured_and_the_report_goes_home(
     assert json.loads((tmp_path / "data.json").read_text())["measured"] == 5
 
 
-def test_nothing_dropped_is_a_sentence_and_a_phone_is_not_widened(
+def test_no_photos_gives_a_message_and_a_phone_page_is_not_widened(
     url: str, open_page: OpenPage, photos: list[Path]
 ) -> None:
     page = open_page(url, width=390, height=800, phone=True)
@@ -95,7 +95,7 @@ def test_nothing_dropped_is_a_sentence_and_a_phone_is_not_widened(
 def test_stop_keeps_what_was_measured(
     serve: Serve, open_page: OpenPage, photos: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each picture waits here until Stop was pressed, so that there is something to stop."""
+    """Measuring waits until Stop was pressed, so that there is something to stop."""
     from threading import Event
 
     from sr_demo.datasets import report as data_report
@@ -115,7 +115,7 @@ def test_stop_keeps_what_was_measured(
     monkeypatch.setattr(DataHandlers, "stop", stop)
     store = Store()
     with gr.Blocks(analytics_enabled=False) as blocks:
-        layout.build(Context((), Runner(), store, Stops(), Limits()))
+        data_tab(Context((), Runner(), store, Stops(), Limits()))
     page = open_page(serve(blocks, allowed_paths=[str(store.folder)]))
     drop(page, "data-files", photos[:1])
     page.locator("#data-look").click()

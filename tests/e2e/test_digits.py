@@ -1,4 +1,4 @@
-"""The digits tab: draw a digit, slide the size, come nearer, download; and a photo becomes a function."""
+"""The Digits tab in a browser: draw a digit, change its size, zoom in, download; fit a network to a photo."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def opened(open_page: OpenPage, url: str) -> Page:
     return page
 
 
-def test_draw_slide_come_nearer_download(url: str, open_page: OpenPage, tmp_path: Path) -> None:
+def test_a_digit_is_drawn_resized_zoomed_and_downloaded(url: str, open_page: OpenPage, tmp_path: Path) -> None:
     page = opened(open_page, url)
     box = page.locator("#digit-sketch canvas").bounding_box()
     assert box is not None
@@ -69,7 +69,7 @@ def test_draw_slide_come_nearer_download(url: str, open_page: OpenPage, tmp_path
     assert cv2.VideoCapture(str(tmp_path / "walk.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 114
 
 
-def test_a_blank_upload_is_answered_with_a_sentence(url: str, open_page: OpenPage, tmp_path: Path) -> None:
+def test_a_blank_upload_gives_a_message(url: str, open_page: OpenPage, tmp_path: Path) -> None:
     write_png(picture_of(np.full((60, 90, 3), 0.5, np.float32)), tmp_path / "blank.png")
     page = opened(open_page, url)
     page.locator("#digit-upload input[type=file]").set_input_files(str(tmp_path / "blank.png"))

@@ -1,4 +1,4 @@
-"""The lab as people use it: set a budget, measure, read the verdicts, take the report home."""
+"""The Lab tab in a browser: set a budget, measure, read the verdicts, download the report."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from sr_demo.approaches.baselines import BICUBIC, LANCZOS
 from sr_demo.deploy.measurement import Plan
 from sr_demo.image import Limits
 from sr_demo.inference.runner import Runner
-from sr_demo.ui.lab import layout
-from sr_demo.ui.lab.handlers import LabHandlers
+from sr_demo.ui.lab.layout import lab_tab
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
@@ -25,18 +24,20 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 PATIENCE = 90_000
 
 
-def test_budget_verdict_report(serve: Serve, open_page: OpenPage, tmp_path: Path) -> None:
+def test_methods_are_judged_by_the_budget_and_the_report_is_downloaded(
+    serve: Serve, open_page: OpenPage, tmp_path: Path
+) -> None:
     store = Store()
     context = Context((BICUBIC, LANCZOS), Runner(), store, Stops(), Limits())
     with gr.Blocks(analytics_enabled=False) as blocks:
-        layout.build(context, LabHandlers(context, Plan(sizes=((32, 32),), seconds=0, quality=False)))
+        lab_tab(context, Plan(sizes=((32, 32),), seconds=0, quality=False))
     page = open_page(serve(blocks, allowed_paths=[str(store.folder)]))
     report = page.locator("#lab-report")
     page.locator("#lab-measure").click()
     expect(report).to_contain_text("Bicubic fits:", timeout=PATIENCE)
     expect(report).to_contain_text("Lanczos fits:")
 
-    # So little time for so large a picture that no machine is near the border between "smaller pictures" and "not at all".
+    # So little time for so large an image that no hardware is near the border between "smaller pictures" and "not at all".
     for budget, value in (("Seconds per picture", "0.1"), ("Picture side", "8192")):
         field = page.get_by_label(f"number input for {budget}")
         field.fill(value)

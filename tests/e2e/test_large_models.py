@@ -1,4 +1,4 @@
-"""On a machine without a GPU, offline: the large models are there, say why they cannot run, and are in nobody's way."""
+"""Without a GPU, offline: the large models are listed with the reason why they cannot run, and do not disturb the others."""
 
 from __future__ import annotations
 

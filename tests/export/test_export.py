@@ -1,4 +1,4 @@
-"""An exported file computes what the network computes, on any size, or it is not handed out."""
+"""An exported file computes what the network computes, at any size; otherwise nothing is exported."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _export(job: Job, kind: Any, folder: Path, precision: Any = "fp32") -> Expor
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("kind", ["onnx", "openvino", "torchscript", "safetensors"])
-def test_every_format_agrees_and_says_how_well(rdn: Job, tmp_path: Path, kind: Any, precision: Any) -> None:
+def test_every_format_agrees_and_states_how_well(rdn: Job, tmp_path: Path, kind: Any, precision: Any) -> None:
     out = tmp_path / "out"
     done = _export(rdn, kind, out, precision)
     assert done.agreement.psnr >= LEAST_PSNR[precision] and done.agreement.largest < 0.01
@@ -97,7 +97,7 @@ def test_every_format_agrees_and_says_how_well(rdn: Job, tmp_path: Path, kind: A
     assert done.bytes >= small
 
 
-def test_onnx_says_what_it_is_and_runs_at_any_size_alone(rdn: Job, tmp_path: Path) -> None:
+def test_onnx_carries_metadata_and_runs_alone_at_any_size(rdn: Job, tmp_path: Path) -> None:
     done = _export(rdn, "onnx", tmp_path / "out")
     import onnxruntime
 
@@ -119,7 +119,7 @@ def test_onnx_says_what_it_is_and_runs_at_any_size_alone(rdn: Job, tmp_path: Pat
     assert np.abs(difference).max() < 0.6 / 255, "tiles of the runner change the result"
 
 
-def test_openvino_says_what_it_is_to_the_same_runner(rdn: Job, tmp_path: Path) -> None:
+def test_the_runner_reads_the_metadata_of_openvino_files(rdn: Job, tmp_path: Path) -> None:
     done = _export(rdn, "openvino", tmp_path / "out")
     run, rule = portable_runner.load(done.path)
     image = noise(19, 23)
@@ -145,7 +145,7 @@ def test_attention_with_padding_and_shifted_windows_agrees(tmp_path: Path, monke
 
 
 @pytest.mark.parametrize("kind", ["onnx", pytest.param("openvino", marks=pytest.mark.slow)])
-def test_int8_says_what_it_costs_and_runs_alone(
+def test_int8_states_its_loss_and_runs_alone(
     rdn: Job, tmp_path: Path, kind: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quantization, "_SCORED", ("cat", "text"))
@@ -153,7 +153,7 @@ def test_int8_says_what_it_costs_and_runs_alone(
     done = _export(rdn, kind, tmp_path / "out", "int8")
     loss = done.loss
     assert loss is not None and loss.pairs == 2 and abs(loss.decibels) < 0.15
-    assert 20 < done.agreement.psnr < 70, "nothing was quantised"
+    assert 20 < done.agreement.psnr < 70, "nothing was quantized"
     assert loss.kept < loss.of == 8
     text = (tmp_path / "out/net_README.md").read_text()
     assert f"a loss of {loss.decibels:.3f} dB" in text and "on 2 bundled photos" in text
@@ -175,14 +175,12 @@ def test_int8_that_loses_too_much_is_refused(rdn: Job, tmp_path: Path, monkeypat
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_int8_of_other_formats_is_one_sentence(rdn: Job, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="int8 is written as onnx or openvino, not as torchscript"):
+def test_int8_of_other_formats_is_refused(rdn: Job, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="int8 is available for onnx and openvino, not for torchscript"):
         _export(rdn, "torchscript", tmp_path / "out", "int8")
 
 
-def test_a_file_that_does_not_agree_is_not_handed_out(
-    rdn: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_does_not_agree_is_not_exported(rdn: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good = export_formats.WRITERS["safetensors"]
 
     def spoiled(network: Any, path: Path, notes: dict[str, str]) -> None:
@@ -198,7 +196,7 @@ def test_a_file_that_does_not_agree_is_not_handed_out(
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_file_that_does_not_run_is_not_handed_out(
+def test_a_file_that_does_not_run_is_not_exported(
     rdn: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(path: Path, network: Any) -> Any:
@@ -211,7 +209,7 @@ def test_a_file_that_does_not_run_is_not_handed_out(
     assert list((tmp_path / "out").iterdir()) == [] and "KeyError" in caplog.text
 
 
-def test_a_library_that_says_in_its_own_words_that_the_disk_is_full(
+def test_a_full_disk_is_recognised_from_the_error_of_any_library(
     rdn: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def half(network: Any, path: Path, notes: dict[str, str]) -> None:
@@ -225,7 +223,7 @@ def test_a_library_that_says_in_its_own_words_that_the_disk_is_full(
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_what_cannot_be_exported_is_one_sentence(rdn: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_methods_that_cannot_be_exported_are_refused(rdn: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BadInput, match=r"ends in \.onnx"):
         export(rdn, "onnx", tmp_path / "net.pt")
     plain = Job(BICUBIC, BICUBIC.checkpoints[0], Options())
@@ -241,10 +239,10 @@ def test_what_cannot_be_exported_is_one_sentence(rdn: Job, tmp_path: Path, monke
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "LA", "P"])
-def test_the_runner_reads_png_as_others_do(tmp_path: Path, mode: str) -> None:
-    picture = Pillow.fromarray(quantize(noise(23, 31))).convert(mode)
-    picture.save(tmp_path / "p.png")
-    assert np.array_equal(portable_runner.read(tmp_path / "p.png"), np.asarray(picture.convert("RGB")))
+def test_the_runner_reads_png_like_pillow(tmp_path: Path, mode: str) -> None:
+    image = Pillow.fromarray(quantize(noise(23, 31))).convert(mode)
+    image.save(tmp_path / "p.png")
+    assert np.array_equal(portable_runner.read(tmp_path / "p.png"), np.asarray(image.convert("RGB")))
 
 
 def test_the_runner_undoes_every_filter_of_png() -> None:
@@ -262,7 +260,7 @@ def test_the_runner_undoes_every_filter_of_png() -> None:
 
 
 @pytest.mark.parametrize(("halo", "multiple", "blend"), [(12, 1, 0), (8, 4, 3), (16, 16, 16)])
-def test_the_runners_tiles_add_up_to_one(halo: int, multiple: int, blend: int) -> None:
+def test_the_weights_of_the_runners_tiles_add_up_to_one(halo: int, multiple: int, blend: int) -> None:
     rule = {"scale": 4, "halo": halo, "multiple_of": multiple, "blend": blend, "largest": 48, "seen": 254}
     image = noise(77, 130)
     out = portable_runner.enlarge(image, lambda x: x.repeat(4, axis=2).repeat(4, axis=3), rule, side=32)

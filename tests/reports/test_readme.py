@@ -1,4 +1,4 @@
-"""README tells the truth: its tables are derived, its commands exist."""
+"""README is up to date: its tables are generated, its commands and images exist."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def test_generated_tables_are_fresh() -> None:
     assert text == rendered(text), "run: python -m sr_demo.reports.readme_tables"
 
 
-def test_the_two_commands_are_there_and_the_variables_are_read() -> None:
+def test_the_commands_exist_and_the_variables_are_read() -> None:
     text = README.read_text(encoding="utf-8")
     makefile = (README.parent / "Makefile").read_text(encoding="utf-8")
     for target in ("run", "test", "check"):
@@ -25,6 +25,6 @@ def test_the_two_commands_are_there_and_the_variables_are_read() -> None:
     assert (settings.max_megabytes, settings.max_megapixels, settings.port, settings.queue_length) == (7, 7, 7, 7)
 
 
-def test_pictures_in_the_readme_exist() -> None:
+def test_images_in_the_readme_exist() -> None:
     for path in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README.read_text(encoding="utf-8")):
         assert (README.parent / path).is_file(), path

@@ -1,4 +1,4 @@
-"""Table, chart, words and the take-away reports, from results made by hand."""
+"""Tables, charts, texts and the reports to download, from results made by hand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from sr_demo.errors import StorageError
 from sr_demo.image import encode_png
 from sr_demo.inference.jobs import Job, Result
-from sr_demo.metrics.scores import COLUMNS, PSNR_Y, SSIM_Y, Scores
+from sr_demo.metrics.scores import COLUMNS, LR_CONSISTENCY, PSNR_Y, SSIM_Y, Scores
 from sr_demo.reports import bundle, formatting
 from sr_demo.reports.bundle import Comparison, report_html, report_json, write_zip
 from sr_demo.reports.saved_image import SavedImage
@@ -50,7 +50,7 @@ def result(
 
 
 class Page(HTMLParser):
-    """What a browser would make of some HTML: tags with attributes, and text."""
+    """Tags with their attributes, and the text of a page."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -92,11 +92,11 @@ def test_the_best_of_each_column_is_marked() -> None:
     ])  # fmt: skip
     first, second = rows(html)
     marked = lambda row: [title for title, cell in zip(titles(html), row, strict=True) if "★" in cell]  # noqa: E731
-    assert marked(first) == ["SSIM-Y", "PSNR-RGB", "LR consistency", "Peak memory"]
+    assert marked(first) == ["SSIM-Y", "PSNR-RGB", LR_CONSISTENCY.title, "Peak memory"]
     assert marked(second) == ["PSNR-Y", "Seconds"]
 
 
-def test_one_result_is_no_competition() -> None:
+def test_a_single_result_has_no_best_values() -> None:
     assert "★" not in "".join(rows(html_table([result()]))[0])
 
 
@@ -105,13 +105,13 @@ def test_equal_results_share_the_mark() -> None:
     assert [row[1] for row in rows(html)] == ["★ 30.00 dB", "★ 30.00 dB"]
 
 
-def test_without_a_truth_there_is_no_psnr() -> None:
+def test_without_a_reference_there_is_no_psnr() -> None:
     html = html_table([result(scores=Scores(lr_consistency=33.0))])
     assert "PSNR-Y" not in titles(html) and "SSIM-Y" not in titles(html)
-    assert "LR consistency" in titles(html)
+    assert LR_CONSISTENCY.title in titles(html)
 
 
-def test_cells_carry_what_they_are_sorted_by() -> None:
+def test_cells_carry_the_numbers_that_the_page_sorts_by() -> None:
     html = html_table([result(scores=Scores(inf, 1.0, inf, 9.5)), result(seconds=120.0)])
     keys = re.findall(r'data-sort="([^"]*)"', html)
     assert keys[0] == "inf" and "120.0" in keys and "9.5" in keys
@@ -142,7 +142,7 @@ def test_no_results_make_no_table() -> None:
     assert html_table([]) == ""
 
 
-def test_a_record_is_json_and_says_what_changes_the_numbers() -> None:
+def test_a_record_is_json_and_holds_what_changes_the_numbers() -> None:
     file = WeightFile("net.pth", "a" * 64, 1000, ("a/b:net.pth",))
     made = record(result(scores=Scores(inf, 1.0, 31.23456, None), checkpoint=Checkpoint("x", "X", (file,), "MIT", 7)))
     made = json.loads(json.dumps(made))
@@ -153,7 +153,7 @@ def test_a_record_is_json_and_says_what_changes_the_numbers() -> None:
     assert (made["width"], made["height"]) == (12, 8)
 
 
-# --- words ----------------------------------------------------------------------------------------------------------
+# --- texts ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -179,21 +179,21 @@ def test_parameters(value: int, text: str) -> None:
     assert formatting.parameters(value) == text
 
 
-def test_scores_have_units_and_identical_pictures_are_called_so() -> None:
+def test_scores_have_units_and_an_infinite_psnr_is_called_identical() -> None:
     assert formatting.measure(PSNR_Y, 28.426) == "28.43 dB"
     assert formatting.measure(SSIM_Y, 0.81) == "0.8100"
     assert formatting.measure(PSNR_Y, inf) == "identical"
     assert formatting.measure(PSNR_Y, None) == "–"
     assert formatting.scores_line(GOOD) == "30.00 dB   SSIM 0.9000"
-    assert formatting.scores_line(Scores(lr_consistency=33.0)) == "agrees with input: 33.00 dB"
+    assert formatting.scores_line(Scores(lr_consistency=33.0)) == "LR consistency 33.00 dB"
 
 
-def test_how_it_was_run() -> None:
+def test_backend_precision_and_tiles_are_described() -> None:
     assert formatting.how(result()) == "bf16, 6 tiles 64 px wide, halo 24 px"
-    assert formatting.how(replace(result(), tiles=1, tile=0, halo=0)) == "bf16, in one piece"
+    assert formatting.how(replace(result(), tiles=1, tile=0, halo=0)) == "bf16, no tiles"
 
 
-def test_what_a_method_costs_is_said_before_it_runs() -> None:
+def test_the_label_of_a_method_states_its_cost() -> None:
     file = WeightFile("net.pth", "a" * 64, 67_000_000, ("a/b:net.pth",))
     made = fakes.good()
     far = Job(made, Checkpoint("x", "large", (file,), "MIT", note="Better."), made.options())
@@ -209,7 +209,7 @@ def test_what_a_method_costs_is_said_before_it_runs() -> None:
 # --- chart ----------------------------------------------------------------------------------------------------------
 
 
-def drawn(points: list[Point]) -> tuple[str, list[tuple[float, float]], list[tuple[str, float, float]]]:
+def chart_parts(points: list[Point]) -> tuple[str, list[tuple[float, float]], list[tuple[str, float, float]]]:
     """The SVG, its circles as (x, y), and its labels as (text, left, baseline), in the order of `points`."""
     svg = quality_against_time(points, "PSNR-Y in dB")
     circles = [(float(x), float(y)) for x, y in re.findall(r'<circle cx="([\d.-]+)" cy="([\d.-]+)"', svg)]
@@ -218,8 +218,8 @@ def drawn(points: list[Point]) -> tuple[str, list[tuple[float, float]], list[tup
     return svg, circles, labels
 
 
-def test_better_is_higher_and_slower_is_further_right() -> None:
-    _, circles, labels = drawn([Point("fast", 0.02, 28.4), Point("slow", 40.0, 32.1)])
+def test_better_points_are_higher_and_slower_ones_further_right() -> None:
+    _, circles, labels = chart_parts([Point("fast", 0.02, 28.4), Point("slow", 40.0, 32.1)])
     assert circles[0][0] < circles[1][0] and circles[0][1] > circles[1][1]
     assert [text for text, _, _ in labels] == ["fast", "slow"]
 
@@ -237,7 +237,7 @@ def test_better_is_higher_and_slower_is_further_right() -> None:
     ids=["one", "equal", "wide", "crowded", "long", "bottom"],
 )
 def test_points_and_labels_lie_inside_and_labels_not_on_each_other(points: list[Point]) -> None:
-    _, circles, labels = drawn(points)
+    _, circles, labels = chart_parts(points)
     assert len(circles) == len(labels) == len(points)
     boxes = [(x, x + len(text) * 6, y - 11, y + 2) for text, x, y in labels]
     assert all(0 <= x <= 640 and 0 <= y <= 256 for x, y in circles)
@@ -247,27 +247,27 @@ def test_points_and_labels_lie_inside_and_labels_not_on_each_other(points: list[
 
 
 def test_a_label_is_escaped_and_the_chart_has_a_name() -> None:
-    svg, _, _ = drawn([Point("<b>&", 1.0, 30.0)])
+    svg, _, _ = chart_parts([Point("<b>&", 1.0, 30.0)])
     assert "&lt;b&gt;&amp;" in svg and "<b>" not in svg
     assert 'role="img" aria-label="PSNR-Y in dB against seconds"' in svg
 
 
-# --- what people take away ------------------------------------------------------------------------------------------
+# --- reports to download ------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def comparison(tmp_path: Path) -> Comparison:
-    shown: list[SavedImage] = []
+    images: list[SavedImage] = []
     for seed, name in enumerate(("truth", "rdn", "real-esrgan-compact")):
         file = tmp_path / f"{name}.png"
         file.write_bytes(encode_png(picture_of(noise(16, 16, seed))))
-        shown.append(SavedImage(file, (16, 16), name, "30 dB", f"Result of {name}"))
+        images.append(SavedImage(file, (16, 16), name, "30 dB", f"Result of {name}"))
     return Comparison(
         name=NASTY,
         input_size=(4, 4),
         how="Made by hand.",
         results=[result("rdn"), result("real-esrgan", Scores(inf, 1.0, inf, inf))],
-        images=shown,
+        images=images,
         failures=[("HAT", f"could not read {NASTY}")],
     )
 
@@ -281,7 +281,7 @@ def outside(html: str) -> list[str]:
     return [str(name) for name in named] + re.findall(r"url\(([^)]*)\)|@import", html)
 
 
-def test_the_zip_holds_all_pictures_and_both_reports(comparison: Comparison, tmp_path: Path) -> None:
+def test_the_zip_contains_all_images_and_both_reports(comparison: Comparison, tmp_path: Path) -> None:
     target = tmp_path / "all.zip"
     write_zip(comparison, target)
     with zipfile.ZipFile(target) as archive:
@@ -289,16 +289,16 @@ def test_the_zip_holds_all_pictures_and_both_reports(comparison: Comparison, tmp
         assert sorted(archive.namelist()) == [
             "rdn.png", "real-esrgan-compact.png", "report.html", "report.json", "truth.png",
         ]  # fmt: skip
-        for shown in comparison.images:
-            assert archive.read(shown.path.name) == shown.path.read_bytes()
+        for image in comparison.images:
+            assert archive.read(image.path.name) == image.path.read_bytes()
         html = archive.read("report.html").decode("utf-8")
         data = json.loads(archive.read("report.json"))
-    assert outside(html) == ["truth.png", "rdn.png", "real-esrgan-compact.png"], "nothing but what lies beside it"
+    assert outside(html) == ["truth.png", "rdn.png", "real-esrgan-compact.png"], "only files beside it"
     assert [entry["approach"] for entry in data["results"]] == ["rdn", "real-esrgan"]
     assert not list(tmp_path.glob("*.part"))
 
 
-def test_the_report_alone_needs_nothing_else(comparison: Comparison) -> None:
+def test_the_html_report_needs_no_other_file(comparison: Comparison) -> None:
     html = report_html(comparison)
     sources = outside(html)
     assert len(sources) == 3 and all(source.startswith("data:image/png;base64,") for source in sources)
@@ -314,7 +314,7 @@ def test_names_in_reports_are_escaped(comparison: Comparison) -> None:
     assert [a["alt"] for tag, a in page.tags if tag == "img"] == [NASTY]
 
 
-def test_the_report_says_how_identical_and_what_failed(comparison: Comparison) -> None:
+def test_the_reports_state_identical_results_and_failures(comparison: Comparison) -> None:
     text = Page(report_html(comparison)).text
     assert "identical" in text and "Did not work" in text and "4 x 4 pixels given to each method" in text
     data = json.loads(report_json(comparison))
@@ -325,14 +325,14 @@ def test_the_report_says_how_identical_and_what_failed(comparison: Comparison) -
     assert data["machine"]["cores"] >= 1
 
 
-def test_pictures_too_large_for_one_page_are_named(comparison: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_too_large_for_the_page_are_named(comparison: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle, "_EMBEDDED_LIMIT", 100)
     html = report_html(comparison)
     assert outside(html) == []
     assert "the zip contains them: truth.png, rdn.png, real-esrgan-compact.png" in html
 
 
-def test_a_disk_that_refuses_is_one_sentence_and_leaves_nothing(comparison: Comparison, tmp_path: Path) -> None:
+def test_a_failed_zip_raises_one_sentence_and_leaves_no_file(comparison: Comparison, tmp_path: Path) -> None:
     comparison.images[1].path.unlink()
     target = tmp_path / "all.zip"
     with pytest.raises(StorageError, match="could not be saved"):

@@ -1,4 +1,4 @@
-"""The training tab is drawn from the cards, and says what they say."""
+"""The Training tab shows the numbers that the cards hold."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ def made_up(name: str, values: list[float]) -> TrainedNetwork:
 
 
 def test_every_embedded_network_with_curves_is_shown() -> None:
-    taught = trained_networks(APPROACHES)
-    assert {"rdn:mse", "hat:tiny", "real-esrgan:compact"} <= {lesson.name for lesson in taught}
+    networks = trained_networks(APPROACHES)
+    assert {"rdn:mse", "hat:tiny", "real-esrgan:compact"} <= {network.name for network in networks}
     for measure, title in MEASURES:
-        familiar = sum(any(v is not None for v in t.card["curves"].get(f"train_{measure}", [])) for t in taught)
-        assert curve_chart(taught, measure, title).count("<polyline") == len(taught) + familiar
+        on_training = sum(any(v is not None for v in n.card["curves"].get(f"train_{measure}", [])) for n in networks)
+        assert curve_chart(networks, measure, title).count("<polyline") == len(networks) + on_training
 
 
-def test_pictures_that_were_taught_have_a_faint_line_of_their_own() -> None:
-    lesson = made_up("a", [1, 2, 3])
-    lesson.card["curves"]["train_psnr_y"] = [None, 3, 4]
-    chart = curve_chart([lesson], "psnr_y", "PSNR")
+def test_training_photos_have_a_faint_line() -> None:
+    network = made_up("a", [1, 2, 3])
+    network.card["curves"]["train_psnr_y"] = [None, 3, 4]
+    chart = curve_chart([network], "psnr_y", "PSNR")
     assert re.findall(r'stroke-opacity="([.0-9]+)" stroke-dasharray="[^"]*" points="([^"]*)"', chart)[1][0] == "0.35"
     points = re.findall(r'<polyline[^>]* points="([^"]*)"', chart)
     assert [len(line.split()) for line in points] == [3, 2]
 
 
-def test_points_lie_at_their_iterations_whatever_the_machine_took() -> None:
+def test_points_are_placed_by_iteration_not_by_time() -> None:
     slow = made_up("slow", [1, 2, 3])
     slow.card["seconds"] *= 3
     chart = curve_chart([made_up("quick", [1, 2, 3]), slow], "psnr_y", "PSNR")
@@ -74,13 +74,13 @@ def test_a_higher_curve_is_drawn_higher() -> None:
 
 
 def test_names_are_text_and_lines_differ_without_colour() -> None:
-    taught = [made_up("<b>one</b>", [1, 2, 3]), made_up("two", [1, 2, 3])]
-    assert "<b>one</b>" not in legend(taught) + training_table(taught)
-    dashes = re.findall(r'stroke-dasharray="([^"]*)"', legend(taught))
+    networks = [made_up("<b>one</b>", [1, 2, 3]), made_up("two", [1, 2, 3])]
+    assert "<b>one</b>" not in legend(networks) + training_table(networks)
+    dashes = re.findall(r'stroke-dasharray="([^"]*)"', legend(networks))
     assert len(set(dashes)) == 2
 
 
-def test_the_table_says_what_the_card_says() -> None:
+def test_the_table_states_the_figures_of_the_card() -> None:
     table = training_table([made_up("a", [1, 2, 3])])
     assert "31.00 / 0.8700" in table
     assert "3 photos, CPU" in table
@@ -98,6 +98,6 @@ def test_the_same_crop_is_drawn_by_each_network_that_was_chosen() -> None:
 
 
 def test_pairs_are_offered_only_where_all_their_networks_are_here() -> None:
-    there = {lesson.name for lesson in trained_networks(APPROACHES)}
+    there = {network.name for network in trained_networks(APPROACHES)}
     assert all(there.issuperset(names) for _, names in pairs(APPROACHES))
     assert pairs([a for a in APPROACHES if a.id == "bicubic"]) == []

@@ -1,4 +1,4 @@
-"""The diffusion tab without a browser: what a click shows, and what Stop and a missing picture say."""
+"""The handlers of the Diffusion tab, without a browser."""
 
 import shutil
 from dataclasses import dataclass, field

@@ -1,45 +1,68 @@
-"""What the digits tab does with what people send it."""
+"""The handlers of the Digits tab, without a browser."""
 
 from __future__ import annotations
 
 import base64
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
+import gradio as gr
 import numpy as np
 import pytest
 
 from sr_demo.errors import BadInput
 from sr_demo.image import Limits
+from sr_demo.inference.runner import Runner
 from sr_demo.ui.digits import pad, view
-from sr_demo.ui.digits.handlers import Digit, Handlers
+from sr_demo.ui.digits.handlers import Digit, DigitHandlers, DigitParts
+from sr_demo.ui.digits.latent_handlers import VaryHandlers, VaryParts, WalkHandlers, WalkParts
+from sr_demo.ui.method_choices import Context
+from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from tests.digit_pictures import five
 
+P = TypeVar("P")
+
+
+def parts_of(kind: type[P]) -> P:
+    """The components that handlers write to: which kind they are makes no difference here."""
+    return kind(*(gr.HTML() for _ in fields(kind)))  # type: ignore[arg-type]
+
 
 @pytest.fixture(scope="module")
-def handlers() -> Handlers:
-    return Handlers(Store(), Limits())
+def context() -> Context:
+    return Context((), Runner(), Store(), Stops(), Limits())
 
 
-def sent(picture: np.ndarray[Any, Any]) -> Any:
-    """The event of a lifted pen, with `picture` (H, W, 3) in [0, 1] on the sheet."""
-    png = cv2.imencode(".png", np.rint(picture * 255).astype(np.uint8))[1].tobytes()
+@pytest.fixture(scope="module")
+def handlers(context: Context) -> DigitHandlers:
+    return DigitHandlers(context, parts_of(DigitParts))
+
+
+def sent(image: np.ndarray[Any, Any]) -> Any:
+    """The event of a lifted pen, with `image` (H, W, 3) in [0, 1] on the sheet."""
+    png = cv2.imencode(".png", np.rint(image * 255).astype(np.uint8))[1].tobytes()
     return SimpleNamespace(value="data:image/png;base64," + base64.b64encode(png).decode())
 
 
-def test_a_drawing_becomes_a_digit_and_is_drawn_at_any_size(handlers: Handlers) -> None:
-    digit, cards, _ = handlers.take_drawing(sent(five(280, 280, (0, 0, 0), (1, 1, 1))))
+def test_a_drawing_becomes_a_digit_and_is_drawn_at_any_size(handlers: DigitHandlers) -> None:
+    parts = handlers.parts
+    taken = handlers.take_drawing(sent(five(280, 280, (0, 0, 0), (1, 1, 1))))
+    digit, cards = taken[parts.digit], taken[parts.cards]
     assert isinstance(digit, Digit) and cards.count("<figure>") == 6 and "read as 5" in cards
-    file, _, status = handlers.show(digit, 333, "cppn-gan", None)
+    shown = handlers.show(digit, 333, "cppn-gan", None)
+    file, status = shown[parts.large], shown[parts.status]
     drawn = cv2.imread(file, cv2.IMREAD_UNCHANGED)
     assert drawn is not None and drawn.shape == (333, 333) and "333 × 333" in status
 
 
-def test_an_empty_sheet_is_answered_with_a_sentence(handlers: Handlers) -> None:
-    *_, problem = handlers.take_drawing(sent(np.ones((280, 280, 3))))
+def test_an_empty_sheet_gives_a_message(handlers: DigitHandlers) -> None:
+    updates = handlers.take_drawing(sent(np.ones((280, 280, 3))))
+    problem = updates.pop(handlers.parts.note)
+    assert not updates, "the rest stays"
     assert "There is no digit to see" in problem and "alert" in problem
 
 
@@ -50,26 +73,25 @@ def test_what_is_no_drawing_is_refused(junk: object) -> None:
 
 
 @pytest.mark.parametrize("size", [27, 1801, None, "400"])
-def test_sizes_from_strangers_are_checked(handlers: Handlers, size: object) -> None:
-    digit, *_ = handlers.take_typical(3)
-    *_, problem = handlers.show(digit, size, "cppn-gan", None)
-    assert "between 28 and 1800" in problem
+def test_sizes_from_strangers_are_checked(handlers: DigitHandlers, size: object) -> None:
+    digit = handlers.take_typical(3)[handlers.parts.digit]
+    updates = handlers.show(digit, size, "cppn-gan", None)
+    assert list(updates) == [handlers.parts.status] and "between 28 and 1800" in updates[handlers.parts.status]
 
 
-def test_walks_and_varied_numbers_need_something_to_start_from(handlers: Handlers) -> None:
-    *_, problem = handlers.walk(None, "mine", "3", "cppn-gan")
-    assert "There is no digit yet" in problem
-    *_, problem = handlers.vary(None, 33, "cppn-gan")
-    assert "latent numbers 1 to 32" in problem
+def test_walks_and_varied_numbers_need_something_to_start_from(context: Context) -> None:
+    walk, vary = WalkHandlers(context, parts_of(WalkParts)), VaryHandlers(context, parts_of(VaryParts))
+    assert "There is no digit yet" in walk.walk(None, "mine", "3", "cppn-gan")[walk.parts.status]
+    assert "latent numbers 1 to 32" in vary.vary(None, 33, "cppn-gan")[vary.parts.status]
 
 
-def test_the_figures_say_who_is_closest() -> None:
-    """The tab's sentence says that bicubic is; the table it is taken from must say so too."""
+def test_bicubic_has_the_highest_mean_psnr_as_the_tab_says() -> None:
+    """The text on the tab and the table of scores must agree."""
     best = max(view.measured(), key=lambda row: row["psnr"])
     assert best["method"] == "bicubic" and best["digits"] == 10_000
     assert view.figures().count("<tr>") == 1 + len(view.measured())
 
 
-def test_results_are_written_where_the_page_serves(handlers: Handlers, tmp_path: Path) -> None:
+def test_results_are_written_where_the_page_serves(tmp_path: Path) -> None:
     file = Path(view.write(b"x", tmp_path, "a.png"))
     assert file.read_bytes() == b"x" and file.parent == tmp_path

@@ -25,13 +25,14 @@ from sr_demo.spec import OWN, Approach, Checkpoint, Needs, Repository, WeightFil
 from sr_demo.ui.callers import Callers
 from sr_demo.ui.compare import presets
 from sr_demo.ui.compare.comparison import Task, compare
-from sr_demo.ui.compare.components import CompareComponents, Updates
+from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.handlers import Handlers
 from sr_demo.ui.compare.layout import lay_out
 from sr_demo.ui.method_choices import Context, offered
 from sr_demo.ui.source import Source, cut
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
+from sr_demo.ui.updates import Updates
 from tests.conftest import noise, picture_of
 from tests.diffusion.test_sampler import networks
 

@@ -1,4 +1,4 @@
-"""The patch memory: a picture rebuilt from other photos, as an honest mosaic or as residuals over bicubic."""
+"""The patch mosaic: an image rebuilt from other photos, as a visible mosaic or as residuals over bicubic."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from sr_demo.timing import Timing
 
 
 def load(request: Request) -> Upscaler:
-    """The variant of the checkpoint. Builds the default memory at first use."""
+    """Return the upscaler of the checkpoint's variant. The default database is built at first use."""
     from sr_demo.approaches.mosaic import upscalers
 
     return upscalers.load(request)
 
 
-# Peak memory and seconds were measured at 256 x 256 and 1024 x 1024 on two cores; operations per pixel are those that
-# give the measured time at the rate estimates assume before they know better: search is not arithmetic alone. Seconds are
-# those of `python -m sr_demo bench --costs show`; variants without them are priced by their operations beside the first.
+# Peak memory and seconds were measured at 256 x 256 and 1024 x 1024 on two cores. Operations per pixel are chosen to give
+# the measured time at the default rate of time estimates, since search is not arithmetic alone. Seconds are those of
+# `python -m sr_demo bench costs show`; the time of variants without them is estimated from their operations.
 _TILES = Timing("", 0, (96, 192, 384), first=(0.0455, 0.164, 0.583), again=(0.0455, 0.164, 0.583))
 _IN_TILES = Tiling("own")
 CHECKPOINTS = (
@@ -29,7 +29,7 @@ CHECKPOINTS = (
         flops_per_pixel=1.2e6,
         timings=(_TILES,),
         variant="tiles",
-        note="Visibly made of other photos; your own is left out.",
+        note="Visibly made of other photos; your own photo is left out.",
     ),
     replace(
         embedded("refined", "mosaic-memory-x4", "refined retrieval, learned memory", bytes_per_pixel=800),
@@ -37,7 +37,7 @@ CHECKPOINTS = (
         variant="refined",
         tiling=_IN_TILES,
         invents=False,
-        note="Adds only the detail that bicubic misses, as learned from many photos.",
+        note="Adds only the detail that bicubic misses, learned from many photos.",
     ),
     Checkpoint(
         "refined-photos",
@@ -47,7 +47,7 @@ CHECKPOINTS = (
         variant="refined-photos",
         tiling=_IN_TILES,
         invents=False,
-        note="The same from similar spots of the memory's photos; learns for some seconds at first use.",
+        note="The same, from similar spots in the memory's photos; takes some seconds to prepare at first use.",
     ),
     Checkpoint(
         "tiles-8",
@@ -63,18 +63,18 @@ CHECKPOINTS = (
         bytes_per_pixel=500,
         flops_per_pixel=3e5,
         variant="tiles-64",
-        note="Large pieces of other photos.",
+        note="Large patches of other photos.",
     ),
 )
 
 APPROACH = Approach(
     id="mosaic",
     title="Patch mosaic",
-    summary="rebuilds the picture from pieces of other photos that it remembers",
+    summary="rebuilds the picture from patches of other photos",
     about=(
-        "Photos are shrunk, cut into pieces and indexed with FAISS; every piece of the picture is answered by the "
-        "most similar memory. The tile mosaic pastes the large side of that memory, and shows it. Refined retrieval "
-        "adds only the fine detail that similar spots had over bicubic (Freeman et al. 2002, A+: Timofte et al. 2014)."
+        "Photos are made smaller, cut into patches and indexed with FAISS; for every patch of your picture the most similar "
+        "one is found. The tile mosaic pastes the large version of that patch, and shows it. Refined retrieval only adds "
+        "the fine detail that similar spots had over bicubic (Freeman et al. 2002; A+, Timofte et al. 2014)."
     ),
     family="retrieval",
     load=load,

@@ -1,4 +1,4 @@
-"""Asking a named memory for every patch of many pictures, by an engine: the answers as one `.npz` file per picture."""
+"""Searching a named database for every patch of many images, by an executor: one `.npz` file of matches for each image."""
 
 from __future__ import annotations
 
@@ -8,123 +8,153 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from sr_demo.approaches.mosaic import faiss_index as indexes
-from sr_demo.approaches.mosaic import named_databases
-from sr_demo.approaches.mosaic import patches as pieces
-from sr_demo.approaches.mosaic.anchors import pose
-from sr_demo.approaches.mosaic.executors import Engine
-from sr_demo.approaches.mosaic.named_databases import Entry
+from sr_demo.approaches.mosaic import faiss_index, named_databases
+from sr_demo.approaches.mosaic.dihedral import to_canonical
+from sr_demo.approaches.mosaic.executors import Executor
+from sr_demo.approaches.mosaic.named_databases import NamedDatabase
+from sr_demo.approaches.mosaic.patches import extract_features, grid_positions
 from sr_demo.approaches.mosaic.retrieval import FLAT
-from sr_demo.approaches.mosaic.windows import luma, rows_of
+from sr_demo.approaches.mosaic.windows import luma, window_rows
 from sr_demo.errors import BadInput, SRError
 from sr_demo.image import Image, read
 from sr_demo.progress import Progress
 from sr_demo.system import storage
 
-_WINDOWS = 16_384
+_BATCH = 16_384
 
 
 @dataclass(frozen=True)
-class Question:
-    """One picture and whom to ask."""
+class SearchTask:
+    """One image and the database to search."""
 
     file: Path
-    entry: Entry
+    database: NamedDatabase
     k: int
+    """Number of neighbours."""
 
 
 @dataclass(frozen=True)
-class Answered:
-    """What came of one picture."""
+class SearchResult:
+    """Outcome of one image."""
 
     file: Path
     out: Path
+    """The `.npz` file."""
     patches: int
+    """Patches of the image."""
     distinct: int
+    """Different entries of the database among their nearest matches."""
     refused: str = ""
+    """Why the image could not be searched; "" where it was."""
 
 
-def ask(
-    entry: Entry, files: Sequence[Path], k: int, out: Path, engine: Engine, progress: Progress
-) -> Iterator[Answered]:
-    """Write `<name>.npz` into `out` for each picture; yield what was written, in the order of finishing.
+class _Matches(NamedTuple):
+    """Matches of one image, as stored in its `.npz` file."""
 
-    Numbers are (rows, columns, k), -1 where a window is flat and none was asked; distances alike; `places` (N, 3 or 4)
-    says for each memory of this picture its number's photo and corner, as the memory keeps it.
+    numbers: Any
+    """(rows, columns, k) int64."""
+    distances: Any
+    """(rows, columns, k) float32, squared."""
+    places: Any
+    """(N, 3 or 4) int32: `places` of the database for the sorted distinct `numbers`."""
+
+
+class _OpenedDatabase(NamedTuple):
+    index: Any
+    places: Any
+    project: Any
+    """Feature projection; None for `tiles`."""
+
+
+def search_images(
+    database: NamedDatabase, files: Sequence[Path], k: int, out: Path, executor: Executor, progress: Progress
+) -> Iterator[SearchResult]:
+    """Search a database for every patch of many images, and write `<name>_<number>.npz` for each of them.
+
+    A file holds `numbers` and `distances`, (rows, columns, k) each, with -1 and 0 where a window is flat and was not
+    queried; and `places`, which gives photo and corner of each distinct number, as stored in the database.
+
+    Args:
+        database: The database.
+        files: The images.
+        k: Number of neighbours.
+        out: Folder for the files.
+        executor: Where the images are searched.
+        progress: Receives what is done so far.
+
+    Yields:
+        A result for each image, in the order in which they are finished.
     """
-    questions = [Question(file.absolute(), entry, k) for file in files]
-    for count, (number, content) in enumerate(engine.map(answer, questions, progress), 1):
-        progress(count / len(questions), files[number].name)
+    tasks = [SearchTask(file.absolute(), database, k) for file in files]
+    for count, (number, content) in enumerate(executor.map(search_image, tasks, progress), 1):
+        progress(count / len(tasks), files[number].name)
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             refused = json.loads(arrays["refused"].tobytes())
             target = out / f"{files[number].stem}_{number}.npz"
             if refused:
-                yield Answered(files[number], target, 0, 0, refused)
+                yield SearchResult(files[number], target, 0, 0, refused)
                 continue
             numbers = arrays["numbers"]
         with storage.guarded(out):
             storage.write_atomically(target, content)
-        asked = numbers[..., 0].ravel()
-        yield Answered(files[number], target, len(asked), len(np.unique(asked[asked >= 0])))
+        nearest = numbers[..., 0].ravel()
+        yield SearchResult(files[number], target, len(nearest), len(np.unique(nearest[nearest >= 0])))
 
 
-def answer(question: Question) -> bytes:
-    """The `.npz` file for one picture; `refused` holds a sentence where it could not be read."""
+def search_image(task: SearchTask) -> bytes:
+    """Return the `.npz` file of one image; its `refused` is a sentence where the image could not be searched."""
     file = io.BytesIO()
     save: Any = np.savez
     try:
-        image = read(question.file).rgb
-        numbers, distances, places = (
-            _pieces(image, question) if question.entry.kind == "tiles" else _windows(image, question)
-        )
-        save(file, numbers=numbers, distances=distances, places=places, refused=_text(""))
+        image = read(task.file).rgb
+        matches = _match_patches(image, task) if task.database.kind == "tiles" else _match_windows(image, task)
+        save(file, **matches._asdict(), refused=_encoded(""))
     except SRError as problem:
-        save(file, refused=_text(str(problem)))
+        save(file, refused=_encoded(str(problem)))
     return file.getvalue()
 
 
-def _text(sentence: str) -> Any:
+def _encoded(sentence: str) -> Any:
     return np.frombuffer(json.dumps(sentence).encode(), np.uint8)
 
 
-def _pieces(image: Image, question: Question) -> tuple[Any, Any, Any]:
-    patch = question.entry.patch
+def _match_patches(image: Image, task: SearchTask) -> _Matches:
+    patch = task.database.patch
     if min(image.shape[:2]) < patch:
-        raise BadInput(f"The picture is smaller than a piece of {patch} pixels.")
-    index, places, _ = _opened(question.entry)
-    y, x = pieces.positions(image.shape[0], image.shape[1], patch, patch)
-    found = pieces.describe(image, y, x, patch)
-    distances, numbers = indexes.search(index, found.features, question.k)
+        raise BadInput(f"The picture is smaller than a patch of {patch} pixels.")
+    opened = _open(task.database)
+    y, x = grid_positions(image.shape[0], image.shape[1], patch, patch)
+    features = extract_features(image, y, x, patch).features
+    distances, numbers = faiss_index.search(opened.index, features, task.k)
     grid = (image.shape[0] // patch, image.shape[1] // patch, -1)
-    return numbers.reshape(grid), distances.reshape(grid), places[np.unique(numbers)]
+    return _Matches(numbers.reshape(grid), distances.reshape(grid), opened.places[np.unique(numbers)])
 
 
-def _windows(image: Image, question: Question) -> tuple[Any, Any, Any]:
-    index, places, project = _opened(question.entry)
-    assert project is not None
-    k = min(question.k, index.ntotal)
+def _match_windows(image: Image, task: SearchTask) -> _Matches:
+    opened = _open(task.database)
+    k = min(task.k, opened.index.ntotal)
     height, width = image.shape[:2]
     numbers = np.full((height + 2, width + 2, k), -1, np.int64)
     distances = np.zeros((height + 2, width + 2, k), np.float32)
-    for rows in rows_of(luma(image), _WINDOWS):
-        features = pose(rows.windows)[0] @ project.T
+    for rows in window_rows(luma(image), _BATCH):
+        features = to_canonical(rows.windows).windows @ opened.project.T
         length = np.linalg.norm(features, axis=1)
         busy = np.flatnonzero(length > FLAT)
         if len(busy):
             here = slice(rows.top, rows.top + rows.count)
-            far, near = indexes.search(index, features[busy] / length[busy, None], k)
-            numbers[here].reshape(-1, k)[busy], distances[here].reshape(-1, k)[busy] = near, far
+            distance, number = faiss_index.search(opened.index, features[busy] / length[busy, None], k)
+            numbers[here].reshape(-1, k)[busy], distances[here].reshape(-1, k)[busy] = number, distance
     numbers, distances = numbers[1:-1, 1:-1], distances[1:-1, 1:-1]
-    return numbers, distances, places[np.unique(numbers[numbers >= 0])]
+    return _Matches(numbers, distances, opened.places[np.unique(numbers[numbers >= 0])])
 
 
 @lru_cache(1)
-def _opened(entry: Entry) -> tuple[Any, Any, Any]:
-    """Index, places and directions of a memory, opened once per process."""
-    places = np.load(entry.place / "places.npy", mmap_mode="r")
-    project = np.load(entry.place / "project.npy") if entry.kind == "refined" else None
-    return named_databases.index(entry), places, project
+def _open(database: NamedDatabase) -> _OpenedDatabase:
+    """Open a database once for each process."""
+    places = np.load(database.place / "places.npy", mmap_mode="r")
+    project = np.load(database.place / "project.npy") if database.kind == "refined" else None
+    return _OpenedDatabase(named_databases.open_index(database), places, project)

@@ -1,7 +1,7 @@
-"""Building a named memory: shards by an engine, merged into one index, visible when whole.
+"""Building a named database: shards embedded by an executor, merged into one index, visible when complete.
 
-Each finished shard is a file in the folder of the build, so that a build that was stopped or killed goes on where it
-was. Merging starts over if it was interrupted. Legend: N = patches; d = length of a feature.
+Each finished shard is a file in the folder of the build, so that a build that was stopped or killed is resumed where it
+was. An interrupted merge starts over. Legend: d = length of a feature.
 """
 
 from __future__ import annotations
@@ -21,152 +21,176 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from sr_demo.approaches.mosaic import faiss_index as indexes
-from sr_demo.approaches.mosaic import named_databases, retrieval, shards
-from sr_demo.approaches.mosaic.executors import Engine
-from sr_demo.approaches.mosaic.named_databases import Entry
+from sr_demo.approaches.mosaic import faiss_index, named_databases, retrieval, shards
+from sr_demo.approaches.mosaic.executors import Executor
+from sr_demo.approaches.mosaic.named_databases import NamedDatabase
 from sr_demo.approaches.mosaic.patch_database import FORMAT, SCALE, Photo
 from sr_demo.approaches.mosaic.shards import Recipe, Shard
-from sr_demo.approaches.mosaic.windows import Floats, projection
+from sr_demo.approaches.mosaic.windows import Floats, fit_projection
 from sr_demo.errors import BadInput, SRError, first_few
 from sr_demo.progress import Progress
 from sr_demo.system import storage
 
-_PER_SHARD = 8
-_LOOKED_AT = 64
-"""Photos from which the directions of features are found."""
-_APPENDED = ("codes", "factors", "looks", "places")
+_PHOTOS_PER_SHARD = 8
+_PROJECTION_PHOTOS = 64
+"""Photos from which the feature projection is computed."""
+_MERGED_ARRAYS = ("codes", "factors", "looks", "places")
 
 
 @dataclass(frozen=True)
-class Order:
-    """What is to be built."""
+class BuildRequest:
+    """A database that is to be built."""
 
     name: str
     files: tuple[Path, ...]
     recipe: Recipe
     source: str
-    """The folder or data set, for the list."""
+    """The folder or data set that the files come from, as listed later."""
+
+    @property
+    def place(self) -> Path:
+        """Folder of the complete database."""
+        return named_databases.folder() / self.name
+
+    @property
+    def build_place(self) -> Path:
+        """Folder of the build."""
+        return named_databases.folder() / f"{named_databases.BUILDING}{self.name}"
 
 
 @dataclass(frozen=True)
-class Built:
-    """A finished memory."""
+class BuildResult:
+    """A complete database, and how it was built."""
 
-    entry: Entry
+    database: NamedDatabase
     skipped: tuple[str, ...]
-    """A sentence for each file that was left out."""
-    kept: int
+    """A sentence for each file that was skipped."""
+    resumed: int
     """Shards that an earlier, interrupted build had finished."""
-    was_there: bool = False
+    existed: bool = False
+    """Whether the same database existed before."""
 
 
-def build(order: Order, engine: Engine, progress: Progress) -> Built:
-    """Build the memory, or go on with a build that was interrupted.
+def build_named_database(request: BuildRequest, executor: Executor, progress: Progress) -> BuildResult:
+    """Build a database, or resume a build that was interrupted.
 
-    Raises BadInput when no file can be used, when the name is taken by another memory or by a build that is running;
-    StorageError when the disk refuses; Cancelled. What is finished by then stays for the next try.
+    Args:
+        request: What is to be built.
+        executor: Where the shards are embedded.
+        progress: Receives what is done so far.
+
+    Raises:
+        BadInput: No file can be used; or the name belongs to another database or to a build that is running.
+        StorageError: The disk refuses.
+        Cancelled: Stop was pressed. Finished shards stay for the next attempt.
     """
-    named_databases.checked(order.name)
-    if not order.files:
-        raise BadInput(f"There are no pictures in {order.source}.")
-    key = _key(order)
-    place = named_databases.folder() / order.name
-    beside = named_databases.folder() / f"{named_databases.BUILDING}{order.name}"
+    named_databases.check_name(request.name)
+    if not request.files:
+        raise BadInput(f"There are no pictures in {request.source}.")
+    key = _content_key(request)
     storage.ready(named_databases.folder())
     with storage.guarded(named_databases.folder()):
-        lock = FileLock(named_databases.folder() / f".lock-{order.name}")
+        lock = FileLock(named_databases.folder() / f".lock-{request.name}")
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise BadInput(f"Another program is building the memory {order.name} at this moment.") from None
+            raise BadInput(f"Another program is building the memory {request.name} at the moment.") from None
         try:
-            if place.exists():
-                return _there(order, key)
-            _prepare(beside, key)
-            return _make(order, key, engine, beside, place, progress)
+            if request.place.exists():
+                return _existing(request, key)
+            _prepare_folder(request.build_place, key)
+            return _build(request, key, executor, progress)
         finally:
             lock.release()
             with suppress(OSError):
-                (named_databases.folder() / f".lock-{order.name}").unlink()
+                (named_databases.folder() / f".lock-{request.name}").unlink()
 
 
-def _there(order: Order, key: str) -> Built:
-    entry = named_databases.find(order.name)
-    if json.loads((entry.place / "memory.json").read_text(encoding="utf-8"))["key"] != key:
+def _existing(request: BuildRequest, key: str) -> BuildResult:
+    database = named_databases.find(request.name)
+    if json.loads((database.place / "memory.json").read_text(encoding="utf-8"))["key"] != key:
         raise BadInput(
-            f"There is a memory {order.name} already, made of other photos or in another way. Choose another name, or "
-            f"delete it first: python -m sr_demo memory delete {order.name}"
+            f"There is already a memory {request.name}, built from other photos or with other settings. Choose another "
+            f"name, or delete it first: python -m sr_demo memory delete {request.name}"
         )
-    return Built(entry, (), 0, was_there=True)
+    return BuildResult(database, (), 0, existed=True)
 
 
-def _prepare(beside: Path, key: str) -> None:
-    """The folder of the build: as an earlier try for the same memory left it, or new."""
-    written = beside / "order"
-    if beside.is_dir() and not (written.is_file() and written.read_text() == key):
-        shutil.rmtree(beside)
-    beside.mkdir(exist_ok=True)
-    written.write_text(key)
+def _prepare_folder(folder: Path, key: str) -> None:
+    """Keep the folder of an earlier build of the same database; otherwise start with an empty one."""
+    stored_key = folder / "order"
+    if folder.is_dir() and not (stored_key.is_file() and stored_key.read_text() == key):
+        shutil.rmtree(folder)
+    folder.mkdir(exist_ok=True)
+    stored_key.write_text(key)
 
 
-def _make(order: Order, key: str, engine: Engine, beside: Path, place: Path, progress: Progress) -> Built:
-    planned = _plan(order, beside, progress.part(0.0, 0.05))
-    missing = [shard for shard in planned if not _file(beside, shard.number).is_file()]
-    kept = len(planned) - len(missing)
-    learning = progress.part(0.05, 0.8)
-    learning(kept / len(planned), f"{kept} of {len(planned)} parts were done before" if kept else "reading photos")
-    for count, (number, content) in enumerate(engine.map(shards.embed, missing, learning), kept + 1):
-        _write(_file(beside, missing[number].number), content)
-        learning(count / len(planned), f"part {count} of {len(planned)}")
-    skipped = _merge(order, key, planned, beside, progress.part(0.8, 1.0))
-    os.replace(beside, place)
+def _build(request: BuildRequest, key: str, executor: Executor, progress: Progress) -> BuildResult:
+    folder = request.build_place
+    planned = _plan_shards(request, progress.part(0.0, 0.05))
+    missing = [shard for shard in planned if not _shard_file(folder, shard.number).is_file()]
+    resumed = len(planned) - len(missing)
+    embedding = progress.part(0.05, 0.8)
+    note = f"{resumed} of {len(planned)} parts were finished before" if resumed else "reading photos"
+    embedding(resumed / len(planned), note)
+    for count, (number, content) in enumerate(executor.map(shards.embed_shard, missing, embedding), resumed + 1):
+        _write(_shard_file(folder, missing[number].number), content)
+        embedding(count / len(planned), f"part {count} of {len(planned)}")
+    skipped = _merge(request, key, planned, progress.part(0.8, 1.0))
+    os.replace(folder, request.place)
     progress(1.0, "ready")
-    return Built(named_databases.find(order.name), tuple(skipped), kept)
+    return BuildResult(named_databases.find(request.name), tuple(skipped), resumed)
 
 
-def _plan(order: Order, beside: Path, progress: Progress) -> list[Shard]:
-    """The shards of a memory: a pure function of the order, but for the directions of features that are found once."""
-    recipe = order.recipe
-    project = _directions(order, beside / "project.npy", progress) if recipe.kind == "refined" else None
-    share = -(-recipe.patches // len(order.files))
-    files = [str(file.absolute()) for file in order.files]
+def _plan_shards(request: BuildRequest, progress: Progress) -> list[Shard]:
+    """Return the shards of a database: a pure function of the request, apart from the stored feature projection."""
+    recipe = request.recipe
+    project = None
+    if recipe.kind == "refined":
+        project = _load_or_fit_projection(request, request.build_place / "project.npy", progress)
+    files = [str(file.absolute()) for file in request.files]
+    patches_per_photo = -(-recipe.patches // len(files))
     return [
-        Shard(number, first, tuple(files[first : first + _PER_SHARD]), share, recipe, project)
-        for number, first in enumerate(range(0, len(files), _PER_SHARD))
+        Shard(number, first, tuple(files[first : first + _PHOTOS_PER_SHARD]), patches_per_photo, recipe, project)
+        for number, first in enumerate(range(0, len(files), _PHOTOS_PER_SHARD))
     ]
 
 
-def _directions(order: Order, path: Path, progress: Progress) -> Floats:
+def _load_or_fit_projection(request: BuildRequest, path: Path, progress: Progress) -> Floats:
     if path.is_file():
         return np.load(path)
     windows: list[Floats] = []
-    looked_at = order.files[:: -(-len(order.files) // _LOOKED_AT)]
-    for number, file in enumerate(looked_at):
-        progress(number / len(looked_at), "looking at the photos")
-        with suppress(SRError):  # said when the file's own turn comes
-            hr = shards.photo(file, order.recipe)
-            windows.append(retrieval.draw(hr, 3000, np.random.default_rng((order.recipe.seed, number))).windows)
+    files = request.files[:: -(-len(request.files) // _PROJECTION_PHOTOS)]
+    for number, file in enumerate(files):
+        progress(number / len(files), "inspecting the photos")
+        with suppress(SRError):  # reported when the shard of this file is embedded
+            hr = shards.read_photo(file, request.recipe)
+            rng = np.random.default_rng((request.recipe.seed, number))
+            windows.append(retrieval.sample_windows(hr, 3000, rng).windows)
     if not sum(map(len, windows)):
-        _refuse(order, [])
-    project = projection(np.concatenate(windows))
+        _refuse(request, [])
+    project = fit_projection(np.concatenate(windows))
     content = io.BytesIO()
     np.save(content, project)
     storage.write_atomically(path, content.getvalue())
     return project
 
 
-def _merge(order: Order, key: str, planned: Sequence[Shard], beside: Path, progress: Progress) -> list[str]:
-    """One memory of all shards. `memory.json` is written last, and the shards removed."""
+def _merge(request: BuildRequest, key: str, planned: Sequence[Shard], progress: Progress) -> list[str]:
+    """Merge all shards into one database and return the sentences on skipped files.
+
+    `memory.json` is written last, after the shards are removed.
+    """
+    folder = request.build_place
     skipped: list[str] = []
     photos: list[Photo] = []
     vectors: list[Floats] = []
     columns: dict[str, list[Any]] = {}
     start = 0
-    with (beside / "hr.u8").open("wb") as hr, (beside / "lr.u8").open("wb") as lr:
+    with (folder / "hr.u8").open("wb") as hr, (folder / "lr.u8").open("wb") as lr:
         for shard in planned:
-            progress(0.4 * shard.number / len(planned), "putting the parts together")
-            card, arrays = shards.unpack(_file(beside, shard.number).read_bytes())
+            progress(0.4 * shard.number / len(planned), "merging the parts")
+            card, arrays = shards.unpack_shard(_shard_file(folder, shard.number).read_bytes())
             skipped += card["skipped"]
             if not card["photos"]:
                 continue
@@ -177,22 +201,44 @@ def _merge(order: Order, key: str, planned: Sequence[Shard], beside: Path, progr
                 photos.append(Photo(**photo, start=start))
                 start += photo["height"] * photo["width"]
             vectors.append(arrays["vectors"])
-            for name in _APPENDED:
+            for name in _MERGED_ARRAYS:
                 if name in arrays:
                     columns.setdefault(name, []).append(arrays[name])
         for file in (hr, lr):
             file.flush()
             os.fsync(file.fileno())
     if not sum(map(len, vectors)):
-        _refuse(order, skipped)
+        _refuse(request, skipped)
     for name in list(columns):
-        np.save(beside / f"{name}.npy", np.concatenate(columns.pop(name)))
+        np.save(folder / f"{name}.npy", np.concatenate(columns.pop(name)))
     progress(0.5, "indexing")
-    plan = _index(np.concatenate(vectors), order.recipe, beside)
+    count = sum(map(len, vectors))
+    plan = _write_index(np.concatenate(vectors), request.recipe, folder)
     progress(0.95, "indexing")
+    for shard in planned:
+        _shard_file(folder, shard.number).unlink()
+    _write_card(request, key, photos, count, plan)
+    return skipped
+
+
+def _write_index(vectors: Floats, recipe: Recipe, folder: Path) -> faiss_index.IndexPlan:
+    import faiss
+
+    plan = faiss_index.choose_index(len(vectors), vectors.shape[1], recipe.budget_mb * 1_000_000)
+    content: Any = faiss.serialize_index(faiss_index.build_index(vectors, plan))
+    with (folder / "index.faiss").open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return plan
+
+
+def _write_card(
+    request: BuildRequest, key: str, photos: Sequence[Photo], patches: int, plan: faiss_index.IndexPlan
+) -> None:
     card = {
-        **asdict(order.recipe), "name": order.name, "patches": sum(map(len, vectors)), "photos": len(photos),
-        "source": order.source, "date": datetime.now(timezone.utc).date().isoformat(), "index": plan.factory,
+        **asdict(request.recipe), "name": request.name, "patches": patches, "photos": len(photos),
+        "source": request.source, "date": datetime.now(timezone.utc).date().isoformat(), "index": plan.factory,
         "probes": plan.probes, "gives_up": plan.gives_up,
     }  # fmt: skip
     written = {
@@ -202,36 +248,21 @@ def _merge(order: Order, key: str, planned: Sequence[Shard], beside: Path, progr
         "card": card,
         "photos": [asdict(photo) for photo in photos],
     }
-    for shard in planned:
-        _file(beside, shard.number).unlink()
-    _write(beside / "memory.json", json.dumps(written, indent=1).encode())
-    return skipped
+    _write(request.build_place / "memory.json", json.dumps(written, indent=1).encode())
 
 
-def _index(vectors: Floats, recipe: Recipe, beside: Path) -> indexes.Plan:
-    import faiss
-
-    plan = indexes.choose(len(vectors), vectors.shape[1], recipe.budget_mb * 1_000_000)
-    content: Any = faiss.serialize_index(indexes.build(vectors, plan))
-    with (beside / "index.faiss").open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return plan
+def _refuse(request: BuildRequest, skipped: Sequence[str]) -> None:
+    """Remove the build, which has no usable photo, and raise BadInput with the reasons."""
+    shutil.rmtree(request.build_place, ignore_errors=True)
+    side = request.recipe.smallest
+    reasons = " ".join(first_few(skipped)) or f"None is a picture of at least {side} x {side} pixels with some detail."
+    raise BadInput(f"None of the {len(request.files)} files in {request.source} can be used. {reasons}")
 
 
-def _refuse(order: Order, skipped: Sequence[str]) -> None:
-    """Nothing can be kept: remove the build and say why."""
-    shutil.rmtree(named_databases.folder() / f"{named_databases.BUILDING}{order.name}", ignore_errors=True)
-    side = order.recipe.smallest
-    why = " ".join(first_few(skipped)) or f"None is a picture of {side} x {side} pixels or more with some detail."
-    raise BadInput(f"None of the {len(order.files)} files in {order.source} can be remembered. {why}")
-
-
-def _key(order: Order) -> str:
-    """Changes with the files, their sizes and times, and the recipe."""
-    digest = hashlib.sha256(f"format {FORMAT}, {shards.describe(order.recipe)}".encode())
-    for file in order.files:
+def _content_key(request: BuildRequest) -> str:
+    """Return a key of the files, their sizes and times, and the recipe."""
+    digest = hashlib.sha256(f"format {FORMAT}, {shards.recipe_json(request.recipe)}".encode())
+    for file in request.files:
         try:
             status = file.stat()
         except OSError as problem:
@@ -240,10 +271,10 @@ def _key(order: Order) -> str:
     return digest.hexdigest()[:16]
 
 
-def _file(beside: Path, number: int) -> Path:
-    return beside / f"shard-{number:06d}.npz"
+def _shard_file(folder: Path, number: int) -> Path:
+    return folder / f"shard-{number:06d}.npz"
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all, also after a power cut."""
+    """Write a file that is complete or not there, also after a power cut."""
     storage.write_atomically(path, content, durable=True)

@@ -1,78 +1,81 @@
-"""Where pieces of work run: in threads here, or on Ray, here or on a cluster."""
+"""Executors: a function applied to many items in threads of this process, or by Ray here or on a cluster."""
 
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from itertools import islice
+from typing import Any, Protocol
 
 from sr_demo.errors import SRError
 from sr_demo.progress import Progress
 from sr_demo.system import ray_cluster
 
-T = TypeVar("T")
 
-
-class Engine(Protocol):
-    """Does work and says when which piece of it is finished."""
+class Executor(Protocol):
+    """Applies a function to items and yields the results as they are finished."""
 
     def map(
         self, work: Callable[[Any], bytes], items: Sequence[Any], progress: Progress
     ) -> Iterator[tuple[int, bytes]]:
-        """Number of an item and its result, in the order in which they are finished. `work` is a function of a module.
+        """Yield the number of an item and its result, in the order in which they are finished.
 
-        Raises what `work` raises, or Cancelled.
+        Args:
+            work: A function at the top level of a module.
+            items: Arguments of `work`, which can be pickled.
+            progress: Checked for Stop between results; nothing is reported to it.
+
+        Raises:
+            Cancelled: Stop was pressed.
+            SRError: Whatever `work` raises.
         """
         ...
 
 
 @dataclass(frozen=True)
-class Local:
-    """Threads of this process: decoding, resizing and sorting let each other run."""
+class LocalExecutor:
+    """Threads of this process: decoding, resizing and sorting release the interpreter lock."""
 
     workers: int = 0
-    """0 for one per core, four at most."""
+    """Number of threads; 0 for one per core, four at most."""
 
     def map(
         self, work: Callable[[Any], bytes], items: Sequence[Any], progress: Progress
     ) -> Iterator[tuple[int, bytes]]:
-        """See `Engine`."""
+        """See `Executor.map`."""
         workers = self.workers or min(os.cpu_count() or 1, 4)
         pool = ThreadPoolExecutor(workers)
         try:
-            # Handed out a few at a time: results that nobody has fetched yet lie in memory.
+            # Submitted a few at a time: results that are not consumed yet take memory.
             waiting = iter(enumerate(items))
-            running = {pool.submit(work, item): number for number, item in _some(waiting, 2 * workers)}
+            running = {pool.submit(work, item): number for number, item in islice(waiting, 2 * workers)}
             while running:
                 done = next(as_completed(running))
                 number = running.pop(done)
                 progress.check()
                 yield number, done.result()
-                for other, item in _some(waiting, 1):
-                    running[pool.submit(work, item)] = other
+                for following, item in islice(waiting, 1):
+                    running[pool.submit(work, item)] = following
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _some(waiting: Iterator[T], count: int) -> Iterator[T]:
-    for _, item in zip(range(count), waiting, strict=False):
-        yield item
-
-
 @dataclass(frozen=True)
-class Ray:
-    """Ray Data: the cluster at `address` ("auto" for the one this machine belongs to), or workers of its own here."""
+class RayExecutor:
+    """Ray Data, on a cluster or on a Ray that is started here."""
 
     address: str = ""
+    """Address of the cluster, "auto" for the one this machine belongs to, "" to start a Ray here."""
     workers: int = 2
-    """For a Ray of its own."""
+    """Workers of a Ray that is started here."""
 
     def map(
         self, work: Callable[[Any], bytes], items: Sequence[Any], progress: Progress
     ) -> Iterator[tuple[int, bytes]]:
-        """See `Engine`. Files that items name must be found under the same path by every worker."""
+        """See `Executor.map`. Files that items name must have the same path on every worker."""
         if not items:
             return
         code = {"py_modules": [str(ray_cluster.PACKAGE)]}
@@ -80,8 +83,8 @@ class Ray:
             context = ray.data.DataContext.get_current()
             context.enable_progress_bars = False
             context.execution_options.preserve_order = False
-            rows = [{"number": number, "item": item} for number, item in enumerate(_packed(items))]
-            done = ray.data.from_items(rows, override_num_blocks=len(rows)).map(_Row(work))
+            rows = [{"number": number, "item": pickle.dumps(item)} for number, item in enumerate(items)]
+            done = ray.data.from_items(rows, override_num_blocks=len(rows)).map(_RowFunction(work))
             for row in done.iter_rows():
                 progress.check()
                 if row["refused"]:
@@ -90,23 +93,14 @@ class Ray:
 
 
 @dataclass(frozen=True)
-class _Row:
-    """`work` on one row of a Ray data set."""
+class _RowFunction:
+    """Applies `work` to one row of a Ray data set."""
 
     work: Callable[[Any], bytes]
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        import pickle
-
         try:
-            # Packed by this program for itself, a few lines above.
+            # Safe to unpickle: `RayExecutor.map` pickled it.
             return {"number": row["number"], "result": self.work(pickle.loads(row["item"])), "refused": ""}
         except SRError as problem:
             return {"number": row["number"], "result": b"", "refused": str(problem)}
-
-
-def _packed(items: Sequence[Any]) -> Iterator[bytes]:
-    import pickle
-
-    for item in items:
-        yield pickle.dumps(item)

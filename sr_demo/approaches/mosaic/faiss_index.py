@@ -1,4 +1,4 @@
-"""Which FAISS index for how many vectors, and building it the same way every time."""
+"""FAISS indexes: the choice for a number of vectors and a budget, reproducible building, and search."""
 
 from __future__ import annotations
 
@@ -10,58 +10,67 @@ import numpy as np
 from numpy.typing import NDArray
 
 FLAT_BELOW = 100_000
-"""Few vectors: exhaustive search is exact and, as one matrix product, fast (FAISS wiki, Guidelines)."""
+"""Number of vectors below which search is exhaustive: exact and, as one matrix product, fast (FAISS wiki, Guidelines)."""
 _TRAIN_PER_LIST = 40
 _BATCH = 65_536
 
 
 @dataclass(frozen=True)
-class Plan:
-    """An index to be built. Decided from numbers alone."""
+class IndexPlan:
+    """An index that is to be built."""
 
     kind: Literal["Flat", "IVF,Flat", "IVF,SQ8", "IVF,PQ"]
     factory: str
     """FAISS factory string."""
     probes: int
-    """Inverted lists looked into per query; 0 for Flat."""
+    """Inverted lists searched for each query (`nprobe`); 0 for Flat."""
     bytes: int
     """Memory of the vectors in the index."""
     gives_up: str = ""
-    """What the choice costs against exhaustive search, in plain words; "" where it costs nothing."""
+    """What is lost against exhaustive search, for people: the rest of a sentence that begins with "The index"; "" for
+    nothing."""
 
 
-def choose(count: int, dimension: int, budget: int, flat_below: int = FLAT_BELOW) -> Plan:
-    """The most exact index for `count` vectors of `dimension` float32 that stays within `budget` bytes.
+def choose_index(count: int, dimension: int, budget: int, flat_below: int = FLAT_BELOW) -> IndexPlan:
+    """Return the most exact index that fits into a budget. Pure.
 
-    Flat below `flat_below` vectors. Else inverted lists, 4 sqrt(count) of them, or sqrt(count) below 100k where
-    training them costs more than searching, with vectors kept whole (4 bytes per dimension), as 8-bit numbers, or as
-    product codes of a byte per 4 dimensions (FAISS wiki, "Guidelines to choose an index").
+    Flat below `flat_below` vectors. Otherwise inverted lists, 4 sqrt(count) of them, or sqrt(count) below 100k, where
+    training them costs more than searching; the vectors in them as float32, as 8-bit numbers, or as product codes of one
+    byte per 4 dimensions (FAISS wiki, "Guidelines to choose an index").
+
+    Args:
+        count: Number of vectors.
+        dimension: Their length.
+        budget: Bytes that the index may take.
+        flat_below: Number of vectors below which search is exhaustive, where that fits into the budget.
     """
     if count < flat_below and 4 * dimension * count <= budget:
-        return Plan("Flat", "Flat", 0, 4 * dimension * count)
+        return IndexPlan("Flat", "Flat", 0, 4 * dimension * count)
     few = count < FLAT_BELOW
     lists = 2 ** round(log2((1 if few else 4) * sqrt(max(count, 1))))
-    # Measured on 24-d window features (see benchmark.py): recall@1 0.945 at 100k, 0.96 at 1 M.
+    # On 24-d window features `bench mosaic` measured recall@1 0.945 at 100k and 0.96 at 1 M.
     probes = max(8, lists // 16 if few else 8 + round(sqrt(lists) / 4))
-    small = f"looks into {probes} of {lists} groups: about one nearest memory in twenty is missed"
+    lost = f"searches {probes} of {lists} groups: about one nearest match in twenty is missed"
     if (4 * dimension + 8) * count <= budget:
-        return Plan("IVF,Flat", f"IVF{lists},Flat", probes, (4 * dimension + 8) * count, small)
+        return IndexPlan("IVF,Flat", f"IVF{lists},Flat", probes, (4 * dimension + 8) * count, lost)
     if (dimension + 8) * count <= budget:
-        return Plan("IVF,SQ8", f"IVF{lists},SQ8", probes, (dimension + 8) * count, small + ", distances are rounded")
-    codes = _codes(dimension)
-    return Plan(
+        return IndexPlan(
+            "IVF,SQ8", f"IVF{lists},SQ8", probes, (dimension + 8) * count, lost + ", distances are rounded"
+        )
+    codes = _code_length(dimension)
+    return IndexPlan(
         "IVF,PQ", f"IVF{lists},PQ{codes}", probes, (codes + 8) * count,
-        "memory is short, so vectors are kept as coarse codes: often a similar memory is found instead of the nearest",
+        "stores coarse codes to fit its budget: it often finds a similar match instead of the nearest",
     )  # fmt: skip
 
 
-def _codes(dimension: int) -> int:
-    """Sub-vectors of a product code: a divisor of the dimension, about a fourth of it."""
+def _code_length(dimension: int) -> int:
+    """Return the number of sub-vectors of a product code: a divisor of the dimension, about a fourth of it."""
     return max(m for m in range(1, max(dimension // 4, 1) + 1) if dimension % m == 0)
 
 
-def build(vectors: NDArray[np.float32], plan: Plan) -> Any:
-    """A FAISS index (squared L2) of `vectors` (N, d). The same vectors give the same index."""
+def build_index(vectors: NDArray[np.float32], plan: IndexPlan) -> Any:
+    """Build a FAISS index (squared L2) of `vectors` (N, d). The same vectors give the same index."""
     import faiss
 
     index: Any = faiss.index_factory(vectors.shape[1], plan.factory)
@@ -78,20 +87,27 @@ def build(vectors: NDArray[np.float32], plan: Plan) -> Any:
 def search(
     index: Any, queries: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Squared distances and numbers of the `k` nearest, each (n, k), nearest first; `k` is cut to what there is.
+    """Find the nearest vectors of each query.
 
-    `allowed` (N,) says which vectors may be found; at least one must be. Places that could not be filled, because the
-    inverted lists that were looked into hold too few, repeat the nearest one.
+    Args:
+        index: A FAISS index of N vectors.
+        queries: (n, d) float32.
+        k: Number of neighbours; cut to N.
+        allowed: (N,) which vectors may be found, at least one; None for all.
+
+    Returns:
+        Squared distances (n, k) and numbers (n, k), nearest first. Where the searched inverted lists hold fewer than k
+        vectors, the nearest one is repeated.
     """
     k = min(k, index.ntotal)
-    asked = np.ascontiguousarray(queries, np.float32)
+    queries = np.ascontiguousarray(queries, np.float32)
     if allowed is None:
-        distances, numbers = index.search(asked, k)
+        distances, numbers = index.search(queries, k)
     else:
-        distances, numbers = index.search(asked, k, params=_only(allowed, getattr(index, "nprobe", 0)))
+        distances, numbers = index.search(queries, k, params=_parameters(allowed, getattr(index, "nprobe", 0)))
     lost = np.flatnonzero(numbers[:, 0] < 0)
-    if len(lost):  # the lists looked into hold none that is allowed: look into all
-        distances[lost], numbers[lost] = index.search(asked[lost], k, params=_only(allowed, index.nlist))
+    if len(lost):  # the searched lists hold no allowed vector: search all of them
+        distances[lost], numbers[lost] = index.search(queries[lost], k, params=_parameters(allowed, index.nlist))
     missing = numbers < 0
     if missing.any():
         numbers = np.where(missing, numbers[:, :1], numbers)
@@ -99,8 +115,8 @@ def search(
     return distances, numbers
 
 
-def _only(allowed: NDArray[np.bool_] | None, probes: int) -> Any:
-    """FAISS's parameters for a search among `allowed`, in `probes` inverted lists (0: the index has none)."""
+def _parameters(allowed: NDArray[np.bool_] | None, probes: int) -> Any:
+    """Return FAISS's parameters for a search among `allowed`, in `probes` inverted lists (0: the index has none)."""
     import faiss
 
     wanted: dict[str, Any] = {"nprobe": probes} if probes else {}

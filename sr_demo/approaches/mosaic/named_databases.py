@@ -1,7 +1,7 @@
-"""Named memories: where they lie, what there is, opening and deleting them.
+"""Named patch databases: listing, finding, opening and deleting those that `memory build` built.
 
-A named memory is a folder of `memory.json`, pixels (see `memory`) and an index with its arrays. It is made under a name
-with a dot and renamed when it is whole: what is listed can be opened. Legend: N = patches; d = length of a feature.
+A named database is a folder with `memory.json`, pixels (see `patch_database`) and an index with its arrays. It is built
+under a name with a leading dot and renamed when it is complete: every listed database can be opened.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from sr_demo.approaches.mosaic.patch_database import PatchDatabase, open_memory
-from sr_demo.approaches.mosaic.patches import Pieces
-from sr_demo.approaches.mosaic.retrieval import Examples
+from sr_demo.approaches.mosaic.patch_database import PatchDatabase, open_database
+from sr_demo.approaches.mosaic.patches import PatchIndex
+from sr_demo.approaches.mosaic.retrieval import ResidualDatabase
 from sr_demo.approaches.mosaic.shards import Kind
 from sr_demo.errors import BadInput
 from sr_demo.system import storage
@@ -27,109 +27,117 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One named memory."""
+class NamedDatabase:
+    """Description of one named database. Field names are the keys of `memory list --json`."""
 
     name: str
     place: Path
     kind: Kind
     patch: int
-    shrink: int
+    shrink: int  # words: ok
     patches: int
     photos: int
     bytes: int
+    """Size on disk."""
     source: str
-    """The folder or data set it was made from."""
+    """The folder or data set it was built from."""
     date: str
+    """ISO date of the build."""
     index: str
     """FAISS factory string."""
     gives_up: str
-    """What the index costs against exhaustive search; "" where nothing."""
+    """What the index loses against exhaustive search; "" for nothing."""
 
     @property
-    def what(self) -> str:
-        """One phrase for people."""
-        made = f"pieces of {self.patch} px" if self.kind == "tiles" else "fine detail"
-        return f"{self.photos} photos, {self.patches:,} patches, {made}"
+    def summary(self) -> str:
+        """A phrase for people: photos, patches, use."""
+        use = f"of {self.patch} px" if self.kind == "tiles" else "for fine detail"
+        return f"{self.photos} photos, {self.patches:,} patches {use}"
 
 
 def folder() -> Path:
-    """Where named memories lie. It may not exist yet."""
+    """Return the folder of the named databases. It may not exist yet."""
     return storage.cache_folder() / "memories" / "named"
 
 
-def checked(name: str) -> str:
-    """`name`, if it may name a memory. Raises BadInput."""
+def check_name(name: str) -> str:
+    """Return `name` if it is a valid name of a database. Raises BadInput."""
     if not _NAME.fullmatch(name):
         raise BadInput(
-            f"A memory's name is made of lower-case letters, digits and dashes, 60 at most, like photos-2024, not {name!r}."
+            "A memory's name consists of lower-case letters, digits and dashes, at most 60 of them, like photos-2024; "
+            f"{name!r} does not."
         )
     return name
 
 
-def entries() -> list[Entry]:
-    """The named memories that are whole, by name."""
-    there = sorted(folder().iterdir()) if folder().is_dir() else []
-    return [entry for entry in map(_entry, there) if entry is not None]
+def list_databases() -> list[NamedDatabase]:
+    """Return the complete named databases, by name."""
+    places = sorted(folder().iterdir()) if folder().is_dir() else []
+    return [database for database in map(_describe, places) if database is not None]
 
 
-def find(name: str) -> Entry:
-    """The named memory. Raises BadInput, listing what there is."""
-    entry = _entry(folder() / checked(name))
-    if entry is None:
-        there = ", ".join(entry.name for entry in entries())
+def find(name: str) -> NamedDatabase:
+    """Return the database of this name. Raises BadInput, which lists the existing ones."""
+    database = _describe(folder() / check_name(name))
+    if database is None:
+        existing = ", ".join(database.name for database in list_databases())
         raise BadInput(
-            f"There is no memory {name!r}. There are: {there}." if there else
+            f"There is no memory {name!r}. There are: {existing}." if existing else
             f"There is no memory {name!r}. Build one with: python -m sr_demo memory build DIR --out {name}"
         )  # fmt: skip
-    return entry
+    return database
 
 
 def delete(name: str) -> None:
-    """Remove a named memory and what an unfinished build of it left. Raises BadInput when there is neither."""
-    left = list(folder().glob(f"{BUILDING}{checked(name)}"))
-    if not left:
+    """Delete a named database and the remains of an unfinished build. Raises BadInput when there is neither."""
+    remains = list(folder().glob(f"{BUILDING}{check_name(name)}"))
+    if not remains:
         find(name)
     with storage.guarded(folder()):
         place = folder() / name
         if place.is_dir():
-            # Out of sight in one step, then gone: nobody is offered half of it.
-            gone = folder() / f"{BUILDING}{name}.gone"
-            place.rename(gone)
-            left.append(gone)
-        for path in left:
+            # Hidden in one step, then removed: a half-deleted database is never listed.
+            hidden = folder() / f"{BUILDING}{name}.gone"
+            place.rename(hidden)
+            remains.append(hidden)
+        for path in remains:
             shutil.rmtree(path)
 
 
-def examples(entry: Entry) -> Examples:
-    """The residuals of a memory of kind `refined`, memory-mapped."""
-    if entry.kind != "refined":
-        raise BadInput(f"The memory {entry.name} holds pieces for the tile mosaic. Build one with --kind refined.")
-    arrays = {name: np.load(entry.place / f"{name}.npy", mmap_mode="r") for name in ("codes", "factors", "places")}
-    return Examples(np.load(entry.place / "project.npy"), **arrays, index=index(entry))
+def open_residuals(database: NamedDatabase) -> ResidualDatabase:
+    """Open the memory-mapped residuals of a database of kind `refined`. Raises BadInput for another kind."""
+    if database.kind != "refined":
+        raise BadInput(f"The memory {database.name} holds patches for the tile mosaic. Build one with --kind refined.")
+    arrays = {name: np.load(database.place / f"{name}.npy", mmap_mode="r") for name in ("codes", "factors", "places")}
+    return ResidualDatabase(np.load(database.place / "project.npy"), **arrays, index=open_index(database))
 
 
-def pieces(entry: Entry, memory: PatchDatabase) -> Pieces:
-    """The pieces of a memory of kind `tiles`, for the patch size it was built for, memory-mapped."""
-    places = np.load(entry.place / "places.npy", mmap_mode="r")
-    looks = np.load(entry.place / "looks.npy", mmap_mode="r")
-    photos = range(len(memory.photos))
-    return Pieces(
-        entry.patch,
-        tuple(memory.hr(i) for i in photos),
-        tuple(memory.photos[i].name for i in photos),
-        tuple(photos),
+def open_patch_index(database: NamedDatabase, photos: PatchDatabase) -> PatchIndex:
+    """Open the memory-mapped patches of a database of kind `tiles`, for the patch size it was built for.
+
+    Args:
+        database: The named database.
+        photos: The same database, opened.
+    """
+    places = np.load(database.place / "places.npy", mmap_mode="r")
+    statistics = np.load(database.place / "looks.npy", mmap_mode="r")
+    numbers = range(len(photos.photos))
+    return PatchIndex(
+        database.patch,
+        tuple(photos.hr(i) for i in numbers),
+        tuple(photos.photos[i].name for i in numbers),
+        tuple(numbers),
         *(np.ascontiguousarray(places[:, axis]) for axis in range(3)),
-        mean=looks[:, :3], deviation=looks[:, 3], index=index(entry),
+        mean=statistics[:, :3], deviation=statistics[:, 3], index=open_index(database),
     )  # fmt: skip
 
 
-def index(entry: Entry) -> Any:
-    """The FAISS index of a memory, memory-mapped."""
+def open_index(database: NamedDatabase) -> Any:
+    """Open the memory-mapped FAISS index of a database."""
     import faiss
 
-    opened: Any = faiss.read_index(str(entry.place / "index.faiss"), faiss.IO_FLAG_MMAP_IFC)
-    if probes := _card(entry.place)["probes"]:
+    opened: Any = faiss.read_index(str(database.place / "index.faiss"), faiss.IO_FLAG_MMAP_IFC)
+    if probes := _card(database.place)["probes"]:
         opened.nprobe = probes
     return opened
 
@@ -138,15 +146,13 @@ def _card(place: Path) -> dict[str, Any]:
     return json.loads((place / "memory.json").read_text(encoding="utf-8"))["card"]
 
 
-def _entry(place: Path) -> Entry | None:
-    if not _NAME.fullmatch(place.name) or not place.is_dir() or open_memory(place) is None:
+def _describe(place: Path) -> NamedDatabase | None:
+    if not _NAME.fullmatch(place.name) or not place.is_dir() or open_database(place) is None:
         return None
     try:
         card = _card(place)
         size = sum(file.stat().st_size for file in place.iterdir())
-        return Entry(
-            place.name, place, card["kind"], card["patch"], card["shrink"], card["patches"], card["photos"], size,
-            card["source"], card["date"], card["index"], card["gives_up"],
-        )  # fmt: skip
+        stored = ("kind", "patch", "shrink", "patches", "photos", "source", "date", "index", "gives_up")  # words: ok
+        return NamedDatabase(name=place.name, place=place, bytes=size, **{key: card[key] for key in stored})
     except (OSError, ValueError, KeyError):
         return None

@@ -1,4 +1,4 @@
-"""What a person can set, in plain words."""
+"""The options of the patch mosaic, with the texts that people read beside their controls."""
 
 from __future__ import annotations
 
@@ -9,61 +9,65 @@ from sr_demo.options import Options, option
 
 @dataclass(frozen=True)
 class MosaicOptions(Options):
-    """Options of all variants; each says which variants it is for."""
+    """Options of all variants; the help text names the variants that use an option."""
 
     patch: int = option(
         8, "Patch size",
-        "Side of the pieces in pixels of your picture: small ones follow it closely, large ones show what they are. "
-        "Used by the tile mosaic (the fixed variants keep their own size).",
+        "Side of a patch, in pixels of your picture. Small patches follow the picture closely; large ones show what they "
+        "are. Used by the tile mosaic (the 8 px and 64 px variants keep their own size).",
         minimum=4, maximum=64, step=1,
     )  # fmt: skip
     overlap: int = option(
         25, "Overlap in %",
-        "How much neighbouring pieces overlap and fade into each other; 0 leaves hard edges, 75 is smooth and slow.",
+        "How far neighbouring patches overlap and fade into each other: 0 leaves hard edges, 75 is smooth but slow.",
         minimum=0, maximum=75, step=5,
     )  # fmt: skip
     colour: float = option(
         0.8, "Colour transfer",
-        "How far each piece takes over the colour and contrast of its place; 0 leaves the pieces as they are.",
+        "How far each patch takes on the colour and contrast of its place in your picture; 0 leaves patches unchanged.",
         minimum=0.0, maximum=1.0, step=0.05,
     )  # fmt: skip
     variety: float = option(
         0.3, "Variety",
-        "How hard the mosaic avoids showing the same piece twice in one neighbourhood, at the price of worse matches.",
+        "How strongly the mosaic avoids showing the same patch twice close together. More variety means worse matches.",
         minimum=0.0, maximum=1.0, step=0.05,
     )  # fmt: skip
-    shrink: int = option(
-        1, "Shrink the memory's photos",
-        "The photos are shrunk by this factor before they are cut up: at 1 a piece holds texture, at 8 and more "
-        "it holds whole things.",
+    shrink: int = option(  # words: ok
+        1, "Reduce the memory's photos",
+        "Makes the photos this many times smaller before they are cut into patches: at 1 a patch holds texture, at 8 and "
+        "above it holds whole objects.",
         minimum=1, maximum=32, step=1,
     )  # fmt: skip
     polish: bool = option(
         False, "Polish with HAT x4",
-        "Tile mosaic: the finished mosaic is shrunk to the size of your picture and enlarged by HAT, which closes the "
-        "seams and draws what the pieces only hint at. Takes some seconds.",
+        "Tile mosaic: reduces the finished mosaic to the size of your picture and lets HAT enlarge it again, which hides "
+        "the seams and sharpens what the patches only hint at. Takes a few seconds.",
     )  # fmt: skip
     memory: str = option(
         "", "Memory",
-        "Name of a memory built with `python -m sr_demo memory build`; empty stands for the one that is always there.",
+        "Name of a memory built with `python -m sr_demo memory build`. Leave it empty to use the default memory.",
     )  # fmt: skip
     leave_out: bool = option(
-        True, "Leave the same photo out",
-        "Where your picture is one of the memory's own photos, that photo does not answer: it would know the result by "
-        "heart.",
+        True, "Leave out the same photo",
+        "If your picture is itself one of the memory's photos, that photo is not used: it would simply be copied.",
     )  # fmt: skip
     neighbours: int = option(
         9, "Neighbours",
-        "Refined retrieval from photos: how many memories are averaged for each spot.",
+        "Refined retrieval from photos: how many similar spots are averaged for each spot of your picture.",
         minimum=1, maximum=32, step=1,
     )  # fmt: skip
     steps: int = option(
         4, "Back-projection steps",
-        "Refined retrieval: how often the result is shrunk, compared with your picture and corrected.",
+        "Refined retrieval: how often the result is reduced, compared with your picture and corrected.",
         minimum=0, maximum=20, step=1,
     )  # fmt: skip
     seed: int = option(
         0, "Seed",
-        "Another number breaks ties between equally good pieces differently; the same number gives the same picture.",
+        "Decides between equally good patches. The same number always gives the same result.",
         minimum=0, maximum=9999, step=1,
     )  # fmt: skip
+
+    @property
+    def downscale(self) -> int:
+        """Factor by which the database's photos are downscaled; the option keeps its public name."""
+        return self.shrink  # words: ok

@@ -1,8 +1,8 @@
-"""A memory: photos on disk, each with its LR side (what is compared) and its HR side (what is pasted).
+"""A patch database: photos on disk, each with its LR side (what is compared) and its HR side (what is pasted).
 
-On disk a memory is a folder whose name is a key made from the photos' bytes and the format, with `memory.json` and two
-memory-mapped files of pixels. It is built beside and moved into place in one step: a folder that has its final name is
-whole, and several builders at once do no harm. Legend: H, W = height and width of a photo's HR side, multiples of 4.
+On disk a database is a folder named by a key of its photos' bytes and the format. It holds `memory.json` and two
+memory-mapped files of pixels. It is built beside its place and moved there in one step: a folder with its final name is
+complete, and several builders at once do no harm. Legend: H, W = height and width of a photo's HR side, multiples of 4.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo.approaches.mosaic.photos import read
+from sr_demo.approaches.mosaic.photos import read_photo
 from sr_demo.errors import BadInput, StorageError
 from sr_demo.image import Image, quantize, readonly
 from sr_demo.imaging.resize import resize
@@ -29,7 +29,7 @@ from sr_demo.system import scratch, storage
 
 SCALE = 4
 FORMAT = 1
-"""Goes into the key: memories of an older format are not opened but built anew."""
+"""Part of the key: databases of an older format are not opened but built again."""
 SMALLEST = 4 * SCALE
 """Shortest side of a photo in pixels: one patch of the smallest size."""
 Pixels = NDArray[np.uint8]
@@ -38,7 +38,7 @@ _BUILDING = ".building-"
 
 @dataclass(frozen=True)
 class Photo:
-    """Where a photo lies in the files of pixels."""
+    """Place of a photo in the files of pixels."""
 
     name: str
     height: int
@@ -49,35 +49,42 @@ class Photo:
 
 @dataclass(frozen=True)
 class PatchDatabase:
-    """An opened memory. Pixels are read from disk when they are looked at."""
+    """An opened database. Pixels are memory-mapped: they are read from disk when they are used."""
 
     key: str
-    """Another content has another key."""
+    """Identifies the content."""
     photos: tuple[Photo, ...]
     _hr: Pixels
     _lr: Pixels
 
     def hr(self, photo: int) -> Pixels:
-        """(H, W, 3) uint8, a read-only view."""
+        """Return the HR side of a photo, a read-only view (H, W, 3) uint8."""
         p = self.photos[photo]
         return self._hr[p.start * 3 : (p.start + p.height * p.width) * 3].reshape(p.height, p.width, 3)
 
     def lr(self, photo: int) -> Pixels:
-        """(H / 4, W / 4, 3) uint8, a read-only view."""
+        """Return the LR side of a photo, a read-only view (H / 4, W / 4, 3) uint8."""
         p = self.photos[photo]
         height, width, start = p.height // SCALE, p.width // SCALE, p.start // SCALE**2
         return self._lr[start * 3 : (start + height * width) * 3].reshape(height, width, 3)
 
 
-def build(files: Sequence[Path], folder: Path, progress: Progress) -> PatchDatabase:
-    """The memory of these photos under `folder`: opened when it is there, else built.
+def build_database(files: Sequence[Path], folder: Path, progress: Progress) -> PatchDatabase:
+    """Open the database of these photos under `folder`; build it first unless it is there.
 
-    Files that are too small are left out. Raises BadInput when a file is no picture or none is large enough,
-    StorageError when the folder cannot be written, Cancelled when `progress` says so; nothing half-written is left.
+    Args:
+        files: The photos. Files that are too small are left out.
+        folder: Where the databases lie; created if need be.
+        progress: Receives what is done so far.
+
+    Raises:
+        BadInput: A file is not an image, or none is large enough.
+        StorageError: The folder cannot be written.
+        Cancelled: Stop was pressed; nothing half-written is left.
     """
-    key = _key(files)
+    key = _content_key(files)
     place = folder / key
-    found = open_memory(place)
+    found = open_database(place)
     if found is not None:
         return found
     storage.ready(folder)
@@ -87,25 +94,25 @@ def build(files: Sequence[Path], folder: Path, progress: Progress) -> PatchDatab
             scratch.sweep_builds(folder)
             beside.mkdir()
             with scratch.held(beside):
-                _write(files, beside, progress)
+                _write_files(files, beside, progress)
             _publish(beside, place)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    opened = open_memory(place)
+    opened = open_database(place)
     if opened is None:
         raise StorageError(f"The memory in {place} cannot be read back. Delete that folder and try again.")
     return opened
 
 
-def open_memory(place: Path) -> PatchDatabase | None:
-    """The memory in the folder `place`, or None when there is none or its files are not whole."""
+def open_database(place: Path) -> PatchDatabase | None:
+    """Open the database in the folder `place`; None when there is none or its files are incomplete."""
     try:
         written: dict[str, Any] = json.loads((place / "memory.json").read_text(encoding="utf-8"))
         photos = tuple(Photo(**entry) for entry in written["photos"])
         count = photos[-1].start + photos[-1].height * photos[-1].width
-        whole = (place / "hr.u8").stat().st_size == 3 * count
-        whole = whole and (place / "lr.u8").stat().st_size == 3 * count // SCALE**2
-        if written["format"] != FORMAT or not whole:
+        complete = (place / "hr.u8").stat().st_size == 3 * count
+        complete = complete and (place / "lr.u8").stat().st_size == 3 * count // SCALE**2
+        if written["format"] != FORMAT or not complete:
             return None
         hr = np.memmap(place / "hr.u8", np.uint8, "r")
         lr = np.memmap(place / "lr.u8", np.uint8, "r")
@@ -115,16 +122,16 @@ def open_memory(place: Path) -> PatchDatabase | None:
 
 
 def downscaled(pixels: Pixels, height: int, width: int) -> Pixels:
-    """(H, W, 3) uint8 -> (height, width, 3) uint8, bicubic with antialiasing, rounded."""
+    """Downscale pixels with antialiased bicubic, rounded: (H, W, 3) uint8 -> (height, width, 3) uint8."""
     return quantize(resize(as_floats(pixels), (height, width)))
 
 
 def as_floats(pixels: Pixels) -> Image:
-    """0..255 -> [0, 1]."""
+    """Convert pixels to the image convention: (H, W, 3) uint8 -> float32 in [0, 1]."""
     return readonly(np.divide(pixels, 255, dtype=np.float32))
 
 
-def _key(files: Sequence[Path]) -> str:
+def _content_key(files: Sequence[Path]) -> str:
     digest = hashlib.sha256(f"format {FORMAT}, scale {SCALE}".encode())
     for path in files:
         try:
@@ -135,19 +142,19 @@ def _key(files: Sequence[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _write(files: Sequence[Path], beside: Path, progress: Progress) -> None:
+def _write_files(files: Sequence[Path], beside: Path, progress: Progress) -> None:
     photos: list[Photo] = []
     start = 0
     with (beside / "hr.u8").open("wb") as hr, (beside / "lr.u8").open("wb") as lr:
         for index, path in enumerate(files):
-            progress(index / len(files), f"learning photo {index + 1} of {len(files)}")
-            source = read(path)
+            progress(index / len(files), f"reading photo {index + 1} of {len(files)}")
+            source = read_photo(path)
             height, width = (side // SCALE * SCALE for side in source.pixels.shape[:2])
-            big = source.pixels[:height, :width]
+            cropped = source.pixels[:height, :width]
             if min(height, width) < SMALLEST:
                 continue
-            hr.write(np.ascontiguousarray(big).tobytes())
-            lr.write(downscaled(big, height // SCALE, width // SCALE).tobytes())
+            hr.write(np.ascontiguousarray(cropped).tobytes())
+            lr.write(downscaled(cropped, height // SCALE, width // SCALE).tobytes())
             photos.append(Photo(source.name, height, width, start))
             start += height * width
         if not photos:
@@ -161,11 +168,11 @@ def _write(files: Sequence[Path], beside: Path, progress: Progress) -> None:
 
 
 def _publish(beside: Path, place: Path) -> None:
-    """Give the finished folder its name. Another builder may have been first: theirs is as good."""
-    if place.exists() and open_memory(place) is None:
+    """Move the finished folder to its place. Where another builder was first, that one's is as good."""
+    if place.exists() and open_database(place) is None:
         shutil.rmtree(place)
     try:
         os.replace(beside, place)
     except OSError:
-        if open_memory(place) is None:
+        if open_database(place) is None:
             raise

@@ -1,82 +1,106 @@
-"""Pieces: p x p patches of LR pixels, what they are compared by, and the index of a memory's pieces.
+"""Patches of a database: p x p LR pixels each, their features, and the index that finds them.
 
-Feature of a piece (d = 68, for every p): its luma averaged onto an 8 x 8 grid, mean removed and divided by its
-deviation (Freeman et al. 2002, "Example-based super-resolution": contrast normalisation), then mean colour and
-deviation with a weight, so that among equal shapes the one that needs the least recolouring wins.
-Legend: p = side of a piece in LR pixels; n = pieces; g = grid.
+The feature of a patch (d = 68, for every p) is its luma averaged onto an 8 x 8 grid, mean removed and divided by its
+standard deviation (contrast normalization, Freeman et al. 2002, "Example-based super-resolution"), followed by weighted
+mean colour and deviation: among equal shapes the one that needs the least colour transfer is nearest.
+
+Legend: p = side of a patch in LR pixels; n = patches; g = side of the grid.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo.approaches.mosaic import faiss_index as indexes
+from sr_demo.approaches.mosaic import faiss_index
 from sr_demo.approaches.mosaic.patch_database import SCALE, PatchDatabase, Pixels, as_floats, downscaled
+from sr_demo.approaches.mosaic.windows import luma
 from sr_demo.errors import BadInput
-from sr_demo.image import BT601, Image
+from sr_demo.image import Image
 from sr_demo.progress import Progress
 
 GRID = 8
-LUMA = np.array(BT601, np.float32)
 _COLOUR_WEIGHT, _CONTRAST_WEIGHT = 2.0, 4.0
-_QUIET = 0.02
-"""Deviation below which a piece counts as flat: noise is not blown up into a shape."""
-_MOST = 60_000
-"""Pieces of one index: all positions of the default memory at p = 64, every third at p = 4."""
+_NOISE = 0.02
+"""Added to the deviation before dividing by it, so that the noise of a flat patch is not amplified into a shape."""
+_MOST_PATCHES = 60_000
+"""Patches of one index: all positions of the default database at p = 64, every third at p = 4."""
 _FLAT_BELOW = 10_000
-"""Above, inverted lists: ten times less work for 1 % of the answers, so that the slider answers at once."""
+"""Number of patches from which inverted lists are used: a tenth of the work for 1 % of the matches."""
 _BATCH = 4096
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
-class Look:
-    """How n pieces look on average."""
+class PatchStatistics:
+    """Colour and contrast of n patches."""
 
     mean: Floats
-    """(n, 3) mean colour."""
+    """(n, 3) mean colour in [0, 1]."""
     deviation: Floats
-    """(n,) deviation of the luma."""
+    """(n,) standard deviation of the luma."""
 
 
 @dataclass(frozen=True)
-class Described(Look):
-    """What is known of n pieces."""
+class PatchFeatures(PatchStatistics):
+    """Colour, contrast and features of n patches."""
 
     features: Floats
     """(n, 68)."""
 
 
 @dataclass(frozen=True)
-class Pieces:
-    """All pieces of one size of one memory, and their index."""
+class PatchIndex:
+    """All patches of one size of a database, and the FAISS index of their features."""
 
     patch: int
+    """Side of a patch in LR pixels, p."""
     hr: tuple[Pixels, ...]
-    """The photos as they are pasted, (4h, 4w, 3) uint8."""
+    """The HR sides of the photos, (4h, 4w, 3) uint8 each."""
     sources: tuple[str, ...]
-    """Their names."""
+    """File names of the photos."""
     numbers: tuple[int, ...]
-    """Their numbers in the memory: photos too small for a piece are not here."""
+    """Numbers of the photos in the database: photos smaller than a patch are not in the index."""
     photo: Ints
+    """(n,) position of a patch's photo in `hr`, `sources` and `numbers`."""
     y: Ints
+    """(n,) top of a patch in its photo, in LR pixels."""
     x: Ints
-    """(n,) each: photo and top left corner in its LR pixels."""
+    """(n,) left of a patch in its photo, in LR pixels."""
     mean: Floats
+    """(n, 3), as in `PatchStatistics`."""
     deviation: Floats
+    """(n,), as in `PatchStatistics`."""
     index: Any
+    """FAISS index of the features."""
 
 
-def describe(lr: Image, y: NDArray[np.integer[Any]], x: NDArray[np.integer[Any]], patch: int) -> Described:
-    """The pieces of `lr` (H, W, 3) whose top left corners are (y, x), each (n,)."""
-    luma = np.ascontiguousarray(lr @ LUMA)
-    windows = np.lib.stride_tricks.sliding_window_view(luma, (patch, patch))
-    pool = _pooling(patch)
+class _ScaledPhoto(NamedTuple):
+    """A photo of the database at the requested size."""
+
+    number: int
+    name: str
+    hr: Pixels
+    lr: Pixels
+
+
+def extract_features(
+    lr: Image, y: NDArray[np.integer[Any]], x: NDArray[np.integer[Any]], patch: int
+) -> PatchFeatures:  # fmt: skip
+    """Compute colour, contrast and features of patches of an image.
+
+    Args:
+        lr: (H, W, 3) float32 in [0, 1].
+        y: (n,) tops of the patches.
+        x: (n,) lefts of the patches.
+        patch: Side of a patch in pixels.
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(luma(lr), (patch, patch))
+    pool = _pooling_matrix(patch)
     features = np.empty((len(y), GRID * GRID + 4), np.float32)
     mean, deviation = np.empty((len(y), 3), np.float32), np.empty(len(y), np.float32)
     colour = _box_means(lr, patch)
@@ -86,80 +110,106 @@ def describe(lr: Image, y: NDArray[np.integer[Any]], x: NDArray[np.integer[Any]]
         w = w - w.mean(axis=(1, 2), keepdims=True)
         deviation[part] = np.sqrt(np.square(w).mean(axis=(1, 2)))
         grid = (pool @ w @ pool.T).reshape(len(w), -1)
-        features[part, : GRID * GRID] = grid / (GRID * (deviation[part, None] + _QUIET))
+        features[part, : GRID * GRID] = grid / (GRID * (deviation[part, None] + _NOISE))
         mean[part] = colour[y[part], x[part]]
     features[:, -4:-1] = mean * _COLOUR_WEIGHT
     features[:, -1] = deviation * _CONTRAST_WEIGHT
-    return Described(mean, deviation, features)
+    return PatchFeatures(mean, deviation, features)
 
 
-def cut(memory: PatchDatabase, patch: int, shrink: int, progress: Progress) -> Pieces:
-    """The pieces of `memory` with side `patch`, its photos shrunk by `downscale` first (less where a photo would become
-    smaller than a piece). Raises BadInput when no photo is as large as a piece."""
-    found = [_view(memory, i, patch, shrink) for i in range(len(memory.photos))]
-    views = [view for view in found if view is not None]
-    if not views:
+def index_patches(database: PatchDatabase, patch: int, downscale: int, progress: Progress) -> PatchIndex:
+    """Cut the photos of a database into patches and index them.
+
+    Args:
+        database: The photos.
+        patch: Side of a patch in LR pixels.
+        downscale: Factor by which the photos are downscaled first; less where a photo would become smaller than a patch.
+        progress: Receives what is done so far.
+
+    Raises:
+        BadInput: No photo is as large as a patch.
+        Cancelled: Stop was pressed.
+    """
+    scaled = [_scaled_photo(database, i, patch, downscale) for i in range(len(database.photos))]
+    photos = [photo for photo in scaled if photo is not None]
+    if not photos:
         raise BadInput(
-            f"No photo of this memory is large enough for pieces of {patch} pixels: it would need "
+            f"No photo of this memory is large enough for patches of {patch} pixels: it would need "
             f"{patch * SCALE} pixels on its shorter side. Choose a smaller patch size."
         )
-    step = step_for([lr.shape for _, _, lr in views], patch)
-    described: list[Described] = []
+    stride = stride_for([photo.lr.shape for photo in photos], patch)
+    parts: list[PatchFeatures] = []
     places: list[tuple[Ints, Ints, Ints]] = []
-    for number, (_, _, lr) in enumerate(views):
-        progress(0.9 * number / len(views), f"cutting the memory into pieces of {patch} pixels")
-        y, x = positions(lr.shape[0], lr.shape[1], patch, step)
-        described.append(describe(as_floats(lr), y, x, patch))
+    for number, photo in enumerate(photos):
+        progress(0.9 * number / len(photos), f"cutting the photos into patches of {patch} pixels")
+        y, x = grid_positions(photo.lr.shape[0], photo.lr.shape[1], patch, stride)
+        parts.append(extract_features(as_floats(photo.lr), y, x, patch))
         places.append((np.full(len(y), number, np.int32), y, x))
-    vectors = np.concatenate([d.features for d in described])
-    plan = indexes.choose(len(vectors), vectors.shape[1], 4 * vectors.nbytes, flat_below=_FLAT_BELOW)
-    photo, y, x = (np.concatenate([place[axis] for place in places]) for axis in range(3))
-    return Pieces(
+    vectors = np.concatenate([part.features for part in parts])
+    plan = faiss_index.choose_index(len(vectors), vectors.shape[1], 4 * vectors.nbytes, flat_below=_FLAT_BELOW)
+    photo_of, y, x = (np.concatenate([place[axis] for place in places]) for axis in range(3))
+    return PatchIndex(
         patch,
-        tuple(hr for _, hr, _ in views),
-        tuple(name for name, _, _ in views),
-        tuple(i for i, view in enumerate(found) if view is not None),
-        photo, y, x,
-        np.concatenate([d.mean for d in described]),
-        np.concatenate([d.deviation for d in described]),
-        indexes.build(vectors, plan),
+        tuple(photo.hr for photo in photos),
+        tuple(photo.name for photo in photos),
+        tuple(photo.number for photo in photos),
+        photo_of, y, x,
+        np.concatenate([part.mean for part in parts]),
+        np.concatenate([part.deviation for part in parts]),
+        faiss_index.build_index(vectors, plan),
     )  # fmt: skip
 
 
-def positions(height: int, width: int, patch: int, step: int, rows: slice = slice(None)) -> tuple[Ints, Ints]:
-    """Top left corners, row by row, of all pieces on a grid of `step` that lie inside; only `rows` of that grid."""
+def grid_positions(height: int, width: int, patch: int, stride: int, rows: slice = slice(None)) -> tuple[Ints, Ints]:
+    """Return the top left corners of all patches on a grid that lie inside an image.
+
+    Args:
+        height: Rows of the image.
+        width: Columns of the image.
+        patch: Side of a patch in pixels.
+        stride: Distance of the grid in pixels.
+        rows: Rows of the grid to return.
+
+    Returns:
+        Tops (n,) and lefts (n,), row by row.
+    """
     y, x = np.meshgrid(
-        np.arange(0, height - patch + 1, step, dtype=np.int32)[rows],
-        np.arange(0, width - patch + 1, step, dtype=np.int32),
+        np.arange(0, height - patch + 1, stride, dtype=np.int32)[rows],
+        np.arange(0, width - patch + 1, stride, dtype=np.int32),
         indexing="ij",
     )
     return y.ravel(), x.ravel()
 
 
-def _view(memory: PatchDatabase, photo: int, patch: int, shrink: int) -> tuple[str, Pixels, Pixels] | None:
-    """Name, HR and LR side of a photo at the wanted size; None when even the whole photo is smaller than a piece."""
-    p = memory.photos[photo]
-    short = min(p.height, p.width)
-    factor = max(1 / shrink, patch * SCALE / short)
+def _scaled_photo(database: PatchDatabase, number: int, patch: int, downscale: int) -> _ScaledPhoto | None:
+    """Return a photo at the requested size; None when even the whole photo is smaller than a patch."""
+    photo = database.photos[number]
+    factor = max(1 / downscale, patch * SCALE / min(photo.height, photo.width))
     if factor > 1:
         return None
     if factor == 1:
-        return p.name, memory.hr(photo), memory.lr(photo)
-    height, width = (max(round(side * factor / SCALE), patch) for side in (p.height, p.width))
-    hr = downscaled(memory.hr(photo), height * SCALE, width * SCALE)
-    return p.name, hr, downscaled(hr, height, width)
+        return _ScaledPhoto(number, photo.name, database.hr(number), database.lr(number))
+    height, width = (max(round(side * factor / SCALE), patch) for side in (photo.height, photo.width))
+    hr = downscaled(database.hr(number), height * SCALE, width * SCALE)
+    return _ScaledPhoto(number, photo.name, hr, downscaled(hr, height, width))
 
 
-def step_for(shapes: list[tuple[int, ...]], patch: int, most: int = _MOST) -> int:
-    """Distance of pieces in the memory: an eighth of a piece, more where there would be too many."""
-    step = max(patch // 8, 1)
-    while sum(len(range(0, h - patch + 1, step)) * len(range(0, w - patch + 1, step)) for h, w, _ in shapes) > most:
-        step += 1
-    return step
+def stride_for(shapes: list[tuple[int, ...]], patch: int, most: int = _MOST_PATCHES) -> int:
+    """Return the distance of a database's patches: an eighth of a patch, more where there would be too many.
+
+    Args:
+        shapes: (height, width, 3) of the photos' LR sides.
+        patch: Side of a patch in LR pixels.
+        most: Largest number of patches of all photos together.
+    """
+    stride = max(patch // 8, 1)
+    while sum(len(range(0, h - patch + 1, stride)) * len(range(0, w - patch + 1, stride)) for h, w, _ in shapes) > most:
+        stride += 1
+    return stride
 
 
-def _pooling(patch: int) -> Floats:
-    """(g, p): row i averages the part [i p / g, (i + 1) p / g) of a side, shared pixels by their share."""
+def _pooling_matrix(patch: int) -> Floats:
+    """Return (g, p): row i averages the part [i p / g, (i + 1) p / g) of a side, boundary pixels by their share."""
     edges = np.arange(GRID + 1) * patch / GRID
     pixel = np.arange(patch)
     share = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
@@ -167,7 +217,7 @@ def _pooling(patch: int) -> Floats:
 
 
 def _box_means(image: Image, patch: int) -> Floats:
-    """Mean of every p x p window that lies inside, (H - p + 1, W - p + 1, 3), by a table of sums (Crow 1984)."""
+    """Return the mean of every p x p window inside an image, (H - p + 1, W - p + 1, 3), by summed areas (Crow 1984)."""
     sums = np.zeros((image.shape[0] + 1, image.shape[1] + 1, 3))
     np.cumsum(image, axis=0, dtype=np.float64, out=sums[1:, 1:])
     np.cumsum(sums[1:, 1:], axis=1, out=sums[1:, 1:])

@@ -1,4 +1,4 @@
-"""The photos that a memory is made from."""
+"""The photos that a patch database is built from."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ BUNDLED = (
     "grass.png", "gravel.png", "hubble_deep_field.jpg", "ihc.png", "moon.png", "motorcycle_left.png", "page.png",
     "retina.jpg", "rocket.jpg", "text.png",
 )  # fmt: skip
-"""Photos in the wheel of scikit-image (`skimage/data`); drawings, masks and doubles are left out."""
+"""Photos in the wheel of scikit-image (`skimage/data`); drawings, masks and duplicates are left out."""
 
 
 @dataclass(frozen=True)
-class Source:
-    """A photo that was read: what it is called, and its pixels."""
+class SourcePhoto:
+    """A photo that was read: its file name and its pixels."""
 
     name: str
     pixels: NDArray[np.uint8]
@@ -30,24 +30,24 @@ class Source:
 
 
 def bundled() -> tuple[Path, ...]:
-    """The bundled photos that are really there, in the order of `BUNDLED`. Raises MissingDependency without any."""
-    # find_spec does not import skimage: only the place of its folder is wanted.
+    """Return the bundled photos that are installed, in the order of `BUNDLED`. Raises MissingDependency when none is."""
+    # find_spec finds the folder without importing skimage.
     package = find_spec("skimage")
     places = package.submodule_search_locations if package else None
     folder = Path(next(iter(places))) / "data" if places else None
     found = tuple(folder / name for name in BUNDLED if (folder / name).is_file()) if folder else ()
     if not found:
         raise MissingDependency(
-            "The mosaic's default memory is made from the photos that scikit-image bundles, and they are not here. "
+            "The mosaic's default memory is built from the photos that come with scikit-image, and they are not installed. "
             "Install them with: pip install scikit-image"
         )
     return found
 
 
-def read(path: Path) -> Source:
-    """One photo as RGB. Raises BadInput in one sentence when the file is no readable picture."""
+def read_photo(path: Path) -> SourcePhoto:
+    """Read one photo as RGB. Raises BadInput when the file is not a readable image."""
     try:
         with Pillow.open(path) as opened:
-            return Source(path.name, np.asarray(opened.convert("RGB"), np.uint8))
+            return SourcePhoto(path.name, np.asarray(opened.convert("RGB"), np.uint8))
     except (OSError, ValueError, Pillow.DecompressionBombError) as problem:
         raise BadInput(f"{path.name} could not be read as a picture, so it cannot go into a memory.") from problem

@@ -1,6 +1,6 @@
-"""HAT over a finished mosaic: the embedded checkpoint, through the same loader that the HAT approach uses.
+"""HAT over a finished mosaic: the embedded checkpoint, loaded as the HAT approach loads it.
 
-The mosaic is shrunk to the size of the input and enlarged again by the network, in tiles.
+The mosaic is downscaled to the size of the input and upscaled by the network, in tiles.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from sr_demo.progress import Progress
 from sr_demo.spec import Tiling, embedded
 
 _RULE = Tiling("tiles", halo=8, multiple_of=16, blend=8)
-"""As the tiny HAT needs it."""
+"""That of the tiny HAT checkpoint; a test compares the two."""
 _NETWORK = embedded("tiny", "hat-tiny-x4", "polish", bytes_per_pixel=12_000)
 
 
 def polish(mosaic: Image, progress: Progress) -> Image:
-    """(4 H, 4 W, 3) -> the same size, redrawn by HAT from its shrunken self."""
-    small = resize(mosaic, (mosaic.shape[0] // SCALE, mosaic.shape[1] // SCALE))
+    """Downscale a mosaic by 4 and upscale it with HAT: (4 H, 4 W, 3) float32 in [0, 1] -> the same size."""
+    lr = resize(mosaic, (mosaic.shape[0] // SCALE, mosaic.shape[1] // SCALE))
     network = _network()
-    plan = tiling.plan_tiles(_RULE, _NETWORK.bytes_per_pixel, network.budget(), small.shape[:2])
-    return tiling.run(small, plan, SCALE, lambda tile, part: network.upscale(tile, Options(), part), progress)
+    plan = tiling.plan_tiles(_RULE, _NETWORK.bytes_per_pixel, network.budget(), lr.shape[:2])
+    return tiling.run(lr, plan, SCALE, lambda tile, part: network.upscale(tile, Options(), part), progress)
 
 
 @lru_cache(1)

@@ -1,55 +1,54 @@
-"""Things that are costly to make are made once, for all visitors, and the least recently used are let go."""
+"""A thread-safe cache of values that are costly to compute, shared by all visitors of the process."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from threading import Lock
 from typing import Generic, TypeVar
 
 from sr_demo.progress import Progress
+from sr_demo.system.least_recently_used import LeastRecentlyUsed
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Once(Generic[K, V]):
-    """A thread-safe cache of at most `capacity` values. While one thread makes a value, others that want it wait."""
+class SharedCache(Generic[K, V]):
+    """The `capacity` most recently used values. While one thread computes a value, others that need it wait."""
 
     def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
         self._lock = Lock()
-        self._values: OrderedDict[K, V] = OrderedDict()
-        self._making: dict[K, Lock] = {}
+        self._values: LeastRecentlyUsed[K, V] = LeastRecentlyUsed(lambda held: capacity)
+        self._computing: dict[K, Lock] = {}
 
-    def get(self, key: K, make: Callable[[], V], progress: Progress) -> V:
-        """The value of `key`, made by `make` when it is not there.
+    def get(self, key: K, compute: Callable[[], V], progress: Progress) -> V:
+        """Return the value of a key; compute it first unless it is held.
 
-        When `make` raises (Stop, for one), nothing is kept and the next in line makes it. Waiting obeys Stop.
+        Args:
+            key: Identifies the value.
+            compute: Returns the value. When it raises, nothing is held, and the next thread that waits computes it.
+            progress: Checked while waiting for another thread, so that Stop takes effect.
         """
         with self._lock:
             if key in self._values:
-                self._values.move_to_end(key)
-                return self._values[key]
-            making = self._making.setdefault(key, Lock())
-        while not making.acquire(timeout=0.05):
+                return self._values.use(key)
+            computing = self._computing.setdefault(key, Lock())
+        while not computing.acquire(timeout=0.05):
             progress.check()
         try:
             with self._lock:
                 if key in self._values:
-                    return self._values[key]
-            value = make()
+                    return self._values.use(key)
+            value = compute()
             with self._lock:
-                self._values[key] = value
-                self._making.pop(key, None)
-                while len(self._values) > self._capacity:
-                    self._values.popitem(last=False)
+                self._values.put(key, value)
+                self._computing.pop(key, None)
             return value
         finally:
-            making.release()
+            computing.release()
 
-    def forget(self, gone: Callable[[K], bool]) -> None:
-        """Let go of every value whose key is `gone`."""
+    def drop(self, matches: Callable[[K], bool]) -> None:
+        """Drop every value whose key `matches`."""
         with self._lock:
-            for key in [key for key in self._values if gone(key)]:
-                del self._values[key]
+            for key in list(filter(matches, self._values.keys())):
+                self._values.drop(key)

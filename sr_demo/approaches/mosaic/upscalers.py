@@ -1,4 +1,4 @@
-"""The variants as upscalers, and the memories and indexes they share with all visitors of this process."""
+"""The variants of the patch mosaic as upscalers, and the databases and indexes shared by all visitors of this process."""
 
 from __future__ import annotations
 
@@ -6,19 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sr_demo.approaches.mosaic import anchors, named_databases, photos, refinement, retrieval, tile_matching
-from sr_demo.approaches.mosaic import patch_database as memories
-from sr_demo.approaches.mosaic import patches as pieces
-from sr_demo.approaches.mosaic.anchors import Anchors
-from sr_demo.approaches.mosaic.named_databases import Entry
+from sr_demo.approaches.mosaic import anchors, named_databases, photos, refinement, retrieval
+from sr_demo.approaches.mosaic.anchors import AnchoredRegression
 from sr_demo.approaches.mosaic.options import MosaicOptions
-from sr_demo.approaches.mosaic.overlap import known_photos
-from sr_demo.approaches.mosaic.patch_database import SCALE, PatchDatabase
-from sr_demo.approaches.mosaic.patches import Pieces
-from sr_demo.approaches.mosaic.retrieval import Examples, Nearest
-from sr_demo.approaches.mosaic.shared_cache import Once
-from sr_demo.approaches.mosaic.tile_matching import Answers
-from sr_demo.approaches.mosaic.windows import Residuals
+from sr_demo.approaches.mosaic.overlap import overlapping_photos
+from sr_demo.approaches.mosaic.pasting import paste
+from sr_demo.approaches.mosaic.patch_database import SCALE, PatchDatabase, build_database, open_database
+from sr_demo.approaches.mosaic.patches import PatchIndex, PatchStatistics, index_patches
+from sr_demo.approaches.mosaic.retrieval import NearestNeighbours, ResidualDatabase
+from sr_demo.approaches.mosaic.shared_cache import SharedCache
+from sr_demo.approaches.mosaic.tile_matching import TileMatches, match_tiles, padded, stride_of
+from sr_demo.approaches.mosaic.windows import ResidualPredictor
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, readonly
 from sr_demo.options import Options
@@ -26,70 +24,74 @@ from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Request, Upscaler
 from sr_demo.system.storage import cache_folder
 
-FIXED = {"tiles-8": 8, "tiles-64": 64}
-"""Variants whose patch size the slider does not change."""
-_MEMORIES: Once[Path, PatchDatabase] = Once(4)
-_PIECES: Once[tuple[str, int, int], Pieces] = Once(12)
-_LEARNED: Once[str, LearnedRetrieval] = Once(1)
-_EXAMPLES: Once[tuple[str, int, int], Examples] = Once(2)
+FIXED_PATCH_SIZES = {"tiles-8": 8, "tiles-64": 64}
+"""Variants whose patch size the option does not change."""
+_DATABASES: SharedCache[Path, PatchDatabase] = SharedCache(4)
+_PATCH_INDEXES: SharedCache[tuple[str, int, int], PatchIndex] = SharedCache(12)
+_LEARNED: SharedCache[str, LearnedRetrieval] = SharedCache(1)
+_RESIDUALS: SharedCache[tuple[str, int, int], ResidualDatabase] = SharedCache(2)
 
 
 def load(request: Request) -> Upscaler:
-    """The upscaler of `request.checkpoint.variant`: with the learned memory of its file, or the default memory.
+    """Return the upscaler of a request's variant, with the learned memory, a named database or the default one.
 
-    Raises WeightsUnavailable, MissingDependency, StorageError, BadInput when the options name a memory that is not there.
+    Raises:
+        WeightsUnavailable: The file of the learned memory cannot be used.
+        MissingDependency: The photos of the default database are not installed.
+        StorageError: The disk refuses.
+        BadInput: The options name a database that does not exist.
     """
     variant, name = request.checkpoint.variant, _checked(request.options).memory
     if variant == "refined" and not name:
         return LearnedRetrieval(anchors.load(request.files[0]))
     progress = request.progress
     if name:
-        memory = opened_memory(named_databases.find(name).place)
+        database = shared_database(named_databases.find(name).place)
     else:
-        memory = default_memory(cache_folder() / "memories", progress.part(0.0, 0.5))
+        database = default_database(cache_folder() / "memories", progress.part(0.0, 0.5))
     if variant.startswith("refined"):
-        upscaler = RefinedRetrieval(memory, name=name)
-        upscaler.examples(progress.part(0.5, 1.0))
+        upscaler = RefinedRetrieval(database, name=name)
+        upscaler.residuals(progress.part(0.5, 1.0))
         return upscaler
-    return TileMosaic(memory, FIXED.get(variant), name=name)
+    return TileMosaic(database, FIXED_PATCH_SIZES.get(variant), name=name)
 
 
-def default_memory(folder: Path, progress: Progress) -> PatchDatabase:
-    """The memory of the bundled photos under `folder`, built when it is not there."""
-    return _MEMORIES.get(folder, lambda: memories.build(photos.bundled(), folder, progress), progress)
+def default_database(folder: Path, progress: Progress) -> PatchDatabase:
+    """Return the database of the bundled photos under `folder`; build it first unless it is there."""
+    return _DATABASES.get(folder, lambda: build_database(photos.bundled(), folder, progress), progress)
 
 
-def own_memory(files: Sequence[Path], folder: Path, progress: Progress) -> PatchDatabase:
-    """A memory of a person's own photos under `folder`. Raises as `memory.build` does."""
-    memory = memories.build(files, folder, progress)
-    return _MEMORIES.get(folder / memory.key, lambda: memory, progress)
+def visitor_database(files: Sequence[Path], folder: Path, progress: Progress) -> PatchDatabase:
+    """Build the database of a visitor's photos under `folder`. Raises as `build_database` does."""
+    database = build_database(files, folder, progress)
+    return _DATABASES.get(folder / database.key, lambda: database, progress)
 
 
-def opened_memory(place: Path) -> PatchDatabase:
-    """The memory in the folder `place`. Raises BadInput when there is none any more."""
+def shared_database(place: Path) -> PatchDatabase:
+    """Return the database in the folder `place`. Raises BadInput when it no longer exists."""
 
     def opened() -> PatchDatabase:
-        found = memories.open_memory(place)
-        if found is None:
-            raise BadInput("This memory is not there any more. Build it again, or choose another.")
-        return found
+        database = open_database(place)
+        if database is None:
+            raise BadInput("This memory no longer exists. Build it again, or choose another.")
+        return database
 
     try:
         written = (place / "memory.json").stat().st_mtime_ns
     except OSError:
-        raise BadInput("This memory is not there any more. Build it again, or choose another.") from None
-    return _MEMORIES.get(place / str(written), opened, SILENT)
+        raise BadInput("This memory no longer exists. Build it again, or choose another.") from None
+    return _DATABASES.get(place / str(written), opened, SILENT)
 
 
-def forget(memory: PatchDatabase) -> None:
-    """Let go of all that was made of `memory`, which is about to be deleted."""
-    _PIECES.forget(lambda key: key[0] == memory.key)
-    _EXAMPLES.forget(lambda key: key[0] == memory.key)
-    _MEMORIES.forget(lambda place: memory.key in place.parts)
+def forget(database: PatchDatabase) -> None:
+    """Drop everything in memory that was computed from `database`, which is about to be deleted."""
+    _PATCH_INDEXES.drop(lambda key: key[0] == database.key)
+    _RESIDUALS.drop(lambda key: key[0] == database.key)
+    _DATABASES.drop(lambda place: database.key in place.parts)
 
 
-def learned() -> LearnedRetrieval:
-    """Refined retrieval with the embedded memory."""
+def learned_retrieval() -> LearnedRetrieval:
+    """Return refined retrieval with the embedded, learned memory."""
     from sr_demo.approaches.mosaic import CHECKPOINTS
     from sr_demo.hub.checkpoints import fetch
 
@@ -99,122 +101,144 @@ def learned() -> LearnedRetrieval:
 
 @dataclass
 class TileMosaic:
-    """Every piece of the picture replaced by the best memory."""
+    """Replaces every tile of the image by the best patch of a database."""
 
-    memory: PatchDatabase
+    database: PatchDatabase
     patch: int | None = None
     """A fixed patch size, or None for the option's."""
     name: str = ""
-    """Under which the memory was built, "" where it has no index of its own."""
+    """Name under which the database was built; "" where it has no index of its own."""
     precision: str = "fp32"
     backend: str = ""
     loss_db: float | None = None
 
-    def pieces(self, patch: int, shrink: int, progress: Progress) -> Pieces:
-        """The indexed pieces of one size: those the memory was built with, or cut now, once per process."""
-        key = (self.memory.key, patch, shrink)
+    def patch_index(self, patch: int, downscale: int, progress: Progress) -> PatchIndex:
+        """Return the indexed patches of one size: the stored ones, or computed once for each process.
 
-        def make() -> Pieces:
-            entry = named_databases.find(self.name) if self.name else None
-            if entry is not None and entry.kind == "tiles" and entry.patch == patch and shrink == 1:
-                return named_databases.pieces(entry, self.memory)
-            return pieces.cut(self.memory, patch, shrink, progress)
+        Args:
+            patch: Side of a patch in LR pixels.
+            downscale: Factor by which the photos are downscaled first.
+            progress: Receives what is done so far.
+        """
 
-        return _PIECES.get(key, make, progress)
+        def compute() -> PatchIndex:
+            named = named_databases.find(self.name) if self.name else None
+            if named is not None and named.kind == "tiles" and named.patch == patch and downscale == 1:
+                return named_databases.open_patch_index(named, self.database)
+            return index_patches(self.database, patch, downscale, progress)
 
-    def look_inside(self, image: Image, options: Options, progress: Progress) -> Answers:
-        """Which memory answers where in `image` (H, W, 3), with distances and ranks."""
-        return self._answer(image, _checked(options), progress)[0]
+        return _PATCH_INDEXES.get((self.database.key, patch, downscale), compute, progress)
+
+    def match(self, image: Image, options: Options, progress: Progress) -> TileMatches:
+        """Return the matched patch of every tile of `image` (H, W, 3)."""
+        return self._match(image, _checked(options), progress)[0]
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         """See `spec.Upscaler`."""
         return self.render(image, options, progress)[0]
 
-    def render(self, image: Image, options: Options, progress: Progress) -> tuple[Image, Answers]:
-        """What `upscale` returns, and which memory answers where."""
+    def render(self, image: Image, options: Options, progress: Progress) -> tuple[Image, TileMatches]:
+        """Return the mosaic of `image` (H, W, 3), (4 H, 4 W, 3), and the matches it was pasted from."""
         o = _checked(options)
         end = 0.4 if o.polish else 1.0
-        answers, own = self._answer(image, o, progress.part(0.0, 0.8 * end))
-        out = tile_matching.paste(answers, own, o.colour, progress.part(0.8 * end, end))
+        matches, own = self._match(image, o, progress.part(0.0, 0.8 * end))
+        out = paste(matches, own, o.colour, progress.part(0.8 * end, end))
         out = readonly(out[: image.shape[0] * SCALE, : image.shape[1] * SCALE])
         if o.polish:
             from sr_demo.approaches.mosaic.polish import polish
 
             out = polish(out, progress.part(end, 1.0))
         progress(1.0)
-        return out, answers
+        return out, matches
 
-    def _answer(self, image: Image, o: MosaicOptions, progress: Progress) -> tuple[Answers, pieces.Look]:
+    def _match(self, image: Image, o: MosaicOptions, progress: Progress) -> tuple[TileMatches, PatchStatistics]:
         patch = self.patch or o.patch
-        cut = self.pieces(patch, o.shrink, progress.part(0.0, 0.4))
-        step = tile_matching.step_of(patch, o.overlap)
-        full = tile_matching.padded(image, patch, step)
-        without = _left_out(self.memory, image, o)
-        answers, look = tile_matching.answer(full, cut, step, o.variety, o.seed, progress.part(0.4, 1.0), without)
-        return replace(answers, left_out=tuple(self.memory.photos[i].name for i in without)), look
+        patches = self.patch_index(patch, o.downscale, progress.part(0.0, 0.4))
+        stride = stride_of(patch, o.overlap)
+        full = padded(image, patch, stride)
+        excluded = _excluded_photos(self.database, image, o)
+        matches, own = match_tiles(full, patches, stride, o.variety, o.seed, progress.part(0.4, 1.0), excluded)
+        return replace(matches, left_out=_names(self.database, excluded)), own
 
 
 @dataclass
 class RefinedRetrieval:
-    """Bicubic plus the residuals of the nearest memories."""
+    """Bicubic plus the residuals of the nearest windows of a database."""
 
-    memory: PatchDatabase
+    database: PatchDatabase
     windows: int = retrieval.WINDOWS
+    """Windows to sample from a database that was built without residuals."""
     name: str = ""
     """As in `TileMosaic`."""
     precision: str = "fp32"
     backend: str = ""
     loss_db: float | None = None
 
-    def examples(self, progress: Progress) -> Examples:
-        """The memory's residuals and their index: those it was built with, or learned now, once per process."""
-        key = (self.memory.key, self.windows, 0)
+    def residuals(self, progress: Progress) -> ResidualDatabase:
+        """Return the residuals and their index: the stored ones, or computed once for each process."""
 
-        def make() -> Examples:
-            entry: Entry | None = named_databases.find(self.name) if self.name else None
-            if entry is not None and entry.kind == "refined":
-                return named_databases.examples(entry)
-            return retrieval.learn(self.memory, self.windows, 0, progress)
+        def compute() -> ResidualDatabase:
+            named = named_databases.find(self.name) if self.name else None
+            if named is not None and named.kind == "refined":
+                return named_databases.open_residuals(named)
+            return retrieval.build_residual_database(self.database, self.windows, 0, progress)
 
-        return _EXAMPLES.get(key, make, progress)
+        return _RESIDUALS.get((self.database.key, self.windows, 0), compute, progress)
 
-    def answering(self, image: Image, options: Options, progress: Progress) -> tuple[Nearest, tuple[str, ...]]:
-        """Who answers for `image`, and the names of the photos that are left out."""
+    def predictor(
+        self, image: Image, options: Options, progress: Progress
+    ) -> tuple[NearestNeighbours, tuple[str, ...]]:
+        """Return the predictor for `image` (H, W, 3), and the names of the photos it leaves out."""
         o = _checked(options)
-        without = _left_out(self.memory, image, o)
-        names = tuple(self.memory.photos[i].name for i in without)
-        return Nearest(self.examples(progress), o.neighbours, without), names
+        excluded = _excluded_photos(self.database, image, o)
+        return NearestNeighbours(self.residuals(progress), o.neighbours, excluded), _names(self.database, excluded)
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         """See `spec.Upscaler`."""
-        nearest, _ = self.answering(image, options, progress.part(0.0, 0.3))
-        return refinement.refine(image, nearest, _checked(options).steps, progress.part(0.3, 1.0))
+        predictor, _ = self.predictor(image, options, progress.part(0.0, 0.3))
+        return refinement.refine(image, predictor, _checked(options).steps, progress.part(0.3, 1.0))
 
 
 @dataclass
 class LearnedRetrieval:
-    """Bicubic plus the residuals of the learned memory."""
+    """Bicubic plus the residuals that the learned memory predicts."""
 
-    memory: Anchors
+    model: AnchoredRegression
     precision: str = "fp32"
     backend: str = ""
     loss_db: float | None = None
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         """See `spec.Upscaler`."""
-        return refinement.refine(image, self.memory, _checked(options).steps, progress)
+        return refinement.refine(image, self.model, _checked(options).steps, progress)
 
 
-def watched(image: Image, memory: Residuals, steps: int, progress: Progress) -> tuple[Image, refinement.Watched]:
-    """The refined picture, in one piece, and who answered where. For pictures of a few hundred pixels a side."""
-    seen = refinement.Watched(memory)
-    return refinement.refine(image, seen, steps, progress, max(image.shape[:2])), seen
+def refine_recorded(
+    image: Image, predictor: ResidualPredictor, steps: int, progress: Progress
+) -> tuple[Image, refinement.RecordingPredictor]:
+    """Refine a small image in one tile and record the matches.
+
+    Args:
+        image: (H, W, 3) float32 in [0, 1], a few hundred pixels a side.
+        predictor: Predicts the residuals.
+        steps: Back-projection steps.
+        progress: Receives what is done so far.
+
+    Returns:
+        The result (4 H, 4 W, 3), and the predictor with its recorded matches.
+    """
+    recorder = refinement.RecordingPredictor(predictor)
+    return refinement.refine(image, recorder, steps, progress, max(image.shape[:2])), recorder
 
 
-def _left_out(memory: PatchDatabase, image: Image, o: MosaicOptions) -> tuple[int, ...]:
-    """Photos that are the picture itself, unless they are all there is."""
-    known = known_photos(memory, image) if o.leave_out else ()
-    return known if len(known) < len(memory.photos) else ()
+def _excluded_photos(database: PatchDatabase, image: Image, o: MosaicOptions) -> tuple[int, ...]:
+    """Return the photos that are the image itself, unless the database has no others."""
+    same = overlapping_photos(database, image) if o.leave_out else ()
+    return same if len(same) < len(database.photos) else ()
+
+
+def _names(database: PatchDatabase, numbers: tuple[int, ...]) -> tuple[str, ...]:
+    return tuple(database.photos[number].name for number in numbers)
 
 
 def _checked(options: Options) -> MosaicOptions:

@@ -20,5 +20,5 @@ def run(args: argparse.Namespace) -> int:
     from sr_demo.benchmarks import mosaic
 
     files = sorted(args.photos.iterdir()) if args.photos else photos.bundled()
-    mosaic.main(files, args.counts or [10_000, 100_000, 1_000_000])
+    mosaic.print_table(files, args.counts or [10_000, 100_000, 1_000_000])
     return 0

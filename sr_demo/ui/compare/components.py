@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import gradio as gr
 from gradio.blocks import Block
 from gradio.components import Component
 
 from sr_demo.ui import controls, prompt_box
-
-Updates = dict[Block, Any]
-"""What a handler returns: new values of the components that change; the others stay as they are."""
 
 
 @dataclass(frozen=True)

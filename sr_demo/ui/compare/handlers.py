@@ -13,12 +13,13 @@ from sr_demo.ui import method_choices
 from sr_demo.ui import source as sources
 from sr_demo.ui.clicks import point
 from sr_demo.ui.compare import presets
-from sr_demo.ui.compare.components import CompareComponents, Updates
+from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.presets import Selection
 from sr_demo.ui.examples import chosen_file
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.method_choices import Context, labels, offered, region_choices, seconds
 from sr_demo.ui.source import REGION_SIDES, Source
+from sr_demo.ui.updates import Updates
 
 _PATIENCE_SECONDS = 10.0
 """Above this estimate a region is proposed first: people leave after ten seconds."""

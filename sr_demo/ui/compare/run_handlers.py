@@ -18,11 +18,12 @@ from sr_demo.ui import controls, method_choices
 from sr_demo.ui import source as sources
 from sr_demo.ui.compare import presets
 from sr_demo.ui.compare.comparison import Task, compare
-from sr_demo.ui.compare.components import CompareComponents, Updates
+from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.view import View
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.method_choices import Context, offered, seconds
 from sr_demo.ui.source import Source
+from sr_demo.ui.updates import Updates
 from sr_demo.ui.viewer.viewer import viewer_value
 
 EMPTY = "Choose a photo or click an example, then press Compare. The results appear here."

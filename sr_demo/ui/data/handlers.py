@@ -1,49 +1,62 @@
-"""What happens on the data tab: dropped photos, or the bundled ones, are measured and reported."""
+"""Event handlers of the Data tab: uploaded photos, or the bundled ones, are measured and reported."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from html import escape
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
+from sr_demo.datasets.entries import Entry, from_files
 from sr_demo.datasets.html_report import data_body, data_html
-from sr_demo.datasets.inspection import Entry, from_files
 from sr_demo.datasets.report import Against, DataReport, examine, facts
 from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
 from sr_demo.imaging.samples import SAMPLES
 from sr_demo.progress import Progress
 from sr_demo.ui.background_work import Finished, working
 from sr_demo.ui.examples import sample_file
-from sr_demo.ui.html import problem
+from sr_demo.ui.html import problem, progress_line
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.photo_upload import Taken, take_in
+from sr_demo.ui.updates import Updates
 
-Shown = tuple[Any, Any, Any]
-"""A line on what happens, the report as HTML, the files to download."""
 _READING = 0.2
-"""Share of the whole that taking the files in has."""
+"""Share of the progress bar for reading the files."""
 _SECONDS = 10.0
-"""About what looking at some pictures takes."""
+"""Expected duration of measuring some images."""
 _NUMBER = len("000_")
-"""What `take_in` puts before a name."""
+"""Length of the number that `take_in` puts before a file name."""
+
+
+@dataclass(frozen=True)
+class DataParts:
+    """The components that the handlers write."""
+
+    line: gr.HTML
+    report: gr.HTML
+    files: gr.File
 
 
 class DataHandlers:
-    """The events of the tab. Only what a visitor drops is read, and what comes with the app: no folder of the server."""
+    """Stateless apart from the context. Reads uploaded files and the bundled examples, but no folder of the server."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, context: Context, parts: DataParts) -> None:
+        self._context, self._parts = context, parts
 
-    def look(self, request: gr.Request, files: list[str] | None, tests: list[str] | None) -> Iterator[Shown]:
-        """Measure the dropped photos, and look for the test pictures among them."""
+    def inspect(self, request: gr.Request, files: list[str] | None, tests: list[str] | None) -> Iterator[Updates]:
+        """Measure the uploaded photos, and search them for the test images.
+
+        Args:
+            request: Identifies the browser session.
+            files: Photos and zips of photos.
+            tests: Test images that must not be among them.
+        """
 
         def work(progress: Progress) -> DataReport:
             if not files:
-                raise BadInput("There are no photos yet. Drop a few, or a zip of them; or look at the examples.")
+                raise BadInput("There are no photos yet. Drop a few, or a zip of them; or inspect the examples.")
             with self._context.store.lent() as folder:
                 entries, taken = self._taken(files, folder / "photos", progress.part(0, _READING / 2))
                 left_out, missing = taken.sentences, taken.left_out
@@ -60,8 +73,8 @@ class DataHandlers:
 
         yield from self._run(request, work)
 
-    def look_at_examples(self, request: gr.Request, tests: list[str] | None) -> Iterator[Shown]:
-        """Measure the pictures that come with the app."""
+    def inspect_examples(self, request: gr.Request, tests: list[str] | None) -> Iterator[Updates]:
+        """Measure the bundled example images, and search them for the test images."""
 
         def work(progress: Progress) -> DataReport:
             entries = from_files([sample_file(i) for i in range(len(SAMPLES))], self._context.limits)
@@ -76,7 +89,7 @@ class DataHandlers:
         yield from self._run(request, work)
 
     def stop(self, request: gr.Request) -> None:
-        """End the looking of this session; what was measured is reported."""
+        """Stop the inspection of this session; what was measured is reported."""
         self._context.stops.stop(str(request.session_hash))
 
     def _taken(self, files: list[str], folder: Path, progress: Progress) -> tuple[list[Entry], Taken]:
@@ -85,7 +98,7 @@ class DataHandlers:
         named = zip(from_files(taken.written, self._context.limits), taken.written, strict=True)
         return [Entry(path.name[_NUMBER:], entry.read) for entry, path in named], taken
 
-    def _run(self, request: gr.Request, work: Callable[[Progress], DataReport]) -> Iterator[Shown]:
+    def _run(self, request: gr.Request, work: Callable[[Progress], DataReport]) -> Iterator[Updates]:
         session = str(request.session_hash)
         stop = self._context.stops.begin(session)
         try:
@@ -99,28 +112,24 @@ class DataHandlers:
                     if isinstance(event, Finished):
                         yield self._shown(event.value)
                     else:
-                        yield _line(event), gr.skip(), gr.skip()
+                        yield {self._parts.line: progress_line(event)}
         except Cancelled:
-            yield _line("Stopped before the first picture was measured."), gr.skip(), gr.skip()
+            yield {self._parts.line: progress_line("Stopped before the first picture was measured.")}
         except SRError as exc:
-            yield problem(str(exc)), gr.skip(), gr.skip()
+            yield {self._parts.line: problem(str(exc))}
         except Exception as exc:
-            yield problem(unexpected(exc, "looking at a data set")), gr.skip(), gr.skip()
+            yield {self._parts.line: problem(unexpected(exc, "inspecting a data set"))}
         finally:
             self._context.stops.end(session, stop)
 
-    def _shown(self, report: DataReport) -> Shown:
+    def _shown(self, report: DataReport) -> Updates:
         folder = self._context.store.new()
         page, data = folder / "data.html", folder / "data.json"
         page.write_text(data_html(report), encoding="utf-8")
         data.write_text(json.dumps(facts(report), indent=1), encoding="utf-8")
         done = "Stopped; what was measured is below." if report.stopped else "Done."
-        return (
-            _line(done),
-            f'<div class="sr-data">{data_body(report)}</div>',
-            gr.File([str(page), str(data)], visible=True),
-        )
-
-
-def _line(text: str) -> str:
-    return f'<p aria-live="polite">{escape(text)}</p>'
+        return {
+            self._parts.line: progress_line(done),
+            self._parts.report: f'<div class="sr-data">{data_body(report)}</div>',
+            self._parts.files: gr.File([str(page), str(data)], visible=True),
+        }

@@ -1,9 +1,8 @@
-"""What happens on each event of the diffusion tab."""
+"""Event handlers of the Diffusion tab."""
 
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -11,8 +10,6 @@ import gradio as gr
 from sr_demo.diffusion.options import DiffusionOptions
 from sr_demo.diffusion.upscaler import DiffusionUpscaler
 from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
-from sr_demo.image import Image, read
-from sr_demo.imaging.resize import resize
 from sr_demo.inference.jobs import Job
 from sr_demo.options import build
 from sr_demo.progress import Progress
@@ -21,16 +18,17 @@ from sr_demo.ui.diffusion import view
 from sr_demo.ui.examples import chosen_file
 from sr_demo.ui.html import problem
 from sr_demo.ui.method_choices import Context
+from sr_demo.ui.small_image import read_small
 
 ID = "diffusion"
 OPTIONS = ("steps", "creativity", "noise", "agreement", "seed", "colour")
 """Options that have a control on the tab, in its order. The number of guesses is a control of its own."""
 _SIDE = 128
-"""Longest side of the picture that is guessed at: several guesses are several runs."""
+"""Largest side of the LR image, pixels: each guess is a run of its own."""
 
 
 def approach_of(context: Context) -> Approach | None:
-    """The approach that the tab shows, None where the catalogue has none."""
+    """The approach that the tab shows; None where the catalogue does not have it."""
     return next((approach for approach in context.approaches if approach.id == ID), None)
 
 
@@ -52,7 +50,18 @@ class DiffusionHandlers:
         request: gr.Request,
         progress: gr.Progress,
     ) -> str:
-        """Several guesses of the picture: HTML."""
+        """Draw several samples for one image.
+
+        Args:
+            path: The image file.
+            count: Number of samples.
+            values: Values of the options, in the order of `OPTIONS`.
+            request: Identifies the browser session.
+            progress: Shows the progress on the page.
+
+        Returns:
+            HTML of the samples, or of a message.
+        """
         session = f"guess {request.session_hash}"
         stop = self._context.stops.begin(session)
         try:
@@ -60,10 +69,10 @@ class DiffusionHandlers:
                 raise BadInput("There is no picture yet. Choose one, or click an example.")
             options = build(DiffusionOptions, dict(zip(OPTIONS, values, strict=True)))
 
-            def told(fraction: float, note: str) -> None:
+            def report_progress(fraction: float, note: str) -> None:
                 progress(fraction, desc=note)
 
-            report = Progress(told, stop)
+            report = Progress(report_progress, stop)
             job = Job(self._approach, self._approach.checkpoint(), options)
             with self._context.callers.admitted(stop) as caller:
                 self._context.runner.fetch(job, report)
@@ -74,7 +83,7 @@ class DiffusionHandlers:
                 ):
                     upscaler = model.upscaler
                     assert isinstance(upscaler, DiffusionUpscaler)
-                    image = self._small(path)
+                    image = read_small(path, _SIDE, self._context.limits)
                     begun = time.perf_counter()
                     guesses = upscaler.draw_samples(image, options, int(count), report)
                     return view.shown(guesses, time.perf_counter() - begun)
@@ -90,10 +99,3 @@ class DiffusionHandlers:
     def halt(self, request: gr.Request) -> None:
         """Stop the guesses of this session."""
         self._context.stops.stop(f"guess {request.session_hash}")
-
-    def _small(self, path: str) -> Image:
-        """The picture, at most 128 pixels a side."""
-        rgb = read(Path(path), self._context.limits).rgb
-        height, width = rgb.shape[:2]
-        ratio = min(1.0, _SIDE / max(height, width))
-        return rgb if ratio == 1.0 else resize(rgb, (max(round(height * ratio), 1), max(round(width * ratio), 1)))

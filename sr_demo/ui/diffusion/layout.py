@@ -1,4 +1,4 @@
-"""The tab of our diffusion model: several guesses of one picture, where they differ, and how one came to be."""
+"""Components and wiring of the Diffusion tab."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from sr_demo.ui.examples import examples
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.source import image_input
 
-_WORDS = """<p class="sr-prose">A small picture does not say what its large original looked like: many would shrink to it.
-A diffusion model draws one of them. It begins with a calm enlargement plus noise, and in each step replaces a part of the
-noise by detail that it has learned to expect. With other noise it draws another picture. Where its guesses agree, your
-picture decides; where they differ, the detail is invented.</p>"""
+_INTRO = """<p class="sr-prose">Many different large pictures look the same once they are made small, so a small
+picture cannot say which of them it came from. A diffusion model draws one of them. It starts from a smooth
+enlargement plus noise, and in each step replaces some of the noise with detail that it has learned to expect. With
+other noise it draws another picture. Where its guesses agree, your picture decides; where they differ, the detail is
+invented.</p>"""
 
 
-def build(context: Context, approach: Approach) -> None:
+def diffusion_tab(context: Context, approach: Approach) -> None:
     """Lay out the tab and connect its events, in the current Gradio context."""
     handlers = DiffusionHandlers(context, approach)
     by_name = {control.name: control for control in controls(DiffusionOptions)}
-    gr.HTML(_WORDS)
+    gr.HTML(_INTRO)
     with gr.Row(elem_classes="sr-top"):
         with gr.Column(scale=4, min_width=300):
-            picture = image_input(
+            image = image_input(
                 label="Your picture", sources=["upload", "clipboard"], height=240, elem_id="diffusion-picture",
                 buttons=[],
             )  # fmt: skip
@@ -40,7 +41,7 @@ def build(context: Context, approach: Approach) -> None:
                 value=4,
                 step=1,
                 label="Guesses",
-                info="At most 128 pixels a side are used, so that it stays quick.",
+                info="Your picture is reduced to 128 pixels a side, so that this stays quick.",
             )
             values = [component(by_name[name]) for name in OPTIONS[:2]]
             with gr.Accordion("More options", open=False):
@@ -50,17 +51,17 @@ def build(context: Context, approach: Approach) -> None:
                 stop = gr.Button("Stop", elem_id="diffusion-stop", scale=1)
         with gr.Column(scale=6, min_width=300):
             result = gr.HTML(elem_id="diffusion-result")
-    inputs: list[Any] = [picture, count, *values]
-    lane: dict[str, Any] = {"api_visibility": "private", "show_progress_on": [result], **HEAVY}
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
+    inputs: list[Any] = [image, count, *values]
+    heavy: dict[str, Any] = {"api_visibility": "private", "show_progress_on": [result], **HEAVY}
+    light: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
     guess = _injected(handlers)
-    thumbnails.select(handlers.take_example, None, picture, **quiet).then(guess, inputs, result, **lane)
-    start.click(guess, inputs, result, **lane)
-    stop.click(handlers.halt, None, None, **quiet)
+    thumbnails.select(handlers.take_example, None, image, **light).then(guess, inputs, result, **heavy)
+    start.click(guess, inputs, result, **heavy)
+    stop.click(handlers.halt, None, None, **light)
 
 
 def _injected(handlers: DiffusionHandlers) -> Any:
-    """Gradio injects the request by annotation and the progress by default, at their places before the inputs."""
+    """`handlers.guess` with the parameters in the order that Gradio needs to inject the request and the progress."""
 
     def guess(
         request: gr.Request,

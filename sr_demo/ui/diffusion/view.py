@@ -1,4 +1,4 @@
-"""What the diffusion tab shows, as HTML: guesses side by side, where they differ, and the steps that led to one."""
+"""HTML of the Diffusion tab: the guesses side by side, where they differ, and the steps of the first one."""
 
 from __future__ import annotations
 
@@ -13,47 +13,47 @@ from sr_demo.reports import formatting
 from sr_demo.ui.html import inline_picture
 
 _SIDE, _SMALL = 300, 132
-"""CSS pixels."""
+"""Sides of large and small figures, CSS pixels."""
 _WINDOW = 96
-"""Side of the part whose steps are shown, pixels of the result."""
+"""Side of the crop whose steps are shown, pixels of the result."""
 _LEAST = 0.01
-"""Top of the colour scale, at least: guesses that hardly differ must not look as if they did."""
+"""Smallest maximum of the colour scale, so that guesses that hardly differ do not look different."""
 
 
 def shown(guesses: DiffusionSamples, seconds: float) -> str:
-    """Everything, for one picture."""
+    """The guesses of one image with their spread and steps; `seconds`: how long they took."""
     spread = guesses.spread()
     top = scale_top(spread)
     count = len(guesses.results)
-    results = [_figure(picture, f"Guess {number}", _SIDE) for number, picture in enumerate(guesses.results, 1)]
+    results = [_figure(image, f"Guess {number}", _SIDE) for number, image in enumerate(guesses.results, 1)]
     return (
         f'<p class="sr-fine">{count} guesses of the same picture in {formatting.seconds(seconds)}. '
         "They agree where your picture "
-        "decides, and differ where detail is invented.</p>"
+        "decides, and differ where the detail is invented.</p>"
         f"{_row([_figure(guesses.start, 'Start picture: EDSR, no guess', _SIDE), *results])}"
         '<h3>Where it is guessing</h3><p class="sr-fine">Dark: all guesses agree. Yellow: their brightness differs by '
         f"{top:.1%} of the full range or more (standard deviation over {count} guesses). Do not measure there.</p>"
         f"{_row([_figure(heat(spread, top), 'Spread of the guesses', _SIDE)])}"
         '<h3>Step by step</h3><p class="sr-fine">The part where guesses differ most, on its way to guess 1. Above: what '
-        "the network was shown. Below: the picture it made of it. Then a part of the noise is put back, less each "
-        f"time.</p>{_strip(guesses, spread)}"
+        "the network gets. Below: the clean picture it estimates. Then some noise is put back, less in each "
+        f"step.</p>{_strip(guesses, spread)}"
     )
 
 
 def scale_top(spread: Image) -> float:
-    """The spread that is shown brightest: that of the most uncertain half per cent of the picture."""
+    """Maximum of the colour scale: the 99.5th percentile of `spread` (H, W)."""
     return max(float(np.quantile(spread, 0.995)), _LEAST)
 
 
 def heat(spread: Image, top: float) -> Image:
-    """(H, W) 0..top -> colours (H, W, 3) from dark blue over green to yellow."""
+    """Map `spread` (H, W), 0 to `top`, to viridis colours (H, W, 3) float32 in [0, 1]."""
     levels = np.round(np.clip(spread / top, 0, 1) * 255).astype(np.uint8)
     coloured = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)
     return np.divide(coloured, 255, dtype=np.float32)
 
 
 def most_uncertain(spread: Image, side: int) -> tuple[int, int]:
-    """Top and left of the square of `side` pixels with the largest mean spread, on a coarse grid; inside the picture."""
+    """Top and left of the square of `side` pixels inside `spread` (H, W) whose mean is largest."""
     mean = cv2.blur(spread, (side, side), borderType=cv2.BORDER_REFLECT)
     half = side // 2
     inner = mean[half : max(mean.shape[0] - half, half + 1), half : max(mean.shape[1] - half, half + 1)]
@@ -67,11 +67,11 @@ def _strip(guesses: DiffusionSamples, spread: Image) -> str:
     side = min(_WINDOW, *spread.shape)
     top, left = most_uncertain(spread, side)
     columns: list[str] = []
-    for look in guesses.steps:
+    for step in guesses.steps:
         before, estimate = (
-            _figure(picture[top : top + side, left : left + side], caption, _SMALL)
-            for picture, caption in (
-                (look.before, f"Step {look.step}: noise {look.noise:.0%}"), (look.estimate, "its estimate"),
+            _figure(pixels[top : top + side, left : left + side], caption, _SMALL)
+            for pixels, caption in (
+                (step.before, f"Step {step.step}: noise {step.noise:.0%}"), (step.estimate, "its estimate"),
             )
         )  # fmt: skip
         columns.append(f"<div>{before}{estimate}</div>")
@@ -81,8 +81,8 @@ def _strip(guesses: DiffusionSamples, spread: Image) -> str:
     )
 
 
-def _figure(picture: Image, caption: str, side: int) -> str:
-    image = inline_picture(quantize(np.clip(picture, 0, 1)), side, caption)
+def _figure(pixels: Image, caption: str, side: int) -> str:
+    image = inline_picture(quantize(np.clip(pixels, 0, 1)), side, caption)
     return f'<figure style="margin:0 0 6px">{image}<figcaption class="sr-fine">{caption}</figcaption></figure>'
 
 

@@ -1,4 +1,4 @@
-"""A sheet of paper to draw one digit on, with mouse, pen or finger. Gradio's own sketchpad wants a tool chosen first."""
+"""A sheet to draw one digit on with mouse, pen or finger. Gradio's own sketchpad asks for a tool first."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import binascii
 from sr_demo.errors import BadInput
 
 SIDE, _PEN = 280, 22
-"""Pixels of the sheet, and of the pen."""
+"""Side of the sheet and width of the pen, pixels."""
 _START = "data:image/png;base64,"
 _MOST = 2**20
-"""Characters: a drawing has about 10,000."""
+"""Most characters that are accepted; a drawing has about 10,000."""
 
 HTML = f"""<p class="sr-label" id="digit-pad-label">Draw one digit, large</p>
 <canvas class="srd-pad" width="{SIDE}" height="{SIDE}" role="img" aria-labelledby="digit-pad-label"></canvas>
@@ -41,14 +41,14 @@ canvas.addEventListener("pointerup", lift);
 canvas.addEventListener("pointercancel", lift);
 element.querySelector("button").addEventListener("click", clear);
 """
-"""Every lifted pen sends the whole sheet as PNG."""
+"""Sends the whole sheet as PNG each time the pen is lifted."""
 
 
 def decode(sent: object) -> bytes:
     """The PNG file that the sheet sent. Raises BadInput on anything else."""
     text = str(sent)
     if not text.startswith(_START) or len(text) > _MOST:
-        raise BadInput("The drawing did not arrive as a PNG picture. Clear the sheet and draw again.")
+        raise BadInput("The drawing did not arrive as a PNG image. Clear the sheet and draw again.")
     try:
         return base64.b64decode(text.removeprefix(_START), validate=True)
     except binascii.Error as exc:

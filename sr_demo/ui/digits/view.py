@@ -1,4 +1,4 @@
-"""What the digits tab shows, as HTML: small pictures side by side, scores, sentences."""
+"""HTML of the Digits tab: small images side by side, scores, sentences; and the files it offers."""
 
 from __future__ import annotations
 
@@ -22,30 +22,34 @@ from sr_demo.spec import EMBEDDED, card
 
 _STEPS = 200
 """Positions of the size slider."""
-_METHODS = {
-    "bicubic": "Bicubic", "vaegan": "VAE-GAN", "cppn-gan": "CPPN with a critic", "cppn-l2": "CPPN without a critic",
+METHODS = {
+    "bicubic": "Bicubic", "vaegan": "VAE-GAN", "cppn-gan": "CPPN with discriminator",
+    "cppn-l2": "CPPN without discriminator",
 }  # fmt: skip
-_TAUGHT = ("digits-vaegan", "digits-cppn-vaegan", "digits-cppn-l2")
+TYPICAL_NOTE = (
+    "Drawn by our own VAE-GAN from its mean latent, not by hand. It is its own original here, which flatters it."
+)
+_TRAINED = ("digits-vaegan", "digits-cppn-vaegan", "digits-cppn-l2")
 
 
 @dataclass(frozen=True)
 class Card:
-    """One small picture with what is known about it."""
+    """One small image with its text."""
 
     title: str
     about: str
-    picture: NDArray[np.uint8]
-    """(H, W) uint8."""
+    image: NDArray[np.uint8]
+    """(H, W) gray or (H, W, 3) RGB uint8."""
     note: str = ""
     smooth: bool = False
-    """False: each pixel is shown as a square; true for pictures with more pixels than the screen shows."""
+    """False shows each pixel as a square; true is for images with more pixels than the screen shows."""
 
 
 def cards(shown: Sequence[Card]) -> str:
-    """The pictures side by side at the same size, each with its text below."""
+    """The images side by side at the same size, each with its text below."""
     figures = "".join(
-        f'<figure><img src="{data_url(card.picture)}" class="{"srd-smooth" if card.smooth else "srd-pixels"}" '
-        f'alt="{escape(card.title)}, {card.picture.shape[1]} by {card.picture.shape[0]} pixels">'
+        f'<figure><img src="{data_url(card.image)}" class="{"srd-smooth" if card.smooth else "srd-pixels"}" '
+        f'alt="{escape(card.title)}, {card.image.shape[1]} by {card.image.shape[0]} pixels">'
         f"<figcaption><b>{escape(card.title)}</b><span>{escape(card.about)}</span>"
         f"<span>{escape(card.note)}</span></figcaption></figure>"
         for card in shown
@@ -59,30 +63,30 @@ def measured() -> list[dict[str, Any]]:
 
 
 def figures() -> str:
-    """What `evaluate-digits` measured with the embedded networks, and how these learned."""
+    """Table of the scores that `evaluate-digits` measured, and the learning curves of the embedded networks."""
     rows = measured()
     cells = "".join(
-        f'<tr><th scope="row">{_METHODS[row["method"]]}</th><td>{row["psnr"]:.2f} dB</td><td>{row["ssim"]:.4f}</td>'
+        f'<tr><th scope="row">{METHODS[row["method"]]}</th><td>{row["psnr"]:.2f} dB</td><td>{row["ssim"]:.4f}</td>'
         f"<td>{row['sharpness']:.3f}</td><td>{row['accuracy']:.2%}</td></tr>"
         for row in rows
     )
-    taught = [TrainedNetwork(stem, stem, card(stem)) for stem in _TAUGHT]
-    chart = curve_chart(taught, "psnr", "PSNR on 2,000 held-out training digits, dB")
+    trained = [TrainedNetwork(stem, stem, card(stem)) for stem in _TRAINED]
+    chart = curve_chart(trained, "psnr", "PSNR on 2,000 held-out training digits, dB")
     return (
         f'<div class="sr-table-scroll" tabindex="0" role="region" aria-label="Scores of the digits lab">'
         '<table class="sr-table"><thead><tr><th scope="col">Method</th><th scope="col">PSNR</th><th scope="col">SSIM</th>'
         '<th scope="col">Sharpness</th><th scope="col">Still the same digit</th></tr></thead>'
         f"<tbody>{cells}</tbody></table></div>"
-        f'<p class="sr-fine">Means over the {rows[0]["digits"]:,} test digits of MNIST, shrunk to 26 × 26 and drawn again at '
-        "28 × 28. Sharpness: steps between neighbouring pixels, 1 is as steep as the truth. Still the same digit: the "
-        "reader sees what the digit was. <code>python -m sr_demo evaluate-digits</code> measures it again.</p>"
-        f'<div class="sr-curves">{chart}</div>{legend(taught, note=False)}'
+        f'<p class="sr-fine">Means over the {rows[0]["digits"]:,} test digits of MNIST, downscaled to 26 × 26 and redrawn at '
+        "28 × 28. Sharpness: differences between neighbouring pixels; 1 is as sharp as the original. Still the same digit: a "
+        "network that reads digits gives the right answer. <code>python -m sr_demo evaluate-digits</code> repeats it.</p>"
+        f'<div class="sr-curves">{chart}</div>{legend(trained, note=False)}'
     )
 
 
-def strip(picture: NDArray[np.uint8], alt: str) -> str:
-    """One wide picture that scrolls inside its own box."""
-    return f'<div class="srd-strip"><img src="{data_url(picture)}" alt="{escape(alt)}"></div>'
+def strip(image: NDArray[np.uint8], alt: str) -> str:
+    """One wide image that scrolls inside its own box."""
+    return f'<div class="srd-strip"><img src="{data_url(image)}" alt="{escape(alt)}"></div>'
 
 
 def scores_text(psnr: float, ssim: float) -> str:
@@ -95,25 +99,29 @@ def sentence(text: str, role: str = "note") -> str:
     return f'<p class="sr-fine" role="{role}">{escape(text)}</p>' if text else ""
 
 
-def problem(text: str) -> str:
-    """A sentence that says what went wrong and what to do."""
-    return f'<p class="sr-problem" role="alert">{escape(text)}</p>'
+def data_url(image: NDArray[np.uint8]) -> str:
+    """A small image as a `data:` URL."""
+    return "data:image/png;base64," + base64.b64encode(png(image)).decode("ascii")
 
 
-def data_url(picture: NDArray[np.uint8]) -> str:
-    """A small picture as part of the page."""
-    return "data:image/png;base64," + base64.b64encode(png(picture)).decode("ascii")
-
-
-def png(picture: NDArray[np.uint8]) -> bytes:
-    """(H, W) or (H, W, 3) RGB uint8 as PNG, quickly."""
-    pixels = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+def png(image: NDArray[np.uint8]) -> bytes:
+    """Encode (H, W) gray or (H, W, 3) RGB uint8 as PNG, with fast compression."""
+    pixels = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     _, encoded = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 2])
     return encoded.tobytes()
 
 
 def write(content: bytes, folder: Path, name: str) -> str:
-    """Put a result where the page may serve it. Raises StorageError."""
+    """Write a result into a folder that the page serves, and return its path.
+
+    Args:
+        content: The file.
+        folder: A folder of the store.
+        name: File name.
+
+    Raises:
+        StorageError: The disk is full or cannot be written.
+    """
     target = folder / name
     try:
         target.write_bytes(content)
@@ -123,7 +131,7 @@ def write(content: bytes, folder: Path, name: str) -> str:
 
 
 def size_slider(default: int) -> str:
-    """A slider whose steps grow with the size: each is about two per cent."""
+    """A logarithmic slider: each step changes the size by about two per cent."""
     start = round(_STEPS * math.log(default / SMALLEST) / math.log(LARGEST / SMALLEST))
     return (
         f'<label class="sr-label" for="digit-size-range">Size of the picture: '

@@ -1,10 +1,10 @@
-"""What happens in the lab: methods are measured one after the other, and judged as often as the budget changes."""
+"""Event handlers of the Lab tab: methods are measured one by one, and judged again whenever the budget changes."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from html import escape
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -17,30 +17,48 @@ from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
 from sr_demo.options import controls
 from sr_demo.progress import Progress
 from sr_demo.reports.verdicts import Budget
+from sr_demo.spec import Approach
 from sr_demo.ui.background_work import Finished, working
+from sr_demo.ui.html import progress_line
 from sr_demo.ui.method_choices import Context
+from sr_demo.ui.updates import Updates
 
-Shown = tuple[Any, str, str, Any]
-"""Report (kept for the session), a line on what happens, the report as HTML, the files to download."""
 PLAN = Plan(sizes=((64, 64), (128, 128)), seconds=1.5)
-"""Less than on the command line: somebody is waiting."""
+"""Shorter than on the command line, because a visitor is waiting."""
 DEPLOY_SECONDS = 10.0
-"""About what measuring one method takes."""
+"""Expected duration of measuring one method."""
+
+
+@dataclass(frozen=True)
+class LabParts:
+    """The components that the handlers write."""
+
+    report: gr.State
+    """The last report, which `judge` reads again."""
+    line: gr.HTML
+    shown: gr.HTML
+    files: gr.File
+
+
+def choices(approaches: Sequence[Approach]) -> list[tuple[str, str]]:
+    """Title and key of each method that can be measured without a download."""
+    return [(job.title, job.key) for job in embedded_jobs(approaches)]
 
 
 class LabHandlers:
-    """The events of the tab."""
+    """Stateless apart from the context."""
 
-    def __init__(self, context: Context, plan: Plan = PLAN) -> None:
-        self._context = context
-        self._plan = plan
+    def __init__(self, context: Context, plan: Plan, parts: LabParts) -> None:
+        self._context, self._plan, self._parts = context, plan, parts
 
-    def choices(self) -> list[tuple[str, str]]:
-        """Title and name of all that can be measured without a download."""
-        return [(job.title, job.key) for job in embedded_jobs(self._context.approaches)]
+    def measure(self, request: gr.Request, chosen: list[str] | None, *values: Any) -> Iterator[Updates]:
+        """Measure methods and judge them by the budget; yield the progress, then the report.
 
-    def measure(self, request: gr.Request, chosen: list[str] | None, *values: Any) -> Iterator[Shown]:
-        """Measure `chosen` and judge them by the budget; yields the progress, then everything."""
+        Args:
+            request: Identifies the browser session.
+            chosen: Keys of the methods.
+            values: Values of the budget's controls, in their order.
+        """
         session = str(request.session_hash)
         stop = self._context.stops.begin(session)
         try:
@@ -58,47 +76,43 @@ class LabHandlers:
                     if isinstance(event, Finished):
                         yield self._shown(event.value, "Measured. Change the budget to judge again.")
                     else:
-                        yield gr.skip(), _line(event), gr.skip(), gr.skip()  # type: ignore[misc]
+                        yield {self._parts.line: progress_line(event)}
         except Cancelled:
-            yield gr.skip(), _line("Stopped. What was measured before is kept."), gr.skip(), gr.skip()  # type: ignore[misc]
+            yield {self._parts.line: progress_line("Stopped. What was measured before is kept.")}
         except SRError as exc:
-            yield gr.skip(), _line(str(exc)), gr.skip(), gr.skip()  # type: ignore[misc]
+            yield {self._parts.line: progress_line(str(exc))}
         except Exception as exc:
-            yield gr.skip(), _line(unexpected(exc, "measuring in the lab")), gr.skip(), gr.skip()  # type: ignore[misc]
+            yield {self._parts.line: progress_line(unexpected(exc, "measuring in the lab"))}
         finally:
             self._context.stops.end(session, stop)
 
-    def judge(self, report: Any, *values: Any) -> Shown:
-        """The verdicts of the last measurement under the budget as it is now."""
+    def judge(self, report: Any, *values: Any) -> Updates:
+        """Judge the last measurement by the current budget."""
         if not report:
-            return gr.skip(), gr.skip(), gr.skip(), gr.skip()  # type: ignore[return-value]
+            return gr.skip()
         try:
             return self._shown(judged(report, _budget(values)), "Judged by the new budget; nothing was measured again.")
         except SRError as exc:
-            return gr.skip(), _line(str(exc)), gr.skip(), gr.skip()  # type: ignore[return-value]
+            return {self._parts.line: progress_line(str(exc))}
 
     def stop(self, request: gr.Request) -> None:
-        """End the measuring of this session."""
+        """Stop the measurement of this session."""
         self._context.stops.stop(str(request.session_hash))
 
-    def _shown(self, report: dict[str, Any], line: str) -> Shown:
+    def _shown(self, report: dict[str, Any], line: str) -> Updates:
         folder = self._context.store.new()
         page, data = folder / "deployability.html", folder / "deployability.json"
         page.write_text(deploy_html(report), encoding="utf-8")
         data.write_text(json.dumps(report, indent=2), encoding="utf-8")
         table = folder / "deployability.csv"
         table.write_text(deploy_csv(report), encoding="utf-8", newline="")
-        return (
-            report,
-            _line(line),
-            f'<div class="sr-prose">{summary(report)}{details(report)}</div>',
-            [str(page), str(data), str(table)],
-        )
+        return {
+            self._parts.report: report,
+            self._parts.line: progress_line(line),
+            self._parts.shown: f'<div class="sr-prose">{summary(report)}{details(report)}</div>',
+            self._parts.files: [str(page), str(data), str(table)],
+        }
 
 
 def _budget(values: tuple[Any, ...]) -> Budget:
     return budget_from({control.name: value for control, value in zip(controls(Budget), values, strict=True)})
-
-
-def _line(text: str) -> str:
-    return f'<p aria-live="polite">{escape(text)}</p>'

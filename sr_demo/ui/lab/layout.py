@@ -1,32 +1,39 @@
-"""The lab: can a method go into our system? Set a budget, measure on this machine, read the verdicts."""
+"""Components and wiring of the Lab tab: set a budget, measure on this server, read the verdicts; export a network."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import gradio as gr
 
+from sr_demo.deploy.measurement import Plan
+from sr_demo.export.exporter import Kind, Number
 from sr_demo.options import controls
 from sr_demo.reports.verdicts import Budget
 from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.controls import component
-from sr_demo.ui.lab import export
-from sr_demo.ui.lab.handlers import PLAN, LabHandlers
+from sr_demo.ui.lab.export_handlers import ExportHandlers, ExportParts, exportable
+from sr_demo.ui.lab.handlers import PLAN, LabHandlers, LabParts, choices
 from sr_demo.ui.method_choices import Context
 
-_WORDS = """<p class="sr-prose">Does it run on what we have, fast enough, legally, and can we trust what it draws? Say what
-there is to spend; each method is then measured on this machine, in a process of its own, and judged by the figures.</p>"""
+_INTRO = """<p class="sr-prose">Does it run on your hardware, fast enough, with a licence that suits you, and can you
+trust what it draws? Enter your budget. Each method is then measured on this server, in a process of its own, and
+judged by the results.</p>"""
 
 
-def build(context: Context, handlers: LabHandlers | None = None) -> None:
-    """Lay out the tab and connect its events, in the current Gradio context."""
-    handlers = handlers or LabHandlers(context, PLAN)
-    choices = handlers.choices()
-    gr.HTML(_WORDS)
+def lab_tab(context: Context, plan: Plan = PLAN) -> None:
+    """Lay out the tab and connect its events, in the current Gradio context.
+
+    Args:
+        context: What the handlers work with.
+        plan: What is measured of each method.
+    """
+    methods = choices(context.approaches)
+    gr.HTML(_INTRO)
     with gr.Row(elem_classes="sr-top"):
         with gr.Column(scale=3, min_width=280):
             chosen = gr.CheckboxGroup(
-                choices, value=[key for _, key in choices[:3]], label="Which methods?", elem_id="lab-methods"
+                methods, value=[key for _, key in methods[:3]], label="Which methods?", elem_id="lab-methods"
             )
             with gr.Group(elem_id="lab-budget"):
                 budget = [component(control) for control in controls(Budget)]
@@ -34,11 +41,15 @@ def build(context: Context, handlers: LabHandlers | None = None) -> None:
                 measure = gr.Button("Measure", variant="primary", elem_id="lab-measure")
                 stop = gr.Button("Stop", elem_id="lab-stop")
         with gr.Column(scale=7, min_width=300):
-            line = gr.HTML("<p>Measuring takes about ten seconds per method.</p>", elem_id="lab-line")
-            files = gr.File(label="Report for people and for programs", file_count="multiple", interactive=False)
+            line = gr.HTML(
+                "<p>A small network takes seconds, a large one a minute or more.</p>",
+                elem_id="lab-line",
+            )
+            files = gr.File(label="The report, as a page and as data", file_count="multiple", interactive=False)
             shown = gr.HTML(elem_id="lab-report")
-    export.build(context)
+    _export(context)
     report = gr.State(None)
+    handlers = LabHandlers(context, plan, LabParts(report, line, shown, files))
     outputs: list[Any] = [report, line, shown, files]
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     light: dict[str, Any] = {**quiet, **LIGHT}
@@ -47,3 +58,22 @@ def build(context: Context, handlers: LabHandlers | None = None) -> None:
     for control in budget:
         event: Any = getattr(control, "release", None) or control.change  # type: ignore[attr-defined]
         event(handlers.judge, [report, *budget], outputs, **light)
+
+
+def _export(context: Context) -> None:
+    """Lay out the export and connect its event; nothing where no network can be exported."""
+    networks = [(job.title, key) for key, job in exportable(context.approaches).items()]
+    if not networks:
+        return
+    with gr.Accordion("Export a network", open=False, elem_id="lab-export"):
+        with gr.Row():
+            which = gr.Dropdown(networks, value=networks[0][1], label="Network", elem_id="lab-export-network")
+            kind = gr.Dropdown(list(get_args(Kind)), value="onnx", label="Format")
+            precision = gr.Dropdown(list(get_args(Number)), value="fp32", label="Precision")
+        make = gr.Button("Export and verify", elem_id="lab-export-make")
+        line = gr.HTML(elem_id="lab-export-line")
+        packed = gr.File(label="Network, README and runner", interactive=False)
+    handlers = ExportHandlers(context, ExportParts(line, packed))
+    inputs: list[Any] = [which, kind, precision]
+    outputs: list[Any] = [line, packed]
+    make.click(handlers.make, inputs, outputs, api_visibility="private", show_progress="hidden", **HEAVY)

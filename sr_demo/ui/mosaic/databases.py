@@ -41,7 +41,7 @@ class VisitorDatabases:
         if not is_own(choice):
             raise BadInput("You can delete only your own memories here.")
         place = self._place(choice)
-        upscalers.forget(upscalers.opened_memory(place))
+        upscalers.forget(upscalers.shared_database(place))
         shutil.rmtree(place)
         return VisitorDatabases({label: p for label, p in self.places.items() if _OWN + label != choice}, self.made)
 
@@ -49,10 +49,10 @@ class VisitorDatabases:
         """The database of a choice, and the name it was built under ("" for none). Raises BadInput."""
         if choice.startswith(_BUILT):
             entry = named_databases.find(choice.removeprefix(_BUILT))
-            return upscalers.opened_memory(entry.place), entry.name
+            return upscalers.shared_database(entry.place), entry.name
         if is_own(choice):
-            return upscalers.opened_memory(self._place(choice)), ""
-        return upscalers.default_memory(cache_folder() / "memories", SILENT), ""
+            return upscalers.shared_database(self._place(choice)), ""
+        return upscalers.default_database(cache_folder() / "memories", SILENT), ""
 
     def _place(self, choice: str) -> Path:
         place = self.places.get(choice.removeprefix(_OWN))
@@ -68,7 +68,7 @@ def is_own(choice: str) -> bool:
 
 def choices(own: VisitorDatabases) -> list[tuple[str, str]]:
     """Labels and values of all databases that this visitor may use."""
-    built = [(f"{entry.name}: {entry.what}", _BUILT + entry.name) for entry in named_databases.entries()]
+    built = [(f"{entry.name}: {entry.summary}", _BUILT + entry.name) for entry in named_databases.list_databases()]
     private = [(label, _OWN + label) for label in own.places]
     learned = ("Learned by heart from 1200 photos (fine detail only)", LEARNED)
     return [("Photos that come with scikit-image", BUNDLED), learned, *built, *private]
@@ -85,6 +85,6 @@ def tile_mosaic(own: VisitorDatabases, choice: str) -> TileMosaic:
 def retrieval(own: VisitorDatabases, choice: str) -> LearnedRetrieval | RefinedRetrieval:
     """Refined retrieval with the chosen database. Raises BadInput."""
     if choice == LEARNED:
-        return upscalers.learned()
+        return upscalers.learned_retrieval()
     memory, name = own.memory(choice)
     return RefinedRetrieval(memory, name=name)

@@ -12,9 +12,9 @@ import numpy as np
 
 from sr_demo.approaches.mosaic import upscalers
 from sr_demo.approaches.mosaic.options import MosaicOptions
-from sr_demo.approaches.mosaic.refinement import Watched
-from sr_demo.approaches.mosaic.retrieval import Nearest
-from sr_demo.approaches.mosaic.tile_matching import Answers
+from sr_demo.approaches.mosaic.refinement import RecordingPredictor
+from sr_demo.approaches.mosaic.retrieval import NearestNeighbours
+from sr_demo.approaches.mosaic.tile_matching import TileMatches
 from sr_demo.approaches.mosaic.upscalers import SCALE, LearnedRetrieval
 from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
 from sr_demo.image import Image, ImageData, encode_png
@@ -130,12 +130,12 @@ class MosaicHandlers:
         left_out: tuple[str, ...] = ()
         memory: Any = None
         if isinstance(upscaler, LearnedRetrieval):
-            memory, of = upscaler.memory, f"{len(upscaler.memory.anchors)} learned entries"
+            memory, of = upscaler.model, f"{len(upscaler.model.anchors)} learned entries"
         else:
-            memory, left_out = upscaler.answering(image, rendering.options, progress)
-            of = f"{len(memory.examples.codes):,} remembered windows of {len(upscaler.memory.photos)} photos"
+            memory, left_out = upscaler.predictor(image, rendering.options, progress)
+            of = f"{len(memory.database.codes):,} remembered windows of {len(upscaler.database.photos)} photos"
         begun = time.perf_counter()
-        result, seen = upscalers.watched(image, memory, rendering.options.steps, progress)
+        result, seen = upscalers.refine_recorded(image, memory, rendering.options.steps, progress)
         seconds = time.perf_counter() - begun
         number, distance = _who(seen, image)
         summary = view.refined_summary(number, of, seconds, left_out)
@@ -158,12 +158,12 @@ class MosaicHandlers:
         clicked = point(event)
         x, y = (min(max(int(clicked[axis]) // SCALE, 0), image.shape[1 - axis] - 1) for axis in range(2))
         if rendering.mode == TILES:
-            answers: Answers = tile_mosaic(own, rendering.database).look_inside(image, rendering.options, progress)
-            return view.tile_match(answers, *answers.at(y, x))
+            answers: TileMatches = tile_mosaic(own, rendering.database).match(image, rendering.options, progress)
+            return view.tile_match(answers, *answers.tile_at(y, x))
         upscaler = retrieval(own, rendering.database)
-        nearest: Nearest | None = None
+        nearest: NearestNeighbours | None = None
         if not isinstance(upscaler, LearnedRetrieval):
-            nearest, _ = upscaler.answering(image, rendering.options, progress)
+            nearest, _ = upscaler.predictor(image, rendering.options, progress)
         return view.window_matches(image, upscaler, nearest, y, x)
 
     def build_database(
@@ -190,7 +190,7 @@ class MosaicHandlers:
                 caller.turn(_BUILD_SECONDS, Progress(report_progress, stop)) as report,
             ):
                 taken = take_in([Path(f) for f in files], folder, self._context.limits, report.part(0, 0.5))
-                memory = upscalers.own_memory(taken.written, folder / "memory", report.part(0.5, 1))
+                memory = upscalers.visitor_database(taken.written, folder / "memory", report.part(0.5, 1))
         except (SRError, Cancelled) as exc:
             return {parts.build_status: problem(str(exc) or "Stopped. Nothing was kept.")}
         except Exception as exc:
@@ -229,5 +229,5 @@ class MosaicHandlers:
         return read_small(path, _SIDE, self._context.limits)
 
 
-def _who(seen: Watched, image: Image) -> tuple[Any, Any]:
-    return seen.who(image.shape[0], image.shape[1])
+def _who(seen: RecordingPredictor, image: Image) -> tuple[Any, Any]:
+    return seen.matches(image.shape[0], image.shape[1])

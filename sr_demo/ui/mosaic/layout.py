@@ -16,15 +16,17 @@ from sr_demo.ui.mosaic.databases import BUNDLED, VisitorDatabases, choices
 from sr_demo.ui.mosaic.handlers import OPTIONS, REFINED, TILES, MosaicHandlers, MosaicParts
 from sr_demo.ui.source import files_input, image_input
 
-_INTRO = """<p class="sr-prose">Your picture is rebuilt from patches of other photos. For each spot, a vector search finds the
-most similar patch in the memory and pastes it four times larger. Only the layout comes from your picture, and as much of its
-colour as you choose. Small patches follow your picture closely; large ones show the photos they come from. The second mode
-keeps your picture and adds only the fine detail that similar spots of other photos had.</p>"""
-_RULE = """<p class="sr-fine">Only you can see, use and delete it. It is deleted together with your pictures, after two hours
-at most. Memories for everyone are built and deleted on the command line: <code>python -m sr_demo memory</code>.</p>"""
+_INTRO = """<p class="sr-prose">Your picture is rebuilt from patches of other photos. For each spot, a vector search
+finds the most similar patch in the memory and pastes it four times larger. Only the layout comes from your picture,
+and as much of its colour as you choose. Small patches follow your picture closely; large ones show the photos they
+come from. The second mode keeps your picture and adds only the fine detail that similar spots of other photos
+had.</p>"""
+_RULE = """<p class="sr-fine">Only you can see, use and delete it. It is deleted together with your pictures, after
+two hours at most. Memories for everyone are built and deleted on the command line: <code>python -m sr_demo
+memory</code>.</p>"""
 
 
-def build_mosaic_tab(context: Context, tab: gr.Tab | None = None) -> None:
+def mosaic_tab(context: Context, tab: gr.Tab | None = None) -> None:
     """Lay out the tab and connect its events, in the current Gradio context.
 
     Args:

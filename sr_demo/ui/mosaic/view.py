@@ -10,12 +10,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo.approaches.mosaic.anchors import Anchors, pose
+from sr_demo.approaches.mosaic.anchors import AnchoredRegression
+from sr_demo.approaches.mosaic.dihedral import to_canonical
 from sr_demo.approaches.mosaic.patch_database import SCALE
-from sr_demo.approaches.mosaic.retrieval import SIZES, Nearest
-from sr_demo.approaches.mosaic.tile_matching import Answers
+from sr_demo.approaches.mosaic.retrieval import PHOTO_SCALES, NearestNeighbours
+from sr_demo.approaches.mosaic.tile_matching import TileMatches
 from sr_demo.approaches.mosaic.upscalers import LearnedRetrieval, RefinedRetrieval
-from sr_demo.approaches.mosaic.windows import SEEN, SIDE, Floats, luma
+from sr_demo.approaches.mosaic.windows import INPUT_SIDE, OUTPUT_SIDE, Floats, luma
 from sr_demo.errors import first_few
 from sr_demo.image import Image, quantize, readonly
 from sr_demo.reports import formatting
@@ -31,17 +32,17 @@ def note(text: str) -> str:
     return f'<p class="sr-fine">{escape(text)}</p>'
 
 
-def tiles_summary(answers: Answers, patch: int, seconds: float) -> str:
+def tiles_summary(matches: TileMatches, patch: int, seconds: float) -> str:
     """How many patches of how many photos a mosaic is made of, and how long it took.
 
     Args:
-        answers: The match of each patch position.
+        matches: The match of each patch position.
         patch: Patch side, LR pixels.
         seconds: Duration of matching and pasting.
     """
     return note(
-        f"{answers.photo.size} patches of {patch} px, filled with {answers.distinct} different memories of "
-        f"{len(answers.sources)} photos, in {formatting.seconds(seconds)}.{_left_out(answers.left_out)} {_CLICK}"
+        f"{matches.photo.size} patches of {patch} px, filled with {matches.distinct} different memories of "
+        f"{len(matches.sources)} photos, in {formatting.seconds(seconds)}.{_left_out(matches.left_out)} {_CLICK}"
     )
 
 
@@ -84,32 +85,32 @@ def distance_map(unknown: Floats, shape: tuple[int, ...]) -> Image:
     return readonly(np.divide(coloured, 255, dtype=np.float32))
 
 
-def tile_match(answers: Answers, r: int, c: int) -> str:
+def tile_match(matches: TileMatches, r: int, c: int) -> str:
     """The pasted patch, its place in the source photo, its distance and its rank.
 
     Args:
-        answers: The match of each patch position.
+        matches: The match of each patch position.
         r: Row of the patch.
         c: Column of the patch.
     """
-    photo = int(answers.photo[r, c])
-    source = escape(answers.sources[photo])
-    top, left, side = int(answers.y[r, c]) * SCALE, int(answers.x[r, c]) * SCALE, answers.patch * SCALE
-    whole = _outlined(answers.hr[photo], top, left, side)
-    rank = int(answers.rank[r, c])
+    photo = int(matches.photo[r, c])
+    source = escape(matches.sources[photo])
+    top, left, side = int(matches.y[r, c]) * SCALE, int(matches.x[r, c]) * SCALE, matches.patch * SCALE
+    whole = _outlined(matches.hr[photo], top, left, side)
+    rank = int(matches.rank[r, c])
     chosen = "the nearest memory" if rank == 0 else f"number {rank + 1} by distance, chosen for variety"
     return (
         '<div class="sr-inside"><figure>'
-        f"{inline_picture(np.ascontiguousarray(answers.piece(r, c)), 160, 'The memory that was pasted')}"
+        f"{inline_picture(np.ascontiguousarray(matches.pixels(r, c)), 160, 'The memory that was pasted')}"
         "<figcaption>the memory</figcaption></figure><figure>"
         f"{inline_picture(whole, 260, f'Where it lies in {source}')}<figcaption>{source}</figcaption></figure>"
-        f"<p>Patch {r + 1}, {c + 1}: distance {float(answers.distance[r, c]):.3f} (0: identical, 2: nothing in "
+        f"<p>Patch {r + 1}, {c + 1}: distance {float(matches.distance[r, c]):.3f} (0: identical, 2: nothing in "
         f"common), {chosen}.</p></div>"
     )
 
 
 def window_matches(
-    image: Image, retrieval: LearnedRetrieval | RefinedRetrieval, nearest: Nearest | None, y: int, x: int
+    image: Image, retrieval: LearnedRetrieval | RefinedRetrieval, nearest: NearestNeighbours | None, y: int, x: int
 ) -> str:
     """The database entries that matched the window around an LR pixel: image, distance, rank, source.
 
@@ -120,48 +121,48 @@ def window_matches(
         y: Row of the pixel.
         x: Column of the pixel.
     """
-    extended = np.pad(luma(image), SEEN // 2, mode="edge")
-    window = extended[y : y + SEEN, x : x + SEEN].reshape(SEEN**2)
+    extended = np.pad(luma(image), INPUT_SIDE // 2, mode="edge")
+    window = extended[y : y + INPUT_SIDE, x : x + INPUT_SIDE].reshape(INPUT_SIDE**2)
     if isinstance(retrieval, LearnedRetrieval):
-        figures, words = _anchors(retrieval.memory, window)
+        figures, words = _anchors(retrieval.model, window)
     else:
         assert nearest is not None
         figures, words = _photos(retrieval, nearest, window)
     if not figures:
         return '<p class="sr-fine">This spot is flat: nothing was looked up, and bicubic is used.</p>'
-    asked = _figure(_gray(window.reshape(SEEN, SEEN)), "your picture here", 96)
+    asked = _figure(_gray(window.reshape(INPUT_SIDE, INPUT_SIDE)), "your picture here", 96)
     return f'<div class="sr-inside">{asked}{"".join(figures)}<p>{words}</p></div>'
 
 
-def _photos(retrieval: RefinedRetrieval, nearest: Nearest, window: Floats) -> tuple[list[str], str]:
-    numbers, distances = nearest.examples.ranked(window, nearest.k, nearest.without)
+def _photos(retrieval: RefinedRetrieval, nearest: NearestNeighbours, window: Floats) -> tuple[list[str], str]:
+    numbers, distances = nearest.database.ranked(window, nearest.k, nearest.excluded)
     figures: list[str] = []
     for rank, (number, distance) in enumerate(zip(numbers[:_SHOWN], distances[:_SHOWN], strict=True), 1):
-        photo, size, y, x = (int(value) for value in nearest.examples.places[number])
-        hr = retrieval.memory.hr(photo)
-        at = SIZES[size]
-        top, left, side = (round(value * SCALE / at) for value in (y, x, SEEN))
+        photo, size, y, x = (int(value) for value in nearest.database.places[number])
+        hr = retrieval.database.hr(photo)
+        at = PHOTO_SCALES[size]
+        top, left, side = (round(value * SCALE / at) for value in (y, x, INPUT_SIDE))
         cut = np.ascontiguousarray(hr[top : top + side, left : left + side])
-        source = retrieval.memory.photos[photo].name
+        source = retrieval.database.photos[photo].name
         figures.append(_figure(cut, f"{rank}. {source}, distance {distance:.3f}", 96))
     words = f"The {len(numbers)} nearest memories were averaged; distance 0: identical, 2: nothing in common."
     return figures, words
 
 
-def _anchors(memory: Anchors, window: Floats) -> tuple[list[str], str]:
-    posed, poses = pose(window[None])
-    feature = posed @ memory.project.T
+def _anchors(model: AnchoredRegression, window: Floats) -> tuple[list[str], str]:
+    canonical, transforms = to_canonical(window[None])
+    feature = canonical @ model.project.T
     length = float(np.linalg.norm(feature))
-    if not memory.explain(window[None]).number[0] >= 0:
+    if not model.predict(window[None]).match[0] >= 0:
         return [], ""
-    likeness = (feature @ memory.anchors.T)[0] / length
+    likeness = (feature @ model.anchors.T)[0] / length
     figures: list[str] = []
     for rank, anchor in enumerate(np.argsort(-likeness)[:_SHOWN], 1):
-        detail = poses.undo(np.float32(length) * memory.anchors[anchor][None] @ memory.regressors[anchor])
-        picture = _gray(detail.reshape(SIDE * SCALE, SIDE * SCALE))
+        detail = transforms.undo(np.float32(length) * model.anchors[anchor][None] @ model.regressors[anchor])
+        picture = _gray(detail.reshape(OUTPUT_SIDE * SCALE, OUTPUT_SIDE * SCALE))
         figures.append(_figure(picture, f"{rank}. entry {anchor}, distance {2 - 2 * likeness[anchor]:.3f}", 96))
     words = (
-        f"The detail that the nearest of {len(memory.anchors)} learned entries stand for, light and dark around gray. The "
+        f"The detail that the nearest of {len(model.anchors)} learned entries stand for, light and dark around gray. The "
         "first one was used. Each was learned from many windows of many photos: it has no single source."
     )
     return figures, words

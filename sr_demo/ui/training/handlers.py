@@ -1,4 +1,4 @@
-"""What happens on the training tab: curves from the cards, and the same crop by each network."""
+"""Event handlers of the Training tab: learning curves from the cards, and one crop upscaled by each network."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from sr_demo.ui.html import inline_picture, problem
 from sr_demo.ui.method_choices import Context
 
 _SAMPLE, _TOP, _LEFT, _SIDE = "astronaut", 40, 140, 192
-"""The crop: a face, hair and cloth, pixels of the large picture."""
+"""The crop, pixels of the HR image: a face, hair and cloth."""
 _SHOWN = 2 * _SIDE
 _SECONDS = 3.0
-"""About what all of it takes."""
+"""Expected duration of upscaling the crop with all networks."""
 
 
 class TrainingHandlers:
-    """Answers of the tab."""
+    """Stateless apart from the context."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._networks = {lesson.name: lesson for lesson in trained_networks(context.approaches)}
+        self._networks = {network.name: network for network in trained_networks(context.approaches)}
 
     def curves(self, chosen: list[str] | None) -> str:
         """HTML: the charts of the networks named `chosen`; unknown names are left out."""
-        taught = self._known(chosen)
-        if not taught:
+        networks = self._known(chosen)
+        if not networks:
             return "<p>Choose at least one network.</p>"
-        charts = "".join(curve_chart(taught, measure, title) for measure, title in MEASURES)
-        return f'{legend(taught)}<div class="sr-curves">{charts}</div>'
+        charts = "".join(curve_chart(networks, measure, title) for measure, title in MEASURES)
+        return f'{legend(networks)}<div class="sr-curves">{charts}</div>'
 
     def show(self, chosen: list[str] | None) -> tuple[str, str]:
-        """Charts, and the crop as each of the networks draws it."""
+        """HTML of the charts, and of the crop upscaled by each network."""
         try:
             with self._context.callers.turn(_SECONDS) as progress:
                 return self.curves(chosen), self.crops(chosen, progress)
@@ -48,30 +48,30 @@ class TrainingHandlers:
             return self.curves(chosen), problem(str(exc))
 
     def crops(self, chosen: list[str] | None, progress: Progress = SILENT) -> str:
-        """HTML: the truth, bicubic, and each of the networks, with PSNR-Y against the truth."""
+        """HTML: the original, bicubic, and each of the networks, with PSNR-Y against the reference."""
         try:
-            truth = self._truth
+            reference = self._reference
         except SRError as exc:
             return problem(str(exc))
-        small = ImageData(downscale(truth, 4))
-        figures = [_figure(truth, "The true picture", "")]
-        for name in ("bicubic", *(lesson.name for lesson in self._known(chosen))):
-            outcome = self._context.runner.attempt(job_for(self._context.approaches, name), small, truth, progress)
+        small = ImageData(downscale(reference, 4))
+        figures = [_figure(reference, "Original", "")]
+        for name in ("bicubic", *(network.name for network in self._known(chosen))):
+            outcome = self._context.runner.attempt(job_for(self._context.approaches, name), small, reference, progress)
             if isinstance(outcome, Failed):
                 figures.append(f"<figure>{problem(outcome.message)}<figcaption>{escape(name)}</figcaption></figure>")
                 continue
             scores = outcome.result.scores
             figures.append(_figure(outcome.result.picture.rgb, name, f"{scores.psnr_y:.2f} dB / {scores.ssim_y:.4f}"))
         return (
-            f'<div class="sr-crops">{"".join(figures)}</div><p class="sr-fine">The same crop of "{_SAMPLE}", shrunk 4x '
-            "and enlarged again by each; PSNR-Y and SSIM-Y against the true picture. Not among the taught pictures.</p>"
+            f'<div class="sr-crops">{"".join(figures)}</div><p class="sr-fine">The same crop of "{_SAMPLE}", reduced to a '
+            "quarter and enlarged by each network; PSNR-Y and SSIM-Y against the original. No network was trained on it.</p>"
         )
 
     def _known(self, chosen: list[str] | None) -> list[TrainedNetwork]:
         return [self._networks[name] for name in chosen or () if name in self._networks]
 
     @cached_property
-    def _truth(self) -> Image:
+    def _reference(self) -> Image:
         sample = next(sample for sample in SAMPLES if sample.id == _SAMPLE)
         return sample.make()[_TOP : _TOP + _SIDE, _LEFT : _LEFT + _SIDE]
 

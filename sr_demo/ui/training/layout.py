@@ -1,4 +1,4 @@
-"""The tab that shows how the embedded networks were taught, from their cards; no training data is needed."""
+"""Components and wiring of the Training tab, drawn from the cards of the embedded networks."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.training.handlers import TrainingHandlers
 
-_WORDS = """<div class="sr-prose"><p>The small networks of this page are our own, taught on photos with free licences.
-Short trainings: they show what each kind of network does with the same photos and little time, not what its best
-published member reaches. Each weight file has a card with everything below; <code>python -m sr_demo train</code> repeats
-it.</p></div>"""
+_INTRO = """<div class="sr-prose"><p>The small networks on this page are our own, trained on photos with free
+licences. Training was short: it shows what each kind of network makes of the same photos in little time, not the best
+that published networks reach. Every weight file has a card with the facts below, and <code>python -m sr_demo
+train</code> repeats the training.</p></div>"""
 _MOST = 4
 _PAIRS = (
     ("MSE against SSIM", ("rdn:mse", "rdn:ssim")),
     ("Baseline against enhanced", ("srresnet:baseline", "srresnet:enhanced")),
-    ("Without and with a critic", ("srresnet:enhanced", "srgan:enhanced")),
+    ("Without and with a discriminator", ("srresnet:enhanced", "srgan:enhanced")),
     ("Convolution against attention", ("edsr:baseline", "hat:tiny", "drct:tiny")),
 )
 
 
-def build(context: Context, tab: gr.Tab) -> None:
+def training_tab(context: Context, tab: gr.Tab) -> None:
     """Lay out the tab `tab`, in the current Gradio context."""
     handlers = TrainingHandlers(context)
-    names = [lesson.name for lesson in trained_networks(context.approaches)]
+    names = [network.name for network in trained_networks(context.approaches)]
     offered = pairs(context.approaches)
     first = list(offered[0][1]) if offered else names[:2]
-    gr.HTML(_WORDS + training_table(trained_networks(context.approaches)), elem_id="training-cards")
+    gr.HTML(_INTRO + training_table(trained_networks(context.approaches)), elem_id="training-cards")
     with gr.Row(elem_classes="sr-actions"):
         buttons = [gr.Button(title, size="sm") for title, _ in offered]
     chosen = gr.Dropdown(
@@ -52,6 +52,6 @@ def build(context: Context, tab: gr.Tab) -> None:
 
 
 def pairs(approaches: Sequence[Approach]) -> list[tuple[str, tuple[str, ...]]]:
-    """The comparisons worth a button: those whose networks are all here."""
-    there = {lesson.name for lesson in trained_networks(approaches)}
+    """The comparisons that get a button: those whose networks are all in `approaches`."""
+    there = {network.name for network in trained_networks(approaches)}
     return [(title, names) for title, names in _PAIRS if there.issuperset(names)]

@@ -1,0 +1,105 @@
+"""The images of a data set, listed before they are read: a folder, DIV2K as unpacked, or `.npz` files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sr_demo.codecs.npz import choose, look, npz_files, pictures
+from sr_demo.errors import BadInput
+from sr_demo.image import Image, Limits, read, readonly
+from sr_demo.reports.evaluation import images_in, pairs
+
+SCALE = 4
+
+Pair = tuple[Image, Image | None]
+"""HR, and LR where the data set contains it."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image of a data set, not read yet."""
+
+    name: str
+    read: Callable[[], Pair]
+    """Raises BadInput, naming the file."""
+
+
+def entries(path: Path, limits: Limits = Limits(), scale: int = SCALE) -> tuple[str, list[Entry]]:  # noqa: B008 - a frozen value
+    """List the images of a data set.
+
+    Args:
+        path: a folder of images, DIV2K as unpacked, an `.npz` file, or a folder of them.
+        limits: limits for reading the images.
+        scale: HR size divided by LR size.
+
+    Returns:
+        What `path` is, in a few words, and its images.
+
+    Raises:
+        BadInput: when there are no images.
+    """
+    if path.suffix.lower() == ".npz" or (path.is_dir() and _only_npz(path)):
+        return _stacked(path, scale)
+    hr = path / "DIV2K_train_HR"
+    if hr.is_dir():
+        lr = path / "DIV2K_train_LR_bicubic" / f"X{scale}"
+        found = pairs(hr, lr if lr.is_dir() else None, scale)
+        description = f"DIV2K, {len(found)} pictures" + (", with its own small versions" if lr.is_dir() else "")
+        return description, [Entry(p.hr.name, partial(_read_pair, p.hr, p.lr, limits, scale)) for p in found]
+    files = images_in(path)
+    return f"a folder of {len(files)} pictures", from_files(files, limits)
+
+
+def from_files(files: Sequence[Path], limits: Limits) -> list[Entry]:
+    """Return an entry for each image file; LR images are computed when they are needed."""
+    return [Entry(file.name, partial(_read_pair, file, None, limits, SCALE)) for file in files]
+
+
+def _read_pair(hr_path: Path, lr_path: Path | None, limits: Limits, scale: int) -> Pair:
+    hr = _read(hr_path, limits)
+    if lr_path is None:
+        return hr, None
+    lr = _read(lr_path, limits)
+    spare = [large - small * scale for large, small in zip(hr.shape[:2], lr.shape[:2], strict=True)]
+    if min(spare) < 0 or max(spare) >= scale:
+        raise BadInput(
+            f"{lr_path.name} has {lr.shape[1]} x {lr.shape[0]} pixels, which does not match {hr_path.name} "
+            f"({hr.shape[1]} x {hr.shape[0]}) at scale {scale}."
+        )
+    return hr, lr
+
+
+def _read(path: Path, limits: Limits) -> Image:
+    try:
+        return read(path, limits).rgb
+    except BadInput as problem:
+        raise problem if path.name in str(problem) else BadInput(f"{path.name}: {problem}") from problem
+
+
+def _only_npz(folder: Path) -> bool:
+    return any(folder.glob("*.npz")) and not any(folder.glob("*.png")) and not any(folder.glob("*.jpg"))
+
+
+def _stacked(path: Path, scale: int) -> tuple[str, list[Entry]]:
+    stacks = [stack for file in npz_files(path) for stack in look(file)]
+    if not stacks:
+        raise BadInput(f"{path} holds no arrays of pictures (N x H x W, with 3 channels, 1 or none).")
+    hr_stack, lr_stack = choose(stacks, scale, path)
+    hr = pictures(hr_stack)
+    lr = None if lr_stack is None else pictures(lr_stack)
+
+    def pair(i: int) -> Pair:
+        return _float(hr[i]), None if lr is None else _float(lr[i])
+
+    description = str(hr_stack) + ("" if lr_stack is None else f"; {lr_stack}")
+    return description, [Entry(f"{hr_stack.name}[{i}]", partial(pair, i)) for i in range(hr_stack.count)]
+
+
+def _float(image: NDArray[np.uint8]) -> Image:
+    return readonly(np.divide(image, 255, dtype=np.float32))

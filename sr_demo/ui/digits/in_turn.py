@@ -1,0 +1,60 @@
+"""What the handlers of the Digits tab share: the wait for a turn, and error messages on the page."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import gradio as gr
+
+from sr_demo.digits.options import System
+from sr_demo.errors import BadInput, Cancelled, SRError, quoted, unexpected
+from sr_demo.ui.callers import Callers
+from sr_demo.ui.html import problem
+from sr_demo.ui.updates import Updates
+
+CPPNS: tuple[System, ...] = ("cppn-gan", "cppn-l2")
+NO_DIGIT = "There is no digit yet: draw one, upload one, or take a typical one."
+
+
+class _Handlers(Protocol):
+    @property
+    def callers(self) -> Callers: ...
+
+
+H = TypeVar("H", bound=_Handlers)
+
+
+def in_turn(doing: str, status: Callable[[H], gr.HTML]) -> Callable[[Callable[..., Updates]], Callable[..., Updates]]:
+    """Make a handler wait for its turn and show its errors on the page.
+
+    Args:
+        doing: What the handler does, for the log entry of an unexpected error.
+        status: Returns the component that shows an error message; all other components then stay as they are.
+    """
+
+    def wrap(handler: Callable[..., Updates]) -> Callable[..., Updates]:
+        @functools.wraps(handler)
+        def guarded(self: H, *given: Any) -> Updates:
+            try:
+                with self.callers.turn():
+                    return handler(self, *given)
+            except Cancelled:
+                return {status(self): gr.skip()}
+            except SRError as exc:
+                return {status(self): problem(str(exc))}
+            except Exception as exc:
+                return {status(self): problem(unexpected(exc, doing))}
+
+        return guarded
+
+    return wrap
+
+
+def checked_cppn(value: object) -> System:
+    """The CPPN that an event selected. Raises BadInput."""
+    for system in CPPNS:
+        if value == system:
+            return system
+    raise BadInput(f"Choose one of {', '.join(CPPNS)}, not {quoted(value)}.")

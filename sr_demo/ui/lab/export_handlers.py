@@ -1,0 +1,87 @@
+"""Event handlers of the export: a network is written, verified in its runtime, and zipped with runner and README."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import isinf
+from pathlib import Path
+
+import gradio as gr
+
+from sr_demo.deploy.report import embedded_jobs
+from sr_demo.errors import Cancelled, SRError, unexpected
+from sr_demo.export.exporter import SUFFIXES, Exported, Kind, Number, export, formats
+from sr_demo.inference.jobs import Job
+from sr_demo.spec import Approach
+from sr_demo.ui.html import progress_line
+from sr_demo.ui.method_choices import Context
+from sr_demo.ui.updates import Updates
+
+_SECONDS = 15.0
+"""Expected duration of writing and verifying."""
+
+
+@dataclass(frozen=True)
+class ExportParts:
+    """The components that the handlers write."""
+
+    line: gr.HTML
+    packed: gr.File
+
+
+def exportable(approaches: Sequence[Approach]) -> dict[str, Job]:
+    """The networks that can be exported without a download, by key."""
+    return {job.key: job for job in embedded_jobs(approaches) if formats(job.approach, job.checkpoint)}
+
+
+class ExportHandlers:
+    """Stateless apart from the context."""
+
+    def __init__(self, context: Context, parts: ExportParts) -> None:
+        self._context, self._parts = context, parts
+        self._jobs = exportable(context.approaches)
+
+    def make(self, key: str | None, kind: Kind, precision: Number) -> Iterator[Updates]:
+        """Export a network; yield a line first, then the zip, or why there is none.
+
+        Args:
+            key: Key of the network.
+            kind: File format.
+            precision: Number format of the weights.
+        """
+        yield {
+            self._parts.line: progress_line("Writing the file, and comparing its results with the network's."),
+            self._parts.packed: None,
+        }
+        try:
+            with self._context.callers.turn(_SECONDS):
+                done, target = self._packed(key, kind, precision)
+            yield {self._parts.line: progress_line(_sentence(done)), self._parts.packed: str(target)}
+        except Cancelled:
+            yield {self._parts.line: progress_line("Stopped."), self._parts.packed: None}
+        except SRError as exc:
+            yield {self._parts.line: progress_line(str(exc)), self._parts.packed: None}
+        except Exception as exc:
+            yield {self._parts.line: progress_line(unexpected(exc, f"exporting {key}")), self._parts.packed: None}
+
+    def _packed(self, key: str | None, kind: Kind, precision: Number) -> tuple[Exported, Path]:
+        if key not in self._jobs:
+            raise SRError("Choose a network to export.")
+        job = self._jobs[key]
+        with self._context.store.lent() as folder:
+            name = f"{job.key.replace(':', '-')}-{precision}"
+            done = export(job, kind, folder / f"{name}{SUFFIXES[kind]}", precision)
+            target = folder / f"{name}-{kind}.zip"
+            with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as packed:
+                for path in (done.path, *done.beside):
+                    packed.write(path, path.name)
+        return done, target
+
+
+def _sentence(done: Exported) -> str:
+    found = done.agreement
+    agrees = "identical" if isinf(found.psnr) else f"{found.psnr:.1f} dB"
+    lost = "" if done.loss is None else f" int8 costs {done.loss.decibels:.3f} dB of PSNR-Y on {done.loss.where}."
+    return f"Verified on odd sizes: agrees with the network to {agrees}. {done.bytes / 1e6:.1f} MB.{lost}"
