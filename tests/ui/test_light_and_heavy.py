@@ -30,7 +30,7 @@ HEAVY = {
 
 @pytest.mark.usefixtures("gradio_loops")
 def test_only_handlers_that_compute_are_queued() -> None:
-    built = page.build(APPROACHES, Runner(), Store(), Settings())
+    built = page.build_page(APPROACHES, Runner(), Store(), Settings())
     queued = {built.fns[entry["id"]] for entry in built.config["dependencies"] if entry["queue"]}
     assert {fn.fn.__name__ for fn in queued if fn.fn} <= HEAVY
     tabs = {fn.fn.__qualname__.partition(".")[0] for fn in queued if fn.fn and fn.fn.__name__ in ("take", "show")}
