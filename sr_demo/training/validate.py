@@ -72,11 +72,10 @@ def score_pairs(network: nn.Module, pairs: Pairs, scale: int) -> dict[str, float
 
 def test_set(folder: Path, scale: int) -> Pairs:
     """Load a test set with its own LR images: `HR/` and `LRx<scale>/`, paired in the order of their names."""
-    big = sorted((folder / "HR").iterdir())
-    lr = sorted((folder / f"LRx{scale}").iterdir())
-    lr: list[TrainingImage] = [read_rgb(path) for path in lr]
-    hr: list[TrainingImage] = [read_rgb(path) for path in big]
-    return Pairs(tuple(path.name for path in big), tuple(hr), tuple(lr), ())
+    hr_files, lr_files = sorted((folder / "HR").iterdir()), sorted((folder / f"LRx{scale}").iterdir())
+    lr: list[TrainingImage] = [read_rgb(path) for path in lr_files]
+    hr: list[TrainingImage] = [read_rgb(path) for path in hr_files]
+    return Pairs(tuple(path.name for path in hr_files), tuple(hr), tuple(lr), ())
 
 
 def _batch(images: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> torch.Tensor:
