@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
 from sr_demo.image import Image
@@ -21,6 +22,7 @@ from sr_demo.ui.controls import Bound
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.source import Source
+from sr_demo.ui.updates import Updates
 
 _WORDS = """<p class="sr-fine">A prompt steers which detail is invented: what you name is drawn, whether it is there or not.
 Describe what the picture shows, not what you wish for. The description is a draft by a model that makes mistakes: correct it
@@ -99,29 +101,28 @@ def connect(context: Context, box: Box, filled: Sequence[Bound], source: gr.Stat
         filled: The prompt fields that the caption is written to.
         source: Holds the photo.
     """
-    handlers = CaptionHandlers(context, len(filled))
+    prompts = [control.component for control in filled]
+    handlers = CaptionHandlers(context, box.said, prompts)
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     light: dict[str, Any] = {**quiet, **LIGHT}
-    outputs: list[Any] = [box.said, *(control.component for control in filled)]
-
-    def described(request: gr.Request, *given: Any) -> Iterator[tuple[Any, ...]]:
-        yield from handlers.describe(*given, session=str(request.session_hash))
-
+    outputs: list[Any] = [box.said, *prompts]
     inputs: list[Any] = [source, box.which, box.agreed]
     box.which.input(choose, box.which, box.agreed, **light)
-    box.start.click(described, inputs, outputs, **HEAVY, **quiet)
-    box.stop.click(handlers.halt, None, None, **light)
+    box.start.click(handlers.describe, inputs, outputs, **HEAVY, **quiet)
+    box.stop.click(handlers.stop, None, None, **light)
 
 
 class CaptionHandlers:
     """Event handlers of the box. Stateless apart from the context."""
 
-    def __init__(self, context: Context, count: int) -> None:
-        self._context, self._count = context, count
+    def __init__(self, context: Context, said: Component, prompts: Sequence[Component]) -> None:
+        """Take the component for the status, and those that the caption is written to."""
+        self._context, self._said, self._prompts = context, said, prompts
 
-    def describe(self, source: Source | None, which: str, agreed: bool, *, session: str) -> Iterator[tuple[Any, ...]]:
-        """Caption the photo; yield a status, then the caption for each prompt."""
-        stop = self._context.stops.begin(f"describe {session}")
+    def describe(self, source: Source | None, which: str, agreed: bool, request: gr.Request) -> Iterator[Updates]:
+        """Caption the photo: show what is done, then write the caption into each prompt."""
+        session = f"describe {request.session_hash}"
+        stop = self._context.stops.begin(session)
         try:
             if source is None:
                 raise BadInput(sources.NO_PHOTO)
@@ -136,19 +137,20 @@ class CaptionHandlers:
 
                 for event in working(work, stop, "describe"):
                     if isinstance(event, Finished):
-                        yield (fine_print(f"Drafted: “{event.value}”"), *(event.value,) * self._count)
+                        said = fine_print(f"Drafted: “{event.value}”")
+                        yield {self._said: said, **dict.fromkeys(self._prompts, event.value)}
                     else:
-                        yield (fine_print(event), *(gr.skip(),) * self._count)
+                        yield {self._said: fine_print(event)}
         except Cancelled:
-            yield (fine_print("Stopped."), *(gr.skip(),) * self._count)
+            yield {self._said: fine_print("Stopped.")}
         except SRError as exc:
-            yield (problem(str(exc)), *(gr.skip(),) * self._count)
+            yield {self._said: problem(str(exc))}
         except Exception as exc:
-            yield (problem(unexpected(exc, "describing a picture")), *(gr.skip(),) * self._count)
+            yield {self._said: problem(unexpected(exc, "describing a picture"))}
         finally:
-            self._context.stops.end(f"describe {session}", stop)
+            self._context.stops.end(session, stop)
 
-    def halt(self, request: gr.Request) -> None:
+    def stop(self, request: gr.Request) -> None:
         """Stop the caption of this browser session."""
         self._context.stops.stop(f"describe {request.session_hash}")
 
