@@ -100,6 +100,7 @@ class Endpoints:
             image: an image file: PNG, JPEG, TIFF, WebP, HEIC and others
             approaches: list of ID or ID:CHECKPOINT, such as bicubic, rdn, real-esrgan
             test_against_truth: downscale the image first, then score every result against the original (PSNR, SSIM)
+
         Returns:
             the PNGs in order, and a report {"results": [...], "failures": [...]}
         """
