@@ -1,4 +1,4 @@
-"""Entry of the page: read the environment, build, launch. Here, on Hugging Face Spaces, and in containers."""
+"""Entry point of the page: reads the environment, builds the page and serves it; locally, on Spaces and in containers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import gc
 from sr_demo.ui.gradio_stubs import leave_stubs_alone
 
 leave_stubs_alone()
-gc.disable()  # until the page is built: while modules load there is next to no garbage, and looking for it takes a tenth
+gc.disable()  # until the page is built: collecting takes a tenth of the time while modules load, and finds next to nothing
 
 import logging
 import os
@@ -28,11 +28,11 @@ from sr_demo.ui.store import Store, place
 from sr_demo.ui.warmup import warm_up
 
 _CACHE_BYTES = 100 * 2**20
-"""Free room in the cache folder below which it is said at the start: examples, a memory and some networks."""
+"""Free space in the cache folder below which a warning is logged: for samples, a patch database and some networks."""
 
 
 def main() -> int:
-    """Serve the page until interrupted; returns the exit status."""
+    """Serve the page until interrupted; return the exit status."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
@@ -67,12 +67,12 @@ def main() -> int:
 
 
 def _end(*_: object) -> None:
-    """End as after Ctrl-C: temporary files are removed."""
+    """Exit as after Ctrl-C, with temporary files removed."""
     sys.exit(128 + signal.SIGTERM)
 
 
 def _check_cache() -> None:
-    """Say at once where nothing can be kept between runs. The page runs, and says so again where it needs to keep."""
+    """Warn at the start where the cache cannot be written. The page runs, and shows an error where it needs the cache."""
     try:
         folder = ready(cache_folder(), need=_CACHE_BYTES)
         with guarded(folder), tempfile.TemporaryFile(dir=folder):
@@ -82,7 +82,7 @@ def _check_cache() -> None:
 
 
 def _refused(exc: SRError) -> int:
-    """The exit status when the page cannot be served, after saying why."""
+    """Print why the page cannot be served; return the exit status."""
     sys.stderr.write(f"sr_demo: {exc}\n")
     return 2
 

@@ -1,21 +1,21 @@
-"""Everything that can go wrong, as one tree.
+"""The tree of errors, and the wording of unexpected ones.
 
 ::
 
     Exception
-    ├── SRError              shown to the person as written: what happened, why, what to do
+    ├── SRError              shown to the user as written: what happened, why, what to do
     │   ├── BadInput             a picture, option, file or argument outside the contract
     │   ├── WeightsUnavailable   a checkpoint that is missing, gated, offline or not what its sha256 says
     │   ├── OutOfMemory          even the smallest tile does not fit
-    │   ├── CannotRunHere        a machine without the GPU or the memory that a method needs
+    │   ├── CannotRunHere        hardware without the GPU or the memory that a method needs
     │   ├── MissingDependency    an optional package is absent (names the pip line)
     │   ├── StorageError         a folder that cannot be written, or a disk that is full
     │   ├── Busy                 too many wait already
-    │   └── TookTooLong          the time that one job may take on this server is over
-    └── Cancelled            the person pressed Stop: not an error
+    │   └── TookTooLong          a job exceeds the time limit of this server
+    └── Cancelled            the user pressed Stop: not an error
 
-Anything else that reaches the top is a bug: it is logged with its traceback under a short reference, and the person is
-shown the reference (`unexpected`). Foreign exceptions are translated by type, in one table per border.
+Anything else that reaches the top is a bug: it is logged with its traceback under a short reference, which the user is
+shown (`unexpected`). Foreign exceptions are translated by type, in one table per border.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def is_disk_full(exc: BaseException) -> bool:
-    """Whether `exc` means that a disk is full or read-only: no bug, wherever it comes up."""
+    """Return whether `exc` means that a disk is full or read-only, which is never a bug."""
     return isinstance(exc, OSError) and exc.errno in _FULL
 
 
 class SRError(Exception):
-    """A sentence for the person: what happened, why, and what to do about it."""
+    """An error whose text is shown to the user as written: what happened, why, and what to do."""
 
 
 class BadInput(SRError):  # noqa: N818 - read as a sentence: `raise BadInput("...")`
@@ -45,11 +45,11 @@ class BadInput(SRError):  # noqa: N818 - read as a sentence: `raise BadInput("..
 
 
 class WeightsUnavailable(SRError):  # noqa: N818
-    """A checkpoint could not be had. Names the file, the source and the reason."""
+    """A checkpoint is not available. Names the file, the source and the reason."""
 
 
 class OutOfMemory(SRError):  # noqa: N818
-    """Even the smallest tile does not fit into memory, or the result is known not to."""
+    """Not even the smallest tile fits into memory, or the result would not."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class OutOfMemory(SRError):  # noqa: N818
 
 
 class CannotRunHere(SRError):  # noqa: N818
-    """This machine lacks what a method needs. Names it, and what would run it."""
+    """The hardware here lacks what a method needs. Names what is missing."""
 
 
 class MissingDependency(SRError):  # noqa: N818
@@ -71,11 +71,11 @@ class StorageError(SRError):
 
 
 class Busy(SRError):  # noqa: N818
-    """No place is left in the line. Names the expected wait."""
+    """The queue is full. Names the expected wait."""
 
 
 class TookTooLong(SRError):  # noqa: N818
-    """The time limit of a job is over."""
+    """A job exceeds the time limit of this server."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -85,23 +85,23 @@ class TookTooLong(SRError):  # noqa: N818
 
 
 class Cancelled(Exception):  # noqa: N818
-    """The person pressed Stop. Not an error: what is finished stays."""
+    """The user pressed Stop. Not an error: finished results stay."""
 
 
 MOST_LISTED = 10
-"""Sentences about files that are shown: whoever drops 5000 bad ones needs the kinds of trouble, not all of them."""
+"""Most messages about files that are shown at once: for thousands of bad files, a few examples suffice."""
 
 
 def first_few(sentences: Sequence[str]) -> list[str]:
-    """The first `MOST_LISTED` of `sentences`, and how many more there are."""
+    """Return the first `MOST_LISTED` of `sentences`, and one with the number of the others."""
     more = len(sentences) - MOST_LISTED
     return [*sentences[:MOST_LISTED], f"And {more:,} more."] if more > 0 else list(sentences)
 
 
 def quoted(value: object, longest: int = 60) -> str:
-    """`value` in quotes, to name it in a message: at most `longest` characters of it, however much was sent.
+    """Return `value` in quotes, cut to `longest` characters, for a message.
 
-    Everything that repeats what a person or program sent goes through here.
+    Every message that repeats input of a user or program uses this function.
     """
     try:
         text = str(value)
@@ -111,10 +111,14 @@ def quoted(value: object, longest: int = 60) -> str:
 
 
 def unexpected(exc: BaseException, doing: str) -> str:
-    """Log a bug with its traceback; return the sentence to show instead.
+    """Log a bug with its traceback, and return the sentence to show instead. A full disk or memory counts as no bug.
 
-    `doing` completes "while …" and is for the log. The reference (four hex digits) links the two. A full disk and too
-    little memory are no bugs, wherever they show.
+    Args:
+        exc: the exception.
+        doing: completes "while …" in the log.
+
+    Returns:
+        A sentence with a reference of four hex digits, which is in the log too.
     """
     if is_disk_full(exc):
         log.error("the disk is full or read-only, while %s: %s", doing, exc)

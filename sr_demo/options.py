@@ -1,7 +1,7 @@
-"""Options as data: one frozen dataclass per approach, from which the page, the command line and the API build controls.
+"""Options of approaches: frozen dataclasses from which the page, the command line and the API derive their controls.
 
-A field made with `option(...)` carries its label, help and range; `Options` checks every value when an instance is made,
-so an instance that exists is valid.
+A field made with `option(...)` carries its label, help and range. `Options` checks every value when an instance is created,
+so every instance is valid.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ T = TypeVar("T", bound="Options")
 
 @dataclass(frozen=True)
 class Control:
-    """What a person needs to set one option, and what a value must satisfy."""
+    """Label, help and valid values of one option."""
 
     name: str
     """Field name: `--set name=value` on the command line, the key in JSON."""
@@ -30,10 +30,10 @@ class Control:
     step: float | None = None
     choices: tuple[str, ...] = ()
     lines: int = 0
-    """For free text: how many lines its field shows; `maximum` is then the most characters."""
+    """For free text: how many lines its field shows; `maximum` is then the largest number of characters."""
 
     def parse(self, value: object) -> Value:
-        """`value` (from a slider, JSON or a command line) as this option's type. Raises BadInput, naming the range."""
+        """Convert `value` (from a slider, JSON or a command line) to this option's type. Raises BadInput with the range."""
         if isinstance(self.default, bool):
             return self._parse_bool(value)
         if isinstance(self.default, str):
@@ -59,7 +59,7 @@ class Control:
         return text
 
     def _parse_free_text(self, text: str) -> str:
-        """One line, whatever was pasted: line breaks become spaces."""
+        """Free text as one line: line breaks become spaces."""
         text = " ".join(text.split())
         if self.maximum is not None and len(text) > self.maximum:
             raise BadInput(f"{self.label} may have {self.maximum:g} characters at most, not {len(text)}.")
@@ -93,7 +93,17 @@ def option(
     step: float | None = None,
     choices: tuple[str, ...] = (),
 ) -> Any:
-    """A dataclass field that a person can set. Numbers need `minimum` and `maximum`; text may have `choices`."""
+    """Return a dataclass field for an option of a user.
+
+    Args:
+        default: its type is the option's type.
+        label: on the page.
+        help: one sentence.
+        minimum: required for numbers.
+        maximum: required for numbers.
+        step: of the slider.
+        choices: for text, the allowed values.
+    """
     if isinstance(default, (int, float)) and not isinstance(default, bool):
         assert minimum is not None and maximum is not None, f"{label}: a number needs a range"
     return field(
@@ -102,7 +112,15 @@ def option(
 
 
 def text(default: str, label: str, help: str, *, lines: int = 2, longest: int = 1000) -> Any:
-    """A dataclass field for words that a person writes, at most `longest` characters; its field shows `lines` lines."""
+    """Return a dataclass field for free text.
+
+    Args:
+        default: the text at first.
+        label: on the page.
+        help: one sentence.
+        lines: how many lines the text box shows.
+        longest: largest number of characters.
+    """
     return field(
         default=default,
         metadata={"control": Control("", default, label, help, maximum=longest, lines=lines)},
@@ -111,7 +129,7 @@ def text(default: str, label: str, help: str, *, lines: int = 2, longest: int = 
 
 @dataclass(frozen=True)
 class Options:
-    """Base of all options. Subclasses are frozen dataclasses whose fields are made with `option`."""
+    """Base class of all options. Subclasses are frozen dataclasses whose fields are made with `option` or `text`."""
 
     def __post_init__(self) -> None:
         for control in controls(type(self)):
@@ -119,7 +137,7 @@ class Options:
 
 
 def controls(kind: type[Options]) -> tuple[Control, ...]:
-    """The controls of an options class, in the order of its fields."""
+    """Return the controls of an options class, in the order of its fields."""
     found: list[Control] = []
     for f in fields(kind):
         control: Control = f.metadata["control"]
@@ -128,7 +146,15 @@ def controls(kind: type[Options]) -> tuple[Control, ...]:
 
 
 def build(kind: type[T], values: Mapping[str, object]) -> T:
-    """Options of `kind` from names and values. Raises BadInput on an unknown name or a value outside its range."""
+    """Create options from names and values.
+
+    Args:
+        kind: the options class.
+        values: for the options that differ from their defaults.
+
+    Raises:
+        BadInput: for an unknown name, or a value outside its range.
+    """
     known = {control.name for control in controls(kind)}
     for name in values:
         if name not in known:
@@ -138,5 +164,5 @@ def build(kind: type[T], values: Mapping[str, object]) -> T:
 
 
 def as_dict(options: Options) -> dict[str, Value]:
-    """Names and values, in the order of the fields."""
+    """Return names and values, in the order of the fields."""
     return {control.name: getattr(options, control.name) for control in controls(type(options))}

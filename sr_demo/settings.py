@@ -1,4 +1,4 @@
-"""What a server's keeper can set by environment variable. Read once, in `app.py`, and passed down."""
+"""Settings of a server, from environment variables. Read once, in `app.py`, and passed down."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from sr_demo.errors import BadInput, quoted
 
 @dataclass(frozen=True)
 class Settings:
-    """Limits and address of one server. README lists the variables."""
+    """Limits and addresses of one server. The README lists the variables."""
 
     max_megabytes: int = 100
-    """Largest upload, in MB of 2^20 bytes. SR_DEMO_MAX_MB."""
+    """Largest upload in MB of 2^20 bytes. SR_DEMO_MAX_MB."""
     max_megapixels: int = 100
-    """Largest picture, in millions of pixels, checked before decoding. SR_DEMO_MAX_MEGAPIXELS."""
+    """Largest image in millions of pixels, checked before decoding. SR_DEMO_MAX_MEGAPIXELS."""
     host: str = "127.0.0.1"
     """Address to listen on. SR_DEMO_HOST; 0.0.0.0 on Spaces and in containers."""
     port: int = 7860
-    """SR_DEMO_PORT."""
+    """Port to listen on. SR_DEMO_PORT."""
     queue_length: int = 128
-    """Jobs that may wait or run; one address may have half of them. SR_DEMO_QUEUE."""
+    """Largest number of jobs that wait or run; one address may have half of them. SR_DEMO_QUEUE."""
     max_seconds: int = 0
-    """Seconds that one job may compute; 0 for any. SR_DEMO_MAX_SECONDS; 600 on Spaces."""
+    """Time limit of one job in seconds; 0 for none. SR_DEMO_MAX_SECONDS; 600 on Spaces."""
     proxied: bool = False
-    """Whether a proxy names the visitors' addresses (X-Forwarded-For). SR_DEMO_PROXY; on Spaces it does."""
+    """Whether a proxy reports the visitors' addresses (X-Forwarded-For). SR_DEMO_PROXY; set on Spaces."""
     max_store_megabytes: int = 4096
-    """Room for uploads and results, in MB of 2^20 bytes; the oldest are removed first. SR_DEMO_MAX_STORE_MB."""
+    """Space for uploads and results in MB of 2^20 bytes; the oldest are removed first. SR_DEMO_MAX_STORE_MB."""
     mcp: bool = False
-    """Whether programs may use the page as an MCP server too. SR_DEMO_MCP."""
+    """Whether the page is an MCP server too. SR_DEMO_MCP."""
     hosts: tuple[str, ...] = ()
-    """Names, besides its own, that the server answers to. SR_DEMO_HOSTS, and a Space's own."""
+    """Host names, besides local ones, at which the server is reached. SR_DEMO_HOSTS, and the Space's host."""
     origins: tuple[str, ...] = ()
-    """Host names of other pages that may use this one. SR_DEMO_HOSTS, and on Spaces the Hub, which frames the page."""
+    """Hosts of pages that may send requests here. SR_DEMO_HOSTS, and on Spaces the Hub, which embeds the page."""
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
-    """Settings from SR_DEMO_* variables. Raises BadInput naming a variable that is outside its range."""
+    """Read settings from SR_DEMO_* variables. Raises BadInput, naming a variable that is outside its range."""
     plain = Settings()
     on_spaces = "SPACE_ID" in environ
     named = _names(environ, "SR_DEMO_HOSTS")
@@ -54,7 +54,7 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         proxied=on_spaces or _switch(environ, "SR_DEMO_PROXY"),
         mcp=_switch(environ, "SR_DEMO_MCP"),
         hosts=(*named, *space, "*.hf.space") if on_spaces else named,
-        origins=(*named, *space, "huggingface.co") if on_spaces else named,  # other Spaces are strangers
+        origins=(*named, *space, "huggingface.co") if on_spaces else named,  # not other Spaces
     )
 
 

@@ -1,4 +1,4 @@
-"""What all tests share: no network, a cache folder of their own, small pictures."""
+"""Fixtures of all tests: no network, a separate cache folder, small images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sr_demo.system import memory
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-# Tiny networks gain nothing from threads that wait for each other; on a busy machine they lose a factor of ten.
+# Tiny networks gain nothing from threads that wait for each other; on a busy computer they lose a factor of ten.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -25,7 +25,7 @@ _real_connect = socket.socket.connect
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Everything that is cached on disk goes to a folder of this test run, shared by its tests."""
+    """A cache folder for this test run, shared by its tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SR_DEMO_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -33,13 +33,13 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _settled_heap() -> None:
-    """What earlier modules loaded is left alone by the collector: every measured run of an approach collects first."""
+    """Exclude present objects from garbage collection, which precedes every measured run of an approach."""
     memory.settle()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_network() -> Iterator[None]:
-    """A connection that leaves this machine is a failure, not a slow success."""
+    """Fail on connections to other computers."""
 
     def connect(self: socket.socket, address: object) -> None:
         if isinstance(address, tuple) and address[0] not in {"127.0.0.1", "localhost", "::1"}:
@@ -71,22 +71,22 @@ def shared_weights() -> Path:
 
 @pytest.fixture
 def gradio_loops(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """For tests that build a page: Gradio makes two event loops for each and closes none, which warns when they go."""
-    made: list[asyncio.AbstractEventLoop] = []
+    """For tests that build a page: close the two event loops that Gradio creates for each, which would warn later."""
+    created: list[asyncio.AbstractEventLoop] = []
     real = asyncio.new_event_loop
 
     def new() -> asyncio.AbstractEventLoop:
-        made.append(real())
-        return made[-1]
+        created.append(real())
+        return created[-1]
 
     monkeypatch.setattr(asyncio, "new_event_loop", new)
     yield
-    for loop in made:
+    for loop in created:
         loop.close()
 
 
 def noise(height: int, width: int, seed: int = 0) -> Image:
-    """A smooth random picture (H, W, 3): noise on its own is nothing that super-resolution knows."""
+    """Return a smooth random image (H, W, 3): plain noise has no structure to upscale."""
     from sr_demo.imaging.resize import resize
 
     rng = np.random.default_rng(seed)
@@ -95,5 +95,5 @@ def noise(height: int, width: int, seed: int = 0) -> Image:
 
 
 def picture_of(rgb: Image, *, alpha: Image | None = None, gray: bool = False, bits: int = 8) -> ImageData:
-    """A Picture around an array."""
+    """Return `ImageData` for an array."""
     return ImageData(rgb, alpha, gray, bits, None, "test.png", ())  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Approaches at the `Approach` seam that behave in one way each, so that the runner can be watched."""
+"""Fake approaches with one behaviour each, for tests of the runner."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TILES = Tiling("tiles", halo=2)
 
 
 def enlarged(image: Image) -> Image:
-    """Each pixel four times as large: exact, whatever the tiles."""
+    """Nearest-neighbour upscaling: exact for every tiling."""
     return readonly(np.repeat(np.repeat(image, SCALE, axis=0), SCALE, axis=1))
 
 
@@ -32,14 +32,14 @@ class FakeOptions(Options):
 
 @dataclass
 class Fake:
-    """An upscaler made of one function, which remembers what it was given."""
+    """An upscaler made of one function, which records the sizes of its inputs."""
 
     work: Callable[[Image, Progress], Image]
     precision: str = "fp32"
     backend: str = ""
     loss_db: float | None = None
     seen: list[tuple[int, int]] = field(default_factory=list)
-    """Sizes of the pictures (or tiles) that came in."""
+    """Sizes of the images or tiles, in order."""
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         self.seen.append((image.shape[0], image.shape[1]))
@@ -57,7 +57,7 @@ def approach(
     loads: list[Request] | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> Approach:
-    """An approach that loads `upscaler`; `loads` collects what its loader was given."""
+    """An approach that loads `upscaler`; `loads` collects the requests to its loader."""
 
     def load(request: Request) -> Upscaler:
         if loads is not None:
@@ -124,7 +124,7 @@ def hungry(fits: int, error: Callable[[], Exception] = OutOfMemory, name: str = 
 
 
 def returning(result: Callable[[Image], Image], name: str = "odd") -> Approach:
-    """Hands back whatever `result` makes of the picture."""
+    """Returns `result(image)`."""
     return approach(Fake(lambda image, progress: result(image)), name=name)
 
 
@@ -136,7 +136,7 @@ def upscaler_of(made: Approach) -> Fake:
 
 
 def ticking(step: float = 1.0) -> Iterator[float]:
-    """A clock that goes on by `step` whenever it is looked at."""
+    """A clock that advances by `step` at every reading."""
     now = 0.0
     while True:
         yield now

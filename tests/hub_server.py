@@ -28,7 +28,7 @@ Files = MutableMapping[str, MutableMapping[str, Path | bytes]]
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong with one file. Everything left at its default behaves."""
+    """What goes wrong with one file; nothing with the defaults."""
 
     status: int = 0
     """Answer every request with this status and no error code (500, 503, 403, …)."""
@@ -40,7 +40,7 @@ class Fault:
     """Send a proper answer that holds only half of the file."""
     stall_after: int = -1
     """Send that many bytes, then nothing more until the client goes away."""
-    seconds_per_piece: float = 0.0
+    seconds_per_chunk: float = 0.0
     """Pause after every 16 KiB."""
 
 
@@ -57,9 +57,9 @@ class HubServer:
         self.faults: dict[str, Fault] = {}
         """`owner/repo:path`, or `*` for every file -> what goes wrong."""
         self.requests: list[str] = []
-        """What was asked for, as "GET owner/repo:path", in order."""
+        """Requests as "GET owner/repo:path", in order."""
         self.paths: list[str] = []
-        """The same as they came in, with the revision."""
+        """Paths of the requests, with the revision."""
         self.tokens_elsewhere: list[str] = []
         """Tokens that were sent to a plain address, which must never happen."""
         self.broken = 0
@@ -82,7 +82,7 @@ class HubServer:
         return f"{self.endpoint}/files/{repo}/{path}"
 
     def serve_client(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-        """Let the real client ask this server, whatever this machine is set to, and keep all it fetches in `folder`."""
+        """Point the real client at this server, whatever the environment says, with its caches in `folder`."""
         monkeypatch.setenv("SR_DEMO_CACHE", str(folder / "cache"))
         monkeypatch.setenv("HF_ENDPOINT", self.endpoint)
         for name in ("HF_HUB_OFFLINE", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
@@ -242,7 +242,7 @@ class _Handler(BaseHTTPRequestHandler):
                 if hub.closing.is_set():
                     break
                 self.wfile.write(body[start : min(start + (1 << 14), end)])
-                time.sleep(fault.seconds_per_piece)
+                time.sleep(fault.seconds_per_chunk)
             if fault.stall_after >= 0:
                 hub.closing.wait(30)
         except OSError:  # the client went away, as it should after Stop
@@ -252,7 +252,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _large(content: bytes) -> dict[str, object]:
-    """What the tree route says of a file that lies in the large file storage."""
+    """The entry of the tree route for a file in the large file storage."""
     return {"lfs": {"oid": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 130}}
 
 

@@ -1,4 +1,4 @@
-"""The door for picture files: every kind that comes in, every refusal word for word, and PNG out bit by bit."""
+"""Image files: every kind that is read, the wording of every refusal, and PNG output bit by bit."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def save(array, path: Path, **options) -> Path:
     [("a.png", {}), ("a.tif", {}), ("a.tiff", {"compression": "tiff_lzw"}), ("a.bmp", {}),
      ("a.webp", {"lossless": True, "exact": True}), ("wrong.jpg", {"format": "PNG"}), ("none", {"format": "TIFF"})],
 )  # fmt: skip
-def test_lossless_files_keep_every_number(tmp_path, file, options):
+def test_lossless_files_keep_every_value(tmp_path, file, options):
     picture = read(save(RGB8, tmp_path / file, **options))
     assert np.array_equal(picture.rgb, unit(RGB8))
     assert picture == replace(picture, alpha=None, gray=False, bits=8, icc=None, name=file, notes=())
@@ -102,7 +102,7 @@ def heif(path: Path, picture: Pillow.Image, **options) -> Path:
     return path
 
 
-def test_heic(tmp_path):
+def test_heic_is_read(tmp_path):
     picture = read(heif(tmp_path / "a.heic", Pillow.fromarray(SMOOTH8)))
     assert picture.rgb.shape == (24, 32, 3)
     assert np.abs(picture.rgb - unit(SMOOTH8)).mean() < 0.02
@@ -162,7 +162,7 @@ def test_16_bit_png_keeps_16_bits(tmp_path, channels):
 
 
 @pytest.mark.parametrize(("array", "hidden"), [(GRAY8, int(GRAY8[2, 3])), (RGB8, tuple(int(v) for v in RGB8[2, 3]))])
-def test_one_value_that_stands_for_transparent(tmp_path, array, hidden):
+def test_one_value_that_means_transparent_becomes_alpha(tmp_path, array, hidden):
     picture = read(save(array, tmp_path / "a.png", transparency=hidden))
     assert picture.alpha is not None
     assert picture.alpha[2, 3] == 0
@@ -207,7 +207,7 @@ def test_16_bit_tiff_keeps_16_bits(tmp_path, array, compression, predictor):
     assert np.array_equal(picture.rgb, unit(array))
 
 
-def test_16_bit_tiff_kinds(tmp_path):
+def test_16_bit_tiff_is_read_in_every_layout(tmp_path):
     rgba = rng.integers(1, 65536, (6, 5, 4), dtype=np.uint16)
     for options in ({}, {"planarconfig": "separate"}, {"byteorder": ">"}, {"bigtiff": True}, {"tile": (16, 16)}):
         data = np.moveaxis(rgba, -1, 0) if options.get("planarconfig") else rgba
@@ -246,7 +246,7 @@ def test_float_tiff_within_0_and_1_is_taken_as_it_is(tmp_path, dtype, shape):
         (np.array([[-10, 10, 0]], np.int16), "The values in the file, -10 to 10, were mapped linearly"),
     ],
 )
-def test_other_numbers_are_mapped_with_a_note(tmp_path, array, note):
+def test_other_values_are_mapped_with_a_note(tmp_path, array, note):
     tifffile.imwrite(tmp_path / "a.tif", array)
     picture = read(tmp_path / "a.tif")
     assert picture.notes == (note + " to black to white.",)
@@ -289,14 +289,14 @@ def test_every_exif_orientation_is_turned_upright(tmp_path, orientation, kind):
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
-def test_broken_exif_does_not_stop_a_good_picture(tmp_path):
+def test_broken_exif_is_ignored(tmp_path):
     for data in (b"Exif\0\0rubbish", b"Exif\0\0II*\0\xff\xff\xff\xff", exif(6)[:20], exif(6).replace(b"\6", b"\x63")):
         picture = read(save(SMOOTH8, tmp_path / "a.jpg", exif=data))
         assert picture.rgb.shape == (24, 32, 3), data
 
 
 @pytest.mark.parametrize("extension", ["gif", "webp", "png", "tif"])
-def test_first_of_several_frames(tmp_path, extension):
+def test_the_first_of_several_frames_is_read(tmp_path, extension):
     frames = [Pillow.new("RGB", (4, 3), (40 * i + 5, 0, 0)) for i in range(5)]
     lossless = {"lossless": True} if extension == "webp" else {}
     frames[0].save(tmp_path / f"a.{extension}", save_all=True, append_images=frames[1:], **lossless)
@@ -305,7 +305,7 @@ def test_first_of_several_frames(tmp_path, extension):
     assert np.array_equal(picture.rgb, unit(np.asarray(frames[0])))
 
 
-def test_first_of_several_16_bit_pages(tmp_path):
+def test_the_first_of_several_16_bit_pages_is_read(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.stack([GRAY16, GRAY16[::-1]]), photometric="minisblack")
     picture = read(tmp_path / "a.tif")
     assert picture.notes == ("The first of 2 pages is used.",)
@@ -313,7 +313,7 @@ def test_first_of_several_16_bit_pages(tmp_path):
 
 
 @pytest.mark.parametrize("extension", ["jpg", "tif"])
-def test_cmyk_without_a_profile(tmp_path, extension):
+def test_cmyk_without_a_profile_is_approximate(tmp_path, extension):
     source = Pillow.fromarray(np.full((8, 8, 4), (0, 255, 255, 0), np.uint8), "CMYK")
     source.save(tmp_path / f"a.{extension}")
     picture = read(tmp_path / f"a.{extension}")
@@ -322,7 +322,7 @@ def test_cmyk_without_a_profile(tmp_path, extension):
     assert picture.icc is None
 
 
-def test_cmyk_tiff_with_16_bits(tmp_path):
+def test_cmyk_tiff_with_16_bits_is_read_with_8(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.full((4, 4, 4), (0, 65535, 65535, 0), np.uint16), photometric="separated")
     picture = read(tmp_path / "a.tif")
     assert np.allclose(picture.rgb, [1, 0, 0], atol=0.02)
@@ -371,7 +371,7 @@ def profile(space: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("extension", ["png", "jpg", "webp", "tif", "avif"])
-def test_rgb_profile_is_carried_over_and_numbers_stay(tmp_path, extension):
+def test_rgb_profile_is_carried_over_and_values_stay(tmp_path, extension):
     icc = profile(b"RGB ")[:-1] + b"x"
     options = {"lossless": True} if extension == "webp" else {}
     picture = read(save(SMOOTH8, tmp_path / f"a.{extension}", icc_profile=icc, **options))
@@ -414,7 +414,7 @@ def test_colour_under_transparent_pixels_comes_from_the_nearest_visible_one(tmp_
     assert np.array_equal(quantize(picture.rgb[7, 8]), [5, 6, 7])
 
 
-def test_fully_transparent_and_fully_opaque(tmp_path):
+def test_fully_transparent_and_fully_opaque_images_are_read(tmp_path):
     clear = read(save(np.zeros((3, 4, 4), np.uint8), tmp_path / "a.png"))
     assert clear.alpha is not None
     assert not clear.alpha.any()
@@ -423,7 +423,7 @@ def test_fully_transparent_and_fully_opaque(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (3, 2000, 3), (2000, 3, 3), (1, 1), (1, 777)])
-def test_odd_sizes_go_in_and_out(tmp_path, shape):
+def test_odd_sizes_are_read_and_written(tmp_path, shape):
     array = rng.integers(0, 256, shape, dtype=np.uint8)
     picture = read(save(array, tmp_path / "a.png"))
     assert np.array_equal(np.asarray(Pillow.open(io.BytesIO(encode_png(picture)))), array)
@@ -433,7 +433,7 @@ NAMES = ["<img src=x onerror=alert(1)>.png", "a\nb\x1b[31m.png", "x" * 200 + ".p
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_names_are_data(tmp_path, name):
+def test_names_are_not_interpreted(tmp_path, name):
     assert read(save(RGB8, tmp_path / name, format="PNG")).name == name
     (tmp_path / name).write_bytes(b"")
     with pytest.raises(BadInput) as caught:
@@ -459,7 +459,7 @@ REFUSED = [
     (bytes(range(200)), f"photo.png is not a picture of a kind this app reads. {CHOOSE}"),
     (RGB_PNG[:40], f"photo.png {DAMAGED}"),
     (RGB_PNG[:20], f"photo.png {DAMAGED}"),
-    (BOMB, "This picture has 2500 megapixels; the limit here is 100. Crop it or shrink it first."),
+    (BOMB, "This picture has 2500 megapixels; the limit here is 100. Crop it or scale it down first."),
     (deep_png(RGB16)[:-60], f"photo.png {DAMAGED}"),
 ]  # fmt: skip
 
@@ -472,7 +472,7 @@ def test_refusals_word_for_word(tmp_path, content, sentence):
     assert str(caught.value) == sentence
 
 
-def test_missing_file_and_folder(tmp_path):
+def test_a_missing_file_and_a_folder_are_named(tmp_path):
     with pytest.raises(BadInput, match=r"^gone.png is not there. Check the name, or choose the file again.$"):
         read(str(tmp_path / "gone.png"))
     (tmp_path / "folder").mkdir()
@@ -483,10 +483,10 @@ def test_missing_file_and_folder(tmp_path):
 def test_limits_name_both_numbers(tmp_path):
     path = save(np.zeros((400, 500), np.uint8), tmp_path / "a.png")
     assert read(path, Limits(max_pixels=200_000)).gray
-    with pytest.raises(BadInput, match=r"^This picture has 0.3 megapixels; the limit here is 0.2. Crop it or shrink"):
+    with pytest.raises(BadInput, match=r"^This picture has 0.3 megapixels; the limit here is 0.2. Crop it or scale"):
         read(save(np.zeros((401, 500), np.uint8), path), Limits(max_pixels=200_000))
     with pytest.raises(
-        BadInput, match=r"^This picture has 30 pixels; the limit here is 29. Crop it or shrink it first"
+        BadInput, match=r"^This picture has 30 pixels; the limit here is 29. Crop it or scale it down first"
     ):
         read(save(GRAY8, path), Limits(max_pixels=29))
     path.write_bytes(path.read_bytes() + b"\0" * 2**20)
@@ -534,7 +534,7 @@ def test_tiff_of_another_kind_is_named(tmp_path):
 @pytest.mark.parametrize(
     "extension", ["png", "jpg", "webp", "tif", "bmp", "gif", "avif", "heic", "png16", "tif16", "lzw"]
 )
-def test_damage_never_raises_anything_unclear(tmp_path, extension):
+def test_damaged_files_never_raise_anything_unclear(tmp_path, extension):
     path = tmp_path / "a"
     if extension == "heic":
         heif(tmp_path / "a.heic", Pillow.fromarray(SMOOTH8)).rename(path)
@@ -633,13 +633,13 @@ def test_every_level_survives_gray_and_rgb(tmp_path, bits):
         assert np.array_equal(read(tmp_path / "a.png").rgb[..., 0], levels)
 
 
-def test_a_folder_that_is_not_there(tmp_path):
+def test_writing_into_a_missing_folder_is_reported(tmp_path):
     with pytest.raises(StorageError, match=r"^The picture could not be written to .*Choose another folder"):
         write_png(made(8, False, False), tmp_path / "gone" / "a.png")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_crop():
+def test_crop_copies_a_region_that_lies_inside():
     picture = made(8, False, True)
     part = crop(picture, 2, 3, 10, 20)
     assert part.rgb.shape == (10, 20, 3)
@@ -677,7 +677,7 @@ EXPECTED = {"00017_gray.png": (True, 8, False), "wolf_gray.jpg": (True, 8, False
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_real_pictures(tmp_path, name):
+def test_real_photos_are_read(tmp_path, name):
     path = SHARED / "real_lr" / name
     if not path.exists():
         pytest.skip(f"no shared data at {SHARED} (set SR_DEMO_SHARED_DATA)")

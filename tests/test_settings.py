@@ -1,4 +1,4 @@
-"""What a server's keeper sets is taken, or refused by name."""
+"""Environment variables of a server are applied, or refused by name."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sr_demo.errors import BadInput
 from sr_demo.settings import Settings, from_environment
 
 
-def test_without_variables_it_listens_to_this_machine_only() -> None:
+def test_without_variables_it_listens_to_this_computer_only() -> None:
     assert from_environment({}) == Settings()
     assert Settings().host == "127.0.0.1"
 
 
-def test_on_spaces_it_listens_to_everyone_unless_told_otherwise() -> None:
+def test_on_spaces_it_listens_to_everyone_by_default() -> None:
     assert from_environment({"SPACE_ID": "someone/demo"}).host == "0.0.0.0"
     assert from_environment({"SPACE_ID": "someone/demo", "SR_DEMO_HOST": "127.0.0.1"}).host == "127.0.0.1"
 
@@ -50,12 +50,12 @@ def test_anything_else_is_refused_by_name(name: str, text: str) -> None:
     assert len(str(caught.value)) < 160
 
 
-def test_a_port_that_cannot_be_is_refused() -> None:
+def test_a_port_beyond_65535_is_refused() -> None:
     with pytest.raises(BadInput, match="SR_DEMO_PORT must be a whole number from 1 to 65535, not '65536'"):
         from_environment({"SR_DEMO_PORT": "65536"})
 
 
-def test_every_variable_that_is_read_is_told_in_the_readme() -> None:
+def test_every_variable_that_is_read_is_in_the_readme() -> None:
     root = Path(__file__).resolve().parents[1]
     source = (root / "sr_demo" / "settings.py").read_text(encoding="utf-8")
     readme = (root / "README.md").read_text(encoding="utf-8")

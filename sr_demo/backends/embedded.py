@@ -1,4 +1,4 @@
-"""From a card to the network it describes: the architectures of our own, by the names that cards use."""
+"""Embedded checkpoints: the network that a card describes, and the loader for its weights."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _MODULES = {
 
 
 def build(architecture: dict[str, Any]) -> nn.Module:
-    """The network with random weights. `architecture`: the entry of a card, {"name", "settings"}."""
+    """Build the network that the entry `architecture` of a card describes, {"name", "settings"}, with random weights."""
     name = architecture["name"]
     constructor: Callable[..., nn.Module] = getattr(import_module(f"sr_demo.networks.{_MODULES[name]}"), name)
     return constructor(**architecture["settings"])
 
 
 def load(request: Request) -> Upscaler:
-    """The loader of every approach whose weights are our own and whose network is in this room."""
+    """Load an embedded checkpoint: the loader of every approach whose network is in `sr_demo.networks`."""
     from sr_demo.backends.torch_backend import NetworkUpscaler, choose_precision, load_safetensors
 
     file: Path = request.files[0]

@@ -1,8 +1,8 @@
-"""The only place for OpenVINO: a network converted once, and run without torch. The sibling of `torch_runtime`.
+"""OpenVINO: networks converted once and run without torch.
 
 On CPUs OpenVINO runs convolutions faster than torch, heights and widths may change from call to call at no cost, and its
-threads do not spin while another program computes. Layout is part of the converted model: pictures go in and come out as
-(1, H, W, 3), clamped, so that nothing is copied around it.
+threads do not spin while another program computes. The layout is part of the converted model: images go in and come out as
+(1, H, W, 3), clamped, so that no copy is needed.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from sr_demo.image import Image, readonly
 from sr_demo.options import Options
 from sr_demo.progress import Progress
 
-# Its converter tells its maker over the network that it is used, by a fork of this process: whatever another thread
-# multiplies then waits for ever for the threads of numpy's OpenBLAS, which a fork ends. Without this package it tells nobody.
+# The converter reports its use to Intel over the network, from a fork of this process. A fork ends the threads of numpy's
+# OpenBLAS, and a matrix product in another thread then waits for them for ever. Without this package nothing is sent.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 MODEL = "model.xml"
@@ -33,12 +33,12 @@ _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
 def available() -> bool:
-    """Whether OpenVINO is installed. Says so without importing it."""
+    """Return whether OpenVINO is installed, without importing it."""
     return find_spec("openvino") is not None
 
 
 def installed_version() -> str:
-    """OpenVINO's version, empty when it is not installed."""
+    """Return OpenVINO's version, empty when it is not installed."""
     try:
         return version("openvino")
     except PackageNotFoundError:
@@ -47,7 +47,7 @@ def installed_version() -> str:
 
 @lru_cache
 def processor() -> str:
-    """What a converted network was measured on: CPU, its instruction sets, limits by environment, number of threads."""
+    """Describe what a converted network is measured on: CPU, instruction sets, limits by environment, number of cores."""
     lines: list[str] = []
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
@@ -67,7 +67,7 @@ def _core() -> Any:
 
 
 def supports_bf16() -> bool:
-    """Whether this CPU computes bf16 itself, by OpenVINO's word, and nobody has limited its instruction sets."""
+    """Return whether this CPU has bf16 instructions, by OpenVINO's word, and the environment does not exclude them."""
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
     if limit and limit not in ("DEFAULT", "ALL") and "AMX" not in limit and "BF16" not in limit:
         return False
@@ -75,7 +75,7 @@ def supports_bf16() -> bool:
 
 
 def fast_precision() -> str:
-    """What networks run in here unless a person chooses: "bf16" where this CPU computes it itself, else "fp32"."""
+    """Return the default precision on this CPU: "bf16" where it has instructions for it, else "fp32"."""
     return "bf16" if supports_bf16() else "fp32"
 
 
@@ -87,10 +87,17 @@ class ConvertedNetwork:
     def __init__(
         self, folder: Path, precision: str, scale: int, *, model: str = MODEL, loss_db: float | None = None
     ) -> None:
-        """`folder` holds what `convert` wrote; `precision` is "fp32" or "bf16". Raises RuntimeError on a damaged file.
+        """Compile a converted network.
 
-        Or "int8", with the file `model` that is quantised and the dB of PSNR-Y it loses; what is left out of that runs in
-        what is fastest here.
+        Args:
+            folder: where `convert` wrote it.
+            precision: "fp32", "bf16", or "int8" for a quantized file; its layers left out of int8 run in `fast_precision`.
+            scale: scale factor of the network.
+            model: file name within `folder`.
+            loss_db: for int8, the PSNR-Y in dB that it loses.
+
+        Raises:
+            RuntimeError: when the file is damaged.
         """
         self.precision = precision
         self.loss_db = loss_db
@@ -103,20 +110,20 @@ class ConvertedNetwork:
         self._request = _core().compile_model(str(folder / model), "CPU", settings).create_infer_request()
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
-        """One forward pass. Raises OutOfMemory when it does not fit."""
+        """Run one forward pass. Raises OutOfMemory when it does not fit."""
         import openvino
 
         progress.check()
         height, width = image.shape[:2]
         out = np.empty((1, height * self._scale, width * self._scale, 3), np.float32)
-        # OpenVINO shares only memory that may be written, and does not keep it alive: that is what `small` is for.
-        small = np.array(image[None], np.float32, order="C")
-        self._request.set_input_tensor(openvino.Tensor(small, shared_memory=True))
+        # OpenVINO shares only memory that may be written, and does not keep it alive: hence a copy with a name.
+        lr = np.array(image[None], np.float32, order="C")
+        self._request.set_input_tensor(openvino.Tensor(lr, shared_memory=True))
         self._request.set_output_tensor(openvino.Tensor(out, shared_memory=True))
         try:
             self._request.infer()
         except RuntimeError as exc:
-            # OpenVINO has one error for everything; the name of what C++ threw is all there is to go by.
+            # OpenVINO has one error type for everything; the name of the C++ exception in its text is all there is to go by.
             if "alloc" not in str(exc).lower():
                 raise
             raise OutOfMemory from exc
@@ -124,9 +131,15 @@ class ConvertedNetwork:
 
 
 def convert(network: Any, folder: Path) -> None:
-    """Write `network` (an nn.Module, fp32, (1, 3, H, W) in and out) to `folder`, as `ConvertedNetwork` reads it.
+    """Convert a network for `ConvertedNetwork`. Takes from a second to a minute, and imports torch.
 
-    Takes from a second to a minute, and imports torch. Raises whatever the converter raises on operations it lacks.
+    Args:
+        network: an nn.Module in fp32, (1, 3, H, W) in and out.
+        folder: where to write; created unless it exists.
+
+    Raises:
+        StorageError: when the folder cannot be written.
+        Exception: whatever the converter raises on operations it lacks.
     """
     import copy
     import warnings
@@ -134,8 +147,8 @@ def convert(network: Any, folder: Path) -> None:
     import openvino
     import torch
 
-    class Pictures(torch.nn.Module):
-        """(1, H, W, 3) -> (1, H * scale, W * scale, 3) in [0, 1]."""
+    class ChannelsLast(torch.nn.Module):
+        """The network from (1, H, W, 3) to (1, H * scale, W * scale, 3) in [0, 1]."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -144,17 +157,17 @@ def convert(network: Any, folder: Path) -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.network(x.permute(0, 3, 1, 2)).clamp(0, 1).permute(0, 2, 3, 1)
 
-    # Two unequal sides: no size may be taken for a constant.
+    # Unequal sides, so that the converter takes neither for a constant.
     example = torch.linspace(0, 1, 24 * 40 * 3).view(1, 24, 40, 3)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         model = openvino.convert_model(
-            Pictures(), example_input=(example,), input=[openvino.PartialShape([1, -1, -1, 3])]
+            ChannelsLast(), example_input=(example,), input=[openvino.PartialShape([1, -1, -1, 3])]
         )
     folder.mkdir(parents=True, exist_ok=True)
     try:
         openvino.save_model(model, str(folder / MODEL), compress_to_fp16=False)
-    except RuntimeError as exc:  # a stream of C++, which does not say why it could not be written
+    except RuntimeError as exc:  # from a C++ stream, which does not report why it could not be written
         raise StorageError(
             f"A converted network cannot be written to {folder}: the disk is full or read-only."
         ) from exc

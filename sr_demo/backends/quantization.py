@@ -1,7 +1,7 @@
-"""int8 by post-training quantisation of a converted network, for files that are handed out and for networks run here.
+"""Post-training quantization of converted networks to int8, for exported files and for networks run here.
 
-Calibrated and scored on parts of the bundled photos, never on the same ones. Quantising needs the package nncf; it reads
-torch in, prints its own bars and cannot be interrupted, so where somebody waits it runs in a process of its own.
+Calibrated and scored on different bundled photos. It needs the package nncf, which imports torch, prints progress bars and
+cannot be interrupted: where the user waits, it runs in a subprocess.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,81 +30,90 @@ from sr_demo.progress import SILENT, Progress
 
 log = logging.getLogger("sr_demo")
 
-Sample = tuple[Image, Image]
-"""Small picture and truth, both (H, W, 3)."""
+
+class Sample(NamedTuple):
+    """A pair to score with."""
+
+    lr: Image
+    hr: Image
+    """As large as the result for `lr`."""
+
+
 INTERPOLATION = "Interpolate"
-"""The kind of operation that never runs in int8: interpolating rounded levels alone costs RDN more than a decibel."""
+"""The type of operation that never runs in int8: interpolating rounded levels alone costs RDN more than a decibel."""
 INSTALL = {"nncf": "pip install -r requirements-export.txt", "openvino": "pip install -r requirements.txt"}
 _CALIBRATION = ("coffee", "astronaut", "retina", "rocket", "hubble")
 _SCORED = ("cat", "text", "cells", "brick")
-"""Bundled photos that are scored where nobody brought pairs: none that calibrated."""
+"""Bundled photos that are scored where the user gives no pairs: none of them is used for calibration."""
 _CROP, _CROPS = 48, 2
-"""Side of a calibration picture in LR pixels, and how many are cut along the diagonal of each photo."""
+"""Side of a calibration patch in LR pixels, and how many are cut along the diagonal of each photo."""
 _SCORED_SIDE = 256
-_SEEN = b"a picture was seen\n"
-_MOST_SAID = 65_536
-"""Bytes of what the process says that are looked through for that."""
+_SEEN = b"a calibration patch was read\n"
+"""Printed by the subprocess for each calibration patch: its parent counts these lines."""
+_MOST_READ = 65_536
+"""Bytes of the subprocess's output that are searched for them."""
 
 
 def missing() -> str:
-    """The package that is not installed, "openvino" or "nncf"; empty where networks can be quantised."""
+    """Return the package that is not installed, "openvino" or "nncf"; empty where networks can be quantized."""
     return next((package for package in ("openvino", "nncf") if find_spec(package) is None), "")
 
 
 def require() -> None:
-    """Raise MissingDependency, naming the command, where networks cannot be quantised."""
+    """Raise MissingDependency, with the command to install it, where networks cannot be quantized."""
     if package := missing():
         raise MissingDependency(f"int8 needs the package {package}. Install with: {INSTALL[package]}")
 
 
 def calibration(scale: int) -> list[NDArray[np.float32]]:
-    """What the network will be shown, (1, 3, 48, 48) each: parts of bundled photos, shrunk `scale` times."""
+    """Return the calibration set: (1, 3, 48, 48) patches of bundled photos, downscaled by `scale`."""
     parts: list[NDArray[np.float32]] = []
     for sample in SAMPLES:
         if sample.id not in _CALIBRATION:
             continue
-        small = downscale(crop_to_multiple(sample.make(), scale), scale)
+        lr = downscale(crop_to_multiple(sample.make(), scale), scale)
         for number in range(_CROPS):
             share = (number + 1) / (_CROPS + 1)
-            top, left = (int((side - _CROP) * share) for side in small.shape[:2])
-            part = small[top : top + _CROP, left : left + _CROP].transpose(2, 0, 1)[None]
+            top, left = (int((side - _CROP) * share) for side in lr.shape[:2])
+            part = lr[top : top + _CROP, left : left + _CROP].transpose(2, 0, 1)[None]
             parts.append(np.ascontiguousarray(part, np.float32))
     return parts
 
 
 def photos(scale: int) -> list[Sample]:
-    """The middles of four bundled photos, 256 x 256, and the same shrunk."""
+    """Return the middle 256 x 256 pixels of four bundled photos, with their LR versions."""
     found: list[Sample] = []
     for sample in SAMPLES:
         if sample.id in _SCORED:
             image = sample.make()
             top, left = (max((side - _SCORED_SIDE) // 2, 0) for side in image.shape[:2])
             middle = np.ascontiguousarray(image[top : top + _SCORED_SIDE, left : left + _SCORED_SIDE])
-            truth = crop_to_multiple(middle, scale)
-            found.append((downscale(truth, scale), truth))
+            hr = crop_to_multiple(middle, scale)
+            found.append(Sample(downscale(hr, scale), hr))
     return found
 
 
 @dataclass(frozen=True)
 class Operations:
-    """Names of what an OpenVINO file computes, in order."""
+    """Names of the operations in an OpenVINO file, in order of execution."""
 
     convolutions: tuple[str, ...]
     ones: tuple[str, ...]
     """Convolutions with 1 x 1 kernels."""
     sums: tuple[str, ...]
-    """Additions of two things that are both computed: skips, and what is added to the enlarged input."""
+    """Additions of two computed tensors: skip connections, and the residual added to the upscaled input."""
     order: Mapping[str, int]
+    """Position of each operation."""
     plain: frozenset[str] = frozenset()
-    """All that comes before the first convolution, or beside all of them: the enlarged input."""
+    """Operations that depend on no convolution: preparation of the input, and its plain upscaling for the residual."""
 
     def after(self, name: str) -> frozenset[str]:
-        """The sums that come after an operation."""
+        """Return the sums that come after an operation."""
         return frozenset(found for found in self.sums if self.order[found] > self.order[name])
 
 
 def operations(model: Path) -> Operations:
-    """What the OpenVINO file `model` computes. Raises RuntimeError on a damaged file."""
+    """Return the operations of the OpenVINO file `model`. Raises RuntimeError on a damaged file."""
     import openvino
 
     found = openvino.Core().read_model(str(model)).get_ordered_ops()
@@ -120,11 +129,11 @@ def operations(model: Path) -> Operations:
         ones=tuple(op.get_friendly_name() for op in convolutions if list(op.input(1).get_shape())[2:] == [1, 1]),
         sums=tuple(op.get_friendly_name() for op in sums),
         order={op.get_friendly_name(): number for number, op in enumerate(found)},
-        plain=frozenset(op.get_friendly_name() for op in found) - _drawn(found),
+        plain=frozenset(op.get_friendly_name() for op in found) - _convolved(found),
     )
 
 
-def _drawn(ordered: Sequence[Any]) -> frozenset[str]:
+def _convolved(ordered: Sequence[Any]) -> frozenset[str]:
     """Names of the operations that are convolutions or depend on one."""
     names: set[str] = set()
     for op in ordered:
@@ -135,11 +144,11 @@ def _drawn(ordered: Sequence[Any]) -> frozenset[str]:
 
 
 def ways(known: Operations) -> list[frozenset[str]]:
-    """What can be left out of int8 where speed counts, fastest choice first: names of operations.
+    """Return the sets of operations that may be left out of int8, fastest first.
 
-    Left out always are the convolutions next to the picture, which gain no time and cost SRResNet 0.15 dB on Set5, the
-    enlarged input, and what is added to it. Then come: the end of the long skip; instead all sums; and also all that join
-    what others computed.
+    Always left out: the first and last convolution, which gain no time and cost SRResNet 0.15 dB on Set5; the upscaled
+    input; and the addition to it. Then, in turn: also the end of the long skip connection; instead of it all sums; and with
+    these also the convolutions that fuse the outputs of others.
     """
     names = known.convolutions
     first, last, end = names[0], names[-1], names[-2 % len(names)]
@@ -158,11 +167,17 @@ def quantize(
     kinds: Sequence[str] = (INTERPOLATION,),
     seen: Callable[[], object] = int,
 ) -> None:
-    """Write the OpenVINO file `model` to `out` in int8, in this process, all but the operations `left` and those of `kinds`.
+    """Quantize an OpenVINO file to int8, in this process. Imports nncf, and with it torch.
 
-    `parts`, (1, 3, H, W) each, calibrate it; `seen` is called for each. Imports nncf, and with it torch.
+    Args:
+        model: the file in fp32.
+        out: where to write the quantized one.
+        left: names of operations to leave out.
+        parts: the calibration set, (1, 3, H, W) each, in [0, 1].
+        kinds: types of operations to leave out.
+        seen: called for each part.
     """
-    # By default it tells its maker over the network that it is used, unless it believes to be under test.
+    # By default nncf reports its use over the network, unless it believes to be under test.
     os.environ.setdefault("NNCF_CI", "1")
     import nncf
     import openvino
@@ -176,40 +191,49 @@ def quantize(
         return np.ascontiguousarray(part.transpose(0, 2, 3, 1)) if colours_last else part
 
     ignored = nncf.IgnoredScope(names=sorted(left), types=list(kinds), validate=False)
-    quantised: Any = nncf.quantize(
+    quantized: Any = nncf.quantize(
         read, nncf.Dataset(parts, prepared), preset=nncf.QuantizationPreset.MIXED, subset_size=len(parts),
         ignored_scope=ignored,
     )  # fmt: skip
-    openvino.save_model(quantised, str(out), compress_to_fp16=False)
+    openvino.save_model(quantized, str(out), compress_to_fp16=False)
 
 
 def quantize_in_subprocess(
     model: Path, out: Path, left: Iterable[str], scale: int, progress: Progress = SILENT
 ) -> None:
-    """`quantize` with our calibration in a process of its own, which Stop ends at once.
+    """Run `quantize` with our calibration set in a subprocess, which Stop ends at once.
 
-    Raises Cancelled; SRError when that process fails, whose last words are in the log.
+    Args:
+        model: the OpenVINO file in fp32.
+        out: where to write the quantized one.
+        left: names of operations to leave out.
+        scale: scale factor of the network.
+        progress: where to report.
+
+    Raises:
+        Cancelled: after Stop.
+        SRError: when the subprocess fails; the end of its output is in the log.
     """
-    asked = json.dumps({"model": str(model), "out": str(out), "left": sorted(left), "scale": scale})
+    order = json.dumps({"model": str(model), "out": str(out), "left": sorted(left), "scale": scale})
     with (
-        tempfile.TemporaryFile() as said,
+        tempfile.TemporaryFile() as output,
         subprocess.Popen(
-            [sys.executable, "-m", "sr_demo.backends.quantization", asked], cwd=Path(__file__).resolve().parents[2],
-            stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT,
+            [sys.executable, "-m", "sr_demo.backends.quantization", order], cwd=Path(__file__).resolve().parents[2],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
         ) as process,
     ):  # fmt: skip
         try:
             while process.poll() is None:
-                seen = os.pread(said.fileno(), _MOST_SAID, 0).count(_SEEN)
-                progress(0.8 * seen / (_CROPS * len(_CALIBRATION)), "quantising, once for this network")
+                seen = os.pread(output.fileno(), _MOST_READ, 0).count(_SEEN)
+                progress(0.8 * seen / (_CROPS * len(_CALIBRATION)), "quantizing, once for this network")
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(0.2)
         finally:
-            process.kill()  # nothing, where it has ended by itself
-        said.seek(0)
-        last = said.read()[-2000:].decode(errors="replace")
+            process.kill()  # without effect where it has ended by itself
+        output.seek(0)
+        last = output.read()[-2000:].decode(errors="replace")
     if process.returncode:
-        log.warning("a network could not be quantised (%s): %s", process.returncode, last)
+        log.warning("a network could not be quantized (%s): %s", process.returncode, last)
         raise SRError(
             "This network could not be turned into int8: the process that does it ended early, and the log of this "
             "program says why. Choose another precision."
@@ -217,10 +241,10 @@ def quantize_in_subprocess(
     progress(1.0)
 
 
-def _main(asked: dict[str, Any]) -> None:
-    """What the process of its own does."""
-    parts = calibration(asked["scale"])
-    quantize(Path(asked["model"]), Path(asked["out"]), asked["left"], parts, seen=lambda: os.write(1, _SEEN))
+def _main(order: dict[str, Any]) -> None:
+    """Run `quantize` in the subprocess."""
+    parts = calibration(order["scale"])
+    quantize(Path(order["model"]), Path(order["out"]), order["left"], parts, seen=lambda: os.write(1, _SEEN))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""Which engine runs a network: decided by measuring both once, and remembered on disk.
+"""Backend selection: whether torch or OpenVINO runs a network, measured once and stored on disk.
 
-A network that was loaded into torch can be prepared: converted for OpenVINO, compared, timed. From then on it is opened
-straight from the disk where it was the faster one, and torch is not imported at all. No approach knows of this: whatever
-loads as a plain `NetworkUpscaler` under autocast takes part, and HAT and DRCT, which are written for such an engine
-(`attention_graph`).
+A network that was loaded into torch can be prepared: converted for OpenVINO, compared and timed. If OpenVINO was faster,
+later processes open the converted network straight from the disk and never import torch. Approaches need not know of this:
+every plain `NetworkUpscaler` under autocast takes part, and so do HAT and DRCT, for which an exportable graph exists
+(`networks/attention_graph.py`).
 
-What is kept belongs to the checkpoint's sha256, the way it is loaded, OpenVINO's version and this CPU.
+Stored results are keyed by the checkpoint's sha256, precision, scale, the code of the networks, OpenVINO's version and this
+CPU.
 """
 
 from __future__ import annotations
@@ -37,33 +38,36 @@ from sr_demo.system import storage
 
 log = logging.getLogger("sr_demo")
 
+_FOLDER = "engines"  # words: ok
+"""In the cache folder: the name that earlier versions used."""
 _FORMAT = 2
-"""Raised when converted networks of earlier versions must not be used any more."""
+"""Raised when converted networks and verdicts of earlier versions must not be used any more."""
 SIDE = 96
-"""Both engines are timed on a picture of this many pixels squared."""
+"""Side in pixels of the image on which both backends are timed."""
 _ROUNDS, _MOST_ROUNDS = 3, 12
 _ENOUGH = 3.0
-"""Seconds after which two rounds must do: other work waits meanwhile, and large attention networks take one for each run."""
+"""Seconds after which two rounds suffice: other work waits meanwhile, and large attention networks take one per run."""
 _SETTLED = 1.2
-"""The two best times of an engine must lie this close together; else the machine was busy, and it is timed again."""
+"""Largest ratio of the two best times of a backend; above, the CPU was busy, and timing goes on."""
 _LEAST_AGREEMENT = 45.0
-"""dB between the two engines' results, peak 1; below, something is wrong with the conversion. bf16 gives 55 to 62."""
+"""Lowest PSNR in dB between the results of both backends; below, the conversion is wrong. bf16 gives 55 to 62."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Which engine won for one network at one precision, and by how much."""
+    """The faster backend for one network at one precision, with the measurements."""
 
     backend: str
     """"OpenVINO" or "torch"."""
     precision: str
     """What OpenVINO computes in."""
     seconds_torch: float
-    """Least of two to twelve, for a picture of 96 x 96 pixels; those of OpenVINO were taken in turns with them."""
+    """Minimum of two to twelve runs on an image of 96 x 96 pixels, alternating with those of OpenVINO."""
     seconds_openvino: float
     agreement_db: float
+    """PSNR between the results of both."""
     settled: bool = True
-    """False: other programs were in the way, and torch won. Both are timed again when the network is next loaded."""
+    """False where other programs disturbed the timing and torch won: timed again when the network is next loaded."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +81,12 @@ class ConvertedFiles:
 
     @property
     def folder(self) -> Path:
-        return storage.cache_folder() / "engines" / self.key
+        """Where the converted network lies, or would."""
+        return storage.cache_folder() / _FOLDER / self.key
 
     @property
     def verdict_file(self) -> Path:
+        """Where the verdict lies, or would."""
         return self.folder / f"{self.precision}.json"
 
 
@@ -136,7 +142,7 @@ def _sources() -> str:
 
 
 def stored(which: ConvertedFiles) -> Verdict | None:
-    """What was found out about a network here, or None: nothing yet, or damaged, and then it is found out again."""
+    """Return the verdict stored for a network, or None where there is none or the file is damaged."""
     try:
         return Verdict(**json.loads(which.verdict_file.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -144,20 +150,20 @@ def stored(which: ConvertedFiles) -> Verdict | None:
 
 
 def open_stored(which: ConvertedFiles) -> Upscaler | None:
-    """The converted network where it was the faster one, else None."""
+    """Return the converted network where OpenVINO was the faster backend, else None."""
     verdict = stored(which)
     if verdict is None or verdict.backend != ConvertedNetwork.backend:
         return None
     try:
         return ConvertedNetwork(which.folder, verdict.precision, which.scale)
     except RuntimeError as exc:
-        log.warning("a converted network cannot be read, it will be made again: %s", exc)
+        log.warning("a converted network cannot be read and will be converted again: %s", exc)
         shutil.rmtree(which.folder, ignore_errors=True)
         return None
 
 
 def can_prepare(upscaler: Upscaler) -> bool:
-    """Whether an approach as it was loaded is one network that OpenVINO should try: convolutions, HAT or DRCT, on a CPU."""
+    """Return whether a loaded approach is one network that OpenVINO may run faster: convolutions, HAT or DRCT, on a CPU."""
     from sr_demo.backends.torch_backend import NetworkUpscaler, device
 
     if type(upscaler) is not NetworkUpscaler or device().type != "cpu":
@@ -170,7 +176,7 @@ def can_prepare(upscaler: Upscaler) -> bool:
 
 
 def graph(upscaler: Any) -> Any:
-    """What is converted of an approach loaded in fp32 that `can_prepare`: an nn.Module, (1, 3, H, W) in and out."""
+    """Return what is converted of an upscaler that `can_prepare`, loaded in fp32: an nn.Module, (1, 3, H, W) in and out."""
     if upscaler.mode == "autocast":
         return upscaler.network
     from sr_demo.networks import attention_graph
@@ -179,10 +185,16 @@ def graph(upscaler: Any) -> Any:
 
 
 def convert(which: ConvertedFiles, network: Callable[[], object], waiting: Callable[[], None] = lambda: None) -> None:
-    """Convert what `network` gives (an nn.Module in fp32), unless that was done.
+    """Convert a network for OpenVINO, unless that was done before. One at a time, over all threads and processes.
 
-    One network at a time, of all threads and processes; `waiting` is called while another is converted. Raises
-    StorageError, or what `network`, `waiting` or the converter raises.
+    Args:
+        which: where the converted form goes.
+        network: returns an nn.Module in fp32; called only where it is needed.
+        waiting: called five times a second while another network is converted.
+
+    Raises:
+        StorageError: when the cache folder cannot be written.
+        Exception: whatever `network`, `waiting` or the converter raises.
     """
     everything = storage.ready(which.folder.parent)
     with storage.guarded(everything), storage.alone(everything, waiting):
@@ -210,15 +222,15 @@ def prepare(preparation: Preparation) -> Verdict:
 
 
 def faster(torch_upscaler: Upscaler, candidate: ConvertedNetwork) -> Verdict:
-    """Time both in turns on the same picture: which is the faster one, if they agree?"""
-    picture = known_picture(SIDE)
+    """Time both backends in turns on the same image; OpenVINO wins where it is faster and the results agree."""
+    image = known_picture(SIDE)
     times: dict[bool, list[float]] = {True: [], False: []}
     results: dict[bool, Image] = {}
     started = time.perf_counter()
-    for turn in range(_MOST_ROUNDS + 1):  # the first warms both up and is forgotten
+    for turn in range(_MOST_ROUNDS + 1):  # the first warms both up and does not count
         for is_candidate, upscaler in ((False, torch_upscaler), (True, candidate)):
             begun = time.perf_counter()
-            result = upscaler.upscale(picture, Options(), SILENT)
+            result = upscaler.upscale(image, Options(), SILENT)
             if turn:
                 times[is_candidate].append(time.perf_counter() - begun)
             results[is_candidate] = result
@@ -241,13 +253,13 @@ def faster(torch_upscaler: Upscaler, candidate: ConvertedNetwork) -> Verdict:
 
 
 def _are_settled(times: dict[bool, list[float]]) -> bool:
-    """Whether the two best times of each engine agree."""
+    """Whether the two best times of each backend agree."""
     pairs = [sorted(taken)[:2] for taken in times.values()]
     return all(second <= _SETTLED * first for first, second in pairs)
 
 
 def known_picture(side: int) -> Image:
-    """Smooth waves with fine noise: every value between black and white."""
+    """Return a synthetic image (side, side, 3) of smooth waves with fine noise, the same at every call."""
     y, x = np.mgrid[:side, :side] / side
     waves = np.stack([np.sin(9 * x + 5 * y), np.sin(7 * x - 4 * y), np.sin(3 * x + 11 * y)], axis=-1) * 0.4 + 0.5
     noise = np.random.default_rng(0).uniform(-0.1, 0.1, waves.shape)
@@ -255,7 +267,7 @@ def known_picture(side: int) -> Image:
 
 
 class Preparer:
-    """Prepares networks in the background, one after the other, each once."""
+    """Prepares networks in background threads, one after the other, each once."""
 
     def __init__(self) -> None:
         self._seen: set[ConvertedFiles] = set()
@@ -278,17 +290,17 @@ class Preparer:
                     verdict = prepare(preparation)
             except SRError as exc:
                 log.warning("a network could not be prepared for OpenVINO: %s", exc)
-            except Exception as exc:  # the converter's own errors: torch goes on answering
+            except Exception as exc:  # the converter's own errors: torch stays in use
                 log.warning("a network could not be prepared for OpenVINO", exc_info=exc)
             else:
                 preparation.decided(verdict)
 
-        thread = Thread(target=work, name="prepare-engine", daemon=True)
+        thread = Thread(target=work, name="prepare-backend", daemon=True)
         self._threads.append(thread)
         thread.start()
         return True
 
     def wait(self) -> None:
-        """Until everything begun so far is prepared."""
+        """Wait until everything begun so far is prepared."""
         for thread in self._threads:
             thread.join()

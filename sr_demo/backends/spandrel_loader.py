@@ -1,4 +1,4 @@
-"""Loading published and own checkpoints through the spandrel package, with its promises checked and its attention fused."""
+"""Loader for HAT, DRCT and Real-ESRGAN checkpoints through spandrel, which checks what it detects and fuses attention."""
 
 from __future__ import annotations
 
@@ -18,14 +18,20 @@ from sr_demo.networks.fused_attention import fuse_attention
 from sr_demo.spec import Request
 
 _SAFE = frozenset({".safetensors", ".pth"})
-"""spandrel reads `.pth` through an unpickler that knows tensors only; `.pt` may be TorchScript, which is a program."""
+"""spandrel unpickles `.pth` files with tensors only; a `.pt` file may be TorchScript, which is a program."""
 
 
 def load(path: Path, architecture: str, scale: int) -> Any:
-    """The `ImageModelDescriptor` in `path`. It pads to the size its network needs, crops and clamps.
+    """Load a checkpoint as spandrel's `ImageModelDescriptor`, which pads to the size its network needs, crops and clamps.
 
-    Raises WeightsUnavailable when the file cannot be read, or is not an `architecture` (spandrel's id) of this `scale`:
-    detection goes by key names and can be wrong.
+    Args:
+        path: a .safetensors or .pth file.
+        architecture: the expected one, by spandrel's id: detection goes by key names and can be wrong.
+        scale: the expected scale factor.
+
+    Raises:
+        WeightsUnavailable: when the file cannot be read, or holds another network.
+        MissingDependency: when spandrel cannot be imported.
     """
     state = _state(path)
     with _translated(path):
@@ -34,8 +40,18 @@ def load(path: Path, architecture: str, scale: int) -> Any:
 
 
 def load_blend(paths: Sequence[Path], shares: Sequence[float], architecture: str, scale: int) -> Any:
-    """One descriptor whose weights are the weighted sum of those in `paths`: network interpolation (Wang et al. 2019,
-    arXiv 1811.10515). The networks must have the same layout and the shares sum to 1. Raises as `load` does."""
+    """Load the weighted sum of several checkpoints: network interpolation (Wang et al. 2019, arXiv 1811.10515).
+
+    Args:
+        paths: checkpoints of networks with the same layout.
+        shares: the weight of each; they sum to 1.
+        architecture: as for `load`.
+        scale: as for `load`.
+
+    Raises:
+        WeightsUnavailable: as `load`.
+        MissingDependency: as `load`.
+    """
     states = [_state(path) for path in paths]
     for path, state in zip(paths, states, strict=True):
         if _layout(state) != _layout(states[0]):
@@ -53,7 +69,7 @@ def load_blend(paths: Sequence[Path], shares: Sequence[float], architecture: str
 
 
 def _state(path: Path) -> dict[str, torch.Tensor]:
-    """The named tensors in `path`, nothing in it executed."""
+    """Read the named tensors in `path`, without executing anything in it."""
     if path.suffix not in _SAFE:
         raise WeightsUnavailable(
             f"{path.name} is not loaded: a {path.suffix} file can hold a program. "
@@ -70,7 +86,7 @@ def _layout(state: dict[str, torch.Tensor]) -> dict[str, torch.Size]:
 
 @contextmanager
 def _translated(path: Path) -> Generator[None]:
-    """What spandrel, torch, pickle and safetensors raise on a file that is not a readable checkpoint, as ours."""
+    """Translate what spandrel, torch, pickle and safetensors raise on a file that is not a readable checkpoint."""
     from spandrel import UnsupportedModelError
 
     try:
@@ -83,7 +99,7 @@ def _translated(path: Path) -> Generator[None]:
     except UnsupportedModelError as exc:
         raise WeightsUnavailable(f"{path.name} holds no network that this app knows.") from exc
     except (SafetensorError, EOFError, RuntimeError, LookupError, TypeError, ValueError, AttributeError) as exc:
-        # torch and pickle have no error of their own for damaged files; only reading and building happens in here.
+        # torch and pickle have no error type of their own for damaged files.
         raise WeightsUnavailable(f"{path.name} is damaged or no checkpoint ({type(exc).__name__}).") from exc
 
 
@@ -96,12 +112,13 @@ def _loader() -> Any:
             "The spandrel package could not be loaded, most often because torch and torchvision do not belong "
             "together. Run: pip install --force-reinstall -r requirements.txt"
         ) from exc
-    # spandrel's HAT calls meshgrid in the old way, which is nothing that a person at the terminal can mend.
+    # spandrel's HAT calls meshgrid without `indexing`, and the user cannot change that.
     warnings.filterwarnings("ignore", message="torch.meshgrid", category=UserWarning)
     return ModelLoader(device="cpu")
 
 
 def _checked(descriptor: Any, name: str, architecture: str, scale: int) -> Any:
+    """`descriptor` with fused attention. Raises WeightsUnavailable when it is not the expected network."""
     if descriptor.architecture.id != architecture or descriptor.scale != scale:
         raise WeightsUnavailable(
             f"{name} holds a {descriptor.architecture.name} network for x{descriptor.scale}, "
@@ -112,7 +129,7 @@ def _checked(descriptor: Any, name: str, architecture: str, scale: int) -> Any:
 
 
 def attention_upscaler(request: Request, architecture: str, scale: int) -> NetworkUpscaler:
-    """The attention network in the one file of `request`, converted to its precision as a whole. Raises as `load` does."""
+    """Load an attention network, converted to its precision as a whole. Raises as `load` does."""
     descriptor = load(request.files[0], architecture, scale)
     precision = choose_precision(request.precision, precisions(descriptor))
     # The descriptor, not the bare network: it pads to the window size and crops again.
@@ -120,6 +137,6 @@ def attention_upscaler(request: Request, architecture: str, scale: int) -> Netwo
 
 
 def precisions(descriptor: Any) -> tuple[str, ...]:
-    """What the network may be run in, by spandrel's word."""
+    """Return the precisions that spandrel declares for the network."""
     halves = (("bf16", descriptor.supports_bfloat16), ("fp16", descriptor.supports_half))
     return ("fp32", *(name for name, allowed in halves if allowed))

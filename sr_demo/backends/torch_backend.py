@@ -1,12 +1,12 @@
-"""The only place for torch's device, precision, threads, memory of a GPU, and array <-> tensor.
+"""torch: device, precision, GPU memory, conversion between arrays and tensors, and networks as upscalers.
 
 Precision. On a GPU bf16 where the chip has it, else fp16 where the network allows it. On a CPU bf16 only where a short
 probe shows that it is faster: chips without AMX or AVX-512-BF16 emulate it slowly. Convolutional networks run under
 autocast, which keeps their bicubic skip in fp32; attention networks are converted as a whole, since autocast does not
 speed them up.
 
-Overlap. Work for a GPU is queued, not waited for. `upscale_many` queues a batch before it hands out the last one's results:
-while these are copied back and placed, the GPU computes. On a CPU the same lines run with nothing queued ahead.
+Overlap. Work for a GPU is queued, not waited for. `upscale_many` queues a batch before it yields the results of the one
+before: while these are copied back and placed, the GPU computes. On a CPU the same code runs with nothing queued ahead.
 """
 
 from __future__ import annotations
@@ -34,26 +34,24 @@ from sr_demo.system import memory
 DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 ALL = ("fp32", "bf16", "fp16")
 _GPU_SHARE = 0.7
-"""Of a GPU's free memory, what one batch may take: the input of the next and the results of the last lie there too."""
+"""Share of a GPU's free memory that one batch may take: the input of the next and the results of the last lie there too."""
 _AT_ONCE = 8
-"""Tiles in one batch on a GPU: one tile alone leaves a large chip waiting for orders, and Stop waits for two batches."""
+"""Tiles in one batch on a GPU: one tile does not keep a large chip busy, and Stop waits for two batches."""
 _FULL = ("DefaultCPUAllocator", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")
-"""How torch's CPU allocator, CUDA's for page-locked memory, and cuDNN and cuBLAS say that memory is full, by their names."""
+"""How torch's CPU allocator, CUDA's for pinned memory, and cuDNN and cuBLAS report, in this order, that memory is full."""
 
 
 @lru_cache
 def device() -> torch.device:
-    """The fastest device here."""
+    """Return the device to compute on: CUDA where there is one, else the CPU."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    torch.backends.cudnn.allow_tf32 = (
-        False  # torch's default would make fp32 convolutions less exact than bf16's name says
-    )
+    torch.backends.cudnn.allow_tf32 = False  # torch's default rounds the factors of fp32 convolutions to 10 bits
     return torch.device("cuda")
 
 
 def budget(where: torch.device) -> int:
-    """Bytes that one batch may take now on `where`. On a GPU, blocks that torch keeps for reuse count as free."""
+    """Return the bytes that one batch may take now on `where`. On a GPU, blocks that torch keeps for reuse count as free."""
     if where.type == "cpu":
         return memory.budget()
     free, _ = torch.cuda.mem_get_info(where)
@@ -62,13 +60,14 @@ def budget(where: torch.device) -> int:
 
 @lru_cache
 def cpu_gains_from_bf16() -> bool:
-    """Whether a 3x3 convolution, 64 to 64 channels, is at least 1.3 times as fast in bf16 as in fp32 on this CPU.
+    """Return whether a 3x3 convolution, 64 to 64 channels, is at least 1.3 times as fast in bf16 as in fp32 on this CPU.
 
-    On one thread: several would measure how busy the machine is at this moment, not what the chip can do.
+    Measured on one thread: with several, other programs that compute at this moment would disturb the measurement.
     """
-    own = torch.Generator().manual_seed(0)  # so that the caller's random stream does not depend on when this first runs
-    x = torch.rand(1, 64, 96, 96, generator=own).to(memory_format=torch.channels_last)
-    weight = torch.rand(64, 64, 3, 3, generator=own).to(memory_format=torch.channels_last)
+    # A generator of its own, so that the caller's random stream does not depend on when this first runs.
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(1, 64, 96, 96, generator=generator).to(memory_format=torch.channels_last)
+    weight = torch.rand(64, 64, 3, 3, generator=generator).to(memory_format=torch.channels_last)
 
     def seconds(dtype: torch.dtype) -> float:
         a, w = x.to(dtype), weight.to(dtype)
@@ -89,7 +88,7 @@ def cpu_gains_from_bf16() -> bool:
 
 
 def choose_precision(requested: Precision, supported: tuple[str, ...] = ALL) -> str:
-    """The precision to run in. Raises BadInput when the network cannot run in the requested one."""
+    """Return the precision to run in. Raises BadInput when the network cannot run in the requested one."""
     if requested != "auto":
         if requested not in supported:
             raise BadInput(f"This network cannot run in {requested}. It can run in {', '.join(supported)}, or auto.")
@@ -111,7 +110,7 @@ def out_of_memory_translated() -> Generator[None]:
     except (torch.OutOfMemoryError, MemoryError) as exc:
         raise OutOfMemory from exc
     except RuntimeError as exc:
-        # A plain RuntimeError: the words in it are all there is to go by.
+        # A plain RuntimeError: its text is all there is to go by.
         if not any(sign in str(exc) for sign in _FULL):
             raise
         raise OutOfMemory from exc
@@ -121,7 +120,7 @@ class NetworkUpscaler:
     """A network behind the `BatchUpscaler` protocol."""
 
     backend = "torch"
-    loss_db = None
+    loss_db: float | None = None
 
     def __init__(
         self,
@@ -129,9 +128,12 @@ class NetworkUpscaler:
         precision: str,
         mode: Literal["autocast", "convert"] = "autocast",
     ) -> None:
-        """`network` (an nn.Module or a spandrel descriptor) maps (k, 3, H, W) in [0, 1] to (k, 3, H * scale, W * scale).
+        """Move a network to the device.
 
-        `precision` is one that `choose_precision` returned; `mode` says how the network gets there.
+        Args:
+            network: an nn.Module or a spandrel descriptor, (k, 3, H, W) in [0, 1] -> (k, 3, H * scale, W * scale).
+            precision: one that `choose_precision` returned.
+            mode: run under autocast, or convert all weights and inputs.
         """
         self.precision = precision
         self.mode = mode
@@ -139,37 +141,37 @@ class NetworkUpscaler:
         on_gpu = self._device.type == "cuda"
         self.at_once = _AT_ONCE if on_gpu else 1
         self.ahead = 1 if on_gpu else 0
-        """Batches under way while the results of an earlier one are handed out."""
+        """Batches queued while the results of an earlier one are yielded."""
         self._back = torch.get_device_module(self._device).Stream()
         self._autocast = mode == "autocast" and precision != "fp32"
         self._dtype = torch.float32 if self._autocast else DTYPES[precision]
         self._cast = DTYPES[precision]
         self._network = network.eval().to(self._device, self._dtype)
-        # A layout is asked of the module inside a descriptor, or its convolutions copy every result into another one.
+        # The module inside a descriptor is converted, or its convolutions copy every result into another layout.
         module = network if isinstance(network, nn.Module) else network.model
         module.to(memory_format=torch.channels_last)
 
     @property
     def network(self) -> Any:
-        """The network as it was given, on its device: what an export writes down."""
+        """The network on its device, as an export writes it."""
         return self._network
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
-        """One forward pass. Raises OutOfMemory when it does not fit."""
+        """Run one forward pass. Raises OutOfMemory when it does not fit."""
         progress.check()
         with self._computing():
             return to_array(self._forward([image]))
 
     def budget(self) -> int:
-        """Bytes that the work on one batch may take now, where it computes."""
+        """Return the bytes that the work on one batch may take now on the device."""
         return budget(self._device)
 
     def upscale_many(self, batches: Iterable[Sequence[Image]], options: Options) -> Iterator[list[Image]]:
-        """One forward pass for each batch; see `BatchUpscaler`. Raises OutOfMemory when one does not fit."""
-        under_way: deque[_Arriving] = deque()
+        """Run one forward pass for each batch; see `BatchUpscaler`. Raises OutOfMemory when one does not fit."""
+        under_way: deque[_PendingResults] = deque()
         for images in batches:
             with self._computing():
-                under_way.append(_Arriving(self._forward(images), self._back))
+                under_way.append(_PendingResults(self._forward(images), self._back))
             if len(under_way) > self.ahead:
                 yield under_way.popleft().arrays()
         while under_way:
@@ -185,71 +187,71 @@ class NetworkUpscaler:
             yield
 
     def _forward(self, images: Sequence[Image]) -> torch.Tensor:
-        """k times (H, W, 3) -> (k, 3, H * scale, W * scale) on the device, where it may still be under way."""
+        """Run the network on k images (H, W, 3): (k, 3, H * scale, W * scale) on the device, possibly still computing."""
         x = _stacked(images, pinned=self._device.type == "cuda").to(self._device, non_blocking=True)
-        # Converted over there: on the way torch would do it on the CPU, in memory that is not pinned, and wait.
+        # Converted on the device: in one call with the copy, torch would convert on the CPU, in pageable memory, and wait.
         return self._network(x.to(self._dtype).contiguous(memory_format=torch.channels_last))
 
 
-class _Arriving:
+class _PendingResults:
     """Results of one batch, copied to the CPU on a stream of their own while the device computes the next."""
 
-    def __init__(self, made: torch.Tensor, back: Any) -> None:
-        """`made` (k, 3, H, W) as `back`, a stream of its device, will find it once all that is queued now is done."""
-        runtime = torch.get_device_module(made.device)
-        # Kept until the copy is done: what is let go on one stream is overwritten by its next work.
-        self._kept = _finished(made)
+    def __init__(self, output: torch.Tensor, back: Any) -> None:
+        """Queue the copy of `output` (k, 3, H, W) on `back`, a stream of its device, after all that is queued now."""
+        runtime = torch.get_device_module(output.device)
+        # Referenced until the copy is done: memory freed on one stream is overwritten by its next work.
+        self._source = _finished(output)
         back.wait_stream(runtime.current_stream())
         self._done = runtime.Event()
         with runtime.stream(back):
-            # From a GPU, torch copies into pinned memory here: it does so whenever it is not to wait.
-            self._pictures, self._sound = (part.to("cpu", non_blocking=True) for part in self._kept)
+            # A non-blocking copy from a GPU goes to pinned memory.
+            self._images, self._is_finite = (part.to("cpu", non_blocking=True) for part in self._source)
             self._done.record(back)
 
     def arrays(self) -> list[Image]:
-        """Each (H, W, 3), as `to_array` gives them, once they are there."""
+        """Wait for the copy; return the images (H, W, 3), as `to_array` does."""
         self._done.synchronize()
-        return _sound(self._pictures, self._sound)
+        return _checked(self._images, self._is_finite)
 
 
 def to_tensor(image: Image) -> torch.Tensor:
-    """(H, W, 3) -> (1, 3, H, W) float32 on the CPU, channels last."""
+    """Return an image (H, W, 3) as (1, 3, H, W) float32 on the CPU, channels last."""
     return _stacked([image])
 
 
 def _stacked(images: Sequence[Image], *, pinned: bool = False) -> torch.Tensor:
-    """k times (H, W, 3) -> (k, 3, H, W) float32 on the CPU, channels last; `pinned`: a GPU can fetch it on its own."""
+    """Stack k images (H, W, 3) to (k, 3, H, W) float32 on the CPU, channels last; `pinned` for copies beside computing."""
     stacked = torch.empty((len(images), *images[0].shape), pin_memory=pinned)
     np.stack(images, out=stacked.numpy())
     return stacked.permute(0, 3, 1, 2)
 
 
 def to_array(tensor: torch.Tensor) -> Image:
-    """(1, 3, H, W) of any precision -> (H, W, 3) float32 in [0, 1], read-only.
+    """Return (1, 3, H, W) of any precision as (H, W, 3) float32, clamped to [0, 1], read-only.
 
-    Raises SRError when the network produced numbers that are not finite (fp16 overflows in some networks).
+    Raises SRError when a value is not finite (fp16 overflows in some networks).
     """
-    pictures, sound = _finished(tensor)
-    return _sound(pictures.cpu(), sound)[0]
+    images, is_finite = _finished(tensor)
+    return _checked(images.cpu(), is_finite)[0]
 
 
 def _finished(tensor: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(k, 3, H, W) -> (k, H, W, 3) float32 in [0, 1], and whether all of it was finite; both where it was computed."""
-    # Everything in torch, which uses all cores: numpy took as long as a small network. One number tells whether all are
-    # finite, since a sum with one that is not is none either.
+    """(k, 3, H, W) -> (k, H, W, 3) float32 in [0, 1], and whether all values were finite; both on the tensor's device."""
+    # In torch, which uses all cores: numpy took as long as a small network. The sum is finite only if all values are.
     last = tensor.permute(0, 2, 3, 1)
-    sound = torch.isfinite(last.sum(dtype=torch.float32))
-    return last.float().clamp_(0, 1).contiguous(), sound
+    is_finite = torch.isfinite(last.sum(dtype=torch.float32))
+    return last.float().clamp_(0, 1).contiguous(), is_finite
 
 
-def _sound(pictures: torch.Tensor, sound: torch.Tensor) -> list[Image]:
-    if not sound:
+def _checked(images: torch.Tensor, is_finite: torch.Tensor) -> list[Image]:
+    """Read-only arrays of `images` (k, H, W, 3) on the CPU. Raises SRError where a value was not finite."""
+    if not is_finite:
         raise SRError("The network produced values that are not numbers at this precision. Choose fp32 and run again.")
-    return [readonly(picture) for picture in pictures.numpy()]
+    return [readonly(image) for image in images.numpy()]
 
 
 def load_safetensors(path: Path, network: nn.Module) -> nn.Module:
-    """Fill `network` with the weights in `path` (safetensors, any float type), in fp32, strictly."""
+    """Fill `network` with the weights in a safetensors file of any float type, in fp32, strictly; return it."""
     from safetensors.torch import load_file
 
     network.load_state_dict({name: value.float() for name, value in load_file(path).items()}, strict=True)

@@ -1,1 +1,1 @@
-"""Picture files, in and out: what a file is, how it is decoded, how PNG is written. `sr_demo.image` is the door."""
+"""Image files: detection, limits, decoding, and PNG encoding. Other folders use them through `sr_demo.image`."""

@@ -1,4 +1,4 @@
-"""Zip archives from outside: opened, listed and unpacked within limits. Nothing is ever written where an archive says."""
+"""Zip archives from users: opened, listed and read within limits. Paths in an archive are never used for writing."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ from sr_demo.codecs.sniff import shown
 from sr_demo.errors import BadInput
 
 _MOST_LISTING = 4 * 2**20
-"""Bytes of an archive's list of names: about 50,000 of them, which take Python a second."""
+"""Bytes of an archive's list of names: about 50,000 names, which Python parses in a second."""
 _MOST_ARRAYS = 1000
 DAMAGED = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, NotImplementedError,
     ValueError,
 )  # fmt: skip
-"""What opening an archive and reading a member raise: wrong checksum or header; deflate; lzma; a cut-off header; cut
-off; bz2 and a lost file; a password or a decompressor that this Python lacks; an unknown compression; a bad name."""
+"""What opening an archive and reading a member raise, in this order for: a wrong checksum or header; deflate; lzma; a
+truncated header; a truncated file; bz2 or a lost file; a password, or a decompressor that this Python lacks; unknown
+compression; a bad name."""
 
 
 class _Listing:
@@ -42,7 +43,7 @@ class _Listing:
             return self._file.read(size)
         content = self._file.read(_MOST_LISTING + 1 if size < 0 else min(size, _MOST_LISTING + 1))
         if len(content) > _MOST_LISTING:
-            raise BadInput(f"{self._name} lists more files than can be looked at here. Split it into smaller ones.")
+            raise BadInput(f"{self._name} lists more files than can be read here. Split it into smaller ones.")
         return content
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
@@ -57,10 +58,10 @@ class _Listing:
 
 @contextmanager
 def opened(path: Path) -> Generator[zipfile.ZipFile]:
-    """The archive at `path`, to be read. Raises one of `DAMAGED` when it is none; BadInput when it lists too many names."""
+    """Open the archive at `path` for reading. Raises one of `DAMAGED` when it is none, BadInput for too many names."""
     with path.open("rb") as file:
         listing = _Listing(file, shown(path.name))
-        # `ZipFile` reads the list of names at once, and keeps an object for each.
+        # `ZipFile` reads all names at once and keeps an object for each.
         with zipfile.ZipFile(cast("BinaryIO", listing)) as archive:
             listing.opening = False
             yield archive
@@ -68,7 +69,7 @@ def opened(path: Path) -> Generator[zipfile.ZipFile]:
 
 @dataclass(frozen=True)
 class Header:
-    """What an `.npz` file says about one of its arrays."""
+    """The header of an array in an `.npz` file."""
 
     name: str
     shape: tuple[int, ...]
@@ -76,10 +77,17 @@ class Header:
 
 
 def array_headers(path: Path, most: int) -> list[Header]:
-    """The arrays in an `.npz` file, by their headers, once they are known to be as large as these say.
+    """Read the headers of the arrays in an `.npz` file, and check them against the sizes of the members.
 
-    numpy reserves what the header of an array says before it reads. Raises BadInput, naming the file, when it cannot be
-    read, lies, or unpacks to more than `most` bytes together; FileNotFoundError.
+    numpy allocates what the header of an array states before it reads the values.
+
+    Args:
+        path: the file.
+        most: bytes that all arrays may take together.
+
+    Raises:
+        BadInput: names the file, when it cannot be read, a header states more than there is, or `most` is exceeded.
+        FileNotFoundError: when there is no such file.
     """
     headers: list[Header] = []
     total = 0

@@ -1,8 +1,8 @@
-"""A picture file -> its samples, upright, with the colour profile that fits them.
+"""Decoding of image files to samples, turned upright, with their colour profile.
 
-Pillow decodes what has 8 bits per channel, OpenCV PNG with 16, `tiff.py` TIFF with more than 8. Foreign errors are
-translated here, in `_TROUBLE`. Before a library sees a file, `structure` and `directories` limit the parts it is made of,
-and `check_pixels` its size: what is left is decoded in time and memory in proportion to pixels and bytes.
+Pillow decodes files with 8 bits per channel, OpenCV PNG with 16, `tiff.py` TIFF with more than 8. Foreign errors
+(`_TROUBLE`) are translated here. Before a library reads a file, `structure` and `directories` limit the number of its parts
+and `check_pixels` its size: decoding then takes time and memory in proportion to pixels and bytes.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ _GRAY_ALPHA = 4
 """PNG colour type."""
 _BAND = 2**22
 """Pixels that are converted at once."""
-# Called directly, not through `Pillow.open`: the kind is known, no other decoder shall try, and Pillow's own limit on
-# pixels (a global with its own wording) does not come before ours.
+# Called directly, not through `Pillow.open`: the kind is known, no other decoder shall try, and our limit on pixels comes
+# before Pillow's (a global).
 _PLUGINS: dict[Kind, type[ImageFile]] = {
     "PNG": PngImagePlugin.PngImageFile,
     "JPEG": JpegImagePlugin.JpegImageFile,
@@ -63,7 +63,7 @@ _PLACES: dict[type[Exception], str] = {
     FileNotFoundError: "{name} is not there. Check the name, or choose the file again.",
     PermissionError: "{name} may not be read. Change its permissions, or choose another file.",
     Pillow.DecompressionBombError: "{name} unpacks to far more pixels than it says it has. " + CHOOSE,
-    MemoryError: "{name} needs more memory than this machine has. Crop it or shrink it first.",
+    MemoryError: "{name} needs more memory than this computer has. Crop it or scale it down first.",
 }
 _DAMAGED = "{name} is damaged or incomplete and cannot be decoded. Export it or download it again."
 _TROUBLE = (
@@ -75,17 +75,18 @@ _TROUBLE = (
 
 @dataclass
 class Decoded:
-    """A picture as its file has it, upright."""
+    """The samples of an image file, turned upright."""
 
     samples: Samples
     """(H, W, C): gray, gray with alpha, RGB or RGBA; uint8 or uint16 (full range), or float32 in [0, 1]."""
     icc: bytes | None = None
     """A profile whose colour space is that of the samples."""
     notes: list[str] = field(default_factory=list)
+    """Conversions, as sentences for the user."""
 
 
 def page_numbers(path: Path, limits: Limits) -> tuple[int, ...]:
-    """The pages of a TIFF stack that are pictures of their own; (0,) for every other kind. Raises BadInput."""
+    """Return the numbers of a TIFF's pages that are no previews of others; (0,) for other kinds. Raises BadInput."""
     with _translated(shown(path.name)):
         if check_file(path, limits) != "TIFF":
             return (0,)
@@ -94,9 +95,16 @@ def page_numbers(path: Path, limits: Limits) -> tuple[int, ...]:
 
 
 def decode(path: Path, limits: Limits, page: int | None = None) -> Decoded:
-    """Decode one `page` of a TIFF stack, or the (first) picture in `path`, with a note if there are more.
+    """Decode an image file.
 
-    Raises BadInput or MissingDependency with one sentence.
+    Args:
+        path: the file.
+        limits: checked before decoding.
+        page: number of one page of a TIFF stack; without it, the first image, with a note if there are more.
+
+    Raises:
+        BadInput: with one sentence for the user.
+        MissingDependency: when the format needs a package that is not installed.
     """
     with _translated(shown(path.name)):
         kind = check_file(path, limits)
@@ -114,6 +122,7 @@ def decode(path: Path, limits: Limits, page: int | None = None) -> Decoded:
 
 @contextmanager
 def _translated(name: str) -> Generator[None, None, None]:
+    """Translate what decoders raise on the file called `name` into BadInput."""
     try:
         yield
     except _TROUBLE as exc:
@@ -150,7 +159,7 @@ def _from_pillow(file: IO[bytes], kind: Kind, limits: Limits, frames: int) -> De
         orientation = _orientation(picture)
         decoded.samples = _upright(samples, orientation)
         decoded.icc = _fitting(picture.info.get("icc_profile"), decoded)
-        if kind in ("PNG", "WEBP", "AVIF"):  # said in the header; HEIF opens at the picture it calls its main one
+        if kind in ("PNG", "WEBP", "AVIF"):  # known from the header; HEIF opens its primary image
             frames = getattr(picture, "n_frames", 1)
         return _first_of(frames, "frames", decoded)
 
@@ -193,7 +202,7 @@ def _png_header(file: IO[bytes]) -> tuple[int, int]:
 
 
 def _deep_png(file: IO[bytes], picture: ImageFile) -> Samples:
-    """A PNG with 16 bits per channel, which Pillow would cut down to 8."""
+    """Decode a PNG with 16 bits per channel, which Pillow would reduce to 8."""
     import cv2
 
     place = file.tell()
@@ -213,12 +222,12 @@ def _deep_png(file: IO[bytes], picture: ImageFile) -> Samples:
 
 
 def _with_key(gray: Samples, hidden: int) -> Samples:
-    """Gray (H, W) uint16 with one value that stands for transparent -> (H, W, 2)."""
+    """Add alpha to gray (H, W) uint16 in which the value `hidden` means transparent: (H, W, 2)."""
     return np.stack([gray, np.where(gray == hidden, 0, 65535).astype(np.uint16)], axis=-1)
 
 
 def _samples(picture: Pillow.Image, decoded: Decoded) -> Samples:
-    """The samples of a loaded 8-bit picture in any of Pillow's modes: (H, W, C) uint8, C in 1..4."""
+    """The samples of a loaded 8-bit image in any of Pillow's modes: (H, W, C) uint8, C in 1..4."""
     mode, alpha = picture.mode, picture.has_transparency_data
     if mode in ("1", "L", "LA", "La"):
         return _planes(picture, _to("L" if mode in ("1", "L") and not alpha else "LA"))
@@ -240,7 +249,7 @@ def _to(mode: str) -> Callable[[Pillow.Image], Pillow.Image]:
 
 
 def _planes(picture: Pillow.Image, converted: Callable[[Pillow.Image], Pillow.Image]) -> Samples:
-    """The samples of `picture` as `converted` makes them, in bands of rows: Pillow would hold three copies."""
+    """The samples of `picture` after `converted`, computed in bands of rows: Pillow would hold three copies."""
     width, height = picture.size
     step = max(_BAND // width, 1)
     samples: Samples | None = None
@@ -252,7 +261,7 @@ def _planes(picture: Pillow.Image, converted: Callable[[Pillow.Image], Pillow.Im
             return band
         samples = np.empty((height, *band.shape[1:]), band.dtype) if samples is None else samples
         samples[top:bottom] = band
-    assert samples is not None, "a picture has rows"
+    assert samples is not None, "an image has rows"
     return samples
 
 
@@ -287,7 +296,7 @@ def _converted(picture: Pillow.Image, source: Any) -> Pillow.Image:
         outputMode="RGB",
         flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
     )
-    assert result is not None, "profileToProfile returns a picture unless told to work in place"
+    assert result is not None, "profileToProfile returns an image unless it works in place"
     return result
 
 
@@ -299,14 +308,14 @@ def _space(icc: bytes | None) -> bytes:
 
 
 def _fitting(icc: bytes | None, decoded: Decoded) -> bytes | None:
-    """`icc` if it describes the samples as they are now: then pixel numbers and profile stay together unchanged."""
+    """`icc` if its colour space is that of the samples: then values and profile stay together unchanged."""
     if icc is None:
         return None
     return icc if _space(icc) == (b"GRAY" if decoded.samples.shape[2] < 3 else b"RGB ") else None
 
 
 def _orientation(picture: ImageFile) -> int:
-    """The EXIF orientation 1..8. Broken EXIF data mean 1: they never stop a good picture."""
+    """The EXIF orientation 1..8; 1 where the EXIF data are broken."""
     try:
         check_exif(_exif(picture))
         value = picture.getexif().get(_ORIENTATION, 1)
@@ -317,7 +326,7 @@ def _orientation(picture: ImageFile) -> int:
 
 
 def _exif(picture: ImageFile) -> bytes:
-    """What Pillow would read as EXIF data; ImageMagick writes them into PNG as lines of hexadecimal text, after three."""
+    """The bytes that Pillow reads as EXIF; ImageMagick writes them into PNG as hexadecimal text after three other lines."""
     plain, text = picture.info.get("exif"), picture.info.get("Raw profile type exif")
     if isinstance(plain, bytes):
         return plain

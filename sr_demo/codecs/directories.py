@@ -1,8 +1,8 @@
-"""TIFF directories read by hand, so that what a file asks for is known before any library follows it.
+"""TIFF directories: parsed and limited before an image library reads the file.
 
-Pillow, tifffile and libtiff all walk directories, load the values of tags and unpack segments as the file says. Here
-only numbers are read: next directories (each place once, a limited number), tags, and the geometry of segments. A page
-is then given to the libraries as a file of its own (`OnePage`): none of them sees more than one directory.
+Pillow, tifffile and libtiff walk directories, load the values of tags and unpack segments as the file says. This module
+reads only numbers: next directories (each offset once, a limited number), tags, and the geometry of segments. A page is then
+passed to the libraries as a file of its own (`OnePage`), so that none of them reads more than one directory.
 
 Sources: TIFF 6.0, sections 2 and 15; BigTIFF (libtiff.gitlab.io/libtiff/specification/bigtiff.html).
 """
@@ -37,7 +37,7 @@ class Tag:
     kind: int
     count: int
     raw: bytes
-    """The value, or where it lies: 4 bytes, or 8 in BigTIFF."""
+    """The value, or its offset: 4 bytes, or 8 in BigTIFF."""
 
 
 @dataclass(frozen=True)
@@ -49,39 +49,39 @@ class Layout:
 
     @property
     def first(self) -> int:
-        """Where the header says at which place the first directory is."""
+        """Position in the header of the offset of the first directory."""
         return 8 if self.big else 4
 
     def number(self, raw: bytes) -> int:
-        """A whole number of 2, 4 or 8 bytes."""
+        """Decode an integer of 2, 4 or 8 bytes."""
         return int.from_bytes(raw, "little" if self.order == "<" else "big")
 
     @property
     def head(self) -> int:
-        """Bytes of the number of tags."""
+        """Size in bytes of the number of tags."""
         return 8 if self.big else 2
 
     @property
     def place(self) -> int:
-        """Bytes of an offset."""
+        """Size in bytes of an offset."""
         return 8 if self.big else 4
 
 
 @dataclass(frozen=True)
 class Directory:
-    """A directory, its values not loaded."""
+    """A directory without the values of its tags."""
 
     layout: Layout
     at: int
     tags: dict[int, Tag]
-    """The first of each number."""
+    """The first tag of each number."""
     entries: tuple[Tag, ...]
-    """All of them: readers load repeated ones too."""
+    """All tags: readers load repeated ones too."""
     next_at: int
-    """Where the file says at which place the next directory is."""
+    """Position of the offset of the next directory."""
 
     def number(self, tag: int, default: int = 0) -> int:
-        """The (first) whole number of a tag that fits into its entry."""
+        """Return the (first) integer of a tag whose value fits into its entry, else `default`."""
         found = self.tags.get(tag)
         size = 0 if found is None else _SIZES.get(found.kind, 0)
         if found is None or found.kind not in (1, 3, 4, 13, 16) or not found.count or size > len(found.raw):
@@ -95,9 +95,9 @@ class Directory:
 
 
 def places(file: IO[bytes]) -> Iterator[int]:
-    """Where the directories are, in order, each once: a chain that comes back to a place it has been at ends there.
+    """Iterate over the offsets of the directories, each once: a chain that returns to an earlier offset ends there.
 
-    Raises BadInput beyond `MOST_PAGES`; ValueError when `file` is no TIFF.
+    Raises BadInput beyond `MOST_PAGES`, ValueError when `file` is no TIFF.
     """
     layout, size = _layout(file), file.seek(0, io.SEEK_END)
     file.seek(layout.first)
@@ -118,7 +118,7 @@ def places(file: IO[bytes]) -> Iterator[int]:
 
 
 def directory(file: IO[bytes], at: int) -> Directory:
-    """The directory at `at`, with the tags that are there. Raises ValueError when it is larger than any program writes."""
+    """Parse the directory at offset `at`. Raises ValueError when it has more tags than any program writes."""
     layout = _layout(file)
     file.seek(at)
     count = layout.number(file.read(layout.head))
@@ -133,16 +133,22 @@ def directory(file: IO[bytes], at: int) -> Directory:
 
 
 def check(found: Directory, size: int) -> None:
-    """Refuse a directory that makes a reader load or unpack much more than it says; `size` is that of the file.
+    """Refuse a directory that would make a reader load or unpack far more than the file holds.
 
-    Values may lie on top of each other, so that a small file makes a reader load a large one many times: together they
-    must not be more than four times the file. Tiles may be far larger than the page that they cover.
-    Raises ValueError.
+    Values may overlap, so that a reader loads the same bytes many times: together they may take four times the size of the
+    file. Tiles may be far larger than the page that they cover.
+
+    Args:
+        found: the directory.
+        size: bytes of the file.
+
+    Raises:
+        ValueError: names the excess.
     """
     total = 0
     for tag in found.entries:
         length = tag.count * _SIZES.get(tag.kind, 1)
-        # What runs over the end is not loaded by anyone.
+        # No reader loads values that lie beyond the end of the file.
         total += length if length > len(tag.raw) and found.layout.number(tag.raw) + length <= size else 0
     if total > 4 * size:
         raise ValueError(f"{total} bytes of tags in a file of {size}")
@@ -158,9 +164,9 @@ def check(found: Directory, size: int) -> None:
 
 
 def check_exif(content: bytes) -> None:
-    """`check` for EXIF data, which are a TIFF file without pixels. Data that are no TIFF pass: no reader follows them.
+    """Run `check` on EXIF data, which are a TIFF file without pixels. Raises ValueError.
 
-    Raises ValueError.
+    Data that are no TIFF pass, since no reader parses them.
     """
     content = content.removeprefix(b"Exif\0\0")
     file = io.BytesIO(content)
@@ -173,7 +179,7 @@ def check_exif(content: bytes) -> None:
 
 
 class OnePage(io.RawIOBase):
-    """A TIFF file as if the directory at `at` were its only one. Closing it leaves `file` open."""
+    """A view of a TIFF file in which one directory is the only one. Closing it leaves `file` open."""
 
     def __init__(self, file: IO[bytes], found: Directory) -> None:
         super().__init__()
@@ -184,19 +190,19 @@ class OnePage(io.RawIOBase):
         file.seek(0)
 
     def readable(self) -> bool:
-        """It can."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """It can."""
+        """Return True."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """As files do."""
+        """Change the position, as files do."""
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
-        """As files do."""
+        """Return the position, as files do."""
         return self._file.tell()
 
     def readinto(self, buffer: memoryview, /) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -210,7 +216,7 @@ class OnePage(io.RawIOBase):
         return count
 
     def fileno(self) -> int:
-        """That of the file: libtiff reads pixels there, at the directory it is given."""
+        """Return that of the file: libtiff reads pixels from it, at the offsets in the one directory."""
         return self._file.fileno()
 
 
@@ -224,7 +230,7 @@ def _layout(file: IO[bytes]) -> Layout:
 
 
 def _next_at(file: IO[bytes], layout: Layout, at: int, size: int) -> int | None:
-    """Where the directory at `at` ends, and says where the next one is; None when it does not lie in the file."""
+    """End of the directory at `at`, where the offset of the next one stands; None when it lies beyond the file."""
     if at + layout.head > size:
         return None
     file.seek(at)

@@ -1,6 +1,6 @@
-"""Arrays of pictures in `.npz` files, found by their shapes, not by their names.
+"""Arrays of images in `.npz` files, found by their shapes, not by their names.
 
-Legend: N = pictures in an array; H, W = height and width.
+Legend: N = images in an array; H, W = height and width.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sr_demo.system.memory import available_bytes
 
 @dataclass(frozen=True)
 class Stack:
-    """An array of pictures in a file, known from its header alone."""
+    """An array of images in a file, as its header describes it."""
 
     file: Path
     name: str
@@ -32,13 +32,14 @@ class Stack:
     first: bool
     """Whether channels come before rows: (N, C, H, W)."""
     kind: str
+    """Name of the dtype."""
 
     def __str__(self) -> str:
         return f"{self.file.name}: {self.name}, {self.count} of {self.width} x {self.height}, {self.kind}"
 
 
-def look(file: Path) -> list[Stack]:
-    """The arrays of pictures in `file`, from their headers: nothing large is read. Raises BadInput, naming the file."""
+def find_stacks(file: Path) -> list[Stack]:
+    """List the arrays of images in `file` from their headers, without reading values. Raises BadInput, naming the file."""
     try:
         headers = array_headers(file, available_bytes() // 2)
     except FileNotFoundError:
@@ -48,9 +49,20 @@ def look(file: Path) -> list[Stack]:
 
 
 def choose(stacks: Sequence[Stack], scale: int, path: Path) -> tuple[Stack, Stack | None]:
-    """The stack of large pictures and the one `scale` times as small, as many in both. Raises BadInput.
+    """Choose the arrays to train or evaluate with: HR images, and the LR images that belong to them.
 
-    Of several, those that lie in one file are taken, then the most pictures. One size alone is large pictures.
+    Of several possible pairs, those in one file come first, then those with most images.
+
+    Args:
+        stacks: all arrays that were found.
+        scale: factor between the sides of both.
+        path: where they were searched, for messages.
+
+    Returns:
+        The HR array, and the LR array or None where all arrays have one size: then they are HR images.
+
+    Raises:
+        BadInput: when no two arrays fit.
     """
     fitting = [
         (a, b) for a in stacks for b in stacks
@@ -74,13 +86,14 @@ def choose(stacks: Sequence[Stack], scale: int, path: Path) -> tuple[Stack, Stac
 
 
 def npz_files(path: Path) -> list[Path]:
-    """The named file first, then the others beside it; or all of a folder."""
+    """Return the `.npz` files to search: the named file, then the others beside it; or all of a folder."""
     folder = path if path.is_dir() else path.parent
     others = sorted(folder.glob("*.npz")) if folder.is_dir() else []
     return others if path.is_dir() else [path, *(file for file in others if file != path)]
 
 
 def _stack(file: Path, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Stack | None:
+    """The array as a stack of images, or None where its shape or dtype is none of images."""
     if dtype.kind not in "uif" or len(shape) not in (3, 4) or 0 in shape:
         return None
     if len(shape) == 3:
@@ -92,8 +105,8 @@ def _stack(file: Path, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) 
     return None
 
 
-def pictures(stack: Stack) -> list[NDArray[np.uint8]]:
-    """Each (H, W, 3) uint8: 0..255 as it is, [0, 1] and [-1, 1] stretched. Raises BadInput, naming the file."""
+def read_stack(stack: Stack) -> list[NDArray[np.uint8]]:
+    """Read the images of an array, each (H, W, 3) uint8; [0, 1] and [-1, 1] are mapped to 0..255. Raises BadInput."""
     try:
         with np.load(stack.file, allow_pickle=False) as stored:
             values: NDArray[Any] = stored[stack.name]
@@ -111,7 +124,7 @@ def pictures(stack: Stack) -> list[NDArray[np.uint8]]:
 
 
 def _range(values: NDArray[Any], stack: Stack) -> tuple[float, float]:
-    """What turns the values into 0..255: (factor, offset)."""
+    """Factor and offset that map the values to 0..255. Raises BadInput for another range."""
     if values.dtype == np.uint8:
         return 1.0, 0.0
     low, high = float(values.min()), float(values.max())

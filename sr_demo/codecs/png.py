@@ -1,11 +1,7 @@
-"""Writing PNG in bands: gray or RGB, 8 or 16 bit, with or without alpha, with the ICC profile carried over.
+"""PNG encoder: gray or RGB, 8 or 16 bit, with or without alpha, with an ICC profile.
 
-Each band of about a megabyte is rounded, filtered and deflated apart, several at a time (numpy and zlib let go of the
-interpreter lock), and a few are held beside the picture.
-
-Measured on a 16-megapixel photo, 8 bit, 2 cores, wall seconds and size relative to raw: this at level 2 0.37 s, 52 %
-(with rounding from float32 1.0 s of processor time, shared by the cores); Pillow at compress_level 1 1.08 s, 53 %, at 6
-3.0 s, 49 %; OpenCV at its default 0.49 s, 57 %, at level 1 0.84 s, 53 %. Rounding first costs the others 0.7 s more.
+Bands of about a megabyte are rounded, filtered and deflated in parallel (numpy and zlib release the GIL); only a few are in
+memory beside the image.
 
 Sources: PNG specification (third edition) for chunks and filters; RFC 1950 and 1951 for joining deflate streams.
 """
@@ -27,9 +23,9 @@ Bytes = NDArray[np.uint8]
 LEVEL = 2
 """Default deflate level: beyond it, time doubles for each 2 % of size."""
 _BAND = 2**20
-"""Raw bytes deflated as one piece."""
+"""Raw bytes deflated at once."""
 _AHEAD = 16
-"""Bands that are worked on, or wait to be taken."""
+"""Bands that are being encoded or wait for the consumer."""
 _SUB, _UP, _AVERAGE = 1, 2, 3
 _COLOUR_TYPE = {1: 0, 3: 2, 2: 4, 4: 6}
 """Channels -> PNG colour type: gray, RGB, gray with alpha, RGBA."""
@@ -44,10 +40,20 @@ def chunks(
     icc: bytes | None,
     level: int = LEVEL,
 ) -> Iterator[bytes]:
-    """The bytes of a PNG file, piece by piece.
+    """Encode an image as PNG.
 
-    `rows(top, bottom)` gives (bottom - top, `width`, `channels`) uint8 or uint16, by `bits`; it is called from several
-    threads at once. `icc` is written as it is: the caller knows that it fits.
+    Args:
+        rows: `rows(top, bottom)` returns (bottom - top, width, channels) uint8 or uint16, by `bits`; it is called from
+            several threads at once.
+        width: in pixels.
+        height: in pixels.
+        channels: 1 gray, 2 gray with alpha, 3 RGB, 4 RGBA.
+        bits: per channel.
+        icc: a profile that fits the channels, written unchanged.
+        level: zlib's compression level, 0 to 9.
+
+    Yields:
+        The bytes of the file, in order.
     """
     yield b"\x89PNG\r\n\x1a\n"
     yield _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, _COLOUR_TYPE[channels], 0, 0, 0))
@@ -79,7 +85,7 @@ def chunks(
 def _in_order(
     pool: ThreadPoolExecutor, work: Callable[[int], tuple[bytes, int, int]], tops: range
 ) -> Iterator[tuple[bytes, int, int]]:
-    """`pool.map`, only a few bands ahead of whoever takes them: compressed pictures may be gigabytes too."""
+    """Like `pool.map`, but only a few bands ahead of the consumer: compressed images may take gigabytes too."""
     waiting: deque[Future[tuple[bytes, int, int]]] = deque()
     for top in tops:
         waiting.append(pool.submit(work, top))
@@ -94,7 +100,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def _filter(raw: Bytes, above: Bytes, pixel: int) -> Bytes:
-    """Rows (n, w) as filtered scanlines (n, 1 + w), each by the filter with the smallest sum of absolute differences.
+    """Filter rows (n, w) to scanlines (n, 1 + w), each with the filter of the smallest sum of absolute differences.
 
     `above` (w,) is the row before the first, `pixel` the bytes per pixel. The sum is taken over every other byte.
     """
@@ -117,7 +123,7 @@ def _filter(raw: Bytes, above: Bytes, pixel: int) -> Bytes:
 
 
 def _join_adler(first: int, second: int, length: int) -> int:
-    """Adler-32 of two pieces in a row from those of each; `length` is that of the second (zlib's adler32_combine)."""
+    """Adler-32 of two joined byte strings from those of each; `length` is that of the second (zlib's adler32_combine)."""
     prime = 65521
     a1, b1, a2, b2 = first & 0xFFFF, first >> 16, second & 0xFFFF, second >> 16
     return ((b1 + b2 + length * (a1 - 1)) % prime) << 16 | (a1 + a2 - 1) % prime

@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes; limits checked before anything is decoded. The extension is not trusted."""
+"""Detection of image files by their first bytes, and the limits that are checked before decoding."""
 
 from __future__ import annotations
 
@@ -41,24 +41,24 @@ _AVIF = {b"avif", b"avis"}
 
 @dataclass(frozen=True)
 class Limits:
-    """What is refused before decoding."""
+    """Limits of image files, checked before decoding."""
 
     max_bytes: int = 100 * 2**20
     max_pixels: int = 100_000_000
     max_side: int = 65_535
-    """JPEG's own limit. Work goes by rows: one of a hundred million pixels would fill memory."""
+    """JPEG's limit. Images are processed in rows: one of a hundred million pixels would fill memory."""
     max_unpacked: int = 800 * 10**6
     """Bytes of the samples as they are in the file: decoders hold them once or twice."""
 
 
 def shown(name: str) -> str:
-    """A file name fit for one line of text: control characters replaced, at most 80 characters. HTML stays HTML."""
+    """Shorten a file name to one line of at most 80 characters, control characters replaced. HTML is not escaped."""
     clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
     return clean if len(clean) <= 80 else clean[:50] + "…" + clean[-29:]
 
 
 def check_file(path: Path, limits: Limits) -> Kind:
-    """The kind of picture in `path`, without decoding. Raises BadInput for everything that is none, or is too big."""
+    """Detect the kind of image in `path` without decoding. Raises BadInput when it is none, or the file is too large."""
     name = shown(path.name)
     if path.is_dir():
         raise BadInput(f"{name} is a folder, not a picture. Choose a file.")
@@ -79,7 +79,14 @@ def check_file(path: Path, limits: Limits) -> Kind:
 
 
 def check_pixels(width: int, height: int, bytes_per_pixel: int = 1, *, limits: Limits) -> None:
-    """Raises BadInput when `width` x `height` pixels are too many, or take too many bytes."""
+    """Raise BadInput when an image exceeds a limit.
+
+    Args:
+        width: in pixels.
+        height: in pixels.
+        bytes_per_pixel: of the samples as they are in the file.
+        limits: the limits.
+    """
     pixels = width * height
     if pixels * bytes_per_pixel > limits.max_unpacked and pixels <= limits.max_pixels:
         raise BadInput(
@@ -97,11 +104,11 @@ def check_pixels(width: int, height: int, bytes_per_pixel: int = 1, *, limits: L
         amounts = f"{pixels} pixels; the limit here is {limits.max_pixels}"
     else:
         amounts = f"{_tenths(pixels / 1e6)} megapixels; the limit here is {_tenths(limits.max_pixels / 1e6)}"
-    raise BadInput(f"This picture has {amounts}. Crop it or shrink it first.")
+    raise BadInput(f"This picture has {amounts}. Crop it or scale it down first.")
 
 
 def _tenths(value: float) -> str:
-    """Rounded up to a tenth, so that what is over a limit also reads as over it."""
+    """Rounded up to a tenth, so that a number above a limit is also shown as above it."""
     return f"{ceil(value * 10) / 10:.1f}".removesuffix(".0")
 
 
@@ -109,7 +116,7 @@ def _kind(head: bytes) -> Kind | None:
     for magic, kind in _PICTURES:
         if head.startswith(magic):
             return kind
-    # "BM" alone also begins texts: the header's own size decides.
+    # Texts may begin with "BM" too: the size field of the header decides.
     if head[:2] == b"BM" and head[14:18] in _BMP_HEADERS:
         return "BMP"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":

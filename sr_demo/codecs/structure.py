@@ -1,10 +1,10 @@
-"""How many parts a picture file is made of, counted before a decoder walks through them.
+"""Limits on the number of parts of an image file, checked before a decoder walks through them.
 
-Decoders check pixels, not parts: a small JPEG may be drawn in a million passes over all its pixels, a PNG or GIF may
-hold millions of empty chunks, each of which Pillow handles in Python, and EXIF data may make a reader load the same
-bytes thousands of times. The limits are far beyond what programs write; each check reads only the headers of parts.
+Decoders limit pixels, not parts: a small JPEG may hold a million scans over all its pixels, a PNG or GIF millions of empty
+chunks, each of which Pillow handles in Python, and EXIF data may make a reader load the same bytes thousands of times. The
+limits are far beyond what programs write; each check reads only the headers of parts.
 
-What needs no check here: WebP, AVIF and HEIF are parsed by libraries with limits of their own on frames, items and
+Not checked here: WebP, AVIF and HEIF are parsed by libraries with limits of their own on frames, items and
 memory (libwebp, libavif, libheif); BMP has one part; TIFF has `directories`.
 
 Sources: ITU-T T.81, annex B (JPEG); PNG specification (third edition), section 5; GIF89a specification.
@@ -27,11 +27,11 @@ _MOST_SEGMENTS = 10_000
 _MOST_JUNK = 2**16
 """Bytes between the segments of a JPEG: Pillow skips them one by one."""
 _MOST_CHUNKS = 100_000
-"""Chunks of a PNG: 800 MB in pieces of the 8192 bytes that libpng writes."""
+"""Chunks of a PNG: 800 MB in chunks of the 8192 bytes that libpng writes."""
 _MOST_BLOCKS = 2**20
 """Blocks of 255 bytes of a GIF."""
 _MOST_BEFORE = 2**13
-"""Blocks before a GIF's first frame: Pillow joins comments one by one, each time copying all before."""
+"""Blocks before a GIF's first frame: Pillow joins comments one by one, copying all earlier ones each time."""
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _EXIF = re.compile(rb"II\*\0|MM\0\*")
 _EXIF_HEAD = b"Exif\0\0"
@@ -41,9 +41,18 @@ Bytes = bytes | mmap.mmap
 
 
 def check_parts(file: IO[bytes], kind: Kind) -> int:
-    """The number of frames that the file shows it has, 1 for kinds whose library counts them at no cost.
+    """Check the parts of an image file and count its frames.
 
-    Raises BadInput when the file has more parts than a picture needs, ValueError when it is damaged.
+    Args:
+        file: the open file.
+        kind: as `check_file` detected it.
+
+    Returns:
+        The number of frames; 1 for kinds whose library counts them at no cost.
+
+    Raises:
+        BadInput: when the file has far more parts than images need.
+        ValueError: when it is damaged.
     """
     count = _CHECKS.get(kind)
     if count is None:
@@ -115,7 +124,7 @@ def _palette(flags: int) -> int:
 
 
 def _avif(content: Bytes) -> int:
-    """Pillow reads EXIF data of AVIF as it opens it; they lie in one piece, which only the library finds by the rules."""
+    """Check everything that looks like EXIF data, which Pillow reads when it opens an AVIF: only libavif can locate them."""
     for count, found in enumerate(_EXIF.finditer(content)):
         if count == _MOST_EXIF:
             raise _too_many(f"more than {_MOST_EXIF} sets of EXIF data")

@@ -1,9 +1,9 @@
-"""TIFF with more than 8 bits per channel: 16-bit, 32-bit and floating point. The rest is Pillow's.
+"""Decoder for TIFF with more than 8 bits per channel: 16-bit, 32-bit and floating point. Pillow decodes the others.
 
-What bounds the work, for any bytes: `directories` limits pages, tags and geometry before a library sees the file; a
-library sees one page only; and a strip or tile unpacks to what its geometry says, never to more. tifffile unpacks as much
-as a stream gives, so deflate and LZMA are unpacked here; all other compression is libtiff's (in Pillow and in OpenCV),
-which writes into buffers of that geometry.
+The work is bounded for any file: `directories` limits pages, tags and geometry before a library reads it; a library reads
+one page only; and a strip or tile unpacks to what its geometry says, never to more. tifffile unpacks whatever a stream
+holds, so deflate and LZMA are unpacked here; other compression is left to libtiff (in Pillow and in OpenCV), which writes
+into buffers of that geometry.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ class Page:
 
 
 def page_numbers(file: IO[bytes]) -> tuple[int, ...]:
-    """Which pages of a stack are pictures of their own, from 0: previews of other pages are left out."""
+    """Return the numbers of the pages, from 0, without previews of other pages."""
     found = enumerate(list(places(file)))
     return tuple(number for number, at in found if not directory(file, at).is_preview) or (0,)
 
 
 def count_pages(file: IO[bytes]) -> int:
-    """How many pages there are, previews too. Raises BadInput beyond a limit."""
+    """Count the pages, previews included. Raises BadInput beyond a limit."""
     return sum(1 for _ in places(file))
 
 
 def one_page(file: IO[bytes], number: int = 0) -> IO[bytes]:
-    """Page `number` as a file of its own, once nothing in its directory asks for more than it may. Raises ValueError."""
+    """Return page `number` as a file of its own, with its directory checked. Raises ValueError."""
     at = next((at for place, at in enumerate(places(file)) if place == number), None)
     if at is None:
         raise ValueError(f"no page {number}")
@@ -66,7 +66,7 @@ def one_page(file: IO[bytes], number: int = 0) -> IO[bytes]:
 
 
 def is_deep(page: IO[bytes]) -> bool:
-    """True when it is not plain 8 bit (or less). Refuses camera raw files, which are TIFF outside."""
+    """Return whether a page has more than 8 bits per channel. Raises BadInput for camera raw files, which are TIFF too."""
     from tifffile import TiffFile
 
     with TiffFile(page) as tif:
@@ -77,9 +77,15 @@ def is_deep(page: IO[bytes]) -> bool:
 
 
 def read(file: IO[bytes], allow: Callable[[int, int, int], None]) -> Page:
-    """The page; `allow(width, height, bytes of a pixel)` is called before decoding.
+    """Decode a page.
 
-    Raises BadInput, or what tifffile raises.
+    Args:
+        file: a file with one page, from `one_page`.
+        allow: called with width, height and bytes per pixel before decoding; may raise.
+
+    Raises:
+        BadInput: for channels or values that are not supported.
+        Exception: whatever `allow` and tifffile raise.
     """
     from tifffile import TiffFile
 
@@ -107,7 +113,7 @@ def read(file: IO[bytes], allow: Callable[[int, int, int], None]) -> Page:
             samples[rows] = white - samples[rows]
     if colours != 4 and extra and extra[0] in (_PREMULTIPLIED, _ALPHA):
         if samples.dtype == alpha.dtype == np.uint16 and extra[0] == _ALPHA:
-            samples = whole[..., : colours + 1]  # `samples` is a part of it, whatever was done to it
+            samples = whole[..., : colours + 1]  # `samples` is a view of it, with all changes
         else:
             samples = _with_alpha(samples, alpha, premultiplied=extra[0] == _PREMULTIPLIED)
     if colours == 4 and samples.dtype != np.uint16:
@@ -145,16 +151,16 @@ def _bound(page: Any) -> None:
     unpack = _UNPACK[int(page.compression)]
     if not isinstance(page.bitspersample, int):
         raise LookupError(f"{page.bitspersample} bits")
-    max_aspect, wide = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
-    max_aspect = max_aspect if page.is_tiled else min(max_aspect, page.imagelength)
+    rows, columns = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
+    rows = rows if page.is_tiled else min(rows, page.imagelength)
     samples = page.samplesperpixel if page.planarconfig == 1 else 1
-    most = max(max_aspect * -(-wide * samples * page.bitspersample // 8), 1)
-    # What does not shrink is stored in hardly more than its own size by every packer.
+    most = max(rows * -(-columns * samples * page.bitspersample // 8), 1)
+    # No compression makes incompressible data much larger.
     page.databytecounts = tuple(min(count, 2 * most + 4096) for count in page.databytecounts)
     if unpack is None:
         return
     packed, page.compression = page.compression, 1
-    arrange = page.decode  # tifffile's own way from unpacked bytes to pixels
+    arrange = page.decode  # tifffile's conversion of unpacked bytes to pixels
     page.compression = packed
 
     def decode(data: bytes | None, index: int, **more: Any) -> Any:
@@ -196,7 +202,7 @@ def _swapped(read: Samples) -> Samples:
 
 
 def _levels(samples: Samples, notes: list[str]) -> Samples:
-    """uint16 as it is, float in [0, 1] as float32; other values mapped linearly to [0, 1] as float32, with a note."""
+    """Return uint16 unchanged, float in [0, 1] as float32; map other values linearly to [0, 1], with a note."""
     if samples.dtype == np.uint16:
         return samples
     if samples.dtype.kind == "f":
@@ -220,7 +226,7 @@ def _levels(samples: Samples, notes: list[str]) -> Samples:
 
 
 def _with_alpha(samples: Samples, alpha: Samples, *, premultiplied: bool) -> Samples:
-    """Colours and the raw alpha plane joined, colours as they are without the alpha."""
+    """Join colours and the raw alpha plane as float32 in [0, 1], colours not premultiplied."""
     top = 1.0 if alpha.dtype.kind == "f" else float(np.iinfo(alpha.dtype).max)
     joined = zeros(*samples.shape[:2], samples.shape[2] + 1)
     for rows in bands(joined, samples, alpha):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo.codecs.npz import choose, look, npz_files, pictures
+from sr_demo.codecs.npz import choose, find_stacks, npz_files, read_stack
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, Limits, read, readonly
 from sr_demo.reports.evaluation import images_in, pairs
@@ -87,12 +87,12 @@ def _only_npz(folder: Path) -> bool:
 
 
 def _stacked(path: Path, scale: int) -> tuple[str, list[Entry]]:
-    stacks = [stack for file in npz_files(path) for stack in look(file)]
+    stacks = [stack for file in npz_files(path) for stack in find_stacks(file)]
     if not stacks:
         raise BadInput(f"{path} holds no arrays of pictures (N x H x W, with 3 channels, 1 or none).")
     hr_stack, lr_stack = choose(stacks, scale, path)
-    hr = pictures(hr_stack)
-    lr = None if lr_stack is None else pictures(lr_stack)
+    hr = read_stack(hr_stack)
+    lr = None if lr_stack is None else read_stack(lr_stack)
 
     def pair(i: int) -> Pair:
         return _float(hr[i]), None if lr is None else _float(lr[i])

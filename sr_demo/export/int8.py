@@ -60,7 +60,7 @@ def check(kind: str) -> None:
 def samples_of(pairs: Sequence[Pair], scale: int) -> list[Sample]:
     """Return the images of the pairs; without any, the central parts of four bundled photos."""
     loaded = [load_pair(pair, scale, None) for pair in pairs]
-    return [(lr.rgb, reference) for lr, reference in loaded] or quantization.photos(scale)
+    return [Sample(lr.rgb, reference) for lr, reference in loaded] or quantization.photos(scale)
 
 
 def mean_psnr(run: Run, rule: dict[str, Any], samples: Sequence[Sample]) -> float:

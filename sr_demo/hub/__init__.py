@@ -1,1 +1,1 @@
-"""From a checkpoint to verified local files: the Hub, plain addresses, repositories and data sets."""
+"""Downloads: checkpoints as verified local files, repositories and data sets on the Hub."""

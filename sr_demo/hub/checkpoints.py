@@ -1,9 +1,9 @@
-"""Checkpoint -> verified local files: embedded in `weights/`, stored by an earlier download, or downloaded now.
+"""Verified local files of a checkpoint: embedded in `weights/`, stored by an earlier download, or downloaded now.
 
-The sha256 is the identity of a file, its sources are secondary. The store is `<cache>/weights/<sha256>/<name>`; a file
+A file is identified by its sha256; its sources are secondary. The store is `<cache>/weights/<sha256>/<name>`; a file
 appears there in one step and only after its size and sha256 are right. Decide (`plan`), then act (`fetch`).
 
-The client of the Hub is imported by the first download: what is here already should not wait for it.
+The Hub client is imported by the first download, so that files that are stored already do not wait for it.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ REASONS: dict[str, tuple[str, str]] = {
     "file": ("file missing", f"the repository or host no longer has that file. Try again later, {_BY_HAND}."),
     "repository": ("repository missing", f"the repository does not exist or is private. Try again later, {_BY_HAND}."),
 }
-"""Why a source failed: (in two words, as the end of a sentence with what to do). The most useful to know come first."""
+"""Code -> (reason in two words, end of a sentence with reason and advice). The most useful reasons come first."""
 
 
 class Step(NamedTuple):
-    """What is to be done for one file, and where it lies when that is done."""
+    """The action for one file, and where the file lies afterwards."""
 
     file: WeightFile
     action: Literal["embedded", "stored", "download"]
@@ -63,7 +63,7 @@ class Step(NamedTuple):
 
 
 def plan(checkpoint: Checkpoint) -> tuple[Step, ...]:
-    """Decide, per file and in order, what `fetch` will do. Looks at names and sizes only; changes nothing."""
+    """Return what `fetch` will do, for each file in order. Reads names and sizes only; changes nothing."""
     return tuple(_step(file) for file in checkpoint.files)
 
 
@@ -75,7 +75,7 @@ def _step(file: WeightFile) -> Step:
 
 
 def is_available(checkpoint: Checkpoint) -> bool:
-    """Whether all files are here, so that `fetch` needs no network. Compares sizes, hashes nothing."""
+    """Return whether all files are stored, so that `fetch` needs no network. Compares sizes, hashes nothing."""
     files_are_here = all(step.action != "download" and _has_size(step.path, step.file) for step in plan(checkpoint))
     return files_are_here and not _missing_repositories(checkpoint)
 
@@ -89,13 +89,23 @@ def _missing_repositories(checkpoint: Checkpoint) -> list[Repository]:
 
 
 def fetch(checkpoint: Checkpoint, progress: Progress = SILENT, agreed: bool = False) -> tuple[Path, ...]:
-    """The verified local files of `checkpoint`, in its order. The network is touched only for files that are not here.
+    """Return the verified local files of a checkpoint; only files that are not stored are downloaded.
 
-    Repositories follow, as folders; they are gigabytes, and fetched only where the person `agreed`.
+    Any number of threads and processes may call this for the same file: one downloads, the others wait. After Stop nothing
+    unfinished is visible, and the next call starts again.
 
-    Reports "downloading 34 of 85 MB". Raises WeightsUnavailable (which file, which source, why, what to do),
-    StorageError, or Cancelled within a second after Stop; then nothing unfinished is visible and the next call starts
-    afresh. Any number of threads and processes may ask for the same file: one downloads, the others wait.
+    Args:
+        checkpoint: what to fetch.
+        progress: where to report, as in "downloading 34 of 85 MB".
+        agreed: whether the user agreed to the download of its repositories, which are gigabytes.
+
+    Returns:
+        The files in the order of `checkpoint.files`, then the folders of its repositories.
+
+    Raises:
+        WeightsUnavailable: names the file, the source, the reason and what to do.
+        StorageError: when the cache folder cannot be written.
+        Cancelled: within a second after Stop.
     """
     done, total = 0, max(checkpoint.bytes, 1)
     missing = _missing_repositories(checkpoint)
@@ -132,11 +142,12 @@ def _has_size(path: Path, file: WeightFile) -> bool:
 
 @lru_cache(maxsize=512)
 def _digest(path: Path, size: int, modified: int) -> str:
-    """The sha256 of a file, read once per process as long as size and time of change stay the same."""
+    """The sha256 of a file, computed once per process as long as its size and modification time stay the same."""
     return sha256_of(path)
 
 
-def _found(path: Path) -> str:
+def _sha256(path: Path) -> str:
+    """The sha256 of a file, cached."""
     stat = path.stat()
     return _digest(path, stat.st_size, stat.st_mtime_ns)
 
@@ -146,7 +157,7 @@ def _check_embedded(checkpoint: Checkpoint, step: Step) -> None:
         raise WeightsUnavailable(
             f"{checkpoint.title}: the file {step.path} that comes with this app is missing. Install the app again."
         )
-    found = _found(step.path)
+    found = _sha256(step.path)
     if found != step.file.sha256:
         raise WeightsUnavailable(
             f"{checkpoint.title}: the file {step.path} that comes with this app is damaged "
@@ -155,10 +166,10 @@ def _check_embedded(checkpoint: Checkpoint, step: Step) -> None:
 
 
 def _is_stored(step: Step) -> bool:
-    """Whether the stored file is right. One that is not is removed."""
+    """Whether the stored file has the right bytes; one with others is removed."""
     if not _has_size(step.path, step.file):
         return False
-    found = _found(step.path)
+    found = _sha256(step.path)
     if found == step.file.sha256:
         return True
     log.warning("%s was damaged (%s) and is removed", step.path, _difference(step.file, found))
@@ -172,7 +183,7 @@ def _difference(file: WeightFile, found: str) -> str:
 
 
 def _download(checkpoint: Checkpoint, step: Step, progress: Progress) -> None:
-    """Make `step.path` appear, from the first source that gives the right bytes."""
+    """Download the file of `step` from the first source that gives the right bytes."""
     from sr_demo.hub import download
 
     folder = ready(step.path.parent)
@@ -180,7 +191,7 @@ def _download(checkpoint: Checkpoint, step: Step, progress: Progress) -> None:
     with guarded(folder), alone(folder, lambda: progress(0.0, "waiting for another download of the same file")):
         if _is_stored(step):  # another process was faster
             return
-        # Only the holder of the lock downloads: whatever else lies here was left by one that died.
+        # Only the holder of the lock downloads: unfinished folders were left by a process that was killed.
         for left in folder.glob(".part-*"):
             shutil.rmtree(left, ignore_errors=True)
         ready(folder, need=step.file.bytes)
@@ -207,7 +218,7 @@ def _check_arrived(path: Path, file: WeightFile) -> None:
 
 
 def _unavailable(checkpoint: Checkpoint, step: Step, failures: list[tuple[str, SourceFailed]]) -> WeightsUnavailable:
-    """One sentence from the most useful failure; the other sources in two words each."""
+    """The error to raise: the most useful failure in a sentence, the others in two words each."""
     order = list(REASONS)
     source, worst = min(failures, key=lambda failure: order.index(failure[1].code))
     endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"

@@ -1,4 +1,4 @@
-"""The pictures of a data set on the Hub, as files here. Fetched once; a stopped transfer goes on."""
+"""Download of the images of a data set on the Hub. Each is fetched once; a stopped download continues."""
 
 from __future__ import annotations
 
@@ -19,9 +19,20 @@ _NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def fetch(name: str, suffixes: Collection[str], progress: Progress) -> tuple[Path, ...]:
-    """Local paths of all files of the data set `name` (OWNER/NAME) that end like pictures, sorted.
+    """Download the image files of a data set.
 
-    Raises BadInput when it holds none, WeightsUnavailable when it cannot be had, Cancelled.
+    Args:
+        name: OWNER/NAME on the Hub.
+        suffixes: of image files, in lower case with the dot.
+        progress: where to report.
+
+    Returns:
+        The local paths, sorted by their paths in the data set.
+
+    Raises:
+        BadInput: when the name is none, or the data set holds no image files.
+        WeightsUnavailable: when it cannot be fetched.
+        Cancelled: after Stop, before the next file.
     """
     if not _NAME.fullmatch(name) or ".." in name:
         raise BadInput(f"A data set on the Hub is named OWNER/NAME, not {quoted(name)}.")
@@ -34,10 +45,10 @@ def fetch(name: str, suffixes: Collection[str], progress: Progress) -> tuple[Pat
     target = storage.ready(storage.cache_folder() / "data-sets" / name.replace("/", "--"))
     found: list[Path] = []
     try:
-        there = HfApi(endpoint=endpoint).list_repo_files(name, repo_type="dataset")
-        wanted = sorted(file for file in there if PurePosixPath(file).suffix.lower() in suffixes)
+        listed = HfApi(endpoint=endpoint).list_repo_files(name, repo_type="dataset")
+        wanted = sorted(file for file in listed if PurePosixPath(file).suffix.lower() in suffixes)
         for number, file in enumerate(wanted):
-            progress(number / len(wanted), f"fetching picture {number + 1} of {len(wanted)}")
+            progress(number / len(wanted), f"downloading image {number + 1} of {len(wanted)}")
             with storage.guarded(target):
                 got = hf_hub_download(name, file, repo_type="dataset", endpoint=endpoint, local_dir=target)
             found.append(Path(got))
@@ -47,11 +58,11 @@ def fetch(name: str, suffixes: Collection[str], progress: Progress) -> tuple[Pat
         ) from problem
     except (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, httpx2.HTTPError) as problem:
         raise WeightsUnavailable(
-            f"The data set {name} could not be fetched from the Hub ({type(problem).__name__}). Try again: what is here "
-            "already is not fetched twice."
+            f"The data set {name} could not be fetched from the Hub ({type(problem).__name__}). Try again: files that are "
+            "here already are not downloaded twice."
         ) from problem
     if not found:
-        kinds = ", ".join(sorted({PurePosixPath(file).suffix or file for file in there})[:6])
+        kinds = ", ".join(sorted({PurePosixPath(file).suffix or file for file in listed})[:6])
         raise BadInput(
             f"The data set {name} holds no pictures as files (it holds {kinds}). Unpack it, and name the folder."
         )

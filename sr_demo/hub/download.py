@@ -1,6 +1,6 @@
-"""One source of one file -> bytes on disk. The only place that knows huggingface_hub and its HTTP client.
+"""Transfer of one file from one source, a repository on the Hub or an address, to the disk, with progress and Stop.
 
-What arrives here is not trusted yet: `weights.py` checks it and decides what a failure means for the person.
+The bytes are not verified here: `checkpoints.py` checks them and words the message for the user.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from sr_demo.spec import WeightFile
 from sr_demo.system.storage import sha256_of
 
 CHUNK = 1 << 16
-"""Bytes between two looks at the stop flag: 64 KiB."""
+"""Bytes that are received between two checks of the stop flag."""
 
 
 class SourceFailed(Exception):  # noqa: N818 - a reason among several, not yet an error to show
-    """This source did not give the file. `code` is one of the keys of `weights.REASONS`; `detail` fills its gap."""
+    """A source did not give the file. `code` is a key of `checkpoints.REASONS`; `detail` fills the gap in its text."""
 
     def __init__(self, code: str, detail: str = "") -> None:
         super().__init__(code, detail)
@@ -57,16 +57,24 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (httpx2.ReadError, "broken"),
     (httpx2.TransportError, "network"),
 )
-"""Foreign exception -> reason; the first match counts, so the special ones come first."""
+"""Foreign exception -> code; the first match counts, so subclasses come before their base."""
 
 _STATUS = {401: "refused", 403: "refused", 404: "file", 410: "file"}
 
 
 def transfer(source: str, target: Path, file: WeightFile, progress: Progress) -> None:
-    """Write what `source` holds into `target`, whose folder is for this transfer only and the caller's to remove.
+    """Download one file. A thread of its own does the work, so that Stop takes effect even while the network stalls.
 
-    Raises SourceFailed, OSError when the disk refuses, or Cancelled within a fraction of a second after Stop, even
-    while the network stalls: a thread of its own does the work, and gives up at the next bytes that arrive.
+    Args:
+        source: an address, or "owner/repository[@commit]:path" on the Hub.
+        target: where to write; its folder is used by this transfer only, and the caller removes it.
+        file: the expected file; its size limits the transfer.
+        progress: where to report.
+
+    Raises:
+        SourceFailed: when the source does not give the file.
+        OSError: when the disk refuses.
+        Cancelled: a fraction of a second after Stop; the thread ends at the next bytes that arrive.
     """
     meter = _Meter()
     outcome: list[Exception] = []
@@ -74,7 +82,7 @@ def transfer(source: str, target: Path, file: WeightFile, progress: Progress) ->
     def work() -> None:
         try:
             _run(source, target, file, meter)
-        except Exception as exc:  # handed over to the waiting thread, which raises it
+        except Exception as exc:  # raised by the waiting thread
             outcome.append(exc)
         finally:
             if meter.stopped.is_set():
@@ -101,7 +109,7 @@ def _note(received: int, size: int) -> str:
 
 
 def reason(exc: Exception) -> SourceFailed | None:
-    """What a foreign exception means; None for those that are not the source's fault: the disk, or a bug."""
+    """Translate a foreign exception; None for those that are not the source's fault: the disk, or a bug."""
     for kind, code in _REASONS:
         if isinstance(exc, kind):
             return SourceFailed(code, "no proper answer" if isinstance(exc, FileMetadataError) else "")
@@ -122,7 +130,7 @@ def _run(source: str, target: Path, file: WeightFile, meter: _Meter) -> None:
 
 
 def refuse_offline() -> None:
-    """The client reads HF_HUB_OFFLINE once, when it is imported; here it counts at the time of the call."""
+    """Raise SourceFailed where HF_HUB_OFFLINE is set now; the Hub client reads it only once, when it is imported."""
     if constants.is_offline_mode() or os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
         raise SourceFailed("offline")
 
@@ -132,8 +140,8 @@ def _from_address(address: str, target: Path, file: WeightFile, meter: _Meter) -
     with httpx2.stream("GET", address, headers=headers, follow_redirects=True, timeout=10) as response:
         response.raise_for_status()
         with target.open("wb") as out:
-            for piece in response.iter_bytes(CHUNK):
-                out.write(piece)
+            for chunk in response.iter_bytes(CHUNK):
+                out.write(chunk)
                 meter.at(out.tell())
                 if out.tell() > file.bytes:
                     raise SourceFailed("wrong", f"it is larger than {file.bytes:,} bytes")
@@ -147,18 +155,18 @@ def _from_hub(source: str, target: Path, file: WeightFile, meter: _Meter) -> Non
         shutil.copyfile(cached, target)
         return
     refuse_offline()
-    # The client reads HF_ENDPOINT once, when it is imported; here it counts at the time of the call.
+    # The client reads HF_ENDPOINT only once, when it is imported.
     endpoint = os.environ.get("HF_ENDPOINT") or None
-    # Asked first and once, because hf_hub_download asks an unreachable host again and again for 23 seconds.
+    # One request before hf_hub_download, which retries an unreachable host for 23 seconds.
     found = get_hf_file_metadata(
         hf_hub_url(repository, path, revision=commit or None, endpoint=endpoint), endpoint=endpoint
     )
     if found.size not in (None, file.bytes):
         raise SourceFailed("wrong", f"{found.size:,} bytes instead of {file.bytes:,}")
-    # Its pieces of 10 MB would make progress and Stop wait for half a minute on a slow line.
+    # With the default chunks of 10 MB, progress and Stop would wait for half a minute on a slow line.
     constants.DOWNLOAD_CHUNK_SIZE = CHUNK
-    # A cache of its own: a damaged file in the shared one would be copied again and again.
-    here = hf_hub_download(
+    # A separate cache: a damaged file in the shared one would be copied again and again.
+    arrived = hf_hub_download(
         repository,
         path,
         revision=commit or found.commit_hash,
@@ -167,51 +175,51 @@ def _from_hub(source: str, target: Path, file: WeightFile, meter: _Meter) -> Non
         cache_dir=target.parent / "cache",
         tqdm_class=cast(Any, meter.bar),
     )
-    os.replace(here, target)
+    os.replace(arrived, target)
 
 
 @dataclass
 class _Meter:
-    """How much has arrived, and whether anybody still wants it. Written by one thread, read by another."""
+    """Bytes received, and the stop flag. Written by one thread, read by another."""
 
     received: int = 0
     stopped: Event = field(default_factory=Event)
 
     def at(self, received: int) -> None:
-        """`received` bytes have arrived. Raises Cancelled in the downloading thread after Stop."""
+        """Record `received` bytes in all. Raises Cancelled in the downloading thread after Stop."""
         if self.stopped.is_set():
             raise Cancelled
         self.received = max(self.received, received)
 
     def bar(self, **_: object) -> _Bar:
-        """What hf_hub_download calls in place of tqdm."""
+        """Return the replacement for a tqdm bar."""
         return _Bar(self.at)
 
 
 @dataclass
 class _Bar:
-    """As much of tqdm as hf_hub_download uses, over plain HTTP and over Xet (which opens two bars for one file)."""
+    """The part of tqdm's interface that hf_hub_download uses, over HTTP and over Xet (which opens two bars for one file)."""
 
     at: Callable[[int], None]
     n: int = 0
     total: int | None = None
 
     def update(self, n: int = 1) -> None:
-        """`n` more bytes."""
+        """Record `n` more bytes."""
         self.n += n
         self.at(self.n)
 
     def set_postfix_str(self, *_: object, **__: object) -> None:
-        """The speed, which nobody sees here."""
+        """Ignore the speed."""
 
     def refresh(self) -> None:
-        """Nothing to draw."""
+        """Do nothing: there is nothing to draw."""
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing: there is nothing to close."""
 
     def __enter__(self) -> _Bar:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing to close."""
+        """Do nothing: there is nothing to close."""

@@ -1,7 +1,7 @@
-"""Files of a repository on the Hub -> one folder here, as pipelines want them. A stopped transfer goes on at the next file.
+"""Download of selected files of a repository on the Hub into one folder, as diffusers and transformers load them.
 
-The Hub tells path, size and (for weights) sha256 of each file; what arrives must agree. A folder counts as here once it
-holds the mark that is written last.
+The Hub lists path, size and (for weights) sha256 of each file, and what arrives is compared with them. A folder is complete
+once it holds the mark that is written last; a stopped download continues with the next file.
 """
 
 from __future__ import annotations
@@ -22,23 +22,29 @@ from sr_demo.spec import Repository, WeightFile
 from sr_demo.system.storage import alone, cache_folder, guarded, ready, sha256_of, unfinished_folder
 
 _MARK = ".complete"
-_AGREED = 1.1
-"""How much more than it said it would be a download may be."""
+_TOLERANCE = 1.1
+"""Largest ratio of the Hub's size of a repository to the size that the user agreed to."""
 
 
 def folder(repository: Repository) -> Path:
-    """Where its files lie, or would."""
+    """Return the folder of a repository's files, which may not exist yet."""
     name = repository.name.replace("/", "--") + (f"--{repository.revision[:12]}" if repository.revision else "")
     return cache_folder() / "repositories" / name
 
 
 def is_here(repository: Repository) -> bool:
-    """Whether all of it was fetched earlier."""
+    """Return whether all its files were downloaded earlier."""
     return (folder(repository) / _MARK).is_file()
 
 
 def fetch(repository: Repository, progress: Progress) -> Path:
-    """The folder of `repository`, complete. Raises WeightsUnavailable, StorageError, or Cancelled."""
+    """Return the complete folder of a repository, downloaded first where it is not.
+
+    Raises:
+        WeightsUnavailable: when the Hub does not give the files, or they are larger than agreed.
+        StorageError: when the cache folder cannot be written.
+        Cancelled: within a second after Stop.
+    """
     target = folder(repository)
     if is_here(repository):
         return target
@@ -51,7 +57,7 @@ def fetch(repository: Repository, progress: Progress) -> Path:
             raise WeightsUnavailable(
                 f"{repository.name} could not be fetched from the Hub ({failed.code}"
                 f"{': ' + failed.detail if failed.detail else ''}). Try again with a network; files that are here "
-                f"already are not fetched twice. They lie in {target}."
+                f"already are not downloaded twice. They lie in {target}."
             ) from failed
     return target
 
@@ -59,7 +65,7 @@ def fetch(repository: Repository, progress: Progress) -> Path:
 def _fetch(repository: Repository, target: Path, progress: Progress) -> None:
     files = _listed(repository)
     total = sum(file.size for file in files)
-    if total > repository.bytes * _AGREED:
+    if total > repository.bytes * _TOLERANCE:
         raise SourceFailed(
             "wrong", f"it has {total / 1e9:.1f} GB now, and a download of {repository.bytes / 1e9:.1f} GB was agreed to"
         )
@@ -68,13 +74,13 @@ def _fetch(repository: Repository, target: Path, progress: Progress) -> None:
     done = total - sum(file.size for file in missing)
     for file in missing:
         part = progress.part(done / max(total, 1), (done + file.size) / max(total, 1))
-        _one(repository, file, target, part)
+        _fetch_one(repository, file, target, part)
         done += file.size
     (target / _MARK).write_text("\n".join(file.path for file in files), encoding="utf-8")
 
 
 def _listed(repository: Repository) -> list[RepoFile]:
-    """Its files that are wanted. Raises SourceFailed."""
+    """The files that match its patterns. Raises SourceFailed."""
     refuse_offline()
     api = HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None)
     try:
@@ -89,7 +95,8 @@ def _listed(repository: Repository) -> list[RepoFile]:
     return wanted
 
 
-def _one(repository: Repository, file: RepoFile, target: Path, progress: Progress) -> None:
+def _fetch_one(repository: Repository, file: RepoFile, target: Path, progress: Progress) -> None:
+    """Download one file into `target`. Raises SourceFailed."""
     place = target / file.path
     if not place.resolve().is_relative_to(target.resolve()):
         raise SourceFailed("wrong", f"a path that leaves its folder: {file.path!r}")
@@ -99,7 +106,7 @@ def _one(repository: Repository, file: RepoFile, target: Path, progress: Progres
         transfer(f"{repository.name}{at}:{file.path}", part / place.name, expected, progress)
         arrived = part / place.name
         if not _has(arrived, file.size) or (expected.sha256 and sha256_of(arrived) != expected.sha256):
-            raise SourceFailed("wrong", f"{file.path} is not what the Hub says it is")
+            raise SourceFailed("wrong", f"{file.path} is not what the Hub lists")
         place.parent.mkdir(parents=True, exist_ok=True)
         os.replace(arrived, place)
 

@@ -1,7 +1,7 @@
-"""Making a small picture out of a good one, for the test against the truth.
+"""LR images made from HR images, for tests against a reference.
 
-`bicubic` is what published scores are measured with; `degrade` is what happens to a picture on its way through the web:
-blurred, shrunk, noisy, and saved as JPEG.
+`bicubic` is the degradation of published scores; `degrade` imitates photos on the web: blurred, downscaled, noisy, and saved
+as JPEG.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from PIL import Image as Pillow
 from PIL import JpegImagePlugin
 
 from sr_demo.errors import BadInput
-from sr_demo.image import Image, quantize, readonly
+from sr_demo.image import Image, Size, quantize, readonly
 from sr_demo.imaging.resize import crop_to_multiple, downscale, resize
 from sr_demo.options import Options, option
 from sr_demo.system import large_array
 
 _LARGEST_JPEG = 65_500
-"""Pixels per side, libjpeg's limit."""
+"""libjpeg's limit in pixels per side."""
 
 
 @dataclass(frozen=True)
 class Realistic(Options):
-    """How badly the small picture is treated. The defaults look like an ordinary bad photo from the web."""
+    """Strength of the realistic degradation. The defaults give a typical poor photo from the web."""
 
     blur: float = option(
-        1.2, "Blur", "Softness before shrinking: sigma of a Gaussian, in pixels of the large picture.",
+        1.2, "Blur", "Softness before downscaling: sigma of a Gaussian, in pixels of the large picture.",
         minimum=0, maximum=4, step=0.1,
     )  # fmt: skip
     noise: float = option(
-        6, "Noise", "Grain after shrinking: standard deviation, in levels of 0 to 255.", minimum=0, maximum=50, step=1
+        6, "Noise", "Grain after downscaling: standard deviation, in levels of 0 to 255.", minimum=0, maximum=50, step=1
     )
     quality: int = option(
         60, "JPEG quality", "How strongly the small picture is compressed: 10 is blocky, 100 nearly untouched.",
@@ -46,37 +46,56 @@ class Realistic(Options):
 
 
 def bicubic(image: Image, scale: int) -> Image:
-    """(H, W, 3) -> (H // scale, W // scale, 3): antialiased bicubic, rounded to 8 bit, as for published scores."""
+    """Downscale as for published scores: antialiased bicubic, rounded to 8 bit.
+
+    Args:
+        image: (H, W, 3) in [0, 1].
+        scale: factor.
+
+    Returns:
+        (H // scale, W // scale, 3) in [0, 1].
+
+    Raises:
+        BadInput: when a side is shorter than `scale`.
+    """
     _check(image, scale)
     return downscale(image, scale)
 
 
 def degrade(image: Image, scale: int, settings: Realistic) -> Image:
-    """(H, W, 3) -> (H // scale, W // scale, 3): blur, antialiased bicubic shrink, Gaussian noise, JPEG 4:2:0.
+    """Degrade an image: blur, antialiased bicubic downscaling, Gaussian noise, JPEG 4:2:0. Equal settings, equal result.
 
-    Both in [0, 1], the result exactly what the JPEG file decodes to. The same `settings` give the same picture.
-    Raises BadInput when nothing is left after shrinking, or more than a JPEG file can hold.
+    Args:
+        image: (H, W, 3) in [0, 1].
+        scale: factor.
+        settings: strength of each step.
+
+    Returns:
+        (H // scale, W // scale, 3) in [0, 1], exactly what the JPEG file decodes to.
+
+    Raises:
+        BadInput: when a side is shorter than `scale`, or the result larger than a JPEG file can hold.
     """
     _check(image, scale)
     cropped = crop_to_multiple(image, scale)
-    height, width = cropped.shape[0] // scale, cropped.shape[1] // scale
-    if max(height, width) > _LARGEST_JPEG:
+    size = Size(cropped.shape[0] // scale, cropped.shape[1] // scale)
+    if max(size) > _LARGEST_JPEG:
         raise BadInput(
             f"A JPEG file holds at most {_LARGEST_JPEG} pixels per side, and this small picture would have "
-            f"{max(height, width)}. Choose a region, or the bicubic way of shrinking."
+            f"{max(size)}. Choose a region, or bicubic downscaling."
         )
     if settings.blur > 0:
         cropped = _blurred(cropped, settings.blur)
-    small = resize(cropped, (height, width))
+    lr = resize(cropped, size)
     if settings.noise > 0:
-        grain = np.random.default_rng(settings.seed).standard_normal(small.shape, np.float32)
-        small = np.clip(small + grain * np.float32(settings.noise / 255), 0, 1)
-    return _jpeg(small, settings.quality)
+        grain = np.random.default_rng(settings.seed).standard_normal(lr.shape, np.float32)
+        lr = np.clip(lr + grain * np.float32(settings.noise / 255), 0, 1)
+    return _jpeg(lr, settings.quality)
 
 
 def _blurred(image: Image, sigma: float) -> Image:
-    """`image` under a Gaussian, in bands of rows. Reflected at the border, as if the picture went on: nothing darkens."""
-    reach = ceil(4 * sigma) + 1  # OpenCV cuts the kernel off at four deviations
+    """`image` blurred by a Gaussian, in bands of rows. Reflected at the border, so that nothing darkens there."""
+    reach = ceil(4 * sigma) + 1  # OpenCV cuts the kernel off at four standard deviations
     out = large_array.zeros(*image.shape)
     for rows in large_array.bands(image, out, least=4 * reach):
         low, high = max(rows.start - reach, 0), min(rows.stop + reach, len(image))
@@ -86,16 +105,17 @@ def _blurred(image: Image, sigma: float) -> Image:
 
 
 def _check(image: Image, scale: int) -> None:
-    height, width = image.shape[:2]
+    """Raise BadInput when a side is shorter than `scale`."""
+    height, width = Size.of(image)
     if min(height, width) < scale:
         raise BadInput(
-            f"A picture of {width} x {height} pixels is too small to be shrunk {scale} times: "
+            f"A picture of {width} x {height} pixels is too small to be downscaled {scale} times: "
             f"it needs at least {scale} x {scale}."
         )
 
 
 def _jpeg(image: Image, quality: int) -> Image:
-    """Through a JPEG file and back, with 4:2:0 chroma as phones and web sites save it."""
+    """Encode as JPEG and decode again, with 4:2:0 chroma as phones and web sites save it."""
     file = BytesIO()
     Pillow.fromarray(quantize(image)).save(file, "JPEG", quality=quality, subsampling="4:2:0")
     file.seek(0)

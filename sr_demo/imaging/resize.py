@@ -1,7 +1,7 @@
-"""Enlarging and shrinking with Pillow's kernels, in float.
+"""Upscaling and downscaling with Pillow's kernels, in float.
 
-Pillow's BICUBIC (a = -0.5, antialiased when shrinking) agrees with MATLAB's `imresize` within 0.01 dB on Set5, which is
-what published LR pictures and scores are made with. torch's bicubic (a = -0.75) and shrinking without antialiasing do not.
+Pillow's BICUBIC (a = -0.5, antialiased when downscaling) agrees within 0.01 dB on Set5 with MATLAB's `imresize`, with which
+published LR images and scores are made. torch's bicubic (a = -0.75) and downscaling without antialiasing do not.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from sr_demo.image import Image, quantize, readonly
+from sr_demo.image import Image, Size, quantize, readonly
 from sr_demo.system import large_array
 
 Kernel = Literal["area", "bilinear", "bicubic", "lanczos"]
@@ -24,17 +24,22 @@ _KERNELS: dict[Kernel, tuple[Pillow.Resampling, float]] = {
     "bicubic": (Pillow.Resampling.BICUBIC, 2),
     "lanczos": (Pillow.Resampling.LANCZOS, 3),
 }
-"""With how far each reaches, in pixels of the larger picture's grid."""
+"""Kernel -> Pillow's name for it and its radius, in pixels of the coarser of the two grids."""
 
 _BAND = 32 * 2**20
-"""Bytes of float32 that are resized at once. A band reads a little more than it answers for: smaller ones read more."""
+"""Bytes of float32 that are resized at once. A band reads rows beyond its own for the kernel: smaller bands read more."""
 
 
 def resize(image: Image, size: tuple[int, int], kernel: Kernel = "bicubic") -> Image:
-    """`image` (H, W) or (H, W, C), float32 in [0, 1] -> (height, width[, C]) = `size`, clipped to [0, 1], read-only.
+    """Resize an image in float32, without rounding to 8 bit. Large images are resized in bands of rows.
 
-    Each channel is resized in float32: nothing is rounded to 8 bit on the way. What is large is done in bands of rows,
-    with the same result.
+    Args:
+        image: (H, W) or (H, W, C) float32 in [0, 1].
+        size: height and width of the result.
+        kernel: antialiased where the result is smaller.
+
+    Returns:
+        (height, width) or (height, width, C) float32, clipped to [0, 1], read-only.
     """
     planes = image[..., None] if image.ndim == 2 else image
     out: NDArray[np.float32] | None = None
@@ -45,14 +50,23 @@ def resize(image: Image, size: tuple[int, int], kernel: Kernel = "bicubic") -> I
         out = large_array.zeros(*size, planes.shape[2]) if out is None else out
         out[rows] = band
         large_array.release(out[rows])
-    assert out is not None, "a picture has rows"
+    assert out is not None, "an image has rows"
     return readonly(out[..., 0] if image.ndim == 2 else out)
 
 
 def resized_bands(
     planes: NDArray[Any], size: tuple[int, int], kernel: Kernel = "bicubic"
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """`planes` (H, W, C) as `resize` resizes them, from the top: rows of the result, and what belongs there."""
+    """Resize in bands of rows, from the top, for results that must not lie in memory as a whole.
+
+    Args:
+        planes: (H, W, C) of any dtype.
+        size: height and width of the result.
+        kernel: as for `resize`.
+
+    Yields:
+        Rows of the result, and their values in [0, 1].
+    """
     height, width = size
     filtering, reach = _KERNELS[kernel]
     ratio = planes.shape[0] / height
@@ -73,16 +87,21 @@ def resized_bands(
 
 
 def downscale(image: Image, scale: int) -> Image:
-    """`image` (H, W, 3) -> (H // scale, W // scale, 3): cropped to a multiple of `scale`, bicubic with antialiasing.
+    """Downscale an image with antialiased bicubic interpolation; the result is rounded to 8 bit, like an LR image file.
 
-    The result is rounded to 8 bit, as a small picture in a file would be.
+    Args:
+        image: (H, W, 3) in [0, 1]; rows and columns beyond a multiple of `scale` are cut off.
+        scale: factor.
+
+    Returns:
+        (H // scale, W // scale, 3) in [0, 1].
     """
     cropped = crop_to_multiple(image, scale)
-    height, width = cropped.shape[0] // scale, cropped.shape[1] // scale
-    return readonly(np.divide(quantize(resize(cropped, (height, width))), np.float32(255), dtype=np.float32))
+    size = Size(cropped.shape[0] // scale, cropped.shape[1] // scale)
+    return readonly(np.divide(quantize(resize(cropped, size)), np.float32(255), dtype=np.float32))
 
 
 def crop_to_multiple(image: Image, multiple: int) -> Image:
-    """The top left part of `image` (H, W, ...) whose height and width are multiples of `multiple`."""
+    """Return the top left part of `image` (H, W, ...) whose height and width are multiples of `multiple`."""
     height, width = image.shape[0] // multiple * multiple, image.shape[1] // multiple * multiple
     return image[:height, :width]

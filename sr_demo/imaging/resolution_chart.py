@@ -1,7 +1,7 @@
-"""A resolution chart whose truth is known at every size: the same drawing, averaged over the area of each pixel.
+"""A resolution chart with a known reference at every size: one drawing, averaged over the area of each pixel.
 
-Lengths are in thousandths of the side. Frequencies are in lines per picture height (LW/PH, ISO 12233): black and white
-lines counted alike, so a picture of n rows can hold up to n of them.
+Lengths are in thousandths of the side. Frequencies are in line widths per picture height (LW/PH, ISO 12233): black and
+white lines are counted alike, so that an image of n rows resolves at most n.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FREQUENCIES = (64, 96, 128, 192, 256, 384, 512, 768)
 EDGE_DEGREES = 5.0
 EDGE_BOX = (778.0, 140.0, 960.0, 322.0)
 EDGE_LEVELS = (51, 204)
-"""Left and right of the slanted edge."""
+"""Levels left and right of the slanted edge."""
 LINES = 10
 """Lines per block, five dark and five light, a dark one first."""
 STAR_CYCLES = 72
@@ -40,7 +40,7 @@ COLOURS = (
 
 _PAPER, _INK, _BLACK, _WHITE = 244, 32, 0, 255
 _FINE = 4096
-"""Side of the drawing before averaging, at least."""
+"""Least side of the drawing before averaging."""
 _LARGEST = 8192
 _LETTERS = (32.0, 24.0, 17.0, 12.0, 8.5, 6.0, 4.2)
 """Sizes of the sample text."""
@@ -52,9 +52,13 @@ Box = tuple[float, float, float, float]
 
 
 def resolution_chart(size: int) -> Image:
-    """The chart at `size` x `size` pixels, in gray but for one strip of colours. Always the same for the same size.
+    """Draw the chart: gray, with one strip of colours; the same at every call. Raises BadInput for sizes outside 1..8192.
 
-    Raises BadInput outside 1..8192.
+    Args:
+        size: side in pixels.
+
+    Returns:
+        (size, size, 3) in [0, 1].
     """
     if not 1 <= size <= _LARGEST:
         raise BadInput(f"The chart can be drawn with 1 to {_LARGEST} pixels per side, not {size}.")
@@ -73,7 +77,7 @@ def _advance(letter: str) -> float:
 
 
 class _Sheet:
-    """The large drawing; everything is placed in thousandths of its side."""
+    """The large drawing, with coordinates in thousandths of its side."""
 
     def __init__(self, side: int) -> None:
         self.unit = side / 1000
@@ -90,8 +94,8 @@ class _Sheet:
             self.draw.rectangle((left, top, right - 1, bottom - 1), fill=fill)
 
     def write(self, x: float, y: float, text: str, size: float, anchor: str = "la") -> None:
-        """Text at (`x`, `y`); `anchor` as in Pillow: left, middle or right, then ascender or middle."""
-        # Letter by letter: fonts round advances to pixels, so whole lines would be wider at one size than at another.
+        """Write text at (`x`, `y`); `anchor` as in Pillow: left, middle or right, then ascender or middle."""
+        # Letter by letter: fonts round advances to pixels, so the width of whole lines would depend on the size.
         widths = [size * _advance(letter) for letter in text]
         x -= {"l": 0, "m": 0.5, "r": 1}[anchor[0]] * sum(widths)
         font = ImageFont.load_default(size * self.unit)
@@ -128,7 +132,7 @@ def _star(sheet: _Sheet) -> None:
 
 
 def horizontal_blocks() -> dict[int, Box]:
-    """Where the horizontal lines of each frequency are, their last (light) line included."""
+    """Return the boxes of the horizontal lines by frequency, with their last (light) line."""
     boxes: dict[int, Box] = {}
     top = 140.0
     for frequency in FREQUENCIES:
@@ -139,7 +143,7 @@ def horizontal_blocks() -> dict[int, Box]:
 
 
 def vertical_blocks() -> dict[int, Box]:
-    """Where the vertical lines of each frequency are, their last (light) line included."""
+    """Return the boxes of the vertical lines by frequency, with their last (light) line."""
     boxes: dict[int, Box] = {}
     left = 270.0
     for frequency in FREQUENCIES:

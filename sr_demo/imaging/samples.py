@@ -1,4 +1,4 @@
-"""Example pictures that are there without a network: from the installed scikit-image package, and our chart.
+"""Sample images that need no network: photos of the installed scikit-image package, and the resolution chart.
 
 Sources and licences are those that scikit-image states in the docstrings of `skimage.data`.
 """
@@ -18,22 +18,22 @@ from sr_demo.imaging.resolution_chart import resolution_chart
 
 @dataclass(frozen=True)
 class Sample:
-    """One example picture."""
+    """One sample image."""
 
     id: str
     """Lower-case slug, also its file name."""
     title: str
-    """A few plain words, which also serve as the text alternative."""
+    """A few plain words, also used as the text alternative."""
     credit: str
     """Source and licence, one line."""
     make: Callable[[], Image]
-    """Reads or draws it. Raises MissingDependency when scikit-image does not have it."""
+    """Reads or draws it: (H, W, 3) in [0, 1]. Raises MissingDependency when scikit-image does not have the file."""
 
 
 def write_sample(sample: Sample, folder: Path) -> Path:
-    """`sample` as a PNG file in `folder`, made at the first call; gray ones with one channel. Raises StorageError.
+    """Write a sample as a PNG file into `folder` unless it exists, and return its path; gray ones have one channel.
 
-    `folder` belongs to one version of this package: a file that is there is taken as it is.
+    `folder` is used by one version of this package: an existing file is not checked. Raises StorageError.
     """
     path = folder / f"{sample.id}.png"
     if path.exists():
@@ -41,7 +41,9 @@ def write_sample(sample: Sample, folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
-        raise StorageError(f"The folder {folder} for example pictures cannot be made: {exc.strerror or exc}.") from exc
+        raise StorageError(
+            f"The folder {folder} for example pictures cannot be created: {exc.strerror or exc}."
+        ) from exc
     image = sample.make()
     gray = bool((image[..., 0] == image[..., 1]).all() and (image[..., 1] == image[..., 2]).all())
     write_png(ImageData(image, gray=gray), path)
@@ -49,7 +51,7 @@ def write_sample(sample: Sample, folder: Path) -> Path:
 
 
 def _bundled(file: str) -> Image:
-    """A file of scikit-image's data folder, found without importing the package (which could ask the network)."""
+    """Read a file in scikit-image's data folder, found without importing the package (which may access the network)."""
     spec = find_spec("skimage")
     places = list(spec.submodule_search_locations or ()) if spec else []
     path = Path(places[0], "data", file) if places else Path(file)
@@ -99,4 +101,4 @@ SAMPLES = (
         "Drawn by this app, Apache-2.0", partial(resolution_chart, 1024),
     ),
 )  # fmt: skip
-"""In the order in which they are shown."""
+"""All samples, in the order in which they are shown."""

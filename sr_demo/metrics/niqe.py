@@ -1,4 +1,4 @@
-"""NIQE (own fit): how far a picture's local statistics are from those of clean photos. It needs no truth.
+"""NIQE (own fit): the distance of an image's local statistics from those of clean photos; it needs no reference.
 
 Mittal, Soundararajan and Bovik, "Making a completely blind image quality analyzer", IEEE SPL 20(3), 2013, written from
 the paper; the model of clean photos is our own fit (`weights/measures/niqe-own-fit.json`), so values are not those of
@@ -20,24 +20,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo.errors import WeightsUnavailable
-from sr_demo.image import Image, bt601_luma, quantize, readonly
+from sr_demo.image import Image, Size, bt601_luma, quantize, readonly
 from sr_demo.imaging.resize import resize
 from sr_demo.system import large_array
 
 BLOCK = 96
 """Side of a block in pixels, as in the paper; half of it at the second scale."""
 FEATURES = 36
-"""Per block: 18 at each of two scales."""
+"""Features per block: 18 at each of two scales."""
 FIT = Path(__file__).resolve().parents[2] / "weights" / "measures" / "niqe-own-fit.npz"
 
 _WINDOW, _SIGMA = 7, 7 / 6
 """Gaussian window of the local mean and deviation (paper, section II.A: 7 x 7, three deviations to each side)."""
 _MARGIN = 16
-"""Rows read beyond a band: 3 for the window, or 2 * 3 and the 4 of the shrinking kernel; even, so that halves fit."""
+"""Rows read beyond a band: 3 for the window, or 2 * 3 and the 4 of the downscaling kernel; even, so that halves fit."""
 _BAND = 8
 """Rows of blocks handled at once, to keep copies small."""
 _MOST = 400
-"""Blocks that are measured at most (3.7 megapixels); of larger pictures, evenly spread rows of blocks."""
+"""Most blocks that are measured (3.7 megapixels); in larger images, evenly spread rows of blocks."""
 _NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
 """Horizontal, vertical and both diagonals: (down, right)."""
 
@@ -47,7 +47,7 @@ Doubles = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Natural:
-    """What clean photos look like to this measure: a multivariate normal distribution of block features."""
+    """The model of clean photos: a multivariate normal distribution of block features."""
 
     mean: Doubles
     """(36,)."""
@@ -57,17 +57,17 @@ class Natural:
 
 @dataclass(frozen=True)
 class Blocks:
-    """What was measured in one picture."""
+    """Measurements of the blocks of one image."""
 
     features: Doubles
-    """(B, 36); a row with a value that is not finite says nothing (a flat block)."""
+    """(B, 36); rows of flat blocks hold values that are not finite."""
     sharpness: Doubles
     """(B,): mean local deviation, in levels of 255."""
 
 
 @dataclass(frozen=True)
 class Niqe:
-    """The measure of one picture, or why there is none."""
+    """The score of one image, or why there is none."""
 
     value: float | None
     reason: str = ""
@@ -75,11 +75,19 @@ class Niqe:
 
 
 def niqe(image: Image, natural: Natural | None = None) -> Niqe:
-    """`image` (H, W, 3) in [0, 1] -> its distance from clean photos (about 3 to 20; 0 would be a photo like the average).
+    """Score an image on its 8-bit luma.
 
-    `natural` is our fit unless another is given. Computed on 8-bit luma. Raises WeightsUnavailable when the fit is gone.
+    Args:
+        image: (H, W, 3) in [0, 1].
+        natural: the model of clean photos; the embedded one by default.
+
+    Returns:
+        The distance from clean photos: about 3 to 20; 0 would be a photo like their mean.
+
+    Raises:
+        WeightsUnavailable: when the embedded model is missing.
     """
-    height, width = image.shape[:2]
+    height, width = Size.of(image)
     if min(height, width) < BLOCK:
         return Niqe(None, f"NIQE needs {BLOCK} x {BLOCK} pixels at least; this picture has {width} x {height}.")
     found = blocks(image).features
@@ -90,7 +98,7 @@ def niqe(image: Image, natural: Natural | None = None) -> Niqe:
 
 
 def distance(features: Doubles, natural: Natural) -> float:
-    """sqrt(d' ((S1 + S2) / 2)^+ d) between the features (B, 36) of a picture and `natural` (paper, equation 10).
+    """Return sqrt(d' ((S1 + S2) / 2)^+ d) between features (B, 36) of an image and `natural` (paper, equation 10).
 
     The covariance of a single block is taken as zero.
     """
@@ -100,9 +108,9 @@ def distance(features: Doubles, natural: Natural) -> float:
 
 
 def blocks(image: Image) -> Blocks:
-    """Features and sharpness of the blocks of `image` (H, W, 3), at least 96 x 96, from the top left corner.
+    """Measure the blocks of `image` (H, W, 3), at least 96 x 96, from the top left corner.
 
-    More than 400 blocks: evenly spread rows of them, the same for every picture of that size.
+    Of more than 400 blocks, evenly spread rows are measured, the same for every image of that size.
     """
     down, across = image.shape[0] // BLOCK, image.shape[1] // BLOCK
     wanted = min(down, max(_MOST // across, 1))
@@ -123,16 +131,16 @@ def _part(image: Image, rows: tuple[int, int], columns: tuple[int, int]) -> Bloc
     (top, down), (left, right) = (
         (max(first * BLOCK - _MARGIN, 0), slice(first * BLOCK, last * BLOCK)) for first, last in (rows, columns)
     )
-    seen = image[top : down.stop + _MARGIN, left : right.stop + _MARGIN]
-    luma = np.concatenate([_luma(seen[band]) for band in large_array.bands(seen)])
+    padded = image[top : down.stop + _MARGIN, left : right.stop + _MARGIN]
+    luma = np.concatenate([_luma(padded[band]) for band in large_array.bands(padded)])
     inner = np.s_[down.start - top : down.stop - top, right.start - left : right.stop - left]
     normal, deviation = _normalised(luma)
     cut = _cut(normal[inner], BLOCK)
-    half = resize(readonly(np.divide(luma, 255, dtype=np.float32)), (luma.shape[0] // 2, luma.shape[1] // 2))
-    small, _ = _normalised(half * np.float32(255))
-    inner_small = np.s_[inner[0].start // 2 : inner[0].stop // 2, inner[1].start // 2 : inner[1].stop // 2]
-    cut_small = _cut(small[inner_small], BLOCK // 2)
-    features = np.concatenate((_features(cut), _features(cut_small)), axis=1)
+    half = resize(readonly(np.divide(luma, 255, dtype=np.float32)), Size(luma.shape[0] // 2, luma.shape[1] // 2))
+    normal_half, _ = _normalised(half * np.float32(255))
+    inner_half = np.s_[inner[0].start // 2 : inner[0].stop // 2, inner[1].start // 2 : inner[1].stop // 2]
+    cut_half = _cut(normal_half[inner_half], BLOCK // 2)
+    features = np.concatenate((_features(cut), _features(cut_half)), axis=1)
     return Blocks(features, _cut(deviation[inner], BLOCK).mean(axis=(1, 2), dtype=np.float64))
 
 
@@ -185,10 +193,15 @@ def _features(cut: Floats) -> Doubles:
 
 
 def fit_asymmetric(values: Floats) -> tuple[Doubles, Doubles, Doubles]:
-    """The asymmetric generalised Gaussian of each (B, ...): shape a, left and right width, each (B,), by its moments.
+    """Fit an asymmetric generalised Gaussian to each row of values by its moments.
 
     f(x) ~ exp(-(-x / left)^a) for x < 0 and exp(-(x / right)^a) otherwise (Lasmar, Stitou and Berthoumieu, ICIP 2009).
-    Not a number where one side is empty.
+
+    Args:
+        values: (B, ...).
+
+    Returns:
+        Shape a, left width and right width, each (B,); NaN where one side has no values.
     """
     flat = values.reshape(len(values), -1)
     count = flat.shape[1]
@@ -227,7 +240,7 @@ def _log_gamma(values: Any) -> Doubles:
 
 @cache
 def own_fit() -> Natural:
-    """The embedded model of clean photos. Raises WeightsUnavailable when its file is missing or damaged."""
+    """Read the embedded model of clean photos. Raises WeightsUnavailable when its file is missing or damaged."""
     try:
         with np.load(FIT, allow_pickle=False) as stored:
             natural = Natural(stored["mean"].astype(np.float64), stored["covariance"].astype(np.float64))
@@ -240,9 +253,14 @@ def own_fit() -> Natural:
 
 
 def fit(measured: list[Blocks], threshold: float = 0.75) -> Natural:
-    """Mean and covariance over the sharp blocks of clean photos: those above `threshold` of the picture's sharpest.
+    """Fit the model of clean photos to their sharp blocks (paper, section II.C).
 
-    (Paper, section II.C.) At least 37 such blocks are needed, else ValueError.
+    Args:
+        measured: the blocks of each photo.
+        threshold: least sharpness of a block, as a share of the sharpest of its photo.
+
+    Raises:
+        ValueError: when there are fewer than 37 such blocks.
     """
     sharp = [m.features[m.sharpness > threshold * m.sharpness.max()] for m in measured]
     features = np.concatenate(sharp)

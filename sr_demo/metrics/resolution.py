@@ -1,7 +1,7 @@
-"""Resolving power, measured on the chart: how fast contrast falls with fineness, and the finest lines still told apart.
+"""Resolution measured on the chart: the MTF of the slanted edge, and the finest lines that are resolved.
 
-More pixels are not more resolving power; this says how much there is. Measured on the brightness numbers as they are in
-the file (sRGB, not linearised), so the figures compare methods with each other, not with a camera's data sheet.
+More pixels are not more resolution. Measured on the sRGB values as they are in the file, not linearised: the figures compare
+methods with each other, not with the data sheet of a camera.
 """
 
 from __future__ import annotations
@@ -13,56 +13,64 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo.errors import BadInput
-from sr_demo.image import Image
+from sr_demo.image import Image, bt601_luma
 from sr_demo.imaging import resolution_chart
 
 Plane = NDArray[np.float64]
-_LUMA = np.array([0.299, 0.587, 0.114])
 _OVERSAMPLING = 4
 """Bins per pixel across the edge, as ISO 12233 has it."""
 _REACH = 24
-"""Pixels on each side of the edge that are looked at."""
+"""Pixels on each side of the edge that are measured."""
 _LEAST = 0.2
-"""Lines are told apart where each dark one is darker than its light neighbours by this share of the true difference."""
+"""Lines are resolved where each dark one is darker than its light neighbours by this share of the drawn difference."""
 
 
 @dataclass(frozen=True)
 class Resolution:
-    """What a picture of the chart resolves."""
+    """Resolution of an image of the chart."""
 
     mtf50: float | None
     """Cycles per pixel at which the contrast of the slanted edge has fallen to half; None when it never does."""
     mtf50_lines: float | None
     """The same in lines per picture height (LW/PH): cycles per pixel x 2 x rows."""
     finest: int
-    """LW/PH of the finest lines told apart in both directions, all coarser ones included; 0 for none."""
+    """LW/PH of the finest lines that are resolved in both directions, with all coarser ones; 0 for none."""
 
 
 def measure(image: Image) -> Resolution:
-    """Resolution of `image` (n, n, 3), a picture of `chart.resolution_chart` at any size, however it was made."""
+    """Measure the resolution of `image` (n, n, 3), an upscaled or degraded `resolution_chart`. Raises BadInput."""
     if image.shape[0] != image.shape[1] or image.shape[0] < 128:
         raise BadInput(
             f"The chart is square, with at least 128 pixels per side, not {image.shape[1]} x {image.shape[0]}."
         )
-    luma = image.astype(np.float64) @ _LUMA
+    luma = bt601_luma(image.astype(np.float64))
     size = luma.shape[0]
     mtf50 = half_contrast(*slanted_edge_mtf(_cut(luma, resolution_chart.EDGE_BOX, margin=0.1)))
     return Resolution(mtf50, None if mtf50 is None else mtf50 * 2 * size, finest_lines(luma))
 
 
 def slanted_edge_mtf(plane: Plane) -> tuple[Plane, Plane]:
-    """Modulation transfer across one nearly vertical, straight edge in `plane` (H, W): after ISO 12233's e-SFR.
+    """Measure the modulation transfer function across one nearly vertical, straight edge (ISO 12233, e-SFR).
 
-    Each row gives the place of the edge; a line through them gives each pixel its distance; brightness over distance, in
-    quarter pixels, is the edge spread, its derivative the line spread, whose spectrum is returned: frequencies in cycles
-    per pixel up to 1, and the transfer at each, 1 at zero. The losses of binning and differentiation are divided out.
+    Each row gives the position of the edge; a line fitted to them gives the distance of each pixel. Brightness over distance,
+    in quarter pixels, is the edge spread function, its derivative the line spread function, its spectrum the MTF. The losses
+    of binning and differentiation are divided out.
+
+    Args:
+        plane: (H, W) brightness.
+
+    Returns:
+        Frequencies in cycles per pixel up to 1, and the transfer at each, 1 at zero.
+
+    Raises:
+        BadInput: when there is no edge, or it is too close to the border.
     """
     offset, slope = _edge_line(plane)
     rows, columns = np.indices(plane.shape)
     distance = (columns - (offset + slope * rows)) / np.hypot(1.0, slope)
     reach = min(_REACH, plane.shape[1] // 2 - int(np.ceil(abs(slope) * plane.shape[0] / 2)) - 1)
     if reach < 4:
-        raise BadInput("The edge is too close to the border of the picture to be measured.")
+        raise BadInput("The edge is too close to the border of the image to be measured.")
     bins = np.floor(distance * _OVERSAMPLING).astype(int) + reach * _OVERSAMPLING
     count = 2 * reach * _OVERSAMPLING
     inside = (bins >= 0) & (bins < count)
@@ -116,7 +124,7 @@ def half_contrast(frequencies: Plane, transfer: Plane) -> float | None:
 
 
 def finest_lines(luma: Plane) -> int:
-    """LW/PH of the finest block of the chart in `luma` (n, n) whose lines are told apart in both directions."""
+    """Return the LW/PH of the finest block of the chart in `luma` (n, n) whose lines are resolved in both directions."""
     across, down = resolution_chart.vertical_blocks(), resolution_chart.horizontal_blocks()
     finest = 0
     for frequency in resolution_chart.FREQUENCIES:

@@ -1,1 +1,1 @@
-"""Large diffusion models that run on a GPU: one shell around the pipelines of the diffusers package, and SUPIR beside it."""
+"""Large diffusion models for GPUs: pipelines of the diffusers package, SUPIR in a subprocess, and image captions."""

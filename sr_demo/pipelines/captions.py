@@ -1,9 +1,8 @@
-"""A picture in words, by a vision-language model: a first draft of a prompt, for people to correct.
+"""Image captions by a vision-language model: a first draft of a prompt, which the user corrects.
 
-Two can be chosen. SmolVLM 256M (Marafioti et al. 2025, arXiv 2504.05299), of the family Idefics3, runs on any processor.
-LLaVA 1.5 7B (Liu et al. 2023, arXiv 2310.03744) is what SUPIR's authors describe pictures with, in its smaller size, and
-needs a large machine. The transformers package knows both without running code of a repository. The weights come from the
-Hub, at one commit each, and only where somebody agreed.
+SmolVLM 256M (Marafioti et al. 2025, arXiv 2504.05299), of the family Idefics3, runs on any CPU. LLaVA 1.5 7B (Liu et al.
+2023, arXiv 2310.03744), which SUPIR's authors use in its 13B size, needs much memory. The transformers package supports both
+without running code of a repository. The weights come from the Hub, each at one commit, after the user agreed.
 """
 
 from __future__ import annotations
@@ -29,27 +28,27 @@ if TYPE_CHECKING:
     import torch
 
 _SPARE = 0.9
-"""Part of the stated memory that must be there: a machine sold as 24 GB reports a little less."""
+"""Share of the stated memory that suffices: a computer sold with 24 GB reports a little less."""
 
 
 @dataclass(frozen=True)
 class Describer:
-    """A model that describes pictures."""
+    """A captioning model."""
 
     id: str
     title: str
     licence: str
     model: Repository
     time: str
-    """How long a description takes, and where that is known from."""
+    """Expected time of a caption, with its source."""
     ram_bytes: int
-    """What the machine must have where it runs on the processor."""
+    """Memory of a computer on whose CPU it can run."""
     working_bytes: int
-    """What must be free for that, weights included."""
+    """Memory that must be free for that, weights included."""
     vram_bytes: int = 0
-    """What a GPU must have free to run there instead; 0: never there."""
+    """Memory that must be free on a GPU to run there instead; 0: never on a GPU."""
     padded: bool = False
-    """Whether pictures are brought to a square first: its own preparation would cut the longer sides off."""
+    """Whether images are padded to a square first: the model's own preprocessing would crop the longer sides."""
 
 
 SMOLVLM = Describer(
@@ -77,7 +76,7 @@ LLAVA = Describer(
         revision="e2214c2851fadaf9241c9f9ac91dcdee51981021",
     ),
     time="seconds on a GPU, minutes on a processor, not measured",
-    # 7.06 billion weights of 2 bytes, and about 1 GB for what it looks at and remembers: by its configuration.
+    # By its configuration: 7.06 billion weights of 2 bytes, and about 1 GB for activations and the KV cache.
     ram_bytes=24 * 10**9,
     working_bytes=15_200_000_000,
     vram_bytes=16 * 10**9,
@@ -88,26 +87,26 @@ DESCRIBERS = (SMOLVLM, LLAVA)
 _QUESTION = "Describe what this photo shows in one or two sentences: things, materials, surroundings."
 _TOKENS = 80
 _LETTERS = 400
-"""Longer descriptions are cut: text encoders read about 60 words."""
+"""Longer captions are cut: text encoders read about 60 words."""
 _SIDE = 512
-"""Sides of the square that SmolVLM's vision part looks at; one look at the whole picture, no tiles."""
+"""Side of the input of SmolVLM's vision encoder: the whole image at once, no tiles."""
 
 
 def describer(name: str) -> Describer:
-    """The one called `name`. Raises BadInput, listing what there is."""
+    """Return the captioning model called `name`. Raises BadInput, listing the names."""
     for found in DESCRIBERS:
         if found.id == name:
             return found
-    raise BadInput(f"Nothing called {quoted(name)} describes pictures here: {', '.join(d.id for d in DESCRIBERS)}.")
+    raise BadInput(f"There is no captioning model {quoted(name)}. There are: {', '.join(d.id for d in DESCRIBERS)}.")
 
 
 def prompt_of(options: type[Options]) -> str | None:
-    """The name of the option that takes a description, where a method has one: free text called `prompt`."""
+    """Return the name of the option for the prompt, a free text called `prompt`; None where a method has none."""
     return next((control.name for control in controls(options) if control.lines and control.name == "prompt"), None)
 
 
 def obstacle(chosen: Describer) -> str:
-    """Why it cannot run on this machine, as the end of a sentence that begins with its name; empty where it can."""
+    """Return why a model cannot run here, as the end of a sentence that begins with its name; "" where it can."""
     ram, vram = psutil.virtual_memory().total, 0 if hardware.lends_gpus() else hardware.gpu_bytes()
     if ram >= chosen.ram_bytes * _SPARE or (chosen.vram_bytes and vram >= chosen.vram_bytes * _SPARE):
         return ""
@@ -119,13 +118,24 @@ def obstacle(chosen: Describer) -> str:
 
 
 def is_here(chosen: Describer) -> bool:
-    """Whether the model was fetched earlier."""
+    """Return whether the model was downloaded earlier."""
     return repositories.is_here(chosen.model)
 
 
 def fetch(chosen: Describer, agreed: bool, progress: Progress) -> Path:
-    """The folder of the model. Raises MissingDependency, CannotRunHere, WeightsUnavailable (not agreed, offline, …), or
-    Cancelled."""
+    """Return the folder of a model, downloaded first where it is not stored.
+
+    Args:
+        chosen: the model.
+        agreed: whether the user agreed to its download.
+        progress: where to report.
+
+    Raises:
+        MissingDependency: when transformers is not installed.
+        CannotRunHere: when the hardware does not suffice.
+        WeightsUnavailable: when the user did not agree, or the Hub cannot be reached.
+        Cancelled: after Stop.
+    """
     if find_spec("transformers") is None:
         raise MissingDependency(f"Describing a picture needs the package transformers. Install it: {REQUIREMENTS}.")
     if why := obstacle(chosen):
@@ -139,16 +149,29 @@ def fetch(chosen: Describer, agreed: bool, progress: Progress) -> Path:
 
 
 def size(chosen: Describer) -> str:
-    """Of its download, in words."""
+    """Return the size of its download, as in "518 MB"."""
     megabytes = chosen.model.bytes / 1e6
     return f"{megabytes:.0f} MB" if megabytes < 1000 else f"{megabytes / 1e3:.1f} GB"
 
 
 def describe(chosen: Describer, folder: Path, image: Image, progress: Progress) -> str:
-    """`image` (H, W, 3) in one line of plain words, by the model in `folder`. The same picture gives the same words.
+    """Caption an image. The same image gives the same words.
 
-    The model is loaded for the call and then forgotten: large diffusion models can use its memory better.
-    Raises Cancelled between words, OutOfMemory, SRError where nothing was said.
+    The model is loaded for the call and freed after it, since large diffusion models need the memory.
+
+    Args:
+        chosen: the model.
+        folder: its files.
+        image: (H, W, 3) in [0, 1].
+        progress: where to report.
+
+    Returns:
+        One line of plain words.
+
+    Raises:
+        Cancelled: between tokens, after Stop.
+        OutOfMemory: when the model or its work does not fit.
+        SRError: when the model returns no words.
     """
     import torch
     from transformers import AutoModelForImageTextToText, AutoProcessor
@@ -167,22 +190,25 @@ def describe(chosen: Describer, folder: Path, image: Image, progress: Progress) 
             text=processor.apply_chat_template(question, add_generation_prompt=True),
             images=[quantize(squared(image) if chosen.padded else image)],
             return_tensors="pt",
-            **_looking(chosen, processor),
+            **_preprocessing(chosen, processor),
         ).to(where, dtype)
-        given = int(inputs["input_ids"].shape[1])
+        prompt_length = int(inputs["input_ids"].shape[1])
         with torch.inference_mode():
             tokens = model.generate(
-                **inputs, max_new_tokens=_TOKENS, do_sample=False, stopping_criteria=[_Watching(given, progress)]
+                **inputs,
+                max_new_tokens=_TOKENS,
+                do_sample=False,
+                stopping_criteria=[_Reporter(prompt_length, progress)],
             )
-    said = processor.batch_decode(tokens[:, given:], skip_special_tokens=True)[0]
-    words = shortened(" ".join(said.split()))
+    caption = processor.batch_decode(tokens[:, prompt_length:], skip_special_tokens=True)[0]
+    words = shortened(" ".join(caption.split()))
     if not words:
         raise SRError("The model found no words for this picture. Write the prompt yourself.")
     return words
 
 
-def _looking(chosen: Describer, processor: Any) -> dict[str, Any]:
-    """What SmolVLM's preparation must be told so that it looks once at the whole picture."""
+def _preprocessing(chosen: Describer, processor: Any) -> dict[str, Any]:
+    """Arguments with which SmolVLM's processor encodes the whole image once, without tiles."""
     if chosen.padded:
         return {}
     side = min(_SIDE, *processor.image_processor.max_image_size.values())
@@ -190,7 +216,7 @@ def _looking(chosen: Describer, processor: Any) -> dict[str, Any]:
 
 
 def _place(chosen: Describer) -> tuple[torch.device, torch.dtype]:
-    """Where it runs, and in what: a GPU with enough free memory, else the processor. Raises CannotRunHere."""
+    """Device and dtype: a GPU with enough free memory, else the CPU. Raises CannotRunHere."""
     import torch
 
     there = chosen.vram_bytes and not hardware.lends_gpus() and torch.cuda.is_available()
@@ -206,7 +232,7 @@ def _place(chosen: Describer) -> tuple[torch.device, torch.dtype]:
 
 
 def squared(image: Image) -> Image:
-    """`image` (H, W, 3) in the middle of a square of its mean colour, as LLaVA's authors prepare pictures."""
+    """Pad `image` (H, W, 3) with its mean colour to a square, as LLaVA's authors do."""
     height, width = image.shape[:2]
     side = max(height, width)
     square = np.empty((side, side, 3), np.float32)
@@ -216,22 +242,22 @@ def squared(image: Image) -> Image:
     return readonly(square)
 
 
-class _Watching:
-    """Called by transformers after each token: where progress is told, and Stop obeyed."""
+class _Reporter:
+    """A stopping criterion of transformers, called after each token: reports progress and raises Cancelled after Stop."""
 
-    def __init__(self, given: int, progress: Progress) -> None:
-        self._given, self._progress = given, progress
+    def __init__(self, prompt_length: int, progress: Progress) -> None:
+        self._prompt_length, self._progress = prompt_length, progress
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: object) -> torch.Tensor:
         import torch
 
-        done = int(input_ids.shape[1]) - self._given
+        done = int(input_ids.shape[1]) - self._prompt_length
         self._progress(0.3 + 0.7 * done / _TOKENS, f"word {done}")
         return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
 
 
 def shortened(words: str) -> str:
-    """At most `_LETTERS` letters, cut after a sentence where there is one, else after a word."""
+    """Cut `words` to `_LETTERS` characters, after a sentence where there is one, else after a word."""
     if len(words) <= _LETTERS:
         return words
     head = words[:_LETTERS]

@@ -1,6 +1,6 @@
-"""A pipeline of the diffusers package as an upscaler: padding, seed, progress, Stop, memory, exact size, colours.
+"""A pipeline of the diffusers package as an `Upscaler`: padding, seed, progress, Stop, memory, exact size, colours.
 
-What differs between pipelines is one function that calls them (`Call`); everything people notice is here, once.
+Only the function that calls the pipeline (`Call`) differs between models.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from sr_demo.backends.torch_backend import device, out_of_memory_translated
 from sr_demo.diffusion.postprocessing import with_colours_of
 from sr_demo.errors import OutOfMemory, SRError
-from sr_demo.image import Image, readonly
+from sr_demo.image import Image, Size, readonly
 from sr_demo.imaging.resize import resize
 from sr_demo.options import Options
 from sr_demo.pipelines import zero_gpu
@@ -25,42 +25,49 @@ from sr_demo.system import hardware
 
 SCALE = 4
 _MULTIPLE, _SMALLEST = 16, 64
-"""Sides are padded to a multiple, and to a least length: the networks halve them several times."""
+"""Sides are padded to a multiple and to a least length, since the networks halve them several times."""
 
 OnStep = Callable[[int], None]
 """Called with the number of finished steps; raises Cancelled after Stop."""
 Call = Callable[[Any, Image, Any, torch.Generator, OnStep], Image]
-"""(pipeline, picture (H, W, 3) in [0, 1], options, source of chance, on_step) -> about (4 H, 4 W, 3), about [0, 1]."""
+"""(pipeline, image (H, W, 3) in [0, 1], options, random generator, on_step) -> about (4 H, 4 W, 3), about [0, 1]."""
 
 
 class PipelineUpscaler:
-    """A loaded pipeline. `seconds_per_megapixel_step` is a guess that only a ZeroGPU Space acts upon."""
+    """A loaded pipeline."""
 
     backend = "diffusers"
-    loss_db = None
+    loss_db: float | None = None
 
     def __init__(self, pipeline: Any, call: Call, precision: str, seconds_per_megapixel_step: float = 0.3) -> None:
+        """Wrap a pipeline.
+
+        Args:
+            pipeline: on its device.
+            call: runs it.
+            precision: what it computes in, for the report.
+            seconds_per_megapixel_step: estimate from which a ZeroGPU Space derives how long to reserve a GPU.
+        """
         self.precision = precision
         self.pipeline = pipeline
         self._call = call
         self._rate = seconds_per_megapixel_step
         if hasattr(pipeline, "set_progress_bar_config"):
             pipeline.set_progress_bar_config(disable=True)
-        self._lent = hardware.lends_gpus()
-        self._draw_lent = zero_gpu.borrowed(self._draw_silently, self._duration)
+        self._zero_gpu = hardware.lends_gpus()
+        self._draw_on_zero_gpu = zero_gpu.borrowed(self._draw_silently, self._duration)
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
-        """(H, W, 3) in [0, 1] -> (4 H, 4 W, 3). Raises Cancelled between steps, OutOfMemory."""
+        """Upscale (H, W, 3) in [0, 1] to (4 H, 4 W, 3). Raises Cancelled between steps, OutOfMemory."""
         assert isinstance(options, GuidedOptions)
         progress(0.0, "reading the prompt")
-        if self._lent:  # in another process, which Stop and progress do not reach
-            progress(0.05, f"on a borrowed GPU, for at most {self._duration(image, options)} s")
-            drawn = self._draw_lent(image, options)
+        if self._zero_gpu:  # in another process, which Stop and progress do not reach
+            progress(0.05, f"on a shared GPU, for at most {self._duration(image, options)} s")
+            drawn = self._draw_on_zero_gpu(image, options)
         else:
             drawn = self._draw(image, options, progress.part(0.0, 0.95))
         progress(0.97, "colours")
-        height, width = image.shape[0] * SCALE, image.shape[1] * SCALE
-        start = resize(image, (height, width))
+        start = resize(image, Size(image.shape[0] * SCALE, image.shape[1] * SCALE))
         return readonly(np.clip(with_colours_of(start, drawn, options.colour), 0, 1).astype(np.float32))
 
     def _duration(self, image: Image, options: GuidedOptions) -> int:
@@ -71,7 +78,7 @@ class PipelineUpscaler:
         return self._draw(image, options, SILENT)
 
     def _draw(self, image: Image, options: GuidedOptions, progress: Progress) -> Image:
-        """One run of the pipeline, cut to exactly the size that `image` times 4 has."""
+        """One run of the pipeline, cropped to exactly four times the size of `image`."""
         steps = options.steps
 
         def on_step(done: int) -> None:
@@ -88,12 +95,12 @@ class PipelineUpscaler:
             raise
         finally:
             if hasattr(self.pipeline, "maybe_free_model_hooks"):
-                self.pipeline.maybe_free_model_hooks()  # after Stop, what is offloaded must go back too
+                self.pipeline.maybe_free_model_hooks()  # offloaded parts must leave the GPU after Stop too
         if not np.isfinite(drawn).all():
             raise SRError(
                 "The model produced values that are not numbers at this precision. Choose fp32 and run again."
             )
-        wanted = (padded.shape[0] * SCALE, padded.shape[1] * SCALE)
+        wanted = Size(padded.shape[0] * SCALE, padded.shape[1] * SCALE)
         if drawn.shape[:2] != wanted:  # pipelines round sizes to what suits their networks
             drawn = resize(readonly(np.clip(drawn, 0, 1).astype(np.float32)), wanted)
         return np.ascontiguousarray(drawn[: height * SCALE, : width * SCALE])
@@ -108,9 +115,9 @@ def _padded(image: Image) -> Image:
 
 @contextmanager
 def _seeded(seed: int) -> Generator[torch.Generator]:
-    """A source of chance on the CPU, so that a seed means the same on every device; torch's own is seeded meanwhile.
+    """A generator on the CPU, so that a seed gives the same noise on every device.
 
-    Some pipelines draw from the global source too.
+    torch's global generator, which some pipelines use too, is seeded meanwhile and restored afterwards.
     """
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices=devices):
@@ -119,7 +126,7 @@ def _seeded(seed: int) -> Generator[torch.Generator]:
 
 
 def placed(pipeline: Any, whole_bytes: int) -> Any:
-    """`pipeline` where it runs fastest: whole on the GPU where `whole_bytes` are there, else its parts one at a time."""
+    """Move `pipeline` to the device: as a whole where the GPU has `whole_bytes`, else its parts one at a time."""
     if hasattr(pipeline, "vae"):
         pipeline.vae.enable_tiling()
     where = device()

@@ -1,8 +1,8 @@
 """FaithDiff (Chen et al. 2025, arXiv 2411.18824) through the community pipeline of diffusers.
 
-That pipeline is a file of program code in the diffusers repository, not part of its package. It is fetched from one
-commit, named below, whose content cannot change, and run: whoever uses FaithDiff trusts that commit. The weights are a
-pickle; they are read as plain tensors only, so no code in them runs.
+That pipeline is a file of program code in the diffusers repository, not part of its package. It is downloaded from one
+commit, named below, and run: using FaithDiff means trusting that commit. The weights are a pickle, which is read as plain
+tensors, so that no code in it runs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 from sr_demo.backends.torch_backend import DTYPES, choose_precision
 from sr_demo.errors import WeightsUnavailable
 from sr_demo.hub.download import SourceFailed, transfer
-from sr_demo.image import Image
+from sr_demo.image import Image, Size
 from sr_demo.imaging.resize import resize
 from sr_demo.pipelines.diffusers_upscaler import SCALE, OnStep, PipelineUpscaler, placed
 from sr_demo.pipelines.options import FaithDiffOptions
@@ -28,66 +28,68 @@ from sr_demo.system import hardware
 from sr_demo.system.storage import cache_folder, guarded, ready, unfinished_folder
 
 COMMIT = "076104a975f173264fc7f21ddd6cd628ce874721"
-"""Of huggingface/diffusers. Another one is another program: read it before changing this."""
+"""Commit of huggingface/diffusers. Another one is another program: review it before changing this."""
 NAME = "pipeline_faithdiff_stable_diffusion_xl.py"
 _ADDRESS = f"https://raw.githubusercontent.com/huggingface/diffusers/{COMMIT}/examples/community/{NAME}"
 _MOST_BYTES = 200_000
 _WHOLE_BYTES = 20 * 10**9
 _EIGHT_BIT_BELOW = 11 * 10**9
-"""GPUs with less memory keep the weights of the large network in 8 bit: half of 5 GB, which would leave too little."""
+"""GPUs with less memory keep the weights of the UNet in 8 bit: 2.5 GB instead of 5 GB, which would leave too little."""
 _OWN_PARTS = (
     "denoise_encoder", "information_transformer_layes", "condition_embedding", "agg_net", "spatial_ch_projs",
 )  # fmt: skip
-"""What FaithDiff adds to SDXL's network, by the names (and spellings) of its pipeline."""
+"""Modules that FaithDiff adds to SDXL's UNet, by the names (and spellings) of its pipeline."""
 _TILE = 1024
-"""Side of the tiles in which each step works, pixels of the result; neighbours overlap by half and are weighed."""
+"""Side of the tiles of each step, in pixels of the result; neighbours overlap by half and are blended."""
 
 
 def call(pipeline: Any, image: Image, options: FaithDiffOptions, generator: torch.Generator, on_step: OnStep) -> Image:
-    """One run on the picture enlarged beforehand. The pipeline calls back after each tile of each step."""
-    from PIL import Image as Pictures
+    """Run the pipeline on the image after bicubic upscaling. It calls back after each tile of each step."""
+    from PIL import Image as Pillow
 
-    height, width = image.shape[0] * SCALE, image.shape[1] * SCALE
-    enlarged = Pictures.fromarray((resize(image, (height, width)).clip(0, 1) * 255 + 0.5).astype("uint8"))
+    size = Size(image.shape[0] * SCALE, image.shape[1] * SCALE)
+    upscaled = Pillow.fromarray((resize(image, size).clip(0, 1) * 255 + 0.5).astype("uint8"))
 
     def callback(_: Any, step: int, timestep: int, values: dict[str, Any]) -> dict[str, Any]:
         on_step(step + 1)
         return values
 
-    made = pipeline(
-        lr_img=enlarged,
+    output = pipeline(
+        lr_img=upscaled,
         prompt=options.prompt,
         negative_prompt=options.negative or None,
         num_inference_steps=options.steps,
         guidance_scale=options.guidance,
         generator=generator,
         start_point="lr" if options.begin == "picture" else "noise",
-        height=height,
-        width=width,
+        height=size.height,
+        width=size.width,
         overlap=0.5,
         target_size=(_TILE, _TILE),
         output_type="np",
         callback_on_step_end=callback,
     )
-    return made.images[0]
+    return output.images[0]
 
 
 def load(request: Request) -> Upscaler:
-    """From the folders of the base model, its steadier autoencoder, and FaithDiff's own weights, in this order."""
+    """Load from the folders of the base model, its fp16-safe autoencoder and FaithDiff's weights, in this order."""
     base, autoencoder, own = request.files
     precision = choose_precision(request.precision, ("fp32", "fp16"))  # as its authors run it
     program = imported(fetched_program(request.progress))
     pipeline = assembled(program.FaithDiffStableDiffusionXLPipeline, base, autoencoder, own, precision)
-    told = precision
+    reported = precision
     if precision == "fp16" and hardware.gpu_bytes() < _EIGHT_BIT_BELOW:
         eight_bit(pipeline, precision)
-        told = "fp16, weights fp8"
-    return PipelineUpscaler(placed(pipeline, _WHOLE_BYTES), call, told, seconds_per_megapixel_step=0.6)
+        reported = "fp16, weights fp8"
+    return PipelineUpscaler(placed(pipeline, _WHOLE_BYTES), call, reported, seconds_per_megapixel_step=0.6)
 
 
 def eight_bit(pipeline: Any, precision: str) -> None:
-    """Keep the weights of SDXL's network in 8 bit (e4m3), and compute in `precision`: each layer is widened when its turn
-    comes. Norms stay as they are, and so do FaithDiff's own parts: torch's attention reads weights past its layers."""
+    """Keep the weights of SDXL's UNet in 8 bit (e4m3); each layer is cast to `precision` when it computes.
+
+    Norms stay in `precision`, and so do FaithDiff's modules, since torch's attention reads weights without calling layers.
+    """
     pipeline.unet.enable_layerwise_casting(
         storage_dtype=torch.float8_e4m3fn,
         compute_dtype=DTYPES[precision],
@@ -96,7 +98,15 @@ def eight_bit(pipeline: Any, precision: str) -> None:
 
 
 def assembled(kind: Any, base: Path, autoencoder: Path, own: Path, precision: str) -> Any:
-    """The pipeline from its parts: `kind` is the class of the community pipeline."""
+    """Assemble the pipeline from its parts.
+
+    Args:
+        kind: the class of the community pipeline.
+        base: folder of the base model.
+        autoencoder: folder of the autoencoder.
+        own: folder of FaithDiff's weights.
+        precision: "fp32" or "fp16".
+    """
     from diffusers import AutoencoderKL, UniPCMultistepScheduler
 
     dtype = DTYPES[precision]
@@ -105,7 +115,7 @@ def assembled(kind: Any, base: Path, autoencoder: Path, own: Path, precision: st
     vae: Any = AutoencoderKL.from_pretrained(autoencoder, dtype=dtype, **local)
     pipeline = kind.from_pretrained(base, vae=vae, unet=None, dtype=dtype, variant=variant, **local)
     unet = kind.unet_model.from_pretrained(base, subfolder="unet", variant=variant, dtype=dtype, **local)
-    # Its own loader would unpickle the file with everything in it; this reads tensors and nothing else.
+    # Its own loader would unpickle any object in the file; this reads tensors only.
     unet.load_additional_layers(dtype=dtype, weight_path=None)
     unet.load_state_dict(torch.load(own / "FaithDiff.bin", map_location="cpu", weights_only=True), strict=True)
     pipeline.register_modules(unet=unet)
@@ -116,12 +126,12 @@ def assembled(kind: Any, base: Path, autoencoder: Path, own: Path, precision: st
 
 
 def program_path() -> Path:
-    """Where the community pipeline lies, or would."""
+    """Return the path of the community pipeline, which may not exist yet."""
     return cache_folder() / "programs" / COMMIT / NAME
 
 
 def fetched_program(progress: Progress) -> Path:
-    """The community pipeline of that commit. Raises WeightsUnavailable, StorageError, Cancelled."""
+    """Return the community pipeline, downloaded first where it is not. Raises WeightsUnavailable, StorageError, Cancelled."""
     place = program_path()
     if place.is_file():
         return place
@@ -139,7 +149,7 @@ def fetched_program(progress: Progress) -> Path:
 
 
 def imported(path: Path) -> ModuleType:
-    """The module in `path`, which may lie anywhere."""
+    """Import the module in the file `path`."""
     name = f"sr_demo_program_{path.stem}"
     found = importlib.util.spec_from_file_location(name, path)
     assert found is not None and found.loader is not None

@@ -1,4 +1,4 @@
-"""What can be asked of the large diffusion models."""
+"""Options of the large diffusion models."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NEGATIVE_HELP = "What should not be drawn."
 
 @dataclass(frozen=True)
 class GuidedOptions(Options):
-    """What all of them take: words, and how closely they are followed."""
+    """Options of all of them: the prompt, and how closely it is followed."""
 
     prompt: str = text("", "Prompt", _PROMPT_HELP)
     negative: str = text("blurry, noise, compression artefacts", "Negative prompt", _NEGATIVE_HELP)
@@ -33,7 +33,7 @@ class GuidedOptions(Options):
 
 @dataclass(frozen=True)
 class X4Options(GuidedOptions):
-    """Of the Stable Diffusion x4 upscaler."""
+    """Options of the Stable Diffusion x4 upscaler."""
 
     noise: int = option(
         20,
@@ -46,7 +46,7 @@ class X4Options(GuidedOptions):
 
 @dataclass(frozen=True)
 class FaithDiffOptions(GuidedOptions):
-    """Of FaithDiff. The defaults are its authors'."""
+    """Options of FaithDiff, with its authors' defaults."""
 
     negative: str = text("", "Negative prompt", _NEGATIVE_HELP)
     steps: int = option(20, "Steps", "More take longer and are cleaner.", minimum=1, maximum=100)
@@ -63,7 +63,7 @@ class FaithDiffOptions(GuidedOptions):
 
 @dataclass(frozen=True)
 class SupirOptions(GuidedOptions):
-    """Of SUPIR, with the names and ranges of its own page."""
+    """Options of SUPIR, with the names and ranges of its own page."""
 
     prompt: str = text(
         "",
@@ -79,7 +79,7 @@ class SupirOptions(GuidedOptions):
     preset: str = option(
         "quality",
         "Preset",
-        "Quality uses the weights v0-Q for heavy damage, fidelity v0-F for light damage. "
+        "Quality uses the weights v0-Q for poor photos, fidelity v0-F for better ones. "
         "Guidance from 1 to 15 replaces the preset's own.",
         choices=("quality", "fidelity"),
     )

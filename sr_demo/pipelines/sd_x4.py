@@ -1,4 +1,4 @@
-"""The Stable Diffusion x4 upscaler (Rombach et al. 2022, arXiv 2112.10752), as diffusers runs it."""
+"""The Stable Diffusion x4 upscaler (Rombach et al. 2022, arXiv 2112.10752) by diffusers."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _WHOLE_BYTES = 8 * 10**9
 
 
 def call(pipeline: Any, image: Image, options: X4Options, generator: torch.Generator, on_step: OnStep) -> Image:
-    """One run. This pipeline knows only the older callback, which is called after each step too."""
+    """Run the pipeline, which has only the older form of callback."""
 
     def callback(step: int, timestep: int, latents: torch.Tensor) -> None:
         on_step(step + 1)
 
-    made = pipeline(
+    output = pipeline(
         prompt=options.prompt,
         negative_prompt=options.negative,
         image=to_tensor(image),
@@ -34,11 +34,11 @@ def call(pipeline: Any, image: Image, options: X4Options, generator: torch.Gener
         callback=callback,
         callback_steps=1,
     )
-    return made.images[0]
+    return output.images[0]
 
 
 def load(request: Request) -> Upscaler:
-    """From the folder of the repository."""
+    """Load from the folder of the repository."""
     from diffusers import StableDiffusionUpscalePipeline
 
     precision = choose_precision(request.precision)

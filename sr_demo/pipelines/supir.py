@@ -1,7 +1,7 @@
-"""SUPIR (Yu et al. 2024, arXiv 2401.13627) from a person's own checkout and weights, in that checkout's own Python.
+"""SUPIR (Yu et al. 2024, arXiv 2401.13627) from the user's checkout and weights, in that checkout's own Python.
 
-There is no diffusers pipeline, its licence forbids commercial use and passing the weights on, and its packages are older
-than ours: so it runs in a process of its own (`supir_worker.py`), and pictures travel through files. Stop ends the process.
+There is no diffusers pipeline, its licence forbids commercial use and redistribution of the weights, and its packages are
+older than ours: so it runs in a subprocess (`supir_worker.py`) and exchanges images through files. Stop ends the process.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from sr_demo.errors import BadInput, OutOfMemory, SRError
-from sr_demo.image import Image, readonly
+from sr_demo.image import Image, Size, readonly
 from sr_demo.imaging.resize import resize
 from sr_demo.options import Options
 from sr_demo.pipelines.options import SupirOptions
@@ -32,23 +32,24 @@ from sr_demo.progress import Progress
 from sr_demo.spec import Request, Upscaler
 
 HOME, WEIGHTS, PYTHON = "SR_DEMO_SUPIR_HOME", "SR_DEMO_SUPIR_WEIGHTS", "SR_DEMO_SUPIR_PYTHON"
-"""Environment variables: the checkout; a folder with its weights and SDXL's (else its own options file tells); its Python."""
+"""Environment variables: the checkout; a folder with its weights and SDXL's (default: the paths in its options file); its
+Python."""
 SCALE = 4
 _LEAST_SIDE, _MULTIPLE = 1024, 64
-"""SUPIR was trained at 1024 and works on multiples of 64."""
+"""SUPIR was trained at 1024 and takes multiples of 64."""
 _MOST_GROWN = 4_000_000
-"""Pixels up to which a small picture is grown for that: long strips would become enormous."""
+"""Pixels up to which small images are upscaled for that: long strips would become enormous."""
 _GUIDANCE = {"quality": (7.5, 4.0), "fidelity": (4.0, 1.0)}
-"""Text guidance at the end and at the start of the chain; the authors' settings."""
+"""Text guidance at the end and at the start of sampling; the authors' settings."""
 _COLOUR = {"wavelet": "Wavelet", "adain": "AdaIn", "none": "None"}
 _WORKER = Path(__file__).with_name("supir_worker.py")
 
 
 class SupirUpscaler:
-    """Talks to one worker process, which keeps the model loaded."""
+    """Runs SUPIR in a worker process, which keeps the model loaded."""
 
     backend = "SUPIR"
-    loss_db = None
+    loss_db: float | None = None
     precision = "fp16"
 
     def __init__(self, home: Path, weights: Path | None, python: str, preset: str, tiled: bool) -> None:
@@ -62,27 +63,27 @@ class SupirUpscaler:
         self._worker: _Worker | None = None
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
-        """(H, W, 3) -> (4 H, 4 W, 3). Raises Cancelled within a second after Stop, OutOfMemory, SRError."""
+        """Upscale (H, W, 3) to (4 H, 4 W, 3). Raises Cancelled within a second after Stop, OutOfMemory, SRError."""
         assert isinstance(options, SupirOptions)
-        height, width = image.shape[0] * SCALE, image.shape[1] * SCALE
+        size = Size(image.shape[0] * SCALE, image.shape[1] * SCALE)
         with tempfile.TemporaryDirectory(prefix="sr_demo_supir_") as folder:
             given, made = Path(folder) / "given.npy", Path(folder) / "made.npy"
-            np.save(given, resize(image, working_size(height, width)))
-            self._run(asked(options) | {"given": str(given), "made": str(made)}, options.steps, progress)
+            np.save(given, resize(image, working_size(*size)))
+            self._run(sampling_arguments(options) | {"given": str(given), "made": str(made)}, options.steps, progress)
             drawn = np.load(made)
-        return readonly(np.clip(resize(readonly(drawn.astype(np.float32)), (height, width)), 0, 1))
+        return readonly(np.clip(resize(readonly(drawn.astype(np.float32)), size), 0, 1))
 
-    def _run(self, question: Mapping[str, Any], steps: int, progress: Progress) -> None:
-        """One question to the worker, which is started where there is none. What goes wrong, and Stop, end it."""
+    def _run(self, request: Mapping[str, Any], steps: int, progress: Progress) -> None:
+        """Send one request to the worker, started where there is none. Failures and Stop end it."""
         worker = self._worker or _Worker(self._python, self._start)
         self._worker = None
         try:
             progress(0.0, "loading SUPIR")
             worker.wait("ready", progress)
-            worker.ask(question)
+            worker.send(request)
             worker.wait("done", progress, steps)
         except OutOfMemory:
-            self._keep(worker)  # a smaller picture may fit, and loading takes long
+            self._keep(worker)  # a smaller image may fit, and loading takes long
             raise
         except BaseException:
             worker.close()
@@ -90,12 +91,12 @@ class SupirUpscaler:
         self._keep(worker)
 
     def _keep(self, worker: _Worker) -> None:
-        worker.messages.put({"ready": True})  # for the next question
+        worker.messages.put({"ready": True})  # for the next request
         self._worker = worker
 
 
 class _Worker:
-    """The process, and what it said."""
+    """The worker process and its messages."""
 
     def __init__(self, python: str, start: Mapping[str, Any]) -> None:
         self.messages: SimpleQueue[dict[str, Any]] = SimpleQueue()
@@ -111,19 +112,19 @@ class _Worker:
         for target, source in ((_read, self._process.stdout), (_note, self._process.stderr)):
             into = self.messages if target is _read else self._complaints
             Thread(target=target, args=(source, into), name="SUPIR", daemon=True).start()
-        self.ask(start)
+        self.send(start)
 
-    def ask(self, question: Mapping[str, Any]) -> None:
-        """Send one line."""
+    def send(self, request: Mapping[str, Any]) -> None:
+        """Write one line of JSON to the worker."""
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps(dict(question)) + "\n")
+            self._process.stdin.write(json.dumps(dict(request)) + "\n")
             self._process.stdin.flush()
         except OSError:
             self._raise_ended()
 
     def wait(self, wanted: str, progress: Progress, steps: int = 0) -> None:
-        """Until the worker says `wanted`; steps are reported on the way."""
+        """Wait until the worker sends `wanted`; report steps meanwhile."""
         while True:
             progress.check()
             try:
@@ -155,7 +156,7 @@ def _end(process: subprocess.Popen[str]) -> None:
     process.kill()
     process.wait(10)
     if process.stdin is not None:
-        with suppress(OSError):  # what was not read before the end
+        with suppress(OSError):  # unread input
             process.stdin.close()
 
 
@@ -172,17 +173,17 @@ def _note(source: Any, complaints: deque[str]) -> None:
             complaints.append(line.strip())
 
 
-def working_size(height: int, width: int) -> tuple[int, int]:
-    """The size that SUPIR works at for a result of this size: shorter side 1024 or more, sides in multiples of 64."""
+def working_size(height: int, width: int) -> Size:
+    """Return the size of SUPIR's input for a result of this size: shorter side 1024 or more, multiples of 64."""
     grow = max(1.0, min(_LEAST_SIDE / min(height, width), (_MOST_GROWN / (height * width)) ** 0.5))
-    return (
+    return Size(
         max(round(height * grow / _MULTIPLE), 1) * _MULTIPLE,
         max(round(width * grow / _MULTIPLE), 1) * _MULTIPLE,
     )
 
 
-def asked(options: SupirOptions) -> dict[str, Any]:
-    """The options as SUPIR's own sampling function calls them. The typed prompt goes in as it is."""
+def sampling_arguments(options: SupirOptions) -> dict[str, Any]:
+    """Return the options as arguments of SUPIR's sampling function, with the prompt as typed."""
     end, start = _GUIDANCE[options.preset]
     added = options.added if not options.prompt else f". {options.added}" if options.added else ""
     return {
@@ -204,7 +205,7 @@ def asked(options: SupirOptions) -> dict[str, Any]:
 
 
 def load(request: Request) -> Upscaler:
-    """Where the environment says it is. Raises BadInput when there is no checkout there."""
+    """Start from the checkout that the environment names. Raises BadInput when there is none."""
     options = request.options
     assert isinstance(options, SupirOptions)
     home = Path(os.environ.get(HOME, "")).expanduser()
@@ -220,7 +221,7 @@ def load(request: Request) -> Upscaler:
 
 
 def _python_of(home: Path) -> str:
-    """The interpreter that was chosen, else the checkout's own environment, else ours."""
+    """The interpreter named by the environment, else that of the checkout's virtual environment, else ours."""
     own = home / ".venv" / "bin" / "python"
     chosen = os.environ.get(PYTHON)
     if chosen:

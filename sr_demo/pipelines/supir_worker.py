@@ -1,7 +1,7 @@
-"""Runs inside a checkout of SUPIR, by its own Python (3.8 or newer): a program, not a module of this package.
+"""The worker process of SUPIR: a program for the Python (3.8 or newer) of its checkout, not a module of this package.
 
-Reads one line of JSON about what to load, then one per picture; answers on standard output with {"ready"}, {"step": n},
-{"done"} or {"failed": why}, one line each. What SUPIR itself prints goes to standard error.
+Reads one line of JSON that describes what to load, then one per image; writes {"ready"}, {"step": n}, {"done"} or
+{"failed": why} to standard output, one line each. The output of SUPIR itself goes to standard error.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ _FILES = {
     "SUPIR_CKPT_Q": ("*v0Q*.safetensors", "*v0Q*.ckpt"),
     "SUPIR_CKPT_F": ("*v0F*.safetensors", "*v0F*.ckpt"),
 }
-"""Names in SUPIR's options file, and what such files are called."""
+"""Name in SUPIR's options file -> patterns of the file names."""
 
 
 def main() -> None:
     """Serve until standard input ends."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    output = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
-    def say(**message: Any) -> None:
-        answers.write(json.dumps(message) + "\n")
-        answers.flush()
+    def send(**message: Any) -> None:
+        output.write(json.dumps(message) + "\n")
+        output.flush()
 
     start = json.loads(sys.stdin.readline())
     sys.path.insert(0, start["home"])
     try:
         model = _loaded(start)
     except Exception as exc:
-        say(failed=_why(exc))
+        send(failed=_why(exc))
         raise
-    say(ready=True)
+    send(ready=True)
     for line in sys.stdin:
         try:
-            _draw(model, json.loads(line), say)
-            say(done=True)
+            _draw(model, json.loads(line), send)
+            send(done=True)
         except Exception as exc:
             traceback.print_exc()
-            say(failed=_why(exc))
+            send(failed=_why(exc))
             _free()
 
 
@@ -75,7 +75,7 @@ def _loaded(start: dict[str, Any]) -> Any:
 
 
 def _with_weights(options: Path, weights: Path) -> Path:
-    """A copy of the options file that names the files of `weights`."""
+    """A copy of the options file with the paths of the files in `weights`."""
     omegaconf: Any = importlib.import_module("omegaconf")
     config = omegaconf.OmegaConf.load(str(options))
     for name, patterns in _FILES.items():
@@ -89,24 +89,24 @@ def _with_weights(options: Path, weights: Path) -> Path:
     return Path(file.name)
 
 
-def _draw(model: Any, question: dict[str, Any], say: Any) -> None:
+def _draw(model: Any, request: dict[str, Any], send: Any) -> None:
     import numpy as np
     import torch
 
-    given, made = question.pop("given"), question.pop("made")
+    given, made = request.pop("given"), request.pop("made")
     steps = 0
 
     def count(*_: Any) -> None:
         nonlocal steps
         steps += 1
-        say(step=steps)
+        send(step=steps)
 
-    # Once in each step, for the picture with and without the words together.
+    # Called once in each step, with the conditional and unconditional batch together.
     hook = model.denoiser.register_forward_hook(count)
     try:
-        picture = torch.from_numpy(np.load(given)).permute(2, 0, 1)[None].float() * 2 - 1
+        image = torch.from_numpy(np.load(given)).permute(2, 0, 1)[None].float() * 2 - 1
         with torch.no_grad():
-            result = model.batchify_sample(picture.to(_device()), **question)
+            result = model.batchify_sample(image.to(_device()), **request)
     finally:
         hook.remove()
     np.save(made, ((result[0].float().permute(1, 2, 0) + 1) / 2).cpu().numpy())

@@ -1,7 +1,7 @@
-"""ZeroGPU Spaces: a GPU is borrowed for one call, for at most as long as was asked for beforehand.
+"""ZeroGPU Spaces: a GPU is reserved for one call, for a duration that is declared beforehand.
 
-Asked for is what the picture and the steps are expected to take: the Space counts what was declared against the
-visitor's quota, not what was used. Elsewhere nothing here has an effect.
+The expected run time is declared, since the Space counts the declared time against the visitor's quota, not the used time.
+Elsewhere this module has no effect.
 """
 
 from __future__ import annotations
@@ -19,24 +19,28 @@ _SPARE = 1.5
 
 
 def seconds(pixels: int, steps: int, per_megapixel_step: float, fixed: float) -> int:
-    """What to ask for: `fixed` plus the steps over `pixels` of the result, half as much again, 15..300 s.
+    """Return the duration to declare: 1.5 times the expected time, between 15 and 300 s.
 
-    `per_megapixel_step`: seconds of one step over 10^6 pixels of the result.
+    Args:
+        pixels: of the result.
+        steps: sampling steps.
+        per_megapixel_step: seconds of one step over 10^6 pixels of the result.
+        fixed: seconds besides the steps.
     """
     expected = fixed + steps * per_megapixel_step * pixels / 1e6
     return min(max(ceil(expected * _SPARE), _LEAST_SECONDS), _MOST_SECONDS)
 
 
 def announce() -> None:
-    """To be called at start, before torch is imported: a ZeroGPU Space ends when no function asks for a GPU by then.
+    """Declare a function for a GPU at the start, before torch is imported: without one, a ZeroGPU Space ends.
 
-    Ours ask when a pipeline is loaded, which is when somebody wants it.
+    The functions that use a GPU are declared only when a visitor runs a pipeline.
     """
     borrowed(_nothing, _nothing_takes)
 
 
 def _nothing() -> None:
-    """What is announced."""
+    """Do nothing: the declared function."""
 
 
 def _nothing_takes() -> int:
@@ -44,9 +48,11 @@ def _nothing_takes() -> int:
 
 
 def borrowed(work: Callable[..., T], duration: Callable[..., int]) -> Callable[..., T]:
-    """`work` under `spaces.GPU`, with `duration` of the same arguments, on a ZeroGPU Space; `work` itself elsewhere.
+    """Return `work` wrapped by `spaces.GPU` on a ZeroGPU Space, `work` itself elsewhere.
 
-    The arguments travel to another process: they must be plain values.
+    Args:
+        work: called in another process: its arguments must be picklable.
+        duration: returns the seconds to reserve for the same arguments.
     """
     if not hardware.lends_gpus():
         return work

@@ -1,4 +1,4 @@
-"""What this machine has, against what a checkpoint needs. torch is imported only where there are signs of a GPU."""
+"""The hardware that a checkpoint needs, compared with what is here. Imports torch only where the system shows a GPU."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from sr_demo.errors import CannotRunHere
 
 REQUIREMENTS = "pip install -r requirements-diffusion.txt"
 ZERO_GPU_BYTES = 48 * 10**9
-"""Memory of the half GPU that a ZeroGPU Space borrows for a call (Hub documentation, August 2026)."""
+"""Memory of the half GPU that a ZeroGPU Space provides for a call (Hub documentation, August 2026)."""
 _TOLERANCE = 0.9
 """A card sold as 12 GB reports a little less, and so does a machine with 16 GB of RAM."""
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What a machine must have before a checkpoint can run on it: for methods that need a GPU."""
+    """Hardware and packages that a checkpoint needs: for methods that need a GPU."""
 
     vram_bytes: int
     """Memory of the GPU."""
     ram_bytes: int
     time: str
-    """How long to expect it to take, and where that is known from; the end of a label."""
+    """Expected run time with its source; the end of a label."""
     packages: tuple[str, ...] = ()
     """Modules of requirements-diffusion.txt."""
     variables: tuple[str, ...] = ()
-    """Environment variables that say where a person's own copy of the method is."""
+    """Environment variables with the paths of the user's own copy of the method."""
 
 
 def lends_gpus() -> bool:
-    """Whether this is a ZeroGPU Space: GPUs are borrowed for one call at a time, through the package `spaces`."""
+    """Return whether this is a ZeroGPU Space, where the package `spaces` provides a GPU for one call at a time."""
     return os.environ.get("SPACES_ZERO_GPU", "").lower() in {"1", "true"} and _there("spaces")
 
 
 def gpu_bytes() -> int:
-    """Memory of the GPU, 0 where there is none."""
+    """Return the memory of the GPU in bytes, 0 where there is none."""
     return ZERO_GPU_BYTES if lends_gpus() else _gpu_bytes()
 
 
@@ -59,19 +59,19 @@ def _gpu_bytes() -> int:
 
 
 def obstacle(needs: Needs | None) -> str:
-    """Why a checkpoint with these `needs` cannot run here, as the end of a sentence that begins with its name, or ""."""
+    """Return why a checkpoint cannot run here, as the end of a sentence that begins with its name; "" where it can."""
     return "" if needs is None else _missing(needs)
 
 
 def check(title: str, needs: Needs | None) -> None:
-    """Raise CannotRunHere, with the reason and what would run it, where a checkpoint with these `needs` cannot run."""
+    """Raise CannotRunHere, with the reason and what is needed, where a checkpoint called `title` cannot run."""
     if why := obstacle(needs):
         raise CannotRunHere(f"{title} {why}. Nothing was downloaded.")
 
 
 def _missing(needs: Needs) -> str:
     lacking: list[str] = []
-    # A person's own copy runs in a process of its own, which cannot borrow a GPU.
+    # The user's own copy runs in a subprocess, which gets no GPU of a ZeroGPU Space.
     gpu, ram = _gpu_bytes() if needs.variables else gpu_bytes(), psutil.virtual_memory().total
     if gpu < needs.vram_bytes * _TOLERANCE:
         lacking.append(f"a GPU with {_gigabytes(needs.vram_bytes)} (here: {_gigabytes(gpu) if gpu else 'none'})")
@@ -79,7 +79,7 @@ def _missing(needs: Needs) -> str:
         lacking.append(f"{_gigabytes(needs.ram_bytes)} of RAM (here: {_gigabytes(ram)})")
     if not all(_there(name) for name in needs.packages):
         lacking.append(f"`{REQUIREMENTS}`")
-    lacking += [f"your own copy, told by {name}" for name in needs.variables if not os.environ.get(name)]
+    lacking += [f"your own copy, set by {name}" for name in needs.variables if not os.environ.get(name)]
     if not lacking:
         return ""
     return "needs " + (", ".join(lacking[:-1]) + " and " if len(lacking) > 1 else "") + lacking[-1]

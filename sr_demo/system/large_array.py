@@ -1,8 +1,8 @@
-"""Arrays as large as a result: on the disk where they would fill memory, and walked in bands of rows.
+"""Arrays as large as a result: memory-mapped files where they would fill memory, processed in bands of rows.
 
-Results of 100 megapixels enlarged four times take 19 GB as float32. They lie in a file that is mapped into memory: what is
-not looked at for a while costs disk, not memory. Linux counts the mapped pages that were touched as memory of this process
-until they are let go: whoever fills or reads such an array does it with `bands`, or calls `release`.
+The x4 result of 100 megapixels takes 19 GB as float32. It lies in a file that is mapped into memory: pages that are not in
+use cost disk, not memory. Linux counts touched pages as memory of this process until they are released: code that fills or
+reads such an array uses `bands`, or calls `release`.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from sr_demo.system import storage
 IN_MEMORY = 192 * 2**20
 """Bytes of one array beyond which it lies in a file: a result of 4096 x 4096 pixels is the largest that does not."""
 AT_MOST = 600 * 2**20
-"""Bytes of one array that memory takes after all, where no file can be made."""
+"""Largest array in bytes that is kept in memory where no file can be created."""
 _LONGEST_ROW = 150_000
-"""Bytes of a row up to which large pages are asked for. A tile of 2000 rows brings in all pages that its pieces of rows
-touch: by 2 MB at once that is the whole height of a tile, 1 GB for rows of 40,000 pixels."""
+"""Bytes of a row up to which large pages are requested. Writing a tile touches all pages that hold a part of one of its rows:
+with pages of 2 MB that is every row over the height of the tile, 1 GB for 2000 rows of 40,000 pixels."""
 BAND = 16 * 2**20
-"""Bytes that are worked on at once: small beside the memory there is, large beside what starting a band costs."""
+"""Bytes of a band: small beside the memory there is, large enough that the overhead of a band does not count."""
 
 
 def zeros(*shape: int) -> NDArray[np.float32]:
-    """Float32 zeros of this shape: in memory, or in a file beyond `IN_MEMORY`, which is gone with the last user.
+    """Return float32 zeros of this shape: in memory, or beyond `IN_MEMORY` in a file that goes with its last user.
 
-    Where no file can be made, memory takes up to `AT_MOST` bytes; beyond, raises StorageError.
+    Where no file can be created, arrays of up to `AT_MOST` bytes lie in memory; larger ones raise StorageError.
     """
     need = 4 * int(np.prod(shape, dtype=np.int64))
     if need > IN_MEMORY:
@@ -47,15 +47,15 @@ def zeros(*shape: int) -> NDArray[np.float32]:
 
 
 def _in_file(shape: tuple[int, ...], need: int) -> NDArray[np.float32]:
-    # Not the system's folder for temporary files: on many machines that is memory.
+    # Not in the system's folder for temporary files, which is often in memory (tmpfs).
     folder = storage.ready(storage.cache_folder() / "results", need)
     try:
         with storage.guarded(folder), tempfile.TemporaryFile(dir=folder) as file:
-            # Reserved now: a disk that fills up later would end the process at the touch of a page, without a word.
+            # Reserved now: if the disk filled up later, touching a page would kill the process (SIGBUS).
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(file.fileno(), 0, need)
             return _in_large_pages(np.memmap(file, np.float32, "w+", shape=shape))
-    except OSError as exc:  # such as ENOMEM: no addresses are left to map it to (RLIMIT_AS)
+    except OSError as exc:  # such as ENOMEM: no address space is left to map it to (RLIMIT_AS)
         raise StorageError(f"A file of {need / 1e9:.1f} GB cannot be used in {folder}: {exc.strerror or exc}.") from exc
 
 
@@ -69,14 +69,14 @@ def _in_large_pages(array: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def bands(*arrays: NDArray[Any], overlap: int = 0, least: int = 1) -> Iterator[slice]:
-    """Slices of rows that cover `arrays`, which have the same number of rows, from the top.
+    """Iterate over bands of rows that cover `arrays`, from the top; a band is released when the next one is requested.
 
-    The rows of all of them together take about `BAND` bytes. When the next band is asked for, the last one is let go.
+    The rows of all arrays together take about `BAND` bytes.
 
     Args:
-        arrays: (H, ...) each, of any type; in memory or in a file.
+        arrays: (H, ...) each, of any type, with the same number of rows; in memory or in a file.
         overlap: rows that each band shares with the next one.
-        least: rows that a band has without them, however long they are.
+        least: least number of rows of a band, overlap not counted.
 
     Yields:
         Slices of rows; a single one for small arrays.
@@ -91,9 +91,9 @@ def bands(*arrays: NDArray[Any], overlap: int = 0, least: int = 1) -> Iterator[s
 
 
 def release(*arrays: NDArray[Any]) -> None:
-    """Let go of the memory that mapped `arrays`, or parts of such, take in this process; what is in them stays.
+    """Free the memory that mapped `arrays`, or views of them, take in this process; their content stays in the file.
 
-    Nothing happens to arrays in memory. Safe while others read or write the same array.
+    Does nothing for arrays in memory. Safe while other threads read or write the same array.
     """
     for array in arrays:
         mapping = _mapping(array)
@@ -102,12 +102,12 @@ def release(*arrays: NDArray[Any]) -> None:
         first = np.frombuffer(mapping, np.uint8).ctypes.data
         low, high = (bound - first for bound in np.lib.array_utils.byte_bounds(array))
         low -= low % mmap.PAGESIZE
-        with suppress(OSError):  # a system that cannot, or pages that are locked: memory is let go later
+        with suppress(OSError):  # not supported, or pages that are locked: memory is freed later
             mapping.madvise(mmap.MADV_DONTNEED, low, high - low)
 
 
 def _mapping(array: NDArray[Any]) -> mmap.mmap | None:
-    """The file mapping that `array` is a view of; a private one (copy on write) would lose what was written."""
+    """The file mapping that `array` is a view of; None for a private one (copy on write), which would lose changes."""
     base: Any = array
     while isinstance(base, np.ndarray):
         if isinstance(base, np.memmap) and base.mode == "c":

@@ -1,4 +1,4 @@
-"""How much memory there is, and how much a piece of work took. No torch: CUDA's own figures are in `torch_runtime`."""
+"""Available memory, the budget of one tile, and peak memory of a computation. For GPUs see `backends.torch_backend`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import psutil
 
 _CGROUP = Path("/sys/fs/cgroup")
 ALLOWED = 2 * 10**9
-"""Bytes that the work on any picture may take, over what the process takes when idle."""
+"""Bytes that a job may take, whatever its image, above what the idle process takes."""
 _SHARE, _CAP = 0.4, 1280 * 2**20
-"""Working memory of one tile: at most this share of what is free, and at most this many bytes. What is left of `ALLOWED` is
-for two results, the truth and a picture that is written meanwhile, each as large as may lie in memory."""
+"""Working memory of one tile: at most this share of what is free, and at most this many bytes. The rest of `ALLOWED` is
+for two results, the reference and an image being written, each of at most `large_array.IN_MEMORY` bytes."""
 
 
 def available_bytes() -> int:
-    """Memory that can be used now: what the machine has free, or less where a container limit (cgroup v2) is lower."""
+    """Return the bytes that can be used now: free memory, or less where a container limit (cgroup v2) is lower."""
     free = psutil.virtual_memory().available
     try:
         limit = int((_CGROUP / "memory.max").read_text())
@@ -32,12 +32,12 @@ def available_bytes() -> int:
 
 
 def budget() -> int:
-    """Bytes that the work on one tile may take now."""
+    """Return the bytes that the work on one tile may take now."""
     return min(int(available_bytes() * _SHARE), _CAP)
 
 
 def _reclaimable(statistics: Path) -> int:
-    """Bytes of file cache that the kernel gives back on demand: they count as used, and fill a container to its limit."""
+    """Bytes of file cache, which count as used but are freed on demand: they fill a container to its limit."""
     for line in statistics.read_text().splitlines():
         if line.startswith("inactive_file "):
             return int(line.split()[1])
@@ -45,12 +45,12 @@ def _reclaimable(statistics: Path) -> int:
 
 
 def resident_bytes() -> int:
-    """Resident set size of this process."""
+    """Return the resident set size of this process."""
     return int(psutil.Process().memory_info().rss)
 
 
 def highest_resident_bytes() -> int:
-    """The most that the resident set of this process has ever been; where the system does not say, what it is now."""
+    """Return the peak resident set size of this process; the present one where the system does not report it."""
     try:
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
@@ -61,40 +61,40 @@ def highest_resident_bytes() -> int:
 
 
 def release() -> None:
-    """Give freed memory back to the system, so that a measurement starts from what is really held."""
+    """Return freed memory to the system, so that a measurement starts from what is really in use."""
     gc.collect()
     if sys.platform == "linux":
         try:
             ctypes.CDLL("libc.so.6").malloc_trim(0)
         except (OSError, AttributeError):
-            return  # not glibc: freed memory stays with the process, and the next peak reads a little low
+            return  # not glibc: freed memory stays with the process, and the next peak is a little too low
 
 
 def settle() -> None:
-    """Keep the collector from looking again at all that is in memory now: with torch and a page that is 0.1 s and more.
+    """Exclude all present objects from garbage collection: with torch and the page loaded, a full pass takes over 0.1 s.
 
-    For what is loaded to stay; `unsettle` before something of it may go.
+    Call `unsettle` before some of these objects may be freed.
     """
     gc.collect()
     gc.freeze()
 
 
 def unsettle() -> None:
-    """Let the next collection look at everything."""
+    """Include all objects in the next garbage collection."""
     gc.unfreeze()
 
 
-atexit.register(unsettle)  # else libraries complain at the end of what was never collected
+atexit.register(unsettle)  # else libraries warn at exit about objects that were never collected
 
 
 class PeakMemory:
-    """Context manager: the most that the resident set grew between enter and exit, sampled every 10 ms."""
+    """Context manager that measures the peak growth of the resident set, sampled every 10 ms."""
 
     def __init__(self, interval: float = 0.01) -> None:
         self._interval = interval
         self._done = Event()
         self.bytes = 0
-        """Growth over the start, available after exit."""
+        """Peak growth since the start, available after exit."""
 
     def __enter__(self) -> PeakMemory:
         release()

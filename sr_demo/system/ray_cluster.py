@@ -1,4 +1,4 @@
-"""Ray, for work spread over processes and machines: found, started here or joined, and left again."""
+"""Connection to Ray: to an existing cluster, or to one that is started here for the time of a job."""
 
 from __future__ import annotations
 
@@ -15,22 +15,32 @@ ROOT = PACKAGE.parent
 
 
 def found() -> Any:
-    """The module `ray`, with Ray Data. Raises MissingDependency."""
+    """Import Ray with Ray Data and return the module. Raises MissingDependency."""
     try:
         import_module("ray.data")
         return import_module("ray")
     except ImportError as problem:
         raise MissingDependency(
-            "--engine ray needs Ray, which is not installed. Run: pip install -r requirements-ray.txt"
+            "--engine ray needs Ray, which is not installed. Run: pip install -r requirements-ray.txt"  # words: ok
         ) from problem
 
 
 @contextmanager
 def joined(address: str, workers: int, runtime_env: dict[str, Any], **own: Any) -> Generator[Any]:
-    """The module `ray`, connected: to the cluster at `address`, or to a Ray of its own here with that many `workers`.
+    """Connect to Ray and disconnect at the end. A connection that this process has already is used and kept.
 
-    `own` are arguments for a Ray of its own. One that this process had joined before is used as it is, and kept.
-    Raises MissingDependency, or SRError where no Ray can be reached or started.
+    Args:
+        address: of a cluster; empty to start Ray here.
+        workers: number of CPUs of a Ray that is started here.
+        runtime_env: environment of the workers, as `ray.init` takes it.
+        **own: further arguments of `ray.init` for a Ray that is started here.
+
+    Yields:
+        The module `ray`.
+
+    Raises:
+        MissingDependency: when Ray is not installed.
+        SRError: when no Ray can be reached or started.
     """
     ray = found()
     if ray.is_initialized():
@@ -42,8 +52,8 @@ def joined(address: str, workers: int, runtime_env: dict[str, Any], **own: Any) 
             ray.init(address=address, **common)
         else:
             ray.init(num_cpus=workers, include_dashboard=False, **common, **own)
-    except Exception as problem:  # Ray raises what it likes here, a bare Exception for a helper that starts too late
-        where = f"at {address}" if address else "on this machine"
+    except Exception as problem:  # Ray raises many types here, a bare Exception when a helper process starts too late
+        where = f"at {address}" if address else "on this computer"
         raise SRError(f"No Ray could be reached or started {where} ({str(problem).splitlines()[0]}).") from problem
     try:
         yield ray

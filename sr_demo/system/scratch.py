@@ -1,8 +1,8 @@
-"""Temporary folders that belong to a running process, and the removal of those whose process was killed.
+"""Temporary folders of a process, and removal of what killed processes left.
 
 A process that ends removes its folder itself; one that is killed cannot. So each folder holds a file `.lock` that is locked
-for as long as its process lives: the system releases the lock however the process ends. Whoever can take the lock knows
-that the folder belongs to nobody. Several servers may share a temporary folder and a cache.
+for as long as its process lives: the system releases the lock however the process ends. A lock that can be acquired means
+that the process is gone. Several servers may share a temporary folder and a cache.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ log = logging.getLogger("sr_demo")
 LOCK = ".lock"
 RESULTS = "sr_demo_results_"
 _OURS = re.compile(r"sr_demo_(results|supir)_[a-z0-9_]{8}")
-"""Temporary folders that a server makes: the whole name, so that a folder of the user's own is never taken for one."""
+"""Full names of a server's temporary folders, so that the user's folders are never taken for one."""
 _UNLOCKED_SECONDS = 24 * 3600
-"""Where there is no lock file, nothing says whether the process lives: what it wrote goes so long after its last change."""
+"""Age after which files without a lock file are removed: nothing shows whether their process lives."""
 _UNFINISHED = re.compile(r"\.part-[0-9a-f]{8}|.+\.part|\.building-[0-9a-f]{16}-[0-9a-f]{8}|int8[a-z0-9_]{8}")
-"""What is renamed or removed once it is complete. Its writer holds a `.lock` in it or beside it. A build of a named memory
-is not among it: it goes on where it was."""
+"""Names of unfinished files and folders, whose writer holds a `.lock` in them or beside them. The build of a named patch
+database is not among them: it is continued later."""
 _CACHE_DEPTH = 3
 
 
 class Scratch:
-    """A private folder for this process. Removed at exit, or by `sweep` of another process after a kill."""
+    """A private folder for this process, removed at exit, or after a kill by `sweep` of another process."""
 
     def __init__(self, parent: Path) -> None:
         """Create it below `parent`. Raises StorageError when that cannot be written."""
         try:
-            # Locked before it has the name that sweeps look for: nobody can find it unlocked.
+            # Locked before it gets the name that sweeps look for, so that none finds it unlocked.
             fresh = Path(tempfile.mkdtemp(prefix=".sr_demo_new_", dir=parent)).resolve()
             self.path = fresh.with_name(RESULTS + fresh.name[-8:])
             self._lock = _locked(fresh)
@@ -52,13 +52,13 @@ class Scratch:
             self._restoring = Lock()
         except OSError as exc:
             raise StorageError(
-                f"No temporary folder can be made in {parent}: {exc.strerror or exc}. "
+                f"No temporary folder can be created in {parent}: {exc.strerror or exc}. "
                 "Make room there, or set TMPDIR to another folder."
             ) from exc
         atexit.register(self.remove)
 
     def restore(self) -> None:
-        """Make the folder again where a cleaner of temporary files took it. Raises OSError."""
+        """Create the folder again where a cleaner of temporary files removed it. Raises OSError."""
         with self._restoring:
             if not self.path.is_dir():
                 self._lock.release(force=True)
@@ -66,7 +66,7 @@ class Scratch:
                 self._lock = _locked(self.path)
 
     def remove(self) -> None:
-        """Remove the folder with all that is in it."""
+        """Remove the folder with its content."""
         shutil.rmtree(self.path, ignore_errors=True)
         with suppress(OSError):
             self._lock.release(force=True)
@@ -107,7 +107,7 @@ def sweep_builds(folder: Path) -> None:
 
 @contextmanager
 def held(folder: Path) -> Generator[None]:
-    """Hold a lock in `folder`, which is being built, until it is complete or given up."""
+    """Hold the lock in `folder`, whose content is being built."""
     lock = _locked(folder)
     try:
         yield
@@ -118,7 +118,7 @@ def held(folder: Path) -> Generator[None]:
 
 
 def _remove_dead(path: Path, lockable: Iterable[Path]) -> bool:
-    """Remove `path` if its writer is dead: nobody holds the lock in the first of `lockable` that has one."""
+    """Remove `path` if its writer is gone: no process holds the lock in the first of `lockable` that has one."""
     for folder in lockable:
         if (folder / LOCK).is_file():
             lock = FileLock(folder / LOCK)
@@ -149,7 +149,7 @@ def _remove(path: Path) -> bool:
 
 
 def _is_own(path: Path) -> bool:
-    """Whether `path` is a file or folder of this user, and no link."""
+    """Whether `path` is a file or folder of this user, not a link."""
     try:
         status = path.lstat()
     except OSError:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sr_demo.codecs.npz import choose, look, npz_files, pictures
+from sr_demo.codecs.npz import choose, find_stacks, npz_files, read_stack
 from sr_demo.errors import BadInput
 from sr_demo.metrics.full_reference import psnr_rgb
 from sr_demo.training.data import Pairs, TrainingImage, as_float, downscale_8bit
@@ -32,18 +32,18 @@ def load_npz(path: Path, scale: int, report: Callable[[str], None] = print) -> P
     Raises:
         BadInput: One sentence that names the file.
     """
-    stacks = [stack for file in npz_files(path) for stack in look(file)]
+    stacks = [stack for file in npz_files(path) for stack in find_stacks(file)]
     for stack in stacks:
         report(str(stack))
     if not stacks:
         raise BadInput(f"{path} holds no arrays of pictures (N x H x W, with 3 channels, 1 or none).")
     large, small = choose(stacks, scale, path)
-    hr = pictures(large)
+    hr = read_stack(large)
     if small is None:
         report(f"no array at 1/{scale} of the size: LR images are made from {large.name} (bicubic)")
         lr = [downscale_8bit(image, scale) for image in hr]
     else:
-        lr = list(pictures(small))
+        lr = list(read_stack(small))
         _compare(hr, lr, scale, f"{small.file.name} and {large.file.name}", report)
     names = tuple(f"{large.file.stem}[{i}]" for i in range(large.count))
     kind = f"npz, {large.width} x {large.height} and {large.width // scale} x {large.height // scale}"

@@ -1,4 +1,4 @@
-"""Published checkpoints, as the world has them, through the app's own path; and files that only pretend to be one."""
+"""Published checkpoints load and score as published; files that are no checkpoint are refused."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ REPO = "authors/checkpoints"
 
 @pytest.fixture
 def hub(shared_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    """The folder of published checkpoints as a repository on a Hub of our own, and an empty store."""
+    """The folder of published checkpoints as a repository on a local Hub, and an empty store."""
     files: dict[str, Path | bytes] = {path.name: path for path in shared_weights.iterdir() if path.suffix != ".md"}
     with HubServer({REPO: files}) as server:
         server.serve_client(monkeypatch, tmp_path)
@@ -46,7 +46,7 @@ def hub(shared_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture(scope="module")
 def file_of(shared_weights: Path) -> Callable[[str], WeightFile]:
-    """A published file as the catalogue would name it."""
+    """Returns the `WeightFile` of a published file by its name."""
 
     def named(name: str) -> WeightFile:
         path = shared_weights / name
@@ -57,7 +57,7 @@ def file_of(shared_weights: Path) -> Callable[[str], WeightFile]:
 
 @pytest.fixture(scope="module")
 def general(file_of: Callable[[str], WeightFile]) -> Approach:
-    """The catalogue's own Real-ESRGAN, its general checkpoint pointed at the files that are here."""
+    """Real-ESRGAN of the catalogue, with its general checkpoint on the local Hub."""
     listed = next(c for c in real_esrgan.APPROACH.checkpoints if c.name == "general-x4v3")
     return replace(real_esrgan.APPROACH, checkpoints=(replace(listed, files=(file_of(GENERAL), file_of(TWIN))),))
 
@@ -75,7 +75,7 @@ def set5(approach: Approach, shared_data: Path) -> float:
     return row["psnr_y"]
 
 
-def test_the_published_general_model_scores_what_it_is_known_for(
+def test_the_published_general_model_reaches_its_known_score(
     hub: HubServer, general: Approach, shared_data: Path
 ) -> None:
     assert not checkpoints.is_available(general.checkpoints[0])
@@ -84,7 +84,7 @@ def test_the_published_general_model_scores_what_it_is_known_for(
     assert checkpoints.is_available(general.checkpoints[0])
 
 
-def test_the_denoise_option_goes_from_one_network_to_the_other(
+def test_the_denoise_option_interpolates_between_two_networks(
     hub: HubServer, general: Approach, file_of: Callable[[str], WeightFile]
 ) -> None:
     runner, picture = Runner(), picture_of(noise(24, 20))
@@ -120,7 +120,7 @@ def _load_craft(request: Request) -> Upscaler:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_pickle_by_its_authors_loads_and_scores_what_was_published(
+def test_a_pickle_by_the_authors_reaches_its_published_score(
     hub: HubServer, file_of: Callable[[str], WeightFile], shared_data: Path
 ) -> None:
     checkpoint = Checkpoint("craft", "CRAFT", (file_of(CRAFT),), "MIT", bytes_per_pixel=60_000)
@@ -134,7 +134,7 @@ def test_a_pickle_by_its_authors_loads_and_scores_what_was_published(
 
 
 class Attack:
-    """Runs a command when it is unpickled the ordinary way."""
+    """Runs a command when it is unpickled without restrictions."""
 
     def __init__(self, proof: Path) -> None:
         self.proof = proof
@@ -144,7 +144,7 @@ class Attack:
 
 
 def refusal(path: Path) -> str:
-    """The sentence with which a file is refused."""
+    """The message with which a file is refused."""
     with pytest.raises(WeightsUnavailable) as caught:
         spandrel_loader.load(path, "Compact", 4)
     assert str(caught.value).startswith(path.name)
@@ -166,7 +166,7 @@ def test_a_pickle_that_would_run_a_command_is_refused(tmp_path: Path, form: str)
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
-def test_torchscript_is_refused_unread(tmp_path: Path) -> None:
+def test_torchscript_is_refused_without_reading_it(tmp_path: Path) -> None:
     path = tmp_path / "net.pt"
     torch.jit.trace(torch.nn.Identity(), torch.zeros(1)).save(str(path))
     assert refusal(path) == (
@@ -194,7 +194,7 @@ DAMAGED: dict[str, tuple[str, Callable[[], bytes]]] = {
     "another archive": ("net.pth", _zip),
     "a list": ("net.pth", lambda: _saved([1, 2, 3])),
     "a number": ("net.pth", lambda: _saved(3)),
-    "a network nobody knows": ("net.pth", lambda: _saved({"a": torch.zeros(3)})),
+    "an unknown network": ("net.pth", lambda: _saved({"a": torch.zeros(3)})),
     "half a network": ("net.pth", lambda: _saved({"body.0.weight": torch.zeros(64, 3, 3, 3)})),
     "empty safetensors": ("net.safetensors", lambda: b""),
     "text as safetensors": ("net.safetensors", lambda: b"<html>404 not found</html>"),

@@ -1,4 +1,4 @@
-"""A converted network says what torch says, is found again without torch, and is used only where it is faster."""
+"""Converted networks give the results of torch, open without importing it, and are used only where they are faster."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def small_network(request: Request) -> Upscaler:
 
 
 def made(name: str) -> Approach:
-    """An approach of its own for each test: what is prepared is kept on the disk."""
+    """An approach of its own for each test, since verdicts stay on the disk."""
     file = WeightFile("edsr-x4.safetensors", name * 8, 1)
     checkpoint = Checkpoint("one", "one", (file,), bytes_per_pixel=100)
     return Approach(
@@ -68,7 +68,7 @@ def converted() -> Path:
 
 
 def given(converted: Path, job: Job) -> ConvertedFiles:
-    """As if `job` had been converted already."""
+    """The converted files of `job`, with the network in place."""
     which = which_of(job)
     which.folder.mkdir(parents=True)
     for file in converted.glob("model.*"):
@@ -109,13 +109,13 @@ def which_of(job: Job) -> ConvertedFiles:
 
 
 def decide(which: ConvertedFiles, backend: str) -> None:
-    """As if the measurement had come out this way: which engine is faster here is the machine's business."""
+    """Store this backend as the faster one: which one really is depends on the CPU."""
     verdict = selection.stored(which)
     assert verdict is not None
-    which.verdict_file.write_text(json.dumps({**verdict.__dict__, "backend": backend}))
+    which.verdict_file.write_text(json.dumps({**verdict.__dict__, "backend": backend, "settled": True}))
 
 
-def test_converted_it_computes_the_same_at_every_size_and_torch_is_left_out(converted: Path) -> None:
+def test_a_converted_network_gives_the_results_of_torch_at_every_size_without_importing_it(converted: Path) -> None:
     job = job_of("first")
     which = which_of(job)
     torch_one, verdict = loaded(job), selection.stored(which)
@@ -131,16 +131,16 @@ def test_converted_it_computes_the_same_at_every_size_and_torch_is_left_out(conv
         assert not ours.flags.writeable
         np.testing.assert_allclose(ours, torch_one.upscale(image, Options(), SILENT), atol=1e-5)
     code = (
-        "import sys, numpy as np; from sr_demo.backends import selection as engines; from sr_demo.options import Options;"
-        "from sr_demo.progress import SILENT; which = engines.ConvertedFiles(*sys.argv[1:3], 4);"
-        "image = np.zeros((8, 8, 3), np.float32); engines.open_stored(which).upscale(image, Options(), SILENT);"
+        "import sys, numpy as np; from sr_demo.backends import selection; from sr_demo.options import Options;"
+        "from sr_demo.progress import SILENT; which = selection.ConvertedFiles(*sys.argv[1:3], 4);"
+        "image = np.zeros((8, 8, 3), np.float32); selection.open_stored(which).upscale(image, Options(), SILENT);"
         "print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code, which.key, "fp32"], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "False", done.stderr
 
 
-def test_the_runner_takes_the_winner_and_says_so(converted: Path) -> None:
+def test_the_runner_uses_and_reports_the_faster_backend(converted: Path) -> None:
     job, picture = job_of("second"), picture_of(noise(40, 30))
     which = given(converted, job)
     preparer = Preparer()
@@ -154,10 +154,10 @@ def test_the_runner_takes_the_winner_and_says_so(converted: Path) -> None:
         later = Runner().run(job, picture)
         assert later.backend == backend
         np.testing.assert_allclose(later.picture.rgb, first.picture.rgb, atol=1e-5)
-    assert not Preparer().begin(Given(which, job)), "it is known already"
+    assert not Preparer().begin(Given(which, job)), "the verdict is stored already"
 
 
-def test_a_damaged_file_is_made_again(converted: Path) -> None:
+def test_a_damaged_file_is_converted_again(converted: Path) -> None:
     job = job_of("third")
     which = given(converted, job)
     selection.prepare(Given(which, job))
@@ -170,7 +170,7 @@ def test_a_damaged_file_is_made_again(converted: Path) -> None:
     assert selection.stored(which) is None
 
 
-def test_a_conversion_that_computes_something_else_never_wins(converted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_conversion_with_other_results_never_wins(converted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = job_of("fourth")
     wrong = loaded(job)
     honest = wrong.upscale
@@ -182,7 +182,7 @@ def test_a_conversion_that_computes_something_else_never_wins(converted: Path, m
     assert selection.prepare(Given(given(converted, job), job, wrong)).backend == "torch"
 
 
-def test_times_taken_on_a_busy_machine_do_not_settle_anything(converted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unsteady_times_are_not_settled(converted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = job_of("sixth")
     which, upscaler = given(converted, job), loaded(job)
     monkeypatch.setattr(selection, "_SETTLED", 0.0)  # no two times are that close
@@ -196,7 +196,7 @@ def test_times_taken_on_a_busy_machine_do_not_settle_anything(converted: Path, m
 
 
 @pytest.mark.parametrize(("enough", "settled", "turns"), [(0.0, 0.0, 3), (1e9, 1e9, 4), (1e9, 0.0, 13)])
-def test_slow_networks_are_told_apart_in_fewer_turns(
+def test_slow_networks_are_timed_in_fewer_rounds(
     converted: Path, monkeypatch: pytest.MonkeyPatch, enough: float, settled: float, turns: int
 ) -> None:
     upscaler, runs = loaded(job_of("first")), list[Image]()
@@ -213,7 +213,7 @@ def test_slow_networks_are_told_apart_in_fewer_turns(
     assert len(runs) == turns, "the first warms up"
 
 
-def test_gpus_precisions_and_what_has_no_file_are_left_to_torch() -> None:
+def test_fp16_other_options_and_networks_without_files_stay_in_torch() -> None:
     identity = job_of("fifth").identity
     assert selection.converted_files(identity) is not None
     assert selection.converted_files(replace(identity, precision="fp16")) is None
@@ -222,7 +222,7 @@ def test_gpus_precisions_and_what_has_no_file_are_left_to_torch() -> None:
 
 
 @pytest.mark.parametrize("name", ["hat", "drct"])
-def test_attention_networks_are_written_for_the_other_engine(name: str) -> None:
+def test_attention_networks_can_be_converted(name: str) -> None:
     assert selection.can_prepare(embedded(next(a for a in APPROACHES if a.id == name), "auto"))
 
 

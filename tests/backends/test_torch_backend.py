@@ -1,4 +1,4 @@
-"""A network's batches: the same picture whatever the device is given at once, whatever memory runs out on the way."""
+"""Batches give the same result for every batch size, also when memory runs out on the way."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HALO = 4
 
 
 class Watched(nn.Module):
-    """A stand-in network that notes the shape (k, H, W) of each batch."""
+    """A fake network that records the shape (k, H, W) of each batch."""
 
     def __init__(self, work: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ def enlarged(x: Tensor) -> Tensor:
 
 
 def on_a_gpu(work: Callable[[Tensor], Tensor] = enlarged, at_once: int = 3) -> tuple[NetworkUpscaler, Watched]:
-    """An upscaler that works as on a GPU, several tiles at once and one batch ahead, but computes on the CPU."""
+    """An upscaler on the CPU that batches as on a GPU: several tiles at once, one batch queued ahead."""
     network = Watched(work)
     upscaler = NetworkUpscaler(network, "fp32")
     upscaler.at_once, upscaler.ahead = at_once, 1
@@ -71,7 +71,7 @@ def picture() -> ImageData:
     return picture_of(noise(150, 170))
 
 
-def test_batches_give_the_picture_bit_for_bit(picture: ImageData) -> None:
+def test_batches_give_the_same_result_bit_for_bit(picture: ImageData) -> None:
     upscaler, network = on_a_gpu()
     result = upscale_image(method_of(upscaler), picture, SILENT)
     np.testing.assert_array_equal(result.image.rgb, fakes.enlarged(picture.rgb))
@@ -86,7 +86,7 @@ def test_blended_batches_still_add_up(picture: ImageData) -> None:
     np.testing.assert_allclose(result.image.rgb, fakes.enlarged(picture.rgb), atol=1e-6)
 
 
-def test_a_convolution_sees_what_it_sees_one_by_one(picture: ImageData) -> None:
+def test_a_convolution_gives_the_same_result_in_batches(picture: ImageData) -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 48, 2 * HALO + 1, padding=HALO), nn.PixelShuffle(4), nn.Sigmoid())
     one_by_one = NetworkUpscaler(network, "fp32")
@@ -95,29 +95,29 @@ def test_a_convolution_sees_what_it_sees_one_by_one(picture: ImageData) -> None:
     np.testing.assert_allclose(upscale_image(method_of(together), picture, SILENT).image.rgb, expected, atol=1e-6)
 
 
-def test_a_cpu_works_on_one_tile_at_a_time_and_on_none_ahead() -> None:
+def test_a_cpu_computes_one_tile_at_a_time_and_queues_none() -> None:
     upscaler = NetworkUpscaler(Watched(enlarged), "fp32")
     assert isinstance(upscaler, BatchUpscaler)
     assert (upscaler.at_once, upscaler.ahead) == (1, 0)
 
 
 @pytest.mark.parametrize("ahead", [0, 1])
-def test_the_next_batch_is_queued_before_the_last_is_handed_out(ahead: int) -> None:
+def test_the_next_batch_is_queued_before_the_last_is_yielded(ahead: int) -> None:
     upscaler, network = on_a_gpu()
     upscaler.ahead = ahead
-    asked: list[int] = []
+    requested: list[int] = []
 
     def batches() -> Iterator[list[Image]]:
         for number in range(3):
-            asked.append(number)
+            requested.append(number)
             yield [noise(8, 9, number), noise(8, 9, number + 10)]
 
     for number, results in enumerate(upscaler.upscale_many(batches(), Options())):
-        assert len(network.seen) == len(asked) == min(number + 1 + ahead, 3)
+        assert len(network.seen) == len(requested) == min(number + 1 + ahead, 3)
         for at, result in enumerate(results):
             np.testing.assert_array_equal(result, fakes.enlarged(noise(8, 9, number + 10 * at)))
             assert not result.flags.writeable
-    assert asked == [0, 1, 2]
+    assert requested == [0, 1, 2]
 
 
 def test_stop_takes_effect_between_batches(picture: ImageData) -> None:
@@ -135,7 +135,7 @@ def test_stop_takes_effect_between_batches(picture: ImageData) -> None:
     assert notes == ["tile 1 of 30", "tile 3 of 30"], "the corners on the left are of one shape"
 
 
-def test_progress_tells_tiles_and_never_falls(picture: ImageData) -> None:
+def test_progress_never_falls(picture: ImageData) -> None:
     seen: list[float] = []
     upscale_image(method_of(on_a_gpu()[0]), picture, Progress(lambda fraction, _: seen.append(fraction)))
     assert seen == sorted(seen) and seen[0] == 0 and seen[-1] == 1
@@ -177,7 +177,7 @@ def test_out_of_memory_with_the_smallest_tile_is_final(picture: ImageData) -> No
 
 
 @pytest.mark.parametrize("budget", [1, 3 * 2048 * (32 + 2 * HALO) ** 2])
-def test_as_many_tiles_at_once_as_the_budget_holds(
+def test_a_batch_holds_as_many_tiles_as_fit_into_the_budget(
     budget: int, picture: ImageData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory, "budget", lambda: budget)
@@ -186,18 +186,18 @@ def test_as_many_tiles_at_once_as_the_budget_holds(
     assert max(k for k, _, _ in network.seen) == (1 if budget == 1 else 3)
 
 
-def test_numbers_that_are_none_are_noticed_in_any_picture_of_a_batch() -> None:
+def test_values_that_are_not_finite_are_found_in_any_image_of_a_batch() -> None:
     def work(x: Tensor) -> Tensor:
-        made = enlarged(x)
-        made[1, 0, 5, 5] = torch.nan
-        return made
+        output = enlarged(x)
+        output[1, 0, 5, 5] = torch.nan
+        return output
 
     upscaler, _ = on_a_gpu(work)
     with pytest.raises(SRError, match="not numbers at this precision"):
         list(upscaler.upscale_many([[noise(4, 4), noise(4, 4)]], Options()))
 
 
-def test_the_budget_of_a_gpu_is_its_own_and_counts_what_torch_keeps_for_reuse(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_budget_of_a_gpu_counts_blocks_that_torch_keeps_for_reuse(monkeypatch: pytest.MonkeyPatch) -> None:
     gigabyte = 2**30
 
     def gigabytes(*each: int) -> Callable[[torch.device], object]:
@@ -235,11 +235,11 @@ def test_a_gpu_that_only_emulates_bf16_runs_in_fp16(
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
     ],
 )
-def test_memory_that_runs_out_has_one_name(error: Exception) -> None:
+def test_every_out_of_memory_error_is_translated(error: Exception) -> None:
     with pytest.raises(OutOfMemory), torch_backend.out_of_memory_translated():
         raise error
 
 
-def test_other_errors_keep_their_name() -> None:
+def test_other_errors_pass() -> None:
     with pytest.raises(RuntimeError, match="shapes"), torch_backend.out_of_memory_translated():
         raise RuntimeError("shapes do not match")

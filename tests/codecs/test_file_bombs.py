@@ -1,4 +1,4 @@
-"""Small files that ask for endless work: each gets one sentence, or is read as the picture that it is, soon."""
+"""Small files that demand unbounded work are refused with one sentence, or read within seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints without a network: what is planned, what is embedded, what is stored, what the disk refuses."""
+"""Checkpoints without a network: the plan, embedded and stored files, and disks that refuse."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def no_network(monkeypatch):
     monkeypatch.setattr(download, "transfer", transfer)
 
 
-def test_a_checkpoint_without_files_is_there():
+def test_a_checkpoint_without_files_is_available():
     nothing = Checkpoint("default", "no weights")
     assert checkpoints.plan(nothing) == ()
     assert checkpoints.is_available(nothing)
@@ -63,7 +63,7 @@ def test_the_cache_folder_comes_from_the_environment_or_the_home(monkeypatch):
     assert storage.cache_folder() == Path.home() / ".cache" / "sr_demo"
 
 
-def test_the_plan_says_what_is_to_be_done_and_does_nothing(folders):
+def test_the_plan_changes_nothing(folders):
     both = Checkpoint("both", "Both", EMBEDDED.files + REMOTE.files)
     before = sorted(folders.rglob("*"))
     assert [step.action for step in checkpoints.plan(both)] == ["embedded", "download"]
@@ -78,7 +78,7 @@ def test_the_plan_says_what_is_to_be_done_and_does_nothing(folders):
     assert [step.action for step in checkpoints.plan(both)] == ["embedded", "download"]
 
 
-def test_available_means_all_files_are_here(folders):
+def test_available_means_all_files_are_stored(folders):
     both = Checkpoint("both", "Both", EMBEDDED.files + REMOTE.files)
     assert not checkpoints.is_available(both)
     _put(folders / "weights" / "own.safetensors", CONTENT)
@@ -100,7 +100,7 @@ def test_embedded_files_are_returned_in_order_and_hashed_once(folders, monkeypat
     assert read == [path, path]
 
 
-def test_a_missing_embedded_file_gets_a_clear_sentence(folders):
+def test_a_missing_embedded_file_is_named(folders):
     with pytest.raises(WeightsUnavailable) as caught:
         checkpoints.fetch(EMBEDDED)
     assert str(caught.value) == (
@@ -167,13 +167,13 @@ def test_the_most_useful_reason_is_named_first(monkeypatch, codes, named, also):
     assert isinstance(caught.value.__cause__, download.SourceFailed)
 
 
-def test_every_reason_that_a_source_can_give_has_its_sentence():
+def test_every_reason_has_a_message():
     codes = {code for _, code in download._REASONS} | set(download._STATUS.values()) | {"wrong"}
     assert codes == set(checkpoints.REASONS)
     assert len({sentence for _, sentence in checkpoints.REASONS.values()}) == len(checkpoints.REASONS)
 
 
-def test_too_little_room_is_said_before_anything_is_downloaded(monkeypatch, no_network, folders):
+def test_too_little_room_is_reported_before_the_download(monkeypatch, no_network, folders):
     monkeypatch.setattr(storage, "free_bytes", lambda _: 2)
     with pytest.raises(StorageError) as caught:
         checkpoints.fetch(Checkpoint("far", "Published", (WeightFile("far.pth", SHA, 85_137_601, ("a/b:far.pth",)),)))
@@ -202,13 +202,13 @@ def test_a_disk_that_fills_up_on_the_way_is_not_blamed_on_the_source(monkeypatch
     assert [path.name for path in (folders / "cache" / "weights" / SHA).iterdir()] == [".lock"]
 
 
-def test_a_cache_folder_that_cannot_be_made_gets_a_clear_sentence(monkeypatch, folders):
+def test_a_cache_folder_that_cannot_be_created_is_named(monkeypatch, folders):
     monkeypatch.setenv("SR_DEMO_CACHE", str(_put(folders / "a file", b"")))
     with pytest.raises(StorageError, match=r"^Files cannot be kept in .*: a file stands where a folder should be\. "):
         checkpoints.fetch(REMOTE)
 
 
-def test_a_bug_is_not_disguised_as_a_missing_file(monkeypatch):
+def test_a_bug_is_not_reported_as_a_missing_file(monkeypatch):
     def run(*_):
         raise ZeroDivisionError
 
@@ -217,7 +217,7 @@ def test_a_bug_is_not_disguised_as_a_missing_file(monkeypatch):
         checkpoints.fetch(REMOTE)
 
 
-def test_stop_pressed_beforehand_starts_nothing(no_network):
+def test_after_stop_nothing_starts(no_network):
     progress = Progress()
     stopped = type("Set", (), {"is_set": lambda self: True})()
     with pytest.raises(Cancelled):

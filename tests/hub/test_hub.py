@@ -1,4 +1,4 @@
-"""The real huggingface_hub client against a local server that speaks the Hub's file routes. Nothing is replaced."""
+"""The real huggingface_hub client against a local server that speaks the Hub's file routes."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ def _folder(checkpoint: Checkpoint) -> Path:
 
 
 def _left(checkpoint: Checkpoint) -> list[str]:
-    """What lies in the store, apart from the lock."""
+    """Names in the store, apart from the lock."""
     folder = _folder(checkpoint)
     return sorted(path.name for path in folder.iterdir() if path.name != ".lock") if folder.exists() else []
 
 
 def _until(happened: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait for something another thread or process does."""
+    """Wait for an effect of another thread or process."""
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline
@@ -69,7 +69,7 @@ def _until(happened: Callable[[], bool], seconds: float = 20) -> None:
 
 
 def _refusal(checkpoint: Checkpoint) -> str:
-    """The sentence with which `fetch` refuses. Nothing may be left behind."""
+    """The message of the error that `fetch` raises; nothing may be left in the store."""
     with pytest.raises(WeightsUnavailable) as caught:
         checkpoints.fetch(checkpoint)
     assert _left(checkpoint) == []
@@ -81,7 +81,7 @@ def _by_hand(checkpoint: Checkpoint) -> str:
     return f"or put the file by hand at {_folder(checkpoint) / 'net.pth'}."
 
 
-def test_a_good_download(hub):
+def test_a_download_is_stored(hub):
     checkpoint = _checkpoint(FIRST)
     assert [step.action for step in checkpoints.plan(checkpoint)] == ["download"]
     seen: list[tuple[float, str]] = []
@@ -94,26 +94,26 @@ def test_a_good_download(hub):
 
 
 def test_progress_is_reported_on_the_way(hub):
-    hub.faults[FIRST] = Fault(seconds_per_piece=0.005)
+    hub.faults[FIRST] = Fault(seconds_per_chunk=0.005)
     seen: list[float] = []
     checkpoints.fetch(_checkpoint(FIRST), Progress(lambda part, _: seen.append(part)))
     assert seen == sorted(seen)
     assert len({part for part in seen if 0 < part < 1}) >= 3
 
 
-def test_a_stored_file_needs_no_server(hub):
+def test_a_stored_file_is_used_without_the_server(hub):
     paths = checkpoints.fetch(_checkpoint(FIRST))
     hub.close()
     assert checkpoints.fetch(_checkpoint(FIRST)) == paths
 
 
-def test_a_plain_address(hub):
+def test_a_plain_address_is_a_source(hub):
     (path,) = checkpoints.fetch(_checkpoint(hub.address("first/models", "sub/net.pth")))
     assert path.read_bytes() == CONTENT
     assert hub.requests == ["GET first/models:sub/net.pth"]
 
 
-@pytest.mark.parametrize("first", ["nobody/models:net.pth", "first/models:other.pth", FIRST])
+@pytest.mark.parametrize("first", ["absent/models:net.pth", "first/models:other.pth", FIRST])
 def test_the_second_source_is_used_when_the_first_fails(hub, first):
     hub.faults[FIRST] = Fault(wrong_bytes=True)
     (path,) = checkpoints.fetch(_checkpoint(first, SECOND))
@@ -122,7 +122,7 @@ def test_the_second_source_is_used_when_the_first_fails(hub, first):
 
 
 @pytest.mark.parametrize("plain", [False, True])
-def test_a_wrong_hash(hub, plain):
+def test_a_wrong_hash_is_refused(hub, plain):
     hub.faults["*"] = Fault(wrong_bytes=True)
     wrong = hashlib.sha256(bytes(255 - byte for byte in CONTENT[:64]) + CONTENT[64:]).hexdigest()
     source = hub.address("first/models", "sub/net.pth") if plain else FIRST
@@ -134,7 +134,7 @@ def test_a_wrong_hash(hub, plain):
 
 
 @pytest.mark.parametrize("plain", [False, True])
-def test_another_size_is_noticed_before_the_disk_is_filled(hub, plain):
+def test_another_size_is_found_before_the_disk_is_filled(hub, plain):
     hub.files["first/models"]["big.pth"] = CONTENT * 3
     source = hub.address("first/models", "big.pth") if plain else "first/models:big.pth"
     said = "it is larger than 2,000,000 bytes" if plain else "6,000,000 bytes instead of 2,000,000"
@@ -142,16 +142,16 @@ def test_another_size_is_noticed_before_the_disk_is_filled(hub, plain):
     assert plain or "GET first/models:big.pth" not in hub.requests
 
 
-def test_a_missing_repository(hub):
-    checkpoint = _checkpoint("nobody/models:net.pth")
+def test_a_missing_repository_is_named(hub):
+    checkpoint = _checkpoint("absent/models:net.pth")
     assert _refusal(checkpoint) == (
-        "Published net: net.pth could not be fetched from nobody/models:net.pth: the repository does not exist or is "
+        "Published net: net.pth could not be fetched from absent/models:net.pth: the repository does not exist or is "
         f"private. Try again later, {_by_hand(checkpoint)}"
     )
 
 
 @pytest.mark.parametrize("plain", [False, True])
-def test_a_missing_file(hub, plain):
+def test_a_missing_file_is_named(hub, plain):
     source = hub.address("first/models", "gone.pth") if plain else "first/models:gone.pth"
     checkpoint = _checkpoint(source)
     assert _refusal(checkpoint) == (
@@ -176,7 +176,7 @@ def test_a_gated_repository_opens_with_the_token(hub, monkeypatch):
 
 
 @pytest.mark.parametrize("plain", [False, True])
-def test_set_offline(hub, monkeypatch, plain):
+def test_offline_nothing_is_downloaded(hub, monkeypatch, plain):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     source = hub.address("first/models", "sub/net.pth") if plain else FIRST
     checkpoint = _checkpoint(source)
@@ -187,7 +187,7 @@ def test_set_offline(hub, monkeypatch, plain):
     assert hub.requests == []
 
 
-def test_bytes_that_lie_on_another_host_are_fetched_without_the_token(hub, monkeypatch):
+def test_the_token_is_not_sent_to_another_host(hub, monkeypatch):
     hub.files["gated/models"] = {"net.pth": CONTENT}
     hub.token = "hf_right"
     hub.elsewhere = True
@@ -202,14 +202,14 @@ def test_a_damaged_file_in_the_cache_of_the_client_is_not_copied(hub):
     assert checkpoints.fetch(_checkpoint(FIRST))[0].read_bytes() == CONTENT
 
 
-def test_set_offline_a_file_that_another_app_downloaded_is_used(hub, monkeypatch):
+def test_offline_a_file_that_another_app_downloaded_is_used(hub, monkeypatch):
     huggingface_hub.hf_hub_download("first/models", "sub/net.pth", endpoint=hub.endpoint)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert checkpoints.fetch(_checkpoint(FIRST))[0].read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("plain", [False, True])
-def test_no_network_fails_at_once(hub, plain):
+def test_without_a_network_it_fails_at_once(hub, plain):
     hub.close()
     source = hub.address("first/models", "sub/net.pth") if plain else FIRST
     checkpoint = _checkpoint(source, SECOND)
@@ -231,7 +231,7 @@ def test_no_network_fails_at_once(hub, plain):
     ],
 )
 @pytest.mark.parametrize("plain", [False, True])
-def test_a_failing_server(hub, plain, status, said):
+def test_the_status_of_a_failing_server_is_reported(hub, plain, status, said):
     hub.faults["*"] = Fault(status=status)
     source = hub.address("first/models", "sub/net.pth") if plain else FIRST
     checkpoint = _checkpoint(source)
@@ -242,14 +242,14 @@ def test_a_failing_server(hub, plain, status, said):
     assert time.monotonic() - started < 2
 
 
-def test_a_transfer_that_breaks_off_once_is_taken_up_again(hub):
+def test_a_transfer_that_breaks_off_once_is_continued(hub):
     hub.faults[FIRST] = Fault(breaks=1)
     assert checkpoints.fetch(_checkpoint(FIRST))[0].read_bytes() == CONTENT
     assert hub.requests.count("GET first/models:sub/net.pth") == 2
 
 
 @pytest.mark.parametrize("plain", [False, True])
-def test_a_truncated_transfer(hub, plain):
+def test_a_truncated_transfer_is_refused(hub, plain):
     hub.faults["*"] = Fault(breaks=-1) if plain else Fault(short=True)
     source = hub.address("first/models", "sub/net.pth") if plain else FIRST
     checkpoint = _checkpoint(source)
@@ -259,9 +259,9 @@ def test_a_truncated_transfer(hub, plain):
     )
 
 
-@pytest.mark.parametrize("fault", [Fault(stall_after=500_000), Fault(seconds_per_piece=0.05)], ids=["stalled", "slow"])
+@pytest.mark.parametrize("fault", [Fault(stall_after=500_000), Fault(seconds_per_chunk=0.05)], ids=["stalled", "slow"])
 @pytest.mark.parametrize("plain", [False, True])
-def test_stop_in_the_middle(hub, plain, fault):
+def test_stop_in_the_middle_leaves_nothing(hub, plain, fault):
     hub.faults["*"] = fault
     checkpoint = _checkpoint(hub.address("first/models", "sub/net.pth") if plain else FIRST)
     before = set(threading.enumerate())
@@ -273,7 +273,7 @@ def test_stop_in_the_middle(hub, plain, fault):
     assert 0.3 < time.monotonic() - started < 1.2
     assert not checkpoints.is_available(checkpoint)
     assert "net.pth" not in _left(checkpoint)
-    if fault.seconds_per_piece:  # a stalled one ends with the client's own timeout
+    if fault.seconds_per_chunk:  # a stalled one ends with the client's own timeout
         ours = {thread for thread in threading.enumerate() if thread.name == "download net.pth"} - before
         _until(lambda: not any(thread.is_alive() for thread in ours), seconds=1)
     hub.faults.clear()
@@ -305,7 +305,7 @@ def another_process():
         process.wait()
 
 
-def test_a_killed_download_leaves_nothing_that_is_offered(hub, another_process):
+def test_a_killed_download_is_not_offered(hub, another_process):
     checkpoint = _checkpoint(FIRST)
     hub.faults[FIRST] = Fault(stall_after=1_000_000)
     child = another_process(FIRST)
@@ -320,8 +320,8 @@ def test_a_killed_download_leaves_nothing_that_is_offered(hub, another_process):
     assert _left(checkpoint) == ["net.pth"]
 
 
-def test_processes_and_threads_that_want_the_same_file_share_one_download(hub, another_process):
-    hub.faults[FIRST] = Fault(seconds_per_piece=0.01)
+def test_processes_and_threads_share_one_download_of_a_file(hub, another_process):
+    hub.faults[FIRST] = Fault(seconds_per_chunk=0.01)
     checkpoint = _checkpoint(FIRST)
     children = [another_process(FIRST) for _ in range(2)]
     with ThreadPoolExecutor(3) as pool:
@@ -331,7 +331,7 @@ def test_processes_and_threads_that_want_the_same_file_share_one_download(hub, a
     assert hub.requests.count("GET first/models:sub/net.pth") == 1
 
 
-def test_waiting_for_another_download_heeds_stop(hub):
+def test_stop_ends_waiting_for_another_download(hub):
     hub.faults[FIRST] = Fault(stall_after=500_000)
     checkpoint = _checkpoint(FIRST)
     stops = [Event(), Event()]
@@ -350,7 +350,7 @@ def test_waiting_for_another_download_heeds_stop(hub):
             first.result(timeout=2)
 
 
-def test_a_real_published_checkpoint(hub):
+def test_a_published_checkpoint_is_downloaded(hub):
     original = SHARED / "realesr-general-x4v3.safetensors"
     if not original.exists():
         pytest.skip(f"{original} is not on this machine (set SR_DEMO_SHARED_WEIGHTS)")

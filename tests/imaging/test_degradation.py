@@ -1,4 +1,4 @@
-"""The two ways to make a small picture, step by step."""
+"""The two degradations, step by step."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_defaults_and_ranges():
         Realistic(quality=5)
 
 
-def test_bicubic_is_the_published_way():
+def test_bicubic_gives_the_published_lr_images():
     assert np.array_equal(bicubic(SMOOTH, 4), downscale(SMOOTH, 4))
 
 
@@ -47,18 +47,18 @@ def test_shape_range_and_read_only(shape, scale):
         assert not small.flags.writeable
 
 
-def test_without_blur_and_noise_only_a_good_jpeg_lies_between():
+def test_without_blur_and_noise_only_jpeg_remains():
     assert np.abs(degrade(SMOOTH, 4, CLEAN) - downscale(SMOOTH, 4)).max() < 0.03
 
 
-def test_the_same_seed_gives_the_same_picture_and_another_another():
+def test_the_seed_determines_the_noise():
     first = degrade(SMOOTH, 4, Realistic(seed=3))
     assert np.array_equal(first, degrade(SMOOTH, 4, Realistic(seed=3)))
     assert not np.array_equal(first, degrade(SMOOTH, 4, Realistic(seed=4)))
 
 
 @pytest.mark.parametrize("noise", [5, 20])
-def test_noise_has_the_strength_it_says(noise):
+def test_noise_has_the_set_strength(noise):
     small = degrade(FLAT, 1, Realistic(blur=0, noise=noise, quality=100))
     luma = small @ np.array([0.299, 0.587, 0.114], np.float32)
     # Independent per channel: the luma's deviation is that times the norm of the weights. 4:2:0 leaves luma alone.
@@ -66,7 +66,7 @@ def test_noise_has_the_strength_it_says(noise):
 
 
 @pytest.mark.parametrize("blur", [1.0, 2.5])
-def test_blur_is_a_gaussian_in_pixels_of_the_large_picture(blur):
+def test_blur_is_a_gaussian_in_hr_pixels(blur):
     edge = np.zeros((64, 256, 3), np.float32)
     edge[:, 128:] = 1
     expected = resize(cv2.GaussianBlur(edge, (0, 0), blur), (16, 64))
@@ -83,7 +83,7 @@ def test_the_border_does_not_darken():
     assert np.abs(small - 0.8).max() < 0.01
 
 
-def test_lower_quality_is_further_from_the_truth():
+def test_lower_quality_is_further_from_the_reference():
     image = readonly(np.random.default_rng(1).random((64, 64, 1), np.float32).repeat(3, 2))
     truth = resize(image, (16, 16))
     errors = [np.abs(degrade(image, 4, Realistic(blur=0, noise=0, quality=q)) - truth).mean() for q in (95, 60, 30, 10)]
@@ -99,11 +99,11 @@ def test_chroma_is_stored_at_half_size():
     assert sharpness(small[..., 0] - small[..., 2]) < 0.5 * sharpness(stripes[..., 0] - stripes[..., 2])
 
 
-def test_too_small_and_too_long():
+def test_images_too_small_or_too_long_are_refused():
     tiny = readonly(np.zeros((3, 9, 3), np.float32))
     for way in (lambda: bicubic(tiny, 4), lambda: degrade(tiny, 4, Realistic())):
         with pytest.raises(
-            BadInput, match=r"^A picture of 9 x 3 pixels is too small to be shrunk 4 times: it needs at"
+            BadInput, match=r"^A picture of 9 x 3 pixels is too small to be downscaled 4 times: it needs at"
         ):
             way()
     with pytest.raises(BadInput, match=r"^A JPEG file holds at most 65500 pixels per side, and this small picture"):

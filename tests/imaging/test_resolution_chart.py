@@ -1,4 +1,4 @@
-"""The chart holds what its labels say, at every size."""
+"""The chart shows at every size what its labels state."""
 
 from __future__ import annotations
 

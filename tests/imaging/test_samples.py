@@ -1,4 +1,4 @@
-"""Every example is there without a network, says where it comes from, and becomes a file."""
+"""Every sample is available without a network, has a credit, and becomes a file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _no_network(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
 
-def test_what_there_is():
+def test_the_list_of_samples():
     assert IDS == ["cat", "coffee", "astronaut", "text", "cells", "retina", "brick", "rocket", "hubble", "chart"]
 
 
@@ -44,7 +44,7 @@ def test_each_one_loads_and_is_credited(sample):
 
 
 @pytest.mark.parametrize("sample", [s for s in SAMPLES if s.id in ("cat", "text")], ids=["cat", "text"])
-def test_file_is_exact_and_made_once(tmp_path, sample):
+def test_the_file_is_exact_and_written_once(tmp_path, sample):
     path = write_sample(sample, tmp_path / "new" / "folder")
     assert path.name == f"{sample.id}.png"
     picture = read(path)
@@ -56,9 +56,9 @@ def test_file_is_exact_and_made_once(tmp_path, sample):
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
-def test_a_folder_that_cannot_be_made(tmp_path):
+def test_a_folder_that_cannot_be_created_is_named(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(StorageError, match="for example pictures cannot be made"):
+    with pytest.raises(StorageError, match="for example pictures cannot be created"):
         write_sample(SAMPLES[0], tmp_path / "file" / "folder")
 
 
@@ -68,7 +68,7 @@ def test_a_missing_package_is_named(monkeypatch):
         SAMPLES[0].make()
 
 
-def test_nothing_heavy_is_imported_by_looking_at_the_list():
+def test_listing_the_samples_imports_nothing_heavy():
     heavy = {"skimage", "scipy", "cv2", "tifffile", "torch"}
     code = f"import sys, sr_demo.imaging.samples; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -17,7 +17,7 @@ from sr_demo.metrics.scores import score
 from tests.conftest import noise
 
 
-def test_identical_pictures_are_infinitely_close() -> None:
+def test_equal_images_have_infinite_psnr() -> None:
     image = noise(32, 40)
     assert psnr_y(image, image) == inf
     assert psnr_rgb(image, image) == inf
@@ -33,7 +33,7 @@ def test_one_level_everywhere_is_48_13_db() -> None:
     assert psnr_y(a, b) == pytest.approx(48.1308 + 1.3219, abs=1e-3)
 
 
-def test_the_border_is_left_out() -> None:
+def test_the_border_is_cut() -> None:
     a = noise(24, 24)
     spoiled = np.array(a)
     spoiled[:4] = 1 - spoiled[:4]
@@ -41,7 +41,7 @@ def test_the_border_is_left_out() -> None:
     assert psnr_y(a, readonly(spoiled), 3) < 40
 
 
-def test_rounding_not_truncating() -> None:
+def test_values_are_rounded_not_truncated() -> None:
     a = readonly(np.full((16, 16, 3), 0.5, np.float32))
     assert int(quantize(a)[0, 0, 0]) == 128
     assert psnr_rgb(a, readonly(np.full((16, 16, 3), 128 / 255, np.float32))) == inf
@@ -72,15 +72,15 @@ def test_different_sizes_are_refused() -> None:
         psnr_y(noise(6, 8), noise(8, 8))
 
 
-def test_agreement_with_the_input_sees_a_change_of_colour() -> None:
-    truth = noise(64, 64)
-    small = downscale(truth, 4)
+def test_lr_consistency_falls_with_a_change_of_colour() -> None:
+    hr = noise(64, 64)
+    small = downscale(hr, 4)
     faithful = resize(small, (64, 64))
     shifted = readonly(np.clip(faithful + np.float32(0.1), 0, 1))
     assert lr_consistency(faithful, small) > lr_consistency(shifted, small) + 5
 
 
-def test_without_a_truth_there_is_no_psnr() -> None:
+def test_without_a_reference_there_is_no_psnr() -> None:
     scores = score(noise(64, 64), noise(16, 16), None, 4)
     assert scores.psnr_y is scores.ssim_y is scores.psnr_rgb is None
     assert scores.lr_consistency is not None
@@ -95,7 +95,7 @@ def test_published_rdn_results_get_their_published_scores(shared_data: Path) -> 
     assert np.mean([ssim_y(a, b, 4) for a, b in pairs]) == pytest.approx(0.8990, abs=0.0001)
 
 
-def test_bicubic_scores_what_it_is_known_to_score(shared_data: Path) -> None:
+def test_bicubic_reaches_its_known_score(shared_data: Path) -> None:
     """Set5 x4: 28.43 dB with MATLAB's kernel; Pillow's agrees within 0.01 dB."""
     folder = shared_data / "testsets" / "Set5"
     found = []

@@ -1,4 +1,4 @@
-"""NIQE (own fit): the fits recover what they should, damage raises it, and it says when there is nothing to measure."""
+"""NIQE (own fit): fits recover known parameters, degradations raise it, and images without texture have a reason."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_the_fit_recovers_known_parameters(shape, widths):
     assert found == pytest.approx([shape, *widths], rel=0.03)
 
 
-def test_each_damage_raises_it(photo):
+def test_each_degradation_raises_it(photo):
     clean = niqe(photo).value
     soft = readonly(np.asarray(cv2.GaussianBlur(photo, (0, 0), 2.0), np.float32))
     grain = np.random.default_rng(0).normal(0, 20 / 255, photo.shape).astype(np.float32)
@@ -55,7 +55,7 @@ def test_each_damage_raises_it(photo):
         assert niqe(picture).value > clean + 0.3, name
 
 
-def test_it_does_not_depend_on_bands(photo, monkeypatch):
+def test_bands_do_not_change_the_score(photo, monkeypatch):
     max_aspect = readonly(np.concatenate([photo, photo[::-1], photo]))
     whole = blocks(max_aspect)
     monkeypatch.setattr(module, "_BAND", 1)
@@ -65,7 +65,7 @@ def test_it_does_not_depend_on_bands(photo, monkeypatch):
     np.testing.assert_allclose(single.sharpness, whole.sharpness, rtol=1e-4)
 
 
-def test_of_large_pictures_evenly_spread_rows_are_measured(photo, monkeypatch):
+def test_evenly_spread_rows_of_large_images_are_measured(photo, monkeypatch):
     max_aspect = readonly(np.concatenate([photo, photo[::-1], photo]))
     monkeypatch.setattr(module, "_MOST", 12)
     some = blocks(max_aspect).features
@@ -83,7 +83,7 @@ def test_features_belong_to_their_block(photo):
     np.testing.assert_array_equal(before[-1], after[-1])
 
 
-def test_too_small_and_flat_pictures_have_a_reason():
+def test_images_too_small_or_flat_have_a_reason():
     small = niqe(noise(95, 400))
     assert small.value is None and "95" in small.reason and str(BLOCK) in small.reason
     flat = niqe(readonly(np.full((200, 200, 3), 0.5, np.float32)))
@@ -121,7 +121,7 @@ def test_only_sharp_blocks_are_fitted():
         fit([Blocks(features[:20], sharpness[:20])])
 
 
-def test_the_embedded_fit_is_what_its_card_says():
+def test_the_embedded_fit_agrees_with_its_card():
     card = json.loads(FIT.with_suffix(".json").read_text())
     content = FIT.read_bytes()
     assert card["file"] == FIT.name and card["bytes"] == len(content) < 50_000
@@ -148,7 +148,7 @@ def test_a_folder_is_fitted_and_read_back(tmp_path, monkeypatch):
         own_fit.cache_clear()
 
 
-def test_it_is_a_column_that_needs_no_truth(photo):
+def test_it_is_a_column_that_needs_no_reference(photo):
     small = downscale(photo, 4)
     scores = score(resize(small, photo.shape[:2]), small, None, 4)
     assert scores.niqe is not None and scores.psnr_y is None

@@ -1,4 +1,4 @@
-"""Resolving power is right where the answer is known by calculation."""
+"""Resolution agrees with values known by calculation."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_falling_edge_with_noise_measures_the_same() -> None:
     assert half_contrast(*slanted_edge_mtf(noisy)) == pytest.approx(sqrt(log(2) / 2) / (pi * 1.5), rel=0.06)
 
 
-def test_no_edge_is_one_sentence() -> None:
+def test_a_plane_without_an_edge_is_refused() -> None:
     with pytest.raises(BadInput, match="no edge"):
         slanted_edge_mtf(np.full((64, 64), 0.5))
     with pytest.raises(BadInput, match="square"):
@@ -69,5 +69,5 @@ def test_blurring_never_resolves_more() -> None:
     assert found[0].mtf50_lines > found[1].mtf50_lines > found[2].mtf50_lines  # type: ignore[operator]
 
 
-def test_lines_with_the_wrong_order_are_not_told_apart() -> None:
+def test_lines_in_the_wrong_order_are_not_resolved() -> None:
     assert measure(readonly(1 - resolution_chart(512))).finest == 0

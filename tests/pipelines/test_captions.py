@@ -1,4 +1,4 @@
-"""A picture in words: the real classes of transformers at tiny size, consent before the download, sentences without it.
+"""Captions: the real classes of transformers at tiny size, consent before the download, messages without it.
 
 Both families that can be chosen: Idefics3 (SmolVLM) and LLaVA.
 """
@@ -137,7 +137,7 @@ def flat(*colour: float) -> Image:
 
 @pytest.mark.usefixtures("plenty")
 @pytest.mark.parametrize("describer", DESCRIBERS, ids=lambda d: d.id)
-def test_the_words_come_from_the_picture_and_are_the_same_twice(
+def test_the_caption_depends_on_the_image_and_is_reproducible(
     describer: Describer, folders: dict[Describer, Path]
 ) -> None:
     notes: list[str] = []
@@ -154,7 +154,7 @@ def test_the_words_come_from_the_picture_and_are_the_same_twice(
 
 @pytest.mark.usefixtures("plenty")
 @pytest.mark.parametrize("describer", DESCRIBERS, ids=lambda d: d.id)
-def test_stop_is_obeyed_between_words(describer: Describer, folders: dict[Describer, Path]) -> None:
+def test_stop_takes_effect_between_words(describer: Describer, folders: dict[Describer, Path]) -> None:
     stop, notes = Event(), []
 
     def report(_: float, note: str) -> None:
@@ -167,7 +167,7 @@ def test_stop_is_obeyed_between_words(describer: Describer, folders: dict[Descri
     assert notes[-1] == "word 2"
 
 
-def test_llava_sees_the_whole_of_a_long_picture() -> None:
+def test_llava_gets_the_whole_of_a_long_image() -> None:
     long = readonly(np.zeros((10, 40, 3), np.float32))
     long.flags.writeable = True
     long[:, :10] = (1, 0, 0)
@@ -177,7 +177,7 @@ def test_llava_sees_the_whole_of_a_long_picture() -> None:
     np.testing.assert_allclose(square[0, 0], (0.25, 0, 0), atol=1e-6)
 
 
-def test_a_model_too_large_for_the_machine_says_what_would_run_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_is_too_large_names_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sr_demo.system.hardware.gpu_bytes", lambda: 8 * 10**9)
     monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(total=16 * 10**9))
     assert captions.obstacle(SMOLVLM) == ""
@@ -192,16 +192,14 @@ def test_a_model_too_large_for_the_machine_says_what_would_run_it(monkeypatch: p
     assert captions.obstacle(LLAVA) == why.replace("8 GB", "none")
 
 
-def test_memory_that_is_taken_is_said_before_anything_is_loaded(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_too_little_free_memory_is_reported_before_loading(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pytest.importorskip("transformers")
     monkeypatch.setattr("sr_demo.system.memory.available_bytes", lambda: 3 * 10**9)
     with pytest.raises(CannotRunHere, match=r"needs 15\.2 GB of free memory, and 3\.0 GB are free now\. Try again"):
         captions.describe(LLAVA, tmp_path / "nothing", noise(4, 4), SILENT)
 
 
-def test_nothing_is_fetched_unasked_and_offline_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_nothing_is_downloaded_unasked_and_offline_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path))
     monkeypatch.setattr(captions, "find_spec", _found)
     with pytest.raises(WeightsUnavailable, match=r"518 MB from the Hub \(Apache-2.0\), once. Tick the box"):
@@ -214,7 +212,7 @@ def test_nothing_is_fetched_unasked_and_offline_is_said(monkeypatch: pytest.Monk
         captions.fetch(SMOLVLM, True, SILENT)
 
 
-def test_the_pinned_commit_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_pinned_commit_is_requested(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(captions, "find_spec", _found)
     files: Files = {SMOLVLM.model.name: {"config.json": b"{}", "model.safetensors": b"weights", "onnx/x.onnx": b"much"}}
     with HubServer(files) as hub:
@@ -226,7 +224,7 @@ def test_the_pinned_commit_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert all(SMOLVLM.model.revision in path for path in hub.paths if SMOLVLM.model.name in path)
 
 
-def test_long_descriptions_end_with_a_sentence_or_a_word() -> None:
+def test_long_captions_end_with_a_sentence_or_a_word() -> None:
     shortened = captions.shortened
     assert shortened("Grass. " * 100).endswith("Grass.")
     assert len(shortened("stone " * 100)) <= 400 and shortened("stone " * 100).endswith("stone")
@@ -269,12 +267,10 @@ def test_the_description_goes_into_every_prompt(
     assert last[1] in last[0]
 
 
-def test_without_a_picture_or_consent_a_sentence_says_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_an_image_or_consent_a_message_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (said,) = clicked(None)
     assert "There is no picture yet" in said[0]
-    with pytest.raises(BadInput, match="Nothing called 'gpt'"):
+    with pytest.raises(BadInput, match="no captioning model 'gpt'"):
         prompt_box.choose("gpt")
     monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path))
     monkeypatch.setattr(captions, "find_spec", _found)

@@ -1,4 +1,4 @@
-"""The shell around the diffusers pipelines, and the x4 upscaler and FaithDiff in it: real classes, tiny, random weights."""
+"""The wrapper of diffusers pipelines with the x4 upscaler and FaithDiff: real classes at tiny size, random weights."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_the_result_is_exactly_four_times_as_large(upscaler: PipelineUpscaler, s
     assert not result.flags.writeable
 
 
-def test_what_a_pipeline_draws_is_brought_to_size() -> None:
+def test_results_of_other_sizes_are_resized() -> None:
     """As those do that round sizes to what suits their networks."""
 
     def call(pipeline: Any, image: Image, *_: Any) -> Image:
@@ -77,7 +77,7 @@ def test_what_a_pipeline_draws_is_brought_to_size() -> None:
     np.testing.assert_allclose(result, 0.25, atol=1e-6)
 
 
-def test_the_seed_holds_for_pipelines_that_draw_from_torchs_own_chance() -> None:
+def test_the_seed_holds_for_pipelines_that_use_torchs_global_generator() -> None:
     def call(pipeline: Any, image: Image, *_: Any) -> Image:
         return torch.rand(image.shape[0] * 4, image.shape[1] * 4, 3).numpy()
 
@@ -87,13 +87,13 @@ def test_the_seed_holds_for_pipelines_that_draw_from_torchs_own_chance() -> None
     assert np.abs(first - other).max() > 0.1
 
 
-def test_words_change_the_result_and_so_do_those_against(upscaler: PipelineUpscaler) -> None:
+def test_prompt_and_negative_prompt_change_the_result(upscaler: PipelineUpscaler) -> None:
     plain = drawn(upscaler, OPTIONS)
     for other in (replace(OPTIONS, prompt="a dog"), replace(OPTIONS, negative="dog"), replace(OPTIONS, noise=300)):
         assert np.abs(drawn(upscaler, other) - plain).max() > 1e-4
 
 
-def test_guidance_of_one_ignores_the_words_against(upscaler: PipelineUpscaler) -> None:
+def test_guidance_of_one_ignores_the_negative_prompt(upscaler: PipelineUpscaler) -> None:
     unguided = replace(OPTIONS, guidance=1.0)
     np.testing.assert_array_equal(drawn(upscaler, unguided), drawn(upscaler, replace(unguided, negative="dog")))
 
@@ -129,7 +129,7 @@ def test_colours_come_from_the_picture(upscaler: PipelineUpscaler) -> None:
 
 
 @pytest.mark.parametrize("kind", [torch.OutOfMemoryError, MemoryError])
-def test_out_of_memory_is_a_sentence(upscaler: PipelineUpscaler, kind: type[Exception], monkeypatch) -> None:
+def test_out_of_memory_is_reported(upscaler: PipelineUpscaler, kind: type[Exception], monkeypatch) -> None:
     def fails(*_: Any, **__: Any) -> None:
         raise kind("CUDA out of memory. Tried to allocate 9.00 GiB")
 
@@ -138,7 +138,7 @@ def test_out_of_memory_is_a_sentence(upscaler: PipelineUpscaler, kind: type[Exce
         drawn(upscaler, OPTIONS)
 
 
-def test_large_pictures_go_through_in_tiles_and_smaller_ones_when_memory_runs_out(stored_x4: Path, monkeypatch) -> None:
+def test_large_images_are_tiled_with_smaller_tiles_when_memory_runs_out(stored_x4: Path, monkeypatch) -> None:
     """The whole way, through the runner: what needs a GPU runs here because nothing is needed of this machine."""
     checkpoint = replace(sd_x4_upscaler.APPROACH.checkpoint(), needs=None, repositories=())
     seen: list[tuple[int, int]] = []
@@ -200,7 +200,7 @@ def test_a_small_gpu_gets_one_part_at_a_time(monkeypatch, gigabytes: int, expect
 # --- ZeroGPU --------------------------------------------------------------------------------------------------------
 
 
-def test_a_space_that_lends_gpus_is_asked_for_as_long_as_it_takes(stored_x4: Path, monkeypatch) -> None:
+def test_on_zero_gpu_the_expected_time_is_declared(stored_x4: Path, monkeypatch) -> None:
     asked: list[int] = []
 
     def gpu(duration: Any) -> Any:
@@ -226,7 +226,7 @@ def test_a_space_that_lends_gpus_is_asked_for_as_long_as_it_takes(stored_x4: Pat
     assert diffusers_upscaler.zero_gpu.seconds(10**9, 50, 1.0, 10) == 300
 
 
-def test_elsewhere_nothing_is_borrowed(monkeypatch) -> None:
+def test_elsewhere_no_gpu_is_reserved(monkeypatch) -> None:
     monkeypatch.delenv("SPACES_ZERO_GPU", raising=False)
     assert diffusers_upscaler.zero_gpu.borrowed(noise, len) is noise
 
@@ -271,7 +271,7 @@ class FaithDiffStableDiffusionXLPipeline(StableDiffusionXLImg2ImgPipeline):
         steps = others.pop("num_inference_steps")
         return super().__call__(image=lr_img, strength=noisy, num_inference_steps=steps, **others)
 '''
-"""Stands in for the community pipeline, which is another project's program and not part of ours."""
+"""A fake of the community pipeline, which is another project's program."""
 
 
 @pytest.fixture(scope="session")
@@ -294,11 +294,11 @@ def faithful(tmp_path_factory: pytest.TempPathFactory) -> PipelineUpscaler:
     return loaded
 
 
-def test_faithdiff_takes_its_own_weights(faithful: PipelineUpscaler) -> None:
+def test_faithdiff_loads_its_own_weights(faithful: PipelineUpscaler) -> None:
     assert torch.equal(faithful.pipeline.unet.denoise_encoder.bias, torch.ones(3))
 
 
-def test_faithdiff_draws_by_words_seed_and_start_at_exact_size(faithful: PipelineUpscaler) -> None:
+def test_faithdiff_follows_prompt_seed_and_start_at_the_exact_size(faithful: PipelineUpscaler) -> None:
     image = noise(9, 21)
     plain = faithful.upscale(image, FAITHFUL, SILENT)
     assert plain.shape == (36, 84, 3)
@@ -340,9 +340,11 @@ def test_on_a_small_gpu_weights_are_kept_in_8_bit(faithful: PipelineUpscaler) ->
     assert kept[layer].dtype == torch.float8_e4m3fn, "they must not grow back"
 
 
-@pytest.mark.parametrize(("gigabytes", "told"), [(8, "fp16, weights fp8"), (24, "fp16")])
-def test_how_large_the_gpu_is_decides_that(faithful: PipelineUpscaler, monkeypatch, gigabytes: int, told: str) -> None:
-    """What is asked for, as in the test of small GPUs: nothing here can compute in fp16."""
+@pytest.mark.parametrize(("gigabytes", "reported"), [(8, "fp16, weights fp8"), (24, "fp16")])
+def test_8_bit_weights_are_used_below_11_gb(
+    faithful: PipelineUpscaler, monkeypatch, gigabytes: int, reported: str
+) -> None:
+    """Only the requested precision, as in the test of small GPUs: no CPU computes in fp16 here."""
     done: list[str] = []
     monkeypatch.setattr("sr_demo.system.hardware.gpu_bytes", lambda: gigabytes * 10**9)
     monkeypatch.setattr(faithdiff, "choose_precision", lambda *_: "fp16")
@@ -351,7 +353,7 @@ def test_how_large_the_gpu_is_decides_that(faithful: PipelineUpscaler, monkeypat
     monkeypatch.setattr(faithdiff, "eight_bit", lambda *_: done.append("eight"))
     checkpoint = faithdiff_approach.APPROACH.checkpoint()
     loaded = faithdiff.load(Request(checkpoint, (Path(),) * 3, FAITHFUL, "fp16", SILENT))
-    assert loaded.precision == told and len(done) == (gigabytes == 8)
+    assert loaded.precision == reported and len(done) == (gigabytes == 8)
 
 
 def test_weights_that_hold_a_program_are_refused(tmp_path: Path, faithful: PipelineUpscaler) -> None:

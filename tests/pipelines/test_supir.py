@@ -1,4 +1,4 @@
-"""The adapter for SUPIR: a process of its own, over a stand-in for the checkout. SUPIR itself is not run here."""
+"""The adapter for SUPIR: a subprocess with a fake checkout. SUPIR itself is not run here."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def convert_dtype(name):
 def create_SUPIR_model(options, SUPIR_sign=None):
     print("SUPIR prints what it likes: {not json}")
     model = Model()
-    model.told = {"options": json.loads(Path(options).read_text()), "sign": SUPIR_sign}
+    model.received = {"options": json.loads(Path(options).read_text()), "sign": SUPIR_sign}
     return model
 
 
@@ -47,13 +47,13 @@ class Model(torch.nn.Module):
         self.denoiser, self.model = torch.nn.Identity(), torch.nn.Identity()
 
     def init_tile_vae(self, encoder_tile_size, decoder_tile_size):
-        self.told["tiled"] = [encoder_tile_size, decoder_tile_size]
+        self.received["tiled"] = [encoder_tile_size, decoder_tile_size]
 
     def batchify_sample(self, x, p, p_p="default", n_p="default", num_steps=100, restoration_scale=4.0, s_churn=0,
                         s_noise=1.003, cfg_scale=4.0, seed=-1, num_samples=1, control_scale=1, color_fix_type="None",
                         use_linear_CFG=False, use_linear_control_scale=False, cfg_scale_start=1.0,
                         control_scale_start=0.0):
-        (Path(__file__).parent / "told.json").write_text(json.dumps(self.told | {"size": list(x.shape)}))
+        (Path(__file__).parent / "received.json").write_text(json.dumps(self.received | {"size": list(x.shape)}))
         assert x.min() >= -1 and x.max() <= 1 and len(p) == len(x) == 1
         if "enormous" in p[0]:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB")
@@ -105,7 +105,7 @@ def drawn(upscaler: supir.SupirUpscaler, progress: Progress = SILENT, **changes:
     return upscaler.upscale(noise(9, 21) * np.float32(0.5), replace(OPTIONS, **changes), progress)
 
 
-def test_the_typed_words_are_used_and_the_seed_fixes_the_result(upscaler: supir.SupirUpscaler, home: Path) -> None:
+def test_the_prompt_is_used_as_typed_and_the_seed_fixes_the_result(upscaler: supir.SupirUpscaler, home: Path) -> None:
     notes: list[str] = []
     plain = drawn(upscaler, Progress(lambda fraction, note: notes.append(note)))
     assert plain.shape == (36, 84, 3) and plain.dtype == np.float32 and not plain.flags.writeable
@@ -120,9 +120,9 @@ def test_the_typed_words_are_used_and_the_seed_fixes_the_result(upscaler: supir.
         {"guidance": 2.0},
     ):
         assert np.abs(drawn(upscaler, **changes) - plain).max() > 1e-4, changes
-    told = json.loads((home / "SUPIR" / "told.json").read_text())
-    assert told["sign"] == "Q" and told["tiled"] == [512, 64] and told["size"] == [1, 3, 64, 128]
-    assert {name: Path(file).name for name, file in told["options"].items()} == {
+    received = json.loads((home / "SUPIR" / "received.json").read_text())
+    assert received["sign"] == "Q" and received["tiled"] == [512, 64] and received["size"] == [1, 3, 64, 128]
+    assert {name: Path(file).name for name, file in received["options"].items()} == {
         "SDXL_CKPT": "sd_xl_base_1.0_0.9vae.safetensors",
         "SUPIR_CKPT_Q": "SUPIR-v0Q_fp16.safetensors",
         "SUPIR_CKPT_F": "SUPIR-v0F.ckpt",
@@ -144,7 +144,7 @@ def test_stop_ends_the_process_and_running_out_of_memory_does_not(upscaler: supi
     assert upscaler._worker is None and worker._process.returncode is not None
 
 
-def test_what_it_says_when_it_fails_is_passed_on(home: Path) -> None:
+def test_the_message_of_a_failure_is_shown(home: Path) -> None:
     broken = supir.SupirUpscaler(home / "options", None, sys.executable, "fidelity", True)
     with pytest.raises(SRError, match="SUPIR could not do it: ModuleNotFoundError: No module named 'SUPIR'"):
         broken.upscale(noise(4, 4), OPTIONS, SILENT)
@@ -175,19 +175,21 @@ def test_the_checkouts_own_python_comes_before_ours(tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize(
     ("size", "expected"), [((512, 512), (1024, 1024)), ((1080, 1920), (1088, 1920)), ((4, 400), (192, 19_968))]
 )
-def test_sizes_that_supir_works_at(size: tuple[int, int], expected: tuple[int, int]) -> None:
+def test_working_sizes(size: tuple[int, int], expected: tuple[int, int]) -> None:
     assert SIZES(*size) == expected
 
 
-def test_presets_are_the_authors() -> None:
-    quality, fidelity = (supir.asked(SupirOptions(preset=preset)) for preset in ("quality", "fidelity"))
+def test_presets_are_those_of_the_authors() -> None:
+    quality, fidelity = (supir.sampling_arguments(SupirOptions(preset=preset)) for preset in ("quality", "fidelity"))
     assert (quality["cfg_scale"], quality["cfg_scale_start"]) == (7.5, 4.0)
     assert (fidelity["cfg_scale"], fidelity["cfg_scale_start"]) == (4.0, 1.0)
-    assert supir.asked(SupirOptions(guidance=2.0))["cfg_scale"] == 2.0
-    assert supir.asked(OPTIONS)["p"] == ["a cat"] and supir.asked(OPTIONS)["p_p"].startswith(". ")
+    assert supir.sampling_arguments(SupirOptions(guidance=2.0))["cfg_scale"] == 2.0
+    assert supir.sampling_arguments(OPTIONS)["p"] == ["a cat"] and supir.sampling_arguments(OPTIONS)["p_p"].startswith(
+        ". "
+    )
 
 
-def test_the_worker_needs_nothing_of_ours() -> None:
+def test_the_worker_imports_nothing_of_this_package() -> None:
     source = inspect.getsource(sys.modules["sr_demo.pipelines.supir"])
     assert "supir_worker.py" in source
     worker = Path(supir.__file__).with_name("supir_worker.py").read_text()

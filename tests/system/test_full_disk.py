@@ -1,4 +1,4 @@
-"""A disk that is really full, a small one mounted for the test's own process alone: a sentence, and no half of a file."""
+"""A full disk (a small one, mounted for the subprocess only) gives one sentence and leaves no incomplete file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a machine must have, and what is said where it has not; downloads of gigabytes only by agreement."""
+"""Needs of large methods and the messages where they are not met; downloads of gigabytes only by agreement."""
 
 from __future__ import annotations
 
@@ -53,18 +53,18 @@ def here(monkeypatch: pytest.MonkeyPatch):
     return make
 
 
-def test_everything_that_is_missing_is_in_one_sentence(here) -> None:
+def test_all_missing_needs_are_in_one_sentence(here) -> None:
     here(0, 8)
     lacking = hardware.obstacle(replace(LARGE, needs=NEEDS).needs)
     assert lacking == (
         "needs a GPU with 12 GB (here: none), 16 GB of RAM (here: 8 GB), `pip install -r requirements-diffusion.txt` "
-        "and your own copy, told by SR_DEMO_NOWHERE"
+        "and your own copy, set by SR_DEMO_NOWHERE"
     )
     with pytest.raises(CannotRunHere, match=r"^SUPIR needs a GPU .* SR_DEMO_NOWHERE\. Nothing was downloaded\.$"):
         hardware.check("SUPIR", replace(LARGE, needs=NEEDS).needs)
 
 
-def test_a_machine_that_has_it_all_has_no_obstacle(here, monkeypatch) -> None:
+def test_there_is_no_obstacle_where_all_needs_are_met(here, monkeypatch) -> None:
     needs = replace(NEEDS, packages=("json",))
     monkeypatch.setenv("SR_DEMO_NOWHERE", "/somewhere")
     here(11.6, 15.5)  # sold as 12 and 16
@@ -74,7 +74,7 @@ def test_a_machine_that_has_it_all_has_no_obstacle(here, monkeypatch) -> None:
     assert hardware.obstacle(LARGE.needs) == ""
 
 
-def test_a_space_that_lends_gpus_has_one(here, monkeypatch) -> None:
+def test_a_zero_gpu_space_counts_as_having_a_gpu(here, monkeypatch) -> None:
     here(0, 64)
     monkeypatch.setitem(sys.modules, "spaces", ModuleType("spaces"))
     assert hardware.gpu_bytes() == 0
@@ -107,7 +107,7 @@ def test_what_cannot_run_is_listed_with_its_reason_and_not_offered(here) -> None
     assert method_choices.downloads([good, large]) == ""
 
 
-def test_the_size_of_a_download_is_told_before_it_is_agreed_to(tmp_path, monkeypatch) -> None:
+def test_the_size_of_a_download_is_shown_before_the_user_agrees(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path))
     gigabytes = replace(LARGE, repositories=(replace(REPOSITORY, bytes=17_700_000_000),))
     large = replace(fakes.good("large"), title="Large", checkpoints=(gigabytes,))
@@ -117,7 +117,7 @@ def test_the_size_of_a_download_is_told_before_it_is_agreed_to(tmp_path, monkeyp
     assert not list(tmp_path.iterdir())
 
 
-def test_licences_say_what_they_mean_for_business() -> None:
+def test_licences_state_whether_business_use_is_allowed() -> None:
     said = [
         formatting.licence(replace(LARGE, licence=name)) for name in ("MIT", "OpenRAIL++-M", "SUPIR, non-commercial")
     ]
@@ -166,19 +166,19 @@ def test_more_than_was_agreed_to_is_refused(hub: HubServer) -> None:
 @pytest.mark.parametrize(
     ("change", "said"), [({"name": "owner/gone"}, "repository"), ({"patterns": ("*.onnx",)}, "file")]
 )
-def test_what_is_not_on_the_hub_is_named(hub: HubServer, change, said: str) -> None:
+def test_missing_files_on_the_hub_are_named(hub: HubServer, change, said: str) -> None:
     with pytest.raises(WeightsUnavailable, match=said):
         repositories.fetch(replace(REPOSITORY, **change), SILENT)
 
 
-def test_offline_nothing_is_asked(monkeypatch, tmp_path) -> None:
+def test_offline_nothing_is_requested(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(WeightsUnavailable, match=r"could not be fetched from the Hub \(offline\)"):
         checkpoints.fetch(LARGE, SILENT, agreed=True)
 
 
-def test_words_do_not_change_the_price() -> None:
+def test_the_prompt_does_not_change_the_time_estimate() -> None:
     from dataclasses import dataclass
 
     @dataclass(frozen=True)

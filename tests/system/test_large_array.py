@@ -1,4 +1,4 @@
-"""Large arrays lie on the disk, are let go of in memory, and what works in bands gives the same as in one piece."""
+"""Large arrays lie on the disk and are released from memory; results in bands are those of the whole array."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def resident(array: np.ndarray) -> int:
 
 
 @LINUX
-def test_what_was_filled_and_let_go_is_not_in_memory_and_still_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_released_array_is_not_in_memory_and_keeps_its_values(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(large_array, "IN_MEMORY", 1000)
     array = large_array.zeros(1000, 500, 3)
     array[:] = 0.5
@@ -61,7 +61,7 @@ def test_a_tile_of_a_wide_result_does_not_bring_in_the_rows_beside_it() -> None:
     assert resident(array) < 0.1 * array.nbytes
 
 
-def test_letting_go_of_arrays_in_memory_or_of_private_copies_changes_nothing(tmp_path: Path) -> None:
+def test_releasing_arrays_in_memory_or_private_mappings_changes_nothing(tmp_path: Path) -> None:
     plain = np.ones((10, 10, 3), np.float32)
     np.zeros(10_000, np.float32).tofile(tmp_path / "f")
     private = np.memmap(tmp_path / "f", np.float32, "c")
@@ -71,7 +71,7 @@ def test_letting_go_of_arrays_in_memory_or_of_private_copies_changes_nothing(tmp
 
 
 def test_room_for_a_large_array_is_reserved_before_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else a disk that fills up ends the process at the touch of a page."""
+    """Else a disk that fills up kills the process when a page is touched."""
     monkeypatch.setattr(large_array, "IN_MEMORY", 1000)
     before = os.statvfs(storage.ready(storage.cache_folder())).f_bfree
     array = large_array.zeros(3000, 3000, 3)
@@ -100,7 +100,7 @@ def test_bands_cover_all_rows_in_order(height: int, overlap: int, tiny_bands: No
 
 @pytest.mark.parametrize("kernel", resizing._KERNELS)
 @pytest.mark.parametrize(("size", "tolerance"), [((50, 40), 0), ((800, 640), 0), ((77, 59), 1e-6), ((333, 301), 1e-6)])
-def test_resizing_in_bands_is_resizing(
+def test_resizing_in_bands_gives_the_same_result(
     kernel: Kernel, size: tuple[int, int], tolerance: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = noise(200, 160)

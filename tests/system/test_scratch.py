@@ -1,4 +1,4 @@
-"""What killed servers left goes; what belongs to a living one, to another user or to nobody of ours stays."""
+"""Sweeping removes what killed servers left, and nothing of living servers, other users or other programs."""
 
 from __future__ import annotations
 
@@ -103,20 +103,20 @@ def test_a_folder_of_an_earlier_version_goes_after_a_day(tmp_path: Path) -> None
 
 
 def test_unfinished_files_of_the_cache_go_unless_their_writer_lives(tmp_path: Path) -> None:
-    weights, engines = tmp_path / "weights" / "0f", tmp_path / "engines"
-    for folder in (weights, engines):
+    weights, networks = tmp_path / "weights" / "0f", tmp_path / "engines"  # words: ok
+    for folder in (weights, networks):
         folder.mkdir(parents=True)
         (folder / ".lock").touch()
     (weights / ".part-0123abcd").mkdir()
     (weights / ".part-0123abcd" / "half.pth").write_bytes(b"half")
     (weights / "whole.pth").write_bytes(b"whole")
-    (engines / "abc.123.part").mkdir()
+    (networks / "abc.123.part").mkdir()
     resumed = tmp_path / "memories" / "named" / ".building-photos"
     resumed.mkdir(parents=True)
-    with FileLock(engines / ".lock"):
+    with FileLock(networks / ".lock"):
         assert scratch.sweep_cache(tmp_path) == [weights / ".part-0123abcd"]
-    assert (engines / "abc.123.part").exists()
-    assert scratch.sweep_cache(tmp_path) == [engines / "abc.123.part"]
+    assert (networks / "abc.123.part").exists()
+    assert scratch.sweep_cache(tmp_path) == [networks / "abc.123.part"]
     assert (weights / "whole.pth").exists() and resumed.exists()
 
 
@@ -130,7 +130,7 @@ def test_a_build_is_held_while_it_lasts(tmp_path: Path) -> None:
     assert scratch.sweep_cache(tmp_path) == [build]
 
 
-def test_a_place_that_is_none_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(scratch.StorageError, match=r"No temporary folder can be made in .*: .*\. Make room there"):
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(scratch.StorageError, match=r"No temporary folder can be created in .*: .*\. Make room there"):
         scratch.Scratch(tmp_path / "missing")
     assert scratch.sweep(tmp_path / "missing") == scratch.sweep_cache(tmp_path / "missing") == []

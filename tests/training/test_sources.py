@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from sr_demo.cli import train
-from sr_demo.codecs.npz import look
+from sr_demo.codecs.npz import find_stacks
 from sr_demo.errors import BadInput
 from sr_demo.image import quantize
 from sr_demo.networks.edsr import EDSR
@@ -203,7 +203,7 @@ def test_files_that_are_no_npz_and_python_objects_are_not_read(tmp_path):
     with pytest.raises(BadInput, match=r"no file .*gone\.npz"):
         sources.load(tmp_path / "gone.npz", 4, 8, quiet)
     np.savez(tmp_path / "objects.npz", np.array([{"a": 1}] * 4, dtype=object).reshape(1, 2, 2))
-    assert look(tmp_path / "objects.npz") == []
+    assert find_stacks(tmp_path / "objects.npz") == []
 
 
 # --- splitting --------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import pytest
 from numpy.lib import format as npy
 
 from sr_demo.codecs.archives import array_headers
-from sr_demo.codecs.npz import look
+from sr_demo.codecs.npz import find_stacks
 from sr_demo.errors import MOST_LISTED, BadInput, first_few
 from sr_demo.image import Limits, encode_png
 from sr_demo.progress import SILENT, Progress
@@ -69,7 +69,7 @@ def test_a_list_of_too_many_names_is_not_read(tmp_path: Path) -> None:
     taken = taken_from(tmp_path, archive, tmp_path / "good.png")
     assert time.monotonic() - begun < 2
     assert len(taken.written) == 1
-    assert taken.sentences == ["a.zip lists more files than can be looked at here. Split it into smaller ones."]
+    assert taken.sentences == ["a.zip lists more files than can be read here. Split it into smaller ones."]
 
 
 def test_zeros_are_not_unpacked_and_pictures_only_up_to_a_limit(tmp_path: Path) -> None:
@@ -149,8 +149,8 @@ def npz(path: Path, shape: tuple[int, ...], content: bytes, dtype: str = "|u1") 
 def test_arrays_that_say_they_are_larger_than_they_are_get_a_sentence(tmp_path: Path) -> None:
     for shape in ((10**6, 10**4, 10**4, 3), (10**9, 10**9, 3), (2, 8, 9, 3)):
         with pytest.raises(BadInput, match=r"^a.npz: a.npy says that it is larger than it is. Save it again.$"):
-            look(npz(tmp_path / "a.npz", shape, bytes(2 * 8 * 8 * 3)))
-    assert look(npz(tmp_path / "a.npz", (2, 8, 8, 3), bytes(2 * 8 * 8 * 3)))[0].count == 2
+            find_stacks(npz(tmp_path / "a.npz", shape, bytes(2 * 8 * 8 * 3)))
+    assert find_stacks(npz(tmp_path / "a.npz", (2, 8, 8, 3), bytes(2 * 8 * 8 * 3)))[0].count == 2
 
 
 def test_arrays_that_unpack_to_more_than_the_memory_get_a_sentence(tmp_path: Path) -> None:
