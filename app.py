@@ -51,7 +51,7 @@ def main() -> int:
     store.keep_tidy(first=lambda: (scratch.sweep(temporary), scratch.sweep_cache(cache_folder())))
     _check_cache()
     runner = Runner(Estimates(cache_folder() / "estimates.json"), Preparer())
-    demo = page.build(APPROACHES, runner, store, settings)
+    demo = page.build_page(APPROACHES, runner, store, settings)
     demo.launch(**page.launch_arguments(store, settings), prevent_thread_lock=True)
     if settings.mcp:
         try:

@@ -1,1 +1,1 @@
-"""The page. Only this room and `app.py` know Gradio; nothing here computes."""
+"""The Gradio page and its API. Only this folder and `app.py` import Gradio; nothing here computes results."""

@@ -1,4 +1,4 @@
-"""Endpoints for programs: `/approaches`, `/upscale`, `/compare`, `/deploy`. The same core as page and command line."""
+"""Endpoints for programs, `/approaches`, `/upscale`, `/compare` and `/deploy`, on the same core as page and command line."""
 
 from __future__ import annotations
 
@@ -18,19 +18,18 @@ from sr_demo.reports.evaluation import small_version
 from sr_demo.reports.table import record
 from sr_demo.spec import Precision
 from sr_demo.ui.callers import HEAVY, LIGHT
-from sr_demo.ui.compare.in_turn import Inputs, compared
+from sr_demo.ui.compare.in_turn import MOST_JOBS, Inputs, compared
 from sr_demo.ui.lab.handlers import DEPLOY_SECONDS, PLAN
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.source import image_input
 
-_MOST_NAMES = 40
 _NAMED_VALUES: dict[str, Any] = {"type": "object", "additionalProperties": True}
-_USUAL_SIZE = (256, 256)
-"""What an image is taken to have until it is opened, for the expected wait."""
+_ASSUMED_SIZE = (256, 256)
+"""(height, width) for the time estimate of an image that is not decoded yet."""
 
 
 def add(context: Context) -> None:
-    """Add the endpoints to the page that is being built. Their components are not shown."""
+    """Add the endpoints, with hidden components, to the page in the current Gradio context."""
     endpoints = Endpoints(context)
     gr.api(endpoints.approaches, api_name="approaches", **LIGHT)
     with gr.Row(visible=False):
@@ -49,14 +48,14 @@ def add(context: Context) -> None:
 
 
 def _json(value: Any, schema: dict[str, Any], label: str) -> gr.JSON:
-    """A `gr.JSON` of a type that programs are told. Gradio's own says "any", in a form that MCP clients refuse."""
+    """Return a `gr.JSON` whose schema the API lists. Gradio's own schema is "any", in a form that MCP clients refuse."""
     component = gr.JSON(value, label=label)
     component.api_info = lambda: schema
     return component
 
 
 class Endpoints:
-    """What programs can call. Errors come back as one sentence."""
+    """What programs can call. Each error is returned as one sentence."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -68,15 +67,15 @@ class Endpoints:
     def upscale(
         self, image: str, approach: str = "rdn", options: dict[str, Any] | None = None
     ) -> tuple[str, dict[str, Any]]:
-        """Enlarge one picture four times and say what it cost.
+        """Upscale one image four times and report what it cost.
 
         Args:
-            image: a picture file: PNG, JPEG, TIFF, WebP, HEIC and others
-            approach: ID or ID:CHECKPOINT, such as bicubic, rdn, real-esrgan; a wrong ID is answered with all of them
+            image: an image file: PNG, JPEG, TIFF, WebP, HEIC and others
+            approach: ID or ID:CHECKPOINT, such as bicubic, rdn, real-esrgan; an unknown ID is refused with a list of all
             options: name -> value of the approach's own options, {} for its defaults; "precision" (auto, fp32, bf16, fp16 or
-                int8) says what a network computes in
+                int8) is the number format that a network computes in
         Returns:
-            the PNG, and what was measured: size, seconds, memory, precision, checkpoint, scores
+            the PNG, and a report: size, seconds, memory, precision, checkpoint, scores
         """
         try:
             values = dict(options or {})
@@ -95,21 +94,22 @@ class Endpoints:
     def compare(
         self, image: str, approaches: list[str] | None = None, test_against_truth: bool = False
     ) -> tuple[list[str], dict[str, Any]]:
-        """Enlarge one picture with several approaches, side by side. A failing one does not hide the others.
+        """Upscale one image with several approaches. A failing one does not hide the others.
 
         Args:
-            image: a picture file: PNG, JPEG, TIFF, WebP, HEIC and others
+            image: an image file: PNG, JPEG, TIFF, WebP, HEIC and others
             approaches: list of ID or ID:CHECKPOINT, such as bicubic, rdn, real-esrgan
-            test_against_truth: shrink the picture first, then score every result against it (PSNR, SSIM)
+            test_against_truth: downscale the image first, then score every result against the original (PSNR, SSIM)
+
         Returns:
-            the PNGs in order, and {"results": [...], "failures": [...]}
+            the PNGs in order, and a report {"results": [...], "failures": [...]}
         """
         try:
             jobs = self._jobs(approaches)
 
             def load() -> tuple[ImageData, Image | None]:
-                picture = self._read(image)
-                return small_version(picture, jobs[0].approach.scale, None) if test_against_truth else (picture, None)
+                original = self._read(image)
+                return small_version(original, jobs[0].approach.scale, None) if test_against_truth else (original, None)
 
             files: list[str] = []
             report: dict[str, Any] = {"results": [], "failures": []}
@@ -128,13 +128,13 @@ class Endpoints:
             raise _as_gradio(exc) from exc
 
     def deploy(self, approaches: list[str] | None = None, budget: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Measure approaches on this machine and judge them by a budget, each in a process of its own: about 10 s each.
+        """Measure approaches on the server, each in its own process, and judge them by a budget; about 10 s each.
 
         Args:
             approaches: list of ID or ID:CHECKPOINT, such as bicubic, rdn, real-esrgan
             budget: name -> value, of seconds, side, memory_mb, vram_mb, disk_mb, offline, commercial, measures, hardware
         Returns:
-            the report with a verdict for each, by the schema sr_demo/deploy/report.schema.json
+            the report with a verdict for each, following the schema sr_demo/deploy/report.schema.json
         """
         try:
             jobs, wanted = self._jobs(approaches), budget_from(budget or {})
@@ -147,10 +147,10 @@ class Endpoints:
             raise _as_gradio(exc) from exc
 
     def _jobs(self, names: list[str] | None) -> list[Job]:
-        """Raises BadInput on more names than `_MOST_NAMES`, on an unknown one, and on the same job twice."""
+        """Return the jobs of `names`. Raises BadInput on more than `MOST_JOBS`, on an unknown and on a repeated name."""
         names = names or ["bicubic", "rdn"]
-        if len(names) > _MOST_NAMES:
-            raise BadInput(f"One call compares {_MOST_NAMES} approaches at most, not {len(names)}.")
+        if len(names) > MOST_JOBS:
+            raise BadInput(f"One call compares {MOST_JOBS} approaches at most, not {len(names)}.")
         jobs = [job_for(self._context.approaches, name) for name in names]
         keys = [job.key for job in jobs]
         if repeated := [key for key in keys if keys.count(key) > 1]:
@@ -158,18 +158,17 @@ class Endpoints:
         return jobs
 
     def _seconds(self, job: Job) -> float:
-        """About what a job takes, said before its image was opened."""
-        return self._context.runner.estimates.seconds(job, _USUAL_SIZE)
+        """Return the expected seconds of a job on an image that is not decoded yet."""
+        return self._context.runner.estimates.seconds(job, _ASSUMED_SIZE)
 
     def _read(self, image: str | None) -> Any:
         if image is None:
             raise SRError("There is no picture: send a file as `image`.")
-        picture = read(Path(image), self._context.limits)
-        return replace(picture, name=Path(image).name)
+        return replace(read(Path(image), self._context.limits), name=Path(image).name)
 
 
 def _precision(wanted: object) -> Precision:
-    """Raises BadInput on what is none."""
+    """Return the precision called `wanted`. Raises BadInput on an unknown one."""
     for known in get_args(Precision):
         if wanted == known:
             return known
@@ -177,9 +176,9 @@ def _precision(wanted: object) -> Precision:
 
 
 def _as_gradio(exc: Exception) -> gr.Error:
-    """Our sentence as it is: only programs ask here. A bug becomes a reference."""
-    if isinstance(exc, Cancelled):  # whoever it was for has left, or has cancelled it
+    """Return the error to raise to Gradio: the text of an `SRError` as it is, a reference for a bug."""
+    if isinstance(exc, Cancelled):  # the caller has left, or has cancelled the call
         text = "Stopped."
     else:
         text = str(exc) if isinstance(exc, SRError) else unexpected(exc, "answering a program")
-    return gr.Error(text, print_exception=False)  # what is a bug is in the log already
+    return gr.Error(text, print_exception=False)  # bugs are in the log already

@@ -1,4 +1,4 @@
-"""Number and types of the values that a program sends to an endpoint, checked before Gradio converts them."""
+"""Checks number and types of the values that a program sends to an endpoint, before Gradio converts them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ _KINDS: dict[str, tuple[type, ...]] = {
 }  # fmt: skip
 _WORDS = {
     "string": "a text", "boolean": "true or false", "number": "a number", "integer": "a whole number", "array": "a list",
-    "object": "an object of names and values", "file": 'a file, {"path": what its upload answers with}',
+    "object": "an object of names and values", "file": 'a file, {"path": the path that its upload returned}',
 }  # fmt: skip
 
 
 def check(block_fn: BlockFunction, values: list[Any]) -> None:
-    """Raises BadInput, naming the argument, when `values` are too few, too many or of another type than the endpoint has.
+    """Check the values of one call.
 
-    Hidden endpoints belong to the page, whose components send null for what is empty: only their number is checked.
+    Hidden endpoints belong to the page, whose components send null where they are empty: only their number is checked.
+
+    Raises:
+        BadInput: Naming the argument, when `values` are too few, too many or of another type than the endpoint takes.
     """
     wanted = len(block_fn.inputs)
     public = block_fn.api_visibility == "public"
@@ -35,7 +38,7 @@ def check(block_fn: BlockFunction, values: list[Any]) -> None:
     for name, block, value in zip(names, block_fn.inputs, values, strict=False):
         is_file = getattr(block, "data_model", None) is not None
         if value is None and (is_file or name in optional):
-            continue  # the default; of a picture that is missing the endpoint says so
+            continue  # the default; a missing image is refused by the endpoint itself
         if is_file:
             _check_kind(name, "file", value, dict)
         elif isinstance(block, Component):
@@ -58,7 +61,7 @@ def _check_kind(name: str, kind: str, value: Any, *allowed: type) -> None:
 
 
 def _of(value: Any) -> str:
-    """What was sent, in words; a short text as it is."""
+    """Return a description of what was sent; a short text as it is."""
     if value is None:
         return "null"
     if isinstance(value, str):
@@ -67,6 +70,6 @@ def _of(value: Any) -> str:
 
 
 def _parameters(function: Any) -> tuple[list[str], set[str]]:
-    """Names of the parameters, and which of them have None for default."""
+    """Return the names of the parameters, and those with None as default."""
     parameters = inspect.signature(function).parameters.values()
     return [p.name for p in parameters], {p.name for p in parameters if p.default is None}

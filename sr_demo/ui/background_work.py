@@ -1,4 +1,4 @@
-"""Long work in a thread of its own, with what it does told as it happens."""
+"""Runs long work in its own thread and yields its progress."""
 
 from __future__ import annotations
 
@@ -13,19 +13,25 @@ T = TypeVar("T")
 
 
 class Finished(Generic[T]):
-    """The end of the work, with what came of it."""
+    """The end of the work, with its result."""
 
     def __init__(self, value: T) -> None:
         self.value = value
 
 
 def working(work: Callable[[Progress], T], stop: Event, name: str) -> Iterator[str | Finished[T]]:
-    """What is being done ("34%: reading a.png"), as it happens, and at the end the result. Closing it stops the work.
+    """Run `work` and yield its progress as lines such as "34%: reading a.png", and its result at the end.
 
-    Whoever is slower than the work sees only the newest of what happened meanwhile: each line on the page costs 15 ms,
-    and 5000 of them cost 75 s.
+    A consumer that is slower than the work gets only the newest line: each costs the page 15 ms. Closing the iterator stops
+    the work.
 
-    Raises what `work` raises. `name` is the thread's.
+    Args:
+        work: What to run; it reports through the progress it is given.
+        stop: Set to stop the work.
+        name: Name of the thread.
+
+    Raises:
+        Exception: Whatever `work` raises.
     """
     events: SimpleQueue[str | Finished[T] | BaseException] = SimpleQueue()
 
@@ -33,7 +39,7 @@ def working(work: Callable[[Progress], T], stop: Event, name: str) -> Iterator[s
         try:
             progress = Progress(lambda fraction, note: events.put(f"{fraction:.0%}: {note}"), stop)
             events.put(Finished(work(progress)))
-        except BaseException as exc:  # carried over to the thread that asked
+        except BaseException as exc:  # raised again in the consumer's thread
             events.put(exc)
 
     Thread(target=run, name=name, daemon=True).start()

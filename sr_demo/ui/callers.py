@@ -1,7 +1,7 @@
-"""Callers of heavy handlers: admitted within limits, served in turn, and stopped once nobody waits for the answer.
+"""Admission and scheduling of handlers that compute: limits, turns, and a stop once the caller has left.
 
-Every handler that computes enters through `Callers.admitted`, waits for its files outside of its turn, and computes in it.
-Gradio's own queue carries these events without holding any back; all other events do not enter it (`LIGHT`).
+Such a handler enters through `Callers.admitted`, waits for its files outside of its turn, and computes in it. Gradio's own
+queue passes these events on at once; all other events bypass it (`LIGHT`).
 """
 
 from __future__ import annotations
@@ -21,32 +21,36 @@ from sr_demo.progress import Progress
 from sr_demo.ui.turns import PLACES, Place, Ticket, Turns, Visitor
 
 HEAVY: dict[str, Any] = {"concurrency_id": "heavy", "concurrency_limit": None}
-"""Of an event whose handler enters through `Callers.admitted`."""
+"""Arguments of an event whose handler enters through `Callers.admitted`."""
 LIGHT: dict[str, Any] = {"queue": False}
-"""Of every other event."""
+"""Arguments of every other event."""
 _PAGE_MOST = 4
 """Jobs that one open page may have waiting or running: its tabs work side by side, its controls send one event each."""
 _LOOK_SECONDS = 0.5
 _UNREAD_SECONDS = 15.0
-"""After as long with messages that nobody reads, a caller is taken to have left."""
+"""A caller that has left messages unread for this long is regarded as gone."""
 
 
 class Caller:
-    """Who waits for one answer."""
+    """One admitted call."""
 
     def __init__(self, turns: Turns, visitor: Visitor, stop: Event, max_seconds: float) -> None:
         self.stop = stop
-        """Set once the work is not wanted any more: Stop was pressed, or the caller has left."""
+        """Set once the result is no longer needed: Stop was pressed, or the caller has left."""
         self.deadline: float | None = None
         """End of the present turn by `time.monotonic`, where turns have an end."""
         self._turns, self._visitor, self._max_seconds = turns, visitor, max_seconds
         self._ticket: Ticket | None = None
 
     def waiting(self, seconds: float, *, stopped: bool = False) -> Iterator[Place]:
-        """Places in the line until the turn comes; it lasts until `end_turn`, which must follow. Raises Cancelled.
+        """Yield places in the line until the turn comes; it lasts until `end_turn`, which must be called.
 
-        seconds: what the work is expected to take
-        stopped: the work follows a Stop, which therefore does not end the waiting
+        Args:
+            seconds: Expected duration of the work.
+            stopped: Whether the work comes after a Stop, which therefore does not end the waiting.
+
+        Raises:
+            Cancelled: When `stop` is set meanwhile.
         """
         self._ticket = self._turns.join(self._visitor, seconds)
         while (place := self._turns.wait(self._ticket, _LOOK_SECONDS)) is not None:
@@ -56,14 +60,14 @@ class Caller:
         self.deadline = time.monotonic() + self._max_seconds if self._max_seconds else None
 
     def end_turn(self) -> None:
-        """Let the next one compute; leaves the line where the turn has not come."""
+        """End the turn, or leave the line if it has not come yet."""
         if self._ticket is not None:
             self._turns.end(self._ticket)
             self._ticket = None
 
     @contextmanager
     def turn(self, seconds: float = 1.0, progress: Progress | None = None) -> Generator[Progress]:
-        """The caller's turn, with `progress` to give to the work, which also learns of the waiting. Raises Cancelled."""
+        """Wait for the caller's turn and hold it; yields the progress for the work. Raises Cancelled."""
         progress = progress or Progress(stop=self.stop)
         try:
             for place in self.waiting(seconds):
@@ -81,10 +85,10 @@ class _Line:
     event_id: str
     unread: int = 0
     read: float = field(default_factory=time.monotonic)
-    """When messages were last seen to be read."""
+    """When messages were last found to be read."""
 
     def is_cut(self) -> bool:
-        """Whether the event was cancelled, its caller has closed the stream of answers, or never opened one."""
+        """Return whether the event was cancelled, or its caller has closed the response stream or never opened it."""
         running = (event for events in self.queue.active_jobs if events for event in events)
         event = next((event for event in running if event._id == self.event_id), None)
         if event is None or not event.alive:
@@ -98,10 +102,16 @@ class _Line:
 
 
 class Callers:
-    """All callers of one server. Thread-safe."""
+    """All admitted calls of one server. Thread-safe."""
 
     def __init__(self, places: int = PLACES, max_seconds: float = 0.0, *, proxied: bool = False) -> None:
-        """`places` in the line, seconds that a turn may last (0: any), and whether a proxy names the addresses."""
+        """Set the limits.
+
+        Args:
+            places: Calls that may wait or run at once.
+            max_seconds: Longest turn; 0 for no limit.
+            proxied: Whether a proxy states the callers' addresses.
+        """
         self._turns, self._places, self._max_seconds, self._proxied = Turns(places), places, max_seconds, proxied
         self._lock = Lock()
         self._lines: dict[Caller, _Line] = {}
@@ -109,10 +119,14 @@ class Callers:
 
     @contextmanager
     def admitted(self, stop: Event | None = None, *, program: bool = False) -> Generator[Caller]:
-        """The caller of the event that is handled in this thread, with a place until the end. Raises Busy.
+        """Admit the event that is handled in this thread; it has a place until the block ends.
 
-        stop: set when the caller leaves; heeded like the person's Stop
-        program: whether the endpoint is one for programs
+        Args:
+            stop: Set when the caller leaves; the work also obeys it as the visitor's Stop.
+            program: Whether the endpoint is one for programs.
+
+        Raises:
+            Busy: When there is no place.
         """
         request: Any = LocalContext.request.get(None)
         address = address_of(request, proxied=self._proxied) if request else ""
@@ -130,14 +144,14 @@ class Callers:
 
     @contextmanager
     def turn(self, seconds: float = 1.0, report: Callable[[float, str], None] | None = None) -> Generator[Progress]:
-        """`admitted` and the caller's turn at once, for work that stands for itself. Raises Busy or Cancelled."""
+        """Combine `admitted` and `Caller.turn`, for work in a single turn. Raises Busy or Cancelled."""
         with self.admitted() as caller:
             progress = Progress(stop=caller.stop)
             with caller.turn(seconds, replace(progress, report=report) if report else progress) as progress:
                 yield progress
 
     def _watch(self, caller: Caller) -> None:
-        """Set the caller's stop flag once its connection is cut; outside of Gradio there is none to watch."""
+        """Set the caller's stop flag once its connection is cut. Outside of Gradio there is no connection."""
         blocks: Any = LocalContext.blocks.get(None)
         event_id = LocalContext.event_id.get(None)
         if blocks is None or event_id is None:
@@ -162,9 +176,9 @@ class Callers:
 
 
 def address_of(request: Any, *, proxied: bool) -> str:
-    """The network address that counts as one visitor's: an IPv4 address, or the 64 bits of an IPv6 network.
+    """Return the network address that counts as one visitor: an IPv4 address, or the /64 network of an IPv6 address.
 
-    Behind a proxy it is the last that the proxy named; what stands before it was written by the caller.
+    Behind a proxy it is the last address of X-Forwarded-For; those before it were written by the caller.
     """
     host = str(request.client.host) if request.client else ""
     if proxied:

@@ -1,4 +1,4 @@
-"""What an event says of the place that was clicked. It is input from outside, like every value of a request."""
+"""Reads the clicked position from an event, which is untrusted like every value of a request."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sr_demo.errors import BadInput, quoted
 
 
 def point(event: gr.EventData) -> tuple[float, float]:
-    """The clicked x and y, in pixels of the picture as it is shown. Raises BadInput when the event has none.
+    """Return the clicked x and y in pixels of the image as it is shown. Raises BadInput when the event has none.
 
-    Not `gr.SelectData`: that fails with a bug's message where fields are missing.
+    `gr.SelectData` is not used: it fails with an internal error where fields are missing.
     """
     index: object = getattr(event, "index", None)
     if isinstance(index, list | tuple) and len(index) == 2 and all(_is_coordinate(at) for at in index):

@@ -1,4 +1,4 @@
-"""One option, one Gradio control; and back from the controls' values to options."""
+"""Gradio controls for options, and the options that a visitor has set with them."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Bound:
 
 
 def make(owner: str, kind: type[Options]) -> list[Bound]:
-    """Gradio controls for every option of `kind`, in the current layout context."""
+    """Create controls for every option of `kind`, in the current Gradio context."""
     return [Bound(owner, control.name, component(control)) for control in controls(kind)]
 
 
 def accordions(approaches: Sequence[Approach]) -> list[Bound]:
-    """A closed accordion of controls for each approach that takes options."""
+    """Create a closed accordion of controls for each approach that takes options."""
     bound: list[Bound] = []
     for approach in approaches:
         if controls(approach.options):
@@ -38,7 +38,7 @@ def accordions(approaches: Sequence[Approach]) -> list[Bound]:
 
 
 def values(bound: Sequence[Bound], given: Sequence[Any]) -> dict[str, dict[str, Any]]:
-    """What the controls were set to: owner -> name -> value. Not validated: `options.build` does that."""
+    """Return what the controls were set to: owner -> name -> value. Validation is left to `options.build`."""
     found: dict[str, dict[str, Any]] = {}
     for control, value in zip(bound, given, strict=True):
         found.setdefault(control.owner, {})[control.name] = value
@@ -46,7 +46,7 @@ def values(bound: Sequence[Bound], given: Sequence[Any]) -> dict[str, dict[str, 
 
 
 def component(control: Control) -> gr.components.Component:
-    """The Gradio control of one option: checkbox, radio, textbox or slider."""
+    """Create the control of one option: checkbox, radio, textbox or slider."""
     if isinstance(control.default, bool):
         return gr.Checkbox(control.default, label=control.label, info=control.help)
     if control.choices:

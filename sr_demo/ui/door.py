@@ -1,7 +1,7 @@
-"""The one door for what arrives from outside: every event of every tab, endpoints for programs and MCP tools alike.
+"""Validation of every request: events of all tabs, endpoints for programs and MCP tools.
 
-Gradio checks paths only in values that call themselves file data, and reports its own refusals as `{"error": null}`. Here
-every value of a request is searched for paths before any component sees it, and whatever fails becomes one sentence.
+Gradio checks paths only in values that are marked as file data, and reports its own refusals as `{"error": null}`. Here every
+value of a request is searched for paths before any component receives it, and every failure becomes one sentence.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from sr_demo.errors import BadInput, Cancelled, SRError, log, quoted, unexpected
 from sr_demo.ui import arguments
 
 _LONGEST = 2000
-"""Characters of a message; ours are far shorter."""
+"""Maximum length of a message; ours are far shorter."""
 _FILE_DATA = {"_type": "gradio.FileData"}
 NOT_UPLOADED = (
     "This file is not among the uploads of this server, or no longer: upload it (/gradio_api/upload), and send the path "
-    "that the upload answers with."
+    "that the upload returns."
 )
-"""The same wherever the path points, so that it tells nothing about the disk."""
+"""The same wherever the path points, so that it reveals nothing about the disk."""
 UNFETCHED = (
     "The picture could not be fetched from its address. Public http and https addresses are fetched, as far as this "
     "server reaches them; send other pictures as a data: address, or upload them first (docs/api.md)."
@@ -33,7 +33,7 @@ _UNFIT = "The values sent do not fit this endpoint. /gradio_api/info on this ser
 
 
 def uploaded(path: str) -> Path:
-    """`path` of an existing file in the upload folder, resolved. Raises BadInput on every other path."""
+    """Return the resolved `path` of a file in the upload folder. Raises BadInput on every other path."""
     try:
         found = Path(path).resolve()
         if found.is_relative_to(Path(get_upload_folder()).resolve()) and found.is_file():
@@ -44,9 +44,9 @@ def uploaded(path: str) -> Path:
 
 
 def admit(value: Any) -> bool:
-    """Check each path at any depth of a request's `value`; returns whether one is an address that Gradio will fetch.
+    """Check each path at any depth of a request's `value`; return whether one is an address that Gradio will fetch.
 
-    Marks every such dictionary as file data, so that Gradio's own checks apply to it too. Raises BadInput.
+    Every dictionary with a path is marked as file data, so that Gradio's own checks apply to it too. Raises BadInput.
     """
     fetched, waiting = False, [value]
     while waiting:
@@ -69,7 +69,7 @@ def admit(value: Any) -> bool:
 
 
 def guard(page: gr.Blocks) -> None:
-    """Put the door in front of all events of `page`. Like `source.picture_input`, it replaces functions of one object."""
+    """Validate all events of `page`, by replacing functions of this one object."""
     preprocess, process = page.preprocess_data, page.process_api
 
     async def checked(block_fn: BlockFunction, inputs: list[Any], state: Any, explicit_call: bool = False) -> list[Any]:
@@ -83,7 +83,7 @@ def guard(page: gr.Blocks) -> None:
             raise BadInput(_UNFIT) from exc
         except SRError:
             raise
-        except Exception as exc:  # whatever a component or the fetching of a picture raises on what was sent
+        except Exception as exc:  # raised by a component, or while an image was fetched
             log.info("refused the values of an event: %s", quoted(f"{type(exc).__name__}: {exc}", 300))
             raise BadInput(UNFETCHED if fetched else _UNFIT) from exc
 
@@ -98,7 +98,7 @@ def guard(page: gr.Blocks) -> None:
 
 
 def _as_gradio(exc: Exception) -> gr.Error:
-    """One sentence; a bug becomes a reference."""
+    """Return an error of one sentence; for a bug, with a reference."""
     if isinstance(exc, gr.Error):
         exc.message, exc.print_exception = exc.message[:_LONGEST], False
         return exc

@@ -1,4 +1,4 @@
-"""Example pictures as a row of small buttons: one click shows the product at work."""
+"""Bundled examples as a row of thumbnails: one click opens one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sr_demo.imaging.samples import SAMPLES, write_sample
 from sr_demo.system.storage import cache_folder
 
 _SIDE = 112
-"""Pixels of a thumbnail: twice what is shown, for dense screens."""
+"""Pixels of a thumbnail: twice its size on the page, for dense screens."""
 _ON_LOAD = """
 element.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-index]");
@@ -28,7 +28,7 @@ element.addEventListener("click", (event) => {
 
 
 def examples(elem_id: str = "examples") -> gr.HTML:
-    """The component; its `select` event carries the index into `SAMPLES`."""
+    """Create the component; its `select` event carries the index into `SAMPLES`."""
     buttons = "".join(_button(index) for index in range(len(SAMPLES)))
     return gr.HTML(
         f'<p class="sr-label">Or try one of these: one click shows the result</p><div class="sr-examples">{buttons}</div>',
@@ -38,7 +38,7 @@ def examples(elem_id: str = "examples") -> gr.HTML:
 
 
 def sample_file(index: int) -> Path:
-    """The picture file of one example; where the cache cannot be written, it lies among the uploads."""
+    """Return the file of one example; it lies among the uploads where the cache cannot be written."""
     try:
         return write_sample(SAMPLES[index], cache_folder() / "samples")
     except StorageError:
@@ -46,7 +46,7 @@ def sample_file(index: int) -> Path:
 
 
 def chosen_file(event: gr.EventData) -> Path:
-    """The picture file of the example that an event says was clicked. Raises BadInput when there is none such."""
+    """Return the file of the example that was clicked. Raises BadInput when there is no such example."""
     index: object = getattr(event, "index", None)
     if not isinstance(index, int) or not 0 <= index < len(SAMPLES):
         raise BadInput(f"There is no example {quoted(index)}: they count from 0 to {len(SAMPLES) - 1}.")
@@ -55,7 +55,7 @@ def chosen_file(event: gr.EventData) -> Path:
 
 @lru_cache
 def _button(index: int) -> str:
-    """The same on every tab, so the picture is decoded once."""
+    """Return the button of one example; cached, since every tab shows it."""
     sample = SAMPLES[index]
     small = _square(quantize(read(sample_file(index)).rgb))
     _, encoded = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
@@ -68,7 +68,7 @@ def _button(index: int) -> str:
 
 
 def _square(rgb: np.ndarray) -> np.ndarray:
-    """The middle square, as a thumbnail."""
+    """Return the centre square of an image (H, W, 3) uint8 as a thumbnail."""
     height, width = rgb.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2

@@ -1,6 +1,6 @@
-"""Which requests reach the page at all: those for a trusted host, from no foreign page, to a route that the page uses.
+"""Protection against requests from other sites: by `Host`, by `Origin` and by route.
 
-A foreign web page can make its visitor's browser send requests here, and with DNS rebinding even read the answers: then
+A foreign web page can make its visitor's browser send requests here, and with DNS rebinding even read the responses: then
 `Host` is the foreign name. Programs (curl, gradio_client) send no `Origin` and are not restricted by it.
 """
 
@@ -30,7 +30,7 @@ _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _UNUSED = ("file=http", "file/http", "proxy=", "process_recording", "deep_link", "component_server")
-"""Routes of Gradio that this page has no use for: fetching for others, running ffmpeg, writing down a session."""
+"""Routes of Gradio that this page does not use: fetching for others, running ffmpeg, storing a session."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,15 @@ class Trust:
     """Which host names and origins are trusted."""
 
     hosts: frozenset[str]
-    """Names that this server may be called; `*.example.org` for all below one, `*` for any."""
+    """Names of this server; `*.example.org` for all subdomains, `*` for any name."""
     origins: frozenset[str]
-    """Host names of other pages that may use this one; wildcards as in `hosts`."""
+    """Host names of other sites that may use this server; wildcards as in `hosts`."""
     public: bool
-    """Whether it listens on every address: then IP addresses and names without a dot, which no foreign name server can
-    point here, are trusted too (a local network, Docker, port mappings)."""
+    """Whether the server listens on every address: then IP addresses and names without a dot are trusted too, which no
+    foreign name server can point here (a local network, Docker, port mappings)."""
 
     def host(self, value: str) -> bool:
-        """Whether a request with this `Host` header is answered."""
+        """Return whether a request with this `Host` header is served."""
         found = _HOST.fullmatch(value.lower())
         if found is None:
             return "*" in self.hosts
@@ -54,7 +54,7 @@ class Trust:
         return _matches(name, self.hosts) or (self.public and ("." not in name or _is_address(name)))
 
     def origin(self, value: str, *hosts: str) -> bool:
-        """Whether a page of this `Origin` may use the server that was called by `hosts`."""
+        """Return whether a page of this `Origin` may use the server that was addressed by `hosts`."""
         try:
             parts = urlsplit(value)
             name, port = parts.hostname or "", parts.port or _DEFAULT_PORTS.get(parts.scheme)
@@ -67,7 +67,7 @@ class Trust:
 
 
 def trusted(settings: Settings) -> Trust:
-    """What a server with these settings trusts."""
+    """Return what a server with these settings trusts."""
     public = settings.host.strip("[]") in _EVERYWHERE
     machine = socket.gethostname().lower()
     names = {f"{machine}.local", machine} if public else {settings.host.strip("[]").lower()}
@@ -75,7 +75,7 @@ def trusted(settings: Settings) -> Trust:
 
 
 def application_arguments(settings: Settings) -> dict[str, Any]:
-    """Arguments for Gradio's application: the gate in front of all that Gradio adds itself, and errors as sentences."""
+    """Return arguments for Gradio's application: the gate in front of Gradio's own middleware, and errors as sentences."""
     trust = trusted(settings)
 
     @asynccontextmanager
@@ -90,7 +90,7 @@ def application_arguments(settings: Settings) -> dict[str, Any]:
 
 
 class Gate:
-    """ASGI middleware: answers 403 with a sentence to what `trust` does not cover."""
+    """ASGI middleware that responds with 403 and a sentence to what `trust` does not cover."""
 
     def __init__(self, app: ASGIApp, trust: Trust) -> None:
         self._app, self._trust = app, trust

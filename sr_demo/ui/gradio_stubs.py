@@ -1,7 +1,7 @@
-"""Gradio without its rewriting of type stubs.
+"""Imports Gradio without its rewriting of type stubs.
 
-Gradio reads the source of each of its components again at every start and writes what editors show of it (`.pyi`) beside
-it, into the folder it is installed in. That is a sixth of the time Gradio takes to import, and no page needs it.
+At every start Gradio reads the source of each of its components and writes a type stub (`.pyi`) beside it, into the folder
+it is installed in. That is a sixth of its import time, and no page needs it.
 """
 
 from __future__ import annotations
@@ -39,5 +39,5 @@ def _leave_it(component_class: type, class_name: str, events: object) -> None:
 
 
 def leave_stubs_alone() -> None:
-    """To be called before gradio is imported, which no longer writes stubs then."""
+    """Keep Gradio from writing stubs. Call this before Gradio is imported."""
     sys.meta_path.insert(0, _Finder())

@@ -43,7 +43,3 @@ def inline_image(rgb: NDArray[np.uint8], side: int, alt: str) -> str:
         f'<img src="data:image/png;base64,{data}" alt="{escape(alt)}" '
         f'style="max-width:{side}px;max-height:{side}px;image-rendering:pixelated">'
     )
-
-
-inline_picture = inline_image
-"""Former name, used by other tabs."""

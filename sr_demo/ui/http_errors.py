@@ -1,4 +1,4 @@
-"""What is wrong with a request as such (an unknown endpoint, a body that is no JSON) as one sentence."""
+"""Handlers for malformed requests (an unknown endpoint, a body that is not JSON): one sentence each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NO_ENDPOINT = "There is no such endpoint: /gradio_api/info lists those that the
 
 
 def handlers() -> dict[Any, Any]:
-    """Exception -> handler, for Gradio's application."""
+    """Return exception -> handler, for Gradio's application."""
     return {
         RequestValidationError: _malformed,
         FnIndexInferError: _unknown_endpoint,
@@ -29,35 +29,35 @@ def handlers() -> dict[Any, Any]:
     }
 
 
-def _said(sentence: str, status: int, headers: Any = None) -> JSONResponse:
+def _response(sentence: str, status: int, headers: Any = None) -> JSONResponse:
     return JSONResponse({"detail": sentence[:_LONGEST]}, status, headers)
 
 
 async def _malformed(_: Request, exc: RequestValidationError) -> JSONResponse:
-    """The first complaint, without the value itself."""
+    """Report the first error, without the value itself."""
     first = exc.errors()[0]
     where = ".".join(str(part) for part in first["loc"])[:80]
-    return _said(f"The request is not of the form that this address takes: {first['msg']} ({where}).", 422)
+    return _response(f"The request is not of the form that this address takes: {first['msg']} ({where}).", 422)
 
 
 async def _unknown_endpoint(_: Request, __: Exception) -> JSONResponse:
-    return _said(_NO_ENDPOINT, 404)
+    return _response(_NO_ENDPOINT, 404)
 
 
 async def _failed_call(request: Request, exc: Exception) -> JSONResponse:
-    """Gradio looks endpoints up in a dictionary, and names that are no parameters end in a TypeError with a sentence."""
+    """Handle an unknown endpoint (a KeyError inside Gradio) or parameter (a TypeError with a sentence)."""
     if not request.url.path.partition("/gradio_api/")[2].startswith(_CALLS):
         return await _unexpected(request, exc)
-    return _said(_NO_ENDPOINT, 404) if isinstance(exc, KeyError) else _said(str(exc), 422)
+    return _response(_NO_ENDPOINT, 404) if isinstance(exc, KeyError) else _response(str(exc), 422)
 
 
 async def _refused(_: Request, exc: HTTPException) -> JSONResponse:
-    """Gradio's own refusals, which may repeat all of an address."""
+    """Shorten Gradio's own refusals, which may repeat a whole address."""
     detail: Any = exc.detail
     if isinstance(detail, str):
-        return _said(detail, exc.status_code, exc.headers)
+        return _response(detail, exc.status_code, exc.headers)
     return JSONResponse({"detail": detail}, exc.status_code, exc.headers)
 
 
 async def _unexpected(request: Request, exc: Exception) -> JSONResponse:
-    return _said(unexpected(exc, "answering a request"), 500)
+    return _response(unexpected(exc, "answering a request"), 500)

@@ -1,7 +1,7 @@
-"""The page as an MCP server (Model Context Protocol): `upscale`, `compare` and `deploy` as tools, where it is asked for.
+"""The optional MCP server (Model Context Protocol) of the page, with the tools `upscale`, `compare` and `deploy`.
 
-Gradio makes a server of its endpoints and hands its answers over as Python prints them, without the pictures of a list.
-Some of that one server's functions are replaced here, as `source.picture_input` does with a component.
+Gradio makes an MCP server of its endpoints, but returns results as Python prints them and drops images in a list. Some
+functions of that one server object are therefore replaced here.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from sr_demo.errors import BadInput, MissingDependency, SRError
 
 TOOLS = ("upscale", "compare", "deploy")
 INLINE_BYTES = 3_500_000
-"""The largest PNG that lies in the answer itself (4.7 MB as base64). Larger ones are named by their address alone."""
+"""Largest PNG that is part of the response (4.7 MB as base64); for larger ones only the address is returned."""
 
 
 def require() -> None:
-    """Look for what an MCP server needs, before anything is served. Raises MissingDependency."""
+    """Check that the package mcp is installed. Raises MissingDependency."""
     try:
         import_module("mcp.server.streamable_http_manager")
     except ImportError as problem:
@@ -39,9 +39,14 @@ def require() -> None:
 
 
 def refine(page: gr.Blocks, max_bytes: int) -> None:
-    """Narrow the server of a launched page to `TOOLS`, and let it answer with pictures and JSON.
+    """Restrict the server of a launched page to `TOOLS`, and let it return images and JSON.
 
-    max_bytes: the largest picture inside a call. Raises SRError when Gradio could not make a server.
+    Args:
+        page: The launched page.
+        max_bytes: Largest image inside a call.
+
+    Raises:
+        SRError: When Gradio could not make a server.
     """
     server: Any = page.mcp_server_obj
     if server is None:
@@ -58,11 +63,11 @@ def refine(page: gr.Blocks, max_bytes: int) -> None:
                 raise BadInput(f"The picture is larger than {max_bytes // 2**20} MB, the most that is accepted here.")
         converted = received(value, positions)
         for name, text in _texts(value).items():
-            # Gradio refuses to fetch from private addresses, its own among them: take what lies here from here.
+            # Gradio refuses to fetch from private addresses, its own included: read its own files from the disk.
             path = unquote(text.partition("/gradio_api/file=")[2])
             if path in page.upload_file_set and [name] in positions:
                 converted[name] = handle_file(path)
-        # Gradio writes pictures that lie in a call to its cache and forgets them there.
+        # Gradio writes images inside a call to its cache without listing them as uploads.
         page.upload_file_set.update(
             item["path"] for item in _dicts(converted) if not str(item.get("path", "http")).startswith("http")
         )
@@ -89,12 +94,12 @@ def refine(page: gr.Blocks, max_bytes: int) -> None:
 
 
 async def _result(job: Any) -> list[Any]:
-    """What a call came to. Gradio's own cannot be cancelled: it waits in a thread."""
+    """Return the result of a call. Gradio's own function waits in a thread and cannot be cancelled."""
     return [await asyncio.wrap_future(job.future)]
 
 
 async def _abandon(page: Any, job: Any) -> None:
-    """End a call whose program has left: mark its event as unwanted, and the client in this process as answered."""
+    """End a call whose client has left: cancel its event, and finish the Gradio client in this process."""
     queue = page._queue
     event = queue.event_ids_to_events.get(job.communicator.event_id)
     if event is not None:
@@ -104,7 +109,7 @@ async def _abandon(page: Any, job: Any) -> None:
 
 
 def _contents(value: Any, types: Any) -> Iterator[Any]:
-    """Pictures as pictures with their address, everything else as JSON; no tool answers with a bare list."""
+    """Yield images with their address, and everything else as JSON."""
     if isinstance(value, list | tuple):
         for item in value:
             yield from _contents(item, types)
@@ -115,16 +120,16 @@ def _contents(value: Any, types: Any) -> Iterator[Any]:
             yield types.ImageContent(type="image", data=data, mimeType="image/png")
         yield types.TextContent(type="text", text=f"PNG: {value.get('url') or value['path']}")
     elif value is not None:
-        yield types.TextContent(type="text", text=json.dumps(_without_pictures(value)))
+        yield types.TextContent(type="text", text=json.dumps(_without_images(value)))
 
 
-def _without_pictures(value: Any) -> Any:
-    """The same without the pictures that a report carries as text: nine tenths of it, which a model cannot see."""
+def _without_images(value: Any) -> Any:
+    """Return a report without the images in it, nine tenths of its text, which a model cannot read."""
     if isinstance(value, dict):
-        return {key: _without_pictures(item) for key, item in value.items()}
+        return {key: _without_images(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_without_pictures(item) for item in value]
-    return "a picture, left out here" if isinstance(value, str) and value.startswith("data:image/") else value
+        return [_without_images(item) for item in value]
+    return "an image, left out here" if isinstance(value, str) and value.startswith("data:image/") else value
 
 
 def _is_file(value: Any) -> bool:
@@ -133,7 +138,7 @@ def _is_file(value: Any) -> bool:
 
 
 def _texts(value: Any) -> dict[str, str]:
-    """The words among the arguments of a call, by name."""
+    """Return the texts among the arguments of a call, by name."""
     return {name: text for name, text in value.items() if isinstance(text, str)} if isinstance(value, dict) else {}
 
 

@@ -1,4 +1,4 @@
-"""The page as a function of the list of approaches."""
+"""Builds the page from the list of approaches."""
 
 from __future__ import annotations
 
@@ -35,13 +35,20 @@ _STYLE = Path(__file__).parent / "style.css"
 _HEADER = """<header class="sr-header"><h1>Super-resolution, side by side</h1>
 <p>Enlarge a photo 4x with very different methods, see them next to each other, and what each one costs.</p></header>"""
 _UNSORTED = 1000
-"""Heavy events that Gradio may hold beyond those that are admitted: each is admitted or refused within moments."""
+"""Heavy events that Gradio may hold before `Callers` admits or refuses them, which takes moments."""
 _LIGHT_THREADS = 40
 """Threads beyond those in which admitted callers wait."""
 
 
-def build(approaches: Sequence[Approach], runner: Runner, store: Store, settings: Settings) -> gr.Blocks:
-    """The page, not yet launched."""
+def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, settings: Settings) -> gr.Blocks:
+    """Build the page, without launching it.
+
+    Args:
+        approaches: The methods on offer.
+        runner: Runs them.
+        store: Holds uploads and results.
+        settings: Limits and addresses.
+    """
     callers = Callers(settings.queue_length, settings.max_seconds, proxied=settings.proxied)
     limits = Limits(settings.max_megabytes * 2**20, settings.max_megapixels * 1_000_000)
     context = method_choices.Context(approaches, runner, store, Stops(), limits, callers)
@@ -71,7 +78,7 @@ def build(approaches: Sequence[Approach], runner: Runner, store: Store, settings
     sessions.make_light()
     store.on_removed = partial(_forget, page)
     door.guard(page)
-    # Gradio sums up all events with pandas after each one that failed, for a monitoring page that is off here.
+    # After each failed event Gradio summarises all events with pandas, for a monitoring page that is off here.
     os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")
     # Calls past the queue (`api_open`) would be neither watched nor cancelled.
     page.queue(max_size=_UNSORTED + settings.queue_length, api_open=False)
@@ -79,7 +86,7 @@ def build(approaches: Sequence[Approach], runner: Runner, store: Store, settings
 
 
 def _forget(page: gr.Blocks, gone: set[Path]) -> None:
-    """Take what the store removed off Gradio's lists of its files, which would grow for ever."""
+    """Remove files that the store has deleted from Gradio's lists, which would otherwise grow without end."""
     for files in page.temp_file_sets:
         for file in list(files):
             if Path(file) in gone or not gone.isdisjoint(Path(file).parents):
@@ -87,14 +94,14 @@ def _forget(page: gr.Blocks, gone: set[Path]) -> None:
 
 
 async def _disk_refuses(_: Request, exc: Exception) -> PlainTextResponse:
-    """The answer to an upload that finds no room. All else remains an error of the server."""
+    """Respond to an upload when the disk is full; any other error remains an error of the server."""
     if not is_disk_full(exc):
         raise exc
     return PlainTextResponse(DISK_REFUSES, status_code=507)
 
 
 def launch_arguments(store: Store, settings: Settings) -> dict[str, Any]:
-    """What `Blocks.launch` needs for this page: looks, limits, nothing served but results, nothing to foreign pages."""
+    """Return the arguments of `Blocks.launch`: theme, limits, and what is served to whom."""
     application = gate.application_arguments(settings)
     application["exception_handlers"] = {**application["exception_handlers"], OSError: _disk_refuses}
     return {
@@ -118,7 +125,7 @@ def launch_arguments(store: Store, settings: Settings) -> dict[str, Any]:
 
 
 def theme() -> gr.themes.Base:
-    """Gradio's default, with one accent colour and the system's own fonts: nothing is fetched."""
+    """Return Gradio's default theme with one accent colour and system fonts, so that nothing is fetched."""
     return gr.themes.Default(
         primary_hue=gr.themes.colors.teal,
         secondary_hue=gr.themes.colors.teal,

@@ -1,7 +1,6 @@
-"""Photos that a visitor drops, to be remembered or looked at: pictures and zips of pictures, read through the one door.
+"""Reads the photos that a visitor drops: images, and zips of images.
 
-What is taken from a zip is limited: names looked at, bytes unpacked, seconds. A member is looked at by its first bytes,
-and unpacked only when these are a picture's.
+A zip is read within limits of names, bytes and seconds. A member is unpacked only if its first bytes are those of an image.
 """
 
 from __future__ import annotations
@@ -21,24 +20,24 @@ from sr_demo.progress import Progress
 
 _MOST_PHOTOS = 200
 _MOST_NAMES = 2000
-"""Members of one zip that are looked at."""
+"""Members of one zip that are read."""
 _MOST_UPLOADS = 10
-"""Bytes that all zips may unpack to, in largest uploads."""
+"""Limit on the bytes that all zips unpack to, in multiples of the largest upload."""
 _MOST_SECONDS = 60.0
 _HEAD = 4096
 
 
 @dataclass
 class Taken:
-    """What came of the dropped files: files found = `written` + `left_out`."""
+    """The result of reading dropped files: files found = `written` + `left_out`."""
 
     written: list[Path] = field(default_factory=list[Path])
     sentences: list[str] = field(default_factory=list[str])
-    """Why files were left out: one each, and before those one for all that a limit left out together."""
+    """Why files were left out: one sentence each, preceded by one for all that a limit left out together."""
     left_out: int = 0
 
     def leave_out(self, sentence: str) -> None:
-        """Count a file that is not taken, with the reason."""
+        """Count a file that is left out, with the reason."""
         self.sentences.append(sentence)
         self.left_out += 1
 
@@ -51,16 +50,25 @@ class Taken:
 def take_in(
     files: Sequence[Path], folder: Path, limits: Limits, progress: Progress, purpose: str = "remembered"
 ) -> Taken:
-    """Write each picture in `files` (zips opened) as an 8-bit PNG into `folder`, within limits.
+    """Write each image in `files` and in zips among them as an 8-bit PNG, within limits.
 
-    Names from a zip are only labels: nothing is extracted to a path that a zip asks for. Raises BadInput ("None of
-    these files can be `purpose`") when no picture can be read.
+    Names from a zip are only labels: nothing is extracted to a path that a zip states.
+
+    Args:
+        files: The dropped files.
+        folder: Where to write; must be empty.
+        limits: Bytes and pixels of one image.
+        progress: Reports each file.
+        purpose: Completes the sentence "None of these files can be ...".
+
+    Raises:
+        BadInput: When no image can be read.
     """
     taken = Taken()
     scratch = folder / "members"
     scratch.mkdir()
     finder = _Finder(files, scratch, limits, taken)
-    for path in finder.pictures():
+    for path in finder.images():
         progress(min(len(taken.written) / _MOST_PHOTOS, 1.0), f"reading {shown(path.name)}")
         try:
             picture = read(path, limits)
@@ -77,26 +85,26 @@ def take_in(
 
 
 class _Finder:
-    """Finds pictures in files and zips, one at a time, until a limit is reached; what it leaves out goes to `taken`."""
+    """Finds images in files and zips, one at a time, until a limit is reached; records in `taken` what it leaves out."""
 
     def __init__(self, files: Sequence[Path], scratch: Path, limits: Limits, taken: Taken) -> None:
         self._files, self._scratch, self._limits, self._taken = files, scratch, limits, taken
         self._bytes_left = _MOST_UPLOADS * limits.max_bytes
         self._end = time.monotonic() + _MOST_SECONDS
 
-    def pictures(self) -> Iterator[Path]:
-        """Paths of files that may be pictures. Those from a zip are gone when the next one is asked for."""
+    def images(self) -> Iterator[Path]:
+        """Yield files that may be images. A file from a zip is deleted when the next one is requested."""
         for number, path in enumerate(self._files):
             if reason := self._enough():
                 self._taken.leave_rest(reason, len(self._files) - number)
                 return
-            if zipfile.is_zipfile(path) and not _is_picture(path, self._limits):
+            if zipfile.is_zipfile(path) and not _is_image(path, self._limits):
                 yield from self._members(path)
             else:
                 yield path
 
     def _enough(self) -> str:
-        """Why no more is looked at, or ""."""
+        """Return the limit that was reached, or ""."""
         if len(self._taken.written) == _MOST_PHOTOS:
             return f"Only the first {_MOST_PHOTOS} photos are used"
         if time.monotonic() > self._end:
@@ -114,7 +122,7 @@ class _Finder:
                         self._taken.leave_rest(reason, left)
                         return
                     if number == _MOST_NAMES:
-                        self._taken.leave_rest(f"Only the first {_MOST_NAMES:,} files in {name} are looked at", left)
+                        self._taken.leave_rest(f"Only the first {_MOST_NAMES:,} files in {name} are read", left)
                         return
                     yield from self._member(archive, member)
         except BadInput as exc:
@@ -125,7 +133,7 @@ class _Finder:
             )
 
     def _member(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[Path]:
-        """The member as a file, unless its first bytes or its size speak against it."""
+        """Yield the member as a file, unless its first bytes or its size rule it out."""
         label = _label(member)
         target = self._scratch / label
         try:
@@ -139,7 +147,7 @@ class _Finder:
                     most = _MOST_UPLOADS * self._limits.max_bytes / 2**30
                     raise BadInput(f"{label} is left out: all photos together unpack to more than {most:.1f} GB.")
                 self._bytes_left -= member.file_size
-                # No more than announced is ever read, whatever the stream holds.
+                # Never more than the announced size is read, whatever the stream contains.
                 rest = stream.read(member.file_size - len(head))
             _append(target, rest)
             del rest
@@ -154,18 +162,16 @@ class _Finder:
 
 
 def _append(path: Path, content: bytes) -> None:
-    """Write behind what is there. Raises StorageError: a full disk is not the zip's fault."""
+    """Append to a file. Raises StorageError, so that a full disk is not blamed on the zip."""
     try:
         with path.open("ab") as file:
             file.write(content)
     except OSError as exc:
-        raise StorageError(
-            f"A photo could not be unpacked here: {exc.strerror or exc}. Make room on the disk."
-        ) from exc
+        raise StorageError(f"A photo could not be unpacked here: {exc.strerror or exc}. Free some disk space.") from exc
 
 
-def _is_picture(path: Path, limits: Limits) -> bool:
-    """Whether the file begins as a picture: one with a zip behind it is a picture."""
+def _is_image(path: Path, limits: Limits) -> bool:
+    """Return whether the file begins as an image; an image with a zip appended is an image."""
     try:
         check_file(path, limits)
     except SRError:
@@ -174,22 +180,22 @@ def _is_picture(path: Path, limits: Limits) -> bool:
 
 
 def _is_hidden(member: zipfile.ZipInfo) -> bool:
-    """Folders, and what systems put beside photos: `.DS_Store`, `__MACOSX/._photo.jpg`."""
+    """Return whether it is a folder, or a file that systems add: `.DS_Store`, `__MACOSX/._photo.jpg`."""
     return member.is_dir() or _label(member).startswith(".")
 
 
 def _label(member: zipfile.ZipInfo) -> str:
-    """The last part of its name, short enough for any file system."""
+    """Return the last part of its name, short enough for any file system."""
     name = PurePosixPath(member.filename.replace("\\", "/")).name or "member"
     return name if len(name) <= 60 else name[:40] + name[-20:]
 
 
 def _naming(path: Path, exc: SRError) -> str:
-    """The sentence, with the name of the file in front where it does not say it."""
+    """Return the error's sentence, preceded by the file name unless it contains it."""
     name, sentence = shown(path.name), str(exc)
     return sentence if name in sentence else f"{name}: {sentence}"
 
 
 def _plain(label: str) -> str:
-    """A file name of letters, digits, dots and dashes."""
+    """Return a file name of letters, digits, dots and dashes."""
     return "".join(c if c.isalnum() or c in "-." else "_" for c in Path(label).stem)[:60] or "photo"

@@ -1,17 +1,16 @@
-"""A picture described in words, as a first draft of the prompts: shown only where a method with a prompt can run here."""
+"""A caption of the photo as a draft of the prompts; shown only where a method with a prompt can run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
-from sr_demo.image import Image, read
+from sr_demo.image import Image
 from sr_demo.pipelines import captions
 from sr_demo.pipelines.captions import DESCRIBERS, Describer
 from sr_demo.progress import Progress
@@ -20,17 +19,18 @@ from sr_demo.ui import source as sources
 from sr_demo.ui.background_work import Finished, working
 from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.controls import Bound
-from sr_demo.ui.html import problem
+from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.source import Source
+from sr_demo.ui.updates import Updates
 
-_WORDS = """<p class="sr-fine">A prompt steers what is invented: what you name is drawn, whether it is there or not. Say what
-the picture shows, not what you wish. The description is a draft by a model that errs: correct it in the prompt fields below
-before you compare.</p>"""
+_WORDS = """<p class="sr-fine">A prompt steers which detail is invented: what you name is drawn, whether it is there or not.
+Describe what the picture shows, not what you wish for. The description is a draft by a model that makes mistakes: correct it
+in the prompt fields below before you compare.</p>"""
 _LONGEST = 1024
-"""Longest side of what is looked at."""
+"""Longest side of the image that the caption model is given, in pixels."""
 _SECONDS = 20.0
-"""About what a description takes."""
+"""Expected duration of a caption."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ class Box:
 
 
 def prompts(approaches: Sequence[Approach], bound: Sequence[Bound]) -> list[Bound]:
-    """Those of the controls that take a description."""
+    """Return the controls that take a prompt."""
     wanted = {approach.id: captions.prompt_of(approach.options) for approach in approaches}
     return [control for control in bound if wanted.get(control.owner) == control.name]
 
 
 def lay_out(approaches: Sequence[Approach]) -> Box | None:
-    """The box, in the current Gradio context; None where none of `approaches` (which run here) takes a prompt."""
+    """Lay out the box, in the current Gradio context; return None where none of `approaches` takes a prompt."""
     if not any(captions.prompt_of(approach.options) for approach in approaches):
         return None
     able = [describer for describer in DESCRIBERS if not captions.obstacle(describer)]
@@ -59,7 +59,7 @@ def lay_out(approaches: Sequence[Approach]) -> Box | None:
     if not able:
         return None
     with gr.Column(elem_id="captions"):
-        gr.HTML(_WORDS + (_fine(unable) if unable else ""))
+        gr.HTML(_WORDS + (fine_print(unable) if unable else ""))
         which = gr.Radio(
             [(_label(describer), describer.id) for describer in able], value=able[0].id, visible=len(able) > 1,
             label="Who describes it?", elem_id="describer",
@@ -73,53 +73,59 @@ def lay_out(approaches: Sequence[Approach]) -> Box | None:
 
 
 def _label(describer: Describer) -> str:
-    """Its price, in one line."""
+    """Return its size, licence and time in one line."""
     return f"{describer.title}: {captions.size(describer)}, {describer.licence}, {describer.time}"
 
 
 def _agreement(describer: Describer) -> gr.Checkbox:
-    """The box that allows its download: never ticked for one that is not here, whatever was agreed to before."""
+    """Return the box that allows its download: never ticked for a missing model, whatever was agreed to before."""
     here = captions.is_here(describer)
     return gr.Checkbox(
         here, visible=not here, elem_id="agree-to-captions",
         label=f"Download {describer.title}: about {captions.size(describer)}, {describer.licence}, once",
-        info="It describes pictures on this machine; your picture does not leave it.",
+        info="It runs on this computer; your picture does not leave it.",
     )  # fmt: skip
 
 
 def choose(which: str) -> gr.Checkbox:
-    """Another model was chosen: what its download takes. Raises BadInput on an unknown name."""
+    """Return the agreement for another model. Raises BadInput on an unknown name."""
     return _agreement(captions.describer(which))
 
 
 def connect(context: Context, box: Box, filled: Sequence[Bound], source: gr.State) -> None:
-    """Connect the events: the description goes into the prompts `filled`."""
-    handlers = CaptionHandlers(context, len(filled))
+    """Connect the events.
+
+    Args:
+        context: What the tabs share.
+        box: The components of the box.
+        filled: The prompt fields that the caption is written to.
+        source: Holds the photo.
+    """
+    prompts = [control.component for control in filled]
+    handlers = CaptionHandlers(context, box.said, prompts)
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     light: dict[str, Any] = {**quiet, **LIGHT}
-    outputs: list[Any] = [box.said, *(control.component for control in filled)]
-
-    def described(request: gr.Request, *given: Any) -> Iterator[tuple[Any, ...]]:
-        yield from handlers.describe(*given, session=str(request.session_hash))
-
+    outputs: list[Any] = [box.said, *prompts]
     inputs: list[Any] = [source, box.which, box.agreed]
     box.which.input(choose, box.which, box.agreed, **light)
-    box.start.click(described, inputs, outputs, **HEAVY, **quiet)
-    box.stop.click(handlers.halt, None, None, **light)
+    box.start.click(handlers.describe, inputs, outputs, **HEAVY, **quiet)
+    box.stop.click(handlers.stop, None, None, **light)
 
 
 class CaptionHandlers:
-    """What a click does. Stateless apart from the context."""
+    """Event handlers of the box. Stateless apart from the context."""
 
-    def __init__(self, context: Context, count: int) -> None:
-        self._context, self._count = context, count
+    def __init__(self, context: Context, said: Component, prompts: Sequence[Component]) -> None:
+        """Take the component for the status, and those that the caption is written to."""
+        self._context, self._said, self._prompts = context, said, prompts
 
-    def describe(self, source: Source | None, which: str, agreed: bool, *, session: str) -> Iterator[tuple[Any, ...]]:
-        """-> what happens, then the description for each prompt."""
-        stop = self._context.stops.begin(f"describe {session}")
+    def describe(self, source: Source | None, which: str, agreed: bool, request: gr.Request) -> Iterator[Updates]:
+        """Caption the photo: show what is done, then write the caption into each prompt."""
+        session = f"describe {request.session_hash}"
+        stop = self._context.stops.begin(session)
         try:
             if source is None:
-                raise BadInput("There is no picture yet. Drop one into the box, or click an example.")
+                raise BadInput(sources.NO_PHOTO)
             chosen = captions.describer(which)
 
             with self._context.callers.admitted(stop) as caller:
@@ -127,30 +133,27 @@ class CaptionHandlers:
                 def work(progress: Progress) -> str:
                     folder = captions.fetch(chosen, agreed, progress.part(0, 0.5))
                     with caller.turn(_SECONDS, progress.part(0.5, 1)) as progress:
-                        return captions.describe(chosen, folder, self._picture(source), progress)
+                        return captions.describe(chosen, folder, self._image(source), progress)
 
                 for event in working(work, stop, "describe"):
                     if isinstance(event, Finished):
-                        yield (_fine(f"Drafted: “{event.value}”"), *(event.value,) * self._count)
+                        said = fine_print(f"Drafted: “{event.value}”")
+                        yield {self._said: said, **dict.fromkeys(self._prompts, event.value)}
                     else:
-                        yield (_fine(event), *(gr.skip(),) * self._count)
+                        yield {self._said: fine_print(event)}
         except Cancelled:
-            yield (_fine("Stopped."), *(gr.skip(),) * self._count)
+            yield {self._said: fine_print("Stopped.")}
         except SRError as exc:
-            yield (problem(str(exc)), *(gr.skip(),) * self._count)
+            yield {self._said: problem(str(exc))}
         except Exception as exc:
-            yield (problem(unexpected(exc, "describing a picture")), *(gr.skip(),) * self._count)
+            yield {self._said: problem(unexpected(exc, "describing a picture"))}
         finally:
-            self._context.stops.end(f"describe {session}", stop)
+            self._context.stops.end(session, stop)
 
-    def halt(self, request: gr.Request) -> None:
-        """Stop the description of this browser session."""
+    def stop(self, request: gr.Request) -> None:
+        """Stop the caption of this browser session."""
         self._context.stops.stop(f"describe {request.session_hash}")
 
-    def _picture(self, source: Source) -> Image:
-        picture = read(Path(source.path), self._context.limits)
-        return sources.cut(source, picture, _LONGEST).rgb
-
-
-def _fine(text: str) -> str:
-    return f'<p class="sr-fine">{escape(text)}</p>'
+    def _image(self, source: Source) -> Image:
+        image = self._context.uploads.read(source.path, self._context.limits)
+        return sources.cut(source, image, _LONGEST).rgb

@@ -1,7 +1,7 @@
-"""Gradio's browser sessions without the copy of the whole page that each holds.
+"""Makes Gradio's browser sessions small: without the description of the whole page in each.
 
-Gradio keeps a session for every browser tab and for every single call of the API, 10,000 of them, each with a description of
-every component: half a megabyte for this page, for links into a page's state ("deep links"), which this page does not offer.
+Gradio stores a session for every browser tab and every call of the API, up to 10,000, each with a description of every
+component: half a megabyte for this page. It serves links into a page's state ("deep links"), which this page does not offer.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any
 from gradio.state_holder import SessionState
 
 CAPACITY = 2000
-"""Sessions that are kept; of more, the one that was used longest ago loses its picture."""
+"""Number of sessions; beyond it, the least recently used one loses its state."""
 
 
 def make_light() -> None:
-    """Let sessions begin without those descriptions: Gradio makes one where it is needed. May be called again."""
+    """Let sessions begin without descriptions; Gradio creates one where it is needed. May be called repeatedly."""
     if getattr(SessionState, "_light", False):
         return
     begin: Any = SessionState.__init__

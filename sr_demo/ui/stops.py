@@ -1,4 +1,4 @@
-"""One stop flag per browser session. It cannot live in Gradio's State, which deep-copies what it holds."""
+"""Stop flags, one per browser session. Gradio's State deep-copies its values, so they cannot be stored there."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ class Stops:
         self._lock = Lock()
 
     def begin(self, session: str) -> Event:
-        """A fresh flag for a run of this session; a run that is still going is stopped."""
+        """Return a new flag for a run of this session; a previous run that has not ended is stopped."""
         with self._lock:
             self._set(session)
             flag = self._flags[session] = Event()
             return flag
 
     def stop(self, session: str) -> None:
-        """Stop what this session runs, if anything."""
+        """Stop the run of this session, if there is one."""
         with self._lock:
             self._set(session)
 
     def end(self, session: str, flag: Event) -> None:
-        """Forget the flag of a finished run."""
+        """Remove the flag of a finished run."""
         with self._lock:
             if self._flags.get(session) is flag:
                 del self._flags[session]

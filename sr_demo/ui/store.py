@@ -1,4 +1,4 @@
-"""Where uploads and results lie while people look at them, and how long.
+"""The folder of uploads and results, and how long they stay there.
 
 ::
 
@@ -7,7 +7,7 @@
         <sha256>/photo.jpg                          an upload
         results/YYYYYYYY/rdn.png                    a result: `folder` is `results`
 
-Results lie inside the folder that Gradio takes for its own, so that it does not copy each of them there once more.
+Results lie inside Gradio's own folder for uploads, so that Gradio does not copy each of them there.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ log = logging.getLogger("sr_demo")
 _KEPT_SECONDS = 2 * 3600
 _MAX_BYTES = 4096 * 2**20
 _YOUNG_SECONDS = 20
-"""What changed in so short a time is not removed to make room: it may not have reached the browser yet."""
+"""Files changed this recently are not removed to make room: they may not have reached the browser yet."""
 _SECONDS_BETWEEN = 5
 _SHARE = 0.05
-"""Looking through the folder takes at most this share of the time, however many files there are."""
+"""Largest share of the time spent scanning the folder, however many files there are."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class _Entry:
 
 
 class Store:
-    """Uploads and results under one private folder. Old ones are removed, and the oldest where they take too much room."""
+    """Uploads and results in one private folder. Old ones are removed, and the oldest where they take too much space."""
 
     def __init__(self, kept_seconds: float = _KEPT_SECONDS, max_bytes: int = _MAX_BYTES) -> None:
-        """Create the folder. Raises StorageError when there is no place for it."""
+        """Create the folder. Raises StorageError when that is not possible."""
         self._scratch = scratch.Scratch(place())
         self.root = self._scratch.path
         self.folder = self.root / "results"
@@ -60,23 +60,23 @@ class Store:
         self._tidying = Lock()
         self._next = 0.0
         self.on_removed: Callable[[set[Path]], None] = lambda gone: None
-        """Called with what was removed."""
+        """Called with the paths that were removed."""
 
     def lend_to_gradio(self) -> None:
-        """Let Gradio keep uploads here. To be called before it is imported: it reads the variable then, and later too."""
+        """Let Gradio store uploads here. Call this before Gradio is imported: it reads the variable then, and later too."""
         os.environ["GRADIO_TEMP_DIR"] = str(self.root)
 
     def allowed_paths(self) -> list[str]:
-        """What Gradio must be allowed to serve for results to be seen.
+        """Return the folders that Gradio must be allowed to serve so that results can be shown.
 
-        Nothing where it keeps its files here: then it shows pictures, and sends all else (HTML) as a download only.
+        None where it stores its files here: then it serves images inline, and everything else (HTML) as a download.
         """
         return [] if os.environ.get("GRADIO_TEMP_DIR") == str(self.root) else [str(self.folder)]
 
     def new(self) -> Path:
-        """An empty folder with a name that cannot be guessed. Raises StorageError when the disk is full."""
+        """Create an empty folder with an unguessable name. Raises StorageError when the disk is full."""
         self.tidy()
-        self._make()  # a cleaner of /tmp may have taken it
+        self._make()  # a cleaner of /tmp may have removed it
         with _disk():
             return Path(tempfile.mkdtemp(dir=self.folder))
 
@@ -87,7 +87,7 @@ class Store:
 
     @contextmanager
     def lent(self) -> Generator[Path]:
-        """`new`, and it is not removed until the block ends: for work that takes longer than seconds."""
+        """Create a folder like `new`; it is not removed before the block ends, however long the work takes."""
         folder = self.new()
         self._lent.add(folder)
         try:
@@ -96,13 +96,13 @@ class Store:
             self._lent.discard(folder)
 
     def keep_tidy(self, first: Callable[[], object]) -> Thread:
-        """`tidy` every few seconds from now on, in a thread of its own, which calls `first` before."""
+        """Call `first`, then `tidy` every few seconds, in a thread that this starts."""
 
         def work() -> None:
             try:
                 first()
-            except Exception as exc:  # the page does not need it
-                log.warning("what killed servers left could not be removed", exc_info=exc)
+            except Exception as exc:  # the page works without it
+                log.warning("leftovers of killed servers could not be removed", exc_info=exc)
             while True:
                 time.sleep(_SECONDS_BETWEEN)
                 self.tidy()
@@ -112,7 +112,7 @@ class Store:
         return thread
 
     def tidy(self) -> None:
-        """Remove what is old, and the oldest of the rest until it fits. Returns at once when that was done just now."""
+        """Remove old entries, then the oldest until the rest fits. Returns at once when that was done just now."""
         if time.monotonic() < self._next or not self._tidying.acquire(blocking=False):
             return
         try:
@@ -147,7 +147,7 @@ class Store:
 
 @contextmanager
 def _disk() -> Generator[None]:
-    """Raises StorageError where the disk refuses."""
+    """Translate errors of the disk to StorageError."""
     try:
         yield
     except OSError as exc:
@@ -155,11 +155,11 @@ def _disk() -> Generator[None]:
 
 
 def place() -> Path:
-    """The folder below which each server has its own: the operator's GRADIO_TEMP_DIR, else the system's."""
+    """Return the folder in which each server creates its own: GRADIO_TEMP_DIR, else the system's temporary folder."""
     chosen = os.environ.get("GRADIO_TEMP_DIR")
     if not chosen:
         return Path(tempfile.gettempdir())
-    with suppress(OSError):  # said when it is used
+    with suppress(OSError):  # reported when it is used
         Path(chosen).mkdir(parents=True, exist_ok=True)
     return Path(chosen).absolute()
 
@@ -176,7 +176,7 @@ def _bytes(entry: os.DirEntry[str]) -> int:
 
 
 def _removed(path: Path) -> bool:
-    """Whether `path` is gone. Where another visitor's request was faster, it is."""
+    """Remove `path` and return whether it is gone, possibly removed by a concurrent request."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -1,7 +1,7 @@
-"""Who computes next: one at a time, in turn between addresses, and between the visitors of one address.
+"""Fair scheduling: one task at a time, round robin over addresses, and over the visitors of each address.
 
-A pure data structure: it knows neither Gradio nor what is computed. A handler enters (or is refused), then joins the line
-once for each piece of work. Waiting holds no images, so that a long line costs little memory.
+A pure data structure that knows neither Gradio nor the tasks. A handler enters (or is refused), then joins the line once for
+each task. Waiting tasks hold no images, so that a long line costs little memory.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from sr_demo.reports import formatting
 T = TypeVar("T")
 
 PLACES = 128
-"""How many may wait or run at once, unless the settings say otherwise."""
+"""Default number of handlers that may wait or run at once."""
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """Who waits. All programs at one address are one visitor; each open page is one of its own."""
+    """A party that waits. All programs at one address are one visitor; each open page is its own visitor."""
 
     address: str = ""
     page: str = ""
@@ -34,18 +34,18 @@ class Visitor:
 
 @dataclass(eq=False)
 class Ticket:
-    """One piece of work that waits for its turn, or has it."""
+    """One task that waits for its turn, or has it."""
 
     visitor: Visitor
     seconds: float
-    """How long it is expected to take."""
+    """Expected duration."""
     begun: float | None = None
-    """When its turn began, by the clock of the line."""
+    """Start of its turn, by the clock of the line."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a ticket stands in the line."""
+    """The position of a ticket in the line."""
 
     before: int
     """Tickets before it, the running one included."""
@@ -53,15 +53,15 @@ class Place:
     """Expected seconds until its turn."""
 
     def __str__(self) -> str:
-        """The words that a waiting visitor reads."""
+        """Return the text shown to a waiting visitor."""
         return f"waiting: {self.before} before you, about {formatting.seconds(max(self.seconds, 1.0))}"
 
 
 class Turns:
-    """The line before the processor. Thread-safe."""
+    """The line of tasks. Thread-safe."""
 
     def __init__(self, places: int = PLACES, clock: Callable[[], float] = time.monotonic) -> None:
-        """`places` may be inside (waiting or running) at once; one address may take half of them."""
+        """Set how many handlers may be inside (waiting or running); one address may take half of the places."""
         self._places, self._clock = places, clock
         self._changed = Condition()
         self._inside: Counter[Visitor] = Counter()
@@ -70,7 +70,7 @@ class Turns:
         self._running: Ticket | None = None
 
     def enter(self, visitor: Visitor, most: int) -> None:
-        """Take a place, which `leave` gives back. Raises Busy where none is left, or `visitor` has `most` already."""
+        """Take a place, to be returned by `leave`. Raises Busy where none is left, or `visitor` has `most` already."""
         with self._changed:
             wait = formatting.seconds(max(self._left() + sum(t.seconds for t in self._in_order()), 1.0))
             if self._inside.total() >= self._places:
@@ -89,14 +89,14 @@ class Turns:
             self._inside[visitor] += 1
 
     def leave(self, visitor: Visitor) -> None:
-        """Give a place back."""
+        """Return a place."""
         with self._changed:
             self._inside[visitor] -= 1
             if not self._inside[visitor]:
                 del self._inside[visitor]
 
     def join(self, visitor: Visitor, seconds: float = 1.0) -> Ticket:
-        """Stand in line with work that will take about `seconds`. `end` must follow, whatever happens."""
+        """Join the line with a task of about `seconds`. `end` must be called, whatever happens."""
         ticket = Ticket(visitor, seconds)
         with self._changed:
             self._waiting.setdefault(visitor.address, {}).setdefault(visitor, deque()).append(ticket)
@@ -104,7 +104,7 @@ class Turns:
         return ticket
 
     def wait(self, ticket: Ticket, seconds: float) -> Place | None:
-        """Wait at most `seconds` for the turn. None: it has come. Otherwise where the ticket stands now."""
+        """Wait at most `seconds` for the turn; return None if it has come, else the current place."""
         with self._changed:
             if self._changed.wait_for(lambda: self._running is ticket, seconds):
                 return None
@@ -113,7 +113,7 @@ class Turns:
             return Place(len(before) + 1, self._left() + sum(other.seconds for other in before))
 
     def end(self, ticket: Ticket) -> None:
-        """Give up the turn, or the place in line."""
+        """End the turn, or leave the line."""
         with self._changed:
             if self._running is ticket:
                 self._running = None
@@ -123,17 +123,17 @@ class Turns:
             self._serve()
 
     def _left(self) -> float:
-        """Expected seconds until the running work is done."""
+        """Return the expected seconds until the running task is done."""
         if self._running is None or self._running.begun is None:
             return 0.0
         return max(self._running.seconds - (self._clock() - self._running.begun), 0.0)
 
     def _in_order(self) -> list[Ticket]:
-        """All waiting tickets in the order of their turns."""
+        """Return all waiting tickets in the order of their turns."""
         return _in_turn(_in_turn(visitors.values()) for visitors in self._waiting.values())
 
     def _serve(self) -> None:
-        """Begin the next turn where none is under way."""
+        """Start the next turn if none is running."""
         waiting = self._in_order()
         if self._running is None and waiting:
             self._running = waiting[0]
@@ -142,7 +142,7 @@ class Turns:
             self._changed.notify_all()
 
     def _take(self, ticket: Ticket) -> None:
-        """Out of the line, if it stands there."""
+        """Remove a ticket from the line, if it is there."""
         visitors = self._waiting.get(ticket.visitor.address, {})
         tickets = visitors.get(ticket.visitor, deque())
         if ticket in tickets:
@@ -153,7 +153,7 @@ class Turns:
             self._waiting.pop(ticket.visitor.address, None)
 
     def _to_the_end(self, visitor: Visitor) -> None:
-        """Let all other addresses go first, and of this one all other visitors."""
+        """Move the visitor's address behind all others, and the visitor behind the others of that address."""
         if visitors := self._waiting.pop(visitor.address, None):
             self._waiting[visitor.address] = visitors
             if tickets := visitors.pop(visitor, None):
@@ -161,5 +161,5 @@ class Turns:
 
 
 def _in_turn(groups: Iterable[Iterable[T]]) -> list[T]:
-    """The first of each group, then the second of each, and so on."""
+    """Return the first of each group, then the second of each, and so on."""
     return [one for row in zip_longest(*groups) for one in row if one is not None]

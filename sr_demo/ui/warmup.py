@@ -1,8 +1,8 @@
-"""Loading the default approaches in the background, once the page is up: the first visitor waits for none of it.
+"""Loads the default approaches in the background once the page is up, so that no visitor waits for it.
 
-Those that run without torch go first. torch and spandrel are imported between, outside the lane: a visitor who is quick
-need not wait for it. Each is run on a tiny picture, which loads everything, and then on one large enough for its time to be
-learned, some times over: the prices on the page are this machine's own. All of it makes way for whoever waits for a result.
+Approaches that run without torch come first. Then torch and spandrel are imported, outside of the compute lock, so that an
+early visitor need not wait for that. Each approach runs on a tiny image, which loads everything, and then repeatedly on a
+larger one, so that the time estimates on the page are measured on this hardware. Requests of visitors always go first.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ _SIDES = (16, 96)
 
 
 def warm_up(runner: Runner, approaches: Sequence[Approach]) -> Thread:
-    """Run every preselected approach that needs no download, in a thread of its own; what fails is logged."""
-
+    """Run every preselected approach that needs no download, in a thread that this starts; failures are logged."""
     jobs = [
         Job(approach, approach.checkpoints[0], approach.options())
         for approach in approaches
@@ -38,8 +37,8 @@ def warm_up(runner: Runner, approaches: Sequence[Approach]) -> Thread:
     others = [job for job in jobs if job not in quick]
 
     def run(job: Job, side: int) -> float | None:
-        """Seconds that it took; None where it failed."""
-        outcome = runner.attempt_when_idle(job, _picture(side))
+        """Return the seconds it took; None where it failed."""
+        outcome = runner.attempt_when_idle(job, _image(side))
         if isinstance(outcome, Failed):
             log.warning("%s could not be warmed up: %s", job.key, outcome.message)
             return None
@@ -65,11 +64,11 @@ def _import_heavy(runner: Runner) -> None:
         runner.wait_until_idle()  # importing takes seconds of the interpreter
         try:
             importlib.import_module(name)
-        except (ImportError, RuntimeError) as exc:  # whoever needs it says so in a sentence
+        except (ImportError, RuntimeError) as exc:  # the approaches that need it report this themselves
             log.warning("%s could not be imported: %s", name, exc)
 
 
-def _picture(side: int) -> ImageData:
-    """Noise: a flat picture would be skipped where flat patches are."""
+def _image(side: int) -> ImageData:
+    """Return noise: approaches that skip flat patches would skip all of a flat image."""
     rgb = np.random.default_rng(0).random((side, side, 3), np.float32)
     return ImageData(readonly(rgb), None, False, 8, None, "warm-up", ())

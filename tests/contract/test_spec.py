@@ -24,7 +24,7 @@ from sr_demo.settings import Settings
 from sr_demo.spec import Approach, Checkpoint
 from sr_demo.system.storage import sha256_of
 from sr_demo.ui import controls as page_controls
-from sr_demo.ui.page import build
+from sr_demo.ui.page import build_page
 from sr_demo.ui.store import Store
 from tests import fakes
 
@@ -231,7 +231,7 @@ def test_adding_an_approach_needs_no_line_of_the_page() -> None:
     plain = replace(fakes.good("first-fake"), title="First fake", options=spec.Options)
     other = replace(fakes.good("second-fake"), title="Second fake")
     store = Store()
-    page = build([plain, other], Runner(), store, Settings())
+    page = build_page([plain, other], Runner(), store, Settings())
     try:
         config = page.get_config_file()
     finally:

@@ -1,4 +1,4 @@
-"""A real browser, a real Gradio server, and the promise that pages stay quiet: no errors, no foreign requests."""
+"""A real browser, a real Gradio server, and a check that pages log no errors and send no requests to other hosts."""
 
 from __future__ import annotations
 
@@ -28,20 +28,26 @@ OpenPage = Callable[..., Page]
 Serve = Callable[..., str]
 
 
-def click_into(page: Page, picture: str, x: int, y: int) -> None:
-    """Click at a place in the picture `picture` (a selector), as a person does: once it is there to be seen.
+def click_into(page: Page, image: str, x: int, y: int) -> None:
+    """Click at a position in an image once it is loaded.
 
-    While a picture is replaced its element has no size of its own yet, and a click cannot be said in its pixels.
+    Before that its element has no natural size, and a click could not be converted to its pixels.
+
+    Args:
+        page: The page.
+        image: Selector of the image.
+        x: Position in CSS pixels.
+        y: Likewise.
     """
     page.wait_for_function(
         "selector => { const img = document.querySelector(selector); return img && img.complete && img.naturalWidth > 0 }",
-        arg=picture,
+        arg=image,
     )
-    page.locator(picture).click(position={"x": x, "y": y})
+    page.locator(image).click(position={"x": x, "y": y})
 
 
 def _chromium() -> str:
-    """Path of the browser. Without one the tests are skipped, but not in CI: there they would be green for nothing."""
+    """Return the path of the browser. Without one the tests are skipped, except in CI, where they fail."""
     default = "/usr/bin/chromium"
     path = os.environ.get("SR_DEMO_CHROMIUM") or (default if os.path.exists(default) else shutil.which("chromium"))
     if path and os.path.exists(path):

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.timeout(180)
 
 @pytest.fixture(scope="module", autouse=True)
 def _loops() -> Iterator[None]:
-    """Gradio and its client make event loops that nobody closes, which warns in whatever test they go."""
+    """Close the event loops that Gradio and its client leave open, which would warn in some later test."""
     made: list[asyncio.AbstractEventLoop] = []
     real = asyncio.new_event_loop
 
@@ -52,10 +52,9 @@ def address(serve: Serve, _loops: None) -> Iterator[str]:
     arguments = pages.launch_arguments(store, settings)
     del arguments["server_port"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            api, "PLAN", replace(api.PLAN, sizes=(Size(64, 64),), seconds=0.1)
-        )  # the same with fewer repetitions
-        yield serve(pages.build((BICUBIC,), Runner(), store, settings), **arguments).rstrip("/")
+        plan = replace(api.PLAN, sizes=(Size(64, 64),), seconds=0.1)  # the same with fewer repetitions
+        patch.setattr(api, "PLAN", plan)
+        yield serve(pages.build_page((BICUBIC,), Runner(), store, settings), **arguments).rstrip("/")
 
 
 def example(language: str, about: str, address: str) -> str:

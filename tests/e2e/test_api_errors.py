@@ -1,4 +1,4 @@
-"""What is wrong with a call comes back as one short sentence, whatever was sent."""
+"""Every wrong call is refused with one short sentence, whatever was sent."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def server(serve: Serve, _loops: None) -> Iterator[Server]:  # noqa: F811
     del arguments["server_port"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(api, "PLAN", replace(api.PLAN, sizes=(Size(64, 64),), seconds=0.1))
-        page = pages.build((BICUBIC,), Runner(), store, settings)
+        page = pages.build_page((BICUBIC,), Runner(), store, settings)
         running = Server(page, serve(page, **arguments).rstrip("/"), store)
         yield running
         running.client.close()
 
 
 def complaint(server: Server, name: str, data: Any) -> str:
-    """The sentence that a call by name is refused with."""
-    told = called(server, name, data)
-    said = json.loads(told)
+    """Return the sentence that a call by name is refused with."""
+    text = called(server, name, data)
+    said = json.loads(text)
     sentence = said.get("error") or said.get("detail")
-    assert isinstance(sentence, str) and len(told) < 1000, told[:2000]
+    assert isinstance(sentence, str) and len(text) < 1000, text[:2000]
     assert "Something went wrong" not in sentence and "\n" not in sentence
     return sentence
 
@@ -58,7 +58,7 @@ FILE: Any = object()
         ("upscale", [FILE, "bicubic", {}, 4], "This endpoint takes 3 values (image, approach, options), not 4."),
         ("upscale", [None, "bicubic", {}], "There is no picture: send a file as `image`."),
         ("upscale", [{}, "bicubic", {}], "There is no picture: send a file as `image`."),
-        ("upscale", ["photo.png", "bicubic", {}], '`image` must be a file, {"path": what its upload answers with}, not'),
+        ("upscale", ["photo.png", "bicubic", {}], '`image` must be a file, {"path": the path that its upload returned}, not'),
         ("upscale", [7, "bicubic", {}], "`image` must be a file, "),
         ("upscale", [FILE, None, {}], "`approach` must be a text, not null."),
         ("upscale", [FILE, ["bicubic"], {}], "`approach` must be a text, not a list."),
@@ -129,12 +129,12 @@ def test_every_event_of_the_page_answers_nonsense_with_a_sentence(server: Server
         if count:
             requests += [(endpoint["id"], data) for data in ([], [LONG] * count, [{"a": [LONG]}] * count)]
     for (number, data), answer in zip(requests, server.ask(requests, "nonsense"), strict=True):
-        told = json.dumps(answer)
-        assert LONG[:200] not in told and "Something went wrong" not in told, (number, str(data)[:80])
+        text = json.dumps(answer)
+        assert LONG[:200] not in text and "Something went wrong" not in text, (number, str(data)[:80])
         if not answer["success"]:
             sentence = answer["output"]["error"]
             assert isinstance(sentence, str) and sentence, (number, str(data)[:80])
-            assert len(told) < 4000
+            assert len(text) < 4000
 
 
 def test_an_example_that_is_not_there(server: Server) -> None:
@@ -143,5 +143,5 @@ def test_an_example_that_is_not_there(server: Server) -> None:
     assert len(chosen) >= 2
     for index in (-1, 10**9, "0", None, LONG):
         for endpoint in chosen:
-            (answer,) = server.ask([(endpoint["id"], server.usual(endpoint))], "examples", {"index": index})
+            (answer,) = server.ask([(endpoint["id"], server.defaults(endpoint))], "examples", {"index": index})
             assert answer["output"]["error"].startswith("There is no example ") and len(answer["output"]["error"]) < 150

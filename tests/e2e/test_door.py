@@ -1,4 +1,4 @@
-"""No endpoint of the page, hidden or not, reads a file that was not uploaded, or tells whether it is there.
+"""No endpoint of the page, hidden or not, reads a file that was not uploaded, or reveals whether it exists.
 
 The list is that of `/config`: what is added to the page is walked too.
 """
@@ -48,8 +48,8 @@ class Server:
         self._types = {c["id"]: c["type"] for c in config["components"]}
         self._lists = {c["id"] for c in config["components"] if c["props"].get("file_count") == "multiple"}
 
-    def usual(self, endpoint: dict[str, Any]) -> list[Any]:
-        """What a page that was just opened sends."""
+    def defaults(self, endpoint: dict[str, Any]) -> list[Any]:
+        """Return what a page that was just opened sends."""
         return [self._values[number] for number in endpoint["inputs"]]
 
     def takes_files(self, component: int) -> bool:
@@ -91,7 +91,7 @@ def server(serve: Serve, _loops: None) -> Iterator[Server]:  # noqa: F811
     store, settings = Store(), Settings(queue_length=1000)
     arguments = pages.launch_arguments(store, settings)
     del arguments["server_port"]
-    page = pages.build((BICUBIC,), Runner(), store, settings)
+    page = pages.build_page((BICUBIC,), Runner(), store, settings)
     running = Server(page, serve(page, **arguments).rstrip("/"), store)
     yield running
     running.client.close()
@@ -160,12 +160,12 @@ def attempts(server: Server, private: Path) -> Iterator[tuple[int, list[Any]]]:
     names = ("there.png", "gone.png", "there.txt", "there")
     every = [spelling for name in names for spelling in spellings(str(private / name), server)]
     for endpoint in server.endpoints:
-        usual = server.usual(endpoint)
+        defaults = server.defaults(endpoint)
         for place, component in enumerate(endpoint["inputs"]):
             turn = (endpoint["id"] + 7 * place) % len(every)
             some = every if server.takes_files(component) else [every[turn], every[turn - len(every) // 2]]
             for spelling in some:
-                yield endpoint["id"], [*usual[:place], spelling, *usual[place + 1 :]]
+                yield endpoint["id"], [*defaults[:place], spelling, *defaults[place + 1 :]]
 
 
 def test_a_foreign_path_is_refused_by_every_endpoint_in_every_place(server: Server, private: Path) -> None:
@@ -186,12 +186,12 @@ def test_by_name_too(server: Server, private: Path) -> None:
         for endpoint in server.endpoints:
             if endpoint["api_visibility"] != "public" or not endpoint["inputs"]:
                 continue
-            usual = server.usual(endpoint)
+            defaults = server.defaults(endpoint)
             for place, component in enumerate(endpoint["inputs"]):
                 if server.takes_files(component):
                     for name in ("there.png", "gone.png"):
                         for spelling in spellings(str(private / name), server)[:11]:
-                            data = [*usual[:place], spelling, *usual[place + 1 :]]
+                            data = [*defaults[:place], spelling, *defaults[place + 1 :]]
                             assert refused in called(server, endpoint["api_name"], data)
                             asked += 1
     assert asked >= 2 * 2 * 11
@@ -225,11 +225,11 @@ def test_an_upload_reaches_every_endpoint_that_takes_files(server: Server, monke
             for place in places:
                 path = server.upload()
                 sent: Any = {"path": path, "meta": META}
-                usual = server.usual(endpoint)
+                defaults = server.defaults(endpoint)
                 data = [
-                    *usual[:place],
+                    *defaults[:place],
                     [sent] if server.takes_lists(endpoint["inputs"][place]) else sent,
-                    *usual[place + 1 :],
+                    *defaults[place + 1 :],
                 ]
                 (answer,) = server.ask([(endpoint["id"], data)], f"upload{reached}")
                 assert answer["output"]["error"] == "arrived", (endpoint["id"], answer)

@@ -1,4 +1,4 @@
-"""A foreign web page can neither read this one nor use it: spoofed Host and Origin against a real server."""
+"""Foreign web pages can neither read nor use this one: spoofed Host and Origin against a real server."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def launched(serve: Serve, **settings: Any) -> str:
     store, chosen = Store(), Settings(**settings)
     arguments = pages.launch_arguments(store, chosen)
     del arguments["server_port"]
-    return serve(pages.build((BICUBIC,), Runner(), store, chosen), **arguments).rstrip("/")
+    return serve(pages.build_page((BICUBIC,), Runner(), store, chosen), **arguments).rstrip("/")
 
 
 @pytest.fixture(scope="module")

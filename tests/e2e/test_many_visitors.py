@@ -1,4 +1,4 @@
-"""Visitors and programs at once, over real HTTP: nobody holds up the others, and work ends with whoever wanted it."""
+"""Visitors and programs at once, over real HTTP: none holds up the others, and work ends when its caller leaves."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Endless:
 
 @pytest.fixture(autouse=True)
 def _loops(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Gradio and its client make event loops that nobody closes, which warns in whatever test they go."""
+    """Close the event loops that Gradio and its client leave open, which would warn in some later test."""
     made: list[asyncio.AbstractEventLoop] = []
     real = asyncio.new_event_loop
 
@@ -118,7 +118,7 @@ class Server:
 
 def started(serve: Serve, *approaches: Approach, settings: Settings = Settings()) -> Server:  # noqa: B008 - frozen
     endless, store = Endless(), Store()
-    built = pages.build((BICUBIC, endless.approach(), *approaches), Runner(), store, settings)
+    built = pages.build_page((BICUBIC, endless.approach(), *approaches), Runner(), store, settings)
     arguments = pages.launch_arguments(store, settings)
     del arguments["server_port"]
     return Server(serve(built, **arguments).rstrip("/"), endless, built)
@@ -139,7 +139,7 @@ def test_work_ends_when_the_stream_of_answers_is_closed(server: Server, photo: P
     assert server.endless.ended.wait(PATIENCE)
 
 
-def test_work_ends_when_nobody_reads_the_answers(server: Server, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_ends_when_the_answers_stay_unread(server: Server, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(callers, "_UNREAD_SECONDS", 1.0)
     server.post("compare", server.uploaded(photo), ["endless", "bicubic"], False)
     assert server.endless.begun.wait(PATIENCE)

@@ -1,4 +1,4 @@
-"""The page as an MCP server, asked by a real MCP client over HTTP; and what is said and served without one."""
+"""The page as an MCP server, used by a real MCP client over HTTP, and the page without it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def launched(serve: Serve, *, mcp: bool) -> tuple[Any, str]:
     store, settings = Store(), Settings(mcp=mcp)
     arguments = pages.launch_arguments(store, settings)
     del arguments["server_port"]
-    page = pages.build((BICUBIC, LANCZOS), Runner(), store, settings)
+    page = pages.build_page((BICUBIC, LANCZOS), Runner(), store, settings)
     return page, serve(page, **arguments).rstrip("/")
 
 
@@ -90,7 +90,7 @@ def test_three_tools_are_offered_with_types_and_descriptions(address: str) -> No
     tools = {tool.name: tool for tool in ask(address, lambda session: session.list_tools()).tools}
     assert sorted(tools) == ["compare", "deploy", "upscale"]
     upscale = tools["upscale"]
-    assert upscale.description.startswith("Enlarge one picture four times")
+    assert upscale.description.startswith("Upscale one image four times")
     fields = upscale.inputSchema["properties"]
     assert {name: field["type"] for name, field in fields.items()} == {
         "image": "string", "approach": "string", "options": "object",
@@ -110,16 +110,16 @@ def test_upscale_answers_with_the_picture_and_what_was_measured(address: str) ->
 
 
 @with_package
-def test_a_picture_uploaded_to_the_page_is_taken_and_progress_is_told(address: str) -> None:
-    told: list[str | None] = []
+def test_a_picture_uploaded_to_the_page_is_taken_and_progress_is_reported(address: str) -> None:
+    messages: list[str | None] = []
 
     async def watch(progress: float, total: float | None, message: str | None) -> None:
-        told.append(message)
+        messages.append(message)
 
     path = httpx.post(f"{address}/gradio_api/upload", files={"files": ("photo.png", PHOTO)}).json()[0]
     arguments = {"image": f"{address}/gradio_api/file={path}", "approach": "bicubic"}
     answer = ask(address, lambda session: session.call_tool("upscale", arguments, progress_callback=watch))
-    assert size(answer.content[0]) == (128, 96) and told
+    assert size(answer.content[0]) == (128, 96) and messages
 
 
 @with_package
@@ -172,7 +172,7 @@ def test_the_example_in_the_documentation(address: str, folder: Path) -> None:  
         assert picture.size == (128, 96)
 
 
-def test_a_server_that_gradio_could_not_make_is_told() -> None:
+def test_a_server_that_gradio_could_not_make_is_an_error() -> None:
     page = gr.Blocks()
     page.mcp_error = "Error launching MCP server: out of luck"
     with pytest.raises(SRError, match=r"The MCP server could not be started: .* out of luck."):

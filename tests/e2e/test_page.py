@@ -69,7 +69,7 @@ FAILING = Approach(
 
 def launch(serve: Serve, approaches: tuple[Approach, ...]) -> str:
     store, settings = Store(), Settings()
-    built = pages.build(approaches, Runner(), store, settings)
+    built = pages.build_page(approaches, Runner(), store, settings)
     arguments = pages.launch_arguments(store, settings)
     del arguments["server_port"]
     return serve(built, **arguments)

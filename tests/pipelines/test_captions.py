@@ -242,8 +242,11 @@ def test_methods_with_a_prompt_are_found_by_their_options() -> None:
 def clicked(source: Source | None, agreed: bool = True, which: str = "smolvlm") -> list[tuple[Any, ...]]:
     store = Store()
     try:
-        handlers = CaptionHandlers(Context((), Runner(), store, Stops(), Limits()), 2)
-        return list(handlers.describe(source, which, agreed, session="visitor"))
+        said, *prompts = components = [gr.HTML(render=False), gr.Textbox(render=False), gr.Textbox(render=False)]
+        handlers = CaptionHandlers(Context((), Runner(), store, Stops(), Limits()), said, prompts)
+        request: Any = SimpleNamespace(session_hash="visitor")
+        updates = handlers.describe(source, which, agreed, request)
+        return [tuple(update.get(component, gr.skip()) for component in components) for update in updates]
     finally:
         shutil.rmtree(store.folder)
 

@@ -1,4 +1,4 @@
-"""One option, one control of the page; and back from what people set to valid options."""
+"""Each option has one control on the page, and what visitors set becomes valid options again."""
 
 from __future__ import annotations
 
@@ -27,43 +27,45 @@ class Every(Options):
     words: str = option("a cat", "Words", "What is in it.")
 
 
-def made() -> dict[str, controls.Bound]:
+def bound_controls() -> dict[str, controls.Bound]:
     with gr.Blocks():
         return {bound.name: bound for bound in controls.make("mine", Every)}
 
 
 def test_each_kind_of_option_gets_its_kind_of_control() -> None:
-    kinds = {name: type(bound.component) for name, bound in made().items()}
+    kinds = {name: type(bound.component) for name, bound in bound_controls().items()}
     assert kinds == {
         "steps": gr.Slider, "strength": gr.Slider, "free": gr.Slider, "fast": gr.Checkbox, "kind": gr.Radio,
         "words": gr.Textbox,
     }  # fmt: skip
 
 
-def test_controls_say_what_they_do_and_start_at_the_default() -> None:
-    for name, bound in made().items():
+def test_controls_have_a_help_text_and_start_at_the_default() -> None:
+    for name, bound in bound_controls().items():
         assert bound.owner == "mine"
         assert bound.component.value == as_dict(Every())[name]
         assert bound.component.label == name.capitalize() and bound.component.info.endswith(".")
 
 
 def test_sliders_have_the_range_and_step_of_the_option() -> None:
-    sliders = {name: bound.component for name, bound in made().items() if isinstance(bound.component, gr.Slider)}
+    sliders = {
+        name: bound.component for name, bound in bound_controls().items() if isinstance(bound.component, gr.Slider)
+    }
     assert (sliders["steps"].minimum, sliders["steps"].maximum, sliders["steps"].step) == (1, 50, 1)
     assert (sliders["strength"].minimum, sliders["strength"].maximum, sliders["strength"].step) == (0, 1, 0.05)
     assert 0 < sliders["free"].step <= 0.1
 
 
-def test_what_people_set_becomes_options() -> None:
-    bound = list(made().values())
+def test_values_that_visitors_set_become_options() -> None:
+    bound = list(bound_controls().values())
     values = controls.values(bound, [7, 0.25, 1, True, "hard", "a dog"])
     assert as_dict(build(Every, values["mine"])) == {
         "steps": 7, "strength": 0.25, "free": 1.0, "fast": True, "kind": "hard", "words": "a dog",
     }  # fmt: skip
 
 
-def test_what_a_stranger_sends_is_checked() -> None:
-    values = controls.values(list(made().values()), [7, 99, 1, True, "hard", "a dog"])
+def test_values_out_of_range_are_refused() -> None:
+    values = controls.values(list(bound_controls().values()), [7, 99, 1, True, "hard", "a dog"])
     with pytest.raises(BadInput, match="Strength must be between 0 and 1, not 99"):
         build(Every, values["mine"])
 

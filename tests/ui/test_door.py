@@ -1,4 +1,4 @@
-"""Paths from outside: the upload folder and nothing else, at any depth of a value."""
+"""Paths in requests: only the upload folder is accepted, at any depth of a value."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_an_upload_folder_behind_a_link_is_the_folder(uploads: Path, monkeypatch
         "~",
     ],
 )
-def test_everything_else_gets_the_same_sentence(uploads: Path, path: str) -> None:
+def test_every_other_path_is_refused_with_the_same_sentence(uploads: Path, path: str) -> None:
     for given in (f"{uploads}/{path}", path):
         for check in (door.uploaded, lambda p: door.admit([[{"a": {"path": p}}]])):
             with pytest.raises(BadInput) as caught:
@@ -59,15 +59,15 @@ def test_everything_else_gets_the_same_sentence(uploads: Path, path: str) -> Non
             assert str(caught.value) == door.NOT_UPLOADED
 
 
-def test_the_inputs_for_files_check_once_more(uploads: Path) -> None:
-    picture, files = source.image_input(), source.files_input()
-    data: Any = picture.data_model
+def test_file_components_check_paths_too(uploads: Path) -> None:
+    image, files = source.image_input(), source.files_input()
+    data: Any = image.data_model
     listed: Any = files.data_model
     good, bad = str(uploads / "hash" / "photo.png"), str(uploads.parent / "private.png")
     mark = {"meta": {"_type": "gradio.FileData"}}
-    assert picture.preprocess(data(path=good)) == good
+    assert image.preprocess(data(path=good)) == good
     assert files.preprocess(listed(root=[{"path": good, **mark}])) == [good]
-    for component, payload in ((picture, data(path=bad)), (files, listed(root=[{"path": bad, **mark}]))):
+    for component, payload in ((image, data(path=bad)), (files, listed(root=[{"path": bad, **mark}]))):
         with pytest.raises(BadInput):
             component.preprocess(payload)
 

@@ -1,4 +1,4 @@
-"""Which names and origins are trusted, as values."""
+"""Which host names and origins are trusted, by the settings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sr_demo.settings import Settings, from_environment
 from sr_demo.ui.gate import trusted
 
 
-def test_a_local_server_has_the_names_of_this_machine_itself() -> None:
+def test_a_local_server_trusts_loopback_names_only() -> None:
     trust = trusted(Settings())
     assert all(trust.host(name) for name in ("127.0.0.1", "127.0.0.1:7860", "localhost:1", "LOCALHOST.", "[::1]:7860"))
     assert not any(
@@ -41,7 +41,7 @@ def test_variables_name_hosts_with_wildcards() -> None:
 
 
 @pytest.mark.parametrize("text", ["https://sr.example.org", "sr.example.org:443", "a b", "*.*", "x/" + "y" * 5000])
-def test_what_is_no_name_is_refused(text: str) -> None:
+def test_settings_that_are_not_host_names_are_refused(text: str) -> None:
     with pytest.raises(BadInput, match="SR_DEMO_HOSTS must be host names without scheme or port") as caught:
         from_environment({"SR_DEMO_HOSTS": text})
     assert len(str(caught.value)) < 300
@@ -72,6 +72,6 @@ def test_the_same_origin_is_the_same_name_and_port(origin: str, host: str, same:
     assert trusted(Settings()).origin(origin, host) == same
 
 
-def test_what_was_sent_is_repeated_in_part_only() -> None:
+def test_error_messages_quote_only_the_beginning_of_what_was_sent() -> None:
     assert quoted("rdn") == "'rdn'" and quoted(3) == "'3'"
     assert len(quoted("x" * 100_000)) == 62 and len(quoted(10**5000)) < 62

@@ -1,4 +1,4 @@
-"""Zips of photos within limits: names, bytes and time are bounded, and what is left out adds up to what was found."""
+"""Zips of photos are read within limits on names, bytes and time, and all files that are left out are counted."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_thousands_of_empty_members_are_counted_and_a_few_are_named(tmp_path: Pa
     taken = taken_from(tmp_path, archive)
     assert time.monotonic() - begun < 5
     assert len(taken.written) == 1 and taken.left_out == 5000
-    assert taken.sentences[0] == "Only the first 2,000 files in a.zip are looked at: 3,001 more are left out."
+    assert taken.sentences[0] == "Only the first 2,000 files in a.zip are read: 3,001 more are left out."
     assert taken.sentences[1].startswith("00000.png is empty (0 bytes).")
     assert all(sentence.count(".png") == 1 for sentence in taken.sentences[1:])
     few = first_few(taken.sentences)

@@ -1,4 +1,4 @@
-"""A session costs little, and holds its own state all the same."""
+"""Sessions are small, and each still has its own state."""
 
 from __future__ import annotations
 

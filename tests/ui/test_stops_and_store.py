@@ -1,4 +1,4 @@
-"""Whose work is stopped, and how long results lie on the disk."""
+"""Which run a Stop ends, and how long results stay on the disk."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def test_the_end_of_an_old_run_does_not_take_the_flag_of_the_new_one() -> None:
     assert second.is_set()
 
 
-def test_a_finished_run_is_forgotten_and_stopping_nothing_is_fine() -> None:
+def test_stopping_a_finished_or_unknown_run_does_nothing() -> None:
     stops = Stops()
     flag = stops.begin("me")
     stops.end("me", flag)
     stops.stop("me")
-    stops.stop("nobody")
+    stops.stop("unknown")
     assert not flag.is_set()
 
 

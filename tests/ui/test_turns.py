@@ -1,4 +1,4 @@
-"""Who computes next, who is refused, and what those who wait are shown."""
+"""Fair scheduling: whose turn is next, who is refused, and what waiting visitors are shown."""
 
 from __future__ import annotations
 

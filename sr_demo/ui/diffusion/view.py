@@ -10,7 +10,7 @@ import numpy as np
 from sr_demo.diffusion.upscaler import DiffusionSamples
 from sr_demo.image import Image, quantize
 from sr_demo.reports import formatting
-from sr_demo.ui.html import inline_picture
+from sr_demo.ui.html import inline_image
 
 _SIDE, _SMALL = 300, 132
 """Sides of large and small figures, CSS pixels."""
@@ -82,7 +82,7 @@ def _strip(guesses: DiffusionSamples, spread: Image) -> str:
 
 
 def _figure(pixels: Image, caption: str, side: int) -> str:
-    image = inline_picture(quantize(np.clip(pixels, 0, 1)), side, caption)
+    image = inline_image(quantize(np.clip(pixels, 0, 1)), side, caption)
     return f'<figure style="margin:0 0 6px">{image}<figcaption class="sr-fine">{caption}</figcaption></figure>'
 
 

@@ -20,7 +20,7 @@ from sr_demo.approaches.mosaic.windows import INPUT_SIDE, OUTPUT_SIDE, Floats, l
 from sr_demo.errors import first_few
 from sr_demo.image import Image, quantize, readonly
 from sr_demo.reports import formatting
-from sr_demo.ui.html import inline_picture
+from sr_demo.ui.html import inline_image
 
 _SHOWN = 5
 """Matches that are shown for a clicked spot."""
@@ -101,9 +101,9 @@ def tile_match(matches: TileMatches, r: int, c: int) -> str:
     chosen = "the nearest memory" if rank == 0 else f"number {rank + 1} by distance, chosen for variety"
     return (
         '<div class="sr-inside"><figure>'
-        f"{inline_picture(np.ascontiguousarray(matches.pixels(r, c)), 160, 'The memory that was pasted')}"
+        f"{inline_image(np.ascontiguousarray(matches.pixels(r, c)), 160, 'The memory that was pasted')}"
         "<figcaption>the memory</figcaption></figure><figure>"
-        f"{inline_picture(whole, 260, f'Where it lies in {source}')}<figcaption>{source}</figcaption></figure>"
+        f"{inline_image(whole, 260, f'Where it lies in {source}')}<figcaption>{source}</figcaption></figure>"
         f"<p>Patch {r + 1}, {c + 1}: distance {float(matches.distance[r, c]):.3f} (0: identical, 2: nothing in "
         f"common), {chosen}.</p></div>"
     )
@@ -170,7 +170,7 @@ def _anchors(model: AnchoredRegression, window: Floats) -> tuple[list[str], str]
 
 def _figure(picture: NDArray[np.uint8], caption: str, side: int) -> str:
     large = np.repeat(np.repeat(picture, 4, axis=0), 4, axis=1)
-    return f"<figure>{inline_picture(large, side, caption)}<figcaption>{escape(caption)}</figcaption></figure>"
+    return f"<figure>{inline_image(large, side, caption)}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def _gray(plane: Floats) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from sr_demo.imaging.samples import SAMPLES
 from sr_demo.inference.jobs import Failed, job_for
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.training_curves import MEASURES, TrainedNetwork, curve_chart, legend, trained_networks
-from sr_demo.ui.html import inline_picture, problem
+from sr_demo.ui.html import inline_image, problem
 from sr_demo.ui.method_choices import Context
 
 _SAMPLE, _TOP, _LEFT, _SIDE = "astronaut", 40, 140, 192
@@ -77,5 +77,5 @@ class TrainingHandlers:
 
 
 def _figure(rgb: Image, title: str, figures: str) -> str:
-    picture = inline_picture(quantize(rgb), _SHOWN, title)
+    picture = inline_image(quantize(rgb), _SHOWN, title)
     return f"<figure>{picture}<figcaption><b>{escape(title)}</b> {escape(figures)}</figcaption></figure>"
