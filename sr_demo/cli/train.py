@@ -47,6 +47,14 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--synthetic", type=int, default=0, metavar="N", help="draw N pictures more: text, lines, facades"
     )
+    parser.add_argument(
+        "--teacher", metavar="ID[:CHECKPOINT]",
+        help="imitate this checkpoint instead of the photos (default: the recipe's teacher)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--precompute", type=Path, metavar="DIR", help="where the teacher's results are kept (default: beside --out)"
+    )
+    parser.add_argument("--crops", type=int, default=1024, metavar="N", help="crops that the teacher upscales")
     parser.add_argument("--minutes", type=float, help="length of the whole run (default: 30; 4 for digits-…)")
     parser.add_argument("--iterations", type=int, help="length of the whole run in iterations, instead of --minutes")
     parser.add_argument("--resume", action="store_true", help="go on from the saved state")
@@ -109,6 +117,16 @@ def _train(args: argparse.Namespace) -> int:
         values = run_state.load(args.start)
     pairs, validation = _load_pairs(args, recipe.scale, max(phase.patch for phase in recipe.phases))
     photos = len(pairs.hr)
+    recipe = replace(recipe, teacher=args.teacher, degradation="teacher") if args.teacher else recipe
+    teacher, licence = "", ""
+    if recipe.teacher:
+        from sr_demo.training.distillation import load_teacher, teacher_pairs
+
+        loaded = load_teacher(recipe.teacher)
+        teacher, licence = loaded.name, loaded.licence
+        folder = args.precompute or args.out.with_suffix(".teacher")
+        pairs = teacher_pairs(folder / "train", loaded, pairs, args.crops, recipe.scale, args.seed)
+        validation = teacher_pairs(folder / "val", loaded, validation, args.crops // 16, recipe.scale, args.seed + 1)
     if args.synthetic:
         pairs = with_synthetic(pairs, args.synthetic, recipe.scale, args.seed)
     recipe = _with_fitting_patches(recipe, pairs)
@@ -122,7 +140,7 @@ def _train(args: argparse.Namespace) -> int:
     done = budget.fraction(trainer.iteration, trainer.seconds)
     data = {
         "what": "/".join(args.data.parts[-2:]), "kind": pairs.kind, "count": photos, "synthetic": args.synthetic,
-        "licence": args.licence,
+        "licence": args.licence, "teacher": teacher, "teacher_licence": licence,
     }  # fmt: skip
     card = write_card(trainer, args.out, data, done, args.test_sets or default_test_sets())
     print(f"\n{args.out}: {card['bytes'] / 1e6:.2f} MB, {card['parameters']} parameters, {card['scores']}")

@@ -67,6 +67,15 @@ MODERATE = Degradation(
 )
 """Milder, with the second pass in half of the batches (as in ResShift): with the published ranges a small network
 mostly learns to smooth."""
+MILD = Degradation(
+    passes=(
+        Pass(0.3, (0.2, 1.0), 0.0, (0.1, 0.2, 0.7), (0.6, 1.2), (0, 4), (0.01, 0.3), 0.4, (75, 98)),
+        Pass(0.0, (0.2, 0.5), 0.0, (0.0, 0.0, 1.0), (1.0, 1.0), (0, 2), (0.01, 0.1), 0.4, (80, 98)),
+    ),
+    second=0.0,
+    final_sinc=0.0,
+)
+"""Good photos: hardly any blur, noise or compression."""
 
 
 @torch.no_grad()

@@ -14,14 +14,12 @@ from torch.nn import functional as F
 
 from sr_demo import spec
 from sr_demo.backends import embedded
-from sr_demo.backends.torch_backend import load_safetensors
-from sr_demo.errors import BadInput
 from sr_demo.image import quantize, readonly
 from sr_demo.imaging.resize import resize
 from sr_demo.networks.edsr import EDSR
 from sr_demo.networks.liif import LIIF
 from sr_demo.training.data import Pairs, as_float
-from sr_demo.training.loop import Trainer, batch_tensor
+from sr_demo.training.loop import Trainer, batch_tensor, embedded_weights
 from sr_demo.training.recipes import Recipe
 from sr_demo.training.schedule import learning_rate, phase_at
 
@@ -81,10 +79,7 @@ def embedded_edsr() -> EDSR:
     Raises:
         BadInput: Its weights are missing.
     """
-    path = spec.EMBEDDED / f"{_ENCODER}.safetensors"
-    if not path.is_file():
-        raise BadInput(f"This recipe begins with the trained EDSR, and {path} is missing. Train the recipe edsr first.")
-    network = load_safetensors(path, embedded.build(spec.card(_ENCODER)["architecture"]))
+    network = embedded_weights(_ENCODER, embedded.build(spec.card(_ENCODER)["architecture"]))
     assert isinstance(network, EDSR)
     return network
 

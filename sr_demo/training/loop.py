@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sr_demo.backends.torch_backend import cpu_gains_from_bf16
+from sr_demo import spec
+from sr_demo.backends.torch_backend import cpu_gains_from_bf16, load_safetensors
 from sr_demo.errors import BadInput
 from sr_demo.training import run_state as files
 from sr_demo.training.adversarial import Discriminator
@@ -61,7 +62,8 @@ class Trainer:
         self.reduced = device.type == "cuda" or (device.type == "cpu" and cpu_gains_from_bf16())
         self.rng = np.random.default_rng(seed)
         self.noise = torch.Generator().manual_seed(seed)
-        self.network = recipe.build().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        begun = embedded_weights(recipe.begin, recipe.build()) if recipe.begin else recipe.build()
+        self.network = begun.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = averaged(self.network, recipe.decay)
         self.optimiser = self._optimiser()
         self.objective = Objective(recipe.phases).to(device)
@@ -70,8 +72,8 @@ class Trainer:
         subset = pairs.subset(range(min(len(validation.hr), len(pairs.hr))))
         self._training_score = Validation(recipe, subset, device, self.reduced)
         self.iteration, self.seconds = 0, 0.0
-        self.began_as = recipe.name
-        """Name of the recipe that trained the first iterations: another one where the run began with its state."""
+        self.began_as = recipe.begin or recipe.name
+        """Recipe or embedded weights that the run began with; its own recipe's name where it began with random weights."""
         self.plans: list[dict[str, float]] = []
         """Planned lengths of the whole run, {"from": iteration, "iterations" or "seconds": length}. There are several where
         it was resumed with another length, which moves it to another place in its schedule."""
@@ -245,6 +247,18 @@ def run(trainer: Trainer, budget: Budget, state_file: Path, report: Callable[[St
                 saved = time.monotonic()
     finally:
         files.save(state_file, trainer.state())
+
+
+def embedded_weights(stem: str, network: nn.Module) -> nn.Module:
+    """Load the embedded weights `stem` into `network`, whose architecture must be theirs, and return it.
+
+    Raises:
+        BadInput: The file is missing.
+    """
+    path = spec.EMBEDDED / f"{stem}.safetensors"
+    if not path.is_file():
+        raise BadInput(f"This recipe begins with the weights {stem}, and {path} is missing. Train them first.")
+    return load_safetensors(path, network)
 
 
 def batch_tensor(batch: np.ndarray[Any, np.dtype[np.uint8]], device: torch.device) -> Tensor:

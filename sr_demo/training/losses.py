@@ -57,7 +57,13 @@ def grid(sr: Tensor, hr: Tensor) -> Tensor:
     return (means - means.mean(2, keepdim=True)).abs().mean()
 
 
-PIXEL: dict[str, Loss] = {"l1": l1, "mse": mse, "ssim": ssim, "grid": grid}
+def gradient(sr: Tensor, hr: Tensor) -> Tensor:
+    """Mean absolute error of the differences between neighbouring pixels: edges of the right height at the right place."""
+    error = sr - hr
+    return (error[..., 1:, :] - error[..., :-1, :]).abs().mean() + (error[..., 1:] - error[..., :-1]).abs().mean()
+
+
+PIXEL: dict[str, Loss] = {"l1": l1, "mse": mse, "ssim": ssim, "grid": grid, "gradient": gradient}
 
 
 def _luma(x: Tensor) -> Tensor:

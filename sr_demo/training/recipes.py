@@ -50,8 +50,13 @@ class Recipe:
     build: Callable[[], nn.Module]
     """Returns a newly initialised network: (N, 3, h, w) in [0, 1] -> (N, 3, scale*h, scale*w)."""
     phases: tuple[Phase, ...]
-    degradation: Literal["bicubic", "high-order", "unknown"] = "bicubic"
-    """How LR images are made. With "unknown" they are unpaired (`cycle.py`)."""
+    degradation: Literal["bicubic", "high-order", "unknown", "teacher"] = "bicubic"
+    """How LR images are made. With "unknown" they are unpaired (`cycle.py`); with "teacher" they are degraded crops, and
+    HR is what the teacher makes of them (`distillation.py`)."""
+    teacher: str = ""
+    """ID:CHECKPOINT whose results are imitated; "" learns from the photos themselves."""
+    begin: str = ""
+    """Stem of the embedded weights to begin with, of a network with the same architecture; "" is random weights."""
     scale: int = 4
     optimiser: Literal["adamw", "muon"] = "adamw"
     """"muon" is Muon for the inner layers and AdamW for the rest (`muon.py`)."""
@@ -98,6 +103,8 @@ _SSIM = (("ssim", 1.0), ("l1", 0.2))
 _CYCLE = (("cycle", 1.0), ("identity", 0.1), ("gan", 0.005), ("gan-small", 0.5), ("energies", 8.0), ("grid", 10.0))
 _ADVERSARIAL = (("l1", 1.0), ("perceptual", 0.05), ("gan", 0.005), ("grid", 10.0))
 _REALISTIC = (("l1", 1.0), ("perceptual", 0.05), ("gan", 0.02))
+_IMITATION = (("l1", 1.0), ("gradient", 0.5))
+_CRISP = (("l1", 1.0), ("gradient", 1.0), ("perceptual", 0.02), ("grid", 1.0))
 _ATTENTION = (
     Phase(0.60, _L1, (7e-4, 5e-4), patch=32, batch=8),
     Phase(0.40, _L1, (5e-4, 1e-6), patch=32, batch=16),
@@ -242,7 +249,22 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe(
         name="real-esrgan",
         stem="real-esrgan-compact-x4",
-        summary="A plain fast network trained on blurred, noisy, compressed images; L1 first, then adversarial.",
+        summary="EDSR's network imitates Real-ESRGAN x4plus on blurred, noisy, compressed photos.",
+        architecture=Architecture("EDSR", _EDSR),
+        build=partial(EDSR, **_EDSR),  # type: ignore[arg-type]
+        phases=(
+            Phase(0.70, _IMITATION, (5e-4, 2e-4), patch=32, batch=16),
+            Phase(0.30, _CRISP, (2e-4, 1e-6), patch=48, batch=12),
+        ),
+        degradation="teacher",
+        teacher="real-esrgan:x4plus",
+        begin="edsr-x4",
+        optimiser="muon",
+    ),
+    Recipe(
+        name="real-esrgan-direct",
+        stem="real-esrgan-direct-x4",
+        summary="A plain fast network trained on degraded images without a teacher; L1 first, then adversarial.",
         architecture=Architecture("Compact", _COMPACT),
         build=_compact,
         phases=(

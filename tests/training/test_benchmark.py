@@ -53,7 +53,7 @@ def test_the_share_is_the_ratio_to_the_matrix_product(capsys):
 
 def test_adversarial_steps_count_the_discriminator_too():
     plain = module.measure(tiny("edsr"), CPU, train.make_trainer, rounds=1)
-    adversarial = module.measure(tiny("real-esrgan"), CPU, train.make_trainer, rounds=1)
+    adversarial = module.measure(tiny("real-esrgan-direct"), CPU, train.make_trainer, rounds=1)
     assert "gan" in adversarial.losses and adversarial.flops_per_iteration > 2 * plain.flops_per_iteration
 
 

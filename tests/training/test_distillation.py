@@ -1,0 +1,109 @@
+"""A student trains on a teacher's results, which are computed once."""
+
+import json
+
+import numpy as np
+import pytest
+
+from sr_demo.cli import train
+from sr_demo.errors import BadInput
+from sr_demo.image import readonly
+from sr_demo.training import distillation
+from sr_demo.training.data import Pairs
+from sr_demo.training.distillation import Teacher, teacher_pairs
+from sr_demo.training.loop import Trainer
+from sr_demo.training.losses import gradient
+from sr_demo.training.recipes import find
+from tests.training.test_loop import CPU, _arguments, tiny
+
+SCALE = 4
+
+
+@pytest.fixture(autouse=True)
+def _small_crops(monkeypatch):
+    monkeypatch.setattr(distillation, "CROP", 8)
+    monkeypatch.setattr(distillation, "PER_FILE", 4)
+
+
+@pytest.fixture
+def photos():
+    hr = tuple(np.random.default_rng(i).integers(0, 255, (64, 64, 3), dtype=np.uint8) for i in range(2))
+    return Pairs(("a", "b"), hr, tuple(image[::4, ::4] for image in hr), ())
+
+
+class Enlarger:
+    """A teacher that repeats pixels and counts its calls."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, lr):
+        self.calls += 1
+        return readonly(np.repeat(np.repeat(lr, SCALE, 0), SCALE, 1))
+
+
+def test_pairs_hold_the_teachers_results_and_are_computed_once(tmp_path, photos):
+    upscale = Enlarger()
+    teacher = Teacher("enlarger:plain", "CC0", upscale)
+    first = teacher_pairs(tmp_path, teacher, photos, 8, SCALE, report=lambda line: None)
+    assert upscale.calls == 8 == len(first.hr)
+    for lr, hr in zip(first.lr, first.hr, strict=True):
+        np.testing.assert_array_equal(hr, np.repeat(np.repeat(lr, SCALE, 0), SCALE, 1))
+    (tmp_path / "00001.npz").unlink()
+    again = teacher_pairs(tmp_path, teacher, photos, 12, SCALE, report=lambda line: None)
+    assert upscale.calls == 16 and len(again.hr) == 12, "what was there is kept, what is missing computed"
+    np.testing.assert_array_equal(again.lr[:8], first.lr)
+
+
+def test_results_of_another_teacher_are_refused(tmp_path, photos):
+    teacher_pairs(tmp_path, Teacher("a:b", "CC0", Enlarger()), photos, 4, SCALE, report=lambda line: None)
+    with pytest.raises(BadInput, match="a:b, not of c:d"):
+        teacher_pairs(tmp_path, Teacher("c:d", "CC0", Enlarger()), photos, 4, SCALE)
+
+
+def test_photos_smaller_than_a_crop_are_refused(tmp_path, photos, monkeypatch):
+    monkeypatch.setattr(distillation, "CROP", 17)
+    with pytest.raises(BadInput, match="68 pixels"):
+        teacher_pairs(tmp_path, Teacher("a:b", "CC0", Enlarger()), photos, 4, SCALE)
+
+
+def test_the_gradient_loss_ignores_brightness_and_sees_edges():
+    import torch
+
+    flat, edge = torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 8)
+    edge[..., 4:] = 1.0
+    assert gradient(flat + 0.3, flat) == 0
+    assert gradient(edge, flat) == pytest.approx(1 / 7)
+
+
+def test_a_recipe_that_begins_with_embedded_weights_has_them():
+    trainer_of = find("real-esrgan")
+    pairs = Pairs(("a",), (np.zeros((128, 128, 3), np.uint8),), (np.zeros((32, 32, 3), np.uint8),), ())
+    from sr_demo import spec
+    from sr_demo.backends.torch_backend import load_safetensors
+
+    embedded = load_safetensors(spec.EMBEDDED / f"{trainer_of.begin}.safetensors", trainer_of.build())
+    trainer = Trainer(trainer_of, pairs, pairs, CPU)
+    assert trainer.began_as == trainer_of.begin
+    np.testing.assert_array_equal(
+        trainer.network.state_dict()["head.weight"].numpy(), embedded.state_dict()["head.weight"].numpy()
+    )
+
+
+def test_the_command_imitates_a_checkpoint_and_its_card_names_it(tmp_path, photos, monkeypatch, capsys):
+    from PIL import Image
+
+    for folder in ("train", "val"):
+        (tmp_path / folder).mkdir()
+        for i, image in enumerate(photos.hr):
+            Image.fromarray(image).save(tmp_path / folder / f"{i}.png")
+    recipe = tiny(find("edsr"))
+    monkeypatch.setattr(train, "find", lambda name: recipe)
+    out = tmp_path / "student.safetensors"
+    more = ("--teacher", "espcn", "--crops", "64", "--iterations", "4")
+    assert train.run_train(_arguments(tmp_path / "train", out, *more)) == 0, capsys.readouterr().err
+    card = json.loads(out.with_suffix(".json").read_text())
+    assert card["data"]["teacher"] == "espcn:rgb" and card["data"]["teacher_licence"] == "Apache-2.0"
+    assert card["recipe"]["degradation"] == "teacher"
+    assert (tmp_path / "student.teacher" / "val" / "00000.npz").exists()
+    capsys.readouterr()
