@@ -70,7 +70,7 @@ def how(result: Result) -> str:
 
 
 def method_label(job: Job, estimate: float, here: bool) -> str:
-    """Return the two lines of a method's checkbox: its name and description, then its cost.
+    """Return the two lines of a method's checkbox: its name and expected time, then what it is for and its licence.
 
     Args:
         job: the method.
@@ -78,15 +78,16 @@ def method_label(job: Job, estimate: float, here: bool) -> str:
         here: its files are on this computer.
     """
     checkpoint = job.checkpoint
-    parts: list[str] = [job.approach.family]
+    parts = [checkpoint.note or job.approach.summary]
+    if checkpoint.kind == "own":
+        parts.append("your own copy")
+    elif checkpoint.kind != "none" and not here:
+        parts.append(f"{megabytes(checkpoint.bytes)}, downloaded once")
     if checkpoint.kind != "none":
-        size = megabytes(checkpoint.bytes) + ("" if here else ", downloaded once")
-        parts.append("your own copy" if checkpoint.kind == "own" else size)
         parts.append(licence(checkpoint))
     if checkpoint.needs is not None:
         parts.append(needs(checkpoint.needs))
-    parts.append(f"about {seconds(estimate)}")
-    return f"{job.title}: {checkpoint.note or job.approach.summary}\n{' · '.join(parts)}"
+    return f"{job.title} · {seconds(estimate)}\n{' · '.join(parts)}"
 
 
 def absent_label(job: Job, why: str) -> str:

@@ -31,7 +31,7 @@ def examples(elem_id: str = "examples") -> gr.HTML:
     """Create the component; its `select` event carries the index into `SAMPLES`."""
     buttons = "".join(_button(index) for index in range(len(SAMPLES)))
     return gr.HTML(
-        f'<p class="sr-label">Or try one of these: one click shows the result</p><div class="sr-examples">{buttons}</div>',
+        f'<p class="sr-label">Or click an example:</p><div class="sr-examples">{buttons}</div>',
         js_on_load=_ON_LOAD,
         elem_id=elem_id,
     )

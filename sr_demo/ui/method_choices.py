@@ -109,10 +109,10 @@ def seconds(context: Context, job: Job, size: tuple[int, int], *, opacity: bool 
 
 def region_choices(source: Source | None) -> list[tuple[str, str]]:
     """Return the choices (label, value): the whole image, and the regions that are clearly smaller."""
-    choices = [("The whole picture", WHOLE)]
+    choices = [("whole photo", WHOLE)]
     if source is not None:
         choices += [
-            (f"A part of {side} × {side}", str(side))
+            (f"{side} × {side} part", str(side))
             for side in REGION_SIDES
             if side * side < 0.8 * source.width * source.height and side <= max(source.width, source.height)
         ]

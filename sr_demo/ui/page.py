@@ -20,6 +20,7 @@ from sr_demo.spec import Approach
 from sr_demo.ui import api, door, gate, method_choices, sessions
 from sr_demo.ui.about.layout import about_tab
 from sr_demo.ui.callers import Callers
+from sr_demo.ui.compare import welcome
 from sr_demo.ui.compare.layout import compare_tab
 from sr_demo.ui.data.layout import data_tab
 from sr_demo.ui.diffusion import handlers
@@ -32,8 +33,8 @@ from sr_demo.ui.store import Store
 from sr_demo.ui.training.layout import training_tab
 
 _STYLE = Path(__file__).parent / "style.css"
-_HEADER = """<header class="sr-header"><h1>Super-resolution, side by side</h1>
-<p>Enlarge a photo 4x with very different methods, see them next to each other, and what each one costs.</p></header>"""
+_HEADER = """<header class="sr-header"><h1>Which upscaler should you use?</h1>
+<p>See them on your own photo, side by side, with what each one costs.</p></header>"""
 _UNSORTED = 1000
 """Heavy events that Gradio may hold before `Callers` admits or refuses them, which takes moments."""
 _LIGHT_THREADS = 40
@@ -58,7 +59,7 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
         with gr.Tabs():
             with gr.Tab("Compare", id="compare"):
                 compare_tab(context)
-            with gr.Tab("Mosaic memory", id="mosaic") as mosaic:
+            with gr.Tab("Mosaic", id="mosaic") as mosaic:
                 mosaic_tab(context, mosaic)
             guessing = handlers.approach_of(context)
             if guessing is not None:
@@ -66,12 +67,13 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
                     diffusion_tab(context, guessing)
             with gr.Tab("Digits", id="digits") as digits:
                 digits_tab(context, digits)
-            with gr.Tab("Training", id="training") as training:
-                training_tab(context, training)
-            with gr.Tab("Data", id="data"):
-                data_tab(context)
-            with gr.Tab("Lab", id="lab"):
-                lab_tab(context)
+            with gr.Tab("For labs", id="labs"), gr.Tabs():
+                with gr.Tab("Deploy", id="deploy"):
+                    lab_tab(context)
+                with gr.Tab("Data", id="data"):
+                    data_tab(context)
+                with gr.Tab("Training", id="training") as training:
+                    training_tab(context, training)
             with gr.Tab("About", id="about"):
                 about_tab(approaches)
         api.add(context)
@@ -107,7 +109,7 @@ def launch_arguments(store: Store, settings: Settings) -> dict[str, Any]:
     return {
         "server_name": settings.host,
         "server_port": settings.port,
-        "allowed_paths": store.allowed_paths(),
+        "allowed_paths": [*store.allowed_paths(), str(welcome.FOLDER)],
         "app_kwargs": application,
         "max_threads": settings.queue_length + _LIGHT_THREADS,
         "max_file_size": settings.max_megabytes * 2**20,

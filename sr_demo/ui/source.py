@@ -171,6 +171,6 @@ def describe(source: Source | None) -> str:
     if source.is_part():
         box = source.box()
         lines.append(
-            f"Working on the part of {box.width} × {box.height} pixels at ({box.left}, {box.top}): click to move it."
+            f"Working on a part of {box.width} × {box.height} pixels at ({box.left}, {box.top}): click to move it."
         )
     return f'<p class="sr-fine">{" ".join(lines)}</p>'

@@ -51,7 +51,7 @@ def test_the_others_still_compare(page_without_gpu: str, open_page: OpenPage, ph
     choose_only(page, "Bicubic", "Lanczos")
     compare(page)
     finished(page)
-    expect(page.locator("#progress")).not_to_contain_text("GPU")
+    expect(page.locator("#viewer")).not_to_contain_text("GPU")
 
 
 @pytest.mark.slow
@@ -69,12 +69,10 @@ def test_where_they_can_run_a_box_asks_before_gigabytes(serve: Serve, open_page:
         expect(box.locator("input")).not_to_be_checked()
         page.locator("#more-methods label").filter(has_text="Stable Diffusion x4").locator("input").check()
         compare(page)
-        expect(page.locator("#progress")).to_contain_text("nothing that large is fetched unasked", timeout=PATIENCE)
+        expect(page.locator("#viewer")).to_contain_text("nothing that large is fetched unasked", timeout=PATIENCE)
         box.locator("input").check()
         compare(page)
-        expect(page.locator("#progress")).to_contain_text(
-            "could not be fetched from the Hub (offline)", timeout=PATIENCE
-        )
+        expect(page.locator("#viewer")).to_contain_text("could not be fetched from the Hub (offline)", timeout=PATIENCE)
         page.get_by_text("Options for each method").click()
         page.get_by_role("button", name="Stable Diffusion x4").click()
         expect(page.get_by_label("Negative prompt")).to_be_visible()

@@ -221,7 +221,7 @@ def test_a_visitor_sees_the_place_in_the_line_and_a_closed_page_gives_its_turn_u
         compare(page)
         if page is first:
             assert server.endless.begun.wait(PATIENCE)
-    expect(second.locator("#progress")).to_contain_text("waiting: 1 before you, about", timeout=PATIENCE * 1000)
+    expect(second.locator("#viewer")).to_contain_text("waiting: 1 before you, about", timeout=PATIENCE * 1000)
     first.close()
     assert server.endless.ended.wait(PATIENCE)
     finished(second)

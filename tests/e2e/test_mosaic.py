@@ -28,7 +28,7 @@ def test_own_photos_slider_and_look_inside(serve: Serve, open_page: OpenPage, tm
     write_png(picture_of(noise(48, 64, seed=7)), own)
 
     page = open_page(launch(serve, (GOOD,)))
-    page.get_by_role("tab", name="Mosaic memory").click()
+    page.get_by_role("tab", name="Mosaic").click()
     page.get_by_text("Teach it your own photos").click()  # words: ok
     page.locator("#memory-files input[type=file]").set_input_files([str(photo) for photo in photos])
     expect(page.locator("#memory-files")).to_contain_text("memory2", timeout=PATIENCE)
@@ -69,7 +69,7 @@ def test_own_photos_slider_and_look_inside(serve: Serve, open_page: OpenPage, tm
     expect(inside).to_contain_text(re.compile(r"1\. entry \d+, distance"))
 
     other = open_page(page.url)
-    other.get_by_role("tab", name="Mosaic memory").click()
+    other.get_by_role("tab", name="Mosaic").click()
     expect(other.locator("#memory")).to_contain_text("scikit-image")
     expect(other.locator("#memory")).not_to_contain_text("Yours")
 

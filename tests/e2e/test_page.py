@@ -127,7 +127,7 @@ def test_methods_are_scored_against_the_original_and_results_downloaded(
 ) -> None:
     page = open_page(real_page)
     upload(page, photo)
-    page.get_by_text("Test the methods").click()
+    page.get_by_text("This is the original").click()
     choose_only(page, "Bicubic", "RDN")
     compare(page)
     finished(page)
@@ -172,13 +172,36 @@ def test_an_example_is_one_click(real_page: str, open_page: OpenPage) -> None:
     expect(page.locator("#viewer img[alt^='Result of Bicubic']")).to_have_count(1)
 
 
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+def test_the_first_screen_shows_a_result_and_the_way_to_ones_own(
+    real_page: str, open_page: OpenPage, width: int, height: int
+) -> None:
+    page = open_page(real_page, width=width, height=height, phone=width < 600)
+    image = page.locator("#viewer img:visible").first
+    expect(image).to_be_visible(timeout=PATIENCE)
+    boxes = {name: page.locator(name).bounding_box() for name in ("#picture", "#methods", "#compare")}
+    for name, box in boxes.items():
+        assert box is not None and box["y"] + box["height"] <= height, f"{name} lies below the first screen"
+    shown = page.locator("#viewer .srv-stage:visible").first.bounding_box()
+    assert shown is not None and (width < 600 or shown["y"] + shown["height"] <= height)
+
+
+def test_a_click_on_an_example_ends_with_its_results_in_sight(made_up_page: str, open_page: OpenPage) -> None:
+    page = open_page(made_up_page, width=1280, height=800)
+    choose_only(page, "Good")
+    page.locator("#examples button").first.click()
+    finished(page)
+    box = page.locator("#viewer figure", has_text="Good").locator(".srv-stage").bounding_box()
+    assert box is not None and box["y"] >= 0 and box["y"] + box["height"] <= 800
+
+
 def test_one_failing_method_hides_nothing(made_up_page: str, open_page: OpenPage, photo: Path) -> None:
     page = open_page(made_up_page)
     upload(page, photo)
     choose_only(page, "Good", "Failing")
     compare(page)
     finished(page)
-    expect(page.locator("#progress")).to_contain_text("This one <b>never</b> works. Choose another.")
+    expect(page.locator("#viewer [role=alert]")).to_contain_text("This one <b>never</b> works. Choose another.")
     expect(page.locator("#viewer img[alt^='Result of Good']")).to_have_count(1)
     assert json.loads(downloaded(page, "#download-json"))["failures"][0]["title"] == "Failing"
 
@@ -190,10 +213,10 @@ def test_stop_stops_within_a_tile_and_keeps_what_is_finished(
     upload(page, photo)
     choose_only(page, "Good", "Slow")
     compare(page)
-    expect(page.locator("#progress")).to_contain_text(re.compile(r"tile \d+ of 12"), timeout=PATIENCE)
+    expect(page.locator("#viewer")).to_contain_text(re.compile(r"tile \d+ of 12"), timeout=PATIENCE)
     pressed = time.monotonic()
     page.get_by_role("button", name="Stop").click()
-    expect(page.locator("#progress .sr-stopped")).to_contain_text("Slow", timeout=PATIENCE)
+    expect(page.locator("#viewer figure", has_text="Slow")).to_contain_text("stopped", timeout=PATIENCE)
     assert time.monotonic() - pressed < 4.0, "twelve tiles take 4.8 s: it ran to its end"
     expect(page.locator("#viewer img[alt^='Result of Good']")).to_have_count(1)
     expect(page.get_by_role("button", name="Compare", exact=True)).to_be_enabled(timeout=PATIENCE)
@@ -240,7 +263,7 @@ def test_a_region_can_be_chosen_and_moved(made_up_page: str, open_page: OpenPage
     page = open_page(made_up_page)
     upload(page, large)
     choose_only(page, "Good")
-    page.locator("#region").get_by_text("A part of 128 × 128").click()
+    page.locator("#region").get_by_text("128 × 128 part").click()
     expect(page.locator("#about-picture")).to_contain_text("part of 128 × 128 pixels at (236, 136)")
     click_into(page, "#picture img", 5, 5)
     expect(page.locator("#about-picture")).to_contain_text("at (0, 0)")

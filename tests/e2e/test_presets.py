@@ -68,10 +68,10 @@ def test_gan_against_diffusion_is_one_click(page_url: str, open_page: OpenPage, 
     expect(families.locator("img[alt^='Step 8 is given, noise']")).to_have_count(1)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
-    page.locator("#preset").get_by_text("My own choice").click()
+    page.locator("#preset").get_by_text("my choice").click()
     expect(page.locator("#preset-note")).to_be_empty(timeout=PATIENCE)
     expect(page.locator("#methods label", has_text="Bicubic").locator("input")).to_be_checked()
-    expect(page.locator("#mode label", has_text="Enlarge my picture").locator("input")).to_be_checked()
+    expect(page.locator("#test input")).not_to_be_checked()
 
 
 def test_guesses_are_shown_with_where_they_differ_and_there_is_no_prompt(

@@ -64,6 +64,9 @@ def url(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> str:
     values = {"One": astronaut[:1], "Three": astronaut[:3], "Four": astronaut[:4], "Twelve": astronaut, "Cat": cat}
     small = replace(astronaut[0], width=SIDE // 2, height=SIDE // 2)
     values |= {"Small": [small], "Mixed": [small, astronaut[1]]}
+    working = replace(astronaut[1], url="", difference_url="", status="tile 3 of 12", fraction=0.25)
+    failed = replace(astronaut[2], url="", difference_url="", status="It does not fit.", failed=True)
+    values |= {"Working": [astronaut[0], working, failed]}
     with gr.Blocks(analytics_enabled=False) as page:
         first = viewer("Nothing here yet.", elem_id="first")
         viewer("Another viewer.", elem_id="second")
@@ -76,9 +79,25 @@ def url(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> str:
 def _show(page: Page, name: str) -> Locator:
     page.get_by_role("button", name=f"Show {name}", exact=True).click()
     view = page.locator("#first .srv")
-    count = {"One": 1, "Three": 3, "Four": 4, "Twelve": 12, "Cat": 3, "Small": 1, "Mixed": 2}[name]
+    count = {"One": 1, "Three": 3, "Four": 4, "Twelve": 12, "Cat": 3, "Small": 1, "Mixed": 2, "Working": 3}[name]
     expect(view.locator("figure.srv-pane")).to_have_count(count)
     return view
+
+
+def test_a_result_that_is_not_there_yet_shows_how_far_it_is(url: str, open_page: OpenPage) -> None:
+    page = open_page(url)
+    view = _show(page, "Working")
+    panes = view.locator("figure.srv-pane")
+    expect(panes.nth(1)).to_contain_text("tile 3 of 12")
+    assert panes.nth(1).get_by_role("progressbar").evaluate("bar => bar.value") == 0.25
+    expect(panes.nth(2).get_by_role("alert")).to_have_text("It does not fit.")
+    expect(panes.nth(1).locator("a:visible")).to_have_count(0)
+    expect(view.get_by_role("button", name="Compare two")).to_be_disabled()
+    before = panes.nth(1).bounding_box()
+    _show(page, "Three")
+    expect(panes.nth(1)).not_to_contain_text("tile")
+    expect(view.get_by_role("button", name="Compare two")).to_be_enabled()
+    assert panes.nth(1).bounding_box() == before, "nothing moves when a result arrives"
 
 
 def _press(view: Locator, name: str) -> None:

@@ -66,14 +66,14 @@ def test_an_upload_is_decoded_once_for_all_events_and_runs(
     monkeypatch.setattr(uploads, "read", counting)
     handlers, runs = Handlers(context, components), RunHandlers(context, components)
     source = components.photo.source
-    taken = handlers.take(photo, presets.OWN, "enlarge", ["bicubic"], [])
+    taken = handlers.take(photo, presets.OWN, False, ["bicubic"], [])
     part = handlers.choose_region(taken[source], "128")
     moved = handlers.move_region(part[source], CLICK)
     assert "at (0, 0)" in moved[components.photo.about]
-    for mode in ("enlarge", "test"):
-        values = {**values_of(components, moved[source]), components.choice.mode: mode}
+    for test in (False, True):
+        values = {**values_of(components, moved[source]), components.choice.test: test}
         *_, last = runs.run(values, REQUEST)
-        assert len(last[components.results.viewer]["images"]) == (2 if mode == "enlarge" else 3)
+        assert len(last[components.results.viewer]["images"]) == (3 if test else 2)
     assert decoded == ["photo.png"]
 
 
@@ -81,21 +81,21 @@ def test_every_update_with_the_photo_sets_its_box(
     context: Context, components: CompareComponents, photo: str, tmp_path: Path
 ) -> None:
     handlers, parts = Handlers(context, components), components.photo
-    taken = handlers.take(photo, presets.OWN, "enlarge", ["bicubic"], [])
+    taken = handlers.take(photo, presets.OWN, False, ["bicubic"], [])
     source = taken[parts.source]
     text = tmp_path / "notes.png"
     text.write_text("just some text\n" * 20)
-    failed = handlers.take(str(text), presets.OWN, "enlarge", ["bicubic"], [])
+    failed = handlers.take(str(text), presets.OWN, False, ["bicubic"], [])
     assert "not a picture but a text file" in failed[parts.about]
     assert failed[parts.source] is failed[parts.image] is None
     for updates in (
         taken,
-        handlers.take(None, presets.OWN, "enlarge", ["bicubic"], []),
+        handlers.take(None, presets.OWN, False, ["bicubic"], []),
         handlers.move_region(source, CLICK),
         handlers.move_region(None, CLICK),
         handlers.choose_region(None, "128"),
-        handlers.choose_preset(source, presets.OWN, "enlarge", ["bicubic"], [], None),
-        handlers.choose_preset(None, presets.FAMILIES, "enlarge", ["bicubic"], [], None),
+        handlers.choose_preset(source, presets.OWN, False, ["bicubic"], [], None),
+        handlers.choose_preset(None, presets.FAMILIES, False, ["bicubic"], [], None),
     ):
         assert parts.image in updates and parts.source in updates
 
@@ -103,7 +103,7 @@ def test_every_update_with_the_photo_sets_its_box(
 def test_a_run_ends_with_everything_and_its_downloads(
     context: Context, components: CompareComponents, photo: str
 ) -> None:
-    source = Handlers(context, components).take(photo, presets.OWN, "enlarge", ["bicubic"], [])[components.photo.source]
+    source = Handlers(context, components).take(photo, presets.OWN, False, ["bicubic"], [])[components.photo.source]
     first, *_, last = RunHandlers(context, components).run(values_of(components, source), REQUEST)
     results = components.results
     assert not first[components.run.start].interactive and first[components.run.stop].interactive

@@ -15,7 +15,7 @@ from sr_demo.catalogue import APPROACHES
 from sr_demo.diffusion.options import DiffusionOptions
 from sr_demo.diffusion.sampler import Sampler
 from sr_demo.diffusion.upscaler import DiffusionUpscaler
-from sr_demo.image import Limits, write_png
+from sr_demo.image import Limits, Size, write_png
 from sr_demo.inference.jobs import Job, Result
 from sr_demo.inference.runner import Runner
 from sr_demo.metrics.scores import Scores
@@ -84,50 +84,71 @@ def handlers(context: Context, components: CompareComponents) -> Handlers:
 def test_families_decide_and_a_missing_one_leaves_no_preset() -> None:
     assert [value for _, value in presets.choices(jobs())] == [presets.OWN, presets.FAMILIES]
     assert [value for _, value in presets.choices(jobs((baselines.BICUBIC, GAN)))] == [presets.OWN]
-    assert presets.ticked(jobs()) == ["gan", "walker"]
+    assert presets.ticked(jobs(), presets.FAMILIES) == ["gan", "walker"]
 
 
 def test_the_catalogue_offers_its_two_gans() -> None:
-    assert {"real-esrgan", "srgan"} <= set(presets.ticked(jobs(APPROACHES)))
-    assert not any(":" in key for key in presets.ticked(jobs(APPROACHES)))
+    assert {"real-esrgan", "srgan"} <= set(presets.ticked(jobs(APPROACHES), presets.FAMILIES))
+    assert not any(":" in key for key in presets.ticked(jobs(APPROACHES), presets.FAMILIES))
 
 
 def test_what_must_be_downloaded_first_is_named_and_not_ticked() -> None:
     large = Checkpoint("large", "large", repositories=(Repository("owner/large", ("*.safetensors",), 9 * 10**9),))
     listed = jobs((*SMALL, replace(WALKER, id="large", title="Large", checkpoints=(large,))))
-    assert presets.ticked(listed) == ["gan", "walker"]
-    note = presets.note(presets.FAMILIES, "test", None, listed, presets.ticked(listed))
+    assert presets.ticked(listed, presets.FAMILIES) == ["gan", "walker"]
+    note = presets.note(presets.FAMILIES, True, None, listed, presets.ticked(listed, presets.FAMILIES))
     assert "Compares Plain GAN and Walker" in note and "Also here, once downloaded: Large; tick" in note
+
+
+@pytest.mark.parametrize(
+    ("preset", "inside", "outside"),
+    [
+        (presets.FAST, {"bicubic", "espcn", "edsr"}, {"rdn", "hat", "diffusion", "mosaic"}),
+        (presets.MEASURE, {"bicubic", "edsr", "rdn", "hat"}, {"real-esrgan", "srgan", "diffusion", "mosaic"}),
+        (presets.OLD, {"bicubic", "real-esrgan", "srgan"}, {"rdn", "hat"}),
+    ],
+)
+def test_presets_tick_what_their_name_says(preset: str, inside: set[str], outside: set[str]) -> None:
+    keys = set(presets.ticked(jobs(APPROACHES), preset))
+    assert inside <= keys and not outside & keys
+
+
+def test_a_preset_that_only_ticks_leaves_test_mode_alone(
+    handlers: Handlers, components: CompareComponents, tmp_path: Path
+) -> None:
+    taken = handlers.take(photo(tmp_path, 600, 400), presets.OWN, True, ["gan"], [])
+    chosen = handlers.choose_preset(taken[components.photo.source], presets.MEASURE, True, ["gan"], [], None)
+    assert chosen[components.choice.test] is True
 
 
 # --- how large a picture --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("width", "height", "mode", "given", "sentence"),
+    ("width", "height", "test", "given", "sentence"),
     [
-        (4000, 3000, "test", (186, 248), "Your photo is first reduced to 992 × 744 pixels: that is the original, and "
+        (4000, 3000, True, (186, 248), "Your photo is first reduced to 992 × 744 pixels: that is the original, and "
          "the methods are given 248 × 186."),
-        (640, 480, "test", (120, 160), "Your photo is the original; the methods are given 160 × 120."),
-        (249, 100, "enlarge", (100, 248), "Your photo is first reduced to 248 × 100 pixels, then enlarged."),
-        (200, 100, "enlarge", (100, 200), "Your photo is used as it is."),
+        (640, 480, True, (120, 160), "Your photo is the original; the methods are given 160 × 120."),
+        (249, 100, False, (100, 248), "Your photo is first reduced to 248 × 100 pixels, then enlarged."),
+        (200, 100, False, (100, 200), "Your photo is used as it is."),
     ],
 )  # fmt: skip
 def test_inputs_stay_below_250_pixels_and_it_is_said(
-    width: int, height: int, mode: str, given: tuple[int, int], sentence: str
+    width: int, height: int, test: bool, given: tuple[int, int], sentence: str
 ) -> None:
     source = Source("x.png", "x.png", width, height, ())
-    assert presets.mode_for(source) == mode
-    size = source.size_within(presets.max_side(presets.FAMILIES, mode))
-    downscaled = tuple(side // 4 for side in size) if mode == "test" else size
+    assert presets.tests(source) == test
+    size = source.size_within(presets.max_side(presets.FAMILIES, test))
+    downscaled = tuple(side // 4 for side in size) if test else size
     assert downscaled == given and max(downscaled) < presets.BELOW
-    assert sentence in presets.note(presets.FAMILIES, mode, source, jobs(), ["gan", "walker"])
+    assert sentence in presets.note(presets.FAMILIES, test, source, jobs(), ["gan", "walker"])
 
 
 def test_without_the_preset_nothing_is_downscaled_or_said() -> None:
     source = Source("x.png", "x.png", 4000, 3000, ())
-    assert source.size_within(presets.max_side(presets.OWN, "test")) == (3000, 4000)
-    assert presets.note(presets.OWN, "test", source, jobs(), []) == ""
+    assert source.size_within(presets.max_side(presets.OWN, True)) == (3000, 4000)
+    assert presets.note(presets.OWN, True, source, jobs(), []) == ""
 
 
 def test_downscaling_keeps_alpha_and_the_region() -> None:
@@ -142,22 +163,22 @@ def test_downscaling_keeps_alpha_and_the_region() -> None:
 # --- choosing it, and going back ------------------------------------------------------------------------------------
 
 
-def selected(updates: Updates, components: CompareComponents) -> tuple[str, list[str], list[str]]:
+def selected(updates: Updates, components: CompareComponents) -> tuple[bool, list[str], list[str]]:
     choice = components.choice
-    return updates[choice.mode], updates[choice.methods], updates[choice.more]
+    return updates[choice.test], updates[choice.methods], updates[choice.more]
 
 
 def test_a_preset_is_applied_and_taken_back(handlers: Handlers, components: CompareComponents, tmp_path: Path) -> None:
     photo_parts, before = components.photo, components.choice.before_preset
-    taken = handlers.take(photo(tmp_path, 600, 400), presets.OWN, "enlarge", ["bicubic"], [])
+    taken = handlers.take(photo(tmp_path, 600, 400), presets.OWN, False, ["bicubic"], [])
     source = replace(taken[photo_parts.source], region_side=128)
-    chosen = handlers.choose_preset(source, presets.FAMILIES, "enlarge", ["bicubic"], [], None)
-    mode, methods, more = selected(chosen, components)
-    assert (mode, methods, more) == ("test", ["gan"], ["walker"])
+    chosen = handlers.choose_preset(source, presets.FAMILIES, False, ["bicubic"], [], None)
+    test, methods, more = selected(chosen, components)
+    assert (test, methods, more) == (True, ["gan"], ["walker"])
     picked = chosen[photo_parts.source]
     assert picked.region_side is None and "part of" not in chosen[photo_parts.about]
-    restored = handlers.choose_preset(picked, presets.OWN, mode, methods, more, chosen[before])
-    assert selected(restored, components) == ("enlarge", ["bicubic"], [])
+    restored = handlers.choose_preset(picked, presets.OWN, test, methods, more, chosen[before])
+    assert selected(restored, components) == (False, ["bicubic"], [])
     assert restored[photo_parts.source] == source and restored[before] is None
 
 
@@ -165,24 +186,24 @@ def test_a_preset_chosen_before_any_photo_holds_for_the_next(
     handlers: Handlers, components: CompareComponents, tmp_path: Path
 ) -> None:
     source = components.photo.source
-    chosen = handlers.choose_preset(None, presets.FAMILIES, "enlarge", ["bicubic"], [], None)
-    mode, methods, more = selected(chosen, components)
-    assert mode == "test"
-    large = handlers.take(photo(tmp_path, 1200, 900), presets.FAMILIES, mode, methods, more)
-    assert (large[source].region_side, large[components.choice.mode]) == (None, "test")
-    small = handlers.take(photo(tmp_path, 100, 80), presets.FAMILIES, mode, methods, more)
-    mode = small[components.choice.mode]
-    assert mode == "enlarge"
+    chosen = handlers.choose_preset(None, presets.FAMILIES, False, ["bicubic"], [], None)
+    test, methods, more = selected(chosen, components)
+    assert test
+    large = handlers.take(photo(tmp_path, 1200, 900), presets.FAMILIES, test, methods, more)
+    assert (large[source].region_side, large[components.choice.test]) == (None, True)
+    small = handlers.take(photo(tmp_path, 100, 80), presets.FAMILIES, test, methods, more)
+    test = small[components.choice.test]
+    assert not test
     before = chosen[components.choice.before_preset]
-    restored = handlers.choose_preset(small[source], presets.OWN, mode, methods, more, before)
-    assert selected(restored, components) == ("enlarge", ["bicubic"], [])
+    restored = handlers.choose_preset(small[source], presets.OWN, test, methods, more, before)
+    assert selected(restored, components) == (False, ["bicubic"], [])
 
 
 def test_no_preset_twice_changes_nothing(handlers: Handlers, components: CompareComponents) -> None:
-    updates = handlers.choose_preset(None, presets.OWN, "enlarge", ["bicubic"], [], None)
+    updates = handlers.choose_preset(None, presets.OWN, False, ["bicubic"], [], None)
     choice = components.choice
     assert updates[choice.before_preset] is None
-    assert not {choice.mode, choice.methods, choice.more} & updates.keys()
+    assert not {choice.test, choice.methods, choice.more} & updates.keys()
 
 
 def test_the_time_estimate_is_that_of_the_downscaled_image(handlers: Handlers, components: CompareComponents) -> None:
@@ -253,7 +274,8 @@ def families_of(store: Store, approaches: tuple[Approach, ...], has_reference: b
         replace(job, options=DiffusionOptions(steps=3, noise=1.0)) if job.approach is WALKER else job for job in made
     ]
     with Callers().admitted() as caller:
-        task = Task(lambda: picture_of(noise(40, 48)), made, has_reference)
+        lr_size = Size(10, 12) if has_reference else Size(40, 48)
+        task = Task(lambda: picture_of(noise(40, 48)), made, lr_size, has_reference)
         views = list(compare(Runner(), store, task, caller))
     assert not views[-1].failures
     return views[-1].families

@@ -30,6 +30,8 @@ class Task:
     load: Callable[[], ImageData]
     """Reads the region to work on; called in the turn of the comparison, perhaps several times."""
     jobs: Sequence[Job]
+    lr_size: Size
+    """Size of the LR image."""
     has_reference: bool
     """True: downscale first, and score against the image itself."""
     realistic: Realistic | None = None
@@ -51,7 +53,7 @@ def compare(runner: Runner, store: Store, task: Task, caller: Caller) -> Iterato
         SRError: On what concerns the whole comparison; the failure of one method is part of the view.
     """
     with store.lent() as folder:
-        yield from _compare(runner, View(folder, ProgressList.of(task.jobs)), task, caller)
+        yield from _compare(runner, View(folder, ProgressList.of(task.jobs), task.lr_size), task, caller)
 
 
 def _compare(runner: Runner, view: View, task: Task, caller: Caller) -> Iterator[View]:

@@ -27,7 +27,8 @@ class PhotoComponents:
 class ChoiceComponents:
     """What to run on it."""
 
-    mode: gr.Radio
+    test: gr.Checkbox
+    """Whether the photo is the reference: it is downscaled, and results are scored against it."""
     degradation: gr.Radio
     degradation_box: gr.Group
     preset: gr.Radio
@@ -78,7 +79,7 @@ class CompareComponents:
     def selection(self) -> list[Component]:
         """Return what decides which jobs run, and on how many pixels, in the order that handlers take it."""
         choice = self.choice
-        return [choice.preset, choice.mode, choice.methods, choice.more]
+        return [choice.preset, choice.test, choice.methods, choice.more]
 
     def run_inputs(self) -> set[Component]:
         """Return all that a comparison reads."""

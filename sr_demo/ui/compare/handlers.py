@@ -38,17 +38,17 @@ class Handlers:
         self._default_jobs, self._more_jobs = offered(context.approaches)
         self._jobs = [*self._default_jobs, *self._more_jobs]
 
-    def take(self, path: str | None, preset: str, mode: str, methods: list[str], more: list[str]) -> Updates:
+    def take(self, path: str | None, preset: str, test: bool, methods: list[str], more: list[str]) -> Updates:
         """Open an upload, show its preview, and propose a region where the whole would take long."""
         photo = self._parts.photo
         if path is None:
             return {**self.clear(), photo.image: None}
         try:
             source, image = sources.open_source(path, self._context.uploads, self._context.limits)
-            if preset == presets.OWN:
-                source = self._with_proposed_region(source, mode, [*methods, *more])
+            if preset != presets.FAMILIES:
+                source = self._with_proposed_region(source, test, [*methods, *more])
             else:
-                mode = presets.mode_for(source)
+                test = presets.tests(source)
             preview = sources.write_preview(source, image, self._context.store.new())
         except SRError as exc:
             return {**self.clear(), photo.image: None, photo.about: problem(str(exc))}
@@ -59,12 +59,14 @@ class Handlers:
             photo.image: str(preview),
             photo.about: sources.describe(source),
             photo.region: _region(source),
-            self._parts.choice.mode: mode,
+            self._parts.choice.test: test,
         }
 
-    def take_example(self, preset: str, mode: str, methods: list[str], more: list[str], event: gr.EventData) -> Updates:
+    def take_example(
+        self, preset: str, test: bool, methods: list[str], more: list[str], event: gr.EventData
+    ) -> Updates:
         """Open the example that was clicked as if it had been uploaded."""
-        return self.take(str(chosen_file(event)), preset, mode, methods, more)
+        return self.take(str(chosen_file(event)), preset, test, methods, more)
 
     def clear(self) -> Updates:
         """Forget the photo; its box is empty already."""
@@ -72,7 +74,7 @@ class Handlers:
         return {photo.source: None, photo.about: "", photo.region: gr.Radio(visible=False)}
 
     def choose_preset(
-        self, source: Source | None, preset: str, mode: str, methods: list[str], more: list[str],
+        self, source: Source | None, preset: str, test: bool, methods: list[str], more: list[str],
         before: Selection | None,
     ) -> Updates:  # fmt: skip
         """Apply a preset, or restore what was selected before it."""
@@ -83,17 +85,21 @@ class Handlers:
             selected, before = before, None
             source = self._restored(source, selected)
         else:
-            before = before or Selection(mode, methods, more, source)
-            keys = presets.ticked(self._jobs)
+            before = before or Selection(test, methods, more, source)
+            keys = presets.ticked(self._jobs, preset)
             default, further = (
                 [job.key for job in jobs if job.key in keys] for jobs in (self._default_jobs, self._more_jobs)
             )
-            source = replace(source, region_side=None) if source else None
-            selected = Selection(presets.mode_for(source), default, further, source)
+            if preset == presets.FAMILIES:
+                source = replace(source, region_side=None) if source else None
+                test = presets.tests(source)
+            elif source is not None:
+                source = self._with_proposed_region(replace(source, region_side=None), test, keys)
+            selected = Selection(test, default, further, source)
         return {
             **self._redrawn(source),
             **({self._parts.photo.region: _region(source)} if source else {}),
-            choice.mode: selected.mode,
+            choice.test: selected.test,
             choice.methods: selected.methods,
             choice.more: selected.more,
             choice.before_preset: before,
@@ -103,20 +109,20 @@ class Handlers:
         """Return the photo with the region it had before the preset; a new photo gets a proposed one."""
         if source is None or (before.source is not None and before.source.path == source.path):
             return before.source if source else None
-        return self._with_proposed_region(source, before.mode, [*before.methods, *before.more])
+        return self._with_proposed_region(source, before.test, [*before.methods, *before.more])
 
-    def _with_proposed_region(self, source: Source, mode: str, keys: Sequence[str]) -> Source:
+    def _with_proposed_region(self, source: Source, test: bool, keys: Sequence[str]) -> Source:
         """Return the photo with a region where the whole image would take longer than people wait."""
-        if self._total_seconds(source, mode, keys) <= _PATIENCE_SECONDS:
+        if self._total_seconds(source, test, keys) <= _PATIENCE_SECONDS:
             return source
         for side in reversed(REGION_SIDES):
             smaller = replace(source, region_side=side)
-            if self._total_seconds(smaller, mode, keys) <= _PATIENCE_SECONDS:
+            if self._total_seconds(smaller, test, keys) <= _PATIENCE_SECONDS:
                 return smaller
         return replace(source, region_side=REGION_SIDES[0])
 
-    def _total_seconds(self, source: Source, mode: str, keys: Sequence[str], preset: str = presets.OWN) -> float:
-        size = presets.lr_size(source, preset, mode)
+    def _total_seconds(self, source: Source, test: bool, keys: Sequence[str], preset: str = presets.OWN) -> float:
+        size = presets.lr_size(source, preset, test)
         jobs = [job for job in self._jobs if job.key in keys]
         return sum(seconds(self._context, job, size, opacity=source.opacity) for job in jobs)
 
@@ -143,23 +149,23 @@ class Handlers:
         preview = sources.write_preview(source, image, self._context.store.new())
         return {photo.source: source, photo.image: str(preview), photo.about: sources.describe(source)}
 
-    def estimate(self, source: Source | None, preset: str, mode: str, methods: list[str], more: list[str]) -> Updates:
+    def estimate(self, source: Source | None, preset: str, test: bool, methods: list[str], more: list[str]) -> Updates:
         """Label the methods with the time each takes for this photo, and show the sum."""
         choice, run = self._parts.choice, self._parts.run
         keys = [*methods, *more]
-        size = presets.lr_size(source, preset, mode) if source else (256, 256)
+        size = presets.lr_size(source, preset, test) if source else (256, 256)
         opacity = source is not None and source.opacity
         text = ""
         if not keys:
             text = "Tick at least one method."
         elif source:
-            total = self._total_seconds(source, mode, keys, preset)
+            total = self._total_seconds(source, test, keys, preset)
             text = f"about {formatting.seconds(total)} on this computer"
         return {
             choice.methods: gr.CheckboxGroup(choices=labels(self._context, self._default_jobs, size, opacity=opacity)),
             choice.more: gr.CheckboxGroup(choices=labels(self._context, self._more_jobs, size, opacity=opacity)),
-            choice.degradation_box: gr.Group(visible=mode == "test"),
-            choice.preset_note: fine_print(presets.note(preset, mode, source, self._jobs, keys)),
+            choice.degradation_box: gr.Group(visible=test),
+            choice.preset_note: fine_print(presets.note(preset, test, source, self._jobs, keys)),
             run.estimate: fine_print(text),
             run.start: gr.Button(interactive=source is not None and bool(keys)),
         }

@@ -13,7 +13,7 @@ from sr_demo.inference import int8
 from sr_demo.inference.jobs import Job
 from sr_demo.ui import controls, method_choices, prompt_box
 from sr_demo.ui.callers import HEAVY, LIGHT
-from sr_demo.ui.compare import presets
+from sr_demo.ui.compare import presets, welcome
 from sr_demo.ui.compare.components import (
     ChoiceComponents,
     CompareComponents,
@@ -28,10 +28,14 @@ from sr_demo.ui.method_choices import WHOLE, Context, labels, offered, region_ch
 from sr_demo.ui.source import image_input
 from sr_demo.ui.viewer.viewer import viewer
 
-_SHOW_RESULTS = (
-    "() => { document.getElementById('progress')?.scrollIntoView({ behavior: 'smooth', block: 'start' }); return []; }"
-)
-"""Scrolls to the results, which lie below the first screen."""
+_SHOW_RESULTS = """() => {
+  const viewer = document.getElementById("viewer");
+  if (viewer && viewer.getBoundingClientRect().top > window.innerHeight * 0.6) {
+    viewer.scrollIntoView({ behavior: "smooth", block: "start" });
+  }
+  return [];
+}"""
+"""Scrolls to the results where they are out of sight: on a phone they lie below the controls."""
 _SORT = (Path(__file__).parent / "table.js").read_text(encoding="utf-8")
 
 
@@ -47,61 +51,66 @@ def compare_tab(context: Context) -> None:
 
 def lay_out(context: Context) -> CompareComponents:
     """Lay out the tab, in the current Gradio context."""
-    with gr.Row(elem_classes="sr-top"):
-        with gr.Column(scale=5, min_width=320):
+    with gr.Row(elem_classes="sr-panes"):
+        with gr.Column(scale=0, min_width=320, elem_classes="sr-controls"):
             photo = _photo()
-        with gr.Column(scale=6, min_width=320):
-            choice = _choice(context)
-            run = _run()
-    return CompareComponents(photo, choice, run, _results())
+            choice, run = _choice(context)
+        with gr.Column(scale=1, min_width=320, elem_classes="sr-shown"):
+            progress = gr.HTML(elem_id="progress", elem_classes="sr-may-be-empty")
+            view = viewer(elem_id="viewer", empty=EMPTY, example=welcome.images())
+    return CompareComponents(photo, choice, run, _results(progress, view))
 
 
 def _photo() -> PhotoComponents:
     image = image_input(
-        label="Your picture", sources=["upload", "clipboard", "webcam"], height=300, elem_id="picture", buttons=[],
+        label="Your photo", sources=["upload", "clipboard", "webcam"], height=130, elem_id="picture", buttons=[],
     )  # fmt: skip
-    about = gr.HTML(elem_id="about-picture")
     thumbnails = examples()
-    region = gr.Radio(region_choices(None), value=WHOLE, label="How much of it", visible=False, elem_id="region")
+    about = gr.HTML(elem_id="about-picture", elem_classes="sr-may-be-empty")
+    region = gr.Radio(
+        region_choices(None), value=WHOLE, label="How much of it", visible=False, elem_id="region",
+        elem_classes="sr-chips", container=False,
+    )  # fmt: skip
     return PhotoComponents(image, thumbnails, about, region, gr.State(None))
 
 
-def _choice(context: Context) -> ChoiceComponents:
+def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
     default_jobs, more_jobs = offered(context.approaches)
-    mode = gr.Radio(
-        [
-            ("Enlarge my picture: the result is 4 times larger", "enlarge"),
-            ("Test the methods: we make a small version of your picture, and score against the original", "test"),
-        ],
-        value="enlarge", label="What do you want to do?", elem_id="mode",
+    test = gr.Checkbox(
+        False, label="This is the original: score the results against it", elem_id="test",
+        container=False,
     )  # fmt: skip
     with gr.Group(visible=False) as degradation_box:
         degradation = gr.Radio(
-            [("Just smaller (bicubic)", "bicubic"), ("Realistic: blur, noise and JPEG", "realistic")],
-            value="bicubic", label="How do we make it smaller?", elem_id="degradation",
+            [("just smaller (bicubic)", "bicubic"), ("realistic: blur, noise, JPEG", "realistic")],
+            value="bicubic", label="How it is made small", elem_id="degradation", elem_classes="sr-chips",
         )  # fmt: skip
         with gr.Accordion("Blur, noise and JPEG: how strong", open=False):
             realistic = controls.make("degradation", Realistic)
-    questions = presets.choices([*default_jobs, *more_jobs])
-    preset = gr.Radio(
-        questions, value=presets.OWN, label="Which question?", visible=len(questions) > 1, elem_id="preset"
-    )
-    preset_note = gr.HTML(elem_id="preset-note")
     methods = gr.CheckboxGroup(
         labels(context, default_jobs, (256, 256)),
         value=[job.key for job in default_jobs if job.approach.preselected],
-        label="Which methods?", elem_id="methods", elem_classes="sr-methods",
+        label="Methods", elem_id="methods", elem_classes="sr-methods", container=False,
     )  # fmt: skip
-    more, agreed = _more_methods(context, more_jobs)
-    _absent_methods(context)
-    with gr.Accordion("Options for each method", open=False):
-        runnable = method_choices.runnable(context.approaches)
-        caption = prompt_box.lay_out(runnable)
-        options = [precision_choice(), *controls.accordions(runnable), agreed, *realistic]
-    return ChoiceComponents(
-        mode=mode, degradation=degradation, degradation_box=degradation_box, preset=preset, preset_note=preset_note,
+    run = _run()
+    questions = presets.choices([*default_jobs, *more_jobs])
+    with gr.Column(elem_classes="sr-later"):
+        preset = gr.Radio(
+            questions, value=presets.OWN, label="Tick for me", visible=len(questions) > 1, elem_id="preset",
+            elem_classes="sr-chips", container=False,
+        )  # fmt: skip
+        preset_note = gr.HTML(elem_id="preset-note", elem_classes="sr-may-be-empty")
+        more, agreed = _more_methods(context, more_jobs)
+        _absent_methods(context)
+        with gr.Accordion("Options for each method", open=False):
+            runnable = method_choices.runnable(context.approaches)
+            caption = prompt_box.lay_out(runnable)
+            options = [precision_choice(), *controls.accordions(runnable), agreed, *realistic]
+    choice = ChoiceComponents(
+        test=test, degradation=degradation, degradation_box=degradation_box, preset=preset, preset_note=preset_note,
         before_preset=gr.State(None), methods=methods, more=more, options=options, caption=caption,
     )  # fmt: skip
+    return choice, run
 
 
 def _more_methods(context: Context, jobs: list[Job]) -> tuple[gr.CheckboxGroup, controls.Bound]:
@@ -127,24 +136,26 @@ def _absent_methods(context: Context) -> None:
 
 
 def _run() -> RunComponents:
-    with gr.Row(elem_classes="sr-actions"):
-        start = gr.Button("Compare", variant="primary", elem_id="compare", scale=2, interactive=False)
-        stop = gr.Button("Stop", elem_id="stop", scale=1, interactive=False)
-    return RunComponents(start, stop, gr.HTML(elem_id="estimate"))
+    with gr.Column(elem_classes="sr-run"):
+        with gr.Row(elem_classes="sr-actions"):
+            start = gr.Button("Compare", variant="primary", elem_id="compare", scale=3, min_width=80, interactive=False)
+            stop = gr.Button("Stop", elem_id="stop", scale=1, min_width=60, interactive=False)
+        estimate = gr.HTML(elem_id="estimate", elem_classes="sr-may-be-empty")
+    return RunComponents(start, stop, estimate)
 
 
-def _results() -> ResultComponents:
-    progress = gr.HTML(elem_id="progress")
-    view = viewer(elem_id="viewer", empty=EMPTY)
-    table = gr.HTML(elem_id="table", js_on_load=_SORT)
-    chart = gr.HTML(elem_id="chart")
+def _results(progress: gr.HTML, view: gr.HTML) -> ResultComponents:
+    table = gr.HTML(elem_id="table", elem_classes="sr-may-be-empty", js_on_load=_SORT)
+    chart = gr.HTML(elem_id="chart", elem_classes="sr-may-be-empty")
     titles = {"zip": "Download all (zip)", "html": "Report (html)", "json": "Report (json)"}
     with gr.Row(elem_classes="sr-downloads"):
         downloads = {
             kind: gr.DownloadButton(title, visible=False, elem_id=f"download-{kind}", size="sm")
             for kind, title in titles.items()
         }
-    return ResultComponents(progress, view, table, chart, gr.HTML(elem_id="families"), downloads)
+    return ResultComponents(
+        progress, view, table, chart, gr.HTML(elem_id="families", elem_classes="sr-may-be-empty"), downloads
+    )
 
 
 def precision_choice() -> controls.Bound:
@@ -179,7 +190,7 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     selection: list[Any] = components.selection()
     selected: list[Any] = [photo.source, *selection]
     redrawn: list[Any] = [photo.source, photo.image, photo.about]
-    opened: list[Any] = [*redrawn, photo.region, choice.mode]
+    opened: list[Any] = [*redrawn, photo.region, choice.test]
     estimates: list[Any] = [
         choice.methods, choice.more, choice.degradation_box, choice.preset_note, run.estimate, run.start,
     ]  # fmt: skip
@@ -206,7 +217,7 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     estimate_after(photo.image.select(handlers.move_region, [photo.source], redrawn, **quiet))
     chosen = choice.preset.input(handlers.choose_preset, [*selected, choice.before_preset], preset_writes, **quiet)
     estimate_after(chosen)
-    for component in (choice.mode, choice.methods, choice.more):
+    for component in (choice.test, choice.methods, choice.more):
         component.input(handlers.estimate, selected, estimates, **quiet)
     started = run.start.click(lambda: gr.Button(interactive=False), None, run.start, **quiet)
     run.start.click(None, None, None, js=_SHOW_RESULTS, **quiet)

@@ -1,20 +1,23 @@
 """Presets of the Compare tab: which methods run, and how large an image they are given.
 
-There is one: generative adversarial networks against diffusion. Its methods follow from the families of the approaches.
+Most only tick methods. Generative adversarial networks against diffusion also sets the size of the image, and its methods
+follow from the families of the approaches.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from sr_demo.hub import checkpoints
 from sr_demo.inference.jobs import Job
 from sr_demo.ui.source import Source
 
-OWN, FAMILIES = "own", "families"
-"""Values of the choice: no preset, and GAN against diffusion."""
+OWN, FAMILIES, FAST, MEASURE, OLD = "own", "families", "fast", "measure", "old"
+"""Values of the choice; with `OWN` the visitor's own ticks hold."""
+_QUICK = ("bicubic", "lanczos", "espcn", "edsr", "real-esrgan")
+_FOR_OLD_PHOTOS = ("bicubic", "real-esrgan", "srgan")
+_FAITHFUL = ("baseline", "convolutional", "attention")
 GENERATIVE = ("adversarial", "diffusion")
 SCALE = 4
 BELOW = 250
@@ -27,7 +30,7 @@ MAX_SIDE = 248
 class Selection:
     """What was selected before a preset, to be restored after it."""
 
-    mode: str
+    test: bool
     methods: list[str]
     more: list[str]
     source: Source | None
@@ -35,11 +38,11 @@ class Selection:
 
 
 def choices(jobs: Sequence[Job]) -> list[tuple[str, str]]:
-    """Return the choices (label, value) that these methods allow: no preset first, and alone where a family is missing."""
-    found: list[tuple[str, str]] = [("My own choice", OWN)]
-    if {job.approach.family for job in families(jobs)} == set(GENERATIVE):
-        found.append((f"GAN against diffusion: both enlarge the same small version {SCALE} times", FAMILIES))
-    return found
+    """Return the choices (label, value) that these methods allow: no preset first, then those with two methods or more."""
+    named = [("fast", FAST), ("for measuring", MEASURE), ("old photo", OLD), ("GAN against diffusion", FAMILIES)]
+    both = {job.approach.family for job in families(jobs)} == set(GENERATIVE)
+    possible = {value for _, value in named if len(ticked(jobs, value)) > 1} - (set() if both else {FAMILIES})
+    return [("my choice", OWN), *((label, value) for label, value in named if value in possible)]
 
 
 def families(jobs: Sequence[Job]) -> list[Job]:
@@ -53,35 +56,42 @@ def families(jobs: Sequence[Job]) -> list[Job]:
     ]
 
 
-def ticked(jobs: Sequence[Job]) -> list[str]:
-    """Return the keys of those that can run at once: a download remains the visitor's choice."""
-    return [job.key for job in families(jobs) if checkpoints.is_available(job.checkpoint)]
+def ticked(jobs: Sequence[Job], preset: str) -> list[str]:
+    """Return the keys that a preset ticks, of those that can run at once: a download remains the visitor's choice."""
+    default = [job for job in jobs if job.checkpoint is job.approach.checkpoints[0]]
+    chosen = {
+        FAMILIES: families(jobs),
+        FAST: [job for job in default if job.approach.id in _QUICK],
+        MEASURE: [job for job in default if job.approach.family in _FAITHFUL and not job.approach.invents],
+        OLD: [job for job in default if job.approach.id in _FOR_OLD_PHOTOS],
+    }.get(preset, [])
+    return [job.key for job in chosen if checkpoints.is_available(job.checkpoint)]
 
 
-def mode_for(source: Source | None) -> Literal["enlarge", "test"]:
-    """Return the preset's mode: test wherever the image is large enough to be the reference."""
-    return "test" if source is None or max(source.width, source.height) >= BELOW else "enlarge"
+def tests(source: Source | None) -> bool:
+    """Return whether the preset tests: wherever the image is large enough to be the reference."""
+    return source is None or max(source.width, source.height) >= BELOW
 
 
-def max_side(preset: str, mode: str) -> int | None:
+def max_side(preset: str, test: bool) -> int | None:
     """Return the longest side in pixels of the image that is used; None without a preset."""
     if preset != FAMILIES:
         return None
-    return MAX_SIDE * SCALE if mode == "test" else MAX_SIDE
+    return MAX_SIDE * SCALE if test else MAX_SIDE
 
 
-def lr_size(source: Source, preset: str, mode: str) -> tuple[int, int]:
+def lr_size(source: Source, preset: str, test: bool) -> tuple[int, int]:
     """Return (height, width) of what the methods are given."""
-    height, width = source.size_within(max_side(preset, mode))
-    return (max(height // SCALE, 1), max(width // SCALE, 1)) if mode == "test" else (height, width)
+    height, width = source.size_within(max_side(preset, test))
+    return (max(height // SCALE, 1), max(width // SCALE, 1)) if test else (height, width)
 
 
-def note(preset: str, mode: str, source: Source | None, jobs: Sequence[Job], keys: Sequence[str]) -> str:
+def note(preset: str, test: bool, source: Source | None, jobs: Sequence[Job], keys: Sequence[str]) -> str:
     """Return in sentences what the preset does.
 
     Args:
         preset: Value of the choice; the result is empty for `OWN`.
-        mode: "enlarge" or "test".
+        test: Whether the photo is the reference.
         source: The image, if there is one.
         jobs: All methods on offer.
         keys: Keys of the ticked ones.
@@ -95,18 +105,18 @@ def note(preset: str, mode: str, source: Source | None, jobs: Sequence[Job], key
     if waiting:
         sentences.append(f"Also here, once downloaded: {', '.join(waiting)}; tick them under “More methods”.")
     if source is not None:
-        sentences.append(_size_note(mode, source))
-    sentences.append("“My own choice” restores your ticks and the size of your photo.")
+        sentences.append(_size_note(test, source))
+    sentences.append("“my choice” restores your ticks and the size of your photo.")
     return " ".join(sentences)
 
 
-def _size_note(mode: str, source: Source) -> str:
+def _size_note(test: bool, source: Source) -> str:
     box = source.box()
-    used = source.size_within(max_side(FAMILIES, mode))
+    used = source.size_within(max_side(FAMILIES, test))
     whole = used == (box.height, box.width)
     what = "The part you chose" if source.region_side is not None else "Your photo"
     downscaled = f"{what} is first reduced to {used[1]} × {used[0]} pixels"
-    if mode != "test":
+    if not test:
         return f"{what} is used as it is." if whole else f"{downscaled}, then enlarged."
     given = f"the methods are given {used[1] // SCALE} × {used[0] // SCALE}"
     return f"{what} is the original; {given}." if whole else f"{downscaled}: that is the original, and {given}."

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from sr_demo.errors import BadInput, SRError, unexpected
-from sr_demo.image import ImageData
+from sr_demo.image import ImageData, Size
 from sr_demo.imaging.degradation import Realistic
 from sr_demo.inference.jobs import job_for
 from sr_demo.options import build as build_options
@@ -20,7 +20,7 @@ from sr_demo.ui.compare import presets
 from sr_demo.ui.compare.comparison import Task, compare
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.view import View
-from sr_demo.ui.html import fine_print, problem
+from sr_demo.ui.html import fine_print, problem, progress_line
 from sr_demo.ui.method_choices import Context, offered, seconds
 from sr_demo.ui.source import Source
 from sr_demo.ui.updates import Updates
@@ -61,7 +61,7 @@ class RunHandlers:
         """Return the comparison that the components ask for. Raises BadInput where something is missing."""
         choice = self._parts.choice
         source: Source | None = values[self._parts.photo.source]
-        preset, mode = str(values[choice.preset]), str(values[choice.mode])
+        preset, test = str(values[choice.preset]), bool(values[choice.test])
         keys = [*values[choice.methods], *values[choice.more]]
         if source is None:
             raise BadInput(sources.NO_PHOTO)
@@ -76,16 +76,16 @@ class RunHandlers:
             if job.key in keys
         ]
         realistic = None
-        if mode == "test" and values[choice.degradation] == "realistic":
+        if test and values[choice.degradation] == "realistic":
             realistic = build_options(Realistic, options["degradation"])
 
         def load() -> ImageData:
             image = self._context.uploads.read(source.path, self._context.limits)
-            return replace(sources.cut(source, image, presets.max_side(preset, mode)), name=source.name)
+            return replace(sources.cut(source, image, presets.max_side(preset, test)), name=source.name)
 
-        size = presets.lr_size(source, preset, mode)
+        size = presets.lr_size(source, preset, test)
         expected = partial(seconds, self._context, size=size, opacity=source.opacity)
-        return Task(load, jobs, mode == "test", realistic, expected)
+        return Task(load, jobs, Size(*size), test, realistic, expected)
 
     def stop(self, request: gr.Request) -> Updates:
         """Stop what this browser session runs."""
@@ -93,11 +93,11 @@ class RunHandlers:
         return {self._parts.run.estimate: fine_print("Stopping after the current tile. Finished results stay.")}
 
     def _running(self, view: View) -> Updates:
-        """While it runs, only what changed is sent."""
+        """While it runs, table and chart are sent only where they changed."""
         results = self._parts.results
-        changed = self._content(view) if view.is_fresh() else {}
+        changed = self._numbers(view) if view.is_fresh() else {}
         hidden = {button: gr.DownloadButton(visible=False) for button in results.downloads.values()}
-        return {results.progress: view.progress.html(), **changed, **hidden, **self._buttons(running=True)}
+        return {**self._images(view), **changed, **hidden, **self._buttons(running=True)}
 
     def _finished(self, view: View) -> Updates:
         """Everything once more, so that nothing is missing whatever happened on the way, and the downloads."""
@@ -107,16 +107,22 @@ class RunHandlers:
             for kind, file in view.files.items()
         }
         return {
-            results.progress: view.progress.html(), **self._content(view), **files, **self._buttons(running=False)
+            **self._images(view), **self._numbers(view), **files, **self._buttons(running=False),
         }  # fmt: skip
 
     def _failed(self, message: str) -> Updates:
         return {self._parts.results.progress: problem(message), **self._buttons(running=False)}
 
-    def _content(self, view: View) -> Updates:
+    def _images(self, view: View) -> Updates:
         results = self._parts.results
         return {
+            results.progress: progress_line(view.progress.summary()),
             results.viewer: viewer_value(view.for_viewer(), EMPTY),
+        }
+
+    def _numbers(self, view: View) -> Updates:
+        results = self._parts.results
+        return {
             results.table: view.table(),
             results.chart: view.chart(),
             results.families: view.families,

@@ -19,7 +19,7 @@ from sr_demo.reports.table import html_table
 from sr_demo.system import large_array
 from sr_demo.ui.compare import families
 from sr_demo.ui.compare.families import OnePassResult
-from sr_demo.ui.compare.progress_list import ProgressList
+from sr_demo.ui.compare.progress_list import Line, ProgressList
 from sr_demo.ui.viewer.viewer import ViewerImage, file_url
 
 _MAX_VIEWER_PIXELS = 40_000_000
@@ -63,6 +63,8 @@ class View:
 
     folder: Path
     progress: ProgressList
+    lr_size: Size
+    """Expected size of the LR image: where images have not arrived, their boxes have the right shape already."""
     images: list[ShownImage] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
@@ -89,7 +91,13 @@ class View:
 
     def for_viewer(self) -> list[ViewerImage]:
         """Return all images as the viewer takes them."""
-        return [shown.for_viewer() for shown in self.images]
+        shown = {one.saved.path.stem: one.for_viewer() for one in self.images}
+        results = [
+            shown.get(line.job.file_name) or _pending(line, self.lr_size) for line in self.progress.lines.values()
+        ]
+        names = {line.job.file_name for line in self.progress.lines.values()}
+        given = [image for name, image in shown.items() if name not in names]
+        return [*(given or [_expected("input", "Your photo", self.lr_size)]), *results]
 
     def table(self) -> str:
         """Return the table of results as HTML."""
@@ -134,7 +142,7 @@ class View:
         if reference is not None:
             difference = self.folder / f"{name}_difference.png"
             write_png(ImageData(_difference(image.rgb, reference)), difference)
-        scores = formatting.scores_line(result.scores)
+        scores = f"{formatting.scores_line(result.scores)}   {formatting.seconds(result.seconds)}"
         self._add(image, name, job.title, scores, f"Result of {job.title}", _note(job), difference)
         if keep_pixels and job.approach.family == "adversarial":
             # Beyond this an array lies on disk already, and costs no memory.
@@ -168,6 +176,20 @@ class View:
         saved = SavedImage(path, size, label, scores, f"{what}, {size.width} by {size.height} pixels")
         self.images.append(ShownImage(saved, note, copy, difference, reference))
         self.changed = time.monotonic()
+
+
+def _expected(name: str, label: str, size: Size) -> ViewerImage:
+    """Return the box of an image that has not arrived."""
+    alt = f"{label}, not there yet"
+    return ViewerImage(name, label, "", max(size.width, 1), max(size.height, 1), alt, status="waiting")
+
+
+def _pending(line: Line, lr_size: Size) -> ViewerImage:
+    """Return the box of a result that has not arrived, or will not."""
+    job = line.job
+    size = Size(*job.approach.size_with(job.options, *lr_size))
+    box = _expected(job.file_name, job.title, size)
+    return replace(box, status=line.text, fraction=line.fraction, failed=line.failed)
 
 
 def _note(job: Job) -> str:

@@ -13,15 +13,17 @@
 
 /**
  * @typedef {{ id: string, label: string, url: string, width: number, height: number, alt: string, scores: string,
- *   note: string, difference_url: string, reference: boolean, download_url: string }} ViewerImage  See `viewer.py`.
+ *   note: string, difference_url: string, reference: boolean, download_url: string, status: string, fraction: number,
+ *   failed: boolean }} ViewerImage  See `viewer.py`.
  * @typedef {{ image: HTMLImageElement, magnified: HTMLImageElement }} Layer
- * @typedef {{ box: HTMLElement, layers: Layer[], lens: HTMLElement }} Stage
+ * @typedef {{ box: HTMLElement, text: HTMLElement, bar: HTMLProgressElement }} StatusBox
+ * @typedef {{ box: HTMLElement, layers: Layer[], lens: HTMLElement, status: StatusBox }} Stage
  * @typedef {{ head: HTMLElement, foot: HTMLElement, label: HTMLElement, mark: HTMLElement, name: HTMLElement,
  *   tag: HTMLElement, save: HTMLAnchorElement, open: HTMLAnchorElement, scores: HTMLElement, note: HTMLElement }} Plate
  * @typedef {{ stage: Stage, plate: Plate, figure: HTMLElement }} Pane
  * @typedef {{ images: ViewerImage[], full: Size, stage: Size, scale: Scale, centre: Point, mode: "grid" | "two",
  *   wanted: Id[], marked: Id, front: Id, narrow: boolean, lens: boolean, lensAt: Point | null, difference: boolean,
- *   split: number }} State
+ *   split: number, example: boolean }} State
  */
 
 const root = /** @type {HTMLElement} */ (element.querySelector(".srv"));
@@ -44,7 +46,7 @@ const state = {
   images: [], full: { width: 1, height: 1 }, stage: { width: 1, height: 1 },
   scale: "fit", centre: { x: 0.5, y: 0.5 },
   mode: "grid", wanted: [null, null], marked: null, front: null, narrow: false,
-  lens: false, lensAt: null, difference: false, split: 0.5,
+  lens: false, lensAt: null, difference: false, split: 0.5, example: false,
 };
 /** @type {Map<string, Pane>} By id; they outlive a value, so that no image is loaded twice. */
 const panes = new Map();
@@ -104,13 +106,15 @@ const hasDifference = () => state.images.some((image) => image.difference_url);
 const showsDifference = (image) => state.difference && Boolean(image.difference_url);
 /** @type {(image: ViewerImage) => string} */
 const shownUrl = (image) => (showsDifference(image) ? image.difference_url : image.url);
-const isTwo = () => state.mode === "two" && state.images.length > 1;
+/** The images that have arrived; the others show how far they are. */
+const ready = () => state.images.filter((image) => image.url);
+const isTwo = () => state.mode === "two" && ready().length > 1;
 /** @type {(image: ViewerImage) => string} */
 const fileName = (image) => (image.id.replace(/[^\w.-]+/g, "-").replace(/^[-.]+|-+$/g, "") || "picture")
   + (showsDifference(image) ? "-difference.png" : ".png");
 
 const ids = () => state.images.map((image) => image.id);
-const pair = () => geometry.pair(ids(), state.wanted);
+const pair = () => geometry.pair(ready().map((image) => image.id), state.wanted);
 
 function front() {
   return ids().includes(state.front ?? "") ? state.front : state.images[0]?.id;
@@ -153,13 +157,37 @@ function makeStage(count) {
   });
   const lens = make("div", "srv-lens", { "aria-hidden": "true", hidden: "" });
   for (const { magnified } of layers) lens.append(make("div", "srv-layer", {}, magnified));
-  box.append(lens);
-  return { box, layers, lens };
+  const text = make("p", "");
+  const bar = make("progress", "", { max: "1", hidden: "" });
+  const status = { box: make("div", "srv-status", { hidden: "" }, text, bar), text, bar };
+  box.append(lens, status.box);
+  return { box, layers, lens, status };
+}
+
+/** @type {(status: StatusBox, shown: ViewerImage) => void} */
+function fillStatus({ box, text, bar }, { label, url, status, fraction, failed }) {
+  box.hidden = Boolean(url);
+  if (url) {
+    text.textContent = "";
+    return;
+  }
+  box.classList.toggle("srv-failed", failed);
+  if (failed) box.setAttribute("role", "alert");
+  else box.removeAttribute("role");
+  write(text, status);
+  bar.hidden = failed || fraction <= 0;
+  bar.value = fraction;
+  bar.setAttribute("aria-label", label);
 }
 
 /** @type {(layer: Layer, shown: ViewerImage) => void} */
 function fillLayer({ image, magnified }, shown) {
   const url = shownUrl(shown);
+  image.hidden = !url;
+  if (!url) {
+    image.removeAttribute("src");
+    return;
+  }
   if (image.getAttribute("src") !== url) image.src = url; // an equal address must not start a new load
   image.alt = showsDifference(shown) ? `Difference to the original. ${shown.alt}` : shown.alt;
   if (state.lens && magnified.getAttribute("src") !== url) magnified.src = url;
@@ -200,6 +228,8 @@ function fillPlate(plate, image, mark) {
   write(plate.scores, image.scores);
   write(plate.note, image.note);
   plate.name.title = image.label;
+  plate.save.hidden = plate.open.hidden = !image.url;
+  if (!image.url) return;
   const what = difference ? `the difference picture of ${image.label}` : image.label;
   for (const { link, text } of [
     { link: plate.save, text: `Download ${what} as PNG` }, { link: plate.open, text: `Open ${what} in full size` },
@@ -340,6 +370,10 @@ function announce(text) {
 function receive() {
   const value = props.value && typeof props.value === "object" ? props.value : {};
   const images = value.images ?? [];
+  if (Boolean(value.example) !== state.example) {
+    Object.assign(state, { example: Boolean(value.example), mode: value.example ? "two" : "grid" });
+    state.wanted = value.example ? [images[0]?.id, images.at(-1)?.id] : [null, null];
+  }
   if (images[0]?.url !== state.images[0]?.url) {
     Object.assign(state, { scale: "fit", centre: { x: 0.5, y: 0.5 }, marked: null, front: null });
   }
@@ -368,9 +402,10 @@ function refreshPanes() {
     if (grid.children[index] !== figure) grid.insertBefore(figure, grid.children[index] ?? null);
     figure.hidden = state.narrow && image.id !== front();
     fillLayer(stage.layers[0], image);
+    fillStatus(stage.status, image);
     fillPlate(plate, image, state.marked === image.id ? "A" : "");
     press(plate.label, state.marked === image.id);
-    plate.label.toggleAttribute("disabled", state.images.length < 2);
+    plate.label.toggleAttribute("disabled", !image.url || ready().length < 2);
   });
   grid.hidden = isTwo();
 }
@@ -385,16 +420,15 @@ function refreshSlider() {
 }
 
 function refreshBar() {
-  const images = state.images;
   press(lensButton, state.lens);
   press(differenceButton, state.difference && hasDifference());
   differenceButton.hidden = !hasDifference();
   press(gridButton, !isTwo());
   press(twoButton, isTwo());
-  twoButton.disabled = images.length < 2;
+  twoButton.disabled = ready().length < 2;
   pairBar.hidden = !isTwo();
   selects.forEach((node, side) => {
-    fillList(node, ({ id, label }) => make("option", "", { value: id }, label));
+    fillList(node, ready(), ({ id, label }) => make("option", "", { value: id }, label));
     node.value = pair()[side] ?? "";
   });
   refreshHint();
@@ -402,10 +436,10 @@ function refreshBar() {
 
 /**
  * One child for each image. Those that are right already stay, and with them focus, scroll position and an open menu.
- * @type {(parent: HTMLElement, makeItem: (image: ViewerImage) => HTMLElement) => void}
+ * @type {(parent: HTMLElement, images: ViewerImage[], makeItem: (image: ViewerImage) => HTMLElement) => void}
  */
-function fillList(parent, makeItem) {
-  state.images.forEach((image, index) => {
+function fillList(parent, images, makeItem) {
+  images.forEach((image, index) => {
     const old = /** @type {HTMLElement | undefined} */ (parent.children[index]);
     if (old?.dataset.id === image.id && old.textContent === image.label) return;
     const item = makeItem(image);
@@ -413,7 +447,7 @@ function fillList(parent, makeItem) {
     if (old) old.replaceWith(item);
     else parent.append(item);
   });
-  while (parent.children.length > state.images.length) parent.lastElementChild?.remove();
+  while (parent.children.length > images.length) parent.lastElementChild?.remove();
 }
 
 const focused = () => /** @type {Document | ShadowRoot} */ (area.getRootNode()).activeElement;
@@ -428,7 +462,7 @@ function refreshHint() {
 
 function refreshChips() {
   chips.hidden = !state.narrow || isTwo() || state.images.length < 2;
-  fillList(chips, ({ id, label }) => button(label, "srv-button srv-chip", {}, () => change({ front: id })));
+  fillList(chips, state.images, ({ id, label }) => button(label, "srv-button srv-chip", {}, () => change({ front: id })));
   for (const chip of /** @type {Iterable<HTMLElement>} */ (chips.children)) {
     const inFront = chip.dataset.id === front();
     press(chip, inFront);

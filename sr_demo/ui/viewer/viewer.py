@@ -37,6 +37,9 @@ class ViewerImage:
         difference_url: Address of the difference to the HR reference, or "".
         reference: Whether this is the HR reference that the others are scored against.
         download_url: Address of the file to download; "" where it is the one behind `url`.
+        status: Shown in place of an image that has no `url` yet: "waiting", "tile 3 of 12", or why there is none.
+        fraction: How much of it is done, 0..1; drawn as a bar where it is above 0.
+        failed: Whether `status` says why there is no image; screen readers announce it at once.
 
     Raises:
         ValueError: For an empty id or size, and for an address outside of the page's own server.
@@ -53,6 +56,9 @@ class ViewerImage:
     difference_url: str = ""
     reference: bool = False
     download_url: str = ""
+    status: str = ""
+    fraction: float = 0.0
+    failed: bool = False
 
     def __post_init__(self) -> None:
         if not self.id:
@@ -70,26 +76,27 @@ def file_url(path: str | Path) -> str:
     return "gradio_api/file=" + quote(Path(path).as_posix(), safe="/:")
 
 
-def viewer_value(images: Sequence[ViewerImage], empty: str = EMPTY) -> dict[str, Any]:
+def viewer_value(images: Sequence[ViewerImage], empty: str = EMPTY, *, example: bool = False) -> dict[str, Any]:
     """Return the component's `value` for `images`, in this order; `empty` is shown when there are none.
 
-    Zoom, position, mode and selected pair survive an update as long as the first image keeps its `url`; a new first
-    `url` is a new comparison and starts fitted. Raises `ValueError` if two images share an id.
+    An `example` opens with its first and last image under the slider, and the comparison after it as a grid. Zoom, position,
+    mode and selected pair survive an update as long as the first image keeps its `url`; a new first `url` is a new
+    comparison and starts fitted. Raises `ValueError` if two images share an id.
     """
     ids = [image.id for image in images]
     if len(set(ids)) != len(ids):
         raise ValueError(f"images of one comparison need different ids: {ids}")
-    return {"images": [asdict(image) for image in images], "empty": empty}
+    return {"images": [asdict(image) for image in images], "empty": empty, "example": example}
 
 
-def viewer(empty: str = EMPTY, *, elem_id: str | None = None) -> gr.HTML:
-    """Return the component, without images yet and therefore showing the sentence `empty`.
+def viewer(empty: str = EMPTY, *, elem_id: str | None = None, example: Sequence[ViewerImage] = ()) -> gr.HTML:
+    """Return the component, which shows `example`, or the sentence `empty` where that has no images.
 
     Update it by returning `viewer_value(...)` from a listener with `show_progress="hidden"`: Gradio fades a component
     that waits for its next value, while people are looking at the images it already shows.
     """
     return gr.HTML(
-        value=viewer_value((), empty),
+        value=viewer_value(example, empty, example=bool(example)),
         html_template=_read("viewer.html"),
         css_template=_read("viewer.css"),
         js_on_load=_read("geometry.js") + _read("viewer.js"),
