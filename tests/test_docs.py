@@ -49,6 +49,13 @@ def test_files_that_a_page_names_exist(page: Path) -> None:
     assert not [name for name in named - made if not (ROOT / name).exists()]
 
 
+def test_files_in_the_table_of_the_architecture_exist() -> None:
+    table = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").partition("## Where things are")[2]
+    named = re.findall(r"`([\w/]+(?:\.\w+|/))`", table)
+    assert len(named) > 10
+    assert not [name for name in named if not list((ROOT / "sr_demo").glob(f"**/{name}"))]
+
+
 def test_the_python_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     (tmp_path / "photo.jpg").write_bytes(encode_png(picture_of(noise(24, 20))))  # the content counts, not the name
     monkeypatch.chdir(tmp_path)
