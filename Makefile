@@ -16,6 +16,7 @@ bench-gpu: .venv/.run
 check: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python .ci/check_words.py
 	$(BIN)/basedpyright
 
 fix: .venv/.dev

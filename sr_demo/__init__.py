@@ -1,3 +1,138 @@
-"""Super-resolution approaches side by side, with what each one costs."""
+"""Super-resolution approaches side by side, with what each one costs.
 
-__version__ = "0.1.0"
+The functions here are the public API. `import sr_demo` alone is cheap: they import what they need when they are called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from sr_demo.errors import SRError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from sr_demo.image import ImageData
+    from sr_demo.inference.jobs import ImageResult, Job
+    from sr_demo.inference.runner import Runner
+    from sr_demo.spec import Precision
+
+    ImageLike: TypeAlias = str | PathLike[str] | ArrayLike
+    """An image file, or an array: (H, W, 3) uint8, uint16, or floating point in [0, 1]."""
+
+__version__ = "0.2.0"
+__all__ = ["SRError", "compare", "evaluate", "list_approaches", "upscale"]
+
+
+def list_approaches() -> list[dict[str, Any]]:
+    """Return all approaches with their options, checkpoints and licences, as `list --json` prints them."""
+    from sr_demo.catalogue import APPROACHES
+    from sr_demo.reports.catalogue_listing import describe
+
+    return describe(APPROACHES)
+
+
+def upscale(
+    image: ImageLike,
+    approach: str = "rdn",
+    *,
+    precision: Precision = "auto",
+    download: bool = False,
+    **options: object,
+) -> ImageResult:
+    """Upscale one image with one approach.
+
+    Args:
+        image: An image file (PNG, JPEG, TIFF, WebP, HEIC and others), or an array: (H, W, 3) uint8, uint16, or floating
+            point in [0, 1].
+        approach: `ID` or `ID:CHECKPOINT`, such as `rdn` or `hat:imagenet`.
+        precision: Number format of the network: `auto`, `fp32`, `bf16`, `fp16` or `int8`.
+        download: Whether a download of gigabytes is agreed to, where the checkpoint needs one.
+        options: The approach's own options, such as `scale=3.3` for `liif`.
+
+    Returns:
+        The result. Its `rgb` is (scale * H, scale * W, 3) float32 in [0, 1], its `save(path)` writes a PNG.
+
+    Raises:
+        SRError: The image cannot be read, a name or an option is unknown, or the approach cannot run here.
+    """
+    return _runner().run(_job(approach, options, precision, download), _read(image))
+
+
+def compare(
+    image: ImageLike, names: Sequence[str] = ("bicubic", "rdn"), *, reference: ImageLike | None = None
+) -> dict[str, ImageResult]:
+    """Upscale one image with several approaches, one after the other.
+
+    Args:
+        image: See `upscale`.
+        names: `ID` or `ID:CHECKPOINT` of each approach.
+        reference: The HR image that the results are scored against, `scale` times as large as `image`; None leaves out
+            the scores that need one.
+
+    Returns:
+        The results by name, in the order of `names`.
+
+    Raises:
+        SRError: An image cannot be read, a name is unknown, or one of the approaches cannot run here.
+    """
+    jobs = {name: _job(name) for name in names}
+    lr, hr = _read(image), None if reference is None else _read(reference).rgb
+    return {name: _runner().run(job, lr, hr) for name, job in jobs.items()}
+
+
+def evaluate(
+    hr: str | PathLike[str], lr: str | PathLike[str] | None = None, names: Sequence[str] = ("bicubic", "rdn")
+) -> list[dict[str, Any]]:
+    """Score approaches on a folder of images, by the conventions of the published tables.
+
+    Args:
+        hr: Folder of HR images (references).
+        lr: Folder of LR images of the same names; None computes them by antialiased bicubic downscaling.
+        names: `ID` or `ID:CHECKPOINT` of each approach.
+
+    Returns:
+        One row for each approach, with the keys of `evaluate --json`: mean scores (PSNR in dB), median seconds.
+
+    Raises:
+        SRError: Images are missing or do not match, a name is unknown, or one of the approaches cannot run here.
+    """
+    from sr_demo.inference.jobs import Failed
+    from sr_demo.reports import evaluation
+
+    jobs = [_job(name) for name in names]
+    rows: list[dict[str, Any]] = []
+    if jobs:
+        found = evaluation.pairs(Path(hr), None if lr is None else Path(lr), jobs[0].approach.scale)
+        for row in evaluation.evaluate(_runner(), jobs, found):
+            if isinstance(row, Failed):
+                raise SRError(f"{row.job.key}: {row.message}")
+            rows.append(row)
+    return rows
+
+
+@cache
+def _runner() -> Runner:
+    """The runner of this process: networks stay loaded between calls."""
+    from sr_demo.inference.runner import Runner
+
+    return Runner()
+
+
+def _job(
+    name: str, options: dict[str, object] | None = None, precision: Precision = "auto", download: bool = False
+) -> Job:
+    from sr_demo.catalogue import APPROACHES
+    from sr_demo.inference.jobs import job_for
+
+    return job_for(APPROACHES, name, options, precision, download)
+
+
+def _read(image: ImageLike) -> ImageData:
+    from sr_demo.image import from_array, read
+
+    return read(Path(image)) if isinstance(image, str | PathLike) else from_array(image)

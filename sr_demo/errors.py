@@ -130,5 +130,5 @@ def unexpected(exc: BaseException, doing: str) -> str:
     log.error("unexpected error, reference %s, while %s", reference, doing, exc_info=exc)
     return (
         f"Something went wrong that should not have (unexpected error, reference {reference}). "
-        "The other results are not affected; the log of this server says more under that reference."
+        "The other results are not affected; the log of this server has more under that reference."
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from sr_demo.codecs import png
 from sr_demo.codecs.decode import decode, page_numbers
@@ -26,6 +26,7 @@ __all__ = [
     "bt601_luma",
     "crop",
     "encode_png",
+    "from_array",
     "page_numbers",
     "quantize",
     "read",
@@ -127,6 +128,32 @@ def read(path: Path | str, limits: Limits = Limits(), page: int | None = None) -
         name=path.name,
         notes=tuple(decoded.notes),
     )
+
+
+def from_array(array: ArrayLike) -> ImageData:
+    """Take RGB values as an image; results have 8 bits per channel for uint8, else 16.
+
+    Args:
+        array: (H, W, 3) uint8, uint16, or floating point in [0, 1]. It is copied.
+
+    Raises:
+        BadInput: the shape, the type or a value is another.
+    """
+    samples = np.asarray(array)
+    if samples.ndim != 3 or samples.shape[2] != 3 or not samples.size:
+        raise BadInput(
+            f"An image array has the shape (height, width, 3), not {samples.shape}. Reshape or repeat it first."
+        )
+    kind, size = samples.dtype.kind, samples.dtype.itemsize
+    if kind != "f" and not (kind == "u" and size <= 2):
+        raise BadInput(
+            f"An image array holds uint8, uint16, or floats in [0, 1], not {samples.dtype}. Convert it first."
+        )
+    if kind == "f" and not (samples.min() >= 0 and samples.max() <= 1):  # NaN is neither
+        raise BadInput(
+            "An image array of floats holds finite values in [0, 1] only. Divide it by its maximum, or clip it."
+        )
+    return ImageData(rgb=readonly(_unit(samples, 3)), bits=8 if samples.dtype == np.uint8 else 16)
 
 
 def crop(image: ImageData, top: int, left: int, height: int, width: int) -> ImageData:

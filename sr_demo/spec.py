@@ -56,14 +56,14 @@ class Tiling:
     """Tile borders lie on multiples of this, counted from the top left corner of the image."""
     blend: int = 0
     """Half-width of the smooth transition between tiles; 0 where the halo covers the receptive field, so that in fp32 no
-    value differs by more than `TILE_ERROR` from the result of the whole image (`bench --halos`)."""
+    value differs by more than `TILE_ERROR` from the result of the whole image (`bench halos`)."""
     largest: int = 320
     """An image with at most as many pixels as a square of this side is not cut, where memory allows."""
     max_input_width: int = 254
     """Largest width of the network's input where an image is cut, halo included. In bf16, OpenVINO's convolutions take a
-    fifth to a third more time per pixel from a width of 256 on, torch's twice as much at 412 (`bench --tiles`)."""
+    fifth to a third more time per pixel from a width of 256 on, torch's twice as much at 412 (`bench tiles`)."""
     max_aspect: int = 1
-    """Largest height-to-width ratio of a tile. Convolution time depends on tile width, not height (`bench --tiles`)."""
+    """Largest height-to-width ratio of a tile. Convolution time depends on tile width, not height (`bench tiles`)."""
     held: int = 0
     """Bytes per result pixel that the approach holds for the whole image while it works, beside the result itself."""
 
@@ -306,7 +306,7 @@ def embedded(
         name: short name within the approach.
         stem: name of the weight file and its card, without suffix.
         title: name shown on the page.
-        bytes_per_pixel: peak memory per LR pixel, until `bench --costs all` has written a measured value into the card.
+        bytes_per_pixel: peak memory per LR pixel, until `bench costs --write all` has written a measured value into the card.
         variant: see `Checkpoint.variant`.
         tiling: see `Checkpoint.tiling`.
     """

@@ -236,7 +236,7 @@ def quantize_in_subprocess(
         log.warning("a network could not be quantized (%s): %s", process.returncode, last)
         raise SRError(
             "This network could not be turned into int8: the process that does it ended early, and the log of this "
-            "program says why. Choose another precision."
+            "program has the reason. Choose another precision."
         )
     progress(1.0)
 

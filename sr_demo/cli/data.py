@@ -1,4 +1,4 @@
-"""`python -m sr_demo data`: look at a data set before training on it."""
+"""`python -m sr_demo data`: a data set inspected before training on it."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     values = assignments(args.set)
     jobs = [job_for(APPROACHES, name, values, args.precision, args.download) for name in args.approach]
     if args.lr is not None and args.degradation == "realistic":
-        raise BadInput("--lr gives the small pictures, --degradation realistic makes them: choose one of the two.")
+        raise BadInput("--lr names the LR pictures, --degradation realistic makes them: choose one of the two.")
     found = pairs(args.hr, args.lr, jobs[0].approach.scale)
     realistic = Realistic() if args.degradation == "realistic" else None
     rows: list[dict[str, Any]] = []

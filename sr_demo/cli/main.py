@@ -12,43 +12,84 @@ import sys
 from collections.abc import Sequence
 
 from sr_demo.cli.console import complain
-from sr_demo.cli.parser import Command, Parser, add_commands, group_in_module, in_module
+from sr_demo.cli.parser import Command, Parser, add_commands, examples, group_in_module, in_module
 from sr_demo.errors import SRError, unexpected
-
-_EXAMPLES = """examples:
-  python -m sr_demo list
-  python -m sr_demo upscale photo.jpg --approach rdn --out big/
-  python -m sr_demo upscale *.png --approach mosaic:tiles-8 --set overlap=50 --out big/
-  python -m sr_demo evaluate --hr photos/ --approach bicubic --approach hat --json scores.json
-"""
 
 
 def _declare_train(parser: argparse.ArgumentParser) -> None:
     from sr_demo.cli.train import add_train_arguments, run_train
 
     add_train_arguments(parser)
-    parser.epilog = (
-        "examples:\n"
-        "  python -m sr_demo train espcn --data photos/ --out espcn.safetensors --minutes 10\n"
-        "  python -m sr_demo train espcn --data photos/ --out espcn.safetensors --minutes 20 --resume\n"
-    )
     parser.set_defaults(run=run_train)
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("list", "list approaches with their options, checkpoints and licences", in_module("listing")),
-    Command("upscale", "enlarge pictures with one approach", in_module("upscale")),
-    Command("evaluate", "score approaches against the original pictures", in_module("evaluate")),
-    Command("batch", "enlarge a folder of pictures; can be stopped and resumed", in_module("batch")),
-    Command("export", "write a network for use without this program, checked", in_module("export")),
-    Command("deploy", "measure what methods cost here, and judge them by a budget", in_module("deploy")),
+    Command("list", "list approaches with their options, checkpoints and licences", in_module("listing"), "list"),
     Command(
-        "bench", "measure speed, memory and reliability, each with a subcommand", group_in_module("bench.commands")
+        "upscale",
+        "enlarge pictures with one approach",
+        in_module("upscale"),
+        "upscale photo.jpg --approach rdn --out big/\n"
+        "upscale *.png --approach mosaic:tiles-8 --set overlap=50 --out big/",
     ),
-    Command("evaluate-digits", "score the digits lab on the MNIST test digits", in_module("evaluate_digits")),
-    Command("data", "inspect a data set: sizes, sharpness, difficulty, duplicates, leaks", in_module("data")),
-    Command("memory", "build, list, ask and delete the mosaic's memories", group_in_module("memory")),
-    Command("train", "train an embedded network from a folder of photos", _declare_train),
+    Command(
+        "evaluate",
+        "score approaches against the original pictures",
+        in_module("evaluate"),
+        "evaluate --hr photos/ --approach bicubic --approach hat --json scores.json\n"
+        "evaluate --hr HR/ --lr LR/ --approach rdn",
+    ),
+    Command(
+        "batch",
+        "enlarge a folder of pictures; can be stopped and resumed",
+        in_module("batch"),
+        "batch photos/ --approach rdn --out big/ --recursive\n"
+        "batch photos/ --approach rdn --out big/ --recursive --resume",
+    ),
+    Command(
+        "export",
+        "write a network for use without this program, checked",
+        in_module("export"),
+        "export rdn --format onnx --out rdn.onnx",
+    ),
+    Command(
+        "deploy",
+        "measure what methods cost here, and judge them by a budget",
+        in_module("deploy"),
+        "deploy rdn hat --size 512x512 --budget seconds=2 --html report.html",
+    ),
+    Command(
+        "bench",
+        "measure speed, memory and reliability, each with a subcommand",
+        group_in_module("bench.commands"),
+        "bench speed --case edsr-128 --rounds 3\nbench growth espcn real-esrgan --megapixels 4\nbench costs espcn",
+    ),
+    Command(
+        "evaluate-digits",
+        "score the digits lab on the MNIST test digits",
+        in_module("evaluate_digits"),
+        "evaluate-digits --data mnist.npz --json digits.json",
+    ),
+    Command(
+        "data",
+        "inspect a data set: sizes, sharpness, difficulty, duplicates, leaks",
+        in_module("data"),
+        "data photos/ --against testset/ --html data.html",
+    ),
+    Command(
+        "memory",
+        "build, list, ask and delete the mosaic's memories",
+        group_in_module("memory"),
+        "memory build photos/ --out ours --kind refined\n"
+        "upscale photo.jpg --approach mosaic:refined --set memory=ours --out big/",
+    ),
+    Command(
+        "train",
+        "train an embedded network from a folder of photos",
+        _declare_train,
+        "train espcn --data photos/ --out espcn.safetensors --minutes 10\n"
+        "train espcn --data photos/ --out espcn.safetensors --minutes 20 --resume",
+    ),
 )
 
 
@@ -67,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from sr_demo.cli.bench.old_spellings import with_subcommand
 
         arguments[1:] = with_subcommand(arguments[1:])
-    args = _parser().parse_args(arguments)
+    args = build_parser().parse_args(arguments)
     try:
         return args.run(args)
     except SRError as exc:
@@ -81,11 +122,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> Parser:
+def build_parser() -> Parser:
+    """Return the parser of the whole command line."""
     parser = Parser(
         prog="python -m sr_demo",
         description="Enlarge pictures with very different methods, and measure what each one costs.",
-        epilog=_EXAMPLES,
+        epilog=examples(*(command.examples.splitlines()[0] for command in COMMANDS[:4])),
     )
     add_commands(parser, COMMANDS)
     return parser

@@ -9,23 +9,25 @@ from pathlib import Path
 from typing import Any
 
 from sr_demo.cli.console import complain, folder, terminal
+from sr_demo.cli.parser import Command, add_commands
 from sr_demo.errors import BadInput, first_few
 
 _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".avif"})
 
 
-def add_arguments(command: Any) -> None:
+def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the command's actions."""
-    actions = command.add_subparsers(title="actions", required=True, metavar="ACTION")
-    _add_build(actions)
-    _add_search(actions)
-    listing = actions.add_parser("list", help="the memories that were built here")
-    listing.add_argument("--json", action="store_true", help="print JSON for programs")
-    listing.set_defaults(run=_list)
-    delete = actions.add_parser("delete", help="delete a memory, or the remains of a stopped build")
-    delete.add_argument("name", metavar="NAME")
-    delete.set_defaults(run=_delete)
-    actions.add_parser("train", help="learn the embedded memory from a folder of photos", declare=_declare_train)
+    add_commands(command, ACTIONS, title="actions")
+
+
+def _declare_list(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON for programs")
+    command.set_defaults(run=_list)
+
+
+def _declare_delete(command: argparse.ArgumentParser) -> None:
+    command.add_argument("name", metavar="NAME", help="the memory (see `memory list`)")
+    command.set_defaults(run=_delete)
 
 
 def _declare_train(command: argparse.ArgumentParser) -> None:
@@ -36,12 +38,10 @@ def _declare_train(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=run_memory)
 
 
-def _add_build(actions: Any) -> None:
-    build = actions.add_parser(
-        "build",
-        help="build a memory from a folder of photos; run again, it resumes where it was stopped or killed",
-        description="Photos are cut into patches, which are indexed. Use the memory with `--approach mosaic --set "
-        "memory=NAME` (or mosaic:refined), or choose it on the page, where every visitor can.",
+def _declare_build(build: argparse.ArgumentParser) -> None:
+    build.description = (
+        "Photos are cut into patches, which are indexed. Use the memory with `--approach mosaic --set memory=NAME` (or "
+        "mosaic:refined), or choose it on the page, where every visitor can."
     )
     build.add_argument(
         "source", metavar="DIR", help="folder of photos, or a data set on the Hub: hf://datasets/OWNER/NAME"
@@ -65,12 +65,10 @@ def _add_build(actions: Any) -> None:
     build.set_defaults(run=_build)
 
 
-def _add_search(actions: Any) -> None:
-    search = actions.add_parser(
-        "ask",
-        help="find the nearest patches for every patch of many pictures",
-        description="Writes an .npz file for each picture in DIR: numbers and squared distances of the nearest patches, "
-        "(rows, columns, k), and for each of them its photo and place.",
+def _declare_search(search: argparse.ArgumentParser) -> None:
+    search.description = (
+        "Writes an .npz file for each picture in DIR: numbers and squared distances of the nearest patches, (rows, columns, "
+        "k), and for each of them its photo and place."
     )
     search.add_argument("name", metavar="NAME", help="the memory")
     search.add_argument("source", type=Path, metavar="DIR", help="folder of LR pictures")
@@ -209,3 +207,27 @@ def _delete(args: argparse.Namespace) -> int:
     named_databases.delete(args.name)
     print(f"{args.name} is deleted")
     return 0
+
+
+ACTIONS = (
+    Command(
+        "build",
+        "build a memory from a folder of photos; run again, it resumes where it was stopped or killed",
+        _declare_build,
+        "memory build photos/ --out ours --kind refined\nmemory build hf://datasets/OWNER/NAME --out theirs",
+    ),
+    Command(
+        "ask",
+        "find the nearest patches for every patch of many pictures",
+        _declare_search,
+        "memory ask ours photos/ --out matches/",
+    ),
+    Command("list", "the memories that were built here", _declare_list, "memory list"),
+    Command("delete", "delete a memory, or the remains of a stopped build", _declare_delete, "memory delete ours"),
+    Command(
+        "train",
+        "learn the embedded memory from a folder of photos",
+        _declare_train,
+        "memory train --data photos/ --out memory.safetensors",
+    ),
+)

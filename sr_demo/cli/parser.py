@@ -54,6 +54,8 @@ class Command(NamedTuple):
     name: str
     help: str
     declare: Declare
+    examples: str
+    """One or more lines, without `python -m sr_demo`."""
 
 
 def in_module(name: str) -> Declare:
@@ -90,4 +92,10 @@ def add_commands(parser: argparse.ArgumentParser, commands: Sequence[Command], t
     """
     added: Any = parser.add_subparsers(title=title, required=True, metavar="COMMAND")
     for command in commands:
-        added.add_parser(command.name, help=command.help, declare=command.declare)
+        epilog = examples(*command.examples.splitlines())
+        added.add_parser(command.name, help=command.help, declare=command.declare, epilog=epilog)
+
+
+def examples(*lines: str) -> str:
+    """Return the examples that end a help text, of command lines without `python -m sr_demo`."""
+    return "\n".join(["examples:", *(f"  python -m sr_demo {line}" for line in lines), ""])

@@ -34,14 +34,14 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         type=Path,
-        help="a folder of pictures, DIV2K as unpacked, or paired .npz run_state; MNIST for digits-…",
+        help="a folder of pictures, DIV2K as unpacked, or paired .npz files; MNIST for digits-…",
     )
     parser.add_argument("--out", type=Path, help="the .safetensors file to write; its card lies beside")
     parser.add_argument(
         "--val", type=Path, help="validation pictures (default: DIV2K's own, or DIR/../val, else part of --data)"
     )
     parser.add_argument(
-        "--track", choices=("bicubic", "unknown"), default="bicubic", help="which of DIV2K's small pictures"
+        "--track", choices=("bicubic", "unknown"), default="bicubic", help="which of DIV2K's LR pictures"
     )
     parser.add_argument("--pictures", type=int, metavar="N", help="only so many of them, evenly spread")
     parser.add_argument(

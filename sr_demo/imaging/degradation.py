@@ -37,7 +37,7 @@ class Realistic(Options):
         6, "Noise", "Grain after downscaling: standard deviation, in levels of 0 to 255.", minimum=0, maximum=50, step=1
     )
     quality: int = option(
-        60, "JPEG quality", "How strongly the small picture is compressed: 10 is blocky, 100 nearly untouched.",
+        60, "JPEG quality", "How strongly the small version is compressed: 10 is blocky, 100 nearly untouched.",
         minimum=10, maximum=100, step=1,
     )  # fmt: skip
     seed: int = option(
@@ -81,7 +81,7 @@ def degrade(image: Image, scale: int, settings: Realistic) -> Image:
     size = Size(cropped.shape[0] // scale, cropped.shape[1] // scale)
     if max(size) > _LARGEST_JPEG:
         raise BadInput(
-            f"A JPEG file holds at most {_LARGEST_JPEG} pixels per side, and this small picture would have "
+            f"A JPEG file holds at most {_LARGEST_JPEG} pixels per side, and this small version would have "
             f"{max(size)}. Choose a region, or bicubic downscaling."
         )
     if settings.blur > 0:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from os import PathLike
 from pathlib import Path
 
 from sr_demo.backends import selection
 from sr_demo.diffusion.trajectory import Trajectory
 from sr_demo.errors import BadInput, quoted
-from sr_demo.image import ImageData
+from sr_demo.image import Image, ImageData, write_png
 from sr_demo.metrics.scores import Scores
 from sr_demo.options import Options, as_dict, build, controls
 from sr_demo.progress import Progress
@@ -120,6 +121,28 @@ class ImageResult(Result):
 
     picture: ImageData
     """`scale` times the size of the input; alpha, gray, depth and profile as in the input."""
+
+    @property
+    def rgb(self) -> Image:
+        """The upscaled image: (scale * H, scale * W, 3) float32 in [0, 1], read-only."""
+        return self.picture.rgb
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the image as a PNG file.
+
+        Args:
+            path: the file; it ends in `.png`, and its folder exists.
+
+        Raises:
+            BadInput: the name has another ending.
+            StorageError: the folder cannot be written, or the disk is full.
+        """
+        target = Path(path)
+        if target.suffix.lower() != ".png":
+            raise BadInput(
+                f"Results are saved as PNG, so that no value is lost: name a .png file, not {quoted(target.name)}."
+            )
+        write_png(self.picture, target)
 
     def without_image(self) -> Result:
         """Return the numbers alone, so that the image need not stay in memory once it is saved."""

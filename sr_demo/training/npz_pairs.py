@@ -58,7 +58,5 @@ def _compare(
     values = [min(psnr_rgb(as_float(downscale_8bit(hr[i], scale)), as_float(lr[i]), border=0), 99.0) for i in picked]
     median = float(np.median(values))
     if median < _LEAST_PSNR:
-        raise BadInput(
-            f"{files} are not in the same order: the small pictures show something else than the large ones."
-        )
+        raise BadInput(f"{files} are not in the same order: the LR images show something else than the HR images.")
     report(f"{len(hr)} pairs; LR images match the bicubically downscaled HR images at {median:.1f} dB (median)")

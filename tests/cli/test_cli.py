@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ from PIL import Image as Pillow
 from sr_demo import catalogue
 from sr_demo.catalogue import APPROACHES
 from sr_demo.cli import main
+from sr_demo.cli.bench.commands import SUBCOMMANDS
+from sr_demo.cli.memory import ACTIONS
+from sr_demo.cli.parser import Command
 from sr_demo.image import encode_png, read
 from sr_demo.spec import Approach, Checkpoint, WeightFile
 from tests import fakes
@@ -399,6 +403,24 @@ def test_help_lists_arguments_and_examples(sr, command: list[str], expected: lis
     said = sr(*command, "--help")
     assert said.status == 0 and said.err == ""
     assert not [word for word in expected if word not in said.out]
+
+
+EVERY = [
+    *((command.name, command) for command in main.COMMANDS),
+    *((f"bench {command.name}", command) for command in SUBCOMMANDS),
+    *((f"memory {command.name}", command) for command in ACTIONS),
+]
+
+
+@pytest.mark.parametrize(("name", "command"), EVERY, ids=[name for name, _ in EVERY])
+def test_each_help_ends_with_examples_that_are_understood(sr, name: str, command: Command) -> None:
+    said = sr(*name.split(), "--help")
+    assert said.status == 0 and said.err == ""
+    examples = said.out.partition("\nexamples:\n")[2].splitlines()
+    assert examples == [f"  python -m sr_demo {line}" for line in command.examples.splitlines()] != []
+    assert any(line.startswith(name) for line in command.examples.splitlines())
+    for line in command.examples.splitlines():
+        main.build_parser().parse_args(shlex.split(line))
 
 
 def test_a_terminal_shows_progress_on_standard_error(sr, approaches, tmp_path: Path, monkeypatch) -> None:

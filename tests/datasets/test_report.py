@@ -1,4 +1,4 @@
-"""The data set report: each measure does what it says, bad images are skipped, and the reports say so."""
+"""The data set report: each measure does what it says, bad images are skipped, and the reports name them."""
 
 import json
 import os

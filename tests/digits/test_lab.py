@@ -164,4 +164,4 @@ def test_the_embedded_networks_keep_the_digit_and_the_discriminator_sharpens() -
     bicubic, vaegan, adversarial, plain = evaluate(some)
     assert vaegan["accuracy"] >= 0.97 and adversarial["accuracy"] >= 0.93
     assert adversarial["sharpness"] > plain["sharpness"] + 0.02
-    assert bicubic["psnr"] > vaegan["psnr"] > plain["psnr"] > adversarial["psnr"]  # as the tab says
+    assert bicubic["psnr"] > vaegan["psnr"] > plain["psnr"] > adversarial["psnr"]  # as the tab states

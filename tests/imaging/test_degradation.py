@@ -85,8 +85,10 @@ def test_the_border_does_not_darken():
 
 def test_lower_quality_is_further_from_the_reference():
     image = readonly(np.random.default_rng(1).random((64, 64, 1), np.float32).repeat(3, 2))
-    truth = resize(image, (16, 16))
-    errors = [np.abs(degrade(image, 4, Realistic(blur=0, noise=0, quality=q)) - truth).mean() for q in (95, 60, 30, 10)]
+    reference = resize(image, (16, 16))
+    errors = [
+        np.abs(degrade(image, 4, Realistic(blur=0, noise=0, quality=q)) - reference).mean() for q in (95, 60, 30, 10)
+    ]
     assert errors == sorted(errors)
     assert errors[-1] > 1.5 * errors[0]
 
@@ -106,5 +108,5 @@ def test_images_too_small_or_too_long_are_refused():
             BadInput, match=r"^A picture of 9 x 3 pixels is too small to be downscaled 4 times: it needs at"
         ):
             way()
-    with pytest.raises(BadInput, match=r"^A JPEG file holds at most 65500 pixels per side, and this small picture"):
+    with pytest.raises(BadInput, match=r"^A JPEG file holds at most 65500 pixels per side, and this small version"):
         degrade(readonly(np.zeros((1, 65_501, 3), np.float32)), 1, CLEAN)

@@ -183,15 +183,15 @@ class Drawn:
 
 
 def test_a_higher_score_by_chance_does_not_hide_the_loss() -> None:
-    truth = readonly(np.full((32, 32, 3), 0.5, np.float32))
+    reference = readonly(np.full((32, 32, 3), 0.5, np.float32))
     checks = np.indices((32, 32)).sum(axis=0)[..., None] % 2 * np.float32(2) - 1
-    off = readonly(truth + checks * np.float32(0.03))
-    closer = readonly(truth + checks * np.float32(0.02))
-    scored, expected = int8.lost(Drawn(off), Drawn(closer), [(truth, truth)], SILENT)
+    off = readonly(reference + checks * np.float32(0.03))
+    closer = readonly(reference + checks * np.float32(0.02))
+    scored, expected = int8.lost(Drawn(off), Drawn(closer), [(reference, reference)], SILENT)
     assert scored < -2
     # A change of 0.01 of every value: luma (219/255 of it) off by 0.0086, beside errors of 10^-3.15 in the square.
     assert expected == pytest.approx(10 * np.log10(1 + (0.01 * 219 / 255) ** 2 / 10**-3.15), rel=1e-3)
-    assert int8.lost(Drawn(off), Drawn(off), [(truth, truth)], SILENT) == (0, 0)
+    assert int8.lost(Drawn(off), Drawn(off), [(reference, reference)], SILENT) == (0, 0)
 
 
 def test_the_first_and_last_convolutions_stay_in_floating_point() -> None:
@@ -256,7 +256,7 @@ def test_a_subprocess_that_fails_is_one_sentence_with_its_output_in_the_log(
     # Some package that earlier tests import lets only errors through.
     with (
         caplog.at_level(logging.WARNING, logger="sr_demo"),
-        pytest.raises(SRError, match=r"could not be turned into int8: .* log of this program says why"),
+        pytest.raises(SRError, match=r"could not be turned into int8: .* log of this program has the reason"),
     ):
         quantization.quantize_in_subprocess(child / "model.xml", child / "out.xml", [], 4)
     assert "the network is odd" in caplog.text

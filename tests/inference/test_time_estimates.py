@@ -87,7 +87,7 @@ def test_every_card_with_costs_can_be_read() -> None:
 
 def test_one_small_run_calibrates_the_estimate_of_a_large_one() -> None:
     estimates, job = Estimates(), timed()
-    assert again(estimates, job) == pytest.approx(2), "before any run, what the card says"
+    assert again(estimates, job) == pytest.approx(2), "before any run, what the card has"
     estimates.learn(job, SIZE, 9.0, backend="torch")  # new at that size: three times the card's 3 s
     assert again(estimates, job, (200, 200)) == pytest.approx(15)
     assert estimates.seconds(job, (200, 200), again=False) == pytest.approx(18)

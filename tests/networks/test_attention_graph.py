@@ -25,7 +25,7 @@ def randomise(network: torch.nn.Module, heads: int) -> None:
 
 
 def hat(window: int, channels: int, heads: int, **others: Any) -> Any:
-    """A descriptor: it pads small pictures."""
+    """A descriptor: it pads small images."""
     from spandrel import ModelLoader
     from spandrel.architectures.HAT import HAT
 

@@ -111,14 +111,14 @@ def test_resizing_in_bands_gives_the_same_result(
 
 
 def test_scores_are_the_same_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:
-    truth, lr = noise(300, 400), noise(75, 100)
-    result = readonly(np.clip(truth + 0.05 * noise(300, 400, 1), 0, 1))
-    whole = scores.score(result, lr, truth, 4)
+    hr, lr = noise(300, 400), noise(75, 100)
+    result = readonly(np.clip(hr + 0.05 * noise(300, 400, 1), 0, 1))
+    whole = scores.score(result, lr, hr, 4)
     monkeypatch.setattr(large_array, "BAND", 30_000)
     monkeypatch.setattr(resizing, "_BAND", 30_000)
     monkeypatch.setattr(full_reference, "_LEAST_ROWS", 20)
     assert len(list(large_array.bands(result))) > 5
-    banded = scores.score(result, lr, truth, 4)
+    banded = scores.score(result, lr, hr, 4)
     for key in ("psnr_y", "psnr_rgb", "ssim_y", "lr_consistency"):
         assert getattr(banded, key) == pytest.approx(getattr(whole, key), rel=1e-9)
     assert banded.niqe == whole.niqe

@@ -20,7 +20,7 @@ never on what a browser displays.</p>
 <p><b>LR consistency (agrees with your photo)</b> makes a result small again and compares it with what went in. A low
 value means that the method changed or invented something. A high value does not mean that the detail is true: many
 sharp pictures have the same small version.</p>
-<p><b>More pixels do not mean more resolution.</b> What the small picture lost is gone. A faithful method draws what
+<p><b>More pixels do not mean more resolution.</b> What the small version lost is gone. A faithful method draws what
 is most likely on average and stays soft; a generative one draws something plausible and sharp. Do not measure, count
 or read in pictures from methods marked "may invent detail".</p>
 <p><b>Seconds and memory</b> are measured on the server of this page, one method at a time, without loading. The first
