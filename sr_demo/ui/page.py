@@ -32,6 +32,7 @@ from sr_demo.ui.store import Store
 from sr_demo.ui.training.layout import training_tab
 
 _STYLE = Path(__file__).parent / "style.css"
+_ANY_FILE = Path(__file__).parent / "any_file.js"
 _HEADER = """<header class="sr-header"><h1>Super-resolution, side by side</h1>
 <p>Enlarge a photo 4x with very different methods, see them next to each other, and what each one costs.</p></header>"""
 _UNSORTED = 1000
@@ -54,7 +55,7 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
     context = method_choices.Context(approaches, runner, store, Stops(), limits, callers)
     # No `delete_cache`: the store removes uploads, by age and by room.
     with gr.Blocks(title="Super-resolution, side by side", analytics_enabled=False, fill_width=True) as page:
-        gr.HTML(_HEADER)
+        gr.HTML(_HEADER, js_on_load=_ANY_FILE.read_text(encoding="utf-8"))
         with gr.Tabs():
             with gr.Tab("Compare", id="compare"):
                 compare_tab(context)

@@ -149,7 +149,7 @@ def selected(updates: Updates, components: CompareComponents) -> tuple[str, list
 
 def test_a_preset_is_applied_and_taken_back(handlers: Handlers, components: CompareComponents, tmp_path: Path) -> None:
     photo_parts, before = components.photo, components.choice.before_preset
-    taken = handlers.take(photo(tmp_path, 600, 400), presets.OWN, "enlarge", ["bicubic"], [])
+    taken = handlers.take(photo(tmp_path, 600, 400), None, presets.OWN, "enlarge", ["bicubic"], [])
     source = replace(taken[photo_parts.source], region_side=128)
     chosen = handlers.choose_preset(source, presets.FAMILIES, "enlarge", ["bicubic"], [], None)
     mode, methods, more = selected(chosen, components)
@@ -168,9 +168,9 @@ def test_a_preset_chosen_before_any_photo_holds_for_the_next(
     chosen = handlers.choose_preset(None, presets.FAMILIES, "enlarge", ["bicubic"], [], None)
     mode, methods, more = selected(chosen, components)
     assert mode == "test"
-    large = handlers.take(photo(tmp_path, 1200, 900), presets.FAMILIES, mode, methods, more)
+    large = handlers.take(photo(tmp_path, 1200, 900), None, presets.FAMILIES, mode, methods, more)
     assert (large[source].region_side, large[components.choice.mode]) == (None, "test")
-    small = handlers.take(photo(tmp_path, 100, 80), presets.FAMILIES, mode, methods, more)
+    small = handlers.take(photo(tmp_path, 100, 80), None, presets.FAMILIES, mode, methods, more)
     mode = small[components.choice.mode]
     assert mode == "enlarge"
     before = chosen[components.choice.before_preset]
