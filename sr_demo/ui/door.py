@@ -29,7 +29,10 @@ UNFETCHED = (
     "The picture could not be fetched from its address. Public http and https addresses are fetched, as far as this "
     "server reaches them; send other pictures as a data: address, or upload them first (docs/api.md)."
 )
-_UNFIT = "The values sent do not fit what this server offers. On the page, reload it; /gradio_api/info lists what endpoints take."
+_UNFIT = (
+    "The values sent do not fit what this server offers. On the page, reload it; for programs, /gradio_api/info lists what "
+    "endpoints take."
+)
 _HALF = "A text in the values sent is no text: it holds half of a character (a surrogate without its pair)."
 
 
