@@ -201,3 +201,12 @@ def test_an_example_that_is_not_there(server: Server) -> None:
         for endpoint in chosen:
             (answer,) = server.ask([(endpoint["id"], server.defaults(endpoint))], "examples", {"index": index})
             assert answer["output"]["error"].startswith("There is no example ") and len(answer["output"]["error"]) < 150
+
+
+@pytest.mark.parametrize("path", ["call/upscale/nix", "call/nix/nix", "queue/data?session_hash=nix"])
+def test_events_of_an_unknown_call_end_and_leave_no_trace_in_the_log(
+    server: Server, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = server.client.get(f"{server.api}/{path}")
+    assert answer.status_code == 200 and len(answer.text) < 400
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
