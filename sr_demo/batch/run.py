@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from sr_demo.batch.manifest import NAME, Key, Manifest, Record, held
+from sr_demo.codecs.sniff import about, shown
 from sr_demo.errors import BadInput, SRError
 from sr_demo.image import Limits, page_numbers
 from sr_demo.inference.jobs import Job
@@ -219,5 +220,7 @@ def _same_input(batch: Batch, task: Task, record: Record, hashes: dict[str, str]
 
 
 def _failure_line(record: Record) -> str:
-    page = "" if record["page"] is None else f", page {record['page'] + 1}"
-    return f"{record['source']}{page}: {record['message']}"
+    folder, _, name = record["source"].rpartition("/")
+    if record["page"] is not None:
+        return f"{record['source']}, page {record['page'] + 1}: {record['message'].removeprefix(f'{shown(name)}: ')}"
+    return (f"{shown(folder)}/" if folder else "") + about(name, record["message"])

@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from sr_demo.codecs.sniff import shown
+from sr_demo.codecs.sniff import about
 from sr_demo.errors import BadInput, StorageError, quoted
 from sr_demo.progress import Progress
 
@@ -20,7 +20,7 @@ def complain(sentence: str) -> None:
 
 def complain_about(path: Path, sentence: str) -> None:
     """Like `complain`, with the name of the file in front unless the sentence begins with it."""
-    complain(sentence if sentence.startswith(f"{shown(path.name)} ") else f"{path.name}: {sentence}")
+    complain(about(path.name, sentence))
 
 
 def terminal(what: str) -> Progress:

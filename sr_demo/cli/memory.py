@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sr_demo.cli.console import complain, folder, terminal
+from sr_demo.cli.console import complain, complain_about, folder, terminal
 from sr_demo.cli.parser import Command, add_commands
 from sr_demo.errors import BadInput, first_few
 
@@ -177,7 +177,7 @@ def _search(args: argparse.Namespace) -> int:
     for result in results:
         failed |= bool(result.refused)
         if result.refused:
-            complain(f"{result.file.name}: {result.refused}")
+            complain_about(result.file, result.refused)
         else:
             print(f"{result.out}  {result.patches} patches, {result.distinct} different matches")
     return 2 if failed else 0

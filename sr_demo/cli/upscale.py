@@ -10,7 +10,6 @@ from sr_demo.cli.console import (
     add_precision,
     add_set,
     assignments,
-    complain,
     complain_about,
     folder,
     terminal,
@@ -55,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
             failed = True
             continue
         except Exception as exc:
-            complain(f"{path.name}: {unexpected(exc, f'upscaling {path}')}")
+            complain_about(path, unexpected(exc, f"upscaling {path}"))
             failed = True
             continue
         height, width = result.picture.rgb.shape[:2]

@@ -57,6 +57,12 @@ def shown(name: str) -> str:
     return clean if len(clean) <= 80 else clean[:50] + "…" + clean[-29:]
 
 
+def about(name: str, sentence: str) -> str:
+    """Put a file's name in front of a sentence about it, unless the sentence begins with that name."""
+    label = shown(name)
+    return sentence if sentence.startswith(label) else f"{label}: {sentence}"
+
+
 def check_file(path: Path, limits: Limits) -> Kind:
     """Detect the kind of image in `path` without decoding. Raises BadInput when it is none, or the file is too large."""
     name = shown(path.name)

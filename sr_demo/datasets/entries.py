@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo.codecs.npz import choose, find_stacks, npz_files, read_stack
+from sr_demo.codecs.sniff import about
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, Limits, read, readonly
 from sr_demo.reports.evaluation import images_in, pairs
@@ -79,7 +80,7 @@ def _read(path: Path, limits: Limits) -> Image:
     try:
         return read(path, limits).rgb
     except BadInput as problem:
-        raise problem if path.name in str(problem) else BadInput(f"{path.name}: {problem}") from problem
+        raise BadInput(about(path.name, str(problem))) from problem
 
 
 def _only_npz(folder: Path) -> bool:

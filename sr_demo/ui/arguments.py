@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 from gradio.block_function import BlockFunction
-from gradio.components import Component
+from gradio.components import Checkbox, CheckboxGroup, Component, Radio
 
 from sr_demo.errors import BadInput, quoted
 
@@ -19,10 +19,14 @@ _WORDS = {
 }  # fmt: skip
 
 
+_NEVER_EMPTY = (Radio, Checkbox, CheckboxGroup)
+"""Components for which the page sends null only if they were empty when it was opened."""
+
+
 def check(block_fn: BlockFunction, values: list[Any]) -> None:
     """Check the values of one call.
 
-    Hidden endpoints belong to the page, whose components send null where they are empty: only their number is checked.
+    Hidden endpoints belong to the page, whose components send null where they are empty; their types are left to Gradio.
 
     Raises:
         BadInput: Naming the argument, when `values` are too few, too many or of another type than the endpoint takes.
@@ -34,6 +38,9 @@ def check(block_fn: BlockFunction, values: list[Any]) -> None:
         listed = f" ({', '.join(names)})" if names else ""
         raise BadInput(f"This endpoint takes {wanted} values{listed}, not {len(values)}.")
     if not public:
+        for block, value in zip(block_fn.inputs, values, strict=False):
+            if value is None and isinstance(block, _NEVER_EMPTY) and block.value is not None:
+                raise BadInput(f"The value of {quoted(block.label)} is missing: reload the page.")
         return
     for name, block, value in zip(names, block_fn.inputs, values, strict=False):
         is_file = getattr(block, "data_model", None) is not None
@@ -43,6 +50,26 @@ def check(block_fn: BlockFunction, values: list[Any]) -> None:
             _check_kind(name, "file", value, dict)
         elif isinstance(block, Component):
             _check(name, block.api_info(), value)
+
+
+def check_named(block_fn: BlockFunction, values: dict[str, Any]) -> None:
+    """Check the values of one call by name, of a public endpoint; files are texts, addresses of images.
+
+    Raises:
+        BadInput: Naming the argument, when it is missing, unknown or of another type than the endpoint takes.
+    """
+    assert block_fn.fn is not None, "public endpoints have functions"
+    parameters = list(inspect.signature(block_fn.fn).parameters.values())
+    blocks = dict(zip((p.name for p in parameters), block_fn.inputs, strict=True))
+    for name, value in values.items():
+        if name not in blocks:
+            raise BadInput(f"There is no argument {quoted(name)} here. There are: {', '.join(blocks)}.")
+        block = blocks[name]
+        is_file = getattr(block, "data_model", None) is not None
+        schema = {"type": "string"} if is_file else block.api_info() if isinstance(block, Component) else {}
+        _check(name, schema, value)
+    if missing := [p.name for p in parameters if p.default is p.empty and p.name not in values]:
+        raise BadInput(f"`{missing[0]}` is missing. The arguments are: {', '.join(blocks)}.")
 
 
 def _check(name: str, schema: dict[str, Any], value: Any) -> None:

@@ -29,7 +29,11 @@ UNFETCHED = (
     "The picture could not be fetched from its address. Public http and https addresses are fetched, as far as this "
     "server reaches them; send other pictures as a data: address, or upload them first (docs/api.md)."
 )
-_UNFIT = "The values sent do not fit this endpoint. /gradio_api/info on this server lists endpoints with the types they take."
+_UNFIT = (
+    "The values sent do not fit what this server offers. On the page, reload it; for programs, /gradio_api/info lists what "
+    "endpoints take."
+)
+_HALF = "A text in the values sent is no text: it holds half of a character (a surrogate without its pair)."
 
 
 def uploaded(path: str) -> Path:
@@ -44,16 +48,21 @@ def uploaded(path: str) -> Path:
 
 
 def admit(value: Any) -> bool:
-    """Check each path at any depth of a request's `value`; return whether one is an address that Gradio will fetch.
+    """Check each path and each text at any depth of a request's `value`; return whether Gradio will fetch an address.
 
-    Every dictionary with a path is marked as file data, so that Gradio's own checks apply to it too. Raises BadInput.
+    Every dictionary with a path is marked as file data, so that Gradio's own checks apply to it too. Raises BadInput, also
+    for a text that cannot be encoded: an answer that repeats it would break the stream of all answers.
     """
     fetched, waiting = False, [value]
     while waiting:
         item = waiting.pop()
         if isinstance(item, list | tuple):
             waiting.extend(item)
+        elif isinstance(item, str):
+            if not _is_text(item):
+                raise BadInput(_HALF)
         elif isinstance(item, dict):
+            waiting.extend(item)
             waiting.extend(item.values())
             path = item.get("path")
             if path is None:
@@ -68,6 +77,14 @@ def admit(value: Any) -> bool:
     return fetched
 
 
+def _is_text(value: str) -> bool:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def guard(page: gr.Blocks) -> None:
     """Validate all events of `page`, by replacing functions of this one object."""
     preprocess, process = page.preprocess_data, page.process_api
@@ -77,10 +94,6 @@ def guard(page: gr.Blocks) -> None:
         arguments.check(block_fn, inputs)
         try:
             return await preprocess(block_fn, inputs, state, explicit_call)
-        except gr.Error as exc:
-            if len(exc.message) <= _LONGEST // 4:
-                raise
-            raise BadInput(_UNFIT) from exc
         except SRError:
             raise
         except Exception as exc:  # raised by a component, or while an image was fetched

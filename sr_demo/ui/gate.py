@@ -99,7 +99,12 @@ class Gate:
         """Pass the request on, or refuse it."""
         refused = self._refusal(scope) if scope["type"] == "http" else None
         if refused is None:
-            await self._app(scope, receive, send)
+            try:
+                await self._app(scope, receive, send)
+            except RuntimeError as exc:
+                if not http_errors.is_late_refusal(exc):
+                    raise
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
         else:
             await PlainTextResponse(refused + "\n", 403, {"X-Content-Type-Options": "nosniff"})(scope, receive, send)
 

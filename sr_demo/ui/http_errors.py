@@ -59,5 +59,12 @@ async def _refused(_: Request, exc: HTTPException) -> JSONResponse:
     return JSONResponse({"detail": detail}, exc.status_code, exc.headers)
 
 
+def is_late_refusal(exc: Exception) -> bool:
+    """Return whether Gradio refused a stream of events that it had begun already (an unknown event or session)."""
+    return isinstance(exc, RuntimeError) and isinstance(exc.__cause__, HTTPException)
+
+
 async def _unexpected(request: Request, exc: Exception) -> JSONResponse:
+    if is_late_refusal(exc):
+        return _response(_NO_ENDPOINT, 404)
     return _response(unexpected(exc, "answering a request"), 500)

@@ -20,7 +20,8 @@ from gradio import processing_utils
 from gradio.server_messages import ProcessCompletedMessage
 from gradio_client import handle_file
 
-from sr_demo.errors import BadInput, MissingDependency, SRError
+from sr_demo.errors import BadInput, MissingDependency, SRError, quoted
+from sr_demo.ui import arguments, door
 
 TOOLS = ("upscale", "compare", "deploy")
 INLINE_BYTES = 3_500_000
@@ -57,11 +58,16 @@ def refine(page: gr.Blocks, max_bytes: int) -> None:
     ending: set[asyncio.Task[None]] = set()
 
     def convert(value: Any, positions: list[list[str | int]]) -> Any:
-        for text in _texts(value).values():
+        for name, text in _texts(value).items():
+            if [name] in positions and not text.startswith(("data:", "http://", "https://")):
+                raise BadInput(f"`{name}` must be an http or https address, or a data: address, not {quoted(text)}.")
             # Four letters of base64 are three bytes; what stands before them is short.
             if text.startswith("data:") and len(text) > max_bytes * 4 // 3 + 200:
                 raise BadInput(f"The picture is larger than {max_bytes // 2**20} MB, the most that is accepted here.")
-        converted = received(value, positions)
+        try:
+            converted = received(value, positions)
+        except ValueError as exc:
+            raise BadInput("The picture is no data: address that can be read: base64 follows the comma there.") from exc
         for name, text in _texts(value).items():
             # Gradio refuses to fetch from private addresses, its own included: read its own files from the disk.
             path = unquote(text.partition("/gradio_api/file=")[2])
@@ -77,20 +83,41 @@ def refine(page: gr.Blocks, max_bytes: int) -> None:
         return list(_contents(processing_utils.add_root_url(data, root_url, None), server.types))
 
     def watched(execute: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        async def run(*arguments: Any) -> Any:
+        async def run(*given: Any) -> Any:
             try:
-                return await execute(*arguments)
+                return await execute(*given)
             except asyncio.CancelledError:  # in which nothing can be awaited any more
-                ending.add(task := asyncio.create_task(_abandon(page, arguments[0])))
+                ending.add(task := asyncio.create_task(_abandon(page, given[0])))
                 task.add_done_callback(ending.discard)
                 raise
 
         return run
 
+    _refuse_early(server)
     server.convert_strings_to_filedata = convert
     server._execute_tool_without_progress = watched(_result)
     server._execute_tool_with_progress = watched(server._execute_tool_with_progress)
     server.postprocess_output_data = answer
+
+
+def _refuse_early(server: Any) -> None:
+    """Check the calls of tools before the package mcp does, whose messages repeat whole values."""
+    types, handlers = server.types, server.mcp_server.request_handlers
+    handle = handlers[types.CallToolRequest]
+
+    async def checked(request: Any) -> Any:
+        name, values = request.params.name, request.params.arguments or {}
+        try:
+            if name not in server.tool_to_endpoint:
+                raise BadInput(f"There is no tool {quoted(name)}. There are: {', '.join(server.tool_to_endpoint)}.")
+            arguments.check_named(server.get_block_fn_from_endpoint_name(server.tool_to_endpoint[name]), values)
+            door.admit(values)
+        except BadInput as exc:
+            said = types.TextContent(type="text", text=str(exc))
+            return types.ServerResult(types.CallToolResult(isError=True, content=[said]))
+        return await handle(request)
+
+    handlers[types.CallToolRequest] = checked
 
 
 async def _result(job: Any) -> list[Any]:

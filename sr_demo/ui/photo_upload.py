@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from sr_demo.codecs.archives import DAMAGED, opened
-from sr_demo.codecs.sniff import check_file, shown
+from sr_demo.codecs.sniff import about, check_file, shown
 from sr_demo.errors import BadInput, SRError, StorageError, first_few
 from sr_demo.image import Limits, read, write_png
 from sr_demo.progress import Progress
@@ -73,7 +73,7 @@ def take_in(
         try:
             picture = read(path, limits)
         except SRError as exc:
-            taken.leave_out(_naming(path, exc))
+            taken.leave_out(about(path.name, str(exc)))
             continue
         target = folder / f"{len(taken.written):03d}_{_plain(path.name)}.png"
         write_png(replace(picture, alpha=None, bits=8, icc=None), target)
@@ -152,7 +152,7 @@ class _Finder:
             _append(target, rest)
             del rest
         except BadInput as exc:
-            self._taken.leave_out(_naming(target, exc))
+            self._taken.leave_out(about(target.name, str(exc)))
         except DAMAGED:
             self._taken.leave_out(f"{shown(label)} could not be unpacked: it is damaged, or locked with a password.")
         else:
@@ -188,12 +188,6 @@ def _label(member: zipfile.ZipInfo) -> str:
     """Return the last part of its name, short enough for any file system."""
     name = PurePosixPath(member.filename.replace("\\", "/")).name or "member"
     return name if len(name) <= 60 else name[:40] + name[-20:]
-
-
-def _naming(path: Path, exc: SRError) -> str:
-    """Return the error's sentence, preceded by the file name unless it contains it."""
-    name, sentence = shown(path.name), str(exc)
-    return sentence if name in sentence else f"{name}: {sentence}"
 
 
 def _plain(label: str) -> str:

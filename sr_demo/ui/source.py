@@ -19,6 +19,8 @@ from sr_demo.ui.uploads import UploadCache
 PREVIEW_SIDE = 768
 """Longest side of the preview in pixels."""
 REGION_SIDES = (128, 256, 512)
+_TINY = 8
+"""Pixels of the shorter side of a picture in which there is next to nothing to enlarge."""
 NO_PHOTO = "There is no picture yet. Drop one into the box, or click an example."
 
 
@@ -168,6 +170,8 @@ def describe(source: Source | None) -> str:
     megapixels = source.width * source.height / 1e6
     size = f"{source.width} × {source.height} pixels" + (f", {megapixels:.1f} megapixels" if megapixels >= 1 else "")
     lines = [f"<b>{escape(source.name)}</b>: {size}.", *map(escape, source.notes)]
+    if min(source.width, source.height) < _TINY:
+        lines.append("That is very little to work with: expect a plain patch of colour. Choose a larger picture.")
     if source.is_part():
         box = source.box()
         lines.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -122,19 +123,74 @@ def test_a_body_that_is_no_json(server: Server) -> None:
         assert isinstance(answer.json()["detail"], str) and len(answer.text) < 400
 
 
-def test_every_event_of_the_page_answers_nonsense_with_a_sentence(server: Server) -> None:
+def _nested(depth: int) -> Any:
+    value: Any = "x"
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+NONSENSE: dict[str, Any] = {
+    "a long text": LONG,
+    "null": None,
+    "an object as a text": "{}",
+    "an object": {"a": [LONG]},
+    "an update of a component": {"__type__": "update", "value": LONG, "choices": [[LONG, LONG]], "interactive": False},
+    "a huge number": 10**400,
+    "a large number": 1e308,
+    "a negative number": -7,
+    "no number": math.nan,
+    "no end": math.inf,
+    "a bool": True,
+    "nested lists": _nested(400),
+    "lists": [[LONG], [None, -1], {}],
+    "a file without a path": {"meta": META},
+    "a file whose path is null": {"path": None, "meta": META},
+    "a file in memory": {"path": "", "url": "data:image/png;base64,AAAA", "meta": META},
+    "a file at an address": {"path": None, "url": "http://127.0.0.1:1/x.png", "meta": META},
+    "a text with a zero": "a\0b",
+    "half a letter": "\ud800",
+    "a drawing": {"background": None, "layers": [{"path": None}], "composite": None},
+}
+
+
+@pytest.mark.parametrize("what", NONSENSE)
+def test_every_event_of_the_page_answers_nonsense_with_a_sentence(server: Server, what: str) -> None:
+    """All values are nonsense; or one of them, the others as a new page sends them: where that begins no long work."""
+    wrong, requests = NONSENSE[what], list[tuple[int, list[Any]]]()
+    for endpoint in server.endpoints:
+        defaults = server.defaults(endpoint)
+        if count := len(defaults):
+            requests.append((endpoint["id"], [wrong] * count))
+            turn = list(NONSENSE).index(what) % count
+        if count and not endpoint["queue"]:
+            requests.append((endpoint["id"], [*defaults[:turn], wrong, *defaults[turn + 1 :]]))
+    for (number, data), answer in zip(requests, server.ask(requests, f"nonsense {what}"), strict=True):
+        assert_spoken(answer, (number, server.page.fns[number].name, str(data)[:80]))
+
+
+def test_every_event_of_the_page_counts_its_values(server: Server) -> None:
     requests: list[tuple[int, list[Any]]] = []
     for endpoint in server.endpoints:
-        count = len(endpoint["inputs"])
-        if count:
-            requests += [(endpoint["id"], data) for data in ([], [LONG] * count, [{"a": [LONG]}] * count)]
-    for (number, data), answer in zip(requests, server.ask(requests, "nonsense"), strict=True):
-        text = json.dumps(answer)
-        assert LONG[:200] not in text and "Something went wrong" not in text, (number, str(data)[:80])
-        if not answer["success"]:
-            sentence = answer["output"]["error"]
-            assert isinstance(sentence, str) and sentence, (number, str(data)[:80])
-            assert len(text) < 4000
+        defaults = server.defaults(endpoint)
+        if defaults:
+            requests += [(endpoint["id"], []), (endpoint["id"], defaults[:-1])]
+        if not endpoint["queue"]:
+            requests.append((endpoint["id"], [*defaults, 1]))
+    for (number, data), answer in zip(requests, server.ask(requests, "counts"), strict=True):
+        assert_spoken(answer, (number, server.page.fns[number].name, str(data)[:80]))
+        if len(data) < len(server.page.fns[number].inputs):
+            assert answer["output"]["error"].startswith("This endpoint takes "), (number, data)
+
+
+def assert_spoken(answer: dict[str, Any], which: Any) -> None:
+    """What was sent is not repeated at length, and a refusal is one short sentence."""
+    text = json.dumps(answer)
+    assert LONG[:400] not in text and "Something went wrong" not in text, (which, text[:2000])
+    if not answer["success"]:
+        sentence = answer["output"]["error"]
+        assert isinstance(sentence, str) and sentence.endswith(".") and len(sentence) <= 300, (which, sentence)
+        assert len(text) < 4000, which
 
 
 def test_an_example_that_is_not_there(server: Server) -> None:
@@ -145,3 +201,12 @@ def test_an_example_that_is_not_there(server: Server) -> None:
         for endpoint in chosen:
             (answer,) = server.ask([(endpoint["id"], server.defaults(endpoint))], "examples", {"index": index})
             assert answer["output"]["error"].startswith("There is no example ") and len(answer["output"]["error"]) < 150
+
+
+@pytest.mark.parametrize("path", ["call/upscale/nix", "call/nix/nix", "queue/data?session_hash=nix"])
+def test_events_of_an_unknown_call_end_and_leave_no_trace_in_the_log(
+    server: Server, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = server.client.get(f"{server.api}/{path}")
+    assert answer.status_code == 200 and len(answer.text) < 400
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []

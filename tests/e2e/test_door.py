@@ -66,7 +66,11 @@ class Server:
         ids = []
         for number, data in requests:
             body = {"fn_index": number, "data": data, "session_hash": session, "event_data": event or {"index": 0}}
-            ids.append(self.client.post(f"{self.api}/queue/join", json=body).json()["event_id"])
+            # Not by `json=`: httpx refuses NaN.
+            content, kind = json.dumps(body), {"content-type": "application/json"}
+            joined = self.client.post(f"{self.api}/queue/join", content=content, headers=kind)
+            assert joined.status_code == 200, (number, joined.text[:400])
+            ids.append(joined.json()["event_id"])
         done: dict[str, dict[str, Any]] = {}
         with self.client.stream("GET", f"{self.api}/queue/data", params={"session_hash": session}) as answer:
             for line in answer.iter_lines():

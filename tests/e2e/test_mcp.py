@@ -37,6 +37,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PHOTO = encode_png(picture_of(noise(24, 32)))
 AS_TEXT = "data:image/png;base64," + base64.b64encode(PHOTO).decode()
 pytestmark = pytest.mark.timeout(180)
+LONG = "x" * 100_000
 with_package = pytest.mark.skipif(find_spec("mcp") is None, reason="the package mcp is not installed")
 Ask = Callable[[Any], Awaitable[Any]]
 
@@ -146,15 +147,49 @@ def test_deploy_answers_with_a_verdict_and_without_pictures(address: str, monkey
         ("upscale", {"image": AS_TEXT, "approach": "nix"}, "There is no approach 'nix'. There are: bicubic, lanczos."),
         ("upscale", {"image": "data:image/png;base64," + "A" * 20_000}, "The picture is larger than "),
         ("upscale", {"image": "http://127.0.0.1:1/x.png"}, "The picture could not be fetched from its address."),
-        ("upscale", {"image": "/etc/passwd"}, "Invalid file data format"),
+        ("upscale", {"image": "/etc/passwd"}, "`image` must be an http or https address, or a data: address"),
+        ("upscale", {"image": LONG}, "`image` must be an http or https address, or a data: address"),
+        ("upscale", {"image": "data:image/png;base64,@@@", "approach": "bicubic"}, "is empty"),
+        ("upscale", {"image": "data:,", "approach": "bicubic"}, ""),
+        ("upscale", {"image": AS_TEXT[:61], "approach": "bicubic"}, "The picture is no data: address that can be read"),
+        ("upscale", {"image": AS_TEXT[:78], "approach": "bicubic"}, "is damaged"),
+        ("upscale", {"image": 7}, "`image` must be a text"),
+        ("upscale", {"image": None}, ""),
+        ("upscale", {"image": {"path": "/etc/passwd"}}, "`image` must be a text"),
+        ("upscale", {"image": ["x"]}, "`image` must be a text"),
+        ("upscale", {}, "`image` is missing. The arguments are: image, approach, options."),
+        ("upscale", {"image": AS_TEXT, "approach": None}, ""),
+        ("upscale", {"image": AS_TEXT, "approach": ["bicubic"]}, "`approach` must be a text, not a list."),
+        ("upscale", {"image": AS_TEXT, "approach": LONG}, ""),
+        ("upscale", {"image": AS_TEXT, "options": "{}"}, "`options` must be an object of names and values"),
+        ("upscale", {"image": AS_TEXT, "options": LONG}, "`options` must be an object of names and values"),
+        ("upscale", {"image": AS_TEXT, "approach": "bicubic", "options": {"nix": 1}}, "There is no option 'nix' here."),
+        ("upscale", {"image": AS_TEXT, "approach": "bicubic", "options": {LONG: 1}}, "There is no option 'xxx"),
+        ("upscale", {"image": AS_TEXT, "nix": 1}, "nix"),
+        ("upscale", {"image": AS_TEXT, LONG: 1}, "xxx"),
+        (
+            "compare",
+            {"image": AS_TEXT, "approaches": "bicubic"},
+            "`approaches` must be a list, not the text 'bicubic'.",
+        ),
+        ("compare", {"image": AS_TEXT, "approaches": [LONG]}, "There is no approach 'xxx"),
+        (
+            "compare",
+            {"image": AS_TEXT, "approaches": ["bicubic"], "test_against_truth": "yes"},
+            "`test_against_truth` must",
+        ),
+        ("deploy", {"approaches": ["bicubic"], "budget": LONG}, "`budget` must be an object of names and values"),
+        (LONG, {}, ""),
         ("upscale", {"image": f"http://x/gradio_api/file={ROOT}/assets"}, "The picture could not be fetched"),
         ("deploy", {"approaches": ["bicubic"], "budget": {"nix": 1}}, "nix"),
-        ("approaches", {}, "Unknown tool"),
+        ("approaches", {}, "There is no tool 'approaches'. There are: upscale, compare, deploy."),
     ],
 )
 def test_what_is_refused_is_refused_with_a_sentence(address: str, tool: str, arguments: Any, sentence: str) -> None:
-    answer = call(address, tool, **arguments)
-    assert answer.isError and sentence in answer.content[0].text and "show_error" not in answer.content[0].text
+    answer = ask(address, lambda session: session.call_tool(tool, arguments))
+    text = answer.content[0].text
+    assert answer.isError and sentence in text and "show_error" not in text
+    assert len(text) < 400 and "\n" not in text and "Something went wrong" not in text and text != "None"
 
 
 @with_package

@@ -99,11 +99,11 @@ def upload(page: Page, file: Path) -> None:
 
 
 def choose_only(page: Page, *names: str) -> None:
-    """Tick these methods and no others."""
-    for box in page.locator("#methods label").all():
-        wanted = any(box.inner_text().startswith(name) for name in names)
-        if box.locator("input").is_checked() != wanted:
-            box.locator("input").click()
+    """Tick these methods and no others, once the page's scripts run: a click before that is lost."""
+    expect(page.locator("#viewer .srv-level")).to_have_text(re.compile("%"), timeout=PATIENCE)
+    for label in page.locator("#methods label").all():
+        wanted = any(label.inner_text().startswith(name) for name in names)
+        label.locator("input").set_checked(wanted)
 
 
 def compare(page: Page) -> None:

@@ -66,7 +66,7 @@ def test_an_upload_is_decoded_once_for_all_events_and_runs(
     monkeypatch.setattr(uploads, "read", counting)
     handlers, runs = Handlers(context, components), RunHandlers(context, components)
     source = components.photo.source
-    taken = handlers.take(photo, presets.OWN, False, ["bicubic"], [])
+    taken = handlers.take(photo, None, presets.OWN, False, ["bicubic"], [])
     part = handlers.choose_region(taken[source], "128")
     moved = handlers.move_region(part[source], CLICK)
     assert "at (0, 0)" in moved[components.photo.about]
@@ -81,16 +81,16 @@ def test_every_update_with_the_photo_sets_its_box(
     context: Context, components: CompareComponents, photo: str, tmp_path: Path
 ) -> None:
     handlers, parts = Handlers(context, components), components.photo
-    taken = handlers.take(photo, presets.OWN, False, ["bicubic"], [])
+    taken = handlers.take(photo, None, presets.OWN, False, ["bicubic"], [])
     source = taken[parts.source]
     text = tmp_path / "notes.png"
     text.write_text("just some text\n" * 20)
-    failed = handlers.take(str(text), presets.OWN, False, ["bicubic"], [])
+    failed = handlers.take(str(text), None, presets.OWN, False, ["bicubic"], [])
     assert "not a picture but a text file" in failed[parts.about]
     assert failed[parts.source] is failed[parts.image] is None
     for updates in (
         taken,
-        handlers.take(None, presets.OWN, False, ["bicubic"], []),
+        handlers.take(None, None, presets.OWN, False, ["bicubic"], []),
         handlers.move_region(source, CLICK),
         handlers.move_region(None, CLICK),
         handlers.choose_region(None, "128"),
@@ -103,7 +103,9 @@ def test_every_update_with_the_photo_sets_its_box(
 def test_a_run_ends_with_everything_and_its_downloads(
     context: Context, components: CompareComponents, photo: str
 ) -> None:
-    source = Handlers(context, components).take(photo, presets.OWN, False, ["bicubic"], [])[components.photo.source]
+    source = Handlers(context, components).take(photo, None, presets.OWN, False, ["bicubic"], [])[
+        components.photo.source
+    ]
     first, *_, last = RunHandlers(context, components).run(values_of(components, source), REQUEST)
     results = components.results
     assert not first[components.run.start].interactive and first[components.run.stop].interactive

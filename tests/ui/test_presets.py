@@ -170,7 +170,7 @@ def selected(updates: Updates, components: CompareComponents) -> tuple[bool, lis
 
 def test_a_preset_is_applied_and_taken_back(handlers: Handlers, components: CompareComponents, tmp_path: Path) -> None:
     photo_parts, before = components.photo, components.choice.before_preset
-    taken = handlers.take(photo(tmp_path, 600, 400), presets.OWN, False, ["bicubic"], [])
+    taken = handlers.take(photo(tmp_path, 600, 400), None, presets.OWN, False, ["bicubic"], [])
     source = replace(taken[photo_parts.source], region_side=128)
     chosen = handlers.choose_preset(source, presets.FAMILIES, False, ["bicubic"], [], None)
     test, methods, more = selected(chosen, components)
@@ -189,9 +189,9 @@ def test_a_preset_chosen_before_any_photo_holds_for_the_next(
     chosen = handlers.choose_preset(None, presets.FAMILIES, False, ["bicubic"], [], None)
     test, methods, more = selected(chosen, components)
     assert test
-    large = handlers.take(photo(tmp_path, 1200, 900), presets.FAMILIES, test, methods, more)
+    large = handlers.take(photo(tmp_path, 1200, 900), None, presets.FAMILIES, test, methods, more)
     assert (large[source].region_side, large[components.choice.test]) == (None, True)
-    small = handlers.take(photo(tmp_path, 100, 80), presets.FAMILIES, test, methods, more)
+    small = handlers.take(photo(tmp_path, 100, 80), None, presets.FAMILIES, test, methods, more)
     test = small[components.choice.test]
     assert not test
     before = chosen[components.choice.before_preset]
@@ -209,7 +209,7 @@ def test_no_preset_twice_changes_nothing(handlers: Handlers, components: Compare
 def test_the_time_estimate_is_that_of_the_downscaled_image(handlers: Handlers, components: CompareComponents) -> None:
     source = Source("x.png", "x.png", 4000, 3000, ())
     whole, preset = (
-        handlers.estimate(source, choice, "test", ["gan"], ["walker"]) for choice in (presets.OWN, presets.FAMILIES)
+        handlers.estimate(source, choice, True, ["gan"], ["walker"]) for choice in (presets.OWN, presets.FAMILIES)
     )
     assert whole[components.run.estimate] != preset[components.run.estimate]
     note = components.choice.preset_note

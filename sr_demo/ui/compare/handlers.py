@@ -38,8 +38,19 @@ class Handlers:
         self._default_jobs, self._more_jobs = offered(context.approaches)
         self._jobs = [*self._default_jobs, *self._more_jobs]
 
-    def take(self, path: str | None, preset: str, test: bool, methods: list[str], more: list[str]) -> Updates:
-        """Open an upload, show its preview, and propose a region where the whole would take long."""
+    def take(
+        self, path: str | None, before: Source | None, preset: str, test: bool, methods: list[str], more: list[str]
+    ) -> Updates:  # fmt: skip
+        """Open an upload, show its preview, and propose a region where the whole would take long.
+
+        Args:
+            path: The upload.
+            before: The photo that is there, which stays when the upload cannot be read.
+            preset: As selected, like the rest.
+            test: Whether the photo is the reference.
+            methods: Keys of the ticked methods.
+            more: Likewise.
+        """
         photo = self._parts.photo
         if path is None:
             return {**self.clear(), photo.image: None}
@@ -51,9 +62,9 @@ class Handlers:
                 test = presets.tests(source)
             preview = sources.write_preview(source, image, self._context.store.new())
         except SRError as exc:
-            return {**self.clear(), photo.image: None, photo.about: problem(str(exc))}
+            return self._kept(before, str(exc))
         except Exception as exc:
-            return {**self.clear(), photo.image: None, photo.about: problem(unexpected(exc, "opening a photo"))}
+            return self._kept(before, unexpected(exc, "opening a photo"))
         return {
             photo.source: source,
             photo.image: str(preview),
@@ -62,11 +73,21 @@ class Handlers:
             self._parts.choice.test: test,
         }
 
+    def _kept(self, before: Source | None, message: str) -> Updates:
+        """Say why an upload is refused, and show the photo that was there again."""
+        photo = self._parts.photo
+        try:
+            shown = self._redrawn(before)
+        except SRError:  # it was removed meanwhile
+            before, shown = None, self._redrawn(None)
+        kept = {} if before else self.clear()
+        return {**kept, **shown, photo.about: problem(message) + shown[photo.about]}
+
     def take_example(
-        self, preset: str, test: bool, methods: list[str], more: list[str], event: gr.EventData
-    ) -> Updates:
+        self, before: Source | None, preset: str, test: bool, methods: list[str], more: list[str], event: gr.EventData
+    ) -> Updates:  # fmt: skip
         """Open the example that was clicked as if it had been uploaded."""
-        return self.take(str(chosen_file(event)), preset, test, methods, more)
+        return self.take(str(chosen_file(event)), before, preset, test, methods, more)
 
     def clear(self) -> Updates:
         """Forget the photo; its box is empty already."""

@@ -207,10 +207,10 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
             api_visibility="private",
         )  # fmt: skip
 
-    estimate_after(photo.image.upload(handlers.take, [photo.image, *selection], opened, **quiet))
+    estimate_after(photo.image.upload(handlers.take, [photo.image, *selected], opened, **quiet))
     cleared: list[Any] = [photo.source, photo.about, photo.region]
     estimate_after(photo.image.clear(handlers.clear, None, cleared, **quiet))
-    example = photo.examples.select(handlers.take_example, selection, opened, **quiet)
+    example = photo.examples.select(handlers.take_example, selected, opened, **quiet)
     photo.examples.select(None, None, None, js=_SHOW_RESULTS, **quiet)
     estimate_after(run_after(estimate_after(example)))
     estimate_after(photo.region.input(handlers.choose_region, [photo.source, photo.region], redrawn, **quiet))

@@ -53,6 +53,12 @@ class ProgressList:
         if line.ended:
             line.fraction = 0.0
 
+    def give_up(self) -> None:
+        """End all that has not ended."""
+        for line in self.lines.values():
+            if not line.ended:
+                line.text, line.fraction, line.ended = "not run", 0.0, True
+
     def summary(self) -> str:
         """Return how many methods have ended, for screen readers and for those who look elsewhere."""
         ended = sum(line.ended for line in self.lines.values())

@@ -51,9 +51,9 @@ class RunHandlers:
             assert view is not None
             yield self._finished(view)
         except SRError as exc:
-            yield self._failed(str(exc))
+            yield self._failed(str(exc), view)
         except Exception as exc:
-            yield self._failed(unexpected(exc, "comparing"))
+            yield self._failed(unexpected(exc, "comparing"), view)
         finally:
             self._context.stops.end(session, stop)
 
@@ -110,8 +110,13 @@ class RunHandlers:
             **self._images(view), **self._numbers(view), **files, **self._buttons(running=False),
         }  # fmt: skip
 
-    def _failed(self, message: str) -> Updates:
-        return {self._parts.results.progress: problem(message), **self._buttons(running=False)}
+    def _failed(self, message: str, view: View | None) -> Updates:
+        """Why the comparison as a whole ended; what is finished stays, and nothing goes on waiting."""
+        images: Updates = {}
+        if view is not None:
+            view.progress.give_up()
+            images = self._images(view) if view.images else {self._parts.results.viewer: viewer_value([], EMPTY)}
+        return {**images, self._parts.results.progress: problem(message), **self._buttons(running=False)}
 
     def _images(self, view: View) -> Updates:
         results = self._parts.results
