@@ -94,6 +94,19 @@ def page_numbers(path: Path, limits: Limits) -> tuple[int, ...]:
             return tiff.page_numbers(file)
 
 
+def stated_pixels(path: Path, limits: Limits) -> int:
+    """Return the pixels that the file's header states; the most allowed where only decoding tells. Raises BadInput."""
+    with _translated(shown(path.name)):
+        kind = check_file(path, limits)
+        with path.open("rb") as file:
+            if kind == "TIFF":
+                return limits.max_pixels
+            check_parts(file, kind)
+            file.seek(0)
+            with _plugin(kind)(file) as picture:
+                return picture.width * picture.height
+
+
 def decode(path: Path, limits: Limits, page: int | None = None) -> Decoded:
     """Decode an image file.
 

@@ -6,10 +6,10 @@ import atexit
 import ctypes
 import gc
 import sys
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Event, Thread
+from threading import Condition, Event, Thread
 from types import TracebackType
 from typing import NamedTuple
 
@@ -22,6 +22,8 @@ ALLOWED = 2 * 10**9
 _SHARE, _CAP = 0.4, 1280 * 2**20
 """Working memory of one tile: at most this share of what is free, and at most this many bytes. The rest of `ALLOWED` is
 for two results, the reference and an image being written, each of at most `large_array.IN_MEMORY` bytes."""
+_LOOK_SECONDS = 1.0
+"""Interval at which work that waits for memory looks whether other programs have freed some."""
 
 
 def available_bytes() -> int:
@@ -83,6 +85,32 @@ def _reclaimable(statistics: Path, name: str) -> int:
         if line.startswith(f"{name} "):
             return int(line.split()[1])
     return 0
+
+
+class Allotment:
+    """The working memory that pieces of work in several threads share: `budget`. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._taken = 0
+
+    @contextmanager
+    def taken(self, need: int) -> Generator[None]:
+        """Wait until `need` bytes are left, and take them for the block.
+
+        The largest pieces count as three quarters of all, so that small ones pass beside them.
+        """
+        need = min(need, budget() * 3 // 4)
+        with self._changed:
+            while self._taken and self._taken + need > budget():
+                self._changed.wait(_LOOK_SECONDS)
+            self._taken += need
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= need
+                self._changed.notify_all()
 
 
 def resident_bytes() -> int:
