@@ -14,7 +14,6 @@ from PIL import Image as Pillow
 from sr_demo.image import ImageData, readonly, write_png
 from sr_demo.system.large_array import bands, zeros
 
-
 _PATTERN = 32
 
 
@@ -94,6 +93,18 @@ def _heic(height: int, width: int, file: Path) -> None:
     _by_pillow(height, width, file, quality=30)
 
 
+def _progressive(height: int, width: int, file: Path) -> None:
+    _by_pillow(height, width, file, quality=30, progressive=True, subsampling=0)
+
+
+def _webp(height: int, width: int, file: Path) -> None:
+    _by_pillow(height, width, file, frames=2, method=0, quality=20)
+
+
+def _float(height: int, width: int, file: Path) -> None:
+    _tiff(height, width, file, dtype=np.float32, compression="zlib")
+
+
 _FULL = (9999, 9999)
 KINDS: dict[str, Kind] = {
     "png": Kind("PNG, RGB", "png", *_FULL, _png),
@@ -101,15 +112,16 @@ KINDS: dict[str, Kind] = {
     "rgba": Kind("PNG, RGBA", "png", *_FULL, lambda h, w, file: _png(h, w, file, opacity=True)),
     "rgba16": Kind("PNG, RGBA, 16 bit", "png", *_FULL, lambda h, w, file: _png(h, w, file, opacity=True, deep=True)),
     "jpeg": Kind("JPEG", "jpg", *_FULL, lambda h, w, file: _by_pillow(h, w, file, quality=30)),
-    "progressive": Kind("JPEG, progressive", "jpg", *_FULL, lambda h, w, file: _by_pillow(h, w, file, quality=30, progressive=True)),
+    "progressive": Kind("JPEG, progressive", "jpg", *_FULL, _progressive),
     "cmyk": Kind("JPEG, CMYK", "jpg", *_FULL, lambda h, w, file: _by_pillow(h, w, file, quality=30, mode="CMYK")),
     "tiff16": Kind("TIFF, 16 bit", "tif", 4000, 4000, _tiff),
     "deflate": Kind("TIFF, 16 bit, deflate", "tif", *_FULL, lambda h, w, file: _tiff(h, w, file, compression="zlib")),
-    "float": Kind("TIFF, floating point", "tif", 8160, 8160, lambda h, w, file: _tiff(h, w, file, dtype=np.float32, compression="zlib")),
+    "float": Kind("TIFF, floating point", "tif", 8160, 8160, _float),
     "gif": Kind("GIF, two frames", "gif", *_FULL, lambda h, w, file: _by_pillow(h, w, file, mode="P", frames=2)),
-    "webp": Kind("WebP, two frames", "webp", *_FULL, lambda h, w, file: _by_pillow(h, w, file, frames=2, method=0)),
+    "webp": Kind("WebP, two frames", "webp", *_FULL, _webp),
     "bmp": Kind("BMP", "bmp", 5900, 5900, _by_pillow),
     "heic": Kind("HEIC", "heic", 8000, 8000, _heic),
     "avif": Kind("AVIF", "avif", 8000, 8000, lambda h, w, file: _by_pillow(h, w, file, speed=10)),
 }  # fmt: skip
-"""BMP and plain TIFF are limited by their bytes, floating point by the bytes of its samples; HEIC and AVIF of 100 MP take minutes to write."""
+"""BMP and plain TIFF are limited by their bytes, floating point by the bytes of its samples; HEIC and AVIF of 100 MP take
+minutes to write."""

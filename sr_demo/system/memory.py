@@ -88,7 +88,7 @@ def _reclaimable(statistics: Path, name: str) -> int:
 
 
 class Allotment:
-    """The working memory that pieces of work in several threads share: `budget`. Thread-safe."""
+    """The working memory that is shared by work in several threads: `budget`. Thread-safe."""
 
     def __init__(self) -> None:
         self._changed = Condition()
@@ -98,7 +98,7 @@ class Allotment:
     def taken(self, need: int) -> Generator[None]:
         """Wait until `need` bytes are left, and take them for the block.
 
-        The largest pieces count as three quarters of all, so that small ones pass beside them.
+        The largest needs count as three quarters of all, so that small ones pass beside them.
         """
         need = min(need, budget() * 3 // 4)
         with self._changed:

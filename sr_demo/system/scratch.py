@@ -37,9 +37,7 @@ _UNLOCKED_SECONDS = 24 * 3600
 _LOCKED = re.compile(r"\.part-[0-9a-f]{8}|\.[0-9a-f]{32}\.part|\.building-[0-9a-f]{16}-[0-9a-f]{8}")
 """Names of what `unfinished.in_progress` holds. The build of a named patch database is not among them: it is continued
 later."""
-_EARLIER = re.compile(
-    r".+\.part|int8[a-z0-9_]{8}|(auto|bf16|fp16|fp32|quantised|estimates)(\.json)?\.[0-9]+"
-)  # words: ok
+_EARLIER = re.compile(r".+\.part|int8[a-z0-9_]{8}|(auto|bf16|fp16|fp32|estimates|[a-z]+\.json)\.[0-9]+")
 """Names that earlier versions gave to unfinished files and folders, with a `.lock` in them or beside them, or none."""
 _PROCESS = re.compile(r".+\.([0-9]{1,9})(\.part)?")
 _CACHE_DEPTH = 3

@@ -185,13 +185,13 @@ def test_what_earlier_versions_named_after_a_process_goes_with_it(tmp_path: Path
     folder = tmp_path / "engines" / "0f"  # words: ok
     folder.mkdir(parents=True)
     gone, there = 999_999_999, os.getpid()
-    for name in ("auto.{}", "quantised.json.{}", "estimates.{}.part"):
+    for name in ("auto.{}", "record.json.{}", "estimates.{}.part"):
         for number in (gone, there):
             (folder / name.format(number)).touch()
     (folder / "auto.json").touch()
     scratch.sweep_cache(tmp_path)
     assert sorted(path.name for path in folder.iterdir()) == sorted(
-        ["auto.json", f"auto.{there}", f"quantised.json.{there}", f"estimates.{there}.part"]
+        ["auto.json", f"auto.{there}", f"record.json.{there}", f"estimates.{there}.part"]
     )
 
 
