@@ -208,7 +208,7 @@ def _killed(place: Place, ask: Callable[[Server], None], moment: Callable[[], bo
         moment: Whether the moment of the kill has come.
         settings: Environment variables of the first server.
     """
-    server = place.start(**settings)
+    server = place.start(None, **settings)
     try:
         ask(server)
         _wait(moment, "the moment of the kill", pause=0.002)

@@ -53,7 +53,7 @@ def withstands(server: Server, folder: Path) -> None:
                 raise
         visitor.call("upscale", visitor.upload("small.png", small.read_bytes()), "espcn", {})
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        list(pool.map(lambda _: _open(server, large), range(_AT_ONCE)))
+        list(pool.map(_open, [server] * _AT_ONCE, [large] * _AT_ONCE))
     if server.process.poll() is not None:
         raise SRError(f"the server ended: status {server.process.returncode}")
 

@@ -20,7 +20,7 @@ import httpx2
 from sr_demo.errors import SRError
 
 _APP = Path(__file__).resolve().parents[2] / "app.py"
-_PATIENCE_SECONDS = 120.0
+_PATIENCE_SECONDS = 300.0
 _ANSWER_SECONDS = 300.0
 
 
