@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sr_demo.codecs import png
-from sr_demo.codecs.decode import decode, page_numbers
+from sr_demo.codecs.decode import decode, page_numbers, stated_pixels
 from sr_demo.codecs.sniff import Limits
 from sr_demo.errors import BadInput, StorageError
 from sr_demo.system import large_array
@@ -31,6 +31,7 @@ __all__ = [
     "quantize",
     "read",
     "readonly",
+    "stated_pixels",
     "write_png",
 ]
 

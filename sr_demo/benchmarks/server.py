@@ -20,7 +20,7 @@ import httpx2
 from sr_demo.errors import SRError
 
 _APP = Path(__file__).resolve().parents[2] / "app.py"
-_PATIENCE_SECONDS = 120.0
+_PATIENCE_SECONDS = 300.0
 _ANSWER_SECONDS = 300.0
 
 
@@ -47,7 +47,9 @@ class Server:
             self.kill()
 
 
-def start(cache: Path, temporary: Path, log: Path, settings: Mapping[str, str] | None = None) -> Server:
+def start(
+    cache: Path, temporary: Path, log: Path, settings: Mapping[str, str] | None = None, group: Path | None = None
+) -> Server:
     """Start `app.py` and wait until it serves.
 
     Args:
@@ -55,6 +57,7 @@ def start(cache: Path, temporary: Path, log: Path, settings: Mapping[str, str] |
         temporary: Folder for temporary files.
         log: File that its output is appended to.
         settings: Further environment variables.
+        group: Folder of a cgroup that it is put into.
 
     Raises:
         SRError: It did not come up; the message holds the end of its log.
@@ -75,6 +78,8 @@ def start(cache: Path, temporary: Path, log: Path, settings: Mapping[str, str] |
             stdout=out, stderr=subprocess.STDOUT,
         )  # fmt: skip
     server = Server(f"http://127.0.0.1:{port}", process, log)
+    if group is not None:
+        (group / "cgroup.procs").write_text(str(process.pid))
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while not _answers(server.url):
         if process.poll() is not None or time.monotonic() > deadline:

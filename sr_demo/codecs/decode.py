@@ -94,6 +94,19 @@ def page_numbers(path: Path, limits: Limits) -> tuple[int, ...]:
             return tiff.page_numbers(file)
 
 
+def stated_pixels(path: Path, limits: Limits) -> int:
+    """Return the pixels that the file's header states; the limit where only decoding shows them. Raises BadInput."""
+    with _translated(shown(path.name)):
+        kind = check_file(path, limits)
+        with path.open("rb") as file:
+            if kind == "TIFF":
+                return limits.max_pixels
+            check_parts(file, kind)
+            file.seek(0)
+            with _plugin(kind)(file) as picture:
+                return picture.width * picture.height
+
+
 def decode(path: Path, limits: Limits, page: int | None = None) -> Decoded:
     """Decode an image file.
 
@@ -148,9 +161,12 @@ def _first_of(count: int, what: str, decoded: Decoded) -> Decoded:
 def _from_pillow(file: IO[bytes], kind: Kind, limits: Limits, frames: int) -> Decoded:
     file.seek(0)
     with _plugin(kind)(file) as picture:
-        check_pixels(*picture.size, limits=limits)
+        is_deep = kind == "PNG" and _png_header(file)[0] == 16
+        opacity = picture.has_transparency_data
+        channels = 3 + opacity if picture.mode in ("P", "PA") else len(picture.getbands())
+        check_pixels(*picture.size, channels * (1 + is_deep), limits=limits, opacity=opacity)
         decoded = Decoded(np.empty(0))
-        if kind == "PNG" and _png_header(file)[0] == 16:
+        if is_deep:
             samples = _deep_png(file, picture)
             picture.load()  # for EXIF data that stand behind the pixels
         else:

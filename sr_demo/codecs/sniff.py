@@ -7,7 +7,8 @@ from math import ceil
 from pathlib import Path
 from typing import Literal
 
-from sr_demo.errors import BadInput
+from sr_demo.errors import BadInput, OutOfMemory
+from sr_demo.system import memory
 
 Kind = Literal["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "HEIF", "AVIF"]
 
@@ -35,6 +36,10 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
     (b"\x1aE\xdf\xa3", "a video"),
 )
 _BMP_HEADERS = {size.to_bytes(4, "little") for size in (12, 16, 40, 52, 56, 64, 108, 124)}
+_SHARE = 0.9
+"""Share of the free memory that decoding may take."""
+_OPACITY = 5
+"""Bytes per pixel that it takes to give colours to transparent pixels (`image.read`)."""
 _HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _AVIF = {b"avif", b"avis"}
 
@@ -84,15 +89,32 @@ def check_file(path: Path, limits: Limits) -> Kind:
     return kind
 
 
-def check_pixels(width: int, height: int, bytes_per_pixel: int = 1, *, limits: Limits) -> None:
-    """Raise BadInput when an image exceeds a limit.
+def check_pixels(width: int, height: int, bytes_per_pixel: int = 1, *, limits: Limits, opacity: bool = False) -> None:
+    """Check the size of an image before it is decoded.
 
     Args:
         width: in pixels.
         height: in pixels.
         bytes_per_pixel: of the samples as they are in the file.
         limits: the limits.
+        opacity: whether it has an alpha channel.
+
+    Raises:
+        BadInput: when it exceeds a limit.
+        OutOfMemory: when decoding takes more memory than this process may use now.
     """
+    _check_limits(width, height, bytes_per_pixel, limits)
+    each = 2 * bytes_per_pixel + 2 + (_OPACITY if opacity else 0)
+    free = int(memory.available_bytes() * _SHARE)
+    if width * height * each > free:
+        need, room = _tenths(width * height * each / 1e9), f"{free // 10**8 / 10:.1f}"
+        raise OutOfMemory(
+            f"This picture takes {need} GB of memory to read, and {room} GB are free: crop it to at most "
+            f"{free // each / 1e6:.1f} megapixels, or scale it down first."
+        )
+
+
+def _check_limits(width: int, height: int, bytes_per_pixel: int, limits: Limits) -> None:
     pixels = width * height
     if pixels * bytes_per_pixel > limits.max_unpacked and pixels <= limits.max_pixels:
         raise BadInput(

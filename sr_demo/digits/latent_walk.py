@@ -40,7 +40,7 @@ def between(start: Gray, end: Gray, size: int, system: System, progress: Progres
     for index in range(FRAMES):
         progress(index / FRAMES, f"picture {index + 1} of {FRAMES}")
         share = np.float32(index / (FRAMES - 1))
-        frames.append(to_bytes(draw(readonly(start * (1 - share) + end * share), size, system)))
+        frames.append(to_bytes(draw(readonly(start * (1 - share) + end * share), size, system, progress=progress)))
     return frames
 
 
@@ -69,7 +69,7 @@ def mp4(frames: list[Pixels], file: Path) -> None:
     film.release()
 
 
-def along(latent: Gray, number: int, count: int, size: int, system: System) -> Pixels:
+def along(latent: Gray, number: int, count: int, size: int, system: System, progress: Progress = SILENT) -> Pixels:
     """Draw a digit with one latent value replaced by `count` values in -3..3.
 
     Args:
@@ -78,15 +78,17 @@ def along(latent: Gray, number: int, count: int, size: int, system: System) -> P
         count: Number of images.
         size: Pixels per side of each.
         system: Which CPPN draws.
+        progress: Reports the images; raises Cancelled on Stop.
 
     Returns:
         (size, count * size) uint8, the images side by side.
     """
     pictures: list[Pixels] = []
-    for value in np.linspace(-REACH, REACH, count, dtype=np.float32):
+    for index, value in enumerate(np.linspace(-REACH, REACH, count, dtype=np.float32)):
         changed = np.array(latent)
         changed[number] = value
-        pictures.append(to_bytes(draw(readonly(changed), size, system)))
+        part = progress.part(index / count, (index + 1) / count)
+        pictures.append(to_bytes(draw(readonly(changed), size, system, progress=part)))
     return np.concatenate(pictures, axis=1)
 
 

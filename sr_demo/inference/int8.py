@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import log10
@@ -186,11 +185,11 @@ def quantize(kept_in: Path, scale: int, progress: Progress) -> Loss:
     found, ways = list[Loss](), quantization.ways(known)
     for number, left in enumerate(ways):
         part = progress.part(0.1 + 0.9 * number / len(ways), 0.1 + 0.9 * (number + 1) / len(ways))
-        with tempfile.TemporaryDirectory(dir=kept_in, prefix="int8") as folder:
-            out = Path(folder) / MODEL
+        with storage.unfinished_folder(kept_in) as folder:
+            out = folder / MODEL
             quantization.quantize_in_subprocess(source, out, left, scale, part.part(0, 0.9))
             part(0.9, "measuring the loss in int8")
-            network = ConvertedNetwork(Path(folder), "int8", scale, model=MODEL)
+            network = ConvertedNetwork(folder, "int8", scale, model=MODEL)
             scored, expected = lost(exact, network, samples, progress)
             kept = len(left.intersection(known.convolutions))
             found.append(Loss(scored, expected, kept, len(known.convolutions)))

@@ -6,29 +6,72 @@ import atexit
 import ctypes
 import gc
 import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Event, Thread
+from threading import Condition, Event, Thread
 from types import TracebackType
+from typing import NamedTuple
 
 import psutil
 
 _CGROUP = Path("/sys/fs/cgroup")
+_MEMBERSHIP = Path("/proc/self/cgroup")
 ALLOWED = 2 * 10**9
 """Bytes that a job may take, whatever its image, above what the idle process takes."""
 _SHARE, _CAP = 0.4, 1280 * 2**20
 """Working memory of one tile: at most this share of what is free, and at most this many bytes. The rest of `ALLOWED` is
 for two results, the reference and an image being written, each of at most `large_array.IN_MEMORY` bytes."""
+_LOOK_SECONDS = 1.0
+"""Interval at which work that waits for memory looks whether other programs have freed some."""
 
 
 def available_bytes() -> int:
-    """Return the bytes that can be used now: free memory, or less where a container limit (cgroup v2) is lower."""
-    free = psutil.virtual_memory().available
-    try:
-        limit = int((_CGROUP / "memory.max").read_text())
-        used = int((_CGROUP / "memory.current").read_text()) - _reclaimable(_CGROUP / "memory.stat")
-    except (OSError, ValueError):  # no container, or one without a limit ("max")
-        return free
-    return max(min(free, limit - used), 0)
+    """Return the bytes that can be used now: free memory, or less where a limit on this process's cgroup is lower.
+
+    Limits of containers and of systemd (MemoryMax=), in both versions of cgroups.
+    """
+    return max(min([psutil.virtual_memory().available, *_left_in_groups()]), 0)
+
+
+def _left_in_groups() -> Iterator[int]:
+    """Yield the bytes left in each group of this process that has a limit."""
+    for folder, names in _groups():
+        try:
+            limit = int((folder / names.limit).read_text())
+            used = int((folder / names.used).read_text())
+            yield limit - used + _reclaimable(folder / "memory.stat", names.reclaimable)
+        except (OSError, ValueError):  # no such group here, or one without a limit ("max")
+            continue
+
+
+class _Names(NamedTuple):
+    """Names of a memory cgroup's files."""
+
+    limit: str
+    used: str
+    reclaimable: str
+    """Line of `memory.stat`."""
+
+
+_VERSION_2 = _Names("memory.max", "memory.current", "inactive_file")
+_VERSION_1 = _Names("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+
+
+def _groups() -> Iterator[tuple[Path, _Names]]:
+    """Yield the folders of this process's memory cgroups, from its own to the root; in a container some are not there."""
+    with suppress(OSError):
+        for line in _MEMBERSHIP.read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if not controllers:
+                top, names = _CGROUP, _VERSION_2
+            elif "memory" in controllers.split(","):
+                top, names = _CGROUP / "memory", _VERSION_1
+            else:
+                continue
+            own = Path(path.lstrip("/"))
+            for part in (own, *own.parents):
+                yield top / part, names
 
 
 def budget() -> int:
@@ -36,12 +79,38 @@ def budget() -> int:
     return min(int(available_bytes() * _SHARE), _CAP)
 
 
-def _reclaimable(statistics: Path) -> int:
+def _reclaimable(statistics: Path, name: str) -> int:
     """Bytes of file cache, which count as used but are freed on demand: they fill a container to its limit."""
     for line in statistics.read_text().splitlines():
-        if line.startswith("inactive_file "):
+        if line.startswith(f"{name} "):
             return int(line.split()[1])
     return 0
+
+
+class Allotment:
+    """The working memory that is shared by work in several threads: `budget`. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._taken = 0
+
+    @contextmanager
+    def taken(self, need: int) -> Generator[None]:
+        """Wait until `need` bytes are left, and take them for the block.
+
+        The largest needs count as three quarters of all, so that small ones pass beside them.
+        """
+        need = min(need, budget() * 3 // 4)
+        with self._changed:
+            while self._taken and self._taken + need > budget():
+                self._changed.wait(_LOOK_SECONDS)
+            self._taken += need
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= need
+                self._changed.notify_all()
 
 
 def resident_bytes() -> int:

@@ -1,8 +1,8 @@
 """Temporary folders of a process, and removal of what killed processes left.
 
-A process that ends removes its folder itself; one that is killed cannot. So each folder holds a file `.lock` that is locked
-for as long as its process lives: the system releases the lock however the process ends. A lock that can be acquired means
-that the process is gone. Several servers may share a temporary folder and a cache.
+A process that ends removes its folder itself; one that is killed cannot. So each temporary folder holds a file `.lock` that
+is locked for as long as its process lives: the system releases the lock however the process ends. A lock that can be acquired
+means that the process is gone. Several servers may share a temporary folder and a cache.
 """
 
 from __future__ import annotations
@@ -15,26 +15,31 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
+import psutil
 from filelock import FileLock, Timeout
 
 from sr_demo.errors import StorageError
+from sr_demo.system.unfinished import claimed
 
 log = logging.getLogger("sr_demo")
 
 LOCK = ".lock"
 RESULTS = "sr_demo_results_"
-_OURS = re.compile(r"sr_demo_(results|supir)_[a-z0-9_]{8}")
+_OURS = re.compile(r"(sr_demo_(results|supir)|\.sr_demo_new)_[a-z0-9_]{8}")
 """Full names of a server's temporary folders, so that the user's folders are never taken for one."""
 _UNLOCKED_SECONDS = 24 * 3600
 """Age after which files without a lock file are removed: nothing shows whether their process lives."""
-_UNFINISHED = re.compile(r"\.part-[0-9a-f]{8}|.+\.part|\.building-[0-9a-f]{16}-[0-9a-f]{8}|int8[a-z0-9_]{8}")
-"""Names of unfinished files and folders, whose writer holds a `.lock` in them or beside them. The build of a named patch
-database is not among them: it is continued later."""
+_LOCKED = re.compile(r"\.part-[0-9a-f]{8}|\.[0-9a-f]{32}\.part|\.building-[0-9a-f]{16}-[0-9a-f]{8}")
+"""Names of what `unfinished.in_progress` holds. The build of a named patch database is not among them: it is continued
+later."""
+_EARLIER = re.compile(r".+\.part|int8[a-z0-9_]{8}|(auto|bf16|fp16|fp32|estimates|[a-z]+\.json)\.[0-9]+")
+"""Names that earlier versions gave to unfinished files and folders, with a `.lock` in them or beside them, or none."""
+_PROCESS = re.compile(r".+\.([0-9]{1,9})(\.part)?")
 _CACHE_DEPTH = 3
 
 
@@ -95,30 +100,26 @@ def sweep_cache(cache: Path) -> list[Path]:
 def unfinished(cache: Path) -> list[Path]:
     """The unfinished files and folders below `cache`, of living processes and of dead ones."""
     found = (path for folder in _folders(cache, _CACHE_DEPTH) for path in _children(folder))
-    return [path for path in found if _UNFINISHED.fullmatch(path.name)]
+    return [path for path in found if _is_unfinished(path)]
 
 
 def sweep_builds(folder: Path) -> None:
-    """Remove what killed builders left in `folder`, whose builds hold a lock of their own (`held`)."""
+    """Remove what killed builders left in `folder`."""
     for path in _children(folder):
-        if _UNFINISHED.fullmatch(path.name) and _is_own(path):
+        if _LOCKED.fullmatch(path.name) and _is_own(path):
             _remove_dead(path, (path,))
 
 
-@contextmanager
-def held(folder: Path) -> Generator[None]:
-    """Hold the lock in `folder`, whose content is being built."""
-    lock = _locked(folder)
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            (folder / LOCK).unlink()
-        lock.release(force=True)
+def _is_unfinished(path: Path) -> bool:
+    return bool(_LOCKED.fullmatch(path.name) or _EARLIER.fullmatch(path.name))
 
 
 def _remove_dead(path: Path, lockable: Iterable[Path]) -> bool:
-    """Remove `path` if its writer is gone: no process holds the lock in the first of `lockable` that has one."""
+    """Remove `path` if its writer is gone: nothing locks it, or the first of `lockable` with a lock file."""
+    if _LOCKED.fullmatch(path.name):
+        with claimed(path) as is_gone:
+            if is_gone is not None:
+                return is_gone and _remove(path)
     for folder in lockable:
         if (folder / LOCK).is_file():
             lock = FileLock(folder / LOCK)
@@ -132,8 +133,15 @@ def _remove_dead(path: Path, lockable: Iterable[Path]) -> bool:
                 with suppress(OSError):
                     lock.release()
     with suppress(OSError):
-        return time.time() - path.lstat().st_mtime > _UNLOCKED_SECONDS and _remove(path)
+        is_dead = _writer_is_gone(path.name) or time.time() - path.lstat().st_mtime > _UNLOCKED_SECONDS
+        return is_dead and _remove(path)
     return False
+
+
+def _writer_is_gone(name: str) -> bool:
+    """Whether `name` states the number of a process that is not there."""
+    found = _PROCESS.fullmatch(name)
+    return found is not None and not psutil.pid_exists(int(found[1]))
 
 
 def _remove(path: Path) -> bool:
@@ -170,5 +178,5 @@ def _folders(top: Path, depth: int) -> Iterator[Path]:
     yield top
     if depth:
         for child in _children(top):
-            if child.is_dir() and not child.is_symlink() and not _UNFINISHED.fullmatch(child.name):
+            if child.is_dir() and not child.is_symlink() and not _is_unfinished(child):
                 yield from _folders(child, depth - 1)

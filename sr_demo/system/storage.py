@@ -12,13 +12,14 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
 from sr_demo.errors import StorageError
+from sr_demo.system.unfinished import in_progress
 
 _REFUSALS = {
     errno.ENOSPC: "the disk is full",
@@ -87,8 +88,7 @@ def write_atomically(path: Path, content: bytes | Callable[[Path], object], *, d
     Raises:
         OSError: when the disk refuses; callers translate it (`guarded`). Also whatever `content` raises.
     """
-    part = path.with_name(f".{uuid4().hex}.part")
-    try:
+    with in_progress(path.with_name(f".{uuid4().hex}.part"), Path.touch) as part:
         if callable(content):
             content(part)
         else:
@@ -97,9 +97,6 @@ def write_atomically(path: Path, content: bytes | Callable[[Path], object], *, d
             with part.open("rb") as file:
                 os.fsync(file.fileno())
         os.replace(part, path)
-    finally:
-        with suppress(OSError):
-            part.unlink()
 
 
 @contextmanager
@@ -108,12 +105,8 @@ def unfinished_folder(parent: Path) -> Generator[Path]:
 
     What is complete is moved out with `os.replace`. After a kill, `scratch.sweep_cache` removes the folder. Raises OSError.
     """
-    folder = parent / f".part-{uuid4().hex[:8]}"
-    try:
-        folder.mkdir()
+    with in_progress(parent / f".part-{uuid4().hex[:8]}") as folder:
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

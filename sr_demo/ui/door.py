@@ -16,6 +16,7 @@ from gradio_client.utils import is_http_url_like
 
 from sr_demo.errors import BadInput, Cancelled, SRError, log, quoted, unexpected
 from sr_demo.ui import arguments
+from sr_demo.ui.fetching import fetch
 
 _LONGEST = 2000
 """Maximum length of a message; ours are far shorter."""
@@ -25,10 +26,6 @@ NOT_UPLOADED = (
     "that the upload returns."
 )
 """The same wherever the path points, so that it reveals nothing about the disk."""
-UNFETCHED = (
-    "The picture could not be fetched from its address. Public http and https addresses are fetched, as far as this "
-    "server reaches them; send other pictures as a data: address, or upload them first (docs/api.md)."
-)
 _UNFIT = (
     "The values sent do not fit what this server offers. On the page, reload it; for programs, /gradio_api/info lists what "
     "endpoints take."
@@ -47,13 +44,14 @@ def uploaded(path: str) -> Path:
     raise BadInput(NOT_UPLOADED)
 
 
-def admit(value: Any) -> bool:
-    """Check each path and each text at any depth of a request's `value`; return whether Gradio will fetch an address.
+def admit(value: Any) -> list[dict[str, Any]]:
+    """Check each path and each text at any depth of a request's `value`; return the dictionaries whose path is an address.
 
     Every dictionary with a path is marked as file data, so that Gradio's own checks apply to it too. Raises BadInput, also
     for a text that cannot be encoded: an answer that repeats it would break the stream of all answers.
     """
-    fetched, waiting = False, [value]
+    addresses: list[dict[str, Any]] = []
+    waiting = [value]
     while waiting:
         item = waiting.pop()
         if isinstance(item, list | tuple):
@@ -71,10 +69,10 @@ def admit(value: Any) -> bool:
                 raise BadInput(NOT_UPLOADED)
             item["meta"] = dict(_FILE_DATA)
             if is_http_url_like(path):
-                fetched = True
+                addresses.append(item)
             else:
                 uploaded(path)
-    return fetched
+    return addresses
 
 
 def _is_text(value: str) -> bool:
@@ -85,20 +83,37 @@ def _is_text(value: str) -> bool:
     return True
 
 
-def guard(page: gr.Blocks) -> None:
-    """Validate all events of `page`, by replacing functions of this one object."""
+async def _fetched(page: gr.Blocks, block_fn: BlockFunction, inputs: list[Any], most: int) -> None:
+    """Replace the addresses of images in `inputs` by uploads, of `most` bytes together. Raises BadInput or StorageError."""
+    takers = zip(block_fn.inputs, inputs, strict=False)
+    for item in admit([value for block, value in takers if getattr(block, "data_model", None) is not None]):
+        path = await fetch(item["path"], most)
+        most -= path.stat().st_size
+        item["path"] = str(path)
+        page.upload_file_set.add(str(path))
+
+
+def guard(page: gr.Blocks, max_bytes: int) -> None:
+    """Validate all events of `page`, by replacing functions of this one object.
+
+    Args:
+        page: Whose events.
+        max_bytes: Limit on what is fetched for one event.
+    """
     preprocess, process = page.preprocess_data, page.process_api
 
     async def checked(block_fn: BlockFunction, inputs: list[Any], state: Any, explicit_call: bool = False) -> list[Any]:
-        fetched = admit(inputs)
+        addresses = admit(inputs)
         arguments.check(block_fn, inputs)
+        if addresses:
+            await _fetched(page, block_fn, inputs, max_bytes)
         try:
             return await preprocess(block_fn, inputs, state, explicit_call)
         except SRError:
             raise
-        except Exception as exc:  # raised by a component, or while an image was fetched
+        except Exception as exc:  # raised by a component
             log.info("refused the values of an event: %s", quoted(f"{type(exc).__name__}: {exc}", 300))
-            raise BadInput(UNFETCHED if fetched else _UNFIT) from exc
+            raise BadInput(_UNFIT) from exc
 
     async def answered(block_fn: BlockFunction | int, inputs: list[Any], *rest: Any, **named: Any) -> dict[str, Any]:
         try:

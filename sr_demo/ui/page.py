@@ -80,7 +80,7 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
         api.add(context)
     sessions.make_light()
     store.on_removed = partial(_forget, page)
-    door.guard(page)
+    door.guard(page, limits.max_bytes)
     # After each failed event Gradio summarises all events with pandas, for a monitoring page that is off here.
     os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")
     # Calls past the queue (`api_open`) would be neither watched nor cancelled.

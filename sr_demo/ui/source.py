@@ -11,10 +11,9 @@ import cv2
 import gradio as gr
 import numpy as np
 
-from sr_demo.image import ImageData, Limits, crop, encode_png, quantize
+from sr_demo.image import ImageData, crop, encode_png, quantize
 from sr_demo.imaging.resize import resize
 from sr_demo.ui.door import uploaded
-from sr_demo.ui.uploads import UploadCache
 
 PREVIEW_SIDE = 768
 """Longest side of the preview in pixels."""
@@ -104,20 +103,10 @@ class Source:
         return replace(self, centre=(x, y))
 
 
-def open_source(path: str, uploads: UploadCache, limits: Limits) -> tuple[Source, ImageData]:
-    """Read an upload.
-
-    Args:
-        path: The file.
-        uploads: Where it is decoded and cached.
-        limits: Bytes and pixels that are accepted.
-
-    Raises:
-        BadInput: With the sentence to show.
-    """
-    image = uploads.read(path, limits)
+def source_of(path: str, image: ImageData) -> Source:
+    """Return the whole of `image`, which was read from the upload at `path`."""
     height, width = image.rgb.shape[:2]
-    return Source(path, image.name, width, height, image.notes, opacity=image.alpha is not None), image
+    return Source(path, image.name, width, height, image.notes, opacity=image.alpha is not None)
 
 
 def cut(source: Source, image: ImageData, longest: int | None = None) -> ImageData:

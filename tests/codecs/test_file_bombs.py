@@ -25,10 +25,11 @@ from sr_demo.batch.run import Batch, run
 from sr_demo.batch.workers import perform_here
 from sr_demo.codecs import tiff as tiff_codec
 from sr_demo.codecs.directories import MOST_PAGES, check_exif
-from sr_demo.errors import BadInput, SRError
-from sr_demo.image import ImageData, Limits, page_numbers, read, write_png
+from sr_demo.errors import BadInput, OutOfMemory, SRError
+from sr_demo.image import ImageData, Limits, page_numbers, read, readonly, write_png
 from sr_demo.inference.jobs import Job
 from sr_demo.options import Options
+from sr_demo.system import memory
 from tests.conftest import noise
 
 SHARED = Path(os.environ.get("SR_DEMO_SHARED_DATA", Path(__file__).parents[2] / "../shared/data")).resolve()
@@ -293,3 +294,19 @@ def test_the_made_hostile_files_are_pictures_or_sentences(
     record_property("slowest", slowest)
     assert len(taken) > 100
     assert slowest[0][1] < 60, slowest
+
+
+@pytest.mark.parametrize(("channels", "bits", "each"), [(3, 8, 8), (1, 8, 4), (4, 8, 15), (3, 16, 14)])
+def test_what_would_not_fit_into_memory_is_refused_with_a_size_that_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, channels: int, bits: int, each: int
+) -> None:
+    rgb = noise(100, 200)
+    alpha = readonly(rgb[..., 0].copy()) if channels == 4 else None
+    file = tmp_path / "photo.png"
+    write_png(ImageData(rgb, alpha, channels == 1, 16 if bits == 16 else 8), file)
+    need = 100 * 200 * each
+    monkeypatch.setattr(memory, "available_bytes", lambda: need / 0.9 + 1)
+    assert read(file).rgb.shape == (100, 200, 3)
+    monkeypatch.setattr(memory, "available_bytes", lambda: need / 0.9 - 100)
+    with pytest.raises(OutOfMemory, match=r"0\.1 GB of memory to read, and 0\.0 GB are free: crop it to at most"):
+        read(file)

@@ -20,6 +20,7 @@ import pytest
 from gradio.utils import get_upload_folder
 
 from sr_demo.approaches.baselines import BICUBIC
+from sr_demo.approaches.diffusion import APPROACH as DIFFUSION
 from sr_demo.image import encode_png
 from sr_demo.inference.runner import Runner
 from sr_demo.settings import Settings
@@ -95,7 +96,7 @@ def server(serve: Serve, _loops: None) -> Iterator[Server]:  # noqa: F811
     store, settings = Store(), Settings(queue_length=1000)
     arguments = pages.launch_arguments(store, settings)
     del arguments["server_port"]
-    page = pages.build_page((BICUBIC,), Runner(), store, settings)
+    page = pages.build_page((BICUBIC, DIFFUSION), Runner(), store, settings)  # every tab is shown
     running = Server(page, serve(page, **arguments).rstrip("/"), store)
     yield running
     running.client.close()
@@ -174,6 +175,7 @@ def attempts(server: Server, private: Path) -> Iterator[tuple[int, list[Any]]]:
 
 def test_a_foreign_path_is_refused_by_every_endpoint_in_every_place(server: Server, private: Path) -> None:
     requests = list(attempts(server, private))
+    assert "guess" in {endpoint["api_name"] for endpoint in server.endpoints}, "the diffusion tab is among them"
     assert len(server.endpoints) > 30 and len(requests) > 1000
     with nothing_opened_in(private):
         for begin in range(0, len(requests), 900):

@@ -521,11 +521,23 @@ def test_peak_memory_is_that_of_the_approach() -> None:
     assert modest.peak_memory_mb < 30
 
 
-def _container(folder: Path, limit: str, used: int, cache: int = 0) -> Path:
-    (folder / "memory.max").write_text(f"{limit}\n")
-    (folder / "memory.current").write_text(f"{used}\n")
-    (folder / "memory.stat").write_text(f"anon 1\nfile {cache}\ninactive_file {cache}\nactive_file 0\n")
-    return folder
+def _group(folder: Path, limit: str, used: int, cache: int = 0, version: int = 2) -> None:
+    """Make `folder` look like a memory cgroup."""
+    folder.mkdir(parents=True, exist_ok=True)
+    limits, usage = (
+        ("memory.max", "memory.current") if version == 2 else ("memory.limit_in_bytes", "memory.usage_in_bytes")
+    )
+    (folder / limits).write_text(f"{limit}\n")
+    (folder / usage).write_text(f"{used}\n")
+    total = "" if version == 2 else "total_"
+    (folder / "memory.stat").write_text(f"anon 1\nfile {cache}\n{total}inactive_file {cache}\n{total}active_file 0\n")
+
+
+def _member(folder: Path, patch: pytest.MonkeyPatch, lines: str) -> None:
+    """Let this process be a member of the groups in `lines`, below `folder`."""
+    (folder / "membership").write_text(lines)
+    patch.setattr(memory, "_CGROUP", folder)
+    patch.setattr(memory, "_MEMBERSHIP", folder / "membership")
 
 
 @pytest.mark.parametrize(
@@ -537,10 +549,23 @@ def _container(folder: Path, limit: str, used: int, cache: int = 0) -> Path:
     ],
     ids=["free", "filled by file cache", "over the limit"],
 )
-def test_the_memory_limit_of_a_container_counts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, used: int, cache: int, available: int
-) -> None:
-    monkeypatch.setattr(memory, "_CGROUP", _container(tmp_path, limit, used, cache))
+@pytest.mark.parametrize(
+    ("lines", "where", "version"),
+    [
+        ("0::/\n", ".", 2),
+        ("0::/system.slice/sr.service\n", "system.slice/sr.service", 2),
+        ("0::/system.slice/sr.service\n", "system.slice", 2),
+        ("4:memory:/docker/0f\n0::/\n", "memory", 1),
+        ("9:name=x:/\n4:cpu,memory:/sr\n", "memory/sr", 1),
+    ],
+    ids=["container", "service", "slice above it", "container, version 1", "group, version 1"],
+)
+def test_memory_limits_of_containers_and_services_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, used: int, cache: int, available: int,
+    lines: str, where: str, version: int,
+) -> None:  # fmt: skip
+    _group(tmp_path / where, limit, used, cache, version)
+    _member(tmp_path, monkeypatch, lines)
     assert memory.available_bytes() == available
 
 
@@ -549,7 +574,7 @@ def test_without_a_limit_the_free_memory_of_the_system_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str | None
 ) -> None:
     if limit is not None:
-        _container(tmp_path, limit, 1000)
-    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+        _group(tmp_path, limit, 1000)
+    _member(tmp_path, monkeypatch, "0::/\n")
     monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: type("Free", (), {"available": 12_345}))
     assert memory.available_bytes() == 12_345

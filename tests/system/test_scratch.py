@@ -12,6 +12,7 @@ import pytest
 from filelock import FileLock
 
 from sr_demo.system import scratch
+from sr_demo.system.unfinished import in_progress
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLD = """
@@ -120,14 +121,78 @@ def test_unfinished_files_of_the_cache_go_unless_their_writer_lives(tmp_path: Pa
     assert (weights / "whole.pth").exists() and resumed.exists()
 
 
-def test_a_build_is_held_while_it_lasts(tmp_path: Path) -> None:
-    build = tmp_path / "memories" / f".building-{'0' * 16}-01234567"
-    build.mkdir(parents=True)
-    with scratch.held(build):
-        assert scratch.sweep_cache(tmp_path) == []
-    assert list(build.iterdir()) == []
-    (build / ".lock").touch()
-    assert scratch.sweep_cache(tmp_path) == [build]
+def test_what_is_in_progress_stays_whatever_locks_lie_beside_it(tmp_path: Path) -> None:
+    folder = tmp_path / "memories"
+    folder.mkdir()
+    for name, create in (
+        (f".building-{'0' * 16}-01234567", Path.mkdir),
+        (".part-01234567", Path.mkdir),
+        (f".{'a' * 32}.part", Path.touch),
+    ):
+        with in_progress(folder / name, create) as path:
+            assert scratch.sweep_cache(tmp_path) == [] and path.exists()
+        assert list(folder.iterdir()) == []
+
+
+WRITE = """
+import sys, time; from pathlib import Path
+from sr_demo.system.storage import unfinished_folder, write_atomically
+def wait(part): print("writing", flush=True); time.sleep(60)
+folder = Path(sys.argv[1])
+with unfinished_folder(folder):
+    write_atomically(folder / "auto.json", wait)
+"""
+
+
+def test_what_a_killed_writer_left_goes_at_once_though_others_work_beside_it(tmp_path: Path) -> None:
+    """Also in a folder without a lock file, and in one whose lock another process holds."""
+    free, taken = tmp_path / "engines" / "0f", tmp_path / "engines"  # words: ok
+    free.mkdir(parents=True)
+    (taken / ".lock").touch()
+    for folder in (free, taken):
+        process = subprocess.Popen(
+            [sys.executable, "-c", WRITE, str(folder)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "writing\n"
+        assert len(scratch.unfinished(tmp_path)) == 2 and scratch.sweep_cache(tmp_path) == []
+        end(process)
+        with FileLock(taken / ".lock"):
+            assert len(scratch.sweep_cache(tmp_path)) == 2
+        assert scratch.unfinished(tmp_path) == []
+
+
+ENDED = """
+import sys, threading; from pathlib import Path
+from sr_demo.system.storage import unfinished_folder
+begun = threading.Event()
+def work():
+    with unfinished_folder(Path(sys.argv[1])) as part:
+        (part / "half").write_bytes(b"half")
+        begun.set()
+        threading.Event().wait()
+threading.Thread(target=work, daemon=True).start()
+begun.wait()
+"""
+
+
+def test_a_process_that_ends_removes_what_its_threads_were_writing(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", ENDED, str(tmp_path)], cwd=ROOT, check=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_earlier_versions_named_after_a_process_goes_with_it(tmp_path: Path) -> None:
+    folder = tmp_path / "engines" / "0f"  # words: ok
+    folder.mkdir(parents=True)
+    gone, there = 999_999_999, os.getpid()
+    for name in ("auto.{}", "record.json.{}", "estimates.{}.part"):
+        for number in (gone, there):
+            (folder / name.format(number)).touch()
+    (folder / "auto.json").touch()
+    scratch.sweep_cache(tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        ["auto.json", f"auto.{there}", f"record.json.{there}", f"estimates.{there}.part"]
+    )
 
 
 def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:

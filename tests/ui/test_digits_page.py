@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import base64
+import inspect
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -13,12 +17,15 @@ import gradio as gr
 import numpy as np
 import pytest
 
+from sr_demo.digits.options import Art
 from sr_demo.errors import BadInput
 from sr_demo.image import Limits
 from sr_demo.inference.runner import Runner
+from sr_demo.options import controls
+from sr_demo.progress import Progress
 from sr_demo.ui.digits import pad, view
 from sr_demo.ui.digits.handlers import Digit, DigitHandlers, DigitParts
-from sr_demo.ui.digits.latent_handlers import VaryHandlers, VaryParts, WalkHandlers, WalkParts
+from sr_demo.ui.digits.latent_handlers import ArtHandlers, ArtParts, VaryHandlers, VaryParts, WalkHandlers, WalkParts
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
@@ -91,6 +98,35 @@ def test_walks_and_varied_numbers_need_something_to_start_from(context: Context)
     walk, vary = WalkHandlers(context, parts_of(WalkParts)), VaryHandlers(context, parts_of(VaryParts))
     assert "There is no digit yet" in walk.walk(None, "mine", "3", "cppn-gan")[walk.parts.status]
     assert "latent numbers 1 to 32" in vary.vary(None, 33, "cppn-gan")[vary.parts.status]
+
+
+def test_work_ends_once_its_caller_is_gone(
+    context: Context, handlers: DigitHandlers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each handler looks at the stop flag while it draws."""
+    digit = handlers.take_typical(3)[handlers.parts.digit]
+    gone = Event()
+    gone.set()
+
+    @contextmanager
+    def turn(seconds: float = 1.0) -> Generator[Progress]:
+        yield Progress(stop=gone)
+
+    monkeypatch.setattr(context.callers, "turn", turn)
+    walk, vary = WalkHandlers(context, parts_of(WalkParts)), VaryHandlers(context, parts_of(VaryParts))
+    art = ArtHandlers(context, parts_of(ArtParts))
+    for status, updates in (
+        (handlers.parts.status, handlers.show(digit, 400, "cppn-gan", None)),
+        (handlers.parts.note, handlers.take_typical(3)),
+        (walk.parts.status, walk.walk(None, "1", "3", "cppn-gan")),
+        (vary.parts.status, vary.vary(None, 3, "cppn-gan")),
+        (art.parts.status, art.paint(*(control.default for control in controls(Art)))),
+    ):
+        assert list(updates) == [status] and updates[status] == gr.skip()
+
+
+def test_gradio_does_not_see_the_progress_of_a_turn(handlers: DigitHandlers) -> None:
+    assert list(inspect.signature(handlers.show).parameters) == ["digit", "size", "system", "window"]
 
 
 def test_bicubic_has_the_highest_mean_psnr_as_the_tab_says() -> None:

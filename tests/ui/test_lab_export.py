@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import zipfile
+from contextlib import nullcontext
 from pathlib import Path
+from threading import Event
 
 import gradio as gr
 import pytest
@@ -15,6 +17,7 @@ from sr_demo.approaches.baselines import BICUBIC
 from sr_demo.image import Limits
 from sr_demo.inference.runner import Runner
 from sr_demo.networks.rdn import RDN
+from sr_demo.progress import Progress
 from sr_demo.ui.lab.export_handlers import ExportHandlers, ExportParts, exportable
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.stops import Stops
@@ -40,3 +43,7 @@ def test_a_zip_with_network_readme_and_the_reason_when_there_is_none(
     refused = list(handlers.make("tiny", "safetensors", "int8"))[-1]
     assert refused[parts.packed] is None and "choose --format onnx" in refused[parts.line]
     assert "Choose a network" in list(handlers.make(None, "onnx", "fp32"))[-1][parts.line]
+    gone = Event()
+    gone.set()
+    monkeypatch.setattr(context.callers, "turn", lambda seconds: nullcontext(Progress(stop=gone)))
+    assert "Stopped." in list(handlers.make("tiny", "safetensors", "fp32"))[-1][parts.line]

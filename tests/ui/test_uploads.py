@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError
 
 import pytest
 
 from sr_demo.errors import BadInput
 from sr_demo.image import ImageData, Limits, read, write_png
+from sr_demo.system import memory
 from sr_demo.ui import uploads
 from sr_demo.ui.uploads import UploadCache
 from tests.conftest import noise, picture_of
@@ -74,3 +77,30 @@ def test_failures_are_not_cached(tmp_path: Path, decoded: list[str]) -> None:
         cache.read(tmp_path / "gone.png", Limits())
     photo(tmp_path, "a.png")
     assert cache.read(path, Limits()).rgb.shape == (8, 10, 3)
+
+
+def side_by_side(cache: UploadCache, *paths: Path) -> bool:
+    """Whether handlers that open these files work at the same time."""
+    meeting = Barrier(len(paths))
+
+    def work(path: Path) -> bool:
+        with cache.opened(path, Limits()):
+            try:
+                meeting.wait(0.3)
+            except BrokenBarrierError:
+                return False
+            return True
+
+    with ThreadPoolExecutor(len(paths)) as pool:
+        return all(pool.map(work, paths))
+
+
+def test_handlers_that_open_large_images_wait_for_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small, large, other = (photo(tmp_path, f"{i}.png", 20 * size, 20 * size) for i, size in enumerate((1, 3, 3)))
+    monkeypatch.setattr(memory, "budget", lambda: 20 * 60 * 60)
+    assert not side_by_side(UploadCache(0), large, other)
+    assert side_by_side(UploadCache(0), large, small), "small ones pass beside large ones"
+    cache = UploadCache()
+    for path in (large, other):
+        cache.read(path, Limits())
+    assert side_by_side(cache, large, other), "no memory is needed for images that are held"

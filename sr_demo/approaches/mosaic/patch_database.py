@@ -26,6 +26,7 @@ from sr_demo.image import Image, quantize, readonly
 from sr_demo.imaging.resize import resize
 from sr_demo.progress import Progress
 from sr_demo.system import scratch, storage
+from sr_demo.system.unfinished import in_progress
 
 SCALE = 4
 FORMAT = 1
@@ -89,15 +90,11 @@ def build_database(files: Sequence[Path], folder: Path, progress: Progress) -> P
         return found
     storage.ready(folder)
     beside = folder / f"{_BUILDING}{key}-{secrets.token_hex(4)}"
-    try:
-        with storage.guarded(folder):
-            scratch.sweep_builds(folder)
-            beside.mkdir()
-            with scratch.held(beside):
-                _write_files(files, beside, progress)
+    with storage.guarded(folder):
+        scratch.sweep_builds(folder)
+        with in_progress(beside):
+            _write_files(files, beside, progress)
             _publish(beside, place)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     opened = open_database(place)
     if opened is None:
         raise StorageError(f"The memory in {place} cannot be read back. Delete that folder and try again.")

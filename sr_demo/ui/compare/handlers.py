@@ -55,12 +55,13 @@ class Handlers:
         if path is None:
             return {**self.clear(), photo.image: None}
         try:
-            source, image = sources.open_source(path, self._context.uploads, self._context.limits)
-            if preset != presets.FAMILIES:
-                source = self._with_proposed_region(source, test, [*methods, *more])
-            else:
-                test = presets.tests(source)
-            preview = sources.write_preview(source, image, self._context.store.new())
+            with self._context.uploads.opened(path, self._context.limits) as image:
+                source = sources.source_of(path, image)
+                if preset != presets.FAMILIES:
+                    source = self._with_proposed_region(source, test, [*methods, *more])
+                else:
+                    test = presets.tests(source)
+                preview = sources.write_preview(source, image, self._context.store.new())
         except SRError as exc:
             return self._kept(before, str(exc))
         except Exception as exc:
@@ -166,8 +167,8 @@ class Handlers:
         photo = self._parts.photo
         if source is None:
             return {photo.source: None, photo.image: None, photo.about: ""}
-        image = self._context.uploads.read(source.path, self._context.limits)
-        preview = sources.write_preview(source, image, self._context.store.new())
+        with self._context.uploads.opened(source.path, self._context.limits) as image:
+            preview = sources.write_preview(source, image, self._context.store.new())
         return {photo.source: source, photo.image: str(preview), photo.about: sources.describe(source)}
 
     def estimate(self, source: Source | None, preset: str, test: bool, methods: list[str], more: list[str]) -> Updates:

@@ -20,6 +20,7 @@ from sr_demo.digits.options import LARGEST, SMALLEST, System
 from sr_demo.digits.preprocessing import Prepared, from_reference, prepare
 from sr_demo.errors import BadInput, quoted
 from sr_demo.image import read
+from sr_demo.progress import Progress
 from sr_demo.reports import formatting
 from sr_demo.system.least_recently_used import LeastRecentlyUsed
 from sr_demo.ui import sessions
@@ -77,44 +78,44 @@ class DigitHandlers:
         self._lock = Lock()
 
     @in_turn("reading a drawing", _note)
-    def take_drawing(self, event: gr.EventData) -> Updates:
+    def take_drawing(self, progress: Progress, event: gr.EventData) -> Updates:
         """Take the drawing; the sheet sends it each time the pen is lifted."""
         self._begin()
         sent: Any = getattr(event, "value", None)
         image = read(Path(view.write(pad.decode(sent), self._store.new(), "drawing.png")), self._limits)
-        return self._taken(prepare(image.rgb, image.alpha))
+        return self._taken(prepare(image.rgb, image.alpha), progress)
 
     @in_turn("reading a digit", _note)
-    def take_upload(self, path: str | None) -> Updates:
+    def take_upload(self, progress: Progress, path: str | None) -> Updates:
         """Take an uploaded image of a digit."""
         self._begin()
         if path is None:
             raise BadInput(NO_DIGIT)
         image = read(Path(path), self._limits)
-        return self._taken(prepare(image.rgb, image.alpha))
+        return self._taken(prepare(image.rgb, image.alpha), progress)
 
     @in_turn("drawing a typical digit", _note)
-    def take_typical(self, digit: int | None) -> Updates:
+    def take_typical(self, progress: Progress, digit: int | None) -> Updates:
         """Take the digit that our own network draws from the mean latent of its class."""
         self._begin()
-        return self._typical(digit)
+        return self._typical(digit, progress)
 
     @in_turn("drawing a typical digit", _note)
-    def take_first(self, digit: Any) -> Updates:
+    def take_first(self, progress: Progress, digit: Any) -> Updates:
         """Take a typical digit when the tab is opened, unless the visitor chose one, also while this ran."""
-        updates = gr.skip() if digit is not None or self._has_begun() else self._typical(3)
+        updates = gr.skip() if digit is not None or self._has_begun() else self._typical(3, progress)
         return gr.skip() if self._has_begun() else updates
 
-    def _typical(self, digit: int | None) -> Updates:
+    def _typical(self, digit: int | None, progress: Progress) -> Updates:
         if digit is None or digit not in range(10):
             raise BadInput("Choose a digit from 0 to 9.")
         from sr_demo.digits import lab, latent_walk
 
         reference = latent_walk.to_bytes(lab.decode(lab.typical(int(digit), "vaegan")))
-        return self._taken(from_reference(reference, view.TYPICAL_NOTE))
+        return self._taken(from_reference(reference, view.TYPICAL_NOTE), progress)
 
     @in_turn("taking a test digit", _note)
-    def take_test(self, number: Any) -> Updates:
+    def take_test(self, progress: Progress, number: Any) -> Updates:
         """Take a handwritten digit that no network was trained on."""
         self._begin()
         digits = data.test_digits()
@@ -125,7 +126,7 @@ class DigitHandlers:
         note = (
             f"Test digit {int(number)} of MNIST: a handwritten {digits.labels[int(number)]}, never shown in training."
         )
-        return self._taken(from_reference(digits.pictures[int(number)], note))
+        return self._taken(from_reference(digits.pictures[int(number)], note), progress)
 
     def _begin(self) -> None:
         with self._lock:
@@ -135,7 +136,7 @@ class DigitHandlers:
         with self._lock:
             return _session() in self._began
 
-    def _taken(self, prepared: Prepared) -> Updates:
+    def _taken(self, prepared: Prepared, progress: Progress) -> Updates:
         from sr_demo.digits import lab, latent_walk
         from sr_demo.digits.evaluation import score
 
@@ -155,7 +156,7 @@ class DigitHandlers:
             view.Card("VAE-GAN", "28 × 28", redrawn["vaegan"], note("vaegan")),
         ]
         for system in CPPNS:
-            large = latent_walk.to_bytes(lab.draw(digit.latents[system], _COMPARED_SIZE, system))
+            large = latent_walk.to_bytes(lab.draw(digit.latents[system], _COMPARED_SIZE, system, progress=progress))
             about = f"{_COMPARED_SIZE} × {_COMPARED_SIZE}; at 28:"
             cards.append(view.Card(view.METHODS[system], about, large, note(system), smooth=True))
         return {
@@ -165,12 +166,13 @@ class DigitHandlers:
         }
 
     @in_turn("drawing a digit", _status)
-    def show(self, digit: Digit | None, size: Any, system: str, window: Any) -> Updates:
+    def show(self, progress: Progress, digit: Digit | None, size: Any, system: str, window: Any) -> Updates:
         """Draw the digit, or a part of it, with a CPPN.
 
         The window is read and never written: a click while this ran may have set it anew.
 
         Args:
+            progress: Of its turn.
             digit: The visitor's digit; None clears the large image.
             size: Pixels a side.
             system: The CPPN.
@@ -184,7 +186,7 @@ class DigitHandlers:
         side, chosen = _checked_size(size), checked_cppn(system)
         part = lab.Window(*window) if window else lab.WHOLE
         start = time.perf_counter()
-        drawn = lab.draw(digit.latents[chosen], side, chosen, part)
+        drawn = lab.draw(digit.latents[chosen], side, chosen, part, progress)
         seconds = time.perf_counter() - start
         file = view.write(view.png(latent_walk.to_bytes(drawn)), self._store.new(), f"digit_{chosen}_{side}.png")
         near = "" if part == lab.WHOLE else f" This is 1/{part.zoom:g} of its width, drawn anew, not enlarged."

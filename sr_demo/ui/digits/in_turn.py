@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
@@ -29,6 +30,8 @@ H = TypeVar("H", bound=_Handlers)
 def in_turn(doing: str, status: Callable[[H], gr.HTML]) -> Callable[[Callable[..., Updates]], Callable[..., Updates]]:
     """Make a handler wait for its turn and show its errors on the page.
 
+    The handler gets the progress of its turn before the values of the components: it ends the work once the caller is gone.
+
     Args:
         doing: What the handler does, for the log entry of an unexpected error.
         status: Returns the component that shows an error message; all other components then stay as they are.
@@ -38,8 +41,8 @@ def in_turn(doing: str, status: Callable[[H], gr.HTML]) -> Callable[[Callable[..
         @functools.wraps(handler)
         def guarded(self: H, *given: Any) -> Updates:
             try:
-                with self.callers.turn():
-                    return handler(self, *given)
+                with self.callers.turn() as progress:
+                    return handler(self, progress, *given)
             except Cancelled:
                 return {status(self): gr.skip()}
             except SRError as exc:
@@ -47,6 +50,9 @@ def in_turn(doing: str, status: Callable[[H], gr.HTML]) -> Callable[[Callable[..
             except Exception as exc:
                 return {status(self): problem(unexpected(exc, doing))}
 
+        own = inspect.signature(handler)
+        kept = [parameter for name, parameter in own.parameters.items() if name != "progress"]
+        guarded.__signature__ = own.replace(parameters=kept)  # type: ignore[attr-defined] - what Gradio looks at
         return guarded
 
     return wrap

@@ -14,6 +14,7 @@ from sr_demo.errors import BadInput
 from sr_demo.image import quantize
 from sr_demo.options import build as build_options
 from sr_demo.options import controls
+from sr_demo.progress import Progress
 from sr_demo.reports import formatting
 from sr_demo.ui.digits import view
 from sr_demo.ui.digits.handlers import Digit
@@ -71,10 +72,11 @@ class WalkHandlers:
         self.callers, self.parts, self._store = context.callers, parts, context.store
 
     @in_turn("walking between digits", _walk_status)
-    def walk(self, digit: Digit | None, start: str, end: str, system: str) -> Updates:
+    def walk(self, progress: Progress, digit: Digit | None, start: str, end: str, system: str) -> Updates:
         """Animate the straight line between two latents.
 
         Args:
+            progress: Of its turn.
             digit: The visitor's digit.
             start: "0" to "9" for a typical digit, "mine" for the visitor's.
             end: Likewise.
@@ -94,8 +96,9 @@ class WalkHandlers:
                 raise BadInput("Choose where the walk starts and ends.")
             return lab.typical(int(name), chosen)
 
-        frames = latent_walk.between(latent(start), latent(end), _WALK_SIZE, chosen)
+        frames = latent_walk.between(latent(start), latent(end), _WALK_SIZE, chosen, progress)
         gif = view.write(latent_walk.gif(frames), self._store.new(), "walk.gif")
+        progress.check()
         mp4 = str(Path(gif).with_name("walk.mp4"))
         latent_walk.mp4(frames, Path(mp4))
         names = ("your digit" if name == "mine" else f"a typical {name}" for name in (start, end))
@@ -116,10 +119,11 @@ class VaryHandlers:
         self.callers, self.parts = context.callers, parts
 
     @in_turn("varying one latent number", _vary_status)
-    def vary(self, digit: Digit | None, number: Any, system: str) -> Updates:
+    def vary(self, progress: Progress, digit: Digit | None, number: Any, system: str) -> Updates:
         """Draw the digit, or a typical 3, with one latent number from -3 to 3.
 
         Args:
+            progress: Of its turn.
             digit: The visitor's digit.
             number: Which number of the latent, from 1.
             system: The CPPN that draws.
@@ -131,7 +135,7 @@ class VaryHandlers:
         index = int(number) - 1
         if not 0 <= index < len(latent):
             raise BadInput(f"There are latent numbers 1 to {len(latent)}.")
-        strip = latent_walk.along(latent, index, _STRIP_COUNT, _STRIP_SIZE, chosen)
+        strip = latent_walk.along(latent, index, _STRIP_COUNT, _STRIP_SIZE, chosen, progress)
         whose = "a typical 3" if digit is None else "your digit"
         text = (
             f"Latent number {index + 1} of {whose} runs from -3 to 3 while all others stay; its own value is "
@@ -148,13 +152,13 @@ class ArtHandlers:
         self.callers, self.parts, self._store = context.callers, parts, context.store
 
     @in_turn("painting at random", _art_status)
-    def paint(self, *given: Any) -> Updates:
+    def paint(self, progress: Progress, *given: Any) -> Updates:
         """Paint with the values of the art controls, in their order."""
         from sr_demo.digits.cppn_art import paint
 
         options = build_options(Art, dict(zip((c.name for c in controls(Art)), given, strict=True)))
         start = time.perf_counter()
-        painted = quantize(paint(options))
+        painted = quantize(paint(options, progress))
         seconds = time.perf_counter() - start
         file = view.write(view.png(painted), self._store.new(), f"cppn_{options.seed}_{options.size}.png")
         took = formatting.seconds(seconds)

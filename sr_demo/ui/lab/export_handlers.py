@@ -14,6 +14,7 @@ from sr_demo.deploy.report import embedded_jobs
 from sr_demo.errors import Cancelled, SRError, unexpected
 from sr_demo.export.exporter import SUFFIXES, Exported, Kind, Number, export, formats
 from sr_demo.inference.jobs import Job
+from sr_demo.progress import Progress
 from sr_demo.spec import Approach
 from sr_demo.ui.html import progress_line
 from sr_demo.ui.method_choices import Context
@@ -56,8 +57,8 @@ class ExportHandlers:
             self._parts.packed: None,
         }
         try:
-            with self._context.callers.turn(_SECONDS):
-                done, target = self._packed(key, kind, precision)
+            with self._context.callers.turn(_SECONDS) as progress:
+                done, target = self._packed(key, kind, precision, progress)
             yield {self._parts.line: progress_line(_sentence(done)), self._parts.packed: str(target)}
         except Cancelled:
             yield {self._parts.line: progress_line("Stopped."), self._parts.packed: None}
@@ -66,16 +67,17 @@ class ExportHandlers:
         except Exception as exc:
             yield {self._parts.line: progress_line(unexpected(exc, f"exporting {key}")), self._parts.packed: None}
 
-    def _packed(self, key: str | None, kind: Kind, precision: Number) -> tuple[Exported, Path]:
+    def _packed(self, key: str | None, kind: Kind, precision: Number, progress: Progress) -> tuple[Exported, Path]:
         if key not in self._jobs:
             raise SRError("Choose a network to export.")
         job = self._jobs[key]
         with self._context.store.lent() as folder:
             name = f"{job.key.replace(':', '-')}-{precision}"
-            done = export(job, kind, folder / f"{name}{SUFFIXES[kind]}", precision)
+            done = export(job, kind, folder / f"{name}{SUFFIXES[kind]}", precision, progress)
             target = folder / f"{name}-{kind}.zip"
             with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as packed:
                 for path in (done.path, *done.beside):
+                    progress.check()
                     packed.write(path, path.name)
         return done, target
 
