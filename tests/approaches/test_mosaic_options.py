@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 import tracemalloc
 from pathlib import Path
 
@@ -11,10 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 from skimage import data
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from hub_server import HubServer
 
 from sr_demo.approaches.mosaic import (
     faiss_index,
@@ -35,6 +30,7 @@ from sr_demo.imaging.resize import downscale, resize
 from sr_demo.metrics.full_reference import lr_consistency
 from sr_demo.progress import SILENT
 from sr_demo.ui.mosaic.databases import BUNDLED, VisitorDatabases
+from tests.hub_server import HubServer
 
 
 @pytest.fixture(scope="module")

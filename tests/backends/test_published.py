@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -168,7 +169,8 @@ def test_a_pickle_that_would_run_a_command_is_refused(tmp_path: Path, form: str)
 @pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
 def test_torchscript_is_refused_without_reading_it(tmp_path: Path) -> None:
     path = tmp_path / "net.pt"
-    torch.jit.trace(torch.nn.Identity(), torch.zeros(1)).save(str(path))
+    traced: Any = torch.jit.trace(torch.nn.Identity(), torch.zeros(1))
+    traced.save(str(path))
     assert refusal(path) == (
         "net.pt is not loaded: a .pt file can hold a program. Use the same checkpoint as .safetensors or .pth."
     )

@@ -67,7 +67,7 @@ def test_a_built_database_is_listed_used_and_deleted(photos: tuple[Path, ...], r
     assert 0.3 * recipe.patches < database.patches <= 1.01 * recipe.patches
     opened = upscalers.shared_database(database.place)
     np.testing.assert_array_equal(opened.hr(3), np.asarray(Pillow.open(photos[3])))
-    image = readonly(opened.lr(5).astype(np.float32) / 255)
+    image = readonly(np.asarray(opened.lr(5) / 255, np.float32))
     options = MosaicOptions(leave_out=False, overlap=0, variety=0)
     if recipe.kind == "tiles":
         matches = upscalers.TileMosaic(opened, name="mine").match(image, options, SILENT)

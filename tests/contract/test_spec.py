@@ -221,7 +221,7 @@ def test_a_trained_network_has_training_curves(checkpoint: Checkpoint) -> None:
     assert set(curves) >= {"iteration", "loss", "psnr_y"}
     assert len({len(values) for values in curves.values()}) == 1
     for name, values in curves.items():  # a run that began before the training images were scored has no such values
-        assert all(math.isfinite(v) for v in values if not (v is None and name.startswith("train_")))
+        assert all(name.startswith("train_") if v is None else math.isfinite(v) for v in values)
     assert curves["iteration"] == sorted(curves["iteration"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
@@ -74,8 +75,26 @@ def _clients_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         client.close()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _loops_closed() -> Iterator[None]:
+    """Close the event loops that Gradio makes for each page and never runs: left open, they warn in some later test."""
+    made: list[asyncio.AbstractEventLoop] = []
+    real = asyncio.new_event_loop
+
+    def new() -> asyncio.AbstractEventLoop:
+        made.append(real())
+        return made[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "new_event_loop", new)
+        yield
+    for loop in made:
+        if not loop.is_running():
+            loop.close()
+
+
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser(_loops_closed: None) -> Iterator[Browser]:
     path = _chromium()
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)

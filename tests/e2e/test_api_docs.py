@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import io
 import json
@@ -28,26 +27,8 @@ DOCS = Path(__file__).resolve().parents[2] / "docs/api.md"
 pytestmark = pytest.mark.timeout(180)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _loops() -> Iterator[None]:
-    """Close the event loops that Gradio and its client leave open, which would warn in some later test."""
-    made: list[asyncio.AbstractEventLoop] = []
-    real = asyncio.new_event_loop
-
-    def new() -> asyncio.AbstractEventLoop:
-        made.append(real())
-        return made[-1]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(asyncio, "new_event_loop", new)
-        yield
-    for loop in made:
-        if not loop.is_running():
-            loop.close()
-
-
 @pytest.fixture(scope="module")
-def address(serve: Serve, _loops: None) -> Iterator[str]:
+def address(serve: Serve) -> Iterator[str]:
     store, settings = Store(), Settings()
     arguments = pages.launch_arguments(store, settings)
     del arguments["server_port"]

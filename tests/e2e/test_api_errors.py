@@ -17,15 +17,14 @@ from sr_demo.ui import api
 from sr_demo.ui import page as pages
 from sr_demo.ui.store import Store
 from tests.e2e.conftest import Serve
-from tests.e2e.test_api_docs import _loops  # noqa: F401 - a fixture
 from tests.e2e.test_door import META, Server, called
 
 LONG = "x" * 100_000
-pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("_loops")]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
-def server(serve: Serve, _loops: None) -> Iterator[Server]:  # noqa: F811
+def server(serve: Serve) -> Iterator[Server]:
     store, settings = Store(), Settings(queue_length=1000)
     arguments = pages.launch_arguments(store, settings)
     del arguments["server_port"]

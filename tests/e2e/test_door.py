@@ -28,11 +28,10 @@ from sr_demo.ui.door import NOT_UPLOADED
 from sr_demo.ui.store import Store
 from tests.conftest import noise, picture_of
 from tests.e2e.conftest import Serve
-from tests.e2e.test_api_docs import _loops  # noqa: F401 - a fixture
 
 PHOTO = encode_png(picture_of(noise(24, 32)))
 META = {"_type": "gradio.FileData"}
-pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("_loops")]
+pytestmark = pytest.mark.timeout(300)
 
 
 class Server:
@@ -87,7 +86,7 @@ def called(server: Server, name: str, data: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def server(serve: Serve, _loops: None) -> Iterator[Server]:  # noqa: F811
+def server(serve: Serve) -> Iterator[Server]:
     store, settings = Store(), Settings(queue_length=1000)
     arguments = pages.launch_arguments(store, settings)
     del arguments["server_port"]

@@ -72,23 +72,6 @@ class Endless:
         return fakes.approach(fakes.Fake(self.work), name="endless")
 
 
-@pytest.fixture(autouse=True)
-def _loops(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Close the event loops that Gradio and its client leave open, which would warn in some later test."""
-    made: list[asyncio.AbstractEventLoop] = []
-    real = asyncio.new_event_loop
-
-    def new() -> asyncio.AbstractEventLoop:
-        made.append(real())
-        return made[-1]
-
-    monkeypatch.setattr(asyncio, "new_event_loop", new)
-    yield
-    for loop in made:
-        if not loop.is_running():
-            loop.close()
-
-
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
     file = tmp_path / "photo.png"

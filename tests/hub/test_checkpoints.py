@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -219,7 +220,8 @@ def test_a_bug_is_not_reported_as_a_missing_file(monkeypatch):
 
 def test_after_stop_nothing_starts(no_network):
     progress = Progress()
-    stopped = type("Set", (), {"is_set": lambda self: True})()
+    stopped = Event()
+    stopped.set()
     with pytest.raises(Cancelled):
         checkpoints.fetch(REMOTE, Progress(progress.report, stopped))
 

@@ -18,14 +18,11 @@ from threading import Event, Timer
 import huggingface_hub
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from hub_server import Fault, HubServer
-
 from sr_demo.errors import Cancelled, WeightsUnavailable
 from sr_demo.hub import checkpoints
 from sr_demo.progress import Progress
 from sr_demo.spec import Checkpoint, WeightFile
+from tests.hub_server import Fault, HubServer
 
 pytestmark = pytest.mark.hub
 

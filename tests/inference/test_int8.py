@@ -16,7 +16,7 @@ import pytest
 pytest.importorskip("openvino")
 
 from sr_demo.backends import quantization, selection
-from sr_demo.backends.quantization import Operations
+from sr_demo.backends.quantization import Operations, Sample
 from sr_demo.catalogue import APPROACHES
 from sr_demo.cli.main import main
 from sr_demo.errors import BadInput, Cancelled, MissingDependency, SRError
@@ -187,11 +187,11 @@ def test_a_higher_score_by_chance_does_not_hide_the_loss() -> None:
     checks = np.indices((32, 32)).sum(axis=0)[..., None] % 2 * np.float32(2) - 1
     off = readonly(truth + checks * np.float32(0.03))
     closer = readonly(truth + checks * np.float32(0.02))
-    scored, expected = int8.lost(Drawn(off), Drawn(closer), [(truth, truth)], SILENT)
+    scored, expected = int8.lost(Drawn(off), Drawn(closer), [Sample(truth, truth)], SILENT)
     assert scored < -2
     # A change of 0.01 of every value: luma (219/255 of it) off by 0.0086, beside errors of 10^-3.15 in the square.
     assert expected == pytest.approx(10 * np.log10(1 + (0.01 * 219 / 255) ** 2 / 10**-3.15), rel=1e-3)
-    assert int8.lost(Drawn(off), Drawn(off), [(truth, truth)], SILENT) == (0, 0)
+    assert int8.lost(Drawn(off), Drawn(off), [Sample(truth, truth)], SILENT) == (0, 0)
 
 
 def test_the_first_and_last_convolutions_stay_in_floating_point() -> None:

@@ -6,6 +6,7 @@ import logging
 import re
 import time
 import weakref
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
@@ -131,6 +132,7 @@ def test_closing_the_iterator_stops_the_work() -> None:
     upscaler = fakes.upscaler_of(made)
     events = Runner().compare([job(made), job(fakes.good())], picture_of(noise(128, 128)))
     assert isinstance(next(events), Started)
+    assert isinstance(events, Generator)
     events.close()
     time.sleep(0.1)
     done = len(upscaler.seen)
@@ -344,13 +346,14 @@ def test_a_model_is_loaded_once() -> None:
 def test_memory_of_an_evicted_model_is_freed_despite_reference_cycles() -> None:
     held = model_cache.ModelCache()
     network = fakes.Fake(lambda image, progress: enlarged(image))
+    identity = job(fakes.good()).identity
     network.itself = network  # type: ignore[attr-defined]
     gone = weakref.ref(network)
-    held.keep(("network",), network, 1)
+    held.keep(identity, network, 1)
     del network
     memory.release()
     assert gone() is not None
-    held.drop(("network",))
+    held.drop(identity)
     memory.release()
     assert gone() is None
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -82,8 +83,9 @@ def test_enhanced_adds_to_bicubic_and_baseline_does_not():
 def test_rrdn_scales_what_its_blocks_add():
     block = RRDB(features=4, growth=2, convolutions=2)
     for dense in block.dense:
-        torch.nn.init.zeros_(dense.fusion.weight)
-        torch.nn.init.constant_(dense.fusion.bias, 1.0)
+        fusion: Any = dense.get_submodule("fusion")
+        torch.nn.init.zeros_(fusion.weight)
+        torch.nn.init.constant_(fusion.bias, 1.0)
     image = torch.rand(1, 4, 5, 5)
     with torch.no_grad():  # three dense blocks add 0.2 each; the sum of image and 0.6 is scaled by 0.2
         torch.testing.assert_close(block(image), image + 0.2 * (image + 0.6))

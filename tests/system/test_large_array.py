@@ -112,7 +112,7 @@ def test_resizing_in_bands_gives_the_same_result(
 
 def test_scores_are_the_same_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:
     truth, lr = noise(300, 400), noise(75, 100)
-    result = readonly(np.clip(truth + 0.05 * noise(300, 400, 1), 0, 1))
+    result = readonly(np.asarray(np.clip(truth + 0.05 * noise(300, 400, 1), 0, 1), np.float32))
     whole = scores.score(result, lr, truth, 4)
     monkeypatch.setattr(large_array, "BAND", 30_000)
     monkeypatch.setattr(resizing, "_BAND", 30_000)

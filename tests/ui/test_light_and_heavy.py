@@ -34,7 +34,7 @@ HEAVY = {
 @pytest.mark.usefixtures("gradio_loops")
 def test_only_handlers_that_compute_are_queued() -> None:
     built = page.build_page(APPROACHES, Runner(), Store(), Settings())
-    queued = {built.fns[entry["id"]] for entry in built.config["dependencies"] if entry["queue"]}
+    queued = {built.fns[entry["id"]] for entry in built.config.get("dependencies", []) if entry["queue"]}
     assert {fn.fn.__qualname__ for fn in queued if fn.fn} <= HEAVY
     assert "sr_demo.ui.compare.handlers" not in {fn.fn.__module__ for fn in queued if fn.fn}, "uploads are not queued"
     assert {(fn.concurrency_id, fn.concurrency_limit) for fn in queued} == {("heavy", None)}
