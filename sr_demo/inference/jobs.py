@@ -7,13 +7,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from sr_demo.backends import selection
+from sr_demo.checkpoint import Checkpoint
 from sr_demo.diffusion.trajectory import Trajectory
 from sr_demo.errors import BadInput, quoted
 from sr_demo.image import ImageData
 from sr_demo.metrics.scores import Scores
 from sr_demo.options import Options, as_dict, build, controls
 from sr_demo.progress import Progress
-from sr_demo.spec import Approach, Checkpoint, ModelIdentity, Precision, Request, Upscaler
+from sr_demo.spec import Approach, ModelIdentity, Precision, Request, Upscaler
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class Result:
 class ImageResult(Result):
     """A result with the image itself, as the runner returns it."""
 
-    picture: ImageData
+    image: ImageData
     """`scale` times the size of the input; alpha, gray, depth and profile as in the input."""
 
     def without_image(self) -> Result:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from sr_demo import spec
+from sr_demo import checkpoint as weights
 from sr_demo.backends import embedded
 from sr_demo.backends.torch_backend import load_safetensors
 from sr_demo.errors import BadInput
@@ -81,10 +81,10 @@ def embedded_edsr() -> EDSR:
     Raises:
         BadInput: Its weights are missing.
     """
-    path = spec.EMBEDDED / f"{_ENCODER}.safetensors"
+    path = weights.EMBEDDED / f"{_ENCODER}.safetensors"
     if not path.is_file():
         raise BadInput(f"This recipe begins with the trained EDSR, and {path} is missing. Train the recipe edsr first.")
-    network = load_safetensors(path, embedded.build(spec.card(_ENCODER)["architecture"]))
+    network = load_safetensors(path, embedded.build(weights.card(_ENCODER)["architecture"]))
     assert isinstance(network, EDSR)
     return network
 

@@ -18,7 +18,7 @@ from PIL import Image as Pillow
 from skimage import data
 
 from sr_demo.approaches.mosaic import batch_search, database_build, named_databases, patch_database, shards, upscalers
-from sr_demo.approaches.mosaic.database_build import BuildRequest
+from sr_demo.approaches.mosaic.build_plan import BuildRequest
 from sr_demo.approaches.mosaic.executors import LocalExecutor, RayExecutor
 from sr_demo.approaches.mosaic.options import MosaicOptions
 from sr_demo.approaches.mosaic.shards import Recipe
@@ -285,13 +285,14 @@ def test_ray_builds_and_finds_the_same_as_threads(photos: tuple[Path, ...], tmp_
     code = (
         "import sys; from pathlib import Path\n"
         "from sr_demo.approaches.mosaic import batch_search, database_build\n"
+        "from sr_demo.approaches.mosaic.build_plan import BuildRequest\n"
         "from sr_demo.approaches.mosaic.executors import RayExecutor\n"
         "from sr_demo.approaches.mosaic.shards import Recipe\n"
         "from sr_demo.progress import SILENT\n"
         "files = tuple(Path(f) for f in sys.argv[2:])\n"
         "for kind in ('tiles', 'refined'):\n"
         "    recipe = Recipe(kind, patches=4000)\n"
-        "    request = database_build.BuildRequest('ray-' + kind, files, recipe, 'a folder')\n"
+        "    request = BuildRequest('ray-' + kind, files, recipe, 'a folder')\n"
         "    built = database_build.build_named_database(request, RayExecutor(workers=2), SILENT)\n"
         "out = Path(sys.argv[1])\n"
         "list(batch_search.search_images(built.database, files[:2], 3, out, RayExecutor(workers=2), SILENT))\n"

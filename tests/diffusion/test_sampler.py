@@ -10,6 +10,7 @@ import torch
 
 from sr_demo.benchmarks.halos import black_or_white
 from sr_demo.catalogue import APPROACHES
+from sr_demo.checkpoint import TILE_ERROR
 from sr_demo.diffusion import sampler as module
 from sr_demo.diffusion.sampler import Sampler
 from sr_demo.diffusion.upscaler import DiffusionUpscaler
@@ -19,7 +20,6 @@ from sr_demo.inference.runner import Runner
 from sr_demo.networks.edsr import EDSR
 from sr_demo.networks.shift_unet import ShiftUNet
 from sr_demo.progress import SILENT, Progress
-from sr_demo.spec import TILE_ERROR
 from tests.conftest import noise
 
 SETTINGS = {"levels": 6, "kappa": 0.12, "least": 0.01, "power": 0.7, "spread": 0.04}

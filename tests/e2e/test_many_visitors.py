@@ -20,12 +20,13 @@ from gradio_client import Client, handle_file
 from playwright.sync_api import expect
 
 from sr_demo.approaches.baselines import BICUBIC
+from sr_demo.checkpoint import Checkpoint, WeightFile
 from sr_demo.image import Image, write_png
 from sr_demo.inference.jobs import Done
 from sr_demo.inference.runner import Runner
 from sr_demo.progress import Progress
 from sr_demo.settings import Settings
-from sr_demo.spec import Approach, Checkpoint, WeightFile
+from sr_demo.spec import Approach
 from sr_demo.ui import callers, mcp
 from sr_demo.ui import page as pages
 from sr_demo.ui.store import Store

@@ -17,6 +17,7 @@ from playwright.sync_api import Page, expect
 
 from sr_demo.approaches import baselines
 from sr_demo.catalogue import APPROACHES
+from sr_demo.checkpoint import Tiling
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, quantize, read, write_png
 from sr_demo.imaging.resize import downscale, resize
@@ -24,7 +25,7 @@ from sr_demo.inference.runner import Runner
 from sr_demo.options import Options
 from sr_demo.progress import Progress
 from sr_demo.settings import Settings
-from sr_demo.spec import Approach, Request, Tiling, Upscaler
+from sr_demo.spec import Approach, Request, Upscaler
 from sr_demo.ui import page as pages
 from sr_demo.ui.store import Store
 from tests.conftest import noise, picture_of

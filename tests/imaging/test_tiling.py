@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 import pytest
 
+from sr_demo.checkpoint import Tiling
 from sr_demo.errors import Cancelled
 from sr_demo.image import Image, readonly
 from sr_demo.imaging import tiling
 from sr_demo.imaging.resize import resize
 from sr_demo.imaging.tiling import TilePlan
 from sr_demo.progress import SILENT, Progress
-from sr_demo.spec import Tiling
 from sr_demo.system import storage
 from tests.conftest import noise
 

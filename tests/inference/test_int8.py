@@ -18,6 +18,7 @@ pytest.importorskip("openvino")
 from sr_demo.backends import quantization, selection
 from sr_demo.backends.quantization import Operations, Sample
 from sr_demo.catalogue import APPROACHES
+from sr_demo.checkpoint import Checkpoint, Tiling, WeightFile
 from sr_demo.cli.main import main
 from sr_demo.errors import BadInput, Cancelled, MissingDependency, SRError
 from sr_demo.image import Image, readonly
@@ -28,7 +29,7 @@ from sr_demo.options import Options
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports import formatting
 from sr_demo.reports.table import record
-from sr_demo.spec import Approach, Checkpoint, Request, Tiling, Upscaler, WeightFile
+from sr_demo.spec import Approach, Request, Upscaler
 from sr_demo.system import hardware
 from tests.conftest import noise, picture_of
 
@@ -96,7 +97,7 @@ def test_a_network_is_quantized_once_then_opened_without_torch_and_reports_its_l
 
     again = replace(job, approach=replace(job.approach, load=never))
     second = Runner().run(again, picture_of(noise(20, 30)))
-    np.testing.assert_array_equal(second.picture.rgb, first.picture.rgb)
+    np.testing.assert_array_equal(second.image.rgb, first.image.rgb)
     assert len(here) == 1
     # int8 is used on request only.
     assert not is_prepared(replace(job, precision="auto"))

@@ -9,12 +9,12 @@ import torch
 
 from sr_demo.backends import embedded
 from sr_demo.backends.torch_backend import load_safetensors
+from sr_demo.checkpoint import EMBEDDED, card
 from sr_demo.networks.edsr import EDSR
 from sr_demo.networks.espcn import ESPCN
 from sr_demo.networks.rdn import RDN, ResidualDenseBlock
 from sr_demo.networks.rrdn import RRDB, RRDN
 from sr_demo.networks.srresnet import SRResNet
-from sr_demo.spec import EMBEDDED, card
 
 
 @pytest.mark.parametrize("network", [RDN(2, 3, 8, 12, 4), RDN(1, 2, 4, 4, 2), EDSR(2, 8, 4), EDSR(1, 4, 3)])
@@ -112,7 +112,7 @@ def test_spandrel_reads_our_compact_network_and_computes_the_same():
 def test_the_first_result_does_not_wait_for_spandrel():
     code = (
         "import sys; from sr_demo.catalogue import APPROACHES; from sr_demo.inference.jobs import job_for;"
-        "from sr_demo.progress import SILENT; from sr_demo.spec import EMBEDDED, Request;"
+        "from sr_demo.progress import SILENT; from sr_demo.checkpoint import EMBEDDED; from sr_demo.spec import Request;"
         "job = job_for(APPROACHES, 'real-esrgan'); files = [EMBEDDED / file.name for file in job.checkpoint.files];"
         "job.approach.load(Request(job.checkpoint, files, job.options, 'fp32', SILENT));"
         "print('torch' in sys.modules, 'spandrel' in sys.modules)"

@@ -12,7 +12,7 @@ from sr_demo.imaging.degradation import Realistic
 from sr_demo.inference.jobs import Done, Failed, Job, Progressed
 from sr_demo.inference.runner import Runner
 from sr_demo.reports.bundle import Comparison, write_downloads
-from sr_demo.reports.evaluation import small_version
+from sr_demo.reports.evaluation import lr_and_reference
 from sr_demo.ui.callers import Caller
 from sr_demo.ui.compare.in_turn import Inputs, compared
 from sr_demo.ui.compare.progress_list import ProgressList
@@ -61,7 +61,7 @@ def _compare(runner: Runner, view: View, task: Task, caller: Caller) -> Iterator
     def load() -> tuple[ImageData, Image | None]:
         lr, reference = task.load(), None
         if task.has_reference:
-            lr, reference = small_version(lr, scale, task.realistic)
+            lr, reference = lr_and_reference(lr, scale, task.realistic)
         if not view.images:
             view.add_input(lr, reference, scale)
         return lr, reference
