@@ -219,6 +219,7 @@ def test_16_bit_tiff_is_read_in_every_layout(tmp_path):
         tifffile.imwrite(tmp_path / "a.tif", data, photometric="rgb", extrasamples=["unassalpha"], **options)
         picture = read(tmp_path / "a.tif")
         assert np.array_equal(picture.rgb, unit(rgba[..., :3])), options
+        assert picture.alpha is not None
         assert np.array_equal(picture.alpha, rgba[..., 3].astype(np.float32) / np.float32(65535)), options
     tifffile.imwrite(tmp_path / "a.tif", GRAY16, photometric="miniswhite")
     assert np.array_equal(read(tmp_path / "a.tif").rgb, unit(65535 - GRAY16))

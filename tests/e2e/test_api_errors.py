@@ -3,37 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from sr_demo.approaches.baselines import BICUBIC
-from sr_demo.image import Size
-from sr_demo.inference.runner import Runner
-from sr_demo.settings import Settings
-from sr_demo.ui import api
-from sr_demo.ui import page as pages
-from sr_demo.ui.store import Store
-from tests.e2e.conftest import Serve
-from tests.e2e.test_door import META, Server, called
+from tests.e2e.launched import META, Server, called
 
 LONG = "x" * 100_000
-pytestmark = pytest.mark.timeout(300)
-
-
-@pytest.fixture(scope="module")
-def server(serve: Serve) -> Iterator[Server]:
-    store, settings = Store(), Settings(queue_length=1000)
-    arguments = pages.launch_arguments(store, settings)
-    del arguments["server_port"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(api, "PLAN", replace(api.PLAN, sizes=(Size(64, 64),), seconds=0.1))
-        page = pages.build_page((BICUBIC,), Runner(), store, settings)
-        running = Server(page, serve(page, **arguments).rstrip("/"), store)
-        yield running
-        running.client.close()
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("short_plan")]
 
 
 def complaint(server: Server, name: str, data: Any) -> str:
@@ -89,10 +66,10 @@ FILE: Any = object()
         ("upscale", None, "The request is not of the form that this address takes: Input should be a valid list"),
     ],
 )  # fmt: skip
-def test_a_wrong_call_by_name(server: Server, name: str, data: Any, sentence: str) -> None:
+def test_a_wrong_call_by_name(api_server: Server, name: str, data: Any, sentence: str) -> None:
     if isinstance(data, list):
-        data = [{"path": server.upload(), "meta": META} if value is FILE else value for value in data]
-    assert complaint(server, name, data).startswith(sentence)
+        data = [{"path": api_server.upload(), "meta": META} if value is FILE else value for value in data]
+    assert complaint(api_server, name, data).startswith(sentence)
 
 
 @pytest.mark.parametrize(
@@ -108,26 +85,26 @@ def test_a_wrong_call_by_name(server: Server, name: str, data: Any, sentence: st
         (f"call/{'x' * 20_000}", {"data": []}, "There is no such endpoint"),
     ],
 )
-def test_a_wrong_request(server: Server, path: str, body: Any, sentence: str) -> None:
-    answer = server.client.post(f"{server.api}/{path}", json=body)
+def test_a_wrong_request(api_server: Server, path: str, body: Any, sentence: str) -> None:
+    answer = api_server.client.post(f"{api_server.api}/{path}", json=body)
     assert answer.status_code in (400, 404, 422)
     assert sentence in answer.json()["detail"] and len(answer.text) < 400
 
 
-def test_a_body_that_is_no_json(server: Server) -> None:
+def test_a_body_that_is_no_json(api_server: Server) -> None:
     for content in (b"", b"{", b"\xff" * 1000, b"[" * 100_000, b'{"data": NaN'):
-        answer = server.client.post(f"{server.api}/call/upscale", content=content)
+        answer = api_server.client.post(f"{api_server.api}/call/upscale", content=content)
         assert answer.status_code in (400, 422), content[:10]
         assert isinstance(answer.json()["detail"], str) and len(answer.text) < 400
 
 
-def test_every_event_of_the_page_answers_nonsense_with_a_sentence(server: Server) -> None:
+def test_every_event_of_the_page_answers_nonsense_with_a_sentence(api_server: Server) -> None:
     requests: list[tuple[int, list[Any]]] = []
-    for endpoint in server.endpoints:
+    for endpoint in api_server.endpoints:
         count = len(endpoint["inputs"])
         if count:
             requests += [(endpoint["id"], data) for data in ([], [LONG] * count, [{"a": [LONG]}] * count)]
-    for (number, data), answer in zip(requests, server.ask(requests, "nonsense"), strict=True):
+    for (number, data), answer in zip(requests, api_server.ask(requests, "nonsense"), strict=True):
         text = json.dumps(answer)
         assert LONG[:200] not in text and "Something went wrong" not in text, (number, str(data)[:80])
         if not answer["success"]:
@@ -136,11 +113,11 @@ def test_every_event_of_the_page_answers_nonsense_with_a_sentence(server: Server
             assert len(text) < 4000
 
 
-def test_an_example_that_is_not_there(server: Server) -> None:
+def test_an_example_that_is_not_there(api_server: Server) -> None:
     names = ("take_example",)
-    chosen = [e for e in server.endpoints if server.page.fns[e["id"]].name in names]
+    chosen = [e for e in api_server.endpoints if api_server.page.fns[e["id"]].name in names]
     assert len(chosen) >= 2
     for index in (-1, 10**9, "0", None, LONG):
         for endpoint in chosen:
-            (answer,) = server.ask([(endpoint["id"], server.defaults(endpoint))], "examples", {"index": index})
+            (answer,) = api_server.ask([(endpoint["id"], api_server.defaults(endpoint))], "examples", {"index": index})
             assert answer["output"]["error"].startswith("There is no example ") and len(answer["output"]["error"]) < 150
