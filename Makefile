@@ -1,14 +1,18 @@
-# Three targets people use: make run, make test, make check. Only python3 and make are needed.
+# Targets people use: make run, make test, make check, make coverage. Only python3 and make are needed.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test bench-gpu check fix clean
+.PHONY: run test coverage bench-gpu check fix clean
 
 run: .venv/.run
 	$(BIN)/python app.py
 
 test: .venv/.dev
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+# Slower than `make test`: every line is traced. What tests start as a process of its own is not counted.
+coverage: .venv/.dev
+	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered --cov-report=html
 
 bench-gpu: .venv/.run
 	$(BIN)/python -m sr_demo bench gpu
@@ -18,6 +22,7 @@ check: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/python .ci/check_words.py
 	$(BIN)/basedpyright
+	$(BIN)/basedpyright -p tests
 
 fix: .venv/.dev
 	$(BIN)/ruff check --fix .
@@ -37,4 +42,4 @@ fix: .venv/.dev
 	touch $@ .venv/.run
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache
+	rm -rf .venv .pytest_cache .ruff_cache .coverage htmlcov

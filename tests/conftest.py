@@ -23,6 +23,15 @@ _SHARED = Path(__file__).resolve().parents[2] / "shared"
 _real_connect = socket.socket.connect
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip the tests marked `gpu` where torch finds no CUDA device."""
+    if item.get_closest_marker("gpu") is not None:
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("needs a CUDA device that torch can use")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A cache folder for this test run, shared by its tests."""

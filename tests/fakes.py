@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from sr_demo.checkpoint import WHOLE, Checkpoint, Tiling
 from sr_demo.errors import OutOfMemory, SRError
 from sr_demo.image import Image, readonly
 from sr_demo.inference.jobs import Job
 from sr_demo.options import Options, option
 from sr_demo.progress import Progress
-from sr_demo.spec import WHOLE, Approach, Checkpoint, Request, Tiling, Upscaler
+from sr_demo.spec import Approach, Request, Upscaler
 
 SCALE = 4
 TILES = Tiling("tiles", halo=2)

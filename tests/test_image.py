@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -158,6 +159,7 @@ def test_16_bit_png_keeps_16_bits(tmp_path, channels):
     assert picture.gray == (channels < 3)
     assert np.array_equal(picture.rgb, unit(colours))
     if channels in (2, 4):
+        assert picture.alpha is not None
         assert np.array_equal(picture.alpha, array[..., -1].astype(np.float32) / np.float32(65535))
 
 
@@ -188,7 +190,7 @@ def test_16_bit_gray_png_with_a_transparent_value(tmp_path):
     array = np.array([[[7], [900], [65535]]], np.uint16)
     (tmp_path / "a.png").write_bytes(deep_png(array, chunk(b"tRNS", struct.pack(">H", 7))))
     picture = read(tmp_path / "a.png")
-    assert np.array_equal(picture.alpha, [[0, 1, 1]])
+    assert picture.alpha is not None and np.array_equal(picture.alpha, [[0, 1, 1]])
     assert np.allclose(picture.rgb[0, 0], 900 / 65535)
 
 
@@ -209,11 +211,15 @@ def test_16_bit_tiff_keeps_16_bits(tmp_path, array, compression, predictor):
 
 def test_16_bit_tiff_is_read_in_every_layout(tmp_path):
     rgba = rng.integers(1, 65536, (6, 5, 4), dtype=np.uint16)
-    for options in ({}, {"planarconfig": "separate"}, {"byteorder": ">"}, {"bigtiff": True}, {"tile": (16, 16)}):
+    layouts: list[dict[str, Any]] = [
+        {}, {"planarconfig": "separate"}, {"byteorder": ">"}, {"bigtiff": True}, {"tile": (16, 16)}
+    ]  # fmt: skip
+    for options in layouts:
         data = np.moveaxis(rgba, -1, 0) if options.get("planarconfig") else rgba
         tifffile.imwrite(tmp_path / "a.tif", data, photometric="rgb", extrasamples=["unassalpha"], **options)
         picture = read(tmp_path / "a.tif")
         assert np.array_equal(picture.rgb, unit(rgba[..., :3])), options
+        assert picture.alpha is not None
         assert np.array_equal(picture.alpha, rgba[..., 3].astype(np.float32) / np.float32(65535)), options
     tifffile.imwrite(tmp_path / "a.tif", GRAY16, photometric="miniswhite")
     assert np.array_equal(read(tmp_path / "a.tif").rgb, unit(65535 - GRAY16))
@@ -298,7 +304,7 @@ def test_broken_exif_is_ignored(tmp_path):
 @pytest.mark.parametrize("extension", ["gif", "webp", "png", "tif"])
 def test_the_first_of_several_frames_is_read(tmp_path, extension):
     frames = [Pillow.new("RGB", (4, 3), (40 * i + 5, 0, 0)) for i in range(5)]
-    lossless = {"lossless": True} if extension == "webp" else {}
+    lossless: dict[str, Any] = {"lossless": True} if extension == "webp" else {}
     frames[0].save(tmp_path / f"a.{extension}", save_all=True, append_images=frames[1:], **lossless)
     picture = read(tmp_path / f"a.{extension}")
     assert picture.notes == (f"The first of 5 {'pages' if extension == 'tif' else 'frames'} is used.",)
@@ -564,7 +570,7 @@ def test_damaged_files_never_raise_anything_unclear(tmp_path, extension):
         assert 0 <= picture.rgb.min() <= picture.rgb.max() <= 1
 
 
-def made(bits: int, gray: bool, alpha: bool, shape=(61, 47)) -> ImageData:
+def made(bits: Literal[8, 16], gray: bool, alpha: bool, shape=(61, 47)) -> ImageData:
     top = 2**bits - 1
     colours = rng.integers(0, top + 1, (*shape, 1 if gray else 3)).astype(np.float32) / np.float32(top)
     opacity = rng.integers(1, top, shape).astype(np.float32) / np.float32(top) if alpha else None
@@ -585,7 +591,8 @@ def test_round_trip_is_exact(tmp_path, monkeypatch, bits, gray, alpha, icc):
     again = read(tmp_path / "a.png")
     assert np.array_equal(again.rgb, picture.rgb)
     assert (again.alpha is None) == (picture.alpha is None)
-    assert again.alpha is None or np.array_equal(again.alpha, picture.alpha)
+    if picture.alpha is not None:
+        assert again.alpha is not None and np.array_equal(again.alpha, picture.alpha)
     assert (again.gray, again.bits, again.icc) == (gray, bits, picture.icc)
     assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) is not None
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
@@ -644,7 +651,7 @@ def test_crop_copies_a_region_that_lies_inside():
     part = crop(picture, 2, 3, 10, 20)
     assert part.rgb.shape == (10, 20, 3)
     assert np.array_equal(part.rgb, picture.rgb[2:12, 3:23])
-    assert part.alpha is not None
+    assert part.alpha is not None and picture.alpha is not None
     assert np.array_equal(part.alpha, picture.alpha[2:12, 3:23])
     assert not part.rgb.flags.writeable
     assert crop(replace(picture, alpha=np.ones((61, 47), np.float32)), 0, 0, 1, 1).alpha is None

@@ -1,5 +1,7 @@
 """The real classes of diffusers and transformers at tiny size, with random weights; nothing is fetched."""
 
+# diffusers annotates tuples of one value where it takes several.
+# pyright: reportArgumentType=false
 from __future__ import annotations
 
 import json

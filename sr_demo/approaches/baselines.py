@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sr_demo.checkpoint import Checkpoint, Tiling
 from sr_demo.image import Image
 from sr_demo.imaging.resize import Kernel, resize
 from sr_demo.options import Options
 from sr_demo.progress import Progress
-from sr_demo.spec import Approach, Checkpoint, Request, Tiling, Upscaler
+from sr_demo.spec import Approach, Request, Upscaler
 from sr_demo.timing import Timing
 
 _SCALE = 4

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sr_demo.checkpoint import Checkpoint, Tiling, embedded
 from sr_demo.diffusion.options import DiffusionOptions
 from sr_demo.diffusion.upscaler import load
-from sr_demo.spec import Approach, Checkpoint, Tiling, embedded
+from sr_demo.spec import Approach
 
 _BYTES_PER_PIXEL = 4500
 
@@ -36,7 +37,7 @@ APPROACH = Approach(
     load=load,
     checkpoints=(_checkpoint(),),
     options=DiffusionOptions,
-    tiling=Tiling("own", held=140),
+    tiling=Tiling("own", bytes_per_result_pixel=140),
     invents=True,
     preselected=False,
 )

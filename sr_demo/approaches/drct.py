@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sr_demo.spec import Approach, Request, Tiling, Upscaler, embedded
+from sr_demo.checkpoint import Tiling, embedded
+from sr_demo.spec import Approach, Request, Upscaler
 
 _SCALE = 4
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from sr_demo.checkpoint import OWN, Checkpoint, Repository
 from sr_demo.pipelines.options import FaithDiffOptions
 from sr_demo.progress import Progress
-from sr_demo.spec import OWN, Approach, Checkpoint, Needs, Repository, Request, Upscaler
+from sr_demo.spec import Approach, Request, Upscaler
+from sr_demo.system.hardware import Needs
 
 
 def _load(request: Request) -> Upscaler:

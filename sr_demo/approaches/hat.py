@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sr_demo.spec import Approach, Checkpoint, Request, Tiling, Upscaler, WeightFile, embedded
+from sr_demo.checkpoint import Checkpoint, Tiling, WeightFile, embedded
+from sr_demo.spec import Approach, Request, Upscaler
 
 _SCALE = 4
 _BLENDED = Tiling("tiles", halo=32, multiple_of=16, blend=16, max_input_width=256)

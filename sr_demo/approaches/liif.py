@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sr_demo.checkpoint import OWN, Tiling, card, embedded
 from sr_demo.image import Image
 from sr_demo.imaging.tiling import Span, TilePlan
 from sr_demo.options import Options, option
 from sr_demo.progress import Progress
-from sr_demo.spec import OWN, Approach, Request, Tiling, Upscaler, card, embedded
+from sr_demo.spec import Approach, Request, Upscaler
 
 if TYPE_CHECKING:
     from sr_demo.networks.liif import LIIF, Axis

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sr_demo.backends.embedded import load
-from sr_demo.spec import Approach, Tiling, embedded
+from sr_demo.checkpoint import Tiling, embedded
+from sr_demo.spec import Approach
 
 APPROACH = Approach(
     id="rdn",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sr_demo.backends import embedded as own
+from sr_demo.checkpoint import Checkpoint, Tiling, WeightFile, embedded
 from sr_demo.options import Options, option
-from sr_demo.spec import Approach, Checkpoint, Request, Tiling, Upscaler, WeightFile, embedded
+from sr_demo.spec import Approach, Request, Upscaler
 
 _SCALE = 4
 _RELEASES = "https://github.com/xinntao/Real-ESRGAN/releases/download"

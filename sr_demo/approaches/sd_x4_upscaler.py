@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from sr_demo.checkpoint import Checkpoint, Repository, Tiling
 from sr_demo.pipelines.options import X4Options
-from sr_demo.spec import Approach, Checkpoint, Needs, Repository, Request, Tiling, Upscaler
+from sr_demo.spec import Approach, Request, Upscaler
+from sr_demo.system.hardware import Needs
 
 
 def _load(request: Request) -> Upscaler:

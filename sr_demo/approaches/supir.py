@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from sr_demo.checkpoint import OWN, Checkpoint
 from sr_demo.pipelines.options import SupirOptions
-from sr_demo.spec import OWN, Approach, Checkpoint, Needs, Request, Upscaler
+from sr_demo.spec import Approach, Request, Upscaler
+from sr_demo.system.hardware import Needs
 
 
 def _load(request: Request) -> Upscaler:

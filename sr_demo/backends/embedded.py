@@ -7,7 +7,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sr_demo.spec import Request, Upscaler, card
+from sr_demo.checkpoint import card
+from sr_demo.spec import Request, Upscaler
 
 if TYPE_CHECKING:
     from torch import nn

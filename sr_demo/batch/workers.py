@@ -147,7 +147,7 @@ class Worker:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
             raise StorageError(f"The folder {target.parent} cannot be created: {exc.strerror or exc}.") from exc
-        write_png(result.picture, part_of(target))
+        write_png(result.image, part_of(target))
         numbers = measured(result)
         self._settled = with_precision(batch, numbers).settled
         return {

@@ -24,13 +24,14 @@ from sr_demo.backends.openvino_backend import ConvertedNetwork
 from sr_demo.backends.selection import known_picture
 from sr_demo.benchmarks.fresh_process import measured_alone
 from sr_demo.catalogue import APPROACHES
+from sr_demo.checkpoint import EMBEDDED, WHOLE
 from sr_demo.image import ImageData, readonly
 from sr_demo.inference.jobs import Job, LoadedModel, here, named
 from sr_demo.inference.runner import Runner
 from sr_demo.inference.time_estimates import threads
 from sr_demo.inference.upscale import upscale_image
 from sr_demo.progress import SILENT, Progress
-from sr_demo.spec import EMBEDDED, WHOLE, Upscaler
+from sr_demo.spec import Upscaler
 from sr_demo.system.memory import PeakMemory
 from sr_demo.system.storage import cache_folder
 from sr_demo.timing import Timing, to_card

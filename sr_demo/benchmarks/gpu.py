@@ -16,13 +16,14 @@ from typing import Any
 
 from sr_demo.backends import selection
 from sr_demo.benchmarks.speed_cases import CASES, SCALE, Case, hat
+from sr_demo.checkpoint import Checkpoint
 from sr_demo.image import ImageData
 from sr_demo.imaging import tiling
 from sr_demo.inference.jobs import Job, LoadedModel
 from sr_demo.inference.upscale import upscale_image
 from sr_demo.options import Options
 from sr_demo.progress import SILENT
-from sr_demo.spec import Approach, Checkpoint, Request, Upscaler
+from sr_demo.spec import Approach, Request, Upscaler
 from sr_demo.system.memory import PeakMemory
 
 SIDES = (512, 2048)

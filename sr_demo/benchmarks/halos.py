@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sr_demo.catalogue import APPROACHES
+from sr_demo.checkpoint import TILE_ERROR, WHOLE, Tiling
 from sr_demo.image import Image, ImageData, readonly
 from sr_demo.imaging.resize import resize
 from sr_demo.imaging.samples import SAMPLES
@@ -25,7 +26,6 @@ from sr_demo.inference.runner import Runner
 from sr_demo.inference.upscale import upscale_image
 from sr_demo.metrics.full_reference import psnr_rgb
 from sr_demo.progress import SILENT, Progress
-from sr_demo.spec import TILE_ERROR, WHOLE, Tiling
 
 _SIDE = 112
 """Side of the images in LR pixels."""

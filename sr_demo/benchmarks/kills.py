@@ -82,7 +82,7 @@ def check(server: Server) -> None:
                 target = Path(folder) / "result.png"
                 target.write_bytes(visitor.fetch(file))
                 given = read(target).rgb
-            expected = Runner().run(job_for(APPROACHES, method), image).picture.rgb
+            expected = Runner().run(job_for(APPROACHES, method), image).image.rgb
             error = float(np.mean((given.astype(np.float64) - expected) ** 2))
             if error > 10 ** (-_MIN_PSNR / 10):
                 raise SRError(f"{method} gives a wrong result: {-10 * np.log10(error):.1f} dB")

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo import spec
+from sr_demo import checkpoint as weights
 from sr_demo.approaches.mosaic import anchors, faiss_index, refinement, retrieval, shards
 from sr_demo.approaches.mosaic.patch_database import Pixels, as_floats
 from sr_demo.approaches.mosaic.windows import Floats, fit_projection
@@ -75,7 +75,7 @@ class _TimedRegression(anchors.AnchoredRegression):
 
 def _print_refined(photo: Pixels) -> None:
     """Print windows per second of refined retrieval with the learned memory at 256 x 256, and the share of searching."""
-    learned = anchors.load(spec.EMBEDDED / "mosaic-memory-x4.safetensors")
+    learned = anchors.load(weights.EMBEDDED / "mosaic-memory-x4.safetensors")
     model = _TimedRegression(learned.project, learned.anchors, learned.regressors)
     image = resize(as_floats(photo), (256, 256))
     refinement.refine(image, model, 4, SILENT)

@@ -15,13 +15,14 @@ from statistics import median
 import numpy as np
 
 from sr_demo.backends.selection import known_picture
+from sr_demo.checkpoint import Checkpoint, Tiling
 from sr_demo.image import Image, ImageData, read, readonly, write_png
 from sr_demo.inference.jobs import Job, LoadedModel
 from sr_demo.inference.upscale import upscale_image
 from sr_demo.metrics.scores import score
 from sr_demo.options import Options
 from sr_demo.progress import SILENT, Progress
-from sr_demo.spec import Approach, Checkpoint, Request, Tiling, Upscaler
+from sr_demo.spec import Approach, Request, Upscaler
 
 TARGET = 0.15
 """Seconds per megapixel of the result, for all steps together, on two cores."""

@@ -19,6 +19,7 @@ import numpy as np
 
 from sr_demo.backends import openvino_backend, quantization, selection
 from sr_demo.benchmarks.speed_cases import CASES, SCALE, Case
+from sr_demo.checkpoint import Checkpoint
 from sr_demo.errors import BadInput, MissingDependency, SRError, quoted
 from sr_demo.image import Image, ImageData
 from sr_demo.inference import int8
@@ -27,7 +28,7 @@ from sr_demo.inference.upscale import upscale_image
 from sr_demo.options import Options
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports import formatting
-from sr_demo.spec import Approach, Checkpoint, Request, Upscaler
+from sr_demo.spec import Approach, Request, Upscaler
 from sr_demo.system import memory
 
 PATHS = (

@@ -11,8 +11,8 @@ from functools import partial
 from typing import Any
 
 from sr_demo.catalogue import APPROACHES
+from sr_demo.checkpoint import EMBEDDED, Tiling
 from sr_demo.inference.jobs import job_for
-from sr_demo.spec import EMBEDDED, Tiling
 
 SCALE = 4
 
@@ -70,7 +70,7 @@ def _hat_tiny() -> Any:
 def _edsr() -> Any:
     from sr_demo.backends.embedded import build
     from sr_demo.backends.torch_backend import load_safetensors
-    from sr_demo.spec import card
+    from sr_demo.checkpoint import card
 
     return load_safetensors(EMBEDDED / "edsr-x4.safetensors", build(card("edsr-x4")["architecture"]))
 

@@ -105,6 +105,7 @@ def _executor(args: argparse.Namespace) -> Any:
 
 def _build(args: argparse.Namespace) -> int:
     from sr_demo.approaches.mosaic import database_build, named_databases
+    from sr_demo.approaches.mosaic.build_plan import BuildRequest
     from sr_demo.approaches.mosaic.shards import Recipe
 
     for flag, value, low, high in (
@@ -126,7 +127,7 @@ def _build(args: argparse.Namespace) -> int:
         args.seed,
         args.budget_mb,
     )
-    request = database_build.BuildRequest(args.out, files, recipe, source)
+    request = BuildRequest(args.out, files, recipe, source)
     try:
         built = database_build.build_named_database(request, executor, progress)
     except KeyboardInterrupt:

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             result = runner.run(job, read(path), progress=terminal(path.name))
             target = _free_name(out, f"{path.stem}_{job.key.replace(':', '-')}", taken)
-            write_png(result.picture, target)
+            write_png(result.image, target)
         except SRError as exc:
             complain_about(path, str(exc))
             failed = True
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
             complain_about(path, unexpected(exc, f"upscaling {path}"))
             failed = True
             continue
-        height, width = result.picture.rgb.shape[:2]
+        height, width = result.image.rgb.shape[:2]
         print(f"{target}  {width} x {height}  {result.seconds:.2f} s  {precision(result.precision, result.loss_db)}")
     return 2 if failed else 0
 

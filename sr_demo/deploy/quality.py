@@ -17,7 +17,7 @@ from sr_demo.imaging.resolution_chart import STAR_CENTRE, resolution_chart
 from sr_demo.imaging.samples import SAMPLES
 from sr_demo.metrics.full_reference import lr_consistency, psnr_y, ssim_y
 from sr_demo.metrics.resolution import measure as resolution_of
-from sr_demo.reports.evaluation import Pair, load_pair, small_version
+from sr_demo.reports.evaluation import Pair, load_pair, lr_and_reference
 from sr_demo.reports.html import image_uri
 from sr_demo.reports.verdicts import Facts
 
@@ -94,7 +94,7 @@ def quality(subject: Subject, pairs: Sequence[Pair]) -> Facts:
     """
     scale = subject.job.approach.scale
     reference = resolution_chart(1024)
-    lr, _ = small_version(ImageData(reference), scale, None)
+    lr, _ = lr_and_reference(ImageData(reference), scale, None)
     chart = subject.run(lr.rgb).rgb
     rows: list[Facts] = [{"picture": "chart", **_scores(chart, lr.rgb, reference, scale)}]
     levels: list[float] = []
@@ -124,7 +124,7 @@ def _references(pairs: Sequence[Pair], scale: int) -> Iterator[tuple[str, ImageD
         yield pair.hr.name, lr, reference
     for sample in SAMPLES:
         if not pairs and sample.id in _PHOTOS:
-            lr, reference = small_version(ImageData(_middle(sample.make())), scale, None)
+            lr, reference = lr_and_reference(ImageData(_middle(sample.make())), scale, None)
             yield sample.id, lr, reference
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sr_demo import __version__
+from sr_demo.checkpoint import Checkpoint, card
 from sr_demo.deploy.measurement import Facts, Plan, measure_apart
 from sr_demo.deploy.quality import describe_resolution, star
 from sr_demo.errors import BadInput, SRError, quoted
@@ -21,7 +22,7 @@ from sr_demo.options import Options, as_dict
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.bundle import machine
 from sr_demo.reports.verdicts import COMMERCIAL, RATES, RULE, Budget, verdict
-from sr_demo.spec import Approach, Checkpoint, card
+from sr_demo.spec import Approach
 
 SCHEMA = Path(__file__).with_name("report.schema.json")
 """JSON Schema of the report."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from sr_demo.backends.torch_backend import DTYPES, budget, device, out_of_memory_translated, to_tensor
+from sr_demo.checkpoint import Tiling
 from sr_demo.diffusion.noise import noise_at
 from sr_demo.diffusion.trajectory import SamplingStep
 from sr_demo.errors import OutOfMemory
@@ -23,7 +24,6 @@ from sr_demo.imaging import tiling
 from sr_demo.networks.shift_schedule import Schedule
 from sr_demo.networks.shift_unet import MULTIPLE, ShiftUNet
 from sr_demo.progress import Progress
-from sr_demo.spec import Tiling
 
 SCALE = 4
 _RULE = Tiling("tiles", halo=28, multiple_of=MULTIPLE)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sr_demo.checkpoint import card
 from sr_demo.diffusion.options import DiffusionOptions
 from sr_demo.diffusion.postprocessing import finished
 from sr_demo.diffusion.trajectory import SamplingStep, Trajectory, cropped, most_detailed_square
@@ -14,7 +15,7 @@ from sr_demo.errors import BadInput
 from sr_demo.image import Image, bt601_luma, readonly
 from sr_demo.options import Options
 from sr_demo.progress import Progress
-from sr_demo.spec import Request, Upscaler, card
+from sr_demo.spec import Request, Upscaler
 
 if TYPE_CHECKING:
     from sr_demo.diffusion.sampler import Sampler  # imports torch, for which the page does not wait

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sr_demo.backends.torch_backend import device, load_safetensors, out_of_memory_translated
+from sr_demo.checkpoint import card, embedded
 from sr_demo.digits.data import SMALL, Pixels
 from sr_demo.digits.options import LARGEST, System
 from sr_demo.errors import BadInput
@@ -26,7 +27,6 @@ from sr_demo.hub import checkpoints
 from sr_demo.image import readonly
 from sr_demo.networks import digits as networks
 from sr_demo.progress import SILENT, Progress
-from sr_demo.spec import card, embedded
 
 Gray = NDArray[np.float32]
 CLOSEST = 16.0

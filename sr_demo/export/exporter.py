@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from sr_demo import __version__
 from sr_demo.backends.quantization import Sample
+from sr_demo.checkpoint import Checkpoint
 from sr_demo.errors import BadInput, SRError, StorageError
 from sr_demo.export import int8, portable_runner
 from sr_demo.export.agreement import Agreement, Run, compare, translating
@@ -23,7 +24,7 @@ from sr_demo.hub import checkpoints
 from sr_demo.inference.jobs import Job, load_approach
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.evaluation import Pair
-from sr_demo.spec import Approach, Checkpoint
+from sr_demo.spec import Approach
 from sr_demo.system.storage import free_bytes
 
 FORMATS = ("onnx", "openvino", "torchscript", "safetensors")

@@ -15,10 +15,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from sr_demo import spec
+from sr_demo import checkpoint as weights
+from sr_demo.checkpoint import Checkpoint, Repository, WeightFile
 from sr_demo.errors import WeightsUnavailable
 from sr_demo.progress import SILENT, Progress
-from sr_demo.spec import Checkpoint, Repository, WeightFile
 from sr_demo.system.storage import alone, cache_folder, guarded, ready, sha256_of, unfinished_folder
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def plan(checkpoint: Checkpoint) -> tuple[Step, ...]:
 
 def _step(file: WeightFile) -> Step:
     if not file.sources:
-        return Step(file, "embedded", spec.EMBEDDED / file.name)
+        return Step(file, "embedded", weights.EMBEDDED / file.name)
     path = cache_folder() / "weights" / file.sha256 / file.name
     return Step(file, "stored" if _has_size(path, file) else "download", path)
 

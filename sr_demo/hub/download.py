@@ -26,9 +26,9 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from sr_demo.checkpoint import WeightFile
 from sr_demo.errors import Cancelled
 from sr_demo.progress import Progress
-from sr_demo.spec import WeightFile
 from sr_demo.system.storage import sha256_of
 
 CHUNK = 1 << 16

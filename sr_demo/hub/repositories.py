@@ -15,10 +15,10 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 from huggingface_hub.hf_api import RepoFile
 
+from sr_demo.checkpoint import Repository, WeightFile
 from sr_demo.errors import WeightsUnavailable
 from sr_demo.hub.download import SourceFailed, reason, refuse_offline, transfer
 from sr_demo.progress import Progress
-from sr_demo.spec import Repository, WeightFile
 from sr_demo.system.storage import alone, cache_folder, guarded, ready, sha256_of, unfinished_folder
 
 _MARK = ".complete"

@@ -24,9 +24,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sr_demo.checkpoint import Tiling
 from sr_demo.image import Image, Size, readonly
 from sr_demo.progress import Progress
-from sr_demo.spec import Tiling
 from sr_demo.system import large_array
 
 MIN_SIDE = 32

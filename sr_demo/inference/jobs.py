@@ -8,13 +8,14 @@ from os import PathLike
 from pathlib import Path
 
 from sr_demo.backends import selection
+from sr_demo.checkpoint import Checkpoint
 from sr_demo.diffusion.trajectory import Trajectory
 from sr_demo.errors import BadInput, quoted
 from sr_demo.image import Image, ImageData, write_png
 from sr_demo.metrics.scores import Scores
 from sr_demo.options import Options, as_dict, build, controls
 from sr_demo.progress import Progress
-from sr_demo.spec import Approach, Checkpoint, ModelIdentity, Precision, Request, Upscaler
+from sr_demo.spec import Approach, ModelIdentity, Precision, Request, Upscaler
 
 
 @dataclass(frozen=True)
@@ -119,13 +120,13 @@ class Result:
 class ImageResult(Result):
     """A result with the image itself, as the runner returns it."""
 
-    picture: ImageData
+    image: ImageData
     """`scale` times the size of the input; alpha, gray, depth and profile as in the input."""
 
     @property
     def rgb(self) -> Image:
         """The upscaled image: (scale * H, scale * W, 3) float32 in [0, 1], read-only."""
-        return self.picture.rgb
+        return self.image.rgb
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the image as a PNG file.
@@ -142,7 +143,7 @@ class ImageResult(Result):
             raise BadInput(
                 f"Results are saved as PNG, so that no value is lost: name a .png file, not {quoted(target.name)}."
             )
-        write_png(self.picture, target)
+        write_png(self.image, target)
 
     def without_image(self) -> Result:
         """Return the numbers alone, so that the image need not stay in memory once it is saved."""

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
+from sr_demo.checkpoint import Checkpoint
 from sr_demo.errors import OutOfMemory, SRError, StorageError
 from sr_demo.image import ImageData
 from sr_demo.options import Options
-from sr_demo.spec import Approach, Checkpoint
+from sr_demo.spec import Approach
 from sr_demo.system import large_array, memory, storage
 
 _OTHER_ADDRESSES = 256 * 2**20
@@ -65,8 +66,8 @@ def need_of(traits: Traits, height: int, width: int) -> Need:
     pixels = rows * columns
     arrays = [12 * pixels, *([4 * pixels] if traits.opacity else [])]
     files = sum(size for size in arrays if size > large_array.IN_MEMORY)
-    held = traits.approach.tiling_of(traits.checkpoint).held * pixels
-    inside = sum(arrays) - files + held
+    working = traits.approach.tiling_of(traits.checkpoint).bytes_per_result_pixel * pixels
+    inside = sum(arrays) - files + working
     channels = (1 if traits.gray else 3) + traits.opacity
     png = pixels * channels * traits.bits // 8 if files else 0  # a small PNG is not counted
     return Need(inside, files + png, files + inside, pixels)

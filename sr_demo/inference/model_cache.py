@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sr_demo.spec import Checkpoint, ModelIdentity, Upscaler
+from sr_demo.checkpoint import Checkpoint
+from sr_demo.spec import ModelIdentity, Upscaler
 from sr_demo.system import memory
 from sr_demo.system.least_recently_used import LeastRecentlyUsed
 

@@ -171,7 +171,7 @@ class Runner:
         return ImageResult(
             job=job,
             size=upscaled.image.rgb.shape[:2],
-            picture=upscaled.image,
+            image=upscaled.image,
             scores=score(upscaled.image.rgb, image.rgb, reference, round(job.scale)),
             seconds=seconds,
             load_seconds=ready.load_seconds,

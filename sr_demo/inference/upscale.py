@@ -10,6 +10,7 @@ from math import isfinite
 
 import numpy as np
 
+from sr_demo.checkpoint import Checkpoint
 from sr_demo.diffusion.trajectory import TracingUpscaler, Trajectory
 from sr_demo.errors import OutOfMemory
 from sr_demo.image import Image, ImageData, readonly
@@ -18,7 +19,7 @@ from sr_demo.imaging.resize import resize, resized_bands
 from sr_demo.inference.jobs import Job, LoadedModel
 from sr_demo.options import Options
 from sr_demo.progress import Progress
-from sr_demo.spec import Approach, BatchUpscaler, Checkpoint
+from sr_demo.spec import Approach, BatchUpscaler
 from sr_demo.system import large_array
 from sr_demo.system.memory import budget
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import psutil
 
+from sr_demo.checkpoint import Repository
 from sr_demo.errors import BadInput, CannotRunHere, MissingDependency, SRError, WeightsUnavailable, quoted
 from sr_demo.hub import repositories
 from sr_demo.image import Image, quantize, readonly
 from sr_demo.options import Options, controls
 from sr_demo.progress import Progress
-from sr_demo.spec import Repository
 from sr_demo.system import hardware, memory
 from sr_demo.system.hardware import REQUIREMENTS
 

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from sr_demo.backends.torch_backend import DTYPES, choose_precision
+from sr_demo.checkpoint import WeightFile
 from sr_demo.errors import WeightsUnavailable
 from sr_demo.hub.download import SourceFailed, transfer
 from sr_demo.image import Image, Size
@@ -23,7 +24,7 @@ from sr_demo.imaging.resize import resize
 from sr_demo.pipelines.diffusers_upscaler import SCALE, OnStep, PipelineUpscaler, placed
 from sr_demo.pipelines.options import FaithDiffOptions
 from sr_demo.progress import Progress
-from sr_demo.spec import Request, Upscaler, WeightFile
+from sr_demo.spec import Request, Upscaler
 from sr_demo.system import hardware
 from sr_demo.system.storage import cache_folder, guarded, ready, unfinished_folder
 

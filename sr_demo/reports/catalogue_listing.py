@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from sr_demo.checkpoint import Checkpoint
 from sr_demo.hub import checkpoints
 from sr_demo.options import Control, controls
 from sr_demo.reports import formatting
-from sr_demo.spec import Approach, Checkpoint
+from sr_demo.spec import Approach
 from sr_demo.system import hardware
 
 

@@ -89,10 +89,10 @@ def load_pair(pair: Pair, scale: int, realistic: Realistic | None) -> tuple[Imag
                 f"({hr.rgb.shape[1]} x {hr.rgb.shape[0]}) at scale {scale}."
             )
         return lr, hr.rgb[:height, :width]
-    return small_version(hr, scale, realistic)
+    return lr_and_reference(hr, scale, realistic)
 
 
-def small_version(reference: ImageData, scale: int, realistic: Realistic | None) -> tuple[ImageData, Image]:
+def lr_and_reference(reference: ImageData, scale: int, realistic: Realistic | None) -> tuple[ImageData, Image]:
     """Compute the LR image of a reference; alpha is left out, since it is not scored.
 
     Args:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from math import isinf
 
+from sr_demo.checkpoint import Checkpoint
 from sr_demo.inference.jobs import Job, Result
 from sr_demo.metrics.scores import Column, Scores
 from sr_demo.reports.verdicts import COMMERCIAL
-from sr_demo.spec import Checkpoint, Needs
+from sr_demo.system.hardware import Needs
 
 
 def seconds(value: float) -> str:

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sr_demo.catalogue import APPROACHES
+from sr_demo.checkpoint import Checkpoint, card
 from sr_demo.reports import formatting
-from sr_demo.spec import Approach, Checkpoint, card
+from sr_demo.spec import Approach
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 

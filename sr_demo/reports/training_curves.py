@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sr_demo.checkpoint import card
 from sr_demo.reports import formatting, svg
 from sr_demo.reports.html import render
-from sr_demo.spec import Approach, card
+from sr_demo.spec import Approach
 
 _FRAME = svg.Frame(width=420, height=220, left=48, right=12, top=14, bottom=36)
 MEASURES = (("psnr_y", "PSNR-Y on validation photos, dB"), ("ssim_y", "SSIM-Y on validation photos"), ("loss", "loss"))

@@ -48,7 +48,7 @@ def load_teacher(name: str) -> Teacher:
     runner, job = Runner(), job_for(APPROACHES, name)
 
     def upscale(lr: Image) -> Image:
-        return runner.run(job, ImageData(readonly(lr))).picture.rgb
+        return runner.run(job, ImageData(readonly(lr))).image.rgb
 
     return Teacher(f"{job.approach.id}:{job.checkpoint.name}", job.checkpoint.licence, upscale)
 

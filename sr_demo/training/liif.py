@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from sr_demo import spec
+from sr_demo import checkpoint as weights
 from sr_demo.backends import embedded
 from sr_demo.image import quantize, readonly
 from sr_demo.imaging.resize import resize
@@ -79,7 +79,7 @@ def embedded_edsr() -> EDSR:
     Raises:
         BadInput: Its weights are missing.
     """
-    network = embedded_weights(_ENCODER, embedded.build(spec.card(_ENCODER)["architecture"]))
+    network = embedded_weights(_ENCODER, embedded.build(weights.card(_ENCODER)["architecture"]))
     assert isinstance(network, EDSR)
     return network
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sr_demo import spec
+from sr_demo import checkpoint
 from sr_demo.backends.torch_backend import cpu_gains_from_bf16, load_safetensors
 from sr_demo.errors import BadInput
 from sr_demo.training import run_state as files
@@ -255,7 +255,7 @@ def embedded_weights(stem: str, network: nn.Module) -> nn.Module:
     Raises:
         BadInput: The file is missing.
     """
-    path = spec.EMBEDDED / f"{stem}.safetensors"
+    path = checkpoint.EMBEDDED / f"{stem}.safetensors"
     if not path.is_file():
         raise BadInput(f"This recipe begins with the weights {stem}, and {path} is missing. Train them first.")
     return load_safetensors(path, network)

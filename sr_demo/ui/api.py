@@ -14,7 +14,7 @@ from sr_demo.image import Image, ImageData, read, write_png
 from sr_demo.inference.jobs import Done, Failed, Job, job_for
 from sr_demo.progress import Progress
 from sr_demo.reports.catalogue_listing import describe
-from sr_demo.reports.evaluation import small_version
+from sr_demo.reports.evaluation import lr_and_reference
 from sr_demo.reports.table import record
 from sr_demo.spec import Precision
 from sr_demo.ui.callers import HEAVY, LIGHT
@@ -86,7 +86,7 @@ class Endpoints:
                 with caller.turn(self._seconds(job)) as progress:
                     result = self._context.runner.run(job, self._read(image), progress=progress)
                     target = self._context.store.new() / f"{job.file_name}.png"
-                    write_png(result.picture, target)
+                    write_png(result.image, target)
             return str(target), record(result)
         except Exception as exc:
             raise _as_gradio(exc) from exc
@@ -109,7 +109,9 @@ class Endpoints:
 
             def load() -> tuple[ImageData, Image | None]:
                 original = self._read(image)
-                return small_version(original, jobs[0].approach.scale, None) if test_against_truth else (original, None)
+                return (
+                    lr_and_reference(original, jobs[0].approach.scale, None) if test_against_truth else (original, None)
+                )
 
             files: list[str] = []
             report: dict[str, Any] = {"results": [], "failures": []}
@@ -118,7 +120,7 @@ class Endpoints:
                 for event in compared(runner, caller, jobs, self._seconds, inputs):
                     if isinstance(event, Done):
                         target = folder / f"{event.job.file_name}.png"
-                        write_png(event.result.picture, target)
+                        write_png(event.result.image, target)
                         files.append(str(target))
                         report["results"].append(record(event.result))
                     elif isinstance(event, Failed):

@@ -15,12 +15,13 @@ from sr_demo.approaches import mosaic
 from sr_demo.approaches.mosaic import anchors, dihedral, photos, refinement, windows
 from sr_demo.approaches.mosaic.options import MosaicOptions
 from sr_demo.approaches.mosaic.patch_database import as_floats
+from sr_demo.checkpoint import EMBEDDED, card
 from sr_demo.errors import BadInput, WeightsUnavailable
 from sr_demo.image import Image, readonly
 from sr_demo.imaging.resize import downscale, resize
 from sr_demo.metrics.full_reference import psnr_y
 from sr_demo.progress import SILENT
-from sr_demo.spec import EMBEDDED, Request, Upscaler, card
+from sr_demo.spec import Request, Upscaler
 from sr_demo.training import mosaic_anchors as training
 
 SMALL = training.Recipe(per_picture=1500, sizes=(1.0,), anchors=32, dimension=20, neighbours=512, rounds=5)

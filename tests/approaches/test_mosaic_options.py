@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 import tracemalloc
 from pathlib import Path
 
@@ -11,10 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 from skimage import data
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from hub_server import HubServer
 
 from sr_demo.approaches.mosaic import (
     faiss_index,
@@ -35,6 +30,7 @@ from sr_demo.imaging.resize import downscale, resize
 from sr_demo.metrics.full_reference import lr_consistency
 from sr_demo.progress import SILENT
 from sr_demo.ui.mosaic.databases import BUNDLED, VisitorDatabases
+from tests.hub_server import Files, HubServer
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +191,8 @@ def test_a_data_set_on_the_hub_is_a_source(
         return file.getvalue()
 
     photos = {"README.md": b"a data set", "hr/a.png": png(1), "hr/b.png": png(2)}
-    with HubServer({"datasets/owner/photos": photos, "datasets/owner/table": {"rows.parquet": b"x"}}) as hub:
+    files: Files = {"datasets/owner/photos": {**photos}, "datasets/owner/table": {"rows.parquet": b"x"}}
+    with HubServer(files) as hub:
         hub.serve_client(monkeypatch, tmp_path)
         assert main.main(["memory", "build", "hf://datasets/owner/photos", "--out", "mine"]) == 0
         assert (named_databases.find("mine").photos, named_databases.find("mine").source) == (

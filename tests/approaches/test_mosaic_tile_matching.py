@@ -36,7 +36,7 @@ def noise(height: int, width: int, seed: int = 0) -> Image:
 
 
 def as_image(pixels: np.ndarray) -> Image:
-    return readonly(pixels.astype(np.float32) / np.float32(255))
+    return readonly(np.asarray(pixels / 255, np.float32))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 50), (17, 9), (32, 32)])

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,13 +19,14 @@ from safetensors.torch import save_file
 from sr_demo.approaches import real_esrgan
 from sr_demo.backends import spandrel_loader
 from sr_demo.backends.torch_backend import NetworkUpscaler, choose_precision
+from sr_demo.checkpoint import Checkpoint, Tiling, WeightFile
 from sr_demo.errors import WeightsUnavailable
 from sr_demo.hub import checkpoints
 from sr_demo.image import Image, ImageData, readonly
 from sr_demo.inference.jobs import Failed, Job
 from sr_demo.inference.runner import Runner
 from sr_demo.reports.evaluation import evaluate, pairs
-from sr_demo.spec import Approach, Checkpoint, Request, Tiling, Upscaler, WeightFile
+from sr_demo.spec import Approach, Request, Upscaler
 from sr_demo.system.storage import sha256_of
 from tests.conftest import noise, picture_of
 from tests.hub_server import HubServer
@@ -101,7 +103,7 @@ def test_the_denoise_option_interpolates_between_two_networks(
 
 
 def result(runner: Runner, wanted: Job, picture: ImageData) -> Image:
-    return runner.run(replace(wanted, precision="fp32"), picture).picture.rgb
+    return runner.run(replace(wanted, precision="fp32"), picture).image.rgb
 
 
 def test_more_denoise_leaves_less_noise(hub: HubServer, general: Approach) -> None:
@@ -168,7 +170,8 @@ def test_a_pickle_that_would_run_a_command_is_refused(tmp_path: Path, form: str)
 @pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
 def test_torchscript_is_refused_without_reading_it(tmp_path: Path) -> None:
     path = tmp_path / "net.pt"
-    torch.jit.trace(torch.nn.Identity(), torch.zeros(1)).save(str(path))
+    traced: Any = torch.jit.trace(torch.nn.Identity(), torch.zeros(1))
+    traced.save(str(path))
     assert refusal(path) == (
         "net.pt is not loaded: a .pt file can hold a program. Use the same checkpoint as .safetensors or .pth."
     )

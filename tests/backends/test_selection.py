@@ -19,12 +19,13 @@ from sr_demo.backends import selection
 from sr_demo.backends.openvino_backend import ConvertedNetwork
 from sr_demo.backends.selection import ConvertedFiles, Preparer, Verdict
 from sr_demo.catalogue import APPROACHES
+from sr_demo.checkpoint import EMBEDDED, Checkpoint, Tiling, WeightFile
 from sr_demo.image import Image, readonly
 from sr_demo.inference.jobs import Job, is_prepared
 from sr_demo.inference.runner import Runner
 from sr_demo.options import Options
 from sr_demo.progress import SILENT, Progress
-from sr_demo.spec import EMBEDDED, Approach, Checkpoint, Precision, Request, Tiling, Upscaler, WeightFile
+from sr_demo.spec import Approach, Precision, Request, Upscaler
 from tests.conftest import noise, picture_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -153,7 +154,7 @@ def test_the_runner_uses_and_reports_the_faster_backend(converted: Path) -> None
         assert is_prepared(job) == (backend == "OpenVINO")
         later = Runner().run(job, picture)
         assert later.backend == backend
-        np.testing.assert_allclose(later.picture.rgb, first.picture.rgb, atol=1e-5)
+        np.testing.assert_allclose(later.image.rgb, first.image.rgb, atol=1e-5)
     assert not Preparer().begin(Given(which, job)), "the verdict is stored already"
 
 

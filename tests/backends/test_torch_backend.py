@@ -13,13 +13,14 @@ from torch.nn import functional as F
 
 from sr_demo.backends import torch_backend
 from sr_demo.backends.torch_backend import NetworkUpscaler
+from sr_demo.checkpoint import Checkpoint, Tiling
 from sr_demo.errors import BadInput, Cancelled, OutOfMemory, SRError
 from sr_demo.image import Image, ImageData
 from sr_demo.inference.jobs import Job, LoadedModel
 from sr_demo.inference.upscale import upscale_image
 from sr_demo.options import Options
 from sr_demo.progress import SILENT, Progress
-from sr_demo.spec import Approach, BatchUpscaler, Checkpoint, Request, Tiling, Upscaler
+from sr_demo.spec import Approach, BatchUpscaler, Request, Upscaler
 from sr_demo.system import memory
 from tests import fakes
 from tests.conftest import noise, picture_of

@@ -22,7 +22,7 @@ from sr_demo.batch.manifest import NAME, held, part_of
 from sr_demo.batch.run import Batch, Summary, run
 from sr_demo.batch.workers import perform_here, perform_in
 from sr_demo.errors import BadInput, StorageError
-from sr_demo.image import ImageData, quantize, read, write_png
+from sr_demo.image import ImageData, quantize, read, readonly, write_png
 from sr_demo.imaging.resize import downscale, resize
 from sr_demo.inference.jobs import Job
 from sr_demo.options import Options
@@ -162,10 +162,10 @@ def test_pages_of_a_stack_are_separate_tasks(tmp_path: Path) -> None:
     assert set(results(out)) == {f"deep_p{n:04d}.png" for n in (1, 2, 3)} | {f"plain_p{n:04d}.png" for n in (1, 2)}
     second = read(out / "deep_p0002.png")
     assert second.gray and second.bits == 16
-    expected = resize(np.float32(deep[1] / 65535), (48, 40))
+    expected = resize(readonly(np.asarray(deep[1] / 65535, np.float32)), (48, 40))
     assert np.abs(second.rgb[..., 0] - expected).max() < 2e-4
     colours = read(out / "plain_p0002.png").rgb
-    assert np.abs(colours - resize(np.float32(plain[1] / 255), (36, 32))).max() < 0.003
+    assert np.abs(colours - resize(readonly(np.asarray(plain[1] / 255, np.float32)), (36, 32))).max() < 0.003
 
 
 def test_a_corrupt_page_does_not_spoil_its_stack(tmp_path: Path) -> None:

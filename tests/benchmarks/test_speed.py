@@ -12,9 +12,9 @@ import pytest
 from sr_demo.benchmarks import speed
 from sr_demo.benchmarks.speed import Row
 from sr_demo.benchmarks.speed_cases import CASES, Case
+from sr_demo.checkpoint import Tiling
 from sr_demo.cli.main import main
 from sr_demo.errors import BadInput
-from sr_demo.spec import Tiling
 
 PLAIN = Row("rrdb-96", "spandrel-fp32", 1.5, 200.0, 0.1, 50.0, 0.0, "torch, fp32")
 OURS = replace(PLAIN, path="ours", seconds=0.15, gflops=2000.0, ceiling_share=1.0, how="OpenVINO, bf16")

@@ -27,7 +27,7 @@ def test_each_subcommand_has_a_module_of_its_name() -> None:
 @pytest.mark.parametrize("command", SUBCOMMANDS, ids=lambda command: command.name)
 def test_each_subcommand_explains_itself(command, capsys: pytest.CaptureFixture[str]) -> None:
     module = import_module(f"sr_demo.cli.bench.{command.name.replace('-', '_')}")
-    assert module.__doc__.startswith(f"`python -m sr_demo bench {command.name}`: ")
+    assert module.__doc__ and module.__doc__.startswith(f"`python -m sr_demo bench {command.name}`: ")
     with pytest.raises(SystemExit) as ended:
         main(["bench", command.name, "--help"])
     assert ended.value.code == 0

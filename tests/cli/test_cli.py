@@ -17,12 +17,13 @@ from PIL import Image as Pillow
 
 from sr_demo import catalogue
 from sr_demo.catalogue import APPROACHES
+from sr_demo.checkpoint import Checkpoint, WeightFile
 from sr_demo.cli import main
 from sr_demo.cli.bench.commands import SUBCOMMANDS
 from sr_demo.cli.memory import ACTIONS
 from sr_demo.cli.parser import Command
 from sr_demo.image import encode_png, read
-from sr_demo.spec import Approach, Checkpoint, WeightFile
+from sr_demo.spec import Approach
 from tests import fakes
 from tests.conftest import noise, picture_of
 

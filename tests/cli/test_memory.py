@@ -18,7 +18,7 @@ from PIL import Image as Pillow
 from skimage import data
 
 from sr_demo.approaches.mosaic import batch_search, database_build, named_databases, patch_database, shards, upscalers
-from sr_demo.approaches.mosaic.database_build import BuildRequest
+from sr_demo.approaches.mosaic.build_plan import BuildRequest
 from sr_demo.approaches.mosaic.executors import LocalExecutor, RayExecutor
 from sr_demo.approaches.mosaic.options import MosaicOptions
 from sr_demo.approaches.mosaic.shards import Recipe
@@ -67,7 +67,7 @@ def test_a_built_database_is_listed_used_and_deleted(photos: tuple[Path, ...], r
     assert 0.3 * recipe.patches < database.patches <= 1.01 * recipe.patches
     opened = upscalers.shared_database(database.place)
     np.testing.assert_array_equal(opened.hr(3), np.asarray(Pillow.open(photos[3])))
-    image = readonly(opened.lr(5).astype(np.float32) / 255)
+    image = readonly(np.asarray(opened.lr(5) / 255, np.float32))
     options = MosaicOptions(leave_out=False, overlap=0, variety=0)
     if recipe.kind == "tiles":
         matches = upscalers.TileMosaic(opened, name="mine").match(image, options, SILENT)
@@ -285,13 +285,14 @@ def test_ray_builds_and_finds_the_same_as_threads(photos: tuple[Path, ...], tmp_
     code = (
         "import sys; from pathlib import Path\n"
         "from sr_demo.approaches.mosaic import batch_search, database_build\n"
+        "from sr_demo.approaches.mosaic.build_plan import BuildRequest\n"
         "from sr_demo.approaches.mosaic.executors import RayExecutor\n"
         "from sr_demo.approaches.mosaic.shards import Recipe\n"
         "from sr_demo.progress import SILENT\n"
         "files = tuple(Path(f) for f in sys.argv[2:])\n"
         "for kind in ('tiles', 'refined'):\n"
         "    recipe = Recipe(kind, patches=4000)\n"
-        "    request = database_build.BuildRequest('ray-' + kind, files, recipe, 'a folder')\n"
+        "    request = BuildRequest('ray-' + kind, files, recipe, 'a folder')\n"
         "    built = database_build.build_named_database(request, RayExecutor(workers=2), SILENT)\n"
         "out = Path(sys.argv[1])\n"
         "list(batch_search.search_images(built.database, files[:2], 3, out, RayExecutor(workers=2), SILENT))\n"

@@ -16,12 +16,13 @@ pytest.importorskip("openvino")
 from sr_demo.backends import openvino_backend, quantization, selection
 from sr_demo.backends.openvino_backend import ConvertedNetwork
 from sr_demo.catalogue import APPROACHES
+from sr_demo.checkpoint import EMBEDDED, Checkpoint, Tiling
 from sr_demo.inference import int8
 from sr_demo.inference.jobs import Job
 from sr_demo.inference.runner import Runner
 from sr_demo.metrics.full_reference import psnr_rgb
 from sr_demo.progress import SILENT, Progress
-from sr_demo.spec import EMBEDDED, Approach, Checkpoint, Precision, Request, Tiling, Upscaler
+from sr_demo.spec import Approach, Precision, Request, Upscaler
 from tests.conftest import noise, picture_of
 
 QUICK = {"espcn"}
@@ -110,11 +111,11 @@ def test_a_converted_network_keeps_the_contract(
         image = noise(*size)
         before = image.copy()
         first, second = (runner.run(wanted, picture_of(image)) for _ in range(2))
-        rgb = first.picture.rgb
+        rgb = first.image.rgb
         assert rgb.shape == (4 * size[0], 4 * size[1], 3) and rgb.dtype == np.float32
         assert np.isfinite(rgb).all() and rgb.min() >= 0 and rgb.max() <= 1 and not rgb.flags.writeable
         assert (first.backend, first.precision) == ("OpenVINO", precision)
-        np.testing.assert_array_equal(rgb, second.picture.rgb)
+        np.testing.assert_array_equal(rgb, second.image.rgb)
         np.testing.assert_array_equal(image, before)
 
 
@@ -131,13 +132,13 @@ def test_a_converted_network_gives_the_same_in_tiles_and_what_torch_gives(
     tiled = Runner().run(small, lr, progress=Progress(lambda fraction, note: seen.append(fraction)))
     assert (whole.tiles, tiled.tiles) == (1, 4)
     if rule.blend == 0:
-        np.testing.assert_allclose(tiled.picture.rgb, whole.picture.rgb, atol=tolerance, rtol=0)
+        np.testing.assert_allclose(tiled.image.rgb, whole.image.rgb, atol=tolerance, rtol=0)
     else:
-        assert psnr_rgb(tiled.picture.rgb, whole.picture.rgb) > 40
+        assert psnr_rgb(tiled.image.rgb, whole.image.rgb) > 40
     assert seen[-1] == 1
     exact = Runner().run(replace(job, precision="fp32"), lr)
     assert exact.backend == "torch"
-    assert psnr_rgb(whole.picture.rgb, exact.picture.rgb, border=0) > LEAST[precision]
+    assert psnr_rgb(whole.image.rgb, exact.image.rgb, border=0) > LEAST[precision]
 
 
 def test_conversion_sends_no_telemetry_and_does_not_fork() -> None:

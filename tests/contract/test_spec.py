@@ -14,14 +14,15 @@ import gradio as gr
 import pytest
 from safetensors import safe_open
 
-from sr_demo import spec
+from sr_demo import checkpoint as weights
 from sr_demo.catalogue import APPROACHES
+from sr_demo.checkpoint import Checkpoint
 from sr_demo.digits import options as digits
 from sr_demo.hub import checkpoints
 from sr_demo.inference.runner import Runner
-from sr_demo.options import as_dict, controls
+from sr_demo.options import Options, as_dict, controls
 from sr_demo.settings import Settings
-from sr_demo.spec import Approach, Checkpoint
+from sr_demo.spec import Approach
 from sr_demo.system.storage import sha256_of
 from sr_demo.ui import controls as page_controls
 from sr_demo.ui.page import build_page
@@ -56,7 +57,7 @@ def is_slug(name: str) -> bool:
 
 
 def card_of(checkpoint: Checkpoint) -> dict[str, Any]:
-    return json.loads((spec.EMBEDDED / checkpoint.files[0].name).with_suffix(".json").read_text(encoding="utf-8"))
+    return json.loads((weights.EMBEDDED / checkpoint.files[0].name).with_suffix(".json").read_text(encoding="utf-8"))
 
 
 def test_ids_are_unique_slugs() -> None:
@@ -150,14 +151,14 @@ def test_options_have_valid_defaults_and_a_control_each(approach: Approach) -> N
 
 @each_embedded
 def test_an_embedded_file_matches_its_card(checkpoint: Checkpoint) -> None:
-    cards = [spec.card(file.name.removesuffix(".safetensors")) for file in checkpoint.files]
+    cards = [weights.card(file.name.removesuffix(".safetensors")) for file in checkpoint.files]
     assert checkpoint.parameters == sum(card["parameters"] for card in cards) > 0
     for file, card in zip(checkpoint.files, cards, strict=True):
         _is_what_its_card_says(file, card)
 
 
-def _is_what_its_card_says(file: spec.WeightFile, card: dict[str, Any]) -> None:
-    path = spec.EMBEDDED / file.name
+def _is_what_its_card_says(file: weights.WeightFile, card: dict[str, Any]) -> None:
+    path = weights.EMBEDDED / file.name
     assert file.name == card["file"]
     assert path.stat().st_size == file.bytes == card["bytes"] <= LARGEST
     assert sha256_of(path) == file.sha256 == card["sha256"]
@@ -187,14 +188,14 @@ def _fixed(path) -> int:
 
 
 def test_embedded_files_stay_small_together() -> None:
-    assert sum(path.stat().st_size for path in spec.EMBEDDED.glob("*.safetensors")) <= LARGEST_TOGETHER
+    assert sum(path.stat().st_size for path in weights.EMBEDDED.glob("*.safetensors")) <= LARGEST_TOGETHER
 
 
 def test_every_embedded_file_is_used() -> None:
     listed = {file.name for a in APPROACHES for c in a.checkpoints if c.kind == "embedded" for file in c.files}
     listed |= {f"{stem}.safetensors" for stem in digits.NETWORKS}
-    assert {path.name for path in spec.EMBEDDED.glob("*.safetensors")} == listed
-    assert {path.stem for path in spec.EMBEDDED.glob("*.json")} == {
+    assert {path.name for path in weights.EMBEDDED.glob("*.safetensors")} == listed
+    assert {path.stem for path in weights.EMBEDDED.glob("*.json")} == {
         name.removesuffix(".safetensors") for name in listed
     }
 
@@ -221,14 +222,14 @@ def test_a_trained_network_has_training_curves(checkpoint: Checkpoint) -> None:
     assert set(curves) >= {"iteration", "loss", "psnr_y"}
     assert len({len(values) for values in curves.values()}) == 1
     for name, values in curves.items():  # a run that began before the training images were scored has no such values
-        assert all(math.isfinite(v) for v in values if not (v is None and name.startswith("train_")))
+        assert all(name.startswith("train_") if v is None else math.isfinite(v) for v in values)
     assert curves["iteration"] == sorted(curves["iteration"])
 
 
 @pytest.mark.usefixtures("gradio_loops")
 def test_adding_an_approach_needs_no_line_of_the_page() -> None:
     """The page of another catalogue: its methods and their controls are there, ours are not."""
-    plain = replace(fakes.good("first-fake"), title="First fake", options=spec.Options)
+    plain = replace(fakes.good("first-fake"), title="First fake", options=Options)
     other = replace(fakes.good("second-fake"), title="Second fake")
     store = Store()
     page = build_page([plain, other], Runner(), store, Settings())

@@ -24,7 +24,7 @@ def photos():
 def jpeg(image, quality):
     file = BytesIO()
     Pillow.fromarray(quantize(image)).save(file, "JPEG", quality=quality)
-    return readonly(np.asarray(Pillow.open(file), np.float32) / 255)
+    return readonly(np.asarray(np.asarray(Pillow.open(file)) / 255, np.float32))
 
 
 def test_different_images_are_not_copies(photos):

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from sr_demo.approaches.baselines import BICUBIC
+from sr_demo.checkpoint import Checkpoint
 from sr_demo.deploy.cross_check import Check, line, resident, side_of
 from sr_demo.deploy.csv_report import deploy_csv
 from sr_demo.deploy.html_report import deploy_html
@@ -35,7 +36,7 @@ from sr_demo.options import Options
 from sr_demo.progress import Progress
 from sr_demo.reports.evaluation import pairs
 from sr_demo.reports.verdicts import HERE, Budget, Verdict, seconds_for, verdict
-from sr_demo.spec import Approach, Checkpoint, Request, Upscaler
+from sr_demo.spec import Approach, Request, Upscaler
 from tests.conftest import noise
 from tests.fakes import Fake, enlarged, good
 

@@ -10,15 +10,16 @@ import torch
 
 from sr_demo.benchmarks.halos import black_or_white
 from sr_demo.catalogue import APPROACHES
+from sr_demo.checkpoint import TILE_ERROR
 from sr_demo.diffusion import sampler as module
 from sr_demo.diffusion.sampler import Sampler
+from sr_demo.diffusion.upscaler import DiffusionUpscaler
 from sr_demo.errors import Cancelled, OutOfMemory
 from sr_demo.inference.jobs import job_for
 from sr_demo.inference.runner import Runner
 from sr_demo.networks.edsr import EDSR
 from sr_demo.networks.shift_unet import ShiftUNet
 from sr_demo.progress import SILENT, Progress
-from sr_demo.spec import TILE_ERROR
 from tests.conftest import noise
 
 SETTINGS = {"levels": 6, "kappa": 0.12, "least": 0.01, "power": 0.7, "spread": 0.04}
@@ -60,6 +61,7 @@ def test_tiles_give_what_the_whole_picture_gives(monkeypatch):
     job = replace(job_for(APPROACHES, "diffusion"), precision="fp32")
     image = black_or_white(128, 12)
     with Runner().loaded(job) as model:
+        assert isinstance(model.upscaler, DiffusionUpscaler)
         sampler = model.upscaler.sampler
         whole = drawn(sampler, image, steps=4)
         monkeypatch.setattr(sampler, "tiling", replace(sampler.tiling, largest=32))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from sr_demo import spec
+from sr_demo import checkpoint as weights
 from sr_demo.digits import data, lab, latent_walk, siren
 from sr_demo.digits.cppn_art import paint
 from sr_demo.digits.evaluation import METHODS, evaluate
@@ -77,8 +77,8 @@ def test_drawing_obeys_stop(seven: lab.Gray) -> None:
 
 @pytest.mark.parametrize("stem", NETWORKS)
 def test_cards_are_complete_and_files_small(stem: str) -> None:
-    written_down = spec.card(stem)
-    assert (spec.EMBEDDED / written_down["file"]).stat().st_size == written_down["bytes"] < 1_000_000
+    written_down = weights.card(stem)
+    assert (weights.EMBEDDED / written_down["file"]).stat().st_size == written_down["bytes"] < 1_000_000
     assert written_down["licence"] and written_down["data"]["licence"] and written_down["seconds"] > 30
     assert len(written_down["curves"]["iteration"]) == len(written_down["curves"]["loss"]) >= 15
 

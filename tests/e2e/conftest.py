@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +16,10 @@ import gradio as gr
 import pytest
 from gradio_client import Client
 from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
+
+from sr_demo.image import Size
+from sr_demo.ui import api
+from tests.e2e import launched
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -74,8 +81,26 @@ def _clients_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         client.close()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _loops_closed() -> Iterator[None]:
+    """Close the event loops that Gradio makes for each page and never runs: left open, they warn in some later test."""
+    made: list[asyncio.AbstractEventLoop] = []
+    real = asyncio.new_event_loop
+
+    def new() -> asyncio.AbstractEventLoop:
+        made.append(real())
+        return made[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "new_event_loop", new)
+        yield
+    for loop in made:
+        if not loop.is_running():
+            loop.close()
+
+
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser(_loops_closed: None) -> Iterator[Browser]:
     path = _chromium()
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
@@ -83,9 +108,8 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture(scope="module")
-def serve() -> Iterator[Serve]:
-    """`serve(blocks, **launch_arguments) -> url`: launched on a free port, closed after the module's last test."""
+@contextmanager
+def _serving() -> Iterator[Serve]:
     running: list[gr.Blocks] = []
 
     def launch(blocks: gr.Blocks, **launch_arguments: Any) -> str:
@@ -107,11 +131,38 @@ def serve() -> Iterator[Serve]:
         running.append(blocks)
         return f"http://127.0.0.1:{port}/"
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
+    yield launch
+    for blocks in running:
+        blocks.close(verbose=False)
+
+
+@pytest.fixture(scope="module")
+def serve(_loops_closed: None) -> Iterator[Serve]:
+    """`serve(blocks, **launch_arguments) -> url`: launched on a free port, closed after the module's last test."""
+    with _serving() as launch:
         yield launch
-        for blocks in running:
-            blocks.close(verbose=False)
+
+
+@pytest.fixture(scope="session")
+def made_up_page(_loops_closed: None) -> Iterator[str]:
+    """The address of a page with a method that works, one that fails and one that is slow; one for all files."""
+    with _serving() as launch:
+        yield launched.launch(launch, (launched.GOOD, launched.FAILING, launched.SLOW))
+
+
+@pytest.fixture(scope="session")
+def api_server(_loops_closed: None) -> Iterator[launched.Server]:
+    """A page whose endpoints are called by number; one for all files."""
+    with _serving() as launch:
+        server = launched.api_server(launch)
+        yield server
+        server.client.close()
+
+
+@pytest.fixture
+def short_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The endpoint `deploy` measures as always, with fewer repetitions."""
+    monkeypatch.setattr(api, "PLAN", replace(api.PLAN, sizes=(Size(64, 64),), seconds=0.1))
 
 
 class _Watch:

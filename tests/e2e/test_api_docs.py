@@ -2,59 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import io
 import json
 import re
 import subprocess
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from sr_demo.approaches.baselines import BICUBIC
-from sr_demo.image import Size, write_png
-from sr_demo.inference.runner import Runner
-from sr_demo.settings import Settings
-from sr_demo.ui import api
-from sr_demo.ui import page as pages
-from sr_demo.ui.store import Store
+from sr_demo.image import write_png
 from tests.conftest import noise, picture_of
-from tests.e2e.conftest import Serve
+from tests.e2e.launched import Server
 
 DOCS = Path(__file__).resolve().parents[2] / "docs/api.md"
 pytestmark = pytest.mark.timeout(180)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _loops() -> Iterator[None]:
-    """Close the event loops that Gradio and its client leave open, which would warn in some later test."""
-    made: list[asyncio.AbstractEventLoop] = []
-    real = asyncio.new_event_loop
-
-    def new() -> asyncio.AbstractEventLoop:
-        made.append(real())
-        return made[-1]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(asyncio, "new_event_loop", new)
-        yield
-    for loop in made:
-        if not loop.is_running():
-            loop.close()
-
-
-@pytest.fixture(scope="module")
-def address(serve: Serve, _loops: None) -> Iterator[str]:
-    store, settings = Store(), Settings()
-    arguments = pages.launch_arguments(store, settings)
-    del arguments["server_port"]
-    with pytest.MonkeyPatch.context() as patch:
-        plan = replace(api.PLAN, sizes=(Size(64, 64),), seconds=0.1)  # the same with fewer repetitions
-        patch.setattr(api, "PLAN", plan)
-        yield serve(pages.build_page((BICUBIC,), Runner(), store, settings), **arguments).rstrip("/")
+@pytest.fixture
+def address(api_server: Server, short_plan: None) -> str:
+    return api_server.url
 
 
 def example(language: str, about: str, address: str) -> str:
@@ -92,7 +59,7 @@ def test_curl(address: str, folder: Path) -> None:
 def test_curl_asks_for_a_verdict(address: str, folder: Path) -> None:
     done = shell(example("sh", "/call/deploy", address))
     assert "event: complete" in done.stdout, done.stderr
-    report = json.loads(done.stdout.split("data: ", 1)[1].splitlines()[0])[0]
+    report = json.loads(done.stdout.split("event: complete\ndata: ", 1)[1].splitlines()[0])[0]
     assert report["approaches"][0]["approach"] == "bicubic" and report["approaches"][0]["verdict"]["level"] == "fits"
     assert report["budget"]["seconds"] == 2
 

@@ -4,43 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from sr_demo.approaches.baselines import BICUBIC
-from sr_demo.image import Size
-from sr_demo.inference.runner import Runner
-from sr_demo.settings import Settings
-from sr_demo.ui import api
-from sr_demo.ui import page as pages
-from sr_demo.ui.store import Store
-from tests.e2e.conftest import Serve
-from tests.e2e.test_api_docs import _loops  # noqa: F401 - a fixture
-from tests.e2e.test_door import META, Server, called
+from tests.e2e.launched import META, Server, called
 
 LONG = "x" * 100_000
-pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("_loops")]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("short_plan")]
 
 
-@pytest.fixture(scope="module")
-def server(serve: Serve, _loops: None) -> Iterator[Server]:  # noqa: F811
-    store, settings = Store(), Settings(queue_length=1000)
-    arguments = pages.launch_arguments(store, settings)
-    del arguments["server_port"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(api, "PLAN", replace(api.PLAN, sizes=(Size(64, 64),), seconds=0.1))
-        page = pages.build_page((BICUBIC,), Runner(), store, settings)
-        running = Server(page, serve(page, **arguments).rstrip("/"), store)
-        yield running
-        running.client.close()
-
-
-def complaint(server: Server, name: str, data: Any) -> str:
+def complaint(api_server: Server, name: str, data: Any) -> str:
     """Return the sentence that a call by name is refused with."""
-    text = called(server, name, data)
+    text = called(api_server, name, data)
     said = json.loads(text)
     sentence = said.get("error") or said.get("detail")
     assert isinstance(sentence, str) and len(text) < 1000, text[:2000]
@@ -91,10 +67,10 @@ FILE: Any = object()
         ("upscale", None, "The request is not of the form that this address takes: Input should be a valid list"),
     ],
 )  # fmt: skip
-def test_a_wrong_call_by_name(server: Server, name: str, data: Any, sentence: str) -> None:
+def test_a_wrong_call_by_name(api_server: Server, name: str, data: Any, sentence: str) -> None:
     if isinstance(data, list):
-        data = [{"path": server.upload(), "meta": META} if value is FILE else value for value in data]
-    assert complaint(server, name, data).startswith(sentence)
+        data = [{"path": api_server.upload(), "meta": META} if value is FILE else value for value in data]
+    assert complaint(api_server, name, data).startswith(sentence)
 
 
 @pytest.mark.parametrize(
@@ -110,15 +86,15 @@ def test_a_wrong_call_by_name(server: Server, name: str, data: Any, sentence: st
         (f"call/{'x' * 20_000}", {"data": []}, "There is no such endpoint"),
     ],
 )
-def test_a_wrong_request(server: Server, path: str, body: Any, sentence: str) -> None:
-    answer = server.client.post(f"{server.api}/{path}", json=body)
+def test_a_wrong_request(api_server: Server, path: str, body: Any, sentence: str) -> None:
+    answer = api_server.client.post(f"{api_server.api}/{path}", json=body)
     assert answer.status_code in (400, 404, 422)
     assert sentence in answer.json()["detail"] and len(answer.text) < 400
 
 
-def test_a_body_that_is_no_json(server: Server) -> None:
+def test_a_body_that_is_no_json(api_server: Server) -> None:
     for content in (b"", b"{", b"\xff" * 1000, b"[" * 100_000, b'{"data": NaN'):
-        answer = server.client.post(f"{server.api}/call/upscale", content=content)
+        answer = api_server.client.post(f"{api_server.api}/call/upscale", content=content)
         assert answer.status_code in (400, 422), content[:10]
         assert isinstance(answer.json()["detail"], str) and len(answer.text) < 400
 
@@ -155,31 +131,31 @@ NONSENSE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("what", NONSENSE)
-def test_every_event_of_the_page_answers_nonsense_with_a_sentence(server: Server, what: str) -> None:
+def test_every_event_of_the_page_answers_nonsense_with_a_sentence(api_server: Server, what: str) -> None:
     """All values are nonsense; or one of them, the others as a new page sends them: where that begins no long work."""
     wrong, requests = NONSENSE[what], list[tuple[int, list[Any]]]()
-    for endpoint in server.endpoints:
-        defaults = server.defaults(endpoint)
+    for endpoint in api_server.endpoints:
+        defaults = api_server.defaults(endpoint)
         if count := len(defaults):
             requests.append((endpoint["id"], [wrong] * count))
             turn = list(NONSENSE).index(what) % count
         if count and not endpoint["queue"]:
             requests.append((endpoint["id"], [*defaults[:turn], wrong, *defaults[turn + 1 :]]))
-    for (number, data), answer in zip(requests, server.ask(requests, f"nonsense {what}"), strict=True):
-        assert_spoken(answer, (number, server.page.fns[number].name, str(data)[:80]))
+    for (number, data), answer in zip(requests, api_server.ask(requests, f"nonsense {what}"), strict=True):
+        assert_spoken(answer, (number, api_server.page.fns[number].name, str(data)[:80]))
 
 
-def test_every_event_of_the_page_counts_its_values(server: Server) -> None:
+def test_every_event_of_the_page_counts_its_values(api_server: Server) -> None:
     requests: list[tuple[int, list[Any]]] = []
-    for endpoint in server.endpoints:
-        defaults = server.defaults(endpoint)
+    for endpoint in api_server.endpoints:
+        defaults = api_server.defaults(endpoint)
         if defaults:
             requests += [(endpoint["id"], []), (endpoint["id"], defaults[:-1])]
         if not endpoint["queue"]:
             requests.append((endpoint["id"], [*defaults, 1]))
-    for (number, data), answer in zip(requests, server.ask(requests, "counts"), strict=True):
-        assert_spoken(answer, (number, server.page.fns[number].name, str(data)[:80]))
-        if len(data) < len(server.page.fns[number].inputs):
+    for (number, data), answer in zip(requests, api_server.ask(requests, "counts"), strict=True):
+        assert_spoken(answer, (number, api_server.page.fns[number].name, str(data)[:80]))
+        if len(data) < len(api_server.page.fns[number].inputs):
             assert answer["output"]["error"].startswith("This endpoint takes "), (number, data)
 
 
@@ -193,20 +169,20 @@ def assert_spoken(answer: dict[str, Any], which: Any) -> None:
         assert len(text) < 4000, which
 
 
-def test_an_example_that_is_not_there(server: Server) -> None:
+def test_an_example_that_is_not_there(api_server: Server) -> None:
     names = ("take_example",)
-    chosen = [e for e in server.endpoints if server.page.fns[e["id"]].name in names]
+    chosen = [e for e in api_server.endpoints if api_server.page.fns[e["id"]].name in names]
     assert len(chosen) >= 2
     for index in (-1, 10**9, "0", None, LONG):
         for endpoint in chosen:
-            (answer,) = server.ask([(endpoint["id"], server.defaults(endpoint))], "examples", {"index": index})
+            (answer,) = api_server.ask([(endpoint["id"], api_server.defaults(endpoint))], "examples", {"index": index})
             assert answer["output"]["error"].startswith("There is no example ") and len(answer["output"]["error"]) < 150
 
 
 @pytest.mark.parametrize("path", ["call/upscale/nix", "call/nix/nix", "queue/data?session_hash=nix"])
 def test_events_of_an_unknown_call_end_and_leave_no_trace_in_the_log(
-    server: Server, path: str, caplog: pytest.LogCaptureFixture
+    api_server: Server, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    answer = server.client.get(f"{server.api}/{path}")
+    answer = api_server.client.get(f"{api_server.api}/{path}")
     assert answer.status_code == 200 and len(answer.text) < 400
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []

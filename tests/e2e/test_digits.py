@@ -11,15 +11,10 @@ from playwright.sync_api import Page, expect
 
 from sr_demo.image import read, write_png
 from tests.conftest import noise, picture_of
-from tests.e2e.conftest import OpenPage, Serve, click_into
-from tests.e2e.test_page import GOOD, PATIENCE, launch
+from tests.e2e.conftest import OpenPage, click_into
+from tests.e2e.test_page import PATIENCE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
-
-
-@pytest.fixture(scope="module")
-def url(serve: Serve) -> str:
-    return launch(serve, (GOOD,))
 
 
 def opened(open_page: OpenPage, url: str) -> Page:
@@ -28,8 +23,8 @@ def opened(open_page: OpenPage, url: str) -> Page:
     return page
 
 
-def test_a_digit_is_drawn_resized_zoomed_and_downloaded(url: str, open_page: OpenPage, tmp_path: Path) -> None:
-    page = opened(open_page, url)
+def test_a_digit_is_drawn_resized_zoomed_and_downloaded(made_up_page: str, open_page: OpenPage, tmp_path: Path) -> None:
+    page = opened(open_page, made_up_page)
     box = page.locator("#digit-sketch canvas").bounding_box()
     assert box is not None
     stroke = [
@@ -69,16 +64,16 @@ def test_a_digit_is_drawn_resized_zoomed_and_downloaded(url: str, open_page: Ope
     assert cv2.VideoCapture(str(tmp_path / "walk.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 114
 
 
-def test_a_blank_upload_gives_a_message(url: str, open_page: OpenPage, tmp_path: Path) -> None:
+def test_a_blank_upload_gives_a_message(made_up_page: str, open_page: OpenPage, tmp_path: Path) -> None:
     write_png(picture_of(np.full((60, 90, 3), 0.5, np.float32)), tmp_path / "blank.png")
-    page = opened(open_page, url)
+    page = opened(open_page, made_up_page)
     page.locator("#digit-upload input[type=file]").set_input_files(str(tmp_path / "blank.png"))
     expect(page.locator("#digit-note")).to_contain_text("There is no digit to see", timeout=PATIENCE)
 
 
-def test_a_photo_is_learned_until_stop(url: str, open_page: OpenPage, tmp_path: Path) -> None:
-    write_png(picture_of(noise(40, 56)), tmp_path / "photo.png")
-    page = opened(open_page, url)
+def test_a_photo_is_learned_until_stop(made_up_page: str, open_page: OpenPage, tmp_path: Path) -> None:
+    write_png(picture_of(noise(20, 28)), tmp_path / "photo.png")
+    page = opened(open_page, made_up_page)
     page.get_by_role("tab", name="A photo as a function").click()
     page.locator("#fit-photo input[type=file]").set_input_files(str(tmp_path / "photo.png"))
     expect(page.locator("#fit-photo img").first).to_be_visible(timeout=PATIENCE)
@@ -87,4 +82,4 @@ def test_a_photo_is_learned_until_stop(url: str, open_page: OpenPage, tmp_path: 
     expect(status).to_contain_text("dB after", timeout=PATIENCE)
     page.locator("#fit-stop").click()
     expect(status).to_contain_text("Stopped", timeout=PATIENCE)
-    expect(status).to_contain_text("224 × 160 points")
+    expect(status).to_contain_text("112 × 80 points")

@@ -16,11 +16,10 @@ from sr_demo.ui import page as pages
 from sr_demo.ui.store import Store
 from tests.conftest import noise, picture_of
 from tests.e2e.conftest import Serve
-from tests.e2e.test_api_docs import _loops  # noqa: F401 - a fixture
 
 PHOTO = encode_png(picture_of(noise(24, 32)))
 MCP = find_spec("mcp") is not None
-pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("_loops")]
+pytestmark = pytest.mark.timeout(120)
 
 
 def launched(serve: Serve, **settings: Any) -> str:
@@ -31,13 +30,13 @@ def launched(serve: Serve, **settings: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def local(serve: Serve, _loops: None) -> str:  # noqa: F811
+def local(serve: Serve) -> str:
     """A server on 127.0.0.1, an MCP server too where the package is there."""
     return launched(serve, mcp=MCP)
 
 
 @pytest.fixture(scope="module")
-def public(serve: Serve, _loops: None) -> str:  # noqa: F811
+def public(serve: Serve) -> str:
     """A server that listens on every address, with one name allowed."""
     return launched(serve, host="0.0.0.0", hosts=("sr.example.org",), origins=("sr.example.org",))
 

@@ -20,12 +20,13 @@ from gradio_client import Client, handle_file
 from playwright.sync_api import expect
 
 from sr_demo.approaches.baselines import BICUBIC
+from sr_demo.checkpoint import Checkpoint, WeightFile
 from sr_demo.image import Image, write_png
 from sr_demo.inference.jobs import Done
 from sr_demo.inference.runner import Runner
 from sr_demo.progress import Progress
 from sr_demo.settings import Settings
-from sr_demo.spec import Approach, Checkpoint, WeightFile
+from sr_demo.spec import Approach
 from sr_demo.ui import callers, mcp
 from sr_demo.ui import page as pages
 from sr_demo.ui.store import Store
@@ -70,23 +71,6 @@ class Endless:
 
     def approach(self) -> Approach:
         return fakes.approach(fakes.Fake(self.work), name="endless")
-
-
-@pytest.fixture(autouse=True)
-def _loops(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Close the event loops that Gradio and its client leave open, which would warn in some later test."""
-    made: list[asyncio.AbstractEventLoop] = []
-    real = asyncio.new_event_loop
-
-    def new() -> asyncio.AbstractEventLoop:
-        made.append(real())
-        return made[-1]
-
-    monkeypatch.setattr(asyncio, "new_event_loop", new)
-    yield
-    for loop in made:
-        if not loop.is_running():
-            loop.close()
 
 
 @pytest.fixture

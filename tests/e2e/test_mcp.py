@@ -31,7 +31,7 @@ from sr_demo.ui import page as pages
 from sr_demo.ui.store import Store
 from tests.conftest import noise, picture_of
 from tests.e2e.conftest import Serve
-from tests.e2e.test_api_docs import _loops, example, folder, run  # noqa: F401 - fixtures
+from tests.e2e.test_api_docs import example, folder, run  # noqa: F401 - fixtures
 
 ROOT = Path(__file__).resolve().parents[2]
 PHOTO = encode_png(picture_of(noise(24, 32)))
@@ -51,7 +51,7 @@ def launched(serve: Serve, *, mcp: bool) -> tuple[Any, str]:
 
 
 @pytest.fixture(scope="module")
-def address(serve: Serve, _loops: None) -> str:  # noqa: F811
+def address(serve: Serve) -> str:
     page, url = launched(serve, mcp=True)
     mcp_tools.refine(page, 10_000)
     return url
@@ -214,7 +214,6 @@ def test_a_server_that_gradio_could_not_make_is_an_error() -> None:
         mcp_tools.refine(page, 100)
 
 
-@pytest.mark.usefixtures("_loops")
 def test_a_page_that_was_not_asked_is_no_server(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_MCP_SERVER", "true")  # Gradio's own switch: ours decides
     page, url = launched(serve, mcp=False)

@@ -13,13 +13,13 @@ from sr_demo.image import Limits, write_png
 from sr_demo.progress import SILENT
 from sr_demo.ui.photo_upload import take_in
 from tests.conftest import noise, picture_of
-from tests.e2e.conftest import OpenPage, Serve, click_into
-from tests.e2e.test_page import GOOD, PATIENCE, launch
+from tests.e2e.conftest import OpenPage, click_into
+from tests.e2e.test_page import PATIENCE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
-def test_own_photos_slider_and_look_inside(serve: Serve, open_page: OpenPage, tmp_path: Path) -> None:
+def test_own_photos_slider_and_look_inside(made_up_page: str, open_page: OpenPage, tmp_path: Path) -> None:
     photos = []
     for number in range(3):
         photos.append(tmp_path / f"memory{number}.png")
@@ -27,7 +27,7 @@ def test_own_photos_slider_and_look_inside(serve: Serve, open_page: OpenPage, tm
     own = tmp_path / "own.png"
     write_png(picture_of(noise(48, 64, seed=7)), own)
 
-    page = open_page(launch(serve, (GOOD,)))
+    page = open_page(made_up_page)
     page.get_by_role("tab", name="Mosaic").click()
     page.get_by_text("Teach it your own photos").click()  # words: ok
     page.locator("#memory-files input[type=file]").set_input_files([str(photo) for photo in photos])

@@ -7,7 +7,6 @@ import json
 import re
 import time
 import zipfile
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -15,74 +14,23 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from sr_demo.approaches import baselines
 from sr_demo.catalogue import APPROACHES
-from sr_demo.errors import BadInput
-from sr_demo.image import Image, quantize, read, write_png
+from sr_demo.image import quantize, read, write_png
 from sr_demo.imaging.resize import downscale, resize
-from sr_demo.inference.runner import Runner
-from sr_demo.options import Options
-from sr_demo.progress import Progress
-from sr_demo.settings import Settings
-from sr_demo.spec import Approach, Request, Tiling, Upscaler
-from sr_demo.ui import page as pages
-from sr_demo.ui.store import Store
 from tests.conftest import noise, picture_of
 from tests.e2e.conftest import OpenPage, Serve, click_into
+from tests.e2e.launched import GOOD, launch
 
+__all__ = ["GOOD", "launch"]
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 PATIENCE = 60_000
 """Milliseconds. Nothing here takes that long on a quiet machine; a test machine is not always quiet."""
 
 
-@dataclass(frozen=True)
-class Slow:
-    """Bicubic that takes a moment for each tile."""
-
-    precision: str = "fp32"
-    backend: str = ""
-    loss_db: float | None = None
-
-    def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
-        time.sleep(0.4)
-        return resize(image, (image.shape[0] * 4, image.shape[1] * 4))
-
-
-def _load_slow(request: Request) -> Upscaler:
-    return Slow()
-
-
-def _load_failing(request: Request) -> Upscaler:
-    raise BadInput("This one <b>never</b> works. Choose another.")
-
-
-GOOD = replace(baselines.BICUBIC, id="good", title="Good")
-SLOW = Approach(
-    id="slow", title="Slow", summary="takes its time", about="", family="baseline", load=_load_slow,
-    tiling=Tiling("tiles", largest=32),
-)  # fmt: skip
-FAILING = Approach(
-    id="failing", title="Failing", summary="never works", about="", family="baseline", load=_load_failing
-)
-
-
-def launch(serve: Serve, approaches: tuple[Approach, ...]) -> str:
-    store, settings = Store(), Settings()
-    built = pages.build_page(approaches, Runner(), store, settings)
-    arguments = pages.launch_arguments(store, settings)
-    del arguments["server_port"]
-    return serve(built, **arguments)
-
-
 @pytest.fixture(scope="module")
 def real_page(serve: Serve) -> str:
     return launch(serve, APPROACHES)
-
-
-@pytest.fixture(scope="module")
-def made_up_page(serve: Serve) -> str:
-    return launch(serve, (GOOD, FAILING, SLOW))
 
 
 @pytest.fixture

@@ -16,9 +16,10 @@ import torch
 from PIL import Image as Pillow
 from safetensors.torch import save_file
 
-from sr_demo import spec
+from sr_demo import checkpoint as weights
 from sr_demo.approaches.baselines import BICUBIC
 from sr_demo.backends import quantization
+from sr_demo.checkpoint import Checkpoint, Tiling, WeightFile
 from sr_demo.errors import BadInput, MissingDependency, SRError, StorageError
 from sr_demo.export import formats as export_formats
 from sr_demo.export import int8, portable_runner
@@ -28,7 +29,7 @@ from sr_demo.inference.jobs import Job
 from sr_demo.networks.rdn import RDN
 from sr_demo.options import Options
 from sr_demo.progress import SILENT
-from sr_demo.spec import Approach, Checkpoint, Request, Tiling, Upscaler, WeightFile
+from sr_demo.spec import Approach, Request, Upscaler
 from sr_demo.system.storage import sha256_of
 from tests.conftest import noise
 
@@ -64,12 +65,12 @@ def rdn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     """A small network with weights of its own, as embedded checkpoints are."""
     torch.manual_seed(0)
     save_file(RDN(1, 2, 8, 16, 4).state_dict(), str(tmp_path / "tiny.safetensors"))
-    monkeypatch.setattr(spec, "EMBEDDED", tmp_path)
+    monkeypatch.setattr(weights, "EMBEDDED", tmp_path)
     return tiny_rdn(tmp_path / "tiny.safetensors")
 
 
 def _upscaled(job: Job, image: Any) -> Any:
-    files = (spec.EMBEDDED / job.checkpoint.files[0].name,)
+    files = (weights.EMBEDDED / job.checkpoint.files[0].name,)
     upscaler = job.approach.load(Request(job.checkpoint, files, job.options, "fp32", SILENT))
     return upscaler.upscale(image, job.options, SILENT)
 
@@ -138,7 +139,7 @@ def test_attention_with_padding_and_shifted_windows_agrees(tmp_path: Path, monke
         overlap_ratio=0.5, mlp_ratio=2, upsampler="pixelshuffle", upscale=4, resi_connection="1conv",
     )  # fmt: skip
     save_file({k: v.clone() for k, v in network.state_dict().items()}, str(tmp_path / "hat.safetensors"))
-    monkeypatch.setattr(spec, "EMBEDDED", tmp_path)
+    monkeypatch.setattr(weights, "EMBEDDED", tmp_path)
     job = _job(tmp_path / "hat.safetensors", _load_hat, "attention", Tiling("tiles", 32, 16, 16, 192))
     assert _export(job, "onnx", tmp_path / "out").agreement.psnr > 90
     assert _export(job, "torchscript", tmp_path / "out").agreement.psnr > 90

@@ -6,14 +6,15 @@ import errno
 import hashlib
 import os
 from pathlib import Path
+from threading import Event
 
 import pytest
 
-from sr_demo import spec
+from sr_demo import checkpoint as weights
+from sr_demo.checkpoint import Checkpoint, WeightFile
 from sr_demo.errors import Cancelled, StorageError, WeightsUnavailable
 from sr_demo.hub import checkpoints, download
 from sr_demo.progress import Progress
-from sr_demo.spec import Checkpoint, WeightFile
 from sr_demo.system import storage
 
 CONTENT = b"trained for a long time"
@@ -26,7 +27,7 @@ REMOTE = Checkpoint("far", "Published", (WeightFile("far.pth", SHA, len(CONTENT)
 def folders(tmp_path, monkeypatch):
     """An empty store and an empty folder of embedded weights."""
     monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(spec, "EMBEDDED", tmp_path / "weights")
+    monkeypatch.setattr(weights, "EMBEDDED", tmp_path / "weights")
     (tmp_path / "weights").mkdir()
     return tmp_path
 
@@ -219,7 +220,8 @@ def test_a_bug_is_not_reported_as_a_missing_file(monkeypatch):
 
 def test_after_stop_nothing_starts(no_network):
     progress = Progress()
-    stopped = type("Set", (), {"is_set": lambda self: True})()
+    stopped = Event()
+    stopped.set()
     with pytest.raises(Cancelled):
         checkpoints.fetch(REMOTE, Progress(progress.report, stopped))
 

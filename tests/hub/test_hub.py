@@ -18,14 +18,11 @@ from threading import Event, Timer
 import huggingface_hub
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from hub_server import Fault, HubServer
-
+from sr_demo.checkpoint import Checkpoint, WeightFile
 from sr_demo.errors import Cancelled, WeightsUnavailable
 from sr_demo.hub import checkpoints
 from sr_demo.progress import Progress
-from sr_demo.spec import Checkpoint, WeightFile
+from tests.hub_server import Fault, HubServer
 
 pytestmark = pytest.mark.hub
 
@@ -283,7 +280,7 @@ def test_stop_in_the_middle_leaves_nothing(hub, plain, fault):
 
 CHILD = """
 import sys
-from sr_demo.spec import Checkpoint, WeightFile
+from sr_demo.checkpoint import Checkpoint, WeightFile
 from sr_demo.hub.checkpoints import fetch
 sha256, size, source = sys.argv[1:]
 fetch(Checkpoint("net", "Published net", (WeightFile("net.pth", sha256, int(size), (source,)),)))

@@ -69,7 +69,7 @@ def test_noise_has_the_set_strength(noise):
 def test_blur_is_a_gaussian_in_hr_pixels(blur):
     edge = np.zeros((64, 256, 3), np.float32)
     edge[:, 128:] = 1
-    expected = resize(cv2.GaussianBlur(edge, (0, 0), blur), (16, 64))
+    expected = resize(readonly(np.asarray(cv2.GaussianBlur(edge, (0, 0), blur), np.float32)), (16, 64))
     small = degrade(readonly(edge), 4, Realistic(blur=blur, noise=0, quality=100))
     assert np.abs(small - expected).max() < 0.03
     slope = np.diff(degrade(readonly(edge), 1, Realistic(blur=blur, noise=0, quality=100))[32, :, 0])

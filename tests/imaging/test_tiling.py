@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 import pytest
 
+from sr_demo.checkpoint import Tiling
 from sr_demo.errors import Cancelled
 from sr_demo.image import Image, readonly
 from sr_demo.imaging import tiling
 from sr_demo.imaging.resize import resize
 from sr_demo.imaging.tiling import TilePlan
 from sr_demo.progress import SILENT, Progress
-from sr_demo.spec import Tiling
 from sr_demo.system import storage
 from tests.conftest import noise
 
@@ -54,7 +54,7 @@ def test_columns_take_the_largest_width_unless_blended_and_rows_may_be_higher() 
 
 def blurred(image: Image, progress: Progress) -> Image:
     """A local operator with a receptive radius of 3 LR pixels."""
-    soft = cv2.blur(np.asarray(image), (7, 7), borderType=cv2.BORDER_REPLICATE)
+    soft = np.asarray(cv2.blur(np.asarray(image), (7, 7), borderType=cv2.BORDER_REPLICATE), np.float32)
     return readonly(np.repeat(np.repeat(soft, 2, axis=0), 2, axis=1))
 
 

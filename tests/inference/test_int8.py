@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +17,9 @@ import pytest
 pytest.importorskip("openvino")
 
 from sr_demo.backends import quantization, selection
-from sr_demo.backends.quantization import Operations
+from sr_demo.backends.quantization import Operations, Sample
 from sr_demo.catalogue import APPROACHES
+from sr_demo.checkpoint import Checkpoint, Tiling, WeightFile
 from sr_demo.cli.main import main
 from sr_demo.errors import BadInput, Cancelled, MissingDependency, SRError
 from sr_demo.image import Image, readonly
@@ -28,7 +30,7 @@ from sr_demo.options import Options
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports import formatting
 from sr_demo.reports.table import record
-from sr_demo.spec import Approach, Checkpoint, Request, Tiling, Upscaler, WeightFile
+from sr_demo.spec import Approach, Request, Upscaler
 from sr_demo.system import hardware
 from tests.conftest import noise, picture_of
 
@@ -96,7 +98,7 @@ def test_a_network_is_quantized_once_then_opened_without_torch_and_reports_its_l
 
     again = replace(job, approach=replace(job.approach, load=never))
     second = Runner().run(again, picture_of(noise(20, 30)))
-    np.testing.assert_array_equal(second.picture.rgb, first.picture.rgb)
+    np.testing.assert_array_equal(second.image.rgb, first.image.rgb)
     assert len(here) == 1
     # int8 is used on request only.
     assert not is_prepared(replace(job, precision="auto"))
@@ -187,11 +189,11 @@ def test_a_higher_score_by_chance_does_not_hide_the_loss() -> None:
     checks = np.indices((32, 32)).sum(axis=0)[..., None] % 2 * np.float32(2) - 1
     off = readonly(reference + checks * np.float32(0.03))
     closer = readonly(reference + checks * np.float32(0.02))
-    scored, expected = int8.lost(Drawn(off), Drawn(closer), [(reference, reference)], SILENT)
+    scored, expected = int8.lost(Drawn(off), Drawn(closer), [Sample(reference, reference)], SILENT)
     assert scored < -2
     # A change of 0.01 of every value: luma (219/255 of it) off by 0.0086, beside errors of 10^-3.15 in the square.
     assert expected == pytest.approx(10 * np.log10(1 + (0.01 * 219 / 255) ** 2 / 10**-3.15), rel=1e-3)
-    assert int8.lost(Drawn(off), Drawn(off), [(reference, reference)], SILENT) == (0, 0)
+    assert int8.lost(Drawn(off), Drawn(off), [Sample(reference, reference)], SILENT) == (0, 0)
 
 
 def test_the_first_and_last_convolutions_stay_in_floating_point() -> None:
@@ -223,7 +225,8 @@ def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     from openvino import opset13
 
     lr = opset13.parameter([1, -1, -1, 3], np.float32)
-    openvino.save_model(openvino.Model([opset13.relu(lr)], [lr]), str(tmp_path / "model.xml"))
+    made: Any = openvino.Model  # its own annotations contradict each other
+    openvino.save_model(made([opset13.relu(lr)], [lr]), str(tmp_path / "model.xml"))
     return tmp_path
 
 

@@ -51,13 +51,13 @@ def test_the_largest_result_that_lies_in_memory_is_one_of_4096_by_4096() -> None
 
 @pytest.mark.parametrize("approach", APPROACHES, ids=lambda a: a.id)
 def test_every_approach_is_tiled_or_declares_what_it_holds(approach: object) -> None:
-    """No approach takes a image of 100 megapixels with more memory than is allowed."""
+    """No approach takes an image of 100 megapixels with more memory than is allowed."""
     for checkpoint in approach.checkpoints:  # type: ignore[attr-defined]
         job = Traits(approach, checkpoint, approach.options())  # type: ignore[attr-defined,arg-type]
         rule = approach.tiling_of(checkpoint)  # type: ignore[attr-defined]
         if rule.mode == "tiles":
             assert need_of(job, *HUNDRED_MP).memory == 0
-        elif rule.held:
+        elif rule.bytes_per_result_pixel:
             with pytest.raises(OutOfMemory, match="of memory"):
                 refuse(job, HUNDRED_MP, Room(memory_need._HELD, 10**12, sys.maxsize))
 

@@ -6,6 +6,7 @@ import logging
 import re
 import time
 import weakref
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
@@ -13,6 +14,7 @@ from threading import Event, Thread
 import numpy as np
 import pytest
 
+from sr_demo.checkpoint import OWN, Checkpoint, Tiling, WeightFile
 from sr_demo.errors import BadInput, Cancelled, OutOfMemory
 from sr_demo.hub import checkpoints
 from sr_demo.image import Image, readonly
@@ -21,7 +23,6 @@ from sr_demo.inference import compute_lock, model_cache, runner
 from sr_demo.inference.jobs import Done, Failed, Job, Progressed, RunEvent, Started, Stopped, job_for
 from sr_demo.inference.runner import Runner
 from sr_demo.progress import Progress
-from sr_demo.spec import OWN, Checkpoint, Tiling, WeightFile
 from sr_demo.system import memory
 from tests import fakes
 from tests.conftest import noise, picture_of
@@ -44,7 +45,7 @@ def test_events_come_in_order_and_carry_the_result() -> None:
     done = events[-1]
     assert isinstance(done, Done)
     result = done.result
-    np.testing.assert_array_equal(result.picture.rgb, enlarged(SMALL.rgb))
+    np.testing.assert_array_equal(result.image.rgb, enlarged(SMALL.rgb))
     assert result.scores.psnr_y == float("inf")
     assert (result.tiles, result.tile, result.halo, result.precision) == (1, 0, 0, "fp32")
     assert result.seconds > 0
@@ -92,7 +93,7 @@ def test_a_result_against_the_contract_is_a_bug_of_the_approach(result) -> None:
 def test_values_are_clipped_and_results_are_read_only() -> None:
     """Values outside the range are clipped, and a result cannot be changed afterwards."""
     wild = fakes.returning(lambda image: enlarged(image) * np.float32(4) - np.float32(1))
-    rgb = Runner().run(job(wild), SMALL).picture.rgb
+    rgb = Runner().run(job(wild), SMALL).image.rgb
     assert rgb.min() == 0 and rgb.max() == 1
     assert not rgb.flags.writeable
 
@@ -131,6 +132,7 @@ def test_closing_the_iterator_stops_the_work() -> None:
     upscaler = fakes.upscaler_of(made)
     events = Runner().compare([job(made), job(fakes.good())], picture_of(noise(128, 128)))
     assert isinstance(next(events), Started)
+    assert isinstance(events, Generator)
     events.close()
     time.sleep(0.1)
     done = len(upscaler.seen)
@@ -184,7 +186,7 @@ def test_out_of_memory_plans_again_with_smaller_tiles(error: type[Exception]) ->
     made = fakes.hungry(fits=70 * 70, error=error)
     lr = picture_of(noise(150, 130))
     result = Runner().run(job(made), lr)
-    np.testing.assert_array_equal(result.picture.rgb, enlarged(lr.rgb))
+    np.testing.assert_array_equal(result.image.rgb, enlarged(lr.rgb))
     assert 32 <= result.tile <= 66
     assert result.halo == 2
     tried = fakes.upscaler_of(made).seen
@@ -271,7 +273,7 @@ def test_alpha_is_upscaled_by_the_approach_and_stays_opaque_where_it_was() -> No
     alpha = alpha_of(12, 10)
     made = fakes.Fake(work)
     result = Runner().run(job(fakes.approach(made)), picture_of(noise(12, 10), alpha=alpha))
-    found = result.picture.alpha
+    found = result.image.alpha
     assert found is not None and found.shape == (48, 40) and found.dtype == np.float32
     assert not found.flags.writeable
     assert (found[:12] == 1).all() and (found[-12:] == 0).all()
@@ -283,7 +285,7 @@ def test_alpha_of_an_inventing_approach_is_bicubic() -> None:
     alpha = alpha_of(12, 10)
     made = fakes.Fake(lambda image, progress: enlarged(image))
     result = Runner().run(job(fakes.approach(made, invents=True)), picture_of(noise(12, 10), alpha=alpha))
-    np.testing.assert_array_equal(result.picture.alpha, resize(alpha, (48, 40)))
+    np.testing.assert_array_equal(result.image.alpha, resize(alpha, (48, 40)))
     assert made.seen == [(12, 10)]
 
 
@@ -292,7 +294,7 @@ def test_a_gray_image_stays_gray() -> None:
         return readonly(enlarged(image) * np.array([0.9, 1.0, 0.8], np.float32))
 
     gray = readonly(np.repeat(noise(8, 8)[..., :1], 3, axis=2))
-    rgb = Runner().run(job(fakes.returning(tinted)), picture_of(gray, gray=True)).picture.rgb
+    rgb = Runner().run(job(fakes.returning(tinted)), picture_of(gray, gray=True)).image.rgb
     np.testing.assert_array_equal(rgb[..., 0], rgb[..., 1])
     np.testing.assert_array_equal(rgb[..., 0], rgb[..., 2])
 
@@ -344,13 +346,14 @@ def test_a_model_is_loaded_once() -> None:
 def test_memory_of_an_evicted_model_is_freed_despite_reference_cycles() -> None:
     held = model_cache.ModelCache()
     network = fakes.Fake(lambda image, progress: enlarged(image))
+    identity = job(fakes.good()).identity
     network.itself = network  # type: ignore[attr-defined]
     gone = weakref.ref(network)
-    held.keep(("network",), network, 1)
+    held.keep(identity, network, 1)
     del network
     memory.release()
     assert gone() is not None
-    held.drop(("network",))
+    held.drop(identity)
     memory.release()
     assert gone() is None
 

@@ -12,6 +12,7 @@ from sr_demo.backends import selection
 from sr_demo.backends.selection import ConvertedFiles, Preparation, Preparer, Verdict
 from sr_demo.benchmarks import costs
 from sr_demo.benchmarks.growth import measurements
+from sr_demo.checkpoint import EMBEDDED, Checkpoint, Tiling, card, embedded
 from sr_demo.errors import BadInput
 from sr_demo.image import Limits, readonly
 from sr_demo.inference import time_estimates as module
@@ -19,7 +20,6 @@ from sr_demo.inference.jobs import Job
 from sr_demo.inference.runner import Runner
 from sr_demo.inference.time_estimates import Estimates
 from sr_demo.inference.upscale import passes
-from sr_demo.spec import EMBEDDED, Checkpoint, Tiling, card, embedded
 from sr_demo.timing import Timing, from_card, plain, to_card
 from sr_demo.ui import method_choices
 from sr_demo.ui.method_choices import Context

@@ -97,7 +97,10 @@ def test_other_networks_and_variants_are_left_alone() -> None:
     from spandrel.architectures.SwinIR import SwinIR
 
     assert not is_supported(SwinIR(img_size=16, embed_dim=12, depths=[2], num_heads=[3], window_size=8))
-    for other in ({"ape": True}, {"img_range": 255.0}, {"qkv_bias": False}, {"resi_connection": "identity"}):
+    others: tuple[dict[str, Any], ...] = (
+        {"ape": True}, {"img_range": 255.0}, {"qkv_bias": False}, {"resi_connection": "identity"}
+    )  # fmt: skip
+    for other in others:
         small: dict[str, Any] = {"img_size": 16, "embed_dim": 12, "depths": (2,), "num_heads": (3,), "window_size": 8}
         small |= {"squeeze_factor": 6, "compress_ratio": 2}
         assert is_supported(HAT(**small))

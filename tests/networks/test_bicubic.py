@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -28,8 +30,8 @@ def test_the_traced_implementation_computes_the_same(scale: int) -> None:
         def forward(self, x: Tensor) -> Tensor:
             return F.pixel_shuffle(bicubic.phases(x, scale), scale)
 
-    traced = torch.jit.trace(Enlarge(), torch.rand(1, 3, 7, 9))
-    assert "conv" not in str(traced.inlined_graph), "runtimes would compute it in bf16"  # type: ignore[attr-defined]
+    traced: Any = torch.jit.trace(Enlarge(), torch.rand(1, 3, 7, 9))
+    assert "conv" not in str(traced.inlined_graph), "runtimes would compute it in bf16"
     x = torch.rand(1, 3, 12, 5)
     torch.testing.assert_close(traced(x), expected(x, scale), atol=2e-6, rtol=0)
 

@@ -95,7 +95,7 @@ def test_a_reference_of_another_size_is_refused(network: LIIF) -> None:
     job = Job(approach, approach.checkpoint(), LiifOptions(scale=3.3))
     with pytest.raises(BadInput, match=r"set to 3\.3x.* 4 times"):  # words: ok
         Runner().run(job, picture, hr)
-    assert Runner().run(job, picture).picture.rgb.shape == (53, 53, 3)
+    assert Runner().run(job, picture).image.rgb.shape == (53, 53, 3)
     assert Runner().run(replace(job, options=LiifOptions()), picture, hr).scores.psnr_y is not None
 
 
@@ -105,9 +105,9 @@ def test_scale_has_limits() -> None:
 
 
 def test_training_needs_the_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sr_demo import spec
+    from sr_demo import checkpoint as weights
     from sr_demo.training.liif import embedded_edsr
 
-    monkeypatch.setattr(spec, "EMBEDDED", tmp_path)
+    monkeypatch.setattr(weights, "EMBEDDED", tmp_path)
     with pytest.raises(BadInput, match="Train the recipe edsr first"):
         embedded_edsr()

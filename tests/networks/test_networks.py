@@ -2,18 +2,19 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
 
 from sr_demo.backends import embedded
 from sr_demo.backends.torch_backend import load_safetensors
+from sr_demo.checkpoint import EMBEDDED, card
 from sr_demo.networks.edsr import EDSR
 from sr_demo.networks.espcn import ESPCN
 from sr_demo.networks.rdn import RDN, ResidualDenseBlock
 from sr_demo.networks.rrdn import RRDB, RRDN
 from sr_demo.networks.srresnet import SRResNet
-from sr_demo.spec import EMBEDDED, card
 
 
 @pytest.mark.parametrize("network", [RDN(2, 3, 8, 12, 4), RDN(1, 2, 4, 4, 2), EDSR(2, 8, 4), EDSR(1, 4, 3)])
@@ -82,8 +83,9 @@ def test_enhanced_adds_to_bicubic_and_baseline_does_not():
 def test_rrdn_scales_what_its_blocks_add():
     block = RRDB(features=4, growth=2, convolutions=2)
     for dense in block.dense:
-        torch.nn.init.zeros_(dense.fusion.weight)
-        torch.nn.init.constant_(dense.fusion.bias, 1.0)
+        fusion: Any = dense.get_submodule("fusion")
+        torch.nn.init.zeros_(fusion.weight)
+        torch.nn.init.constant_(fusion.bias, 1.0)
     image = torch.rand(1, 4, 5, 5)
     with torch.no_grad():  # three dense blocks add 0.2 each; the sum of image and 0.6 is scaled by 0.2
         torch.testing.assert_close(block(image), image + 0.2 * (image + 0.6))
@@ -110,7 +112,7 @@ def test_spandrel_reads_our_compact_network_and_computes_the_same():
 def test_the_first_result_does_not_wait_for_spandrel():
     code = (
         "import sys; from sr_demo.catalogue import APPROACHES; from sr_demo.inference.jobs import job_for;"
-        "from sr_demo.progress import SILENT; from sr_demo.spec import EMBEDDED, Request;"
+        "from sr_demo.progress import SILENT; from sr_demo.checkpoint import EMBEDDED; from sr_demo.spec import Request;"
         "job = job_for(APPROACHES, 'real-esrgan'); files = [EMBEDDED / file.name for file in job.checkpoint.files];"
         "job.approach.load(Request(job.checkpoint, files, job.options, 'fp32', SILENT));"
         "print('torch' in sys.modules, 'spandrel' in sys.modules)"

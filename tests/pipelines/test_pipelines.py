@@ -158,7 +158,7 @@ def test_large_images_are_tiled_with_smaller_tiles_when_memory_runs_out(stored_x
 
     approach = replace(sd_x4_upscaler.APPROACH, load=load, checkpoints=(checkpoint,))
     result = Runner().run(Job(approach, checkpoint, replace(OPTIONS, steps=1)), picture_of(noise(20, 150)))
-    assert result.picture.rgb.shape == (80, 600, 3)
+    assert result.image.rgb.shape == (80, 600, 3)
     assert max(seen[0]) > 130 and result.tiles > 1
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,14 +112,10 @@ def test_the_prompt_is_used_as_typed_and_the_seed_fixes_the_result(upscaler: sup
     assert plain.shape == (36, 84, 3) and plain.dtype == np.float32 and not plain.flags.writeable
     assert notes == ["loading SUPIR", "step 1 of 3", "step 2 of 3", "step 3 of 3"]
     np.testing.assert_array_equal(plain, drawn(upscaler))
-    for changes in (
-        {"prompt": "a dog"},
-        {"added": ""},
-        {"negative": ""},
-        {"seed": 1},
-        {"control": 0.5},
-        {"guidance": 2.0},
-    ):
+    variants: tuple[dict[str, Any], ...] = (
+        {"prompt": "a dog"}, {"added": ""}, {"negative": ""}, {"seed": 1}, {"control": 0.5}, {"guidance": 2.0}
+    )  # fmt: skip
+    for changes in variants:
         assert np.abs(drawn(upscaler, **changes) - plain).max() > 1e-4, changes
     received = json.loads((home / "SUPIR" / "received.json").read_text())
     assert received["sign"] == "Q" and received["tiled"] == [512, 64] and received["size"] == [1, 3, 64, 128]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from sr_demo.checkpoint import Checkpoint, WeightFile
 from sr_demo.errors import StorageError
 from sr_demo.image import Size, encode_png
 from sr_demo.inference.jobs import Job, Result
@@ -22,7 +23,7 @@ from sr_demo.reports.bundle import Comparison, report_html, report_json, write_z
 from sr_demo.reports.saved_image import SavedImage
 from sr_demo.reports.scatter_chart import Point, quality_against_time
 from sr_demo.reports.table import html_table, record
-from sr_demo.spec import Approach, Checkpoint, WeightFile
+from sr_demo.spec import Approach
 from tests import fakes
 from tests.conftest import noise, picture_of
 

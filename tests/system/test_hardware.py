@@ -10,6 +10,7 @@ from types import ModuleType, SimpleNamespace
 import psutil
 import pytest
 
+from sr_demo.checkpoint import Checkpoint, Repository
 from sr_demo.errors import CannotRunHere, WeightsUnavailable
 from sr_demo.hub import checkpoints, repositories
 from sr_demo.inference.jobs import Job
@@ -17,8 +18,8 @@ from sr_demo.options import Options, controls, text
 from sr_demo.progress import SILENT
 from sr_demo.reports import formatting
 from sr_demo.reports.catalogue_listing import describe
-from sr_demo.spec import Checkpoint, Needs, Repository
 from sr_demo.system import hardware
+from sr_demo.system.hardware import Needs
 from sr_demo.ui import method_choices
 from tests import fakes
 from tests.hub_server import Fault, HubServer

@@ -112,7 +112,7 @@ def test_resizing_in_bands_gives_the_same_result(
 
 def test_scores_are_the_same_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:
     hr, lr = noise(300, 400), noise(75, 100)
-    result = readonly(np.clip(hr + 0.05 * noise(300, 400, 1), 0, 1))
+    result = readonly(np.asarray(np.clip(hr + 0.05 * noise(300, 400, 1), 0, 1), np.float32))
     whole = scores.score(result, lr, hr, 4)
     monkeypatch.setattr(large_array, "BAND", 30_000)
     monkeypatch.setattr(resizing, "_BAND", 30_000)
@@ -176,16 +176,16 @@ def test_baselines_in_tiles_on_the_disk_are_the_whole_result(
     picture = ImageData(rgb, readonly(alpha), gray)
     job = job_for(APPROACHES, name)
     whole = Runner().run(job, picture)
-    np.testing.assert_array_equal(whole.picture.rgb, _gray_of(resize(rgb, (388, 300), job.approach.id), gray))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(whole.image.rgb, _gray_of(resize(rgb, (388, 300), job.approach.id), gray))  # type: ignore[arg-type]
     monkeypatch.setattr(large_array, "IN_MEMORY", 1000)
     monkeypatch.setattr(large_array, "BAND", 30_000)
     rule = replace(job.approach.tiling, largest=32, max_aspect=1)
     tiled = Runner().run(replace(job, approach=replace(job.approach, tiling=rule)), picture)
     assert (whole.tiles, tiled.tiles) == (1, 12)
-    np.testing.assert_array_equal(tiled.picture.rgb, whole.picture.rgb)
-    assert tiled.picture.alpha is not None and whole.picture.alpha is not None
-    np.testing.assert_array_equal(tiled.picture.alpha, whole.picture.alpha)
-    assert isinstance(tiled.picture.rgb, np.memmap) and not tiled.picture.alpha.flags.writeable
+    np.testing.assert_array_equal(tiled.image.rgb, whole.image.rgb)
+    assert tiled.image.alpha is not None and whole.image.alpha is not None
+    np.testing.assert_array_equal(tiled.image.alpha, whole.image.alpha)
+    assert isinstance(tiled.image.rgb, np.memmap) and not tiled.image.alpha.flags.writeable
 
 
 def _gray_of(rgb: Image, gray: bool) -> Image:

@@ -19,7 +19,7 @@ def smooth(count, side, seed=0):
         torch.nn.functional.interpolate(torch.rand(count, 3, n, n, generator=noise), (side, side), mode="bicubic")
         for n in (4, 16, 32)
     ]
-    return (sum(layers) / 3).clamp(0, 1)
+    return (sum(layers, torch.zeros(())) / 3).clamp(0, 1)
 
 
 def ones(count, value):

@@ -79,10 +79,10 @@ def test_the_gradient_loss_ignores_brightness_and_sees_edges():
 def test_a_recipe_that_begins_with_embedded_weights_has_them():
     trainer_of = find("real-esrgan")
     pairs = Pairs(("a",), (np.zeros((128, 128, 3), np.uint8),), (np.zeros((32, 32, 3), np.uint8),), ())
-    from sr_demo import spec
+    from sr_demo import checkpoint
     from sr_demo.backends.torch_backend import load_safetensors
 
-    embedded = load_safetensors(spec.EMBEDDED / f"{trainer_of.begin}.safetensors", trainer_of.build())
+    embedded = load_safetensors(checkpoint.EMBEDDED / f"{trainer_of.begin}.safetensors", trainer_of.build())
     trainer = Trainer(trainer_of, pairs, pairs, CPU)
     assert trainer.began_as == trainer_of.begin
     np.testing.assert_array_equal(

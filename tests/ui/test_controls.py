@@ -44,7 +44,7 @@ def test_controls_have_a_help_text_and_start_at_the_default() -> None:
     for name, bound in bound_controls().items():
         assert bound.owner == "mine"
         assert bound.component.value == as_dict(Every())[name]
-        assert bound.component.label == name.capitalize() and bound.component.info.endswith(".")
+        assert bound.component.label == name.capitalize() and (bound.component.info or "").endswith(".")
 
 
 def test_sliders_have_the_range_and_step_of_the_option() -> None:
@@ -53,7 +53,8 @@ def test_sliders_have_the_range_and_step_of_the_option() -> None:
     }
     assert (sliders["steps"].minimum, sliders["steps"].maximum, sliders["steps"].step) == (1, 50, 1)
     assert (sliders["strength"].minimum, sliders["strength"].maximum, sliders["strength"].step) == (0, 1, 0.05)
-    assert 0 < sliders["free"].step <= 0.1
+    free = sliders["free"].step
+    assert free is not None and 0 < free <= 0.1
 
 
 def test_values_that_visitors_set_become_options() -> None:

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from sr_demo.checkpoint import OWN
 from sr_demo.diffusion.options import DiffusionOptions
 from sr_demo.diffusion.sampler import Sampler
 from sr_demo.diffusion.upscaler import DiffusionUpscaler
 from sr_demo.image import Limits, write_png
 from sr_demo.inference.runner import Runner
-from sr_demo.spec import OWN, Approach
+from sr_demo.spec import Approach
 from sr_demo.ui.diffusion import view
 from sr_demo.ui.diffusion.handlers import OPTIONS, DiffusionHandlers, approach_of
 from sr_demo.ui.method_choices import Context

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from sr_demo import spec
+from sr_demo import checkpoint as weights
 from sr_demo.approaches.baselines import BICUBIC
 from sr_demo.image import Limits
 from sr_demo.inference.runner import Runner
@@ -30,7 +30,7 @@ def test_a_zip_with_network_readme_and_the_reason_when_there_is_none(
 ) -> None:
     torch.manual_seed(0)
     save_file(RDN(1, 2, 8, 16, 4).state_dict(), str(tmp_path / "tiny.safetensors"))
-    monkeypatch.setattr(spec, "EMBEDDED", tmp_path)
+    monkeypatch.setattr(weights, "EMBEDDED", tmp_path)
     job = tiny_rdn(tmp_path / "tiny.safetensors")
     parts = ExportParts(gr.HTML(), gr.File())
     context = Context((BICUBIC, job.approach), Runner(), Store(), Stops(), Limits())

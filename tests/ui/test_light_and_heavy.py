@@ -7,12 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from sr_demo.catalogue import APPROACHES
-from sr_demo.errors import BadInput
 from sr_demo.inference.runner import Runner
 from sr_demo.settings import Settings
 from sr_demo.ui import page
 from sr_demo.ui.callers import address_of
-from sr_demo.ui.compare.in_turn import MOST_JOBS, checked_names
 from sr_demo.ui.store import Store
 
 HEAVY = {
@@ -34,7 +32,7 @@ HEAVY = {
 @pytest.mark.usefixtures("gradio_loops")
 def test_only_handlers_that_compute_are_queued() -> None:
     built = page.build_page(APPROACHES, Runner(), Store(), Settings())
-    queued = {built.fns[entry["id"]] for entry in built.config["dependencies"] if entry["queue"]}
+    queued = {built.fns[entry["id"]] for entry in built.config.get("dependencies", []) if entry["queue"]}
     assert {fn.fn.__qualname__ for fn in queued if fn.fn} <= HEAVY
     assert "sr_demo.ui.compare.handlers" not in {fn.fn.__module__ for fn in queued if fn.fn}, "uploads are not queued"
     assert {(fn.concurrency_id, fn.concurrency_limit) for fn in queued} == {("heavy", None)}
@@ -59,9 +57,3 @@ def request(host: str, forwarded: str | None = None) -> SimpleNamespace:
 )
 def test_an_address_is_what_the_nearest_proxy_saw(host: str, forwarded: str, proxied: bool, address: str) -> None:
     assert address_of(request(host, forwarded), proxied=proxied) == address
-
-
-def test_lists_are_bounded_and_without_repeats() -> None:
-    assert checked_names(["b", "a", "b"]) == ["b", "a"]
-    with pytest.raises(BadInput, match=f"2000 approaches are listed, and at most {MOST_JOBS} are accepted at once"):
-        checked_names(["a"] * 2000)

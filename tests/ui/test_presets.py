@@ -12,6 +12,7 @@ import pytest
 
 from sr_demo.approaches import baselines
 from sr_demo.catalogue import APPROACHES
+from sr_demo.checkpoint import OWN, Checkpoint, Repository, WeightFile
 from sr_demo.diffusion.options import DiffusionOptions
 from sr_demo.diffusion.sampler import Sampler
 from sr_demo.diffusion.upscaler import DiffusionUpscaler
@@ -21,7 +22,8 @@ from sr_demo.inference.runner import Runner
 from sr_demo.metrics.scores import Scores
 from sr_demo.reports.edge import BUDGET, edge, edge_text, runs_on_cpu
 from sr_demo.reports.table import html_table, record
-from sr_demo.spec import OWN, Approach, Checkpoint, Needs, Repository, WeightFile
+from sr_demo.spec import Approach
+from sr_demo.system.hardware import Needs
 from sr_demo.ui.callers import Callers
 from sr_demo.ui.compare import presets
 from sr_demo.ui.compare.comparison import Task, compare
@@ -275,7 +277,7 @@ def families_of(store: Store, approaches: tuple[Approach, ...], has_reference: b
     ]
     with Callers().admitted() as caller:
         lr_size = Size(10, 12) if has_reference else Size(40, 48)
-        task = Task(lambda: picture_of(noise(40, 48)), made, lr_size, has_reference)
+        task = Task(lambda: picture_of(noise(40, 48)), made, has_reference, lr_size=lr_size)
         views = list(compare(Runner(), store, task, caller))
     assert not views[-1].failures
     return views[-1].families

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sr_demo.approaches.mosaic.options import MosaicOptions
-from sr_demo.spec import Approach, Checkpoint, Request, Tiling, Upscaler, embedded
+from sr_demo.checkpoint import Checkpoint, Tiling, embedded
+from sr_demo.spec import Approach, Request, Upscaler
 from sr_demo.timing import Timing
 
 
@@ -81,6 +82,6 @@ APPROACH = Approach(
     checkpoints=CHECKPOINTS,
     options=MosaicOptions,
     load_options=("memory",),
-    tiling=Tiling("own", held=8),
+    tiling=Tiling("own", bytes_per_result_pixel=8),
     invents=True,
 )

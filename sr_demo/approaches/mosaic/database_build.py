@@ -6,8 +6,6 @@ was. An interrupted merge starts over. Legend: d = length of a feature.
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import os
 import shutil
@@ -21,41 +19,18 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from sr_demo.approaches.mosaic import faiss_index, named_databases, retrieval, shards
+from sr_demo.approaches.mosaic import faiss_index, named_databases, shards
+from sr_demo.approaches.mosaic.build_plan import BuildRequest, content_key, plan_shards, refuse, shard_file
 from sr_demo.approaches.mosaic.executors import Executor
 from sr_demo.approaches.mosaic.named_databases import NamedDatabase
 from sr_demo.approaches.mosaic.patch_database import FORMAT, SCALE, Photo
 from sr_demo.approaches.mosaic.shards import Recipe, Shard
-from sr_demo.approaches.mosaic.windows import Floats, fit_projection
-from sr_demo.errors import BadInput, SRError, first_few
+from sr_demo.approaches.mosaic.windows import Floats
+from sr_demo.errors import BadInput
 from sr_demo.progress import Progress
 from sr_demo.system import storage
 
-_PHOTOS_PER_SHARD = 8
-_PROJECTION_PHOTOS = 64
-"""Photos from which the feature projection is computed."""
 _MERGED_ARRAYS = ("codes", "factors", "looks", "places")
-
-
-@dataclass(frozen=True)
-class BuildRequest:
-    """A database that is to be built."""
-
-    name: str
-    files: tuple[Path, ...]
-    recipe: Recipe
-    source: str
-    """The folder or data set that the files come from, as listed later."""
-
-    @property
-    def place(self) -> Path:
-        """Folder of the complete database."""
-        return named_databases.folder() / self.name
-
-    @property
-    def build_place(self) -> Path:
-        """Folder of the build."""
-        return named_databases.folder() / f"{named_databases.BUILDING}{self.name}"
 
 
 @dataclass(frozen=True)
@@ -87,7 +62,7 @@ def build_named_database(request: BuildRequest, executor: Executor, progress: Pr
     named_databases.check_name(request.name)
     if not request.files:
         raise BadInput(f"There are no pictures in {request.source}.")
-    key = _content_key(request)
+    key = content_key(request)
     storage.ready(named_databases.folder())
     with storage.guarded(named_databases.folder()):
         lock = FileLock(named_databases.folder() / f".lock-{request.name}")
@@ -127,53 +102,19 @@ def _prepare_folder(folder: Path, key: str) -> None:
 
 def _build(request: BuildRequest, key: str, executor: Executor, progress: Progress) -> BuildResult:
     folder = request.build_place
-    planned = _plan_shards(request, progress.part(0.0, 0.05))
-    missing = [shard for shard in planned if not _shard_file(folder, shard.number).is_file()]
+    planned = plan_shards(request, progress.part(0.0, 0.05))
+    missing = [shard for shard in planned if not shard_file(folder, shard.number).is_file()]
     resumed = len(planned) - len(missing)
     embedding = progress.part(0.05, 0.8)
     note = f"{resumed} of {len(planned)} parts were finished before" if resumed else "reading photos"
     embedding(resumed / len(planned), note)
     for count, (number, content) in enumerate(executor.map(shards.embed_shard, missing, embedding), resumed + 1):
-        _write(_shard_file(folder, missing[number].number), content)
+        _write(shard_file(folder, missing[number].number), content)
         embedding(count / len(planned), f"part {count} of {len(planned)}")
     skipped = _merge(request, key, planned, progress.part(0.8, 1.0))
     os.replace(folder, request.place)
     progress(1.0, "ready")
     return BuildResult(named_databases.find(request.name), tuple(skipped), resumed)
-
-
-def _plan_shards(request: BuildRequest, progress: Progress) -> list[Shard]:
-    """Return the shards of a database: a pure function of the request, apart from the stored feature projection."""
-    recipe = request.recipe
-    project = None
-    if recipe.kind == "refined":
-        project = _load_or_fit_projection(request, request.build_place / "project.npy", progress)
-    files = [str(file.absolute()) for file in request.files]
-    patches_per_photo = -(-recipe.patches // len(files))
-    return [
-        Shard(number, first, tuple(files[first : first + _PHOTOS_PER_SHARD]), patches_per_photo, recipe, project)
-        for number, first in enumerate(range(0, len(files), _PHOTOS_PER_SHARD))
-    ]
-
-
-def _load_or_fit_projection(request: BuildRequest, path: Path, progress: Progress) -> Floats:
-    if path.is_file():
-        return np.load(path)
-    windows: list[Floats] = []
-    files = request.files[:: -(-len(request.files) // _PROJECTION_PHOTOS)]
-    for number, file in enumerate(files):
-        progress(number / len(files), "inspecting the photos")
-        with suppress(SRError):  # reported when the shard of this file is embedded
-            hr = shards.read_photo(file, request.recipe)
-            rng = np.random.default_rng((request.recipe.seed, number))
-            windows.append(retrieval.sample_windows(hr, 3000, rng).windows)
-    if not sum(map(len, windows)):
-        _refuse(request, [])
-    project = fit_projection(np.concatenate(windows))
-    content = io.BytesIO()
-    np.save(content, project)
-    storage.write_atomically(path, content.getvalue())
-    return project
 
 
 def _merge(request: BuildRequest, key: str, planned: Sequence[Shard], progress: Progress) -> list[str]:
@@ -190,7 +131,7 @@ def _merge(request: BuildRequest, key: str, planned: Sequence[Shard], progress: 
     with (folder / "hr.u8").open("wb") as hr, (folder / "lr.u8").open("wb") as lr:
         for shard in planned:
             progress(0.4 * shard.number / len(planned), "merging the parts")
-            card, arrays = shards.unpack_shard(_shard_file(folder, shard.number).read_bytes())
+            card, arrays = shards.unpack_shard(shard_file(folder, shard.number).read_bytes())
             skipped += card["skipped"]
             if not card["photos"]:
                 continue
@@ -208,7 +149,7 @@ def _merge(request: BuildRequest, key: str, planned: Sequence[Shard], progress: 
             file.flush()
             os.fsync(file.fileno())
     if not sum(map(len, vectors)):
-        _refuse(request, skipped)
+        refuse(request, skipped)
     for name in list(columns):
         np.save(folder / f"{name}.npy", np.concatenate(columns.pop(name)))
     progress(0.5, "indexing")
@@ -216,7 +157,7 @@ def _merge(request: BuildRequest, key: str, planned: Sequence[Shard], progress: 
     plan = _write_index(np.concatenate(vectors), request.recipe, folder)
     progress(0.95, "indexing")
     for shard in planned:
-        _shard_file(folder, shard.number).unlink()
+        shard_file(folder, shard.number).unlink()
     _write_card(request, key, photos, count, plan)
     return skipped
 
@@ -249,30 +190,6 @@ def _write_card(
         "photos": [asdict(photo) for photo in photos],
     }
     _write(request.build_place / "memory.json", json.dumps(written, indent=1).encode())
-
-
-def _refuse(request: BuildRequest, skipped: Sequence[str]) -> None:
-    """Remove the build, which has no usable photo, and raise BadInput with the reasons."""
-    shutil.rmtree(request.build_place, ignore_errors=True)
-    side = request.recipe.smallest
-    reasons = " ".join(first_few(skipped)) or f"None is a picture of at least {side} x {side} pixels with some detail."
-    raise BadInput(f"None of the {len(request.files)} files in {request.source} can be used. {reasons}")
-
-
-def _content_key(request: BuildRequest) -> str:
-    """Return a key of the files, their sizes and times, and the recipe."""
-    digest = hashlib.sha256(f"format {FORMAT}, {shards.recipe_json(request.recipe)}".encode())
-    for file in request.files:
-        try:
-            status = file.stat()
-        except OSError as problem:
-            raise BadInput(f"{file} cannot be read ({problem.strerror}).") from problem
-        digest.update(f"\n{file.absolute()} {status.st_size} {status.st_mtime_ns}".encode())
-    return digest.hexdigest()[:16]
-
-
-def _shard_file(folder: Path, number: int) -> Path:
-    return folder / f"shard-{number:06d}.npz"
 
 
 def _write(path: Path, content: bytes) -> None:

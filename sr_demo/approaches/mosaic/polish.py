@@ -10,13 +10,13 @@ from functools import lru_cache
 from sr_demo.approaches.mosaic.patch_database import SCALE
 from sr_demo.backends import spandrel_loader
 from sr_demo.backends.torch_backend import NetworkUpscaler
+from sr_demo.checkpoint import Tiling, embedded
 from sr_demo.hub.checkpoints import fetch
 from sr_demo.image import Image
 from sr_demo.imaging import tiling
 from sr_demo.imaging.resize import resize
 from sr_demo.options import Options
 from sr_demo.progress import Progress
-from sr_demo.spec import Tiling, embedded
 
 _RULE = Tiling("tiles", halo=8, multiple_of=16, blend=8)
 """That of the tiny HAT checkpoint; a test compares the two."""

@@ -18,11 +18,11 @@ from sr_demo.approaches.mosaic.windows import (
     upsample,
     window_rows,
 )
+from sr_demo.checkpoint import Tiling
 from sr_demo.image import Image, readonly
 from sr_demo.imaging import tiling
 from sr_demo.imaging.resize import resize
 from sr_demo.progress import Progress
-from sr_demo.spec import Tiling
 
 _BATCH = 16_384
 """Windows predicted at once; Stop takes effect between batches."""

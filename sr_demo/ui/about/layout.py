@@ -7,8 +7,9 @@ from html import escape
 
 import gradio as gr
 
+from sr_demo.checkpoint import Checkpoint
 from sr_demo.reports import formatting
-from sr_demo.spec import Approach, Checkpoint
+from sr_demo.spec import Approach
 from sr_demo.system import hardware
 
 _READING = """

@@ -12,7 +12,7 @@ from sr_demo.imaging.degradation import Realistic
 from sr_demo.inference.jobs import Done, Failed, Job, Progressed
 from sr_demo.inference.runner import Runner
 from sr_demo.reports.bundle import Comparison, write_downloads
-from sr_demo.reports.evaluation import small_version
+from sr_demo.reports.evaluation import lr_and_reference
 from sr_demo.ui.callers import Caller
 from sr_demo.ui.compare.in_turn import Inputs, compared
 from sr_demo.ui.compare.progress_list import ProgressList
@@ -30,14 +30,14 @@ class Task:
     load: Callable[[], ImageData]
     """Reads the region to work on; called in the turn of the comparison, perhaps several times."""
     jobs: Sequence[Job]
-    lr_size: Size
-    """Size of the LR image."""
     has_reference: bool
     """True: downscale first, and score against the image itself."""
     realistic: Realistic | None = None
     """Degradation of the LR image; None for plain bicubic downscaling."""
     seconds: Callable[[Job], float] = lambda job: 1.0
     """Expected seconds of a job."""
+    lr_size: Size = Size(1, 1)
+    """Expected size of the LR image: it shapes the boxes of images that have not arrived."""
 
 
 def compare(runner: Runner, store: Store, task: Task, caller: Caller) -> Iterator[View]:
@@ -63,7 +63,7 @@ def _compare(runner: Runner, view: View, task: Task, caller: Caller) -> Iterator
     def load() -> tuple[ImageData, Image | None]:
         lr, reference = task.load(), None
         if task.has_reference:
-            lr, reference = small_version(lr, scale, task.realistic)
+            lr, reference = lr_and_reference(lr, scale, task.realistic)
         if not view.images:
             view.add_input(lr, reference, scale)
         return lr, reference

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 
-from sr_demo.errors import BadInput, Cancelled, SRError
+from sr_demo.errors import Cancelled, SRError
 from sr_demo.image import Image, ImageData
 from sr_demo.inference.jobs import Failed, Job, Progressed, RunEvent, Started, Stopped
 from sr_demo.inference.runner import Runner
@@ -83,10 +83,3 @@ def _until_turn(
     except SRError as exc:
         return Failed(job, str(exc))
     return None
-
-
-def checked_names(names: Sequence[str]) -> list[str]:
-    """Return `names` without repeats. Raises BadInput on more than `MOST_JOBS`."""
-    if len(names) > MOST_JOBS:
-        raise BadInput(f"{len(names)} approaches are listed, and at most {MOST_JOBS} are accepted at once. Send fewer.")
-    return list(dict.fromkeys(names))

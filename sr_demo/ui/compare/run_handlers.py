@@ -85,7 +85,7 @@ class RunHandlers:
 
         size = presets.lr_size(source, preset, test)
         expected = partial(seconds, self._context, size=size, opacity=source.opacity)
-        return Task(load, jobs, Size(*size), test, realistic, expected)
+        return Task(load, jobs, test, realistic, expected, Size(*size))
 
     def stop(self, request: gr.Request) -> Updates:
         """Stop what this browser session runs."""

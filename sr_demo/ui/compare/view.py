@@ -136,7 +136,7 @@ class View:
             reference: (H, W, 3) float32 in [0, 1], the HR reference; None where it is not known.
             keep_pixels: Whether the result of a GAN will be drawn beside the steps of a diffusion model.
         """
-        job, image = result.job, result.picture
+        job, image = result.job, result.image
         name = job.file_name
         difference = None
         if reference is not None:

@@ -51,7 +51,7 @@ def write(folder: Path = FOLDER) -> int:
     runner, listed = Runner(), []
     for name in _METHODS:
         job = replace(job_for(APPROACHES, name), precision="fp32")
-        pixels = quantize(runner.run(job, lr).picture.rgb)
+        pixels = quantize(runner.run(job, lr).image.rgb)
         file = f"{job.file_name}.webp"
         Pillow.fromarray(np.ascontiguousarray(pixels)).save(folder / file, lossless=True, method=6)
         height, width = pixels.shape[:2]

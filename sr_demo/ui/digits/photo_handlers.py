@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ class FitHandlers:
         finally:
             self._stops.end(session, stop)
 
-    def _fitted(self, path: str | None, values: tuple[Any, ...], progress: Progress) -> Iterator[Updates]:
+    def _fitted(self, path: str | None, values: Sequence[object], progress: Progress) -> Iterator[Updates]:
         if path is None:
             raise BadInput("There is no photo yet. Drop one into the box.")
         options = build_options(Fit, dict(zip((c.name for c in controls(Fit)), values, strict=True)))

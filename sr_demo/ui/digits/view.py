@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sr_demo.checkpoint import EMBEDDED, card
 from sr_demo.digits.options import LARGEST, SMALLEST
 from sr_demo.errors import StorageError
 from sr_demo.reports.training_curves import TrainedNetwork, curve_chart, legend
-from sr_demo.spec import EMBEDDED, card
 
 _STEPS = 200
 """Positions of the size slider."""

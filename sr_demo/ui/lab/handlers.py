@@ -115,5 +115,5 @@ class LabHandlers:
         }
 
 
-def _budget(values: tuple[Any, ...]) -> Budget:
+def _budget(values: Sequence[object]) -> Budget:
     return budget_from({control.name: value for control, value in zip(controls(Budget), values, strict=True)})

@@ -61,7 +61,7 @@ class TrainingHandlers:
                 figures.append(f"<figure>{problem(outcome.message)}<figcaption>{escape(name)}</figcaption></figure>")
                 continue
             scores = outcome.result.scores
-            figures.append(_figure(outcome.result.picture.rgb, name, f"{scores.psnr_y:.2f} dB / {scores.ssim_y:.4f}"))
+            figures.append(_figure(outcome.result.image.rgb, name, f"{scores.psnr_y:.2f} dB / {scores.ssim_y:.4f}"))
         return (
             f'<div class="sr-crops">{"".join(figures)}</div><p class="sr-fine">The same crop of "{_SAMPLE}", reduced to a '
             "quarter and enlarged by each network; PSNR-Y and SSIM-Y against the original. No network was trained on it.</p>"
