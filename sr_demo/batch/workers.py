@@ -155,6 +155,7 @@ class Worker:
             **{name: numbers[name] for name in ("width", "height", "precision", "tile", "halo", "seconds")},
             **({"precision_loss_db": numbers["precision_loss_db"]} if numbers["precision_loss_db"] is not None else {}),
             "metrics": {name: numbers[name] for name in _SCORES},
+            "notes": list(image.notes),
             **({"remark": remark} if remark else {}),
         }
 

@@ -57,6 +57,17 @@ def shown(name: str) -> str:
     return clean if len(clean) <= 80 else clean[:50] + "…" + clean[-29:]
 
 
+def about(name: str, sentence: str) -> str:
+    """Return `sentence` with the file `name` in front, once: many sentences begin with it.
+
+    Args:
+        name: the file's name or path.
+        sentence: what to say about it.
+    """
+    beginning = f"{shown(Path(name).name)} "
+    return f"{name} {sentence.removeprefix(beginning)}" if sentence.startswith(beginning) else f"{name}: {sentence}"
+
+
 def check_file(path: Path, limits: Limits) -> Kind:
     """Detect the kind of image in `path` without decoding. Raises BadInput when it is none, or the file is too large."""
     name = shown(path.name)

@@ -53,7 +53,7 @@ def test_the_file_is_exact_and_written_once(tmp_path, sample):
     stamp = path.stat().st_mtime_ns
     assert write_sample(sample, tmp_path / "new" / "folder") == path
     assert path.stat().st_mtime_ns == stamp
-    assert [p.name for p in path.parent.iterdir()] == [path.name]
+    assert {p.name for p in path.parent.iterdir()} == {path.name, f"{path.name}.sha256"}
 
 
 def test_a_folder_that_cannot_be_created_is_named(tmp_path):
