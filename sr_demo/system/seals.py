@@ -1,7 +1,7 @@
 """Checksums beside what is cached, checked once per process: damaged files are built again instead of used.
 
-Binary files have a file `<name>.sha256` beside them, in the format of `sha256sum`; JSON files hold the checksum of their other
-entries under "sha256". What has none counts as damaged, unless it cannot be built again.
+Binary files have a file `<name>.sha256` beside them, in the format of `sha256sum`; JSON files hold the checksum of their
+other entries under "sha256". What has none counts as damaged, unless it cannot be built again.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import numpy as np
 from gradio.utils import get_upload_folder
 
 from sr_demo.errors import BadInput, SRError, StorageError, quoted
-from sr_demo.image import quantize, read
+from sr_demo.image import Image, quantize, read
 from sr_demo.imaging.samples import SAMPLES, write_sample
 from sr_demo.system.storage import cache_folder
 
@@ -61,7 +61,7 @@ def _button(index: int) -> str:
     """Return the button of one example; cached, since every tab shows it. "" where its picture cannot be read."""
     sample = SAMPLES[index]
     try:
-        small = _square(quantize(read(sample_file(index)).rgb))
+        small = _square(quantize(_pixels(index)))
     except SRError as exc:
         log.warning("the example %r is left out: %s", sample.id, exc)
         return ""
@@ -72,6 +72,14 @@ def _button(index: int) -> str:
         f'<button type="button" data-index="{index}" title="{title}">'
         f'<img src="data:image/jpeg;base64,{data}" alt="{title}" width="{_SIDE // 2}" height="{_SIDE // 2}"></button>'
     )
+
+
+def _pixels(index: int) -> Image:
+    """Return an example (H, W, 3), from its file, or drawn anew where no disk takes the file."""
+    try:
+        return read(sample_file(index)).rgb
+    except StorageError:
+        return SAMPLES[index].make()
 
 
 def _square(rgb: np.ndarray) -> np.ndarray:
