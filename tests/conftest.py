@@ -94,6 +94,13 @@ def gradio_loops(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         loop.close()
 
 
+def flip(path: Path) -> None:
+    """Flip one bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
 def noise(height: int, width: int, seed: int = 0) -> Image:
     """Return a smooth random image (H, W, 3): plain noise has no structure to upscale."""
     from sr_demo.imaging.resize import resize

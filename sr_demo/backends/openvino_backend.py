@@ -22,6 +22,7 @@ from sr_demo.errors import OutOfMemory, StorageError
 from sr_demo.image import Image, readonly
 from sr_demo.options import Options
 from sr_demo.progress import Progress
+from sr_demo.system import seals
 
 # The converter reports its use to Intel over the network, from a fork of this process. A fork ends the threads of numpy's
 # OpenBLAS, and a matrix product in another thread then waits for them for ever. Without this package nothing is sent.
@@ -77,6 +78,20 @@ def supports_bf16() -> bool:
 def fast_precision() -> str:
     """Return the default precision on this CPU: "bf16" where it has instructions for it, else "fp32"."""
     return "bf16" if supports_bf16() else "fp32"
+
+
+def seal(folder: Path, model: str = MODEL) -> None:
+    """Write the checksums of a complete network in `folder`. Raises OSError."""
+    seals.seal(*_files(folder, model))
+
+
+def is_intact(folder: Path, model: str = MODEL) -> bool:
+    """Return whether the network in `folder` is there with the checksums that it was written with."""
+    return seals.is_intact(*_files(folder, model))
+
+
+def _files(folder: Path, model: str) -> tuple[Path, Path]:
+    return folder / model, (folder / model).with_suffix(".bin")
 
 
 class ConvertedNetwork:
@@ -171,3 +186,4 @@ def convert(network: Any, folder: Path) -> None:
         raise StorageError(
             f"A converted network cannot be written to {folder}: the disk is full or read-only."
         ) from exc
+    seal(folder)

@@ -12,7 +12,6 @@ CPU.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import shutil
 import time
@@ -34,7 +33,7 @@ from sr_demo.image import Image, readonly
 from sr_demo.options import Options
 from sr_demo.progress import SILENT
 from sr_demo.spec import ModelIdentity, Precision, Upscaler
-from sr_demo.system import storage
+from sr_demo.system import seals, storage
 
 log = logging.getLogger("sr_demo")
 
@@ -144,15 +143,18 @@ def _sources() -> str:
 def stored(which: ConvertedFiles) -> Verdict | None:
     """Return the verdict stored for a network, or None where there is none or the file is damaged."""
     try:
-        return Verdict(**json.loads(which.verdict_file.read_text(encoding="utf-8")))
+        return Verdict(**seals.read_json(which.verdict_file, unsealed=True))
     except (OSError, ValueError, TypeError):
         return None
 
 
 def open_stored(which: ConvertedFiles) -> Upscaler | None:
-    """Return the converted network where OpenVINO was the faster backend, else None."""
+    """Return the converted network where OpenVINO was the faster backend, else None. Damaged files are removed."""
     verdict = stored(which)
     if verdict is None or verdict.backend != ConvertedNetwork.backend:
+        return None
+    if not openvino_backend.is_intact(which.folder):
+        shutil.rmtree(which.folder, ignore_errors=True)
         return None
     try:
         return ConvertedNetwork(which.folder, verdict.precision, which.scale)
@@ -198,8 +200,9 @@ def convert(which: ConvertedFiles, network: Callable[[], object], waiting: Calla
     """
     everything = storage.ready(which.folder.parent)
     with storage.guarded(everything), storage.alone(everything, waiting):
-        if (which.folder / openvino_backend.MODEL).exists():
+        if openvino_backend.is_intact(which.folder):
             return
+        shutil.rmtree(which.folder, ignore_errors=True)
         with storage.unfinished_folder(everything) as part:
             openvino_backend.convert(network(), part / which.key)
             (part / which.key).replace(which.folder)
@@ -217,7 +220,7 @@ def prepare(preparation: Preparation) -> Verdict:
     with preparation.computing():
         verdict = faster(preparation.upscaler, candidate)
     with storage.guarded(which.folder):
-        storage.write_atomically(which.verdict_file, json.dumps(asdict(verdict)).encode())
+        storage.write_atomically(which.verdict_file, seals.sealed_json(asdict(verdict)))
     return verdict
 
 

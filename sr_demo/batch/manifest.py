@@ -1,6 +1,6 @@
 """The manifest of a batch: one JSON line per image, appended as soon as the image is finished.
 
-A result is written under the name `.<name>.part`, then its line is appended, then the file gets its name. A process that is
+A result is written under a temporary name, then its line is appended, then the file gets its name. A process that is
 killed in between leaves a complete file and a line with its checksum: no image is processed twice, and a half-written file
 never counts as a result.
 """
@@ -8,8 +8,10 @@ never counts as a result.
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
+import re
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +23,8 @@ from sr_demo.errors import BadInput, StorageError
 from sr_demo.system.storage import sha256_of
 
 NAME = "manifest.jsonl"
+_UNFINISHED = re.compile(r"\.[0-9a-f]{32}\.part")
+"""Temporary names, of results and of `storage.write_atomically`; the user's own files are not among them."""
 Record = dict[str, Any]
 Key = tuple[str, int | None]
 """Path of an image below the input folder, and its page in a stack."""
@@ -33,7 +37,8 @@ def key_of(record: Record) -> Key:
 
 def part_of(target: Path) -> Path:
     """Return the temporary name of `target`, until its line has been written."""
-    return target.with_name(f".{target.name}.part")
+    digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()  # as short for long names as for short ones
+    return target.with_name(f".{digest[:32]}.part")
 
 
 class Manifest:
@@ -48,7 +53,9 @@ class Manifest:
         with _writable(folder):
             if self._path.exists():
                 _drop_torn_line(self._path)
-                for number, line in enumerate(self._path.read_text(encoding="utf-8").splitlines(), 1):
+                # Names may hold what `splitlines` takes for the end of a line; earlier versions wrote bytes outside UTF-8.
+                lines = self._path.read_bytes().decode("utf-8", "surrogateescape").split("\n")
+                for number, line in enumerate(lines[:-1], 1):
                     self._take(line, number)
 
     def _take(self, line: str, number: int) -> None:
@@ -62,7 +69,10 @@ class Manifest:
 
     def append(self, record: Record) -> None:
         """Append one line, completely or not at all. Raises StorageError."""
-        line = (json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape")
+        try:
+            line = (json.dumps(record, ensure_ascii=False) + "\n").encode()
+        except UnicodeEncodeError:  # a file name that is not Unicode: escaped, so that the line is
+            line = (json.dumps(record) + "\n").encode()
         with _writable(self.folder):
             file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
             before = os.fstat(file).st_size
@@ -97,8 +107,9 @@ class Manifest:
     def sweep(self) -> None:
         """Remove the unfinished files of killed runs. Call it after `has_result` has checked every line."""
         for left in self.folder.rglob(".*.part"):
-            with suppress(OSError):
-                left.unlink()
+            if _UNFINISHED.fullmatch(left.name):
+                with suppress(OSError):
+                    left.unlink()
 
 
 @contextmanager

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import get_args
 
 from sr_demo.batch.manifest import NAME, Key, Manifest, Record, held
-from sr_demo.codecs.sniff import about, shown
+from sr_demo.codecs.sniff import about
 from sr_demo.errors import BadInput, SRError
 from sr_demo.image import Limits, page_numbers
 from sr_demo.inference.jobs import Job
 from sr_demo.options import as_dict
 from sr_demo.reports.evaluation import SUFFIXES
 from sr_demo.spec import Precision
+from sr_demo.system.folders import Listing, list_files
+from sr_demo.system.outputs import fitting, identities, numbered
 from sr_demo.system.storage import sha256_of
 
 LIMITS = Limits(max_bytes=2**40)
@@ -35,6 +38,8 @@ class Batch:
     resume: bool = False
     references: Path | None = None
     """Folder of HR references, same names (or without `x4` at the end): scores go into the manifest."""
+    overwrite: bool = False
+    """Results may replace files that no batch made; otherwise they get another name."""
     settled: Precision | None = None
     """What `auto` was resolved to: a batch is computed in one precision, even if a later probe would choose another."""
 
@@ -69,6 +74,21 @@ class Summary:
     """Results that existed already."""
     failed: list[str] = field(default_factory=list)
     """Name and reason of each skipped image, those of earlier runs included."""
+    hidden: int = 0
+    """Files and folders left out because their names begin with a dot."""
+    unreadable: list[str] = field(default_factory=list)
+    """A sentence for each subfolder that cannot be read."""
+    notes: dict[str, list[str]] = field(default_factory=dict)
+    """Conversions while reading, with the images that each of them applies to."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a batch has to do."""
+
+    tasks: list[Task]
+    listing: Listing
+    """The files in the input folder."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +117,10 @@ def run(batch: Batch, perform: Perform, report: Callable[[Event], None] = lambda
         BadInput: when a folder cannot be used, or holds another batch.
         StorageError: when the results cannot be written.
     """
+    if batch.source.is_file():
+        raise BadInput(f"{batch.source} is a file, and `batch` takes a folder. `upscale` takes files.")
     if not batch.source.is_dir():
-        raise BadInput(f"{batch.source} is not a folder.")
+        raise BadInput(f"There is no folder {batch.source}.")
     if batch.references is not None and not batch.references.is_dir():
         raise BadInput(f"{batch.references} is not a folder.")
     if batch.source.resolve() == batch.out.resolve():
@@ -108,8 +130,10 @@ def run(batch: Batch, perform: Perform, report: Callable[[Event], None] = lambda
         if manifest.records and not batch.resume:
             raise BadInput(f"{batch.out} holds a batch already. Add --resume to go on, or choose another --out.")
         batch = _as_before(batch, manifest)
-        tasks = plan(batch, manifest)
+        planned = plan(batch, manifest)
+        tasks = planned.tasks
         summary, open_tasks = _open_tasks(batch, manifest, tasks)
+        summary.hidden, summary.unreadable = planned.listing.hidden, planned.listing.unreadable
         manifest.sweep()
         begun = time.monotonic()
         for count, record in enumerate(perform(batch, open_tasks), 1):
@@ -119,29 +143,43 @@ def run(batch: Batch, perform: Perform, report: Callable[[Event], None] = lambda
             else:
                 manifest.append(record)
                 summary.failed.append(_failure_line(record))
+            for note in record.get("notes", ()):
+                summary.notes.setdefault(note, []).append(_name(record))
             left = (time.monotonic() - begun) / count * (len(open_tasks) - count)
             report(Event(record, len(tasks) - len(open_tasks) + count, len(tasks), left))
     return summary
 
 
-def plan(batch: Batch, manifest: Manifest) -> list[Task]:
-    """Return a task per image and page, by name; results keep their names between runs. Raises BadInput without images."""
-    walk = batch.source.rglob("*") if batch.recursive else batch.source.iterdir()
-    out = batch.out.resolve()
-    files = sorted(p for p in walk if p.suffix.lower() in SUFFIXES and p.is_file() and out not in p.resolve().parents)
+def plan(batch: Batch, manifest: Manifest) -> Plan:
+    """Return a task per image and page, by name; results keep their names between runs.
+
+    Results inside the input folder are no images to process. Raises BadInput without images.
+    """
+    results = {record["result"] for record in manifest.records.values() if record["result"]}
+    made = {(batch.out / result).resolve() for result in results}
+    listing = list_files(batch.source, recursive=batch.recursive, without=batch.out)
+    files = [p for p in listing.files if p.suffix.lower() in SUFFIXES and p.resolve() not in made]
     if not files:
         raise BadInput(
             f"{batch.source} holds no pictures{'' if batch.recursive else ' (--recursive includes its subfolders)'}."
         )
-    taken = {record["result"].lower() for record in manifest.records.values() if record["result"]}
+    taken, inputs = {result.lower() for result in results}, identities(files)
+
+    def is_taken(target: str) -> bool:
+        path = batch.out / target
+        if target.lower() in taken:
+            return True
+        return os.path.lexists(path) and not (batch.overwrite and path.is_file() and not identities([path]) & inputs)
+
     tasks: list[Task] = []
     for path in files:
         source = path.relative_to(batch.source).as_posix()
         for page in _pages(path):
             known = manifest.records.get((source, page))
-            target = known["result"] if known and known["result"] else _free(source, page, taken)
+            target = known["result"] if known and known["result"] else _free(source, page, is_taken)
+            taken.add(target.lower())
             tasks.append(Task(source, page, target))
-    return tasks
+    return Plan(tasks, listing)
 
 
 def _pages(path: Path) -> tuple[int | None, ...]:
@@ -153,15 +191,11 @@ def _pages(path: Path) -> tuple[int | None, ...]:
     return (None,) if len(numbers) == 1 else numbers
 
 
-def _free(source: str, page: int | None, taken: set[str]) -> str:
+def _free(source: str, page: int | None, is_taken: Callable[[str], bool]) -> str:
     """Return an unused name: `a/b.png` for `a/b.jpg`, `a/b_p0001.png` for its first page; numbered where it is taken."""
-    number, stem = 1, source.rpartition(".")[0] + ("" if page is None else f"_p{page + 1:04d}")
-    target = f"{stem}.png"
-    while target.lower() in taken:
-        number += 1
-        target = f"{stem}_{number}.png"
-    taken.add(target.lower())
-    return target
+    path, ending = PurePosixPath(source), ".png" if page is None else f"_p{page + 1:04d}.png"
+    wanted = Path(path.with_name(fitting(path.stem, ending)))
+    return numbered(wanted, lambda target: is_taken(target.as_posix())).as_posix()
 
 
 def settings(batch: Batch) -> Record:
@@ -220,7 +254,10 @@ def _same_input(batch: Batch, task: Task, record: Record, hashes: dict[str, str]
 
 
 def _failure_line(record: Record) -> str:
-    folder, _, name = record["source"].rpartition("/")
-    if record["page"] is not None:
-        return f"{record['source']}, page {record['page'] + 1}: {record['message'].removeprefix(f'{shown(name)}: ')}"
-    return (f"{shown(folder)}/" if folder else "") + about(name, record["message"])
+    if record["page"] is None:
+        return about(record["source"], record["message"])
+    return f"{_name(record)}: {record['message']}"
+
+
+def _name(record: Record) -> str:
+    return record["source"] + ("" if record["page"] is None else f", page {record['page'] + 1}")

@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from functools import lru_cache
 from multiprocessing.connection import wait as wait_for
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from threading import Thread
 
 from sr_demo.batch.manifest import Record, part_of
@@ -19,7 +19,9 @@ from sr_demo.errors import BadInput, OutOfMemory, SRError, StorageError, unexpec
 from sr_demo.image import Image, ImageData, read, write_png
 from sr_demo.inference.runner import Runner
 from sr_demo.reports.evaluation import SUFFIXES
+from sr_demo.reports.pairing import parsed
 from sr_demo.reports.table import record as measured
+from sr_demo.system.folders import list_files
 from sr_demo.system.storage import sha256_of
 
 _SCORES = ("psnr_y", "ssim_y", "psnr_rgb", "lr_consistency", "niqe")
@@ -155,6 +157,7 @@ class Worker:
             **{name: numbers[name] for name in ("width", "height", "precision", "tile", "halo", "seconds")},
             **({"precision_loss_db": numbers["precision_loss_db"]} if numbers["precision_loss_db"] is not None else {}),
             "metrics": {name: numbers[name] for name in _SCORES},
+            "notes": list(image.notes),
             **({"remark": remark} if remark else {}),
         }
 
@@ -163,11 +166,14 @@ def _reference(batch: Batch, task: Task, lr: ImageData) -> tuple[Image | None, s
     """Return the reference of a task, cropped to the size of the result; or None and why there are no scores."""
     if batch.references is None:
         return None, ""
-    scale, stem = batch.job.approach.scale, task.source.rpartition(".")[0]
-    by_stem = _stems(batch.references)
-    path = by_stem.get(stem) or by_stem.get(stem.removesuffix(f"x{scale}"))
-    if path is None:
+    scale, source = batch.job.approach.scale, PurePosixPath(task.source)
+    there = _by_key(batch.references, scale).get((source.parent, parsed(source.stem, scale).key), [])
+    there = [path for path in there if path.stem == source.stem] or there
+    if not there:
         return None, "There is no reference of that name."
+    if len(there) > 1:
+        return None, f"There is more than one reference of that name: {there[0].name} and {there[1].name}."
+    path = there[0]
     try:
         reference = read(path, LIMITS, task.page).rgb
     except BadInput as exc:
@@ -180,7 +186,13 @@ def _reference(batch: Batch, task: Task, lr: ImageData) -> tuple[Image | None, s
 
 
 @lru_cache(maxsize=4)
-def _stems(folder: Path) -> dict[str, Path]:
-    """Return the images in `folder` and its subfolders by their path without the suffix."""
-    files = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES)
-    return {path.relative_to(folder).as_posix().rpartition(".")[0]: path for path in files}
+def _by_key(folder: Path, scale: int) -> dict[tuple[PurePosixPath, str], list[Path]]:
+    """Return the images in `folder` and its subfolders by subfolder and key; LR images only where there is no other."""
+    found: dict[tuple[PurePosixPath, str], list[Path]] = {}
+    files = [path for path in list_files(folder, recursive=True).files if path.suffix.lower() in SUFFIXES]
+    for path in sorted(files, key=lambda path: parsed(path.stem, scale).role == "LR"):
+        name = parsed(path.stem, scale)
+        place = found.setdefault((PurePosixPath(path.parent.relative_to(folder).as_posix()), name.key), [])
+        if name.role != "LR" or not place:
+            place.append(path)
+    return found

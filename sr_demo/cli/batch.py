@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sr_demo.cli.console import add_download, add_precision, add_set, assignments, complain
+from sr_demo.cli.console import add_download, add_overwrite, add_precision, add_set, assignments, complain
+from sr_demo.codecs.sniff import about
 from sr_demo.errors import BadInput, first_few
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--metrics", type=Path, metavar="HR_DIR", help="folder of the originals: scores go into the manifest"
     )
+    add_overwrite(command)
     add_precision(command)
     add_download(command)
 
@@ -56,15 +58,25 @@ def run(args: argparse.Namespace) -> int:
         recursive=args.recursive,
         resume=args.resume,
         references=args.metrics,
+        overwrite=args.overwrite,
     )
     summary = batches.run(batch, perform, _print_progress)
-    for line in first_few(summary.failed):
+    for line in (*first_few(summary.failed), *first_few(summary.unreadable), *first_few(_notes(summary.notes))):
         complain(line)
+    hidden = f", {summary.hidden} hidden left out" if summary.hidden else ""
     print(
-        f"{summary.done} done, {summary.kept} existed already, {len(summary.failed)} skipped; "
+        f"{summary.done} done, {summary.kept} existed already, {len(summary.failed)} skipped{hidden}; "
         f"{args.out / 'manifest.jsonl'} has the details"
     )
-    return 2 if summary.failed else 0
+    return 2 if summary.failed or summary.unreadable else 0
+
+
+def _notes(notes: dict[str, list[str]]) -> list[str]:
+    """Return a line for each note, with the first image that it applies to and the number of the others."""
+    return [
+        about(names[0], note) if len(names) == 1 else f"{names[0]} and {len(names) - 1:,} more: {note}"
+        for note, names in notes.items()
+    ]
 
 
 def _perform(args: argparse.Namespace) -> Perform:

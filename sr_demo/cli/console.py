@@ -8,9 +8,10 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from sr_demo.codecs.sniff import about
+from sr_demo.codecs.sniff import about, shown
 from sr_demo.errors import BadInput, StorageError, quoted
 from sr_demo.progress import Progress
+from sr_demo.system.outputs import unwritable
 
 
 def complain(sentence: str) -> None:
@@ -20,7 +21,7 @@ def complain(sentence: str) -> None:
 
 def complain_about(path: Path, sentence: str) -> None:
     """Like `complain`, with the name of the file in front unless the sentence begins with it."""
-    complain(about(path.name, sentence))
+    complain(about(shown(path.name), sentence))
 
 
 def terminal(what: str) -> Progress:
@@ -60,6 +61,11 @@ def add_download(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_overwrite(command: argparse.ArgumentParser) -> None:
+    """Add `--overwrite`: without it, no file is replaced that the command did not make."""
+    command.add_argument("--overwrite", action="store_true", help="replace files that exist already")
+
+
 def assignments(texts: list[str], flag: str = "--set") -> dict[str, object]:
     """Parse NAME=VALUE texts.
 
@@ -92,11 +98,11 @@ def folder(path: Path) -> Path:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a small file. Raises StorageError."""
+    """Write a small file. What is not valid Unicode in it, from names of files, is escaped. Raises StorageError."""
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as exc:
         with suppress(OSError):
             if path.is_file() and exc.errno in (errno.ENOSPC, errno.EDQUOT):
                 path.unlink()  # half a report is none
-        raise StorageError(f"{path} cannot be written: {exc.strerror}. Choose another place.") from exc
+        raise unwritable(path, exc) from exc

@@ -12,8 +12,9 @@ from pathlib import Path
 from threading import Event
 from types import FrameType
 
-from sr_demo.cli.console import complain, terminal, write_text
+from sr_demo.cli.console import add_overwrite, complain, terminal, write_text
 from sr_demo.errors import first_few
+from sr_demo.system.outputs import new_files
 
 _LISTED = 20
 
@@ -28,6 +29,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--against", type=Path, metavar="DIR", help="test pictures that must not be in it")
     command.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON")
     command.add_argument("--html", type=Path, metavar="FILE", help="write the report as HTML")
+    add_overwrite(command)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -39,15 +41,13 @@ def run(args: argparse.Namespace) -> int:
 
     what, found = entries(args.path)
     against = Against(_name(args.against), entries(args.against)[1]) if args.against is not None else None
-    for path in (args.json, args.html):
-        if path is not None:
-            write_text(path, "")  # fails here, before the work, where the file cannot be written
-    with _stoppable() as stop:
-        report = examine(_name(args.path), what, found, against, replace(terminal("data"), stop=stop))
-    if args.json is not None:
-        write_text(args.json, json.dumps(facts(report), indent=1) + "\n")
-    if args.html is not None:
-        write_text(args.html, data_html(report))
+    with new_files(args.json, args.html, overwrite=args.overwrite):
+        with _stoppable() as stop:
+            report = examine(_name(args.path), what, found, against, replace(terminal("data"), stop=stop))
+        if args.json is not None:
+            write_text(args.json, json.dumps(facts(report), indent=1) + "\n")
+        if args.html is not None:
+            write_text(args.html, data_html(report))
     for line in first_few([f"skipped: {line}" for line in report.skipped]):
         complain(line)
     print(f"{what[:1].upper() + what[1:]}.")

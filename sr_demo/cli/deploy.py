@@ -7,8 +7,9 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from sr_demo.cli.console import add_precision, assignments, complain, terminal, write_text
+from sr_demo.cli.console import add_overwrite, add_precision, assignments, complain, terminal, write_text
 from sr_demo.errors import BadInput
+from sr_demo.system.outputs import new_files
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -36,6 +37,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--budget", action="append", default=[], metavar="NAME=VALUE",
         help="seconds, side, memory_mb, vram_mb, disk_mb, offline, commercial, measures, hardware; may be repeated",
     )  # fmt: skip
+    add_overwrite(command)
     add_precision(command)
 
 
@@ -58,16 +60,14 @@ def run(args: argparse.Namespace) -> int:
         name = f"the {len(found)} pictures of {args.pairs}" if len(found) > 1 else str(found[0].hr)
         plan = replace(plan, pairs=tuple(found), pairs_name=name)
     jobs = [job_for(APPROACHES, name, precision=args.precision) for name in args.approaches]
-    for path in (args.json, args.html, args.csv):
-        if path is not None:
-            write_text(path, "")  # fails here, before the work, where the file cannot be written
-    report = deploy(jobs or embedded_jobs(APPROACHES), plan, budget, terminal("deploy"))
-    if args.json is not None:
-        write_text(args.json, json.dumps(report, indent=2) + "\n")
-    if args.html is not None:
-        write_text(args.html, deploy_html(report))
-    if args.csv is not None:
-        write_text(args.csv, deploy_csv(report))
+    with new_files(args.json, args.html, args.csv, overwrite=args.overwrite):
+        report = deploy(jobs or embedded_jobs(APPROACHES), plan, budget, terminal("deploy"))
+        if args.json is not None:
+            write_text(args.json, json.dumps(report, indent=2) + "\n")
+        if args.html is not None:
+            write_text(args.html, deploy_html(report))
+        if args.csv is not None:
+            write_text(args.csv, deploy_csv(report))
     for row in report["approaches"]:
         if row["failed"]:
             complain(f"{row['key']}: {row['failed']}")

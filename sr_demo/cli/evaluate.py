@@ -7,8 +7,18 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sr_demo.cli.console import add_download, add_precision, add_set, assignments, complain, terminal, write_text
+from sr_demo.cli.console import (
+    add_download,
+    add_overwrite,
+    add_precision,
+    add_set,
+    assignments,
+    complain,
+    terminal,
+    write_text,
+)
 from sr_demo.errors import BadInput
+from sr_demo.system.outputs import new_files
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--lr",
         type=Path,
         metavar="DIR",
-        help="their small versions, same file names; without it they are made from --hr",
+        help="their small versions, named as in published test sets; without it they are looked for in --hr, or made",
     )
     parser.add_argument(
         "--degradation", choices=("bicubic", "realistic"), default="bicubic",
@@ -34,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_set(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows here")
+    add_overwrite(parser)
     add_precision(parser)
     add_download(parser)
 
@@ -50,24 +61,31 @@ def run(args: argparse.Namespace) -> int:
     jobs = [job_for(APPROACHES, name, values, args.precision, args.download) for name in args.approach]
     if args.lr is not None and args.degradation == "realistic":
         raise BadInput("--lr names the LR pictures, --degradation realistic makes them: choose one of the two.")
-    found = pairs(args.hr, args.lr, jobs[0].approach.scale)
-    realistic = Realistic() if args.degradation == "realistic" else None
+    made = args.degradation == "realistic"
+    found = pairs(args.hr, args.lr, jobs[0].approach.scale, keep_lr=not made)
+    realistic = Realistic() if made else None
     rows: list[dict[str, Any]] = []
     failed = False
-    if args.json is not None:
-        write_text(args.json, "[]\n")  # a place that cannot be written is found out before the work
-    for row in evaluate(Runner(), jobs, found, realistic, terminal("evaluate")):
-        if isinstance(row, Failed):
-            complain(f"{row.job.key}: {row.message}")
-            failed = True
-            continue
-        if not rows:
-            scores = f"{'PSNR-Y':>8}{'SSIM-Y':>9}{'PSNR-RGB':>10}{'LR':>7}{'NIQE':>7}"
-            print(f"{'approach':<24}{scores}{'s/image':>9}{'MB':>8}  precision")
-        print(_row_text(row), flush=True)
-        rows.append(row)
-        if args.json is not None:
-            write_text(args.json, json.dumps(rows, indent=2) + "\n")
+    said: set[str] = set()
+    with new_files(args.json, overwrite=args.overwrite):
+        for row in evaluate(Runner(), jobs, found, realistic, terminal("evaluate")):
+            if isinstance(row, Failed):
+                complain(f"{row.job.key}: {row.message}")
+                failed = True
+                continue
+            if not rows:
+                scores = f"{'PSNR-Y':>8}{'SSIM-Y':>9}{'PSNR-RGB':>10}{'LR':>7}{'NIQE':>7}"
+                print(f"{'approach':<24}{scores}{'s/image':>9}{'MB':>8}  precision")
+            print(_row_text(row), flush=True)
+            for note in row["notes"]:
+                if note not in said:
+                    complain(note)
+            said.update(row["notes"])
+            rows.append(row)
+            if args.json is not None:
+                write_text(args.json, json.dumps(rows, indent=2) + "\n")
+        if args.json is not None and not rows:
+            write_text(args.json, "[]\n")
     return 2 if failed else 0
 
 

@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sr_demo.cli.console import terminal, write_text
+from sr_demo.cli.console import add_overwrite, terminal, write_text
+from sr_demo.system.outputs import new_files
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -21,6 +22,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--data", type=Path, metavar="FILE",
         help="mnist.npz, or a folder with MNIST's own files (default: mnist/mnist.npz below SR_DEMO_SHARED_DATA)",
     )  # fmt: skip
+    add_overwrite(command)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -28,18 +30,15 @@ def run(args: argparse.Namespace) -> int:
     from sr_demo.digits.data import load
     from sr_demo.digits.evaluation import evaluate
 
-    if args.json is not None:
-        write_text(args.json, "[]\n")  # fail before the work where it cannot be written
-    test = load(args.data)[1]
     rows: list[dict[str, Any]] = []
-    for row in evaluate(test, terminal("evaluate-digits")):
-        if not rows:
-            print(f"{'method':<12}{'PSNR':>7}{'SSIM':>8}{'sharpness':>11}{'accuracy':>10}   {row['digits']} digits")
-        print(
-            f"{row['method']:<12}{row['psnr']:>7.2f}{row['ssim']:>8.4f}{row['sharpness']:>11.3f}{row['accuracy']:>10.2%}",
-            flush=True,
-        )
-        rows.append(row)
-        if args.json is not None:
-            write_text(args.json, json.dumps(rows, indent=2) + "\n")
+    with new_files(args.json, overwrite=args.overwrite):
+        test = load(args.data)[1]
+        for row in evaluate(test, terminal("evaluate-digits")):
+            if not rows:
+                print(f"{'method':<12}{'PSNR':>7}{'SSIM':>8}{'sharpness':>11}{'accuracy':>10}   {row['digits']} digits")
+            scores = f"{row['psnr']:>7.2f}{row['ssim']:>8.4f}{row['sharpness']:>11.3f}{row['accuracy']:>10.2%}"
+            print(f"{row['method']:<12}{scores}", flush=True)
+            rows.append(row)
+            if args.json is not None:
+                write_text(args.json, json.dumps(rows, indent=2) + "\n")
     return 0

@@ -6,7 +6,7 @@ import argparse
 from math import isinf
 from pathlib import Path
 
-from sr_demo.cli.console import terminal
+from sr_demo.cli.console import add_overwrite, terminal
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -27,6 +27,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="folder of originals that int8 is scored on, such as Set5 (default: four bundled photos)",
     )  # fmt: skip
     command.add_argument("--lr", type=Path, metavar="LR_DIR", help="their small versions (default: downscaled here)")
+    add_overwrite(command)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     job = job_for(APPROACHES, args.approach)
     found = pairs(args.pairs, args.lr, job.approach.scale) if args.pairs else []
     name = "" if args.pairs is None else f"the {len(found)} pictures of {args.pairs}"
-    done = export(job, args.format, args.out, args.precision, terminal("export"), found, name)
+    done = export(job, args.format, args.out, args.precision, terminal("export"), found, name, overwrite=args.overwrite)
     found = done.agreement
     psnr = "identical" if isinf(found.psnr) else f"{found.psnr:.1f} dB"
     print(f"{done.path}  {done.bytes / 1e6:.2f} MB")

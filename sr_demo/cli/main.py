@@ -10,6 +10,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from sr_demo.cli.console import complain
 from sr_demo.cli.parser import Command, Parser, add_commands, examples, group_in_module, in_module
@@ -102,6 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
+    _print_every_name()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["bench"]:
@@ -120,6 +122,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as exc:
         complain(unexpected(exc, "running a command"))
         return 1
+
+
+def _print_every_name() -> None:
+    """Escape what an output cannot encode, such as a name in another script on a pipe of Windows, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def build_parser() -> Parser:

@@ -8,9 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sr_demo.cli.console import complain, complain_about, folder, terminal
+from sr_demo.cli.console import add_overwrite, complain, complain_about, folder, terminal
 from sr_demo.cli.parser import Command, add_commands
 from sr_demo.errors import BadInput, first_few
+from sr_demo.system.folders import list_files
 
 _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".avif"})
 
@@ -74,6 +75,7 @@ def _declare_search(search: argparse.ArgumentParser) -> None:
     search.add_argument("source", type=Path, metavar="DIR", help="folder of LR pictures")
     search.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the .npz files")
     search.add_argument("--neighbours", type=int, default=9, metavar="K", help="matches for each patch, 1 to 100 (9)")
+    add_overwrite(search)
     _add_executor(search)
     search.set_defaults(run=_search)
 
@@ -158,7 +160,10 @@ def _photos(source: str, hub: bool, progress: Any) -> tuple[tuple[Path, ...], st
         raise BadInput(
             f"There is no folder {source}. Name a folder of photos, or a data set: hf://datasets/OWNER/NAME."
         )
-    files = tuple(sorted(path for path in place.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file()))
+    listing = list_files(place, recursive=True)
+    files = tuple(path for path in listing.files if path.suffix.lower() in _SUFFIXES)
+    for sentence in first_few([*([f"{place}: {listing.left_out}."] if listing.hidden else []), *listing.unreadable]):
+        complain(sentence)
     if not files:
         raise BadInput(f"The folder {source} holds no pictures ({', '.join(sorted(_SUFFIXES))}).")
     return files, str(place.absolute())
@@ -174,7 +179,9 @@ def _search(args: argparse.Namespace) -> int:
     out = folder(args.out)
     failed = False
     progress = terminal(f"searching {database.name}")
-    results = batch_search.search_images(database, files, args.neighbours, out, _executor(args), progress)
+    results = batch_search.search_images(
+        database, files, args.neighbours, out, _executor(args), progress, overwrite=args.overwrite
+    )
     for result in results:
         failed |= bool(result.refused)
         if result.refused:

@@ -17,6 +17,7 @@ import torch
 
 from sr_demo.cli import train_digits as digits
 from sr_demo.errors import BadInput, SRError, quoted
+from sr_demo.system.outputs import refuse_existing
 from sr_demo.training import run_state, sources
 from sr_demo.training.cards import write_card, write_weights
 from sr_demo.training.data import Pairs
@@ -62,6 +63,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         "--start", type=Path, help="begin with the state of another recipe's run, if both have the same network"
     )
     parser.add_argument("--state", type=Path, help="where the state is saved (default: beside --out, .state.pt)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run, and begin anew")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--licence", default="", help="licence of the pictures, for the card")
@@ -112,6 +114,7 @@ def _train(args: argparse.Namespace) -> int:
         if args.iterations
         else Budget(seconds=(30.0 if args.minutes is None else args.minutes) * 60)
     )
+    refuse_earlier_run(args, state_file)
     values = run_state.load(state_file, recipe.name) if args.resume or args.snapshot else None
     if values is None and args.start:
         values = run_state.load(args.start)
@@ -147,6 +150,13 @@ def _train(args: argparse.Namespace) -> int:
     if pairs.skipped:
         print(f"{len(pairs.skipped)} pictures were skipped.")
     return 0
+
+
+def refuse_earlier_run(args: argparse.Namespace, state_file: Path) -> None:
+    """Raise BadInput where a new run would replace files; `--resume` and `--snapshot` go on with their own."""
+    names = (args.out, state_file, args.out.with_suffix(".json"), args.out.with_suffix(".csv"))
+    owned = args.overwrite or args.resume or args.snapshot
+    refuse_existing(names, overwrite=owned, advice="Go on from an earlier run with --resume, choose another --out")
 
 
 def _load_pairs(args: argparse.Namespace, scale: int, patch: int) -> tuple[Pairs, Pairs]:

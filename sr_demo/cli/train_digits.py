@@ -18,6 +18,7 @@ import torch
 from sr_demo.backends.torch_backend import load_safetensors
 from sr_demo.digits.data import Digits, default_file, downloaded, load
 from sr_demo.errors import BadInput
+from sr_demo.system.outputs import refuse_existing
 from sr_demo.training import run_state as files
 from sr_demo.training.cards import LICENCE, device_name, write_weights
 from sr_demo.training.digits import RECIPES, DigitTrainer, find, run, settings_of
@@ -46,6 +47,9 @@ def train_digits(args: argparse.Namespace, device: torch.device) -> int:
         if args.iterations
         else Budget(seconds=(recipe.minutes if args.minutes is None else args.minutes) * 60)
     )
+    names = (args.out, state_file, args.out.with_suffix(".json"))
+    owned = args.overwrite or args.resume or args.snapshot
+    refuse_existing(names, overwrite=owned, advice="Go on from an earlier run with --resume, choose another --out")
     values = files.load(state_file, recipe.name) if args.resume or args.snapshot else None
     digits, test = load(args.data or mnist())
     trainer = DigitTrainer(recipe, digits, device, args.seed)

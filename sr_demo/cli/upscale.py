@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import glob
+import os
 from pathlib import Path
 
 from sr_demo.cli.console import (
     add_download,
+    add_overwrite,
     add_precision,
     add_set,
     assignments,
@@ -14,7 +17,9 @@ from sr_demo.cli.console import (
     folder,
     terminal,
 )
-from sr_demo.errors import SRError, unexpected
+from sr_demo.codecs.sniff import shown
+from sr_demo.errors import BadInput, SRError, unexpected
+from sr_demo.system.outputs import fitting, identities, reserved
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_set(parser)
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the results (PNG)")
+    add_overwrite(parser)
     add_precision(parser)
     add_download(parser)
 
@@ -41,14 +47,18 @@ def run(args: argparse.Namespace) -> int:
     from sr_demo.reports.formatting import precision
 
     job = job_for(APPROACHES, args.approach, assignments(args.set), args.precision, args.download)
-    out = folder(args.out)
-    runner, taken, failed = Runner(), set[Path](), False
+    out, files = folder(args.out), _expanded(args.files)
+    runner, kept, failed = Runner(), identities(files), False
     runner.warm(job, terminal(job.key))  # what fails here fails for every file: reported once
-    for path in args.files:
+    for path in files:
         try:
-            result = runner.run(job, read(path), progress=terminal(path.name))
-            target = _free_name(out, f"{path.stem}_{job.key.replace(':', '-')}", taken)
-            write_png(result.image, target)
+            _refuse_others(path)
+            image = read(path)
+            result = runner.run(job, image, progress=terminal(path.name))
+            wanted = out / fitting(path.stem, f"_{job.key.replace(':', '-')}.png")
+            with reserved(wanted, kept, overwrite=args.overwrite) as target:
+                write_png(result.image, target)
+            kept |= identities([target])
         except SRError as exc:
             complain_about(path, str(exc))
             failed = True
@@ -57,16 +67,33 @@ def run(args: argparse.Namespace) -> int:
             complain_about(path, unexpected(exc, f"upscaling {path}"))
             failed = True
             continue
+        for note in image.notes:
+            complain_about(path, note)
         height, width = result.image.rgb.shape[:2]
         print(f"{target}  {width} x {height}  {result.seconds:.2f} s  {precision(result.precision, result.loss_db)}")
     return 2 if failed else 0
 
 
-def _free_name(folder: Path, stem: str, taken: set[Path]) -> Path:
-    """A PNG name in `folder` that no earlier file of this call has; it is added to `taken`."""
-    number, target = 1, folder / f"{stem}.png"
-    while target in taken:
-        number += 1
-        target = folder / f"{stem}_{number}.png"
-    taken.add(target)
-    return target
+def _expanded(paths: list[Path]) -> list[Path]:
+    """Replace patterns such as `*.jpg`, which not every shell expands, by the files that match; keep those without any."""
+    files: list[Path] = []
+    for path in paths:
+        matches = sorted(glob.glob(str(path))) if _is_pattern(path) else []
+        files += map(Path, matches or [path])
+    return files
+
+
+def _is_pattern(path: Path) -> bool:
+    return glob.has_magic(str(path)) and not os.path.lexists(path)
+
+
+def _refuse_others(path: Path) -> None:
+    """Raise BadInput for a folder, and for a pattern that matches nothing."""
+    name = shown(path.name)
+    if os.path.isdir(path):  # unlike Path.is_dir, never raises
+        raise BadInput(
+            f"{name} is a folder, and this command takes files. `python -m sr_demo batch {path} --out DIR` enlarges all "
+            "pictures in it."
+        )
+    if _is_pattern(path):
+        raise BadInput(f"{name} matches no file in {path.parent.absolute()}. Name the pictures, or check the folder.")

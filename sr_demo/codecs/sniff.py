@@ -63,9 +63,16 @@ def shown(name: str) -> str:
 
 
 def about(name: str, sentence: str) -> str:
-    """Put a file's name in front of a sentence about it, unless the sentence begins with that name."""
-    label = shown(name)
-    return sentence if sentence.startswith(label) else f"{label}: {sentence}"
+    """Return `sentence` with the file `name` in front, once: many sentences begin with it.
+
+    Args:
+        name: the file's name or path.
+        sentence: what to say about it.
+    """
+    label, beginning = shown(name), shown(Path(name).name)
+    if sentence.startswith((f"{beginning} ", f"{beginning}: ")):
+        return label + sentence.removeprefix(beginning)
+    return f"{label}: {sentence}"
 
 
 def check_file(path: Path, limits: Limits) -> Kind:

@@ -25,6 +25,7 @@ from sr_demo.inference.jobs import Job, load_approach
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.evaluation import Pair
 from sr_demo.spec import Approach
+from sr_demo.system.outputs import refuse_existing
 from sr_demo.system.storage import free_bytes
 
 FORMATS = ("onnx", "openvino", "torchscript", "safetensors")
@@ -56,6 +57,8 @@ def formats(approach: Approach, checkpoint: Checkpoint) -> tuple[str, ...]:
     return FORMATS if is_network and checkpoint.files else ()
 
 
+_README, _RUNNER = "_README.md", "_run.py"
+_WITH_RUNNER = ("onnx", "openvino")
 _NO_ROOM = 2**16
 """Free bytes below which a failed write is taken for a full disk."""
 
@@ -68,6 +71,8 @@ def export(
     progress: Progress = SILENT,
     pairs: Sequence[Pair] = (),
     pairs_name: str = "",
+    *,
+    overwrite: bool = False,
 ) -> Exported:
     """Write a network to a file, with a README and (ONNX, OpenVINO) a runner beside it. After an error, no file is left.
 
@@ -79,9 +84,10 @@ def export(
         progress: receives the progress, and may stop.
         pairs: images that int8 is scored on; without any, bundled photos.
         pairs_name: description of `pairs` for the README.
+        overwrite: whether existing files may be replaced.
 
     Raises:
-        BadInput: when the job is not a network, or the suffix or precision does not match the format.
+        BadInput: when the job is not a network, the suffix or precision does not match the format, or a file exists.
         MissingDependency: when a package for the format is not installed.
         StorageError: when the files cannot be written.
         SRError: when the file does not agree with the network, or int8 loses too much.
@@ -92,6 +98,7 @@ def export(
         raise BadInput(f"{job.key} is not one network with weights: there is nothing to export.")
     if precision == "int8":
         int8.check(kind)
+    refuse_existing(_names(out, kind), overwrite=overwrite, advice="Choose another --out")
     progress(0.0, "loading")
     from sr_demo.export.formats import halved, writer
 
@@ -132,9 +139,9 @@ def export(
             loss = _quantize(kind, part, opened, notes, samples, where, progress)
             agreement = compare(reference, opened(part))
         text = readme(job, kind, out.name, notes, agreement, loss)
-        (folder / f"{out.stem}_README.md").write_text(text, encoding="utf-8")
-        if kind in ("onnx", "openvino"):
-            shutil.copyfile(portable_runner.__file__, folder / f"{out.stem}_run.py")
+        (folder / f"{out.stem}{_README}").write_text(text, encoding="utf-8")
+        if kind in _WITH_RUNNER:
+            shutil.copyfile(portable_runner.__file__, folder / f"{out.stem}{_RUNNER}")
         beside = _publish(folder, out)
     except OSError as exc:
         raise StorageError(f"{out} cannot be written: {exc.strerror or exc}. Choose another --out.") from exc
@@ -143,6 +150,14 @@ def export(
     progress(1.0)
     size = sum(path.stat().st_size for path in (out, *beside) if path.suffix in (out.suffix, ".bin"))
     return Exported(out, size, agreement, beside, loss)
+
+
+def _names(out: Path, kind: Kind) -> list[Path]:
+    """Return the files that an export to `out` writes."""
+    beside = [out.with_name(out.stem + _README)]
+    if kind in _WITH_RUNNER:
+        beside.append(out.with_name(out.stem + _RUNNER))
+    return [out, *beside, *([out.with_suffix(".bin")] if kind == "openvino" else [])]
 
 
 def _quantize(

@@ -19,6 +19,7 @@ from sr_demo.checkpoint import Repository, WeightFile
 from sr_demo.errors import WeightsUnavailable
 from sr_demo.hub.download import SourceFailed, reason, refuse_offline, transfer
 from sr_demo.progress import Progress
+from sr_demo.system import seals
 from sr_demo.system.storage import alone, cache_folder, guarded, ready, sha256_of, unfinished_folder
 
 _MARK = ".complete"
@@ -46,7 +47,7 @@ def fetch(repository: Repository, progress: Progress) -> Path:
         Cancelled: within a second after Stop.
     """
     target = folder(repository)
-    if is_here(repository):
+    if is_here(repository) and _is_intact(target, progress):
         return target
     ready(target)
     with guarded(target), alone(target, lambda: progress(0.0, "waiting for another download of the same files")):
@@ -76,7 +77,28 @@ def _fetch(repository: Repository, target: Path, progress: Progress) -> None:
         part = progress.part(done / max(total, 1), (done + file.size) / max(total, 1))
         _fetch_one(repository, file, target, part)
         done += file.size
-    (target / _MARK).write_text("\n".join(file.path for file in files), encoding="utf-8")
+    listed = [f"{seals.digest(target / file.path)}  {file.path}" for file in files]
+    (target / _MARK).write_text("\n".join(listed), encoding="utf-8")
+
+
+def _is_intact(target: Path, progress: Progress) -> bool:
+    """Whether the files are as they arrived, checked once per process; damaged ones are removed, to be fetched again.
+
+    Files of earlier versions have no checksums in the mark, and are not checked.
+    """
+    damaged: list[Path] = []
+    for line in (target / _MARK).read_text(encoding="utf-8").splitlines():
+        expected, space, path = line.partition("  ")
+        if space and len(expected) == 64:
+            progress(0.0, f"checking {path}")
+            if not seals.matches(target / path, expected):
+                damaged.append(target / path)
+    if damaged:
+        with guarded(target):
+            (target / _MARK).unlink(missing_ok=True)
+            for path in damaged:
+                path.unlink(missing_ok=True)
+    return not damaged
 
 
 def _listed(repository: Repository) -> list[RepoFile]:

@@ -14,6 +14,8 @@ from pathlib import Path
 from sr_demo.errors import MissingDependency, StorageError
 from sr_demo.image import Image, ImageData, read, write_png
 from sr_demo.imaging.resolution_chart import resolution_chart
+from sr_demo.system import seals
+from sr_demo.system.storage import guarded
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,12 @@ class Sample:
 
 
 def write_sample(sample: Sample, folder: Path) -> Path:
-    """Write a sample as a PNG file into `folder` unless it exists, and return its path; gray ones have one channel.
+    """Write a sample as a PNG file into `folder` unless it lies there undamaged, and return its path.
 
-    `folder` is used by one version of this package: an existing file is not checked. Raises StorageError.
+    Gray ones have one channel. Raises StorageError, and what `sample.make` raises.
     """
     path = folder / f"{sample.id}.png"
-    if path.exists():
+    if seals.is_intact(path):
         return path
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -47,6 +49,8 @@ def write_sample(sample: Sample, folder: Path) -> Path:
     image = sample.make()
     gray = bool((image[..., 0] == image[..., 1]).all() and (image[..., 1] == image[..., 2]).all())
     write_png(ImageData(image, gray=gray), path)
+    with guarded(folder):
+        seals.seal(path)
     return path
 
 

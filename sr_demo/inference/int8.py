@@ -6,7 +6,6 @@ and stored beside it with the measured loss. From then on it is opened without t
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 from collections.abc import Callable, Sequence
@@ -25,7 +24,7 @@ from sr_demo.metrics.full_reference import LUMA, psnr_y
 from sr_demo.options import Options
 from sr_demo.progress import Progress
 from sr_demo.spec import Upscaler
-from sr_demo.system import hardware, storage
+from sr_demo.system import hardware, seals, storage
 
 log = logging.getLogger("sr_demo")
 
@@ -128,6 +127,9 @@ def opened(which: ConvertedFiles, title: str) -> ConvertedNetwork | None:
             f"{title} loses {loss.decibels:.2f} dB of PSNR-Y in int8, even where its most sensitive convolutions are left "
             f"out; {MOST_LOSS} dB is allowed. {_INSTEAD}"
         )
+    if not openvino_backend.is_intact(which.folder, MODEL):
+        shutil.rmtree(which.folder, ignore_errors=True)
+        return None
     try:
         return ConvertedNetwork(which.folder, "int8", which.scale, model=MODEL, loss_db=loss.decibels)
     except RuntimeError as exc:
@@ -139,7 +141,7 @@ def opened(which: ConvertedFiles, title: str) -> ConvertedNetwork | None:
 def stored(which: ConvertedFiles) -> Loss | None:
     """Return the stored loss; None where there is none, or it is corrupt or of an earlier version."""
     try:
-        known = json.loads((which.folder / RECORD).read_text(encoding="utf-8"))
+        known = seals.read_json(which.folder / RECORD, unsealed=True)
         return Loss(**known["loss"]) if known["recipe"] == _RECIPE else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
@@ -161,8 +163,8 @@ def make(which: ConvertedFiles, network: Callable[[], object], progress: Progres
     with storage.guarded(which.folder), storage.alone(which.folder, progress.check):
         if stored(which) is None:  # no other process has quantized it meanwhile
             loss = quantize(which.folder, which.scale, progress)
-            record = json.dumps({"recipe": _RECIPE, "loss": asdict(loss)})
-            storage.write_atomically(which.folder / RECORD, record.encode())
+            record = seals.sealed_json({"recipe": _RECIPE, "loss": asdict(loss)})
+            storage.write_atomically(which.folder / RECORD, record)
 
 
 def quantize(kept_in: Path, scale: int, progress: Progress) -> Loss:
@@ -196,6 +198,7 @@ def quantize(kept_in: Path, scale: int, progress: Progress) -> Loss:
             if found[-1].decibels <= MOST_LOSS:
                 for path in (out.with_suffix(".bin"), out):
                     path.replace(kept_in / path.name)
+                openvino_backend.seal(kept_in, MODEL)
                 break
     return min(found, key=lambda loss: loss.decibels)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from math import inf
 from pathlib import Path
 from typing import Any
 
+from sr_demo.system import seals
 from sr_demo.system.storage import write_atomically
 
 _FORMAT = 2
@@ -34,7 +34,7 @@ class Factors:
 def read(file: Path) -> dict[str, dict[str, Factors]]:
     """Return the factors by timing key and backend; empty where the file is absent, corrupt or of an earlier format."""
     try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
+        stored = seals.read_json(file, unsealed=True)
         if stored["format"] != _FORMAT:
             return {}
         return {
@@ -59,4 +59,4 @@ def write(file: Path, learned: dict[str, dict[str, Factors]]) -> None:
     entries = {key: {backend: asdict(one) for backend, one in backends.items()} for key, backends in learned.items()}
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, json.dumps({"format": _FORMAT, "learned": entries}).encode())
+        write_atomically(file, seals.sealed_json({"format": _FORMAT, "learned": entries}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import isinf
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sr_demo.codecs.sniff import about
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, ImageData, read
 from sr_demo.imaging.degradation import Realistic, degrade
@@ -17,6 +19,10 @@ from sr_demo.imaging.resize import crop_to_multiple, downscale
 from sr_demo.inference.jobs import Failed, Job, Result
 from sr_demo.inference.runner import Runner
 from sr_demo.progress import SILENT, Progress
+from sr_demo.reports.pairing import in_one_folder, matched
+from sr_demo.system.folders import list_files
+
+log = logging.getLogger("sr_demo")
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".avif"})
 
@@ -33,35 +39,42 @@ class Pair:
 
 def images_in(folder: Path) -> list[Path]:
     """Return the image files directly in `folder`, by name. Raises BadInput when it is not a folder or has none."""
-    if not folder.is_dir():
-        raise BadInput(f"{folder} is not a folder.")
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+    listing = list_files(folder)
+    found = [p for p in listing.files if p.suffix.lower() in SUFFIXES]
+    if listing.hidden:
+        log.warning("%s: %s.", folder, listing.left_out)
     if not found:
         raise BadInput(f"{folder} holds no pictures (looked for {', '.join(sorted(SUFFIXES))}).")
     return found
 
 
-def pairs(hr: Path, lr: Path | None, scale: int) -> list[Pair]:
-    """Match HR and LR images by file name; `name.png` also matches DIV2K's `namex4.png`.
+def pairs(hr: Path, lr: Path | None, scale: int, *, keep_lr: bool = True) -> list[Pair]:
+    """Match HR and LR images by file name, as published test sets name them (see `pairing`).
 
     Args:
-        hr: folder of HR images.
-        lr: folder of LR images; None computes them from the HR images.
+        hr: folder of HR images. Where it holds their LR images too, these are the input.
+        lr: folder of LR images; None computes those that `hr` does not hold.
         scale: HR size divided by LR size.
+        keep_lr: use the LR images in `hr`; otherwise all are computed.
 
     Raises:
-        BadInput: when an HR image has no match, naming it.
+        BadInput: when an HR image has no match, or several, naming it.
     """
-    if lr is None:
-        return [Pair(path, None) for path in images_in(hr)]
-    lr_by_stem = {path.stem: path for path in images_in(lr)}
-    found: list[Pair] = []
-    for path in images_in(hr):
-        match = lr_by_stem.get(path.stem) or lr_by_stem.get(f"{path.stem}x{scale}")
-        if match is None:
-            raise BadInput(f"{path.name} has no small version of the same name in {lr}.")
-        found.append(Pair(path, match))
-    return found
+    files = images_in(hr)
+    together = in_one_folder(files, scale)
+    if lr is not None and not _same(hr, lr):
+        large = [path for path, _ in together] or files
+        return [Pair(*pair) for pair in matched(large, images_in(lr), scale)]
+    if not together:
+        return [Pair(path, None) for path in files] if lr is None else [Pair(path, path) for path in files]
+    others = len(files) - 2 * len(together)
+    if others:
+        log.warning("%s: %d other pictures left out.", hr, others)
+    return [Pair(large, small if keep_lr else None) for large, small in together]
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
 
 
 def load_pair(pair: Pair, scale: int, realistic: Realistic | None) -> tuple[ImageData, Image]:
@@ -88,7 +101,8 @@ def load_pair(pair: Pair, scale: int, realistic: Realistic | None) -> tuple[Imag
                 f"{pair.lr.name} has {lr.rgb.shape[1]} x {lr.rgb.shape[0]} pixels, which does not match {pair.hr.name} "
                 f"({hr.rgb.shape[1]} x {hr.rgb.shape[0]}) at scale {scale}."
             )
-        return lr, hr.rgb[:height, :width]
+        notes = tuple(dict.fromkeys((*hr.notes, *lr.notes)))
+        return replace(lr, notes=notes), hr.rgb[:height, :width]
     return lr_and_reference(hr, scale, realistic)
 
 
@@ -143,6 +157,7 @@ def evaluate(
     for index, job in enumerate(jobs):
         part = progress.part(index / len(jobs), (index + 1) / len(jobs))
         results: list[Result] = []
+        notes: list[str] = []
         for number, pair in enumerate(test_set):
             part(number / len(test_set), f"{job.key}: {pair.hr.name}")
             lr, reference = load_pair(pair, job.approach.scale, realistic)
@@ -151,8 +166,9 @@ def evaluate(
                 yield outcome
                 break
             results.append(outcome.result)
+            notes += [about(pair.hr.name, note) for note in lr.notes]
         else:
-            yield _row(job, results)
+            yield {**_row(job, results), "notes": notes}
     progress(1.0)
 
 

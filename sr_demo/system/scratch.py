@@ -43,6 +43,17 @@ _PROCESS = re.compile(r".+\.([0-9]{1,9})(\.part)?")
 _CACHE_DEPTH = 3
 
 
+def temporary_folder() -> Path:
+    """Return the system's folder for temporary files. Raises StorageError where none can be written."""
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError as exc:
+        raise StorageError(
+            f"No folder for temporary files can be written ({os.environ.get('TMPDIR') or 'TMPDIR is not set'}, /tmp, "
+            "/var/tmp). Make room in one of them, or set TMPDIR to another folder."
+        ) from exc
+
+
 class Scratch:
     """A private folder for this process, removed at exit, or after a kill by `sweep` of another process."""
 

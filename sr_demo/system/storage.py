@@ -9,18 +9,25 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 import shutil
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
 from sr_demo.errors import StorageError
+from sr_demo.system import scratch
 from sr_demo.system.unfinished import in_progress
 
+log = logging.getLogger("sr_demo")
+
+_VARIABLE = "SR_DEMO_CACHE"
+_homeless = Lock()
 _REFUSALS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
@@ -36,10 +43,27 @@ _REFUSALS = {
 def cache_folder() -> Path:
     """Return the folder for everything kept between runs: `SR_DEMO_CACHE`, else `~/.cache/sr_demo`.
 
-    Read from the environment at every call. It may not exist yet: see `ready`.
+    Read from the environment at every call. It may not exist yet: see `ready`. A user without a home folder, as in a
+    container that runs under another user's number, gets a temporary one.
     """
-    chosen = os.environ.get("SR_DEMO_CACHE")
-    return Path(chosen).expanduser().absolute() if chosen else Path.home() / ".cache" / "sr_demo"
+    chosen = os.environ.get(_VARIABLE)
+    try:
+        return Path(chosen).expanduser().absolute() if chosen else Path.home() / ".cache" / "sr_demo"
+    except RuntimeError:
+        return _until_exit()
+
+
+def _until_exit() -> Path:
+    """Create a folder that goes with this process, and let its child processes use it too. Raises StorageError."""
+    with _homeless:
+        if not os.environ.get(_VARIABLE, "~").startswith("~"):
+            return cache_folder()  # another thread was faster
+        folder = scratch.Scratch(scratch.temporary_folder()).path
+        os.environ[_VARIABLE] = str(folder)
+    log.warning(
+        "This user has no home folder, so nothing is kept between runs. %s names a folder to keep it in.", _VARIABLE
+    )
+    return folder
 
 
 def ready(folder: Path, need: int = 0) -> Path:

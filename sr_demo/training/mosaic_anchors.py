@@ -33,6 +33,7 @@ from sr_demo.image import Image
 from sr_demo.imaging.resize import downscale, resize
 from sr_demo.metrics.full_reference import psnr_y, ssim_y
 from sr_demo.progress import SILENT
+from sr_demo.system.outputs import refuse_existing
 from sr_demo.training.data import SUFFIXES, read_rgb
 
 LICENCE = "Apache-2.0"
@@ -261,11 +262,13 @@ def add_memory_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test-sets", type=Path, help="folder with Set5 and Set14, to be scored for the card")
     parser.add_argument("--licence", default="", help="licence of the pictures, for the card")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--overwrite", action="store_true", help="replace files that exist already")
 
 
 def run_memory(args: argparse.Namespace) -> int:
     """Train from the command line; return 0, or 1 after printing an error."""
     try:
+        refuse_existing((args.out, args.out.with_suffix(".json")), overwrite=args.overwrite)
         validation = args.val or args.data.parent / "val"
         train(args.data, args.out, validation, args.test_sets, args.licence, Recipe(seed=args.seed))
     except SRError as problem:

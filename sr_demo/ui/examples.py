@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 from functools import lru_cache
 from html import escape
 from pathlib import Path
@@ -12,10 +13,12 @@ import gradio as gr
 import numpy as np
 from gradio.utils import get_upload_folder
 
-from sr_demo.errors import BadInput, StorageError, quoted
-from sr_demo.image import quantize, read
+from sr_demo.errors import BadInput, SRError, StorageError, quoted
+from sr_demo.image import Image, quantize, read
 from sr_demo.imaging.samples import SAMPLES, write_sample
 from sr_demo.system.storage import cache_folder
+
+log = logging.getLogger("sr_demo")
 
 _SIDE = 112
 """Pixels of a thumbnail: twice its size on the page, for dense screens."""
@@ -55,9 +58,13 @@ def chosen_file(event: gr.EventData) -> Path:
 
 @lru_cache
 def _button(index: int) -> str:
-    """Return the button of one example; cached, since every tab shows it."""
+    """Return the button of one example; cached, since every tab shows it. "" where its picture cannot be read."""
     sample = SAMPLES[index]
-    small = _square(quantize(read(sample_file(index)).rgb))
+    try:
+        small = _square(quantize(_pixels(index)))
+    except SRError as exc:
+        log.warning("the example %r is left out: %s", sample.id, exc)
+        return ""
     _, encoded = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
     data = base64.b64encode(encoded.tobytes()).decode("ascii")
     title = escape(sample.title)
@@ -65,6 +72,14 @@ def _button(index: int) -> str:
         f'<button type="button" data-index="{index}" title="{title}">'
         f'<img src="data:image/jpeg;base64,{data}" alt="{title}" width="{_SIDE // 2}" height="{_SIDE // 2}"></button>'
     )
+
+
+def _pixels(index: int) -> Image:
+    """Return an example (H, W, 3), from its file, or drawn anew where no disk takes the file."""
+    try:
+        return read(sample_file(index)).rgb
+    except StorageError:
+        return SAMPLES[index].make()
 
 
 def _square(rgb: np.ndarray) -> np.ndarray:

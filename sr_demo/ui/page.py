@@ -11,8 +11,9 @@ from typing import Any
 import gradio as gr
 from fastapi import Request
 from fastapi.responses import PlainTextResponse
+from gradio.utils import get_upload_folder
 
-from sr_demo.errors import DISK_REFUSES, is_disk_full
+from sr_demo.errors import DISK_REFUSES, is_disk_full, log
 from sr_demo.image import Limits
 from sr_demo.inference.runner import Runner
 from sr_demo.settings import Settings
@@ -100,6 +101,7 @@ async def _disk_refuses(_: Request, exc: Exception) -> PlainTextResponse:
     """Respond to an upload when the disk is full; any other error remains an error of the server."""
     if not is_disk_full(exc):
         raise exc
+    log.error("an upload cannot be kept in %s: %s", get_upload_folder(), exc)
     return PlainTextResponse(DISK_REFUSES, status_code=507)
 
 

@@ -147,18 +147,22 @@ class Store:
 
 @contextmanager
 def _disk() -> Generator[None]:
-    """Translate errors of the disk to StorageError."""
+    """Translate errors of the disk to StorageError, which does not name the folder: the log does."""
     try:
         yield
     except OSError as exc:
+        log.error("uploads and results cannot be kept in %s: %s", exc.filename or place(), exc.strerror or exc)
         raise StorageError(DISK_REFUSES) from exc
 
 
 def place() -> Path:
-    """Return the folder in which each server creates its own: GRADIO_TEMP_DIR, else the system's temporary folder."""
+    """Return the folder in which each server creates its own: GRADIO_TEMP_DIR, else the system's temporary folder.
+
+    Raises StorageError where that cannot be written.
+    """
     chosen = os.environ.get("GRADIO_TEMP_DIR")
     if not chosen:
-        return Path(tempfile.gettempdir())
+        return scratch.temporary_folder()
     with suppress(OSError):  # reported when it is used
         Path(chosen).mkdir(parents=True, exist_ok=True)
     return Path(chosen).absolute()

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from sr_demo.approaches.mosaic import patch_database, photos
+from sr_demo.approaches.mosaic import patch_database, photos, upscalers
 from sr_demo.approaches.mosaic.shared_cache import SharedCache
 from sr_demo.errors import BadInput, Cancelled, StorageError
 from sr_demo.progress import SILENT, Progress
+from tests.conftest import flip
 
 
 def photo(folder: Path, name: str = "a.png", size: tuple[int, int] = (48, 64), seed: int = 0) -> Path:
@@ -111,6 +112,27 @@ def test_a_corrupt_database_is_built_again(tmp_path: Path, defect: str) -> None:
     assert patch_database.open_database(place) is None
     built = patch_database.build_database([path], tmp_path / "memories", SILENT)
     np.testing.assert_array_equal(built.hr(0), np.asarray(Pillow.open(path)))
+
+
+@pytest.mark.parametrize("name", ["hr.u8", "lr.u8", "memory.json"])
+def test_a_flipped_bit_is_found_and_the_database_built_again(
+    tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = photo(tmp_path)
+    first = patch_database.build_database([path], tmp_path / "memories", SILENT)
+    before = [np.array(first.hr(0)), np.array(first.lr(0))]
+    flip(tmp_path / "memories" / first.key / name)
+    second = patch_database.build_database([path], tmp_path / "memories", SILENT)
+    for expected, found in zip(before, (second.hr(0), second.lr(0)), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert [f"{name} is damaged" in record.getMessage() for record in caplog.records] == [True], "one line"
+
+
+def test_a_visitors_damaged_database_is_a_sentence(tmp_path: Path) -> None:
+    place = tmp_path / "memories" / patch_database.build_database([photo(tmp_path)], tmp_path / "memories", SILENT).key
+    flip(place / "lr.u8")
+    with pytest.raises(StorageError, match=r"The memory is damaged on this disk \(lr\.u8\)"):
+        upscalers.shared_database(place)
 
 
 def test_two_simultaneous_builders_give_one_database(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from sr_demo.inference.runner import Runner
 from sr_demo.options import Options
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Approach, Precision, Request, Upscaler
-from tests.conftest import noise, picture_of
+from tests.conftest import flip, noise, picture_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -169,6 +169,35 @@ def test_a_damaged_file_is_converted_again(converted: Path) -> None:
     which.folder.mkdir(parents=True, exist_ok=True)
     which.verdict_file.write_text("{")
     assert selection.stored(which) is None
+
+
+@pytest.mark.parametrize("name", ["model.bin", "model.xml", "model.bin.sha256"])
+def test_a_flipped_bit_is_found_and_the_network_converted_again(converted: Path, name: str) -> None:
+    job = job_of(f"flipped {name}")
+    which = given(converted, job)
+    preparation = Given(which, job)
+    selection.prepare(preparation)
+    decide(which, "OpenVINO")
+    flip(which.folder / name)
+    assert selection.open_stored(which) is None, "torch computes meanwhile"
+    assert not which.folder.exists()
+    if name != "model.bin":
+        return
+    assert selection.prepare(preparation).agreement_db > 100
+    decide(which, "OpenVINO")
+    opened, image = selection.open_stored(which), noise(20, 24)
+    assert opened is not None
+    exact = preparation.upscaler.upscale(image, Options(), SILENT)
+    np.testing.assert_allclose(opened.upscale(image, Options(), SILENT), exact, atol=1e-5)
+
+
+def test_a_flipped_bit_in_a_verdict_costs_only_the_verdict(converted: Path) -> None:
+    job = job_of("flipped verdict")
+    which = given(converted, job)
+    selection.prepare(Given(which, job))
+    flip(which.verdict_file)
+    assert selection.stored(which) is None
+    assert selection.prepare(Given(which, job)) == selection.stored(which)
 
 
 def test_a_conversion_with_other_results_never_wins(converted: Path, monkeypatch: pytest.MonkeyPatch) -> None:

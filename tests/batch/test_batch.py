@@ -123,17 +123,20 @@ def test_a_torn_last_line_is_dropped_and_half_files_are_swept(tmp_path: Path) ->
     do(batch(source, out))
     whole = (out / NAME).read_text()
     (out / NAME).write_text(whole[:-30])
-    (out / ".deadbeef.part").write_bytes(b"half")
+    (out / f".{'deadbeef' * 4}.part").write_bytes(b"half")
+    (out / ".download.part").write_bytes(b"the user's own")
     summary = do(batch(source, out, resume=True))
     assert (summary.done, summary.kept) == (1, 1)
-    assert len(lines(out)) == 2 and not list(out.glob(".*.part"))
+    assert len(lines(out)) == 2 and [path.name for path in out.glob(".*.part")] == [".download.part"]
 
 
 def test_bad_files_are_recorded_once_and_the_rest_goes_on(tmp_path: Path) -> None:
     source, out = images(tmp_path / "in", 2), tmp_path / "out"
     (source / "000a.jpg").write_text("not a picture")
     for summary in (do(batch(source, out)), do(batch(source, out, resume=True))):
-        assert summary.failed == [lines(out)[1]["message"]]
+        assert summary.failed == [lines(out)[1]["message"]] and summary.failed[0].startswith(
+            "000a.jpg is not a picture"
+        )
     assert [line["status"] for line in lines(out)] == ["done", "unreadable", "done"]
     assert summary.kept == 2
 

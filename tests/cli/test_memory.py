@@ -26,6 +26,7 @@ from sr_demo.cli import main
 from sr_demo.errors import BadInput, Cancelled, StorageError
 from sr_demo.image import readonly
 from sr_demo.progress import SILENT, Progress
+from tests.conftest import flip
 
 ROOT = Path(__file__).resolve().parents[2]
 TILES = Recipe("tiles", patch=8, patches=4000)
@@ -97,6 +98,36 @@ def test_a_stored_window_lies_at_its_stored_place(photos: tuple[Path, ...]) -> N
         found, distance = residuals.ranked(small[y : y + 7, x : x + 7].reshape(49), 3)
         assert number in found
         assert distance[0] < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("recipe", "name"),
+    [(TILES, "hr.u8"), (TILES, "index.faiss"), (REFINED, "codes.npy")],
+)
+def test_a_damaged_database_is_refused_and_built_again(photos: tuple[Path, ...], recipe: Recipe, name: str) -> None:
+    wanted = request(photos[:2], "mended", recipe)
+    database = database_build.build_named_database(wanted, LocalExecutor(), SILENT).database
+    before = content(database.place)
+    assert database_build.build_named_database(wanted, LocalExecutor(), SILENT).existed
+    flip(database.place / name)
+    with pytest.raises(StorageError, match=r"The memory mended is damaged on this disk .*Build it again"):
+        named_databases.open_index(database)
+    with pytest.raises(StorageError, match="is damaged on this disk"):
+        upscalers.shared_database(database.place)
+    assert not database_build.build_named_database(wanted, LocalExecutor(), SILENT).existed
+    assert content(database.place) == before
+    named_databases.open_index(database)
+    named_databases.delete("mended")
+
+
+def test_a_database_of_an_earlier_version_has_no_checksums_and_is_used(photos: tuple[Path, ...]) -> None:
+    database = database_build.build_named_database(request(photos, "old"), LocalExecutor(), SILENT).database
+    card = json.loads((database.place / "memory.json").read_text())
+    del card["sha256"], card["files"]
+    (database.place / "memory.json").write_text(json.dumps(card))
+    assert upscalers.shared_database(database.place).photos
+    assert named_databases.open_index(database).ntotal == database.patches
+    named_databases.delete("old")
 
 
 def test_the_number_of_threads_does_not_change_a_byte(photos: tuple[Path, ...]) -> None:

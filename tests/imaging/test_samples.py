@@ -13,6 +13,7 @@ from sr_demo.errors import MissingDependency, StorageError
 from sr_demo.image import read
 from sr_demo.imaging import samples
 from sr_demo.imaging.samples import SAMPLES, write_sample
+from tests.conftest import flip
 
 IDS = [sample.id for sample in SAMPLES]
 
@@ -53,7 +54,20 @@ def test_the_file_is_exact_and_written_once(tmp_path, sample):
     stamp = path.stat().st_mtime_ns
     assert write_sample(sample, tmp_path / "new" / "folder") == path
     assert path.stat().st_mtime_ns == stamp
-    assert [p.name for p in path.parent.iterdir()] == [path.name]
+    assert {p.name for p in path.parent.iterdir()} == {path.name, f"{path.name}.sha256"}
+
+
+@pytest.mark.parametrize("defect", ["flipped", "empty", "text", "no checksum"])
+def test_a_damaged_file_is_written_again(tmp_path, defect):
+    path = write_sample(SAMPLES[0], tmp_path)
+    if defect == "flipped":
+        flip(path)
+    elif defect == "no checksum":
+        path.with_name("cat.png.sha256").unlink()
+    else:
+        path.write_text("not a picture" if defect == "text" else "")
+    assert write_sample(SAMPLES[0], tmp_path) == path
+    assert np.array_equal(read(path).rgb, SAMPLES[0].make())
 
 
 def test_a_folder_that_cannot_be_created_is_named(tmp_path):

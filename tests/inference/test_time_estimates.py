@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -293,6 +294,14 @@ def test_a_damaged_or_foreign_file_of_estimates_is_ignored(tmp_path: Path, text:
     assert estimates.seconds(job, SIZE) == pytest.approx(100)
     estimates.learn(job, SIZE, 2.0)
     assert Estimates(file).seconds(job, SIZE) == pytest.approx(2)
+
+
+def test_a_flipped_bit_in_the_file_of_estimates_is_found(tmp_path: Path) -> None:
+    file, job = tmp_path / "estimates.json", by_operations()
+    Estimates(file).learn(job, SIZE, 2.0)
+    assert Estimates(file).seconds(job, SIZE) == pytest.approx(2)
+    file.write_text(re.sub(r'("factors": {"\d+": 0\.)(\d)', lambda found: f"{found[1]}9", file.read_text()))
+    assert Estimates(file).seconds(job, SIZE) == pytest.approx(100)
 
 
 def test_a_disk_that_refuses_costs_only_the_memory_of_estimates(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from sr_demo.approaches.mosaic.windows import luma, window_rows
 from sr_demo.errors import BadInput, SRError
 from sr_demo.image import Image, read
 from sr_demo.progress import Progress
-from sr_demo.system import storage
+from sr_demo.system import outputs, storage
 
 _BATCH = 16_384
 
@@ -71,7 +71,14 @@ class _OpenedDatabase(NamedTuple):
 
 
 def search_images(
-    database: NamedDatabase, files: Sequence[Path], k: int, out: Path, executor: Executor, progress: Progress
+    database: NamedDatabase,
+    files: Sequence[Path],
+    k: int,
+    out: Path,
+    executor: Executor,
+    progress: Progress,
+    *,
+    overwrite: bool = False,
 ) -> Iterator[SearchResult]:
     """Search a database for every patch of many images, and write `<name>_<number>.npz` for each of them.
 
@@ -85,6 +92,7 @@ def search_images(
         out: Folder for the files.
         executor: Where the images are searched.
         progress: Receives what is done so far.
+        overwrite: Whether files of earlier searches are replaced; otherwise names get a further number.
 
     Yields:
         A result for each image, in the order in which they are finished.
@@ -94,12 +102,12 @@ def search_images(
         progress(count / len(tasks), files[number].name)
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             refused = json.loads(arrays["refused"].tobytes())
-            target = out / f"{files[number].stem}_{number}.npz"
+            wanted = out / outputs.fitting(files[number].stem, f"_{number}.npz")
             if refused:
-                yield SearchResult(files[number], target, 0, 0, refused)
+                yield SearchResult(files[number], wanted, 0, 0, refused)
                 continue
             numbers = arrays["numbers"]
-        with storage.guarded(out):
+        with outputs.reserved(wanted, overwrite=overwrite) as target, storage.guarded(out):
             storage.write_atomically(target, content)
         nearest = numbers[..., 0].ravel()
         yield SearchResult(files[number], target, len(nearest), len(np.unique(nearest[nearest >= 0])))
@@ -155,6 +163,7 @@ def _match_windows(image: Image, task: SearchTask) -> _Matches:
 @lru_cache(1)
 def _open(database: NamedDatabase) -> _OpenedDatabase:
     """Open a database once for each process."""
+    index = named_databases.open_index(database)  # checks all files
     places = np.load(database.place / "places.npy", mmap_mode="r")
     project = np.load(database.place / "project.npy") if database.kind == "refined" else None
-    return _OpenedDatabase(named_databases.open_index(database), places, project)
+    return _OpenedDatabase(index, places, project)

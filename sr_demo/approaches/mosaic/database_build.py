@@ -23,12 +23,12 @@ from sr_demo.approaches.mosaic import faiss_index, named_databases, shards
 from sr_demo.approaches.mosaic.build_plan import BuildRequest, content_key, plan_shards, refuse, shard_file
 from sr_demo.approaches.mosaic.executors import Executor
 from sr_demo.approaches.mosaic.named_databases import NamedDatabase
-from sr_demo.approaches.mosaic.patch_database import FORMAT, SCALE, Photo
+from sr_demo.approaches.mosaic.patch_database import CARD, FORMAT, SCALE, Photo, checksums, damaged
 from sr_demo.approaches.mosaic.shards import Recipe, Shard
 from sr_demo.approaches.mosaic.windows import Floats
 from sr_demo.errors import BadInput
 from sr_demo.progress import Progress
-from sr_demo.system import storage
+from sr_demo.system import seals, storage
 
 _MERGED_ARRAYS = ("codes", "factors", "looks", "places")
 
@@ -72,7 +72,9 @@ def build_named_database(request: BuildRequest, executor: Executor, progress: Pr
             raise BadInput(f"Another program is building the memory {request.name} at the moment.") from None
         try:
             if request.place.exists():
-                return _existing(request, key)
+                if not damaged(request.place):
+                    return _existing(request, key)
+                shutil.rmtree(request.place)  # the log names the damaged file
             _prepare_folder(request.build_place, key)
             return _build(request, key, executor, progress)
         finally:
@@ -83,7 +85,7 @@ def build_named_database(request: BuildRequest, executor: Executor, progress: Pr
 
 def _existing(request: BuildRequest, key: str) -> BuildResult:
     database = named_databases.find(request.name)
-    if json.loads((database.place / "memory.json").read_text(encoding="utf-8"))["key"] != key:
+    if json.loads((database.place / CARD).read_text(encoding="utf-8"))["key"] != key:
         raise BadInput(
             f"There is already a memory {request.name}, built from other photos or with other settings. Choose another "
             f"name, or delete it first: python -m sr_demo memory delete {request.name}"
@@ -188,8 +190,9 @@ def _write_card(
         "key": key,
         "card": card,
         "photos": [asdict(photo) for photo in photos],
+        **checksums(request.build_place),
     }
-    _write(request.build_place / "memory.json", json.dumps(written, indent=1).encode())
+    _write(request.build_place / CARD, seals.sealed_json(written, indent=1))
 
 
 def _write(path: Path, content: bytes) -> None:

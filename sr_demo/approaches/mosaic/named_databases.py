@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from sr_demo.approaches.mosaic.patch_database import PatchDatabase, open_database
+from sr_demo.approaches.mosaic.patch_database import CARD, PatchDatabase, check, open_database
 from sr_demo.approaches.mosaic.patches import PatchIndex
 from sr_demo.approaches.mosaic.retrieval import ResidualDatabase
 from sr_demo.approaches.mosaic.shards import Kind
@@ -108,6 +108,7 @@ def open_residuals(database: NamedDatabase) -> ResidualDatabase:
     """Open the memory-mapped residuals of a database of kind `refined`. Raises BadInput for another kind."""
     if database.kind != "refined":
         raise BadInput(f"The memory {database.name} holds patches for the tile mosaic. Build one with --kind refined.")
+    check(database.place, database.name)
     arrays = {name: np.load(database.place / f"{name}.npy", mmap_mode="r") for name in ("codes", "factors", "places")}
     return ResidualDatabase(np.load(database.place / "project.npy"), **arrays, index=open_index(database))
 
@@ -119,6 +120,7 @@ def open_patch_index(database: NamedDatabase, photos: PatchDatabase) -> PatchInd
         database: The named database.
         photos: The same database, opened.
     """
+    check(database.place, database.name)
     places = np.load(database.place / "places.npy", mmap_mode="r")
     statistics = np.load(database.place / "looks.npy", mmap_mode="r")
     numbers = range(len(photos.photos))
@@ -133,9 +135,10 @@ def open_patch_index(database: NamedDatabase, photos: PatchDatabase) -> PatchInd
 
 
 def open_index(database: NamedDatabase) -> Any:
-    """Open the memory-mapped FAISS index of a database."""
+    """Open the memory-mapped FAISS index of a database. Raises StorageError when a file of the database is damaged."""
     import faiss
 
+    check(database.place, database.name)
     opened: Any = faiss.read_index(str(database.place / "index.faiss"), faiss.IO_FLAG_MMAP_IFC)
     if probes := _card(database.place)["probes"]:
         opened.nprobe = probes
@@ -143,7 +146,7 @@ def open_index(database: NamedDatabase) -> Any:
 
 
 def _card(place: Path) -> dict[str, Any]:
-    return json.loads((place / "memory.json").read_text(encoding="utf-8"))["card"]
+    return json.loads((place / CARD).read_text(encoding="utf-8"))["card"]
 
 
 def _describe(place: Path) -> NamedDatabase | None:

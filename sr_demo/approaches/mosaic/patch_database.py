@@ -8,14 +8,13 @@ complete, and several builders at once do no harm. Legend: H, W = height and wid
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import secrets
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +24,7 @@ from sr_demo.errors import BadInput, StorageError
 from sr_demo.image import Image, quantize, readonly
 from sr_demo.imaging.resize import resize
 from sr_demo.progress import Progress
-from sr_demo.system import scratch, storage
+from sr_demo.system import scratch, seals, storage
 from sr_demo.system.unfinished import in_progress
 
 SCALE = 4
@@ -34,6 +33,9 @@ FORMAT = 1
 SMALLEST = 4 * SCALE
 """Shortest side of a photo in pixels: one patch of the smallest size."""
 Pixels = NDArray[np.uint8]
+CARD = "memory.json"
+_FILES = "files"
+"""Entry of the card: the sha256 of the other files, by name."""
 _BUILDING = ".building-"
 
 
@@ -86,7 +88,7 @@ def build_database(files: Sequence[Path], folder: Path, progress: Progress) -> P
     key = _content_key(files)
     place = folder / key
     found = open_database(place)
-    if found is not None:
+    if found is not None and _is_intact(place):
         return found
     storage.ready(folder)
     beside = folder / f"{_BUILDING}{key}-{secrets.token_hex(4)}"
@@ -104,7 +106,7 @@ def build_database(files: Sequence[Path], folder: Path, progress: Progress) -> P
 def open_database(place: Path) -> PatchDatabase | None:
     """Open the database in the folder `place`; None when there is none or its files are incomplete."""
     try:
-        written: dict[str, Any] = json.loads((place / "memory.json").read_text(encoding="utf-8"))
+        written = seals.read_json(place / CARD, unsealed=True)
         photos = tuple(Photo(**entry) for entry in written["photos"])
         count = photos[-1].start + photos[-1].height * photos[-1].width
         complete = (place / "hr.u8").stat().st_size == 3 * count
@@ -116,6 +118,49 @@ def open_database(place: Path) -> PatchDatabase | None:
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
     return PatchDatabase(written.get("key", place.name), photos, hr, lr)
+
+
+def damaged(place: Path) -> str:
+    """Return the name of the first file in the folder of a database that is not as it was written; "" for none.
+
+    Files are read once per process. Those of earlier versions, which have no checksums, count as right.
+    """
+    try:
+        written = seals.read_json(place / CARD, unsealed=True)
+    except (OSError, ValueError):
+        return CARD
+    return next((name for name, sha in written.get(_FILES, {}).items() if not seals.matches(place / name, sha)), "")
+
+
+def check(place: Path, name: str = "") -> None:
+    """Raise StorageError where the database in the folder `place` is damaged.
+
+    Args:
+        place: the folder.
+        name: what people call it; "" for a database without a name.
+    """
+    wrong = damaged(place)
+    if wrong:
+        raise StorageError(
+            f"The memory{' ' * bool(name)}{name} is damaged on this disk ({wrong}), so it is not used. Build it again from "
+            "the same photos, or choose another."
+        )
+
+
+def checksums(folder: Path) -> dict[str, dict[str, str]]:
+    """Return the entry of `CARD` with the checksum of every other file in `folder`."""
+    return {_FILES: {path.name: storage.sha256_of(path) for path in sorted(folder.iterdir()) if _is_content(path)}}
+
+
+def _is_content(path: Path) -> bool:
+    return path.is_file() and path.suffix in (".u8", ".npy", ".faiss")
+
+
+def _is_intact(place: Path) -> bool:
+    """Whether the database has checksums, and they are right: one that has none is built again."""
+    with suppress(OSError, ValueError):
+        return _FILES in seals.read_json(place / CARD) and not damaged(place)
+    return False
 
 
 def downscaled(pixels: Pixels, height: int, width: int) -> Pixels:
@@ -160,13 +205,13 @@ def _write_files(files: Sequence[Path], beside: Path, progress: Progress) -> Non
             file.flush()
             os.fsync(file.fileno())
     card = {"format": FORMAT, "scale": SCALE, "photos": [asdict(photo) for photo in photos]}
-    (beside / "memory.json").write_text(json.dumps(card, indent=1), encoding="utf-8")
+    (beside / CARD).write_bytes(seals.sealed_json({**card, **checksums(beside)}, indent=1))
     progress(1.0)
 
 
 def _publish(beside: Path, place: Path) -> None:
     """Move the finished folder to its place. Where another builder was first, that one's is as good."""
-    if place.exists() and open_database(place) is None:
+    if place.exists() and not _is_intact(place):
         shutil.rmtree(place)
     try:
         os.replace(beside, place)

@@ -11,7 +11,7 @@ from sr_demo.approaches.mosaic.anchors import AnchoredRegression
 from sr_demo.approaches.mosaic.options import MosaicOptions
 from sr_demo.approaches.mosaic.overlap import overlapping_photos
 from sr_demo.approaches.mosaic.pasting import paste
-from sr_demo.approaches.mosaic.patch_database import SCALE, PatchDatabase, build_database, open_database
+from sr_demo.approaches.mosaic.patch_database import SCALE, PatchDatabase, build_database, check, open_database
 from sr_demo.approaches.mosaic.patches import PatchIndex, PatchStatistics, index_patches
 from sr_demo.approaches.mosaic.retrieval import NearestNeighbours, ResidualDatabase
 from sr_demo.approaches.mosaic.shared_cache import SharedCache
@@ -68,12 +68,13 @@ def visitor_database(files: Sequence[Path], folder: Path, progress: Progress) ->
 
 
 def shared_database(place: Path) -> PatchDatabase:
-    """Return the database in the folder `place`. Raises BadInput when it no longer exists."""
+    """Return the database in the folder `place`. Raises BadInput when it no longer exists, StorageError when damaged."""
 
     def opened() -> PatchDatabase:
         database = open_database(place)
         if database is None:
             raise BadInput("This memory no longer exists. Build it again, or choose another.")
+        check(place)
         return database
 
     try:

@@ -6,7 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
-from sr_demo.cli.console import complain, write_text
+from sr_demo.cli.console import add_overwrite, complain, write_text
+from sr_demo.system.outputs import refuse_existing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", nargs="?", const="-", metavar="FILE", help="rows for programs, to FILE or standard output"
     )
+    add_overwrite(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -25,6 +27,8 @@ def run(args: argparse.Namespace) -> int:
     if not torch.cuda.is_available():
         complain("there is no GPU that torch can use here.")
         return 2
+    if args.json not in (None, "-"):
+        refuse_existing([Path(args.json)], overwrite=args.overwrite)
     rows: list[dict[str, object]] = []
     if args.json != "-":
         print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}\n{HEADING}", flush=True)

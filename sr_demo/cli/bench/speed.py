@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 from sr_demo.cli.bench.arguments import add_rounds
-from sr_demo.cli.console import complain, terminal, write_text
+from sr_demo.cli.console import add_overwrite, complain, terminal, write_text
+from sr_demo.system.outputs import refuse_existing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--case", action="append", default=[], metavar="NAME", help="only this case; may be repeated")
     parser.add_argument("--path", action="append", default=[], metavar="NAME", help="only this path; may be repeated")
     add_rounds(parser)
+    add_overwrite(parser)
     parser.add_argument("--page", type=Path, metavar="FILE", help="also write the table into this page of docs/")
 
 
@@ -30,6 +32,8 @@ def run(args: argparse.Namespace) -> int:
     from sr_demo.benchmarks.performance_page import write_page
     from sr_demo.benchmarks.speed import HEADING, Row, bench, lines, records
 
+    if args.json not in (None, "-"):
+        refuse_existing([Path(args.json)], overwrite=args.overwrite)
     rows, failed = list[Row](), False
     results = bench(args.case, args.path, args.rounds, terminal("bench"))
     if args.json != "-":

@@ -1,0 +1,110 @@
+"""Checksums beside what is cached, checked once per process: damaged files are built again instead of used.
+
+Binary files have a file `<name>.sha256` beside them, in the format of `sha256sum`; JSON files hold the checksum of their
+other entries under "sha256". What has none counts as damaged, unless it cannot be built again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sr_demo.system.storage import sha256_of, write_atomically
+
+log = logging.getLogger("sr_demo")
+
+SUFFIX = ".sha256"
+_KEY = "sha256"
+
+
+@lru_cache(maxsize=1024)
+def _digest(path: Path, size: int, modified: int, inode: int) -> str:
+    return sha256_of(path)
+
+
+def digest(path: Path) -> str:
+    """Return the sha256 of a file, computed once per process as long as the file stays the same. Raises OSError."""
+    status = path.stat()
+    return _digest(path, status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+def seal(*paths: Path) -> None:
+    """Write the checksums of complete files beside them. Raises OSError."""
+    for path in paths:
+        write_atomically(_beside(path), f"{sha256_of(path)}  {path.name}\n".encode())
+
+
+def is_intact(*paths: Path) -> bool:
+    """Return whether all files are there with their checksums; log the first one that is not, unless it is absent."""
+    for path in paths:
+        if not path.is_file():
+            return False
+        try:
+            expected = _beside(path).read_text(encoding="ascii").split()[0]
+        except (OSError, ValueError, IndexError):
+            report(path, "has no checksum")
+            return False
+        if not matches(path, expected):
+            return False
+    return True
+
+
+def matches(path: Path, expected: str) -> bool:
+    """Return whether a file has this sha256; log where it has not."""
+    try:
+        found = digest(path)
+    except OSError as exc:
+        report(path, f"cannot be read ({exc.strerror or exc})")
+        return False
+    if found != expected:
+        report(path, f"is damaged (sha256 expected {expected[:12]}, found {found[:12]})")
+    return found == expected
+
+
+@lru_cache(maxsize=1024)
+def report(path: Path, what: str) -> None:
+    """Log one line about a cached file, once per process."""
+    log.warning("%s %s and is not used", path, what)
+
+
+def sealed_json(values: dict[str, Any], indent: int | None = None) -> bytes:
+    """Return `values` as JSON with their checksum."""
+    return json.dumps({**values, _KEY: _checksum(values)}, indent=indent).encode()
+
+
+def read_json(path: Path, *, unsealed: bool = False) -> dict[str, Any]:
+    """Read what `sealed_json` returned, without the checksum.
+
+    Args:
+        path: the file.
+        unsealed: whether a file without a checksum is accepted, as earlier versions wrote it.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is damaged, which is logged.
+    """
+    try:
+        values: Any = json.loads(path.read_text(encoding="utf-8"))
+        expected = values.pop(_KEY, None)
+        if expected is None and unsealed:
+            return values
+        if expected != _checksum(values):
+            raise ValueError("the checksum is missing or wrong")
+    except (ValueError, AttributeError, TypeError, RecursionError) as exc:
+        report(path, f"is damaged ({exc})")
+        raise ValueError(f"{path} is damaged") from exc
+    return values
+
+
+def _checksum(values: dict[str, Any]) -> str:
+    # As they are read back: keys become text, tuples lists.
+    plain = json.loads(json.dumps(values))
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(path.name + SUFFIX)

@@ -1,0 +1,100 @@
+"""HR and LR images are matched as published test sets name them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sr_demo.errors import BadInput
+from sr_demo.image import ImageData, write_png
+from sr_demo.imaging.resize import downscale
+from sr_demo.reports.evaluation import load_pair, pairs
+from sr_demo.reports.pairing import in_one_folder, matched
+from tests.conftest import noise
+
+
+def paths(folder: str, *names: str) -> list[Path]:
+    return [Path(folder) / name for name in names]
+
+
+@pytest.mark.parametrize(
+    ("hr", "lr"),
+    [
+        ("baby.png", "baby.png"),
+        ("baby.png", "babyx4.png"),
+        ("baby.bmp", "baby_x4.PNG"),
+        ("Baby.PNG", "babyX4.png"),
+        ("0801.png", "0801x4.png"),
+        ("0801.png", "0801x4m.png"),
+        ("0801.png", "0801x4d.png"),
+        ("img_001_SRF_4_HR.png", "img_001_SRF_4_LR.png"),
+        ("baby_HR_x4.png", "baby_LRBI_x4.png"),
+        ("baby_HR_x4.png", "baby_LRDN_x4.png"),
+        ("Canon_001_HR.png", "Canon_001_LR4.png"),
+        ("fox_hr.png", "fox_hr.png"),
+        ("a_GT.png", "a_LR.png"),
+        ("x4.png", "x4.png"),
+    ],
+)
+def test_published_names_match(hr: str, lr: str) -> None:
+    large, small = paths("hr", hr, "other.png"), paths("lr", lr, "other.png", "unused.png", "babyx2.png")
+    assert matched(large, small, 4)[0] == (large[0], small[0])
+
+
+@pytest.mark.parametrize("lr", ["babyx2.png", "baby_SRF_2_LR.png", "babyx42.png", "baby_LRBI_x3.png", "babylon.png"])
+def test_other_scales_and_other_names_do_not_match(lr: str) -> None:
+    with pytest.raises(BadInput, match=r"^baby\.png has no small version of the same name in lr\.$"):
+        matched(paths("hr", "baby.png"), paths("lr", lr), 4)
+
+
+@pytest.mark.parametrize(
+    ("hr", "lr", "sentence"),
+    [
+        (["baby.png"], ["baby.png", "babyx4.png"], "baby.png has more than one small version: baby.png and babyx4.png"),
+        (["baby.png"], ["baby.png", "baby.jpg"], "baby.png has more than one small version"),
+        (["0801.png"], ["0801x4w1.png", "0801x4w2.png"], "0801.png has more than one small version"),
+        (["a.jpg", "a.png"], ["a.png"], "a.jpg and a.png both match the small version a.png"),
+    ],
+)
+def test_ambiguous_names_are_refused_in_one_sentence(hr: list[str], lr: list[str], sentence: str) -> None:
+    with pytest.raises(BadInput) as raised:
+        matched(paths("hr", *hr), paths("lr", *lr), 4)
+    assert str(raised.value).startswith(sentence) and str(raised.value).count("\n") == 0
+
+
+def test_names_that_differ_in_case_only_match_their_own() -> None:
+    large, small = paths("hr", "A.png", "a.png"), paths("lr", "Ax4.png", "ax4.png")
+    assert matched(large, small, 4) == list(zip(large, small, strict=True))
+
+
+def test_a_name_with_a_match_of_its_own_is_not_taken_for_another() -> None:
+    large, small = paths("hr", "a.png", "ax4.png"), paths("lr", "a.png", "ax4.png")
+    assert matched(large, small, 4) == list(zip(large, small, strict=True))
+
+
+def test_a_folder_with_both_kinds_is_split() -> None:
+    names = [f"img_00{n}_SRF_4_{what}.png" for n in (1, 2) for what in ("HR", "LR", "bicubic", "SCSR")]
+    found = in_one_folder(paths("set", *names), 4)
+    assert [(hr.name, lr.name) for hr, lr in found] == [
+        (f"img_00{n}_SRF_4_HR.png", f"img_00{n}_SRF_4_LR.png") for n in (1, 2)
+    ]
+    assert in_one_folder(paths("set", "0801.png", "0801x4.png"), 4) == [(Path("set/0801.png"), Path("set/0801x4.png"))]
+    assert in_one_folder(paths("set", "a.png", "photo_x4.png"), 4) == [], "an HR image that is called so"
+
+
+def test_the_small_images_in_a_folder_are_used_once_and_not_scored_as_large_ones(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    true = noise(32, 32)
+    write_png(ImageData(true), tmp_path / "img_001_SRF_4_HR.png")
+    write_png(ImageData(downscale(true, 4)), tmp_path / "img_001_SRF_4_LR.png")
+    write_png(ImageData(true), tmp_path / "img_001_SRF_4_nearest.png")
+    for lr in (None, tmp_path):
+        (pair,) = pairs(tmp_path, lr, 4)
+        assert pair.lr is not None and pair.lr.name == "img_001_SRF_4_LR.png"
+        small, large = load_pair(pair, 4, None)
+        assert small.rgb.shape == (8, 8, 3) and large.shape == (32, 32, 3)
+    assert "1 other pictures left out" in caplog.text
+    (pair,) = pairs(tmp_path, None, 4, keep_lr=False)
+    assert pair.lr is None and pair.hr.name == "img_001_SRF_4_HR.png"

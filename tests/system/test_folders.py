@@ -1,0 +1,56 @@
+"""Listing a folder: hidden files are left out and counted, what cannot be read is named."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sr_demo.errors import BadInput
+from sr_demo.system.folders import list_files
+
+
+def tree(folder: Path) -> Path:
+    for name in (
+        "a.jpg",
+        "._a.jpg",
+        "sub/b.jpg",
+        "sub/.DS_Store",
+        ".thumbnails/c.jpg",
+        ".thumbnails/d.jpg",
+        "out/e.jpg",
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("x")
+    os.mkfifo(folder / "pipe.jpg")
+    return folder
+
+
+def test_hidden_files_and_folders_are_counted_once_each(tmp_path: Path) -> None:
+    listing = list_files(tree(tmp_path), recursive=True, without=tmp_path / "out")
+    assert [path.relative_to(tmp_path).as_posix() for path in listing.files] == ["a.jpg", "sub/b.jpg"]
+    assert listing.hidden == 3 and listing.left_out == "3 hidden left out"
+    flat = list_files(tmp_path)
+    assert [path.name for path in flat.files] == ["a.jpg"] and flat.hidden == 1
+
+
+def test_a_folder_that_cannot_be_read_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.scandir
+
+    def refuse(path: Any) -> Iterator[Any]:
+        if os.fspath(path).endswith("sub"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return real(path)
+
+    tree(tmp_path)
+    monkeypatch.setattr(os, "scandir", refuse)  # root may read everything
+    listing = list_files(tmp_path, recursive=True)
+    assert listing.unreadable == [f"The folder {tmp_path / 'sub'} cannot be read: Permission denied."]
+    assert [path.name for path in listing.files] == ["a.jpg", "e.jpg"]
+    with pytest.raises(BadInput, match=r"sub cannot be read: Permission denied\. Change"):
+        list_files(tmp_path / "sub")
+    with pytest.raises(BadInput, match="There is no folder"):
+        list_files(tmp_path / "none")

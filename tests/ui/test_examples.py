@@ -1,0 +1,59 @@
+"""The examples never prevent the page from starting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sr_demo.imaging import samples
+from sr_demo.imaging.samples import SAMPLES, write_sample
+from sr_demo.ui import examples
+from tests.conftest import flip
+
+
+@pytest.fixture(autouse=True)
+def _anew() -> Iterator[None]:
+    examples._button.cache_clear()
+    yield
+    examples._button.cache_clear()
+
+
+def shown() -> int:
+    return str(examples.examples().value).count("<button")
+
+
+def test_a_damaged_cached_example_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path))
+    path = write_sample(SAMPLES[0], tmp_path / "samples")
+    whole = path.read_bytes()
+    flip(path)
+    assert examples.sample_file(0) == path and path.read_bytes() == whole
+
+
+def test_an_example_that_cannot_be_read_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path))
+    real = samples.read
+
+    def read(path: Path) -> object:
+        if path.name == "chelsea.png":  # damaged where scikit-image was installed
+            path = tmp_path / "chelsea.png"
+            path.write_bytes(b"\x89PNG\r\n\x1a\n half")
+        return real(path)
+
+    monkeypatch.setattr(samples, "read", read)
+    for _ in range(2):
+        assert shown() == len(SAMPLES) - 1
+    assert [record.getMessage()[:33] for record in caplog.records] == ["the example 'cat' is left out: ch"]
+
+
+def test_all_examples_are_shown_where_no_disk_takes_their_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path / "file" / "cache"))
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "file" / "uploads"))
+    assert shown() == len(SAMPLES)
