@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import get_args
 
 from sr_demo.batch.manifest import NAME, Key, Manifest, Record, held
+from sr_demo.codecs.image_files import find_images
 from sr_demo.errors import BadInput, SRError
 from sr_demo.image import Limits, page_numbers
 from sr_demo.inference.jobs import Job
 from sr_demo.options import as_dict
-from sr_demo.reports.evaluation import SUFFIXES
 from sr_demo.spec import Precision
 from sr_demo.system.storage import sha256_of
 
@@ -68,6 +68,10 @@ class Summary:
     """Results that existed already."""
     failed: list[str] = field(default_factory=list)
     """Name and reason of each skipped image, those of earlier runs included."""
+    noted: int = 0
+    """Results of this run whose line in the manifest has notes."""
+    left_out: str = ""
+    """The files of the folder that are no images, as a phrase; empty where there are none."""
 
 
 @dataclass(frozen=True)
@@ -107,14 +111,16 @@ def run(batch: Batch, perform: Perform, report: Callable[[Event], None] = lambda
         if manifest.records and not batch.resume:
             raise BadInput(f"{batch.out} holds a batch already. Add --resume to go on, or choose another --out.")
         batch = _as_before(batch, manifest)
-        tasks = plan(batch, manifest)
+        tasks, left_out = plan(batch, manifest)
         summary, open_tasks = _open_tasks(batch, manifest, tasks)
+        summary.left_out = left_out
         manifest.sweep()
         begun = time.monotonic()
         for count, record in enumerate(perform(batch, open_tasks), 1):
             if record["status"] == "done":
                 manifest.publish(record)
                 summary.done += 1
+                summary.noted += bool(record["notes"])
             else:
                 manifest.append(record)
                 summary.failed.append(_failure_line(record))
@@ -123,24 +129,25 @@ def run(batch: Batch, perform: Perform, report: Callable[[Event], None] = lambda
     return summary
 
 
-def plan(batch: Batch, manifest: Manifest) -> list[Task]:
-    """Return a task per image and page, by name; results keep their names between runs. Raises BadInput without images."""
-    walk = batch.source.rglob("*") if batch.recursive else batch.source.iterdir()
-    out = batch.out.resolve()
-    files = sorted(p for p in walk if p.suffix.lower() in SUFFIXES and p.is_file() and out not in p.resolve().parents)
-    if not files:
+def plan(batch: Batch, manifest: Manifest) -> tuple[list[Task], str]:
+    """Return a task per image and page, by name, and what else is in the folder; results keep their names between runs.
+
+    Raises BadInput without images.
+    """
+    found = find_images(batch.source, recursive=batch.recursive, without=batch.out)
+    if not found.images:
         raise BadInput(
             f"{batch.source} holds no pictures{'' if batch.recursive else ' (--recursive includes its subfolders)'}."
         )
     taken = {record["result"].lower() for record in manifest.records.values() if record["result"]}
     tasks: list[Task] = []
-    for path in files:
+    for path in found.images:
         source = path.relative_to(batch.source).as_posix()
         for page in _pages(path):
             known = manifest.records.get((source, page))
             target = known["result"] if known and known["result"] else _free(source, page, taken)
             tasks.append(Task(source, page, target))
-    return tasks
+    return tasks, found.left_out
 
 
 def _pages(path: Path) -> tuple[int | None, ...]:
@@ -154,7 +161,7 @@ def _pages(path: Path) -> tuple[int | None, ...]:
 
 def _free(source: str, page: int | None, taken: set[str]) -> str:
     """Return an unused name: `a/b.png` for `a/b.jpg`, `a/b_p0001.png` for its first page; numbered where it is taken."""
-    number, stem = 1, source.rpartition(".")[0] + ("" if page is None else f"_p{page + 1:04d}")
+    number, stem = 1, PurePosixPath(source).with_suffix("").as_posix() + ("" if page is None else f"_p{page + 1:04d}")
     target = f"{stem}.png"
     while target.lower() in taken:
         number += 1

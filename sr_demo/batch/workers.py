@@ -10,15 +10,15 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from functools import lru_cache
 from multiprocessing.connection import wait as wait_for
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from threading import Thread
 
 from sr_demo.batch.manifest import Record, part_of
 from sr_demo.batch.run import LIMITS, Batch, Perform, Task, settings, with_precision
+from sr_demo.codecs.image_files import find_images
 from sr_demo.errors import BadInput, OutOfMemory, SRError, StorageError, unexpected
 from sr_demo.image import Image, ImageData, read, write_png
 from sr_demo.inference.runner import Runner
-from sr_demo.reports.evaluation import SUFFIXES
 from sr_demo.reports.table import record as measured
 from sr_demo.system.storage import sha256_of
 
@@ -155,6 +155,8 @@ class Worker:
             **{name: numbers[name] for name in ("width", "height", "precision", "tile", "halo", "seconds")},
             **({"precision_loss_db": numbers["precision_loss_db"]} if numbers["precision_loss_db"] is not None else {}),
             "metrics": {name: numbers[name] for name in _SCORES},
+            "notes": numbers["notes"],
+            **({"values": numbers["values"]} if numbers["values"] is not None else {}),
             **({"remark": remark} if remark else {}),
         }
 
@@ -163,7 +165,7 @@ def _reference(batch: Batch, task: Task, lr: ImageData) -> tuple[Image | None, s
     """Return the reference of a task, cropped to the size of the result; or None and why there are no scores."""
     if batch.references is None:
         return None, ""
-    scale, stem = batch.job.approach.scale, task.source.rpartition(".")[0]
+    scale, stem = batch.job.approach.scale, PurePosixPath(task.source).with_suffix("").as_posix()
     by_stem = _stems(batch.references)
     path = by_stem.get(stem) or by_stem.get(stem.removesuffix(f"x{scale}"))
     if path is None:
@@ -182,5 +184,5 @@ def _reference(batch: Batch, task: Task, lr: ImageData) -> tuple[Image | None, s
 @lru_cache(maxsize=4)
 def _stems(folder: Path) -> dict[str, Path]:
     """Return the images in `folder` and its subfolders by their path without the suffix."""
-    files = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES)
-    return {path.relative_to(folder).as_posix().rpartition(".")[0]: path for path in files}
+    files = find_images(folder, recursive=True).images
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}

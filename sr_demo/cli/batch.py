@@ -60,8 +60,10 @@ def run(args: argparse.Namespace) -> int:
     summary = batches.run(batch, perform, _print_progress)
     for line in first_few(summary.failed):
         complain(line)
+    noted = f" ({summary.noted} with notes)" if summary.noted else ""
+    left_out = f", {summary.left_out}" if summary.left_out else ""
     print(
-        f"{summary.done} done, {summary.kept} existed already, {len(summary.failed)} skipped; "
+        f"{summary.done} done{noted}, {summary.kept} existed already, {len(summary.failed)} skipped{left_out}; "
         f"{args.out / 'manifest.jsonl'} has the details"
     )
     return 2 if summary.failed else 0

@@ -44,13 +44,15 @@ def run(args: argparse.Namespace) -> int:
     from sr_demo.imaging.degradation import Realistic
     from sr_demo.inference.jobs import Failed, job_for
     from sr_demo.inference.runner import Runner
-    from sr_demo.reports.evaluation import evaluate, pairs
+    from sr_demo.reports.evaluation import evaluate, images_in, pairs
 
     values = assignments(args.set)
     jobs = [job_for(APPROACHES, name, values, args.precision, args.download) for name in args.approach]
     if args.lr is not None and args.degradation == "realistic":
         raise BadInput("--lr gives the small pictures, --degradation realistic makes them: choose one of the two.")
     found = pairs(args.hr, args.lr, jobs[0].approach.scale)
+    if left_out := images_in(args.hr).left_out:
+        complain(f"{args.hr}: {left_out}.")
     realistic = Realistic() if args.degradation == "realistic" else None
     rows: list[dict[str, Any]] = []
     failed = False

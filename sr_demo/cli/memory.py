@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from sr_demo.cli.console import complain, folder, terminal
+from sr_demo.codecs.image_files import SUFFIXES, find_images
 from sr_demo.errors import BadInput, first_few
-
-_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".avif"})
 
 
 def add_arguments(command: Any) -> None:
@@ -153,16 +152,18 @@ def _photos(source: str, hub: bool, progress: Any) -> tuple[tuple[Path, ...], st
         from sr_demo.hub.datasets import fetch
 
         name = source.removeprefix("hf://").removeprefix("datasets/")
-        return fetch(name, _SUFFIXES, progress), f"hf://datasets/{name}"
+        return fetch(name, SUFFIXES, progress), f"hf://datasets/{name}"
     place = Path(source)
     if not place.is_dir():
         raise BadInput(
             f"There is no folder {source}. Name a folder of photos, or a data set: hf://datasets/OWNER/NAME."
         )
-    files = tuple(sorted(path for path in place.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file()))
-    if not files:
-        raise BadInput(f"The folder {source} holds no pictures ({', '.join(sorted(_SUFFIXES))}).")
-    return files, str(place.absolute())
+    found = find_images(place, recursive=True)
+    if not found.images:
+        raise BadInput(f"The folder {source} holds no pictures{f' ({found.left_out})' if found.left_out else ''}.")
+    if found.left_out:
+        complain(f"{source}: {found.left_out}.")
+    return found.images, str(place.absolute())
 
 
 def _search(args: argparse.Namespace) -> int:

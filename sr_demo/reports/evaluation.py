@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sr_demo.codecs.image_files import ImageFiles, find_images
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, ImageData, read
 from sr_demo.imaging.degradation import Realistic, degrade
@@ -17,8 +18,6 @@ from sr_demo.imaging.resize import crop_to_multiple, downscale
 from sr_demo.inference.jobs import Failed, Job, Result
 from sr_demo.inference.runner import Runner
 from sr_demo.progress import SILENT, Progress
-
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".avif"})
 
 
 @dataclass(frozen=True)
@@ -31,13 +30,13 @@ class Pair:
     """The input; None computes it from the reference."""
 
 
-def images_in(folder: Path) -> list[Path]:
+def images_in(folder: Path) -> ImageFiles:
     """Return the image files directly in `folder`, by name. Raises BadInput when it is not a folder or has none."""
     if not folder.is_dir():
         raise BadInput(f"{folder} is not a folder.")
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
-    if not found:
-        raise BadInput(f"{folder} holds no pictures (looked for {', '.join(sorted(SUFFIXES))}).")
+    found = find_images(folder)
+    if not found.images:
+        raise BadInput(f"{folder} holds no pictures{f' ({found.left_out})' if found.left_out else ''}.")
     return found
 
 
@@ -53,10 +52,10 @@ def pairs(hr: Path, lr: Path | None, scale: int) -> list[Pair]:
         BadInput: when an HR image has no match, naming it.
     """
     if lr is None:
-        return [Pair(path, None) for path in images_in(hr)]
-    lr_by_stem = {path.stem: path for path in images_in(lr)}
+        return [Pair(path, None) for path in images_in(hr).images]
+    lr_by_stem = {path.stem: path for path in images_in(lr).images}
     found: list[Pair] = []
-    for path in images_in(hr):
+    for path in images_in(hr).images:
         match = lr_by_stem.get(path.stem) or lr_by_stem.get(f"{path.stem}x{scale}")
         if match is None:
             raise BadInput(f"{path.name} has no small version of the same name in {lr}.")
