@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image as Pillow
 
 from sr_demo.approaches.baselines import BICUBIC
 from sr_demo.batch.manifest import NAME
@@ -78,3 +79,10 @@ def test_evaluate_leaves_shadow_files_out_and_says_so(tmp_path: Path, capsys: py
     (tmp_path / "._a.png").write_bytes(b"Mac OS X")
     assert main.main(["evaluate", "--hr", str(tmp_path), "--approach", "bicubic"]) == 0
     assert "1 hidden file left out." in capsys.readouterr().err
+
+
+def test_upscale_prints_what_reading_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frames = [Pillow.new("L", (8, 8), shade) for shade in (10, 200)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    assert main.main(["upscale", str(tmp_path / "a.gif"), "--approach", "bicubic", "--out", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out.splitlines()[1] == "  note: The first of 2 frames is used."
