@@ -12,7 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from sr_demo.codecs import png
 from sr_demo.codecs.decode import decode, page_numbers, stated_pixels
+from sr_demo.codecs.libraries import opencv
+from sr_demo.codecs.metadata import Metadata
 from sr_demo.codecs.sniff import Limits
+from sr_demo.codecs.values import Values
 from sr_demo.errors import BadInput, StorageError
 from sr_demo.system import large_array
 from sr_demo.system.storage import write_atomically
@@ -22,7 +25,9 @@ __all__ = [
     "Image",
     "ImageData",
     "Limits",
+    "Metadata",
     "Size",
+    "Values",
     "bt601_luma",
     "crop",
     "encode_png",
@@ -73,6 +78,10 @@ class ImageData:
     """Base name of the file, for display only. It may contain anything, HTML too: escape it before showing it."""
     notes: tuple[str, ...] = ()
     """Conversions applied while reading, as plain sentences for the user."""
+    values: Values | None = None
+    """How the values of the file were mapped to [0, 1]; None where they are levels of brightness."""
+    metadata: Metadata = Metadata()
+    """Date, camera, resolution and the like, which results carry."""
 
 
 def readonly(array: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -97,8 +106,9 @@ def read(path: Path | str, limits: Limits = Limits(), page: int | None = None) -
     """Read the (first) image in a PNG, JPEG, WebP, TIFF, BMP, GIF, HEIC or AVIF file, whatever its extension says.
 
     It is turned upright by its EXIF orientation. Gray and RGB values stay as they are in the file, with its profile in
-    `icc`; CMYK and Lab are converted to sRGB. The colour of fully transparent pixels is replaced by that of the nearest
-    visible one, so that invisible colours do not bleed into edges.
+    `icc`, or one that says the same as its gamma and primaries; CMYK and Lab are converted to sRGB. Values that are no levels
+    are mapped to [0, 1], in the same way on all pages of a file; pixels without data are transparent. The colour of fully
+    transparent pixels is replaced by that of the nearest visible one, so that invisible colours do not bleed into edges.
 
     Args:
         path: the file.
@@ -128,6 +138,8 @@ def read(path: Path | str, limits: Limits = Limits(), page: int | None = None) -
         icc=decoded.icc,
         name=path.name,
         notes=tuple(decoded.notes),
+        values=decoded.values,
+        metadata=decoded.metadata,
     )
 
 
@@ -182,7 +194,7 @@ def crop(image: ImageData, top: int, left: int, height: int, width: int) -> Imag
 
 
 def encode_png(image: ImageData, level: int = png.LEVEL) -> bytes:
-    """Encode `image` as PNG: gray or RGB, 8 or 16 bit, with its alpha and profile; values are rounded."""
+    """Encode `image` as PNG: gray or RGB, 8 or 16 bit, with its alpha, profile and metadata; values are rounded."""
     return b"".join(_png(image, level))
 
 
@@ -227,7 +239,7 @@ def _png(image: ImageData, level: int) -> Iterator[bytes]:
         return band.clip(0, scale, out=band).astype(np.uint8 if image.bits == 8 else np.uint16)
 
     channels = (1 if image.gray else 3) + (image.alpha is not None)
-    return png.chunks(rows, width, height, channels, image.bits, image.icc, level)
+    return png.chunks(rows, width, height, channels, image.bits, image.icc, level, image.metadata)
 
 
 def _unit(samples: NDArray[Any], channels: int) -> NDArray[np.float32]:
@@ -252,8 +264,7 @@ def _bleed(rgb: NDArray[np.float32], alpha: NDArray[np.float32]) -> None:
         np.equal(alpha[rows], 0, out=hidden[rows])
     if not hidden.any() or hidden.all():
         return
-    import cv2
-
+    cv2 = opencv()
     # Labels of the nearest visible pixel: 4 bytes per pixel, where exact distances with coordinates take 24.
     _, found = cv2.distanceTransformWithLabels(
         hidden.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL

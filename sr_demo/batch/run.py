@@ -10,14 +10,13 @@ from pathlib import Path, PurePosixPath
 from typing import get_args
 
 from sr_demo.batch.manifest import NAME, Key, Manifest, Record, held
+from sr_demo.codecs.image_files import ImageFiles, find_images
 from sr_demo.codecs.sniff import about
 from sr_demo.errors import BadInput, SRError
 from sr_demo.image import Limits, page_numbers
 from sr_demo.inference.jobs import Job
 from sr_demo.options import as_dict
-from sr_demo.reports.evaluation import SUFFIXES
 from sr_demo.spec import Precision
-from sr_demo.system.folders import Listing, list_files
 from sr_demo.system.outputs import fitting, identities, numbered
 from sr_demo.system.storage import sha256_of
 
@@ -74,12 +73,12 @@ class Summary:
     """Results that existed already."""
     failed: list[str] = field(default_factory=list)
     """Name and reason of each skipped image, those of earlier runs included."""
-    hidden: int = 0
-    """Files and folders left out because their names begin with a dot."""
     unreadable: list[str] = field(default_factory=list)
     """A sentence for each subfolder that cannot be read."""
     notes: dict[str, list[str]] = field(default_factory=dict)
     """Conversions while reading, with the images that each of them applies to."""
+    left_out: str = ""
+    """What the folder holds besides images, as a phrase; empty where there is nothing."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class Plan:
     """What a batch has to do."""
 
     tasks: list[Task]
-    listing: Listing
+    found: ImageFiles
     """The files in the input folder."""
 
 
@@ -133,7 +132,7 @@ def run(batch: Batch, perform: Perform, report: Callable[[Event], None] = lambda
         planned = plan(batch, manifest)
         tasks = planned.tasks
         summary, open_tasks = _open_tasks(batch, manifest, tasks)
-        summary.hidden, summary.unreadable = planned.listing.hidden, planned.listing.unreadable
+        summary.left_out, summary.unreadable = planned.found.left_out, list(planned.found.unreadable)
         manifest.sweep()
         begun = time.monotonic()
         for count, record in enumerate(perform(batch, open_tasks), 1):
@@ -157,8 +156,8 @@ def plan(batch: Batch, manifest: Manifest) -> Plan:
     """
     results = {record["result"] for record in manifest.records.values() if record["result"]}
     made = {(batch.out / result).resolve() for result in results}
-    listing = list_files(batch.source, recursive=batch.recursive, without=batch.out)
-    files = [p for p in listing.files if p.suffix.lower() in SUFFIXES and p.resolve() not in made]
+    found = find_images(batch.source, recursive=batch.recursive, without=batch.out)
+    files = [path for path in found.images if path.resolve() not in made]
     if not files:
         raise BadInput(
             f"{batch.source} holds no pictures{'' if batch.recursive else ' (--recursive includes its subfolders)'}."
@@ -179,7 +178,7 @@ def plan(batch: Batch, manifest: Manifest) -> Plan:
             target = known["result"] if known and known["result"] else _free(source, page, is_taken)
             taken.add(target.lower())
             tasks.append(Task(source, page, target))
-    return Plan(tasks, listing)
+    return Plan(tasks, found)
 
 
 def _pages(path: Path) -> tuple[int | None, ...]:

@@ -15,13 +15,12 @@ from threading import Thread
 
 from sr_demo.batch.manifest import Record, part_of
 from sr_demo.batch.run import LIMITS, Batch, Perform, Task, settings, with_precision
+from sr_demo.codecs.image_files import find_images
 from sr_demo.errors import BadInput, OutOfMemory, SRError, StorageError, unexpected
 from sr_demo.image import Image, ImageData, read, write_png
 from sr_demo.inference.runner import Runner
-from sr_demo.reports.evaluation import SUFFIXES
 from sr_demo.reports.pairing import parsed
 from sr_demo.reports.table import record as measured
-from sr_demo.system.folders import list_files
 from sr_demo.system.storage import sha256_of
 
 _SCORES = ("psnr_y", "ssim_y", "psnr_rgb", "lr_consistency", "niqe")
@@ -157,7 +156,8 @@ class Worker:
             **{name: numbers[name] for name in ("width", "height", "precision", "tile", "halo", "seconds")},
             **({"precision_loss_db": numbers["precision_loss_db"]} if numbers["precision_loss_db"] is not None else {}),
             "metrics": {name: numbers[name] for name in _SCORES},
-            "notes": list(image.notes),
+            "notes": numbers["notes"],
+            **({"values": numbers["values"]} if numbers["values"] is not None else {}),
             **({"remark": remark} if remark else {}),
         }
 
@@ -189,7 +189,7 @@ def _reference(batch: Batch, task: Task, lr: ImageData) -> tuple[Image | None, s
 def _by_key(folder: Path, scale: int) -> dict[tuple[PurePosixPath, str], list[Path]]:
     """Return the images in `folder` and its subfolders by subfolder and key; LR images only where there is no other."""
     found: dict[tuple[PurePosixPath, str], list[Path]] = {}
-    files = [path for path in list_files(folder, recursive=True).files if path.suffix.lower() in SUFFIXES]
+    files = find_images(folder, recursive=True).images
     for path in sorted(files, key=lambda path: parsed(path.stem, scale).role == "LR"):
         name = parsed(path.stem, scale)
         place = found.setdefault((PurePosixPath(path.parent.relative_to(folder).as_posix()), name.key), [])

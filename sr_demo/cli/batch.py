@@ -63,9 +63,9 @@ def run(args: argparse.Namespace) -> int:
     summary = batches.run(batch, perform, _print_progress)
     for line in (*first_few(summary.failed), *first_few(summary.unreadable), *first_few(_notes(summary.notes))):
         complain(line)
-    hidden = f", {summary.hidden} hidden left out" if summary.hidden else ""
+    left_out = f", {summary.left_out}" if summary.left_out else ""
     print(
-        f"{summary.done} done, {summary.kept} existed already, {len(summary.failed)} skipped{hidden}; "
+        f"{summary.done} done, {summary.kept} existed already, {len(summary.failed)} skipped{left_out}; "
         f"{args.out / 'manifest.jsonl'} has the details"
     )
     return 2 if summary.failed or summary.unreadable else 0

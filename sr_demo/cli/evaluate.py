@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     from sr_demo.imaging.degradation import Realistic
     from sr_demo.inference.jobs import Failed, job_for
     from sr_demo.inference.runner import Runner
-    from sr_demo.reports.evaluation import evaluate, pairs
+    from sr_demo.reports.evaluation import evaluate, images_in, pairs
 
     values = assignments(args.set)
     jobs = [job_for(APPROACHES, name, values, args.precision, args.download) for name in args.approach]
@@ -63,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
         raise BadInput("--lr names the LR pictures, --degradation realistic makes them: choose one of the two.")
     made = args.degradation == "realistic"
     found = pairs(args.hr, args.lr, jobs[0].approach.scale, keep_lr=not made)
+    if left_out := images_in(args.hr).left_out:
+        complain(f"{args.hr}: {left_out}.")
     realistic = Realistic() if made else None
     rows: list[dict[str, Any]] = []
     failed = False

@@ -10,10 +10,8 @@ from typing import Any
 
 from sr_demo.cli.console import add_overwrite, complain, complain_about, folder, terminal
 from sr_demo.cli.parser import Command, add_commands
+from sr_demo.codecs.image_files import SUFFIXES, find_images
 from sr_demo.errors import BadInput, first_few
-from sr_demo.system.folders import list_files
-
-_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".avif"})
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -154,19 +152,18 @@ def _photos(source: str, hub: bool, progress: Any) -> tuple[tuple[Path, ...], st
         from sr_demo.hub.datasets import fetch
 
         name = source.removeprefix("hf://").removeprefix("datasets/")
-        return fetch(name, _SUFFIXES, progress), f"hf://datasets/{name}"
+        return fetch(name, SUFFIXES, progress), f"hf://datasets/{name}"
     place = Path(source)
     if not place.is_dir():
         raise BadInput(
             f"There is no folder {source}. Name a folder of photos, or a data set: hf://datasets/OWNER/NAME."
         )
-    listing = list_files(place, recursive=True)
-    files = tuple(path for path in listing.files if path.suffix.lower() in _SUFFIXES)
-    for sentence in first_few([*([f"{place}: {listing.left_out}."] if listing.hidden else []), *listing.unreadable]):
+    found = find_images(place, recursive=True)
+    for sentence in first_few([*([f"{place}: {found.left_out}."] if found.left_out else []), *found.unreadable]):
         complain(sentence)
-    if not files:
-        raise BadInput(f"The folder {source} holds no pictures ({', '.join(sorted(_SUFFIXES))}).")
-    return files, str(place.absolute())
+    if not found.images:
+        raise BadInput(f"The folder {source} holds no pictures{f' ({found.left_out})' if found.left_out else ''}.")
+    return found.images, str(place.absolute())
 
 
 def _search(args: argparse.Namespace) -> int:

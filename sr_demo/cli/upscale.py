@@ -71,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
             complain_about(path, note)
         height, width = result.image.rgb.shape[:2]
         print(f"{target}  {width} x {height}  {result.seconds:.2f} s  {precision(result.precision, result.loss_db)}")
+        for note in result.notes:
+            print(f"  note: {note}")
     return 2 if failed else 0
 
 

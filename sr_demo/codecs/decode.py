@@ -1,20 +1,17 @@
-"""Decoding of image files to samples, turned upright, with their colour profile.
+"""Decoding of image files to samples, turned upright, with their colour profile and metadata.
 
 Pillow decodes files with 8 bits per channel, OpenCV PNG with 16, `tiff.py` TIFF with more than 8. Foreign errors
-(`_TROUBLE`) are translated here. Before a library reads a file, `structure` and `directories` limit the number of its parts
+(`TROUBLE`) are translated here. Before a library reads a file, `structure` and `directories` limit the number of its parts
 and `check_pixels` its size: decoding then takes time and memory in proportion to pixels and bytes.
 """
 
 from __future__ import annotations
 
 import logging
-import struct
-import zlib
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,21 +30,27 @@ from PIL import (
 from PIL import Image as Pillow
 from PIL.ImageFile import ImageFile
 
-from sr_demo.codecs import tiff
+from sr_demo.codecs import colour_description, iso_media, metadata, tiff
+from sr_demo.codecs.colour_description import Described
+from sr_demo.codecs.conversions import cmyk_to_srgb, fitting, planes, to_mode, to_srgb, upright
 from sr_demo.codecs.directories import check_exif
+from sr_demo.codecs.libraries import TROUBLE, opencv, silence
+from sr_demo.codecs.metadata import Metadata
 from sr_demo.codecs.sniff import CHOOSE, Kind, Limits, check_file, check_pixels, shown
 from sr_demo.codecs.structure import check_parts
+from sr_demo.codecs.tiff_kinds import check_kind
+from sr_demo.codecs.tiff_series import series_range
+from sr_demo.codecs.values import Values
 from sr_demo.errors import BadInput, MissingDependency
-from sr_demo.system.large_array import bands
+from sr_demo.system.large_array import bands, equal_channels
 
 log = logging.getLogger("sr_demo")
+silence()
 
 Samples = NDArray[Any]
 _ORIENTATION = 0x0112
 _GRAY_ALPHA = 4
 """PNG colour type."""
-_BAND = 2**22
-"""Pixels that are converted at once."""
 # Called directly, not through `Pillow.open`: the kind is known, no other decoder shall try, and our limit on pixels comes
 # before Pillow's (a global).
 _PLUGINS: dict[Kind, type[ImageFile]] = {
@@ -66,11 +69,6 @@ _PLACES: dict[type[Exception], str] = {
     MemoryError: "{name} needs more memory than this computer has. Crop it or scale it down first.",
 }
 _DAMAGED = "{name} is damaged or incomplete and cannot be decoded. Export it or download it again."
-_TROUBLE = (
-    OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, RuntimeError, AttributeError,
-    MemoryError, AssertionError, Warning, struct.error, zlib.error, Pillow.DecompressionBombError,
-)  # fmt: skip
-"""What the decoders are known to raise on bytes they do not expect."""
 
 
 @dataclass
@@ -83,6 +81,9 @@ class Decoded:
     """A profile whose colour space is that of the samples."""
     notes: list[str] = field(default_factory=list)
     """Conversions, as sentences for the user."""
+    values: Values | None = None
+    """How the values of the file were mapped to `samples`; None where they are levels."""
+    metadata: Metadata = Metadata()
 
 
 def page_numbers(path: Path, limits: Limits) -> tuple[int, ...]:
@@ -138,7 +139,7 @@ def _translated(name: str) -> Generator[None, None, None]:
     """Translate what decoders raise on the file called `name` into BadInput."""
     try:
         yield
-    except _TROUBLE as exc:
+    except TROUBLE as exc:
         sentence = next((text for kind, text in _PLACES.items() if isinstance(exc, kind)), _DAMAGED)
         log.info("could not read %r", name, exc_info=exc)
         raise BadInput(sentence.format(name=name)) from exc
@@ -146,10 +147,15 @@ def _translated(name: str) -> Generator[None, None, None]:
 
 def _from_tiff(file: IO[bytes], limits: Limits, number: int | None) -> Decoded:
     """Page `number`, or the first, with a note if there are more."""
-    pages = 1 if number is not None else tiff.count_pages(file)
+    pages = tiff.count_pages(file)
+    check_kind(file, pages)
     with tiff.one_page(file, number or 0) as page:
-        decoded = _deep_tiff(page, limits) if tiff.is_deep(page) else _from_pillow(page, "TIFF", limits, 1)
-    return _first_of(pages, "pages", decoded)
+        if tiff.is_deep(page):
+            whole = partial(series_range, file, limits) if pages > 1 else None
+            decoded = _deep_tiff(tiff.read(page, partial(check_pixels, limits=limits), whole))
+        else:
+            decoded = _from_pillow(page, "TIFF", limits, 1)
+    return _first_of(pages if number is None else 1, "pages", decoded)
 
 
 def _first_of(count: int, what: str, decoded: Decoded) -> Decoded:
@@ -159,41 +165,79 @@ def _first_of(count: int, what: str, decoded: Decoded) -> Decoded:
 
 
 def _from_pillow(file: IO[bytes], kind: Kind, limits: Limits, frames: int) -> Decoded:
+    decoded = Decoded(np.empty(0))
+    described = _described(file, kind, decoded)
     file.seek(0)
     with _plugin(kind)(file) as picture:
-        is_deep = kind == "PNG" and _png_header(file)[0] == 16
+        bits = _png_header(file)[0] if kind == "PNG" else 8
         opacity = picture.has_transparency_data
         channels = 3 + opacity if picture.mode in ("P", "PA") else len(picture.getbands())
-        check_pixels(*picture.size, channels * (1 + is_deep), limits=limits, opacity=opacity)
-        decoded = Decoded(np.empty(0))
-        if is_deep:
-            samples = _deep_png(file, picture)
-            picture.load()  # for EXIF data that stand behind the pixels
-        else:
-            picture.load()
-            samples = _samples(picture, decoded)
-        orientation = _orientation(picture)
-        decoded.samples = _upright(samples, orientation)
-        decoded.icc = _fitting(picture.info.get("icc_profile"), decoded)
+        check_pixels(*picture.size, channels * (1 + (bits == 16)), limits=limits, opacity=opacity)
+        picture.load()  # of a PNG with 16 bits too: for EXIF data behind the pixels, and it finds what is damaged in silence
+        samples = _deep_png(file, picture) if bits == 16 else _samples(picture, decoded, bits)
+        exif = _exif(picture)
+        decoded.samples = upright(samples, _orientation(exif))
+        decoded.metadata = _metadata(picture, exif)
+        _set_profile(decoded, picture.info.get("icc_profile"), described)
         if kind in ("PNG", "WEBP", "AVIF"):  # known from the header; HEIF opens its primary image
             frames = getattr(picture, "n_frames", 1)
         return _first_of(frames, "frames", decoded)
 
 
-def _deep_tiff(page: IO[bytes], limits: Limits) -> Decoded:
-    read = tiff.read(page, partial(check_pixels, limits=limits))
-    decoded = Decoded(read.samples, notes=read.notes)
+def _deep_tiff(read: tiff.Page) -> Decoded:
+    decoded = Decoded(read.samples, notes=read.notes, values=read.values, metadata=read.metadata)
     if read.cmyk:
-        high = np.empty(read.samples.shape, np.uint8)
-        for rows in bands(high, read.samples):
-            high[rows] = read.samples[rows] >> 8
-        read.samples = decoded.samples = np.empty(0)
-        small = Pillow.fromarray(high, "CMYK")
-        decoded.samples = _cmyk_to_srgb(small, read.icc, decoded)
+        decoded.samples = np.empty(0)
+        high, read.samples = _eight_bits(read.samples), np.empty(0)
+        decoded.samples = cmyk_to_srgb(Pillow.fromarray(high, "CMYK"), read.icc, decoded.notes)
         decoded.notes.append("CMYK is read with 8 bits per channel.")
-    decoded.samples = _upright(decoded.samples, read.orientation)
-    decoded.icc = _fitting(read.icc, decoded)
+    decoded.samples = upright(decoded.samples, read.orientation)
+    decoded.icc = fitting(read.icc, decoded.samples)
     return decoded
+
+
+def _eight_bits(samples: Samples) -> Samples:
+    if samples.dtype == np.uint8:
+        return samples
+    high = np.empty(samples.shape, np.uint8)
+    for rows in bands(high, samples):
+        high[rows] = samples[rows] >> 8
+    return high
+
+
+def _described(file: IO[bytes], kind: Kind, decoded: Decoded) -> Described:
+    """What a PNG, HEIF or AVIF file says of its colours beside a profile; notes bits and colours that are lost."""
+    try:
+        if kind == "PNG":
+            described = colour_description.of_png(file)
+        elif kind in ("HEIF", "AVIF"):
+            found = iso_media.properties(file)
+            if found.bits > 8:
+                decoded.notes.append(f"Its {found.bits} bits per channel are read as 8.")
+            described = colour_description.of_properties(found)
+        else:
+            return Described()
+    except TROUBLE:
+        log.info("broken description of colours", exc_info=True)
+        return Described()
+    return described
+
+
+def _set_profile(decoded: Decoded, icc: object, described: Described) -> None:
+    """Give the samples the profile of the file, or one made from its description of colours."""
+    if isinstance(icc, bytes) and icc:
+        decoded.icc = fitting(icc, decoded.samples)
+        return
+    if described.note:
+        decoded.notes.append(described.note)
+    if described.colour is None:
+        return
+    try:
+        decoded.icc = colour_description.profile(described.colour, gray=decoded.samples.shape[2] < 3)
+    except ValueError:
+        log.info("impossible colours", exc_info=True)
+        return
+    decoded.notes.append(colour_description.CARRIED)
 
 
 def _plugin(kind: Kind) -> type[ImageFile]:
@@ -219,12 +263,14 @@ def _png_header(file: IO[bytes]) -> tuple[int, int]:
 
 def _deep_png(file: IO[bytes], picture: ImageFile) -> Samples:
     """Decode a PNG with 16 bits per channel, which Pillow would reduce to 8."""
-    import cv2
-
-    place = file.tell()
+    cv2, place = opencv(), file.tell()
     file.seek(0)
-    read = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    content = file.read()
     file.seek(place)
+    if b"IEND" not in content:
+        raise OSError("cut off")  # libpng would print that
+    read = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    del content
     if read is None or read.dtype != np.uint16:
         raise OSError("OpenCV cannot decode this PNG")
     if read.ndim == 2:
@@ -238,123 +284,62 @@ def _deep_png(file: IO[bytes], picture: ImageFile) -> Samples:
 
 
 def _with_key(gray: Samples, hidden: int) -> Samples:
-    """Add alpha to gray (H, W) uint16 in which the value `hidden` means transparent: (H, W, 2)."""
-    return np.stack([gray, np.where(gray == hidden, 0, 65535).astype(np.uint16)], axis=-1)
+    """Add alpha to gray (H, W) of 8 or 16 bits in which the value `hidden` means transparent: (H, W, 2)."""
+    return np.stack([gray, np.where(gray == hidden, 0, np.iinfo(gray.dtype).max).astype(gray.dtype)], axis=-1)
 
 
-def _samples(picture: Pillow.Image, decoded: Decoded) -> Samples:
+def _samples(picture: Pillow.Image, decoded: Decoded, bits: int) -> Samples:
     """The samples of a loaded 8-bit image in any of Pillow's modes: (H, W, C) uint8, C in 1..4."""
     mode, alpha = picture.mode, picture.has_transparency_data
+    key = picture.info.get("transparency")
+    if mode in ("1", "L") and isinstance(key, int):
+        del picture.info["transparency"]
+        # Pillow has scaled the pixels of a PNG with 2 or 4 bits, but not the value that means transparent.
+        key = min(key, 1) * 255 if mode == "1" else key * 255 // (2**bits - 1)
+        return _with_key(planes(picture, to_mode("L"))[..., 0], key)
     if mode in ("1", "L", "LA", "La"):
-        return _planes(picture, _to("L" if mode in ("1", "L") and not alpha else "LA"))
+        return planes(picture, to_mode("L" if mode in ("1", "L") and not alpha else "LA"))
     if mode == "CMYK":
-        return _cmyk_to_srgb(picture, picture.info.get("icc_profile"), decoded)
+        return cmyk_to_srgb(picture, picture.info.get("icc_profile"), decoded.notes)
     if mode == "LAB":
         decoded.notes.append("The colours were converted from Lab to sRGB.")
-        return _planes(picture, partial(_converted, source=ImageCms.createProfile("LAB")))
+        return planes(picture, partial(to_srgb, source=ImageCms.createProfile("LAB")))
     if mode.startswith(("I", "F")):
         raise ValueError(f"mode {mode} outside TIFF and PNG")
-    samples = _planes(picture, _to("RGBA" if alpha else "RGB"))
-    if mode in ("P", "PA") and _is_gray(samples):
+    samples = planes(picture, to_mode("RGBA" if alpha else "RGB"))
+    if mode in ("P", "PA") and equal_channels(samples):
         return np.ascontiguousarray(samples[..., [0, 3] if alpha else [0]])
     return samples
 
 
-def _to(mode: str) -> Callable[[Pillow.Image], Pillow.Image]:
-    return lambda picture: picture.convert(mode)
-
-
-def _planes(picture: Pillow.Image, converted: Callable[[Pillow.Image], Pillow.Image]) -> Samples:
-    """The samples of `picture` after `converted`, computed in bands of rows: Pillow would hold three copies."""
-    width, height = picture.size
-    step = max(_BAND // width, 1)
-    samples: Samples | None = None
-    for top in range(0, height, step):
-        bottom = min(top + step, height)
-        band = np.asarray(converted(picture if step >= height else picture.crop((0, top, width, bottom))))
-        band = band if band.ndim == 3 else band[..., None]
-        if step >= height:
-            return band
-        samples = np.empty((height, *band.shape[1:]), band.dtype) if samples is None else samples
-        samples[top:bottom] = band
-    assert samples is not None, "an image has rows"
-    return samples
-
-
-def _is_gray(samples: Samples) -> bool:
-    return all(
-        bool((samples[rows, :, 0] == samples[rows, :, 1]).all() and (samples[rows, :, 1] == samples[rows, :, 2]).all())
-        for rows in bands(samples)
-    )
-
-
-def _cmyk_to_srgb(picture: Pillow.Image, icc: bytes | None, decoded: Decoded) -> Samples:
-    """CMYK -> sRGB by the profile in the file; without one, by Pillow's plain formula."""
-    if _space(icc) == b"CMYK":
-        try:
-            source = ImageCms.ImageCmsProfile(BytesIO(icc or b""))
-            samples = _planes(picture, partial(_converted, source=source))
-        except (ImageCms.PyCMSError, OSError, ValueError):
-            log.info("the CMYK profile is not usable", exc_info=True)
-        else:
-            decoded.notes.append("The colours were converted from CMYK to sRGB.")
-            return samples
-    decoded.notes.append("The colours were converted from CMYK without a colour profile: they are approximate.")
-    return _planes(picture, _to("RGB"))
-
-
-def _converted(picture: Pillow.Image, source: Any) -> Pillow.Image:
-    result = ImageCms.profileToProfile(
-        picture,
-        source,
-        ImageCms.createProfile("sRGB"),
-        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-        outputMode="RGB",
-        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-    )
-    assert result is not None, "profileToProfile returns an image unless it works in place"
-    return result
-
-
-def _space(icc: bytes | None) -> bytes:
-    """The colour space signature of a profile (ICC.1:2022, table 17), empty when the header is not one."""
-    if not isinstance(icc, bytes) or len(icc) <= 128 or icc[36:40] != b"acsp":
-        return b""
-    return icc[16:20]
-
-
-def _fitting(icc: bytes | None, decoded: Decoded) -> bytes | None:
-    """`icc` if its colour space is that of the samples: then values and profile stay together unchanged."""
-    if icc is None:
-        return None
-    return icc if _space(icc) == (b"GRAY" if decoded.samples.shape[2] < 3 else b"RGB ") else None
-
-
-def _orientation(picture: ImageFile) -> int:
-    """The EXIF orientation 1..8; 1 where the EXIF data are broken."""
+def _exif(picture: ImageFile) -> Pillow.Exif | None:
+    """The EXIF data; None where they are broken."""
     try:
-        check_exif(_exif(picture))
-        value = picture.getexif().get(_ORIENTATION, 1)
-    except _TROUBLE:
+        check_exif(_exif_bytes(picture))
+        return picture.getexif()
+    except TROUBLE:
         log.info("broken EXIF data", exc_info=True)
-        return 1
+        return None
+
+
+def _orientation(exif: Pillow.Exif | None) -> int:
+    """The EXIF orientation, 1..8."""
+    value = 1 if exif is None else exif.get(_ORIENTATION, 1)
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def _exif(picture: ImageFile) -> bytes:
+def _metadata(picture: ImageFile, exif: Pillow.Exif | None) -> Metadata:
+    """What the file says beside its pixels; nothing where that is broken."""
+    try:
+        return metadata.of_info(picture.info, exif)
+    except TROUBLE:
+        log.info("broken metadata", exc_info=True)
+        return Metadata()
+
+
+def _exif_bytes(picture: ImageFile) -> bytes:
     """The bytes that Pillow reads as EXIF; ImageMagick writes them into PNG as hexadecimal text after three other lines."""
     plain, text = picture.info.get("exif"), picture.info.get("Raw profile type exif")
     if isinstance(plain, bytes):
         return plain
     return bytes.fromhex("".join(text.split("\n")[3:])) if isinstance(text, str) else b""
-
-
-def _upright(samples: Samples, orientation: int) -> Samples:
-    """Turn samples (H, W, C) by an EXIF orientation (CIPA DC-008, tag 0x0112)."""
-    if orientation >= 5:
-        samples = samples.transpose(1, 0, 2)
-    if orientation in (2, 3, 6, 7):
-        samples = samples[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        samples = samples[::-1]
-    return np.ascontiguousarray(samples)

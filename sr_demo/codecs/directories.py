@@ -28,6 +28,7 @@ _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12
 """Bytes per value, by type."""
 _WIDTH, _HEIGHT, _KIND, _OLD_KIND = 256, 257, 254, 255
 _STRIPS, _TILE_WIDTH, _TILE_HEIGHT, _TILES = 273, 322, 323, 324
+_SUB_DIRECTORIES, _MOST_SUB_DIRECTORIES = 330, 32
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,11 @@ class Directory:
         return self.layout.number(found.raw[:size])
 
     @property
+    def pixels(self) -> int:
+        """Number of pixels."""
+        return self.number(_WIDTH) * self.number(_HEIGHT)
+
+    @property
     def is_preview(self) -> bool:
         """Whether the page is a smaller version of another one."""
         return bool(self.number(_KIND) & 1) or self.number(_OLD_KIND) == 2
@@ -130,6 +136,29 @@ def directory(file: IO[bytes], at: int) -> Directory:
         raise ValueError(f"{count} tags")
     entries = tuple(tag for _, tag in found)
     return Directory(layout, at, dict(reversed(found)), entries, at + layout.head + count * entry.size)
+
+
+def value_of(file: IO[bytes], found: Directory, tag: int, most: int = 4096) -> bytes:
+    """Return the first `most` bytes of the value of a tag, wherever they stand; empty without the tag."""
+    entry = found.tags.get(tag)
+    if entry is None:
+        return b""
+    length = entry.count * _SIZES.get(entry.kind, 1)
+    if length <= len(entry.raw):
+        return entry.raw[:length]
+    file.seek(found.layout.number(entry.raw))
+    return file.read(min(length, most))
+
+
+def sub_directories(file: IO[bytes], found: Directory) -> Iterator[Directory]:
+    """Iterate over the directories that a page points to: smaller versions of it, or what a camera has recorded."""
+    entry = found.tags.get(_SUB_DIRECTORIES)
+    size = 0 if entry is None else _SIZES.get(entry.kind, 0)
+    if size not in (4, 8):
+        return
+    offsets = value_of(file, found, _SUB_DIRECTORIES, _MOST_SUB_DIRECTORIES * size)
+    for at in range(0, len(offsets) - size + 1, size):
+        yield directory(file, found.layout.number(offsets[at : at + size]))
 
 
 def check(found: Directory, size: int) -> None:

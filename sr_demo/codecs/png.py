@@ -1,4 +1,4 @@
-"""PNG encoder: gray or RGB, 8 or 16 bit, with or without alpha, with an ICC profile.
+"""PNG encoder: gray or RGB, 8 or 16 bit, with or without alpha, with an ICC profile and metadata.
 
 Bands of about a megabyte are rounded, filtered and deflated in parallel (numpy and zlib release the GIL); only a few are in
 memory beside the image.
@@ -19,6 +19,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sr_demo.codecs.metadata import Metadata
+
 Bytes = NDArray[np.uint8]
 LEVEL = 2
 """Default deflate level: beyond it, time doubles for each 2 % of size."""
@@ -27,6 +29,7 @@ _BAND = 2**20
 _AHEAD = 16
 """Bands that are being encoded or wait for the consumer."""
 _SUB, _UP, _AVERAGE = 1, 2, 3
+_METRES_PER_INCH = 0.0254
 _COLOUR_TYPE = {1: 0, 3: 2, 2: 4, 4: 6}
 """Channels -> PNG colour type: gray, RGB, gray with alpha, RGBA."""
 
@@ -39,6 +42,7 @@ def chunks(
     bits: Literal[8, 16],
     icc: bytes | None,
     level: int = LEVEL,
+    metadata: Metadata = Metadata(),  # noqa: B008 - a frozen value
 ) -> Iterator[bytes]:
     """Encode an image as PNG.
 
@@ -51,6 +55,7 @@ def chunks(
         bits: per channel.
         icc: a profile that fits the channels, written unchanged.
         level: zlib's compression level, 0 to 9.
+        metadata: what to write beside the pixels.
 
     Yields:
         The bytes of the file, in order.
@@ -59,6 +64,7 @@ def chunks(
     yield _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, _COLOUR_TYPE[channels], 0, 0, 0))
     if icc is not None:
         yield _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))
+    yield from _metadata_chunks(metadata, width, height)
     pixel = channels * bits // 8
     step = max(1, _BAND // (width * pixel))
 
@@ -80,6 +86,18 @@ def chunks(
             yield _chunk(b"IDAT", packed)
     yield _chunk(b"IDAT", struct.pack(">I", checksum))
     yield _chunk(b"IEND", b"")
+
+
+def _metadata_chunks(metadata: Metadata, width: int, height: int) -> Iterator[bytes]:
+    """Yield pHYs, eXIf and the text chunk in which XMP stands (its key is fixed by the XMP specification, part 3)."""
+    if metadata.dpi is not None:
+        across, down = (round(value / _METRES_PER_INCH) for value in metadata.dpi)
+        yield _chunk(b"pHYs", struct.pack(">IIB", across, down, 1))
+    exif = metadata.exif_for(width, height)
+    if exif is not None:
+        yield _chunk(b"eXIf", exif)
+    if metadata.xmp is not None:
+        yield _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp)
 
 
 def _in_order(

@@ -14,6 +14,7 @@ Kind = Literal["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "HEIF", "AVIF"]
 
 CHOOSE = "Choose a PNG, JPEG, WebP, TIFF, BMP, GIF, HEIC or AVIF file."
 _HEAD = 4096
+_RAW = "a camera raw file, which has to be developed first"
 _PICTURES: tuple[tuple[bytes, Kind], ...] = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"\xff\xd8\xff", "JPEG"),
@@ -34,6 +35,10 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
     (b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
     (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
     (b"\x1aE\xdf\xa3", "a video"),
+    (b"IIRO", _RAW),
+    (b"IIRS", _RAW),
+    (b"IIU\0", _RAW),
+    (b"FUJIFILMCCD-RAW", _RAW),
 )
 _BMP_HEADERS = {size.to_bytes(4, "little") for size in (12, 16, 40, 52, 56, 64, 108, 124)}
 _SHARE = 0.9
@@ -94,6 +99,15 @@ def check_file(path: Path, limits: Limits) -> Kind:
     if kind is None:
         raise BadInput(f"{name} is not a picture {_instead(head)}. {CHOOSE}")
     return kind
+
+
+def kind_of(path: Path) -> Kind | None:
+    """Return the kind of image that a file begins as, whatever its name says; None for others and unreadable files."""
+    try:
+        with path.open("rb") as file:
+            return _kind(file.read(_HEAD))
+    except OSError:
+        return None
 
 
 def check_pixels(width: int, height: int, bytes_per_pixel: int = 1, *, limits: Limits, opacity: bool = False) -> None:

@@ -1,24 +1,32 @@
-"""Decoder for TIFF with more than 8 bits per channel: 16-bit, 32-bit and floating point. Pillow decodes the others.
+"""Decoder for TIFF pages that Pillow does not read: more than 8 bits per channel, numbers that are no levels, odd channels.
 
 The work is bounded for any file: `directories` limits pages, tags and geometry before a library reads it; a library reads
-one page only; and a strip or tile unpacks to what its geometry says, never to more. tifffile unpacks whatever a stream
-holds, so deflate and LZMA are unpacked here; other compression is left to libtiff (in Pillow and in OpenCV), which writes
-into buffers of that geometry.
+one page only; and `tiff_pixels` limits what a strip or tile unpacks to.
 """
 
 from __future__ import annotations
 
 import io
-import lzma
-import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sr_demo.codecs import metadata, tiff_pixels
 from sr_demo.codecs.directories import OnePage, check, directory, places
+from sr_demo.codecs.metadata import Metadata
+from sr_demo.codecs.values import (
+    Range,
+    Values,
+    are_levels,
+    mapped,
+    missing,
+    no_data_value,
+    refuse_infinite,
+    value_range,
+)
 from sr_demo.errors import BadInput
 from sr_demo.system.large_array import bands, zeros
 
@@ -26,10 +34,12 @@ Samples = NDArray[Any]
 _MINISWHITE, _MINISBLACK, _RGB, _SEPARATED = 0, 1, 2, 5
 _COLOURS = {_MINISWHITE: 1, _MINISBLACK: 1, _RGB: 3, _SEPARATED: 4}
 """TIFF 6.0 PhotometricInterpretation -> channels without alpha."""
+_NAMES = {1: "gray", 3: "RGB", 4: "CMYK"}
 _PREMULTIPLIED, _ALPHA = 1, 2
-_ORIENTATION, _ICC, _DNG = 274, 34675, 50706
-_LZMA_MEMORY = 2**28
-"""Bytes of a dictionary: the strongest preset of xz takes 65 MiB."""
+_ACROSS, _DOWN, _UNIT = 282, 283, 296
+_PER_INCH = {2: 1.0, 3: 2.54}
+_ICC, _NO_DATA = 34675, 42113
+_TEXTS = (271, 272, 306, 315, 33432)
 
 
 @dataclass
@@ -37,11 +47,24 @@ class Page:
     """One page of a TIFF file."""
 
     samples: Samples
-    """(H, W, C): uint16 (full range) or float32 in [0, 1]; gray, gray with alpha, RGB, RGBA, or CMYK if `cmyk`."""
+    """(H, W, C): uint8 or uint16 (full range) or float32 in [0, 1]; gray, gray with alpha, RGB, RGBA, or CMYK if `cmyk`."""
     cmyk: bool
     orientation: int
     icc: bytes | None
-    notes: list[str]
+    notes: list[str] = field(default_factory=list[str])
+    values: Values | None = None
+    metadata: Metadata = Metadata()
+
+
+@dataclass(frozen=True)
+class _Channels:
+    """What the channels of a page are."""
+
+    colours: int
+    alpha: int
+    """0, `_PREMULTIPLIED` or `_ALPHA`."""
+    spare: int
+    """Channels that are neither."""
 
 
 def page_numbers(file: IO[bytes]) -> tuple[int, ...]:
@@ -60,28 +83,58 @@ def one_page(file: IO[bytes], number: int = 0) -> IO[bytes]:
     at = next((at for place, at in enumerate(places(file)) if place == number), None)
     if at is None:
         raise ValueError(f"no page {number}")
+    return page_at(file, at)
+
+
+def page_at(file: IO[bytes], at: int) -> IO[bytes]:
+    """Return the page with the directory at offset `at` as a file of its own, checked. Raises ValueError."""
     found = directory(file, at)
     check(found, file.seek(0, io.SEEK_END))
     return io.BufferedReader(OnePage(file, found))
 
 
 def is_deep(page: IO[bytes]) -> bool:
-    """Return whether a page has more than 8 bits per channel. Raises BadInput for camera raw files, which are TIFF too."""
+    """Return whether `read` decodes a page, and not Pillow: for more than 8 bits per channel, or odd channels."""
     from tifffile import TiffFile
 
     with TiffFile(page) as tif:
         first = _first(tif)
-        if _DNG in first.tags:
-            raise BadInput("This is a camera raw file (DNG). Develop it first, and export it as TIFF, PNG or JPEG.")
-        return first.dtype is None or first.dtype not in (np.dtype(np.uint8), np.dtype(np.bool_))
+        if first.dtype is None or first.dtype not in (np.dtype(np.uint8), np.dtype(np.bool_)):
+            return True
+        colours, extra = _COLOURS.get(int(first.photometric), 0), [int(kind) for kind in first.extrasamples]
+        if not colours or first.samplesperpixel <= colours:
+            return False
+        return extra != [_ALPHA] and (colours != 3 or extra not in ([], [_PREMULTIPLIED]))
 
 
-def read(file: IO[bytes], allow: Callable[[int, int, int], None]) -> Page:
+def stored_bytes(page: IO[bytes]) -> int:
+    """Return the bytes of a page's values if `read` maps them, or 0 for levels of brightness."""
+    from tifffile import TiffFile
+
+    with TiffFile(page) as tif:
+        first = _first(tif)
+        return 0 if first.dtype is None or are_levels(first.dtype) else int(first.nbytes)
+
+
+def range_of(file: IO[bytes], allow: Callable[[int, int, int], None]) -> Range:
+    """Return the range of the values of a page; arguments and errors are those of `read`."""
+    from tifffile import TiffFile
+
+    file.seek(0)
+    with TiffFile(file) as tif:
+        page = _first(tif)
+        _allowed(page, allow)
+        samples = tiff_pixels.decoded(page, file)[0][..., : _channels(page).colours]
+        return value_range(samples, missing(samples, no_data_value(page.tags.valueof(_NO_DATA))))
+
+
+def read(file: IO[bytes], allow: Callable[[int, int, int], None], whole: Callable[[], Range] | None = None) -> Page:
     """Decode a page.
 
     Args:
         file: a file with one page, from `one_page`.
         allow: called with width, height and bytes per pixel before decoding; may raise.
+        whole: returns the range of the values in all pages; None where there are no others.
 
     Raises:
         BadInput: for channels or values that are not supported.
@@ -90,37 +143,66 @@ def read(file: IO[bytes], allow: Callable[[int, int, int], None]) -> Page:
     from tifffile import TiffFile
 
     file.seek(0)
-    notes: list[str] = []
     with TiffFile(file) as tif:
         page = _first(tif)
-        allow(page.imagewidth, page.imagelength, page.samplesperpixel * ((page.bitspersample + 7) // 8))
-        colours = _COLOURS.get(int(page.photometric), 0)
-        if not colours or page.samplesperpixel not in (colours, colours + 1) or page.imagedepth > 1:
-            raise BadInput(
-                f"This TIFF has {page.samplesperpixel} channels of a kind that is not read here. "
-                "Export it as gray or RGB, with 8 or 16 bits per channel."
-            )
-        samples, orientation = _decoded(page, file)
-        extra = [int(kind) for kind in page.extrasamples[:1]]
+        _allowed(page, allow)
+        channels = _channels(page)
+        found = None if whole is None or page.dtype is None or are_levels(page.dtype) else whole()
+        samples, orientation = tiff_pixels.decoded(page, file)
         icc = page.tags.valueof(_ICC)
-    if samples.ndim != 3 or samples.shape[2] < colours:
-        raise ValueError(f"{colours} channels expected, decoded to {samples.shape}")
-    whole, samples, alpha = samples, samples[..., :colours], samples[..., colours:]
-    samples = _levels(samples, notes)
-    if page.photometric == _MINISWHITE:
-        white = np.uint16(65535) if samples.dtype == np.uint16 else np.float32(1)
+        result = Page(samples, channels.colours == 4, orientation, icc if isinstance(icc, bytes) else None)
+        result.metadata = metadata.of_tags({tag: page.tags.valueof(tag) for tag in _TEXTS}, _resolution(page))
+        no_data, inverted = no_data_value(page.tags.valueof(_NO_DATA)), page.photometric == _MINISWHITE
+    if samples.ndim != 3 or samples.shape[2] < channels.colours:
+        raise ValueError(f"{channels.colours} channels expected, decoded to {samples.shape}")
+    _refuse_spare(samples, channels)
+    _take(result, channels, found, no_data, inverted=inverted)
+    return result
+
+
+def _take(result: Page, channels: _Channels, found: Range | None, no_data: float | None, *, inverted: bool) -> None:
+    """Turn the values of `result` into levels with alpha."""
+    whole, count = result.samples, channels.colours
+    samples, alpha = whole[..., :count], whole[..., count : count + bool(channels.alpha)]
+    without = missing(samples, no_data)
+    refuse_infinite(samples)
+    over_all = found is not None
+    if found is None:
+        found = Range() if are_levels(samples.dtype) else value_range(samples, without)
+    samples, result.values = mapped(samples, found, without)
+    if result.values is not None:
+        pages = " over all its pages" if over_all else ""
+        result.notes.append(
+            f"The values in the file, {found.low:g} to {found.high:g}{pages}, were mapped linearly to black to white."
+        )
+    if inverted:
+        white = np.float32(1) if samples.dtype.kind == "f" else samples.dtype.type(np.iinfo(samples.dtype).max)
         for rows in bands(samples):
             samples[rows] = white - samples[rows]
-    if colours != 4 and extra and extra[0] in (_PREMULTIPLIED, _ALPHA):
-        if samples.dtype == alpha.dtype == np.uint16 and extra[0] == _ALPHA:
-            samples = whole[..., : colours + 1]  # `samples` is a view of it, with all changes
-        else:
-            samples = _with_alpha(samples, alpha, premultiplied=extra[0] == _PREMULTIPLIED)
-    if colours == 4 and samples.dtype != np.uint16:
-        unit, samples = samples, np.empty(samples.shape, np.uint16)
-        for rows in bands(unit, samples):
-            samples[rows] = np.rint(unit[rows] * 65535)
-    return Page(samples, colours == 4, orientation, icc if isinstance(icc, bytes) else None, notes)
+    if count == 4:
+        if channels.alpha:
+            result.notes.append("The transparency of this CMYK picture is left out.")
+        samples = samples if samples.dtype.kind != "f" else _sixteen_bits(samples)
+    elif channels.alpha and samples.dtype == alpha.dtype and samples.dtype.kind == "u" and channels.alpha == _ALPHA:
+        samples = whole[..., : count + 1]  # `samples` is a view of it, with all changes
+    elif channels.alpha:
+        samples = _with_alpha(samples, alpha, premultiplied=channels.alpha == _PREMULTIPLIED)
+    if without is not None and count != 4:
+        samples = _hidden(samples, without, has_alpha=bool(channels.alpha))
+        result.notes.append(_about_missing(without, no_data))
+    if result.values is not None:
+        black, white = (found.high, found.low) if inverted else (found.low, found.high)
+        result.values = Values(black, white, no_data)
+    result.samples = samples
+
+
+def _about_missing(without: NDArray[np.bool_], no_data: float | None) -> str:
+    count = int(np.count_nonzero(without))
+    value = "" if no_data is None else f" (the value {no_data:g})"
+    many = count != 1
+    return (
+        f"{count:,} pixel{'s' if many else ''} without data{value} {'are' if many else 'is'} transparent in the result."
+    )
 
 
 def _first(tif: Any) -> Any:
@@ -128,110 +210,80 @@ def _first(tif: Any) -> Any:
     return tif.pages.get(0, aspage=True)
 
 
-def _decoded(page: Any, file: IO[bytes]) -> tuple[Samples, int]:
-    """The page as (H, W, C) in its own type, and the orientation still to be applied."""
-    try:
-        _bound(page)
-        read = page.asarray()
-    except (ValueError, ImportError, LookupError):
-        # Without the package imagecodecs, tifffile has no LZW; OpenCV brings libtiff, and turns the picture upright.
-        return _by_opencv(file), 1
-    if read.ndim == 3 and page.axes.startswith("S"):
-        read = np.moveaxis(read, 0, -1)
-    value = page.tags.valueof(_ORIENTATION, 1)
-    orientation = int(value) if isinstance(value, int) and 1 <= value <= 8 else 1
-    return (read if read.ndim == 3 else read[..., None]), orientation
+def _allowed(page: Any, allow: Callable[[int, int, int], None]) -> None:
+    bits = page.bitspersample if isinstance(page.bitspersample, int) else max(page.bitspersample)
+    allow(page.imagewidth, page.imagelength, page.samplesperpixel * ((bits + 7) // 8))
 
 
-def _bound(page: Any) -> None:
-    """Let each strip or tile of `page` unpack to what its geometry says, and no more of the file be read for it.
-
-    Raises LookupError for compression that only libtiff unpacks.
-    """
-    unpack = _UNPACK[int(page.compression)]
-    if not isinstance(page.bitspersample, int):
-        raise LookupError(f"{page.bitspersample} bits")
-    rows, columns = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
-    rows = rows if page.is_tiled else min(rows, page.imagelength)
-    samples = page.samplesperpixel if page.planarconfig == 1 else 1
-    most = max(rows * -(-columns * samples * page.bitspersample // 8), 1)
-    # No compression makes incompressible data much larger.
-    page.databytecounts = tuple(min(count, 2 * most + 4096) for count in page.databytecounts)
-    if unpack is None:
-        return
-    packed, page.compression = page.compression, 1
-    arrange = page.decode  # tifffile's conversion of unpacked bytes to pixels
-    page.compression = packed
-
-    def decode(data: bytes | None, index: int, **more: Any) -> Any:
-        return arrange(None if data is None else unpack(data, most), index, **more)
-
-    page.decode = decode
+def _channels(page: Any) -> _Channels:
+    """The channels of a page. Raises BadInput for kinds that would lose one."""
+    colours, extra = _COLOURS.get(int(page.photometric), 0), [int(kind) for kind in page.extrasamples]
+    spare = page.samplesperpixel - colours
+    alpha = extra[0] if extra and extra[0] in (_PREMULTIPLIED, _ALPHA) else 0
+    if not extra and spare == 1 and colours == 3:
+        alpha = _ALPHA  # by programs that leave the tag out
+    found = _Channels(colours, alpha, spare - bool(alpha))
+    # A single one beside RGB may be padding, whose values are all equal.
+    if not colours or spare < 0 or page.imagedepth > 1 or found.spare > (colours == 3 and not alpha):
+        raise _odd(page.samplesperpixel, found)
+    return found
 
 
-def _inflate(data: bytes, most: int) -> bytes:
-    return zlib.decompressobj().decompress(data, most)
+def _odd(count: int, channels: _Channels) -> BadInput:
+    kind = ""
+    if channels.colours and channels.spare > 0:
+        kind = f": {_NAMES[channels.colours]}{' with alpha' if channels.alpha else ''} and {channels.spare} more"
+    return BadInput(
+        f"This TIFF has {count} channels of a kind that is not read here{kind}. Export it as gray or RGB, with 8 or 16 bits "
+        "per channel, or each channel as a file of its own."
+    )
 
 
-def _unpack_lzma(data: bytes, most: int) -> bytes:
-    return lzma.LZMADecompressor(memlimit=_LZMA_MEMORY).decompress(data, most)
+def _refuse_spare(samples: Samples, channels: _Channels) -> None:
+    """Raise BadInput when a channel beside RGB holds anything: an infrared band, say."""
+    spare = samples[..., channels.colours : channels.colours + channels.spare]
+    if not channels.alpha and spare.size and any(bool((spare[rows] != spare[0, 0]).any()) for rows in bands(spare)):
+        raise _odd(samples.shape[2], channels)
 
 
-_UNPACK: dict[int, Callable[[bytes, int], bytes] | None] = {
-    1: None, 8: _inflate, 32946: _inflate, 34925: _unpack_lzma,
-}  # fmt: skip
-"""By TIFF compression: not packed, deflate under both of its numbers, LZMA."""
+def _resolution(page: Any) -> tuple[float, float] | None:
+    """Pixels per inch."""
+    factor = _PER_INCH.get(int(page.tags.valueof(_UNIT, 2) or 0))
+    pairs = page.tags.valueof(_ACROSS), page.tags.valueof(_DOWN)
+    if factor is None or any(not isinstance(pair, tuple) or len(pair) != 2 or not pair[1] for pair in pairs):
+        return None
+    across, down = (pair[0] / pair[1] * factor for pair in pairs)
+    return across, down
 
 
-def _by_opencv(file: IO[bytes]) -> Samples:
-    import cv2
-
-    file.seek(0)
-    content = np.frombuffer(file.read(), np.uint8)
-    read = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
-    if read is None:
-        raise OSError("neither tifffile nor OpenCV can decode this TIFF")
-    return read[..., None] if read.ndim == 2 else _swapped(read)
-
-
-def _swapped(read: Samples) -> Samples:
-    """BGR or BGRA as RGB or RGBA, in place."""
-    for rows in bands(read):
-        read[rows] = read[rows][..., [2, 1, 0, 3][: read.shape[2]]]
-    return read
-
-
-def _levels(samples: Samples, notes: list[str]) -> Samples:
-    """Return uint16 unchanged, float in [0, 1] as float32; map other values linearly to [0, 1], with a note."""
-    if samples.dtype == np.uint16:
-        return samples
-    if samples.dtype.kind == "f":
-        bad = sum(int(np.count_nonzero(~np.isfinite(samples[rows]))) for rows in bands(samples))
-        if bad:
-            raise BadInput(
-                f"This picture has {bad} {'value that is not a number' if bad == 1 else 'values that are not numbers'} "
-                f"(NaN or infinite), out of {samples.size}. Replace them in the program that made it, and export again."
-            )
-    low, high = float(samples.min()), float(samples.max())
-    out = zeros(*samples.shape)
-    if samples.dtype.kind == "f" and low >= 0 and high <= 1:
-        for rows in bands(out, samples):
-            out[rows] = samples[rows]
-        return out
-    notes.append(f"The values in the file, {low:g} to {high:g}, were mapped linearly to black to white.")
-    spread = (high - low) or 1.0
-    for rows in bands(out, samples):
-        out[rows] = (samples[rows].astype(np.float64) - low) / spread
+def _sixteen_bits(unit: Samples) -> Samples:
+    out = np.empty(unit.shape, np.uint16)
+    for rows in bands(unit, out):
+        out[rows] = np.rint(unit[rows] * 65535)
     return out
+
+
+def _hidden(samples: Samples, without: NDArray[np.bool_], *, has_alpha: bool) -> Samples:
+    """Add alpha to `samples` where there is none, and make the pixels `without` data transparent."""
+    if not has_alpha:
+        top = 1 if samples.dtype.kind == "f" else np.iinfo(samples.dtype).max
+        joined = np.empty((*samples.shape[:2], samples.shape[2] + 1), samples.dtype)
+        for rows in bands(joined, samples):
+            joined[rows, :, :-1], joined[rows, :, -1] = samples[rows], top
+        samples = joined
+    for rows in bands(samples, without):
+        samples[rows, :, -1][without[rows]] = 0
+    return samples
 
 
 def _with_alpha(samples: Samples, alpha: Samples, *, premultiplied: bool) -> Samples:
     """Join colours and the raw alpha plane as float32 in [0, 1], colours not premultiplied."""
     top = 1.0 if alpha.dtype.kind == "f" else float(np.iinfo(alpha.dtype).max)
+    white = np.float32(1 if samples.dtype.kind == "f" else np.iinfo(samples.dtype).max)
     joined = zeros(*samples.shape[:2], samples.shape[2] + 1)
     for rows in bands(joined, samples, alpha):
         opacity = np.clip(np.nan_to_num(alpha[rows].astype(np.float32) / top), 0, 1)
-        colours = samples[rows] / np.float32(65535) if samples.dtype == np.uint16 else samples[rows]
+        colours = samples[rows] / white
         if premultiplied:
             colours = np.divide(colours, opacity, out=np.zeros_like(colours), where=opacity > 0)
         joined[rows, :, :-1], joined[rows, :, -1:] = np.clip(colours, 0, 1), opacity

@@ -53,8 +53,9 @@ def entries(path: Path, limits: Limits = Limits(), scale: int = SCALE) -> tuple[
         found = pairs(hr, lr if lr.is_dir() else None, scale)
         description = f"DIV2K, {len(found)} pictures" + (", with its own small versions" if lr.is_dir() else "")
         return description, [Entry(p.hr.name, partial(_read_pair, p.hr, p.lr, limits, scale)) for p in found]
-    files = images_in(path)
-    return f"a folder of {len(files)} pictures", from_files(files, limits)
+    found = images_in(path)
+    left_out = f" ({found.left_out})" if found.left_out else ""
+    return f"a folder of {len(found.images)} pictures{left_out}", from_files(found.images, limits)
 
 
 def from_files(files: Sequence[Path], limits: Limits) -> list[Entry]:

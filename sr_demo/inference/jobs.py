@@ -11,7 +11,7 @@ from sr_demo.backends import selection
 from sr_demo.checkpoint import Checkpoint
 from sr_demo.diffusion.trajectory import Trajectory
 from sr_demo.errors import BadInput, quoted
-from sr_demo.image import Image, ImageData, write_png
+from sr_demo.image import Image, ImageData, Values, write_png
 from sr_demo.metrics.scores import Scores
 from sr_demo.options import Options, as_dict, build, controls
 from sr_demo.progress import Progress
@@ -114,6 +114,10 @@ class Result:
     """See `Upscaler.loss_db`; negative where int8 gained."""
     trajectory: tuple[Trajectory, ...] = ()
     """The steps of an iterative method on the way to the image; empty for every other method."""
+    notes: tuple[str, ...] = ()
+    """Conversions applied while the input was read, as sentences for the user."""
+    values: Values | None = None
+    """How the values of the input's file were mapped to levels; None where they are levels."""
 
 
 @dataclass(frozen=True, kw_only=True)

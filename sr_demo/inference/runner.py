@@ -184,6 +184,8 @@ class Runner:
             backend=upscaler.backend,
             loss_db=upscaler.loss_db,
             trajectory=upscaled.trajectory,
+            notes=image.notes,
+            values=image.values,
         )
 
 

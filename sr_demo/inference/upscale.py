@@ -57,7 +57,8 @@ def upscale_image(model: LoadedModel, image: ImageData, progress: Progress) -> U
         Cancelled: Stop was pressed.
     """
     alpha_runs = passes(model.job.approach, model.job.checkpoint, opacity=image.alpha is not None) == 2
-    finish = _gray if image.gray else _unchanged
+    # Gray stored as RGB is gray: a method must not add colours to it.
+    finish = _gray if image.gray or large_array.equal_channels(image.rgb) else _unchanged
     result = _guaranteed(model, image.rgb, progress.part(0, 0.5) if alpha_runs else progress, finish, 3)
     alpha = image.alpha
     if alpha is not None and alpha_runs:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sr_demo.codecs.image_files import ImageFiles, find_images
 from sr_demo.codecs.sniff import about
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, ImageData, read
@@ -20,11 +21,8 @@ from sr_demo.inference.jobs import Failed, Job, Result
 from sr_demo.inference.runner import Runner
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.pairing import in_one_folder, matched
-from sr_demo.system.folders import list_files
 
 log = logging.getLogger("sr_demo")
-
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".avif"})
 
 
 @dataclass(frozen=True)
@@ -37,14 +35,11 @@ class Pair:
     """The input; None computes it from the reference."""
 
 
-def images_in(folder: Path) -> list[Path]:
+def images_in(folder: Path) -> ImageFiles:
     """Return the image files directly in `folder`, by name. Raises BadInput when it is not a folder or has none."""
-    listing = list_files(folder)
-    found = [p for p in listing.files if p.suffix.lower() in SUFFIXES]
-    if listing.hidden:
-        log.warning("%s: %s.", folder, listing.left_out)
-    if not found:
-        raise BadInput(f"{folder} holds no pictures (looked for {', '.join(sorted(SUFFIXES))}).")
+    found = find_images(folder)
+    if not found.images:
+        raise BadInput(f"{folder} holds no pictures{f' ({found.left_out})' if found.left_out else ''}.")
     return found
 
 
@@ -60,11 +55,11 @@ def pairs(hr: Path, lr: Path | None, scale: int, *, keep_lr: bool = True) -> lis
     Raises:
         BadInput: when an HR image has no match, or several, naming it.
     """
-    files = images_in(hr)
+    files = list(images_in(hr).images)
     together = in_one_folder(files, scale)
     if lr is not None and not _same(hr, lr):
         large = [path for path, _ in together] or files
-        return [Pair(*pair) for pair in matched(large, images_in(lr), scale)]
+        return [Pair(*pair) for pair in matched(large, list(images_in(lr).images), scale)]
     if not together:
         return [Pair(path, None) for path in files] if lr is None else [Pair(path, path) for path in files]
     others = len(files) - 2 * len(together)

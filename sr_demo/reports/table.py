@@ -146,6 +146,8 @@ def record(result: Result) -> dict[str, Any]:
         "halo": result.halo,
         "options": as_dict(result.job.options),
         "may_invent_detail": result.job.approach.invents_with(checkpoint),
+        "notes": list(result.notes),
+        "values": None if result.values is None else result.values.as_dict(),
     }
 
 

@@ -106,6 +106,14 @@ def release(*arrays: NDArray[Any]) -> None:
             mapping.madvise(mmap.MADV_DONTNEED, low, high - low)
 
 
+def equal_channels(array: NDArray[Any]) -> bool:
+    """Return whether the first three channels of (H, W, 3 or more) are equal in every pixel: gray, stored as RGB."""
+    return all(
+        bool((array[rows, :, 0] == array[rows, :, 1]).all() and (array[rows, :, 1] == array[rows, :, 2]).all())
+        for rows in bands(array)
+    )
+
+
 def _mapping(array: NDArray[Any]) -> mmap.mmap | None:
     """The file mapping that `array` is a view of; None for a private one (copy on write), which would lose changes."""
     base: Any = array

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
+from sr_demo.codecs.image_files import find_images
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, quantize
 from sr_demo.imaging.resize import downscale
 
 TrainingImage = NDArray[np.uint8]
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,7 @@ def load_folder(folder: Path, scale: int, smallest: int, report: Callable[[str],
     """
     if not folder.is_dir():
         raise BadInput(f"There is no folder {folder}: training needs a folder of high-resolution pictures.")
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-    if not files:
-        raise BadInput(f"The folder {folder} holds no pictures ({', '.join(SUFFIXES)}).")
+    files = image_files(folder)
     names: list[str] = []
     hr: list[TrainingImage] = []
     lr: list[TrainingImage] = []
@@ -86,6 +84,16 @@ def load_folder(folder: Path, scale: int, smallest: int, report: Callable[[str],
     if not hr:
         raise BadInput(f"None of the {len(files)} pictures in {folder} could be used; the first: {skipped[0]}")
     return Pairs(tuple(names), tuple(hr), tuple(lr), tuple(skipped))
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Return the images directly in `folder`, by name. Raises BadInput when there is no such folder, or it has none."""
+    if not folder.is_dir():
+        raise BadInput(f"There is no folder {folder}.")
+    found = find_images(folder)
+    if not found.images:
+        raise BadInput(f"The folder {folder} holds no pictures{f' ({found.left_out})' if found.left_out else ''}.")
+    return list(found.images)
 
 
 def read_rgb(path: Path) -> TrainingImage:

@@ -34,7 +34,7 @@ from sr_demo.imaging.resize import downscale, resize
 from sr_demo.metrics.full_reference import psnr_y, ssim_y
 from sr_demo.progress import SILENT
 from sr_demo.system.outputs import refuse_existing
-from sr_demo.training.data import SUFFIXES, read_rgb
+from sr_demo.training.data import image_files, read_rgb
 
 LICENCE = "Apache-2.0"
 _QUIET = 0.01
@@ -225,13 +225,13 @@ def train(data: Path, out: Path, validation: Path, test_sets: Path | None, licen
         recipe: Hyperparameters.
     """
     start = time.monotonic()
-    files = _image_files(data)
+    files = image_files(data)
     samples = gather(files, recipe, print)
     print(f"{len(samples.windows)} windows of {len(files)} photos, {time.monotonic() - start:.0f} s", flush=True)
     write(fit(samples, recipe, lambda text: print(text, end="\r", flush=True)), out)
     seconds = round(time.monotonic() - start)
     memory = load(out)
-    whole = [as_floats(read_rgb(file)) for file in _image_files(validation)]
+    whole = [as_floats(read_rgb(file)) for file in image_files(validation)]
     scores = {"val": score(memory, [(downscale(hr, SCALE), hr) for hr in whole])}
     for name in ("Set5", "Set14"):
         if test_sets is not None and (test_sets / name).is_dir():
@@ -242,15 +242,8 @@ def train(data: Path, out: Path, validation: Path, test_sets: Path | None, licen
     print(f"{out}: {card['bytes'] / 1e6:.2f} MB, {seconds} s, {scores}")
 
 
-def _image_files(folder: Path) -> list[Path]:
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
-    if not files:
-        raise BadInput(f"The folder {folder} holds no pictures ({', '.join(SUFFIXES)}).")
-    return files
-
-
 def _test_pairs(folder: Path) -> list[tuple[Image, Image]]:
-    small, big = _image_files(folder / f"LRx{SCALE}"), _image_files(folder / "HR")
+    small, big = image_files(folder / f"LRx{SCALE}"), image_files(folder / "HR")
     return [(as_floats(read_rgb(a)), as_floats(read_rgb(b))) for a, b in zip(small, big, strict=True)]
 
 

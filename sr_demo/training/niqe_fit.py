@@ -23,7 +23,7 @@ from sr_demo.image import Image
 from sr_demo.imaging.degradation import Realistic, degrade
 from sr_demo.imaging.resize import downscale, resize
 from sr_demo.metrics.niqe import BLOCK, Blocks, Natural, blocks, fit, niqe
-from sr_demo.training.data import SUFFIXES, as_float, read_rgb
+from sr_demo.training.data import as_float, image_files, read_rgb
 from sr_demo.training.run_state import write_atomically
 
 LICENCE = "Apache-2.0"
@@ -66,7 +66,7 @@ def fit_folder(folder: Path, report: Callable[[str], None] = print) -> tuple[Nat
     Raises:
         BadInput: There are too few.
     """
-    measured = measure(_image_files(folder), report)
+    measured = measure(image_files(folder), report)
     if not measured:
         raise BadInput(f"None of the pictures in {folder} could be measured.")
     try:
@@ -122,13 +122,6 @@ def write_card(path: Path, facts: dict[str, Any]) -> dict[str, Any]:
     return card
 
 
-def _image_files(folder: Path) -> list[Path]:
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
-    if not files:
-        raise BadInput(f"The folder {folder} holds no pictures ({', '.join(SUFFIXES)}).")
-    return files
-
-
 def run(args: argparse.Namespace) -> int:
     """Fit from the command line; return 0, or 1 after printing an error."""
     try:
@@ -137,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
         write(natural, args.out)
         seconds = round(time.monotonic() - start)
         folder = args.val or args.data.parent / "val"
-        validation = [as_float(read_rgb(path)) for path in _image_files(folder)] if folder.is_dir() else []
+        validation = [as_float(read_rgb(path)) for path in image_files(folder)] if folder.is_dir() else []
         data = {"what": "/".join(args.data.parts[-2:]), "count": photos, "blocks": count, "licence": args.licence}
         facts: dict[str, Any] = {"data": data, "seconds": seconds}
         if validation:

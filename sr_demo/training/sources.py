@@ -13,9 +13,10 @@ from typing import Literal
 import numpy as np
 from PIL import Image as Pillow
 
+from sr_demo.codecs.image_files import find_images
 from sr_demo.errors import BadInput
 from sr_demo.system import memory
-from sr_demo.training.data import SUFFIXES, Pairs, TrainingImage, downscale_8bit, load_folder, read_rgb
+from sr_demo.training.data import Pairs, TrainingImage, downscale_8bit, image_files, load_folder, read_rgb
 from sr_demo.training.npz_pairs import load_npz
 
 Track = Literal["bicubic", "unknown"]
@@ -87,8 +88,7 @@ def is_npz(path: Path) -> bool:
         return True
     if not path.is_dir():
         return False
-    suffixes = {file.suffix.lower() for file in path.iterdir()}
-    return ".npz" in suffixes and not suffixes & set(SUFFIXES)
+    return any(path.glob("*.npz")) and not find_images(path).images
 
 
 def is_div2k(path: Path) -> bool:
@@ -114,7 +114,7 @@ def load_div2k(
     Raises:
         BadInput: The track or an LR image is missing, or nothing is usable.
     """
-    hr_files = _files(root / f"DIV2K_{part}_HR")
+    hr_files = image_files(root / f"DIV2K_{part}_HR")
     folder = root / f"DIV2K_{part}_LR_{track}" / f"X{scale}"
     lr_files: list[Path | None] = [None] * len(hr_files)
     if folder.is_dir():
@@ -174,17 +174,8 @@ def read_pair(path: Path, lr_file: Path | None, scale: int) -> tuple[TrainingIma
     return hr_image, (downscale_8bit(hr_image, scale) if lr_image is None else np.ascontiguousarray(lr_image))
 
 
-def _files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise BadInput(f"There is no folder {folder}.")
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-    if not found:
-        raise BadInput(f"The folder {folder} holds no pictures ({', '.join(SUFFIXES)}).")
-    return found
-
-
 def _lr_files(hr_files: Sequence[Path], folder: Path, scale: int) -> list[Path]:
-    there = {path.stem: path for path in _files(folder)}
+    there = {path.stem: path for path in image_files(folder)}
     counts = f"there are {len(hr_files)} large pictures and {len(there)} small ones"
     found: list[Path] = []
     for path in hr_files:

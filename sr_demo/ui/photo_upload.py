@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from sr_demo.codecs.archives import DAMAGED, opened
+from sr_demo.codecs.image_files import is_hidden
 from sr_demo.codecs.sniff import about, check_file, shown
 from sr_demo.errors import BadInput, SRError, StorageError, first_few
-from sr_demo.image import Limits, read, write_png
+from sr_demo.image import Limits, Metadata, read, write_png
 from sr_demo.progress import Progress
 
 _MOST_PHOTOS = 200
@@ -29,12 +30,14 @@ _HEAD = 4096
 
 @dataclass
 class Taken:
-    """The result of reading dropped files: files found = `written` + `left_out`."""
+    """The result of reading dropped files: files found = `written` + `left_out` + `hidden`."""
 
     written: list[Path] = field(default_factory=list[Path])
     sentences: list[str] = field(default_factory=list[str])
     """Why files were left out: one sentence each, preceded by one for all that a limit left out together."""
     left_out: int = 0
+    hidden: int = 0
+    """Hidden files in zips, which systems add (`.DS_Store`, `__MACOSX/._photo.jpg`): neither written nor left out."""
 
     def leave_out(self, sentence: str) -> None:
         """Count a file that is left out, with the reason."""
@@ -76,9 +79,11 @@ def take_in(
             taken.leave_out(about(path.name, str(exc)))
             continue
         target = folder / f"{len(taken.written):03d}_{_plain(path.name)}.png"
-        write_png(replace(picture, alpha=None, bits=8, icc=None), target)
+        write_png(replace(picture, alpha=None, bits=8, icc=None, metadata=Metadata()), target)
         taken.written.append(target)
     shutil.rmtree(scratch)
+    if taken.hidden:
+        taken.sentences.append(f"{taken.hidden:,} hidden {'file' if taken.hidden == 1 else 'files'} left out.")
     if not taken.written:
         raise BadInput(" ".join([f"None of these files can be {purpose}.", *first_few(taken.sentences)]))
     return taken
@@ -115,7 +120,9 @@ class _Finder:
         name = shown(path.name)
         try:
             with opened(path) as archive:
-                members = [member for member in archive.infolist() if not _is_hidden(member)]
+                files = [member for member in archive.infolist() if not member.is_dir()]
+                members = [member for member in files if not is_hidden(_place(member))]
+                self._taken.hidden += len(files) - len(members)
                 for number, member in enumerate(members):
                     left = len(members) - number
                     if reason := self._enough():
@@ -179,14 +186,13 @@ def _is_image(path: Path, limits: Limits) -> bool:
     return True
 
 
-def _is_hidden(member: zipfile.ZipInfo) -> bool:
-    """Return whether it is a folder, or a file that systems add: `.DS_Store`, `__MACOSX/._photo.jpg`."""
-    return member.is_dir() or _label(member).startswith(".")
+def _place(member: zipfile.ZipInfo) -> PurePosixPath:
+    return PurePosixPath(member.filename.replace("\\", "/"))
 
 
 def _label(member: zipfile.ZipInfo) -> str:
     """Return the last part of its name, short enough for any file system."""
-    name = PurePosixPath(member.filename.replace("\\", "/")).name or "member"
+    name = _place(member).name or "member"
     return name if len(name) <= 60 else name[:40] + name[-20:]
 
 

@@ -23,7 +23,7 @@ from PIL import Image as Pillow
 from sr_demo.approaches.baselines import BICUBIC
 from sr_demo.batch.run import Batch, run
 from sr_demo.batch.workers import perform_here
-from sr_demo.codecs import tiff as tiff_codec
+from sr_demo.codecs import tiff_pixels
 from sr_demo.codecs.directories import MOST_PAGES, check_exif
 from sr_demo.errors import BadInput, OutOfMemory, SRError
 from sr_demo.image import ImageData, Limits, page_numbers, read, readonly, write_png
@@ -181,14 +181,14 @@ def test_a_strip_unpacks_to_its_geometry_and_no_more(
     packed = pack(pixels.tobytes() + bytes(2**20))
     (tmp_path / "a.tif").write_bytes(tiff(entries(16, 1000, len(packed), code), data=packed))
     unpacked: list[int] = []
-    plain = tiff_codec._UNPACK[code]  # pyright: ignore[reportPrivateUsage]
+    plain = tiff_pixels._UNPACK[code]  # pyright: ignore[reportPrivateUsage]
     assert plain is not None
 
     def watched(data: bytes, most: int) -> bytes:
         unpacked.append(len(result := plain(data, most)))
         return result
 
-    monkeypatch.setitem(tiff_codec._UNPACK, code, watched)  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setitem(tiff_pixels._UNPACK, code, watched)  # pyright: ignore[reportPrivateUsage]
     assert np.array_equal(read(tmp_path / "a.tif").rgb[..., 0], pixels / np.float32(65535))
     assert unpacked == [96]
 

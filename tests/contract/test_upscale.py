@@ -125,6 +125,29 @@ def test_gray_stays_gray(runner: Runner, job: Job) -> None:
 
 
 @each_job
+def test_gray_stored_as_rgb_gets_no_colours(runner: Runner, job: Job) -> None:
+    gray = readonly(np.repeat(noise(9, 11)[..., :1], 3, axis=2))
+    result = run(runner, job, picture_of(gray)).image
+    assert not result.gray, "the result is an RGB file again"
+    np.testing.assert_array_equal(result.rgb, result.rgb[..., :1].repeat(3, axis=2))
+
+
+_COARSE = {"srresnet:baseline": 1.1, "hat:tiny": 0.7, "drct:tiny": 1.1}
+"""Levels of 255 by which small networks miss an even area, in fp32 too: white may come out as 254 (docs/formats.md)."""
+
+
+@pytest.mark.parametrize("job", FAITHFUL)
+def test_even_areas_keep_their_level(runner: Runner, job: Job) -> None:
+    if job.approach.invents_with(job.checkpoint):
+        pytest.skip("generative: it may add texture")
+    most = _COARSE.get(f"{job.approach.id}:{job.checkpoint.name}", 0.51)
+    for level in (0.0, 0.5, 1.0):
+        even = readonly(np.full((20, 20, 3), level, np.float32))
+        inner = run(runner, job, picture_of(even)).image.rgb[32:-32, 32:-32]  # networks see a border beyond the edges
+        assert np.abs(inner - level).max() * 255 <= most
+
+
+@each_job
 def test_alpha_is_upscaled_too(runner: Runner, job: Job) -> None:
     alpha = np.zeros((12, 10), np.float32)
     alpha[:6] = 1

@@ -111,7 +111,8 @@ def test_what_is_no_picture_is_named_and_what_systems_add_is_not(tmp_path: Path)
     broken.write_bytes(broken.read_bytes().replace(b"PK\x01\x02", b"PK\x01\x03"))
     taken = taken_from(tmp_path, packed(tmp_path / "a.zip", members), broken)
     assert [path.name for path in taken.written] == ["000_good.png", "001_up.png"]
-    assert taken.left_out == len(taken.sentences) == 3
+    assert (taken.left_out, taken.hidden) == (3, 2)
+    assert len(taken.sentences) == 4 and taken.sentences[-1] == "2 hidden files left out."
     assert taken.sentences[0].startswith("inner.zip is not a picture this app reads but a ZIP archive")
     assert "not a picture but a text file" in taken.sentences[1] and len(taken.sentences[1]) < 200
     assert taken.sentences[2].startswith("broken.zip is damaged or incomplete")

@@ -118,7 +118,7 @@ def test_presets_tick_what_their_name_says(preset: str, inside: set[str], outsid
 def test_a_preset_that_only_ticks_leaves_test_mode_alone(
     handlers: Handlers, components: CompareComponents, tmp_path: Path
 ) -> None:
-    taken = handlers.take(photo(tmp_path, 600, 400), presets.OWN, True, ["gan"], [])
+    taken = handlers.take(photo(tmp_path, 600, 400), None, presets.OWN, True, ["gan"], [])
     chosen = handlers.choose_preset(taken[components.photo.source], presets.MEASURE, True, ["gan"], [], None)
     assert chosen[components.choice.test] is True
 

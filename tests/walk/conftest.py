@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import _clients_closed, browser, open_page, serve  # noqa: F401 - fixtures
-from tests.e2e.test_api_docs import _loops  # noqa: F401 - a fixture
+from tests.e2e.conftest import _clients_closed, _loops_closed, browser, open_page, serve  # noqa: F401 - fixtures
 from tests.walk.table import Case
 
 SHARED = Path(os.environ.get("SR_DEMO_SHARED_DATA", Path(__file__).parents[2] / "../shared/data")).resolve()

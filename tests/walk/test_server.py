@@ -26,12 +26,12 @@ from tests.walk.doors import SETTINGS, walked
 from tests.walk.table import Case
 from tests.walk.verdict import Made, complaints
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.filterwarnings("default"), pytest.mark.usefixtures("_loops")]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.filterwarnings("default")]
 GOOD = encode_png(picture_of(noise(6, 8)))
 
 
 @pytest.fixture(scope="module")
-def server(serve: Serve, _loops: None) -> Iterator[Server]:
+def server(serve: Serve) -> Iterator[Server]:
     store = Store()
     arguments = pages.launch_arguments(store, SETTINGS)
     del arguments["server_port"]

@@ -1,0 +1,95 @@
+"""Conversions of decoded pictures to samples: bands of rows, colours, and the profile that belongs to them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import ImageCms
+
+log = logging.getLogger("sr_demo")
+
+Samples = NDArray[Any]
+_BAND = 2**22
+"""Pixels that are converted at once."""
+
+
+def to_mode(mode: str) -> Callable[[Pillow.Image], Pillow.Image]:
+    """Return Pillow's conversion to `mode`."""
+    return lambda picture: picture.convert(mode)
+
+
+def planes(picture: Pillow.Image, converted: Callable[[Pillow.Image], Pillow.Image]) -> Samples:
+    """Return the samples of `picture` after `converted`, computed in bands of rows: Pillow would hold three copies."""
+    width, height = picture.size
+    step = max(_BAND // width, 1)
+    samples: Samples | None = None
+    for top in range(0, height, step):
+        bottom = min(top + step, height)
+        band = np.asarray(converted(picture if step >= height else picture.crop((0, top, width, bottom))))
+        band = band if band.ndim == 3 else band[..., None]
+        if step >= height:
+            return band
+        samples = np.empty((height, *band.shape[1:]), band.dtype) if samples is None else samples
+        samples[top:bottom] = band
+    assert samples is not None, "an image has rows"
+    return samples
+
+
+def cmyk_to_srgb(picture: Pillow.Image, icc: bytes | None, notes: list[str]) -> Samples:
+    """Convert CMYK to sRGB by the profile in the file; without one, by Pillow's plain formula. Appends a note."""
+    if _space(icc) == b"CMYK":
+        try:
+            source = ImageCms.ImageCmsProfile(BytesIO(icc or b""))
+            samples = planes(picture, lambda part: to_srgb(part, source))
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            log.info("the CMYK profile is not usable", exc_info=True)
+        else:
+            notes.append("The colours were converted from CMYK to sRGB.")
+            return samples
+    notes.append("The colours were converted from CMYK without a colour profile: they are approximate.")
+    return planes(picture, to_mode("RGB"))
+
+
+def to_srgb(picture: Pillow.Image, source: Any) -> Pillow.Image:
+    """Convert a picture from the profile `source`."""
+    result = ImageCms.profileToProfile(
+        picture,
+        source,
+        ImageCms.createProfile("sRGB"),
+        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        outputMode="RGB",
+        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+    )
+    assert result is not None, "profileToProfile returns an image unless it works in place"
+    return result
+
+
+def fitting(icc: bytes | None, samples: Samples) -> bytes | None:
+    """Return `icc` if its colour space is that of (H, W, C): then values and profile stay together unchanged."""
+    if icc is None:
+        return None
+    return icc if _space(icc) == (b"GRAY" if samples.shape[2] < 3 else b"RGB ") else None
+
+
+def upright(samples: Samples, orientation: int) -> Samples:
+    """Turn samples (H, W, C) by an EXIF orientation (CIPA DC-008, tag 0x0112)."""
+    if orientation >= 5:
+        samples = samples.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        samples = samples[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        samples = samples[::-1]
+    return np.ascontiguousarray(samples)
+
+
+def _space(icc: bytes | None) -> bytes:
+    """The colour space signature of a profile (ICC.1:2022, table 17), empty when the header is not one."""
+    if not isinstance(icc, bytes) or len(icc) <= 128 or icc[36:40] != b"acsp":
+        return b""
+    return icc[16:20]

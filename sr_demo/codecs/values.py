@@ -1,0 +1,133 @@
+"""Values that are no levels of brightness yet: their range over a whole file, and pixels without data.
+
+Integers of 16 bits count as levels, floating point numbers from 0 to 1 as well. Other values are mapped linearly to [0, 1],
+in the same way on all pages of a file: a series that fades stays a series that fades. Pixels without data (NaN, or the value
+that GDAL's tag names) have no part in the range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sr_demo.errors import BadInput
+from sr_demo.system.large_array import bands, zeros
+
+Samples = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Values:
+    """The mapping from the values of a file to [0, 1]: value = black + level * (white - black)."""
+
+    black: float
+    white: float
+    no_data: float | None = None
+    """The value of pixels without data, which are transparent; None where the file names none, NaN apart."""
+
+    def as_dict(self) -> dict[str, float | None]:
+        """Return it as JSON-able data, for manifests and reports."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Range:
+    """Smallest and largest value; infinite the wrong way round where there is none."""
+
+    low: float = np.inf
+    high: float = -np.inf
+
+    def joined(self, other: Range) -> Range:
+        """Return the range of both."""
+        return Range(min(self.low, other.low), max(self.high, other.high))
+
+
+def are_levels(dtype: np.dtype[Any]) -> bool:
+    """Return whether values of this type are levels of brightness as they are, whatever they are."""
+    return dtype in (np.dtype(np.uint8), np.dtype(np.uint16))
+
+
+def no_data_value(text: object) -> float | None:
+    """Return the number in GDAL's tag; None where it is none, or NaN, which needs no name."""
+    try:
+        value = float(text.strip("\0 ")) if isinstance(text, str) else np.nan
+    except ValueError:
+        return None
+    return None if np.isnan(value) else value
+
+
+def missing(samples: Samples, no_data: float | None) -> NDArray[np.bool_] | None:
+    """Return which pixels of (H, W, C) have no data: any channel is NaN, or all have the value `no_data`; None for none."""
+    kind = samples.dtype.kind
+    if kind != "f" and no_data is None:
+        return None
+    out = np.zeros(samples.shape[:2], np.bool_)
+    # As the file stores it: -3.4e38 has more digits than float32.
+    with np.errstate(over="ignore"):
+        wanted = None if no_data is None else np.asarray(no_data).astype(samples.dtype if kind == "f" else np.float64)
+    for rows in bands(out, samples):
+        part = samples[rows]
+        if kind == "f":
+            out[rows] = np.isnan(part).any(axis=2)
+        if wanted is not None:
+            out[rows] |= (part == wanted).all(axis=2)
+    return out if out.any() else None
+
+
+def value_range(samples: Samples, without: NDArray[np.bool_] | None) -> Range:
+    """Return the range of the finite values of (H, W, C), leaving out the pixels `without` (H, W)."""
+    found = Range()
+    for rows in bands(samples):
+        part = samples[rows] if without is None else samples[rows][~without[rows]]
+        if samples.dtype.kind == "f":
+            part = part[np.isfinite(part)]
+        if part.size:
+            found = found.joined(Range(float(part.min()), float(part.max())))
+    return found
+
+
+def total(ranges: Iterable[Range]) -> Range:
+    """Return the range of all `ranges`."""
+    whole = Range()
+    for one in ranges:
+        whole = whole.joined(one)
+    return whole
+
+
+def refuse_infinite(samples: Samples) -> None:
+    """Raise BadInput, with their number, when there are infinite values."""
+    if samples.dtype.kind != "f":
+        return
+    bad = sum(int(np.count_nonzero(np.isinf(samples[rows]))) for rows in bands(samples))
+    if bad:
+        raise BadInput(
+            f"This picture has {bad} infinite {'value' if bad == 1 else 'values'}, out of {samples.size}. "
+            "Replace them in the program that made it, and export again."
+        )
+
+
+def mapped(samples: Samples, found: Range, without: NDArray[np.bool_] | None) -> tuple[Samples, Values | None]:
+    """Map values to levels.
+
+    Args:
+        samples: (H, W, C) of any type.
+        found: the range of the whole file.
+        without: (H, W), pixels that become black.
+
+    Returns:
+        Integers of 8 or 16 bits unchanged, or float32 in [0, 1]; and the mapping, None where values are levels already.
+    """
+    if are_levels(samples.dtype):
+        return samples, None
+    low, high = (found.low, found.high) if found.low <= found.high else (0.0, 0.0)
+    as_they_are = samples.dtype.kind == "f" and low >= 0 and high <= 1
+    black, spread = (0.0, 1.0) if as_they_are else (low, (high - low) or 1.0)
+    out = zeros(*samples.shape)
+    for rows in bands(out, samples):
+        part = samples[rows] if as_they_are else (samples[rows].astype(np.float64) - black) / spread
+        out[rows] = part if without is None else np.where(without[rows][..., None], 0, part)
+    return out, None if as_they_are else Values(low, high)

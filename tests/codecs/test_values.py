@@ -1,0 +1,108 @@
+"""Values that are no levels: one mapping per file, pixels without data transparent, both recorded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from sr_demo.approaches.baselines import BICUBIC
+from sr_demo.batch.manifest import NAME
+from sr_demo.batch.run import Batch, run
+from sr_demo.batch.workers import perform_here
+from sr_demo.codecs import tiff_series
+from sr_demo.errors import BadInput
+from sr_demo.image import Limits, Values, read
+from sr_demo.inference.jobs import Job
+from sr_demo.inference.runner import Runner
+from sr_demo.options import Options
+from sr_demo.reports.table import record
+
+JOB = Job(BICUBIC, BICUBIC.checkpoints[0], Options())
+PLANE = np.linspace(0, 200, 12 * 16, dtype=np.float32).reshape(12, 16)
+FADING = np.stack([PLANE * np.float32(factor) for factor in (1.0, 0.5, 0.1)])
+NO_DATA = [(42113, 2, 0, "-9999", True)]
+
+
+def heights() -> np.ndarray:
+    """Heights from 300 to 500 in which a corner has no data."""
+    array = np.linspace(300, 500, 12 * 16).reshape(12, 16).astype(np.int16)
+    array[:4, :4] = -9999
+    return array
+
+
+def test_a_series_that_fades_stays_one(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", FADING, photometric="minisblack")
+    for page, plane in enumerate(FADING):
+        picture = read(tmp_path / "a.tif", page=page)
+        assert np.allclose(picture.rgb[..., 0], plane / 200, atol=1e-6)
+        assert picture.values == Values(0.0, 200.0)
+        assert picture.notes == (
+            "The values in the file, 0 to 200 over all its pages, were mapped linearly to black to white.",
+        )
+
+
+def test_a_changed_file_gets_a_mapping_of_its_own(tmp_path: Path) -> None:
+    for factor in (1, 3):
+        tifffile.imwrite(tmp_path / "a.tif", FADING * np.float32(factor), photometric="minisblack")
+        assert read(tmp_path / "a.tif", page=1).values == Values(0.0, 200.0 * factor)
+
+
+def test_pages_that_unpack_to_far_more_than_the_file_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiff_series, "_MOST_TIMES", 1)
+    same = np.full((30, 64, 64), 2, np.float32)
+    tifffile.imwrite(tmp_path / "a.tif", same, photometric="minisblack", compression="zlib")
+    with pytest.raises(BadInput, match=r"^The pages of this TIFF unpack to far more than the file holds"):
+        read(tmp_path / "a.tif", Limits(max_unpacked=20_000), page=0)
+
+
+def test_pixels_without_data_have_no_part_in_the_range_and_are_transparent(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", heights(), extratags=NO_DATA)
+    picture = read(tmp_path / "a.tif")
+    low = float(heights()[heights() > 0].min())
+    assert picture.values == Values(low, 500.0, -9999.0)
+    assert picture.alpha is not None
+    assert np.array_equal(picture.alpha == 0, heights() == -9999)
+    visible = picture.alpha == 1
+    assert np.allclose(picture.rgb[visible][:, 0], (heights()[visible] - low) / (500 - low), atol=1e-6)
+    assert picture.notes[1] == "16 pixels without data (the value -9999) are transparent in the result."
+    result = Runner().run(JOB, picture).image
+    assert result.alpha is not None and (result.alpha[:8, :8] == 0).all()
+
+
+def test_values_that_are_not_numbers_count_as_no_data(tmp_path: Path) -> None:
+    array = PLANE.copy()
+    array[0, :3] = np.nan
+    tifffile.imwrite(tmp_path / "a.tif", array)
+    picture = read(tmp_path / "a.tif")
+    assert picture.values is not None and picture.values.white == 200
+    assert picture.alpha is not None and np.count_nonzero(picture.alpha == 0) == 3
+
+
+def test_levels_of_16_bits_keep_their_values_beside_no_data(tmp_path: Path) -> None:
+    array = np.arange(1, 49, dtype=np.uint16).reshape(6, 8) * 1000
+    array[0, 0] = 0
+    tifffile.imwrite(tmp_path / "a.tif", array, extratags=[(42113, 2, 0, "0", True)])
+    picture = read(tmp_path / "a.tif")
+    assert picture.values is None and picture.alpha is not None
+    assert picture.alpha[0, 0] == 0 and np.count_nonzero(picture.alpha) == 47
+    assert np.array_equal(picture.rgb[1:, :, 0], array[1:].astype(np.float32) / np.float32(65535))
+
+
+def test_manifest_and_report_record_mapping_and_notes(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    tifffile.imwrite(tmp_path / "in" / "fading.tif", FADING, photometric="minisblack")
+    tifffile.imwrite(tmp_path / "in" / "heights.tif", heights(), extratags=NO_DATA)
+    summary = run(Batch(JOB, tmp_path / "in", tmp_path / "out"), perform_here)
+    assert summary.done == 4 and sum(len(names) for names in summary.notes.values()) >= 4
+    lines = [json.loads(line) for line in (tmp_path / "out" / NAME).read_text().splitlines()]
+    assert [line["values"]["white"] for line in lines] == [200.0, 200.0, 200.0, 500.0]
+    assert lines[3]["values"]["no_data"] == -9999.0
+    assert "were mapped linearly" in lines[3]["notes"][0]
+    report = record(Runner().run(JOB, read(tmp_path / "in" / "heights.tif")))
+    assert (report["values"], report["notes"]) == (lines[3]["values"], lines[3]["notes"])
