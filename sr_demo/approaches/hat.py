@@ -69,6 +69,7 @@ APPROACH = Approach(
             invents=True,
         ),
     ),
+    preferred=("imagenet",),
     tiling=_BLENDED,
     scale=_SCALE,
 )

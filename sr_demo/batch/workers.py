@@ -163,7 +163,7 @@ def _reference(batch: Batch, task: Task, lr: ImageData) -> tuple[Image | None, s
     """Return the reference of a task, cropped to the size of the result; or None and why there are no scores."""
     if batch.references is None:
         return None, ""
-    scale, stem = batch.job.approach.scale, task.source.rpartition(".")[0]
+    scale, stem = batch.job.default_scale, task.source.rpartition(".")[0]
     by_stem = _stems(batch.references)
     path = by_stem.get(stem) or by_stem.get(stem.removesuffix(f"x{scale}"))
     if path is None:

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     jobs = [job_for(APPROACHES, name, values, args.precision, args.download) for name in args.approach]
     if args.lr is not None and args.degradation == "realistic":
         raise BadInput("--lr gives the small pictures, --degradation realistic makes them: choose one of the two.")
-    found = pairs(args.hr, args.lr, jobs[0].approach.scale)
+    found = pairs(args.hr, args.lr, jobs[0].default_scale)
     realistic = Realistic() if args.degradation == "realistic" else None
     rows: list[dict[str, Any]] = []
     failed = False

@@ -37,6 +37,7 @@ def _declare_train(parser: argparse.ArgumentParser) -> None:
 
 COMMANDS: tuple[Command, ...] = (
     Command("list", "list approaches with their options, checkpoints and licences", in_module("listing")),
+    Command("fetch", "download published checkpoints ahead of their first use", in_module("fetch")),
     Command("upscale", "enlarge pictures with one approach", in_module("upscale")),
     Command("evaluate", "score approaches against the original pictures", in_module("evaluate")),
     Command("batch", "enlarge a folder of pictures; can be stopped and resumed", in_module("batch")),

@@ -109,7 +109,7 @@ class Endpoints:
 
             def load() -> tuple[ImageData, Image | None]:
                 original = self._read(image)
-                return small_version(original, jobs[0].approach.scale, None) if test_against_truth else (original, None)
+                return small_version(original, jobs[0].default_scale, None) if test_against_truth else (original, None)
 
             files: list[str] = []
             report: dict[str, Any] = {"results": [], "failures": []}

@@ -11,7 +11,7 @@ from sr_demo.inference.jobs import Job
 from sr_demo.inference.runner import Runner
 from sr_demo.inference.upscale import passes
 from sr_demo.reports import formatting
-from sr_demo.spec import Approach
+from sr_demo.spec import Approach, Checkpoint
 from sr_demo.system import hardware
 from sr_demo.ui.callers import Callers
 from sr_demo.ui.source import REGION_SIDES, Source
@@ -23,6 +23,10 @@ WHOLE = "whole"
 """Value of the region choice that means the whole image."""
 DOWNLOAD = "download"
 """`Bound.owner` of the box that allows large downloads."""
+_USUAL = (256, 256)
+"""Height and width of the input that estimates are for while there is no photo."""
+_QUICK_SECONDS = 5.0
+"""A published checkpoint that takes longer gives its place to a quicker one of the same approach."""
 PRECISION = "precision"
 """`Bound.owner` of the choice of precision."""
 
@@ -40,15 +44,39 @@ class Context:
     uploads: UploadCache = field(default_factory=UploadCache)
 
 
-def offered(approaches: Sequence[Approach]) -> tuple[list[Job], list[Job]]:
-    """Return the jobs shown at once (defaults of preselected approaches), and all further checkpoints that run here."""
+def offered(context: Context) -> tuple[list[Job], list[Job]]:
+    """Return the jobs shown at once, and all further checkpoints that run here.
+
+    At once: of each preselected approach the checkpoint that is ticked, and ours beside it.
+    """
     first: list[Job] = []
     more: list[Job] = []
-    for approach in runnable(approaches):
+    for approach in runnable(context.approaches):
+        chosen = _ticked_checkpoint(context, approach)
         for index, checkpoint in enumerate(approach.checkpoints):
             job = Job(approach, checkpoint, approach.options())
-            (first if index == 0 and approach.preselected else more).append(job)
+            at_once = checkpoint is chosen or (index == 0 and checkpoint.kind != "hub")
+            (first if at_once and chosen is not None else more).append(job)
     return first, more
+
+
+def ticked(context: Context, jobs: Sequence[Job]) -> list[str]:
+    """Return the keys of the jobs that are ticked when the page opens: nothing that would have to be downloaded."""
+    return [job.key for job in jobs if job.checkpoint is _ticked_checkpoint(context, job.approach)]
+
+
+def _ticked_checkpoint(context: Context, approach: Approach) -> Checkpoint | None:
+    """Return the checkpoint that is ticked: the best that is stored, or a quicker one where that takes long; else None."""
+    if not approach.preselected:
+        return None
+    best = checkpoints.default(approach)
+    if not checkpoints.is_available(best):
+        return None
+    stored = [c for c in map(approach.checkpoint, approach.preferred) if checkpoints.is_available(c)]
+    expected = {c.name: seconds(context, Job(approach, c, approach.options()), _USUAL) for c in stored}
+    if best.name in expected and expected[best.name] > _QUICK_SECONDS:
+        return min(stored, key=lambda c: expected[c.name])
+    return best
 
 
 def runnable(approaches: Sequence[Approach]) -> list[Approach]:
