@@ -47,6 +47,6 @@ APPROACH = Approach(
         ),
     ),
     preferred=("ch48",),
-    tiling=Tiling("tiles", halo=22, max_aspect=2),
+    tiling=Tiling("tiles", halo=20, max_aspect=2),  # `bench halos` measures 20
     preselected=False,
 )  # fmt: skip

@@ -45,7 +45,7 @@ def read(content: bytes, layout: Sequence[Entry]) -> dict[str, NDArray[np.generi
         if len(shape) > 1:
             flag = int.from_bytes(content[at : at + 4], "little")
             at += 4
-            if flag not in (_HALF, _SINGLE):
+            if flag not in (_HALF, _SINGLE) and at <= len(content):
                 raise WeightsUnavailable(f"The ncnn file is not as expected: {name} begins with the flag {flag:#x}.")
             kind = "<f2" if flag == _HALF else "<f4"
         stop = at + size * (2 if kind == "<f2" else 4)
