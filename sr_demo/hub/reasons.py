@@ -72,7 +72,8 @@ def unavailable(
     why = REASONS[worst.code][1].format(detail=worst.detail, page=page, by_hand=by_hand)
     others = "; ".join(f"{other}: {REASONS[exc.code][0]}" for other, exc in failures if exc is not worst)
     error = WeightsUnavailable(
-        f"{title}: {path.name} could not be fetched from {source}: {why}" + (f" (Also tried: {others}.)" if others else "")
+        f"{title}: {path.name} could not be fetched from {source}: {why}"
+        + (f" (Also tried: {others}.)" if others else "")
     )
     error.__cause__ = worst
     return error

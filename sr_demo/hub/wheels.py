@@ -31,7 +31,10 @@ _SIGNS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("No module named pip",), "pip"),
     (("401 Error", "403 Error", "401 Client Error", "403 Client Error"), "refused"),
     (("Read timed out", "ConnectTimeoutError", "ReadTimeoutError"), "timeout"),
-    (("NewConnectionError", "NameResolutionError", "ProxyError", "SSLError", "Max retries", "ConnectionError"), "network"),
+    (
+        ("NewConnectionError", "NameResolutionError", "ProxyError", "SSLError", "Max retries", "ConnectionError"),
+        "network",
+    ),
     (("Server Error",), "server"),
     (("IncompleteRead", "Connection broken", "ProtocolError", "THESE PACKAGES DO NOT MATCH"), "broken"),
     (("No matching distribution found",), "version"),

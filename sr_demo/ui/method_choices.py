@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sr_demo.hub import checkpoints
-from sr_demo.image import Limits
+from sr_demo.image import Limits, Size
 from sr_demo.inference.jobs import Job
 from sr_demo.inference.runner import Runner
+from sr_demo.inference.time_estimates import Estimates
 from sr_demo.inference.upscale import passes
 from sr_demo.reports import formatting
 from sr_demo.spec import Approach, Checkpoint
@@ -23,8 +24,8 @@ WHOLE = "whole"
 """Value of the region choice that means the whole image."""
 DOWNLOAD = "download"
 """`Bound.owner` of the box that allows large downloads."""
-_USUAL = (256, 256)
-"""Height and width of the input that estimates are for while there is no photo."""
+_TYPICAL = Size(256, 256)
+"""Size of the input that estimates are for while there is no photo."""
 _QUICK_SECONDS = 5.0
 """A published checkpoint that takes longer gives its place to a quicker one of the same approach."""
 PRECISION = "precision"
@@ -44,15 +45,19 @@ class Context:
     uploads: UploadCache = field(default_factory=UploadCache)
 
 
-def offered(context: Context) -> tuple[list[Job], list[Job]]:
+def offered(approaches: Sequence[Approach], estimates: Estimates | None = None) -> tuple[list[Job], list[Job]]:
     """Return the jobs shown at once, and all further checkpoints that run here.
 
     At once: of each preselected approach the checkpoint that is ticked, and ours beside it.
+
+    Args:
+        approaches: The catalogue.
+        estimates: Decides between published checkpoints of one approach; None for the best, however slow.
     """
     first: list[Job] = []
     more: list[Job] = []
-    for approach in runnable(context.approaches):
-        chosen = _ticked_checkpoint(context, approach)
+    for approach in runnable(approaches):
+        chosen = _ticked_checkpoint(approach, estimates)
         for index, checkpoint in enumerate(approach.checkpoints):
             job = Job(approach, checkpoint, approach.options())
             at_once = checkpoint is chosen or (index == 0 and checkpoint.kind != "hub")
@@ -60,12 +65,12 @@ def offered(context: Context) -> tuple[list[Job], list[Job]]:
     return first, more
 
 
-def ticked(context: Context, jobs: Sequence[Job]) -> list[str]:
+def ticked(jobs: Sequence[Job], estimates: Estimates | None = None) -> list[str]:
     """Return the keys of the jobs that are ticked when the page opens: nothing that would have to be downloaded."""
-    return [job.key for job in jobs if job.checkpoint is _ticked_checkpoint(context, job.approach)]
+    return [job.key for job in jobs if job.checkpoint is _ticked_checkpoint(job.approach, estimates)]
 
 
-def _ticked_checkpoint(context: Context, approach: Approach) -> Checkpoint | None:
+def _ticked_checkpoint(approach: Approach, estimates: Estimates | None) -> Checkpoint | None:
     """Return the checkpoint that is ticked: the best that is stored, or a quicker one where that takes long; else None."""
     if not approach.preselected:
         return None
@@ -73,10 +78,10 @@ def _ticked_checkpoint(context: Context, approach: Approach) -> Checkpoint | Non
     if not checkpoints.is_available(best):
         return None
     stored = [c for c in map(approach.checkpoint, approach.preferred) if checkpoints.is_available(c)]
-    expected = {c.name: seconds(context, Job(approach, c, approach.options()), _USUAL) for c in stored}
-    if best.name in expected and expected[best.name] > _QUICK_SECONDS:
-        return min(stored, key=lambda c: expected[c.name])
-    return best
+    if estimates is None or len(stored) < 2:
+        return best
+    expected = {c.name: estimates.seconds(Job(approach, c, approach.options()), _TYPICAL) for c in stored}
+    return min(stored, key=lambda c: expected[c.name]) if expected[best.name] > _QUICK_SECONDS else best
 
 
 def runnable(approaches: Sequence[Approach]) -> list[Approach]:

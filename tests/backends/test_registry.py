@@ -83,7 +83,9 @@ def test_a_network_reaches_its_published_score(
 @pytest.fixture(scope="module")
 def lr(shared_data: Path) -> Image:
     """A part of a photo."""
-    return readonly(np.ascontiguousarray(read(shared_data / "testsets" / "Set5" / "LRx4" / "butterflyx4.png").rgb[:64, :60]))
+    return readonly(
+        np.ascontiguousarray(read(shared_data / "testsets" / "Set5" / "LRx4" / "img_003.png").rgb[:64, :60])
+    )
 
 
 @pytest.mark.filterwarnings("ignore:torch.meshgrid:UserWarning")

@@ -155,7 +155,9 @@ def _is_pinned(member: spec.WheelMember, file: spec.WeightFile) -> None:
 def test_the_space_preloads_files_that_are_recommended() -> None:
     front = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").split("---")[1]
     preloaded = re.findall(r"^  - (\S+) (\S+)$", front, re.MULTILINE)
-    wanted = {source for a in APPROACHES for c in a.checkpoints if c.recommended for f in c.files for source in f.sources}
+    wanted = {
+        source for a in APPROACHES for c in a.checkpoints if c.recommended for f in c.files for source in f.sources
+    }
     assert preloaded and {f"{repository}:{path}" for repository, path in preloaded} <= wanted
 
 

@@ -57,7 +57,11 @@ def _folder(checkpoint: Checkpoint) -> Path:
 def _left(checkpoint: Checkpoint) -> list[str]:
     """Names in the store, apart from the lock and the record of the source."""
     folder = _folder(checkpoint)
-    return sorted(path.name for path in folder.iterdir() if path.name not in (".lock", ".source.json")) if folder.exists() else []
+    return (
+        sorted(path.name for path in folder.iterdir() if path.name not in (".lock", ".source.json"))
+        if folder.exists()
+        else []
+    )
 
 
 def _until(happened: Callable[[], bool], seconds: float = 20) -> None:

@@ -51,7 +51,9 @@ def write_wheel(folder: Path, tag: str = "cp311-none-manylinux1_x86_64") -> Path
         wheel.writestr(PATH, CONTENT)
         wheel.writestr("made_weights/models/other.bin", OTHER)
         wheel.writestr("made_weights/__init__.py", "raise SystemExit('code of the wheel ran')")
-        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: made-weights\nVersion: 1.0\nRequires-Dist: no-such\n")
+        wheel.writestr(
+            f"{info}/METADATA", "Metadata-Version: 2.1\nName: made-weights\nVersion: 1.0\nRequires-Dist: no-such\n"
+        )
         wheel.writestr(f"{info}/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {tag}\n")
         wheel.writestr(f"{info}/RECORD", "")
     return path
@@ -165,7 +167,10 @@ def test_offline_without_the_wheel_is_named_with_the_way_out(monkeypatch: pytest
 @pytest.mark.parametrize(
     ("printed", "code"),
     [
-        ("WARNING: Retrying (Retry(total=1)) after NewConnectionError\nERROR: No matching distribution found", "network"),
+        (
+            "WARNING: Retrying (Retry(total=1)) after NewConnectionError\nERROR: No matching distribution found",
+            "network",
+        ),
         ("WARNING: Retrying after NameResolutionError\nERROR: No matching distribution found", "network"),
         ("ERROR: No matching distribution found for made-weights==1.0", "version"),
         ("pip._vendor.urllib3.exceptions.ReadTimeoutError: Read timed out.", "timeout"),
@@ -185,7 +190,9 @@ def test_what_pip_prints_becomes_a_reason(monkeypatch: pytest.MonkeyPatch, print
     assert str(caught.value).count("\n") == 0
 
 
-def test_pip_is_never_allowed_to_build_or_to_reach_an_index_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_pip_is_never_allowed_to_build_or_to_reach_an_index_offline(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     command = wheels.command(member(), tmp_path)
     assert command[:4] == [sys.executable, "-m", "pip", "download"]
     assert {"--no-index", "--no-deps", "--only-binary", ":all:"} <= set(command)

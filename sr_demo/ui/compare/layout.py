@@ -67,7 +67,7 @@ def _photo() -> PhotoComponents:
 
 
 def _choice(context: Context) -> ChoiceComponents:
-    default_jobs, more_jobs = offered(context)
+    default_jobs, more_jobs = offered(context.approaches, context.runner.estimates)
     mode = gr.Radio(
         [
             ("Enlarge my picture: the result is 4 times larger", "enlarge"),
@@ -89,7 +89,7 @@ def _choice(context: Context) -> ChoiceComponents:
     preset_note = gr.HTML(elem_id="preset-note")
     methods = gr.CheckboxGroup(
         labels(context, default_jobs, (256, 256)),
-        value=method_choices.ticked(context, default_jobs),
+        value=method_choices.ticked(default_jobs, context.runner.estimates),
         label="Which methods?", elem_id="methods", elem_classes="sr-methods",
     )  # fmt: skip
     more, agreed = _more_methods(context, more_jobs)

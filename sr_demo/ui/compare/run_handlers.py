@@ -34,7 +34,7 @@ class RunHandlers:
     def __init__(self, context: Context, components: CompareComponents) -> None:
         self._context = context
         self._parts = components
-        default_jobs, more_jobs = offered(context)
+        default_jobs, more_jobs = offered(context.approaches, context.runner.estimates)
         self._jobs = [*default_jobs, *more_jobs]
 
     def run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
