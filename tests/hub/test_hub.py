@@ -23,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from hub_server import Fault, HubServer
 
 from sr_demo.errors import Cancelled, WeightsUnavailable
-from sr_demo.hub import checkpoints
+from sr_demo.hub import checkpoints, repositories
 from sr_demo.progress import Progress
-from sr_demo.spec import Checkpoint, WeightFile
+from sr_demo.spec import Checkpoint, Repository, WeightFile
 
 pytestmark = pytest.mark.hub
 
@@ -287,7 +287,7 @@ def test_stop_in_the_middle_leaves_nothing(hub, plain, fault):
 
 CHILD = """
 import sys
-from sr_demo.spec import Checkpoint, WeightFile
+from sr_demo.spec import Checkpoint, Repository, WeightFile
 from sr_demo.hub.checkpoints import fetch
 sha256, size, source = sys.argv[1:]
 fetch(Checkpoint("net", "Published net", (WeightFile("net.pth", sha256, int(size), (source,)),)))
@@ -363,3 +363,16 @@ def test_a_published_checkpoint_is_downloaded(hub):
     file = WeightFile(original.name, sha256, original.stat().st_size, (f"published/upscale:{original.name}",))
     (path,) = checkpoints.fetch(Checkpoint("x4v3", "Real-ESRGAN general x4v3", (file,)))
     assert path.read_bytes() == original.read_bytes()
+
+
+def test_a_mirror_gives_a_repository_that_its_owner_removed(hub):
+    files = Repository("gone/models", ("*.pth",), len(CONTENT), mirrors=("absent/models", "second/models"))
+    folder = repositories.fetch(files, Progress())
+    assert (folder / "net.pth").read_bytes() == CONTENT
+    assert repositories.is_here(files)
+
+
+def test_a_repository_that_nobody_has_is_named_with_its_mirrors(hub):
+    files = Repository("gone/models", ("*.pth",), len(CONTENT), mirrors=("absent/models",))
+    with pytest.raises(WeightsUnavailable, match=r"^gone/models and absent/models could not be fetched"):
+        repositories.fetch(files, Progress())
