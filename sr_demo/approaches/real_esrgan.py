@@ -101,7 +101,8 @@ _GENERAL = Checkpoint(
 )  # fmt: skip
 
 # 23 x 3 x 5 convolutions have a wider receptive field than any affordable halo: tiles are blended.
-_BLENDED = Tiling("tiles", halo=24, blend=8, max_aspect=2)
+# In small tiles x4plus then agrees with the whole result to 55 dB, which bf16 does to 51.
+_BLENDED = Tiling("tiles", halo=32, blend=8, max_aspect=2)
 
 _X4PLUS = Checkpoint(
     name="x4plus",
