@@ -17,7 +17,9 @@ from sr_demo.catalogue import APPROACHES
 from sr_demo.errors import WeightsUnavailable
 from sr_demo.hub import checkpoints
 from sr_demo.hub.download import SourceFailed
-from sr_demo.image import Image, ImageData, read, readonly
+from sr_demo.image import Image, ImageData, readonly
+from sr_demo.imaging.resize import resize
+from sr_demo.imaging.samples import SAMPLES
 from sr_demo.inference.jobs import Failed, Job, job_for
 from sr_demo.inference.runner import Runner
 from sr_demo.metrics.full_reference import psnr_rgb
@@ -81,11 +83,10 @@ def test_a_network_reaches_its_published_score(
 
 
 @pytest.fixture(scope="module")
-def lr(shared_data: Path) -> Image:
-    """A part of a photo."""
-    return readonly(
-        np.ascontiguousarray(read(shared_data / "testsets" / "Set5" / "LRx4" / "img_003.png").rgb[:64, :60])
-    )
+def lr() -> Image:
+    """A photo, (128, 128, 3)."""
+    (coffee,) = (sample for sample in SAMPLES if sample.id == "coffee")
+    return resize(coffee.make(), (128, 128))
 
 
 @pytest.mark.filterwarnings("ignore:torch.meshgrid:UserWarning")
@@ -107,5 +108,5 @@ def test_a_network_agrees_with_plain_spandrel_whole_in_bf16_and_in_tiles(wheels:
     assert agreement(job, "fp32") > 60
     if job.approach.id != "dat":  # runs in fp32 only
         assert agreement(job, "bf16") > 45
-    rule = replace(job.approach.tiling_of(job.checkpoint), largest=32, max_aspect=1)
+    rule = replace(job.approach.tiling_of(job.checkpoint), largest=64, max_aspect=1)
     assert agreement(replace(job, checkpoint=replace(job.checkpoint, tiling=rule)), "fp32") > (50 if rule.blend else 60)

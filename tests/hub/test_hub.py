@@ -372,7 +372,7 @@ def test_a_mirror_gives_a_repository_that_its_owner_removed(hub):
     assert repositories.is_here(files)
 
 
-def test_a_repository_that_nobody_has_is_named_with_its_mirrors(hub):
+def test_a_missing_repository_is_named_with_its_mirrors(hub):
     files = Repository("gone/models", ("*.pth",), len(CONTENT), mirrors=("absent/models",))
     with pytest.raises(WeightsUnavailable, match=r"^gone/models and absent/models could not be fetched"):
         repositories.fetch(files, Progress())
