@@ -1,5 +1,6 @@
 # The page on a processor, as an ordinary user, with the embedded weights inside: works without a network.
 #   docker build -t sr-demo .    docker run --rm -p 7860:7860 sr-demo
+# With published networks inside (100 MB more): docker build --build-arg FETCH=--recommended -t sr-demo .
 FROM python:3.11-slim
 
 RUN useradd --create-home --uid 1000 app
@@ -15,6 +16,8 @@ COPY --chown=app weights ./weights
 USER app
 # Made here, so that a volume in its place belongs to this user.
 RUN mkdir /home/app/cache
+ARG FETCH=""
+RUN if [ -n "$FETCH" ]; then SR_DEMO_CACHE=/home/app/cache python -m sr_demo fetch $FETCH; fi
 ENV SR_DEMO_HOST=0.0.0.0 SR_DEMO_CACHE=/home/app/cache HF_HUB_OFFLINE=1 GRADIO_ANALYTICS_ENABLED=False PYTHONUNBUFFERED=1
 VOLUME /home/app/cache
 EXPOSE 7860

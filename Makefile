@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 .PHONY: run test coverage bench-gpu check fix clean
 
-run: .venv/.run
+run: .venv/.run .venv/.fetched
 	$(BIN)/python app.py
 
 test: .venv/.dev
@@ -36,6 +36,15 @@ fix: .venv/.dev
 .venv/.run: .venv/.uv requirements.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt
 	touch $@
+
+# Once, and never fatal: the page runs without them. `SR_DEMO_FETCH=0 make run` leaves it out.
+.venv/.fetched: | .venv/.run
+	@if [ "$$SR_DEMO_FETCH" != 0 ]; then \
+	  echo "Fetching the published networks once (about 100 MB; SR_DEMO_FETCH=0 leaves it out) ..."; \
+	  $(BIN)/python -m sr_demo fetch --recommended || \
+	    echo "Some are missing; the page runs without them. Again: $(BIN)/python -m sr_demo fetch --recommended"; \
+	  touch $@; \
+	fi
 
 .venv/.dev: .venv/.uv requirements.txt requirements-dev.txt requirements-export.txt requirements-diffusion.txt requirements-mcp.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-dev.txt

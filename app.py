@@ -18,6 +18,7 @@ import tempfile
 from sr_demo.backends.selection import Preparer
 from sr_demo.catalogue import APPROACHES
 from sr_demo.errors import SRError
+from sr_demo.hub.fetching import fetch_each, recommended
 from sr_demo.inference.runner import Runner
 from sr_demo.inference.time_estimates import Estimates
 from sr_demo.pipelines import zero_gpu
@@ -50,6 +51,8 @@ def main() -> int:
     zero_gpu.announce()
     store.keep_tidy(first=lambda: (scratch.sweep(temporary), scratch.sweep_cache(cache_folder())))
     _check_cache()
+    if settings.fetch:
+        _fetch_recommended()
     runner = Runner(Estimates(cache_folder() / "estimates.json"), Preparer())
     demo = page.build_page(APPROACHES, runner, store, settings)
     demo.launch(**page.launch_arguments(store, settings), prevent_thread_lock=True)
@@ -64,6 +67,18 @@ def main() -> int:
     warm_up(runner, APPROACHES)
     demo.block_thread()
     return 0
+
+
+def _fetch_recommended() -> None:
+    """Fetch the recommended published checkpoints, so that the page prefers them from the start; never fatal."""
+    log = logging.getLogger("sr_demo")
+    try:
+        failed = [outcome for outcome in fetch_each(recommended(APPROACHES)) if outcome.status == "failed"]
+    except SRError as exc:
+        log.warning("No published networks were fetched: %s", exc)
+        return
+    if failed:
+        log.warning("Not fetched: %s. The page runs with what is here.", ", ".join(outcome.name for outcome in failed))
 
 
 def _end(*_: object) -> None:

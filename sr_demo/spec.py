@@ -124,13 +124,15 @@ class Approach:
     scale: int = 4
     invents: bool = False
     """True for generative methods; their results are marked "may invent detail: do not measure in it"."""
+    preferred: tuple[str, ...] = ()
+    """Names of published checkpoints; the first of them that is stored is the default instead of the first checkpoint."""
     preselected: bool = True
     """Whether it is ticked when the page opens."""
     fetch: Callable[[Progress], object] | None = None
     """Downloads what `load` needs besides the files of the checkpoint; None where there is nothing else."""
 
     def checkpoint(self, name: str | None = None) -> Checkpoint:
-        """Return the checkpoint called `name`, or the default one. Raises BadInput, listing the names."""
+        """Return the checkpoint called `name`, or the first one. Raises BadInput, listing the names."""
         if name is None:
             return self.checkpoints[0]
         for checkpoint in self.checkpoints:
@@ -139,13 +141,19 @@ class Approach:
         names = ", ".join(c.name for c in self.checkpoints)
         raise BadInput(f"{self.id} has no checkpoint {quoted(name)}. It has: {names}.")
 
-    def scale_with(self, options: Options) -> float:
-        """Return the scale factor with these options: the option `scale` where there is one."""
-        return float(getattr(options, "scale", self.scale))
+    def scale_of(self, checkpoint: Checkpoint | None) -> int:
+        """Return the scale factor of this checkpoint, which an option may change; of the approach for None."""
+        return self.scale if checkpoint is None or checkpoint.scale is None else checkpoint.scale
 
-    def size_with(self, options: Options, height: int, width: int) -> tuple[int, int]:
+    def scale_with(self, options: Options, checkpoint: Checkpoint | None = None) -> float:
+        """Return the scale factor with these options: the option `scale` where there is one."""
+        return float(getattr(options, "scale", self.scale_of(checkpoint)))
+
+    def size_with(
+        self, options: Options, height: int, width: int, checkpoint: Checkpoint | None = None
+    ) -> tuple[int, int]:
         """Return height and width of the result for an input of `height` x `width`."""
-        scale = self.scale_with(options)
+        scale = self.scale_with(options, checkpoint)
         return max(round(scale * height), 1), max(round(scale * width), 1)
 
     def invents_with(self, checkpoint: Checkpoint) -> bool:

@@ -15,6 +15,7 @@ from sr_demo.image import Image, ImageData, readonly
 from sr_demo.system import memory
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ["SR_DEMO_FETCH"] = "0"
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 # Tiny networks gain nothing from threads that wait for each other; on a busy computer they lose a factor of ten.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -70,6 +70,7 @@ APPROACH = Approach(
             invents=True,
         ),
     ),
+    preferred=("imagenet",),
     tiling=_BLENDED,
     scale=_SCALE,
 )

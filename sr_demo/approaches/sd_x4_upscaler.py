@@ -35,7 +35,15 @@ APPROACH = Approach(
             # Counted: 30 steps with and without the prompt, 69 M operations each per LR pixel, and the decoder.
             flops_per_pixel=4.3e9,
             bytes_per_pixel=30_000,
-            repositories=(Repository("stabilityai/stable-diffusion-x4-upscaler", _FILES, 1_740_000_000),),
+            repositories=(
+                Repository(
+                    "stabilityai/stable-diffusion-x4-upscaler",
+                    _FILES,
+                    1_740_000_000,
+                    # Its owner removed the first from the Hub in November 2025.
+                    mirrors=("sd2-community/stable-diffusion-x4-upscaler",),
+                ),
+            ),
             needs=Needs(
                 vram_bytes=6 * 10**9,
                 ram_bytes=8 * 10**9,

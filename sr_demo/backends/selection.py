@@ -29,6 +29,7 @@ import numpy as np
 from sr_demo.backends import openvino_backend
 from sr_demo.backends.openvino_backend import ConvertedNetwork
 from sr_demo.errors import SRError
+from sr_demo.hub import checkpoints
 from sr_demo.image import Image, readonly
 from sr_demo.options import Options
 from sr_demo.progress import SILENT
@@ -99,7 +100,7 @@ def converted_files(model: ModelIdentity) -> ConvertedFiles | None:
     if not files or precision == "fp16" or model.load_options or not openvino_backend.available():
         return None
     parts = [
-        str(_FORMAT), model.approach, *(file.sha256 for file in files), str(scale),
+        str(_FORMAT), model.approach, *(step.sha256 for step in checkpoints.plan(model.checkpoint)), str(scale),
         openvino_backend.installed_version(), openvino_backend.processor(), _sources(),
     ]  # fmt: skip
     return ConvertedFiles(hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32], precision, scale)

@@ -1,4 +1,4 @@
-"""Loader for HAT, DRCT and Real-ESRGAN checkpoints through spandrel, which checks what it detects and fuses attention."""
+"""Loader of checkpoints through spandrel: checks what it detects, and fuses the attention of HAT and DRCT."""
 
 from __future__ import annotations
 
@@ -128,10 +128,19 @@ def _checked(descriptor: Any, name: str, architecture: str, scale: int) -> Any:
     return descriptor
 
 
-def attention_upscaler(request: Request, architecture: str, scale: int) -> NetworkUpscaler:
-    """Load an attention network, converted to its precision as a whole. Raises as `load` does."""
+def attention_upscaler(
+    request: Request, architecture: str, scale: int, supported: tuple[str, ...] | None = None
+) -> NetworkUpscaler:
+    """Load an attention network, converted to its precision as a whole. Raises as `load` does.
+
+    Args:
+        request: of the approach's loader.
+        architecture: as for `load`.
+        scale: as for `load`.
+        supported: precisions that the network may run in; None for those that spandrel declares.
+    """
     descriptor = load(request.files[0], architecture, scale)
-    precision = choose_precision(request.precision, precisions(descriptor))
+    precision = choose_precision(request.precision, supported or precisions(descriptor))
     # The descriptor, not the bare network: it pads to the window size and crops again.
     return NetworkUpscaler(descriptor, precision, mode="convert")
 

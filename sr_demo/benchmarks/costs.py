@@ -83,7 +83,7 @@ def costs(names: Sequence[str] = (), progress: Progress = SILENT) -> Iterator[Co
         found: list[Measured] = []
         for turn, way in enumerate(WAYS):
             progress((number + turn / len(WAYS)) / len(jobs), f"{job.key}, {way}")
-            found.append(_minimum(job.key, way))
+            found.append(_minimum(job.full_name, way))
         sizes = [size for size, _ in found if size]
         file = job.checkpoint.files[0].name if job.checkpoint.files else None
         yield Cost(
@@ -203,7 +203,7 @@ def _loaded(job: Job, way: Way) -> Upscaler | None:
     if not converted.exists():
         with Runner().loaded(replace(job, precision="fp32")) as exact:
             openvino_backend.convert(selection.graph(exact.upscaler), converted)
-    return ConvertedNetwork(converted, openvino_backend.fast_precision(), job.approach.scale)
+    return ConvertedNetwork(converted, openvino_backend.fast_precision(), job.default_scale)
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def exact_halo(job: Job) -> ExactHalo:
     """Measure a method whose tiles are placed side by side."""
     declared = job.approach.tiling_of(job.checkpoint).halo
     worst = dict.fromkeys(range(2, max(declared, 16) + 10, 2), 0.0)
-    scale = job.approach.scale
+    scale = job.default_scale
     with Runner().loaded(replace(job, precision="fp32")) as model:
         for seed in range(_IMAGES):
             image = black_or_white(_SIDE, _SIDE, seed)

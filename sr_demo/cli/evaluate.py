@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     if args.lr is not None and args.degradation == "realistic":
         raise BadInput("--lr names the LR pictures, --degradation realistic makes them: choose one of the two.")
     made = args.degradation == "realistic"
-    found = pairs(args.hr, args.lr, jobs[0].approach.scale, keep_lr=not made)
+    found = pairs(args.hr, args.lr, jobs[0].default_scale, keep_lr=not made)
     if left_out := images_in(args.hr).left_out:
         complain(f"{args.hr}: {left_out}.")
     realistic = Realistic() if made else None

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from sr_demo.reports.evaluation import pairs
 
     job = job_for(APPROACHES, args.approach)
-    found = pairs(args.pairs, args.lr, job.approach.scale) if args.pairs else []
+    found = pairs(args.pairs, args.lr, job.default_scale) if args.pairs else []
     name = "" if args.pairs is None else f"the {len(found)} pictures of {args.pairs}"
     done = export(job, args.format, args.out, args.precision, terminal("export"), found, name, overwrite=args.overwrite)
     found = done.agreement

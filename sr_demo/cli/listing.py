@@ -46,5 +46,6 @@ def _availability(checkpoint: dict[str, Any]) -> str:
     if checkpoint["kind"] == "own":
         return "your own copy"
     if checkpoint["available_offline"]:
-        return "here"
+        origin = ", ".join(dict.fromkeys(filter(None, checkpoint["came_from"])))
+        return f"here, from {origin}" if origin else "here"
     return "downloaded with --download" if checkpoint["asks_before_download"] else "downloaded on first use"

@@ -27,6 +27,12 @@ def _declare_train(parser: argparse.ArgumentParser) -> None:
 COMMANDS: tuple[Command, ...] = (
     Command("list", "list approaches with their options, checkpoints and licences", in_module("listing"), "list"),
     Command(
+        "fetch",
+        "download published checkpoints ahead of their first use",
+        in_module("fetch"),
+        "fetch --recommended\nfetch dat real-esrgan:x4plus",
+    ),
+    Command(
         "upscale",
         "enlarge pictures with one approach",
         in_module("upscale"),

@@ -122,7 +122,7 @@ def _deploy(job: Job, side: int, seconds: float) -> tuple[list[float], float, fl
 
 def _outside(job: Job, side: int, seconds: float) -> tuple[list[float], float]:
     """Return timed runs and peak memory in MB of a new process."""
-    arguments = [sys.executable, "-m", "sr_demo.deploy.independent_program", job.key, str(side), str(seconds)]
+    arguments = [sys.executable, "-m", "sr_demo.deploy.independent_program", job.full_name, str(side), str(seconds)]
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
         timer = gnu_time()
         process = subprocess.Popen([timer, "-v", *arguments] if timer else arguments, stdout=out, stderr=errors)

@@ -183,7 +183,7 @@ def _latency(subject: Subject, size: Size, plan: Plan, left: float) -> tuple[Fac
         spent += result.seconds
         results.append(result)
     seconds = np.array([r.seconds for r in results])
-    megapixels = size.width * size.height * subject.job.approach.scale**2 / 1e6
+    megapixels = size.width * size.height * subject.job.default_scale**2 / 1e6
     median = float(np.median(seconds))
     line: Facts = {
         "width": size.width,

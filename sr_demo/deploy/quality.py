@@ -92,7 +92,7 @@ def quality(subject: Subject, pairs: Sequence[Pair]) -> Facts:
         JSON-able data: scores on the resolution chart and on the images, resolving power, false detail, and errors on
         plain fields.
     """
-    scale = subject.job.approach.scale
+    scale = subject.job.default_scale
     reference = resolution_chart(1024)
     lr, _ = lr_and_reference(ImageData(reference), scale, None)
     chart = subject.run(lr.rgb).rgb
@@ -201,7 +201,7 @@ def _fields(subject: Subject) -> Facts:
     bars = np.zeros((32, 4 * _BAR, 3), np.float32)
     bars[:, _BAR : 2 * _BAR], bars[:, 3 * _BAR :] = 1, 1
     upscaled = subject.run(readonly(bars)).rgb
-    scale = subject.job.approach.scale
+    scale = subject.job.default_scale
     expected = np.repeat(np.repeat(bars, scale, axis=0), scale, axis=1)
     place = np.arange(upscaled.shape[1]) % (_BAR * scale)
     plain = (place >= _AWAY * scale) & (place < (_BAR - _AWAY) * scale)

@@ -134,7 +134,7 @@ def export(
                 f"{least:.0f} dB, so it is not exported. Try another --format or --precision."
             )
         if precision == "int8":
-            samples = int8.samples_of(pairs, job.approach.scale)
+            samples = int8.samples_of(pairs, job.default_scale)
             where = pairs_name or f"{len(samples)} bundled photos"
             loss = _quantize(kind, part, opened, notes, samples, where, progress)
             agreement = compare(reference, opened(part))
@@ -231,14 +231,14 @@ def _network(job: Job, progress: Progress) -> tuple[Run, Any]:
         # Window attention pads inside by conditions on the size, which a traced file cannot hold: pad outside instead.
         model = network.model
         multiple_of = max(network.size_requirements.multiple_of, getattr(model, "window_size", 1))
-    return torch_run(lambda lr: network(lr).clamp(0, 1)), Portable(model, job.approach.scale, multiple_of).eval()
+    return torch_run(lambda lr: network(lr).clamp(0, 1)), Portable(model, job.default_scale, multiple_of).eval()
 
 
 def _notes(job: Job, precision: str) -> dict[str, str]:
     """Return the metadata that the file carries."""
     tiling = job.approach.tiling_of(job.checkpoint)
     rule = {
-        "scale": job.approach.scale,
+        "scale": job.default_scale,
         "mode": tiling.mode,
         "halo": tiling.halo,
         "multiple_of": tiling.multiple_of,

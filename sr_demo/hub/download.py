@@ -36,7 +36,7 @@ CHUNK = 1 << 16
 
 
 class SourceFailed(Exception):  # noqa: N818 - a reason among several, not yet an error to show
-    """A source did not give the file. `code` is a key of `checkpoints.REASONS`; `detail` fills the gap in its text."""
+    """A source did not give the file. `code` is a key of `reasons.REASONS`; `detail` fills the gap in its text."""
 
     def __init__(self, code: str, detail: str = "") -> None:
         super().__init__(code, detail)
@@ -129,9 +129,14 @@ def _run(source: str, target: Path, file: WeightFile, meter: _Meter) -> None:
         _from_hub(source, target, file, meter)
 
 
+def is_offline() -> bool:
+    """Return whether HF_HUB_OFFLINE is set now; the Hub client reads it only once, when it is imported."""
+    return constants.is_offline_mode() or os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+
+
 def refuse_offline() -> None:
-    """Raise SourceFailed where HF_HUB_OFFLINE is set now; the Hub client reads it only once, when it is imported."""
-    if constants.is_offline_mode() or os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
+    """Raise SourceFailed where HF_HUB_OFFLINE is set."""
+    if is_offline():
         raise SourceFailed("offline")
 
 

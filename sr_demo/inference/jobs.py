@@ -11,6 +11,7 @@ from sr_demo.backends import selection
 from sr_demo.checkpoint import Checkpoint
 from sr_demo.diffusion.trajectory import Trajectory
 from sr_demo.errors import BadInput, quoted
+from sr_demo.hub import checkpoints
 from sr_demo.image import Image, ImageData, Values, write_png
 from sr_demo.metrics.scores import Scores
 from sr_demo.options import Options, as_dict, build, controls
@@ -31,9 +32,14 @@ class Job:
 
     @property
     def key(self) -> str:
-        """Public name, `rdn` or `rdn:mse`: in events, reports, tables and on the command line."""
+        """Public name, `rdn` for the first checkpoint or `rdn:ssim`: in events, reports, tables and on the command line."""
         default = self.approach.checkpoints[0].name
         return self.approach.id if self.checkpoint.name == default else f"{self.approach.id}:{self.checkpoint.name}"
+
+    @property
+    def full_name(self) -> str:
+        """`rdn:mse`, always with the checkpoint: what `job_for` turns into the same checkpoint wherever it runs."""
+        return f"{self.approach.id}:{self.checkpoint.name}"
 
     @property
     def file_name(self) -> str:
@@ -58,20 +64,27 @@ class Job:
             load=self.approach.load,
             checkpoint=self.checkpoint,
             precision=self.precision,
-            scale=self.approach.scale,
+            scale=self.default_scale,
             load_options=tuple((name, changed[name]) for name in self.approach.load_options if name in changed),
         )
 
     @property
     def title(self) -> str:
         """Name shown to people."""
-        default = self.approach.checkpoints[0].name
-        return self.approach.title + ("" if self.checkpoint.name == default else f" ({self.checkpoint.title})")
+        is_first = self.checkpoint.name == self.approach.checkpoints[0].name
+        # Ours is named as ours wherever the authors' own weights may stand beside it.
+        published = any(c.kind == "hub" and not c.repositories for c in self.approach.checkpoints)
+        return self.approach.title + ("" if is_first and not published else f" ({self.checkpoint.title})")
 
     @property
     def scale(self) -> float:
         """Scale factor of the result."""
-        return self.approach.scale_with(self.options)
+        return self.approach.scale_with(self.options, self.checkpoint)
+
+    @property
+    def default_scale(self) -> int:
+        """Scale factor of the checkpoint, which an option may change: `scale` where there is none."""
+        return self.approach.scale_of(self.checkpoint)
 
     @property
     def _changed_options(self) -> dict[str, object]:
@@ -210,7 +223,7 @@ def job_for(
 
     Args:
         approaches: where the name is looked up.
-        name: `ID` or `ID:CHECKPOINT`.
+        name: `ID`, which stands for the best checkpoint that is stored (`hub.checkpoints.default`), or `ID:CHECKPOINT`.
         values: option name -> value; the other options keep their defaults.
         precision: numeric precision of the network.
         download: whether a download of gigabytes was agreed to.
@@ -222,7 +235,8 @@ def job_for(
     for approach in approaches:
         if approach.id == identifier:
             options = build(approach.options, values or {})
-            return Job(approach, approach.checkpoint(checkpoint or None), options, precision, download)
+            chosen = approach.checkpoint(checkpoint) if checkpoint else checkpoints.default(approach)
+            return Job(approach, chosen, options, precision, download)
     raise BadInput(f"There is no approach {quoted(identifier)}. There are: {', '.join(a.id for a in approaches)}.")
 
 

@@ -62,7 +62,7 @@ class Room:
 
 def need_of(traits: Traits, height: int, width: int) -> Need:
     """Return the need for an input of `height` x `width` LR pixels."""
-    rows, columns = traits.approach.size_with(traits.options, height, width)
+    rows, columns = traits.approach.size_with(traits.options, height, width, traits.checkpoint)
     pixels = rows * columns
     arrays = [12 * pixels, *([4 * pixels] if traits.opacity else [])]
     files = sum(size for size in arrays if size > large_array.IN_MEMORY)

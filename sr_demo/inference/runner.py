@@ -210,7 +210,7 @@ def _throttled(job: Job, put: Callable[[RunEvent], None]) -> Callable[[float, st
 
 def _check_reference(job: Job, lr: Image, reference: Image | None) -> None:
     """Raise BadInput where the result could not be compared with the reference: for methods whose scale can be chosen."""
-    expected = job.approach.size_with(job.options, *lr.shape[:2])
+    expected = job.approach.size_with(job.options, *lr.shape[:2], checkpoint=job.checkpoint)
     if reference is not None and reference.shape[:2] != expected:
         raise BadInput(
             f"{job.title} is set to {job.scale:g}x, but the original is {reference.shape[0] / lr.shape[0]:g} times "

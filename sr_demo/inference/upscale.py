@@ -144,7 +144,7 @@ def _guaranteed(model: LoadedModel, image: Image, progress: Progress, finish: Fi
     free, most = (upscaler.budget(), upscaler.at_once) if batched else (budget(), 1)
     plan = tiling.plan_tiles(rule, bytes_per_pixel, free, size, most)
     while True:
-        scale = model.job.approach.scale
+        scale = model.job.default_scale
         try:
             if batched and len(plan.tiles) > 1:
                 many = partial(_in_batches, upscaler, options)
@@ -176,7 +176,7 @@ def _in_batches(upscaler: BatchUpscaler, options: Options, batches: Iterator[til
 def _checked(job: Job, result: Image, source: tuple[int, ...]) -> Image:
     """Return `result` clipped to [0, 1] and read-only; any other breach of the contract is a bug of the approach."""
     approach = job.approach
-    expected = (*approach.size_with(job.options, *source), 3)
+    expected = (*approach.size_with(job.options, *source, checkpoint=job.checkpoint), 3)
     assert result.shape == expected, f"{approach.id} returned {result.shape}, not {expected}"
     assert result.dtype == np.float32, f"{approach.id} returned {result.dtype}"
     bounds = [(result[rows].min(), result[rows].max()) for rows in large_array.bands(result)]

@@ -25,7 +25,7 @@ def describe(approaches: Iterable[Approach]) -> list[dict[str, Any]]:
             "scale": approach.scale,
             "may_invent_detail": approach.invents,
             "options": [_option(control) for control in controls(approach.options)],
-            "checkpoints": [_checkpoint(checkpoint) for checkpoint in approach.checkpoints],
+            "checkpoints": [_checkpoint(approach, checkpoint) for checkpoint in approach.checkpoints],
         }
         for approach in approaches
     ]
@@ -47,7 +47,7 @@ def _option(control: Control) -> dict[str, Any]:
     return record
 
 
-def _checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
+def _checkpoint(approach: Approach, checkpoint: Checkpoint) -> dict[str, Any]:
     return {
         "name": checkpoint.name,
         "title": checkpoint.title,
@@ -55,6 +55,11 @@ def _checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
         "licence": checkpoint.licence,
         "bytes": checkpoint.bytes,
         "sha256": [file.sha256 for file in checkpoint.files],
+        "sources": [[str(source) for source in file.sources] for file in checkpoint.files],
+        "came_from": list(checkpoints.came_from(checkpoint)),
+        "scale": approach.scale_of(checkpoint),
+        "default": checkpoint is checkpoints.default(approach),
+        "recommended": checkpoint.recommended,
         "parameters": checkpoint.parameters,
         "available_offline": checkpoints.is_available(checkpoint),
         "asks_before_download": bool(checkpoint.repositories),

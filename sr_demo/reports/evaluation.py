@@ -155,7 +155,7 @@ def evaluate(
         notes: list[str] = []
         for number, pair in enumerate(test_set):
             part(number / len(test_set), f"{job.key}: {pair.hr.name}")
-            lr, reference = load_pair(pair, job.approach.scale, realistic)
+            lr, reference = load_pair(pair, job.default_scale, realistic)
             outcome = runner.attempt(job, lr, reference, Progress(stop=progress.stop))
             if isinstance(outcome, Failed):
                 yield outcome

@@ -109,9 +109,8 @@ class Endpoints:
 
             def load() -> tuple[ImageData, Image | None]:
                 original = self._read(image)
-                return (
-                    lr_and_reference(original, jobs[0].approach.scale, None) if test_against_truth else (original, None)
-                )
+                scale = jobs[0].default_scale
+                return lr_and_reference(original, scale, None) if test_against_truth else (original, None)
 
             files: list[str] = []
             report: dict[str, Any] = {"results": [], "failures": []}

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from sr_demo.checkpoint import Checkpoint
 from sr_demo.hub import checkpoints
-from sr_demo.image import Limits
+from sr_demo.image import Limits, Size
 from sr_demo.inference.jobs import Job
 from sr_demo.inference.runner import Runner
+from sr_demo.inference.time_estimates import Estimates
 from sr_demo.inference.upscale import passes
 from sr_demo.reports import formatting
 from sr_demo.spec import Approach
@@ -23,6 +25,10 @@ WHOLE = "whole"
 """Value of the region choice that means the whole image."""
 DOWNLOAD = "download"
 """`Bound.owner` of the box that allows large downloads."""
+_TYPICAL = Size(256, 256)
+"""Size of the input that estimates are for while there is no photo."""
+_QUICK_SECONDS = 5.0
+"""A published checkpoint that takes longer gives its place to a quicker one of the same approach."""
 PRECISION = "precision"
 """`Bound.owner` of the choice of precision."""
 
@@ -40,15 +46,43 @@ class Context:
     uploads: UploadCache = field(default_factory=UploadCache)
 
 
-def offered(approaches: Sequence[Approach]) -> tuple[list[Job], list[Job]]:
-    """Return the jobs shown at once (defaults of preselected approaches), and all further checkpoints that run here."""
+def offered(approaches: Sequence[Approach], estimates: Estimates | None = None) -> tuple[list[Job], list[Job]]:
+    """Return the jobs shown at once, and all further checkpoints that run here.
+
+    At once: of each preselected approach the checkpoint that is ticked, and ours beside it.
+
+    Args:
+        approaches: The catalogue.
+        estimates: Decides between published checkpoints of one approach; None for the best, however slow.
+    """
     first: list[Job] = []
     more: list[Job] = []
     for approach in runnable(approaches):
+        chosen = _ticked_checkpoint(approach, estimates)
         for index, checkpoint in enumerate(approach.checkpoints):
             job = Job(approach, checkpoint, approach.options())
-            (first if index == 0 and approach.preselected else more).append(job)
+            at_once = checkpoint is chosen or (index == 0 and checkpoint.kind != "hub")
+            (first if at_once and chosen is not None else more).append(job)
     return first, more
+
+
+def ticked(jobs: Sequence[Job], estimates: Estimates | None = None) -> list[str]:
+    """Return the keys of the jobs that are ticked when the page opens: nothing that would have to be downloaded."""
+    return [job.key for job in jobs if job.checkpoint is _ticked_checkpoint(job.approach, estimates)]
+
+
+def _ticked_checkpoint(approach: Approach, estimates: Estimates | None) -> Checkpoint | None:
+    """Return the checkpoint that is ticked: the best that is stored, or a quicker one where that takes long; else None."""
+    if not approach.preselected:
+        return None
+    best = checkpoints.default(approach)
+    if not checkpoints.is_available(best):
+        return None
+    stored = [c for c in map(approach.checkpoint, approach.preferred) if checkpoints.is_available(c)]
+    if estimates is None or len(stored) < 2:
+        return best
+    expected = {c.name: estimates.seconds(Job(approach, c, approach.options()), _TYPICAL) for c in stored}
+    return min(stored, key=lambda c: expected[c.name]) if expected[best.name] > _QUICK_SECONDS else best
 
 
 def runnable(approaches: Sequence[Approach]) -> list[Approach]:

@@ -15,6 +15,7 @@ from threading import Thread
 
 import numpy as np
 
+from sr_demo.hub import checkpoints
 from sr_demo.image import ImageData, readonly
 from sr_demo.inference.jobs import Failed, Job, is_prepared
 from sr_demo.inference.runner import Runner
@@ -29,9 +30,9 @@ _SIDES = (16, 96)
 def warm_up(runner: Runner, approaches: Sequence[Approach]) -> Thread:
     """Run every preselected approach that needs no download, in a thread that this starts; failures are logged."""
     jobs = [
-        Job(approach, approach.checkpoints[0], approach.options())
+        Job(approach, checkpoints.default(approach), approach.options())
         for approach in approaches
-        if approach.preselected and approach.checkpoints[0].kind != "hub"
+        if approach.preselected and checkpoints.is_available(checkpoints.default(approach))
     ]
     quick = [job for job in jobs if job.checkpoint.kind == "none" or is_prepared(job)]
     others = [job for job in jobs if job not in quick]

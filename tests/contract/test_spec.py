@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 import re
 import shutil
 import struct
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -78,8 +80,16 @@ def test_the_default_needs_no_network(approach: Approach) -> None:
     if approach.large:
         assert not approach.preselected, "gigabytes and a GPU: only for those who ask for it"
         return
+    if all(checkpoint.kind == "hub" for checkpoint in approach.checkpoints):
+        assert approach.preferred, "published only: ticked once it is stored"
+        return
     assert approach.checkpoints[0].kind in {"embedded", "none"}
     assert checkpoints.is_available(approach.checkpoints[0])
+
+
+@each_approach
+def test_preferred_checkpoints_are_published_ones(approach: Approach) -> None:
+    assert all(approach.checkpoint(name).kind == "hub" for name in approach.preferred)
 
 
 @each_pair
@@ -125,8 +135,31 @@ def test_every_file_of_a_hub_checkpoint_has_a_source(approach: Approach, checkpo
     for file in checkpoint.files:
         assert bool(file.sources) == (checkpoint.kind == "hub")
         for source in file.sources:
+            if isinstance(source, spec.WheelMember):
+                _is_pinned(source, file)
+                continue
             assert re.fullmatch(r"https://\S+|[\w.-]+/[\w.-]+:\S+", source)
             assert source.endswith(file.name)
+
+
+def _is_pinned(member: spec.WheelMember, file: spec.WeightFile) -> None:
+    assert re.fullmatch(r"[a-z0-9-]+==[0-9.]+:\w+/[\w./-]+", str(member))
+    assert re.fullmatch("[0-9a-f]{64}", member.sha256)
+    assert 0 < member.bytes < 1e8 and 0 < member.wheel_bytes < 1e8
+    if member.convert is None:
+        assert (member.sha256, member.bytes) == (file.sha256, file.bytes)
+        assert member.member.endswith(f"/{file.name}")
+    else:
+        assert pickle.loads(pickle.dumps(member)) == member, "processes of a batch exchange it"
+
+
+def test_the_space_preloads_files_that_are_recommended() -> None:
+    front = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").split("---")[1]
+    preloaded = re.findall(r"^  - (\S+) (\S+)$", front, re.MULTILINE)
+    wanted = {
+        source for a in APPROACHES for c in a.checkpoints if c.recommended for f in c.files for source in f.sources
+    }
+    assert preloaded and {f"{repository}:{path}" for repository, path in preloaded} <= wanted
 
 
 @each_pair

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -13,9 +14,12 @@ import pytest
 from sr_demo import checkpoint as weights
 from sr_demo.checkpoint import Checkpoint, WeightFile
 from sr_demo.errors import Cancelled, StorageError, WeightsUnavailable
-from sr_demo.hub import checkpoints, download
+from sr_demo.hub import checkpoints, download, stored_files, wheels
+from sr_demo.hub.reasons import REASONS
+from sr_demo.inference.jobs import job_for
 from sr_demo.progress import Progress
 from sr_demo.system import storage
+from tests import fakes
 
 CONTENT = b"trained for a long time"
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -92,7 +96,7 @@ def test_available_means_all_files_are_stored(folders):
 def test_embedded_files_are_returned_in_order_and_hashed_once(folders, monkeypatch, no_network):
     path = _put(folders / "weights" / "own.safetensors", CONTENT)
     read: list[Path] = []
-    monkeypatch.setattr(checkpoints, "sha256_of", lambda path: read.append(path) or SHA)
+    monkeypatch.setattr(stored_files, "sha256_of", lambda path: read.append(path) or SHA)
     assert checkpoints.fetch(EMBEDDED) == (path,)
     assert checkpoints.fetch(EMBEDDED) == (path,)
     assert read == [path]
@@ -170,8 +174,30 @@ def test_the_most_useful_reason_is_named_first(monkeypatch, codes, named, also):
 
 def test_every_reason_has_a_message():
     codes = {code for _, code in download._REASONS} | set(download._STATUS.values()) | {"wrong"}
-    assert codes == set(checkpoints.REASONS)
-    assert len({sentence for _, sentence in checkpoints.REASONS.values()}) == len(checkpoints.REASONS)
+    codes |= {code for _, code in wheels._SIGNS} | {"index"}
+    assert codes == set(REASONS)
+    assert len({sentence for _, sentence in REASONS.values()}) == len(REASONS)
+
+
+def test_a_published_checkpoint_that_is_stored_is_the_default(folders):
+    _put(folders / "weights" / "own.safetensors", CONTENT)
+    best = replace(REMOTE, name="best", files=(replace(REMOTE.files[0], name="best.pth"),))
+    approach = replace(
+        fakes.approach(fakes.Fake(lambda image, _: image)),
+        checkpoints=(EMBEDDED, REMOTE, best), preferred=("best", "far"),
+    )  # fmt: skip
+    assert checkpoints.default(approach) is EMBEDDED
+    assert job_for([approach], "fake").checkpoint is EMBEDDED
+    _stored()
+    assert checkpoints.default(approach) is REMOTE
+    _put(checkpoints.plan(best)[0].path, CONTENT)
+    assert checkpoints.default(approach) is best
+    job = job_for([approach], "fake")
+    assert (job.checkpoint, job.key) == (best, "fake:best"), "which one ran is in every row"
+    assert job_for([approach], "fake:own").checkpoint is EMBEDDED
+    assert [job_for([approach], f"fake:{name}").title for name in ("own", "best")] == [
+        "Fake (Our own)", "Fake (Published)",
+    ]  # fmt: skip
 
 
 def test_too_little_room_is_reported_before_the_download(monkeypatch, no_network, folders):

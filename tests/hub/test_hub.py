@@ -18,9 +18,9 @@ from threading import Event, Timer
 import huggingface_hub
 import pytest
 
-from sr_demo.checkpoint import Checkpoint, WeightFile
+from sr_demo.checkpoint import Checkpoint, Repository, WeightFile
 from sr_demo.errors import Cancelled, WeightsUnavailable
-from sr_demo.hub import checkpoints
+from sr_demo.hub import checkpoints, repositories
 from sr_demo.progress import Progress
 from tests.hub_server import Fault, HubServer
 
@@ -52,9 +52,13 @@ def _folder(checkpoint: Checkpoint) -> Path:
 
 
 def _left(checkpoint: Checkpoint) -> list[str]:
-    """Names in the store, apart from the lock."""
+    """Names in the store, apart from the lock and the record of the source."""
     folder = _folder(checkpoint)
-    return sorted(path.name for path in folder.iterdir() if path.name != ".lock") if folder.exists() else []
+    return (
+        sorted(path.name for path in folder.iterdir() if path.name not in (".lock", ".source.json"))
+        if folder.exists()
+        else []
+    )
 
 
 def _until(happened: Callable[[], bool], seconds: float = 20) -> None:
@@ -356,3 +360,16 @@ def test_a_published_checkpoint_is_downloaded(hub):
     file = WeightFile(original.name, sha256, original.stat().st_size, (f"published/upscale:{original.name}",))
     (path,) = checkpoints.fetch(Checkpoint("x4v3", "Real-ESRGAN general x4v3", (file,)))
     assert path.read_bytes() == original.read_bytes()
+
+
+def test_a_mirror_gives_a_repository_that_its_owner_removed(hub):
+    files = Repository("gone/models", ("*.pth",), len(CONTENT), mirrors=("absent/models", "second/models"))
+    folder = repositories.fetch(files, Progress())
+    assert (folder / "net.pth").read_bytes() == CONTENT
+    assert repositories.is_here(files)
+
+
+def test_a_missing_repository_is_named_with_its_mirrors(hub):
+    files = Repository("gone/models", ("*.pth",), len(CONTENT), mirrors=("absent/models",))
+    with pytest.raises(WeightsUnavailable, match=r"^gone/models and absent/models could not be fetched"):
+        repositories.fetch(files, Progress())

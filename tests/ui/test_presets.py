@@ -91,7 +91,7 @@ def test_families_decide_and_a_missing_one_leaves_no_preset() -> None:
 
 def test_the_catalogue_offers_its_two_gans() -> None:
     assert {"real-esrgan", "srgan"} <= set(presets.ticked(jobs(APPROACHES), presets.FAMILIES))
-    assert not any(":" in key for key in presets.ticked(jobs(APPROACHES), presets.FAMILIES))
+    assert not any(":" in key for key in presets.ticked(jobs(APPROACHES), presets.FAMILIES)), "none to be downloaded"
 
 
 def test_what_must_be_downloaded_first_is_named_and_not_ticked() -> None:

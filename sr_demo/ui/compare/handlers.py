@@ -35,7 +35,7 @@ class Handlers:
     def __init__(self, context: Context, components: CompareComponents) -> None:
         self._context = context
         self._parts = components
-        self._default_jobs, self._more_jobs = offered(context.approaches)
+        self._default_jobs, self._more_jobs = offered(context.approaches, context.runner.estimates)
         self._jobs = [*self._default_jobs, *self._more_jobs]
 
     def take(

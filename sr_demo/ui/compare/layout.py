@@ -75,7 +75,7 @@ def _photo() -> PhotoComponents:
 
 
 def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
-    default_jobs, more_jobs = offered(context.approaches)
+    default_jobs, more_jobs = offered(context.approaches, context.runner.estimates)
     test = gr.Checkbox(
         False, label="This is the original: score the results against it", elem_id="test",
         container=False,
@@ -89,7 +89,7 @@ def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
             realistic = controls.make("degradation", Realistic)
     methods = gr.CheckboxGroup(
         labels(context, default_jobs, (256, 256)),
-        value=[job.key for job in default_jobs if job.approach.preselected],
+        value=method_choices.ticked(default_jobs, context.runner.estimates),
         label="Methods", elem_id="methods", elem_classes="sr-methods", container=False,
     )  # fmt: skip
     run = _run()

