@@ -41,6 +41,8 @@ def check(block_fn: BlockFunction, values: list[Any]) -> None:
         for block, value in zip(block_fn.inputs, values, strict=False):
             if value is None and isinstance(block, _NEVER_EMPTY) and block.value is not None:
                 raise BadInput(f"The value of {quoted(block.label)} is missing: reload the page.")
+            if isinstance(block, Checkbox) and not isinstance(value, bool | None):
+                raise BadInput(f"{quoted(block.label)} is true or false, not {_of(value)}.")  # Gradio takes anything
         return
     for name, block, value in zip(names, block_fn.inputs, values, strict=False):
         is_file = getattr(block, "data_model", None) is not None

@@ -99,12 +99,12 @@ def test_a_network_agrees_with_plain_spandrel_whole_in_bf16_and_in_tiles(wheels:
     (file,) = checkpoints.fetch(job.checkpoint)
     network = ModelLoader(device="cpu").load_from_file(file)
     with torch.inference_mode():
-        plain = network(torch.from_numpy(lr.transpose(2, 0, 1).copy())[None])[0]
+        plain = network.model(torch.from_numpy(lr.transpose(2, 0, 1).copy())[None])[0]
     expected = readonly(np.ascontiguousarray(plain.permute(1, 2, 0).numpy()))
     runner = Runner()
 
     def agreement(job: Job, precision: Precision) -> float:
-        return psnr_rgb(runner.run(replace(job, precision=precision), ImageData(lr)).picture.rgb, expected, border=0)
+        return psnr_rgb(runner.run(replace(job, precision=precision), ImageData(lr)).image.rgb, expected, border=0)
 
     assert agreement(job, "fp32") > 60
     if job.approach.id != "dat":  # runs in fp32 only

@@ -118,7 +118,7 @@ def test_8_shadow_files_and_hidden_folders_are_left_out_and_counted(
     picture(tmp_path / "in" / ".thumbnails" / "a.png")
     assert main(["evaluate", "--hr", str(tmp_path / "in"), "--approach", "bicubic"]) == 0
     assert batch(tmp_path / "in", tmp_path / "out", "--recursive") == 0
-    assert "1 done, 0 existed already, 0 skipped, 2 hidden left out" in capsys.readouterr().out
+    assert "1 done, 0 existed already, 0 skipped, 2 hidden files left out" in capsys.readouterr().out
     assert [path.name for path in (tmp_path / "out").rglob("*.png")] == ["a.png"]
 
 

@@ -18,7 +18,7 @@ from safetensors import safe_open
 
 from sr_demo import checkpoint as weights
 from sr_demo.catalogue import APPROACHES
-from sr_demo.checkpoint import Checkpoint
+from sr_demo.checkpoint import Checkpoint, WeightFile, WheelMember
 from sr_demo.digits import options as digits
 from sr_demo.hub import checkpoints
 from sr_demo.inference.runner import Runner
@@ -135,14 +135,14 @@ def test_every_file_of_a_hub_checkpoint_has_a_source(approach: Approach, checkpo
     for file in checkpoint.files:
         assert bool(file.sources) == (checkpoint.kind == "hub")
         for source in file.sources:
-            if isinstance(source, spec.WheelMember):
+            if isinstance(source, WheelMember):
                 _is_pinned(source, file)
                 continue
             assert re.fullmatch(r"https://\S+|[\w.-]+/[\w.-]+:\S+", source)
             assert source.endswith(file.name)
 
 
-def _is_pinned(member: spec.WheelMember, file: spec.WeightFile) -> None:
+def _is_pinned(member: WheelMember, file: WeightFile) -> None:
     assert re.fullmatch(r"[a-z0-9-]+==[0-9.]+:\w+/[\w./-]+", str(member))
     assert re.fullmatch("[0-9a-f]{64}", member.sha256)
     assert 0 < member.bytes < 1e8 and 0 < member.wheel_bytes < 1e8

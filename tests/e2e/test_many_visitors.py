@@ -146,7 +146,7 @@ def test_unread_calls_hold_up_no_light_event_and_no_other_visitor(server: Server
         server.post("upscale", file, "endless", {})
     assert server.endless.begun.wait(PATIENCE)
     take = next(fn for fn in server.page.fns.values() if fn.fn and fn.fn.__qualname__ == "Handlers.take")
-    values = [server.uploaded(photo), "own", False, ["bicubic"], []]
+    values = [server.uploaded(photo), None, "own", False, ["bicubic"], []]
     body = {"data": values, "fn_index": take._id, "session_hash": "a-page"}
     begun = time.monotonic()
     taken = httpx.post(f"{server.url}/gradio_api/run/predict", json=body, timeout=PATIENCE)

@@ -103,7 +103,7 @@ def test_a_single_pixel_gets_a_word_and_a_result(address: str, open_page: OpenPa
     expect(page.locator("#progress")).to_contain_text(re.compile("at least|too small"), timeout=PATIENCE)
 
 
-@pytest.mark.parametrize("tab", ["Mosaic memory", "Digits"])
+@pytest.mark.parametrize("tab", ["Mosaic", "Digits"])
 def test_the_boxes_of_other_tabs_say_so_too(address: str, open_page: OpenPage, tab: str) -> None:
     page = open_page(address)
     page.get_by_role("tab", name=tab).click()

@@ -109,5 +109,5 @@ def test_training_needs_the_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     from sr_demo.training.liif import embedded_edsr
 
     monkeypatch.setattr(weights, "EMBEDDED", tmp_path)
-    with pytest.raises(BadInput, match="Train the recipe edsr first"):
+    with pytest.raises(BadInput, match="begins with the weights edsr-x4"):
         embedded_edsr()

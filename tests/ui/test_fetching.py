@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -16,6 +17,7 @@ from sr_demo.errors import BadInput
 from sr_demo.ui import door, fetching
 
 LIMIT = 2**20
+T = TypeVar("T")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -58,8 +60,14 @@ def as_if_public(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching, "_transport", directly)
 
 
+def finished(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in a thread of its own: where a browser was opened before, this one has a running event loop."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
 def fetch(address: str) -> Path:
-    return asyncio.run(fetching.fetch(address, LIMIT))
+    return finished(fetching.fetch(address, LIMIT))
 
 
 @pytest.mark.usefixtures("as_if_public")
@@ -102,8 +110,8 @@ def test_the_limit_is_one_for_all_addresses_of_a_request_and_only_files_are_fetc
         return [[{"path": f"{host}/small.png"}, {"path": f"{host}/small.png"}], {"path": f"{host}/small.png"}]
 
     sent = values()
-    asyncio.run(door._fetched(page, block_fn, sent, 250_000))
+    finished(door._fetched(page, block_fn, sent, 250_000))
     assert {item["path"] for item in sent[0]} == page.upload_file_set and len(page.upload_file_set) == 2
     assert sent[1]["path"].startswith("http")
     with pytest.raises(BadInput, match="the limit here"):
-        asyncio.run(door._fetched(page, block_fn, values(), 150_000))
+        finished(door._fetched(page, block_fn, values(), 150_000))

@@ -8,26 +8,19 @@ import pytest
 
 from sr_demo.image import Limits
 from sr_demo.settings import Settings
-from tests.walk.table import CASES, MADE, PENDING, Case
+from tests.walk.table import CASES, MADE, Case
 
 SETTINGS = Settings(max_megapixels=20, queue_length=1000)
 LIMITS = Limits(SETTINGS.max_megabytes * 2**20, SETTINGS.max_megapixels * 10**6)
 """Fewer pixels than by default: an image of 100 megapixels is right, and minutes of work."""
 
 
-def walked(door: str, only: tuple[str, ...] = ()) -> Any:
-    """Parametrize a test with all cases; the made files are slow, and what is pending is expected to fail.
-
-    Args:
-        door: Key of `PENDING`.
-        only: Names of made files, for a test of some of them.
-    """
+def walked(only: tuple[str, ...] = ()) -> Any:
+    """Parametrize a test with all cases, or with those of some made files; the made files are slow."""
     cases = [case for case in MADE if case.name in only] if only else [*CASES, *MADE]
 
     def parameter(case: Case) -> Any:
         marks = [pytest.mark.slow] if case.folder == "made" else []
-        if f"{case.folder}/{case.name}" in PENDING[door]:
-            marks.append(pytest.mark.xfail(reason="pending", strict=True))
         return pytest.param(case, id=f"{case.folder}/{case.name[:40]!a}", marks=marks)
 
     return pytest.mark.parametrize("case", [parameter(case) for case in cases])

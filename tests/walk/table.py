@@ -120,33 +120,3 @@ MANIFEST: dict[str, tuple[Outcome, ...]] = {
     "ok": ("picture",), "refuse": ("sentence",), "any": ("either",), "bomb": ("sentence",),
 }  # fmt: skip
 """What the words in the manifest of `make_hostile.py` allow above."""
-
-_NOTES = {"anim.gif", "anim.webp", "cmyk.jpg", "deep.heic"}
-_COLOURS = {
-    "chrm.png",
-    "linear_gama8.png",
-    "linear_gama16.png",
-    "dem_nodata.tif",
-    "twobit_trns.png",
-    "orient6.jpg",
-    "halftone.png",
-}
-_RAW = {"DSC_0001.NEF", "DSC_0001.tif"}
-_KINDS = {"two_channel_contig8.tif", "gray12.tif", "five_band8.tif"}
-_CHANNELS = {"two_channel_contig16.tif", "rgbnir16.tif"}
-_PAGED = {"stack16.tif", "hyperstack16_truncated.tif", "fading_float.tif"}
-_EVERYWHERE = {f"cases/{name}" for name in _RAW | _KINDS | _COLOURS | _NOTES | _CHANNELS | _PAGED}
-_NOISY_TIFF = "bits16_short.tif g16_bad.png tag_count.tif huge_dims8.tif huge_dims16.tif manychan.tif c64.tif"
-_NOISY = {f"{folder}/{name}" for folder in ("hostile", "made") for name in _NOISY_TIFF.split()}
-_UNSEEN = {"photo.heif", "saved_by_edge.jfif", "scan.jpe"}
-_SILENT = {"DSC_0001.tif", "hyperstack16_truncated.tif"}
-
-PENDING: dict[str, set[str]] = {
-    "upscale": _EVERYWHERE | _NOISY | {f"made/{'a' * 250}.png"},
-    "batch": {f"cases/{name}" for name in _SILENT | _KINDS | _COLOURS | _NOTES | _CHANNELS | _UNSEEN},
-    "page": {f"cases/{name}" for name in _RAW | _KINDS | _CHANNELS | {"hyperstack16_truncated.tif", "deep.heic"}},
-    "api": _EVERYWHERE,
-}
-"""Door -> folder/name of cases whose right behaviour is not there yet: marked xfail, strictly."""
-STOPS_A_BATCH = {f"made/{'a' * 250}.png"}
-"""Files that are left out of the batch, since they would stop it for all others."""

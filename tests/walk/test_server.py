@@ -94,14 +94,14 @@ def secrets(server: Server) -> tuple[str, ...]:
     return str(get_upload_folder()), str(server.store.folder), str(Path.home()), "/tmp"
 
 
-@walked("api")
+@walked()
 def test_the_api_makes_a_picture_or_a_sentence(case: Case, server: Server, locate: Locate) -> None:
     made = by_api(server, case.name, locate(case).read_bytes())
     assert complaints(case, made, secrets=secrets(server)) == []
     assert by_api(server, "good.png", GOOD).png is not None
 
 
-@walked("page")
+@walked()
 def test_the_page_shows_a_picture_or_a_sentence(case: Case, server: Server, locate: Locate) -> None:
     made = by_page(server, case.name, locate(case).read_bytes(), f"page {case.folder} {abs(hash(case.name))}")
     if made.png is GOOD:  # larger than its preview

@@ -34,7 +34,7 @@ def verdict_on(status: int, out: str, err: str, folder: Path, seconds: float) ->
     return Made(seconds, png, "" if png else "\n".join(ours), said=f"{out}\n{err}", foreign=foreign)
 
 
-@walked("upscale")
+@walked()
 def test_a_file_becomes_a_picture_or_a_sentence(
     case: Case,
     locate: Locate,
@@ -58,7 +58,7 @@ def test_a_file_becomes_a_picture_or_a_sentence(
 
 
 @pytest.mark.slow
-@walked("upscale", only=("bits16_short.tif", "line\nbreak\ttab.png", "doc.pdf", "tag_count.tif", "-rf.png"))
+@walked(only=("bits16_short.tif", "line\nbreak\ttab.png", "doc.pdf", "tag_count.tif", "-rf.png"))
 def test_likewise_as_a_program_of_its_own(case: Case, locate: Locate, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sr_demo", "upscale", locate(case), "--approach", "bicubic", "--out", tmp_path]
     begun = time.monotonic()
