@@ -37,7 +37,9 @@ class WeightFile:
     bytes: int
     sources: tuple[str, ...] = ()
     """Sources of the same bytes, tried in order: `owner/repo:path/in/repo` on the Hub, or an https address. Empty for
-    embedded files."""
+    embedded files, and for a user's own."""
+    path: Path | None = None
+    """Where a user's own file lies; None for every other."""
 
 
 TILE_ERROR = 1 / 4096
@@ -126,9 +128,14 @@ class Checkpoint:
         return sum(file.bytes for file in self.files) + sum(repository.bytes for repository in self.repositories)
 
     @property
+    def is_file_of_user(self) -> bool:
+        """Whether it is a model file that a user opened: see `own.opening`."""
+        return any(file.path is not None for file in self.files)
+
+    @property
     def kind(self) -> Literal["none", "embedded", "hub", "own"]:
         """Source of the weights: none, `weights/`, the Hub, or a copy that the user provides."""
-        if self.needs is not None and self.needs.variables:
+        if self.is_file_of_user or (self.needs is not None and self.needs.variables):
             return "own"
         if self.repositories:
             return "hub"

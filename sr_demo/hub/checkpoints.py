@@ -58,7 +58,7 @@ class Step(NamedTuple):
     """The action for one file, and where the file lies afterwards."""
 
     file: WeightFile
-    action: Literal["embedded", "stored", "download"]
+    action: Literal["embedded", "stored", "download", "own"]
     path: Path
 
 
@@ -68,6 +68,8 @@ def plan(checkpoint: Checkpoint) -> tuple[Step, ...]:
 
 
 def _step(file: WeightFile) -> Step:
+    if file.path is not None:
+        return Step(file, "own", file.path)
     if not file.sources:
         return Step(file, "embedded", spec.EMBEDDED / file.name)
     path = cache_folder() / "weights" / file.sha256 / file.name
@@ -120,6 +122,8 @@ def fetch(checkpoint: Checkpoint, progress: Progress = SILENT, agreed: bool = Fa
         part = progress.part(done / total, (done + step.file.bytes) / total)
         if step.action == "embedded":
             _check_embedded(checkpoint, step)
+        elif step.action == "own":
+            _check_own(step)
         elif step.action == "download" or not _is_stored(step):
             _download(checkpoint, step, part)
         done += step.file.bytes
@@ -162,6 +166,14 @@ def _check_embedded(checkpoint: Checkpoint, step: Step) -> None:
         raise WeightsUnavailable(
             f"{checkpoint.title}: the file {step.path} that comes with this app is damaged "
             f"({_difference(step.file, found)}). Install the app again."
+        )
+
+
+def _check_own(step: Step) -> None:
+    """Raise WeightsUnavailable where a user's own file is not what it was when it was opened."""
+    if not _has_size(step.path, step.file) or _sha256(step.path) != step.file.sha256:
+        raise WeightsUnavailable(
+            f"The model file {step.file.name} was changed or removed since it was opened. Open it again."
         )
 
 

@@ -9,7 +9,7 @@ from threading import Event
 import numpy as np
 import pytest
 
-from sr_demo.benchmarks.halos import black_or_white
+from sr_demo.inference.halos import black_or_white
 from sr_demo.catalogue import APPROACHES
 from sr_demo.errors import BadInput, Cancelled
 from sr_demo.image import Image, ImageData, readonly

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from sr_demo.benchmarks.halos import black_or_white
+from sr_demo.inference.halos import black_or_white
 from sr_demo.catalogue import APPROACHES
 from sr_demo.diffusion import sampler as module
 from sr_demo.diffusion.sampler import Sampler
