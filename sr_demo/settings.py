@@ -15,6 +15,8 @@ class Settings:
 
     max_megabytes: int = 100
     """Largest upload in MB of 2^20 bytes. SR_DEMO_MAX_MB."""
+    max_model_megabytes: int = 1024
+    """Largest model file of a visitor in MB of 2^20 bytes. SR_DEMO_MAX_MODEL_MB."""
     max_megapixels: int = 100
     """Largest image in millions of pixels, checked before decoding. SR_DEMO_MAX_MEGAPIXELS."""
     host: str = "127.0.0.1"
@@ -45,6 +47,7 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
     space = tuple(filter(None, [environ.get("SPACE_HOST", "").lower()])) if on_spaces else ()
     return Settings(
         max_megabytes=_number(environ, "SR_DEMO_MAX_MB", plain.max_megabytes),
+        max_model_megabytes=_number(environ, "SR_DEMO_MAX_MODEL_MB", plain.max_model_megabytes),
         max_megapixels=_number(environ, "SR_DEMO_MAX_MEGAPIXELS", plain.max_megapixels),
         host=environ.get("SR_DEMO_HOST", "0.0.0.0" if on_spaces else plain.host),
         port=_number(environ, "SR_DEMO_PORT", plain.port, largest=65_535),

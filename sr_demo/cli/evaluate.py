@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sr_demo.cli.console import add_download, add_precision, add_set, assignments, complain, terminal, write_text
+from sr_demo.cli.models import add_model, some_jobs
 from sr_demo.errors import BadInput
 
 
@@ -30,8 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how they are made: bicubic downscaling, or blur, noise and JPEG as well",
     )  # fmt: skip
     parser.add_argument(
-        "--approach", action="append", required=True, metavar="ID[:CHECKPOINT]", help="may be repeated: one row each"
+        "--approach", action="append", default=[], metavar="ID[:CHECKPOINT]", help="may be repeated: one row each"
     )
+    add_model(parser)
     add_set(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows here")
     add_precision(parser)
@@ -40,14 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a row for each approach as it is scored; 2 when one of them failed."""
-    from sr_demo.catalogue import APPROACHES
     from sr_demo.imaging.degradation import Realistic
-    from sr_demo.inference.jobs import Failed, job_for
+    from sr_demo.inference.jobs import Failed
     from sr_demo.inference.runner import Runner
     from sr_demo.reports.evaluation import evaluate, pairs
 
     values = assignments(args.set)
-    jobs = [job_for(APPROACHES, name, values, args.precision, args.download) for name in args.approach]
+    jobs = some_jobs(args, args.approach, values, download=args.download)
     if args.lr is not None and args.degradation == "realistic":
         raise BadInput("--lr gives the small pictures, --degradation realistic makes them: choose one of the two.")
     found = pairs(args.hr, args.lr, jobs[0].approach.scale)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sr_demo.cli.console import (
     add_download,
@@ -15,7 +17,12 @@ from sr_demo.cli.console import (
     folder,
     terminal,
 )
+from sr_demo.cli.models import add_model, some_jobs
 from sr_demo.errors import SRError, unexpected
+
+if TYPE_CHECKING:
+    from sr_demo.inference.jobs import Job
+    from sr_demo.inference.runner import Runner
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,10 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="pictures to enlarge")
     parser.add_argument(
         "--approach",
-        required=True,
         metavar="ID[:CHECKPOINT]",
         help="which approach (see `list`); first checkpoint if none",
     )
+    add_model(parser)
     add_set(parser)
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the results (PNG)")
     add_precision(parser)
@@ -34,21 +41,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Enlarge each file; 2 when one of them could not be enlarged."""
-    from sr_demo.catalogue import APPROACHES
-    from sr_demo.image import read, write_png
-    from sr_demo.inference.jobs import job_for
+    """Enlarge each file with each network; 2 when one of them could not be enlarged."""
     from sr_demo.inference.runner import Runner
+
+    names = [args.approach] if args.approach else []
+    jobs = some_jobs(args, names, assignments(args.set), download=args.download)
+    out = folder(args.out)
+    runner, taken = Runner(), set[Path]()
+    return max(_upscale(runner, job, args.files, out, taken) for job in jobs)
+
+
+def _upscale(runner: Runner, job: Job, files: Sequence[Path], out: Path, taken: set[Path]) -> int:
+    """Enlarge each file with one network; return the exit status.
+
+    Args:
+        runner: does it.
+        job: with what.
+        files: the pictures.
+        out: folder of the results.
+        taken: names of results so far.
+    """
+    from sr_demo.image import read, write_png
     from sr_demo.reports.formatting import precision
 
-    job = job_for(APPROACHES, args.approach, assignments(args.set), args.precision, args.download)
-    out = folder(args.out)
-    runner, taken, failed = Runner(), set[Path](), False
+    failed = False
     runner.warm(job, terminal(job.key))  # what fails here fails for every file: reported once
-    for path in args.files:
+    for path in files:
         try:
             result = runner.run(job, read(path), progress=terminal(path.name))
-            target = _free_name(out, f"{path.stem}_{job.key.replace(':', '-')}", taken)
+            target = _free_name(out, f"{path.stem}_{job.file_name}", taken)
             write_png(result.picture, target)
         except SRError as exc:
             complain_about(path, str(exc))

@@ -98,7 +98,6 @@ def _open(path: Path, licence: str, max_bytes: int, keep: bool, report: apart.Re
 
 def _approach(path: Path, sha256: str, facts: Facts, licence: str) -> Approach:
     size = path.stat().st_size
-    ours = facts.loader.kind in ("ours", "liif")
     timing = Timing("torch" if facts.loader.kind != "onnx" else "OpenVINO", threads(), (facts.side,),
                     *((seconds,) for seconds in facts.seconds))  # fmt: skip
     checkpoint = Checkpoint(
@@ -110,7 +109,7 @@ def _approach(path: Path, sha256: str, facts: Facts, licence: str) -> Approach:
         bytes_per_pixel=facts.bytes_per_pixel,
         timings=(timing,),
         flops_per_pixel=facts.flops_per_pixel,
-        note="" if ours else _UNKNOWN,
+        note=_UNKNOWN,
     )
     what = "cleans" if facts.loader.scale == 1 else f"enlarges {facts.loader.scale}x"
     return Approach(
@@ -126,7 +125,8 @@ def _approach(path: Path, sha256: str, facts: Facts, licence: str) -> Approach:
         load_options=liif.APPROACH.load_options if facts.loader.kind == "liif" else (),
         tiling=facts.tiling,
         scale=facts.loader.scale,
-        invents=not ours,
+        invents=True,
+        preselected=False,
     )
 
 

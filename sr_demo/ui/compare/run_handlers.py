@@ -44,7 +44,7 @@ class RunHandlers:
         stop = self._context.stops.begin(session)
         view = None
         try:
-            task = self.task(values)
+            task = self.task(values, session)
             with self._context.callers.admitted(stop) as caller:
                 for view in compare(self._context.runner, self._context.store, task, caller):
                     yield self._running(view)
@@ -57,8 +57,11 @@ class RunHandlers:
         finally:
             self._context.stops.end(session, stop)
 
-    def task(self, values: Mapping[Any, Any]) -> Task:
-        """Return the comparison that the components ask for. Raises BadInput where something is missing."""
+    def task(self, values: Mapping[Any, Any], session: str = "") -> Task:
+        """Return the comparison that the components ask for, among them the models of the visitor with this session.
+
+        Raises BadInput where something is missing.
+        """
         choice = self._parts.choice
         source: Source | None = values[self._parts.photo.source]
         preset, mode = str(values[choice.preset]), str(values[choice.mode])
@@ -70,9 +73,10 @@ class RunHandlers:
         options = controls.values(choice.options, [values[bound.component] for bound in choice.options])
         precision = options.get(method_choices.PRECISION, {}).get("wanted", "auto")
         agreed = bool(options.get(method_choices.DOWNLOAD, {}).get("agreed"))
+        approaches = [*self._context.approaches, *self._context.models.of(session)]
         jobs = [
-            job_for(self._context.approaches, job.key, options.get(job.approach.id), precision, agreed)
-            for job in self._jobs
+            job_for(approaches, job.key, options.get(job.approach.id), precision, agreed)
+            for job in (*self._jobs, *self._context.models.jobs(session))
             if job.key in keys
         ]
         realistic = None
