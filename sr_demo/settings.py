@@ -15,8 +15,6 @@ class Settings:
 
     max_megabytes: int = 100
     """Largest upload in MB of 2^20 bytes. SR_DEMO_MAX_MB."""
-    max_model_megabytes: int = 1024
-    """Largest model file of a visitor in MB of 2^20 bytes. SR_DEMO_MAX_MODEL_MB."""
     max_megapixels: int = 100
     """Largest image in millions of pixels, checked before decoding. SR_DEMO_MAX_MEGAPIXELS."""
     host: str = "127.0.0.1"
@@ -37,6 +35,8 @@ class Settings:
     """Host names, besides local ones, at which the server is reached. SR_DEMO_HOSTS, and the Space's host."""
     origins: tuple[str, ...] = ()
     """Hosts of pages that may send requests here. SR_DEMO_HOSTS, and on Spaces the Hub, which embeds the page."""
+    max_model_megabytes: int = 1024
+    """Largest model file of a visitor in MB of 2^20 bytes. SR_DEMO_MAX_MODEL_MB."""
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
