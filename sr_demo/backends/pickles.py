@@ -1,7 +1,7 @@
 """What a `.pth` file is, found out before anything in it is read: an archive of tensors, a program, or a bomb.
 
-torch hands an archive with TorchScript inside to its own loader, whatever the caller's unpickler allows, and unpacks compressed
-members at their announced size.
+torch hands an archive with TorchScript inside to its own loader, whatever the caller's unpickler allows, and unpacks
+compressed members at their announced size.
 """
 
 from __future__ import annotations

@@ -72,9 +72,7 @@ class Cost:
     """Bytes per LR pixel that the program assumes now."""
 
 
-def costs(
-    names: Sequence[str] = (), progress: Progress = SILENT, more: Sequence[Job] = ()
-) -> Iterator[Cost]:
+def costs(names: Sequence[str] = (), progress: Progress = SILENT, more: Sequence[Job] = ()) -> Iterator[Cost]:
     """Measure every method that needs neither a download nor a GPU, or those named, and `more`.
 
     Raises BadInput on other names, SRError when one cannot be measured.
@@ -141,7 +139,9 @@ def _minimum(job: Job, way: Way) -> Measured:
 def _measured_alone(job: Job, way: Way, folder: str) -> Measured:
     """`measure` in a fresh process with the cache folder `folder`."""
     own = [argument for file in job.checkpoint.files if file.path for argument in ("--model", str(file.path))]
-    bytes_per_pixel, timing = measured_alone(job.key, ["costs", "--only", job.key, way, *own], {"SR_DEMO_CACHE": folder})
+    bytes_per_pixel, timing = measured_alone(
+        job.key, ["costs", "--only", job.key, way, *own], {"SR_DEMO_CACHE": folder}
+    )
     if timing is None:
         return Measured(bytes_per_pixel, None)
     sides, first, again = (tuple(timing[name]) for name in ("sides", "first", "again"))

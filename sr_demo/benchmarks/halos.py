@@ -111,4 +111,3 @@ def blended_halo(job: Job) -> BlendedHalo:
                 tiles = enlarged(photo, replace(rule, halo=halo, blend=min(rule.blend, halo), largest=_TILE))
                 lowest[halo] = min(lowest[halo], psnr_rgb(tiles, whole, border=0))
     return BlendedHalo(job.key, rule.halo, tuple(lowest.items()))
-

@@ -20,9 +20,7 @@ def add_model(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def models(
-    files: Sequence[Path], values: dict[str, object] | None = None, precision: Precision = "auto"
-) -> list[Job]:
+def models(files: Sequence[Path], values: dict[str, object] | None = None, precision: Precision = "auto") -> list[Job]:
     """Open the files of `--model`, in order.
 
     Args:

@@ -31,8 +31,8 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Path | None:
 def approaches(folder: Path | None, max_bytes: int = MAX_BYTES) -> list[Approach]:
     """Return an approach for each model file in `folder`, by name; a file that cannot be used is one line of the log.
 
-    A new file is tried out in a process of its own, which takes seconds; what was found out is kept. Networks are loaded when they
-    are used.
+    A new file is tried out in a process of its own, which takes seconds; what was found out is kept. Networks are loaded
+    when they are used.
 
     Args:
         folder: where the files lie; None for no folder.

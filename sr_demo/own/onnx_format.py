@@ -1,8 +1,8 @@
 """The few facts of an ONNX file that decide whether it may be read: no data outside of the file, no operators of others.
 
-OpenVINO reads external data from the working directory even where it is given bytes. The `onnx` package is not needed to run the
-page, so the file's protocol buffers are walked here: https://protobuf.dev/programming-guides/encoding, and the field numbers of
-https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
+OpenVINO reads external data from the working directory even where it is given bytes. The `onnx` package is not needed to
+run the page, so the file's protocol buffers are walked here: https://protobuf.dev/programming-guides/encoding, and the
+field numbers of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Field(NamedTuple):
     """A varint, or the bytes of everything else."""
 
 
-class Damaged(Exception):
+class Damaged(Exception):  # noqa: N818
     """The bytes are no protocol buffer."""
 
 

@@ -65,7 +65,7 @@ class OnnxNetwork:
             )
         shape, kind = model.inputs[0].get_partial_shape(), model.inputs[0].get_element_type().get_type_name()
         result = model.outputs[0].get_partial_shape()
-        if shape.rank.is_static and len(shape) != 4 or result.rank.is_static and len(result) != 4:
+        if (shape.rank.is_static and len(shape) != 4) or (result.rank.is_static and len(result) != 4):
             raise BadInput(f"{self.name} is not image to image: it must take and return (1, 3, height, width).")
         if kind not in ("f32", "f16"):
             raise BadInput(f"{self.name} takes numbers of type {kind}, not the float values 0 to 1 of an image.")

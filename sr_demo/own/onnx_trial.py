@@ -115,9 +115,7 @@ def _scale(result: Image, sides: tuple[int, int], name: str) -> int:
     return scale
 
 
-def _gains_from_bf16(
-    network: OnnxNetwork, exact: OnnxUpscaler, scale: int, multiple_of: int, seconds: float
-) -> bool:
+def _gains_from_bf16(network: OnnxNetwork, exact: OnnxUpscaler, scale: int, multiple_of: int, seconds: float) -> bool:
     """Whether bf16 is faster here and agrees with fp32."""
     if openvino_backend.fast_precision() == "fp32":
         return False

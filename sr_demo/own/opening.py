@@ -116,8 +116,8 @@ def _approach(path: Path, sha256: str, facts: Facts, licence: str) -> Approach:
         id=ID,
         title=path.stem[:60],
         summary=f"your own file: {facts.architecture}, {what}",
-        about=f"A file that you opened: a network of the architecture {facts.architecture}. Its licence and training data are "
-        "for you to know.",
+        about=f"A file that you opened: a network of the architecture {facts.architecture}. Only you know its licence and "
+        "what it was trained on.",
         family=facts.family,
         load=facts.loader,
         checkpoints=(checkpoint,),

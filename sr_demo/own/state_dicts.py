@@ -138,7 +138,9 @@ def build_filled(state: State, architecture: Architecture, name: str) -> Any:
         network = build({"name": architecture["name"], "settings": settings})
         network.load_state_dict({key: value.float() for key, value in state.items()}, strict=True)
     except (RuntimeError, TypeError, ValueError, AttributeError) as exc:
-        raise BadInput(f"{name} does not hold the {architecture['name']} network that its card or tensors name.") from exc
+        raise BadInput(
+            f"{name} does not hold the {architecture['name']} network that its card or tensors name."
+        ) from exc
     if needs_choice and _draws_whole_image(network):
         network.residual = False  # type: ignore[assignment]
     return network.eval()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import ceil, lcm
@@ -88,12 +88,14 @@ def try_out(path: Path, progress: Progress = SILENT) -> Facts:
 
 
 @contextmanager
-def _named(name: str) -> Iterator[None]:
+def _named(name: str) -> Generator[None]:
     """Turn what a network raises on an image that it cannot take into a sentence."""
     try:
         yield
     except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as exc:
-        raise BadInput(f"{name} cannot be run on a small photo ({type(exc).__name__}): it is not image to image.") from exc
+        raise BadInput(
+            f"{name} cannot be run on a small photo ({type(exc).__name__}): it is not image to image."
+        ) from exc
 
 
 def _run(upscaler: Upscaler, found: Found, image: Image) -> Image:

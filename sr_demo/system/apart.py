@@ -95,7 +95,11 @@ def _no_main_module() -> Generator[None]:
 
 def _child(function: Callable[..., Any], arguments: tuple[Any, ...], pipe: Connection) -> None:
     try:
-        value = function(*arguments, lambda fraction, note: pipe.send(("progress", (fraction, note))))
+
+        def report(fraction: float, note: str) -> None:
+            pipe.send(("progress", (fraction, note)))
+
+        value = function(*arguments, report)
         pipe.send(("value", value))
     except SRError as exc:
         pipe.send(("failed", str(exc)))

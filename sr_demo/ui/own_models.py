@@ -113,4 +113,3 @@ def model_input(**arguments: Any) -> gr.File:
 
 def _path_of(payload: Any) -> str | None:
     return None if payload is None or payload.path is None else str(uploaded(payload.path))
-

@@ -29,7 +29,9 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-def test_evaluate_has_a_row_for_it(model: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_evaluate_has_a_row_for_it(
+    model: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = tmp_path / "rows.json"
     assert main(["evaluate", "--hr", str(photos), "--approach", "bicubic", "--model", model, "--json", str(rows)]) == 0
     assert [(row["approach"], row["checkpoint"]) for row in json.loads(rows.read_text())] == [

@@ -43,7 +43,7 @@ def enlarged(approach: Approach, height: int = 23, width: int = 31) -> np.ndarra
 
 
 class Tiny(nn.Module):
-    """An enlarging network of one convolution, for ONNX."""
+    """A network of one convolution that upscales, for ONNX."""
 
     def __init__(self, scale: int = 2, channels: int = 3) -> None:
         super().__init__()
@@ -54,7 +54,9 @@ class Tiny(nn.Module):
         return torch.sigmoid(nn.functional.pixel_shuffle(self.conv(x), self.scale))
 
 
-def onnx_of(module: nn.Module, path: Path, sides: tuple[int | None, int | None] = (None, None), channels: int = 3) -> Path:
+def onnx_of(
+    module: nn.Module, path: Path, sides: tuple[int | None, int | None] = (None, None), channels: int = 3
+) -> Path:
     """Write an ONNX file with the small exporter that needs no graph capture."""
     pytest.importorskip("onnx")
     example = torch.rand(1, channels, sides[0] or 40, sides[1] or 56)
@@ -212,7 +214,7 @@ def hostile(name: str, path: Path) -> Path:
             archive.writestr("archive/data.pkl", pickle.dumps({"weight": Evil()}))
             archive.writestr("archive/version", "3\n")
     elif name in ("script.pth", "script.pt"):
-        with zipfile.ZipFile(path, "w") as archive:  # the members by which torch tells TorchScript
+        with zipfile.ZipFile(path, "w") as archive:  # the members by which torch recognises TorchScript
             for member in ("script/constants.pkl", "script/code/__torch__.py", "script/data.pkl"):
                 archive.writestr(member, b"")
     elif name == "other.safetensors":
@@ -353,7 +355,7 @@ def test_the_findings_are_kept_so_that_the_next_time_needs_no_trial(
     assert pickle.loads(pickle.dumps(first)) == first
 
 
-def test_models_of_one_name_are_told_apart(tmp_path: Path) -> None:
+def test_models_of_one_name_get_different_names(tmp_path: Path) -> None:
     paths = [tmp_path / name / "mine.safetensors" for name in "ab"]
     for path, stem in zip(paths, ("espcn-x4", "espcn-x4"), strict=True):
         path.parent.mkdir()

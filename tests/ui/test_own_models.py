@@ -77,7 +77,7 @@ def test_each_visitor_sees_only_their_own_model_of_one_name(context: Context, pa
     assert files["anna"] != files["bert"]
 
 
-def test_a_comparison_runs_the_model_of_its_visitor_and_of_nobody_else(
+def test_a_comparison_runs_the_model_of_its_visitor_and_of_no_other(
     context: Context, parts: Any, tmp_path: Path
 ) -> None:
     *_, _ = OwnHandlers(context, parts).open(upload(tmp_path), "", [], visitor("anna"))

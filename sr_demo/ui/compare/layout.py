@@ -36,8 +36,8 @@ _SHOW_RESULTS = (
     "() => { document.getElementById('progress')?.scrollIntoView({ behavior: 'smooth', block: 'start' }); return []; }"
 )
 """Scrolls to the results, which lie below the first screen."""
-_OWN_RULE = """<p class="sr-fine">Any network that takes a colour picture and returns one: enlarged 2, 3, 4 or 8 times, or cleaned.
-Only you can see and use it. It is deleted when you leave the page, after two hours at most.</p>"""
+_OWN_RULE = """<p class="sr-fine">Any network that takes a colour picture and returns one: enlarged 2, 3, 4 or 8
+times, or cleaned. Only you can see and use it. It is deleted when you leave the page, after two hours at most.</p>"""
 _SORT = (Path(__file__).parent / "table.js").read_text(encoding="utf-8")
 
 

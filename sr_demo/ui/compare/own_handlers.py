@@ -80,7 +80,9 @@ class OwnHandlers:
     def _opened(self, job: Job, session: str, methods: list[str]) -> Updates:
         own, checkpoint = self._parts.choice.own, job.checkpoint
         parameters = f"{checkpoint.parameters / 1e6:.2f} million parameters"
-        text = f"{job.title}: {checkpoint.title}, {job.scale:g}x, {parameters}, {formatting.megabytes(checkpoint.bytes)}."
+        text = (
+            f"{job.title}: {checkpoint.title}, {job.scale:g}x, {parameters}, {formatting.megabytes(checkpoint.bytes)}."
+        )
         return {
             own.status: fine_print(f"{text} Licence: {checkpoint.licence}. It is ticked among the methods."),
             own.remove: gr.Button(visible=True),
