@@ -13,7 +13,7 @@ from sr_demo.errors import WeightsUnavailable
 
 CONVERT = (
     "Convert it to .safetensors where you trust it: "
-    "safetensors.torch.save_file(model.state_dict(), 'model.safetensors')."
+    "safetensors.torch.save_file(state_dict, FILE)."
 )
 """The way out for every file that is refused because it could run as a program."""
 _SPARE = 2**20

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sr_demo.cli.console import terminal
 from sr_demo.errors import BadInput
-from sr_demo.inference.jobs import Job
-from sr_demo.spec import Approach, Precision
+
+if TYPE_CHECKING:
+    from sr_demo.inference.jobs import Job
+    from sr_demo.spec import Approach, Precision
 
 
 def add_model(command: argparse.ArgumentParser) -> None:
@@ -33,6 +36,7 @@ def models(files: Sequence[Path], values: dict[str, object] | None = None, preci
     """
     if not files:
         return []
+    from sr_demo.inference.jobs import Job
     from sr_demo.options import build
     from sr_demo.own.opening import numbered, open_model
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from sr_demo.deploy.quality import BUNDLED, filled, precisions, quality
 from sr_demo.deploy.timed_run import Run, Subject
-from sr_demo.export.exporter import formats
 from sr_demo.hub import checkpoints
 from sr_demo.image import Image, Size
 from sr_demo.inference.jobs import Job, load_approach
@@ -174,8 +173,9 @@ def another(seconds: Sequence[float], plan: Plan, left: float) -> bool:
 
 def _operations(job: Job) -> Facts:
     """Return multiply-adds per LR pixel: counted while a network runs, else half of the stated operations."""
-    if not formats(job.approach, job.checkpoint):  # not one network in torch
-        return {"value": job.checkpoint.flops_per_pixel / 2, "how": "stated"}
+    stated: Facts = {"value": job.checkpoint.flops_per_pixel / 2, "how": "stated"}
+    if job.approach.family not in ("convolutional", "adversarial", "attention"):
+        return stated
     from torch.utils.flop_counter import FlopCounterMode
 
     files = checkpoints.fetch(job.checkpoint)
@@ -183,7 +183,9 @@ def _operations(job: Job) -> Facts:
     counter = FlopCounterMode(display=False)
     with counter:
         upscaler.upscale(filled(Size(_COUNTED, _COUNTED)), job.options, SILENT)
-    return {"value": counter.get_total_flops() / 2 / _COUNTED**2, "how": "counted"}
+    found = counter.get_total_flops()
+    # Nothing is counted of a network that another library runs.
+    return {"value": found / 2 / _COUNTED**2, "how": "counted"} if found else stated
 
 
 def _vram() -> float | None:

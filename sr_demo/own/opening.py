@@ -31,7 +31,6 @@ _SECONDS = 180.0
 """Longest trial in a process of its own."""
 _MOST_BYTES = 6 * 10**9
 """Most memory that such a trial may take."""
-_UNKNOWN = "Your own file: this app cannot know whether it invents detail."
 
 
 def open_model(
@@ -109,15 +108,14 @@ def _approach(path: Path, sha256: str, facts: Facts, licence: str) -> Approach:
         bytes_per_pixel=facts.bytes_per_pixel,
         timings=(timing,),
         flops_per_pixel=facts.flops_per_pixel,
-        note=_UNKNOWN,
     )
     what = "cleans" if facts.loader.scale == 1 else f"enlarges {facts.loader.scale}x"
     return Approach(
         id=ID,
         title=path.stem[:60],
         summary=f"your own file: {facts.architecture}, {what}",
-        about=f"A file that you opened: a network of the architecture {facts.architecture}. Only you know its licence and "
-        "what it was trained on.",
+        about=f"A file that you opened: a network of the architecture {facts.architecture}. Only you know its licence, "
+        "what it was trained on, and whether it invents detail.",
         family=facts.family,
         load=facts.loader,
         checkpoints=(checkpoint,),

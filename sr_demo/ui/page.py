@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,7 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
             models.forget(str(request.session_hash))
 
         page.unload(leave)
+        _unqueued(page, leave)
     sessions.make_light()
     store.on_removed = partial(_forget, page)
     door.guard(page)
@@ -91,6 +92,13 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
     # Calls past the queue (`api_open`) would be neither watched nor cancelled.
     page.queue(max_size=_UNSORTED + settings.queue_length, api_open=False)
     return page
+
+
+def _unqueued(page: gr.Blocks, handler: Callable[..., Any]) -> None:
+    """Let the event of `handler` bypass the queue, as `LIGHT` does where Gradio takes the argument."""
+    for function in page.fns.values():
+        if function.fn is handler:
+            function.queue = False
 
 
 def _forget(page: gr.Blocks, gone: set[Path]) -> None:
