@@ -66,6 +66,14 @@ def test_an_empty_sheet_gives_a_message(handlers: DigitHandlers) -> None:
     assert "There is no digit to see" in problem and "alert" in problem
 
 
+def test_the_first_digit_does_not_replace_what_the_visitor_chose_meanwhile(context: Context) -> None:
+    fresh = DigitHandlers(context, parts_of(DigitParts))
+    assert fresh.parts.digit in fresh.take_first(None), "the tab opens with a digit"
+    fresh.take_drawing(sent(np.ones((280, 280, 3))))
+    late = fresh.take_first(None)
+    assert fresh.parts.note not in late, "the message about the empty sheet stays"
+
+
 @pytest.mark.parametrize("junk", [None, "hello", "data:image/png;base64,&&&", "data:image/png;base64," + "A" * 2**21])
 def test_what_is_no_drawing_is_refused(junk: object) -> None:
     with pytest.raises(BadInput, match=r"[Dd]raw"):

@@ -8,10 +8,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import gradio as gr
 import numpy as np
+from gradio.context import LocalContext
 
 from sr_demo.digits import data
 from sr_demo.digits.options import LARGEST, SMALLEST, System
@@ -19,6 +21,8 @@ from sr_demo.digits.preprocessing import Prepared, from_reference, prepare
 from sr_demo.errors import BadInput, quoted
 from sr_demo.image import read
 from sr_demo.reports import formatting
+from sr_demo.system.least_recently_used import LeastRecentlyUsed
+from sr_demo.ui import sessions
 from sr_demo.ui.clicks import point
 from sr_demo.ui.digits import pad, view
 from sr_demo.ui.digits.in_turn import CPPNS, NO_DIGIT, checked_cppn, in_turn
@@ -63,15 +67,19 @@ def _status(handlers: DigitHandlers) -> gr.HTML:
 
 
 class DigitHandlers:
-    """Stateless apart from the context."""
+    """Handlers of all visitors. Gradio may run the events of one visitor in another order than they were sent."""
 
     def __init__(self, context: Context, parts: DigitParts) -> None:
         self.callers, self.parts = context.callers, parts
         self._store, self._limits = context.store, context.limits
+        self._began: LeastRecentlyUsed[str, None] = LeastRecentlyUsed(lambda _: sessions.CAPACITY)
+        """Sessions of visitors who chose a digit, a failed upload included."""
+        self._lock = Lock()
 
     @in_turn("reading a drawing", _note)
     def take_drawing(self, event: gr.EventData) -> Updates:
         """Take the drawing; the sheet sends it each time the pen is lifted."""
+        self._begin()
         sent: Any = getattr(event, "value", None)
         image = read(Path(view.write(pad.decode(sent), self._store.new(), "drawing.png")), self._limits)
         return self._taken(prepare(image.rgb, image.alpha))
@@ -79,6 +87,7 @@ class DigitHandlers:
     @in_turn("reading a digit", _note)
     def take_upload(self, path: str | None) -> Updates:
         """Take an uploaded image of a digit."""
+        self._begin()
         if path is None:
             raise BadInput(NO_DIGIT)
         image = read(Path(path), self._limits)
@@ -87,6 +96,16 @@ class DigitHandlers:
     @in_turn("drawing a typical digit", _note)
     def take_typical(self, digit: int | None) -> Updates:
         """Take the digit that our own network draws from the mean latent of its class."""
+        self._begin()
+        return self._typical(digit)
+
+    @in_turn("drawing a typical digit", _note)
+    def take_first(self, digit: Any) -> Updates:
+        """Take a typical digit when the tab is opened, unless the visitor chose one, also while this ran."""
+        updates = gr.skip() if digit is not None or self._has_begun() else self._typical(3)
+        return gr.skip() if self._has_begun() else updates
+
+    def _typical(self, digit: int | None) -> Updates:
         if digit is None or digit not in range(10):
             raise BadInput("Choose a digit from 0 to 9.")
         from sr_demo.digits import lab, latent_walk
@@ -94,13 +113,10 @@ class DigitHandlers:
         reference = latent_walk.to_bytes(lab.decode(lab.typical(int(digit), "vaegan")))
         return self._taken(from_reference(reference, view.TYPICAL_NOTE))
 
-    def take_first(self, digit: Any) -> Updates:
-        """Take a typical digit when the tab is opened, unless the visitor already has a digit."""
-        return self.take_typical(3) if digit is None else gr.skip()
-
     @in_turn("taking a test digit", _note)
     def take_test(self, number: Any) -> Updates:
         """Take a handwritten digit that no network was trained on."""
+        self._begin()
         digits = data.test_digits()
         if digits is None:
             raise BadInput("The test digits are not on this server. Draw a digit, or take a typical one.")
@@ -110,6 +126,14 @@ class DigitHandlers:
             f"Test digit {int(number)} of MNIST: a handwritten {digits.labels[int(number)]}, never shown in training."
         )
         return self._taken(from_reference(digits.pictures[int(number)], note))
+
+    def _begin(self) -> None:
+        with self._lock:
+            self._began.put(_session(), None)
+
+    def _has_begun(self) -> bool:
+        with self._lock:
+            return _session() in self._began
 
     def _taken(self, prepared: Prepared) -> Updates:
         from sr_demo.digits import lab, latent_walk
@@ -183,6 +207,11 @@ class DigitHandlers:
         across, down = (min(max((at + 0.5) / _checked_size(size), 0.0), 1.0) for at in point(event))
         part = (lab.Window(*window) if window else lab.WHOLE).nearer(across, down, 2.0)
         return part.zoom, part.x, part.y
+
+
+def _session() -> str:
+    request: Any = LocalContext.request.get(None)
+    return str(request.session_hash) if request else ""
 
 
 def _checked_size(value: Any) -> int:
