@@ -11,10 +11,7 @@ from pathlib import Path
 
 from sr_demo.errors import WeightsUnavailable
 
-CONVERT = (
-    "Convert it to .safetensors where you trust it: "
-    "safetensors.torch.save_file(state_dict, FILE)."
-)
+CONVERT = "Convert it to .safetensors where you trust it: safetensors.torch.save_file(state_dict, FILE)."
 """The way out for every file that is refused because it could run as a program."""
 _SPARE = 2**20
 """Bytes by which the members of an archive may exceed the file: torch stores them uncompressed."""
