@@ -72,8 +72,8 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
                 training_tab(context, training)
             with gr.Tab("Data", id="data"):
                 data_tab(context)
-            with gr.Tab("Lab", id="lab"):
-                lab_tab(context)
+            with gr.Tab("Lab", id="lab") as lab:
+                lab_tab(context, tab=lab)
             with gr.Tab("About", id="about"):
                 about_tab(approaches)
         api.add(context)

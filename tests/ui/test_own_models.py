@@ -21,6 +21,8 @@ from sr_demo.ui.compare.handlers import Handlers
 from sr_demo.ui.compare.own_handlers import OwnHandlers
 from sr_demo.ui.compare.run_handlers import RunHandlers
 from sr_demo.ui.examples import sample_file
+from sr_demo.ui.lab.export_handlers import ExportHandlers, ExportParts
+from sr_demo.ui.lab.handlers import PLAN, LabHandlers, LabParts
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.source import open_source
 from sr_demo.ui.stops import Stops
@@ -118,3 +120,20 @@ def test_the_models_are_removed_on_request(context: Context, parts: Any, tmp_pat
     *_, _ = own.open(upload(tmp_path), "", [], visitor("anna"))
     updates = own.remove(["good", "own:mine"], visitor("anna"))
     assert updates[parts.choice.methods].value == ["good"] and choices(updates[parts.choice.methods]) == ["good"]
+
+
+def test_the_lab_measures_and_exports_a_visitors_model_for_them_only(
+    context: Context, parts: Any, tmp_path: Path
+) -> None:
+    *_, _ = OwnHandlers(context, parts).open(upload(tmp_path), "", [], visitor("anna"))
+    with gr.Blocks():
+        lab = LabParts(gr.CheckboxGroup(), gr.State(), gr.HTML(), gr.HTML(), gr.File())
+        files = ExportParts(gr.Dropdown(), gr.HTML(), gr.File())
+    handlers, export = LabHandlers(context, PLAN, lab), ExportHandlers(context, files)
+    for name, offered in (("anna", ["own:mine"]), ("bert", [])):
+        assert choices(export.refresh(None, visitor(name))[files.which]) == offered
+        assert [key for key in choices(handlers.refresh([], visitor(name))[lab.methods]) if key != "good"] == offered
+    *_, last = export.make("own:mine", "safetensors", "fp32", visitor("anna"))
+    assert "Verified" in str(last[files.line]) and last[files.packed]
+    *_, last = export.make("own:mine", "safetensors", "fp32", visitor("bert"))
+    assert "Choose a network" in str(last[files.line])
