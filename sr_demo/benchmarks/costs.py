@@ -73,19 +73,20 @@ class Cost:
     """Bytes per LR pixel that the program assumes now."""
 
 
-def costs(names: Sequence[str] = (), progress: Progress = SILENT) -> Iterator[Cost]:
-    """Measure every method that needs neither a download nor a GPU, or those named.
+def costs(names: Sequence[str] = (), progress: Progress = SILENT, more: Sequence[Job] = ()) -> Iterator[Cost]:
+    """Measure every method that needs neither a download nor a GPU, or those named, and `more`.
 
     Raises BadInput on other names, SRError when one cannot be measured.
     """
-    jobs = named(here(APPROACHES, "embedded", "none"), names, "method to be measured here called")
+    jobs = named(here(APPROACHES, "embedded", "none"), names, "method to be measured here called", more)
     for number, job in enumerate(jobs):
         found: list[Measured] = []
         for turn, way in enumerate(WAYS):
             progress((number + turn / len(WAYS)) / len(jobs), f"{job.key}, {way}")
-            found.append(_minimum(job.full_name, way))
+            found.append(_minimum(job, way))
         sizes = [size for size, _ in found if size]
-        file = job.checkpoint.files[0].name if job.checkpoint.files else None
+        embedded = job.checkpoint.kind == "embedded"
+        file = job.checkpoint.files[0].name if embedded else None
         yield Cost(
             job.key,
             EMBEDDED / f"{file.rpartition('.')[0]}.json" if file else None,
@@ -116,15 +117,15 @@ def write(cost: Cost, what: What) -> None:
     cost.card.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 
-def _minimum(key: str, way: Way) -> Measured:
+def _minimum(job: Job, way: Way) -> Measured:
     """The maximum of memory and the minimum of seconds over several fresh processes.
 
     Their cache folder is empty at first, so that no network that was converted earlier is used.
     """
     with tempfile.TemporaryDirectory(prefix="sr_demo_costs") as folder:
-        rounds = [_measured_alone(key, way, folder)]
+        rounds = [_measured_alone(job, way, folder)]
         while rounds[0].timing is not None and len(rounds) < _ROUNDS:
-            rounds.append(_measured_alone(key, way, folder))
+            rounds.append(_measured_alone(job, way, folder))
     timings = [measured.timing for measured in rounds if measured.timing is not None]
     if not timings:
         return rounds[0]
@@ -136,9 +137,12 @@ def _minimum(key: str, way: Way) -> Measured:
     return Measured(most, replace(timings[0], first=first, again=again))
 
 
-def _measured_alone(key: str, way: Way, folder: str) -> Measured:
+def _measured_alone(job: Job, way: Way, folder: str) -> Measured:
     """`measure` in a fresh process with the cache folder `folder`."""
-    bytes_per_pixel, timing = measured_alone(key, ["costs", "--only", key, way], {"SR_DEMO_CACHE": folder})
+    own = [argument for file in job.checkpoint.files if file.path for argument in ("--model", str(file.path))]
+    bytes_per_pixel, timing = measured_alone(
+        job.key, ["costs", "--only", job.key, way, *own], {"SR_DEMO_CACHE": folder}
+    )
     if timing is None:
         return Measured(bytes_per_pixel, None)
     sides, first, again = (tuple(timing[name]) for name in ("sides", "first", "again"))

@@ -18,19 +18,16 @@ import numpy as np
 
 from sr_demo.catalogue import APPROACHES
 from sr_demo.checkpoint import TILE_ERROR, WHOLE, Tiling
-from sr_demo.image import Image, ImageData, readonly
+from sr_demo.image import Image, ImageData
 from sr_demo.imaging.resize import resize
 from sr_demo.imaging.samples import SAMPLES
+from sr_demo.inference.halos import tile_errors
 from sr_demo.inference.jobs import Job, here, named
 from sr_demo.inference.runner import Runner
 from sr_demo.inference.upscale import upscale_image
 from sr_demo.metrics.full_reference import psnr_rgb
 from sr_demo.progress import SILENT, Progress
 
-_SIDE = 112
-"""Side of the images in LR pixels."""
-_CORNER = 56
-"""Row and column where the compared corner begins; it extends to the border on two sides."""
 _IMAGES = 2
 _PHOTOS = ("coffee", "astronaut")
 _PHOTO_SIDE, _TILE = 128, 64
@@ -68,9 +65,11 @@ def tiled_methods() -> list[Job]:
     return [job for job in here(APPROACHES, "embedded") if job.approach.tiling_of(job.checkpoint).mode == "tiles"]
 
 
-def halos(names: Sequence[str] = (), progress: Progress = SILENT) -> Iterator[ExactHalo | BlendedHalo]:
-    """Measure every embedded method that is cut into tiles, or those named. Raises BadInput on other names."""
-    jobs = named(tiled_methods(), names, "embedded method with tiles called")
+def halos(
+    names: Sequence[str] = (), progress: Progress = SILENT, more: Sequence[Job] = ()
+) -> Iterator[ExactHalo | BlendedHalo]:
+    """Measure every embedded method that is cut into tiles, or those named, and `more`. Raises BadInput on other names."""
+    jobs = named(tiled_methods(), names, "embedded method with tiles called", more)
     for number, job in enumerate(jobs):
         progress(number / len(jobs), job.key)
         yield exact_halo(job) if job.approach.tiling_of(job.checkpoint).blend == 0 else blended_halo(job)
@@ -80,17 +79,16 @@ def halos(names: Sequence[str] = (), progress: Progress = SILENT) -> Iterator[Ex
 def exact_halo(job: Job) -> ExactHalo:
     """Measure a method whose tiles are placed side by side."""
     declared = job.approach.tiling_of(job.checkpoint).halo
-    worst = dict.fromkeys(range(2, max(declared, 16) + 10, 2), 0.0)
-    scale = job.default_scale
+    tried = range(2, max(declared, 16) + 10, 2)
     with Runner().loaded(replace(job, precision="fp32")) as model:
+
+        def upscale(image: Image) -> Image:
+            return model.upscaler.upscale(image, job.options, SILENT)
+
+        worst = dict.fromkeys(tried, 0.0)
         for seed in range(_IMAGES):
-            image = black_or_white(_SIDE, _SIDE, seed)
-            whole = model.upscaler.upscale(image, job.options, SILENT)[_CORNER * scale :, _CORNER * scale :]
-            for halo in worst:
-                first = _CORNER - halo
-                part = readonly(np.ascontiguousarray(image[first:, first:]))
-                cut = model.upscaler.upscale(part, job.options, SILENT)[halo * scale :, halo * scale :]
-                worst[halo] = max(worst[halo], float(np.abs(cut - whole).max()))
+            for halo, error in tile_errors(upscale, round(job.scale), tried, seed=seed):
+                worst[halo] = max(worst[halo], error)
     needed = max((halo + 2 for halo, error in worst.items() if error > TILE_ERROR), default=min(worst))
     return ExactHalo(job.key, declared, needed, tuple(worst.items()))
 
@@ -113,18 +111,3 @@ def blended_halo(job: Job) -> BlendedHalo:
                 tiles = enlarged(photo, replace(rule, halo=halo, blend=min(rule.blend, halo), largest=_TILE))
                 lowest[halo] = min(lowest[halo], psnr_rgb(tiles, whole, border=0))
     return BlendedHalo(job.key, rule.halo, tuple(lowest.items()))
-
-
-def black_or_white(height: int, width: int, seed: int = 0) -> Image:
-    """An image whose every pixel is black or white at random.
-
-    Args:
-        height: In pixels.
-        width: In pixels.
-        seed: The same seed gives the same image.
-
-    Returns:
-        (H, W, 3) float32, 0 or 1.
-    """
-    values = np.random.default_rng(seed).integers(0, 2, (height, width, 1)).astype(np.float32)
-    return readonly(np.repeat(values, 3, axis=2))

@@ -46,23 +46,27 @@ class Difference:
         return self.change < -MAX_LOSS if self.int8 else abs(self.change) > MAX_CHANGE
 
 
-def differences(folder: Path, only: Sequence[str] = (), progress: Progress = SILENT) -> Iterator[Difference]:
+def differences(
+    folder: Path, only: Sequence[str] = (), progress: Progress = SILENT, more: Sequence[Job] = ()
+) -> Iterator[Difference]:
     """Score each embedded network: in torch, in the backend that is faster here, and in int8 where that is possible.
 
     Args:
         folder: Folder of reference images.
         only: Names of networks; all without any.
         progress: Reports the share that is done.
+        more: Further networks, such as a user's own.
 
     Raises:
         BadInput: A name is unknown, or the folder has no images.
     """
-    found = [load_pair(pair, 4, None) for pair in pairs(folder, None, 4)]
+    references = pairs(folder, None, 4)
     networks = [job for job in here(APPROACHES, "embedded") if job.approach.family in _NETWORKS]
-    jobs = named(networks, only, "embedded network")
+    jobs = named(networks, only, "embedded network", more)
     for number, job in enumerate(jobs):
         part = progress.part(number / len(jobs), (number + 1) / len(jobs))
         part(0.0, job.key)
+        found = [load_pair(pair, job.approach.scale, None) for pair in references]
         exact, _ = _mean(Runner(), replace(job, precision="fp32"), found)
         preparer = Preparer()
         runner = Runner(preparer=preparer)

@@ -35,12 +35,14 @@ class Rate:
     """Seconds per megapixel of a large result made of such tiles, whose halos are computed and cut off."""
 
 
-def rates(names: Sequence[str] = (), rounds: int = 3, progress: Progress = SILENT) -> Iterator[Rate]:
-    """Measure every embedded method that is cut into tiles, or those named, at each of SIDES.
+def rates(
+    names: Sequence[str] = (), rounds: int = 3, progress: Progress = SILENT, more: Sequence[Job] = ()
+) -> Iterator[Rate]:
+    """Measure every embedded method that is cut into tiles, or those named, and `more`, at each of SIDES.
 
     Raises BadInput on other names.
     """
-    jobs = named(tiled_methods(), names, "embedded method with tiles called")
+    jobs = named(tiled_methods(), names, "embedded method with tiles called", more)
     for number, job in enumerate(jobs):
         progress(number / len(jobs), job.key)
         yield from _rates(job, rounds)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sr_demo.cli.console import add_download, add_overwrite, add_precision, add_set, assignments, complain
+from sr_demo.cli.models import add_model, one_job
 from sr_demo.codecs.sniff import about
 from sr_demo.errors import BadInput, first_few
 
@@ -22,7 +23,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "one line for each: checksums, options, precision, scores. After it was stopped or killed, --resume continues."
     )
     command.add_argument("source", type=Path, metavar="IN_DIR", help="folder of pictures")
-    command.add_argument("--approach", required=True, metavar="ID[:CHECKPOINT]", help="which approach (see `list`)")
+    command.add_argument("--approach", metavar="ID[:CHECKPOINT]", help="which approach (see `list`)")
+    add_model(command)
     add_set(command)
     command.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for results and manifest")
     command.add_argument("--recursive", action="store_true", help="include the subfolders of IN_DIR")
@@ -47,12 +49,10 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Process the batch; return 0 when every image has a result, 2 otherwise."""
     from sr_demo.batch import run as batches
-    from sr_demo.catalogue import APPROACHES
-    from sr_demo.inference.jobs import job_for
 
     perform = _perform(args)
     batch = batches.Batch(
-        job_for(APPROACHES, args.approach, assignments(args.set), args.precision, args.download),
+        one_job(args, args.approach, assignments(args.set), download=args.download),
         args.source,
         args.out,
         recursive=args.recursive,

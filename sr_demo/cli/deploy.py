@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sr_demo.cli.console import add_overwrite, add_precision, assignments, complain, terminal, write_text
+from sr_demo.cli.models import add_model, jobs
 from sr_demo.errors import BadInput
 from sr_demo.system.outputs import new_files
 
@@ -19,6 +20,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "Without an ID, everything that needs no download is measured."
     )
     command.add_argument("approaches", nargs="*", metavar="ID[:CHECKPOINT]", help="what to measure (see `list`)")
+    add_model(command)
     command.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON")
     command.add_argument("--html", type=Path, metavar="FILE", help="write the report as HTML")
     command.add_argument("--csv", type=Path, metavar="FILE", help="write a line per method and size as CSV")
@@ -48,7 +50,6 @@ def run(args: argparse.Namespace) -> int:
     from sr_demo.deploy.html_report import deploy_html
     from sr_demo.deploy.measurement import Plan
     from sr_demo.deploy.report import budget_from, deploy, embedded_jobs, sizes
-    from sr_demo.inference.jobs import job_for
     from sr_demo.reports.evaluation import pairs
 
     budget = budget_from(assignments(args.budget, "--budget"))
@@ -59,9 +60,9 @@ def run(args: argparse.Namespace) -> int:
         found = pairs(args.pairs, args.lr, APPROACHES[0].scale)
         name = f"the {len(found)} pictures of {args.pairs}" if len(found) > 1 else str(found[0].hr)
         plan = replace(plan, pairs=tuple(found), pairs_name=name)
-    jobs = [job_for(APPROACHES, name, precision=args.precision) for name in args.approaches]
+    chosen = jobs(args, args.approaches)
     with new_files(args.json, args.html, args.csv, overwrite=args.overwrite):
-        report = deploy(jobs or embedded_jobs(APPROACHES), plan, budget, terminal("deploy"))
+        report = deploy(chosen or embedded_jobs(APPROACHES), plan, budget, terminal("deploy"))
         if args.json is not None:
             write_text(args.json, json.dumps(report, indent=2) + "\n")
         if args.html is not None:

@@ -17,6 +17,7 @@ from sr_demo.cli.console import (
     terminal,
     write_text,
 )
+from sr_demo.cli.models import add_model, some_jobs
 from sr_demo.errors import BadInput
 from sr_demo.system.outputs import new_files
 
@@ -40,8 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how they are made: bicubic downscaling, or blur, noise and JPEG as well",
     )  # fmt: skip
     parser.add_argument(
-        "--approach", action="append", required=True, metavar="ID[:CHECKPOINT]", help="may be repeated: one row each"
+        "--approach", action="append", default=[], metavar="ID[:CHECKPOINT]", help="may be repeated: one row each"
     )
+    add_model(parser)
     add_set(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows here")
     add_overwrite(parser)
@@ -51,14 +53,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a row for each approach as it is scored; 2 when one of them failed."""
-    from sr_demo.catalogue import APPROACHES
     from sr_demo.imaging.degradation import Realistic
-    from sr_demo.inference.jobs import Failed, job_for
+    from sr_demo.inference.jobs import Failed
     from sr_demo.inference.runner import Runner
     from sr_demo.reports.evaluation import evaluate, images_in, pairs
 
     values = assignments(args.set)
-    jobs = [job_for(APPROACHES, name, values, args.precision, args.download) for name in args.approach]
+    jobs = some_jobs(args, args.approach, values, download=args.download)
     if args.lr is not None and args.degradation == "realistic":
         raise BadInput("--lr names the LR pictures, --degradation realistic makes them: choose one of the two.")
     made = args.degradation == "realistic"

@@ -7,6 +7,7 @@ from math import isinf
 from pathlib import Path
 
 from sr_demo.cli.console import add_overwrite, terminal
+from sr_demo.cli.models import add_model, one_job
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -16,7 +17,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "agree to 60 dB (fp32) or 50 dB (fp16), or int8 loses less than 0.15 dB of PSNR-Y. A README and, for onnx and "
         "openvino, a small program lie beside it."
     )
-    command.add_argument("approach", metavar="ID[:CHECKPOINT]", help="which network (see `list`)")
+    command.add_argument("approach", nargs="?", metavar="ID[:CHECKPOINT]", help="which network (see `list`)")
+    add_model(command)
     command.add_argument("--format", required=True, choices=("onnx", "openvino", "torchscript", "safetensors"))
     command.add_argument("--out", required=True, type=Path, metavar="FILE", help=".onnx, .xml, .pt or .safetensors")
     command.add_argument(
@@ -32,12 +34,10 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Export, and print how well the file agrees with the network; return the exit status."""
-    from sr_demo.catalogue import APPROACHES
     from sr_demo.export.exporter import export
-    from sr_demo.inference.jobs import job_for
     from sr_demo.reports.evaluation import pairs
 
-    job = job_for(APPROACHES, args.approach)
+    job = one_job(argparse.Namespace(model=args.model), args.approach)
     found = pairs(args.pairs, args.lr, job.default_scale) if args.pairs else []
     name = "" if args.pairs is None else f"the {len(found)} pictures of {args.pairs}"
     done = export(job, args.format, args.out, args.precision, terminal("export"), found, name, overwrite=args.overwrite)

@@ -15,9 +15,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the list."""
     from sr_demo.catalogue import APPROACHES
+    from sr_demo.own import folder
     from sr_demo.reports.catalogue_listing import describe
 
-    records = describe(APPROACHES)
+    records = describe((*APPROACHES, *folder.approaches(folder.from_environment())))
     if args.json:
         print(json.dumps(records, indent=2))
         return 0

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import glob
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sr_demo.cli.console import (
     add_download,
@@ -17,9 +19,14 @@ from sr_demo.cli.console import (
     folder,
     terminal,
 )
+from sr_demo.cli.models import add_model, some_jobs
 from sr_demo.codecs.sniff import shown
 from sr_demo.errors import BadInput, SRError, unexpected
-from sr_demo.system.outputs import fitting, identities, reserved
+from sr_demo.system.outputs import Identity, fitting, identities, reserved
+
+if TYPE_CHECKING:
+    from sr_demo.inference.jobs import Job
+    from sr_demo.inference.runner import Runner
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,10 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="pictures to enlarge")
     parser.add_argument(
         "--approach",
-        required=True,
         metavar="ID[:CHECKPOINT]",
         help="which approach (see `list`); first checkpoint if none",
     )
+    add_model(parser)
     add_set(parser)
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the results (PNG)")
     add_overwrite(parser)
@@ -39,16 +46,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Enlarge each file; 2 when one of them could not be enlarged."""
-    from sr_demo.catalogue import APPROACHES
-    from sr_demo.image import read, write_png
-    from sr_demo.inference.jobs import job_for
+    """Enlarge each file with each network; 2 when one of them could not be enlarged."""
     from sr_demo.inference.runner import Runner
+
+    names = [args.approach] if args.approach else []
+    jobs = some_jobs(args, names, assignments(args.set), download=args.download)
+    out, files = folder(args.out), _expanded(args.files)
+    runner, kept = Runner(), set(identities(files))
+    return max(_upscale(runner, job, files, out, kept, overwrite=args.overwrite) for job in jobs)
+
+
+def _upscale(
+    runner: Runner, job: Job, files: Sequence[Path], out: Path, kept: set[Identity], *, overwrite: bool
+) -> int:
+    """Enlarge each file with one network; return the exit status.
+
+    Args:
+        runner: does it.
+        job: with what.
+        files: the pictures.
+        out: folder of the results.
+        kept: the inputs and the results so far, which are never replaced; results are added.
+        overwrite: whether other files may be replaced.
+    """
+    from sr_demo.image import read, write_png
     from sr_demo.reports.formatting import precision
 
-    job = job_for(APPROACHES, args.approach, assignments(args.set), args.precision, args.download)
-    out, files = folder(args.out), _expanded(args.files)
-    runner, kept, failed = Runner(), identities(files), False
+    failed = False
     runner.warm(job, terminal(job.key))  # what fails here fails for every file: reported once
     for path in files:
         try:
@@ -56,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
             image = read(path)
             result = runner.run(job, image, progress=terminal(path.name))
             wanted = out / fitting(path.stem, f"_{job.key.replace(':', '-')}.png")
-            with reserved(wanted, kept, overwrite=args.overwrite) as target:
+            with reserved(wanted, kept, overwrite=overwrite) as target:
                 write_png(result.image, target)
             kept |= identities([target])
         except SRError as exc:
@@ -67,12 +91,10 @@ def run(args: argparse.Namespace) -> int:
             complain_about(path, unexpected(exc, f"upscaling {path}"))
             failed = True
             continue
-        for note in image.notes:
+        for note in result.notes:
             complain_about(path, note)
         height, width = result.image.rgb.shape[:2]
         print(f"{target}  {width} x {height}  {result.seconds:.2f} s  {precision(result.precision, result.loss_db)}")
-        for note in result.notes:
-            print(f"  note: {note}")
     return 2 if failed else 0
 
 

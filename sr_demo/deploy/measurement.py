@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import sys
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from multiprocessing.connection import Connection
-from types import ModuleType
 
 import numpy as np
 
 from sr_demo.deploy.quality import BUNDLED, filled, precisions, quality
 from sr_demo.deploy.timed_run import Run, Subject
-from sr_demo.errors import SRError, unexpected
 from sr_demo.hub import checkpoints
 from sr_demo.image import Image, Size
 from sr_demo.inference.jobs import Job, load_approach
@@ -25,6 +20,7 @@ from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.evaluation import Pair
 from sr_demo.reports.verdicts import Facts
 from sr_demo.system import memory
+from sr_demo.system.apart import call_apart
 
 _LIMIT_SECONDS = 900
 _LEAST = 3
@@ -53,57 +49,7 @@ class Plan:
 
 def measure_apart(job: Job, plan: Plan, progress: Progress = SILENT) -> Facts:
     """Call `measure` in a new process. Raises SRError with the message it failed with, or Cancelled."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_child, args=(job, plan, sender), daemon=True)
-    with _no_main_module():
-        process.start()
-    sender.close()
-    deadline = time.monotonic() + _LIMIT_SECONDS
-    try:
-        while True:
-            progress.check()
-            if not receiver.poll(0.1):
-                if time.monotonic() > deadline:
-                    raise SRError(f"It was stopped after {_LIMIT_SECONDS // 60} minutes.")
-                continue
-            kind, value = receiver.recv()
-            if kind == "facts":
-                return value
-            if kind == "failed":
-                raise SRError(value)
-            progress(*value)
-    except EOFError as exc:
-        process.join()
-        raise SRError(
-            f"Its process was ended by the system (status {process.exitcode}), most often because memory ran out."
-        ) from exc
-    finally:
-        if process.is_alive():
-            process.kill()
-        process.join()
-        receiver.close()
-
-
-@contextmanager
-def _no_main_module() -> Generator[None]:
-    """Prevent a started process from importing the main program again: the page would load Gradio into its memory."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-
-
-def _child(job: Job, plan: Plan, pipe: Connection) -> None:
-    try:
-        facts = measure(job, plan, lambda fraction, note: pipe.send(("progress", (fraction, note))))
-        pipe.send(("facts", facts))
-    except SRError as exc:
-        pipe.send(("failed", str(exc)))
-    except Exception as exc:
-        pipe.send(("failed", unexpected(exc, f"measuring {job.key}")))
+    return call_apart(measure, (job, plan), progress, seconds=_LIMIT_SECONDS)
 
 
 def measure(job: Job, plan: Plan, report: Callable[[float, str], None] = lambda fraction, note: None) -> Facts:
@@ -227,8 +173,9 @@ def another(seconds: Sequence[float], plan: Plan, left: float) -> bool:
 
 def _operations(job: Job) -> Facts:
     """Return multiply-adds per LR pixel: counted while a network runs, else half of the stated operations."""
+    stated: Facts = {"value": job.checkpoint.flops_per_pixel / 2, "how": "stated"}
     if job.approach.family not in ("convolutional", "adversarial", "attention"):
-        return {"value": job.checkpoint.flops_per_pixel / 2, "how": "stated"}
+        return stated
     from torch.utils.flop_counter import FlopCounterMode
 
     files = checkpoints.fetch(job.checkpoint)
@@ -236,7 +183,9 @@ def _operations(job: Job) -> Facts:
     counter = FlopCounterMode(display=False)
     with counter:
         upscaler.upscale(filled(Size(_COUNTED, _COUNTED)), job.options, SILENT)
-    return {"value": counter.get_total_flops() / 2 / _COUNTED**2, "how": "counted"}
+    found = counter.get_total_flops()
+    # Nothing is counted of a network that another library runs.
+    return {"value": found / 2 / _COUNTED**2, "how": "counted"} if found else stated
 
 
 def _vram() -> float | None:

@@ -134,12 +134,12 @@ def _references() -> Facts:
 
 
 def embedded_jobs(approaches: Sequence[Approach]) -> list[Job]:
-    """Return what needs no download: every embedded checkpoint, and the first of each approach without files."""
+    """Return what needs no download: embedded checkpoints, files of users, and the first of each approach without files."""
     return [
         Job(approach, checkpoint, approach.options())
         for approach in approaches
         for number, checkpoint in enumerate(approach.checkpoints)
-        if checkpoint.kind == "embedded" or (checkpoint.kind == "none" and number == 0)
+        if checkpoint.kind == "embedded" or checkpoint.is_file_of_user or (checkpoint.kind == "none" and number == 0)
     ]
 
 

@@ -54,7 +54,8 @@ class Exported:
 def formats(approach: Approach, checkpoint: Checkpoint) -> tuple[str, ...]:
     """Return the formats that a checkpoint can be exported to: all for networks, none for other methods."""
     is_network = approach.family in ("convolutional", "adversarial", "attention")
-    return FORMATS if is_network and checkpoint.files else ()
+    is_exported = any(file.name.lower().endswith(".onnx") for file in checkpoint.files)
+    return FORMATS if is_network and checkpoint.files and not is_exported else ()
 
 
 _README, _RUNNER = "_README.md", "_run.py"

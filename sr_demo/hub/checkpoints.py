@@ -32,7 +32,7 @@ class Step(NamedTuple):
     """The action for one file, and where the file lies afterwards."""
 
     file: WeightFile
-    action: Literal["embedded", "stored", "download"]
+    action: Literal["embedded", "stored", "download", "own"]
     path: Path
     sha256: str
     """Identity of what lies there: of the file, or of the wheel's member that it was converted from."""
@@ -44,6 +44,8 @@ def plan(checkpoint: Checkpoint) -> tuple[Step, ...]:
 
 
 def _step(file: WeightFile) -> Step:
+    if file.path is not None:
+        return Step(file, "own", file.path, file.sha256)
     if not file.sources:
         return Step(file, "embedded", weights.EMBEDDED / file.name, file.sha256)
     forms = stored_files.forms(file)
@@ -122,6 +124,8 @@ def fetch(
         part = progress.part(done / total, (done + step.file.bytes) / total)
         if step.action == "embedded":
             _check_embedded(checkpoint, step)
+        elif step.action == "own":
+            _check_own(step)
         elif not _is_stored(step.file):
             _download(checkpoint, step, part, wheels)
         done += step.file.bytes
@@ -151,6 +155,14 @@ def _check_embedded(checkpoint: Checkpoint, step: Step) -> None:
 def _is_stored(file: WeightFile) -> bool:
     """Whether a form of the file is stored intact; damaged ones are removed."""
     return any(map(stored_files.is_intact, stored_files.forms(file)))
+
+
+def _check_own(step: Step) -> None:
+    """Raise WeightsUnavailable where a user's own file is not what it was when it was opened."""
+    if not step.path.is_file() or sha256_of(step.path) != step.file.sha256:
+        raise WeightsUnavailable(
+            f"The model file {step.file.name} was changed or removed since it was opened. Open it again."
+        )
 
 
 def _download(checkpoint: Checkpoint, step: Step, progress: Progress, wheels: Path | None) -> None:

@@ -33,8 +33,11 @@ class Job:
     @property
     def key(self) -> str:
         """Public name, `rdn` for the first checkpoint or `rdn:ssim`: in events, reports, tables and on the command line."""
-        default = self.approach.checkpoints[0].name
-        return self.approach.id if self.checkpoint.name == default else f"{self.approach.id}:{self.checkpoint.name}"
+        is_default = self.checkpoint.name == self.approach.checkpoints[0].name
+        # Several files of users are open at once, as approaches with one id: each is named.
+        if is_default and not self.checkpoint.is_file_of_user:
+            return self.approach.id
+        return f"{self.approach.id}:{self.checkpoint.name}"
 
     @property
     def full_name(self) -> str:
@@ -53,7 +56,9 @@ class Job:
         # The words of a prompt do not change the time.
         chosen = [f"{name}={value}" for name, value in self._changed_options.items() if name not in texts]
         precision = [] if self.precision == "auto" else [self.precision]
-        return " ".join([self.key, *precision, *sorted(chosen)])
+        # Another file of a user may have the same name.
+        files = [file.sha256[:12] for file in self.checkpoint.files if file.path is not None]
+        return " ".join([self.key, *files, *precision, *sorted(chosen)])
 
     @property
     def identity(self) -> ModelIdentity:
@@ -232,12 +237,15 @@ def job_for(
         BadInput: the name, the checkpoint or an option is unknown, or a value is out of range.
     """
     identifier, _, checkpoint = name.partition(":")
-    for approach in approaches:
-        if approach.id == identifier:
-            options = build(approach.options, values or {})
-            chosen = approach.checkpoint(checkpoint) if checkpoint else checkpoints.default(approach)
-            return Job(approach, chosen, options, precision, download)
-    raise BadInput(f"There is no approach {quoted(identifier)}. There are: {', '.join(a.id for a in approaches)}.")
+    found = [approach for approach in approaches if approach.id == identifier]
+    if not found:
+        there = ", ".join(dict.fromkeys(a.id for a in approaches))
+        raise BadInput(f"There is no approach {quoted(identifier)}. There are: {there}.")
+    # Files of users are approaches with one id and one checkpoint each.
+    approach = next((a for a in found if checkpoint in [c.name for c in a.checkpoints]), found[0])
+    options = build(approach.options, values or {})
+    chosen = approach.checkpoint(checkpoint) if checkpoint else checkpoints.default(approach)
+    return Job(approach, chosen, options, precision, download)
 
 
 def here(approaches: Sequence[Approach], *kinds: str) -> list[Job]:
@@ -250,13 +258,14 @@ def here(approaches: Sequence[Approach], *kinds: str) -> list[Job]:
     ]
 
 
-def named(jobs: Sequence[Job], names: Sequence[str], what: str) -> list[Job]:
-    """Return the jobs with these public names, in the order of `jobs`.
+def named(jobs: Sequence[Job], names: Sequence[str], what: str, more: Sequence[Job] = ()) -> list[Job]:
+    """Return the jobs with these public names, in the order of `jobs`, and `more`.
 
     Args:
         jobs: where the names are looked up.
-        names: public names; empty for all jobs.
+        names: public names; empty for all jobs, or for none where there are `more`.
         what: noun for the error message.
+        more: jobs that are selected anyway.
 
     Raises:
         BadInput: one of the names is unknown.
@@ -264,7 +273,8 @@ def named(jobs: Sequence[Job], names: Sequence[str], what: str) -> list[Job]:
     keys = [job.key for job in jobs]
     if unknown := [name for name in names if name not in keys]:
         raise BadInput(f"There is no {what} {quoted(unknown[0])}. There are: {', '.join(keys)}.")
-    return [job for job in jobs if not names or job.key in names]
+    everything = not names and not more
+    return [*(job for job in jobs if everything or job.key in names), *more]
 
 
 def load_approach(job: Job, files: Sequence[Path], progress: Progress) -> Upscaler:

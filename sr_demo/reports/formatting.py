@@ -109,7 +109,9 @@ def needs(needed: Needs) -> str:
 
 
 def licence(checkpoint: Checkpoint) -> str:
-    """Return the licence of the weights, with a remark where it restricts commercial use."""
+    """Return the licence of the weights, with a remark where it restricts commercial use; of a user's file, as stated."""
+    if checkpoint.is_file_of_user:
+        return checkpoint.licence
     commercial = COMMERCIAL.get(checkpoint.licence, "ask")
     return checkpoint.licence + {
         "yes": "", "no": " (no commercial use)", "ask": " (commercial use with conditions)",

@@ -16,6 +16,7 @@ from sr_demo.reports import formatting
 from sr_demo.spec import Approach
 from sr_demo.system import hardware
 from sr_demo.ui.callers import Callers
+from sr_demo.ui.own_models import VisitorModels
 from sr_demo.ui.source import REGION_SIDES, Source
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
@@ -44,6 +45,7 @@ class Context:
     limits: Limits
     callers: Callers = field(default_factory=Callers)
     uploads: UploadCache = field(default_factory=UploadCache)
+    models: VisitorModels = field(default_factory=VisitorModels)
 
 
 def offered(approaches: Sequence[Approach], estimates: Estimates | None = None) -> tuple[list[Job], list[Job]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from sr_demo.ui.diffusion.layout import diffusion_tab
 from sr_demo.ui.digits.layout import digits_tab
 from sr_demo.ui.lab.layout import lab_tab
 from sr_demo.ui.mosaic.layout import mosaic_tab
+from sr_demo.ui.own_models import VisitorModels
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from sr_demo.ui.training.layout import training_tab
@@ -54,7 +55,8 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
     """
     callers = Callers(settings.queue_length, settings.max_seconds, proxied=settings.proxied)
     limits = Limits(settings.max_megabytes * 2**20, settings.max_megapixels * 1_000_000)
-    context = method_choices.Context(approaches, runner, store, Stops(), limits, callers)
+    models = VisitorModels(settings.max_model_megabytes * 2**20)
+    context = method_choices.Context(approaches, runner, store, Stops(), limits, callers, models=models)
     # No `delete_cache`: the store removes uploads, by age and by room.
     with gr.Blocks(title="Super-resolution, side by side", analytics_enabled=False, fill_width=True) as page:
         gr.HTML(_HEADER, js_on_load=_ANY_FILE.read_text(encoding="utf-8"))
@@ -70,8 +72,8 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
             with gr.Tab("Digits", id="digits") as digits:
                 digits_tab(context, digits)
             with gr.Tab("For labs", id="labs"), gr.Tabs():
-                with gr.Tab("Deploy", id="deploy"):
-                    lab_tab(context)
+                with gr.Tab("Deploy", id="deploy") as deploy:
+                    lab_tab(context, tab=deploy)
                 with gr.Tab("Data", id="data"):
                     data_tab(context)
                 with gr.Tab("Training", id="training") as training:
@@ -79,6 +81,13 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
             with gr.Tab("About", id="about"):
                 about_tab(approaches)
         api.add(context)
+
+        def leave(request: gr.Request) -> None:
+            """Delete what the visitor of a page that was closed had opened."""
+            models.forget(str(request.session_hash))
+
+        page.unload(leave)
+        _unqueued(page, leave)
     sessions.make_light()
     store.on_removed = partial(_forget, page)
     door.guard(page, limits.max_bytes)
@@ -87,6 +96,13 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
     # Calls past the queue (`api_open`) would be neither watched nor cancelled.
     page.queue(max_size=_UNSORTED + settings.queue_length, api_open=False)
     return page
+
+
+def _unqueued(page: gr.Blocks, handler: Callable[..., Any]) -> None:
+    """Let the event of `handler` bypass the queue, as `LIGHT` does where Gradio takes the argument."""
+    for function in page.fns.values():
+        if function.fn is handler:
+            function.queue = False
 
 
 def _forget(page: gr.Blocks, gone: set[Path]) -> None:
@@ -115,7 +131,8 @@ def launch_arguments(store: Store, settings: Settings) -> dict[str, Any]:
         "allowed_paths": [*store.allowed_paths(), str(welcome.FOLDER)],
         "app_kwargs": application,
         "max_threads": settings.queue_length + _LIGHT_THREADS,
-        "max_file_size": settings.max_megabytes * 2**20,
+        # Gradio has one limit for all uploads; pictures have a smaller one, which is checked when they are read.
+        "max_file_size": max(settings.max_megabytes, settings.max_model_megabytes) * 2**20,
         "state_session_capacity": sessions.CAPACITY,
         "enable_monitoring": False,
         "run_history": False,

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from sr_demo.approaches import liif
-from sr_demo.benchmarks.halos import black_or_white, blended_halo, exact_halo, halos
+from sr_demo.benchmarks.halos import blended_halo, exact_halo, halos
 from sr_demo.catalogue import APPROACHES
 from sr_demo.checkpoint import TILE_ERROR, Tiling
 from sr_demo.cli.main import main
 from sr_demo.errors import BadInput
+from sr_demo.inference.halos import black_or_white
 from sr_demo.inference.jobs import job_for
 from sr_demo.inference.runner import Runner
 from sr_demo.progress import SILENT

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from _pytest.mark.structures import ParameterSet
 
-from sr_demo.benchmarks.halos import black_or_white
 from sr_demo.catalogue import APPROACHES
 from sr_demo.checkpoint import TILE_ERROR, Tiling
 from sr_demo.errors import BadInput, Cancelled
 from sr_demo.image import Image, ImageData, readonly
+from sr_demo.inference.halos import black_or_white
 from sr_demo.inference.jobs import ImageResult, Job, job_for
 from sr_demo.inference.runner import Runner
 from sr_demo.metrics.full_reference import psnr_rgb

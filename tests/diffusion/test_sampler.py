@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from sr_demo.benchmarks.halos import black_or_white
 from sr_demo.catalogue import APPROACHES
 from sr_demo.checkpoint import TILE_ERROR
 from sr_demo.diffusion import sampler as module
 from sr_demo.diffusion.sampler import Sampler
 from sr_demo.diffusion.upscaler import DiffusionUpscaler
 from sr_demo.errors import Cancelled, OutOfMemory
+from sr_demo.inference.halos import black_or_white
 from sr_demo.inference.jobs import job_for
 from sr_demo.inference.runner import Runner
 from sr_demo.networks.edsr import EDSR

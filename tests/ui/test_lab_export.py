@@ -32,7 +32,7 @@ def test_a_zip_with_network_readme_and_the_reason_when_there_is_none(
     save_file(RDN(1, 2, 8, 16, 4).state_dict(), str(tmp_path / "tiny.safetensors"))
     monkeypatch.setattr(weights, "EMBEDDED", tmp_path)
     job = tiny_rdn(tmp_path / "tiny.safetensors")
-    parts = ExportParts(gr.HTML(), gr.File())
+    parts = ExportParts(gr.Dropdown(), gr.HTML(), gr.File())
     context = Context((BICUBIC, job.approach), Runner(), Store(), Stops(), Limits())
     assert [(key, job.title) for key, job in exportable(context.approaches).items()] == [("tiny", "Tiny")], "no bicubic"
     handlers = ExportHandlers(context, parts)

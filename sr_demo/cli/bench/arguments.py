@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 
+from sr_demo.cli.models import add_model
+
 
 def add_methods(parser: argparse.ArgumentParser, which: str) -> None:
     """Add `METHOD…`, of which none means `which`."""
     parser.add_argument("methods", nargs="*", metavar="ID[:CHECKPOINT]", help=f"only these (default: {which})")
+    add_model(parser)
 
 
 def add_rounds(parser: argparse.ArgumentParser) -> None:

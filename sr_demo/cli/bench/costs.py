@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from sr_demo.cli.bench.arguments import add_methods
 from sr_demo.cli.console import terminal
+from sr_demo.cli.models import models
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,14 +30,15 @@ def run(args: argparse.Namespace) -> int:
 
     if args.only is not None:
         method, name = args.only
-        found = measure(job_for(APPROACHES, method), WAYS[WAYS.index(name)])
+        job = models(args.model)[0] if args.model else job_for(APPROACHES, method)
+        found = measure(job, WAYS[WAYS.index(name)])
         print(json.dumps([found.bytes_per_pixel, found.timing and asdict(found.timing)]))
         return 0
     print(
         f"{'method':<24}{'bytes/px':>10}{'as used':>10}   seconds for the first and for later runs at each side",
         flush=True,
     )
-    for cost in costs(args.methods, terminal("costs")):
+    for cost in costs(args.methods, terminal("costs"), models(args.model)):
         most = "–" if cost.bytes_per_pixel is None else str(cost.bytes_per_pixel)
         print(f"{cost.key:<24}{most:>10}{cost.declared:>10}", flush=True)
         for timing in cost.timings:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 
 from sr_demo.cli.bench.arguments import add_megapixels, add_rounds
+from sr_demo.cli.models import add_model, some_jobs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("methods", nargs="+", metavar="ID[:CHECKPOINT]", help="which approaches (see `list`)")
+    parser.add_argument("methods", nargs="*", metavar="ID[:CHECKPOINT]", help="which approaches (see `list`)")
+    add_model(parser)
     add_megapixels(parser, "1, 4, 16 and 64")
     add_rounds(parser)
 
@@ -17,10 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure and print each method at each size."""
     from sr_demo.benchmarks.growth import MEGAPIXELS, measurements
-    from sr_demo.catalogue import APPROACHES
-    from sr_demo.inference.jobs import job_for
 
-    jobs = [job_for(APPROACHES, name) for name in args.methods]
+    found = some_jobs(args, args.methods)
     print(
         "error of the time estimate: of the first run of a size after the warm-up at 96 x 96, by the clock (first) and in"
     )
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
         f"{'MB':>7}{'budget':>8}  how",
         flush=True,
     )
-    for row in measurements(jobs, args.megapixels or MEGAPIXELS, args.rounds):
+    for row in measurements(found, args.megapixels or MEGAPIXELS, args.rounds):
         print(
             f"{row.key:<20}{row.megapixels:>6.2f}{row.seconds:>9.3f}{row.per_megapixel:>8.4f}"
             f"{row.processor_seconds / row.megapixels:>11.4f}{_percent(row.error):>7}{_percent(row.error_processor):>6}"

@@ -6,6 +6,7 @@ import argparse
 
 from sr_demo.cli.bench.arguments import add_methods
 from sr_demo.cli.console import terminal
+from sr_demo.cli.models import models
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     )
     print(f"{'method':<24}{'halo':>6}{'needed':>8}", flush=True)
     short = False
-    for found in halos(args.methods, terminal("halos")):
+    for found in halos(args.methods, terminal("halos"), models(args.model)):
         if isinstance(found, BlendedHalo):
             decibels = "  ".join(f"{halo}: {psnr:.1f} dB" for halo, psnr in found.decibels)
             print(f"{found.key:<24}{found.declared:>6}{'blended':>8}   {decibels}", flush=True)

@@ -7,6 +7,7 @@ from math import isnan
 from pathlib import Path
 
 from sr_demo.cli.console import terminal
+from sr_demo.cli.models import add_model, models
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "methods", nargs="*", metavar="ID[:CHECKPOINT]", help="only these (default: every embedded network)"
     )
+    add_model(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -23,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
 
     failed = False
     print(f"{'network':<26}{'runs as':<28}{'fp32 dB':>9}{'change':>10}", flush=True)
-    for found in differences(args.folder, args.methods, terminal("precision")):
+    for found in differences(args.folder, args.methods, terminal("precision"), models(args.model)):
         failed = failed or found.too_far
         change = "–" if isnan(found.change) else f"{found.change:+.4f}"
         print(

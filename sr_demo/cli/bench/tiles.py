@@ -6,6 +6,7 @@ import argparse
 
 from sr_demo.cli.bench.arguments import add_methods, add_rounds
 from sr_demo.cli.console import terminal
+from sr_demo.cli.models import models
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     )
     print("large result that is made of such tiles, whose halos are computed too")
     print(f"{'method':<24}" + "".join(f"{side:>8}" for side in SIDES), flush=True)
-    found = rates(args.methods, args.rounds, terminal("tiles"))
+    found = rates(args.methods, args.rounds, terminal("tiles"), models(args.model))
     for row in zip(*[found] * len(SIDES), strict=True):
         print(f"{row[0].key:<24}" + "".join(f"{rate.per_megapixel:>8.4f}" for rate in row))
         how = f"  in {row[0].backend or 'no backend'}, {row[0].precision}"

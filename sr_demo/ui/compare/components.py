@@ -24,6 +24,16 @@ class PhotoComponents:
 
 
 @dataclass(frozen=True)
+class OwnComponents:
+    """The visitor's own model files."""
+
+    file: gr.File
+    licence: gr.Textbox
+    status: gr.HTML
+    remove: gr.Button
+
+
+@dataclass(frozen=True)
 class ChoiceComponents:
     """What to run on it."""
 
@@ -39,6 +49,7 @@ class ChoiceComponents:
     more: gr.CheckboxGroup
     options: list[controls.Bound]
     caption: prompt_box.Box | None
+    own: OwnComponents
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import gradio as gr
 
 from sr_demo.errors import SRError, unexpected
+from sr_demo.inference.jobs import Job
 from sr_demo.reports import formatting
 from sr_demo.ui import method_choices
 from sr_demo.ui import source as sources
@@ -18,6 +19,7 @@ from sr_demo.ui.compare.presets import Selection
 from sr_demo.ui.examples import chosen_file
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.method_choices import Context, labels, offered, region_choices, seconds
+from sr_demo.ui.own_models import session_of
 from sr_demo.ui.source import REGION_SIDES, Source
 from sr_demo.ui.updates import Updates
 
@@ -143,9 +145,11 @@ class Handlers:
                 return smaller
         return replace(source, region_side=REGION_SIDES[0])
 
-    def _total_seconds(self, source: Source, test: bool, keys: Sequence[str], preset: str = presets.OWN) -> float:
+    def _total_seconds(
+        self, source: Source, test: bool, keys: Sequence[str], preset: str = presets.OWN, own: Sequence[Job] = ()
+    ) -> float:
         size = presets.lr_size(source, preset, test)
-        jobs = [job for job in self._jobs if job.key in keys]
+        jobs = [job for job in (*self._jobs, *own) if job.key in keys]
         return sum(seconds(self._context, job, size, opacity=source.opacity) for job in jobs)
 
     def choose_region(self, source: Source | None, region: str) -> Updates:
@@ -171,20 +175,25 @@ class Handlers:
             preview = sources.write_preview(source, image, self._context.store.new())
         return {photo.source: source, photo.image: str(preview), photo.about: sources.describe(source)}
 
-    def estimate(self, source: Source | None, preset: str, test: bool, methods: list[str], more: list[str]) -> Updates:
+    def estimate(
+        self, source: Source | None, preset: str, test: bool, methods: list[str], more: list[str],
+        request: gr.Request | None = None,
+    ) -> Updates:  # fmt: skip
         """Label the methods with the time each takes for this photo, and show the sum."""
         choice, run = self._parts.choice, self._parts.run
         keys = [*methods, *more]
+        own = self._context.models.jobs(session_of(request))
         size = presets.lr_size(source, preset, test) if source else (256, 256)
         opacity = source is not None and source.opacity
         text = ""
         if not keys:
             text = "Tick at least one method."
         elif source:
-            total = self._total_seconds(source, test, keys, preset)
+            total = self._total_seconds(source, test, keys, preset, own)
             text = f"about {formatting.seconds(total)} on this computer"
+        first = [*self._default_jobs, *own]
         return {
-            choice.methods: gr.CheckboxGroup(choices=labels(self._context, self._default_jobs, size, opacity=opacity)),
+            choice.methods: gr.CheckboxGroup(choices=labels(self._context, first, size, opacity=opacity)),
             choice.more: gr.CheckboxGroup(choices=labels(self._context, self._more_jobs, size, opacity=opacity)),
             choice.degradation_box: gr.Group(visible=test),
             choice.preset_note: fine_print(presets.note(preset, test, source, self._jobs, keys)),

@@ -11,20 +11,24 @@ from sr_demo.backends import quantization
 from sr_demo.imaging.degradation import Realistic
 from sr_demo.inference import int8
 from sr_demo.inference.jobs import Job
+from sr_demo.own.model_file import SUFFIXES
 from sr_demo.ui import controls, method_choices, prompt_box
 from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.compare import presets, welcome
 from sr_demo.ui.compare.components import (
     ChoiceComponents,
     CompareComponents,
+    OwnComponents,
     PhotoComponents,
     ResultComponents,
     RunComponents,
 )
 from sr_demo.ui.compare.handlers import Handlers
+from sr_demo.ui.compare.own_handlers import OwnHandlers
 from sr_demo.ui.compare.run_handlers import EMPTY, RunHandlers
 from sr_demo.ui.examples import examples
 from sr_demo.ui.method_choices import WHOLE, Context, labels, offered, region_choices
+from sr_demo.ui.own_models import model_input
 from sr_demo.ui.source import image_input
 from sr_demo.ui.viewer.viewer import viewer
 
@@ -36,13 +40,17 @@ _SHOW_RESULTS = """() => {
   return [];
 }"""
 """Scrolls to the results where they are out of sight: on a phone they lie below the controls."""
+_OWN_RULE = """<p class="sr-fine">Any network that takes a colour picture and returns one: enlarged 2, 3, 4 or 8
+times, or cleaned. Only you can see and use it. It is deleted when you leave the page, after two hours at most.</p>"""
 _SORT = (Path(__file__).parent / "table.js").read_text(encoding="utf-8")
 
 
 def compare_tab(context: Context) -> None:
     """Lay out the tab and connect its events, in the current Gradio context."""
     components = lay_out(context)
-    _connect(components, Handlers(context, components), RunHandlers(context, components))
+    handlers = Handlers(context, components)
+    _connect(components, handlers, RunHandlers(context, components))
+    _connect_own(components, handlers, OwnHandlers(context, components))
     choice = components.choice
     if choice.caption is not None:
         prompts = prompt_box.prompts(context.approaches, choice.options)
@@ -101,6 +109,7 @@ def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
         )  # fmt: skip
         preset_note = gr.HTML(elem_id="preset-note", elem_classes="sr-may-be-empty")
         more, agreed = _more_methods(context, more_jobs)
+        own = _own_model()
         _absent_methods(context)
         with gr.Accordion("Options for each method", open=False):
             runnable = method_choices.runnable(context.approaches)
@@ -108,7 +117,7 @@ def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
             options = [precision_choice(), *controls.accordions(runnable), agreed, *realistic]
     choice = ChoiceComponents(
         test=test, degradation=degradation, degradation_box=degradation_box, preset=preset, preset_note=preset_note,
-        before_preset=gr.State(None), methods=methods, more=more, options=options, caption=caption,
+        before_preset=gr.State(None), methods=methods, more=more, options=options, caption=caption, own=own,
     )  # fmt: skip
     return choice, run
 
@@ -121,6 +130,21 @@ def _more_methods(context: Context, jobs: list[Job]) -> tuple[gr.CheckboxGroup, 
             elem_classes="sr-methods", label="More methods",
         )  # fmt: skip
         return more, _agreement(context)
+
+
+def _own_model() -> OwnComponents:
+    """The box that opens a model file of the visitor."""
+    with gr.Accordion("Your own model", open=False, elem_id="own-model"):
+        file = model_input(
+            label="A .safetensors, .pth or .onnx file", file_types=list(SUFFIXES), elem_id="own-model-file", height=120,
+        )  # fmt: skip
+        licence = gr.Textbox(
+            label="Its licence, as you know it", max_lines=1, max_length=80, elem_id="own-model-licence",
+            info="Shown in tables and reports as stated by you.",
+        )  # fmt: skip
+        status = gr.HTML(_OWN_RULE, elem_id="own-model-status")
+        remove = gr.Button("Delete my models", visible=False, size="sm", elem_id="own-model-remove")
+    return OwnComponents(file, licence, status, remove)
 
 
 def _absent_methods(context: Context) -> None:
@@ -223,3 +247,21 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     run.start.click(None, None, None, js=_SHOW_RESULTS, **quiet)
     estimate_after(run_after(started))
     run.stop.click(runs.stop, None, run.estimate, **quiet)
+
+
+def _connect_own(components: CompareComponents, handlers: Handlers, own: OwnHandlers) -> None:
+    """Connect the box of the visitor's own models; the methods are labelled anew after each of its events."""
+    choice, run, parts = components.choice, components.run, components.choice.own
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    selected: list[Any] = [components.photo.source, *components.selection()]
+    estimates: list[Any] = [
+        choice.methods, choice.more, choice.degradation_box, choice.preset_note, run.estimate, run.start,
+    ]  # fmt: skip
+    inputs: list[Any] = [parts.file, parts.licence, choice.methods]
+    opened: list[Any] = [parts.file, parts.status, parts.remove, choice.methods, run.stop]
+    removed: list[Any] = [parts.status, parts.remove, choice.methods]
+    for event in (
+        parts.file.upload(own.open, inputs, opened, **HEAVY, **quiet),
+        parts.remove.click(own.remove, [choice.methods], removed, **LIGHT, **quiet),
+    ):
+        event.then(handlers.estimate, selected, estimates, **LIGHT, **quiet)

@@ -43,7 +43,7 @@ class RunHandlers:
         stop = self._context.stops.begin(session)
         view = None
         try:
-            task = self.task(values)
+            task = self.task(values, session)
             with self._context.callers.admitted(stop) as caller:
                 for view in compare(self._context.runner, self._context.store, task, caller):
                     yield self._running(view)
@@ -56,8 +56,11 @@ class RunHandlers:
         finally:
             self._context.stops.end(session, stop)
 
-    def task(self, values: Mapping[Any, Any]) -> Task:
-        """Return the comparison that the components ask for. Raises BadInput where something is missing."""
+    def task(self, values: Mapping[Any, Any], session: str = "") -> Task:
+        """Return the comparison that the components ask for, among them the models of the visitor with this session.
+
+        Raises BadInput where something is missing.
+        """
         choice = self._parts.choice
         source: Source | None = values[self._parts.photo.source]
         preset, test = str(values[choice.preset]), bool(values[choice.test])
@@ -76,7 +79,7 @@ class RunHandlers:
                 precision=precision,
                 download=agreed,
             )
-            for job in self._jobs
+            for job in (*self._jobs, *self._context.models.jobs(session))
             if job.key in keys
         ]
         realistic = None

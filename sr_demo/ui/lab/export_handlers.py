@@ -18,6 +18,7 @@ from sr_demo.progress import Progress
 from sr_demo.spec import Approach
 from sr_demo.ui.html import progress_line
 from sr_demo.ui.method_choices import Context
+from sr_demo.ui.own_models import session_of
 from sr_demo.ui.updates import Updates
 
 _SECONDS = 15.0
@@ -28,6 +29,7 @@ _SECONDS = 15.0
 class ExportParts:
     """The components that the handlers write."""
 
+    which: gr.Dropdown
     line: gr.HTML
     packed: gr.File
 
@@ -42,15 +44,31 @@ class ExportHandlers:
 
     def __init__(self, context: Context, parts: ExportParts) -> None:
         self._context, self._parts = context, parts
-        self._jobs = exportable(context.approaches)
 
-    def make(self, key: str | None, kind: Kind, precision: Number) -> Iterator[Updates]:
+    @property
+    def which(self) -> gr.Dropdown:
+        """The list of networks."""
+        return self._parts.which
+
+    def _jobs(self, request: gr.Request | None) -> dict[str, Job]:
+        return exportable([*self._context.approaches, *self._context.models.of(session_of(request))])
+
+    def refresh(self, key: str | None, request: gr.Request) -> Updates:
+        """List the visitor's own models among the networks too."""
+        jobs = self._jobs(request)
+        value = key if key in jobs else next(iter(jobs), None)
+        return {self._parts.which: gr.Dropdown(choices=[(job.title, name) for name, job in jobs.items()], value=value)}
+
+    def make(
+        self, key: str | None, kind: Kind, precision: Number, request: gr.Request | None = None
+    ) -> Iterator[Updates]:
         """Export a network; yield a line first, then the zip, or why there is none.
 
         Args:
             key: Key of the network.
             kind: File format.
             precision: Number format of the weights.
+            request: Identifies the visitor, whose own models can be exported too.
         """
         yield {
             self._parts.line: progress_line("Writing the file, and comparing its results with the network's."),
@@ -58,7 +76,7 @@ class ExportHandlers:
         }
         try:
             with self._context.callers.turn(_SECONDS) as progress:
-                done, target = self._packed(key, kind, precision, progress)
+                done, target = self._packed(self._jobs(request).get(key or ""), kind, precision, progress)
             yield {self._parts.line: progress_line(_sentence(done)), self._parts.packed: str(target)}
         except Cancelled:
             yield {self._parts.line: progress_line("Stopped."), self._parts.packed: None}
@@ -67,10 +85,9 @@ class ExportHandlers:
         except Exception as exc:
             yield {self._parts.line: progress_line(unexpected(exc, f"exporting {key}")), self._parts.packed: None}
 
-    def _packed(self, key: str | None, kind: Kind, precision: Number, progress: Progress) -> tuple[Exported, Path]:
-        if key not in self._jobs:
+    def _packed(self, job: Job | None, kind: Kind, precision: Number, progress: Progress) -> tuple[Exported, Path]:
+        if job is None:
             raise SRError("Choose a network to export.")
-        job = self._jobs[key]
         with self._context.store.lent() as folder:
             name = f"{job.key.replace(':', '-')}-{precision}"
             done = export(job, kind, folder / f"{name}{SUFFIXES[kind]}", precision, progress)

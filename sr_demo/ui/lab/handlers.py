@@ -22,6 +22,7 @@ from sr_demo.spec import Approach
 from sr_demo.ui.background_work import Finished, working
 from sr_demo.ui.html import progress_line
 from sr_demo.ui.method_choices import Context
+from sr_demo.ui.own_models import session_of
 from sr_demo.ui.updates import Updates
 
 PLAN = Plan(sizes=(Size(64, 64), Size(128, 128)), seconds=1.5)
@@ -34,6 +35,7 @@ DEPLOY_SECONDS = 10.0
 class LabParts:
     """The components that the handlers write."""
 
+    methods: gr.CheckboxGroup
     report: gr.State
     """The last report, which `judge` reads again."""
     line: gr.HTML
@@ -52,6 +54,14 @@ class LabHandlers:
     def __init__(self, context: Context, plan: Plan, parts: LabParts) -> None:
         self._context, self._plan, self._parts = context, plan, parts
 
+    def refresh(self, chosen: list[str] | None, request: gr.Request) -> Updates:
+        """List the visitor's own models among the methods too."""
+        own = self._context.models.of(session_of(request))
+        there = choices([*self._context.approaches, *own])
+        keys = {key for _, key in there}
+        kept = [key for key in chosen or [] if key in keys]
+        return {self._parts.methods: gr.CheckboxGroup(choices=there, value=kept)}
+
     def measure(self, request: gr.Request, chosen: list[str] | None, *values: Any) -> Iterator[Updates]:
         """Measure methods and judge them by the budget; yield the progress, then the report.
 
@@ -64,7 +74,9 @@ class LabHandlers:
         stop = self._context.stops.begin(session)
         try:
             budget = _budget(values)
-            jobs = [job for job in embedded_jobs(self._context.approaches) if job.key in (chosen or [])]
+            own = self._context.models.of(session)
+            there = embedded_jobs([*self._context.approaches, *own])
+            jobs = [job for job in there if job.key in (chosen or [])]
             if not jobs:
                 raise BadInput("Choose at least one method to measure.")
             with self._context.callers.admitted(stop) as caller:

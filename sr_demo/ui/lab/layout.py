@@ -21,12 +21,13 @@ trust what it draws? Enter your budget. Each method is then measured on this ser
 judged by the results.</p>"""
 
 
-def lab_tab(context: Context, plan: Plan = PLAN) -> None:
+def lab_tab(context: Context, plan: Plan = PLAN, tab: gr.Tab | None = None) -> None:
     """Lay out the tab and connect its events, in the current Gradio context.
 
     Args:
         context: What the handlers work with.
         plan: What is measured of each method.
+        tab: The lists of networks are read again each time this tab is opened: a visitor may have opened a model.
     """
     methods = choices(context.approaches)
     gr.HTML(_INTRO)
@@ -47,24 +48,28 @@ def lab_tab(context: Context, plan: Plan = PLAN) -> None:
             )
             files = gr.File(label="The report, as a page and as data", file_count="multiple", interactive=False)
             shown = gr.HTML(elem_id="lab-report")
-    _export(context)
+    export = _export(context)
     report = gr.State(None)
-    handlers = LabHandlers(context, plan, LabParts(report, line, shown, files))
+    handlers = LabHandlers(context, plan, LabParts(chosen, report, line, shown, files))
     outputs: list[Any] = [report, line, shown, files]
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     light: dict[str, Any] = {**quiet, **LIGHT}
     measure.click(handlers.measure, [chosen, *budget], outputs, **HEAVY, **quiet)
     stop.click(handlers.stop, None, None, **light)
+    if tab is not None:
+        tab.select(handlers.refresh, [chosen], [chosen], **light)
+        if export is not None:
+            tab.select(export.refresh, [export.which], [export.which], **light)
     for control in budget:
         event: Any = getattr(control, "release", None) or control.change  # type: ignore[attr-defined]
         event(handlers.judge, [report, *budget], outputs, **light)
 
 
-def _export(context: Context) -> None:
-    """Lay out the export and connect its event; nothing where no network can be exported."""
+def _export(context: Context) -> ExportHandlers | None:
+    """Lay out the export and connect its event; None where no network can be exported."""
     networks = [(job.title, key) for key, job in exportable(context.approaches).items()]
     if not networks:
-        return
+        return None
     with gr.Accordion("Export a network", open=False, elem_id="lab-export"):
         with gr.Row():
             which = gr.Dropdown(networks, value=networks[0][1], label="Network", elem_id="lab-export-network")
@@ -73,7 +78,8 @@ def _export(context: Context) -> None:
         make = gr.Button("Export and verify", elem_id="lab-export-make")
         line = gr.HTML(elem_id="lab-export-line")
         packed = gr.File(label="Network, README and runner", interactive=False)
-    handlers = ExportHandlers(context, ExportParts(line, packed))
+    handlers = ExportHandlers(context, ExportParts(which, line, packed))
     inputs: list[Any] = [which, kind, precision]
     outputs: list[Any] = [line, packed]
     make.click(handlers.make, inputs, outputs, api_visibility="private", show_progress="hidden", **HEAVY)
+    return handlers

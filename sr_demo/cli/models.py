@@ -1,0 +1,96 @@
+"""`--model FILE`: a user's own model file beside, or instead of, an approach of the catalogue."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sr_demo.cli.console import terminal
+from sr_demo.errors import BadInput
+
+if TYPE_CHECKING:
+    from sr_demo.inference.jobs import Job
+    from sr_demo.spec import Approach, Precision
+
+
+def add_model(command: argparse.ArgumentParser) -> None:
+    """Add `--model`, whose files `models` opens."""
+    command.add_argument(
+        "--model", action="append", default=[], type=Path, metavar="FILE",
+        help="your own network: a .safetensors, .pth or .onnx file; may be repeated",
+    )  # fmt: skip
+
+
+def models(files: Sequence[Path], values: dict[str, object] | None = None, precision: Precision = "auto") -> list[Job]:
+    """Open the files of `--model`, in order.
+
+    Args:
+        files: as given.
+        values: option name -> value.
+        precision: numeric precision of the networks.
+
+    Raises:
+        SRError: a file cannot be used, or an option is unknown.
+    """
+    if not files:
+        return []
+    from sr_demo.inference.jobs import Job
+    from sr_demo.options import build
+    from sr_demo.own.opening import numbered, open_model
+
+    opened = numbered([open_model(path, terminal(path.name)) for path in files])
+    return [Job(one, one.checkpoints[0], build(one.options, values or {}), precision) for one in opened]
+
+
+def jobs(
+    args: argparse.Namespace, names: Sequence[str], values: dict[str, object] | None = None, *, download: bool = False
+) -> list[Job]:
+    """Return the jobs of a command: those of the catalogue, then those of `--model`.
+
+    Args:
+        args: with `model`, and `precision` where the command has it.
+        names: ID[:CHECKPOINT] of the catalogue, or of a file in the folder of the server's models.
+        values: option name -> value, for each of them.
+        download: whether a download of gigabytes was agreed to.
+
+    Raises:
+        SRError: a name or an option is unknown, or a file cannot be used.
+    """
+    from sr_demo.inference.jobs import job_for
+
+    precision: Precision = getattr(args, "precision", "auto")
+    there = approaches(names)
+    found = [job_for(there, name, values, precision, download) for name in names]
+    return found + models(args.model, values, precision)
+
+
+def some_jobs(
+    args: argparse.Namespace, names: Sequence[str], values: dict[str, object] | None = None, *, download: bool = False
+) -> list[Job]:
+    """Like `jobs`, for commands that need at least one. Raises BadInput where there is none."""
+    found = jobs(args, names, values, download=download)
+    if not found:
+        raise BadInput("Name an approach (`list` shows them), or give a file of your own with --model.")
+    return found
+
+
+def one_job(
+    args: argparse.Namespace, name: str | None, values: dict[str, object] | None = None, *, download: bool = False
+) -> Job:
+    """Like `jobs`, for commands that take exactly one. Raises BadInput where there is another number."""
+    found = some_jobs(args, [name] if name else [], values, download=download)
+    if len(found) > 1:
+        raise BadInput("This command takes one network at a time: either an approach or one --model.")
+    return found[0]
+
+
+def approaches(names: Sequence[str]) -> Sequence[Approach]:
+    """Return the catalogue, with the files in the folder of the server's models where one of `names` is such a file."""
+    from sr_demo.catalogue import APPROACHES
+    from sr_demo.own import folder
+
+    if not any(name.partition(":")[0] == "own" for name in names):
+        return APPROACHES
+    return (*APPROACHES, *folder.approaches(folder.from_environment()))

@@ -1,0 +1,51 @@
+"""The folder of models that the operator of a server offers to every visitor: `SR_DEMO_MODELS`."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from sr_demo.errors import BadInput, SRError
+from sr_demo.own.model_file import MAX_BYTES, SUFFIXES
+from sr_demo.own.opening import numbered, open_apart
+from sr_demo.spec import Approach
+
+log = logging.getLogger("sr_demo")
+
+VARIABLE = "SR_DEMO_MODELS"
+
+
+def from_environment(environ: Mapping[str, str] | None = None) -> Path | None:
+    """Return the folder that the environment names; None where it names none. Raises BadInput where it is no folder."""
+    name = (os.environ if environ is None else environ).get(VARIABLE, "").strip()
+    if not name:
+        return None
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        raise BadInput(f"The environment variable {VARIABLE} must name a folder of model files, and {folder} is none.")
+    return folder
+
+
+def approaches(folder: Path | None, max_bytes: int = MAX_BYTES) -> list[Approach]:
+    """Return an approach for each model file in `folder`, by name; a file that cannot be used is one line of the log.
+
+    A new file is tried out in a process of its own, which takes seconds; what was found out is kept. Networks are loaded
+    when they are used.
+
+    Args:
+        folder: where the files lie; None for no folder.
+        max_bytes: largest file that is accepted.
+    """
+    if folder is None:
+        return []
+    opened: list[Approach] = []
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in SUFFIXES or not path.is_file():
+            continue
+        try:
+            opened.append(open_apart(path, max_bytes=max_bytes, keep=True))
+        except SRError as exc:
+            log.warning("a file of %s is left out: %s", VARIABLE, exc)
+    return numbered(opened)

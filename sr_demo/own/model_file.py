@@ -1,0 +1,53 @@
+"""Checks of a model file before anything reads it: suffix, size, and what its first bytes say it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sr_demo.backends import pickles
+from sr_demo.codecs.sniff import shown
+from sr_demo.errors import BadInput, OutOfMemory
+from sr_demo.system import memory
+
+SUFFIXES = (".safetensors", ".pth", ".onnx")
+MAX_BYTES = 2**30
+"""Largest model file by default; the page's limit is a setting."""
+_COPIES = 3
+"""Times the size of a file that opening takes: the file, the network in fp32, and room to run it."""
+_PROGRAMS = {".pt", ".ckpt", ".pkl", ".pickle", ".bin", ".pt2", ".jit", ".ptl"}
+_LONGEST_HEADER = 100_000_000
+"""What safetensors itself accepts."""
+_TEXT = frozenset(range(0x20, 0x7F)) | frozenset(b"\t\n\r")
+
+
+def check(path: Path, max_bytes: int = MAX_BYTES) -> None:
+    """Raise BadInput or OutOfMemory where `path` is no model file that can be opened, with the reason and what to do."""
+    name, suffix = shown(path.name), path.suffix.lower()
+    if not path.is_file():
+        raise BadInput(f"There is no model file {name} at that place.")
+    if suffix in _PROGRAMS:
+        raise BadInput(f"{name} is not opened: a {suffix} file can hold a program. {pickles.CONVERT}")
+    if suffix not in SUFFIXES:
+        raise BadInput(f"{name} is no model file: its name must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
+    size = path.stat().st_size
+    if size == 0:
+        raise BadInput(f"{name} is empty. Download or save it again.")
+    if size > max_bytes:
+        raise BadInput(f"{name} has {size / 1e6:,.0f} MB, and at most {max_bytes / 1e6:,.0f} MB are accepted here.")
+    if _COPIES * size > memory.available_bytes():
+        raise OutOfMemory(f"{name} has {size / 1e6:,.0f} MB, too much for the memory that is free here.")
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if all(byte in _TEXT for byte in head):
+        raise BadInput(f"{name} is text, not a model: perhaps a page or a pointer was downloaded instead of the file.")
+    if suffix == ".safetensors" and _header_bytes(head) > min(_LONGEST_HEADER, size - 8):
+        raise BadInput(f"{name} is damaged or no safetensors file: its header would be longer than the file may be.")
+
+
+def _header_bytes(head: bytes) -> int:
+    return int.from_bytes(head[:8], "little") if len(head) >= 8 else 2**63
+
+
+def public_name(stem: str) -> str:
+    """Return the stem of a file as the name of a checkpoint: letters, digits, dots and dashes, others as `_`."""
+    return "".join(c if c.isalnum() or c in "-._" else "_" for c in stem)[:60] or "model"

@@ -1,0 +1,137 @@
+"""The network in a user's file of weights, and the loader that every approach of a user's file has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from sr_demo.codecs.sniff import shown
+from sr_demo.errors import BadInput, SRError
+from sr_demo.own import state_dicts
+from sr_demo.spec import Request, Upscaler
+
+Kind = Literal["ours", "liif", "spandrel", "onnx"]
+Mode = Literal["autocast", "convert"]
+_LARGEST_MINIMUM = 128
+"""Networks that take only larger images than this are made for one kind of image, such as faces."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A network that was read from a file of weights, in fp32 on the CPU."""
+
+    kind: Kind
+    architecture: str
+    network: Any
+    """An nn.Module; or spandrel's descriptor, which pads, crops and clamps around one."""
+    scale: int
+    multiple_of: int = 1
+    """Sides that the network itself takes are multiples of this; the descriptor pads to them."""
+    precisions: tuple[str, ...] = ("fp32", "bf16", "fp16")
+
+    @property
+    def module(self) -> Any:
+        """The nn.Module."""
+        return self.network.model if self.kind == "spandrel" else self.network
+
+
+@dataclass(frozen=True)
+class Loader:
+    """The `load` of an approach of a user's file: a value, so that it can be compared and sent to other processes."""
+
+    kind: Kind
+    scale: int
+    mode: Mode = "autocast"
+    bare: bool = False
+    """Whether the module can be run without the descriptor, so that OpenVINO may convert it."""
+    precisions: tuple[str, ...] = ("fp32",)
+    """What it may compute in: bf16 only where it agreed with fp32 and was not slower."""
+    multiple_of: int = 1
+    """For ONNX: what the sides of its input are padded to multiples of."""
+
+    def __call__(self, request: Request) -> Upscaler:
+        """Load the network of `request`. Raises SRError."""
+        file = request.files[0]
+        if self.kind == "onnx":
+            from sr_demo.own import onnx_network
+
+            network = onnx_network.OnnxNetwork(file)
+            precision = onnx_network.choose_precision(request.precision, "bf16" in self.precisions, network.name)
+            return onnx_network.OnnxUpscaler(network, precision, self.scale, self.multiple_of)
+        from sr_demo.backends.torch_backend import choose_precision
+
+        return self.upscaler(read(file), choose_precision(request.precision, self.precisions))
+
+    def upscaler(self, found: Found, precision: str) -> Upscaler:
+        """Return a network as an upscaler; it is moved to the device, and in the mode "convert" to the precision."""
+        if self.kind == "liif":
+            from sr_demo.approaches.liif import LiifUpscaler
+
+            return LiifUpscaler(found.network, precision)
+        from sr_demo.backends.torch_backend import NetworkUpscaler
+
+        return NetworkUpscaler(found.module if self.bare else found.network, precision, self.mode)
+
+
+def read(path: Path) -> Found:
+    """Read the network in a `.safetensors` or `.pth` file. Raises SRError where there is none that can be run here."""
+    from sr_demo.backends import spandrel_loader
+
+    name = shown(path.name)
+    state: Any = spandrel_loader.read_state(path)
+    if not isinstance(state, dict) or not any(hasattr(value, "shape") for value in state.values()):
+        raise BadInput(f"{name} holds no named tensors. Save the state dict of the network: model.state_dict().")
+    tensors = {str(key): value for key, value in state.items() if hasattr(value, "shape")}
+    if any(value.is_floating_point() and not value.isfinite().all() for value in tensors.values()):
+        raise BadInput(f"{name} holds weights that are not numbers (NaN or infinity). Use an earlier checkpoint.")
+    for candidate in state_dicts.unwrapped(tensors):
+        found = _ours(candidate, path, name) or _spandrel(candidate, path, name)
+        if found is not None:
+            return found
+    raise BadInput(
+        f"{name} holds no network that this app knows: neither one of its own nor one of spandrel's. "
+        "Export it to ONNX (image to image), and open that file."
+    )
+
+
+def _ours(state: state_dicts.State, path: Path, name: str) -> Found | None:
+    for architecture in (state_dicts.from_card(path), state_dicts.from_shapes(state)):
+        if architecture is None:
+            continue
+        try:
+            network = state_dicts.build_filled(state, architecture, name)
+        except BadInput:
+            continue  # names that another network shares
+        if architecture["name"] == "LIIF":
+            return Found("liif", "LIIF", network, 4, precisions=("fp32", "bf16"))
+        return Found("ours", architecture["name"], network, int(architecture["settings"]["scale"]))
+    return None
+
+
+def _spandrel(state: state_dicts.State, path: Path, name: str) -> Found | None:
+    from spandrel import ImageModelDescriptor
+
+    from sr_demo.backends import spandrel_loader
+    from sr_demo.errors import MissingDependency, OutOfMemory
+
+    try:
+        descriptor = spandrel_loader.detect(state, path)
+    except (MissingDependency, OutOfMemory):
+        raise
+    except SRError:
+        return None
+    title = descriptor.architecture.name
+    needs = descriptor.size_requirements
+    if not isinstance(descriptor, ImageModelDescriptor):
+        raise BadInput(f"{name} holds a {title} network, which needs a mask beside the image. It cannot be run here.")
+    if (descriptor.input_channels, descriptor.output_channels) != (3, 3):
+        raise BadInput(
+            f"{name} holds a {title} network from {descriptor.input_channels} to {descriptor.output_channels} channels, "
+            "and a colour image has 3."
+        )
+    if needs.square or max(needs.minimum, needs.multiple_of) > _LARGEST_MINIMUM:
+        raise BadInput(f"{name} holds a {title} network for images of one size, such as faces. It cannot be run here.")
+    multiple_of = max(needs.multiple_of, 1)
+    precisions = spandrel_loader.precisions(descriptor)
+    return Found("spandrel", title, descriptor, descriptor.scale, multiple_of, precisions)

@@ -1,0 +1,128 @@
+"""The trial of an ONNX file: its scale and the sizes it takes are found by running it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from sr_demo.backends import openvino_backend
+from sr_demo.backends.selection import known_picture
+from sr_demo.checkpoint import OWN
+from sr_demo.errors import BadInput
+from sr_demo.image import Image, readonly
+from sr_demo.options import Options
+from sr_demo.own import trial
+from sr_demo.own.networks import Found, Loader
+from sr_demo.own.onnx_network import OnnxNetwork, OnnxUpscaler
+from sr_demo.progress import SILENT, Progress
+from sr_demo.spec import Family
+from sr_demo.system.memory import PeakMemory
+
+_MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
+"""What the sides of the input may have to be multiples of."""
+_BASE = 64
+_BRIGHTEST = 8.0
+"""A network for values from 0 to 255 returns far larger values than this for an image in [0, 1]."""
+_LEAST_BYTES = 4000
+"""Working memory per LR pixel is declared no smaller: the growth of the process on a small image says little."""
+_ATTENTION = frozenset({"Softmax", "ScaledDotProductAttention"})
+_AGREEMENT = 40.0
+_SIDE = 64
+
+
+def try_out(path: Path, progress: Progress = SILENT) -> trial.Facts:
+    """Read an ONNX file and try its network out. Raises SRError or Cancelled."""
+    progress(0.0, "reading the model")
+    network = OnnxNetwork(path)
+    progress(0.3, "trying it out")
+    scale, multiple_of = _scale_and_multiple(network)
+    found = Found("onnx", "ONNX", None, scale, multiple_of)
+    exact = OnnxUpscaler(network, "fp32", scale, multiple_of)
+    trial.check_behaviour(exact, found, network.name)
+    with PeakMemory() as grown:
+        seconds = trial.timed(exact, found)
+    progress(0.5, "measuring how much context tiles need")
+    attention = network.has(_ATTENTION)
+    rule = OWN
+    if network.fixed is None:
+        halo = None
+        if not attention and seconds[1] < 2.0:
+            halo = trial.needed_halo(
+                lambda image: exact.upscale(image, Options(), SILENT), scale, multiple_of, progress
+            )
+        rule = trial.exact(halo, multiple_of) if halo else trial.blended(multiple_of, attention=attention)
+    precisions = ("fp32", "bf16") if _gains_from_bf16(network, exact, scale, multiple_of, seconds[1]) else ("fp32",)
+    loader = Loader("onnx", scale, precisions=precisions, multiple_of=multiple_of)
+    family: Family = "attention" if attention else "convolutional"
+    parameters = path.stat().st_size // 4
+    bytes_per_pixel = max(round(grown.bytes / _SIDE**2), _LEAST_BYTES)
+    return trial.Facts(loader, "ONNX", family, parameters, rule, bytes_per_pixel, 2.0 * parameters, seconds)
+
+
+def _scale_and_multiple(network: OnnxNetwork) -> tuple[int, int]:
+    """Return the scale and what the sides of the input must be multiples of. Raises BadInput."""
+    request = OnnxRun(network)
+    if network.fixed is not None:
+        return _scale(request(known_picture_of(network.fixed)), network.fixed, network.name), 1
+    refusal: BadInput | None = None
+    for multiple_of in _MULTIPLES:
+        # The least odd multiple that is large enough, so that a network that needs more does not pass by chance.
+        sides = (_odd(multiple_of, 35), _odd(multiple_of, 45))
+        try:
+            return _scale(request(known_picture_of(sides)), sides, network.name), multiple_of
+        except BadInput as exc:
+            refusal = refusal or exc
+    assert refusal is not None
+    raise refusal
+
+
+def _odd(multiple_of: int, least: int) -> int:
+    count = max(-(-least // multiple_of), 1)
+    return multiple_of * (count if count % 2 else count + 1)
+
+
+class OnnxRun:
+    """A network compiled in fp32, without padding."""
+
+    def __init__(self, network: OnnxNetwork) -> None:
+        self._upscaler = OnnxUpscaler(network, "fp32", 1)
+
+    def __call__(self, image: Image) -> Image:
+        """Return whatever the network returns for (H, W, 3), without the batch."""
+        return self._upscaler.run(image)
+
+
+def known_picture_of(sides: tuple[int, int]) -> Image:
+    """Return the known image, cut to (height, width)."""
+    return readonly(np.ascontiguousarray(known_picture(max(sides))[: sides[0], : sides[1]]))
+
+
+def _scale(result: Image, sides: tuple[int, int], name: str) -> int:
+    """Return the scale of a result. Raises BadInput where it is no enlarged image."""
+    if result.ndim != 3 or result.shape[2] != 3:
+        raise BadInput(f"{name} is not image to image: it must return (1, 3, height, width).")
+    if not np.isfinite(result).all():
+        raise BadInput(f"{name} returns values that are not numbers for a small photo.")
+    scale = result.shape[0] // sides[0]
+    if result.shape[:2] != (scale * sides[0], scale * sides[1]) or scale not in trial.SCALES:
+        raise BadInput(
+            f"{name} returns {result.shape[1]} x {result.shape[0]} pixels for {sides[1]} x {sides[0]}; "
+            f"scales of {', '.join(map(str, trial.SCALES))} can be run here."
+        )
+    if np.abs(result).max() > _BRIGHTEST:
+        raise BadInput(f"{name} returns values up to {np.abs(result).max():.0f}. Export it for colours from 0 to 1.")
+    return scale
+
+
+def _gains_from_bf16(network: OnnxNetwork, exact: OnnxUpscaler, scale: int, multiple_of: int, seconds: float) -> bool:
+    """Whether bf16 is faster here and agrees with fp32."""
+    if openvino_backend.fast_precision() == "fp32":
+        return False
+    image = known_picture(_SIDE)
+    fast = OnnxUpscaler(network, "bf16", scale, multiple_of)
+    agreement = trial.decibels(fast.upscale(image, Options(), SILENT), exact.upscale(image, Options(), SILENT))
+    begun = time.perf_counter()
+    fast.upscale(image, Options(), SILENT)
+    return agreement >= _AGREEMENT and time.perf_counter() - begun < seconds

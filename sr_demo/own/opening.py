@@ -1,0 +1,180 @@
+"""`open_model`: from a model file of a user to an approach that everything here works on like on every other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from dataclasses import asdict, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from sr_demo import __version__
+from sr_demo.approaches import liif
+from sr_demo.backends import openvino_backend
+from sr_demo.checkpoint import Checkpoint, Tiling, WeightFile
+from sr_demo.inference.time_estimates import threads
+from sr_demo.own import model_file
+from sr_demo.own.networks import Loader
+from sr_demo.own.trial import Facts, options_of, try_out
+from sr_demo.progress import SILENT, Progress
+from sr_demo.spec import Approach
+from sr_demo.system import apart, storage
+from sr_demo.timing import Timing
+
+ID = "own"
+"""Id of every approach that is a user's file; the name of its checkpoint is the stem of the file."""
+STATED = "stated by you"
+_FORMAT = 1
+"""Raised when results of earlier trials must not be used any more."""
+_SECONDS = 180.0
+"""Longest trial in a process of its own."""
+_MOST_BYTES = 6 * 10**9
+"""Most memory that such a trial may take."""
+
+
+def open_model(
+    path: Path,
+    progress: Progress = SILENT,
+    *,
+    licence: str = "",
+    max_bytes: int = model_file.MAX_BYTES,
+    keep: bool = True,
+) -> Approach:
+    """Open a model file of a user.
+
+    Its network is tried out on a small image; what was found out is kept, so that the next time takes no trial.
+
+    Args:
+        path: a `.safetensors`, `.pth` or `.onnx` file, which must stay where it is.
+        progress: reported to, and checked for Stop.
+        licence: what the user says of its licence; shown as stated by the user.
+        max_bytes: largest file that is accepted.
+        keep: whether to keep the findings in the cache folder; not for files that are to leave no trace.
+
+    Returns:
+        An approach with the id "own" and one checkpoint, named as the file without its suffix.
+
+    Raises:
+        SRError: the file cannot be used, in one sentence with the reason and the way out.
+        Cancelled: Stop was pressed.
+    """
+    path = path.absolute()
+    model_file.check(path, max_bytes)
+    sha256 = storage.sha256_of(path)
+    kept = _kept_file(path, sha256)
+    facts = _read_kept(kept)
+    if facts is None:
+        facts = try_out(path, progress)
+        if keep:
+            _keep(kept, facts)
+    progress(1.0)
+    return _approach(path, sha256, facts, licence)
+
+
+def open_apart(
+    path: Path,
+    progress: Progress = SILENT,
+    *,
+    licence: str = "",
+    max_bytes: int = model_file.MAX_BYTES,
+    keep: bool = False,
+) -> Approach:
+    """Like `open_model`, in a process of its own with limits on time and memory: for files of strangers.
+
+    A file can describe a network of any size, and a parser of a library can crash.
+    """
+    model_file.check(path, max_bytes)
+    if (facts := _read_kept(_kept_file(path, storage.sha256_of(path)))) is not None:
+        return _approach(path.absolute(), storage.sha256_of(path), facts, licence)
+    arguments = (path, licence, max_bytes, keep)
+    return apart.call_apart(_open, arguments, progress, seconds=_SECONDS, most_bytes=_MOST_BYTES)
+
+
+def _open(path: Path, licence: str, max_bytes: int, keep: bool, report: apart.Report) -> Approach:
+    return open_model(path, Progress(report), licence=licence, max_bytes=max_bytes, keep=keep)
+
+
+def _approach(path: Path, sha256: str, facts: Facts, licence: str) -> Approach:
+    size = path.stat().st_size
+    timing = Timing("torch" if facts.loader.kind != "onnx" else "OpenVINO", threads(), (facts.side,),
+                    *((seconds,) for seconds in facts.seconds))  # fmt: skip
+    checkpoint = Checkpoint(
+        name=model_file.public_name(path.stem),
+        title=f"{facts.architecture}, your own file",
+        files=(WeightFile(path.name, sha256, size, path=path),),
+        licence=f"{' '.join(licence.split())[:80]}, {STATED}" if licence.strip() else STATED,
+        parameters=facts.parameters,
+        bytes_per_pixel=facts.bytes_per_pixel,
+        timings=(timing,),
+        flops_per_pixel=facts.flops_per_pixel,
+    )
+    what = "cleans" if facts.loader.scale == 1 else f"enlarges {facts.loader.scale}x"
+    return Approach(
+        id=ID,
+        title=path.stem[:60],
+        summary=f"your own file: {facts.architecture}, {what}",
+        about=f"A file that you opened: a network of the architecture {facts.architecture}. Only you know its licence, "
+        "what it was trained on, and whether it invents detail.",
+        family=facts.family,
+        load=facts.loader,
+        checkpoints=(checkpoint,),
+        options=type(options_of(facts.loader.kind)),
+        load_options=liif.APPROACH.load_options if facts.loader.kind == "liif" else (),
+        tiling=facts.tiling,
+        scale=facts.loader.scale,
+        invents=True,
+        preselected=False,
+    )
+
+
+def numbered(approaches: list[Approach]) -> list[Approach]:
+    """Return approaches of files with one name each: of equal ones, all but the first get a number."""
+    taken: set[str] = set()
+    found: list[Approach] = []
+    for approach in approaches:
+        checkpoint, number = approach.checkpoints[0], 1
+        name = checkpoint.name
+        while name in taken:
+            number += 1
+            name = f"{checkpoint.name}-{number}"
+        taken.add(name)
+        title = approach.title if number == 1 else f"{approach.title} ({number})"
+        found.append(replace(approach, title=title, checkpoints=(replace(checkpoint, name=name),)))
+    return found
+
+
+def _kept_file(path: Path, sha256: str) -> Path:
+    """Return where the findings of a trial lie: named by all that they depend on."""
+    with suppress(OSError):
+        card = path.with_suffix(".json").read_bytes()
+        sha256 += hashlib.sha256(card).hexdigest()
+    parts = [str(_FORMAT), sha256, path.suffix.lower(), __version__, _version("spandrel"), _version("torch"),
+             openvino_backend.installed_version(), openvino_backend.processor()]  # fmt: skip
+    return storage.cache_folder() / "own" / f"{hashlib.sha256(chr(10).join(parts).encode()).hexdigest()[:32]}.json"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _read_kept(file: Path) -> Facts | None:
+    """Return the findings of an earlier trial; None where there are none, or the file is damaged."""
+    try:
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        loader, tiling = found.pop("loader"), found.pop("tiling")
+        loader["precisions"] = tuple(loader["precisions"])
+        found["seconds"] = tuple(found["seconds"])
+        return Facts(loader=Loader(**loader), tiling=Tiling(**tiling), **found)
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def _keep(file: Path, facts: Facts) -> None:
+    with suppress(OSError):  # a full or read-only disk costs only the next trial
+        file.parent.mkdir(parents=True, exist_ok=True)
+        storage.write_atomically(file, json.dumps(asdict(facts)).encode())

@@ -1,0 +1,231 @@
+"""The trial of a user's network on a small image: is it image to image, finite and the same twice; what does it need?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from math import ceil, lcm
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sr_demo.backends.selection import known_picture
+from sr_demo.checkpoint import OWN, TILE_ERROR, Tiling
+from sr_demo.codecs.sniff import shown
+from sr_demo.errors import BadInput, OutOfMemory, SRError
+from sr_demo.image import Image, readonly
+from sr_demo.inference.halos import tile_errors
+from sr_demo.options import Options
+from sr_demo.own import networks
+from sr_demo.own.networks import Found, Loader
+from sr_demo.progress import SILENT, Progress
+from sr_demo.spec import Family, Upscaler
+
+SCALES = (1, 2, 3, 4, 8)
+_SIDE = 64
+"""Side of the image in LR pixels on which memory and time are measured."""
+_ODD = (45, 52)
+"""Height and width of the image that the network is tried on: no multiples of a window."""
+_HALO_SIDE = 96
+_HALOS = (4, 8, 14, 20, 28, 40)
+"""Halos that are tried; where none suffices, tiles are blended."""
+_PATIENCE = 5.0
+"""Seconds for one run on `_HALO_SIDE` pixels; halos of slower networks are not measured, and their tiles are blended."""
+_SAME = 1e-4
+"""Largest difference of two runs of a deterministic network."""
+_AGREEMENT = 40.0
+"""Least PSNR in dB between bf16 and fp32."""
+_ROOM = 1.5
+"""Working memory is declared larger than the tensors were that lived at once, for the libraries' own buffers."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the trial found out: everything that an approach needs to know of its network."""
+
+    loader: Loader
+    architecture: str
+    family: Family
+    parameters: int
+    tiling: Tiling
+    bytes_per_pixel: int
+    flops_per_pixel: float
+    seconds: tuple[float, float]
+    """Of the first and of a later run on `side` x `side` LR pixels in fp32."""
+    side: int = _SIDE
+
+
+def try_out(path: Path, progress: Progress = SILENT) -> Facts:
+    """Read a model file that `model_file.check` accepted, and try its network out. Raises SRError or Cancelled."""
+    if path.suffix.lower() == ".onnx":
+        from sr_demo.own import onnx_trial
+
+        return onnx_trial.try_out(path, progress)
+    progress(0.0, "reading the model")
+    found, name = networks.read(path), shown(path.name)
+    progress(0.3, "trying it out")
+    if found.scale not in SCALES:
+        raise BadInput(f"{name} enlarges {found.scale} times; scales of {', '.join(map(str, SCALES))} can be run here.")
+    attention = _is_attention(found.module)
+    loader = Loader(
+        found.kind, found.scale, "convert" if attention and found.kind == "spandrel" else "autocast",
+        bare=found.kind == "spandrel" and not attention and _runs_bare(found, name), precisions=found.precisions,
+    )  # fmt: skip
+    with _named(name):
+        in_fp32 = loader.upscaler(found, "fp32")
+        check_behaviour(in_fp32, found, name)
+        bytes_per_pixel, flops = _memory_and_work(in_fp32, found)
+        seconds = timed(in_fp32, found)
+        progress(0.5, "measuring how much context tiles need")
+        rule = OWN if found.kind == "liif" else _tiling(in_fp32, found, attention, seconds[1], progress)
+        progress(0.9, "comparing number formats")
+        loader = _with_fast_precision(loader, found, in_fp32, seconds[1])
+    family: Family = "implicit" if found.kind == "liif" else "attention" if attention else "convolutional"
+    parameters = sum(value.numel() for value in found.module.parameters())
+    return Facts(loader, found.architecture, family, parameters, rule, bytes_per_pixel, flops, seconds)
+
+
+@contextmanager
+def _named(name: str) -> Generator[None]:
+    """Turn what a network raises on an image that it cannot take into a sentence."""
+    try:
+        yield
+    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as exc:
+        raise BadInput(
+            f"{name} cannot be run on a small photo ({type(exc).__name__}): it is not image to image."
+        ) from exc
+
+
+def _run(upscaler: Upscaler, found: Found, image: Image) -> Image:
+    return upscaler.upscale(image, options_of(found.kind), SILENT)
+
+
+def options_of(kind: networks.Kind) -> Options:
+    """Return the default options of the approach of such a file."""
+    if kind == "liif":
+        from sr_demo.approaches.liif import LiifOptions
+
+        return LiifOptions()
+    return Options()
+
+
+def check_behaviour(upscaler: Upscaler, found: Found, name: str) -> None:
+    """Raise BadInput where the network does not return the image enlarged, finite and the same twice."""
+    image = readonly(np.ascontiguousarray(known_picture(_SIDE)[: _ODD[0], : _ODD[1]]))
+    try:
+        first, second = _run(upscaler, found, image), _run(upscaler, found, image)
+    except (BadInput, OutOfMemory):
+        raise
+    except SRError as exc:
+        raise BadInput(f"{name} returns values that are not numbers for a small photo.") from exc
+    expected = (found.scale * _ODD[0], found.scale * _ODD[1], 3)
+    if first.shape != expected:
+        raise BadInput(f"{name} is not image to image: it returns {first.shape} for a photo, not {expected}.")
+    if np.abs(first - second).max() > _SAME:
+        raise BadInput(f"{name} returns another result each time for the same photo. Export it without randomness.")
+
+
+def _is_attention(module: Any) -> bool:
+    """Whether a network computes attention: then it gains from a conversion to bf16, not from autocast."""
+    from torch import nn
+
+    return any(isinstance(part, nn.Linear | nn.LayerNorm | nn.MultiheadAttention) for part in module.modules())
+
+
+def _runs_bare(found: Found, name: str) -> bool:
+    """Whether the module gives what the descriptor around it gives, on odd sizes too."""
+    import torch
+
+    image = torch.from_numpy(known_picture(_SIDE)[: _ODD[0], : _ODD[1]].copy()).permute(2, 0, 1)[None]
+    if found.multiple_of > 1:
+        return False
+    with _named(name), torch.inference_mode():
+        module, whole = found.module.eval()(image), found.network.eval()(image)
+        return isinstance(module, torch.Tensor) and torch.equal(module.clamp(0, 1), whole.clamp(0, 1))
+
+
+def _memory_and_work(upscaler: Upscaler, found: Found) -> tuple[int, float]:
+    """Return the working memory in bytes and the operations per LR pixel, counted while the network runs."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from sr_demo.own.live_bytes import LiveBytes
+
+    counter = FlopCounterMode(display=False)
+    with counter, LiveBytes() as live:
+        _run(upscaler, found, known_picture(_SIDE))
+    pixels = _SIDE * _SIDE
+    return round(_ROOM * live.peak / pixels), max(counter.get_total_flops() / pixels, 1.0)
+
+
+def timed(upscaler: Upscaler, found: Found) -> tuple[float, float]:
+    """Return the seconds of a first and of a later run."""
+    image = known_picture(_SIDE)
+    taken: list[float] = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        _run(upscaler, found, image)
+        taken.append(time.perf_counter() - begun)
+    return taken[0], min(taken[1:])
+
+
+def _tiling(upscaler: Upscaler, found: Found, attention: bool, seconds: float, progress: Progress) -> Tiling:
+    if not attention and seconds * (_HALO_SIDE / _SIDE) ** 2 < _PATIENCE:
+        halo = needed_halo(lambda image: _run(upscaler, found, image), found.scale, found.multiple_of, progress)
+        if halo is not None:
+            return exact(halo, found.multiple_of)
+    return blended(found.multiple_of, attention=attention)
+
+
+def needed_halo(upscale: Callable[[Image], Image], scale: int, multiple_of: int, progress: Progress) -> int | None:
+    """Return the smallest halo tried with which tiles equal the whole image, see `spec.TILE_ERROR`; None without one."""
+    halos = sorted({_rounded_up(halo, multiple_of) for halo in _HALOS})
+    side = 2 * _rounded_up(max(_HALO_SIDE // 2, halos[-1]), multiple_of)
+    for halo, error in tile_errors(upscale, scale, halos, side=side):
+        progress.check()
+        if error <= TILE_ERROR:
+            return halo
+    return None
+
+
+def exact(halo: int, multiple_of: int) -> Tiling:
+    """Return the rule of tiles that are placed side by side."""
+    return Tiling("tiles", halo=halo, multiple_of=multiple_of, max_aspect=2)
+
+
+def blended(multiple_of: int, *, attention: bool) -> Tiling:
+    """Return the rule of tiles that are blended, as for HAT and for the large network of Real-ESRGAN."""
+    if attention:
+        step = lcm(16, multiple_of)
+        return Tiling("tiles", halo=_rounded_up(32, step), multiple_of=step, blend=16, max_input_width=256)
+    return Tiling("tiles", halo=_rounded_up(24, multiple_of), multiple_of=multiple_of, blend=8, max_aspect=2)
+
+
+def _rounded_up(value: int, multiple_of: int) -> int:
+    return ceil(value / multiple_of) * multiple_of
+
+
+def _with_fast_precision(loader: Loader, found: Found, in_fp32: Upscaler, seconds: float) -> Loader:
+    """Return the loader with what the network may compute in: not in fewer bits where that is slower or too far off."""
+    from sr_demo.backends.torch_backend import choose_precision
+
+    fast = choose_precision("auto", found.precisions)
+    if fast == "fp32":
+        return loader
+    image = known_picture(_SIDE)
+    whole = _run(in_fp32, found, image)
+    try:
+        upscaler = loader.upscaler(found, fast)
+        agrees = decibels(_run(upscaler, found, image), whole) >= _AGREEMENT
+        quick = timed(upscaler, found)[1] < seconds
+    except SRError:  # values that are not numbers
+        agrees = quick = False
+    return loader if agrees and quick else replace(loader, precisions=("fp32",))
+
+
+def decibels(result: Image, whole: Image) -> float:
+    """Return the PSNR between two images, at most 200."""
+    squared = float(np.mean((result.astype(np.float64) - whole) ** 2))
+    return 200.0 if squared == 0 else -10 * float(np.log10(squared))

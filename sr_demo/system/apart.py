@@ -1,0 +1,107 @@
+"""A function called in a process of its own: its memory is its own, and a crash of it ends nothing else."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from types import ModuleType
+from typing import Any
+
+import psutil
+
+from sr_demo.errors import SRError, unexpected
+from sr_demo.progress import SILENT, Progress
+
+Report = Callable[[float, str], None]
+"""Takes the share that is done, and a note."""
+
+
+def call_apart(
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    progress: Progress = SILENT,
+    *,
+    seconds: float,
+    most_bytes: int | None = None,
+) -> Any:
+    """Call `function(*arguments, report)` in a new process and return its value. Stop ends the process.
+
+    Args:
+        function: of a module, so that it can be sent; its last argument is a `Report`.
+        arguments: values that can be pickled.
+        progress: receives what the function reports, and may stop.
+        seconds: time limit.
+        most_bytes: limit of the process's resident memory; None for none.
+
+    Raises:
+        SRError: with the message that the function failed with, or when a limit was exceeded.
+        Cancelled: Stop was pressed.
+    """
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_child, args=(function, arguments, sender), daemon=True)
+    with _no_main_module():
+        process.start()
+    sender.close()
+    deadline = time.monotonic() + seconds
+    try:
+        while True:
+            progress.check()
+            if not receiver.poll(0.1):
+                if time.monotonic() > deadline:
+                    raise SRError(f"It was stopped after {seconds / 60:g} minutes.")
+                if most_bytes is not None and _resident_bytes(process.pid) > most_bytes:
+                    raise SRError(f"It was stopped because it took more than {most_bytes / 1e9:.1f} GB of memory.")
+                continue
+            kind, value = receiver.recv()
+            if kind == "value":
+                return value
+            if kind == "failed":
+                raise SRError(value)
+            progress(*value)
+    except EOFError as exc:
+        process.join()
+        raise SRError(
+            f"Its process was ended by the system (status {process.exitcode}), most often because memory ran out."
+        ) from exc
+    finally:
+        if process.is_alive():
+            process.kill()
+        process.join()
+        receiver.close()
+
+
+def _resident_bytes(pid: int | None) -> int:
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:  # it has just ended
+        return 0
+
+
+@contextmanager
+def _no_main_module() -> Generator[None]:
+    """Prevent a started process from importing the main program again: the page would load Gradio into its memory."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def _child(function: Callable[..., Any], arguments: tuple[Any, ...], pipe: Connection) -> None:
+    try:
+
+        def report(fraction: float, note: str) -> None:
+            pipe.send(("progress", (fraction, note)))
+
+        value = function(*arguments, report)
+        pipe.send(("value", value))
+    except SRError as exc:
+        pipe.send(("failed", str(exc)))
+    except Exception as exc:
+        pipe.send(("failed", unexpected(exc, f"running {function.__name__} in a process of its own")))

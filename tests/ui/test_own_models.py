@@ -1,0 +1,139 @@
+"""A visitor's model is theirs: among their methods only, and gone after the visit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from sr_demo.checkpoint import EMBEDDED
+from sr_demo.errors import SRError
+from sr_demo.image import Limits
+from sr_demo.inference.runner import Runner
+from sr_demo.own.opening import open_model
+from sr_demo.ui import own_models
+from sr_demo.ui.compare import layout
+from sr_demo.ui.compare.handlers import Handlers
+from sr_demo.ui.compare.own_handlers import OwnHandlers
+from sr_demo.ui.compare.run_handlers import RunHandlers
+from sr_demo.ui.examples import sample_file
+from sr_demo.ui.lab.export_handlers import ExportHandlers, ExportParts
+from sr_demo.ui.lab.handlers import PLAN, LabHandlers, LabParts
+from sr_demo.ui.method_choices import Context
+from sr_demo.ui.source import open_source
+from sr_demo.ui.stops import Stops
+from sr_demo.ui.store import Store
+from tests import fakes
+
+pytestmark = pytest.mark.usefixtures("gradio_loops")
+
+
+@pytest.fixture
+def context(monkeypatch: pytest.MonkeyPatch) -> Context:
+    def here(path: Path, progress: Any, **settings: Any) -> Any:
+        return open_model(path, **settings, keep=False)
+
+    monkeypatch.setattr(own_models, "open_apart", here)  # a process of its own takes seconds to start
+    return Context([fakes.good()], Runner(), Store(), Stops(), Limits())
+
+
+@pytest.fixture
+def parts(context: Context) -> Iterator[Any]:
+    with gr.Blocks():
+        yield layout.lay_out(context)
+
+
+def visitor(name: str) -> Any:
+    return SimpleNamespace(session_hash=name)
+
+
+def upload(folder: Path, content: bytes | None = None) -> str:
+    """A file as Gradio stores an upload."""
+    path = folder / "mine.safetensors"
+    path.write_bytes(content or (EMBEDDED / "espcn-x4.safetensors").read_bytes())
+    return str(path)
+
+
+def choices(update: Any) -> list[str]:
+    return [value for _, value in update.choices]
+
+
+def test_each_visitor_sees_only_their_own_model_of_one_name(context: Context, parts: Any, tmp_path: Path) -> None:
+    own, compare = OwnHandlers(context, parts), Handlers(context, parts)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    *_, first = own.open(upload(tmp_path / "a"), "MIT", ["good"], visitor("anna"))
+    assert "MIT, stated by you" in str(first[parts.choice.own.status])
+    assert first[parts.choice.methods].value == ["good", "own:mine"]
+    edsr = (EMBEDDED / "edsr-x4.safetensors").read_bytes()
+    *_, second = own.open(upload(tmp_path / "b", edsr), "", ["good"], visitor("bert"))
+    assert second[parts.choice.methods].value == ["good", "own:mine"]
+    for name, offered in (("anna", ["good", "own:mine"]), ("bert", ["good", "own:mine"]), ("carl", ["good"])):
+        updates = compare.estimate(None, "own", "enlarge", ["good"], [], visitor(name))
+        assert choices(updates[parts.choice.methods]) == offered
+    files = {name: context.models.jobs(name)[0].checkpoint.files[0].sha256 for name in ("anna", "bert")}
+    assert files["anna"] != files["bert"]
+
+
+def test_a_comparison_runs_the_model_of_its_visitor_and_of_no_other(
+    context: Context, parts: Any, tmp_path: Path
+) -> None:
+    *_, _ = OwnHandlers(context, parts).open(upload(tmp_path), "", [], visitor("anna"))
+    source, _ = open_source(str(sample_file(0)), context.uploads, context.limits)
+    values = {component: getattr(component, "value", None) for component in parts.run_inputs()}
+    values |= {parts.photo.source: source, parts.choice.methods: ["good", "own:mine"]}
+    handlers = RunHandlers(context, parts)
+    assert [job.key for job in handlers.task(values, "anna").jobs] == ["good", "own:mine"]
+    assert [job.key for job in handlers.task(values, "bert").jobs] == ["good"]
+
+
+def test_models_are_deleted_after_the_visit(context: Context, parts: Any, tmp_path: Path) -> None:
+    *_, _ = OwnHandlers(context, parts).open(upload(tmp_path), "", [], visitor("anna"))
+    (job,) = context.models.jobs("anna")
+    path = job.checkpoint.files[0].path
+    assert path is not None and path.is_file() and not (tmp_path / "mine.safetensors").exists()
+    context.models.forget("anna")
+    assert not path.parent.exists() and context.models.of("anna") == []
+
+
+def test_a_file_that_cannot_be_used_is_deleted_and_named_in_a_sentence(
+    context: Context, parts: Any, tmp_path: Path
+) -> None:
+    *_, last = OwnHandlers(context, parts).open(upload(tmp_path, b"\0" * 90), "", ["good"], visitor("anna"))
+    assert "mine.safetensors" in str(last[parts.choice.own.status]) and last[parts.choice.own.file] is None
+    assert parts.choice.methods not in last
+    assert list(context.store.folder.iterdir()) == []
+
+
+def test_models_have_a_limit_of_their_own(context: Context, tmp_path: Path) -> None:
+    models = own_models.VisitorModels(max_bytes=1000)
+    with pytest.raises(SRError, match="at most"):
+        models.open("anna", Path(upload(tmp_path)), "", store=context.store, others=(), progress=None)  # type: ignore[arg-type]
+
+
+def test_the_models_are_removed_on_request(context: Context, parts: Any, tmp_path: Path) -> None:
+    own = OwnHandlers(context, parts)
+    *_, _ = own.open(upload(tmp_path), "", [], visitor("anna"))
+    updates = own.remove(["good", "own:mine"], visitor("anna"))
+    assert updates[parts.choice.methods].value == ["good"] and choices(updates[parts.choice.methods]) == ["good"]
+
+
+def test_the_lab_measures_and_exports_a_visitors_model_for_them_only(
+    context: Context, parts: Any, tmp_path: Path
+) -> None:
+    *_, _ = OwnHandlers(context, parts).open(upload(tmp_path), "", [], visitor("anna"))
+    with gr.Blocks():
+        lab = LabParts(gr.CheckboxGroup(), gr.State(), gr.HTML(), gr.HTML(), gr.File())
+        files = ExportParts(gr.Dropdown(), gr.HTML(), gr.File())
+    handlers, export = LabHandlers(context, PLAN, lab), ExportHandlers(context, files)
+    for name, offered in (("anna", ["own:mine"]), ("bert", [])):
+        assert choices(export.refresh(None, visitor(name))[files.which]) == offered
+        assert [key for key in choices(handlers.refresh([], visitor(name))[lab.methods]) if key != "good"] == offered
+    *_, last = export.make("own:mine", "safetensors", "fp32", visitor("anna"))
+    assert "Verified" in str(last[files.line]) and last[files.packed]
+    *_, last = export.make("own:mine", "safetensors", "fp32", visitor("bert"))
+    assert "Choose a network" in str(last[files.line])
