@@ -67,7 +67,7 @@ def _series_range(file: IO[bytes], limits: Limits) -> Range:
                 if size:
                     whole = whole.joined(range_of(page, partial(check_pixels, limits=limits)))
         except (BadInput, *TROUBLE):
-            continue  # decoding that page says why
+            continue  # decoding that page reports why
     if left < 0:
         raise BadInput(
             "The pages of this TIFF unpack to far more than the file holds, too much to find one mapping of their values to "

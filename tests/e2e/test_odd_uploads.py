@@ -103,11 +103,12 @@ def test_a_single_pixel_gets_a_word_and_a_result(address: str, open_page: OpenPa
     expect(page.locator("#progress")).to_contain_text(re.compile("at least|too small"), timeout=PATIENCE)
 
 
-@pytest.mark.parametrize("tab", ["Mosaic", "Digits"])
-def test_the_boxes_of_other_tabs_say_so_too(address: str, open_page: OpenPage, tab: str) -> None:
+@pytest.mark.parametrize(("tab", "box"), [("Mosaic", "#mosaic-picture"), ("Digits", "#digit-upload")])
+def test_the_boxes_of_other_tabs_say_so_too(address: str, open_page: OpenPage, tab: str, box: str) -> None:
     page = open_page(address)
     page.get_by_role("tab", name=tab).click()
-    box = page.locator("[data-testid=image]:visible input[type=file]").first
-    box.set_input_files({"name": "doc.pdf", "mimeType": "application/pdf", "buffer": PDF})
+    page.locator(f"{box} input[type=file]").set_input_files(
+        {"name": "doc.pdf", "mimeType": "application/pdf", "buffer": PDF}
+    )
     expect(page.locator("[role=alert]:visible").first).to_contain_text(NO_PICTURE, timeout=PATIENCE)
     quiet(page)

@@ -50,7 +50,6 @@ def test_two_visitors_with_models_of_one_name_do_not_see_each_others(
     first.locator("#examples button, #examples img").first.click()
     expect(first.locator("#table")).to_contain_text("mine", timeout=PATIENCE)
     expect(first.locator("#progress")).not_to_contain_text(re.compile("wrong", re.IGNORECASE))
-    first.screenshot(path="/tmp/own-model.png", full_page=True)
     stored = list(store.folder.rglob("mine.safetensors"))
     assert len(stored) == 2
     first.close()

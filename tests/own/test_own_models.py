@@ -61,10 +61,10 @@ def onnx_of(
     """Write an ONNX file with the small exporter that needs no graph capture."""
     pytest.importorskip("onnx")
     example = torch.rand(1, channels, sides[0] or 40, sides[1] or 56)
-    dynamic = {} if sides[0] else {"dynamic_axes": {"x": {2: "h", 3: "w"}, "y": {2: "H", 3: "W"}}}
+    dynamic: dict[str, Any] = {} if sides[0] else {"dynamic_axes": {"x": {2: "h", 3: "w"}, "y": {2: "H", 3: "W"}}}
     torch.onnx.export(
         module.eval(), (example,), str(path), input_names=["x"], output_names=["y"], dynamo=False, **dynamic
-    )  # type: ignore[call-overload]
+    )
     return path
 
 

@@ -24,7 +24,7 @@ from sr_demo.ui.examples import sample_file
 from sr_demo.ui.lab.export_handlers import ExportHandlers, ExportParts
 from sr_demo.ui.lab.handlers import PLAN, LabHandlers, LabParts
 from sr_demo.ui.method_choices import Context
-from sr_demo.ui.source import open_source
+from sr_demo.ui.source import source_of
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from tests import fakes
@@ -73,7 +73,7 @@ def test_each_visitor_sees_only_their_own_model_of_one_name(context: Context, pa
     *_, second = own.open(upload(tmp_path / "b", edsr), "", ["good"], visitor("bert"))
     assert second[parts.choice.methods].value == ["good", "own:mine"]
     for name, offered in (("anna", ["good", "own:mine"]), ("bert", ["good", "own:mine"]), ("carl", ["good"])):
-        updates = compare.estimate(None, "own", "enlarge", ["good"], [], visitor(name))
+        updates = compare.estimate(None, "own", False, ["good"], [], visitor(name))
         assert choices(updates[parts.choice.methods]) == offered
     files = {name: context.models.jobs(name)[0].checkpoint.files[0].sha256 for name in ("anna", "bert")}
     assert files["anna"] != files["bert"]
@@ -83,7 +83,8 @@ def test_a_comparison_runs_the_model_of_its_visitor_and_of_no_other(
     context: Context, parts: Any, tmp_path: Path
 ) -> None:
     *_, _ = OwnHandlers(context, parts).open(upload(tmp_path), "", [], visitor("anna"))
-    source, _ = open_source(str(sample_file(0)), context.uploads, context.limits)
+    with context.uploads.opened(str(sample_file(0)), context.limits) as image:
+        source = source_of(str(sample_file(0)), image)
     values = {component: getattr(component, "value", None) for component in parts.run_inputs()}
     values |= {parts.photo.source: source, parts.choice.methods: ["good", "own:mine"]}
     handlers = RunHandlers(context, parts)

@@ -13,6 +13,7 @@ import pytest
 
 from sr_demo import image
 from sr_demo.cli import main
+from sr_demo.codecs import libraries
 from tests.conftest import noise, picture_of
 from tests.walk.conftest import Locate
 from tests.walk.doors import LIMITS, walked
@@ -48,6 +49,7 @@ def test_a_file_becomes_a_picture_or_a_sentence(
     begun = time.monotonic()
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("default")
+        libraries.silence()  # as the program does; the line above comes before its filter
         status = main.main(["upscale", str(path), "--approach", "bicubic", "--out", str(tmp_path)])
     seconds = time.monotonic() - begun
     out, err = capfd.readouterr()

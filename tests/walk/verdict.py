@@ -108,14 +108,18 @@ def _300_dpi(png: bytes, said: str) -> bool:
 
 
 def _wide_range(png: bytes, said: str) -> bool:
-    """Real values are most of the range: quartiles far apart."""
-    low, high = np.percentile(_samples(png), (10, 90))
-    return bool(high - low > 0.3 * 65535)
+    """Real values are most of the range: percentiles far apart. What has no data is transparent."""
+    samples = _samples(png)
+    if samples.ndim == 3 and samples.shape[2] == 4:
+        samples = samples[samples[..., 3] > 0][:, :3]
+    low, high = np.percentile(samples, (10, 90))
+    white = 255 if samples.ndim == 2 and samples.shape[1] == 3 else 65535  # Pillow reads colour in 8 bits
+    return bool(high - low > 0.3 * white)
 
 
 PROPERTIES: dict[str, Callable[[bytes, str], bool]] = {
     "16 bit": lambda png, said: png[24] == 16,
-    "gray": lambda png, said: _samples(png).ndim == 2,
+    "gray": lambda png, said: _samples(png).ndim == 2 or bool(np.ptp(_samples(png), axis=2).max() == 0),
     "white": lambda png, said: bool((_samples(png) == 255).all()),
     "partly transparent": _partly_transparent,
     "300 dpi": _300_dpi,
