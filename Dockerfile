@@ -1,6 +1,6 @@
 # The page on a processor, as an ordinary user, with the embedded weights inside: works without a network.
 #   docker build -t sr-demo .    docker run --rm -p 7860:7860 sr-demo
-# With published networks inside (100 MB more): docker build --build-arg FETCH=--recommended -t sr-demo .
+# With published networks inside (130 MB more): docker build --build-arg FETCH=--recommended -t sr-demo .
 FROM python:3.11-slim
 
 RUN useradd --create-home --uid 1000 app

@@ -40,7 +40,7 @@ fix: .venv/.dev
 # Once, and never fatal: the page runs without them. `SR_DEMO_FETCH=0 make run` leaves it out.
 .venv/.fetched: | .venv/.run
 	@if [ "$$SR_DEMO_FETCH" != 0 ]; then \
-	  echo "Fetching the published networks once (about 100 MB; SR_DEMO_FETCH=0 leaves it out) ..."; \
+	  echo "Fetching the published networks once (about 130 MB; SR_DEMO_FETCH=0 leaves it out) ..."; \
 	  $(BIN)/python -m sr_demo fetch --recommended || \
 	    echo "Some are missing; the page runs without them. Again: $(BIN)/python -m sr_demo fetch --recommended"; \
 	  touch $@; \

@@ -85,4 +85,4 @@ def test_upscale_prints_what_reading_changed(tmp_path: Path, capsys: pytest.Capt
     frames = [Pillow.new("L", (8, 8), shade) for shade in (10, 200)]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     assert main.main(["upscale", str(tmp_path / "a.gif"), "--approach", "bicubic", "--out", str(tmp_path / "out")]) == 0
-    assert capsys.readouterr().out.splitlines()[1] == "  note: The first of 2 frames is used."
+    assert capsys.readouterr().err.splitlines()[-1] == "sr_demo: a.gif: The first of 2 frames is used."

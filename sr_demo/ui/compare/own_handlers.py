@@ -39,7 +39,7 @@ class OwnHandlers:
             return
         session = session_of(request)
         stop = self._context.stops.begin(session)
-        yield {own.status: fine_print("Trying it out on a small picture."), stop_button: gr.Button(interactive=True)}
+        yield {own.status: fine_print("Trying it out on a small image."), stop_button: gr.Button(interactive=True)}
         ended: Updates = {own.file: None, stop_button: gr.Button(interactive=False)}
         try:
             with self._context.callers.admitted(stop) as caller:
