@@ -47,11 +47,18 @@ def upload(page: Page, file: Path) -> None:
 
 
 def choose_only(page: Page, *names: str) -> None:
-    """Tick these methods and no others, once the page's scripts run: a click before that is lost."""
+    """Tick these methods and no others. While a page is still being built, it may take clicks back: then click again."""
     expect(page.locator("#viewer .srv-level")).to_have_text(re.compile("%"), timeout=PATIENCE)
-    for label in page.locator("#methods label").all():
-        wanted = any(label.inner_text().startswith(name) for name in names)
-        label.locator("input").set_checked(wanted)
+    held = 0
+    while held < 2:
+        boxes = page.locator("#methods label").all()
+        wanted = [any(box.inner_text().startswith(name) for name in names) for box in boxes]
+        held += 1
+        for box, tick in zip(boxes, wanted, strict=True):
+            if box.locator("input").is_checked() != tick:
+                box.locator("input").click()
+                held = 0
+        page.wait_for_timeout(250)
 
 
 def compare(page: Page) -> None:
