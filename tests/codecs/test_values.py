@@ -106,3 +106,16 @@ def test_manifest_and_report_record_mapping_and_notes(tmp_path: Path) -> None:
     assert "were mapped linearly" in lines[3]["notes"][0]
     report = record(Runner().run(JOB, read(tmp_path / "in" / "heights.tif")))
     assert (report["values"], report["notes"]) == (lines[3]["values"], lines[3]["notes"])
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (np.full((6, 5, 3), np.nan, np.float32), "holds no values"),
+        (np.ones((6, 5), np.complex64), "complex numbers"),
+    ],
+)
+def test_files_without_one_value_to_show_are_refused(tmp_path: Path, content: np.ndarray, sentence: str) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", content)
+    with pytest.raises(BadInput, match=sentence):
+        read(tmp_path / "a.tif")

@@ -70,7 +70,7 @@ def walk(locate: Locate, tmp_path_factory: pytest.TempPathFactory) -> Callable[[
 def test_a_file_becomes_results_or_a_sentence(case: Case, walk: Callable[[str], Walk]) -> None:
     done = walk(case.folder)
     lines = done.lines.get(case.name, [])
-    assert lines or case.outcome == "sentence", "left out"
+    assert lines or case.outcome == "sentence" or case.name.startswith("."), "left out"
     for line in lines:
         result = done.out / line["result"] if line["result"] else None
         png = result.read_bytes() if result else None
