@@ -7,9 +7,8 @@ sentence that says what is wrong. Hidden files and folders (`._photo.jpg` of mac
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
+from dataclasses import dataclass
+from pathlib import Path
 
 from sr_demo.codecs.sniff import kind_of
 from sr_demo.system.folders import list_files
@@ -19,8 +18,6 @@ SUFFIXES = frozenset({
     ".avif",
 })  # fmt: skip
 """In lower case. Alone they decide only where content cannot be read: about files on a server."""
-_SYSTEM_FOLDER = "__MACOSX"
-"""Where macOS puts the hidden files of a zip."""
 
 
 @dataclass(frozen=True)
@@ -56,33 +53,16 @@ def find_images(folder: Path, *, recursive: bool = False, without: Path | None =
         BadInput: when it is not a folder, or cannot be read.
     """
     listing = list_files(folder, recursive=recursive, without=without)
-    found = sort_out(listing.files, folder)
-    return replace(found, hidden=listing.hidden, unreadable=tuple(listing.unreadable))
-
-
-def sort_out(files: Iterable[Path], folder: Path) -> ImageFiles:
-    """Sort out files that lie in `folder`."""
     images: list[Path] = []
     others: list[Path] = []
-    hidden = 0
-    for path in files:
-        if is_hidden(path.relative_to(folder)):
-            hidden += 1
-        elif is_image_file(path):
-            images.append(path)
-        else:
-            others.append(path)
-    return ImageFiles(tuple(sorted(images)), tuple(sorted(others)), hidden)
+    for path in listing.files:
+        (images if is_image_file(path) else others).append(path)
+    return ImageFiles(tuple(images), tuple(others), listing.hidden, tuple(listing.unreadable))
 
 
 def is_image_file(path: Path) -> bool:
     """Return whether a file is an image by its content, or says so by its name."""
     return path.suffix.lower() in SUFFIXES or kind_of(path) is not None
-
-
-def is_hidden(path: PurePath) -> bool:
-    """Return whether a relative path is hidden: it, or a folder in it, begins with a dot or belongs to the system."""
-    return any((part.startswith(".") and part != "..") or part == _SYSTEM_FOLDER for part in path.parts)
 
 
 def _counted(count: int, what: str) -> str:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from sr_demo.errors import BadInput
 
+_SYSTEM_FOLDER = "__MACOSX"
+"""Where macOS puts the hidden files of a zip."""
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -16,14 +19,9 @@ class Listing:
     files: list[Path] = field(default_factory=list)
     """By path."""
     hidden: int = 0
-    """Files and folders whose name begins with a dot, such as the `._` files of macOS; they are left out."""
+    """Hidden files, and hidden folders with all that is in them; they are left out."""
     unreadable: list[str] = field(default_factory=list)
     """A sentence for each subfolder that cannot be read."""
-
-    @property
-    def left_out(self) -> str:
-        """A phrase on the hidden files and folders; "" where there are none."""
-        return f"{self.hidden} hidden left out" if self.hidden else ""
 
 
 def list_files(folder: Path, *, recursive: bool = False, without: Path | None = None) -> Listing:
@@ -53,7 +51,12 @@ def list_files(folder: Path, *, recursive: bool = False, without: Path | None = 
         folders[:] = [
             name for name in sorted(folders) if recursive and (skipped is None or (here / name).resolve() != skipped)
         ]
-        hidden += sum(name.startswith(".") for name in (*folders, *names))
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        files += [here / name for name in names if not name.startswith(".") and (here / name).is_file()]
+        hidden += sum(map(is_hidden, (*folders, *names)))
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        files += [here / name for name in names if not is_hidden(name) and (here / name).is_file()]
     return Listing(sorted(files), hidden, unreadable)
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder of this name is hidden: it begins with a dot, or belongs to the system."""
+    return (name.startswith(".") and name != "..") or name == _SYSTEM_FOLDER

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from sr_demo.codecs.archives import DAMAGED, opened
-from sr_demo.codecs.image_files import is_hidden
 from sr_demo.codecs.sniff import about, check_file, shown
 from sr_demo.errors import BadInput, SRError, StorageError, first_few
 from sr_demo.image import Limits, Metadata, read, write_png
 from sr_demo.progress import Progress
+from sr_demo.system.folders import is_hidden
 
 _MOST_PHOTOS = 200
 _MOST_NAMES = 2000
@@ -121,7 +121,7 @@ class _Finder:
         try:
             with opened(path) as archive:
                 files = [member for member in archive.infolist() if not member.is_dir()]
-                members = [member for member in files if not is_hidden(_place(member))]
+                members = [member for member in files if not any(map(is_hidden, _place(member).parts))]
                 self._taken.hidden += len(files) - len(members)
                 for number, member in enumerate(members):
                     left = len(members) - number

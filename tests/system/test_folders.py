@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sr_demo.codecs.image_files import find_images
 from sr_demo.errors import BadInput
 from sr_demo.system.folders import list_files
 
@@ -32,9 +33,19 @@ def tree(folder: Path) -> Path:
 def test_hidden_files_and_folders_are_counted_once_each(tmp_path: Path) -> None:
     listing = list_files(tree(tmp_path), recursive=True, without=tmp_path / "out")
     assert [path.relative_to(tmp_path).as_posix() for path in listing.files] == ["a.jpg", "sub/b.jpg"]
-    assert listing.hidden == 3 and listing.left_out == "3 hidden left out"
+    found = find_images(tmp_path, recursive=True, without=tmp_path / "out")
+    assert listing.hidden == 3 and found.left_out == "3 hidden files left out"
     flat = list_files(tmp_path)
     assert [path.name for path in flat.files] == ["a.jpg"] and flat.hidden == 1
+
+
+def test_the_folder_that_macos_puts_into_zips_is_hidden_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "__MACOSX").mkdir()
+    for name in ("a.jpg", "__MACOSX/._a.jpg", "__MACOSX/b.jpg"):
+        (tmp_path / name).write_text("x")
+    found = find_images(tmp_path, recursive=True)
+    assert [path.name for path in found.images] == ["a.jpg"]
+    assert (found.others, found.hidden) == ((), 1)
 
 
 def test_a_folder_that_cannot_be_read_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
