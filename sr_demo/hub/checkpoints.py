@@ -20,6 +20,7 @@ from sr_demo.hub import stored_files
 from sr_demo.hub.reasons import unavailable
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Approach
+from sr_demo.system import seals
 from sr_demo.system.storage import alone, guarded, ready, sha256_of, unfinished_folder
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def is_available(checkpoint: Checkpoint) -> bool:
 
 
 def _is_here(step: Step) -> bool:
-    if step.action == "embedded":
+    if step.action in ("embedded", "own"):
         try:
             return step.path.stat().st_size == step.file.bytes
         except OSError:
@@ -144,7 +145,7 @@ def _check_embedded(checkpoint: Checkpoint, step: Step) -> None:
         raise WeightsUnavailable(
             f"{checkpoint.title}: the file {step.path} that comes with this app is missing. Install the app again."
         )
-    found = stored_files.digest(step.path)
+    found = seals.digest(step.path)
     if found != step.file.sha256:
         raise WeightsUnavailable(
             f"{checkpoint.title}: the file {step.path} that comes with this app is damaged "
@@ -159,7 +160,7 @@ def _is_stored(file: WeightFile) -> bool:
 
 def _check_own(step: Step) -> None:
     """Raise WeightsUnavailable where a user's own file is not what it was when it was opened."""
-    if not step.path.is_file() or sha256_of(step.path) != step.file.sha256:
+    if not step.path.is_file() or seals.digest(step.path) != step.file.sha256:
         raise WeightsUnavailable(
             f"The model file {step.file.name} was changed or removed since it was opened. Open it again."
         )

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import logging
 import os
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from sr_demo.checkpoint import WeightFile, WheelMember
+from sr_demo.system import seals
 from sr_demo.system.storage import cache_folder, guarded, ready, sha256_of, write_atomically
 
 log = logging.getLogger("sr_demo")
@@ -81,7 +81,7 @@ def is_intact(form: Form) -> bool:
     expected = _expected(form)
     if expected is None or not has_size(form):
         return False
-    found = digest(form.path)
+    found = seals.digest(form.path)
     if found == expected.sha256:
         return True
     log.warning("%s was damaged (%s) and is removed", form.path, difference(expected.sha256, found))
@@ -101,18 +101,6 @@ def put(form: Form, arrived: Path, source: str) -> None:
 def _expected(form: Form) -> Record | None:
     """Return size and sha256 that the file must have; None where that is not known."""
     return record_of(form.path) if form.bytes is None else Record("", form.sha256, form.bytes)
-
-
-@lru_cache(maxsize=512)
-def _digest(path: Path, size: int, modified: int) -> str:
-    """The sha256 of a file, computed once per process as long as its size and modification time stay the same."""
-    return sha256_of(path)
-
-
-def digest(path: Path) -> str:
-    """Return the sha256 of a file, cached."""
-    stat = path.stat()
-    return _digest(path, stat.st_size, stat.st_mtime_ns)
 
 
 def difference(expected: str, found: str) -> str:

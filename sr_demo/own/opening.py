@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from contextlib import suppress
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from sr_demo import __version__
 from sr_demo.approaches import liif
@@ -20,7 +18,7 @@ from sr_demo.own.networks import Loader
 from sr_demo.own.trial import Facts, options_of, try_out
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Approach
-from sr_demo.system import apart, storage
+from sr_demo.system import apart, seals, storage
 from sr_demo.timing import Timing
 
 ID = "own"
@@ -62,7 +60,7 @@ def open_model(
     """
     path = path.absolute()
     model_file.check(path, max_bytes)
-    sha256 = storage.sha256_of(path)
+    sha256 = seals.digest(path)
     kept = _kept_file(path, sha256)
     facts = _read_kept(kept)
     if facts is None:
@@ -86,8 +84,9 @@ def open_apart(
     A file can describe a network of any size, and a parser of a library can crash.
     """
     model_file.check(path, max_bytes)
-    if (facts := _read_kept(_kept_file(path, storage.sha256_of(path)))) is not None:
-        return _approach(path.absolute(), storage.sha256_of(path), facts, licence)
+    sha256 = seals.digest(path)
+    if (facts := _read_kept(_kept_file(path, sha256))) is not None:
+        return _approach(path.absolute(), sha256, facts, licence)
     arguments = (path, licence, max_bytes, keep)
     return apart.call_apart(_open, arguments, progress, seconds=_SECONDS, most_bytes=_MOST_BYTES)
 
@@ -165,7 +164,7 @@ def _version(package: str) -> str:
 def _read_kept(file: Path) -> Facts | None:
     """Return the findings of an earlier trial; None where there are none, or the file is damaged."""
     try:
-        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        found = seals.read_json(file)
         loader, tiling = found.pop("loader"), found.pop("tiling")
         loader["precisions"] = tuple(loader["precisions"])
         found["seconds"] = tuple(found["seconds"])
@@ -177,4 +176,4 @@ def _read_kept(file: Path) -> Facts | None:
 def _keep(file: Path, facts: Facts) -> None:
     with suppress(OSError):  # a full or read-only disk costs only the next trial
         file.parent.mkdir(parents=True, exist_ok=True)
-        storage.write_atomically(file, json.dumps(asdict(facts)).encode())
+        storage.write_atomically(file, seals.sealed_json(asdict(facts)))

@@ -21,6 +21,7 @@ from torch import nn
 from sr_demo.backends import spandrel_loader
 from sr_demo.checkpoint import EMBEDDED
 from sr_demo.errors import SRError, WeightsUnavailable
+from sr_demo.hub.checkpoints import is_available
 from sr_demo.inference.jobs import Job, job_for
 from sr_demo.inference.runner import Runner
 from sr_demo.own import folder, model_file, onnx_format, opening
@@ -350,6 +351,7 @@ def test_the_findings_are_kept_so_that_the_next_time_needs_no_trial(
     path = tmp_path / "mine.safetensors"
     path.write_bytes((EMBEDDED / "espcn-x4.safetensors").read_bytes())
     first = open_model(path, licence="MIT")
+    assert is_available(first.checkpoints[0])
     monkeypatch.setattr(opening, "try_out", lambda *_: pytest.fail("a second trial"))
     assert open_model(path, licence="MIT") == first
     assert first.checkpoints[0].licence == "MIT, stated by you"
