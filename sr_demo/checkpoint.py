@@ -63,6 +63,11 @@ class WeightFile:
     path: Path | None = None
     """Where a user's own file lies; None for every other."""
 
+    @staticmethod
+    def converted(name: str, member: WheelMember) -> WeightFile:
+        """Return the file `name` that exists only as a converted member of a wheel, which identifies it."""
+        return WeightFile(name, member.sha256, member.bytes, (member,))
+
 
 TILE_ERROR = 1 / 4096
 """Largest difference that tiles without blending may make: a sixteenth of the step between two 8-bit values."""

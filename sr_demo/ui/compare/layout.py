@@ -215,9 +215,7 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     selected: list[Any] = [photo.source, *selection]
     redrawn: list[Any] = [photo.source, photo.image, photo.about]
     opened: list[Any] = [*redrawn, photo.region, choice.test]
-    estimates: list[Any] = [
-        choice.methods, choice.more, choice.degradation_box, choice.preset_note, run.estimate, run.start,
-    ]  # fmt: skip
+    estimates: list[Any] = components.estimates()
     preset_writes: list[Any] = [*opened, choice.methods, choice.more, choice.before_preset]
     run_inputs: set[Any] = components.run_inputs()
     run_writes: list[Any] = [*results.all(), run.start, run.stop]
@@ -254,9 +252,7 @@ def _connect_own(components: CompareComponents, handlers: Handlers, own: OwnHand
     choice, run, parts = components.choice, components.run, components.choice.own
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     selected: list[Any] = [components.photo.source, *components.selection()]
-    estimates: list[Any] = [
-        choice.methods, choice.more, choice.degradation_box, choice.preset_note, run.estimate, run.start,
-    ]  # fmt: skip
+    estimates: list[Any] = components.estimates()
     inputs: list[Any] = [parts.file, parts.licence, choice.methods]
     opened: list[Any] = [parts.file, parts.status, parts.remove, choice.methods, run.stop]
     removed: list[Any] = [parts.status, parts.remove, choice.methods]
