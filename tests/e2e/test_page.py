@@ -7,6 +7,7 @@ import json
 import re
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -139,6 +140,17 @@ def test_the_first_screen_shows_a_result_and_the_way_to_ones_own(
         assert box is not None and box["y"] + box["height"] <= height, f"{name} lies below the first screen"
     shown = page.locator("#viewer .srv-stage:visible").first.bounding_box()
     assert shown is not None and (width < 600 or shown["y"] + shown["height"] <= height)
+    page.wait_for_timeout(1000)  # what is too wide grows with each layout
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_compare_stays_on_the_first_screen_beside_many_methods(serve: Serve, open_page: OpenPage) -> None:
+    """With the published networks in the cache there are more, and longer, lines of methods."""
+    many = [replace(GOOD, id=f"good{i}", title=f"Good {i}, published, with a long name") for i in range(10)]
+    page = open_page(launch(serve, tuple(many)), width=1280, height=800)
+    expect(page.locator("#methods label")).to_have_count(10)
+    box = page.locator("#compare").bounding_box()
+    assert box is not None and box["y"] + box["height"] <= 800
 
 
 def test_a_click_on_an_example_ends_with_its_results_in_sight(made_up_page: str, open_page: OpenPage) -> None:
