@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import sys
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +64,9 @@ INSTEAD = {
 }
 """Pattern -> what to write instead."""
 
+IDENTIFIERS = {r"(?<!per_)pictures?": "image"}
+"""Words that are right in texts for people, not in names of the code. `per_picture` is a key of stored cards."""
+
 FILE_NAMES = {
     "around", "engine", "engines", "enlarging", "happening", "happenings", "kept", "known", "lane", "look", "looks",
     "machine", "offer", "once", "own", "picture", "poses", "price", "prices", "quantising", "stubs", "told", "words",
@@ -80,6 +84,7 @@ ALLOWED = (
 )
 """Sentences and names in which such a word is meant, as patterns."""
 
+_NAMES = [(re.compile(rf"(?<![a-z])(?:{pattern})(?![a-z])"), term) for pattern, term in IDENTIFIERS.items()]
 _WORDS = [(re.compile(rf"(?<![a-z])(?:{pattern})(?![a-z])", re.IGNORECASE), term) for pattern, term in INSTEAD.items()]
 _ALLOWED = [re.compile(pattern, re.IGNORECASE) for pattern in ALLOWED]
 
@@ -88,6 +93,8 @@ def findings(path: Path) -> Iterator[str]:
     """One line for each replaced word in `path` and in its name: where, which, and what to write instead."""
     if path.stem in FILE_NAMES:
         yield f"{path.relative_to(ROOT)}: a file name is a noun of its content"
+    if path.suffix == ".py":
+        yield from _identifiers(path)
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if line.rstrip().endswith("words: ok"):
             continue
@@ -97,6 +104,17 @@ def findings(path: Path) -> Iterator[str]:
         for pattern, term in _WORDS:
             if found := pattern.search(plain):
                 yield f"{path.relative_to(ROOT)}:{number}: {found.group(0)!r}: write {term}"
+
+
+def _identifiers(path: Path) -> Iterator[str]:
+    """One line for each name in the Python file `path` that a word of IDENTIFIERS is part of."""
+    with path.open(encoding="utf-8") as file:
+        for token in tokenize.generate_tokens(file.readline):
+            if token.type != tokenize.NAME or token.line.rstrip().endswith("words: ok"):
+                continue
+            for pattern, term in _NAMES:
+                if pattern.search(token.string):
+                    yield f"{path.relative_to(ROOT)}:{token.start[0]}: name {token.string!r}: write {term}"
 
 
 def files(places: list[Path]) -> Iterator[Path]:

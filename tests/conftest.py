@@ -111,6 +111,6 @@ def noise(height: int, width: int, seed: int = 0) -> Image:
     return resize(readonly(coarse), (height, width))
 
 
-def picture_of(rgb: Image, *, alpha: Image | None = None, gray: bool = False, bits: int = 8) -> ImageData:
+def image_of(rgb: Image, *, alpha: Image | None = None, gray: bool = False, bits: int = 8) -> ImageData:
     """Return `ImageData` for an array."""
     return ImageData(rgb, alpha, gray, bits, None, "test.png", ())  # type: ignore[arg-type]

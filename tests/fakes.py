@@ -20,7 +20,7 @@ SCALE = 4
 TILES = Tiling("tiles", halo=2)
 
 
-def enlarged(image: Image) -> Image:
+def upscaled(image: Image) -> Image:
     """Nearest-neighbour upscaling: exact for every tiling."""
     return readonly(np.repeat(np.repeat(image, SCALE, axis=0), SCALE, axis=1))
 
@@ -86,7 +86,7 @@ def job(made: Approach, **options: object) -> Job:
 
 
 def good(name: str = "good") -> Approach:
-    return approach(Fake(lambda image, progress: enlarged(image)), name=name)
+    return approach(Fake(lambda image, progress: upscaled(image)), name=name)
 
 
 def slow(name: str = "slow", seconds: float = 0.02) -> Approach:
@@ -94,7 +94,7 @@ def slow(name: str = "slow", seconds: float = 0.02) -> Approach:
 
     def work(image: Image, progress: Progress) -> Image:
         time.sleep(seconds)
-        return enlarged(image)
+        return upscaled(image)
 
     return approach(Fake(work), name=name, tiling=replace(TILES, largest=8))
 
@@ -119,7 +119,7 @@ def hungry(fits: int, error: Callable[[], Exception] = OutOfMemory, name: str = 
     def work(image: Image, progress: Progress) -> Image:
         if image.shape[0] * image.shape[1] > fits:
             raise error()
-        return enlarged(image)
+        return upscaled(image)
 
     return approach(Fake(work), name=name, tiling=TILES)
 

@@ -11,7 +11,7 @@ import pytest
 import sr_demo
 from sr_demo.cli.main import build_parser
 from sr_demo.image import encode_png
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -57,7 +57,7 @@ def test_files_in_the_table_of_the_architecture_exist() -> None:
 
 
 def test_the_python_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    (tmp_path / "photo.jpg").write_bytes(encode_png(picture_of(noise(24, 20))))  # the content counts, not the name
+    (tmp_path / "photo.jpg").write_bytes(encode_png(image_of(noise(24, 20))))  # the content counts, not the name
     monkeypatch.chdir(tmp_path)
     (example,) = [block for block in blocks(README, "python") if "import sr_demo" in block]
     exec(compile(example, "README.md", "exec"), {})

@@ -76,11 +76,11 @@ def save(array, path: Path, **options) -> Path:
      ("a.webp", {"lossless": True, "exact": True}), ("wrong.jpg", {"format": "PNG"}), ("none", {"format": "TIFF"})],
 )  # fmt: skip
 def test_lossless_files_keep_every_value(tmp_path, file, options):
-    picture = read(save(RGB8, tmp_path / file, **options))
-    assert np.array_equal(picture.rgb, unit(RGB8))
-    assert picture == replace(picture, alpha=None, gray=False, bits=8, icc=None, name=file, notes=())
-    assert picture.rgb.dtype == np.float32
-    assert not picture.rgb.flags.writeable
+    image = read(save(RGB8, tmp_path / file, **options))
+    assert np.array_equal(image.rgb, unit(RGB8))
+    assert image == replace(image, alpha=None, gray=False, bits=8, icc=None, name=file, notes=())
+    assert image.rgb.dtype == np.float32
+    assert not image.rgb.flags.writeable
 
 
 MPO = {"save_all": True, "append_images": [Pillow.new("RGB", (9, 9))]}
@@ -91,22 +91,22 @@ MPO = {"save_all": True, "append_images": [Pillow.new("RGB", (9, 9))]}
     [("a.jpg", {"quality": 95}), ("a.avif", {"quality": 95}), ("a.webp", {}), ("a.mpo", MPO)],
 )
 def test_lossy_files_are_close(tmp_path, file, options):
-    picture = read(save(SMOOTH8, tmp_path / file, **options))
-    assert picture.rgb.shape == (24, 32, 3)
-    assert np.abs(picture.rgb - unit(SMOOTH8)).mean() < 0.02
-    assert picture.notes == ()
+    image = read(save(SMOOTH8, tmp_path / file, **options))
+    assert image.rgb.shape == (24, 32, 3)
+    assert np.abs(image.rgb - unit(SMOOTH8)).mean() < 0.02
+    assert image.notes == ()
 
 
-def heif(path: Path, picture: Pillow.Image, **options) -> Path:
+def heif(path: Path, image: Pillow.Image, **options) -> Path:
     pillow_heif = pytest.importorskip("pillow_heif", reason="HEIC needs pillow-heif")
-    pillow_heif.from_pillow(picture).save(path, quality=95, **options)
+    pillow_heif.from_pillow(image).save(path, quality=95, **options)
     return path
 
 
 def test_heic_is_read(tmp_path):
-    picture = read(heif(tmp_path / "a.heic", Pillow.fromarray(SMOOTH8)))
-    assert picture.rgb.shape == (24, 32, 3)
-    assert np.abs(picture.rgb - unit(SMOOTH8)).mean() < 0.02
+    image = read(heif(tmp_path / "a.heic", Pillow.fromarray(SMOOTH8)))
+    assert image.rgb.shape == (24, 32, 3)
+    assert np.abs(image.rgb - unit(SMOOTH8)).mean() < 0.02
 
 
 def test_heic_without_the_package_says_what_to_install(tmp_path, monkeypatch):
@@ -121,10 +121,10 @@ def test_heic_without_the_package_says_what_to_install(tmp_path, monkeypatch):
 def test_gray_stays_gray(tmp_path, mode, extension):
     source = Pillow.fromarray(GRAY8).convert(mode)
     source.save(tmp_path / f"a.{extension}")
-    picture = read(tmp_path / f"a.{extension}")
-    assert picture.gray
-    assert picture.alpha is None
-    assert np.array_equal(picture.rgb, unit(np.asarray(source.convert("L"))))
+    image = read(tmp_path / f"a.{extension}")
+    assert image.gray
+    assert image.alpha is None
+    assert np.array_equal(image.rgb, unit(np.asarray(source.convert("L"))))
 
 
 def test_gray_jpeg_is_gray(tmp_path):
@@ -134,42 +134,42 @@ def test_gray_jpeg_is_gray(tmp_path):
 def test_coloured_palette_is_rgb(tmp_path):
     source = Pillow.fromarray(SMOOTH8).quantize(7)
     source.save(tmp_path / "a.png")
-    picture = read(tmp_path / "a.png")
-    assert not picture.gray
-    assert np.array_equal(picture.rgb, unit(np.asarray(source.convert("RGB"))))
+    image = read(tmp_path / "a.png")
+    assert not image.gray
+    assert np.array_equal(image.rgb, unit(np.asarray(source.convert("RGB"))))
 
 
 def test_palette_with_transparency_has_alpha(tmp_path):
     source = Pillow.fromarray(np.array([[0, 1, 2]], np.uint8), "P")
     source.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
     source.save(tmp_path / "a.png", transparency=bytes([255, 128, 0]))
-    picture = read(tmp_path / "a.png")
-    assert picture.alpha is not None
-    assert np.allclose(picture.alpha, [[1, 128 / 255, 0]])
-    assert np.array_equal(picture.rgb, unit(np.array([[[255, 0, 0], [0, 255, 0], [0, 255, 0]]], np.uint8)))
+    image = read(tmp_path / "a.png")
+    assert image.alpha is not None
+    assert np.allclose(image.alpha, [[1, 128 / 255, 0]])
+    assert np.array_equal(image.rgb, unit(np.array([[[255, 0, 0], [0, 255, 0], [0, 255, 0]]], np.uint8)))
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_16_bit_png_keeps_16_bits(tmp_path, channels):
     array = rng.integers(1, 65536, (6, 5, channels), dtype=np.uint16)
     (tmp_path / "a.png").write_bytes(deep_png(array))
-    picture = read(tmp_path / "a.png")
+    image = read(tmp_path / "a.png")
     colours = array[..., :1].repeat(3, 2) if channels < 3 else array[..., :3]
-    assert picture.bits == 16
-    assert picture.gray == (channels < 3)
-    assert np.array_equal(picture.rgb, unit(colours))
+    assert image.bits == 16
+    assert image.gray == (channels < 3)
+    assert np.array_equal(image.rgb, unit(colours))
     if channels in (2, 4):
-        assert picture.alpha is not None
-        assert np.array_equal(picture.alpha, array[..., -1].astype(np.float32) / np.float32(65535))
+        assert image.alpha is not None
+        assert np.array_equal(image.alpha, array[..., -1].astype(np.float32) / np.float32(65535))
 
 
 @pytest.mark.parametrize(("array", "hidden"), [(GRAY8, int(GRAY8[2, 3])), (RGB8, tuple(int(v) for v in RGB8[2, 3]))])
 def test_one_value_that_means_transparent_becomes_alpha(tmp_path, array, hidden):
-    picture = read(save(array, tmp_path / "a.png", transparency=hidden))
-    assert picture.alpha is not None
-    assert picture.alpha[2, 3] == 0
-    assert picture.gray == (array.ndim == 2)
-    assert np.array_equal(picture.rgb[picture.alpha > 0], unit(array)[picture.alpha > 0])
+    image = read(save(array, tmp_path / "a.png", transparency=hidden))
+    assert image.alpha is not None
+    assert image.alpha[2, 3] == 0
+    assert image.gray == (array.ndim == 2)
+    assert np.array_equal(image.rgb[image.alpha > 0], unit(array)[image.alpha > 0])
 
 
 def test_16_bit_rgba_that_looks_gray_stays_rgb(tmp_path):
@@ -189,9 +189,9 @@ def test_camera_raw_is_named(tmp_path):
 def test_16_bit_gray_png_with_a_transparent_value(tmp_path):
     array = np.array([[[7], [900], [65535]]], np.uint16)
     (tmp_path / "a.png").write_bytes(deep_png(array, chunk(b"tRNS", struct.pack(">H", 7))))
-    picture = read(tmp_path / "a.png")
-    assert picture.alpha is not None and np.array_equal(picture.alpha, [[0, 1, 1]])
-    assert np.allclose(picture.rgb[0, 0], 900 / 65535)
+    image = read(tmp_path / "a.png")
+    assert image.alpha is not None and np.array_equal(image.alpha, [[0, 1, 1]])
+    assert np.allclose(image.rgb[0, 0], 900 / 65535)
 
 
 @pytest.mark.parametrize("compression", [None, "zlib", "lzw"])
@@ -204,9 +204,9 @@ def test_16_bit_tiff_keeps_16_bits(tmp_path, array, compression, predictor):
         cv2.imwrite(str(path), array if array.ndim == 2 else array[..., ::-1], flags)
     else:
         tifffile.imwrite(path, array, compression=compression, predictor=predictor and compression is not None)
-    picture = read(path)
-    assert (picture.bits, picture.gray) == (16, array.ndim == 2)
-    assert np.array_equal(picture.rgb, unit(array))
+    image = read(path)
+    assert (image.bits, image.gray) == (16, array.ndim == 2)
+    assert np.array_equal(image.rgb, unit(array))
 
 
 def test_16_bit_tiff_is_read_in_every_layout(tmp_path):
@@ -217,10 +217,10 @@ def test_16_bit_tiff_is_read_in_every_layout(tmp_path):
     for options in layouts:
         data = np.moveaxis(rgba, -1, 0) if options.get("planarconfig") else rgba
         tifffile.imwrite(tmp_path / "a.tif", data, photometric="rgb", extrasamples=["unassalpha"], **options)
-        picture = read(tmp_path / "a.tif")
-        assert np.array_equal(picture.rgb, unit(rgba[..., :3])), options
-        assert picture.alpha is not None
-        assert np.array_equal(picture.alpha, rgba[..., 3].astype(np.float32) / np.float32(65535)), options
+        image = read(tmp_path / "a.tif")
+        assert np.array_equal(image.rgb, unit(rgba[..., :3])), options
+        assert image.alpha is not None
+        assert np.array_equal(image.alpha, rgba[..., 3].astype(np.float32) / np.float32(65535)), options
     tifffile.imwrite(tmp_path / "a.tif", GRAY16, photometric="miniswhite")
     assert np.array_equal(read(tmp_path / "a.tif").rgb, unit(65535 - GRAY16))
 
@@ -228,9 +228,9 @@ def test_16_bit_tiff_is_read_in_every_layout(tmp_path):
 def test_premultiplied_16_bit_tiff_is_divided_by_its_alpha(tmp_path):
     array = np.array([[[1000, 2000, 3000, 32768], [0, 0, 0, 0]]], np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", array, photometric="rgb", extrasamples=["assocalpha"])
-    picture = read(tmp_path / "a.tif")
-    assert np.allclose(picture.rgb[0, 0], np.array([1000, 2000, 3000]) / 32768, atol=1e-4)
-    assert picture.bits == 16
+    image = read(tmp_path / "a.tif")
+    assert np.allclose(image.rgb[0, 0], np.array([1000, 2000, 3000]) / 32768, atol=1e-4)
+    assert image.bits == 16
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
@@ -238,9 +238,9 @@ def test_premultiplied_16_bit_tiff_is_divided_by_its_alpha(tmp_path):
 def test_float_tiff_within_0_and_1_is_taken_as_it_is(tmp_path, dtype, shape):
     array = rng.random(shape).astype(dtype)
     tifffile.imwrite(tmp_path / "a.tif", array)
-    picture = read(tmp_path / "a.tif")
-    assert (picture.bits, picture.gray, picture.notes) == (16, len(shape) == 2, ())
-    assert np.array_equal(picture.rgb[..., 0], array.reshape(4, 3, -1)[..., 0].astype(np.float32))
+    image = read(tmp_path / "a.tif")
+    assert (image.bits, image.gray, image.notes) == (16, len(shape) == 2, ())
+    assert np.array_equal(image.rgb[..., 0], array.reshape(4, 3, -1)[..., 0].astype(np.float32))
 
 
 @pytest.mark.parametrize(
@@ -254,10 +254,10 @@ def test_float_tiff_within_0_and_1_is_taken_as_it_is(tmp_path, dtype, shape):
 )
 def test_other_values_are_mapped_with_a_note(tmp_path, array, note):
     tifffile.imwrite(tmp_path / "a.tif", array)
-    picture = read(tmp_path / "a.tif")
-    assert picture.notes == (note + " to black to white.",)
-    assert np.allclose(picture.rgb[0, :, 0], [0, 1, 0.5])
-    assert picture.bits == 16
+    image = read(tmp_path / "a.tif")
+    assert image.notes == (note + " to black to white.",)
+    assert np.allclose(image.rgb[0, :, 0], [0, 1, 0.5])
+    assert image.bits == 16
 
 
 def test_one_value_everywhere_is_not_divided_by_zero(tmp_path):
@@ -297,8 +297,8 @@ def test_every_exif_orientation_is_turned_upright(tmp_path, orientation, kind):
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 def test_broken_exif_is_ignored(tmp_path):
     for data in (b"Exif\0\0rubbish", b"Exif\0\0II*\0\xff\xff\xff\xff", exif(6)[:20], exif(6).replace(b"\6", b"\x63")):
-        picture = read(save(SMOOTH8, tmp_path / "a.jpg", exif=data))
-        assert picture.rgb.shape == (24, 32, 3), data
+        image = read(save(SMOOTH8, tmp_path / "a.jpg", exif=data))
+        assert image.rgb.shape == (24, 32, 3), data
 
 
 @pytest.mark.parametrize("extension", ["gif", "webp", "png", "tif"])
@@ -306,33 +306,33 @@ def test_the_first_of_several_frames_is_read(tmp_path, extension):
     frames = [Pillow.new("RGB", (4, 3), (40 * i + 5, 0, 0)) for i in range(5)]
     lossless: dict[str, Any] = {"lossless": True} if extension == "webp" else {}
     frames[0].save(tmp_path / f"a.{extension}", save_all=True, append_images=frames[1:], **lossless)
-    picture = read(tmp_path / f"a.{extension}")
-    assert picture.notes == (f"The first of 5 {'pages' if extension == 'tif' else 'frames'} is used.",)
-    assert np.array_equal(picture.rgb, unit(np.asarray(frames[0])))
+    image = read(tmp_path / f"a.{extension}")
+    assert image.notes == (f"The first of 5 {'pages' if extension == 'tif' else 'frames'} is used.",)
+    assert np.array_equal(image.rgb, unit(np.asarray(frames[0])))
 
 
 def test_the_first_of_several_16_bit_pages_is_read(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.stack([GRAY16, GRAY16[::-1]]), photometric="minisblack")
-    picture = read(tmp_path / "a.tif")
-    assert picture.notes == ("The first of 2 pages is used.",)
-    assert np.array_equal(picture.rgb, unit(GRAY16))
+    image = read(tmp_path / "a.tif")
+    assert image.notes == ("The first of 2 pages is used.",)
+    assert np.array_equal(image.rgb, unit(GRAY16))
 
 
 @pytest.mark.parametrize("extension", ["jpg", "tif"])
 def test_cmyk_without_a_profile_is_approximate(tmp_path, extension):
     source = Pillow.fromarray(np.full((8, 8, 4), (0, 255, 255, 0), np.uint8), "CMYK")
     source.save(tmp_path / f"a.{extension}")
-    picture = read(tmp_path / f"a.{extension}")
-    assert np.allclose(picture.rgb, [1, 0, 0], atol=0.02)
-    assert picture.notes == ("The colours were converted from CMYK without a colour profile: they are approximate.",)
-    assert picture.icc is None
+    image = read(tmp_path / f"a.{extension}")
+    assert np.allclose(image.rgb, [1, 0, 0], atol=0.02)
+    assert image.notes == ("The colours were converted from CMYK without a colour profile: they are approximate.",)
+    assert image.icc is None
 
 
 def test_cmyk_tiff_with_16_bits_is_read_with_8(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.full((4, 4, 4), (0, 65535, 65535, 0), np.uint16), photometric="separated")
-    picture = read(tmp_path / "a.tif")
-    assert np.allclose(picture.rgb, [1, 0, 0], atol=0.02)
-    assert picture.bits == 8
+    image = read(tmp_path / "a.tif")
+    assert np.allclose(image.rgb, [1, 0, 0], atol=0.02)
+    assert image.bits == 8
 
 
 def cmyk_profile(table: bytes) -> bytes:
@@ -352,11 +352,11 @@ def test_cmyk_with_a_profile_is_converted_by_it(tmp_path):
     # Whatever the inks, this profile says mid gray: only a conversion that asks it can give that.
     icc = cmyk_profile(bytes([128, 128, 128]) * 16)
     Pillow.fromarray(np.full((8, 8, 4), (0, 255, 255, 0), np.uint8), "CMYK").save(tmp_path / "a.tif", icc_profile=icc)
-    picture = read(tmp_path / "a.tif")
-    assert picture.notes == ("The colours were converted from CMYK to sRGB.",)
-    assert np.ptp(picture.rgb) < 0.02
-    assert 0.3 < picture.rgb.mean() < 0.6
-    assert picture.icc is None
+    image = read(tmp_path / "a.tif")
+    assert image.notes == ("The colours were converted from CMYK to sRGB.",)
+    assert np.ptp(image.rgb) < 0.02
+    assert 0.3 < image.rgb.mean() < 0.6
+    assert image.icc is None
 
 
 def test_cmyk_with_a_broken_profile_falls_back(tmp_path):
@@ -367,9 +367,9 @@ def test_cmyk_with_a_broken_profile_falls_back(tmp_path):
 
 def test_lab_tiff_is_converted(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.full((4, 4, 3), (255, 0, 0), np.uint8), photometric="cielab")
-    picture = read(tmp_path / "a.tif")
-    assert np.allclose(picture.rgb, 1, atol=0.02)
-    assert picture.notes == ("The colours were converted from Lab to sRGB.",)
+    image = read(tmp_path / "a.tif")
+    assert np.allclose(image.rgb, 1, atol=0.02)
+    assert image.notes == ("The colours were converted from Lab to sRGB.",)
 
 
 def profile(space: bytes) -> bytes:
@@ -380,17 +380,17 @@ def profile(space: bytes) -> bytes:
 def test_rgb_profile_is_carried_over_and_values_stay(tmp_path, extension):
     icc = profile(b"RGB ")[:-1] + b"x"
     options = {"lossless": True} if extension == "webp" else {}
-    picture = read(save(SMOOTH8, tmp_path / f"a.{extension}", icc_profile=icc, **options))
-    assert picture.icc == icc
-    assert np.abs(picture.rgb - unit(SMOOTH8)).mean() < 0.02
-    assert Pillow.open(io.BytesIO(encode_png(picture))).info["icc_profile"] == icc
+    image = read(save(SMOOTH8, tmp_path / f"a.{extension}", icc_profile=icc, **options))
+    assert image.icc == icc
+    assert np.abs(image.rgb - unit(SMOOTH8)).mean() < 0.02
+    assert Pillow.open(io.BytesIO(encode_png(image))).info["icc_profile"] == icc
 
 
 def test_profile_survives_16_bit_files(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", RGB16, iccprofile=SRGB)
-    picture = read(tmp_path / "a.tif")
-    assert picture.icc == SRGB
-    write_png(picture, tmp_path / "a.png")
+    image = read(tmp_path / "a.tif")
+    assert image.icc == SRGB
+    write_png(image, tmp_path / "a.png")
     again = read(tmp_path / "a.png")
     assert (again.icc, again.bits) == (SRGB, 16)
     assert np.array_equal(again.rgb, unit(RGB16))
@@ -403,9 +403,9 @@ def test_profile_survives_16_bit_files(tmp_path):
     # A profile holds the second it was made in: as a name it would differ between processes that share the tests.
     ids=["gray", "rgb-for-gray", "gray-for-rgb", "cmyk", "rubbish", "cut-off"],
 )  # fmt: skip
-def test_profile_must_fit_the_picture(tmp_path, array, icc, kept):
-    picture = read(save(array, tmp_path / "a.tif", icc_profile=icc))
-    assert picture.icc == (icc if kept else None)
+def test_profile_must_fit_the_image(tmp_path, array, icc, kept):
+    image = read(save(array, tmp_path / "a.tif", icc_profile=icc))
+    assert image.icc == (icc if kept else None)
 
 
 def test_colour_under_transparent_pixels_comes_from_the_nearest_visible_one(tmp_path):
@@ -413,11 +413,11 @@ def test_colour_under_transparent_pixels_comes_from_the_nearest_visible_one(tmp_
     rgba[..., :3] = 1, 2, 3
     rgba[2, 3] = 250, 10, 20, 255
     rgba[8, 8] = 5, 6, 7, 1
-    picture = read(save(rgba, tmp_path / "a.png"))
-    assert picture.alpha is not None
-    assert np.array_equal(picture.alpha == 0, rgba[..., 3] == 0)
-    assert np.array_equal(quantize(picture.rgb[0, 0]), [250, 10, 20])
-    assert np.array_equal(quantize(picture.rgb[7, 8]), [5, 6, 7])
+    image = read(save(rgba, tmp_path / "a.png"))
+    assert image.alpha is not None
+    assert np.array_equal(image.alpha == 0, rgba[..., 3] == 0)
+    assert np.array_equal(quantize(image.rgb[0, 0]), [250, 10, 20])
+    assert np.array_equal(quantize(image.rgb[7, 8]), [5, 6, 7])
 
 
 def test_fully_transparent_and_fully_opaque_images_are_read(tmp_path):
@@ -431,8 +431,8 @@ def test_fully_transparent_and_fully_opaque_images_are_read(tmp_path):
 @pytest.mark.parametrize("shape", [(1, 1, 3), (3, 2000, 3), (2000, 3, 3), (1, 1), (1, 777)])
 def test_odd_sizes_are_read_and_written(tmp_path, shape):
     array = rng.integers(0, 256, shape, dtype=np.uint8)
-    picture = read(save(array, tmp_path / "a.png"))
-    assert np.array_equal(np.asarray(Pillow.open(io.BytesIO(encode_png(picture)))), array)
+    image = read(save(array, tmp_path / "a.png"))
+    assert np.array_equal(np.asarray(Pillow.open(io.BytesIO(encode_png(image)))), array)
 
 
 NAMES = ["<img src=x onerror=alert(1)>.png", "a\nb\x1b[31m.png", "x" * 200 + ".png", "名前 é.png"]
@@ -565,11 +565,11 @@ def test_damaged_files_never_raise_anything_unclear(tmp_path, extension):
     for data in damaged:
         path.write_bytes(data)
         try:
-            picture = read(path, Limits(max_pixels=10**6))
+            image = read(path, Limits(max_pixels=10**6))
         except BadInput:
             continue
-        assert np.isfinite(picture.rgb).all()
-        assert 0 <= picture.rgb.min() <= picture.rgb.max() <= 1
+        assert np.isfinite(image.rgb).all()
+        assert 0 <= image.rgb.min() <= image.rgb.max() <= 1
 
 
 def made(bits: Literal[8, 16], gray: bool, alpha: bool, shape=(61, 47)) -> ImageData:
@@ -585,17 +585,17 @@ def made(bits: Literal[8, 16], gray: bool, alpha: bool, shape=(61, 47)) -> Image
 @pytest.mark.parametrize("icc", [True, False])
 def test_round_trip_is_exact(tmp_path, monkeypatch, bits, gray, alpha, icc):
     monkeypatch.setattr(png, "_BAND", 1000)  # several bands, the last one shorter
-    picture = replace(made(bits, gray, alpha), icc=profile(b"GRAY" if gray else b"RGB ") if icc else None)
-    write_png(picture, tmp_path / "a.png")
+    image = replace(made(bits, gray, alpha), icc=profile(b"GRAY" if gray else b"RGB ") if icc else None)
+    write_png(image, tmp_path / "a.png")
     data = (tmp_path / "a.png").read_bytes()
-    assert data == encode_png(picture)
+    assert data == encode_png(image)
     assert (data[24], data[25]) == (bits, {(1, 0): 0, (0, 0): 2, (1, 1): 4, (0, 1): 6}[gray, alpha])
     again = read(tmp_path / "a.png")
-    assert np.array_equal(again.rgb, picture.rgb)
-    assert (again.alpha is None) == (picture.alpha is None)
-    if picture.alpha is not None:
-        assert again.alpha is not None and np.array_equal(again.alpha, picture.alpha)
-    assert (again.gray, again.bits, again.icc) == (gray, bits, picture.icc)
+    assert np.array_equal(again.rgb, image.rgb)
+    assert (again.alpha is None) == (image.alpha is None)
+    if image.alpha is not None:
+        assert again.alpha is not None and np.array_equal(again.alpha, image.alpha)
+    assert (again.gray, again.bits, again.icc) == (gray, bits, image.icc)
     assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) is not None
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
@@ -649,19 +649,19 @@ def test_writing_into_a_missing_folder_is_reported(tmp_path):
 
 
 def test_crop_copies_a_region_that_lies_inside():
-    picture = made(8, False, True)
-    part = crop(picture, 2, 3, 10, 20)
+    image = made(8, False, True)
+    part = crop(image, 2, 3, 10, 20)
     assert part.rgb.shape == (10, 20, 3)
-    assert np.array_equal(part.rgb, picture.rgb[2:12, 3:23])
-    assert part.alpha is not None and picture.alpha is not None
-    assert np.array_equal(part.alpha, picture.alpha[2:12, 3:23])
+    assert np.array_equal(part.rgb, image.rgb[2:12, 3:23])
+    assert part.alpha is not None and image.alpha is not None
+    assert np.array_equal(part.alpha, image.alpha[2:12, 3:23])
     assert not part.rgb.flags.writeable
-    assert crop(replace(picture, alpha=np.ones((61, 47), np.float32)), 0, 0, 1, 1).alpha is None
+    assert crop(replace(image, alpha=np.ones((61, 47), np.float32)), 0, 0, 1, 1).alpha is None
     for top, left, height, width in ((-1, 0, 5, 5), (0, 0, 62, 5), (0, 40, 5, 8), (0, 0, 0, 5)):
         with pytest.raises(
             BadInput, match=r"does not lie inside this picture of 47 x 61 pixels. Choose a smaller one.$"
         ):
-            crop(picture, top, left, height, width)
+            crop(image, top, left, height, width)
 
 
 def test_reading_and_writing_from_several_threads(tmp_path):
@@ -690,9 +690,9 @@ def test_real_photos_are_read(tmp_path, name):
     path = SHARED / "real_lr" / name
     if not path.exists():
         pytest.skip(f"no shared data at {SHARED} (set SR_DEMO_SHARED_DATA)")
-    picture = read(path)
-    assert (picture.gray, picture.bits, picture.alpha is not None) == EXPECTED[name]
-    write_png(picture, tmp_path / "a.png")
+    image = read(path)
+    assert (image.gray, image.bits, image.alpha is not None) == EXPECTED[name]
+    write_png(image, tmp_path / "a.png")
     again = read(tmp_path / "a.png")
-    assert np.array_equal(again.rgb, picture.rgb)
-    assert again.icc == picture.icc
+    assert np.array_equal(again.rgb, image.rgb)
+    assert again.icc == image.icc

@@ -13,12 +13,12 @@ import sr_demo
 from sr_demo.catalogue import APPROACHES
 from sr_demo.image import encode_png, quantize, read
 from sr_demo.options import controls
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
-    (tmp_path / "photo.png").write_bytes(encode_png(picture_of(noise(20, 24))))
+    (tmp_path / "photo.png").write_bytes(encode_png(image_of(noise(20, 24))))
     return tmp_path / "photo.png"
 
 
@@ -69,7 +69,7 @@ def test_compare_scores_against_a_reference() -> None:
 
 def test_evaluate_returns_the_rows_of_the_command_line(tmp_path: Path) -> None:
     (tmp_path / "hr").mkdir()
-    (tmp_path / "hr" / "a.png").write_bytes(encode_png(picture_of(noise(48, 40))))
+    (tmp_path / "hr" / "a.png").write_bytes(encode_png(image_of(noise(48, 40))))
     rows = sr_demo.evaluate(tmp_path / "hr", names=["bicubic", "lanczos"])
     assert [(row["approach"], row["images"]) for row in rows] == [("bicubic", 1), ("lanczos", 1)]
     assert sr_demo.evaluate(tmp_path / "hr", names=[]) == []

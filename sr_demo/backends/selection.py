@@ -227,7 +227,7 @@ def prepare(preparation: Preparation) -> Verdict:
 
 def faster(torch_upscaler: Upscaler, candidate: ConvertedNetwork) -> Verdict:
     """Time both backends in turns on the same image; OpenVINO wins where it is faster and the results agree."""
-    image = known_picture(SIDE)
+    image = known_image(SIDE)
     times: dict[bool, list[float]] = {True: [], False: []}
     results: dict[bool, Image] = {}
     started = time.perf_counter()
@@ -262,7 +262,7 @@ def _are_settled(times: dict[bool, list[float]]) -> bool:
     return all(second <= _SETTLED * first for first, second in pairs)
 
 
-def known_picture(side: int) -> Image:
+def known_image(side: int) -> Image:
     """Return a synthetic image (side, side, 3) of smooth waves with fine noise, the same at every call."""
     y, x = np.mgrid[:side, :side] / side
     waves = np.stack([np.sin(9 * x + 5 * y), np.sin(7 * x - 4 * y), np.sin(3 * x + 11 * y)], axis=-1) * 0.4 + 0.5

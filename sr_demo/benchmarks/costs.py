@@ -21,7 +21,7 @@ import numpy as np
 
 from sr_demo.backends import openvino_backend, selection
 from sr_demo.backends.openvino_backend import ConvertedNetwork
-from sr_demo.backends.selection import known_picture
+from sr_demo.backends.selection import known_image
 from sr_demo.benchmarks.fresh_process import measured_alone
 from sr_demo.catalogue import APPROACHES
 from sr_demo.checkpoint import EMBEDDED, WHOLE
@@ -236,7 +236,7 @@ def timed(model: LoadedModel, height: int, width: int = 0, interval: float = 0.0
         width: Width of the input; 0 for a square.
         interval: Seconds between two samples of memory.
     """
-    image = ImageData(readonly(np.ascontiguousarray(known_picture(height)[:, : width or height])))
+    image = ImageData(readonly(np.ascontiguousarray(known_image(height)[:, : width or height])))
     with PeakMemory(interval) as peak:
         begun, processor_begun = time.perf_counter(), time.process_time()
         result = upscale_image(model, image, SILENT)
@@ -248,10 +248,10 @@ def timed(model: LoadedModel, height: int, width: int = 0, interval: float = 0.0
 
 def _most_bytes(job: Job) -> float:
     """Bytes per LR pixel: the maximum of three runs."""
-    image, most = known_picture(_MEMORY_SIDE), 0
+    image, most = known_image(_MEMORY_SIDE), 0
     with Runner().loaded(job) as model:
         upscaler = model.upscaler
-        upscaler.upscale(known_picture(32), job.options, SILENT)
+        upscaler.upscale(known_image(32), job.options, SILENT)
         for _ in range(_ROUNDS):
             with PeakMemory(interval=0.002) as peak:
                 upscaler.upscale(image, job.options, SILENT)

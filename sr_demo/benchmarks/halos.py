@@ -100,14 +100,14 @@ def blended_halo(job: Job) -> BlendedHalo:
     photos = [sample.make() for sample in SAMPLES if sample.id in _PHOTOS]
     with Runner().loaded(replace(job, precision="fp32")) as model:
 
-        def enlarged(photo: Image, tiling: Tiling) -> Image:
+        def upscaled(photo: Image, tiling: Tiling) -> Image:
             approach, checkpoint = replace(job.approach, tiling=tiling), replace(job.checkpoint, tiling=None)
             tiled = replace(model, job=replace(job, approach=approach, checkpoint=checkpoint))
             return upscale_image(tiled, ImageData(photo), SILENT).image.rgb
 
         for photo in (resize(photo, (_PHOTO_SIDE, _PHOTO_SIDE)) for photo in photos):
-            whole = enlarged(photo, WHOLE)
+            whole = upscaled(photo, WHOLE)
             for halo in lowest:
-                tiles = enlarged(photo, replace(rule, halo=halo, blend=min(rule.blend, halo), largest=_TILE))
+                tiles = upscaled(photo, replace(rule, halo=halo, blend=min(rule.blend, halo), largest=_TILE))
                 lowest[halo] = min(lowest[halo], psnr_rgb(tiles, whole, border=0))
     return BlendedHalo(job.key, rule.halo, tuple(lowest.items()))

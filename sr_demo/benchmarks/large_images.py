@@ -79,11 +79,9 @@ def _by_pillow(height: int, width: int, file: Path, *, mode: str = "RGB", frames
     levels = np.empty(rgb.shape, np.uint8)
     for rows in bands(rgb, levels):
         levels[rows] = np.rint(rgb[rows] * 255)
-    picture = Pillow.fromarray(levels).convert(mode)
-    more = (
-        {"save_all": True, "append_images": [picture.rotate(180 * n) for n in range(1, frames)]} if frames > 1 else {}
-    )
-    picture.save(file, **more, **options)
+    image = Pillow.fromarray(levels).convert(mode)
+    more = {"save_all": True, "append_images": [image.rotate(180 * n) for n in range(1, frames)]} if frames > 1 else {}
+    image.save(file, **more, **options)
 
 
 def _heic(height: int, width: int, file: Path) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import httpx2
 import numpy as np
 
+from sr_demo.benchmarks.server import page_event
 from sr_demo.image import Image, ImageData, read, readonly, write_png
 from sr_demo.imaging.resize import downscale, resize
 
@@ -134,11 +135,11 @@ def _use_page(url: str, made: Load, ended: Event, folder: Path) -> None:
     number = 10_000
     with _client(url, number) as client:
         config = httpx2.get(f"{url}config", timeout=_PATIENCE_SECONDS).json()
-        take = next(entry["id"] for entry in config["dependencies"] if entry["api_name"] == "take")
         while not ended.wait(_BETWEEN_SECONDS):
             begun = time.perf_counter()
             try:
-                data = [_uploaded(client, number, folder), "own", "enlarge", ["bicubic"], []]
+                photo = _uploaded(client, number, folder)
+                take, data = page_event(config, "take", {"photo": photo, "methods": ["bicubic"]})
                 body = {"data": data, "fn_index": take, "session_hash": "load"}
                 client.post("/run/predict", json=body).raise_for_status()
             except httpx2.HTTPError as exc:

@@ -62,4 +62,4 @@ def _open(server: Server, file: Path) -> None:
     """Open a large image on the page; the answer may be that it does not fit."""
     with Visitor(server.url) as visitor:
         visitor.page()
-        visitor.event("take", visitor.upload(file.name, file.read_bytes()), "own", "enlarge", ["bicubic"], [])
+        visitor.event("take", photo=visitor.upload(file.name, file.read_bytes()), methods=["bicubic"])

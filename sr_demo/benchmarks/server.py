@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ class Visitor:
     def __init__(self, url: str) -> None:
         self._client = httpx2.Client(base_url=url, timeout=_ANSWER_SECONDS)
         self._session = uuid.uuid4().hex[:12]
-        self._endpoints: dict[str, int] = {}
+        self._config: dict[str, Any] = {}
 
     def __enter__(self) -> Visitor:
         return self
@@ -111,13 +111,12 @@ class Visitor:
         self._client.close()
 
     def page(self) -> None:
-        """Request what a browser requests first, and learn the names of the page's events."""
+        """Request what a browser requests first, and learn the page's events and components."""
         for path in ("/", "/config"):
             answer = self._client.get(path)
             if answer.status_code != 200:
                 raise SRError(f"GET {path}: status {answer.status_code}")
-        for event in answer.json()["dependencies"]:
-            self._endpoints[event["api_name"]] = event["id"]
+        self._config = answer.json()
 
     def upload(self, name: str, content: bytes) -> dict[str, Any]:
         """Upload a file; returns the value that stands for it as an argument of a call."""
@@ -149,9 +148,15 @@ class Visitor:
             raise SRError(f"{file['url']}: status {answer.status_code}")
         return answer.content
 
-    def event(self, name: str, *values: Sequence[Any] | Any) -> list[Any]:
-        """Trigger an event of the page as the page itself does, and return its results; call `page` before."""
-        sent = {"data": values, "fn_index": self._endpoints[name], "session_hash": self._session}
+    def event(self, name: str, **values: Any) -> list[Any]:
+        """Trigger an event of the page as the page itself does, and return its results; call `page` before.
+
+        Args:
+            name: Name of the event.
+            values: Values of components by `elem_id`; the others have what a fresh page shows.
+        """
+        event, inputs = page_event(self._config, name, values)
+        sent = {"data": inputs, "fn_index": event, "session_hash": self._session}
         answer = self._client.post("/gradio_api/queue/join", json=sent)
         if answer.status_code != 200:
             raise SRError(f"{name}: status {answer.status_code}: {answer.text[:200]}")
@@ -163,3 +168,25 @@ class Visitor:
                         raise SRError(f"{name}: {message['output'].get('error') or 'an error without a message'}")
                     return message["output"]["data"]
         raise SRError(f"{name}: the connection ended")
+
+
+def page_event(config: Mapping[str, Any], name: str, values: Mapping[str, Any]) -> tuple[int, list[Any]]:
+    """Number and input values of an event, as a fresh page would send them.
+
+    Args:
+        config: The answer to `GET /config`.
+        name: Name of the event.
+        values: Values of components by `elem_id`; the others have their first value.
+
+    Raises:
+        SRError: The page has no such event, or the event has no such input.
+    """
+    event = next((event for event in config["dependencies"] if event["api_name"] == name), None)
+    if event is None:
+        raise SRError(f"the page has no event {name}")
+    components = {component["id"]: component["props"] for component in config["components"]}
+    inputs = [components[number] for number in event["inputs"]]
+    unknown = values.keys() - {props.get("elem_id") for props in inputs}
+    if unknown:
+        raise SRError(f"the event {name} has no input {', '.join(sorted(unknown))}")
+    return event["id"], [values.get(props.get("elem_id") or "", props.get("value")) for props in inputs]

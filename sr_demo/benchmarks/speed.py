@@ -125,7 +125,7 @@ def _case(case: Case, paths: list[str], rounds: int, progress: Progress) -> Case
 
     torch.manual_seed(0)
     network = case.build().eval()
-    image = selection.known_picture(case.side)
+    image = selection.known_image(case.side)
     flops, reference = _counted(_plain(network, image))
     made: dict[str, _Made] = {}
     notes: list[str] = []
@@ -268,10 +268,10 @@ def _as_on_the_page(case: Case, image: Image, upscaler: Upscaler) -> Run:
         id="bench", title="", summary="", about="", family="convolutional", load=_never, checkpoints=(checkpoint,),
         tiling=case.tiling, scale=SCALE,
     )  # fmt: skip
-    model, picture = LoadedModel(Job(approach, checkpoint, Options()), upscaler), ImageData(image)
+    model, image_data = LoadedModel(Job(approach, checkpoint, Options()), upscaler), ImageData(image)
 
     def run() -> Image:
-        return upscale_image(model, picture, SILENT).image.rgb
+        return upscale_image(model, image_data, SILENT).image.rgb
 
     return run
 

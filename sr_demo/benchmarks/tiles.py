@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sr_demo.backends.selection import known_picture
+from sr_demo.backends.selection import known_image
 from sr_demo.benchmarks.growth import in_its_backend
 from sr_demo.benchmarks.halos import tiled_methods
 from sr_demo.inference.jobs import Job, named
@@ -55,7 +55,7 @@ def _rates(job: Job, rounds: int) -> Iterator[Rate]:
     with in_its_backend(job) as model:
         for turn in range(rounds + 1):
             for side in SIDES:
-                image = known_picture(side)
+                image = known_image(side)
                 begun = time.perf_counter()
                 model.upscaler.upscale(image, job.options, SILENT)
                 if turn:  # the first turn warms up

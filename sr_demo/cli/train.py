@@ -160,7 +160,7 @@ def refuse_earlier_run(args: argparse.Namespace, state_file: Path) -> None:
 
 
 def _load_pairs(args: argparse.Namespace, scale: int, patch: int) -> tuple[Pairs, Pairs]:
-    pairs = sources.load(args.data, scale, patch, print, args.track, args.pictures)
+    pairs = sources.load(args.data, scale, patch, print, args.track, args.pictures)  # words: ok
     if args.val:
         return pairs, sources.load(args.val, scale, sources.VALIDATION_SIDE)
     validation = sources.load_validation(args.data, scale, print, args.track)

@@ -21,17 +21,17 @@ _BAND = 2**22
 
 def to_mode(mode: str) -> Callable[[Pillow.Image], Pillow.Image]:
     """Return Pillow's conversion to `mode`."""
-    return lambda picture: picture.convert(mode)
+    return lambda image: image.convert(mode)
 
 
-def planes(picture: Pillow.Image, converted: Callable[[Pillow.Image], Pillow.Image]) -> Samples:
-    """Return the samples of `picture` after `converted`, computed in bands of rows: Pillow would hold three copies."""
-    width, height = picture.size
+def planes(image: Pillow.Image, converted: Callable[[Pillow.Image], Pillow.Image]) -> Samples:
+    """Return the samples of `image` after `converted`, computed in bands of rows: Pillow would hold three copies."""
+    width, height = image.size
     step = max(_BAND // width, 1)
     samples: Samples | None = None
     for top in range(0, height, step):
         bottom = min(top + step, height)
-        band = np.asarray(converted(picture if step >= height else picture.crop((0, top, width, bottom))))
+        band = np.asarray(converted(image if step >= height else image.crop((0, top, width, bottom))))
         band = band if band.ndim == 3 else band[..., None]
         if step >= height:
             return band
@@ -41,25 +41,25 @@ def planes(picture: Pillow.Image, converted: Callable[[Pillow.Image], Pillow.Ima
     return samples
 
 
-def cmyk_to_srgb(picture: Pillow.Image, icc: bytes | None, notes: list[str]) -> Samples:
+def cmyk_to_srgb(image: Pillow.Image, icc: bytes | None, notes: list[str]) -> Samples:
     """Convert CMYK to sRGB by the profile in the file; without one, by Pillow's plain formula. Appends a note."""
     if _space(icc) == b"CMYK":
         try:
             source = ImageCms.ImageCmsProfile(BytesIO(icc or b""))
-            samples = planes(picture, lambda part: to_srgb(part, source))
+            samples = planes(image, lambda part: to_srgb(part, source))
         except (ImageCms.PyCMSError, OSError, ValueError):
             log.info("the CMYK profile is not usable", exc_info=True)
         else:
             notes.append("The colours were converted from CMYK to sRGB.")
             return samples
     notes.append("The colours were converted from CMYK without a colour profile: they are approximate.")
-    return planes(picture, to_mode("RGB"))
+    return planes(image, to_mode("RGB"))
 
 
-def to_srgb(picture: Pillow.Image, source: Any) -> Pillow.Image:
+def to_srgb(image: Pillow.Image, source: Any) -> Pillow.Image:
     """Convert a picture from the profile `source`."""
     result = ImageCms.profileToProfile(
-        picture,
+        image,
         source,
         ImageCms.createProfile("sRGB"),
         renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,

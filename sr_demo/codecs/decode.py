@@ -104,8 +104,8 @@ def stated_pixels(path: Path, limits: Limits) -> int:
                 return limits.max_pixels
             check_parts(file, kind)
             file.seek(0)
-            with _plugin(kind)(file) as picture:
-                return picture.width * picture.height
+            with _plugin(kind)(file) as image:
+                return image.width * image.height
 
 
 def decode(path: Path, limits: Limits, page: int | None = None) -> Decoded:
@@ -168,19 +168,19 @@ def _from_pillow(file: IO[bytes], kind: Kind, limits: Limits, frames: int) -> De
     decoded = Decoded(np.empty(0))
     described = _described(file, kind, decoded)
     file.seek(0)
-    with _plugin(kind)(file) as picture:
+    with _plugin(kind)(file) as image:
         bits = _png_header(file)[0] if kind == "PNG" else 8
-        opacity = picture.has_transparency_data
-        channels = 3 + opacity if picture.mode in ("P", "PA") else len(picture.getbands())
-        check_pixels(*picture.size, channels * (1 + (bits == 16)), limits=limits, opacity=opacity)
-        picture.load()  # of a PNG with 16 bits too: for EXIF data behind the pixels, and it finds what is damaged in silence
-        samples = _deep_png(file, picture) if bits == 16 else _samples(picture, decoded, bits)
-        exif = _exif(picture)
+        opacity = image.has_transparency_data
+        channels = 3 + opacity if image.mode in ("P", "PA") else len(image.getbands())
+        check_pixels(*image.size, channels * (1 + (bits == 16)), limits=limits, opacity=opacity)
+        image.load()  # of a PNG with 16 bits too: for EXIF data behind the pixels, and it finds what is damaged in silence
+        samples = _deep_png(file, image) if bits == 16 else _samples(image, decoded, bits)
+        exif = _exif(image)
         decoded.samples = upright(samples, _orientation(exif))
-        decoded.metadata = _metadata(picture, exif)
-        _set_profile(decoded, picture.info.get("icc_profile"), described)
+        decoded.metadata = _metadata(image, exif)
+        _set_profile(decoded, image.info.get("icc_profile"), described)
         if kind in ("PNG", "WEBP", "AVIF"):  # known from the header; HEIF opens its primary image
-            frames = getattr(picture, "n_frames", 1)
+            frames = getattr(image, "n_frames", 1)
         return _first_of(frames, "frames", decoded)
 
 
@@ -261,7 +261,7 @@ def _png_header(file: IO[bytes]) -> tuple[int, int]:
     return bits, colour_type
 
 
-def _deep_png(file: IO[bytes], picture: ImageFile) -> Samples:
+def _deep_png(file: IO[bytes], image: ImageFile) -> Samples:
     """Decode a PNG with 16 bits per channel, which Pillow would reduce to 8."""
     cv2, place = opencv(), file.tell()
     file.seek(0)
@@ -274,7 +274,7 @@ def _deep_png(file: IO[bytes], picture: ImageFile) -> Samples:
     if read is None or read.dtype != np.uint16:
         raise OSError("OpenCV cannot decode this PNG")
     if read.ndim == 2:
-        hidden = picture.info.get("transparency")
+        hidden = image.info.get("transparency")
         return _with_key(read, hidden) if isinstance(hidden, int) else read[..., None]
     if _png_header(file)[1] == _GRAY_ALPHA:  # Pillow calls it RGBA
         return np.ascontiguousarray(read[..., [0, 3]])
@@ -288,35 +288,35 @@ def _with_key(gray: Samples, hidden: int) -> Samples:
     return np.stack([gray, np.where(gray == hidden, 0, np.iinfo(gray.dtype).max).astype(gray.dtype)], axis=-1)
 
 
-def _samples(picture: Pillow.Image, decoded: Decoded, bits: int) -> Samples:
+def _samples(image: Pillow.Image, decoded: Decoded, bits: int) -> Samples:
     """The samples of a loaded 8-bit image in any of Pillow's modes: (H, W, C) uint8, C in 1..4."""
-    mode, alpha = picture.mode, picture.has_transparency_data
-    key = picture.info.get("transparency")
+    mode, alpha = image.mode, image.has_transparency_data
+    key = image.info.get("transparency")
     if mode in ("1", "L") and isinstance(key, int):
-        del picture.info["transparency"]
+        del image.info["transparency"]
         # Pillow has scaled the pixels of a PNG with 2 or 4 bits, but not the value that means transparent.
         key = min(key, 1) * 255 if mode == "1" else key * 255 // (2**bits - 1)
-        return _with_key(planes(picture, to_mode("L"))[..., 0], key)
+        return _with_key(planes(image, to_mode("L"))[..., 0], key)
     if mode in ("1", "L", "LA", "La"):
-        return planes(picture, to_mode("L" if mode in ("1", "L") and not alpha else "LA"))
+        return planes(image, to_mode("L" if mode in ("1", "L") and not alpha else "LA"))
     if mode == "CMYK":
-        return cmyk_to_srgb(picture, picture.info.get("icc_profile"), decoded.notes)
+        return cmyk_to_srgb(image, image.info.get("icc_profile"), decoded.notes)
     if mode == "LAB":
         decoded.notes.append("The colours were converted from Lab to sRGB.")
-        return planes(picture, partial(to_srgb, source=ImageCms.createProfile("LAB")))
+        return planes(image, partial(to_srgb, source=ImageCms.createProfile("LAB")))
     if mode.startswith(("I", "F")):
         raise ValueError(f"mode {mode} outside TIFF and PNG")
-    samples = planes(picture, to_mode("RGBA" if alpha else "RGB"))
+    samples = planes(image, to_mode("RGBA" if alpha else "RGB"))
     if mode in ("P", "PA") and equal_channels(samples):
         return np.ascontiguousarray(samples[..., [0, 3] if alpha else [0]])
     return samples
 
 
-def _exif(picture: ImageFile) -> Pillow.Exif | None:
+def _exif(image: ImageFile) -> Pillow.Exif | None:
     """The EXIF data; None where they are broken."""
     try:
-        check_exif(_exif_bytes(picture))
-        return picture.getexif()
+        check_exif(_exif_bytes(image))
+        return image.getexif()
     except TROUBLE:
         log.info("broken EXIF data", exc_info=True)
         return None
@@ -328,18 +328,18 @@ def _orientation(exif: Pillow.Exif | None) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def _metadata(picture: ImageFile, exif: Pillow.Exif | None) -> Metadata:
+def _metadata(image: ImageFile, exif: Pillow.Exif | None) -> Metadata:
     """What the file says beside its pixels; nothing where that is broken."""
     try:
-        return metadata.of_info(picture.info, exif)
+        return metadata.of_info(image.info, exif)
     except TROUBLE:
         log.info("broken metadata", exc_info=True)
         return Metadata()
 
 
-def _exif_bytes(picture: ImageFile) -> bytes:
+def _exif_bytes(image: ImageFile) -> bytes:
     """The bytes that Pillow reads as EXIF; ImageMagick writes them into PNG as hexadecimal text after three other lines."""
-    plain, text = picture.info.get("exif"), picture.info.get("Raw profile type exif")
+    plain, text = image.info.get("exif"), image.info.get("Raw profile type exif")
     if isinstance(plain, bytes):
         return plain
     return bytes.fromhex("".join(text.split("\n")[3:])) if isinstance(text, str) else b""

@@ -15,7 +15,7 @@ Kind = Literal["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "HEIF", "AVIF"]
 CHOOSE = "Choose a PNG, JPEG, WebP, TIFF, BMP, GIF, HEIC or AVIF file."
 _HEAD = 4096
 _RAW = "a camera raw file, which has to be developed first"
-_PICTURES: tuple[tuple[bytes, Kind], ...] = (
+_IMAGES: tuple[tuple[bytes, Kind], ...] = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"\xff\xd8\xff", "JPEG"),
     (b"II*\0", "TIFF"),
@@ -162,7 +162,7 @@ def _tenths(value: float) -> str:
 
 
 def _kind(head: bytes) -> Kind | None:
-    for magic, kind in _PICTURES:
+    for magic, kind in _IMAGES:
         if head.startswith(magic):
             return kind
     # Texts may begin with "BM" too: the size field of the header decides.

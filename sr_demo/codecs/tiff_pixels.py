@@ -62,14 +62,14 @@ def _packed_bits(page: Any, file: IO[bytes]) -> Samples:
     try:
         if page.bitspersample != 12:
             raise SyntaxError("not a mode of Pillow")
-        picture = TiffImageFile(file)
+        image = TiffImageFile(file)
     except SyntaxError as exc:
         raise BadInput(
             f"This TIFF has {page.bitspersample} bits per channel, of a kind that is not read here. "
             "Export it with 8 or 16 bits per channel."
         ) from exc
-    with picture:
-        stored = np.asarray(picture)
+    with image:
+        stored = np.asarray(image)
     out = np.empty((*stored.shape[:2], 1), np.uint16)
     for rows in bands(out, stored):
         out[rows, :, 0] = (stored[rows].astype(np.uint32) * 65535 + 2047) // 4095

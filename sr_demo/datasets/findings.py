@@ -45,7 +45,7 @@ def _count(report: DataReport) -> str:
     missing = report.total - measured
     skipped = f", {missing} {'was' if missing == 1 else 'were'} skipped" if missing else ""
     pixels = sum(image.width * image.height for image in report.images) / 1e6
-    return f"{_pictures(measured, 'was', 'were')} measured{skipped}; {pixels:.1f} megapixels in all."
+    return f"{_images(measured, 'was', 'were')} measured{skipped}; {pixels:.1f} megapixels in all."
 
 
 def _sizes(report: DataReport) -> str:
@@ -62,7 +62,7 @@ def _sizes(report: DataReport) -> str:
 def _duplicates(report: DataReport) -> str:
     copies = sum(len(group) - 1 for group in groups(report.copies))
     if copies:
-        return f"{_pictures(copies, 'is a copy of another', 'are copies of others')}."
+        return f"{_images(copies, 'is a copy of another', 'are copies of others')}."
     return "No picture is in it twice."
 
 
@@ -70,7 +70,7 @@ def _leaks(report: DataReport) -> str:
     leaked = len({copy.first for copy in report.leaks})
     if leaked:
         them = "it" if leaked == 1 else "them"
-        return f"{_pictures(leaked, 'is', 'are')} also in {report.against}: take {them} out before training."
+        return f"{_images(leaked, 'is', 'are')} also in {report.against}: take {them} out before training."
     extent = "whole or in part" if report.searched_cut_outs else "whole (there are too many to search for parts)"
     return f"None of the {len(report.against_names)} pictures of {report.against} is among them, {extent}."
 
@@ -79,7 +79,7 @@ def _is_smooth(image: ImageStatistics) -> bool:
     return isinf(image.psnr_y) or image.psnr_y > 42
 
 
-def _pictures(count: int, one: str, several: str) -> str:
+def _images(count: int, one: str, several: str) -> str:
     return f"1 picture {one}" if count == 1 else f"{count} pictures {several}"
 
 

@@ -99,7 +99,7 @@ def details(report: Facts) -> str:
         quality_plot=_quality_plot(scored),
         resolutions=_resolutions(report, scored),
         stars=_stars(report, scored),
-        false_detail_picture=scored[0]["measured"]["quality"]["false_detail"]["picture"] if scored else "",
+        false_detail_image=scored[0]["measured"]["quality"]["false_detail"]["picture"] if scored else "",
         false_detail_maps=[_false_detail_map(row) for row in scored],
     )
 

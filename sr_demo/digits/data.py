@@ -31,7 +31,7 @@ _KEYS = ("x_train", "y_train", "x_test", "y_test")
 class Digits:
     """Images and labels, in the same order."""
 
-    pictures: Pixels
+    images: Pixels
     """(N, 28, 28)."""
     labels: Pixels
     """(N,), 0..9."""
@@ -122,27 +122,27 @@ def downloaded() -> Path:
     return cache_folder() / "mnist"
 
 
-def _checked(path: Path, pictures: NDArray[np.generic], labels: NDArray[np.generic]) -> Digits:
-    fits = pictures.dtype == np.uint8 and pictures.ndim == 3 and pictures.shape[1:] == (SIDE, SIDE)
-    if not fits or labels.shape != pictures.shape[:1] or len(labels) == 0:
+def _checked(path: Path, images: NDArray[np.generic], labels: NDArray[np.generic]) -> Digits:
+    fits = images.dtype == np.uint8 and images.ndim == 3 and images.shape[1:] == (SIDE, SIDE)
+    if not fits or labels.shape != images.shape[:1] or len(labels) == 0:
         raise BadInput(f"{path} does not hold MNIST: pictures of {SIDE} x {SIDE} pixels with 8 bit are needed.")
-    return Digits(pictures.astype(np.uint8), labels.astype(np.uint8))
+    return Digits(images.astype(np.uint8), labels.astype(np.uint8))
 
 
-def downscale(pictures: Pixels) -> Pixels:
+def downscale(images: Pixels) -> Pixels:
     """Downscale (N, 28, 28) to (N, 26, 26) uint8: antialiased bicubic, rounded."""
-    return _resampled(pictures, SIDE, SMALL)
+    return _resampled(images, SIDE, SMALL)
 
 
-def bicubic(pictures: Pixels) -> Pixels:
+def bicubic(images: Pixels) -> Pixels:
     """Upscale (N, 26, 26) to (N, 28, 28) uint8, rounded: the baseline."""
-    return _resampled(pictures, SMALL, SIDE)
+    return _resampled(images, SMALL, SIDE)
 
 
-def _resampled(pictures: Pixels, before: int, after: int) -> Pixels:
+def _resampled(images: Pixels, before: int, after: int) -> Pixels:
     """Resize along both axes by a matrix, all images at once: resizing is linear (see `_matrix`)."""
     matrix = _matrix(before, after)
-    values = np.matmul(np.matmul(matrix, pictures.astype(np.float32)), matrix.T)
+    values = np.matmul(np.matmul(matrix, images.astype(np.float32)), matrix.T)
     return np.rint(values).clip(0, 255).astype(np.uint8)
 
 

@@ -35,12 +35,12 @@ def evaluate(digits: Digits, progress: Progress = SILENT) -> Iterator[dict[str, 
             that the reader,
         a classifier trained on real digits, classifies correctly. `method`, `digits`: name and number.
     """
-    small = data.downscale(digits.pictures)
-    steps = mean_gradient(digits.pictures)
+    small = data.downscale(digits.images)
+    steps = mean_gradient(digits.images)
     for index, method in enumerate(METHODS):
         part = progress.part(index / len(METHODS), (index + 1) / len(METHODS))
         drawn = _drawn(method, small, part.part(0.0, 0.5))
-        psnr, ssim = np.mean(list(_scores(drawn, digits.pictures, part.part(0.5, 1.0))), axis=0)
+        psnr, ssim = np.mean(list(_scores(drawn, digits.images, part.part(0.5, 1.0))), axis=0)
         yield {
             "method": method,
             "psnr": float(psnr),
@@ -51,24 +51,24 @@ def evaluate(digits: Digits, progress: Progress = SILENT) -> Iterator[dict[str, 
         }
 
 
-def mean_gradient(pictures: Pixels) -> float:
+def mean_gradient(images: Pixels) -> float:
     """Return the mean absolute difference of neighbouring pixels, in 8-bit steps.
 
-    Horizontal and vertical neighbours count alike. `pictures`: (N, H, W) uint8.
+    Horizontal and vertical neighbours count alike. `images`: (N, H, W) uint8.
     """
-    values = pictures.astype(np.float32)
+    values = images.astype(np.float32)
     across, down = np.abs(np.diff(values, axis=2)).mean(), np.abs(np.diff(values, axis=1)).mean()
     return float(across + down) / 2
 
 
-def accuracy(pictures: Pixels, labels: Pixels) -> float:
-    """Return the share of `pictures` (N, 28, 28) that the reader classifies as `labels` (N,), 0..1."""
+def accuracy(images: Pixels, labels: Pixels) -> float:
+    """Return the share of `images` (N, 28, 28) that the reader classifies as `labels` (N,), 0..1."""
     from sr_demo.digits import lab
 
     right = 0
     for start in range(0, len(labels), _BATCH):
         chosen = slice(start, start + _BATCH)
-        right += int((lab.read_digits(pictures[chosen]) == labels[chosen]).sum())
+        right += int((lab.read_digits(images[chosen]) == labels[chosen]).sum())
     return right / len(labels)
 
 

@@ -217,9 +217,9 @@ def _separable(layers: list[networks.Layer], waves: int, size: int, window: Wind
 
 
 @torch.inference_mode()
-def read_digits(pictures: Pixels) -> NDArray[np.int64]:
+def read_digits(images: Pixels) -> NDArray[np.int64]:
     """Classify (N, 28, 28) uint8: the label of each, (N,)."""
-    return network("digits-reader")(as_batch(pictures)).argmax(1).cpu().numpy()
+    return network("digits-reader")(as_batch(images)).argmax(1).cpu().numpy()
 
 
 @torch.inference_mode()
@@ -232,14 +232,14 @@ def redraw(small: Pixels, system: System) -> Gray:
     return at_28(mean).sigmoid().view(-1, 28, 28).cpu().numpy()
 
 
-def as_batch(pictures: Pixels) -> Tensor:
+def as_batch(images: Pixels) -> Tensor:
     """Convert (N, H, W) uint8 to (N, 1, H, W) float32 in [0, 1] on this machine's device."""
-    return torch.from_numpy(np.ascontiguousarray(pictures)).to(device()).unsqueeze(1).float() / 255.0
+    return torch.from_numpy(np.ascontiguousarray(images)).to(device()).unsqueeze(1).float() / 255.0
 
 
 def _row(latent: Gray) -> Tensor:
     return torch.from_numpy(np.array(latent, np.float32)[None]).to(device())
 
 
-def _gray(picture: Any) -> Gray:
-    return readonly(picture.cpu().numpy())
+def _gray(image: Any) -> Gray:
+    return readonly(image.cpu().numpy())

@@ -83,13 +83,13 @@ def along(latent: Gray, number: int, count: int, size: int, system: System, prog
     Returns:
         (size, count * size) uint8, the images side by side.
     """
-    pictures: list[Pixels] = []
+    images: list[Pixels] = []
     for index, value in enumerate(np.linspace(-REACH, REACH, count, dtype=np.float32)):
         changed = np.array(latent)
         changed[number] = value
         part = progress.part(index / count, (index + 1) / count)
-        pictures.append(to_bytes(draw(readonly(changed), size, system, progress=part)))
-    return np.concatenate(pictures, axis=1)
+        images.append(to_bytes(draw(readonly(changed), size, system, progress=part)))
+    return np.concatenate(images, axis=1)
 
 
 def to_bytes(image: Gray) -> Pixels:

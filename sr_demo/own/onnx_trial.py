@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sr_demo.backends import openvino_backend
-from sr_demo.backends.selection import known_picture
+from sr_demo.backends.selection import known_image
 from sr_demo.checkpoint import OWN
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, readonly
@@ -65,13 +65,13 @@ def _scale_and_multiple(network: OnnxNetwork) -> tuple[int, int]:
     """Return the scale and what the sides of the input must be multiples of. Raises BadInput."""
     request = OnnxRun(network)
     if network.fixed is not None:
-        return _scale(request(known_picture_of(network.fixed)), network.fixed, network.name), 1
+        return _scale(request(known_image_of(network.fixed)), network.fixed, network.name), 1
     refusal: BadInput | None = None
     for multiple_of in _MULTIPLES:
         # The least odd multiple that is large enough, so that a network that needs more does not pass by chance.
         sides = (_odd(multiple_of, 35), _odd(multiple_of, 45))
         try:
-            return _scale(request(known_picture_of(sides)), sides, network.name), multiple_of
+            return _scale(request(known_image_of(sides)), sides, network.name), multiple_of
         except BadInput as exc:
             refusal = refusal or exc
     assert refusal is not None
@@ -94,9 +94,9 @@ class OnnxRun:
         return self._upscaler.run(image)
 
 
-def known_picture_of(sides: tuple[int, int]) -> Image:
+def known_image_of(sides: tuple[int, int]) -> Image:
     """Return the known image, cut to (height, width)."""
-    return readonly(np.ascontiguousarray(known_picture(max(sides))[: sides[0], : sides[1]]))
+    return readonly(np.ascontiguousarray(known_image(max(sides))[: sides[0], : sides[1]]))
 
 
 def _scale(result: Image, sides: tuple[int, int], name: str) -> int:
@@ -120,7 +120,7 @@ def _gains_from_bf16(network: OnnxNetwork, exact: OnnxUpscaler, scale: int, mult
     """Whether bf16 is faster here and agrees with fp32."""
     if openvino_backend.fast_precision() == "fp32":
         return False
-    image = known_picture(_SIDE)
+    image = known_image(_SIDE)
     fast = OnnxUpscaler(network, "bf16", scale, multiple_of)
     agreement = trial.decibels(fast.upscale(image, Options(), SILENT), exact.upscale(image, Options(), SILENT))
     begun = time.perf_counter()

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sr_demo.backends.selection import known_picture
+from sr_demo.backends.selection import known_image
 from sr_demo.checkpoint import OWN, TILE_ERROR, Tiling
 from sr_demo.codecs.sniff import shown
 from sr_demo.errors import BadInput, OutOfMemory, SRError
@@ -114,7 +114,7 @@ def options_of(kind: networks.Kind) -> Options:
 
 def check_behaviour(upscaler: Upscaler, found: Found, name: str) -> None:
     """Raise BadInput where the network does not return the image enlarged, finite and the same twice."""
-    image = readonly(np.ascontiguousarray(known_picture(_SIDE)[: _ODD[0], : _ODD[1]]))
+    image = readonly(np.ascontiguousarray(known_image(_SIDE)[: _ODD[0], : _ODD[1]]))
     try:
         first, second = _run(upscaler, found, image), _run(upscaler, found, image)
     except (BadInput, OutOfMemory):
@@ -139,7 +139,7 @@ def _runs_bare(found: Found, name: str) -> bool:
     """Whether the module gives what the descriptor around it gives, on odd sizes too."""
     import torch
 
-    image = torch.from_numpy(known_picture(_SIDE)[: _ODD[0], : _ODD[1]].copy()).permute(2, 0, 1)[None]
+    image = torch.from_numpy(known_image(_SIDE)[: _ODD[0], : _ODD[1]].copy()).permute(2, 0, 1)[None]
     if found.multiple_of > 1:
         return False
     with _named(name), torch.inference_mode():
@@ -155,14 +155,14 @@ def _memory_and_work(upscaler: Upscaler, found: Found) -> tuple[int, float]:
 
     counter = FlopCounterMode(display=False)
     with counter, LiveBytes() as live:
-        _run(upscaler, found, known_picture(_SIDE))
+        _run(upscaler, found, known_image(_SIDE))
     pixels = _SIDE * _SIDE
     return round(_ROOM * live.peak / pixels), max(counter.get_total_flops() / pixels, 1.0)
 
 
 def timed(upscaler: Upscaler, found: Found) -> tuple[float, float]:
     """Return the seconds of a first and of a later run."""
-    image = known_picture(_SIDE)
+    image = known_image(_SIDE)
     taken: list[float] = []
     for _ in range(3):
         begun = time.perf_counter()
@@ -214,7 +214,7 @@ def _with_fast_precision(loader: Loader, found: Found, in_fp32: Upscaler, second
     fast = choose_precision("auto", found.precisions)
     if fast == "fp32":
         return loader
-    image = known_picture(_SIDE)
+    image = known_image(_SIDE)
     whole = _run(in_fp32, found, image)
     try:
         upscaler = loader.upscaler(found, fast)

@@ -108,8 +108,8 @@ class DigitTrainer:
         torch.manual_seed(seed)
         self.rng, self.noise = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
         validation = min(HELD_OUT, len(digits) // 10 + 1)
-        self.hr, self.labels = digits.pictures[:-validation], digits.labels[:-validation]
-        self.validation = Digits(digits.pictures[-validation:], digits.labels[-validation:])
+        self.hr, self.labels = digits.images[:-validation], digits.labels[:-validation]
+        self.validation = Digits(digits.images[-validation:], digits.labels[-validation:])
         self.lr = downscale(self.hr)
         self.network = recipe.build().to(device)
         self.ema = averaged(self.network, 0.998)
@@ -225,11 +225,11 @@ class DigitTrainer:
     @torch.inference_mode()
     def score(self, network: nn.Module, digits: Digits) -> float:
         """Return the mean PSNR in dB of `digits` reconstructed at 28 x 28; for the reader, its accuracy in per cent."""
-        hr = as_tensor(digits.pictures, self.device)
+        hr = as_tensor(digits.images, self.device)
         if not isinstance(network, networks.Coder):
             read = network(hr).argmax(1).cpu().numpy()
             return float((read == digits.labels).mean() * 100)
-        sr = reconstructed(network, as_tensor(downscale(digits.pictures), self.device))
+        sr = reconstructed(network, as_tensor(downscale(digits.images), self.device))
         return float((-10 * (sr - hr).square().mean((1, 2, 3)).log10()).mean())
 
     @torch.no_grad()

@@ -74,12 +74,12 @@ def take_in(
     for path in finder.images():
         progress(min(len(taken.written) / _MOST_PHOTOS, 1.0), f"reading {shown(path.name)}")
         try:
-            picture = read(path, limits)
+            image = read(path, limits)
         except SRError as exc:
             taken.leave_out(about(path.name, str(exc)))
             continue
         target = folder / f"{len(taken.written):03d}_{_plain(path.name)}.png"
-        write_png(replace(picture, alpha=None, bits=8, icc=None, metadata=Metadata()), target)
+        write_png(replace(image, alpha=None, bits=8, icc=None, metadata=Metadata()), target)
         taken.written.append(target)
     shutil.rmtree(scratch)
     if taken.hidden:

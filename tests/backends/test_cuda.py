@@ -21,7 +21,7 @@ from sr_demo.metrics.full_reference import psnr_rgb
 from sr_demo.networks.edsr import EDSR
 from sr_demo.options import Options
 from sr_demo.progress import SILENT
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(300)]
 
@@ -86,7 +86,7 @@ def test_a_batch_of_tiles_gives_the_results_of_its_tiles() -> None:
 
 
 def test_a_job_in_tiles_on_the_gpu_equals_the_whole_image_on_the_cpu(on: On) -> None:
-    job, image = replace(job_for(APPROACHES, "edsr"), precision="fp32"), picture_of(noise(90, 70))
+    job, image = replace(job_for(APPROACHES, "edsr"), precision="fp32"), image_of(noise(90, 70))
     tiled = replace(job, approach=replace(job.approach, tiling=replace(job.approach.tiling, largest=48)))
     result = Runner().run(tiled, image)
     assert (result.backend, result.precision) == ("torch", "fp32") and result.tiles > 1

@@ -28,7 +28,7 @@ from sr_demo.inference.runner import Runner
 from sr_demo.reports.evaluation import evaluate, pairs
 from sr_demo.spec import Approach, Request, Upscaler
 from sr_demo.system.storage import sha256_of
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 from tests.hub_server import HubServer
 
 pytestmark = pytest.mark.hub
@@ -89,26 +89,26 @@ def test_the_published_general_model_reaches_its_known_score(
 def test_the_denoise_option_interpolates_between_two_networks(
     hub: HubServer, general: Approach, file_of: Callable[[str], WeightFile]
 ) -> None:
-    runner, picture = Runner(), picture_of(noise(24, 20))
+    runner, image = Runner(), image_of(noise(24, 20))
 
     def alone(name: str) -> Image:
         only = replace(general.checkpoints[0], files=(file_of(name),))
-        return result(runner, replace(job(general), checkpoint=only), picture)
+        return result(runner, replace(job(general), checkpoint=only), image)
 
-    np.testing.assert_allclose(result(runner, job(general, denoise=1), picture), alone(GENERAL), atol=1e-5)
-    np.testing.assert_allclose(result(runner, job(general, denoise=0), picture), alone(TWIN), atol=1e-5)
-    half = result(runner, job(general, denoise=0.5), picture)
+    np.testing.assert_allclose(result(runner, job(general, denoise=1), image), alone(GENERAL), atol=1e-5)
+    np.testing.assert_allclose(result(runner, job(general, denoise=0), image), alone(TWIN), atol=1e-5)
+    half = result(runner, job(general, denoise=0.5), image)
     assert np.abs(half - alone(GENERAL)).max() > 0.01
     assert np.abs(half - alone(TWIN)).max() > 0.01
 
 
-def result(runner: Runner, wanted: Job, picture: ImageData) -> Image:
-    return runner.run(replace(wanted, precision="fp32"), picture).image.rgb
+def result(runner: Runner, wanted: Job, image: ImageData) -> Image:
+    return runner.run(replace(wanted, precision="fp32"), image).image.rgb
 
 
 def test_more_denoise_leaves_less_noise(hub: HubServer, general: Approach) -> None:
     grain = np.random.default_rng(0).standard_normal((48, 48, 3)).astype(np.float32)
-    noisy = picture_of(readonly(np.clip(np.float32(0.5) + grain * np.float32(0.06), 0, 1)))
+    noisy = image_of(readonly(np.clip(np.float32(0.5) + grain * np.float32(0.06), 0, 1)))
     runner = Runner()
     left = [float(result(runner, job(general, denoise=d), noisy)[8:-8, 8:-8].std()) for d in (0, 0.5, 1)]
     assert left[0] > 1.5 * left[2], left

@@ -26,7 +26,7 @@ from sr_demo.inference.runner import Runner
 from sr_demo.options import Options
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Approach, Precision, Request, Upscaler
-from tests.conftest import flip, noise, picture_of
+from tests.conftest import flip, image_of, noise
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -142,17 +142,17 @@ def test_a_converted_network_gives_the_results_of_torch_at_every_size_without_im
 
 
 def test_the_runner_uses_and_reports_the_faster_backend(converted: Path) -> None:
-    job, picture = job_of("second"), picture_of(noise(40, 30))
+    job, image = job_of("second"), image_of(noise(40, 30))
     which = given(converted, job)
     preparer = Preparer()
     runner = Runner(preparer=preparer)
-    first = runner.run(job, picture)
+    first = runner.run(job, image)
     assert first.backend == "torch"
     preparer.wait()
     for backend in ("OpenVINO", "torch"):
         decide(which, backend)
         assert is_prepared(job) == (backend == "OpenVINO")
-        later = Runner().run(job, picture)
+        later = Runner().run(job, image)
         assert later.backend == backend
         np.testing.assert_allclose(later.image.rgb, first.image.rgb, atol=1e-5)
     assert not Preparer().begin(Given(which, job)), "the verdict is stored already"

@@ -23,7 +23,7 @@ from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Approach, BatchUpscaler, Request, Upscaler
 from sr_demo.system import memory
 from tests import fakes
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 
 HALO = 4
 
@@ -41,11 +41,11 @@ class Watched(nn.Module):
         return self.work(x)
 
 
-def enlarged(x: Tensor) -> Tensor:
+def upscaled(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=4, mode="nearest")
 
 
-def on_a_gpu(work: Callable[[Tensor], Tensor] = enlarged, at_once: int = 3) -> tuple[NetworkUpscaler, Watched]:
+def on_a_gpu(work: Callable[[Tensor], Tensor] = upscaled, at_once: int = 3) -> tuple[NetworkUpscaler, Watched]:
     """An upscaler on the CPU that batches as on a GPU: several tiles at once, one batch queued ahead."""
     network = Watched(work)
     upscaler = NetworkUpscaler(network, "fp32")
@@ -68,36 +68,36 @@ def method_of(upscaler: Upscaler, *, blend: int = 0, largest: int = 32) -> Loade
 
 
 @pytest.fixture
-def picture() -> ImageData:
-    return picture_of(noise(150, 170))
+def image() -> ImageData:
+    return image_of(noise(150, 170))
 
 
-def test_batches_give_the_same_result_bit_for_bit(picture: ImageData) -> None:
+def test_batches_give_the_same_result_bit_for_bit(image: ImageData) -> None:
     upscaler, network = on_a_gpu()
-    result = upscale_image(method_of(upscaler), picture, SILENT)
-    np.testing.assert_array_equal(result.image.rgb, fakes.enlarged(picture.rgb))
+    result = upscale_image(method_of(upscaler), image, SILENT)
+    np.testing.assert_array_equal(result.image.rgb, fakes.upscaled(image.rgb))
     assert (result.tile, result.tiles) == (32, 30)
     assert sum(k for k, _, _ in network.seen) == 30
     assert max(k for k, _, _ in network.seen) == 3
 
 
-def test_blended_batches_still_add_up(picture: ImageData) -> None:
+def test_blended_batches_still_add_up(image: ImageData) -> None:
     upscaler, _ = on_a_gpu()
-    result = upscale_image(method_of(upscaler, blend=HALO), picture, SILENT)
-    np.testing.assert_allclose(result.image.rgb, fakes.enlarged(picture.rgb), atol=1e-6)
+    result = upscale_image(method_of(upscaler, blend=HALO), image, SILENT)
+    np.testing.assert_allclose(result.image.rgb, fakes.upscaled(image.rgb), atol=1e-6)
 
 
-def test_a_convolution_gives_the_same_result_in_batches(picture: ImageData) -> None:
+def test_a_convolution_gives_the_same_result_in_batches(image: ImageData) -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 48, 2 * HALO + 1, padding=HALO), nn.PixelShuffle(4), nn.Sigmoid())
     one_by_one = NetworkUpscaler(network, "fp32")
     together, _ = on_a_gpu(network)
-    expected = upscale_image(method_of(one_by_one), picture, SILENT).image.rgb
-    np.testing.assert_allclose(upscale_image(method_of(together), picture, SILENT).image.rgb, expected, atol=1e-6)
+    expected = upscale_image(method_of(one_by_one), image, SILENT).image.rgb
+    np.testing.assert_allclose(upscale_image(method_of(together), image, SILENT).image.rgb, expected, atol=1e-6)
 
 
 def test_a_cpu_computes_one_tile_at_a_time_and_queues_none() -> None:
-    upscaler = NetworkUpscaler(Watched(enlarged), "fp32")
+    upscaler = NetworkUpscaler(Watched(upscaled), "fp32")
     assert isinstance(upscaler, BatchUpscaler)
     assert (upscaler.at_once, upscaler.ahead) == (1, 0)
 
@@ -116,12 +116,12 @@ def test_the_next_batch_is_queued_before_the_last_is_yielded(ahead: int) -> None
     for number, results in enumerate(upscaler.upscale_many(batches(), Options())):
         assert len(network.seen) == len(requested) == min(number + 1 + ahead, 3)
         for at, result in enumerate(results):
-            np.testing.assert_array_equal(result, fakes.enlarged(noise(8, 9, number + 10 * at)))
+            np.testing.assert_array_equal(result, fakes.upscaled(noise(8, 9, number + 10 * at)))
             assert not result.flags.writeable
     assert requested == [0, 1, 2]
 
 
-def test_stop_takes_effect_between_batches(picture: ImageData) -> None:
+def test_stop_takes_effect_between_batches(image: ImageData) -> None:
     stop, notes = Event(), list[str]()
 
     def report(fraction: float, note: str) -> None:
@@ -131,14 +131,14 @@ def test_stop_takes_effect_between_batches(picture: ImageData) -> None:
 
     upscaler, network = on_a_gpu()
     with pytest.raises(Cancelled):
-        upscale_image(method_of(upscaler), picture, Progress(report, stop))
+        upscale_image(method_of(upscaler), image, Progress(report, stop))
     assert len(network.seen) == 2
     assert notes == ["tile 1 of 30", "tile 3 of 30"], "the corners on the left are of one shape"
 
 
-def test_progress_never_falls(picture: ImageData) -> None:
+def test_progress_never_falls(image: ImageData) -> None:
     seen: list[float] = []
-    upscale_image(method_of(on_a_gpu()[0]), picture, Progress(lambda fraction, _: seen.append(fraction)))
+    upscale_image(method_of(on_a_gpu()[0]), image, Progress(lambda fraction, _: seen.append(fraction)))
     assert seen == sorted(seen) and seen[0] == 0 and seen[-1] == 1
 
 
@@ -146,50 +146,50 @@ def hungry(fits: int) -> Callable[[Tensor], Tensor]:
     def work(x: Tensor) -> Tensor:
         if x.shape[0] * x.shape[2] * x.shape[3] > fits:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return enlarged(x)
+        return upscaled(x)
 
     return work
 
 
 @pytest.mark.parametrize(("together", "refused"), [(1, [2, 2, 2]), (2, [8, 4])])
-def test_out_of_memory_halves_the_batch_before_the_tile(together: int, refused: list[int], picture: ImageData) -> None:
+def test_out_of_memory_halves_the_batch_before_the_tile(together: int, refused: list[int], image: ImageData) -> None:
     fits = together * (32 + 2 * HALO) ** 2
     upscaler, network = on_a_gpu(hungry(fits), at_once=8)
-    result = upscale_image(method_of(upscaler), picture, SILENT)
-    np.testing.assert_array_equal(result.image.rgb, fakes.enlarged(picture.rgb))
+    result = upscale_image(method_of(upscaler), image, SILENT)
+    np.testing.assert_array_equal(result.image.rgb, fakes.upscaled(image.rgb))
     assert (result.tile, result.tiles) == (32, 30), "with fewer at once these fit"
     assert [shape[0] for shape in network.seen if np.prod(shape) > fits] == refused
     assert network.seen[-1][0] == together
 
 
-def test_out_of_memory_with_one_tile_halves_its_side(picture: ImageData) -> None:
+def test_out_of_memory_with_one_tile_halves_its_side(image: ImageData) -> None:
     upscaler, network = on_a_gpu(hungry(fits=40 * 40), at_once=2)
-    result = upscale_image(method_of(upscaler, largest=64), picture, SILENT)
-    np.testing.assert_array_equal(result.image.rgb, fakes.enlarged(picture.rgb))
+    result = upscale_image(method_of(upscaler, largest=64), image, SILENT)
+    np.testing.assert_array_equal(result.image.rgb, fakes.upscaled(image.rgb))
     assert result.tile == 32
     refused = [shape for shape in network.seen if np.prod(shape) > 40 * 40]
     assert len(set(refused)) == len(refused), "no plan is tried twice"
 
 
-def test_out_of_memory_with_the_smallest_tile_is_final(picture: ImageData) -> None:
+def test_out_of_memory_with_the_smallest_tile_is_final(image: ImageData) -> None:
     upscaler, _ = on_a_gpu(hungry(fits=10))
     with pytest.raises(OutOfMemory):
-        upscale_image(method_of(upscaler), picture, SILENT)
+        upscale_image(method_of(upscaler), image, SILENT)
 
 
 @pytest.mark.parametrize("budget", [1, 3 * 2048 * (32 + 2 * HALO) ** 2])
 def test_a_batch_holds_as_many_tiles_as_fit_into_the_budget(
-    budget: int, picture: ImageData, monkeypatch: pytest.MonkeyPatch
+    budget: int, image: ImageData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory, "budget", lambda: budget)
     upscaler, network = on_a_gpu(at_once=4)
-    upscale_image(method_of(upscaler), picture, SILENT)
+    upscale_image(method_of(upscaler), image, SILENT)
     assert max(k for k, _, _ in network.seen) == (1 if budget == 1 else 3)
 
 
 def test_values_that_are_not_finite_are_found_in_any_image_of_a_batch() -> None:
     def work(x: Tensor) -> Tensor:
-        output = enlarged(x)
+        output = upscaled(x)
         output[1, 0, 5, 5] = torch.nan
         return output
 

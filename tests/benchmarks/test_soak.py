@@ -35,6 +35,6 @@ def test_requests_and_errors_are_counted_and_the_last_error_kept() -> None:
     assert (count.requests, count.errors, count.last_error) == (4, 2, "espcn: wrong")
 
 
-def test_every_visit_sends_another_picture() -> None:
+def test_every_visit_sends_another_image() -> None:
     made = {soak._image(number, turn) for number in range(2) for turn in range(3)}
     assert len(made) == 6 and soak._image(1, 2) == soak._image(1, 2)

@@ -25,7 +25,7 @@ from sr_demo.cli.parser import Command
 from sr_demo.image import encode_png, read
 from sr_demo.spec import Approach
 from tests import fakes
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = [
@@ -83,7 +83,7 @@ def approaches(monkeypatch: pytest.MonkeyPatch):
 
 def put(path: Path, height: int = 8, width: int = 6, seed: int = 0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(encode_png(picture_of(noise(height, width, seed))))
+    path.write_bytes(encode_png(image_of(noise(height, width, seed))))
     return path
 
 
@@ -163,7 +163,7 @@ def test_results_of_files_with_the_same_name_do_not_overwrite_each_other(sr, tmp
 
 def test_the_checkpoint_and_its_options_are_used(sr, approaches, tmp_path: Path) -> None:
     loads: list = []
-    upscaler = fakes.Fake(lambda image, progress: fakes.enlarged(image))
+    upscaler = fakes.Fake(lambda image, progress: fakes.upscaled(image))
     made = replace(
         fakes.approach(upscaler, loads=loads, load_options=("strength",)),
         checkpoints=(Checkpoint("one", "One"), Checkpoint("two", "Two")),
@@ -232,7 +232,7 @@ def test_a_bug_is_reported_with_a_reference_and_the_other_files_are_done(
     def work(image, progress):
         if image.shape[0] == 5:
             raise ZeroDivisionError
-        return fakes.enlarged(image)
+        return fakes.upscaled(image)
 
     approaches(fakes.approach(fakes.Fake(work)))
     files = [put(tmp_path / "a.png", 5, 5), put(tmp_path / "b.png", 6, 6)]
@@ -377,7 +377,7 @@ def test_a_report_that_cannot_be_written_is_found_out_before_the_work(sr, approa
 def test_results_equal_to_the_reference_are_called_identical(sr, approaches, tmp_path: Path) -> None:
     flat = tmp_path / "hr" / "flat.png"
     flat.parent.mkdir()
-    flat.write_bytes(encode_png(picture_of(np.full((48, 48, 3), 0.4, np.float32))))
+    flat.write_bytes(encode_png(image_of(np.full((48, 48, 3), 0.4, np.float32))))
     file = tmp_path / "rows.json"
     said = sr("evaluate", "--hr", flat.parent, "--approach", "bicubic", "--json", file)
     assert "identical" in said.out

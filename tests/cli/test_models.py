@@ -11,7 +11,7 @@ import pytest
 from sr_demo.checkpoint import EMBEDDED
 from sr_demo.cli.main import main
 from sr_demo.image import write_png
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 def photos(tmp_path: Path) -> Path:
     folder = tmp_path / "photos"
     folder.mkdir()
-    write_png(picture_of(noise(64, 80)), folder / "a.png")
+    write_png(image_of(noise(64, 80)), folder / "a.png")
     return folder
 
 

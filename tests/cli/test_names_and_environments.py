@@ -27,7 +27,7 @@ runpy.run_module("sr_demo", run_name="__main__")
 """
 
 
-def picture(path: Path | str, side: int = 8) -> Path:
+def image(path: Path | str, side: int = 8) -> Path:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     write_png(ImageData(noise(side, side)), Path(path))
     return Path(path)
@@ -41,7 +41,7 @@ def batch(source: Path, out: Path, *more: str) -> int:
 @pytest.mark.parametrize("letter", ["m", "ü"])
 def test_3_long_names(tmp_path: Path, length: int, letter: str, capsys: pytest.CaptureFixture[str]) -> None:
     name = letter * (length // len(letter.encode()))
-    files = [picture(tmp_path / "in" / f"{stem}.png") for stem in ("a", name, "z")]
+    files = [image(tmp_path / "in" / f"{stem}.png") for stem in ("a", name, "z")]
     for more, counts in (((), "3 done, 0 existed already"), (("--resume",), "0 done, 3 existed already")):
         assert batch(tmp_path / "in", tmp_path / "out", *more) == 0
         assert capsys.readouterr().out.startswith(counts)
@@ -65,7 +65,7 @@ def test_3_pages_of_a_long_name_get_names_that_fit(tmp_path: Path, capsys: pytes
 def test_4_names_that_are_not_utf8_or_hold_line_breaks(
     tmp_path: Path, name: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = picture(tmp_path / "in" / os.fsdecode(name))
+    path = image(tmp_path / "in" / os.fsdecode(name))
     for more, counts in (((), "1 done"), (("--resume",), "0 done, 1 existed already")):
         assert batch(path.parent, tmp_path / "out", *more) == 0
         assert capsys.readouterr().out.startswith(counts)
@@ -82,7 +82,7 @@ def test_4_names_that_are_not_utf8_or_hold_line_breaks(
 def test_4_a_manifest_of_an_earlier_version_with_bytes_outside_utf8_is_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = picture(tmp_path / "in" / os.fsdecode(b"caf\xe9.png"))
+    path = image(tmp_path / "in" / os.fsdecode(b"caf\xe9.png"))
     assert batch(path.parent, tmp_path / "out") == 0
     manifest = tmp_path / "out" / NAME
     manifest.write_bytes(manifest.read_bytes().replace(b"\\udce9", b"\xe9"))
@@ -92,7 +92,7 @@ def test_4_a_manifest_of_an_earlier_version_with_bytes_outside_utf8_is_read(
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_5_output_that_is_not_utf8(tmp_path: Path, encoding: str) -> None:
-    files = [picture(tmp_path / name) for name in ("1写真.png", "2.png", os.fsdecode(b"3\xe9.png"))]
+    files = [image(tmp_path / name) for name in ("1写真.png", "2.png", os.fsdecode(b"3\xe9.png"))]
     done = subprocess.run(
         [sys.executable, "-m", "sr_demo", "upscale", *map(str, files), "--approach", "bicubic", "--out", tmp_path / "out"],
         cwd=ROOT, capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding}, timeout=60, check=False,
@@ -103,7 +103,7 @@ def test_5_output_that_is_not_utf8(tmp_path: Path, encoding: str) -> None:
 
 
 def test_6_results_above_the_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    picture(tmp_path / "raw" / "a.png")
+    image(tmp_path / "raw" / "a.png")
     assert batch(tmp_path / "raw", tmp_path) == 0
     assert batch(tmp_path / "raw", tmp_path, "--resume", "--recursive") == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("0 done, 1 existed already")
@@ -113,9 +113,9 @@ def test_6_results_above_the_input(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_8_shadow_files_and_hidden_folders_are_left_out_and_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    picture(tmp_path / "in" / "a.png", 16)
+    image(tmp_path / "in" / "a.png", 16)
     (tmp_path / "in" / "._a.png").write_bytes(b"\0\5\x16\7" + bytes(100))
-    picture(tmp_path / "in" / ".thumbnails" / "a.png")
+    image(tmp_path / "in" / ".thumbnails" / "a.png")
     assert main(["evaluate", "--hr", str(tmp_path / "in"), "--approach", "bicubic"]) == 0
     assert batch(tmp_path / "in", tmp_path / "out", "--recursive") == 0
     assert "1 done, 0 existed already, 0 skipped, 2 hidden files left out" in capsys.readouterr().out
@@ -127,7 +127,7 @@ def test_9_neither_a_home_nor_a_user_name(tmp_path: Path, command: str) -> None:
     environment = {
         name: value for name, value in os.environ.items() if name not in ("HOME", "SR_DEMO_CACHE", "USER", "LOGNAME")
     }
-    more = [str(picture(tmp_path / "a.png")), "--approach", "bicubic", "--out", str(tmp_path)] * (command == "upscale")
+    more = [str(image(tmp_path / "a.png")), "--approach", "bicubic", "--out", str(tmp_path)] * (command == "upscale")
     (tmp_path / "tmp").mkdir()
     done = subprocess.run(
         [sys.executable, "-c", HOMELESS, command, *more], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False,
@@ -157,7 +157,7 @@ def test_what_is_no_file_is_one_clear_sentence(
 ) -> None:
     (tmp_path / "in").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert main(["upscale", argument, str(picture("a.png")), "--approach", "bicubic", "--out", "out"]) == 2
+    assert main(["upscale", argument, str(image("a.png")), "--approach", "bicubic", "--out", "out"]) == 2
     said = capsys.readouterr()
     assert said.err.startswith(f"sr_demo: {sentence}") and len(said.err.splitlines()) == 1
     assert len(said.out.splitlines()) == 1, "the other file is done"
@@ -168,14 +168,14 @@ def test_patterns_that_a_shell_left_are_expanded(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("a.png", "b.png", "[c].png"):
-        picture(name)
+        image(name)
     assert main(["upscale", "?.png", "[c].png", "--approach", "bicubic", "--out", "out"]) == 0
     made = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert made == ["[c]_bicubic.png", "a_bicubic.png", "b_bicubic.png"]
 
 
 def test_a_batch_of_a_file_names_the_other_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert batch(picture(tmp_path / "a.png"), tmp_path / "out") == 2
+    assert batch(image(tmp_path / "a.png"), tmp_path / "out") == 2
     assert "a.png is a file, and `batch` takes a folder. `upscale` takes files." in capsys.readouterr().err
 
 

@@ -15,7 +15,7 @@ from tests.conftest import noise
 MINE = b"the user's own"
 
 
-def picture(path: Path, side: int = 16, seed: int = 0) -> Path:
+def image(path: Path, side: int = 16, seed: int = 0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_png(ImageData(noise(side, side, seed)), path)
     return path
@@ -44,7 +44,7 @@ OTHERS = {"export readme": "mine_README.md", "train card": "mine.json", "train s
 def test_a_file_named_by_the_user_is_refused_before_the_work(
     case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    picture(tmp_path / "in" / "a.png", 48)
+    image(tmp_path / "in" / "a.png", 48)
     monkeypatch.chdir(tmp_path)
     arguments = REPORTS[case]
     mine = tmp_path / OTHERS.get(case, arguments[-1] if arguments[-1].startswith("mine") else "mine.safetensors")
@@ -58,7 +58,7 @@ def test_a_file_named_by_the_user_is_refused_before_the_work(
 
 @pytest.mark.parametrize("case", ["evaluate", "data html", "export"])
 def test_with_overwrite_it_is_replaced(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    picture(tmp_path / "in" / "a.png", 48)
+    image(tmp_path / "in" / "a.png", 48)
     monkeypatch.chdir(tmp_path)
     mine = tmp_path / REPORTS[case][-1]
     mine.write_bytes(MINE)
@@ -69,15 +69,15 @@ def test_with_overwrite_it_is_replaced(case: str, tmp_path: Path, monkeypatch: p
 def test_a_report_of_a_run_that_failed_does_not_stop_the_next_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    dot = picture(tmp_path / "in" / "dot.png", 2)
+    dot = image(tmp_path / "in" / "dot.png", 2)
     arguments = ["evaluate", "--hr", str(dot.parent), "--approach", "bicubic", "--json", str(tmp_path / "r.json")]
     assert main(arguments) == 2 and not (tmp_path / "r.json").exists()
-    picture(dot, 16)
+    image(dot, 16)
     assert main(arguments) == 0 and json.loads((tmp_path / "r.json").read_text())[0]["images"] == 1
 
 
 def test_upscale_numbers_its_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    first, second = picture(tmp_path / "1" / "a.png", 4), picture(tmp_path / "2" / "a.png", 5)
+    first, second = image(tmp_path / "1" / "a.png", 4), image(tmp_path / "2" / "a.png", 5)
     out = tmp_path / "out"
     for path in (first, second):
         assert main(["upscale", str(path), "--approach", "bicubic", "--out", str(out)]) == 0
@@ -90,7 +90,7 @@ def test_upscale_numbers_its_results(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_upscale_spares_an_input_with_the_name_of_a_result(
     tmp_path: Path, overwrite: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    files = [picture(tmp_path / "a.png", 4), picture(tmp_path / "a_bicubic.png", 5, seed=1)]
+    files = [image(tmp_path / "a.png", 4), image(tmp_path / "a_bicubic.png", 5, seed=1)]
     before = files[1].read_bytes()
     assert main(["upscale", *map(str, files), "--approach", "bicubic", "--out", str(tmp_path), *overwrite]) == 0
     assert files[1].read_bytes() == before
@@ -102,8 +102,8 @@ def test_upscale_spares_an_input_with_the_name_of_a_result(
 def test_a_batch_owns_what_its_manifest_lists(
     tmp_path: Path, overwrite: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    picture(tmp_path / "in" / "holiday.png", 4)
-    mine = picture(tmp_path / "lib" / "holiday.png", 7, seed=1)
+    image(tmp_path / "in" / "holiday.png", 4)
+    mine = image(tmp_path / "lib" / "holiday.png", 7, seed=1)
     before = mine.read_bytes()
     command = ["batch", str(tmp_path / "in"), "--approach", "bicubic", "--out", str(mine.parent)]
     assert main([*command, *["--overwrite"] * overwrite]) == 0
@@ -117,8 +117,8 @@ def test_a_batch_owns_what_its_manifest_lists(
 
 
 def test_a_batch_never_replaces_its_inputs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    inside = picture(tmp_path / "raw" / "a.png", 5)
-    picture(tmp_path / "raw" / "raw" / "a.png", 4)  # its result would be called raw/a.png
+    inside = image(tmp_path / "raw" / "a.png", 5)
+    image(tmp_path / "raw" / "raw" / "a.png", 4)  # its result would be called raw/a.png
     before = inside.read_bytes()
     command = ["batch", str(tmp_path / "raw"), "--approach", "bicubic", "--out", str(tmp_path), "--recursive"]
     assert main([*command, "--overwrite"]) == 0
@@ -133,7 +133,7 @@ def test_a_search_numbers_its_files(tmp_path: Path) -> None:
     from sr_demo.approaches.mosaic.shards import Recipe
     from sr_demo.progress import SILENT
 
-    photo = picture(tmp_path / "photos" / "a.png", 64)
+    photo = image(tmp_path / "photos" / "a.png", 64)
     request = database_build.BuildRequest("numbered", (photo,), Recipe(patch=4, patches=50), "a folder")
     database = database_build.build_named_database(request, LocalExecutor(1), SILENT).database
     for number in range(2):

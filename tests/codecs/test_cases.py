@@ -41,12 +41,12 @@ def test_reported_cases_have_the_right_outcome(shared_data: Path, name: str) -> 
         with pytest.raises(BadInput, match=REFUSED[name]):
             read(path)
         return
-    picture = read(path)
-    assert any(NOTED[name] in note for note in picture.notes) if name in NOTED else picture.notes == ()
-    assert (picture.alpha is not None) == (name in TRANSPARENT)
+    image = read(path)
+    assert any(NOTED[name] in note for note in image.notes) if name in NOTED else image.notes == ()
+    assert (image.alpha is not None) == (name in TRANSPARENT)
     if name == "orient6.jpg":
-        assert picture.rgb.shape == (64, 48, 3) and picture.metadata.dpi == (300, 300)
-        assert picture.metadata.exif is not None and b"2020:01:02 03:04:05" in picture.metadata.exif
+        assert image.rgb.shape == (64, 48, 3) and image.metadata.dpi == (300, 300)
+        assert image.metadata.exif is not None and b"2020:01:02 03:04:05" in image.metadata.exif
 
 
 CHILD = """

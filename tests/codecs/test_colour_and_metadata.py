@@ -42,9 +42,9 @@ def primaries(*values: float) -> bytes:
 
 def seen(data: bytes) -> np.ndarray:
     """The first pixel of a PNG in sRGB levels, as a viewer with colour management shows it."""
-    picture = Pillow.open(io.BytesIO(data))
-    source = ImageCms.ImageCmsProfile(io.BytesIO(picture.info["icc_profile"]))
-    shown = ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    image = Pillow.open(io.BytesIO(data))
+    source = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
+    shown = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
     assert shown is not None
     return np.asarray(shown)[0, 0].astype(int)
 
@@ -56,10 +56,10 @@ def srgb(linear: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("value", [(120, 180, 60), (128,)])
 def test_the_gamma_of_a_png_reaches_the_result(tmp_path: Path, value: tuple[int, ...]) -> None:
-    picture = read(png(tmp_path / "a.png", gamma(1.0), value))
-    assert "carries them as a colour profile" in picture.notes[0]
+    image = read(png(tmp_path / "a.png", gamma(1.0), value))
+    assert "carries them as a colour profile" in image.notes[0]
     expected = srgb(np.array(value * (3 // len(value))) / 255)
-    assert np.abs(seen(encode_png(picture)) - expected).max() <= 1
+    assert np.abs(seen(encode_png(image)) - expected).max() <= 1
 
 
 def test_16_bits_get_the_same_profile_as_8(tmp_path: Path) -> None:
@@ -69,12 +69,12 @@ def test_16_bits_get_the_same_profile_as_8(tmp_path: Path) -> None:
 
 
 def test_the_primaries_of_a_png_reach_the_result(tmp_path: Path) -> None:
-    picture = read(png(tmp_path / "a.png", gamma(0.45455) + primaries(*ADOBE_RGB)))
+    image = read(png(tmp_path / "a.png", gamma(0.45455) + primaries(*ADOBE_RGB)))
     # Adobe RGB (1998), section 4.3.5.3, and IEC 61966-2-1.
     to_xyz = np.array([[0.57667, 0.18556, 0.18823], [0.29734, 0.62736, 0.07529], [0.02703, 0.07069, 0.99134]])
     from_xyz = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
     expected = srgb(from_xyz @ to_xyz @ (np.array([120, 180, 60]) / 255) ** 2.2)
-    assert np.abs(seen(encode_png(picture)) - expected).max() <= 2
+    assert np.abs(seen(encode_png(image)) - expected).max() <= 2
 
 
 @pytest.mark.parametrize(
@@ -84,16 +84,16 @@ def test_the_primaries_of_a_png_reach_the_result(tmp_path: Path) -> None:
     ids=["nothing", "gamma", "gamma-and-primaries", "sRGB", "cICP"],
 )  # fmt: skip
 def test_srgb_needs_neither_profile_nor_note(tmp_path: Path, extra: bytes) -> None:
-    picture = read(png(tmp_path / "a.png", extra))
-    assert (picture.icc, picture.notes) == (None, ())
+    image = read(png(tmp_path / "a.png", extra))
+    assert (image.icc, image.notes) == (None, ())
 
 
 @pytest.mark.parametrize(
     "extra", [gamma(0), primaries(*[0.0] * 8), primaries(*[0.3] * 8)], ids=["dark", "empty", "one-point"]
 )
 def test_impossible_descriptions_are_left_out(tmp_path: Path, extra: bytes) -> None:
-    picture = read(png(tmp_path / "a.png", extra))
-    assert (picture.icc, picture.notes) == (None, ())
+    image = read(png(tmp_path / "a.png", extra))
+    assert (image.icc, image.notes) == (None, ())
 
 
 @pytest.mark.parametrize("extension", ["heic", "avif"])
@@ -113,8 +113,8 @@ def test_wide_colours_of_nclx_get_the_same_profile_as_cicp(tmp_path: Path, exten
 
 
 def test_hdr_is_said(tmp_path: Path) -> None:
-    picture = read(png(tmp_path / "a.png", chunk(b"cICP", bytes([9, 16, 0, 1]))))
-    assert picture.notes[0].startswith("This picture is HDR (PQ): its values are kept")
+    image = read(png(tmp_path / "a.png", chunk(b"cICP", bytes([9, 16, 0, 1]))))
+    assert image.notes[0].startswith("This picture is HDR (PQ): its values are kept")
 
 
 def test_bits_that_are_lost_are_said(tmp_path: Path) -> None:

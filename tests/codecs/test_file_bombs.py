@@ -135,7 +135,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("content", REFUSED)
-def test_more_parts_than_a_picture_needs_are_one_sentence(tmp_path: Path, content: bytes) -> None:
+def test_more_parts_than_an_image_needs_are_one_sentence(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.png").write_bytes(content)
     begun = time.monotonic()
     with pytest.raises(BadInput) as raised:
@@ -161,7 +161,7 @@ READ = [
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("content", READ)
-def test_what_a_good_picture_has_too_much_of_is_not_unpacked(tmp_path: Path, content: bytes) -> None:
+def test_what_a_good_image_has_too_much_of_is_not_unpacked(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.png").write_bytes(content)
     begun = time.monotonic()
     if b"zTXt" in content or b"iCCP" in content:  # Pillow's own limit on texts and profiles refuses the file
@@ -244,7 +244,7 @@ def test_exif_data_of_cameras_pass() -> None:
         check_exif(exif.tobytes()[:size])
 
 
-def test_good_pictures_beside_bad_ones_go_through_batch(tmp_path: Path) -> None:
+def test_good_images_beside_bad_ones_go_through_batch(tmp_path: Path) -> None:
     source = tmp_path / "in"
     source.mkdir()
     write_png(ImageData(noise(8, 8)), source / "z_good.png")
@@ -263,14 +263,14 @@ def outcome(path: Path) -> float:
     """Seconds that reading takes; fails on anything but a picture or a sentence."""
     begun = time.monotonic()
     with suppress(SRError):
-        picture = read(path)
-        assert picture.rgb.ndim == 3 and np.isfinite(picture.rgb[::100]).all()
+        image = read(path)
+        assert image.rgb.ndim == 3 and np.isfinite(image.rgb[::100]).all()
     return time.monotonic() - begun
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.timeout(120)
-def test_hostile_files_are_pictures_or_sentences() -> None:
+def test_hostile_files_are_images_or_sentences() -> None:
     files = sorted((SHARED / "hostile").glob("*")) if (SHARED / "hostile").is_dir() else []
     if not files:
         pytest.skip(f"no hostile files at {SHARED} (set SR_DEMO_SHARED_DATA)")
@@ -281,7 +281,7 @@ def test_hostile_files_are_pictures_or_sentences() -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.timeout(600)
-def test_the_made_hostile_files_are_pictures_or_sentences(
+def test_the_made_hostile_files_are_images_or_sentences(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     tool = SHARED.parent / "tools" / "make_hostile.py"

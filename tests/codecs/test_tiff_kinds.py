@@ -79,9 +79,9 @@ def test_channels_that_would_be_lost_are_named(
 def test_a_channel_that_is_only_padding_is_left_out(tmp_path: Path, dtype: Any) -> None:
     array = np.dstack([RGB, np.zeros((12, 16), np.uint8)]).astype(dtype)
     tifffile.imwrite(tmp_path / "a.tif", array, photometric="rgb", extrasamples=["unspecified"])
-    picture = read(tmp_path / "a.tif")
-    assert picture.alpha is None
-    assert np.array_equal(picture.rgb, RGB.astype(np.float32) / np.float32(np.iinfo(dtype).max))
+    image = read(tmp_path / "a.tif")
+    assert image.alpha is None
+    assert np.array_equal(image.rgb, RGB.astype(np.float32) / np.float32(np.iinfo(dtype).max))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -90,10 +90,10 @@ def test_gray_with_alpha_keeps_both(tmp_path: Path, dtype: Any) -> None:
     tifffile.imwrite(
         tmp_path / "a.tif", array, photometric="minisblack", planarconfig="contig", extrasamples=["unassalpha"]
     )
-    picture = read(tmp_path / "a.tif")
-    assert picture.alpha is not None and picture.gray
-    assert np.array_equal(picture.alpha, array[..., 1].astype(np.float32) / np.float32(np.iinfo(dtype).max))
-    assert picture.bits == array.itemsize * 8
+    image = read(tmp_path / "a.tif")
+    assert image.alpha is not None and image.gray
+    assert np.array_equal(image.alpha, array[..., 1].astype(np.float32) / np.float32(np.iinfo(dtype).max))
+    assert image.bits == array.itemsize * 8
 
 
 def packed_tiff(depth: int, values: np.ndarray) -> bytes:
@@ -110,9 +110,9 @@ def packed_tiff(depth: int, values: np.ndarray) -> bytes:
 def test_gray_of_12_bits_is_read_and_other_depths_are_named(tmp_path: Path) -> None:
     values = np.arange(48, dtype=np.uint16).reshape(6, 8) * 87
     (tmp_path / "a.tif").write_bytes(packed_tiff(12, values))
-    picture = read(tmp_path / "a.tif")
-    assert (picture.bits, picture.gray) == (16, True)
-    assert np.allclose(picture.rgb[..., 0], values / 4095, atol=1e-5)
+    image = read(tmp_path / "a.tif")
+    assert (image.bits, image.gray) == (16, True)
+    assert np.allclose(image.rgb[..., 0], values / 4095, atol=1e-5)
     (tmp_path / "a.tif").write_bytes(packed_tiff(10, values))
     with pytest.raises(BadInput, match=r"^This TIFF has 10 bits per channel, of a kind that is not read here"):
         read(tmp_path / "a.tif")

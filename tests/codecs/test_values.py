@@ -37,10 +37,10 @@ def heights() -> np.ndarray:
 def test_a_series_that_fades_stays_one(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", FADING, photometric="minisblack")
     for page, plane in enumerate(FADING):
-        picture = read(tmp_path / "a.tif", page=page)
-        assert np.allclose(picture.rgb[..., 0], plane / 200, atol=1e-6)
-        assert picture.values == Values(0.0, 200.0)
-        assert picture.notes == (
+        image = read(tmp_path / "a.tif", page=page)
+        assert np.allclose(image.rgb[..., 0], plane / 200, atol=1e-6)
+        assert image.values == Values(0.0, 200.0)
+        assert image.notes == (
             "The values in the file, 0 to 200 over all its pages, were mapped linearly to black to white.",
         )
 
@@ -63,15 +63,15 @@ def test_pages_that_unpack_to_far_more_than_the_file_are_refused(
 
 def test_pixels_without_data_have_no_part_in_the_range_and_are_transparent(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", heights(), extratags=NO_DATA)
-    picture = read(tmp_path / "a.tif")
+    image = read(tmp_path / "a.tif")
     low = float(heights()[heights() > 0].min())
-    assert picture.values == Values(low, 500.0, -9999.0)
-    assert picture.alpha is not None
-    assert np.array_equal(picture.alpha == 0, heights() == -9999)
-    visible = picture.alpha == 1
-    assert np.allclose(picture.rgb[visible][:, 0], (heights()[visible] - low) / (500 - low), atol=1e-6)
-    assert picture.notes[1] == "16 pixels without data (the value -9999) are transparent in the result."
-    result = Runner().run(JOB, picture).image
+    assert image.values == Values(low, 500.0, -9999.0)
+    assert image.alpha is not None
+    assert np.array_equal(image.alpha == 0, heights() == -9999)
+    visible = image.alpha == 1
+    assert np.allclose(image.rgb[visible][:, 0], (heights()[visible] - low) / (500 - low), atol=1e-6)
+    assert image.notes[1] == "16 pixels without data (the value -9999) are transparent in the result."
+    result = Runner().run(JOB, image).image
     assert result.alpha is not None and (result.alpha[:8, :8] == 0).all()
 
 
@@ -79,19 +79,19 @@ def test_values_that_are_not_numbers_count_as_no_data(tmp_path: Path) -> None:
     array = PLANE.copy()
     array[0, :3] = np.nan
     tifffile.imwrite(tmp_path / "a.tif", array)
-    picture = read(tmp_path / "a.tif")
-    assert picture.values is not None and picture.values.white == 200
-    assert picture.alpha is not None and np.count_nonzero(picture.alpha == 0) == 3
+    image = read(tmp_path / "a.tif")
+    assert image.values is not None and image.values.white == 200
+    assert image.alpha is not None and np.count_nonzero(image.alpha == 0) == 3
 
 
 def test_levels_of_16_bits_keep_their_values_beside_no_data(tmp_path: Path) -> None:
     array = np.arange(1, 49, dtype=np.uint16).reshape(6, 8) * 1000
     array[0, 0] = 0
     tifffile.imwrite(tmp_path / "a.tif", array, extratags=[(42113, 2, 0, "0", True)])
-    picture = read(tmp_path / "a.tif")
-    assert picture.values is None and picture.alpha is not None
-    assert picture.alpha[0, 0] == 0 and np.count_nonzero(picture.alpha) == 47
-    assert np.array_equal(picture.rgb[1:, :, 0], array[1:].astype(np.float32) / np.float32(65535))
+    image = read(tmp_path / "a.tif")
+    assert image.values is None and image.alpha is not None
+    assert image.alpha[0, 0] == 0 and np.count_nonzero(image.alpha) == 47
+    assert np.array_equal(image.rgb[1:, :, 0], array[1:].astype(np.float32) / np.float32(65535))
 
 
 def test_manifest_and_report_record_mapping_and_notes(tmp_path: Path) -> None:

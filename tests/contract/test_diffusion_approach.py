@@ -12,7 +12,7 @@ from sr_demo.image import readonly
 from sr_demo.inference.jobs import Job
 from sr_demo.inference.runner import Runner
 from sr_demo.progress import SILENT
-from tests.conftest import picture_of
+from tests.conftest import image_of
 
 SIDE = 48
 
@@ -45,7 +45,7 @@ def test_guesses_differ_more_on_texture_than_on_flat_areas(runner: Runner) -> No
 
 
 def test_seeds_differ_and_each_result_has_a_high_lr_consistency(runner: Runner) -> None:
-    lr = picture_of(half_texture())
+    lr = image_of(half_texture())
     first, again, other = (runner.run(job(seed=seed), lr) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first.image.rgb, again.image.rgb)
     assert np.abs(first.image.rgb - other.image.rgb).mean() > 1e-4

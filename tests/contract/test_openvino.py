@@ -23,7 +23,7 @@ from sr_demo.inference.runner import Runner
 from sr_demo.metrics.full_reference import psnr_rgb
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Approach, Precision, Request, Upscaler
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 
 QUICK = {"espcn"}
 """Networks that are converted in a second; the others are marked slow."""
@@ -110,7 +110,7 @@ def test_a_converted_network_keeps_the_contract(
     for size in ((1, 1), (1, 7), (7, 5), (33, 17)):
         image = noise(*size)
         before = image.copy()
-        first, second = (runner.run(wanted, picture_of(image)) for _ in range(2))
+        first, second = (runner.run(wanted, image_of(image)) for _ in range(2))
         rgb = first.image.rgb
         assert rgb.shape == (4 * size[0], 4 * size[1], 3) and rgb.dtype == np.float32
         assert np.isfinite(rgb).all() and rgb.min() >= 0 and rgb.max() <= 1 and not rgb.flags.writeable
@@ -124,7 +124,7 @@ def test_a_converted_network_keeps_the_contract(
 def test_a_converted_network_gives_the_same_in_tiles_and_what_torch_gives(
     converted: Converted, job: Job, precision: Precision, tolerance: float
 ) -> None:
-    lr, wanted = picture_of(noise(40, 45)), converted(job, precision)
+    lr, wanted = image_of(noise(40, 45)), converted(job, precision)
     rule = replace(job.approach.tiling_of(job.checkpoint), largest=32, max_aspect=1)
     small = replace(wanted, checkpoint=replace(job.checkpoint, tiling=rule))
     seen: list[float] = []

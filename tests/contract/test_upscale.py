@@ -21,7 +21,7 @@ from sr_demo.metrics.full_reference import psnr_rgb
 from sr_demo.options import Control, Options, controls
 from sr_demo.progress import Progress
 from sr_demo.spec import Approach, Precision, Request, Upscaler
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 
 
 def rule_of(job: Job) -> Tiling:
@@ -84,7 +84,7 @@ def with_small_tiles(job: Job, side: int = 32) -> Job:
 def test_a_result_keeps_the_contract(runner: Runner, job: Job, size: tuple[int, int]) -> None:
     image = noise(*size)
     before = image.copy()
-    result = run(runner, job, picture_of(image))
+    result = run(runner, job, image_of(image))
     rgb = result.image.rgb
     scale = job.approach.scale
     assert rgb.shape == (size[0] * scale, size[1] * scale, 3)
@@ -99,7 +99,7 @@ def test_a_result_keeps_the_contract(runner: Runner, job: Job, size: tuple[int, 
 
 @each_job
 def test_the_same_input_gives_the_same_result(runner: Runner, job: Job) -> None:
-    lr = picture_of(noise(21, 30))
+    lr = image_of(noise(21, 30))
     first, second = run(runner, job, lr), run(runner, job, lr)
     np.testing.assert_array_equal(first.image.rgb, second.image.rgb)
 
@@ -112,14 +112,14 @@ def test_the_result_downscaled_resembles_the_input(runner: Runner, job: Job) -> 
     )  # dB; shifted by one pixel of the input it would be 20
     image = noise(40, 36)
     for shown in (image, readonly(image[:, ::-1].copy())):
-        found = run(runner, job, picture_of(shown)).scores.lr_consistency
+        found = run(runner, job, image_of(shown)).scores.lr_consistency
         assert found is not None and found > least
 
 
 @each_job
 def test_gray_stays_gray(runner: Runner, job: Job) -> None:
     gray = readonly(np.repeat(noise(9, 11)[..., :1], 3, axis=2))
-    lr = run(runner, job, picture_of(gray, gray=True)).image
+    lr = run(runner, job, image_of(gray, gray=True)).image
     assert lr.gray
     np.testing.assert_array_equal(lr.rgb, lr.rgb[..., :1].repeat(3, axis=2))
 
@@ -127,7 +127,7 @@ def test_gray_stays_gray(runner: Runner, job: Job) -> None:
 @each_job
 def test_gray_stored_as_rgb_gets_no_colours(runner: Runner, job: Job) -> None:
     gray = readonly(np.repeat(noise(9, 11)[..., :1], 3, axis=2))
-    result = run(runner, job, picture_of(gray)).image
+    result = run(runner, job, image_of(gray)).image
     assert not result.gray, "the result is an RGB file again"
     np.testing.assert_array_equal(result.rgb, result.rgb[..., :1].repeat(3, axis=2))
 
@@ -143,7 +143,7 @@ def test_even_areas_keep_their_level(runner: Runner, job: Job) -> None:
     most = _COARSE.get(f"{job.approach.id}:{job.checkpoint.name}", 0.51)
     for level in (0.0, 0.5, 1.0):
         even = readonly(np.full((20, 20, 3), level, np.float32))
-        inner = run(runner, job, picture_of(even)).image.rgb[32:-32, 32:-32]  # networks see a border beyond the edges
+        inner = run(runner, job, image_of(even)).image.rgb[32:-32, 32:-32]  # networks see a border beyond the edges
         assert np.abs(inner - level).max() * 255 <= most
 
 
@@ -152,7 +152,7 @@ def test_alpha_is_upscaled_too(runner: Runner, job: Job) -> None:
     alpha = np.zeros((12, 10), np.float32)
     alpha[:6] = 1
     alpha[6] = 0.5
-    found = run(runner, job, picture_of(noise(12, 10), alpha=readonly(alpha))).image.alpha
+    found = run(runner, job, image_of(noise(12, 10), alpha=readonly(alpha))).image.alpha
     assert found is not None and found.shape == (48, 40) and found.dtype == np.float32
     assert found.min() >= 0 and found.max() <= 1 and not found.flags.writeable
     assert (found[:12] == 1).all() and (found[-12:] == 0).all()
@@ -163,7 +163,7 @@ def test_alpha_is_upscaled_too(runner: Runner, job: Job) -> None:
 def test_progress_never_decreases_and_reaches_one(runner: Runner, job: Job) -> None:
     runner.warm(job)
     seen: list[float] = []
-    runner.run(with_small_tiles(job), picture_of(noise(33, 34)), progress=Progress(lambda f, _: seen.append(f)))
+    runner.run(with_small_tiles(job), image_of(noise(33, 34)), progress=Progress(lambda f, _: seen.append(f)))
     assert seen == sorted(seen)
     assert seen[0] >= 0 and seen[-1] == 1
 
@@ -211,7 +211,7 @@ def test_stop_takes_effect_within_a_tile(job: Job) -> None:
             stop.set()
 
     with pytest.raises(Cancelled):
-        runner.run(small, picture_of(noise(20, 30)), progress=Progress(report, stop))
+        runner.run(small, image_of(noise(20, 30)), progress=Progress(report, stop))
     assert counted[0].calls == (2 if tiled else 1)
 
 
@@ -219,7 +219,7 @@ def test_stop_takes_effect_within_a_tile(job: Job) -> None:
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", TILE_ERROR), ("bf16", 2 / 255)])
 def test_tiles_give_the_whole_result(runner: Runner, job: Job, precision: Precision, tolerance: float) -> None:
     # What networks react to most, and in bf16 what they are for.
-    lr = picture_of(black_or_white(60, 65) if precision == "fp32" else noise(60, 65))
+    lr = image_of(black_or_white(60, 65) if precision == "fp32" else noise(60, 65))
     whole = run(runner, job, lr, precision)
     tiled = run(runner, with_small_tiles(job), lr, precision)
     assert (whole.tiles, tiled.tiles) == (1, 6)
@@ -229,7 +229,7 @@ def test_tiles_give_the_whole_result(runner: Runner, job: Job, precision: Precis
 
 @pytest.mark.parametrize("job", BLENDED)
 def test_blended_tiles_stay_close_to_the_whole_result(runner: Runner, job: Job) -> None:
-    lr = picture_of(noise(34, 40))
+    lr = image_of(noise(34, 40))
     whole = run(runner, job, lr, "fp32")
     tiled = run(runner, with_small_tiles(job), lr, "fp32")
     assert tiled.tiles == 4
@@ -238,7 +238,7 @@ def test_blended_tiles_stay_close_to_the_whole_result(runner: Runner, job: Job) 
 
 @each_job
 def test_fp32_is_used_on_request_and_bf16_is_close_to_it(runner: Runner, job: Job) -> None:
-    lr = picture_of(noise(40, 36))
+    lr = image_of(noise(40, 36))
     exact = run(runner, job, lr, "fp32")
     assert exact.precision == "fp32"
     half = run(runner, job, lr, "bf16")
@@ -287,4 +287,4 @@ def test_the_ends_of_every_range_work(runner: Runner, approach: Approach, contro
     for value in edges(control):
         job = made(value)
         expected = (*job.approach.size_with(job.options, 12, 10), 3)
-        assert runner.run(job, picture_of(noise(12, 10))).image.rgb.shape == expected
+        assert runner.run(job, image_of(noise(12, 10))).image.rgb.shape == expected

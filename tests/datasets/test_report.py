@@ -169,7 +169,7 @@ def test_images_beyond_the_limits_are_skipped(folder):
         examine("photos", "", from_files(sorted(folder.iterdir()), small))
 
 
-def test_histograms_count_every_picture():
+def test_histograms_count_every_image():
     svg = histogram([0, 1, 1, 2, 300], "Brightness", "levels", (0, 255))
     assert "5 pictures" in svg and svg.count("<rect") == 2 and "4 from 0 to" in svg
     assert histogram([], "Nothing", "") == ""

@@ -38,7 +38,7 @@ from sr_demo.reports.evaluation import pairs
 from sr_demo.reports.verdicts import HERE, Budget, Verdict, seconds_for, verdict
 from sr_demo.spec import Approach, Request, Upscaler
 from tests.conftest import noise
-from tests.fakes import Fake, enlarged, good
+from tests.fakes import Fake, good, upscaled
 
 QUICK = Plan(sizes=(Size(16, 24), Size(32, 32)), seconds=0.0, quality=False)
 
@@ -62,7 +62,7 @@ def _load_hungry(request: Request) -> Upscaler:
 def _hungry(image: Image, progress: Progress) -> Image:
     held = np.ones(60_000_000, np.uint8)
     time.sleep(0.03)
-    return enlarged(image) if held[0] else image
+    return upscaled(image) if held[0] else image
 
 
 def loading(load: Any, name: str) -> Approach:

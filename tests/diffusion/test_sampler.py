@@ -56,7 +56,7 @@ def test_without_noise_the_seed_does_not_matter(tiny):
     np.testing.assert_array_equal(drawn(tiny, image, seed=1, strength=0.0), drawn(tiny, image, seed=2, strength=0.0))
 
 
-def test_tiles_give_what_the_whole_picture_gives(monkeypatch):
+def test_tiles_give_what_the_whole_image_gives(monkeypatch):
     """The shipped networks, on the input with the largest response."""
     job = replace(job_for(APPROACHES, "diffusion"), precision="fp32")
     image = black_or_white(128, 12)

@@ -38,7 +38,7 @@ def test_back_projection_improves_lr_consistency():
     assert found[2] > 40
 
 
-def test_creativity_zero_is_the_start_picture_and_one_the_sample():
+def test_creativity_zero_is_the_start_image_and_one_the_sample():
     image, start, sample = noise(6, 6), noise(24, 24, 1), noise(24, 24, 2)
     for creativity, expected in ((0.0, start), (1.0, sample), (0.5, (start + sample) / 2)):
         result = finished(sample, start, image, creativity, 0, "none", SILENT)

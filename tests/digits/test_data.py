@@ -12,15 +12,15 @@ from sr_demo.digits import data
 from sr_demo.errors import BadInput
 from sr_demo.image import quantize, readonly
 from sr_demo.imaging.resize import resize
-from tests.digit_pictures import written
+from tests.digit_images import written
 
 
 def test_downscaling_many_digits_equals_resizing_one_by_one() -> None:
-    pictures, _ = written(8)
-    lr = data.downscale(pictures)
+    images, _ = written(8)
+    lr = data.downscale(images)
     assert lr.shape == (8, 26, 26) and lr.dtype == np.uint8
-    for picture, got in zip(pictures, lr, strict=True):
-        expected = quantize(resize(readonly(picture.astype(np.float32) / 255), (26, 26)))
+    for image, got in zip(images, lr, strict=True):
+        expected = quantize(resize(readonly(image.astype(np.float32) / 255), (26, 26)))
         assert np.abs(got.astype(int) - expected).max() <= 1
     assert data.bicubic(lr).shape == (8, 28, 28)
 
@@ -33,13 +33,13 @@ def test_downscaling_is_antialiased() -> None:
 
 
 def test_mnist_is_read_from_npz_and_from_its_own_files(tmp_path: Path) -> None:
-    pictures, labels = written(6)
-    np.savez(tmp_path / "mnist.npz", x_train=pictures[:4], y_train=labels[:4], x_test=pictures[4:], y_test=labels[4:])
+    images, labels = written(6)
+    np.savez(tmp_path / "mnist.npz", x_train=images[:4], y_train=labels[:4], x_test=images[4:], y_test=labels[4:])
     raw = tmp_path / "raw"
     raw.mkdir()
     for part, some in (("train", slice(0, 4)), ("t10k", slice(4, 6))):
         head = np.array([len(labels[some]), 28, 28], ">u4").tobytes()
-        (raw / f"{part}-images-idx3-ubyte").write_bytes(bytes((0, 0, 8, 3)) + head + pictures[some].tobytes())
+        (raw / f"{part}-images-idx3-ubyte").write_bytes(bytes((0, 0, 8, 3)) + head + images[some].tobytes())
         (raw / f"{part}-labels-idx1-ubyte").write_bytes(bytes((0, 0, 8, 1)) + head[:4] + labels[some].tobytes())
     packed = tmp_path / "packed" / "MNIST" / "raw"
     packed.mkdir(parents=True)
@@ -47,7 +47,7 @@ def test_mnist_is_read_from_npz_and_from_its_own_files(tmp_path: Path) -> None:
         (packed / f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
     for train, test in (data.load(tmp_path / "mnist.npz"), data.load(raw), data.load(tmp_path / "packed")):
         assert len(train) == 4 and len(test) == 2
-        np.testing.assert_array_equal(train.pictures, pictures[:4])
+        np.testing.assert_array_equal(train.images, images[:4])
         np.testing.assert_array_equal(test.labels, labels[4:])
 
 

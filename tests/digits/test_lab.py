@@ -19,7 +19,7 @@ from sr_demo.digits.options import NETWORKS, Art, Fit, System
 from sr_demo.errors import BadInput, Cancelled
 from sr_demo.progress import Progress
 from tests.conftest import noise
-from tests.digit_pictures import written
+from tests.digit_images import written
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +50,8 @@ def test_zooming_in_evaluates_the_same_function(seven: lab.Gray) -> None:
     near = lab.draw(seven, 200, window=lab.Window(2.0, 0.5, -0.5))
     np.testing.assert_allclose(near, large[:200, 200:], atol=2e-5)
     crisp = lab.draw(seven, 200, window=lab.Window(2.0, 0.0, 0.0))
-    enlarged = cv2.resize(lab.draw(seven, 200)[50:150, 50:150], (200, 200), interpolation=cv2.INTER_CUBIC)
-    assert np.abs(np.diff(crisp, axis=1)).max() > 0 and crisp.shape == enlarged.shape
+    upscaled = cv2.resize(lab.draw(seven, 200)[50:150, 50:150], (200, 200), interpolation=cv2.INTER_CUBIC)
+    assert np.abs(np.diff(crisp, axis=1)).max() > 0 and crisp.shape == upscaled.shape
 
 
 def test_zooming_stays_within_the_digit_and_has_a_limit() -> None:
@@ -148,8 +148,8 @@ def test_large_photos_are_downscaled_before_the_fit() -> None:
 
 
 def test_evaluation_has_a_row_for_each_method() -> None:
-    pictures, labels = written(12)
-    rows = list(evaluate(data.Digits(pictures, labels)))
+    images, labels = written(12)
+    rows = list(evaluate(data.Digits(images, labels)))
     assert tuple(row["method"] for row in rows) == METHODS == ("bicubic", "vaegan", "cppn-gan", "cppn-l2")
     for row in rows:
         assert row["digits"] == 12 and row["psnr"] > 10 and 0.3 < row["ssim"] <= 1
@@ -160,7 +160,7 @@ def test_the_embedded_networks_keep_the_digit_and_the_discriminator_sharpens() -
     digits = data.test_digits()
     if digits is None:
         pytest.skip("MNIST is not on this machine")
-    some = data.Digits(digits.pictures[:300], digits.labels[:300])
+    some = data.Digits(digits.images[:300], digits.labels[:300])
     bicubic, vaegan, adversarial, plain = evaluate(some)
     assert vaegan["accuracy"] >= 0.97 and adversarial["accuracy"] >= 0.93
     assert adversarial["sharpness"] > plain["sharpness"] + 0.02

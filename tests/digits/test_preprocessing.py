@@ -7,7 +7,7 @@ import pytest
 
 from sr_demo.digits.preprocessing import prepare
 from sr_demo.errors import BadInput
-from tests.digit_pictures import five, written
+from tests.digit_images import five, written
 
 BLACK, WHITE, GREEN, RED = (0.05, 0.05, 0.05), (1.0, 1.0, 1.0), (0.45, 0.62, 0.3), (0.9, 0.35, 0.3)
 

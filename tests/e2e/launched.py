@@ -24,9 +24,9 @@ from sr_demo.settings import Settings
 from sr_demo.spec import Approach, Request, Upscaler
 from sr_demo.ui import page as pages
 from sr_demo.ui.store import Store
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 
-PHOTO = encode_png(picture_of(noise(24, 32)))
+PHOTO = encode_png(image_of(noise(24, 32)))
 META = {"_type": "gradio.FileData"}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sr_demo.image import write_png
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 from tests.e2e.launched import Server
 
 DOCS = Path(__file__).resolve().parents[2] / "docs/api.md"
@@ -40,7 +40,7 @@ def run(program: str) -> str:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    write_png(picture_of(noise(24, 32)), tmp_path / "photo.png")
+    write_png(image_of(noise(24, 32)), tmp_path / "photo.png")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

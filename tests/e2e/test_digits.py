@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from sr_demo.image import read, write_png
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 from tests.e2e.conftest import OpenPage, click_into
 from tests.e2e.test_page import PATIENCE
 
@@ -65,14 +65,14 @@ def test_a_digit_is_drawn_resized_zoomed_and_downloaded(made_up_page: str, open_
 
 
 def test_a_blank_upload_gives_a_message(made_up_page: str, open_page: OpenPage, tmp_path: Path) -> None:
-    write_png(picture_of(np.full((60, 90, 3), 0.5, np.float32)), tmp_path / "blank.png")
+    write_png(image_of(np.full((60, 90, 3), 0.5, np.float32)), tmp_path / "blank.png")
     page = opened(open_page, made_up_page)
     page.locator("#digit-upload input[type=file]").set_input_files(str(tmp_path / "blank.png"))
     expect(page.locator("#digit-note")).to_contain_text("There is no digit to see", timeout=PATIENCE)
 
 
 def test_a_photo_is_learned_until_stop(made_up_page: str, open_page: OpenPage, tmp_path: Path) -> None:
-    write_png(picture_of(noise(20, 28)), tmp_path / "photo.png")
+    write_png(image_of(noise(20, 28)), tmp_path / "photo.png")
     page = opened(open_page, made_up_page)
     page.get_by_role("tab", name="A photo as a function").click()
     page.locator("#fit-photo input[type=file]").set_input_files(str(tmp_path / "photo.png"))

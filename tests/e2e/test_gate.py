@@ -14,10 +14,10 @@ from sr_demo.inference.runner import Runner
 from sr_demo.settings import Settings
 from sr_demo.ui import page as pages
 from sr_demo.ui.store import Store
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 from tests.e2e.conftest import Serve
 
-PHOTO = encode_png(picture_of(noise(24, 32)))
+PHOTO = encode_png(image_of(noise(24, 32)))
 MCP = find_spec("mcp") is not None
 pytestmark = pytest.mark.timeout(120)
 

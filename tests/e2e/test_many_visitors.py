@@ -31,7 +31,7 @@ from sr_demo.ui import callers, mcp
 from sr_demo.ui import page as pages
 from sr_demo.ui.store import Store
 from tests import fakes
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 from tests.e2e.conftest import OpenPage, Serve
 from tests.e2e.test_page import choose_only, compare, finished, upload
 from tests.hub_server import Fault, HubServer
@@ -67,7 +67,7 @@ class Endless:
                 time.sleep(0.02)
         finally:
             self.ended.set()
-        return fakes.enlarged(image)
+        return fakes.upscaled(image)
 
     def approach(self) -> Approach:
         return fakes.approach(fakes.Fake(self.work), name="endless")
@@ -76,7 +76,7 @@ class Endless:
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
     file = tmp_path / "photo.png"
-    write_png(picture_of(noise(12, 16)), file)
+    write_png(image_of(noise(12, 16)), file)
     return file
 
 
@@ -229,7 +229,7 @@ def far() -> Approach:
     digest = hashlib.sha256(BYTES).hexdigest()
     file = WeightFile("far.bin", digest, len(BYTES), (f"owner/far@{'0' * 40}:far.bin",))
     return fakes.approach(
-        fakes.Fake(lambda image, progress: fakes.enlarged(image)),
+        fakes.Fake(lambda image, progress: fakes.upscaled(image)),
         name="far",
         checkpoint=Checkpoint("default", "far", (file,)),
     )
@@ -253,11 +253,11 @@ def until_asked(hub: HubServer) -> None:
 
 def test_a_stalled_download_holds_up_no_other_runner_job(stalled: HubServer) -> None:
     runner, stop = Runner(), Event()
-    waiting = Thread(target=lambda: list(runner.compare([fakes.job(far())], picture_of(noise(12, 16)), stop=stop)))
+    waiting = Thread(target=lambda: list(runner.compare([fakes.job(far())], image_of(noise(12, 16)), stop=stop)))
     waiting.start()
     until_asked(stalled)
     begun = time.monotonic()
-    outcomes = list(runner.compare([fakes.job(fakes.good())], picture_of(noise(12, 16))))
+    outcomes = list(runner.compare([fakes.job(fakes.good())], image_of(noise(12, 16))))
     assert isinstance(outcomes[-1], Done) and time.monotonic() - begun < 5 and waiting.is_alive()
     stop.set()
     waiting.join(PATIENCE)

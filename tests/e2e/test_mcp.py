@@ -29,12 +29,12 @@ from sr_demo.ui import api
 from sr_demo.ui import mcp as mcp_tools
 from sr_demo.ui import page as pages
 from sr_demo.ui.store import Store
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 from tests.e2e.conftest import Serve
 from tests.e2e.test_api_docs import example, folder, run  # noqa: F401 - fixtures
 
 ROOT = Path(__file__).resolve().parents[2]
-PHOTO = encode_png(picture_of(noise(24, 32)))
+PHOTO = encode_png(image_of(noise(24, 32)))
 AS_TEXT = "data:image/png;base64," + base64.b64encode(PHOTO).decode()
 pytestmark = pytest.mark.timeout(180)
 LONG = "x" * 100_000
@@ -102,7 +102,7 @@ def test_three_tools_are_offered_with_types_and_descriptions(address: str) -> No
 
 
 @with_package
-def test_upscale_answers_with_the_picture_and_what_was_measured(address: str) -> None:
+def test_upscale_answers_with_the_image_and_what_was_measured(address: str) -> None:
     png, where, facts = call(address, "upscale", image=AS_TEXT, approach="lanczos", options={}).content
     assert size(png) == (128, 96)
     url = where.text.removeprefix("PNG: ")
@@ -111,7 +111,7 @@ def test_upscale_answers_with_the_picture_and_what_was_measured(address: str) ->
 
 
 @with_package
-def test_a_picture_uploaded_to_the_page_is_taken_and_progress_is_reported(address: str) -> None:
+def test_an_image_uploaded_to_the_page_is_taken_and_progress_is_reported(address: str) -> None:
     messages: list[str | None] = []
 
     async def watch(progress: float, total: float | None, message: str | None) -> None:
@@ -124,7 +124,7 @@ def test_a_picture_uploaded_to_the_page_is_taken_and_progress_is_reported(addres
 
 
 @with_package
-def test_compare_answers_with_all_pictures(address: str) -> None:
+def test_compare_answers_with_all_images(address: str) -> None:
     answer = call(address, "compare", image=AS_TEXT, approaches=["bicubic", "lanczos"], test_against_truth=True)
     first, _, second, _, report = answer.content
     assert size(first) == size(second) == (32, 24) and first.data != second.data
@@ -133,7 +133,7 @@ def test_compare_answers_with_all_pictures(address: str) -> None:
 
 
 @with_package
-def test_deploy_answers_with_a_verdict_and_without_pictures(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deploy_answers_with_a_verdict_and_without_images(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "PLAN", replace(api.PLAN, sizes=(Size(64, 64),), seconds=0.1))
     (text,) = (content.text for content in call(address, "deploy", approaches=["bicubic"], budget={"side": 64}).content)
     assert json.loads(text)["approaches"][0]["verdict"]["level"] == "fits"
@@ -193,7 +193,7 @@ def test_what_is_refused_is_refused_with_a_sentence(address: str, tool: str, arg
 
 
 @with_package
-def test_large_pictures_are_named_by_their_address_alone(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_images_are_named_by_their_address_alone(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mcp_tools, "INLINE_BYTES", 100)
     where, _ = call(address, "upscale", image=AS_TEXT, approach="bicubic").content
     assert where.text.startswith("PNG: http")
@@ -203,8 +203,8 @@ def test_large_pictures_are_named_by_their_address_alone(address: str, monkeypat
 def test_the_example_in_the_documentation(address: str, folder: Path) -> None:  # noqa: F811
     said = beside(lambda: run(example("python", "ClientSession", address)))
     assert said.startswith("['upscale', 'compare', 'deploy']") and '"width": 128' in said
-    with Image.open(folder / "large.png") as picture:
-        assert picture.size == (128, 96)
+    with Image.open(folder / "large.png") as image:
+        assert image.size == (128, 96)
 
 
 def test_a_server_that_gradio_could_not_make_is_an_error() -> None:

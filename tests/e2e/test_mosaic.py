@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from sr_demo.image import Limits, write_png
 from sr_demo.progress import SILENT
 from sr_demo.ui.photo_upload import take_in
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 from tests.e2e.conftest import OpenPage, click_into
 from tests.e2e.test_page import PATIENCE
 
@@ -23,9 +23,9 @@ def test_own_photos_slider_and_look_inside(made_up_page: str, open_page: OpenPag
     photos = []
     for number in range(3):
         photos.append(tmp_path / f"memory{number}.png")
-        write_png(picture_of(noise(160, 200, seed=number)), photos[-1])
+        write_png(image_of(noise(160, 200, seed=number)), photos[-1])
     own = tmp_path / "own.png"
-    write_png(picture_of(noise(48, 64, seed=7)), own)
+    write_png(image_of(noise(48, 64, seed=7)), own)
 
     page = open_page(made_up_page)
     page.get_by_role("tab", name="Mosaic").click()
@@ -80,9 +80,9 @@ def test_own_photos_slider_and_look_inside(made_up_page: str, open_page: OpenPag
     expect(page.locator("#mosaic-words")).to_contain_text("remembered windows of", timeout=PATIENCE)
 
 
-def test_a_zip_is_opened_and_what_is_no_picture_is_named(tmp_path: Path) -> None:
+def test_a_zip_is_opened_and_what_is_no_image_is_named(tmp_path: Path) -> None:
     good = tmp_path / "good.png"
-    write_png(picture_of(noise(64, 64)), good)
+    write_png(image_of(noise(64, 64)), good)
     archive = tmp_path / "photos.zip"
     with zipfile.ZipFile(archive, "w") as made:
         made.write(good, "../../outside.png")
@@ -103,7 +103,7 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as made:
         made.writestr("huge.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 3_000_000)
     good = tmp_path / "good.png"
-    write_png(picture_of(noise(64, 64)), good)
+    write_png(image_of(noise(64, 64)), good)
     folder = tmp_path / "taken"
     folder.mkdir()
     taken = take_in([archive, good], folder, Limits(max_bytes=2**20), SILENT)

@@ -15,13 +15,13 @@ from sr_demo.inference.runner import Runner
 from sr_demo.settings import Settings
 from sr_demo.ui import page as pages
 from sr_demo.ui.store import Store
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 from tests.e2e.conftest import OpenPage, Serve
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 PATIENCE = 60_000
 GOOD = replace(baselines.BICUBIC, id="good", title="Good")
-PHOTO = encode_png(picture_of(noise(24, 32)))
+PHOTO = encode_png(image_of(noise(24, 32)))
 PDF = b"%PDF-1.7\n1 0 obj<<>>endobj\n"
 NO_PICTURE = "is not a picture this app reads but a PDF document"
 _DROP = """([selector, name, type, content]) => {
@@ -45,16 +45,16 @@ def address(serve: Serve) -> str:
 
 def choose(page: Page, name: str, mime: str, content: bytes) -> None:
     file = {"name": name, "mimeType": mime, "buffer": content}
-    page.locator("#picture input[type=file]").set_input_files(file)  # type: ignore[arg-type]
+    page.locator("#photo input[type=file]").set_input_files(file)  # type: ignore[arg-type]
 
 
-def drop(page: Page, name: str, mime: str, content: bytes, onto: str = "#picture [data-testid=image] button") -> None:
+def drop(page: Page, name: str, mime: str, content: bytes, onto: str = "#photo [data-testid=image] button") -> None:
     page.locator(onto).first.wait_for(state="attached")
     page.evaluate(_DROP, [onto, name, mime, base64.b64encode(content).decode()])
 
 
 def said(page: Page, text: str) -> None:
-    expect(page.locator("#about-picture")).to_contain_text(text, timeout=PATIENCE)
+    expect(page.locator("#about-photo")).to_contain_text(text, timeout=PATIENCE)
 
 
 def quiet(page: Page) -> None:
@@ -62,7 +62,7 @@ def quiet(page: Page) -> None:
     expect(page.locator("[data-testid=toast-body]")).to_have_count(0)
 
 
-def test_what_is_no_picture_gets_our_sentence_and_what_has_an_unknown_type_is_taken(
+def test_what_is_no_image_gets_our_sentence_and_what_has_an_unknown_type_is_taken(
     address: str, open_page: OpenPage
 ) -> None:
     page = open_page(address)
@@ -70,11 +70,11 @@ def test_what_is_no_picture_gets_our_sentence_and_what_has_an_unknown_type_is_ta
     said(page, NO_PICTURE)
     drop(page, "photo.heic", "", PHOTO)  # many browsers do not know the type
     said(page, "32 × 24 pixels")
-    expect(page.locator("#about-picture [role=alert]")).to_have_count(0)
+    expect(page.locator("#about-photo [role=alert]")).to_have_count(0)
     quiet(page)
 
 
-def test_a_failed_upload_keeps_the_picture_that_is_there(address: str, open_page: OpenPage) -> None:
+def test_a_failed_upload_keeps_the_image_that_is_there(address: str, open_page: OpenPage) -> None:
     page = open_page(address)
     choose(page, "photo.png", "image/png", PHOTO)
     said(page, "photo.png: 32 × 24 pixels")
@@ -82,19 +82,19 @@ def test_a_failed_upload_keeps_the_picture_that_is_there(address: str, open_page
         by(page, name, "application/pdf", PDF)
         said(page, f"{name} {NO_PICTURE}")
         said(page, "photo.png: 32 × 24 pixels")
-    drop(page, "c.pdf", "application/pdf", PDF, "#picture img")
+    drop(page, "c.pdf", "application/pdf", PDF, "#photo img")
     said(page, f"c.pdf {NO_PICTURE}")
     quiet(page)
     page.get_by_role("button", name="Compare", exact=True).click()
     expect(page.locator("#viewer img[alt='Result of Good, 128 by 96 pixels']")).to_have_count(1, timeout=PATIENCE)
-    drop(page, "second.png", "image/png", encode_png(picture_of(noise(20, 20))), "#picture img")
+    drop(page, "second.png", "image/png", encode_png(image_of(noise(20, 20))), "#photo img")
     said(page, "second.png: 20 × 20 pixels")
-    expect(page.locator("#about-picture [role=alert]")).to_have_count(0)
+    expect(page.locator("#about-photo [role=alert]")).to_have_count(0)
 
 
 def test_a_single_pixel_gets_a_word_and_a_result(address: str, open_page: OpenPage) -> None:
     page = open_page(address)
-    choose(page, "dot.png", "image/png", encode_png(picture_of(noise(1, 1))))
+    choose(page, "dot.png", "image/png", encode_png(image_of(noise(1, 1))))
     said(page, "1 × 1 pixels. That is very little to work with")
     page.get_by_role("button", name="Compare", exact=True).click()
     expect(page.locator("#viewer img[alt='Result of Good, 4 by 4 pixels']")).to_have_count(1, timeout=PATIENCE)

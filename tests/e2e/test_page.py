@@ -18,7 +18,7 @@ from playwright.sync_api import Page, expect
 from sr_demo.catalogue import APPROACHES
 from sr_demo.image import quantize, read, write_png
 from sr_demo.imaging.resize import downscale, resize
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 from tests.e2e.conftest import OpenPage, Serve, click_into
 from tests.e2e.launched import GOOD, launch
 
@@ -38,13 +38,13 @@ def real_page(serve: Serve) -> str:
 def photo(tmp_path: Path) -> Path:
     """128 x 96 pixels."""
     path = tmp_path / "photo.png"
-    write_png(picture_of(noise(96, 128)), path)
+    write_png(image_of(noise(96, 128)), path)
     return path
 
 
 def upload(page: Page, file: Path) -> None:
-    page.locator("#picture input[type=file]").set_input_files(str(file))
-    expect(page.locator("#about-picture")).to_contain_text("pixels", timeout=PATIENCE)
+    page.locator("#photo input[type=file]").set_input_files(str(file))
+    expect(page.locator("#about-photo")).to_contain_text("pixels", timeout=PATIENCE)
 
 
 def choose_only(page: Page, *names: str) -> None:
@@ -135,7 +135,7 @@ def test_the_first_screen_shows_a_result_and_the_way_to_ones_own(
     page = open_page(real_page, width=width, height=height, phone=width < 600)
     image = page.locator("#viewer img:visible").first
     expect(image).to_be_visible(timeout=PATIENCE)
-    boxes = {name: page.locator(name).bounding_box() for name in ("#picture", "#methods", "#compare")}
+    boxes = {name: page.locator(name).bounding_box() for name in ("#photo", "#methods", "#compare")}
     for name, box in boxes.items():
         assert box is not None and box["y"] + box["height"] <= height, f"{name} lies below the first screen"
     shown = page.locator("#viewer .srv-stage:visible").first.bounding_box()
@@ -207,9 +207,9 @@ def test_a_bad_file_gets_a_sentence_and_costs_nothing(
     bad = tmp_path / name
     bad.write_bytes(content)
     page.get_by_role("button", name=re.compile("Clear|Remove")).first.click()
-    expect(page.locator("#about-picture")).not_to_contain_text("pixels")
-    page.locator("#picture input[type=file]").set_input_files(str(bad))
-    expect(page.locator("#about-picture [role=alert]")).to_contain_text(sentence, timeout=PATIENCE)
+    expect(page.locator("#about-photo")).not_to_contain_text("pixels")
+    page.locator("#photo input[type=file]").set_input_files(str(bad))
+    expect(page.locator("#about-photo [role=alert]")).to_contain_text(sentence, timeout=PATIENCE)
     expect(page.locator("#viewer img[alt^='Result of Good']")).to_have_count(1)
     upload(page, photo)
     compare(page)
@@ -218,22 +218,22 @@ def test_a_bad_file_gets_a_sentence_and_costs_nothing(
 
 def test_a_name_with_html_is_shown_as_text(made_up_page: str, open_page: OpenPage, tmp_path: Path) -> None:
     file = tmp_path / "<img src=x onerror=alert(1)>.png"
-    write_png(picture_of(noise(40, 40)), file)
+    write_png(image_of(noise(40, 40)), file)
     page = open_page(made_up_page)
     upload(page, file)
-    expect(page.locator("#about-picture img")).to_have_count(0)
+    expect(page.locator("#about-photo img")).to_have_count(0)
 
 
 def test_a_region_can_be_chosen_and_moved(made_up_page: str, open_page: OpenPage, tmp_path: Path) -> None:
     large = tmp_path / "large.png"
-    write_png(picture_of(noise(400, 600)), large)
+    write_png(image_of(noise(400, 600)), large)
     page = open_page(made_up_page)
     upload(page, large)
     choose_only(page, "Good")
     page.locator("#region").get_by_text("128 × 128 part").click()
-    expect(page.locator("#about-picture")).to_contain_text("part of 128 × 128 pixels at (236, 136)")
-    click_into(page, "#picture img", 5, 5)
-    expect(page.locator("#about-picture")).to_contain_text("at (0, 0)")
+    expect(page.locator("#about-photo")).to_contain_text("part of 128 × 128 pixels at (236, 136)")
+    click_into(page, "#photo img", 5, 5)
+    expect(page.locator("#about-photo")).to_contain_text("at (0, 0)")
     compare(page)
     finished(page)
     expect(page.locator("#viewer img[alt='Result of Good, 512 by 512 pixels']")).to_have_count(1)

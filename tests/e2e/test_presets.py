@@ -14,7 +14,7 @@ from sr_demo.diffusion.upscaler import DiffusionUpscaler
 from sr_demo.image import write_png
 from sr_demo.networks.shift_unet import ShiftUNet
 from sr_demo.spec import Request
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 from tests.diffusion.test_sampler import networks
 from tests.e2e.conftest import OpenPage, Serve
 from tests.e2e.test_page import PATIENCE, compare, finished, launch, upload
@@ -41,7 +41,7 @@ def page_url(serve: Serve) -> str:
 
 def test_gan_against_diffusion_is_one_click(page_url: str, open_page: OpenPage, tmp_path: Path) -> None:
     photo = tmp_path / "photo.png"
-    write_png(picture_of(noise(200, 260)), photo)
+    write_png(image_of(noise(200, 260)), photo)
     page = open_page(page_url, width=390, height=844, phone=True, dark=True)
     upload(page, photo)
     page.locator("#preset").get_by_text("GAN against diffusion").click()
@@ -78,7 +78,7 @@ def test_guesses_are_shown_with_where_they_differ_and_there_is_no_prompt(
     page_url: str, open_page: OpenPage, tmp_path: Path
 ) -> None:
     photo = tmp_path / "photo.png"
-    write_png(picture_of(noise(40, 30)), photo)
+    write_png(image_of(noise(40, 30)), photo)
     page = open_page(page_url)
     page.get_by_role("tab", name="Diffusion").click()
     tab = page.get_by_role("tabpanel").filter(has=page.locator("#diffusion-start"))

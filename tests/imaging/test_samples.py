@@ -48,9 +48,9 @@ def test_each_one_loads_and_is_credited(sample):
 def test_the_file_is_exact_and_written_once(tmp_path, sample):
     path = write_sample(sample, tmp_path / "new" / "folder")
     assert path.name == f"{sample.id}.png"
-    picture = read(path)
-    assert np.array_equal(picture.rgb, sample.make())
-    assert picture.gray == (sample.id == "text")
+    image = read(path)
+    assert np.array_equal(image.rgb, sample.make())
+    assert image.gray == (sample.id == "text")
     stamp = path.stat().st_mtime_ns
     assert write_sample(sample, tmp_path / "new" / "folder") == path
     assert path.stat().st_mtime_ns == stamp

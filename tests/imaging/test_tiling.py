@@ -197,13 +197,13 @@ def test_a_large_result_is_written_to_disk_with_the_same_values(monkeypatch: pyt
     image = noise(40, 50)
     plan = TilePlan((40, 50), Tiling("tiles", halo=2), 16)
 
-    def enlarged(part: Image, progress: Progress) -> Image:
+    def upscaled(part: Image, progress: Progress) -> Image:
         return readonly(np.kron(part, np.ones((4, 4, 1), np.float32)).astype(np.float32))
 
-    small = tiling.run(image, plan, 4, enlarged, SILENT)
+    small = tiling.run(image, plan, 4, upscaled, SILENT)
     assert not isinstance(small, np.memmap)
     monkeypatch.setattr("sr_demo.system.large_array.IN_MEMORY", 1000)
-    large = tiling.run(image, plan, 4, enlarged, SILENT)
+    large = tiling.run(image, plan, 4, upscaled, SILENT)
     assert isinstance(large, np.memmap) and not large.flags.writeable
     np.testing.assert_array_equal(large, small)
     if Path("/sys/kernel/mm/transparent_hugepage").exists():

@@ -32,7 +32,7 @@ from sr_demo.reports import formatting
 from sr_demo.reports.table import record
 from sr_demo.spec import Approach, Request, Upscaler
 from sr_demo.system import hardware
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 
 
 def network(request: Request) -> Upscaler:
@@ -82,7 +82,7 @@ def test_a_network_is_quantized_once_then_opened_without_torch_and_reports_its_l
 ) -> None:
     monkeypatch.setattr(int8, "MOST_LOSS", 0.05)  # random weights lose more than what is shipped
     job, notes = job_of("made-once"), list[str]()
-    first = Runner().run(job, picture_of(noise(20, 30)), progress=Progress(lambda _, note: notes.append(note)))
+    first = Runner().run(job, image_of(noise(20, 30)), progress=Progress(lambda _, note: notes.append(note)))
     which = selection.converted_files(job.identity)
     assert which is not None
     loss = int8.stored(which)
@@ -97,12 +97,12 @@ def test_a_network_is_quantized_once_then_opened_without_torch_and_reports_its_l
         raise AssertionError("torch was used")
 
     again = replace(job, approach=replace(job.approach, load=never))
-    second = Runner().run(again, picture_of(noise(20, 30)))
+    second = Runner().run(again, image_of(noise(20, 30)))
     np.testing.assert_array_equal(second.image.rgb, first.image.rgb)
     assert len(here) == 1
     # int8 is used on request only.
     assert not is_prepared(replace(job, precision="auto"))
-    assert Runner().run(replace(job, precision="fp32"), picture_of(noise(20, 30))).precision == "fp32"
+    assert Runner().run(replace(job, precision="fp32"), image_of(noise(20, 30))).precision == "fp32"
 
     (which.folder / int8.MODEL).write_text("no model")
     assert int8.opened(which, "") is None and int8.stored(which) is None, "damaged: it will be made again"
@@ -123,11 +123,11 @@ def test_a_network_that_loses_too_much_is_refused_after_every_choice_was_tried_a
     monkeypatch.setattr(int8, "lost", lambda exact, network, samples, progress: (0.01, 0.07 - 0.001 * len(here)))
     sentence = r"lossy loses 0\.07 dB of PSNR-Y in int8, even where .* left out; 0\.03 dB is allowed\. Choose auto"
     with pytest.raises(BadInput, match=sentence):
-        Runner().run(job, picture_of(noise(9, 9)))
+        Runner().run(job, image_of(noise(9, 9)))
     assert len(here) == len(set(here)) >= 2
     tried = len(here)
     with pytest.raises(BadInput, match=sentence):
-        Runner().run(job, picture_of(noise(9, 9)))
+        Runner().run(job, image_of(noise(9, 9)))
     assert len(here) == tried
     which = selection.converted_files(job.identity)
     assert which is not None and not (which.folder / int8.MODEL).exists()
@@ -167,7 +167,7 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(
 
 
 def test_methods_without_a_network_ignore_int8() -> None:
-    result = Runner().run(job_for(APPROACHES, "bicubic", precision="int8"), picture_of(noise(8, 8)))
+    result = Runner().run(job_for(APPROACHES, "bicubic", precision="int8"), image_of(noise(8, 8)))
     assert (result.precision, result.loss_db) == ("fp32", None)
 
 

@@ -19,7 +19,7 @@ from sr_demo.inference.jobs import job_for
 from sr_demo.inference.memory_need import Need, Room, Traits, need_of, refuse
 from sr_demo.inference.runner import Runner
 from sr_demo.system import large_array, memory, storage
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 
 ROOT = Path(__file__).resolve().parents[2]
 AMPLE = Room(10**10, 10**12, sys.maxsize)
@@ -86,7 +86,7 @@ def test_the_refusal_is_one_sentence_with_a_size_that_fits(there: Room, error: t
 def test_the_runner_refuses_before_it_loads_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available_bytes", lambda: 10**6)
     with pytest.raises(OutOfMemory, match=r"needs 0\.\d GB of memory; 0\.0 GB may be used: crop"):
-        Runner().run(job_for(APPROACHES, "liif"), picture_of(noise(200, 200)))
+        Runner().run(job_for(APPROACHES, "liif"), image_of(noise(200, 200)))
 
 
 def test_limits_of_the_process_are_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:

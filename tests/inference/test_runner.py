@@ -25,10 +25,10 @@ from sr_demo.inference.runner import Runner
 from sr_demo.progress import Progress
 from sr_demo.system import memory
 from tests import fakes
-from tests.conftest import noise, picture_of
-from tests.fakes import enlarged, job
+from tests.conftest import image_of, noise
+from tests.fakes import job, upscaled
 
-SMALL = picture_of(noise(12, 10))
+SMALL = image_of(noise(12, 10))
 
 
 def outline(events: list[RunEvent]) -> list[tuple[str, str]]:
@@ -38,14 +38,14 @@ def outline(events: list[RunEvent]) -> list[tuple[str, str]]:
 
 def test_events_come_in_order_and_carry_the_result() -> None:
     jobs = [job(fakes.good("first")), job(fakes.good("second"))]
-    events = list(Runner().compare(jobs, SMALL, enlarged(SMALL.rgb)))
+    events = list(Runner().compare(jobs, SMALL, upscaled(SMALL.rgb)))
     assert outline(events) == [
         ("Started", "first"), ("Done", "first"), ("Started", "second"), ("Done", "second"),
     ]  # fmt: skip
     done = events[-1]
     assert isinstance(done, Done)
     result = done.result
-    np.testing.assert_array_equal(result.image.rgb, enlarged(SMALL.rgb))
+    np.testing.assert_array_equal(result.image.rgb, upscaled(SMALL.rgb))
     assert result.scores.psnr_y == float("inf")
     assert (result.tiles, result.tile, result.halo, result.precision) == (1, 0, 0, "fp32")
     assert result.seconds > 0
@@ -79,8 +79,8 @@ def test_a_bug_is_shown_as_a_reference_and_logged_with_its_traceback(caplog: pyt
     "result",
     [
         lambda image: image,
-        lambda image: enlarged(image).astype(np.float64),
-        lambda image: readonly(enlarged(image) * np.float32("nan")),
+        lambda image: upscaled(image).astype(np.float64),
+        lambda image: readonly(upscaled(image) * np.float32("nan")),
         lambda image: readonly(np.full((image.shape[0] * 4, image.shape[1] * 4, 3), np.inf, np.float32)),
     ],
     ids=["size", "float64", "nan", "inf"],
@@ -92,7 +92,7 @@ def test_a_result_against_the_contract_is_a_bug_of_the_approach(result) -> None:
 
 def test_values_are_clipped_and_results_are_read_only() -> None:
     """Values outside the range are clipped, and a result cannot be changed afterwards."""
-    wild = fakes.returning(lambda image: enlarged(image) * np.float32(4) - np.float32(1))
+    wild = fakes.returning(lambda image: upscaled(image) * np.float32(4) - np.float32(1))
     rgb = Runner().run(job(wild), SMALL).image.rgb
     assert rgb.min() == 0 and rgb.max() == 1
     assert not rgb.flags.writeable
@@ -102,7 +102,7 @@ def test_stop_keeps_what_is_finished_and_marks_the_rest() -> None:
     stop = Event()
     jobs = [job(fakes.good()), job(fakes.slow()), job(fakes.good("late"))]
     seen: list[RunEvent] = []
-    for event in Runner().compare(jobs, picture_of(noise(64, 64)), stop=stop):
+    for event in Runner().compare(jobs, image_of(noise(64, 64)), stop=stop):
         seen.append(event)
         if isinstance(event, Progressed) and event.job.key == "slow" and event.fraction > 0:
             stop.set()
@@ -123,14 +123,14 @@ def test_stop_takes_effect_within_one_tile() -> None:
             stop.set()
 
     with pytest.raises(Cancelled):
-        Runner().run(job(made), picture_of(noise(64, 64)), progress=Progress(report, stop))
+        Runner().run(job(made), image_of(noise(64, 64)), progress=Progress(report, stop))
     assert len(upscaler.seen) <= 3
 
 
 def test_closing_the_iterator_stops_the_work() -> None:
     made = fakes.slow()
     upscaler = fakes.upscaler_of(made)
-    events = Runner().compare([job(made), job(fakes.good())], picture_of(noise(128, 128)))
+    events = Runner().compare([job(made), job(fakes.good())], image_of(noise(128, 128)))
     assert isinstance(next(events), Started)
     assert isinstance(events, Generator)
     events.close()
@@ -147,7 +147,7 @@ def test_waiting_for_the_compute_lock_can_be_stopped() -> None:
     def work(image: Image, progress: Progress) -> Image:
         inside.set()
         go_on.wait(10)
-        return enlarged(image)
+        return upscaled(image)
 
     busy = Thread(target=lambda: shared.run(job(fakes.approach(fakes.Fake(work))), SMALL))
     busy.start()
@@ -170,7 +170,7 @@ def test_only_one_job_computes_at_a_time() -> None:
         most[0] = max(most[0], running[0])
         time.sleep(0.02)
         running[0] -= 1
-        return enlarged(image)
+        return upscaled(image)
 
     made = job(fakes.approach(fakes.Fake(work)))
     threads = [Thread(target=lambda: shared.run(made, SMALL)) for _ in range(4)]
@@ -184,9 +184,9 @@ def test_only_one_job_computes_at_a_time() -> None:
 @pytest.mark.parametrize("error", [OutOfMemory, MemoryError])
 def test_out_of_memory_plans_again_with_smaller_tiles(error: type[Exception]) -> None:
     made = fakes.hungry(fits=70 * 70, error=error)
-    lr = picture_of(noise(150, 130))
+    lr = image_of(noise(150, 130))
     result = Runner().run(job(made), lr)
-    np.testing.assert_array_equal(result.image.rgb, enlarged(lr.rgb))
+    np.testing.assert_array_equal(result.image.rgb, upscaled(lr.rgb))
     assert 32 <= result.tile <= 66
     assert result.halo == 2
     tried = fakes.upscaler_of(made).seen
@@ -196,7 +196,7 @@ def test_out_of_memory_plans_again_with_smaller_tiles(error: type[Exception]) ->
 
 def test_out_of_memory_with_the_smallest_tiles_is_final_and_says_what_to_do() -> None:
     made = fakes.hungry(fits=4)
-    failed = list(Runner().compare([job(made)], picture_of(noise(100, 100))))[-1]
+    failed = list(Runner().compare([job(made)], image_of(noise(100, 100))))[-1]
     assert isinstance(failed, Failed)
     assert failed.message.startswith("This picture needs more memory than the machine has free.")
     assert fakes.upscaler_of(made).seen == [(100, 100), (52, 52), (27, 34)], (
@@ -214,7 +214,7 @@ def test_out_of_memory_for_the_result_itself_is_final_whatever_the_tiles(monkeyp
     monkeypatch.setattr("sr_demo.system.large_array.zeros", full)
     made = fakes.approach(fakes.upscaler_of(fakes.good()), tiling=Tiling("tiles", largest=64))
     with pytest.raises(OutOfMemory, match="more memory"):
-        Runner().run(job(made), picture_of(noise(100, 100)))
+        Runner().run(job(made), image_of(noise(100, 100)))
     assert len(asked) == 1, "smaller tiles do not make it smaller"
 
 
@@ -229,14 +229,14 @@ def test_out_of_memory_of_an_approach_without_tiles_is_reported_in_a_sentence() 
 def test_the_tile_follows_the_memory_that_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available_bytes", lambda: 50 * 2**20)
     made = fakes.hungry(fits=10**9)
-    result = Runner().run(job(made), picture_of(noise(200, 150)))
+    result = Runner().run(job(made), image_of(noise(200, 150)))
     assert result.tile == 97, "sqrt(0.4 * 50 MiB / 2 KiB) - 2 * halo"
     assert result.tiles == 6
 
 
 def test_progress_never_decreases_and_reaches_one() -> None:
     seen: list[float] = []
-    lr = picture_of(noise(64, 64), alpha=readonly(np.full((64, 64), 0.5, np.float32)))
+    lr = image_of(noise(64, 64), alpha=readonly(np.full((64, 64), 0.5, np.float32)))
     Runner().run(job(fakes.slow(seconds=0)), lr, progress=Progress(lambda fraction, _: seen.append(fraction)))
     assert seen == sorted(seen)
     assert seen[-1] == 1
@@ -268,11 +268,11 @@ def alpha_of(height: int, width: int) -> Image:
 
 def test_alpha_is_upscaled_by_the_approach_and_stays_opaque_where_it_was() -> None:
     def work(image: Image, progress: Progress) -> Image:
-        return readonly(np.clip(enlarged(image) * np.float32(0.98) + np.float32(0.01), 0, 1))
+        return readonly(np.clip(upscaled(image) * np.float32(0.98) + np.float32(0.01), 0, 1))
 
     alpha = alpha_of(12, 10)
     made = fakes.Fake(work)
-    result = Runner().run(job(fakes.approach(made)), picture_of(noise(12, 10), alpha=alpha))
+    result = Runner().run(job(fakes.approach(made)), image_of(noise(12, 10), alpha=alpha))
     found = result.image.alpha
     assert found is not None and found.shape == (48, 40) and found.dtype == np.float32
     assert not found.flags.writeable
@@ -283,18 +283,18 @@ def test_alpha_is_upscaled_by_the_approach_and_stays_opaque_where_it_was() -> No
 
 def test_alpha_of_an_inventing_approach_is_bicubic() -> None:
     alpha = alpha_of(12, 10)
-    made = fakes.Fake(lambda image, progress: enlarged(image))
-    result = Runner().run(job(fakes.approach(made, invents=True)), picture_of(noise(12, 10), alpha=alpha))
+    made = fakes.Fake(lambda image, progress: upscaled(image))
+    result = Runner().run(job(fakes.approach(made, invents=True)), image_of(noise(12, 10), alpha=alpha))
     np.testing.assert_array_equal(result.image.alpha, resize(alpha, (48, 40)))
     assert made.seen == [(12, 10)]
 
 
 def test_a_gray_image_stays_gray() -> None:
     def tinted(image: Image) -> Image:
-        return readonly(enlarged(image) * np.array([0.9, 1.0, 0.8], np.float32))
+        return readonly(upscaled(image) * np.array([0.9, 1.0, 0.8], np.float32))
 
     gray = readonly(np.repeat(noise(8, 8)[..., :1], 3, axis=2))
-    rgb = Runner().run(job(fakes.returning(tinted)), picture_of(gray, gray=True)).image.rgb
+    rgb = Runner().run(job(fakes.returning(tinted)), image_of(gray, gray=True)).image.rgb
     np.testing.assert_array_equal(rgb[..., 0], rgb[..., 1])
     np.testing.assert_array_equal(rgb[..., 0], rgb[..., 2])
 
@@ -308,11 +308,11 @@ def test_background_work_starts_when_no_request_waits(monkeypatch: pytest.Monkey
         computing.set()
         assert go_on.wait(10)
         order.append("visitor")
-        return enlarged(image)
+        return upscaled(image)
 
     def aside(image: Image) -> Image:
         order.append("background")
-        return enlarged(image)
+        return upscaled(image)
 
     shared = Runner()
     visitor = Thread(target=shared.run, args=(job(fakes.returning(visited)), SMALL))
@@ -334,7 +334,7 @@ def test_background_work_starts_when_no_request_waits(monkeypatch: pytest.Monkey
 
 def test_a_model_is_loaded_once() -> None:
     loads: list = []
-    made = fakes.approach(fakes.Fake(lambda image, progress: enlarged(image)), loads=loads)
+    made = fakes.approach(fakes.Fake(lambda image, progress: upscaled(image)), loads=loads)
     shared = Runner()
     shared.warm(job(made))
     first = shared.run(job(made), SMALL)
@@ -345,7 +345,7 @@ def test_a_model_is_loaded_once() -> None:
 
 def test_memory_of_an_evicted_model_is_freed_despite_reference_cycles() -> None:
     held = model_cache.ModelCache()
-    network = fakes.Fake(lambda image, progress: enlarged(image))
+    network = fakes.Fake(lambda image, progress: upscaled(image))
     identity = job(fakes.good()).identity
     network.itself = network  # type: ignore[attr-defined]
     gone = weakref.ref(network)
@@ -360,7 +360,7 @@ def test_memory_of_an_evicted_model_is_freed_despite_reference_cycles() -> None:
 
 def test_an_option_that_changes_what_is_loaded_loads_again() -> None:
     loads: list = []
-    made = fakes.approach(fakes.Fake(lambda image, progress: enlarged(image)), loads=loads, load_options=("strength",))
+    made = fakes.approach(fakes.Fake(lambda image, progress: upscaled(image)), loads=loads, load_options=("strength",))
     shared = Runner()
     for strength in (0.5, 0.25, 0.5):
         shared.run(job(made, strength=strength), SMALL)
@@ -376,7 +376,7 @@ def test_the_least_recently_used_weights_are_dropped_first(monkeypatch: pytest.M
 
     def sized(name: str) -> Job:
         checkpoint = Checkpoint("default", "heavy", (WeightFile(f"{name}.pth", "0" * 64, 100),))
-        upscaler = fakes.Fake(lambda image, progress: enlarged(image))
+        upscaler = fakes.Fake(lambda image, progress: upscaled(image))
         return job(fakes.approach(upscaler, name=name, loads=loads[name], checkpoint=checkpoint))
 
     a, b, c = sized("a"), sized("b"), sized("c")
@@ -407,7 +407,7 @@ def test_a_loader_that_failed_is_called_again() -> None:
         asked.append(1)
         if len(asked) == 1:
             raise BadInput("not yet")
-        return fakes.Fake(lambda image, progress: enlarged(image))
+        return fakes.Fake(lambda image, progress: upscaled(image))
 
     made = replace(fakes.good(), load=load)
     shared = Runner()
@@ -431,7 +431,7 @@ def test_a_download_does_not_block_computation(monkeypatch: pytest.MonkeyPatch) 
     far = Checkpoint("default", "far", (WeightFile("far.pth", "0" * 64, 1, ("a/b:far.pth",)),))
     waiting = Thread(
         target=lambda: shared.run(
-            job(fakes.approach(fakes.Fake(lambda image, progress: enlarged(image)), name="far", checkpoint=far)), SMALL
+            job(fakes.approach(fakes.Fake(lambda image, progress: upscaled(image)), name="far", checkpoint=far)), SMALL
         )
     )
     waiting.start()
@@ -515,7 +515,7 @@ def test_peak_memory_is_that_of_the_approach() -> None:
         held = np.ones(200_000_000, np.uint8)
         time.sleep(0.05)
         assert held[-1] == 1
-        return enlarged(image)
+        return upscaled(image)
 
     shared = Runner()
     hungry = shared.run(job(fakes.approach(fakes.Fake(work))), SMALL)

@@ -27,7 +27,7 @@ from sr_demo.ui.method_choices import Context
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from tests import fakes
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 
 SIZE = (100, 100)
 TORCH = Timing("torch", 0, (100, 200), first=(3.0, 6.0), again=(2.0, 5.0))
@@ -112,7 +112,7 @@ def test_estimates_count_tiles_with_their_halos() -> None:
     tiled = Tiling("tiles", halo=10, multiple_of=8, largest=64)
     job = timed("good", flat, tiling=tiled)
     upscaler = fakes.upscaler_of(job.approach)
-    Runner().run(job, picture_of(noise(150, 90)))
+    Runner().run(job, image_of(noise(150, 90)))
     assert len(upscaler.seen) == 6
     computed = sum(height * width for height, width in upscaler.seen)
     assert computed > 1.3 * 150 * 90
@@ -183,7 +183,7 @@ def test_the_verdict_on_a_backend_sets_the_time_estimate(monkeypatch: pytest.Mon
     monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path))
     monkeypatch.setattr(selection, "converted_files", lambda model: ConvertedFiles("network", "auto", 4))
     runs, job = Runner(preparer=Preparing()), timed("good", TORCH, OPENVINO)
-    runs.run(job, picture_of(noise(96, 96)))
+    runs.run(job, image_of(noise(96, 96)))
     begun[0].decided(Verdict("OpenVINO", "bf16", 3.0, 1.0, 60.0))
     assert again(runs.estimates, job, (96, 96)) == pytest.approx(1)
     begun[0].decided(Verdict("torch", "bf16", 0.5, 1.0, 60.0))
@@ -247,7 +247,7 @@ def test_tiny_images_do_not_change_the_estimate() -> None:
 
 def test_a_run_improves_the_estimate() -> None:
     shared, job = Runner(), by_operations()
-    shared.run(job, picture_of(noise(64, 64)))
+    shared.run(job, image_of(noise(64, 64)))
     assert shared.estimates.seconds(job, SIZE) < 10
 
 
@@ -257,7 +257,7 @@ def test_opacity_costs_a_second_run_and_is_learned_as_two(monkeypatch: pytest.Mo
     assert [passes(j.approach, j.checkpoint, opacity=True) for j in (job, inventive)] == [2, 1]
     learned: list[float] = []
     monkeypatch.setattr(Estimates, "learn", lambda self, job, size, seconds, **_: learned.append(seconds))
-    see_through = replace(picture_of(noise(64, 64)), alpha=readonly(noise(64, 64)[..., 0].copy()))
+    see_through = replace(image_of(noise(64, 64)), alpha=readonly(noise(64, 64)[..., 0].copy()))
     result = Runner().run(job, see_through)
     assert learned == [pytest.approx(result.seconds / 2)]
     context = Context([job.approach], Runner(), Store(), Stops(), Limits())

@@ -63,7 +63,7 @@ def test_ssim_agrees_with_scikit_image(size: tuple[int, int]) -> None:
     assert ssim_y(a, b) == pytest.approx(compared[1][5:-5, 5:-5].mean(), abs=1e-6)
 
 
-def test_ssim_of_tiny_pictures_is_defined() -> None:
+def test_ssim_of_tiny_images_is_defined() -> None:
     assert ssim_y(noise(1, 1), noise(1, 1), 4) == pytest.approx(1.0)
     assert -1 < ssim_y(noise(8, 8), noise(8, 8, seed=3), 0) < 0.5
 

@@ -57,8 +57,8 @@ def test_each_degradation_raises_it(photo):
         "bicubic enlargement": resize(downscale(photo, 4), photo.shape[:2]),
     }
     assert clean < 6
-    for name, picture in damaged.items():
-        assert value(picture) > clean + 0.3, name
+    for name, image in damaged.items():
+        assert value(image) > clean + 0.3, name
 
 
 def test_bands_do_not_change_the_score(photo, monkeypatch):

@@ -64,7 +64,7 @@ def test_blurring_never_resolves_more() -> None:
     true = resolution_chart(512)
     small = resize(true, (128, 128))
     soft = resize(resize(true, (64, 64)), (512, 512))
-    found = [measure(picture) for picture in (true, resize(small, (512, 512)), soft)]
+    found = [measure(image) for image in (true, resize(small, (512, 512)), soft)]
     assert found[0].finest > found[1].finest >= found[2].finest
     assert found[0].mtf50_lines > found[1].mtf50_lines > found[2].mtf50_lines  # type: ignore[operator]
 

@@ -28,7 +28,7 @@ from sr_demo.own import folder, model_file, onnx_format, opening
 from sr_demo.own.opening import numbered, open_model
 from sr_demo.own.state_dicts import from_shapes, unwrapped
 from sr_demo.spec import Approach
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 
 
 def opened(path: Path) -> Approach:
@@ -39,8 +39,8 @@ def job(approach: Approach, precision: Any = "fp32") -> Job:
     return Job(approach, approach.checkpoints[0], approach.options(), precision)
 
 
-def enlarged(approach: Approach, height: int = 23, width: int = 31) -> np.ndarray:
-    result = Runner().run(job(approach), picture_of(noise(height, width)))
+def upscaled(approach: Approach, height: int = 23, width: int = 31) -> np.ndarray:
+    result = Runner().run(job(approach), image_of(noise(height, width)))
     return result.image.rgb
 
 
@@ -103,7 +103,7 @@ def test_networks_of_spandrel_run_on_odd_sizes(states: Any, tmp_path: Path, name
     assert (approach.id, approach.scale, approach.checkpoints[0].licence) == ("own", scale, "stated by you")
     assert approach.checkpoints[0].name == f"my_{name}"
     assert job(approach).key == f"own:my_{name}"
-    result = enlarged(approach)
+    result = upscaled(approach)
     assert result.shape == (23 * scale, 31 * scale, 3)
     descriptor = spandrel_loader.detect(dict(states[name]), path)
     with torch.inference_mode():
@@ -161,8 +161,8 @@ def test_our_own_file_gives_what_the_catalogue_gives(tmp_path: Path) -> None:
     approach = opened(path)
     assert approach.invents and approach.tiling.blend == 0
     embedded = replace(job_for(APPROACHES, "espcn"), precision="fp32")
-    expected = Runner().run(embedded, picture_of(noise(23, 31))).image.rgb
-    np.testing.assert_allclose(enlarged(approach), expected, atol=1e-6)
+    expected = Runner().run(embedded, image_of(noise(23, 31))).image.rgb
+    np.testing.assert_allclose(upscaled(approach), expected, atol=1e-6)
 
 
 def test_tiles_of_a_measured_halo_leave_no_seams(states: Any, tmp_path: Path) -> None:
@@ -170,9 +170,9 @@ def test_tiles_of_a_measured_halo_leave_no_seams(states: Any, tmp_path: Path) ->
     approach = opened(tmp_path / "c.safetensors")
     assert approach.tiling.blend == 0
     small = replace(approach, tiling=replace(approach.tiling, largest=32, max_input_width=64))
-    result = Runner().run(job(small), picture_of(noise(80, 90)))
+    result = Runner().run(job(small), image_of(noise(80, 90)))
     assert result.tiles > 1
-    np.testing.assert_allclose(result.image.rgb, enlarged(approach, 80, 90), atol=1 / 4096)
+    np.testing.assert_allclose(result.image.rgb, upscaled(approach, 80, 90), atol=1 / 4096)
 
 
 @pytest.mark.parametrize("sides", [(None, None), (48, 64)])
@@ -181,7 +181,7 @@ def test_an_onnx_file_runs_with_any_and_with_a_fixed_size(tmp_path: Path, sides:
     module = Tiny()
     approach = opened(onnx_of(module, tmp_path / "tiny.onnx", sides))
     assert approach.scale == 2
-    result = enlarged(approach, 75, 90)
+    result = upscaled(approach, 75, 90)
     with torch.inference_mode():
         plain = module(torch.from_numpy(noise(75, 90).copy()).permute(2, 0, 1)[None])[0].permute(1, 2, 0).numpy()
     # Beyond the border of the photo a fixed size shows its repeated border instead of what the network itself pads with.
@@ -196,7 +196,7 @@ def test_an_onnx_file_of_scale_1_whose_sides_must_be_multiples_of_4(tmp_path: Pa
 
     approach = opened(onnx_of(Cleaner(), tmp_path / "clean.onnx"))
     assert approach.scale == 1 and approach.load.multiple_of == 4  # type: ignore[attr-defined]
-    np.testing.assert_allclose(enlarged(approach), noise(23, 31) * 0.5, atol=1e-5)
+    np.testing.assert_allclose(upscaled(approach), noise(23, 31) * 0.5, atol=1e-5)
 
 
 def hostile(name: str, path: Path) -> Path:
@@ -291,7 +291,7 @@ def test_our_own_export_of_edsr_gives_what_edsr_gives(tmp_path: Path) -> None:
     with torch.inference_mode():
         lr = torch.from_numpy(noise(40, 37).copy()).permute(2, 0, 1)[None]
         plain = network(lr)[0].clamp(0, 1).permute(1, 2, 0).numpy()
-    np.testing.assert_allclose(enlarged(approach, 40, 37), plain, atol=1e-4)
+    np.testing.assert_allclose(upscaled(approach, 40, 37), plain, atol=1e-4)
 
 
 class Noisy(nn.Module):
@@ -342,7 +342,7 @@ def test_a_file_that_changed_since_it_was_opened_is_not_run(tmp_path: Path) -> N
     approach = opened(path)
     path.write_bytes((EMBEDDED / "edsr-x4.safetensors").read_bytes())
     with pytest.raises(WeightsUnavailable, match="changed or removed"):
-        enlarged(approach)
+        upscaled(approach)
 
 
 def test_the_findings_are_kept_so_that_the_next_time_needs_no_trial(

@@ -30,7 +30,7 @@ from sr_demo.ui.prompt_box import CaptionHandlers
 from sr_demo.ui.source import Source
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 from tests.hub_server import Files, HubServer
 
 _SENTENCE = "a photo of some grass and the old stone wall under blue sky with two people near water at night"
@@ -141,12 +141,11 @@ def test_the_caption_depends_on_the_image_and_is_reproducible(
     describer: Describer, folders: dict[Describer, Path]
 ) -> None:
     notes: list[str] = []
-    pictures, folder = (noise(50, 70), flat(1, 0, 0), flat(0, 0.2, 1)), folders[describer]
+    images, folder = (noise(50, 70), flat(1, 0, 0), flat(0, 0.2, 1)), folders[describer]
     said = [
-        captions.describe(describer, folder, picture, Progress(lambda _, note: notes.append(note)))
-        for picture in pictures
+        captions.describe(describer, folder, image, Progress(lambda _, note: notes.append(note))) for image in images
     ]
-    assert said[0] == captions.describe(describer, folder, pictures[0], SILENT)
+    assert said[0] == captions.describe(describer, folder, images[0], SILENT)
     assert len(set(said)) > 1, "it did not look"
     assert all(text and set(text.split()) <= set(_WORDS) and len(text) <= 400 for text in said)
     assert notes[:2] == ["loading", "looking"] and "word 3" in notes
@@ -260,7 +259,7 @@ def test_the_description_goes_into_every_prompt(
         return folders[chosen]
 
     monkeypatch.setattr(captions, "fetch", fetched)
-    write_png(picture_of(noise(50, 70)), tmp_path / "photo.png")
+    write_png(image_of(noise(50, 70)), tmp_path / "photo.png")
     *before, last = clicked(Source(str(tmp_path / "photo.png"), "photo.png", 70, 50, ()), which=describer.id)
     assert any("word 1" in shown[0] for shown in before)
     assert last[1] == last[2] and set(last[1].split()) <= set(_WORDS)
@@ -274,7 +273,7 @@ def test_without_an_image_or_consent_a_message_says_what_to_do(tmp_path: Path, m
         prompt_box.choose("gpt")
     monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path))
     monkeypatch.setattr(captions, "find_spec", _found)
-    write_png(picture_of(noise(6, 8)), tmp_path / "photo.png")
+    write_png(image_of(noise(6, 8)), tmp_path / "photo.png")
     *_, said = clicked(Source(str(tmp_path / "photo.png"), "photo.png", 8, 6, ()), agreed=False)
     assert "Tick the box" in said[0] and 'role="alert"' in said[0]
 

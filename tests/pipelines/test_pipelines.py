@@ -32,7 +32,7 @@ from sr_demo.pipelines.options import FaithDiffOptions, X4Options
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Request, Upscaler
 from tests import tiny_pipelines
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 
 OPTIONS = X4Options(prompt="cat", steps=2)
 FAITHFUL = FaithDiffOptions(prompt="cat", steps=2)
@@ -121,7 +121,7 @@ def test_progress_counts_steps_and_stop_takes_effect_between_them(upscaler: Pipe
     assert drawn(upscaler, OPTIONS).shape == (64, 64, 3), "it must still be usable"
 
 
-def test_colours_come_from_the_picture(upscaler: PipelineUpscaler) -> None:
+def test_colours_come_from_the_image(upscaler: PipelineUpscaler) -> None:
     image = noise(16, 16) * np.float32(0.2)
     image[..., 0] += np.float32(0.6)
     means = {how: drawn(upscaler, replace(OPTIONS, colour=how), image).mean((0, 1)) for how in ("none", "adain")}
@@ -157,7 +157,7 @@ def test_large_images_are_tiled_with_smaller_tiles_when_memory_runs_out(stored_x
         return loaded
 
     approach = replace(sd_x4_upscaler.APPROACH, load=load, checkpoints=(checkpoint,))
-    result = Runner().run(Job(approach, checkpoint, replace(OPTIONS, steps=1)), picture_of(noise(20, 150)))
+    result = Runner().run(Job(approach, checkpoint, replace(OPTIONS, steps=1)), image_of(noise(20, 150)))
     assert result.image.rgb.shape == (80, 600, 3)
     assert max(seen[0]) > 130 and result.tiles > 1
 
@@ -165,7 +165,7 @@ def test_large_images_are_tiled_with_smaller_tiles_when_memory_runs_out(stored_x
 def test_without_a_gpu_it_is_refused_before_anything_is_fetched(monkeypatch) -> None:
     monkeypatch.setattr("sr_demo.system.hardware.gpu_bytes", lambda: 0)
     job = Job(sd_x4_upscaler.APPROACH, sd_x4_upscaler.APPROACH.checkpoint(), OPTIONS, download=True)
-    outcome = Runner().attempt(job, picture_of(noise(8, 8)))
+    outcome = Runner().attempt(job, image_of(noise(8, 8)))
     assert isinstance(outcome, Failed)
     assert outcome.message == "Stable Diffusion x4 needs a GPU with 6 GB (here: none). Nothing was downloaded."
 

@@ -25,7 +25,7 @@ from sr_demo.reports.scatter_chart import Point, quality_against_time
 from sr_demo.reports.table import html_table, record
 from sr_demo.spec import Approach
 from tests import fakes
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 
 NASTY = """<script>alert("1")</script> & 'sons'"""
 GOOD = Scores(30.0, 0.9, 29.0, 40.0)
@@ -260,7 +260,7 @@ def comparison(tmp_path: Path) -> Comparison:
     images: list[SavedImage] = []
     for seed, name in enumerate(("truth", "rdn", "real-esrgan-compact")):
         file = tmp_path / f"{name}.png"
-        file.write_bytes(encode_png(picture_of(noise(16, 16, seed))))
+        file.write_bytes(encode_png(image_of(noise(16, 16, seed))))
         images.append(SavedImage(file, Size(16, 16), name, "30 dB", f"Result of {name}"))
     return Comparison(
         name=NASTY,

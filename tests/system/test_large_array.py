@@ -124,7 +124,7 @@ def test_scores_are_the_same_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:
     assert banded.niqe == whole.niqe
 
 
-def test_niqe_of_a_wide_picture_is_the_same_in_parts_of_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_niqe_of_a_wide_image_is_the_same_in_parts_of_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     image = noise(130, 700)
     whole = niqe.blocks(image)
     monkeypatch.setattr(niqe, "_MOST", 2)
@@ -135,7 +135,7 @@ def test_niqe_of_a_wide_picture_is_the_same_in_parts_of_its_rows(monkeypatch: py
 
 @pytest.mark.parametrize("gray", [False, True])
 @pytest.mark.parametrize("bits", [8, 16])
-def test_files_are_the_same_whether_the_picture_lies_on_the_disk_or_not(
+def test_files_are_the_same_whether_the_image_lies_on_the_disk_or_not(
     gray: bool, bits: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rgb, alpha = noise(90, 70), noise(90, 70, 1)[..., 0].copy()
@@ -173,14 +173,14 @@ def test_baselines_in_tiles_on_the_disk_are_the_whole_result(
     alpha[10:30], alpha[30:50] = 0, 1
     if gray:
         rgb = readonly(rgb[..., :1].repeat(3, axis=2))
-    picture = ImageData(rgb, readonly(alpha), gray)
+    image = ImageData(rgb, readonly(alpha), gray)
     job = job_for(APPROACHES, name)
-    whole = Runner().run(job, picture)
+    whole = Runner().run(job, image)
     np.testing.assert_array_equal(whole.image.rgb, _gray_of(resize(rgb, (388, 300), job.approach.id), gray))  # type: ignore[arg-type]
     monkeypatch.setattr(large_array, "IN_MEMORY", 1000)
     monkeypatch.setattr(large_array, "BAND", 30_000)
     rule = replace(job.approach.tiling, largest=32, max_aspect=1)
-    tiled = Runner().run(replace(job, approach=replace(job.approach, tiling=rule)), picture)
+    tiled = Runner().run(replace(job, approach=replace(job.approach, tiling=rule)), image)
     assert (whole.tiles, tiled.tiles) == (1, 12)
     np.testing.assert_array_equal(tiled.image.rgb, whole.image.rgb)
     assert tiled.image.alpha is not None and whole.image.alpha is not None

@@ -16,16 +16,16 @@ from sr_demo.cli.train import add_train_arguments, run_train
 from sr_demo.digits.data import load
 from sr_demo.training import run_state
 from sr_demo.training.digits import DigitTrainer, find
-from tests.digit_pictures import written
+from tests.digit_images import written
 from tests.training.test_loop import in_earlier_layout
 
 
 @pytest.fixture(scope="module")
 def mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pictures, labels = written(160)
+    images, labels = written(160)
     file = tmp_path_factory.mktemp("mnist") / "mnist.npz"
     np.savez(
-        file, x_train=pictures[:120], y_train=labels[:120], x_test=pictures[120:], y_test=labels[120:]
+        file, x_train=images[:120], y_train=labels[:120], x_test=images[120:], y_test=labels[120:]
     )  # fmt: skip
     return file
 

@@ -39,7 +39,7 @@ def pairs(*sizes: tuple[int, int]) -> Pairs:
     return Pairs(tuple(map(str, range(len(hr)))), hr, tuple(downscale_8bit(image, 4) for image in hr), ())
 
 
-def enlarged(lr: np.ndarray) -> np.ndarray:
+def upscaled(lr: np.ndarray) -> np.ndarray:
     return lr.repeat(4, axis=0).repeat(4, axis=1)
 
 
@@ -47,7 +47,7 @@ def test_the_score_is_the_mean_over_the_central_crops() -> None:
     found = pairs((20, 28), (24, 18), (30, 30), (19, 19), (22, 22))
     lr, hr = centre_crops(found, 18, 4)
     expected = [
-        (psnr_y(as_float(enlarged(a)), as_float(b), 4), ssim_y(as_float(enlarged(a)), as_float(b), 4))
+        (psnr_y(as_float(upscaled(a)), as_float(b), 4), ssim_y(as_float(upscaled(a)), as_float(b), 4))
         for a, b in zip(lr, hr, strict=True)
     ]
     score = Validation(RECIPE, found, CPU, reduced=False).score(Nearest())
@@ -82,7 +82,7 @@ def test_a_high_order_recipe_is_scored_on_degraded_crops_the_same_every_time() -
 
 def test_whole_images_are_scored_by_the_metrics_themselves() -> None:
     found = pairs((14, 20), (18, 11))
-    both = [(as_float(enlarged(lr)), as_float(hr)) for lr, hr in zip(found.lr, found.hr, strict=True)]
+    both = [(as_float(upscaled(lr)), as_float(hr)) for lr, hr in zip(found.lr, found.hr, strict=True)]
     assert score_pairs(Nearest().eval(), found, 4) == {
         "psnr_y": pytest.approx(np.mean([psnr_y(sr, hr, 4) for sr, hr in both]), abs=1e-3),
         "ssim_y": pytest.approx(np.mean([ssim_y(sr, hr, 4) for sr, hr in both]), abs=1e-3),

@@ -23,7 +23,7 @@ from sr_demo.ui.compare.run_handlers import RunHandlers
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 
 CLICK: Any = SimpleNamespace(index=[5, 5])
 REQUEST: Any = SimpleNamespace(session_hash="visitor")
@@ -45,7 +45,7 @@ def components(context: Context, gradio_loops: None) -> CompareComponents:
 @pytest.fixture
 def photo(tmp_path: Path) -> str:
     path = tmp_path / "photo.png"
-    write_png(picture_of(noise(200, 300)), path)
+    write_png(image_of(noise(200, 300)), path)
     return str(path)
 
 

@@ -18,7 +18,7 @@ from sr_demo.ui.source import source_of
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from tests import fakes
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 
 pytestmark = pytest.mark.usefixtures("gradio_loops")
 
@@ -50,7 +50,7 @@ def test_int8_is_not_offered_where_it_could_only_fail(monkeypatch: pytest.Monkey
 
 def test_programs_choose_it_among_the_options(tmp_path: Path) -> None:
     photo = tmp_path / "photo.png"
-    write_png(picture_of(noise(6, 8)), photo)
+    write_png(image_of(noise(6, 8)), photo)
     endpoints = api.Endpoints(method_choices.Context([fakes.good()], Runner(), Store(), Stops(), Limits()))
     _, report = endpoints.upscale(str(photo), "good", {"precision": "fp32"})
     assert report["precision"] == "fp32" and report["precision_loss_db"] is None

@@ -18,7 +18,7 @@ from sr_demo.ui.diffusion.handlers import OPTIONS, DiffusionHandlers, approach_o
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 from tests.diffusion.test_sampler import networks
 
 VALUES = [{"steps": 3}.get(name, getattr(DiffusionOptions(), name)) for name in OPTIONS]
@@ -54,14 +54,14 @@ def handlers():
 
 @pytest.fixture
 def photo(tmp_path):
-    write_png(picture_of(noise(40, 30)), tmp_path / "photo.png")
+    write_png(image_of(noise(40, 30)), tmp_path / "photo.png")
     return str(tmp_path / "photo.png")
 
 
 def test_a_click_shows_guesses_their_spread_and_the_steps(handlers, photo):
     visitor = Asked()
     html = handlers.guess(photo, 3, *VALUES, request=visitor, progress=visitor)
-    for words in ("Start picture", "Guess 1", "Guess 3", "Spread of the guesses", "Step 1: noise 11%", "Step 3"):
+    for words in ("Start image", "Guess 1", "Guess 3", "Spread of the guesses", "Step 1: noise 11%", "Step 3"):
         assert words in html
     assert "Guess 4" not in html
     assert html.count("<img") == 1 + 3 + 1 + 2 * 3
@@ -76,7 +76,7 @@ def test_stop_between_steps_ends_it(handlers, photo):
     assert "Guess 2" in handlers.guess(photo, 2, *VALUES, request=Asked("other"), progress=Asked())
 
 
-def test_without_a_picture_it_says_so(handlers):
+def test_without_an_image_it_says_so(handlers):
     assert "There is no picture yet" in handlers.guess(None, 2, *VALUES, request=Asked(), progress=Asked())
 
 

@@ -29,7 +29,7 @@ from sr_demo.ui.digits.latent_handlers import ArtHandlers, ArtParts, VaryHandler
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
-from tests.digit_pictures import five
+from tests.digit_images import five
 
 P = TypeVar("P")
 

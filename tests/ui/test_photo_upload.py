@@ -21,9 +21,9 @@ from sr_demo.progress import SILENT, Progress
 from sr_demo.ui import photo_upload
 from sr_demo.ui.background_work import Finished, working
 from sr_demo.ui.photo_upload import Taken, take_in
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 
-GOOD = encode_png(picture_of(noise(8, 8)))
+GOOD = encode_png(image_of(noise(8, 8)))
 pytestmark = pytest.mark.timeout(30)
 
 
@@ -72,7 +72,7 @@ def test_a_list_of_too_many_names_is_not_read(tmp_path: Path) -> None:
     assert taken.sentences == ["a.zip lists more files than can be read here. Split it into smaller ones."]
 
 
-def test_zeros_are_not_unpacked_and_pictures_only_up_to_a_limit(tmp_path: Path) -> None:
+def test_zeros_are_not_unpacked_and_images_only_up_to_a_limit(tmp_path: Path) -> None:
     zeros = bytes(2**20)
     members = {f"zeros{i}.png": zeros for i in range(50)}
     members |= {f"big{i:02d}.png": GOOD + zeros[: 2**20 - len(GOOD)] for i in range(14)}
@@ -99,7 +99,7 @@ def test_only_so_many_photos_are_used_and_the_rest_is_counted(tmp_path: Path, mo
     assert taken.sentences == ["Only the first 3 photos are used: 2 more are left out."]
 
 
-def test_what_is_no_picture_is_named_and_what_systems_add_is_not(tmp_path: Path) -> None:
+def test_what_is_no_image_is_named_and_what_systems_add_is_not(tmp_path: Path) -> None:
     inner = io.BytesIO()
     with zipfile.ZipFile(inner, "w") as archive:
         archive.writestr("inside.png", GOOD)
@@ -118,7 +118,7 @@ def test_what_is_no_picture_is_named_and_what_systems_add_is_not(tmp_path: Path)
     assert taken.sentences[2].startswith("broken.zip is damaged or incomplete")
 
 
-def test_a_picture_with_a_zip_behind_it_is_a_picture(tmp_path: Path) -> None:
+def test_an_image_with_a_zip_behind_it_is_an_image(tmp_path: Path) -> None:
     archive = packed(tmp_path / "a.zip", {"inside.png": GOOD})
     (tmp_path / "both.png").write_bytes(GOOD + archive.read_bytes())
     assert [path.name for path in taken_from(tmp_path, tmp_path / "both.png").written] == ["000_both.png"]

@@ -35,7 +35,7 @@ from sr_demo.ui.source import Source, cut
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from sr_demo.ui.updates import Updates
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 from tests.diffusion.test_sampler import networks
 
 GAN = replace(baselines.BICUBIC, id="gan", title="Plain GAN", family="adversarial", invents=True)
@@ -53,7 +53,7 @@ def jobs(approaches: tuple[Approach, ...] = SMALL) -> list[Job]:
 
 def photo(folder: Path, width: int, height: int) -> str:
     path = folder / f"{width}x{height}.png"
-    write_png(picture_of(noise(height, width)), path)
+    write_png(image_of(noise(height, width)), path)
     return str(path)
 
 
@@ -154,7 +154,7 @@ def test_without_the_preset_nothing_is_downscaled_or_said() -> None:
 
 
 def test_downscaling_keeps_alpha_and_the_region() -> None:
-    image = replace(picture_of(noise(400, 600)), alpha=noise(400, 600)[..., 0])
+    image = replace(image_of(noise(400, 600)), alpha=noise(400, 600)[..., 0])
     source = Source("x.png", "x.png", 600, 400, (), region_side=300)
     small = cut(source, image, 150)
     assert small.rgb.shape == (150, 150, 3)
@@ -277,7 +277,7 @@ def families_of(store: Store, approaches: tuple[Approach, ...], has_reference: b
     ]
     with Callers().admitted() as caller:
         lr_size = Size(10, 12) if has_reference else Size(40, 48)
-        task = Task(lambda: picture_of(noise(40, 48)), made, has_reference, lr_size=lr_size)
+        task = Task(lambda: image_of(noise(40, 48)), made, has_reference, lr_size=lr_size)
         views = list(compare(Runner(), store, task, caller))
     assert not views[-1].failures
     return views[-1].families

@@ -14,7 +14,7 @@ from sr_demo.image import ImageData, Limits, read, write_png
 from sr_demo.system import memory
 from sr_demo.ui import uploads
 from sr_demo.ui.uploads import UploadCache
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def photo(folder: Path, name: str, height: int = 8, width: int = 10) -> Path:
     path = folder / name
-    write_png(picture_of(noise(height, width)), path)
+    write_png(image_of(noise(height, width)), path)
     return path
 
 

@@ -17,7 +17,7 @@ from tests.walk.table import MADE
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-def test_the_browser_shows_pictures_and_sentences(serve: Serve, open_page: OpenPage, locate: Locate) -> None:
+def test_the_browser_shows_images_and_sentences(serve: Serve, open_page: OpenPage, locate: Locate) -> None:
     store = Store()
     arguments = pages.launch_arguments(store, SETTINGS)
     del arguments["server_port"]
@@ -27,8 +27,8 @@ def test_the_browser_shows_pictures_and_sentences(serve: Serve, open_page: OpenP
         '"><img src=x onerror=alert(1)>.png': "64 × 48 pixels.",
         "bomb_50000.png": "This picture has 2500 megapixels; the limit here is 20.",
     }
-    about = page.locator("#about-picture")
+    about = page.locator("#about-photo")
     for name, sentence in expected.items():
-        page.locator("#picture input[type=file]").set_input_files(locate(next(c for c in MADE if c.name == name)))
+        page.locator("#photo input[type=file]").set_input_files(locate(next(c for c in MADE if c.name == name)))
         expect(about).to_contain_text(sentence, timeout=60_000)
     expect(about.locator("img")).to_have_count(0)

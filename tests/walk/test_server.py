@@ -18,7 +18,7 @@ from sr_demo.image import encode_png
 from sr_demo.inference.runner import Runner
 from sr_demo.ui import page as pages
 from sr_demo.ui.store import Store
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 from tests.e2e.conftest import Serve
 from tests.e2e.test_door import META, Server
 from tests.walk.conftest import Locate
@@ -27,7 +27,7 @@ from tests.walk.table import Case
 from tests.walk.verdict import Made, complaints
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.filterwarnings("default")]
-GOOD = encode_png(picture_of(noise(6, 8)))
+GOOD = encode_png(image_of(noise(6, 8)))
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def by_page(server: Server, name: str, content: bytes, session: str) -> Made:
         return Made(seconds, sentence=text)
     if max(map(int, re.findall(r"(\d+) × (\d+) pixels", text)[0])) > 768:
         return Made(seconds, GOOD, said=text)
-    return Made(seconds, fetched(server, files[0]), said=text, enlarged=1)
+    return Made(seconds, fetched(server, files[0]), said=text, upscaled=1)
 
 
 def secrets(server: Server) -> tuple[str, ...]:
@@ -95,14 +95,14 @@ def secrets(server: Server) -> tuple[str, ...]:
 
 
 @walked()
-def test_the_api_makes_a_picture_or_a_sentence(case: Case, server: Server, locate: Locate) -> None:
+def test_the_api_makes_an_image_or_a_sentence(case: Case, server: Server, locate: Locate) -> None:
     made = by_api(server, case.name, locate(case).read_bytes())
     assert complaints(case, made, secrets=secrets(server)) == []
     assert by_api(server, "good.png", GOOD).png is not None
 
 
 @walked()
-def test_the_page_shows_a_picture_or_a_sentence(case: Case, server: Server, locate: Locate) -> None:
+def test_the_page_shows_an_image_or_a_sentence(case: Case, server: Server, locate: Locate) -> None:
     made = by_page(server, case.name, locate(case).read_bytes(), f"page {case.folder} {abs(hash(case.name))}")
     if made.png is GOOD:  # larger than its preview
         assert case.outcome != "sentence" and case.size is not None

@@ -15,7 +15,7 @@ import pytest
 from sr_demo import image
 from sr_demo.cli import main
 from sr_demo.codecs import libraries
-from tests.conftest import noise, picture_of
+from tests.conftest import image_of, noise
 from tests.walk.conftest import Locate
 from tests.walk.doors import LIMITS, walked
 from tests.walk.table import CASES, Case
@@ -37,7 +37,7 @@ def verdict_on(status: int, out: str, err: str, folder: Path, seconds: float) ->
 
 
 @walked()
-def test_a_file_becomes_a_picture_or_a_sentence(
+def test_a_file_becomes_an_image_or_a_sentence(
     case: Case,
     locate: Locate,
     tmp_path: Path,
@@ -73,12 +73,12 @@ def test_likewise_as_a_program_of_its_own(case: Case, locate: Locate, tmp_path: 
 
 
 @pytest.mark.filterwarnings("default")
-def test_good_files_among_bad_ones_become_pictures(
+def test_good_files_among_bad_ones_become_images(
     locate: Locate, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     bad = [locate(case) for case in CASES if case.outcome == "sentence" and case.name != "bomb_9999.png"]
     good = tmp_path / "good.png"
-    image.write_png(picture_of(noise(6, 8)), good)
+    image.write_png(image_of(noise(6, 8)), good)
     arguments = ["upscale", *map(str, bad), str(good), "--approach", "bicubic", "--out", str(tmp_path / "out")]
     assert main.main(arguments) == 2
     assert "good_bicubic.png" in capfd.readouterr().out

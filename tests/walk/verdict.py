@@ -30,7 +30,7 @@ class Made:
     sentence: str = ""
     said: str = ""
     """What was said beside the picture."""
-    enlarged: int = 4
+    upscaled: int = 4
     """Size of the picture in sizes of the file's image."""
     foreign: str = ""
     """Lines on standard error that are not ours."""
@@ -46,18 +46,18 @@ def complaints(case: Case, made: Made, *, secrets: tuple[str, ...] = ()) -> list
     if (made.png is None) == (not made.sentence):
         wrong.append(f"not either a picture or a sentence: {made.sentence!r}")
     if made.png is not None:
-        return wrong + _of_picture(case, made, made.png)
+        return wrong + _of_image(case, made, made.png)
     return wrong + _of_sentence(case, made.sentence, secrets)
 
 
-def _of_picture(case: Case, made: Made, png: bytes) -> list[str]:
+def _of_image(case: Case, made: Made, png: bytes) -> list[str]:
     if case.outcome == "sentence":
         return [f"a picture, where a sentence is right ({made.said})"]
     wrong: list[str] = []
-    with Pillow.open(io.BytesIO(png)) as picture:
-        wanted = None if case.size is None else tuple(side * made.enlarged for side in case.size)
-        if wanted not in (None, picture.size):
-            wrong.append(f"{picture.size} instead of {wanted}")
+    with Pillow.open(io.BytesIO(png)) as image:
+        wanted = None if case.size is None else tuple(side * made.upscaled for side in case.size)
+        if wanted not in (None, image.size):
+            wrong.append(f"{image.size} instead of {wanted}")
     if case.said and not re.search(case.said, made.said):
         wrong.append(f"{case.said!r} is not said: {made.said!r}")
     wrong += [f"not {name}" for name in case.holds if not PROPERTIES[name](png, made.said)]
@@ -92,19 +92,19 @@ def _chunks(png: bytes) -> set[bytes]:
 
 
 def _samples(png: bytes) -> np.ndarray:
-    with Pillow.open(io.BytesIO(png)) as picture:
-        return np.asarray(picture, np.float64)
+    with Pillow.open(io.BytesIO(png)) as image:
+        return np.asarray(image, np.float64)
 
 
 def _partly_transparent(png: bytes, said: str) -> bool:
-    with Pillow.open(io.BytesIO(png)) as picture:
-        low, high = picture.convert("RGBA").getchannel("A").getextrema()
+    with Pillow.open(io.BytesIO(png)) as image:
+        low, high = image.convert("RGBA").getchannel("A").getextrema()
     return (low, high) == (0, 255)
 
 
 def _300_dpi(png: bytes, said: str) -> bool:
-    with Pillow.open(io.BytesIO(png)) as picture:
-        return max(picture.info.get("dpi", (0,))) > 299
+    with Pillow.open(io.BytesIO(png)) as image:
+        return max(image.info.get("dpi", (0,))) > 299
 
 
 def _wide_range(png: bytes, said: str) -> bool:

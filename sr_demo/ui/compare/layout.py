@@ -71,10 +71,10 @@ def lay_out(context: Context) -> CompareComponents:
 
 def _photo() -> PhotoComponents:
     image = image_input(
-        label="Your photo", sources=["upload", "clipboard", "webcam"], height=130, elem_id="picture", buttons=[],
+        label="Your photo", sources=["upload", "clipboard", "webcam"], height=130, elem_id="photo", buttons=[],
     )  # fmt: skip
     thumbnails = examples()
-    about = gr.HTML(elem_id="about-picture", elem_classes="sr-may-be-empty")
+    about = gr.HTML(elem_id="about-photo", elem_classes="sr-may-be-empty")
     region = gr.Radio(
         region_choices(None), value=WHOLE, label="How much of it", visible=False, elem_id="region",
         elem_classes="sr-chips", container=False,

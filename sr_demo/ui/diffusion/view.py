@@ -30,7 +30,7 @@ def shown(guesses: DiffusionSamples, seconds: float) -> str:
         f'<p class="sr-fine">{count} guesses of the same picture in {formatting.seconds(seconds)}. '
         "They agree where your picture "
         "decides, and differ where the detail is invented.</p>"
-        f"{_row([_figure(guesses.start, 'Start picture: EDSR, no guess', _SIDE), *results])}"
+        f"{_row([_figure(guesses.start, 'Start image: EDSR, no guess', _SIDE), *results])}"
         '<h3>Where it is guessing</h3><p class="sr-fine">Dark: all guesses agree. Yellow: their brightness differs by '
         f"{top:.1%} of the full range or more (standard deviation over {count} guesses). Do not measure there.</p>"
         f"{_row([_figure(heat(spread, top), 'Spread of the guesses', _SIDE)])}"

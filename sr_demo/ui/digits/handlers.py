@@ -126,7 +126,7 @@ class DigitHandlers:
         note = (
             f"Test digit {int(number)} of MNIST: a handwritten {digits.labels[int(number)]}, never shown in training."
         )
-        return self._taken(from_reference(digits.pictures[int(number)], note), progress)
+        return self._taken(from_reference(digits.images[int(number)], note), progress)
 
     def _begin(self) -> None:
         with self._lock:

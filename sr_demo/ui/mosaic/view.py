@@ -159,8 +159,8 @@ def _anchors(model: AnchoredRegression, window: Floats) -> tuple[list[str], str]
     figures: list[str] = []
     for rank, anchor in enumerate(np.argsort(-likeness)[:_SHOWN], 1):
         detail = transforms.undo(np.float32(length) * model.anchors[anchor][None] @ model.regressors[anchor])
-        picture = _gray(detail.reshape(OUTPUT_SIDE * SCALE, OUTPUT_SIDE * SCALE))
-        figures.append(_figure(picture, f"{rank}. entry {anchor}, distance {2 - 2 * likeness[anchor]:.3f}", 96))
+        image = _gray(detail.reshape(OUTPUT_SIDE * SCALE, OUTPUT_SIDE * SCALE))
+        figures.append(_figure(image, f"{rank}. entry {anchor}, distance {2 - 2 * likeness[anchor]:.3f}", 96))
     words = (
         f"The detail that the nearest of {len(model.anchors)} learned entries stand for, light and dark around gray. The "
         "first one was used. Each was learned from many windows of many photos: it has no single source."
@@ -168,8 +168,8 @@ def _anchors(model: AnchoredRegression, window: Floats) -> tuple[list[str], str]
     return figures, words
 
 
-def _figure(picture: NDArray[np.uint8], caption: str, side: int) -> str:
-    large = np.repeat(np.repeat(picture, 4, axis=0), 4, axis=1)
+def _figure(image: NDArray[np.uint8], caption: str, side: int) -> str:
+    large = np.repeat(np.repeat(image, 4, axis=0), 4, axis=1)
     return f"<figure>{inline_image(large, side, caption)}<figcaption>{escape(caption)}</figcaption></figure>"
 
 

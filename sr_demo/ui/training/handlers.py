@@ -77,5 +77,5 @@ class TrainingHandlers:
 
 
 def _figure(rgb: Image, title: str, figures: str) -> str:
-    picture = inline_image(quantize(rgb), _SHOWN, title)
-    return f"<figure>{picture}<figcaption><b>{escape(title)}</b> {escape(figures)}</figcaption></figure>"
+    image = inline_image(quantize(rgb), _SHOWN, title)
+    return f"<figure>{image}<figcaption><b>{escape(title)}</b> {escape(figures)}</figcaption></figure>"

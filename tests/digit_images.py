@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 def written(count: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """`count` digits (count, 28, 28) uint8, white on black, and which they are: 0, 1, 2 …, a little different each time."""
-    pictures = np.zeros((count, 28, 28), np.uint8)
+    images = np.zeros((count, 28, 28), np.uint8)
     for index in range(count):
-        picture = np.zeros((28, 28), np.uint8)
+        image = np.zeros((28, 28), np.uint8)
         place = (6 + index // 10 % 3, 22 - index // 30 % 3)
-        cv2.putText(picture, str(index % 10), place, cv2.FONT_HERSHEY_SIMPLEX, 0.75, 255, 2, cv2.LINE_AA)
-        pictures[index] = picture
-    return pictures, (np.arange(count) % 10).astype(np.uint8)
+        cv2.putText(image, str(index % 10), place, cv2.FONT_HERSHEY_SIMPLEX, 0.75, 255, 2, cv2.LINE_AA)
+        images[index] = image
+    return images, (np.arange(count) % 10).astype(np.uint8)
 
 
 _FIVE = (
