@@ -117,5 +117,16 @@ def viewer(empty: str = EMPTY, *, elem_id: str | None = None, example: Sequence[
     )
 
 
+def scroll_to(elem_id: str) -> str:
+    """Return the script of an event that scrolls to a viewer where it is out of sight: on a phone, below the controls."""
+    return f"""() => {{
+  const viewer = document.getElementById("{elem_id}");
+  if (viewer && viewer.getBoundingClientRect().top > window.innerHeight * 0.6) {{
+    viewer.scrollIntoView({{ behavior: "smooth", block: "start" }});
+  }}
+  return [];
+}}"""
+
+
 def _read(name: str) -> str:
     return (_HERE / name).read_text(encoding="utf-8")
