@@ -35,9 +35,11 @@ def memory(grown_mb: float) -> str:
 
 
 def parameters(count: int) -> str:
-    """Format a number of parameters: 0.9 M, 620 k; a dash for none."""
+    """Format a number of parameters: 0.9 M, 620 k, 2.7 billion; a dash for none."""
     if count == 0:
         return "–"
+    if count >= 999_950_000:
+        return f"{count / 1e9:.1f} billion"
     return f"{count / 1e6:.1f} M" if count >= 999_500 else f"{count / 1e3:.0f} k"
 
 

@@ -98,11 +98,11 @@ class OtherLoad:
     """How busy other programs keep the processors, from the making of this object on."""
 
     def __init__(self) -> None:
-        self._busy, self._idle, self._own = _processor_seconds()
+        self._begun = _processor_seconds()
 
     def share(self) -> float:
         """Return the part of the processors' time, 0 to 1, that other programs have taken since."""
-        busy, idle, own = (now - then for now, then in zip(_processor_seconds(), (self._busy, self._idle, self._own), strict=True))
+        busy, idle, own = (now - then for now, then in zip(_processor_seconds(), self._begun, strict=True))
         return min(max((busy - own) / max(busy + idle, 1e-6), 0.0), 1.0)
 
 

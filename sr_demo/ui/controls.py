@@ -11,8 +11,7 @@ import gradio as gr
 from sr_demo.options import Control, Options, controls
 from sr_demo.spec import Approach
 
-
-_MOST_STEPS = 2000
+_MOST_STEPS = 500
 """A slider with more steps cannot be set to the wanted one: some hundred pixels long, it jumps over most of them."""
 
 

@@ -35,7 +35,8 @@ from sr_demo.ui.store import Store
 from sr_demo.ui.training.layout import training_tab
 
 _STYLE = Path(__file__).parent / "style.css"
-_ANY_FILE = Path(__file__).parent / "any_file.js"
+_SCRIPTS = ("any_file.js", "box_names.js")
+"""What runs on the whole page."""
 _HEADER = """<header class="sr-header"><h1>Which upscaler should you use?</h1>
 <p>See them on your own photo, side by side, with what each one costs.</p></header>"""
 _UNSORTED = 1000
@@ -59,7 +60,8 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
     context = method_choices.Context(approaches, runner, store, Stops(), limits, callers, models=models)
     # No `delete_cache`: the store removes uploads, by age and by room.
     with gr.Blocks(title="Super-resolution, side by side", analytics_enabled=False, fill_width=True) as page:
-        gr.HTML(_HEADER, js_on_load=_ANY_FILE.read_text(encoding="utf-8"))
+        scripts = [(Path(__file__).parent / name).read_text(encoding="utf-8") for name in _SCRIPTS]
+        gr.HTML(_HEADER, js_on_load="\n".join(scripts))
         with gr.Tabs():
             with gr.Tab("Compare", id="compare"):
                 compare_tab(context)

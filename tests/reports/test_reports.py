@@ -177,7 +177,16 @@ def test_a_record_is_json_and_holds_what_changes_the_numbers() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.314, "0.31 s"), (0.999, "1.0 s"), (9.96, "10 s"), (12.3, "12 s"), (99.7, "2 min"), (185, "3 min")],
+    [
+        (0.314, "0.31 s"),
+        (0.0049, "under 0.01 s"),
+        (0.0051, "0.01 s"),
+        (0.999, "1.0 s"),
+        (9.96, "10 s"),
+        (12.3, "12 s"),
+        (99.7, "2 min"),
+        (185, "3 min"),
+    ],
 )
 def test_seconds(value: float, text: str) -> None:
     assert formatting.seconds(value) == text
@@ -193,7 +202,10 @@ def test_memory(value: float, text: str) -> None:
     assert formatting.memory(value) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(0, "–"), (621_424, "621 k"), (999_999, "1.0 M"), (20_772_507, "20.8 M")])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "–"), (621_424, "621 k"), (999_999, "1.0 M"), (20_772_507, "20.8 M"), (2_700_000_000, "2.7 billion")],
+)
 def test_parameters(value: int, text: str) -> None:
     assert formatting.parameters(value) == text
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from sr_demo.inference.jobs import Done, Failed, Job, Progressed, RunEvent, Started, Stopped
 from sr_demo.reports import formatting
 
-
 _LEAST_LEFT = 0.5
 """Seconds that are worth saying: less has passed before it is read."""
 

@@ -79,6 +79,7 @@ class DiffusionHandlers:
             small = read_small(path, _SIDE, self._context.limits)
             guesses = Guesses(self._context.store.new(), small, int(count))
             drawn: list[DiffusionSamples] = []
+            last: DiffusionSamples | None = None
             yield {parts.shown: viewer_value(guesses.images("starting")), parts.explained: "", parts.status: ""}
             with self._context.callers.admitted(stop) as caller:
 
@@ -89,6 +90,7 @@ class DiffusionHandlers:
                     while drawn:
                         guesses.add(last := drawn.pop(0))
                     if isinstance(event, Finished):
+                        assert last is not None
                         yield {
                             parts.shown: viewer_value(guesses.images()),
                             parts.explained: view.explained(last, event.value),

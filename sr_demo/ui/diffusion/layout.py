@@ -49,9 +49,7 @@ def diffusion_tab(context: Context, approach: Approach) -> None:
             with gr.Accordion("More options", open=False):
                 values += [component(by_name[name]) for name in OPTIONS[2:]]
             with gr.Row(elem_classes="sr-actions"):
-                start = gr.Button(
-                    "Guess", variant="primary", elem_id="diffusion-start", scale=2, interactive=False
-                )
+                start = gr.Button("Guess", variant="primary", elem_id="diffusion-start", scale=2, interactive=False)
                 stop = gr.Button("Stop", elem_id="diffusion-stop", scale=1)
         with gr.Column(scale=6, min_width=300):
             status = gr.HTML(elem_id="diffusion-status", elem_classes="sr-may-be-empty")

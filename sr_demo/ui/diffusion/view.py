@@ -34,9 +34,11 @@ class Guesses:
     """Number of guesses that are made."""
     there: dict[str, ViewerImage] = field(default_factory=dict[str, ViewerImage])
 
+    def __post_init__(self) -> None:
+        self._add("input", self.small)
+
     def add(self, samples: DiffusionSamples) -> None:
         """Write what is new of `samples`; with all guesses, their spread too."""
-        self._add("input", self.small)
         self._add("start", samples.start)
         for number, result in enumerate(samples.results, 1):
             self._add(f"guess-{number}", result)
@@ -64,7 +66,10 @@ class Guesses:
 
     def _box(self, name: str, status: str) -> ViewerImage:
         height, width = (4 * side for side in self.small.shape[:2])
-        label, note = _TITLES.get(name) or (f"Guess {name.rpartition('-')[2]}", "may invent detail: do not measure in it")
+        label, note = _TITLES.get(name) or (
+            f"Guess {name.rpartition('-')[2]}",
+            "may invent detail: do not measure in it",
+        )
         return ViewerImage(name, label, "", width, height, f"{label}, not there yet", note=note, status=status)
 
 
@@ -82,9 +87,9 @@ def explained(guesses: DiffusionSamples, seconds: float) -> str:
     count = len(guesses.results)
     return (
         f'<p class="sr-fine">{count} guesses of the same picture in {formatting.seconds(seconds)}. '
-        "They agree where your picture decides, and differ where the detail is invented. In \"Where it is guessing\", dark: "
-        f"all guesses agree. Yellow: their brightness differs by {top:.1%} of the full range or more (standard deviation over "
-        f"{count} guesses). Do not measure there.</p>"
+        'They agree where your picture decides, and differ where the detail is invented. In "Where it is guessing", dark: '
+        f"all guesses agree. Yellow: their brightness differs by {top:.1%} of the full range or more (standard deviation "
+        f"over {count} guesses). Do not measure there.</p>"
         '<h3>Step by step</h3><p class="sr-fine">The part where guesses differ most, on its way to guess 1. Above: what '
         "the network gets. Below: the clean picture it estimates. Then some noise is put back, less in each "
         f"step.</p>{_strip(guesses, spread)}"
@@ -135,4 +140,3 @@ def _strip(guesses: DiffusionSamples, spread: Image) -> str:
 def _figure(pixels: Image, caption: str, side: int) -> str:
     image = inline_image(quantize(np.clip(pixels, 0, 1)), side, caption)
     return f'<figure style="margin:0 0 6px">{image}<figcaption class="sr-fine">{caption}</figcaption></figure>'
-

@@ -99,6 +99,10 @@ def sentence(text: str, role: str = "note") -> str:
     return f'<p class="sr-fine" role="{role}">{escape(text)}</p>' if text else ""
 
 
+EMPTY = sentence("Draw a digit, or choose a typical one.")
+"""What stands in place of the comparison before there is a digit."""
+
+
 def data_url(image: NDArray[np.uint8]) -> str:
     """A small image as a `data:` URL."""
     return "data:image/png;base64," + base64.b64encode(png(image)).decode("ascii")
