@@ -55,7 +55,7 @@ class OwnHandlers:
                     if isinstance(event, Finished):
                         yield {**ended, **self._opened(event.value, session, methods)}
                     else:
-                        yield {own.status: fine_print(event)}
+                        yield {own.status: fine_print(str(event))}
         except Cancelled:
             yield {**ended, own.status: fine_print("Stopped.")}
         except SRError as exc:
