@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from sr_demo.errors import BadInput, quoted
 
-
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 

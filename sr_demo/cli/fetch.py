@@ -57,11 +57,8 @@ def run(args: argparse.Namespace) -> int:
         elif not args.json:
             state = "fetched" if outcome.status == "fetched" else "was here"
             origin = ", ".join(dict.fromkeys(filter(None, outcome.came_from)))
-            size = f"{outcome.bytes / 1e6:.1f} MB"
-            print(
-                f"{outcome.name:<26}"
-                + ", ".join(filter(None, (state, size, origin and f"from {origin}", outcome.message)))
-            )
+            facts = (state, f"{outcome.bytes / 1e6:.1f} MB", origin and f"from {origin}", outcome.message)
+            print(f"{outcome.name:<26}{', '.join(filter(None, facts))}")
         records.append(outcome._asdict())
     if args.json:
         print(json.dumps(records, indent=2))

@@ -36,9 +36,9 @@ def models(files: Sequence[Path], values: dict[str, object] | None = None, preci
     """
     if not files:
         return []
+    from sr_demo.community import opening
     from sr_demo.inference.jobs import Job
     from sr_demo.options import build
-    from sr_demo.community import opening
     from sr_demo.own.opening import numbered, open_model
 
     def opened_one(path: Path) -> Approach:

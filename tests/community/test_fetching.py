@@ -140,7 +140,7 @@ def test_the_index_is_fetched_once_a_day_and_an_old_one_serves_where_it_cannot_b
         index.load()
     server.close()
     with pytest.raises(
-        WeightsUnavailable, match="cannot be reached. Works again with a network, or put the file by hand"
+        WeightsUnavailable, match=r"cannot be reached\. Works again with a network, or put the file by hand"
     ):
         index.load()
     kept.write_text(json.dumps(server.cards), encoding="utf-8")

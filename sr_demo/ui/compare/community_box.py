@@ -14,14 +14,14 @@ from sr_demo.ui.compare.handlers import Handlers
 from sr_demo.ui.compare.own_handlers import OwnHandlers
 from sr_demo.ui.method_choices import Context
 
-_INTRO = """<p class="sr-fine">Networks that people trained and share, each with its author's licence. A search asks
-openmodeldb.info; fetching, the host that the model's card names.</p>"""
+_INTRO = """<p class="sr-fine">Models that people trained and share, each with its author's licence. A search asks
+openmodeldb.info; a model comes from the host that its card names.</p>"""
 
 
 def lay_out() -> SearchComponents:
     """Lay out the box, in the current Gradio context."""
     words = gr.Textbox(
-        label="Or one of the community's, from OpenModelDB", placeholder="photo, anime, denoise, a name …", max_lines=1,
+        label="Or search OpenModelDB for one", placeholder="photo, anime, denoise, a name …", max_lines=1,
         max_length=80, elem_id="community-words",
     )  # fmt: skip
     with gr.Row():

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from sr_demo.community.opening import ID as COMMUNITY
 from sr_demo.inference.jobs import Job
 from sr_demo.progress import Progress
 from sr_demo.reports import formatting
@@ -58,8 +59,10 @@ class OwnHandlers:
         gone = {job.key for job in self._context.models.jobs(session)}
         self._context.models.forget(session)
         own = self._parts.choice.own
+        stay = self._context.private and any(key.startswith(f"{COMMUNITY}:") for key in gone)
+        text = "Your models are deleted." + (" Those from OpenModelDB stay on this computer." if stay else "")
         return {
-            own.status: fine_print("Your models are deleted."),
+            own.status: fine_print(text),
             own.remove: gr.Button(visible=False),
             self._parts.choice.methods: self._methods(session, [key for key in methods if key not in gone]),
         }
