@@ -7,7 +7,7 @@ from math import isinf
 from sr_demo.checkpoint import Checkpoint
 from sr_demo.inference.jobs import Job, Result
 from sr_demo.metrics.scores import Column, Scores
-from sr_demo.reports.verdicts import COMMERCIAL
+from sr_demo.reports.verdicts import commercial_use
 from sr_demo.system.hardware import Needs
 
 
@@ -84,7 +84,7 @@ def method_label(job: Job, estimate: float, here: bool) -> str:
     """
     checkpoint = job.checkpoint
     parts = [checkpoint.note or job.approach.summary]
-    if checkpoint.kind == "own":
+    if checkpoint.kind == "own" and not checkpoint.is_published:
         parts.append("your own copy")
     elif checkpoint.kind != "none" and not here:
         parts.append(f"{megabytes(checkpoint.bytes)}, downloaded once")
@@ -114,9 +114,12 @@ def needs(needed: Needs) -> str:
 
 def licence(checkpoint: Checkpoint) -> str:
     """Return the licence of the weights, with a remark where it restricts commercial use; of a user's file, as stated."""
-    if checkpoint.is_file_of_user:
+    if checkpoint.is_file_of_user and not checkpoint.is_published:
         return checkpoint.licence
-    commercial = COMMERCIAL.get(checkpoint.licence, "ask")
-    return checkpoint.licence + {
-        "yes": "", "no": " (no commercial use)", "ask": " (commercial use with conditions)",
-    }[commercial]  # fmt: skip
+    return terms(checkpoint.licence)
+
+
+def terms(licence: str) -> str:
+    """Return a licence with a remark where it restricts commercial use."""
+    remarks = {"yes": "", "no": " (no commercial use)", "ask": " (commercial use with conditions)"}
+    return licence + remarks[commercial_use(licence)]

@@ -57,7 +57,10 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
     callers = Callers(settings.queue_length, settings.max_seconds, proxied=settings.proxied)
     limits = Limits(settings.max_megabytes * 2**20, settings.max_megapixels * 1_000_000)
     models = VisitorModels(settings.max_model_megabytes * 2**20)
-    context = method_choices.Context(approaches, runner, store, Stops(), limits, callers, models=models)
+    context = method_choices.Context(
+        approaches, runner, store, Stops(), limits, callers, models=models, community=settings.community,
+        private=settings.is_private,
+    )  # fmt: skip
     # No `delete_cache`: the store removes uploads, by age and by room.
     with gr.Blocks(title="Super-resolution, side by side", analytics_enabled=False, fill_width=True) as page:
         scripts = [(Path(__file__).parent / name).read_text(encoding="utf-8") for name in _SCRIPTS]

@@ -14,7 +14,7 @@ from sr_demo.inference.jobs import Job
 from sr_demo.own.model_file import SUFFIXES
 from sr_demo.ui import controls, method_choices, prompt_box
 from sr_demo.ui.callers import HEAVY, LIGHT
-from sr_demo.ui.compare import presets, welcome
+from sr_demo.ui.compare import community_box, presets, welcome
 from sr_demo.ui.compare.components import (
     ChoiceComponents,
     CompareComponents,
@@ -42,7 +42,9 @@ def compare_tab(context: Context) -> None:
     components = lay_out(context)
     handlers = Handlers(context, components)
     _connect(components, handlers, RunHandlers(context, components))
-    _connect_own(components, handlers, OwnHandlers(context, components))
+    own = OwnHandlers(context, components)
+    _connect_own(components, handlers, own)
+    community_box.connect(context, components, handlers, own)
     choice = components.choice
     if choice.caption is not None:
         prompts = prompt_box.prompts(context.approaches, choice.options)
@@ -101,7 +103,7 @@ def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
         )  # fmt: skip
         preset_note = gr.HTML(elem_id="preset-note", elem_classes="sr-may-be-empty")
         more, agreed = _more_methods(context, more_jobs)
-        own = _own_model()
+        own = _own_model(context)
         _absent_methods(context)
         with gr.Accordion("Options for each method", open=False):
             runnable = method_choices.runnable(context.approaches)
@@ -124,8 +126,8 @@ def _more_methods(context: Context, jobs: list[Job]) -> tuple[gr.CheckboxGroup, 
         return more, _agreement(context)
 
 
-def _own_model() -> OwnComponents:
-    """The box that opens a model file of the visitor."""
+def _own_model(context: Context) -> OwnComponents:
+    """The box that opens a model file of the visitor, or fetches one of the community."""
     with gr.Accordion("Your own model", open=False, elem_id="own-model"):
         file = model_input(
             label="A .safetensors, .pth or .onnx file", file_types=list(SUFFIXES), elem_id="own-model-file", height=120,
@@ -136,7 +138,8 @@ def _own_model() -> OwnComponents:
         )  # fmt: skip
         status = gr.HTML(_OWN_RULE, elem_id="own-model-status")
         remove = gr.Button("Delete my models", visible=False, size="sm", elem_id="own-model-remove")
-    return OwnComponents(file, licence, status, remove)
+        search = community_box.lay_out() if context.community else None
+    return OwnComponents(file, licence, status, remove, search)
 
 
 def _absent_methods(context: Context) -> None:
