@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import gradio as gr
 from gradio.blocks import Block
 
 Updates = dict[Block, Any]
