@@ -18,6 +18,7 @@ from sr_demo.ui.compare.in_turn import Inputs, compared
 from sr_demo.ui.compare.progress_list import ProgressList
 from sr_demo.ui.compare.view import View
 from sr_demo.ui.store import Store
+from sr_demo.ui.viewer.shared_page import write_page
 
 _SECONDS_BETWEEN = 0.2
 """Progress reaches the page at most this often."""
@@ -96,7 +97,7 @@ def _compare(runner: Runner, view: View, task: Task, caller: Caller) -> Iterator
 
 def _write_downloads(view: View, task: Task, lr: ImageData) -> dict[str, Path]:
     comparison = Comparison(lr.name, Size.of(lr.rgb), _origin(task), view.results, view.saved(), view.failures)
-    return write_downloads(comparison, view.folder)
+    return write_downloads(comparison, write_page(comparison, view.folder / "report.html"), view.folder)
 
 
 def _origin(task: Task) -> str:

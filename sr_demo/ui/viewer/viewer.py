@@ -2,7 +2,8 @@
 
 Python only states what is shown. Appearance and behaviour are in `viewer.html`, `viewer.css`, `geometry.js` and `viewer.js`,
 which Gradio renders as one custom component: the template is static, the script builds the document from `value` and
-follows its changes, so that an image added while people look at others disturbs nothing.
+follows its changes, so that an image added while people look at others disturbs nothing. `shared_page.py` puts the same
+files into a page of their own.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-import gradio as gr
+if TYPE_CHECKING:
+    import gradio as gr
 
 EMPTY = "The results appear here, side by side."
 
@@ -95,15 +97,18 @@ def viewer(empty: str = EMPTY, *, elem_id: str | None = None, example: Sequence[
     Update it by returning `viewer_value(...)` from a listener with `show_progress="hidden"`: Gradio fades a component
     that waits for its next value, while people are looking at the images it already shows.
     """
+    import gradio as gr  # `shared_page` needs the rest of this module, and no page
+
     return gr.HTML(
         value=viewer_value(example, empty, example=bool(example)),
-        html_template=_read("viewer.html"),
-        css_template=_read("viewer.css"),
-        js_on_load=_read("geometry.js") + _read("viewer.js"),
+        html_template=source("viewer.html"),
+        css_template=source("viewer.css"),
+        js_on_load=source("geometry.js") + source("viewer.js"),
         apply_default_css=False,
         elem_id=elem_id,
     )
 
 
-def _read(name: str) -> str:
+def source(name: str) -> str:
+    """Return the text of a file in this folder."""
     return (_HERE / name).read_text(encoding="utf-8")
