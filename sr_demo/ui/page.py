@@ -18,7 +18,7 @@ from sr_demo.image import Limits
 from sr_demo.inference.runner import Runner
 from sr_demo.settings import Settings
 from sr_demo.spec import Approach
-from sr_demo.ui import api, door, gate, method_choices, sessions
+from sr_demo.ui import api, door, gate, method_choices, sessions, shared_links
 from sr_demo.ui.about.layout import about_tab
 from sr_demo.ui.callers import Callers
 from sr_demo.ui.compare import welcome
@@ -56,7 +56,9 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
     callers = Callers(settings.queue_length, settings.max_seconds, proxied=settings.proxied)
     limits = Limits(settings.max_megabytes * 2**20, settings.max_megapixels * 1_000_000)
     models = VisitorModels(settings.max_model_megabytes * 2**20)
-    context = method_choices.Context(approaches, runner, store, Stops(), limits, callers, models=models)
+    context = method_choices.Context(
+        approaches, runner, store, Stops(), limits, callers, models=models, shares=settings.share
+    )  # fmt: skip
     # No `delete_cache`: the store removes uploads, by age and by room.
     with gr.Blocks(title="Super-resolution, side by side", analytics_enabled=False, fill_width=True) as page:
         gr.HTML(_HEADER, js_on_load=_ANY_FILE.read_text(encoding="utf-8"))
@@ -83,8 +85,9 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
         api.add(context)
 
         def leave(request: gr.Request) -> None:
-            """Delete what the visitor of a page that was closed had opened."""
+            """Delete what the visitor of a page that was closed had opened and computed."""
             models.forget(str(request.session_hash))
+            context.histories.forget(str(request.session_hash), store)
 
         page.unload(leave)
         _unqueued(page, leave)
@@ -125,6 +128,8 @@ def launch_arguments(store: Store, settings: Settings) -> dict[str, Any]:
     """Return the arguments of `Blocks.launch`: theme, limits, and what is served to whom."""
     application = gate.application_arguments(settings)
     application["exception_handlers"] = {**application["exception_handlers"], OSError: _disk_refuses}
+    if settings.share:
+        application["routes"] = shared_links.routes(store)
     return {
         "server_name": settings.host,
         "server_port": settings.port,

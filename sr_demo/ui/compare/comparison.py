@@ -39,6 +39,8 @@ class Task:
     """Expected seconds of a job."""
     lr_size: Size = Size(1, 1)
     """Expected size of the LR image: it shapes the boxes of images that have not arrived."""
+    scene: str = ""
+    """Which photo and region it is of: the viewer keeps its zoom from one comparison of a scene to the next."""
 
 
 def compare(runner: Runner, store: Store, task: Task, caller: Caller) -> Iterator[View]:
@@ -54,7 +56,9 @@ def compare(runner: Runner, store: Store, task: Task, caller: Caller) -> Iterato
         SRError: On what concerns the whole comparison; the failure of one method is part of the view.
     """
     with store.lent() as folder:
-        yield from _compare(runner, View(folder, ProgressList.of(task.jobs), task.lr_size), task, caller)
+        yield from _compare(
+            runner, View(folder, ProgressList.of(task.jobs), task.lr_size, scene=task.scene), task, caller
+        )
 
 
 def _compare(runner: Runner, view: View, task: Task, caller: Caller) -> Iterator[View]:

@@ -67,6 +67,10 @@ class View:
     """When images, table or chart changed last."""
     families: str = ""
     """GAN and diffusion explained on this image, once everything has ended; empty where no such method ran."""
+    name: str = ""
+    """Name of the photo's file."""
+    scene: str = ""
+    """See `viewer_value`."""
     one_pass: list[OnePassResult] = field(default_factory=list)
     """Results of GANs, for `families` only."""
 
@@ -113,6 +117,7 @@ class View:
             reference: (H, W, 3) float32 in [0, 1], the HR reference; None where it is not known.
             scale: Scale factor between the two.
         """
+        self.name = lr.name
         if reference is None:
             self._add(lr, "input", "Your photo", "as uploaded", "The input")
         else:

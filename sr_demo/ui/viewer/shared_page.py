@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
@@ -17,14 +18,14 @@ from typing import NamedTuple
 
 from sr_demo import __version__
 from sr_demo.codecs import png
-from sr_demo.image import Limits, Metadata, Size, encode_png, read
+from sr_demo.image import Image, ImageData, Limits, Metadata, Size, encode_png, read
 from sr_demo.imaging.resize import resize
-from sr_demo.inference.jobs import Result
+from sr_demo.inference.jobs import ImageResult, Result
 from sr_demo.options import as_dict
 from sr_demo.reports import formatting
 from sr_demo.reports.bundle import Comparison, disk_refusals, machine
 from sr_demo.reports.html import png_uri, stream
-from sr_demo.reports.saved_image import SavedImage
+from sr_demo.reports.saved_image import SavedImage, save, save_result
 from sr_demo.reports.table import html_table
 from sr_demo.system.storage import write_atomically
 from sr_demo.ui.viewer.viewer import ViewerImage, source, viewer_value
@@ -38,12 +39,39 @@ def write_page(comparison: Comparison, target: Path) -> Path:
     """Write the page of a comparison; it appears at `target`, which is returned, only when complete. Raises StorageError."""
 
     def write(part: Path) -> None:
-        with part.open("w", encoding="utf-8") as file:
+        with part.open("w", encoding="utf-8", errors="backslashreplace") as file:  # names of files may be no Unicode
             file.writelines(_parts(comparison))
 
     with disk_refusals():
         write_atomically(target, write)
     return target
+
+
+def write_results_page(
+    image: ImageData, results: Sequence[ImageResult], target: Path, reference: Image | None = None
+) -> Path:
+    """Write a page of results that are not on disk yet.
+
+    Args:
+        image: What the methods were given.
+        results: Theirs, of different jobs.
+        target: The HTML file, which is returned.
+        reference: (H, W, 3) float32 in [0, 1], what they were scored against; None where there is none.
+
+    Raises:
+        StorageError: The disk refuses.
+    """
+    with tempfile.TemporaryDirectory(prefix="sr_demo_page_") as name, disk_refusals():
+        folder = Path(name)
+        images = [save(image, folder / "input.png", "Input", "", "The input")]
+        how = "Enlarged as it is; there is no original to compare with."
+        if reference is not None:
+            how = "Scored against the original."
+            hr = ImageData(reference)
+            images.insert(0, save(hr, folder / "truth.png", "Original", "", "The original", reference=True))
+        images += [save_result(result, folder) for result in results]
+        size = Size.of(image.rgb)
+        return write_page(Comparison(image.name, size, how, [r.without_image() for r in results], images), target)
 
 
 def page(comparison: Comparison) -> str:

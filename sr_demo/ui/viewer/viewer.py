@@ -78,17 +78,19 @@ def file_url(path: str | Path) -> str:
     return "gradio_api/file=" + quote(Path(path).as_posix(), safe="/:")
 
 
-def viewer_value(images: Sequence[ViewerImage], empty: str = EMPTY, *, example: bool = False) -> dict[str, Any]:
+def viewer_value(
+    images: Sequence[ViewerImage], empty: str = EMPTY, *, example: bool = False, scene: str = ""
+) -> dict[str, Any]:  # fmt: skip
     """Return the component's `value` for `images`, in this order; `empty` is shown when there are none.
 
     An `example` opens with its first and last image under the slider, and the comparison after it as a grid. Zoom, position,
-    mode and selected pair survive an update as long as the first image keeps its `url`; a new first `url` is a new
-    comparison and starts fitted. Raises `ValueError` if two images share an id.
+    mode and selected pair survive an update as long as it shows the same `scene`, which the first image's `url` stands for
+    where there is none; another scene starts fitted, or as it was left. Raises `ValueError` if two images share an id.
     """
     ids = [image.id for image in images]
     if len(set(ids)) != len(ids):
         raise ValueError(f"images of one comparison need different ids: {ids}")
-    return {"images": [asdict(image) for image in images], "empty": empty, "example": example}
+    return {"images": [asdict(image) for image in images], "empty": empty, "example": example, "scene": scene}
 
 
 def viewer(empty: str = EMPTY, *, elem_id: str | None = None, example: Sequence[ViewerImage] = ()) -> gr.HTML:
