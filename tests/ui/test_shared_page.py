@@ -149,7 +149,7 @@ def test_a_program_gets_the_page_of_what_it_compared(tmp_path: Path) -> None:
     assert [image["label"] for image in shown] == ["Original", "Input", "Bicubic", "Lanczos"] and shown[0]["reference"]
 
 
-def test_the_command_line_writes_the_page_of_one_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_writes_the_page_of_one_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photo, target = tmp_path / "photo.png", tmp_path / "page.html"
     write_png(image_of(noise(16, 16)), photo)
     command = ["upscale", str(photo), "--approach", "bicubic", "--out", str(tmp_path / "big"), "--report", str(target)]
