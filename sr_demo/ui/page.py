@@ -30,6 +30,7 @@ from sr_demo.ui.digits.layout import digits_tab
 from sr_demo.ui.lab.layout import lab_tab
 from sr_demo.ui.mosaic.layout import mosaic_tab
 from sr_demo.ui.own_models import VisitorModels
+from sr_demo.ui.several.layout import several_tab
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from sr_demo.ui.training.layout import training_tab
@@ -65,6 +66,8 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
         with gr.Tabs():
             with gr.Tab("Compare", id="compare"):
                 compare_tab(context)
+            with gr.Tab("Several photos", id="several"):
+                several_tab(context)
             with gr.Tab("Mosaic", id="mosaic") as mosaic:
                 mosaic_tab(context, mosaic)
             guessing = handlers.approach_of(context)
