@@ -23,6 +23,8 @@ class Column:
     """One sentence for a person without training in the field."""
     digits: int
     higher_is_better: bool = True
+    ranks: bool = True
+    """Whether the best value belongs to the best result. A blurred or a wrong result can win the other scores."""
 
 
 PSNR_Y = Column(
@@ -39,12 +41,13 @@ LR_CONSISTENCY = Column(
     "lr_consistency", "LR consistency", "dB",
     "How well the result agrees with your photo: it is scaled down again and compared with the input (PSNR-RGB, bicubic): "
     "low values mean that the method changed something or invented detail that is not in the input.", 2,
+    ranks=False,
 )  # fmt: skip
 NIQE = Column(
     "niqe", "NIQE (own fit)", "",
     "How far the local statistics are from those of clean photos, without comparing to an original (fitted on our photos, so "
     "not comparable with published values): lower looks more natural to this measure; can be fooled.", 2,
-    higher_is_better=False,
+    higher_is_better=False, ranks=False,
 )  # fmt: skip
 IMPROVEMENT = Column(
     "improvement", "Right detail", "%",

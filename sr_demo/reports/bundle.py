@@ -40,6 +40,8 @@ class Comparison:
     images: Sequence[SavedImage]
     failures: Sequence[tuple[str, str]] = ()
     """Title of an approach and its error message."""
+    pair: tuple[str, str] | None = None
+    """Stems of the image files that are compared first; None for the first two."""
     made: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
 
 

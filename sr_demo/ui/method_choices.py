@@ -50,6 +50,10 @@ class Context:
     histories: Histories = field(default_factory=Histories)
     shares: bool = False
     """Whether visitors may make links to their results (`shared_links`)."""
+    community: bool = False
+    """Whether visitors may search OpenModelDB and fetch from it."""
+    private: bool = False
+    """Whether only the user of this computer visits the page: what is fetched then stays."""
 
 
 def offered(approaches: Sequence[Approach], estimates: Estimates | None = None) -> tuple[list[Job], list[Job]]:

@@ -14,7 +14,7 @@ from sr_demo.ui.callers import address_of
 from sr_demo.ui.store import Store
 
 HEAVY = {
-    "RunHandlers.run",
+    "RunHandlers.run", "SeveralHandlers.run",
     "Endpoints.upscale", "Endpoints.compare", "Endpoints.deploy",
     "MosaicHandlers.render", "MosaicHandlers.show_matches", "MosaicHandlers.build_database",
     "_injected.<locals>.guess",
@@ -25,7 +25,7 @@ HEAVY = {
     "DataHandlers.inspect", "DataHandlers.inspect_examples",
     "LabHandlers.measure", "ExportHandlers.make",
     "CaptionHandlers.describe",
-    "OwnHandlers.open",
+    "OwnHandlers.open", "CommunityHandlers.search", "CommunityHandlers.fetch",
 }  # fmt: skip
 """Handlers that compute, all of which enter through `Callers.admitted`."""
 

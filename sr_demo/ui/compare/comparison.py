@@ -100,7 +100,9 @@ def _compare(runner: Runner, view: View, task: Task, caller: Caller) -> Iterator
 
 
 def _write_downloads(view: View, task: Task, lr: ImageData) -> dict[str, Path]:
-    comparison = Comparison(lr.name, Size.of(lr.rgb), _origin(task), view.results, view.saved(), view.failures)
+    comparison = Comparison(
+        lr.name, Size.of(lr.rgb), _origin(task), view.results, view.saved(), view.failures, view.pair()
+    )
     return write_downloads(comparison, write_page(comparison, view.folder / "report.html"), view.folder)
 
 

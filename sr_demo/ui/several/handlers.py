@@ -71,7 +71,7 @@ class SeveralHandlers:
         except SRError as exc:
             yield {parts.line: problem(str(exc)), **ended}
         except Exception as exc:
-            yield {parts.line: problem(unexpected(exc, "enlarging several photos")), **ended}
+            yield {parts.line: problem(unexpected(exc, "upscaling several photos")), **ended}
         finally:
             self._context.stops.end(session, stop)
 

@@ -129,7 +129,7 @@ class Queue:
         except OSError:  # of the disk that takes the results: it concerns all photos
             raise
         except Exception as exc:
-            photo.failures.append(unexpected(exc, "enlarging one of several photos"))
+            photo.failures.append(unexpected(exc, "upscaling one of several photos"))
 
     def _save(self, photo: Photo, result: ImageResult, lr: ImageData, archive: zipfile.ZipFile) -> None:
         number = self.photos.index(photo)

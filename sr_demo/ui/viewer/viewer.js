@@ -22,7 +22,7 @@
  *   tag: HTMLElement, save: HTMLAnchorElement, open: HTMLAnchorElement, scores: HTMLElement, note: HTMLElement }} Plate
  * @typedef {{ stage: Stage, plate: Plate, figure: HTMLElement }} Pane
  * @typedef {{ images: ViewerImage[], full: Size, stage: Size, scale: Scale, centre: Point, mode: "grid" | "two",
- *   wanted: Id[], marked: Id, front: Id, narrow: boolean, lens: boolean, lensAt: Point | null, difference: boolean,
+ *   wanted: Id[], opening: Id[], marked: Id, front: Id, narrow: boolean, lens: boolean, lensAt: Point | null, difference: boolean,
  *   split: number, example: boolean, scene: string }} State
  * @typedef {Pick<State, "scale" | "centre" | "full" | "wanted" | "front">} SavedView
  */
@@ -46,7 +46,7 @@ const HINTS = {
 const state = {
   images: [], full: { width: 1, height: 1 }, stage: { width: 1, height: 1 },
   scale: "fit", centre: { x: 0.5, y: 0.5 },
-  mode: "grid", wanted: [null, null], marked: null, front: null, narrow: false,
+  mode: "grid", wanted: [null, null], opening: [null, null], marked: null, front: null, narrow: false,
   lens: false, lensAt: null, difference: false, split: 0.5, example: false,
   scene: "",
 };
@@ -118,7 +118,7 @@ const fileName = (image) => (image.id.replace(/[^\w.-]+/g, "-").replace(/^[-.]+|
   + (showsDifference(image) ? "-difference.png" : ".png");
 
 const ids = () => state.images.map((image) => image.id);
-const pair = () => geometry.pair(ready().map((image) => image.id), state.wanted);
+const pair = () => geometry.pair(ready().map((image) => image.id), state.wanted.some(Boolean) ? state.wanted : state.opening);
 
 function front() {
   return ids().includes(state.front ?? "") ? state.front : state.images[0]?.id;
@@ -285,7 +285,9 @@ const lensButton = button("Lens", "srv-button", { "aria-keyshortcuts": "L", titl
 const differenceButton = button("Difference", "srv-button", {}, () => change({ difference: !state.difference }));
 differenceButton.append(make("span", "srv-long", {}, " to the original"));
 const gridButton = button("All", "srv-button", {}, () => change({ mode: "grid" }));
-const twoButton = button("Compare two", "srv-button", {}, () => change({ mode: "two", marked: null }));
+const twoButton = button("Compare two", "srv-button", {}, () => {
+  change({ mode: "two", marked: null, wanted: pair() }); // a sharper result that arrives later must not take its place
+});
 const selects = [0, 1].map((side) => {
   const name = side ? "Picture on the right, B" : "Picture on the left, A";
   const node = make("select", "srv-select", { "aria-label": name });
@@ -378,7 +380,9 @@ function changeScene(scene) {
   const { scale, centre, full, wanted, front } = state;
   views.set(state.scene, { scale, centre, full, wanted, front });
   /** @type {SavedView} */
-  const fitted = { scale: "fit", centre: { x: 0.5, y: 0.5 }, full, wanted, front: null };
+  const fitted = {
+    scale: "fit", centre: { x: 0.5, y: 0.5 }, full, wanted: state.mode === "grid" ? [null, null] : wanted, front: null,
+  };
   Object.assign(state, { scene, marked: null, ...(views.get(scene) ?? fitted) });
 }
 
@@ -387,9 +391,9 @@ function receive() {
   const value = props.value && typeof props.value === "object" ? props.value : {};
   const images = value.images ?? [];
   if (Boolean(value.example) !== state.example) {
-    Object.assign(state, { example: Boolean(value.example), mode: value.example ? "two" : "grid" });
-    state.wanted = value.example ? [images[0]?.id, images.at(-1)?.id] : [null, null];
+    Object.assign(state, { example: Boolean(value.example), mode: value.example ? "two" : "grid", wanted: [null, null] });
   }
+  state.opening = [value.pair?.[0] ?? null, value.pair?.[1] ?? null];
   const scene = value.scene || images[0]?.url || "";
   if (scene !== state.scene) changeScene(scene);
   const full = geometry.fullSize(images);
@@ -419,6 +423,7 @@ function refreshPanes() {
     fillLayer(stage.layers[0], image);
     fillStatus(stage.status, image);
     fillPlate(plate, image, state.marked === image.id ? "A" : "");
+    figure.setAttribute("aria-label", image.label); // else the caption, which are its scores, would name it
     press(plate.label, state.marked === image.id);
     plate.label.toggleAttribute("disabled", !image.url || ready().length < 2);
   });
@@ -428,7 +433,9 @@ function refreshPanes() {
 function refreshSlider() {
   slider.figure.hidden = !isTwo();
   if (!isTwo()) return;
-  pair().map(imageOf).forEach((image, side) => {
+  const shown = pair().map(imageOf);
+  slider.figure.setAttribute("aria-label", shown.map(({ label }) => label).join(" and "));
+  shown.forEach((image, side) => {
     fillLayer(slider.stage.layers[side], image);
     fillPlate(slider.plates[side], image, side ? "B" : "A");
   });

@@ -79,18 +79,33 @@ def file_url(path: str | Path) -> str:
 
 
 def viewer_value(
-    images: Sequence[ViewerImage], empty: str = EMPTY, *, example: bool = False, scene: str = ""
-) -> dict[str, Any]:  # fmt: skip
-    """Return the component's `value` for `images`, in this order; `empty` is shown when there are none.
+    images: Sequence[ViewerImage],
+    empty: str = EMPTY,
+    *,
+    pair: tuple[str, str] | None = None,
+    example: bool = False,
+    scene: str = "",
+) -> dict[str, Any]:
+    """Return the component's `value`.
 
-    An `example` opens with its first and last image under the slider, and the comparison after it as a grid. Zoom, position,
-    mode and selected pair survive an update as long as it shows the same `scene`, which the first image's `url` stands for
-    where there is none; another scene starts fitted, or as it was left. Raises `ValueError` if two images share an id.
+    Zoom, position, mode and selected pair survive an update as long as it shows the same scene; another scene starts fitted,
+    or as it was left.
+
+    Args:
+        images: What is shown, in this order.
+        empty: What is shown instead when there are none.
+        pair: Ids of the images that the slider opens with; None takes the first two.
+        example: Opens with the slider, and the comparison after it as a grid.
+        scene: Equal for comparisons of the same part of the same photo; "" takes the first image's `url` for it.
+
+    Raises:
+        ValueError: Two images share an id.
     """
     ids = [image.id for image in images]
     if len(set(ids)) != len(ids):
         raise ValueError(f"images of one comparison need different ids: {ids}")
-    return {"images": [asdict(image) for image in images], "empty": empty, "example": example, "scene": scene}
+    shown = [asdict(image) for image in images]
+    return {"images": shown, "empty": empty, "pair": list(pair or ()), "example": example, "scene": scene}
 
 
 def viewer(empty: str = EMPTY, *, elem_id: str | None = None, example: Sequence[ViewerImage] = ()) -> gr.HTML:
@@ -101,14 +116,26 @@ def viewer(empty: str = EMPTY, *, elem_id: str | None = None, example: Sequence[
     """
     import gradio as gr  # `shared_page` needs the rest of this module, and no page
 
+    pair = (example[0].id, example[-1].id) if example else None
     return gr.HTML(
-        value=viewer_value(example, empty, example=bool(example)),
+        value=viewer_value(example, empty, pair=pair, example=bool(example)),
         html_template=source("viewer.html"),
         css_template=source("viewer.css"),
         js_on_load=source("geometry.js") + source("viewer.js"),
         apply_default_css=False,
         elem_id=elem_id,
     )
+
+
+def scroll_to(elem_id: str) -> str:
+    """Return the script of an event that scrolls to a viewer where it is out of sight: on a phone, below the controls."""
+    return f"""() => {{
+  const viewer = document.getElementById("{elem_id}");
+  if (viewer && viewer.getBoundingClientRect().top > window.innerHeight * 0.6) {{
+    viewer.scrollIntoView({{ behavior: "smooth", block: "start" }});
+  }}
+  return [];
+}}"""
 
 
 def source(name: str) -> str:
