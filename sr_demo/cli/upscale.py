@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     shown: list[ImageResult] | None = None if args.report is None else []
     with new_files(args.report, overwrite=args.overwrite):
         status = max(_upscale(runner, job, files, out, kept, shown, overwrite=args.overwrite) for job in jobs)
-        if shown:
+        if shown and args.report is not None:
             _write_report(files[0], shown, args.report)
     return status
 
