@@ -64,7 +64,11 @@ def upscale(
 
 
 def compare(
-    image: ImageLike, names: Sequence[str] = ("bicubic", "rdn"), *, reference: ImageLike | None = None
+    image: ImageLike,
+    names: Sequence[str] = ("bicubic", "rdn"),
+    *,
+    reference: ImageLike | None = None,
+    report: str | PathLike[str] | None = None,
 ) -> dict[str, ImageResult]:
     """Upscale one image with several approaches, one after the other.
 
@@ -73,16 +77,24 @@ def compare(
         names: `ID` or `ID:CHECKPOINT` of each approach.
         reference: The HR image that the results are scored against, `scale` times as large as `image`; None leaves out
             the scores that need one.
+        report: Where to write an HTML page that shows input and results, which opens without a network; None for no page.
 
     Returns:
         The results by name, in the order of `names`.
 
     Raises:
-        SRError: An image cannot be read, a name is unknown, or one of the approaches cannot run here.
+        SRError: An image cannot be read, a name is unknown, one of the approaches cannot run here, or the page cannot be
+            written.
     """
     jobs = {name: _job(name) for name in names}
     lr, hr = _read(image), None if reference is None else _read(reference).rgb
-    return {name: _runner().run(job, lr, hr) for name, job in jobs.items()}
+    results = {name: _runner().run(job, lr, hr) for name, job in jobs.items()}
+    if report is not None:
+        from sr_demo.ui.viewer.shared_page import write_results_page
+
+        different = {result.job.key: result for result in results.values()}
+        write_results_page(lr, list(different.values()), Path(report), hr)
+    return results
 
 
 def evaluate(

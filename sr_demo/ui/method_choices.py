@@ -16,6 +16,7 @@ from sr_demo.reports import formatting
 from sr_demo.spec import Approach
 from sr_demo.system import hardware
 from sr_demo.ui.callers import Callers
+from sr_demo.ui.histories import Histories
 from sr_demo.ui.own_models import VisitorModels
 from sr_demo.ui.source import REGION_SIDES, Source
 from sr_demo.ui.stops import Stops
@@ -46,6 +47,9 @@ class Context:
     callers: Callers = field(default_factory=Callers)
     uploads: UploadCache = field(default_factory=UploadCache)
     models: VisitorModels = field(default_factory=VisitorModels)
+    histories: Histories = field(default_factory=Histories)
+    shares: bool = False
+    """Whether visitors may make links to their results (`shared_links`)."""
     community: bool = False
     """Whether visitors may search OpenModelDB and fetch from it."""
     private: bool = False

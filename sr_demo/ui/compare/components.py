@@ -88,12 +88,18 @@ class ResultComponents:
     table: gr.HTML
     chart: gr.HTML
     families: gr.HTML
+    history: gr.HTML
+    """The last comparisons of this visit."""
     downloads: dict[str, gr.DownloadButton]
     """By kind: "zip", "html", "json"."""
+    link: gr.Button
+    """Makes a link to what is shown."""
+    link_note: gr.HTML
 
     def all(self) -> list[Block]:
         """Return every one of them."""
-        return [self.progress, self.viewer, self.table, self.chart, self.families, *self.downloads.values()]
+        shown: list[Block] = [self.progress, self.viewer, self.table, self.chart, self.families]
+        return [*shown, self.history, *self.downloads.values(), self.link, self.link_note]
 
 
 @dataclass(frozen=True)

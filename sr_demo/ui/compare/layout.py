@@ -24,6 +24,7 @@ from sr_demo.ui.compare.components import (
     RunComponents,
 )
 from sr_demo.ui.compare.handlers import Handlers
+from sr_demo.ui.compare.history import ON_LOAD, HistoryHandlers
 from sr_demo.ui.compare.own_handlers import OwnHandlers
 from sr_demo.ui.compare.run_handlers import EMPTY, RunHandlers
 from sr_demo.ui.examples import examples
@@ -32,9 +33,16 @@ from sr_demo.ui.own_models import model_input
 from sr_demo.ui.source import image_input
 from sr_demo.ui.viewer.viewer import scroll_to, viewer
 
+_BACK_TO_VIEWER = """() => {
+  const viewer = document.getElementById("viewer");
+  if (viewer && viewer.getBoundingClientRect().top < 0) viewer.scrollIntoView({ behavior: "smooth", block: "start" });
+  return [];
+}"""
+"""Scrolls to the results that were brought back where their upper part is out of sight."""
 _OWN_RULE = """<p class="sr-fine">Any network that takes a colour picture and returns one: enlarged 2, 3, 4 or 8
 times, or cleaned. Only you can see and use it. It is deleted when you leave the page, after two hours at most.</p>"""
 _SORT = (Path(__file__).parent / "table.js").read_text(encoding="utf-8")
+_SHARE_LINK = (Path(__file__).parent / "share_link.js").read_text(encoding="utf-8")
 
 
 def compare_tab(context: Context) -> None:
@@ -44,6 +52,7 @@ def compare_tab(context: Context) -> None:
     _connect(components, handlers, RunHandlers(context, components))
     own = OwnHandlers(context, components)
     _connect_own(components, handlers, own)
+    _connect_history(components, HistoryHandlers(context, components))
     community_box.connect(context, components, handlers, own)
     choice = components.choice
     if choice.caption is not None:
@@ -60,7 +69,8 @@ def lay_out(context: Context) -> CompareComponents:
         with gr.Column(scale=1, min_width=320, elem_classes="sr-shown"):
             progress = gr.HTML(elem_id="progress", elem_classes="sr-may-be-empty")
             view = viewer(elem_id="viewer", empty=EMPTY, example=welcome.images())
-    return CompareComponents(photo, choice, run, _results(progress, view))
+            history = gr.HTML(elem_id="history", elem_classes="sr-may-be-empty", js_on_load=ON_LOAD)
+    return CompareComponents(photo, choice, run, _results(progress, view, history))
 
 
 def _photo() -> PhotoComponents:
@@ -163,18 +173,19 @@ def _run() -> RunComponents:
     return RunComponents(start, stop, estimate)
 
 
-def _results(progress: gr.HTML, view: gr.HTML) -> ResultComponents:
+def _results(progress: gr.HTML, view: gr.HTML, history: gr.HTML) -> ResultComponents:
     table = gr.HTML(elem_id="table", elem_classes="sr-may-be-empty", js_on_load=_SORT)
     chart = gr.HTML(elem_id="chart", elem_classes="sr-may-be-empty")
-    titles = {"zip": "Download all (zip)", "html": "Report (html)", "json": "Report (json)"}
+    titles = {"zip": "Download all (zip)", "html": "Share: one HTML file", "json": "Report (json)"}
     with gr.Row(elem_classes="sr-downloads"):
         downloads = {
             kind: gr.DownloadButton(title, visible=False, elem_id=f"download-{kind}", size="sm")
             for kind, title in titles.items()
         }
-    return ResultComponents(
-        progress, view, table, chart, gr.HTML(elem_id="families", elem_classes="sr-may-be-empty"), downloads
-    )
+        link = gr.Button("Share: a link for a day", visible=False, elem_id="share-link", size="sm")
+    note = gr.HTML(elem_id="share-link-note", elem_classes="sr-may-be-empty", js_on_load=_SHARE_LINK)
+    families = gr.HTML(elem_id="families", elem_classes="sr-may-be-empty")
+    return ResultComponents(progress, view, table, chart, families, history, downloads, link, note)
 
 
 def precision_choice() -> controls.Bound:
@@ -256,3 +267,14 @@ def _connect_own(components: CompareComponents, handlers: Handlers, own: OwnHand
         parts.remove.click(own.remove, [choice.methods], removed, **LIGHT, **quiet),
     ):
         event.then(handlers.estimate, selected, estimates, **LIGHT, **quiet)
+
+
+def _connect_history(components: CompareComponents, handlers: HistoryHandlers) -> None:
+    """Connect the row of the last comparisons, and the link to the one that is shown."""
+    results = components.results
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
+    brought_back: list[Any] = results.all()
+    linked: list[Any] = [results.link, results.link_note]
+    results.history.select(handlers.bring_back, None, brought_back, **quiet)
+    results.history.select(None, None, None, js=_BACK_TO_VIEWER, **quiet)
+    results.link.click(handlers.link, None, linked, **quiet)
