@@ -12,7 +12,9 @@ from sr_demo.system.hardware import Needs
 
 
 def seconds(value: float) -> str:
-    """Format a duration: 0.31 s, 12 s, 3 min."""
+    """Format a duration: 0.31 s, 12 s, 3 min; what rounds to nothing is "under 0.01 s"."""
+    if value < 0.005:
+        return "under 0.01 s"
     if value < 9.95:
         return f"{value:.2f} s" if value < 0.995 else f"{value:.1f} s"
     return f"{value:.0f} s" if value < 99.5 else f"{value / 60:.0f} min"
@@ -33,9 +35,11 @@ def memory(grown_mb: float) -> str:
 
 
 def parameters(count: int) -> str:
-    """Format a number of parameters: 0.9 M, 620 k; a dash for none."""
+    """Format a number of parameters: 0.9 M, 620 k, 2.7 billion; a dash for none."""
     if count == 0:
         return "–"
+    if count >= 999_950_000:
+        return f"{count / 1e9:.1f} billion"
     return f"{count / 1e6:.1f} M" if count >= 999_500 else f"{count / 1e3:.0f} k"
 
 

@@ -83,8 +83,12 @@ class Budget(Options):
     offline: bool = option(True, "Works without a network", "Nothing may be downloaded, not even once.")
     commercial: bool = option(False, "Commercial use", "The licence of the weights must allow it.")
     measures: bool = option(
-        False, "Results are measured", "People will count, read or measure in the results, so nothing may be invented."
+        False, "Results are measured", "People will count, read or measure in the results, so little may be invented."
     )
+    invented_percent: int = option(
+        35, "Invented detail (%)", "For results that are measured: largest share of detail that the original does not have.",
+        minimum=0, maximum=100, step=1,
+    )  # fmt: skip
     hardware: str = option(
         HERE, "Runs on", "Figures for any other machine than this one are estimates.", choices=(HERE, *RATES)
     )
@@ -222,11 +226,25 @@ def _licence(row: Facts, budget: Budget) -> Reason:
 
 
 def _invention(row: Facts, budget: Budget) -> Reason:
-    if not row["may_invent_detail"]:
-        return Reason("invents nothing", "yes")
+    """Judge invented detail by its measured share, or by the kind of method where that was not measured."""
+    generative = row["may_invent_detail"]
+    quality = row["measured"].get("quality")
+    share = quality["photos_mean"].get("hallucination") if quality else None
+    figure = "" if share is None else f" ({share:.0f} % of it on photos)"
     if not budget.measures:
-        return Reason("may invent detail", "yes")
-    return Reason("it may invent detail, and the results will be used for measuring", "no")
+        return Reason(f"may invent detail{figure}" if generative else "not a generative method", "yes")
+    if share is None:
+        if generative:
+            return Reason("it may invent detail, and the results will be used for measuring", "no")
+        return Reason("not a generative method", "yes")
+    if share > budget.invented_percent:
+        text = f"{share:.0f} % of its detail is not in the original, and {budget.invented_percent} % are allowed"
+        return Reason(f"the results will be used for measuring: {text}", "no", share, "measured")
+    if generative:
+        return Reason(f"a check of each result, since it may invent detail{figure}", "with", share, "measured")
+    return Reason(
+        f"not a generative method; {share:.0f} % of its detail is not in the original", "yes", share, "measured"
+    )
 
 
 def _mark(source: str) -> str:

@@ -30,16 +30,8 @@ from sr_demo.ui.examples import examples
 from sr_demo.ui.method_choices import WHOLE, Context, labels, offered, region_choices
 from sr_demo.ui.own_models import model_input
 from sr_demo.ui.source import image_input
-from sr_demo.ui.viewer.viewer import viewer
+from sr_demo.ui.viewer.viewer import scroll_to, viewer
 
-_SHOW_RESULTS = """() => {
-  const viewer = document.getElementById("viewer");
-  if (viewer && viewer.getBoundingClientRect().top > window.innerHeight * 0.6) {
-    viewer.scrollIntoView({ behavior: "smooth", block: "start" });
-  }
-  return [];
-}"""
-"""Scrolls to the results where they are out of sight: on a phone they lie below the controls."""
 _OWN_RULE = """<p class="sr-fine">Any network that takes a colour picture and returns one: enlarged 2, 3, 4 or 8
 times, or cleaned. Only you can see and use it. It is deleted when you leave the page, after two hours at most.</p>"""
 _SORT = (Path(__file__).parent / "table.js").read_text(encoding="utf-8")
@@ -236,7 +228,7 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     cleared: list[Any] = [photo.source, photo.about, photo.region]
     estimate_after(photo.image.clear(handlers.clear, None, cleared, **quiet))
     example = photo.examples.select(handlers.take_example, selected, opened, **quiet)
-    photo.examples.select(None, None, None, js=_SHOW_RESULTS, **quiet)
+    photo.examples.select(None, None, None, js=scroll_to("viewer"), **quiet)
     estimate_after(run_after(estimate_after(example)))
     estimate_after(photo.region.input(handlers.choose_region, [photo.source, photo.region], redrawn, **quiet))
     estimate_after(photo.image.select(handlers.move_region, [photo.source], redrawn, **quiet))
@@ -245,7 +237,7 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     for component in (choice.test, choice.methods, choice.more):
         component.input(handlers.estimate, selected, estimates, **quiet)
     started = run.start.click(lambda: gr.Button(interactive=False), None, run.start, **quiet)
-    run.start.click(None, None, None, js=_SHOW_RESULTS, **quiet)
+    run.start.click(None, None, None, js=scroll_to("viewer"), **quiet)
     estimate_after(run_after(started))
     run.stop.click(runs.stop, None, run.estimate, **quiet)
 

@@ -49,7 +49,7 @@ class VisitorWork:
                     if isinstance(event, Finished):
                         yield {**ended, **shown(event.value)}
                     else:
-                        yield {self.status: fine_print(event)}
+                        yield {self.status: fine_print(str(event))}
         except Cancelled:
             yield {**ended, self.status: fine_print("Stopped.")}
         except SRError as exc:
