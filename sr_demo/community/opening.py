@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sr_demo.checkpoint import Checkpoint, WeightFile
+from sr_demo.codecs.sniff import about
 from sr_demo.community import index, search
 from sr_demo.community.cards import Card, read_card
 from sr_demo.community.suitability import suitability
-from sr_demo.codecs.sniff import about
 from sr_demo.errors import BadInput, SRError
 from sr_demo.hub import checkpoints
 from sr_demo.own.model_file import MAX_BYTES
