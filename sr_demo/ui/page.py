@@ -18,7 +18,7 @@ from sr_demo.image import Limits
 from sr_demo.inference.runner import Runner
 from sr_demo.settings import Settings
 from sr_demo.spec import Approach
-from sr_demo.ui import api, door, gate, method_choices, sessions, shared_links
+from sr_demo.ui import api, door, examples, gate, method_choices, sessions, shared_links
 from sr_demo.ui.about.layout import about_tab
 from sr_demo.ui.callers import Callers
 from sr_demo.ui.compare import welcome
@@ -139,7 +139,7 @@ def launch_arguments(store: Store, settings: Settings) -> dict[str, Any]:
     return {
         "server_name": settings.host,
         "server_port": settings.port,
-        "allowed_paths": [*store.allowed_paths(), str(welcome.FOLDER)],
+        "allowed_paths": [*store.allowed_paths(), str(examples.folder()), str(welcome.FOLDER)],
         "app_kwargs": application,
         "max_threads": settings.queue_length + _LIGHT_THREADS,
         # Gradio has one limit for all uploads; pictures have a smaller one, which is checked when they are read.

@@ -148,7 +148,7 @@ def test_compare_stays_on_the_first_screen_beside_many_methods(serve: Serve, ope
     """With the published networks in the cache there are more, and longer, lines of methods."""
     many = [replace(GOOD, id=f"good{i}", title=f"Good {i}, published, with a long name") for i in range(10)]
     page = open_page(launch(serve, tuple(many)), width=1280, height=800)
-    expect(page.locator("#methods label")).to_have_count(10)
+    expect(page.locator("#methods label")).to_have_count(10, timeout=PATIENCE)
     box = page.locator("#compare").bounding_box()
     assert box is not None and box["y"] + box["height"] <= 800
 
