@@ -55,7 +55,7 @@ def test_options_and_checkpoints_are_passed_on(photo: Path) -> None:
 
 def test_no_option_has_the_name_of_another_argument() -> None:
     names = {control.name for approach in APPROACHES for control in controls(approach.options)}
-    assert not names & {"image", "approach", "precision", "download"}
+    assert not names & {"image", "approach", "precision", "download", "size"}
 
 
 def test_compare_scores_against_a_reference() -> None:

@@ -142,7 +142,9 @@ class View:
         if reference is not None:
             difference = self.folder / f"{name}_difference.png"
             write_png(ImageData(_difference(image.rgb, reference)), difference)
-        scores = f"{formatting.scores_line(result.scores)}   {formatting.seconds(result.seconds)}"
+        sizing = result.sizing if "," in result.sizing else ""  # one run needs no words
+        parts = (formatting.scores_line(result.scores), formatting.seconds(result.seconds), sizing)
+        scores = "   ".join(filter(None, parts))
         self._add(image, name, job.title, scores, f"Result of {job.title}", _note(job), difference)
         if keep_pixels and job.approach.family == "adversarial":
             # Beyond this an array lies on disk already, and costs no memory.
@@ -187,8 +189,7 @@ def _expected(name: str, label: str, size: Size) -> ViewerImage:
 def _pending(line: Line, lr_size: Size) -> ViewerImage:
     """Return the box of a result that has not arrived, or will not."""
     job = line.job
-    size = Size(*job.approach.size_with(job.options, *lr_size))
-    box = _expected(job.file_name, job.title, size)
+    box = _expected(job.file_name, job.title, job.plan(lr_size).size)
     return replace(box, status=line.text, fraction=line.fraction, failed=line.failed)
 
 
