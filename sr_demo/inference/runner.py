@@ -223,5 +223,6 @@ def _check_reference(job: Job, plan: SizePlan, lr: Image, reference: Image | Non
     if reference is not None and reference.shape[:2] != plan.size:
         raise BadInput(
             f"{job.title} is set to {round(plan.factor, 2):g}x, but the original is "
-            f"{reference.shape[0] / lr.shape[0]:g} times as large as the input, so the two cannot be compared. Set the scale to that, or enlarge without a test."
+            f"{reference.shape[0] / lr.shape[0]:g} times as large as the input, so the two cannot be compared. "
+            "Set the scale to that, or enlarge without a test."
         )

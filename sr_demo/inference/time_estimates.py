@@ -39,7 +39,7 @@ _LEAST_FLOPS = 1e4
 _MOST_THREADS = 4
 """More threads than these do not lower an estimate."""
 _FLOOR_SECONDS = 0.01
-_RESAMPLING_SECONDS = 6e-8
+_RESAMPLING_SECONDS = 3e-8
 """For each pixel of the larger of the two images."""
 _WEIGHT_OF_SLOWER = 0.5
 """Weight of a slower measurement, since other programs may have disturbed it; a faster one counts in full."""

@@ -243,9 +243,9 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     preset_reads: list[Any] = [*selected, choice.before_preset, *components.sizes()]
     chosen = choice.preset.input(handlers.choose_preset, preset_reads, preset_writes, **quiet)
     estimate_after(chosen)
-    for component in (choice.test, choice.methods, choice.more, run.size, run.other_size):
+    for component in (choice.test, choice.methods, choice.more, run.size):
         component.input(handlers.estimate, sized, estimates, **quiet)
-    run.size.input(lambda chip: gr.Textbox(visible=chip == sizes.OTHER), run.size, run.other_size, **quiet)
+    run.other_size.change(handlers.estimate, sized, estimates, **quiet)  # `input` misses what is pasted
     started = run.start.click(lambda: gr.Button(interactive=False), None, run.start, **quiet)
     run.start.click(None, None, None, js=_SHOW_RESULTS, **quiet)
     estimate_after(run_after(started))

@@ -39,13 +39,16 @@ class Chosen:
 
 
 def lay_out() -> tuple[gr.Radio, gr.Textbox]:
-    """Return the chips and the field beside them, laid out in the current Gradio context."""
+    """Return the chips and the field beside them, laid out in the current Gradio context.
+
+    The style sheet shows the field where its chip is chosen.
+    """
     chips = gr.Radio(
         list(CHIPS), value=USUAL, label="Size", elem_id="size", elem_classes="sr-chips", container=False,
     )  # fmt: skip
     field = gr.Textbox(
-        "", label="Another size", placeholder="2.5x, 1920 wide, 1080 high, 30x20cm@300", visible=False, max_lines=1,
-        max_length=60, elem_id="other-size", container=False,
+        "", label="Another size", placeholder="2.5x, 1920 wide, 1080 high, 30x20cm@300", max_lines=1, max_length=60,
+        elem_id="other-size", container=False,
     )  # fmt: skip
     return chips, field
 
