@@ -76,11 +76,11 @@ def default(approach: Approach, factor: float | None = None) -> Checkpoint:
     With a `factor`, that checkpoint gives its place to the stored one of the smallest scale that covers the factor.
     """
     preferred = (approach.checkpoint(name) for name in approach.preferred)
-    usual = next(filter(is_available, preferred), approach.checkpoints[0])
+    unsized = next(filter(is_available, preferred), approach.checkpoints[0])
     if factor is None or len({approach.scale_of(checkpoint) for checkpoint in approach.checkpoints}) == 1:
-        return usual
+        return unsized
     covering = [c for c in approach.checkpoints if approach.scale_of(c) >= factor and is_available(c)]
-    return min((usual, *covering), key=lambda c: (approach.scale_of(c) < factor, approach.scale_of(c)))
+    return min((unsized, *covering), key=lambda c: (approach.scale_of(c) < factor, approach.scale_of(c)))
 
 
 def came_from(checkpoint: Checkpoint) -> tuple[str, ...]:

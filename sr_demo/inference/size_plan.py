@@ -1,7 +1,7 @@
 """How a method reaches a requested size: the runs of its network, and what is resampled between and after them.
 
 A plan is a pure value, made from sizes alone before the work starts. The runner carries it out; the estimates of time and
-memory add it up; tables and reports say it in words::
+memory add it up; tables and reports have it in words::
 
     any size      the method reaches it itself           (LIIF, bicubic, Lanczos)
     below x4      x4, resampled                          256 -> 1024 -> 512

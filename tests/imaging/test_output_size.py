@@ -67,7 +67,7 @@ def test_what_is_no_size_gets_a_sentence(text: str, sentence: str) -> None:
     assert str(refused.value).startswith(sentence)
 
 
-def test_sizes_beyond_1_to_8_times_name_the_limits_for_this_picture() -> None:
+def test_sizes_beyond_1_to_8_times_name_the_limits_for_this_image() -> None:
     with pytest.raises(BadInput, match=r"599 wide is fewer than the picture has \(600 x 400 pixels\)"):
         parse("599 wide").resolve(PHOTO)
     with pytest.raises(BadInput, match="choose from 600 x 400 to 4800 x 3200 pixels"):

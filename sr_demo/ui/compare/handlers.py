@@ -43,7 +43,7 @@ class Handlers:
 
     def take(
         self, path: str | None, before: Source | None, preset: str, test: bool, methods: list[str], more: list[str],
-        chip: str = sizes.USUAL, other: str = "",
+        chip: str = sizes.DEFAULT, other: str = "",
     ) -> Updates:  # fmt: skip
         """Open an upload, show its preview, and propose a region where the whole would take long.
 
@@ -105,7 +105,7 @@ class Handlers:
 
     def choose_preset(
         self, source: Source | None, preset: str, test: bool, methods: list[str], more: list[str],
-        before: Selection | None, chip: str = sizes.USUAL, other: str = "",
+        before: Selection | None, chip: str = sizes.DEFAULT, other: str = "",
     ) -> Updates:  # fmt: skip
         """Apply a preset, or restore what was selected before it."""
         choice, size = self._parts.choice, sizes.chosen(chip, other, source, test=test)
@@ -184,7 +184,7 @@ class Handlers:
 
     def estimate(
         self, source: Source | None, preset: str, test: bool, methods: list[str], more: list[str],
-        request: gr.Request | None = None, chip: str = sizes.USUAL, other: str = "",
+        request: gr.Request | None = None, chip: str = sizes.DEFAULT, other: str = "",
     ) -> Updates:  # fmt: skip
         """Label the methods with the time each takes for this photo and size, and show the sum."""
         choice, run = self._parts.choice, self._parts.run

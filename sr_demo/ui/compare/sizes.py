@@ -12,10 +12,10 @@ from sr_demo.imaging.output_size import OutputSize, parse, times
 from sr_demo.ui.source import Source
 
 OTHER = "other"
-USUAL = "4x"
-CHIPS = ("2x", "3x", USUAL, "8x", OTHER)
+DEFAULT = "4x"
+CHIPS = ("2x", "3x", DEFAULT, "8x", OTHER)
 SCALE = 4
-"""Scale factor of `USUAL`: of estimates, too, while no size can be used."""
+"""Scale factor of `DEFAULT`: of estimates, too, while no size can be used."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def lay_out() -> tuple[gr.Radio, gr.Textbox]:
     The style sheet shows the field where its chip is chosen.
     """
     chips = gr.Radio(
-        list(CHIPS), value=USUAL, label="Size", elem_id="size", elem_classes="sr-chips", container=False,
+        list(CHIPS), value=DEFAULT, label="Size", elem_id="size", elem_classes="sr-chips", container=False,
     )  # fmt: skip
     field = gr.Textbox(
         "", label="Another size", placeholder="2.5x, 1920 wide, 1080 high, 30x20cm@300", max_lines=1, max_length=60,
