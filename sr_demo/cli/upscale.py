@@ -20,6 +20,7 @@ from sr_demo.cli.console import (
     terminal,
 )
 from sr_demo.cli.models import add_model, some_jobs
+from sr_demo.cli.output_size import add_size
 from sr_demo.codecs.sniff import shown
 from sr_demo.errors import BadInput, SRError, unexpected
 from sr_demo.system.outputs import Identity, fitting, identities, new_files, reserved
@@ -39,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_model(parser)
     add_set(parser)
+    add_size(parser)
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the results (PNG)")
     parser.add_argument(
         "--report",
@@ -120,7 +122,8 @@ def _upscale(
         for note in result.notes:
             complain_about(path, note)
         height, width = result.image.rgb.shape[:2]
-        print(f"{target}  {width} x {height}  {result.seconds:.2f} s  {precision(result.precision, result.loss_db)}")
+        facts = [f"{width} x {height}", f"{result.seconds:.2f} s", precision(result.precision, result.loss_db)]
+        print("  ".join([str(target), *facts, *filter(None, [result.sizing])]))
     return 2 if failed else 0
 
 

@@ -124,6 +124,7 @@ def _approach(path: Path, sha256: str, facts: Facts, licence: str) -> Approach:
         load_options=liif.APPROACH.load_options if facts.loader.kind == "liif" else (),
         tiling=facts.tiling,
         scale=facts.loader.scale,
+        rendered=liif.APPROACH.rendered if facts.loader.kind == "liif" else 0.0,
         invents=True,
         preselected=False,
     )

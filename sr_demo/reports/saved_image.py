@@ -66,7 +66,9 @@ def save(
 def save_result(result: ImageResult, folder: Path) -> SavedImage:
     """Write the image of a result into `folder`, named after its job. Raises StorageError."""
     job = result.job
-    scores = f"{formatting.scores_line(result.scores)}   {formatting.seconds(result.seconds)}"
+    sizing = result.sizing if "," in result.sizing else ""  # one run needs no words
+    parts = (formatting.scores_line(result.scores), formatting.seconds(result.seconds), sizing)
+    scores = "   ".join(filter(None, parts))
     path = folder / f"{job.file_name}.png"
     return save(result.image, path, job.title, scores, f"Result of {job.title}", note=_note(job))
 

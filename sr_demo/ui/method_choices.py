@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sr_demo.checkpoint import Checkpoint
 from sr_demo.hub import checkpoints
 from sr_demo.image import Limits, Size
+from sr_demo.imaging.output_size import OutputSize
 from sr_demo.inference.jobs import Job
 from sr_demo.inference.runner import Runner
 from sr_demo.inference.time_estimates import Estimates
@@ -118,25 +119,28 @@ def downloads(approaches: Sequence[Approach]) -> str:
 
 
 def labels(
-    context: Context, jobs: Sequence[Job], size: tuple[int, int], *, opacity: bool = False
+    context: Context,
+    jobs: Sequence[Job],
+    lr_size: tuple[int, int],
+    *,
+    opacity: bool = False,
+    size: OutputSize | None = None,
 ) -> list[tuple[str, str]]:
     """Return choices of a checkbox group: (label with the time estimate, key).
 
     Args:
         context: Provides the estimates.
         jobs: The methods.
-        size: (height, width) of the LR image.
+        lr_size: (height, width) of the LR image.
         opacity: Whether it has an alpha channel.
+        size: Requested size of the results, with a factor; None for that of each method.
     """
-    return [
-        (
-            formatting.method_label(
-                job, seconds(context, job, size, opacity=opacity), checkpoints.is_available(job.checkpoint)
-            ),
-            job.key,
-        )
-        for job in jobs
-    ]
+
+    def label(job: Job) -> str:
+        expected = seconds(context, job.sized(size), lr_size, opacity=opacity)
+        return formatting.method_label(job, expected, checkpoints.is_available(job.checkpoint))
+
+    return [(label(job), job.key) for job in jobs]
 
 
 def seconds(context: Context, job: Job, size: tuple[int, int], *, opacity: bool = False) -> float:

@@ -62,7 +62,7 @@ def compare(runner: Runner, store: Store, task: Task, caller: Caller) -> Iterato
 
 
 def _compare(runner: Runner, view: View, task: Task, caller: Caller) -> Iterator[View]:
-    scale = task.jobs[0].default_scale
+    scale = task.jobs[0].test_scale if task.has_reference else 1
     draws_steps = any(job.approach.family == "diffusion" for job in task.jobs)
 
     def load() -> tuple[ImageData, Image | None]:

@@ -16,7 +16,7 @@ from sr_demo.imaging.degradation import Realistic
 from sr_demo.options import build as build_options
 from sr_demo.ui import controls, method_choices
 from sr_demo.ui import source as sources
-from sr_demo.ui.compare import presets
+from sr_demo.ui.compare import presets, sizes
 from sr_demo.ui.compare.comparison import Task, compare
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.history import HistoryHandlers
@@ -74,6 +74,8 @@ class RunHandlers:
             raise BadInput("No method is ticked. Tick at least one.")
         options = controls.values(choice.options, [values[bound.component] for bound in choice.options])
         precision = options.get(method_choices.PRECISION, {}).get("wanted", "auto")
+        run = self._parts.run
+        size = sizes.requested(str(values[run.size]), str(values[run.other_size] or ""), source, test=test)
         agreed = bool(options.get(method_choices.DOWNLOAD, {}).get("agreed"))
         jobs = [
             replace(
@@ -81,7 +83,7 @@ class RunHandlers:
                 options=build_options(job.approach.options, options.get(job.approach.id) or {}),
                 precision=precision,
                 download=agreed,
-            )
+            ).sized(size)
             for job in (*self._jobs, *self._context.models.jobs(session))
             if job.key in keys
         ]
@@ -91,11 +93,14 @@ class RunHandlers:
 
         def load() -> ImageData:
             image = self._context.uploads.read(source.path, self._context.limits)
-            return replace(sources.cut(source, image, presets.max_side(preset, test)), name=source.name)
+            return replace(sources.cut(source, image, presets.max_side(preset, test, factor)), name=source.name)
 
-        size = presets.lr_size(source, preset, test)
-        expected = partial(seconds, self._context, size=size, opacity=source.opacity)
-        return Task(load, jobs, test, realistic, expected, Size(*size), _scene(source))
+        factor = sizes.Chosen(size).factor
+        lr_size = presets.lr_size(source, preset, test, factor)
+        expected = partial(seconds, self._context, size=lr_size, opacity=source.opacity)
+        # Of two checkpoints that were ticked, both may have given their place to the one that suits the size.
+        different = list({job.key: job for job in jobs}.values())
+        return Task(load, different, test, realistic, expected, Size(*lr_size), _scene(source))
 
     def stop(self, request: gr.Request) -> Updates:
         """Stop what this browser session runs."""

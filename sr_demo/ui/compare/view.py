@@ -186,8 +186,7 @@ def _expected(name: str, label: str, size: Size) -> ViewerImage:
 def _pending(line: Line, lr_size: Size) -> ViewerImage:
     """Return the box of a result that has not arrived, or will not."""
     job = line.job
-    size = Size(*job.approach.size_with(job.options, *lr_size))
-    box = _expected(job.file_name, job.title, size)
+    box = _expected(job.file_name, job.title, job.plan(lr_size).size)
     return replace(box, status=line.text, fraction=line.fraction, failed=line.failed)
 
 
