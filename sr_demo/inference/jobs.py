@@ -13,6 +13,7 @@ from sr_demo.diffusion.trajectory import Trajectory
 from sr_demo.errors import BadInput, quoted
 from sr_demo.hub import checkpoints
 from sr_demo.image import Image, ImageData, Values, write_png
+from sr_demo.imaging.alignment import Shift
 from sr_demo.metrics.scores import Scores
 from sr_demo.options import Options, as_dict, build, controls
 from sr_demo.progress import Progress
@@ -136,6 +137,13 @@ class Result:
     """Conversions applied while the input was read, as sentences for the user."""
     values: Values | None = None
     """How the values of the input's file were mapped to levels; None where they are levels."""
+    shift: Shift | None = None
+    """For a result that another tool made: how far it lay beside the input, which was undone. Else None."""
+
+    @property
+    def is_brought(self) -> bool:
+        """Whether another tool made it: its costs are not known, and their fields mean nothing."""
+        return self.shift is not None
 
 
 @dataclass(frozen=True, kw_only=True)

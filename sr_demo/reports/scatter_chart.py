@@ -19,21 +19,24 @@ _GAP = 8
 
 @dataclass(frozen=True)
 class Point:
-    """One method: its name, the seconds it took (positive) and its quality."""
+    """One method: its name, the seconds it took (positive; None where they are not known) and its quality."""
 
     label: str
-    seconds: float
+    seconds: float | None
     quality: float
 
 
 def quality_against_time(points: Sequence[Point], quality: str) -> str:
     """Return an SVG chart with seconds (logarithmic) to the right and quality upward, each point labelled.
 
+    A method whose seconds are not known is a dashed line at its quality.
+
     Args:
         points: the methods, at least one.
         quality: what is measured, with its unit.
     """
-    seconds = svg.SecondsAxis.of(_FRAME, (p.seconds for p in points))
+    timed = [p.seconds for p in points if p.seconds is not None]
+    seconds = svg.SecondsAxis.of(_FRAME, timed or [1.0])
     low, high, step = _nice_range([p.quality for p in points])
 
     def y(value: float) -> float:
@@ -46,8 +49,14 @@ def quality_against_time(points: Sequence[Point], quality: str) -> str:
         parts.append(svg.text(_FRAME.left - 6, y(tick) + 4, f"{tick:g}", "end"))
         tick += step
     parts.append(svg.text(_FRAME.left, _FRAME.height - 8, f"seconds to the right, {quality} upward"))
-    parts += [svg.circle(seconds.x(p.seconds), y(p.quality)) for p in points]
-    wanted = [_label(p.label, seconds.x(p.seconds), y(p.quality)) for p in points]
+    wanted: list[_Label] = []
+    for p in points:
+        x = _FRAME.end if p.seconds is None else seconds.x(p.seconds)
+        if p.seconds is None:
+            parts.append(svg.line(_FRAME.left, y(p.quality), x, y(p.quality), opacity=0.7, dashes="6 4"))
+        else:
+            parts.append(svg.circle(x, y(p.quality)))
+        wanted.append(_label(p.label, x, y(p.quality)))
     for label, height in zip(wanted, _spread(wanted), strict=True):
         parts.append(svg.text(label.left, height + 4, label.text))
     return svg.document(_FRAME, f"{quality} against seconds", "".join(parts), _STYLE)

@@ -15,7 +15,9 @@ from sr_demo.own.model_file import SUFFIXES
 from sr_demo.ui import controls, method_choices, prompt_box
 from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.compare import presets, welcome
+from sr_demo.ui.compare.brought import RULE, BroughtHandlers
 from sr_demo.ui.compare.components import (
+    BroughtComponents,
     ChoiceComponents,
     CompareComponents,
     OwnComponents,
@@ -29,7 +31,7 @@ from sr_demo.ui.compare.run_handlers import EMPTY, RunHandlers
 from sr_demo.ui.examples import examples
 from sr_demo.ui.method_choices import WHOLE, Context, labels, offered, region_choices
 from sr_demo.ui.own_models import model_input
-from sr_demo.ui.source import image_input
+from sr_demo.ui.source import files_input, image_input
 from sr_demo.ui.viewer.viewer import viewer
 
 _SHOW_RESULTS = """() => {
@@ -51,6 +53,7 @@ def compare_tab(context: Context) -> None:
     handlers = Handlers(context, components)
     _connect(components, handlers, RunHandlers(context, components))
     _connect_own(components, handlers, OwnHandlers(context, components))
+    _connect_brought(components, BroughtHandlers(context, components))
     choice = components.choice
     if choice.caption is not None:
         prompts = prompt_box.prompts(context.approaches, choice.options)
@@ -110,6 +113,7 @@ def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
         preset_note = gr.HTML(elem_id="preset-note", elem_classes="sr-may-be-empty")
         more, agreed = _more_methods(context, more_jobs)
         own = _own_model()
+        results = _brought()
         _absent_methods(context)
         with gr.Accordion("Options for each method", open=False):
             runnable = method_choices.runnable(context.approaches)
@@ -118,6 +122,7 @@ def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
     choice = ChoiceComponents(
         test=test, degradation=degradation, degradation_box=degradation_box, preset=preset, preset_note=preset_note,
         before_preset=gr.State(None), methods=methods, more=more, options=options, caption=caption, own=own,
+        brought=results,
     )  # fmt: skip
     return choice, run
 
@@ -145,6 +150,13 @@ def _own_model() -> OwnComponents:
         status = gr.HTML(_OWN_RULE, elem_id="own-model-status")
         remove = gr.Button("Delete my models", visible=False, size="sm", elem_id="own-model-remove")
     return OwnComponents(file, licence, status, remove)
+
+
+def _brought() -> BroughtComponents:
+    """The box for results of other tools."""
+    with gr.Accordion("A result of another tool", open=False, elem_id="brought"):
+        files = files_input(label="Pictures", elem_id="brought-files", height=120)
+        return BroughtComponents(files, gr.HTML(RULE, elem_id="brought-status"))
 
 
 def _absent_methods(context: Context) -> None:
@@ -261,3 +273,12 @@ def _connect_own(components: CompareComponents, handlers: Handlers, own: OwnHand
         parts.remove.click(own.remove, [choice.methods], removed, **LIGHT, **quiet),
     ):
         event.then(handlers.estimate, selected, estimates, **LIGHT, **quiet)
+
+
+def _connect_brought(components: CompareComponents, handlers: BroughtHandlers) -> None:
+    """Connect the box for results of other tools, which belong to one photo: another photo empties it."""
+    photo, parts = components.photo, components.choice.brought
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
+    parts.files.change(handlers.describe, parts.files, parts.status, **quiet)
+    for event in (photo.image.upload, photo.image.clear, photo.examples.select):
+        event(lambda: None, None, parts.files, **quiet)

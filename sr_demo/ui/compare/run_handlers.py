@@ -16,6 +16,7 @@ from sr_demo.options import build as build_options
 from sr_demo.ui import controls, method_choices
 from sr_demo.ui import source as sources
 from sr_demo.ui.compare import presets
+from sr_demo.ui.compare.brought import brought_of
 from sr_demo.ui.compare.comparison import Task, compare
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.view import View
@@ -92,7 +93,8 @@ class RunHandlers:
 
         size = presets.lr_size(source, preset, test)
         expected = partial(seconds, self._context, size=size, opacity=source.opacity)
-        return Task(load, jobs, test, realistic, expected, Size(*size))
+        brought = brought_of(self._context, values[choice.brought.files], source)
+        return Task(load, jobs, test, realistic, expected, Size(*size), brought)
 
     def stop(self, request: gr.Request) -> Updates:
         """Stop what this browser session runs."""

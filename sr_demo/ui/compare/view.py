@@ -10,7 +10,7 @@ import numpy as np
 
 from sr_demo.image import Image, ImageData, Size, quantize, readonly, write_png
 from sr_demo.imaging.resize import resize
-from sr_demo.inference.jobs import ImageResult, Job, Result
+from sr_demo.inference.jobs import ImageResult, Result
 from sr_demo.metrics.scores import LR_CONSISTENCY, PSNR_Y
 from sr_demo.reports import formatting
 from sr_demo.reports.saved_image import SavedImage
@@ -107,7 +107,7 @@ class View:
         """Return quality against time as SVG; nothing for fewer than two results."""
         column = PSNR_Y if any(r.scores.psnr_y is not None for r in self.results) else LR_CONSISTENCY
         points = [
-            Point(r.job.title, max(r.seconds, 1e-3), value)
+            Point(r.job.title, None if r.is_brought else max(r.seconds, 1e-3), value)
             for r in self.results
             if (value := getattr(r.scores, column.key)) is not None and value != float("inf")
         ]
@@ -142,8 +142,10 @@ class View:
         if reference is not None:
             difference = self.folder / f"{name}_difference.png"
             write_png(ImageData(_difference(image.rgb, reference)), difference)
-        scores = f"{formatting.scores_line(result.scores)}   {formatting.seconds(result.seconds)}"
-        self._add(image, name, job.title, scores, f"Result of {job.title}", _note(job), difference)
+        scores = formatting.scores_line(result.scores)
+        if not result.is_brought:
+            scores += f"   {formatting.seconds(result.seconds)}"
+        self._add(image, name, job.title, scores, f"Result of {job.title}", _note(result), difference)
         if keep_pixels and job.approach.family == "adversarial":
             # Beyond this an array lies on disk already, and costs no memory.
             in_memory = image.rgb.nbytes <= large_array.IN_MEMORY
@@ -192,8 +194,11 @@ def _pending(line: Line, lr_size: Size) -> ViewerImage:
     return replace(box, status=line.text, fraction=line.fraction, failed=line.failed)
 
 
-def _note(job: Job) -> str:
+def _note(result: Result) -> str:
     """Return what people should know while they look at a result."""
+    job = result.job
+    if result.is_brought:
+        return formatting.how(result)
     if not job.approach.invents_with(job.checkpoint):
         return ""
     return f"{_INVENTS}. {job.checkpoint.note}" if job.checkpoint.note else _INVENTS
