@@ -84,7 +84,7 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
 
         def leave(request: gr.Request) -> None:
             """Delete what the visitor of a page that was closed had opened."""
-            models.forget(str(request.session_hash))
+            models.forget(sessions.session_of(request))
 
         page.unload(leave)
         _unqueued(page, leave)

@@ -22,8 +22,10 @@ from sr_demo.cli import main
 from sr_demo.cli.bench.commands import SUBCOMMANDS
 from sr_demo.cli.memory import ACTIONS
 from sr_demo.cli.parser import Command
+from sr_demo.codecs.image_files import ImageFiles, find_images
 from sr_demo.image import encode_png, read, write_png
 from sr_demo.imaging.alignment import Shift, moved
+from sr_demo.reports import evaluation
 from sr_demo.spec import Approach
 from tests import fakes
 from tests.conftest import image_of, noise
@@ -343,6 +345,21 @@ def test_realistic_degradation_is_deterministic_and_costs_quality(sr, hr: Path, 
         rows += json.loads(file.read_text())
     assert rows[0]["psnr_y"] == rows[1]["psnr_y"]
     assert rows[0]["psnr_y"] < rows[2]["psnr_y"] - 1
+
+
+def test_evaluate_lists_its_folder_once_and_says_what_it_leaves_out(
+    sr, hr: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (hr / "notes.txt").write_text("no image")
+    listed: list[Path] = []
+
+    def counting(folder: Path) -> ImageFiles:
+        listed.append(folder)
+        return find_images(folder)
+
+    monkeypatch.setattr(evaluation, "find_images", counting)
+    said = sr("evaluate", "--hr", hr, "--approach", "bicubic")
+    assert said.status == 0 and caplog.text.count("1 other file left out") == 1 and listed == [hr]
 
 
 def test_names_that_do_not_match_are_one_line(sr, hr: Path, tmp_path: Path) -> None:

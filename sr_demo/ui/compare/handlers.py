@@ -19,7 +19,7 @@ from sr_demo.ui.compare.presets import Selection
 from sr_demo.ui.examples import chosen_file
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.method_choices import Context, labels, offered, region_choices, seconds
-from sr_demo.ui.own_models import session_of
+from sr_demo.ui.sessions import session_of
 from sr_demo.ui.source import REGION_SIDES, Source
 from sr_demo.ui.updates import Updates
 
@@ -110,7 +110,7 @@ class Handlers:
             source = self._restored(source, selected)
         else:
             before = before or Selection(test, methods, more, source)
-            keys = presets.ticked(self._jobs, preset)
+            keys = presets.ticked(self._leading(preset), preset)
             default, further = (
                 [job.key for job in jobs if job.key in keys] for jobs in (self._default_jobs, self._more_jobs)
             )
@@ -128,6 +128,11 @@ class Handlers:
             choice.more: selected.more,
             choice.before_preset: before,
         }
+
+    def _leading(self, preset: str) -> list[Job]:
+        """Return the job that stands for each approach in a preset."""
+        estimates = self._context.runner.estimates
+        return method_choices.leading(self._context.approaches, estimates, quick=preset == presets.FAST)
 
     def _restored(self, source: Source | None, before: Selection) -> Source | None:
         """Return the photo with the region it had before the preset; a new photo gets a proposed one."""
@@ -196,7 +201,7 @@ class Handlers:
             choice.methods: gr.CheckboxGroup(choices=labels(self._context, first, size, opacity=opacity)),
             choice.more: gr.CheckboxGroup(choices=labels(self._context, self._more_jobs, size, opacity=opacity)),
             choice.degradation_box: gr.Group(visible=test),
-            choice.preset_note: fine_print(presets.note(preset, test, source, self._jobs, keys)),
+            choice.preset_note: fine_print(presets.note(preset, test, source, self._leading(preset), keys)),
             run.estimate: fine_print(text),
             run.start: gr.Button(interactive=source is not None and bool(keys)),
         }

@@ -29,6 +29,7 @@ from sr_demo.ui.compare.handlers import Handlers
 from sr_demo.ui.compare.own_handlers import OwnHandlers
 from sr_demo.ui.compare.run_handlers import EMPTY, RunHandlers
 from sr_demo.ui.examples import examples
+from sr_demo.ui.html import fine_print
 from sr_demo.ui.method_choices import WHOLE, Context, labels, offered, region_choices
 from sr_demo.ui.own_models import model_input
 from sr_demo.ui.source import files_input, image_input
@@ -103,8 +104,10 @@ def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
         value=method_choices.ticked(default_jobs, context.runner.estimates),
         label="Methods", elem_id="methods", elem_classes="sr-methods", container=False,
     )  # fmt: skip
+    quicker = method_choices.quicker_note(context.approaches, context.runner.estimates)
+    gr.HTML(fine_print(quicker), elem_id="quicker-note", elem_classes="sr-may-be-empty")
     run = _run()
-    questions = presets.choices([*default_jobs, *more_jobs])
+    questions = presets.choices(method_choices.leading(context.approaches, context.runner.estimates))
     with gr.Column(elem_classes="sr-later"):
         preset = gr.Radio(
             questions, value=presets.OWN, label="Tick for me", visible=len(questions) > 1, elem_id="preset",

@@ -16,7 +16,7 @@ from sr_demo.ui.background_work import Finished, working
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.method_choices import Context, labels, offered
-from sr_demo.ui.own_models import session_of
+from sr_demo.ui.sessions import session_of
 from sr_demo.ui.updates import Updates
 
 _SECONDS = 15.0

@@ -22,6 +22,7 @@ from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.view import View
 from sr_demo.ui.html import fine_print, problem, progress_line
 from sr_demo.ui.method_choices import Context, offered, seconds
+from sr_demo.ui.sessions import session_of
 from sr_demo.ui.source import Source
 from sr_demo.ui.updates import Updates
 from sr_demo.ui.viewer.viewer import viewer_value
@@ -40,7 +41,7 @@ class RunHandlers:
 
     def run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
         """Run the comparison and stream what the page shows; `values` are those of `CompareComponents.run_inputs`."""
-        session = str(request.session_hash)
+        session = session_of(request)
         stop = self._context.stops.begin(session)
         view = None
         try:
@@ -98,7 +99,7 @@ class RunHandlers:
 
     def stop(self, request: gr.Request) -> Updates:
         """Stop what this browser session runs."""
-        self._context.stops.stop(str(request.session_hash))
+        self._context.stops.stop(session_of(request))
         return {self._parts.run.estimate: fine_print("Stopping after the current tile. Finished results stay.")}
 
     def _running(self, view: View) -> Updates:

@@ -18,6 +18,7 @@ from sr_demo.ui.diffusion import view
 from sr_demo.ui.examples import chosen_file
 from sr_demo.ui.html import problem
 from sr_demo.ui.method_choices import Context
+from sr_demo.ui.sessions import session_of
 from sr_demo.ui.small_image import read_small
 
 ID = "diffusion"
@@ -62,7 +63,7 @@ class DiffusionHandlers:
         Returns:
             HTML of the samples, or of a message.
         """
-        session = f"guess {request.session_hash}"
+        session = f"guess {session_of(request)}"
         stop = self._context.stops.begin(session)
         try:
             if path is None:
@@ -98,4 +99,4 @@ class DiffusionHandlers:
 
     def halt(self, request: gr.Request) -> None:
         """Stop the guesses of this session."""
-        self._context.stops.stop(f"guess {request.session_hash}")
+        self._context.stops.stop(f"guess {session_of(request)}")
