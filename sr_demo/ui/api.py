@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,15 +15,17 @@ from sr_demo.errors import BadInput, Cancelled, SRError, quoted, unexpected
 from sr_demo.image import Image, ImageData, read, write_png
 from sr_demo.inference.jobs import Done, Failed, Job, job_for
 from sr_demo.progress import Progress
+from sr_demo.reports.brought import jobs_of
 from sr_demo.reports.catalogue_listing import describe
 from sr_demo.reports.evaluation import lr_and_reference
 from sr_demo.reports.table import record
 from sr_demo.spec import Precision
 from sr_demo.ui.callers import HEAVY, LIGHT
+from sr_demo.ui.compare.brought import Brought, scored
 from sr_demo.ui.compare.in_turn import MOST_JOBS, Inputs, compared
 from sr_demo.ui.lab.handlers import DEPLOY_SECONDS, PLAN
 from sr_demo.ui.method_choices import Context
-from sr_demo.ui.source import image_input
+from sr_demo.ui.source import files_input, image_input
 
 _NAMED_VALUES: dict[str, Any] = {"type": "object", "additionalProperties": True}
 _ASSUMED_SIZE = (256, 256)
@@ -41,9 +45,10 @@ def add(context: Context) -> None:
         result, report = gr.File(label="result"), _json(None, _NAMED_VALUES, label="report")
         budget = _json({}, _NAMED_VALUES, label="budget")
         files = gr.File(label="results", file_count="multiple")
+        brought = files_input(label="brought")
         trigger = gr.Button("run")
     trigger.click(endpoints.upscale, [image, approach, options], [result, report], api_name="upscale", **HEAVY)
-    trigger.click(endpoints.compare, [image, names, test], [files, report], api_name="compare", **HEAVY)
+    trigger.click(endpoints.compare, [image, names, test, brought], [files, report], api_name="compare", **HEAVY)
     trigger.click(endpoints.deploy, [names, budget], report, api_name="deploy", **HEAVY)
 
 
@@ -92,7 +97,11 @@ class Endpoints:
             raise _as_gradio(exc) from exc
 
     def compare(
-        self, image: str, approaches: list[str] | None = None, test_against_truth: bool = False
+        self,
+        image: str,
+        approaches: list[str] | None = None,
+        test_against_truth: bool = False,
+        brought: list[str] | None = None,
     ) -> tuple[list[str], dict[str, Any]]:
         """Upscale one image with several approaches. A failing one does not hide the others.
 
@@ -100,12 +109,17 @@ class Endpoints:
             image: an image file: PNG, JPEG, TIFF, WebP, HEIC and others
             approaches: list of ID or ID:CHECKPOINT, such as bicubic, rdn, real-esrgan
             test_against_truth: downscale the image first, then score every result against the original (PSNR, SSIM)
+            brought: up to four image files, which other tools made of the image (of its small version, with
+                test_against_truth): aligned, then scored like the others
 
         Returns:
             the PNGs in order, and a report {"results": [...], "failures": [...]}
         """
         try:
-            jobs = self._jobs(approaches)
+            jobs, paths = self._jobs(approaches), [Path(path) for path in brought or ()]
+            others = [
+                Brought(*one) for one in zip(jobs_of(paths), (partial(self._read, p) for p in paths), strict=True)
+            ]
 
             def load() -> tuple[ImageData, Image | None]:
                 original = self._read(image)
@@ -116,7 +130,8 @@ class Endpoints:
             report: dict[str, Any] = {"results": [], "failures": []}
             with self._context.store.lent() as folder, self._context.callers.admitted(program=True) as caller:
                 runner, inputs = self._context.runner, Inputs(load)
-                for event in compared(runner, caller, jobs, self._seconds, inputs):
+                ours = compared(runner, caller, jobs, self._seconds, inputs)
+                for event in chain(ours, scored(caller, others, inputs)):
                     if isinstance(event, Done):
                         target = folder / f"{event.job.file_name}.png"
                         write_png(event.result.image, target)
@@ -162,7 +177,7 @@ class Endpoints:
         """Return the expected seconds of a job on an image that is not decoded yet."""
         return self._context.runner.estimates.seconds(job, _ASSUMED_SIZE)
 
-    def _read(self, image: str | None) -> Any:
+    def _read(self, image: str | Path | None) -> ImageData:
         if image is None:
             raise SRError("There is no picture: send a file as `image`.")
         return replace(read(Path(image), self._context.limits), name=Path(image).name)
