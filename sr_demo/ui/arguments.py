@@ -30,7 +30,7 @@ def completed(block_fn: BlockFunction, values: list[Any]) -> list[Any]:
     if block_fn.api_visibility != "public":
         return values
     rest = block_fn.inputs[len(values) :]
-    return [*values, *[None] * len(rest)] if all(map(_takes_files, rest)) else values
+    return [*values, *(None for _ in rest)] if all(map(_takes_files, rest)) else values
 
 
 def _takes_files(block: Block) -> bool:
@@ -65,7 +65,7 @@ def check(block_fn: BlockFunction, values: list[Any]) -> None:
             continue  # the default; a missing image is refused by the endpoint itself
         if _takes_files(block):
             _check_kind(name, "files", value, list)
-            for item in value:
+            for item in value or ():
                 _check_kind(f"{name}[]", "file", item, dict)
         elif is_file:
             _check_kind(name, "file", value, dict)
@@ -88,7 +88,9 @@ def check_named(block_fn: BlockFunction, values: dict[str, Any]) -> None:
         block = blocks[name]
         is_file = getattr(block, "data_model", None) is not None
         if _takes_files(block):
-            raise BadInput(f"`{name}` takes uploaded files, which a tool cannot give: leave it out, or call the endpoint.")
+            raise BadInput(
+                f"`{name}` takes uploaded files, which a tool cannot give: leave it out, or call the endpoint."
+            )
         schema = {"type": "string"} if is_file else block.api_info() if isinstance(block, Component) else {}
         _check(name, schema, value)
     if missing := [p.name for p in parameters if p.default is p.empty and p.name not in values]:

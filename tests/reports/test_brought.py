@@ -165,6 +165,7 @@ def test_table_report_and_chart_show_scores_and_no_costs(theirs: Image, lr: Imag
     assert theirs_row["psnr_y"] > 20 and theirs_row["seconds"] is theirs_row["licence"] is theirs_row["edge"] is None
     assert data["results"][0]["shift"] is None and data["results"][0]["seconds"] >= 0
     assert "brought: theirs" in report_html(Comparison("cat.png", Size(60, 80), "", results, ()))
-    chart = quality_against_time([Point("ours", 0.5, 30.0), Point("brought: theirs", None, 28.0)], "PSNR")
-    assert chart.count("<circle") == 1 and "stroke-dasharray" in chart and "brought: theirs" in chart
-    assert "<svg" in quality_against_time([Point("brought: theirs", None, 28.0)], "PSNR")
+    chart = quality_against_time([Point("ours", 0.5, 30.0), Point("brought: theirs", None, 28.0)], "PSNR-Y", "dB")
+    assert "brought: theirs</b>" not in chart and "28.00 dB, time not known (dashed)" in chart
+    assert chart.count('stroke-dasharray="6 4"') == 1 and "<b>ours</b>" in chart
+    assert "<svg" in quality_against_time([Point("brought: theirs", None, 28.0)], "PSNR-Y", "dB")
