@@ -151,7 +151,7 @@ def test_one_click_shows_fetched_networks_beside_ours_and_so_does_a_second_start
     before = len(hub.requests), len(registry.requests)
     assert sum("whl" in path for path in registry.requests) == 1, "two networks cost one download"
     first = one_click(launch(serve, found), open_page)
-    assert (len(hub.requests), len(registry.requests)) == before, "what is stored is not asked for again"
+    assert (len(hub.requests), len(registry.requests)) == before, "what is stored is not requested again"
     hub.close()
     registry.close()
     assert main(["fetch", "--recommended"]) == 0
