@@ -13,6 +13,7 @@ from sr_demo.diffusion.trajectory import Trajectory
 from sr_demo.errors import BadInput, quoted
 from sr_demo.hub import checkpoints
 from sr_demo.image import Image, ImageData, Size, Values, write_png
+from sr_demo.imaging.alignment import Shift
 from sr_demo.imaging.output_size import OutputSize
 from sr_demo.inference.size_plan import SizePlan, plan_size
 from sr_demo.metrics.scores import Scores
@@ -159,6 +160,13 @@ class Result:
     """(height, width) of the input in pixels; None for `size` divided by the scale of the job."""
     sizing: str = ""
     """How a requested size was reached, such as "x4, then resampled to 2x"; empty where none was requested."""
+    shift: Shift | None = None
+    """For a result that another tool made: how far it lay beside the input, which was undone. Else None."""
+
+    @property
+    def is_brought(self) -> bool:
+        """Whether another tool made it: its costs are not known, and their fields mean nothing."""
+        return self.shift is not None
 
 
 @dataclass(frozen=True, kw_only=True)

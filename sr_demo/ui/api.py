@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,15 +16,17 @@ from sr_demo.image import Image, ImageData, read, write_png
 from sr_demo.imaging.output_size import OutputSize, parse
 from sr_demo.inference.jobs import Done, Failed, Job, job_for
 from sr_demo.progress import Progress
+from sr_demo.reports.brought import jobs_of
 from sr_demo.reports.catalogue_listing import describe
 from sr_demo.reports.evaluation import lr_and_reference
 from sr_demo.reports.table import record
 from sr_demo.spec import Precision
 from sr_demo.ui.callers import HEAVY, LIGHT
+from sr_demo.ui.compare.brought import Brought, scored
 from sr_demo.ui.compare.in_turn import MOST_JOBS, Inputs, compared
 from sr_demo.ui.lab.handlers import DEPLOY_SECONDS, PLAN
 from sr_demo.ui.method_choices import Context
-from sr_demo.ui.source import image_input
+from sr_demo.ui.source import files_input, image_input
 
 _NAMED_VALUES: dict[str, Any] = {"type": "object", "additionalProperties": True}
 _ASSUMED_SIZE = (256, 256)
@@ -43,9 +47,10 @@ def add(context: Context) -> None:
         result, report = gr.File(label="result"), _json(None, _NAMED_VALUES, label="report")
         budget = _json({}, _NAMED_VALUES, label="budget")
         files = gr.File(label="results", file_count="multiple")
+        brought = files_input(label="brought")
         trigger = gr.Button("run")
     trigger.click(endpoints.upscale, [image, approach, options, size], [result, report], api_name="upscale", **HEAVY)
-    trigger.click(endpoints.compare, [image, names, test, size], [files, report], api_name="compare", **HEAVY)
+    trigger.click(endpoints.compare, [image, names, test, size, brought], [files, report], api_name="compare", **HEAVY)
     trigger.click(endpoints.deploy, [names, budget], report, api_name="deploy", **HEAVY)
 
 
@@ -96,7 +101,12 @@ class Endpoints:
             raise _as_gradio(exc) from exc
 
     def compare(
-        self, image: str, approaches: list[str] | None = None, test_against_truth: bool = False, size: str = ""
+        self,
+        image: str,
+        approaches: list[str] | None = None,
+        test_against_truth: bool = False,
+        size: str = "",
+        brought: list[str] | None = None,
     ) -> tuple[list[str], dict[str, Any]]:
         """Upscale one image with several approaches. A failing one does not hide the others.
 
@@ -105,13 +115,18 @@ class Endpoints:
             approaches: list of ID or ID:CHECKPOINT, such as bicubic, rdn, real-esrgan
             test_against_truth: downscale the image first, then score every result against the original (PSNR, SSIM)
             size: of the results, as for upscale; a whole factor where they are scored against the original
+            brought: up to four image files, which other tools made of the image (of its small version, with
+                test_against_truth): aligned, then scored like the others
 
         Returns:
             the PNGs in order, and a report {"results": [...], "failures": [...]}
         """
         try:
-            jobs = self._jobs(approaches, _size(size))
+            jobs, paths = self._jobs(approaches, _size(size)), [Path(path) for path in brought or ()]
             scale = jobs[0].test_scale if test_against_truth else 1
+            others = [
+                Brought(*one) for one in zip(jobs_of(paths), (partial(self._read, p) for p in paths), strict=True)
+            ]
 
             def load() -> tuple[ImageData, Image | None]:
                 original = self._read(image)
@@ -121,7 +136,8 @@ class Endpoints:
             report: dict[str, Any] = {"results": [], "failures": []}
             with self._context.store.lent() as folder, self._context.callers.admitted(program=True) as caller:
                 runner, inputs = self._context.runner, Inputs(load)
-                for event in compared(runner, caller, jobs, self._seconds, inputs):
+                ours = compared(runner, caller, jobs, self._seconds, inputs)
+                for event in chain(ours, scored(caller, others, inputs)):
                     if isinstance(event, Done):
                         target = folder / f"{event.job.file_name}.png"
                         write_png(event.result.image, target)
@@ -169,7 +185,7 @@ class Endpoints:
         sized = job if job.size is None or job.size.factor is not None else replace(job, size=None)
         return self._context.runner.estimates.seconds(sized, _ASSUMED_SIZE)
 
-    def _read(self, image: str | None) -> Any:
+    def _read(self, image: str | Path | None) -> ImageData:
         if image is None:
             raise SRError("There is no picture: send a file as `image`.")
         return replace(read(Path(image), self._context.limits), name=Path(image).name)

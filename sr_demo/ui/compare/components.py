@@ -52,6 +52,14 @@ class OwnComponents:
 
 
 @dataclass(frozen=True)
+class BroughtComponents:
+    """Results that other tools made of the photo."""
+
+    files: gr.File
+    status: gr.HTML
+
+
+@dataclass(frozen=True)
 class ChoiceComponents:
     """What to run on it."""
 
@@ -68,6 +76,7 @@ class ChoiceComponents:
     options: list[controls.Bound]
     caption: prompt_box.Box | None
     own: OwnComponents
+    brought: BroughtComponents
 
 
 @dataclass(frozen=True)
@@ -131,4 +140,5 @@ class CompareComponents:
     def run_inputs(self) -> set[Component]:
         """Return all that a comparison reads."""
         options = [bound.component for bound in self.choice.options]
-        return {self.photo.source, *self.selection(), *self.sizes(), self.choice.degradation, *options}
+        chosen = {self.choice.degradation, self.choice.brought.files, *options}
+        return {self.photo.source, *self.selection(), *self.sizes(), *chosen}
