@@ -6,23 +6,27 @@ import argparse
 import glob
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sr_demo.cli.console import (
     add_download,
+    add_output,
     add_overwrite,
     add_precision,
     add_set,
     assignments,
     complain_about,
     folder,
+    output_of,
     terminal,
 )
 from sr_demo.cli.models import add_model, some_jobs
-from sr_demo.codecs.sniff import shown
+from sr_demo.codecs.formats import Output, format_of
+from sr_demo.codecs.sniff import kind_of, shown
 from sr_demo.errors import BadInput, SRError, unexpected
-from sr_demo.system.outputs import Identity, fitting, identities, reserved
+from sr_demo.system.outputs import Identity, fitting, identities, refuse_existing, reserved
 
 if TYPE_CHECKING:
     from sr_demo.inference.jobs import Job
@@ -39,7 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_model(parser)
     add_set(parser)
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the results (PNG)")
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="DIR",
+        help="folder for the results; or, for one picture, a file such as big.jpg, whose ending is the format",
+    )  # fmt: skip
+    add_output(parser)
     add_overwrite(parser)
     add_precision(parser)
     add_download(parser)
@@ -51,25 +59,57 @@ def run(args: argparse.Namespace) -> int:
 
     names = [args.approach] if args.approach else []
     jobs = some_jobs(args, names, assignments(args.set), download=args.download)
-    out, files = folder(args.out), _expanded(args.files)
-    runner, kept = Runner(), set(identities(files))
-    return max(_upscale(runner, job, files, out, kept, overwrite=args.overwrite) for job in jobs)
+    files = _expanded(args.files)
+    kept = set(identities(files))
+    out = _results(args, kept, len(files) * len(jobs))
+    runner = Runner()
+    return max(_upscale(runner, job, files, out, kept) for job in jobs)
 
 
-def _upscale(
-    runner: Runner, job: Job, files: Sequence[Path], out: Path, kept: set[Identity], *, overwrite: bool
-) -> int:
+@dataclass(frozen=True)
+class _Results:
+    """Where results go, and how they are written."""
+
+    folder: Path
+    name: str
+    """Name of the only result; empty where names are derived from those of the pictures."""
+    output: Output
+    overwrite: bool
+    """Whether files may be replaced that are neither inputs nor results."""
+
+    def wanted(self, path: Path, job: Job, output: Output) -> Path:
+        """Return the path that the result of a picture should get."""
+        return self.folder / (
+            self.name or fitting(path.stem, f"_{job.key.replace(':', '-')}{output.file_format.suffix}")
+        )
+
+
+def _results(args: argparse.Namespace, kept: set[Identity], count: int) -> _Results:
+    """Return where `count` results go. Raises BadInput where `--out` names a file that cannot be meant."""
+    named = None if args.out.is_dir() else format_of(args.out)
+    if named is None:
+        return _Results(folder(args.out), "", output_of(args), args.overwrite)
+    if count > 1:
+        raise BadInput(f"--out {args.out} names one file, and there are {count} results. Name a folder.")
+    if args.format not in (None, named):
+        raise BadInput(f"--out {args.out} is a {named} file, and --format is {args.format}. Leave one of them out.")
+    if identities([args.out]) & kept:
+        raise BadInput(f"{args.out} is the picture itself, which is never replaced. Choose another name.")
+    refuse_existing([args.out], overwrite=args.overwrite)
+    return _Results(folder(args.out.parent), args.out.name, output_of(args, named), args.overwrite)
+
+
+def _upscale(runner: Runner, job: Job, files: Sequence[Path], out: _Results, kept: set[Identity]) -> int:
     """Enlarge each file with one network; return the exit status.
 
     Args:
         runner: does it.
         job: with what.
         files: the pictures.
-        out: folder of the results.
+        out: where the results go.
         kept: the inputs and the results so far, which are never replaced; results are added.
-        overwrite: whether other files may be replaced.
     """
-    from sr_demo.image import read, write_png
+    from sr_demo.image import read, write
     from sr_demo.reports.formatting import precision
 
     failed = False
@@ -79,9 +119,9 @@ def _upscale(
             _refuse_others(path)
             image = read(path)
             result = runner.run(job, image, progress=terminal(path.name))
-            wanted = out / fitting(path.stem, f"_{job.key.replace(':', '-')}.png")
-            with reserved(wanted, kept, overwrite=overwrite) as target:
-                write_png(result.image, target)
+            output = out.output.like(kind_of(path))
+            with reserved(out.wanted(path, job, output), kept, overwrite=out.overwrite) as target:
+                written = write(result.image, target, output)
             kept |= identities([target])
         except SRError as exc:
             complain_about(path, str(exc))
@@ -91,10 +131,11 @@ def _upscale(
             complain_about(path, unexpected(exc, f"upscaling {path}"))
             failed = True
             continue
-        for note in result.notes:
+        for note in (*result.notes, *written.notes):
             complain_about(path, note)
         height, width = result.image.rgb.shape[:2]
-        print(f"{target}  {width} x {height}  {result.seconds:.2f} s  {precision(result.precision, result.loss_db)}")
+        kind = precision(result.precision, result.loss_db)
+        print(f"{target}  {width} x {height}  {result.seconds:.2f} s  {kind}  {written.sentence}".rstrip())
     return 2 if failed else 0
 
 

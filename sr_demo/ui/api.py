@@ -8,10 +8,12 @@ from typing import Any, get_args
 
 import gradio as gr
 
+from sr_demo.codecs.formats import output_from
+from sr_demo.codecs.sniff import kind_of
 from sr_demo.deploy.report import budget_from, deploy
 from sr_demo.errors import BadInput, Cancelled, SRError, quoted, unexpected
-from sr_demo.image import Image, ImageData, read, write_png
-from sr_demo.inference.jobs import Done, Failed, Job, job_for
+from sr_demo.image import Image, ImageData, Output, read, write
+from sr_demo.inference.jobs import Done, Failed, ImageResult, Job, job_for
 from sr_demo.progress import Progress
 from sr_demo.reports.catalogue_listing import describe
 from sr_demo.reports.evaluation import lr_and_reference
@@ -24,6 +26,8 @@ from sr_demo.ui.method_choices import Context
 from sr_demo.ui.source import image_input
 
 _NAMED_VALUES: dict[str, Any] = {"type": "object", "additionalProperties": True}
+_OUTPUT = Output(metadata="public")
+"""Position and serial numbers are carried only where a program asks for them."""
 _ASSUMED_SIZE = (256, 256)
 """(height, width) for the time estimate of an image that is not decoded yet."""
 
@@ -37,13 +41,15 @@ def add(context: Context) -> None:
         approach = gr.Textbox("rdn", label="approach")
         names = _json(["bicubic", "rdn"], {"type": "array", "items": {"type": "string"}}, label="approaches")
         options = _json({}, _NAMED_VALUES, label="options")
+        output = _json({}, _NAMED_VALUES, label="output")
         test = gr.Checkbox(False, label="test_against_truth")
         result, report = gr.File(label="result"), _json(None, _NAMED_VALUES, label="report")
         budget = _json({}, _NAMED_VALUES, label="budget")
         files = gr.File(label="results", file_count="multiple")
         trigger = gr.Button("run")
-    trigger.click(endpoints.upscale, [image, approach, options], [result, report], api_name="upscale", **HEAVY)
-    trigger.click(endpoints.compare, [image, names, test], [files, report], api_name="compare", **HEAVY)
+    given = [image, approach, options, output]
+    trigger.click(endpoints.upscale, given, [result, report], api_name="upscale", **HEAVY)
+    trigger.click(endpoints.compare, [image, names, test, output], [files, report], api_name="compare", **HEAVY)
     trigger.click(endpoints.deploy, [names, budget], report, api_name="deploy", **HEAVY)
 
 
@@ -65,7 +71,11 @@ class Endpoints:
         return describe(self._context.approaches)
 
     def upscale(
-        self, image: str, approach: str = "rdn", options: dict[str, Any] | None = None
+        self,
+        image: str,
+        approach: str = "rdn",
+        options: dict[str, Any] | None = None,
+        output: dict[str, Any] | None = None,
     ) -> tuple[str, dict[str, Any]]:
         """Upscale one image four times and report what it cost.
 
@@ -74,10 +84,15 @@ class Endpoints:
             approach: ID or ID:CHECKPOINT, such as bicubic, rdn, real-esrgan; an unknown ID is refused with a list of all
             options: name -> value of the approach's own options, {} for its defaults; "precision" (auto, fp32, bf16, fp16 or
                 int8) is the number format that a network computes in
+            output: how the result is written, {} for PNG: "format" (png, jpeg, webp, avif, tiff, or same as the image),
+                "quality" (1 to 100, of jpeg, webp and avif), "bits" (8 or 16, of png and tiff), "metadata" (public: without
+                GPS position and serial numbers; all; none)
+
         Returns:
-            the PNG, and a report: size, seconds, memory, precision, checkpoint, scores
+            the file, and a report: size, seconds, memory, precision, checkpoint, scores, metadata kept and removed
         """
         try:
+            written = output_from(output or {}, _OUTPUT)
             values = dict(options or {})
             precision = _precision(values.pop("precision", "auto"))
             job = job_for(self._context.approaches, approach, values, precision)
@@ -85,14 +100,17 @@ class Endpoints:
                 self._context.runner.fetch(job, Progress(stop=caller.stop))
                 with caller.turn(self._seconds(job)) as progress:
                     result = self._context.runner.run(job, self._read(image), progress=progress)
-                    target = self._context.store.new() / f"{job.file_name}.png"
-                    write_png(result.image, target)
-            return str(target), record(result)
+                    file, facts = _save(result, self._context.store.new(), written.like(kind_of(Path(image))))
+            return file, facts
         except Exception as exc:
             raise _as_gradio(exc) from exc
 
     def compare(
-        self, image: str, approaches: list[str] | None = None, test_against_truth: bool = False
+        self,
+        image: str,
+        approaches: list[str] | None = None,
+        test_against_truth: bool = False,
+        output: dict[str, Any] | None = None,
     ) -> tuple[list[str], dict[str, Any]]:
         """Upscale one image with several approaches. A failing one does not hide the others.
 
@@ -100,11 +118,13 @@ class Endpoints:
             image: an image file: PNG, JPEG, TIFF, WebP, HEIC and others
             approaches: list of ID or ID:CHECKPOINT, such as bicubic, rdn, real-esrgan
             test_against_truth: downscale the image first, then score every result against the original (PSNR, SSIM)
+            output: how results are written, {} for PNG; see upscale
 
         Returns:
-            the PNGs in order, and a report {"results": [...], "failures": [...]}
+            the files in order, and a report {"results": [...], "failures": [...]}
         """
         try:
+            written = output_from(output or {}, _OUTPUT)
             jobs = self._jobs(approaches)
 
             def load() -> tuple[ImageData, Image | None]:
@@ -118,10 +138,9 @@ class Endpoints:
                 runner, inputs = self._context.runner, Inputs(load)
                 for event in compared(runner, caller, jobs, self._seconds, inputs):
                     if isinstance(event, Done):
-                        target = folder / f"{event.job.file_name}.png"
-                        write_png(event.result.image, target)
-                        files.append(str(target))
-                        report["results"].append(record(event.result))
+                        file, facts = _save(event.result, folder, written.like(kind_of(Path(image))))
+                        files.append(file)
+                        report["results"].append(facts)
                     elif isinstance(event, Failed):
                         report["failures"].append({"approach": event.job.key, "message": event.message})
             return files, report
@@ -166,6 +185,15 @@ class Endpoints:
         if image is None:
             raise SRError("There is no picture: send a file as `image`.")
         return replace(read(Path(image), self._context.limits), name=Path(image).name)
+
+
+def _save(result: ImageResult, folder: Path, output: Output) -> tuple[str, dict[str, Any]]:
+    """Write a result into `folder`; return the file, and the report with what the file keeps and cannot hold."""
+    target = folder / f"{result.job.file_name}{output.file_format.suffix}"
+    written = write(result.image, target, output)
+    facts = record(result)
+    facts["notes"] += written.notes
+    return str(target), {**facts, "format": output.format, "metadata": written.as_dict()}
 
 
 def _precision(wanted: object) -> Precision:

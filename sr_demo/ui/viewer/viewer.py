@@ -89,8 +89,12 @@ def viewer_value(images: Sequence[ViewerImage], empty: str = EMPTY, *, example: 
     return {"images": [asdict(image) for image in images], "empty": empty, "example": example}
 
 
-def viewer(empty: str = EMPTY, *, elem_id: str | None = None, example: Sequence[ViewerImage] = ()) -> gr.HTML:
+def viewer(
+    empty: str = EMPTY, *, elem_id: str | None = None, example: Sequence[ViewerImage] = (), savable: bool = False
+) -> gr.HTML:
     """Return the component, which shows `example`, or the sentence `empty` where that has no images.
+
+    Where images are `savable`, each has a button that triggers the event `select` with its `url` and `label`.
 
     Update it by returning `viewer_value(...)` from a listener with `show_progress="hidden"`: Gradio fades a component
     that waits for its next value, while people are looking at the images it already shows.
@@ -102,6 +106,7 @@ def viewer(empty: str = EMPTY, *, elem_id: str | None = None, example: Sequence[
         js_on_load=_read("geometry.js") + _read("viewer.js"),
         apply_default_css=False,
         elem_id=elem_id,
+        savable=savable,
     )
 
 
