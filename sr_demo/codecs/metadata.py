@@ -124,7 +124,7 @@ def of_info(info: Mapping[Any, Any], data: Pillow.Exif | None) -> Metadata:
         or iptc.records(tags.get(_IPTC))
         or iptc.in_resources(tags.get(_PHOTOSHOP))
     )
-    dpi = _resolution(info.get("dpi")) or _resolution_of(tags)
+    dpi = _resolution(_stated(info, tags)) or _resolution_of(tags)
     return Metadata(None if data is None else _kept(data), xmp.of_result(packet), dpi, records)
 
 
@@ -168,6 +168,12 @@ def _as_text(value: object) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
+def _stated(info: Mapping[Any, Any], tags: Mapping[int, Any]) -> object:
+    """The resolution that Pillow has read, and not the one that it makes up for a JPEG with EXIF data and no resolution."""
+    dpi = info.get("dpi")
+    return None if dpi == (72, 72) and info.get("jfif_unit") != 1 and _ACROSS not in tags else dpi
+
+
 def _resolution_of(tags: Mapping[int, Any]) -> tuple[float, float] | None:
     """Pixels per inch by EXIF tags."""
     factor = _PER_INCH.get(tags.get(_UNIT, 2))
@@ -192,4 +198,4 @@ def _resolution(dpi: object) -> tuple[float, float] | None:
 
 def resolution_in_words(dpi: Iterable[float]) -> str:
     """Return "300 dpi", or "300 x 150 dpi"."""
-    return " x ".join(dict.fromkeys(f"{value:.4g}" for value in dpi)) + " dpi"
+    return " x ".join(dict.fromkeys(f"{value:.0f}" for value in dpi)) + " dpi"

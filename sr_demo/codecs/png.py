@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,3 +116,10 @@ def _join_adler(first: int, second: int, length: int) -> int:
     prime = 65521
     a1, b1, a2, b2 = first & 0xFFFF, first >> 16, second & 0xFFFF, second >> 16
     return ((b1 + b2 + length * (a1 - 1)) % prime) << 16 | (a1 + a2 - 1) % prime
+
+
+def bits_of(path: Path) -> int:
+    """Return the bits per channel of a PNG file."""
+    with path.open("rb") as file:
+        file.seek(24)
+        return file.read(1)[0]

@@ -14,7 +14,7 @@ from sr_demo.inference.jobs import Job
 from sr_demo.own.model_file import SUFFIXES
 from sr_demo.ui import controls, method_choices, prompt_box
 from sr_demo.ui.callers import HEAVY, LIGHT
-from sr_demo.ui.compare import presets, welcome
+from sr_demo.ui.compare import presets, save_menu, welcome
 from sr_demo.ui.compare.components import (
     ChoiceComponents,
     CompareComponents,
@@ -51,6 +51,7 @@ def compare_tab(context: Context) -> None:
     handlers = Handlers(context, components)
     _connect(components, handlers, RunHandlers(context, components))
     _connect_own(components, handlers, OwnHandlers(context, components))
+    save_menu.connect(context, components.save, components.results.viewer)
     choice = components.choice
     if choice.caption is not None:
         prompts = prompt_box.prompts(context.approaches, choice.options)
@@ -65,8 +66,9 @@ def lay_out(context: Context) -> CompareComponents:
             choice, run = _choice(context)
         with gr.Column(scale=1, min_width=320, elem_classes="sr-shown"):
             progress = gr.HTML(elem_id="progress", elem_classes="sr-may-be-empty")
-            view = viewer(elem_id="viewer", empty=EMPTY, example=welcome.images())
-    return CompareComponents(photo, choice, run, _results(progress, view))
+            view = viewer(elem_id="viewer", empty=EMPTY, example=welcome.images(), savable=True)
+            save = save_menu.lay_out()
+    return CompareComponents(photo, choice, run, _results(progress, view), save)
 
 
 def _photo() -> PhotoComponents:

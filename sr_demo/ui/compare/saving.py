@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,22 +11,21 @@ from typing import NamedTuple
 
 from sr_demo.codecs.formats import FORMATS
 from sr_demo.codecs.metadata import carried
+from sr_demo.codecs.sniff import Kind, kind_of
 from sr_demo.errors import BadInput, Busy, SRError
 from sr_demo.image import Limits, Metadata, Output, Written, read, stated_pixels, write
 from sr_demo.system.storage import write_atomically
-from sr_demo.ui.door import uploaded
 from sr_demo.ui.store import Store
 from sr_demo.ui.uploads import UploadCache
 
 GONE = "These results are no longer kept here. Press Compare to compute them again."
-_LIMITS = Limits(max_bytes=2**34, max_pixels=2 * 10**9, max_unpacked=2**36)
+_LIMITS = Limits(max_bytes=2**34, max_pixels=2 * 10**9, max_side=2**20, max_unpacked=2**36)
 """Of our own PNG files."""
 _MOST_PIXELS = 100_000_000
 _MOST_WHOLE = 20_000_000
 """Of WebP and AVIF: about ten seconds on two cores."""
 _PATIENCE = 60.0
 """Seconds that a visitor waits for other visitors' files."""
-_MOST_REMEMBERED = 10_000
 ZIP = "super-resolution.zip"
 
 
@@ -48,29 +46,22 @@ class Saving:
 
     def __init__(self, store: Store, uploads: UploadCache, limits: Limits) -> None:
         self._store, self._uploads, self._limits = store, uploads, limits
-        self._originals: OrderedDict[Path, str] = OrderedDict()
         self._encoding = Lock()
-
-    def remember(self, folder: Path, upload: str) -> None:
-        """Remember which upload the results in `folder` were made from."""
-        self._originals[folder] = upload
-        if len(self._originals) > _MOST_REMEMBERED:
-            self._originals.popitem(last=False)
 
     def result(self, path: str) -> Path:
         """Return the PNG file of a result at an address that a browser has sent. Raises BadInput on any other file."""
         try:
-            found = uploaded(path)
-        except BadInput as exc:
-            raise BadInput(GONE) from exc
-        if found.suffix != ".png" or found.parent.parent != self._store.folder.resolve():
-            raise BadInput(GONE)
-        return found
+            found = Path(path).resolve()
+            if found.suffix == ".png" and found.parent.parent == self._store.folder.resolve() and found.is_file():
+                return found
+        except (OSError, ValueError, RuntimeError):  # too long, with a NUL, a loop of links
+            pass
+        raise BadInput(GONE)
 
-    def original(self, result: Path) -> Path | None:
-        """Return the upload that a result was made from; None where it is no longer there."""
-        found = Path(self._originals.get(result.parent, ""))
-        return found if found.is_file() else None
+    def kind(self, result: Path) -> Kind | None:
+        """Return the kind of file that a result was made from; None where that is gone."""
+        upload = self._uploads.original(result.parent)
+        return None if upload is None else kind_of(upload)
 
     def private(self, result: Path) -> tuple[str, ...]:
         """Return in words what of the upload is left out unless it is requested."""
@@ -144,7 +135,7 @@ class Saving:
 
     def _metadata(self, result: Path) -> Metadata | None:
         """All metadata of the upload; None where it is gone: then the PNG has what is public."""
-        upload = self.original(result)
+        upload = self._uploads.original(result.parent)
         if upload is None:
             return None
         try:
