@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from sr_demo.backends import openvino_backend, quantization, selection
-from sr_demo.benchmarks.speed_cases import CASES, SCALE, Case
+from sr_demo.benchmarks.speed_cases import CASES, Case
 from sr_demo.checkpoint import Checkpoint
 from sr_demo.errors import BadInput, MissingDependency, SRError, quoted
 from sr_demo.image import Image, ImageData
@@ -79,15 +79,20 @@ class CaseResult:
 
 
 def bench(
-    cases: Sequence[str] = (), paths: Sequence[str] = (), rounds: int = 5, progress: Progress = SILENT
+    cases: Sequence[str] = (),
+    paths: Sequence[str] = (),
+    rounds: int = 5,
+    progress: Progress = SILENT,
+    more: Sequence[Case] = (),
 ) -> Iterator[CaseResult]:
     """Measure cases one after the other.
 
     Args:
-        cases: Names of cases; all without any.
+        cases: Names of cases; without any all of them, or none where there are `more`.
         paths: Names of paths; all without any.
         rounds: Turns that medians are taken of.
         progress: Reports the share that is done.
+        more: Cases that are measured anyway, such as of model files.
 
     Returns:
         An iterator that measures a case at each step, in the order of CASES.
@@ -99,7 +104,9 @@ def bench(
         for name in given:
             if name not in known:
                 raise BadInput(f"The benchmark has no {quoted(name)}. It has: {', '.join(known)}.")
-    return _results([case for case in CASES if not cases or case.name in cases], paths, rounds, progress)
+    everything = not cases and not more
+    chosen = [case for case in CASES if everything or case.name in cases]
+    return _results([*chosen, *more], paths, rounds, progress)
 
 
 def _results(chosen: list[Case], paths: Sequence[str], rounds: int, progress: Progress) -> Iterator[CaseResult]:
@@ -214,18 +221,16 @@ def _make_tile_loop(case: Case, network: Any, image: Image, folder: Path) -> tup
     side = case.side // 2
 
     def run() -> Image:
-        out = torch.empty(1, 3, case.side * SCALE, case.side * SCALE)
+        out = torch.empty(1, 3, case.side * case.scale, case.side * case.scale)
         with torch.inference_mode():
             for top in range(0, case.side, side):
                 for left in range(0, case.side, side):
                     low, high = max(top - _PAD, 0), min(top + side + _PAD, case.side)
                     first, last = max(left - _PAD, 0), min(left + side + _PAD, case.side)
                     tile = network(x[:, :, low:high, first:last])
-                    y, x0 = (top - low) * SCALE, (left - first) * SCALE
-                    size = side * SCALE
-                    out[:, :, top * SCALE : top * SCALE + size, left * SCALE : left * SCALE + size] = tile[
-                        :, :, y : y + size, x0 : x0 + size
-                    ]
+                    y, x0 = (top - low) * case.scale, (left - first) * case.scale
+                    size, y_out, x_out = side * case.scale, top * case.scale, left * case.scale
+                    out[:, :, y_out : y_out + size, x_out : x_out + size] = tile[:, :, y : y + size, x0 : x0 + size]
             return out[0].clamp(0, 1).permute(1, 2, 0).numpy()
 
     return run, f"torch, fp32, tiles of {side}"
@@ -245,7 +250,7 @@ def _make_ours(case: Case, network: Any, image: Image, folder: Path) -> tuple[Ru
         exact = NetworkUpscaler(copy.deepcopy(network), "fp32", mode=mode)
         # A convolutional network is converted once for all OpenVINO paths.
         own_folder = folder / "graph" if case.attention else folder
-        candidate = _converted(selection.graph(exact), own_folder, openvino_backend.fast_precision())
+        candidate = _converted(case, selection.graph(exact), own_folder, openvino_backend.fast_precision())
         if selection.faster(upscaler, candidate).backend == candidate.backend:
             upscaler = candidate
     return _as_on_the_page(case, image, upscaler), f"{upscaler.backend}, {upscaler.precision}"
@@ -254,11 +259,11 @@ def _make_ours(case: Case, network: Any, image: Image, folder: Path) -> tuple[Ru
 def _make_int8(case: Case, network: Any, image: Image, folder: Path) -> tuple[Run, str]:
     """What the page runs where int8 is chosen."""
     quantization.require()
-    _converted(network, folder, "fp32")
-    loss = int8.quantize(folder, SCALE, SILENT)
+    _converted(case, network, folder, "fp32")
+    loss = int8.quantize(folder, case.scale, SILENT)
     if loss.decibels > int8.MOST_LOSS:
         raise SRError(f"int8 loses {loss.decibels:.2f} dB, where {int8.MOST_LOSS} dB is allowed.")
-    upscaler = openvino_backend.ConvertedNetwork(folder, "int8", SCALE, model=int8.MODEL)
+    upscaler = openvino_backend.ConvertedNetwork(folder, "int8", case.scale, model=int8.MODEL)
     return _as_on_the_page(case, image, upscaler), f"OpenVINO, {formatting.precision('int8', loss.decibels)}"
 
 
@@ -266,7 +271,7 @@ def _as_on_the_page(case: Case, image: Image, upscaler: Upscaler) -> Run:
     checkpoint = Checkpoint("bench", "", bytes_per_pixel=case.bytes_per_pixel)
     approach = Approach(
         id="bench", title="", summary="", about="", family="convolutional", load=_never, checkpoints=(checkpoint,),
-        tiling=case.tiling, scale=SCALE,
+        tiling=case.tiling, scale=case.scale,
     )  # fmt: skip
     model, image_data = LoadedModel(Job(approach, checkpoint, Options()), upscaler), ImageData(image)
 
@@ -280,17 +285,17 @@ def _never(request: Request) -> Upscaler:
     raise AssertionError("the benchmark loads its networks itself")
 
 
-def _converted(network: Any, folder: Path, precision: str) -> openvino_backend.ConvertedNetwork:
+def _converted(case: Case, network: Any, folder: Path, precision: str) -> openvino_backend.ConvertedNetwork:
     if not openvino_backend.available():
         raise MissingDependency("OpenVINO is not installed.")
     if not (folder / openvino_backend.MODEL).exists():
         openvino_backend.convert(network, folder)
-    return openvino_backend.ConvertedNetwork(folder, precision, SCALE)
+    return openvino_backend.ConvertedNetwork(folder, precision, case.scale)
 
 
 def _make_openvino(precision: str) -> Callable[[Case, Any, Image, Path], tuple[Run, str]]:
     def make(case: Case, network: Any, image: Image, folder: Path) -> tuple[Run, str]:
-        converted = _converted(network, folder, precision)
+        converted = _converted(case, network, folder, precision)
         return lambda: converted.upscale(image, Options(), SILENT), f"OpenVINO, {precision}"
 
     return make
@@ -300,7 +305,7 @@ def _make_onnxruntime(case: Case, network: Any, image: Image, folder: Path) -> t
     from sr_demo.export.formats import Portable, writer
 
     chosen = writer("onnx")
-    portable = Portable(copy.deepcopy(network), SCALE, case.multiple_of).eval()
+    portable = Portable(copy.deepcopy(network), case.scale, case.multiple_of).eval()
     file = folder / "network.onnx"
     chosen.write(portable, file, {})
     opened = chosen.open(file, portable)
