@@ -271,7 +271,7 @@ def _resolution(page: Any) -> tuple[float, float] | None:
 
 
 def _metadata(file: IO[bytes], page: Any) -> Metadata:
-    """What the page says beside its pixels; nothing where that is broken."""
+    """What stands beside the pixels of the page; nothing where that is broken."""
     try:
         if page.parent.is_bigtiff:
             return metadata.of_tags({tag: page.tags.valueof(tag) for tag in _TEXTS}, _resolution(page))

@@ -55,7 +55,7 @@ def write(raster: Raster, file: IO[bytes], found: FileFormat, quality: int) -> N
 
 
 def _webp(quality: int) -> dict[str, Any]:
-    """Pillow's arguments. Without loss, "quality" and "method" are effort: the least is six times as quick as usual."""
+    """Pillow's arguments. Without loss, "quality" and "method" are effort: the least is six times as quick as the default."""
     if quality == LOSSLESS:
         return {"lossless": True, "quality": 0, "method": 0, "exact": True}
     return {"quality": quality, "method": _WEBP_EFFORT}
