@@ -6,8 +6,7 @@ import inspect
 from typing import Any
 
 from gradio.block_function import BlockFunction
-from gradio.blocks import Block
-from gradio.components import Checkbox, CheckboxGroup, Component, File, Radio
+from gradio.components import Checkbox, CheckboxGroup, Component, Radio
 
 from sr_demo.errors import BadInput, quoted
 
@@ -25,16 +24,8 @@ _NEVER_EMPTY = (Radio, Checkbox, CheckboxGroup)
 """Components for which the page sends null only if they were empty when it was opened."""
 
 
-def completed(block_fn: BlockFunction, values: list[Any]) -> list[Any]:
-    """Return the values of one call of a public endpoint, with null for files that are left out at its end."""
-    if block_fn.api_visibility != "public":
-        return values
-    rest = block_fn.inputs[len(values) :]
-    return [*values, *(None for _ in rest)] if all(map(_takes_files, rest)) else values
-
-
 def _takes_files(block: Block) -> bool:
-    """Whether the value of a component is a list of files, which is empty by default."""
+    """Whether the value of a component is a list of files."""
     return isinstance(block, File) and block.file_count == "multiple"
 
 

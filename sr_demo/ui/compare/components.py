@@ -9,6 +9,7 @@ from gradio.blocks import Block
 from gradio.components import Component
 
 from sr_demo.ui import controls, prompt_box
+from sr_demo.ui.compare.save_menu import SaveMenu
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ class CompareComponents:
     choice: ChoiceComponents
     run: RunComponents
     results: ResultComponents
+    save: SaveMenu
 
     def selection(self) -> list[Component]:
         """Return what decides which jobs run, and on how many pixels, in the order that handlers take it."""

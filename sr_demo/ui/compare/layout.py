@@ -14,7 +14,7 @@ from sr_demo.inference.jobs import Job
 from sr_demo.own.model_file import SUFFIXES
 from sr_demo.ui import controls, method_choices, prompt_box
 from sr_demo.ui.callers import HEAVY, LIGHT
-from sr_demo.ui.compare import community_box, presets, sizes, welcome
+from sr_demo.ui.compare import community_box, presets, save_menu, sizes, welcome
 from sr_demo.ui.compare.brought import RULE, BroughtHandlers
 from sr_demo.ui.compare.components import (
     BroughtComponents,
@@ -58,6 +58,7 @@ def compare_tab(context: Context) -> None:
     _connect_history(components, HistoryHandlers(context, components))
     community_box.connect(context, components, handlers, own)
     _connect_brought(components, BroughtHandlers(context, components))
+    save_menu.connect(context, components.save, components.results.viewer)
     choice = components.choice
     if choice.caption is not None:
         prompts = prompt_box.prompts(context.approaches, choice.options)
@@ -72,9 +73,10 @@ def lay_out(context: Context) -> CompareComponents:
             choice, run = _choice(context)
         with gr.Column(scale=1, min_width=320, elem_classes="sr-shown"):
             progress = gr.HTML(elem_id="progress", elem_classes="sr-may-be-empty")
-            view = viewer(elem_id="viewer", empty=EMPTY, example=welcome.images())
+            view = viewer(elem_id="viewer", empty=EMPTY, example=welcome.images(), savable=True)
+            save = save_menu.lay_out()
             history = gr.HTML(elem_id="history", elem_classes="sr-may-be-empty", js_on_load=ON_LOAD)
-    return CompareComponents(photo, choice, run, _results(progress, view, history))
+    return CompareComponents(photo, choice, run, _results(progress, view, history), save)
 
 
 def _photo() -> PhotoComponents:
