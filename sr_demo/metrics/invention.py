@@ -100,7 +100,7 @@ def _in_bands(
         r, im, om = (_distance(a, b, window)[inner] for a, b in ((up, hr), (sr, hr), (sr, up)))
         counted = r > _LEAST
         safe = np.maximum(r, np.float32(_LEAST), dtype=np.float32)
-        yield rows, _shares(im / safe, om / safe), counted
+        yield rows, _shares(np.divide(im, safe, dtype=np.float32), np.divide(om, safe, dtype=np.float32)), counted
 
 
 def _distance(a: NDArray[Any], b: NDArray[Any], window: int) -> NDArray[np.float32]:

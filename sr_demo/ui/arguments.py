@@ -6,7 +6,8 @@ import inspect
 from typing import Any
 
 from gradio.block_function import BlockFunction
-from gradio.components import Checkbox, CheckboxGroup, Component, Radio
+from gradio.blocks import Block
+from gradio.components import Checkbox, CheckboxGroup, Component, File, Radio
 
 from sr_demo.errors import BadInput, quoted
 

@@ -67,7 +67,7 @@ FILE: Any = object()
         ("compare", [FILE, ["bicubic"], "yes"], "`test_against_truth` must be true or false, not the text 'yes'."),
         ("compare", [FILE, ["bicubic"], False, "", {}, "x.png"], "`brought` must be a list of files, each {"),
         ("compare", [FILE, ["bicubic"], False, "", {}, [3]], "`brought[]` must be a file, {"),
-        ("compare", [FILE, ["bicubic"], False, "", {}, [{"path": LONG}]], "This file is not among the uploads of this server"),
+        ("compare", [FILE, ["bicubic"], False, "", {}, [{"path": LONG}]], "This file is not among the uploads of this s"),
         ("deploy", [["bicubic"], "{}"], "`budget` must be an object of names and values, not the text '{}'."),
         ("deploy", [["bicubic"], {"nix": 1}], "There is no option 'nix' here."),
         ("deploy", [["bicubic"], {"seconds": LONG}], "Seconds"),
