@@ -1,0 +1,59 @@
+"""What lies in `weights/int8/`: small, complete, for checkpoints of the catalogue, and close enough to fp32."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sr_demo.backends import shipped_int8
+from sr_demo.catalogue import APPROACHES
+from sr_demo.checkpoint import WeightFile
+from sr_demo.spec import Approach
+from sr_demo.system.storage import sha256_of
+
+CARDS = sorted(shipped_int8.FOLDER.glob("*.json"))
+
+
+def _forms(file: WeightFile) -> set[str]:
+    """The sha256 of everything that may lie in the place of a weight file."""
+    return {file.sha256, *(source.sha256 for source in file.sources if not isinstance(source, str))}
+
+
+def _owner(form: shipped_int8.ShippedInt8) -> Approach | None:
+    for approach in APPROACHES:
+        for checkpoint in approach.checkpoints:
+            files = checkpoint.files
+            if len(files) == len(form.weights) and all(
+                sha256 in _forms(file) for sha256, file in zip(form.weights, files, strict=True)
+            ):
+                return approach
+    return None
+
+
+@pytest.mark.parametrize("path", CARDS, ids=lambda path: path.stem)
+def test_each_int8_form_belongs_to_a_checkpoint_and_costs_next_to_nothing(path: Path) -> None:
+    form = shipped_int8.read_card(path)
+    owner = _owner(form)
+    assert owner is not None, "its weights are in the catalogue"
+    assert form.is_good(owner.family) and {"Set5", "Set14"} <= set(form.scores)
+    assert sha256_of(path.with_name(form.file)) == form.sha256
+    assert 0 < form.kept < form.of
+
+
+def test_all_int8_forms_together_are_small_and_each_file_has_its_card() -> None:
+    files = [*shipped_int8.FOLDER.iterdir()]
+    assert CARDS and {file.stem for file in files} == {path.stem for path in CARDS}
+    assert sum(file.stat().st_size for file in files) < 5e6
+
+
+def test_every_convolutional_checkpoint_that_is_embedded_has_one_or_is_known_to_lose_too_much() -> None:
+    without = {
+        f"{approach.id}:{checkpoint.name}"
+        for approach in APPROACHES
+        for checkpoint in approach.checkpoints
+        if checkpoint.kind == "embedded"
+        and approach.family in ("convolutional", "adversarial")
+        and shipped_int8.of(checkpoint) is None
+    }
+    assert without == set()
