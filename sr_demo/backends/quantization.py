@@ -45,7 +45,7 @@ INSTALL = {"nncf": "pip install -r requirements-export.txt", "openvino": "pip in
 _CALIBRATION = ("coffee", "astronaut", "retina", "rocket", "hubble")
 _SCORED = ("cat", "text", "cells", "brick")
 """Bundled photos that are scored where the user gives no pairs: none of them is used for calibration."""
-_CROP, CROPS, MORE_CROPS = 48, 2, 6
+_CROP, CROPS, MORE_CROPS = 48, 2, 4
 """Side of a calibration patch in LR pixels, and how many are cut along the diagonal of each photo: few where a user waits,
 more for what ships."""
 _SCORED_SIDE = 256

@@ -1,7 +1,8 @@
 """Change of PSNR-Y in bf16, fp16 and int8 against fp32, on images with known references.
 
 On a processor that has no bf16, networks run in fp32 and int8 only; elsewhere all precisions are scored, whichever of them
-is the default."""
+is the default.
+"""
 
 from __future__ import annotations
 
