@@ -17,7 +17,7 @@ from sr_demo.options import Options
 from sr_demo.progress import Progress
 
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
-"""Requested precision of a network. `auto` chooses int8 only where it ships with this app, costs at most 0.02 dB, and is
+"""Requested precision of a network. `auto` chooses int8 only where it ships with this app, costs next to nothing, and is
 measured to be faster (`backends/shipped_int8.py`)."""
 Family = Literal["baseline", "convolutional", "attention", "adversarial", "retrieval", "diffusion", "implicit"]
 

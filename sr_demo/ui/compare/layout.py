@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from sr_demo.backends import openvino_backend, quantization, shipped_int8
+from sr_demo.backends import openvino_backend, quantization
 from sr_demo.imaging.degradation import Realistic
 from sr_demo.inference import int8
 from sr_demo.inference.jobs import Job
@@ -189,8 +189,8 @@ def precision_choice() -> controls.Bound:
     if openvino_backend.available():
         choices.append(("int8, a quarter of the bits", "int8"))
         info += (
-            f" Automatic takes int8 only where it costs at most {shipped_int8.MOST_LOSS} dB. On request it works for "
-            f"convolutional networks, and a loss of more than {int8.MOST_LOSS} dB is refused. Most of ours come prepared."
+            " Automatic takes int8 only where it costs next to nothing. On request it works for convolutional networks, and "
+            f"a loss of more than {int8.MOST_LOSS} dB is refused. Most of ours come prepared."
         )
         if not quantization.missing():
             info += " Others are prepared once, which takes up to a few minutes."
