@@ -17,6 +17,7 @@ import tempfile
 
 from sr_demo.backends.selection import Preparer
 from sr_demo.catalogue import APPROACHES
+from sr_demo.community import opening
 from sr_demo.errors import SRError
 from sr_demo.hub.fetching import fetch_each, recommended
 from sr_demo.inference.runner import Runner
@@ -56,7 +57,8 @@ def main() -> int:
     if settings.fetch:
         _fetch_recommended()
     runner = Runner(Estimates(cache_folder() / "estimates.json"), Preparer())
-    approaches = (*APPROACHES, *folder.approaches(models, settings.max_model_megabytes * 2**20))
+    max_bytes = settings.max_model_megabytes * 2**20
+    approaches = (*APPROACHES, *folder.approaches(models, max_bytes), *opening.fetched(max_bytes))
     demo = page.build_page(approaches, runner, store, settings)
     demo.launch(**page.launch_arguments(store, settings), prevent_thread_lock=True)
     if settings.mcp:

@@ -61,7 +61,7 @@ class WeightFile:
     embedded files. All give the same bytes, apart from members that are converted: these have a sha256 of their own. Where
     nothing but a converted member exists, `sha256` is that of the member. Empty for a user's own file, too."""
     path: Path | None = None
-    """Where a user's own file lies; None for every other."""
+    """Where a user's own file lies, or one that was fetched for the user alone goes; None for every other."""
 
     @staticmethod
     def converted(name: str, member: WheelMember) -> WeightFile:
@@ -164,6 +164,11 @@ class Checkpoint:
     def is_file_of_user(self) -> bool:
         """Whether it is a model file that a user opened: see `own.opening`."""
         return any(file.path is not None for file in self.files)
+
+    @property
+    def is_published(self) -> bool:
+        """Whether others offer it for download."""
+        return bool(self.repositories) or any(file.sources for file in self.files)
 
     @property
     def kind(self) -> Literal["none", "embedded", "hub", "own"]:

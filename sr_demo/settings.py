@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sr_demo.errors import BadInput, quoted
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,13 @@ class Settings:
     """Hosts of pages that may send requests here. SR_DEMO_HOSTS, and on Spaces the Hub, which embeds the page."""
     max_model_megabytes: int = 1024
     """Largest model file of a visitor in MB of 2^20 bytes. SR_DEMO_MAX_MODEL_MB."""
+    community: bool = True
+    """Whether visitors may search OpenModelDB and fetch from it. SR_DEMO_COMMUNITY; off by default where others visit."""
+
+    @property
+    def is_private(self) -> bool:
+        """Whether only the user of this computer reaches the page: it listens here, and no proxy passes others on."""
+        return self.host in LOOPBACK and not self.proxied and not self.hosts
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
@@ -47,7 +56,7 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
     on_spaces = "SPACE_ID" in environ
     named = _names(environ, "SR_DEMO_HOSTS")
     space = tuple(filter(None, [environ.get("SPACE_HOST", "").lower()])) if on_spaces else ()
-    return Settings(
+    found = Settings(
         max_megabytes=_number(environ, "SR_DEMO_MAX_MB", plain.max_megabytes),
         max_model_megabytes=_number(environ, "SR_DEMO_MAX_MODEL_MB", plain.max_model_megabytes),
         max_megapixels=_number(environ, "SR_DEMO_MAX_MEGAPIXELS", plain.max_megapixels),
@@ -62,6 +71,7 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         hosts=(*named, *space, "*.hf.space") if on_spaces else named,
         origins=(*named, *space, "huggingface.co") if on_spaces else named,  # not other Spaces
     )
+    return replace(found, community=_switch(environ, "SR_DEMO_COMMUNITY", default="1" if found.is_private else "0"))
 
 
 _NAME = re.compile(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f]*:[0-9a-f:.]+")

@@ -42,6 +42,8 @@ class Fault:
     """Send that many bytes, then nothing more until the client goes away."""
     seconds_per_chunk: float = 0.0
     """Pause after every 16 KiB."""
+    moved_to: str = ""
+    """Redirect to this address."""
 
 
 class HubServer:
@@ -144,7 +146,12 @@ class _Handler(BaseHTTPRequestHandler):
         if plain and (token := self.headers.get("Authorization")):
             hub.tokens_elsewhere.append(token)
         fault = hub.faults.get(f"{repo}:{file}") or hub.faults.get("*") or Fault()
-        if fault.status:
+        if fault.moved_to:
+            self.send_response(302)
+            self.send_header("Location", fault.moved_to)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        elif fault.status:
             self._refuse(fault.status)
         elif repo not in hub.files:
             self._refuse(404 if plain else 401, "RepoNotFound")

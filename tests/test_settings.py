@@ -25,11 +25,27 @@ def test_every_setting_has_its_variable() -> None:
     found = from_environment({
         "SR_DEMO_MAX_MB": "7", "SR_DEMO_MAX_MEGAPIXELS": " 8 ", "SR_DEMO_HOST": "0.0.0.0", "SR_DEMO_PORT": "65535",
         "SR_DEMO_QUEUE": "3", "SR_DEMO_MAX_STORE_MB": "9", "SR_DEMO_MCP": "1",
-        "SR_DEMO_MAX_SECONDS": "60", "SR_DEMO_PROXY": "1", "SR_DEMO_MAX_MODEL_MB": "11",
+        "SR_DEMO_MAX_SECONDS": "60", "SR_DEMO_PROXY": "1", "SR_DEMO_MAX_MODEL_MB": "11", "SR_DEMO_COMMUNITY": "0",
     })  # fmt: skip
     assert found == Settings(
-        7, 8, "0.0.0.0", 65_535, 3, 60, proxied=True, max_store_megabytes=9, mcp=True, max_model_megabytes=11
-    )
+        7, 8, "0.0.0.0", 65_535, 3, 60, proxied=True, max_store_megabytes=9, mcp=True, max_model_megabytes=11,
+        community=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"SPACE_ID": "someone/demo"}, {"SR_DEMO_HOST": "0.0.0.0"}, {"SR_DEMO_HOSTS": "sr.example.org"},
+        {"SR_DEMO_PROXY": "1"},
+    ],
+)  # fmt: skip
+def test_others_may_fetch_models_of_the_community_only_where_that_is_switched_on(environ: dict[str, str]) -> None:
+    assert from_environment({}).community and from_environment({"SR_DEMO_HOST": "localhost"}).is_private
+    found = from_environment(environ)
+    assert not found.community and not found.is_private
+    assert from_environment(environ | {"SR_DEMO_COMMUNITY": "1"}).community
+    assert not from_environment({"SR_DEMO_COMMUNITY": "0"}).community
 
 
 def test_the_mcp_server_is_switched_on_by_1_and_nothing_else() -> None:
@@ -62,5 +78,5 @@ def test_every_variable_that_is_read_is_in_the_readme() -> None:
     source = (root / "sr_demo" / "settings.py").read_text(encoding="utf-8")
     readme = (root / "README.md").read_text(encoding="utf-8")
     names = set(re.findall(r'"(SR_DEMO_\w+)"', source)) | {"SR_DEMO_CACHE"}
-    assert len(names) == 13
+    assert len(names) == 14
     assert not [name for name in sorted(names) if name not in readme]

@@ -19,11 +19,12 @@ from sr_demo.codecs.image_files import find_images
 from sr_demo.errors import BadInput, OutOfMemory, SRError, StorageError, unexpected
 from sr_demo.image import Image, ImageData, read, write_png
 from sr_demo.inference.runner import Runner
+from sr_demo.metrics.scores import COLUMNS
 from sr_demo.reports.pairing import parsed
 from sr_demo.reports.table import record as measured
 from sr_demo.system.storage import sha256_of
 
-_SCORES = ("psnr_y", "ssim_y", "psnr_rgb", "lr_consistency", "niqe")
+_SCORES = tuple(column.key for column in COLUMNS)
 
 
 def perform_here(batch: Batch, tasks: list[Task]) -> Iterator[Record]:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from sr_demo.backends import openvino_backend, quantization, selection, shipped_int8
-from sr_demo.benchmarks.speed_cases import CASES, SCALE, Case
+from sr_demo.benchmarks.speed_cases import CASES, Case
 from sr_demo.checkpoint import Checkpoint
 from sr_demo.errors import BadInput, MissingDependency, SRError, quoted
 from sr_demo.image import Image, ImageData
@@ -81,15 +81,20 @@ class CaseResult:
 
 
 def bench(
-    cases: Sequence[str] = (), paths: Sequence[str] = (), rounds: int = 5, progress: Progress = SILENT
+    cases: Sequence[str] = (),
+    paths: Sequence[str] = (),
+    rounds: int = 5,
+    progress: Progress = SILENT,
+    more: Sequence[Case] = (),
 ) -> Iterator[CaseResult]:
     """Measure cases one after the other.
 
     Args:
-        cases: Names of cases; all without any.
+        cases: Names of cases; without any all of them, or none where there are `more`.
         paths: Names of paths; all without any.
         rounds: Turns that medians are taken of.
         progress: Reports the share that is done.
+        more: Cases that are measured anyway, such as of model files.
 
     Returns:
         An iterator that measures a case at each step, in the order of CASES.
@@ -101,13 +106,15 @@ def bench(
         for name in given:
             if name not in known:
                 raise BadInput(f"The benchmark has no {quoted(name)}. It has: {', '.join(known)}.")
-    return _results([case for case in CASES if not cases or case.name in cases], paths, rounds, progress)
+    everything = not cases and not more
+    chosen = [case for case in CASES if everything or case.name in cases]
+    return _results([*chosen, *more], paths, rounds, progress)
 
 
 def _results(chosen: list[Case], paths: Sequence[str], rounds: int, progress: Progress) -> Iterator[CaseResult]:
     for number, case in enumerate(chosen):
         part = progress.part(number / len(chosen), (number + 1) / len(chosen))
-        able = [path for path in PATHS if path != INT8 or case.int8]
+        able = [path for path in PATHS if path != INT8 or not case.attention]
         yield _case(case, [path for path in able if not paths or path in paths], rounds, part)
     progress(1.0)
 
@@ -216,18 +223,16 @@ def _make_tile_loop(case: Case, network: Any, image: Image, folder: Path) -> tup
     side = case.side // 2
 
     def run() -> Image:
-        out = torch.empty(1, 3, case.side * SCALE, case.side * SCALE)
+        out = torch.empty(1, 3, case.side * case.scale, case.side * case.scale)
         with torch.inference_mode():
             for top in range(0, case.side, side):
                 for left in range(0, case.side, side):
                     low, high = max(top - _PAD, 0), min(top + side + _PAD, case.side)
                     first, last = max(left - _PAD, 0), min(left + side + _PAD, case.side)
                     tile = network(x[:, :, low:high, first:last])
-                    y, x0 = (top - low) * SCALE, (left - first) * SCALE
-                    size = side * SCALE
-                    out[:, :, top * SCALE : top * SCALE + size, left * SCALE : left * SCALE + size] = tile[
-                        :, :, y : y + size, x0 : x0 + size
-                    ]
+                    y, x0 = (top - low) * case.scale, (left - first) * case.scale
+                    size, y_out, x_out = side * case.scale, top * case.scale, left * case.scale
+                    out[:, :, y_out : y_out + size, x_out : x_out + size] = tile[:, :, y : y + size, x0 : x0 + size]
             return out[0].clamp(0, 1).permute(1, 2, 0).numpy()
 
     return run, f"torch, fp32, tiles of {side}"
@@ -247,7 +252,7 @@ def _make_ours(case: Case, network: Any, image: Image, folder: Path) -> tuple[Ru
         exact = NetworkUpscaler(copy.deepcopy(network), "fp32", mode=mode)
         # A convolutional network is converted once for all OpenVINO paths.
         own_folder = folder / "graph" if case.attention else folder
-        candidate = _converted(selection.graph(exact), own_folder, openvino_backend.fast_precision())
+        candidate = _converted(case, selection.graph(exact), own_folder, openvino_backend.fast_precision())
         if selection.faster(upscaler, candidate).backend == candidate.backend:
             upscaler = candidate
         if case.int8 and not quantization.missing():
@@ -264,15 +269,20 @@ def _make_int8(case: Case, network: Any, image: Image, folder: Path) -> tuple[Ru
 
 
 def _quantized(case: Case, network: Any, folder: Path) -> openvino_backend.ConvertedNetwork:
-    """The network in int8, quantized once in the way that ships for its architecture, with the loss of what ships."""
-    _converted(network, folder, "fp32")
+    """The network in int8: as it ships for its architecture, with the loss of that, or as on request."""
     quantization.require()
+    _converted(case, network, folder, "fp32")
+    if not case.int8:
+        loss = int8.quantize(folder, case.scale, SILENT).decibels
+        if loss > int8.MOST_LOSS:
+            raise SRError(f"int8 loses {loss:.2f} dB, where {int8.MOST_LOSS} dB is allowed.")
+        return openvino_backend.ConvertedNetwork(folder, "int8", case.scale, model=int8.MODEL, loss_db=loss)
     form = shipped_int8.read_card(shipped_int8.FOLDER / f"{case.int8}.json")
     if not (folder / int8.MODEL).exists():
         model = folder / openvino_backend.MODEL
         left = quantization.ways(quantization.operations(model))[form.way]
-        quantization.quantize_in_subprocess(model, folder / int8.MODEL, left, SCALE)
-    return openvino_backend.ConvertedNetwork(folder, "int8", SCALE, model=int8.MODEL, loss_db=form.loss_db)
+        quantization.quantize_in_subprocess(model, folder / int8.MODEL, left, case.scale)
+    return openvino_backend.ConvertedNetwork(folder, "int8", case.scale, model=int8.MODEL, loss_db=form.loss_db)
 
 
 def _how(upscaler: Upscaler) -> str:
@@ -283,7 +293,7 @@ def _as_on_the_page(case: Case, image: Image, upscaler: Upscaler) -> Run:
     checkpoint = Checkpoint("bench", "", bytes_per_pixel=case.bytes_per_pixel)
     approach = Approach(
         id="bench", title="", summary="", about="", family="convolutional", load=_never, checkpoints=(checkpoint,),
-        tiling=case.tiling, scale=SCALE,
+        tiling=case.tiling, scale=case.scale,
     )  # fmt: skip
     model, image_data = LoadedModel(Job(approach, checkpoint, Options()), upscaler), ImageData(image)
 
@@ -297,17 +307,17 @@ def _never(request: Request) -> Upscaler:
     raise AssertionError("the benchmark loads its networks itself")
 
 
-def _converted(network: Any, folder: Path, precision: str) -> openvino_backend.ConvertedNetwork:
+def _converted(case: Case, network: Any, folder: Path, precision: str) -> openvino_backend.ConvertedNetwork:
     if not openvino_backend.available():
         raise MissingDependency("OpenVINO is not installed.")
     if not (folder / openvino_backend.MODEL).exists():
         openvino_backend.convert(network, folder)
-    return openvino_backend.ConvertedNetwork(folder, precision, SCALE)
+    return openvino_backend.ConvertedNetwork(folder, precision, case.scale)
 
 
 def _make_openvino(precision: str) -> Callable[[Case, Any, Image, Path], tuple[Run, str]]:
     def make(case: Case, network: Any, image: Image, folder: Path) -> tuple[Run, str]:
-        converted = _converted(network, folder, precision)
+        converted = _converted(case, network, folder, precision)
         return lambda: converted.upscale(image, Options(), SILENT), f"OpenVINO, {precision}"
 
     return make
@@ -317,7 +327,7 @@ def _make_onnxruntime(case: Case, network: Any, image: Image, folder: Path) -> t
     from sr_demo.export.formats import Portable, writer
 
     chosen = writer("onnx")
-    portable = Portable(copy.deepcopy(network), SCALE, case.multiple_of).eval()
+    portable = Portable(copy.deepcopy(network), case.scale, case.multiple_of).eval()
     file = folder / "network.onnx"
     chosen.write(portable, file, {})
     opened = chosen.open(file, portable)

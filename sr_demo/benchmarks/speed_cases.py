@@ -12,7 +12,8 @@ from typing import Any
 
 from sr_demo.catalogue import APPROACHES
 from sr_demo.checkpoint import EMBEDDED, Tiling
-from sr_demo.inference.jobs import job_for
+from sr_demo.errors import BadInput
+from sr_demo.inference.jobs import Job, job_for
 
 SCALE = 4
 
@@ -32,6 +33,7 @@ class Case:
     attention: bool = False
     int8: str = ""
     """Stem of the int8 form in `weights/int8/` of this architecture; "" where none ships."""
+    scale: int = SCALE
 
     @property
     def multiple_of(self) -> int:
@@ -98,3 +100,22 @@ CASES: tuple[Case, ...] = (
     Case("hat-s-96", "HAT-S", 96, partial(hat, 144, 24, 24), _tiling("hat:imagenet"), 53_000, attention=True),
     Case("hat-tiny-128", "HAT, tiny, ours", 128, _hat_tiny, _tiling("hat"), 12_000, attention=True),
 )
+
+
+def of_model(job: Job) -> Case:
+    """Return the case of a model file, on an image of 128 x 128. Raises BadInput where torch does not run it alone.
+
+    Where spandrel reads the file, "plain" means its network with the attention fused as we fuse it (HAT, DRCT).
+    """
+    from sr_demo.own import networks
+
+    loader, path = job.approach.load, job.checkpoint.files[0].path
+    assert isinstance(loader, networks.Loader) and path is not None
+    if loader.kind in ("onnx", "liif"):
+        raise BadInput(
+            f"{job.key} has no plain network in torch to be compared with. `bench growth` and `bench costs` measure it."
+        )
+    return Case(
+        job.checkpoint.name, job.title, 128, lambda: networks.read(path).module, job.approach.tiling_of(job.checkpoint),
+        job.checkpoint.bytes_per_pixel, attention=loader.mode == "convert", scale=loader.scale,
+    )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from itertools import chain
 from typing import Any
 
 from sr_demo.cli.console import complain, terminal
@@ -18,7 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "names", nargs="*", metavar="ID[:CHECKPOINT]",
-        help="what to fetch; ID alone is its preferred published checkpoint; naming one of gigabytes agrees to it",
+        help="what to fetch; ID alone is its preferred published checkpoint; naming one of gigabytes agrees to it; "
+        "openmodeldb:NAME is a model of the community (see `models`)",
     )  # fmt: skip
     parser.add_argument("--recommended", action="store_true", help="what `make run` fetches once")
     parser.add_argument("--all", action="store_true", help="every published checkpoint except those of gigabytes")
@@ -28,13 +30,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fetch, print one line for each checkpoint; 2 when one of them failed."""
     from sr_demo.catalogue import APPROACHES
+    from sr_demo.community import opening
+    from sr_demo.community.fetching import fetch_named
     from sr_demo.hub.fetching import by_name, everything, fetch_each, recommended
 
     if not (args.names or args.recommended or args.all):
         raise BadInput("Say what to fetch: ID[:CHECKPOINT] (`list` shows them), --recommended or --all.")
     wanted = [*(recommended(APPROACHES) if args.recommended else []), *(everything(APPROACHES) if args.all else [])]
     failed = False
+    community = list(dict.fromkeys(filter(opening.is_named, args.names)))
     for name in args.names:
+        if name in community:
+            continue
         try:
             wanted.append(by_name(APPROACHES, name))
         except BadInput as exc:
@@ -42,14 +49,16 @@ def run(args: argparse.Namespace) -> int:
             failed = True
     records: list[dict[str, Any]] = []
     unique = list({one.name: one for one in wanted}.values())
-    for outcome in fetch_each(unique, terminal("fetch")) if unique else ():
+    outcomes = fetch_each(unique, terminal("fetch")) if unique else iter(())
+    for outcome in chain(outcomes, (fetch_named(name, terminal(name)) for name in community)):
         if outcome.status == "failed":
             complain(f"{outcome.name}: {outcome.message}")
             failed = True
         elif not args.json:
             state = "fetched" if outcome.status == "fetched" else "was here"
             origin = ", ".join(dict.fromkeys(filter(None, outcome.came_from)))
-            print(f"{outcome.name:<26}{state}, {outcome.bytes / 1e6:.1f} MB" + (f", from {origin}" if origin else ""))
+            facts = (state, f"{outcome.bytes / 1e6:.1f} MB", origin and f"from {origin}", outcome.message)
+            print(f"{outcome.name:<26}{', '.join(filter(None, facts))}")
         records.append(outcome._asdict())
     if args.json:
         print(json.dumps(records, indent=2))

@@ -14,11 +14,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the list."""
-    from sr_demo.catalogue import APPROACHES
-    from sr_demo.own import folder
+    from sr_demo.cli.models import with_files
     from sr_demo.reports.catalogue_listing import describe
 
-    records = describe((*APPROACHES, *folder.approaches(folder.from_environment())))
+    records = describe(with_files())
     if args.json:
         print(json.dumps(records, indent=2))
         return 0
@@ -44,7 +43,7 @@ def _size(checkpoint: dict[str, Any]) -> str:
 def _availability(checkpoint: dict[str, Any]) -> str:
     if checkpoint["cannot_run_here"]:
         return f"not on this machine: {checkpoint['cannot_run_here']}"
-    if checkpoint["kind"] == "own":
+    if checkpoint["kind"] == "own" and not any(checkpoint["sources"]):
         return "your own copy"
     if checkpoint["available_offline"]:
         origin = ", ".join(dict.fromkeys(filter(None, checkpoint["came_from"])))

@@ -33,6 +33,12 @@ COMMANDS: tuple[Command, ...] = (
         "fetch --recommended\nfetch dat real-esrgan:x4plus",
     ),
     Command(
+        "models",
+        "search the community's models of OpenModelDB",
+        group_in_module("community"),
+        "models search photo --scale 4\nfetch openmodeldb:4x-HFA2k",
+    ),
+    Command(
         "upscale",
         "enlarge pictures with one approach",
         in_module("upscale"),

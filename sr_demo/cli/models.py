@@ -19,7 +19,7 @@ def add_model(command: argparse.ArgumentParser) -> None:
     """Add `--model`, whose files `models` opens."""
     command.add_argument(
         "--model", action="append", default=[], type=Path, metavar="FILE",
-        help="your own network: a .safetensors, .pth or .onnx file; may be repeated",
+        help="your own network: a .safetensors, .pth or .onnx file, or openmodeldb:NAME (see `models`); may be repeated",
     )  # fmt: skip
 
 
@@ -36,11 +36,16 @@ def models(files: Sequence[Path], values: dict[str, object] | None = None, preci
     """
     if not files:
         return []
+    from sr_demo.community import opening
     from sr_demo.inference.jobs import Job
     from sr_demo.options import build
     from sr_demo.own.opening import numbered, open_model
 
-    opened = numbered([open_model(path, terminal(path.name)) for path in files])
+    def opened_one(path: Path) -> Approach:
+        progress = terminal(path.name)
+        return opening.by_name(str(path), progress) if opening.is_named(path) else open_model(path, progress)
+
+    opened = numbered([opened_one(path) for path in files])
     return [Job(one, one.checkpoints[0], build(one.options, values or {}), precision) for one in opened]
 
 
@@ -51,7 +56,7 @@ def jobs(
 
     Args:
         args: with `model`, and `precision` where the command has it.
-        names: ID[:CHECKPOINT] of the catalogue, or of a file in the folder of the server's models.
+        names: ID[:CHECKPOINT] of the catalogue, or of a model file that is here.
         values: option name -> value, for each of them.
         download: whether a download of gigabytes was agreed to.
 
@@ -87,10 +92,19 @@ def one_job(
 
 
 def approaches(names: Sequence[str]) -> Sequence[Approach]:
-    """Return the catalogue, with the files in the folder of the server's models where one of `names` is such a file."""
+    """Return the catalogue, with the model files that are here (see `with_files`) where one of `names` is such a file."""
     from sr_demo.catalogue import APPROACHES
+    from sr_demo.community import opening
+    from sr_demo.own.opening import ID
+
+    is_file = any(name.partition(":")[0] in (ID, opening.ID) for name in names)
+    return with_files() if is_file else APPROACHES
+
+
+def with_files() -> Sequence[Approach]:
+    """Return the catalogue, the files in the folder of the server's models, and what was fetched from OpenModelDB."""
+    from sr_demo.catalogue import APPROACHES
+    from sr_demo.community import opening
     from sr_demo.own import folder
 
-    if not any(name.partition(":")[0] == "own" for name in names):
-        return APPROACHES
-    return (*APPROACHES, *folder.approaches(folder.from_environment()))
+    return (*APPROACHES, *folder.approaches(folder.from_environment()), *opening.fetched())

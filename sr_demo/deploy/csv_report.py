@@ -13,7 +13,7 @@ _LINE = (
     "cpu_seconds_per_megapixel", "peak_growth_mb", "precision", "engine", "tiles",  # words: ok
 )  # fmt: skip
 _COSTS = ("load_seconds", "idle_mb", "peak_mb", "peak_over_idle_mb", "vram_peak_mb", "threads")
-_MEANS = ("psnr_y", "ssim_y", "lr_consistency", "colour_drift")
+_MEANS = ("psnr_y", "ssim_y", "lr_consistency", "colour_drift", "improvement", "omission", "hallucination")
 _FIELDS = ("flat_field_error_levels", "saturated_error_levels", "noise_gain")
 _RESOLVES = ("mtf50_lines", "finest_lines")
 

@@ -119,7 +119,7 @@ def _quality_plot(rows: Sequence[Facts]) -> str:
         largest = max(row["measured"]["latency"], key=lambda line: line["width"] * line["height"])
         if psnr is not None:
             points.append(Point(row["title"], largest["median_seconds"], psnr))
-    return quality_against_time(points, "PSNR-Y (dB)") if points else ""
+    return quality_against_time(points, "PSNR-Y", "dB") if points else ""
 
 
 def _shows_bicubic(rows: Sequence[Facts]) -> bool:

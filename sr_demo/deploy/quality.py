@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from math import isinf, log10
 
 import cv2
@@ -16,6 +17,7 @@ from sr_demo.imaging.resize import resize
 from sr_demo.imaging.resolution_chart import STAR_CENTRE, resolution_chart
 from sr_demo.imaging.samples import SAMPLES
 from sr_demo.metrics.full_reference import lr_consistency, psnr_y, ssim_y
+from sr_demo.metrics.invention import Invention, invention
 from sr_demo.metrics.resolution import measure as resolution_of
 from sr_demo.reports.evaluation import Pair, load_pair, lr_and_reference
 from sr_demo.reports.html import image_uri
@@ -44,6 +46,7 @@ _GRAIN = 0.25
 _FULL_RED = 16.0
 """Levels of false detail from which on a pixel of the map is fully red."""
 _STAR_SIDE = 160
+_SHARES = tuple(field.name for field in fields(Invention))
 
 
 def precisions(subject: Subject) -> Facts:
@@ -106,7 +109,7 @@ def quality(subject: Subject, pairs: Sequence[Pair]) -> Facts:
         levels.append(float(false.mean()))
         if not shown:
             shown = {"picture": name, "map": image_uri(_painted(_middle(reference), _middle(false)))}
-    keys = ("psnr_y", "ssim_y", "lr_consistency", "colour_drift")
+    keys = ("psnr_y", "ssim_y", "lr_consistency", "colour_drift", "improvement", "omission", "hallucination")
     return {
         "pictures": rows,
         "photos_mean": {key: _mean([p[key] for p in rows[1:]]) for key in keys},
@@ -221,7 +224,9 @@ def _scores(result: Image, lr: Image, reference: Image, scale: int) -> Facts:
         "lr_consistency": lr_consistency(result, lr),
     }
     rounded = {key: None if isinf(value) else round(value, 4) for key, value in scores.items()}
-    return {**rounded, "colour_drift": _drift(result, reference)}
+    shares = invention(result, lr, reference)
+    percent = {name: None if shares is None else round(100 * getattr(shares, name), 2) for name in _SHARES}
+    return {**rounded, **percent, "colour_drift": _drift(result, reference)}
 
 
 def _drift(result: Image, reference: Image) -> float:

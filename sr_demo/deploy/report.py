@@ -21,7 +21,7 @@ from sr_demo.metrics.scores import LR_CONSISTENCY, PSNR_Y, SSIM_Y
 from sr_demo.options import Options, as_dict
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.bundle import machine
-from sr_demo.reports.verdicts import COMMERCIAL, RATES, RULE, Budget, verdict
+from sr_demo.reports.verdicts import RATES, RULE, Budget, commercial_use, verdict
 from sr_demo.spec import Approach
 
 SCHEMA = Path(__file__).with_name("report.schema.json")
@@ -99,7 +99,7 @@ def describe(job: Job) -> Facts:
         "licence": {
             "code": "Apache-2.0",
             "weights": checkpoint.licence,
-            "commercial": COMMERCIAL.get(checkpoint.licence, "ask"),
+            "commercial": commercial_use(checkpoint.licence),
         },
         "training_data": _training_data(checkpoint),
         "may_invent_detail": approach.invents_with(checkpoint),

@@ -98,6 +98,10 @@ QUALITY = (
     Column("PSNR-Y", "closeness to the original, mean over the pictures", _mean_score("psnr_y", 2, " dB")),
     Column("SSIM-Y", "structural similarity, 1 is identical", _mean_score("ssim_y", 4)),
     Column("LR consistency", "the result, downscaled, against the input", _mean_score("lr_consistency", 1, " dB")),
+    Column(
+        "Invented detail", "share of the restored detail that the original does not have (opensr-test: hallucination)",
+        _mean_score("hallucination", 0, " %"),
+    ),
     Column("Colour drift", "largest change of a channel's mean, of 255 levels", _mean_score("colour_drift", 2)),
     Column(
         "Flat fields", "largest error on a plain gray, black or white area, of 255 levels",

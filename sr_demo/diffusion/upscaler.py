@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -77,7 +78,9 @@ class DiffusionUpscaler:
         first, last = (whole[top : top + side, left : left + side].copy() for whole in (start, result))
         return result, Trajectory(top, left, first, tuple(shown), last, count)
 
-    def draw_samples(self, image: Image, options: DiffusionOptions, count: int, progress: Progress) -> DiffusionSamples:
+    def draw_samples(
+        self, image: Image, options: DiffusionOptions, count: int, progress: Progress
+    ) -> Iterator[DiffusionSamples]:
         """Draw several samples with one seed.
 
         Args:
@@ -85,11 +88,15 @@ class DiffusionUpscaler:
             options: All but `samples` apply.
             count: Number of samples.
             progress: Reports the steps; raises Cancelled on Stop.
+
+        Yields:
+            The samples so far: none, then one more each time.
         """
         self._check(options.steps)
         start = self.sampler.start(image, progress.part(0, 0.05))
-        results: list[Image] = []
+        shown, results = readonly(np.clip(start, 0, 1)), tuple[Image, ...]()
         steps: list[SamplingStep] = []
+        yield DiffusionSamples(shown, results, ())
         for index in range(count):
             part = progress.part(0.05 + 0.95 * index / count, 0.05 + 0.95 * (index + 1) / count)
             part(0.0, f"sample {index + 1} of {count}")
@@ -99,8 +106,8 @@ class DiffusionUpscaler:
                 )
             )
             steps = steps or taken
-            results.append(self._finished(taken[-1].after, start, image, options, part.part(0.99, 1)))
-        return DiffusionSamples(np.clip(start, 0, 1), tuple(results), tuple(steps))
+            results += (self._finished(taken[-1].after, start, image, options, part.part(0.99, 1)),)
+            yield DiffusionSamples(shown, results, tuple(steps))
 
     def _finished(
         self, sample: Image, start: Image, image: Image, options: DiffusionOptions, progress: Progress

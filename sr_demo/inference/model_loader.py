@@ -15,7 +15,26 @@ from sr_demo.inference.model_cache import ModelCache, footprint
 from sr_demo.inference.time_estimates import Estimates
 from sr_demo.inference.weights import WeightResolver, Weights
 from sr_demo.progress import SILENT, Progress
-from sr_demo.spec import Upscaler
+from sr_demo.spec import ModelIdentity, Upscaler
+from sr_demo.system import memory
+
+
+@dataclass
+class Buffers:
+    """Memory that a loaded model holds for its next run: without it, every run but the first would seem to need little."""
+
+    bytes: int = 0
+
+    def peak(self, measured: memory.PeakMemory, result_bytes: int) -> int:
+        """Return the peak memory in bytes of a run that has just ended, what earlier runs left for it included.
+
+        Args:
+            measured: The growth during the run.
+            result_bytes: Size of the result, which the model does not hold.
+        """
+        peak = measured.bytes + self.bytes
+        self.bytes += max(measured.kept() - result_bytes, 0)
+        return peak
 
 
 @dataclass(frozen=True)
@@ -25,6 +44,7 @@ class Ready:
     model: LoadedModel
     load_seconds: float
     """Seconds that download and loading took; 0 where the model was in the cache."""
+    buffers: Buffers
 
 
 class ModelLoader:
@@ -37,6 +57,7 @@ class ModelLoader:
         self._preparer = preparer
         self._weights = WeightResolver()
         self._cache = ModelCache()
+        self._buffers: dict[ModelIdentity, Buffers] = {}
 
     def fetch(self, job: Job, progress: Progress) -> Weights | None:
         """Return the local files of `job`; None where its model is loaded. Raises SRError or Cancelled."""
@@ -53,17 +74,19 @@ class ModelLoader:
                 begun = time.perf_counter()
                 upscaler = self._cache.use(job.identity)
                 if upscaler is not None:
-                    yield Ready(LoadedModel(job, upscaler), 0.0)
+                    yield Ready(LoadedModel(job, upscaler), 0.0, self._buffers[job.identity])
                     return
                 if weights is not None:
                     upscaler = self._load(job, weights, progress)
-                    yield Ready(LoadedModel(job, upscaler), fetch_seconds + time.perf_counter() - begun)
+                    buffers = self._buffers[job.identity] = Buffers()
+                    yield Ready(LoadedModel(job, upscaler), fetch_seconds + time.perf_counter() - begun, buffers)
                     return
             # The cache dropped the model while this thread waited: its files are resolved again, without the lock.
 
     def drop(self, job: Job) -> None:
         """Remove the model of `job` from the cache; the caller holds the compute lock."""
         self._cache.drop(job.identity)
+        self._buffers.pop(job.identity, None)
 
     def _load(self, job: Job, weights: Weights, progress: Progress) -> Upscaler:
         """Load the model of `job` in the backend that is faster here, and cache it."""
@@ -110,6 +133,7 @@ class _Preparation:
         return load_approach(replace(self.job, precision="fp32"), self.weights, SILENT)
 
     def computing(self) -> AbstractContextManager[object]:
+        self.loader.compute_lock.wait_until_idle()
         return self.loader.compute_lock.held()
 
     def decided(self, verdict: selection.Verdict) -> None:

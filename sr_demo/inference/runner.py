@@ -158,10 +158,12 @@ class Runner:
         _check_reference(job, image.rgb, reference)
         memory_need.check(memory_need.traits_of(job.approach, job.checkpoint, job.options, image), image)
         try:
-            with self._models.ready(job, progress) as ready, memory.PeakMemory() as peak:
-                begun, cpu_begun = time.perf_counter(), time.process_time()
-                upscaled = upscale_image(ready.model, image, progress)
-                seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
+            with self._models.ready(job, progress) as ready:
+                with memory.PeakMemory() as peak:
+                    begun, cpu_begun = time.perf_counter(), time.process_time()
+                    upscaled = upscale_image(ready.model, image, progress)
+                    seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
+                peak_bytes = ready.buffers.peak(peak, upscaled.image.rgb.nbytes)
         except MemoryError as exc:  # for the result itself, whatever the tiles
             raise OutOfMemory from exc
         upscaler, cold = ready.model.upscaler, ready.load_seconds > 0
@@ -175,7 +177,7 @@ class Runner:
             scores=score(upscaled.image.rgb, image.rgb, reference, round(job.scale)),
             seconds=seconds,
             load_seconds=ready.load_seconds,
-            peak_memory_mb=peak.bytes / 1e6,
+            peak_memory_mb=peak_bytes / 1e6,
             precision=upscaler.precision,
             tile=upscaled.tile if tiled else 0,
             tiles=upscaled.tiles,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sr_demo.image import Image
 from sr_demo.metrics.full_reference import lr_consistency, psnr_rgb, psnr_y, ssim_y
+from sr_demo.metrics.invention import Invention, invention
 from sr_demo.metrics.niqe import niqe
 
 
@@ -22,6 +23,8 @@ class Column:
     """One sentence for a person without training in the field."""
     digits: int
     higher_is_better: bool = True
+    ranks: bool = True
+    """Whether the best value belongs to the best result. A blurred or a wrong result can win the other scores."""
 
 
 PSNR_Y = Column(
@@ -38,25 +41,51 @@ LR_CONSISTENCY = Column(
     "lr_consistency", "LR consistency", "dB",
     "How well the result agrees with your photo: it is scaled down again and compared with the input (PSNR-RGB, bicubic): "
     "low values mean that the method changed something or invented detail that is not in the input.", 2,
+    ranks=False,
 )  # fmt: skip
 NIQE = Column(
     "niqe", "NIQE (own fit)", "",
     "How far the local statistics are from those of clean photos, without comparing to an original (fitted on our photos, so "
     "not comparable with published values): lower looks more natural to this measure; can be fooled.", 2,
+    higher_is_better=False, ranks=False,
+)  # fmt: skip
+IMPROVEMENT = Column(
+    "improvement", "Right detail", "%",
+    "Of the detail that scaling down removed: the share that the result has again, as the original has it "
+    "(opensr-test: improvement). The best possible is 79 %.", 0,
+)  # fmt: skip
+OMISSION = Column(
+    "omission", "Missing detail", "%",
+    "The share that is still missing: there the result is like the input, only larger (opensr-test: omission).", 0,
     higher_is_better=False,
 )  # fmt: skip
-COLUMNS: tuple[Column, ...] = (PSNR_Y, SSIM_Y, PSNR_RGB, LR_CONSISTENCY, NIQE)
+HALLUCINATION = Column(
+    "hallucination", "Invented detail", "%",
+    "The share where the result shows detail that neither the original nor the input has (opensr-test: hallucination).", 0,
+    higher_is_better=False,
+)  # fmt: skip
+COLUMNS: tuple[Column, ...] = (
+    PSNR_Y, SSIM_Y, PSNR_RGB, IMPROVEMENT, OMISSION, HALLUCINATION, LR_CONSISTENCY, NIQE
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Scores:
-    """The scores of one result; None where there is no reference, or (NIQE) where the image is too small or flat."""
+    """The scores of one result.
+
+    None where there is no reference, where an image is too small or flat (NIQE), or where the input has all that the
+    original has (improvement, omission, hallucination).
+    """
 
     psnr_y: float | None = None
     ssim_y: float | None = None
     psnr_rgb: float | None = None
     lr_consistency: float | None = None
     niqe: float | None = None
+    improvement: float | None = None
+    """Percent, as the next two; together 100."""
+    omission: float | None = None
+    hallucination: float | None = None
 
 
 def score(result: Image, lr: Image, reference: Image | None, scale: int) -> Scores:
@@ -82,4 +111,9 @@ def score(result: Image, lr: Image, reference: Image | None, scale: int) -> Scor
             psnr_rgb=psnr_rgb(result, reference, scale),
             lr_consistency=consistency,
             niqe=naturalness.result().value,
+            **_percent(invention(result, lr, reference)),
         )
+
+
+def _percent(shares: Invention | None) -> dict[str, float]:
+    return {} if shares is None else {name: 100 * share for name, share in asdict(shares).items()}

@@ -6,7 +6,7 @@ from typing import Any
 
 from sr_demo.inference.jobs import Result
 from sr_demo.reports import formatting
-from sr_demo.reports.verdicts import COMMERCIAL, RATES, Budget, Reason, Verdict, seconds_for, verdict
+from sr_demo.reports.verdicts import RATES, Budget, Reason, Verdict, commercial_use, seconds_for, verdict
 
 DEVICE = next(iter(RATES))
 """The smallest hardware that the Lab tab judges for."""
@@ -69,6 +69,6 @@ def _row(result: Result) -> dict[str, Any]:
             "peak_over_idle_mb": result.peak_memory_mb,
         },
         "files": {"kind": checkpoint.kind, "bytes": checkpoint.bytes},
-        "licence": {"weights": checkpoint.licence, "commercial": COMMERCIAL.get(checkpoint.licence, "ask")},
+        "licence": {"weights": checkpoint.licence, "commercial": commercial_use(checkpoint.licence)},
         "may_invent_detail": approach.invents_with(checkpoint),
     }

@@ -169,11 +169,9 @@ def evaluate(
 
 def _row(job: Job, results: Sequence[Result]) -> dict[str, Any]:
     def mean(key: str) -> float | None:
-        values = [getattr(result.scores, key) for result in results]
-        return None if any(isinf(v) for v in values) else round(float(np.mean(values)), 4)
-
-    # NIQE is undefined for images that are too small or too flat: they are left out of its mean.
-    niqe = [result.scores.niqe for result in results if result.scores.niqe is not None]
+        # Some scores are undefined for some images, such as NIQE for small ones: those are left out of the mean.
+        values = [value for result in results if (value := getattr(result.scores, key)) is not None]
+        return None if not values or any(isinf(v) for v in values) else round(float(np.mean(values)), 4)
 
     return {
         "approach": job.approach.id,
@@ -183,7 +181,10 @@ def _row(job: Job, results: Sequence[Result]) -> dict[str, Any]:
         "ssim_y": mean("ssim_y"),
         "psnr_rgb": mean("psnr_rgb"),
         "lr_consistency": mean("lr_consistency"),
-        "niqe": round(float(np.mean(niqe)), 4) if niqe else None,
+        "niqe": mean("niqe"),
+        "improvement": mean("improvement"),
+        "omission": mean("omission"),
+        "hallucination": mean("hallucination"),
         "seconds_per_image": round(float(np.median([r.seconds for r in results])), 4),
         "peak_memory_mb": round(max(r.peak_memory_mb for r in results), 1),
         "precision": results[0].precision,

@@ -7,12 +7,14 @@ from math import isinf
 from sr_demo.checkpoint import Checkpoint
 from sr_demo.inference.jobs import Job, Result
 from sr_demo.metrics.scores import Column, Scores
-from sr_demo.reports.verdicts import COMMERCIAL
+from sr_demo.reports.verdicts import commercial_use
 from sr_demo.system.hardware import Needs
 
 
 def seconds(value: float) -> str:
-    """Format a duration: 0.31 s, 12 s, 3 min."""
+    """Format a duration: 0.31 s, 12 s, 3 min; what rounds to nothing is "under 0.01 s"."""
+    if value < 0.005:
+        return "under 0.01 s"
     if value < 9.95:
         return f"{value:.2f} s" if value < 0.995 else f"{value:.1f} s"
     return f"{value:.0f} s" if value < 99.5 else f"{value / 60:.0f} min"
@@ -33,9 +35,11 @@ def memory(grown_mb: float) -> str:
 
 
 def parameters(count: int) -> str:
-    """Format a number of parameters: 0.9 M, 620 k; a dash for none."""
+    """Format a number of parameters: 0.9 M, 620 k, 2.7 billion; a dash for none."""
     if count == 0:
         return "–"
+    if count >= 999_950_000:
+        return f"{count / 1e9:.1f} billion"
     return f"{count / 1e6:.1f} M" if count >= 999_500 else f"{count / 1e3:.0f} k"
 
 
@@ -80,7 +84,7 @@ def method_label(job: Job, estimate: float, here: bool) -> str:
     """
     checkpoint = job.checkpoint
     parts = [checkpoint.note or job.approach.summary]
-    if checkpoint.kind == "own":
+    if checkpoint.kind == "own" and not checkpoint.is_published:
         parts.append("your own copy")
     elif checkpoint.kind != "none" and not here:
         parts.append(f"{megabytes(checkpoint.bytes)}, downloaded once")
@@ -110,9 +114,12 @@ def needs(needed: Needs) -> str:
 
 def licence(checkpoint: Checkpoint) -> str:
     """Return the licence of the weights, with a remark where it restricts commercial use; of a user's file, as stated."""
-    if checkpoint.is_file_of_user:
+    if checkpoint.is_file_of_user and not checkpoint.is_published:
         return checkpoint.licence
-    commercial = COMMERCIAL.get(checkpoint.licence, "ask")
-    return checkpoint.licence + {
-        "yes": "", "no": " (no commercial use)", "ask": " (commercial use with conditions)",
-    }[commercial]  # fmt: skip
+    return terms(checkpoint.licence)
+
+
+def terms(licence: str) -> str:
+    """Return a licence with a remark where it restricts commercial use."""
+    remarks = {"yes": "", "no": " (no commercial use)", "ask": " (commercial use with conditions)"}
+    return licence + remarks[commercial_use(licence)]

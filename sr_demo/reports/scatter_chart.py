@@ -1,20 +1,18 @@
-"""A scatter chart of quality against time, as SVG."""
+"""A scatter chart of quality against time: numbered dots as SVG, and the list of what they stand for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from math import floor
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import cos, floor, hypot, pi, sin
 
-from sr_demo.reports import svg
+from sr_demo.reports import formatting, svg
+from sr_demo.reports.html import render
 
-_FRAME = svg.Frame(width=640, height=300, left=56, right=130, top=16, bottom=44)
-_STYLE = "width:100%;max-width:720px;height:auto;font:12px system-ui,sans-serif"
-_LABEL_HEIGHT = 15
-_LETTER = 6.6
-"""Average width of a letter of 12 px."""
-_GAP = 8
-"""Distance from a point to its label."""
+_FRAME = svg.Frame(width=440, height=300, left=60, right=20, top=32, bottom=48)
+_STYLE = "width:100%;max-width:560px;height:auto;font:13px system-ui,sans-serif"
+_RADIUS = 10
+"""Of a dot, which holds a number of two digits."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +24,24 @@ class Point:
     quality: float
 
 
-def quality_against_time(points: Sequence[Point], quality: str) -> str:
-    """Return an SVG chart with seconds (logarithmic) to the right and quality upward, each point labelled.
+@dataclass(frozen=True)
+class _Dot:
+    """A point's place in the chart, and the place of its number, which is moved where dots would cover each other."""
+
+    x: float
+    y: float
+    shown_x: float
+    shown_y: float
+
+
+def quality_against_time(points: Sequence[Point], quality: str, unit: str, *, ranks: bool = True) -> str:
+    """Return an SVG chart with seconds (logarithmic) to the right and quality upward, and its legend, as HTML.
 
     Args:
-        points: the methods, at least one.
-        quality: what is measured, with its unit.
+        points: the methods, at least one; numbered from 1 in this order.
+        quality: what is measured.
+        unit: its unit.
+        ranks: more of it means a better result: a line then joins those that no other beats in both.
     """
     seconds = svg.SecondsAxis.of(_FRAME, (p.seconds for p in points))
     low, high, step = _nice_range([p.quality for p in points])
@@ -40,17 +50,35 @@ def quality_against_time(points: Sequence[Point], quality: str) -> str:
         return _FRAME.y((value - low) / (high - low))
 
     parts = [seconds.grid()]
-    tick = low
-    while tick <= high + step / 2:
+    for number in range(round((high - low) / step) + 1):
+        tick = low + number * step
         parts.append(svg.line(_FRAME.left, y(tick), _FRAME.end, y(tick)))
-        parts.append(svg.text(_FRAME.left - 6, y(tick) + 4, f"{tick:g}", "end"))
-        tick += step
-    parts.append(svg.text(_FRAME.left, _FRAME.height - 8, f"seconds to the right, {quality} upward"))
-    parts += [svg.circle(seconds.x(p.seconds), y(p.quality)) for p in points]
-    wanted = [_label(p.label, seconds.x(p.seconds), y(p.quality)) for p in points]
-    for label, height in zip(wanted, _spread(wanted), strict=True):
-        parts.append(svg.text(label.left, height + 4, label.text))
-    return svg.document(_FRAME, f"{quality} against seconds", "".join(parts), _STYLE)
+        parts.append(svg.text(_FRAME.left - _RADIUS - 4, y(tick) + 4, f"{tick:.6g}", "end"))
+    parts.append(svg.text(4, 16, f"{quality} ({unit})"))
+    parts.append(svg.text(_FRAME.end, _FRAME.height - 6, "time, quicker to the left", "end"))
+    best = front(points) if ranks else []
+    parts.append(svg.polyline([(seconds.x(p.seconds), y(p.quality)) for p in best]))
+    dots = _placed([(seconds.x(p.seconds), y(p.quality)) for p in points])
+    for dot in dots:
+        if (dot.x, dot.y) != (dot.shown_x, dot.shown_y):
+            parts += [svg.circle(dot.x, dot.y, 2.5), svg.line(dot.x, dot.y, dot.shown_x, dot.shown_y, opacity=0.6)]
+    for number, (point, dot) in enumerate(zip(points, dots, strict=True), 1):
+        parts.append(svg.numbered_dot(dot.shown_x, dot.shown_y, _RADIUS, number, strong=point in best))
+    entries = [
+        (point.label, f"{point.quality:.2f} {unit}, {formatting.seconds(point.seconds)}", point in best)
+        for point in points
+    ]
+    chart = svg.document(_FRAME, f"{quality} against seconds, the numbers as in the list", "".join(parts), _STYLE)
+    return render("scatter_chart.html", chart=chart, entries=entries, ranks=ranks)
+
+
+def front(points: Sequence[Point]) -> list[Point]:
+    """Return the points that no other beats in both time and quality (the Pareto front), the quickest first."""
+    found: list[Point] = []
+    for point in sorted(points, key=lambda p: (p.seconds, -p.quality)):
+        if not found or point.quality > found[-1].quality:
+            found.append(point)
+    return found
 
 
 def _nice_range(values: Sequence[float]) -> tuple[float, float, float]:
@@ -60,46 +88,24 @@ def _nice_range(values: Sequence[float]) -> tuple[float, float, float]:
     return floor(min(values) / step) * step, (floor(max(values) / step) + 1) * step, step
 
 
-@dataclass(frozen=True)
-class _Label:
-    """A text and its preferred place: left and right edge, and the height of its middle."""
-
-    text: str
-    left: float
-    right: float
-    height: float
-
-
-def _label(text: str, px: float, py: float) -> _Label:
-    """Place a label right of its point where it fits, else left of it, shortened where even that is too narrow."""
-    width = len(text) * _LETTER
-    if px + _GAP + width <= _FRAME.width:
-        return _Label(text, px + _GAP, px + _GAP + width, py)
-    room = max(px - _GAP, _FRAME.width - px - _GAP)
-    if width > room:
-        text = text[: int(room / _LETTER) - 1] + "…"
-        width = len(text) * _LETTER
-    left = px + _GAP if px + _GAP + width <= _FRAME.width else px - _GAP - width
-    return _Label(text, left, left + width, py)
+def _placed(places: Sequence[tuple[float, float]]) -> list[_Dot]:
+    """Give each place the nearest free dot inside the frame, in their order."""
+    dots: list[_Dot] = []
+    for x, y in places:
+        free = (at for at in _around(x, y) if _is_free(*at, dots))
+        dots.append(_Dot(x, y, *next(free, (x, y))))
+    return dots
 
 
-def _spread(labels: Sequence[_Label]) -> list[float]:
-    """Return a height for each label: the free one nearest to its preferred height, above the axis."""
-    placed: list[_Label] = []
-    heights = [0.0] * len(labels)
-    steps = [0.0, *(side * 3.0 * n for n in range(1, 2 * _FRAME.height // 3) for side in (1, -1))]
-    for index in sorted(range(len(labels)), key=lambda i: labels[i].height):
-        wanted = labels[index]
-        free = (wanted.height + step for step in steps if _is_free(wanted, wanted.height + step, placed))
-        heights[index] = next(free, wanted.height)
-        placed.append(replace(wanted, height=heights[index]))
-    return heights
+def _around(x: float, y: float) -> Iterator[tuple[float, float]]:
+    """Yield (x, y), then places around it, farther and farther away."""
+    yield x, y
+    for ring in range(1, 2 * _FRAME.width // _RADIUS):
+        for turn in range(16):
+            angle = pi * turn / 8
+            yield x + ring * _RADIUS * cos(angle), y - ring * _RADIUS * sin(angle)
 
 
-def _is_free(label: _Label, height: float, placed: Sequence[_Label]) -> bool:
-    if not _LABEL_HEIGHT / 2 <= height <= _FRAME.ground - _LABEL_HEIGHT / 4:
-        return False
-    return not any(
-        label.left < other.right and other.left < label.right and abs(height - other.height) < _LABEL_HEIGHT
-        for other in placed
-    )
+def _is_free(x: float, y: float, dots: Sequence[_Dot]) -> bool:
+    inside = _RADIUS <= x <= _FRAME.width - _RADIUS and _RADIUS <= y <= _FRAME.ground
+    return inside and all(hypot(x - dot.shown_x, y - dot.shown_y) > 2 * _RADIUS + 1 for dot in dots)

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from math import ceil, floor, log10
 
 DASHES = ("", "6 3", "2 3", "8 3 2 3", "1 4", "10 4", "4 2", "12 3 3 3")
 """Lines are distinguished by their dashes, so that no chart depends on colours."""
 FIGURE_STYLE = "width:100%;height:auto;font:11px system-ui,sans-serif"
 """Style of a chart that fills its column."""
+_LABEL_WIDTH = 48
+"""Least distance between two labels of an axis of seconds."""
 
 
 @dataclass(frozen=True)
@@ -48,31 +51,35 @@ class Frame:
 
 @dataclass(frozen=True)
 class SecondsAxis:
-    """A horizontal axis of seconds with a logarithmic scale, over whole decades."""
+    """A horizontal axis of seconds with a logarithmic scale, from one tick to another."""
 
     frame: Frame
-    low: int
-    high: int
-    """Exponents of ten at both ends."""
+    ticks: Sequence[float]
+    """1, 2 and 5 times powers of ten, ascending; the first and the last are the ends of the axis."""
 
     @classmethod
     def of(cls, frame: Frame, seconds: Iterable[float]) -> SecondsAxis:
-        """Return the shortest axis that holds all `seconds`, which must be positive; at least one decade."""
+        """Return the shortest axis that holds all `seconds`, which must be positive."""
         values = list(seconds)
-        low = floor(log10(min(values)))
-        return cls(frame, low, max(ceil(log10(max(values))), low + 1))
+        decades = range(floor(log10(min(values))), ceil(log10(max(values))) + 2)
+        ticks = [step * 10.0**decade for decade in decades for step in (1, 2, 5)]
+        first = max(tick for tick in ticks if tick <= min(values))
+        last = min(tick for tick in ticks if tick >= max(values) and tick > first)
+        return cls(frame, [tick for tick in ticks if first <= tick <= last])
 
     def x(self, seconds: float) -> float:
         """Return the position of `seconds`."""
-        return self.frame.x((log10(seconds) - self.low) / (self.high - self.low))
+        return self.frame.x(log10(seconds / self.ticks[0]) / log10(self.ticks[-1] / self.ticks[0]))
 
     def grid(self) -> str:
-        """Return a vertical line and a label for each decade."""
+        """Return a vertical line for each tick, and a label; only powers of ten have one where there is no room for all."""
         parts: list[str] = []
-        for exponent in range(self.low, self.high + 1):
-            x = self.x(10.0**exponent)
+        places = [self.x(tick) for tick in self.ticks]
+        crowded = min(b - a for a, b in pairwise(places)) < _LABEL_WIDTH
+        for tick, x in zip(self.ticks, places, strict=True):
             parts.append(line(x, self.frame.top, x, self.frame.ground))
-            parts.append(text(x, self.frame.ground + 16, f"{10.0**exponent:g} s", "middle"))
+            if not crowded or log10(tick).is_integer():
+                parts.append(text(x, self.frame.ground + 18, f"{tick:g} s", "middle"))
         return "".join(parts)
 
 
@@ -115,6 +122,16 @@ def text(x: float, y: float, content: str, anchor: str = "start") -> str:
 def circle(x: float, y: float, radius: float = 4, opacity: float = 1) -> str:
     """Return a filled circle."""
     return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill-opacity="{opacity}"/>'
+
+
+def numbered_dot(x: float, y: float, radius: float, number: int, *, strong: bool) -> str:
+    """Return a ring with a number in it, on the colour of the page; a `strong` one is drawn thicker."""
+    stroke, weight = (2.5, "bold") if strong else (1, "normal")
+    return (
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" stroke="currentColor" stroke-width="{stroke}" '
+        'style="fill:var(--body-background-fill,Canvas)"/>'
+        f'<text x="{x:.1f}" y="{y:.1f}" dy=".36em" text-anchor="middle" font-size="11" font-weight="{weight}">{number}</text>'
+    )
 
 
 def bar(x: float, y: float, width: float, height: float, title: str) -> str:

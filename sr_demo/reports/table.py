@@ -1,4 +1,7 @@
-"""The table of a comparison: scores and cost of each method, with an explanation of each column."""
+"""The table of a comparison: scores and cost of each method, with an explanation of each column.
+
+Four columns are shown, those that matter most; a checkbox above the table shows the others.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ class Field:
     number: Callable[[Result], float | None] | None = None
     """The value to sort by and to find the best of; None for columns of text."""
     best: Callable[[Sequence[float]], float] | None = None
-    """`min` or `max`; None where no value is better than another."""
+    """`min` or `max`; None where the smallest or largest value does not mean the best result."""
 
 
 def _score(column: Column) -> Field:
@@ -38,7 +41,7 @@ def _score(column: Column) -> Field:
         column.help,
         lambda result: formatting.measure(column, number(result)),
         number,
-        max if column.higher_is_better else min,
+        (max if column.higher_is_better else min) if column.ranks else None,
     )
 
 
@@ -46,6 +49,10 @@ _COSTS: tuple[Field, ...] = (
     Field(
         "seconds", "Seconds", "Time to enlarge this picture on this computer, without loading the method.",
         lambda r: formatting.seconds(r.seconds), lambda r: r.seconds, min,
+    ),
+    Field(
+        "invents", "Invents detail", "Whether it may draw detail that was never there: do not measure, count or read in it.",
+        lambda r: "may" if r.job.approach.invents_with(r.job.checkpoint) else "no",
     ),
     Field(
         "peak_memory", "Peak memory", "Largest growth of this program's memory while the method ran.",
@@ -75,23 +82,34 @@ _COSTS: tuple[Field, ...] = (
 )  # fmt: skip
 
 
-def fields(results: Sequence[Result]) -> tuple[Field, ...]:
-    """Return the columns that have values: without a reference there is no PSNR and no SSIM."""
-    scores = tuple(_score(c) for c in COLUMNS if any(getattr(r.scores, c.key) is not None for r in results))
-    return scores + _COSTS
+_FIRST_WITH_REFERENCE = ("psnr_y", "ssim_y", "seconds", "invents")
+_FIRST = ("lr_consistency", "seconds", "invents", "licence")
+
+
+def fields(results: Sequence[Result]) -> tuple[tuple[Field, ...], tuple[Field, ...]]:
+    """Return the columns that have values: those shown at first, and the others.
+
+    Without a reference there is no PSNR and no SSIM, and the first columns are others.
+    """
+    scores = (_score(c) for c in COLUMNS if any(getattr(r.scores, c.key) is not None for r in results))
+    by_key = {column.key: column for column in (*scores, *_COSTS)}
+    wanted = _FIRST_WITH_REFERENCE if "psnr_y" in by_key else _FIRST
+    first = tuple(by_key.pop(key) for key in wanted if key in by_key)
+    return first, tuple(by_key.values())
 
 
 def html_table(results: Sequence[Result]) -> str:
     """Return the results as an HTML table whose best values carry a star; "" without results.
 
-    The page's script sorts it by the buttons in its head.
+    The page's script (`ui/compare/table.js`) sorts it by the buttons in its head.
     """
     if not results:
         return ""
-    columns = fields(results)
+    first, further = fields(results)
+    columns = (*first, *further)
     best = {column.key: _best(column, results) for column in columns}
     rows = [(result.job.title, [_cell(result, column, best[column.key]) for column in columns]) for result in results]
-    return render("results_table.html", columns=columns, rows=rows)
+    return render("results_table.html", columns=columns, shown=len(first), rows=rows)
 
 
 class _Cell(NamedTuple):
@@ -110,7 +128,7 @@ def _cell(result: Result, column: Field, best: float | None) -> _Cell:
 
 
 def _best(column: Field, results: Sequence[Result]) -> float | None:
-    """Return the best value of a column; None with fewer than two results, or where no value is better than another."""
+    """Return the best value of a column; None with fewer than two results, or where none is better than another."""
     if column.best is None or column.number is None or len(results) < 2:
         return None
     values = [number for number in map(column.number, results) if number is not None]

@@ -27,7 +27,8 @@ class TrainedNetwork:
 
     name: str
     """As on the command line: `rdn:mse`."""
-    title: str
+    parameters: int
+    """Of all that runs; the card counts only what was trained together: a diffusion model has a network to start from."""
     card: dict[str, Any]
 
 
@@ -40,7 +41,7 @@ def trained_networks(approaches: Sequence[Approach]) -> list[TrainedNetwork]:
                 continue
             recorded = card(Path(checkpoint.files[0].name).stem)
             if "curves" in recorded:
-                found.append(TrainedNetwork(f"{approach.id}:{checkpoint.name}", approach.title, recorded))
+                found.append(TrainedNetwork(f"{approach.id}:{checkpoint.name}", checkpoint.parameters, recorded))
     return found
 
 
@@ -117,7 +118,7 @@ def _cells(network: TrainedNetwork) -> list[str]:
         return f"{scores[key]['psnr_y']:.2f} / {scores[key]['ssim_y']:.4f}" if key in scores else "–"
 
     return [
-        network.name, score("Set5"), score("Set14"), score("val"), formatting.parameters(recorded["parameters"]),
+        network.name, score("Set5"), score("Set14"), score("val"), formatting.parameters(network.parameters),
         str(recorded["iterations"]), f"{recorded['seconds'] / 60:.0f} min", ", ".join(recorded["losses"]),
         f"{recorded['data']['count']} photos, {recorded['device']}",
     ]  # fmt: skip

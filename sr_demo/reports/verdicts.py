@@ -29,15 +29,32 @@ VRAM_MB = {"T4": 16e3, "H100": 80e3}
 """By the vendors' data sheets."""
 _SLOWER = 4.0
 """Up to this many times too slow, the verdict suggests smaller images instead of a no."""
-COMMERCIAL = {
-    **dict.fromkeys(
-        ("none needed", "Apache-2.0", "MIT", "BSD-3-Clause", "BSD-2-Clause", "CC0-1.0", "CC-BY-4.0"), "yes"
-    ),
-    **dict.fromkeys(("CC-BY-NC-4.0", "CC-BY-NC-SA-4.0", "S-Lab-1.0", "SUPIR, non-commercial"), "no"),
-    # Allowed except for a list of forbidden uses, which has to be read before deploying.
-    **dict.fromkeys(("OpenRAIL++-M", "MIT and OpenRAIL++-M"), "ask"),
-}
-"""Commercial use by licence; of licences that are not listed here, permission has to be requested ("ask")."""
+NO_LICENCE = "no licence stated"
+"""Licence of weights whose author stated none: all rights are the author's."""
+_ALLOWED = frozenset({
+    "none needed", "Apache-2.0", "MIT", "BSD-3-Clause", "BSD-2-Clause", "0BSD", "ISC", "Zlib", "CC0-1.0", "CC-BY-4.0",
+    "Unlicense", "WTFPL",
+    # What is made from the weights must carry the same licence; using them commercially is allowed.
+    "CC-BY-SA-4.0", "GPL-2.0-only", "GPL-2.0-or-later", "GPL-3.0-only", "GPL-3.0-or-later", "LGPL-3.0-only", "MPL-2.0",
+})  # fmt: skip
+_FORBIDDEN = frozenset({"S-Lab-1.0", "SUPIR, non-commercial", NO_LICENCE})
+
+
+def commercial_use(licence: str) -> Literal["yes", "no", "ask"]:
+    """Return whether a licence allows commercial use; "ask" where permission or conditions have to be looked up.
+
+    Args:
+        licence: SPDX identifier, or several with OR between them, of which the user may choose one.
+    """
+    found = {_commercial_use(part.strip()) for part in licence.split(" OR ")}
+    return "yes" if "yes" in found else "ask" if "ask" in found else "no"
+
+
+def _commercial_use(identifier: str) -> Literal["yes", "no", "ask"]:
+    if identifier in _ALLOWED:
+        return "yes"
+    # Of others, such as OpenRAIL++-M, a list of forbidden uses has to be read before deploying.
+    return "no" if identifier in _FORBIDDEN or identifier.startswith("CC-BY-NC") else "ask"
 
 
 @dataclass(frozen=True)
@@ -66,8 +83,12 @@ class Budget(Options):
     offline: bool = option(True, "Works without a network", "Nothing may be downloaded, not even once.")
     commercial: bool = option(False, "Commercial use", "The licence of the weights must allow it.")
     measures: bool = option(
-        False, "Results are measured", "People will count, read or measure in the results, so nothing may be invented."
+        False, "Results are measured", "People will count, read or measure in the results, so little may be invented."
     )
+    invented_percent: int = option(
+        35, "Invented detail (%)", "For results that are measured: largest share of detail that the original does not have.",
+        minimum=0, maximum=100, step=1,
+    )  # fmt: skip
     hardware: str = option(
         HERE, "Runs on", "Figures for any other machine than this one are estimates.", choices=(HERE, *RATES)
     )
@@ -205,11 +226,25 @@ def _licence(row: Facts, budget: Budget) -> Reason:
 
 
 def _invention(row: Facts, budget: Budget) -> Reason:
-    if not row["may_invent_detail"]:
-        return Reason("invents nothing", "yes")
+    """Judge invented detail by its measured share, or by the kind of method where that was not measured."""
+    generative = row["may_invent_detail"]
+    quality = row["measured"].get("quality")
+    share = quality["photos_mean"].get("hallucination") if quality else None
+    figure = "" if share is None else f" ({share:.0f} % of it on photos)"
     if not budget.measures:
-        return Reason("may invent detail", "yes")
-    return Reason("it may invent detail, and the results will be used for measuring", "no")
+        return Reason(f"may invent detail{figure}" if generative else "not a generative method", "yes")
+    if share is None:
+        if generative:
+            return Reason("it may invent detail, and the results will be used for measuring", "no")
+        return Reason("not a generative method", "yes")
+    if share > budget.invented_percent:
+        text = f"{share:.0f} % of its detail is not in the original, and {budget.invented_percent} % are allowed"
+        return Reason(f"the results will be used for measuring: {text}", "no", share, "measured")
+    if generative:
+        return Reason(f"a check of each result, since it may invent detail{figure}", "with", share, "measured")
+    return Reason(
+        f"not a generative method; {share:.0f} % of its detail is not in the original", "yes", share, "measured"
+    )
 
 
 def _mark(source: str) -> str:

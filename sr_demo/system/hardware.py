@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -91,3 +92,24 @@ def _gigabytes(count: int) -> str:
 
 def _there(module: str) -> bool:
     return module in sys.modules or find_spec(module) is not None
+
+
+class OtherLoad:
+    """How busy other programs keep the processors, from the making of this object on."""
+
+    def __init__(self) -> None:
+        self._begun = _processor_seconds()
+
+    def share(self) -> float:
+        """Return the part of the processors' time, 0 to 1, that other programs have taken since."""
+        busy, idle, own = (now - then for now, then in zip(_processor_seconds(), self._begun, strict=True))
+        return min(max((busy - own) / max(busy + idle, 1e-6), 0.0), 1.0)
+
+
+def _processor_seconds() -> tuple[float, float, float]:
+    """Return the seconds that all processors were busy and idle, and those that this process was busy."""
+    times = psutil.cpu_times()
+    idle = times.idle + getattr(times, "iowait", 0.0)
+    # Time of guests is counted among that of users.
+    counted = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
+    return counted - idle, idle, time.process_time()

@@ -165,6 +165,11 @@ class PeakMemory:
         self.bytes = 0
         """Peak growth since the start, available after exit."""
 
+    def kept(self) -> int:
+        """Return the bytes of the growth that are still in use: results, and what allocators of libraries hold back."""
+        release()
+        return max(resident_bytes() - self._start, 0)
+
     def __enter__(self) -> PeakMemory:
         release()
         self._start = resident_bytes()

@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from threading import Event, Thread
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from sr_demo.progress import Progress
 
 T = TypeVar("T")
+
+
+class Step(NamedTuple):
+    """How far the work is, 0 to 1, and what it does."""
+
+    fraction: float
+    note: str
+
+    def __str__(self) -> str:
+        """Return the text shown to a waiting visitor: "34%: reading a.png"."""
+        return f"{self.fraction:.0%}: {self.note}"
 
 
 class Finished(Generic[T]):
@@ -19,10 +30,10 @@ class Finished(Generic[T]):
         self.value = value
 
 
-def working(work: Callable[[Progress], T], stop: Event, name: str) -> Iterator[str | Finished[T]]:
-    """Run `work` and yield its progress as lines such as "34%: reading a.png", and its result at the end.
+def working(work: Callable[[Progress], T], stop: Event, name: str) -> Iterator[Step | Finished[T]]:
+    """Run `work` and yield its progress, and its result at the end.
 
-    A consumer that is slower than the work gets only the newest line: each costs the page 15 ms. Closing the iterator stops
+    A consumer that is slower than the work gets only the newest step: each costs the page 15 ms. Closing the iterator stops
     the work.
 
     Args:
@@ -33,11 +44,11 @@ def working(work: Callable[[Progress], T], stop: Event, name: str) -> Iterator[s
     Raises:
         Exception: Whatever `work` raises.
     """
-    events: SimpleQueue[str | Finished[T] | BaseException] = SimpleQueue()
+    events: SimpleQueue[Step | Finished[T] | BaseException] = SimpleQueue()
 
     def run() -> None:
         try:
-            progress = Progress(lambda fraction, note: events.put(f"{fraction:.0%}: {note}"), stop)
+            progress = Progress(lambda fraction, note: events.put(Step(fraction, note)), stop)
             events.put(Finished(work(progress)))
         except BaseException as exc:  # raised again in the consumer's thread
             events.put(exc)
@@ -46,7 +57,7 @@ def working(work: Callable[[Progress], T], stop: Event, name: str) -> Iterator[s
     try:
         while True:
             event = events.get()
-            while isinstance(event, str) and not events.empty():
+            while isinstance(event, Step) and not events.empty():
                 event = events.get()
             if isinstance(event, BaseException):
                 raise event

@@ -11,6 +11,9 @@ import gradio as gr
 from sr_demo.options import Control, Options, controls
 from sr_demo.spec import Approach
 
+_MOST_STEPS = 500
+"""A slider with more steps cannot be set to the wanted one: some hundred pixels long, it jumps over most of them."""
+
 
 @dataclass(frozen=True)
 class Bound:
@@ -46,7 +49,7 @@ def values(bound: Sequence[Bound], given: Sequence[Any]) -> dict[str, dict[str, 
 
 
 def component(control: Control) -> gr.components.Component:
-    """Create the control of one option: checkbox, radio, textbox or slider."""
+    """Create the control of one option: checkbox, radio, textbox, slider, or a number field for a very wide range."""
     if isinstance(control.default, bool):
         return gr.Checkbox(control.default, label=control.label, info=control.help)
     if control.choices:
@@ -59,11 +62,17 @@ def component(control: Control) -> gr.components.Component:
     if isinstance(control.default, str):
         return gr.Textbox(control.default, label=control.label, info=control.help)
     assert control.minimum is not None and control.maximum is not None
+    whole = isinstance(control.default, int)
+    if control.maximum - control.minimum > _MOST_STEPS * (control.step or (1 if whole else 0.01)):
+        return gr.Number(
+            control.default, label=control.label, info=control.help, minimum=control.minimum, maximum=control.maximum,
+            precision=0 if whole else None, step=control.step or 1,
+        )  # fmt: skip
     return gr.Slider(
         control.minimum,
         control.maximum,
         value=control.default,
-        step=control.step or (1 if isinstance(control.default, int) else None),
+        step=control.step or (1 if whole else None),
         label=control.label,
         info=control.help,
     )

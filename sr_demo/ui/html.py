@@ -20,9 +20,10 @@ def fine_print(text: str) -> str:
     return f'<p class="sr-fine">{escape(text)}</p>' if text else ""
 
 
-def progress_line(text: str) -> str:
-    """A line on what happens, escaped, which screen readers announce when it changes."""
-    return f'<p aria-live="polite">{escape(text)}</p>'
+def progress_line(text: str, fraction: float = 0.0) -> str:
+    """A line on what happens, escaped, which screen readers announce when it changes; above 0, `fraction` is a bar."""
+    bar = f'<progress class="sr-progress" max="1" value="{fraction:.3f}" aria-label="done"></progress> '
+    return f'<p aria-live="polite">{bar if fraction else ""}{escape(text)}</p>'
 
 
 def inline_image(rgb: NDArray[np.uint8], side: int, alt: str) -> str:

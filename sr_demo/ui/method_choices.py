@@ -46,6 +46,10 @@ class Context:
     callers: Callers = field(default_factory=Callers)
     uploads: UploadCache = field(default_factory=UploadCache)
     models: VisitorModels = field(default_factory=VisitorModels)
+    community: bool = False
+    """Whether visitors may search OpenModelDB and fetch from it."""
+    private: bool = False
+    """Whether only the user of this computer visits the page: what is fetched then stays."""
 
 
 def offered(approaches: Sequence[Approach], estimates: Estimates | None = None) -> tuple[list[Job], list[Job]]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 
@@ -25,19 +25,25 @@ _MOST = 5
 """Models that one visitor may have open."""
 
 
+class _Opened(NamedTuple):
+    approach: Approach
+    folder: Path | None
+    """Deleted after the visit; None where the file stays."""
+
+
 class VisitorModels:
     """Approaches of visitors' files, by browser session. Thread-safe."""
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self.max_bytes = max_bytes
         """Largest model file that is accepted."""
-        self._opened: dict[str, list[Approach]] = {}
+        self._opened: dict[str, list[_Opened]] = {}
         self._lock = Lock()
 
     def of(self, session: str) -> list[Approach]:
         """Return the models of one visitor, whose files are still there."""
         with self._lock:
-            return [approach for approach in self._opened.get(session, []) if _file(approach).is_file()]
+            return [one.approach for one in self._opened.get(session, []) if _file(one.approach).is_file()]
 
     def jobs(self, session: str) -> list[Job]:
         """Return a job with default options for each of them."""
@@ -60,8 +66,7 @@ class VisitorModels:
             SRError: the file cannot be used; it is deleted then.
             Cancelled: Stop was pressed.
         """
-        if len(self.of(session)) >= _MOST:
-            raise BadInput(f"You have {_MOST} models open already. Remove them first.")
+        self.refuse_more(session)
         folder = store.new()
         path = folder / upload.name
         try:
@@ -69,28 +74,55 @@ class VisitorModels:
         except OSError as exc:
             shutil.rmtree(folder, ignore_errors=True)
             raise StorageError("The model file could not be stored here. Upload it again.") from exc
+
+        def opened() -> Approach:
+            return open_apart(path, progress, licence=licence, max_bytes=self.max_bytes)
+
+        return self.adopt(session, opened, folder, [other for other in others if other.id == ID])
+
+    def refuse_more(self, session: str) -> None:
+        """Raise BadInput where a visitor has as many models open as they may."""
+        if len(self.of(session)) >= _MOST:
+            raise BadInput(f"You have {_MOST} models open already. Remove them first.")
+
+    def adopt(
+        self, session: str, opened: Callable[[], Approach], folder: Path | None, taken: Sequence[Approach] = ()
+    ) -> Job:
+        """Add a model to those of one visitor.
+
+        Args:
+            session: of the visitor.
+            opened: opens it; may raise.
+            folder: is deleted where that fails, and after the visit; None where the file stays.
+            taken: approaches whose names it must not have.
+
+        Raises:
+            Exception: what `opened` raises.
+        """
         try:
-            approach = open_apart(path, progress, licence=licence, max_bytes=self.max_bytes)
+            approach = opened()
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
             raise
         with self._lock:
             mine = self._opened.setdefault(session, [])
-            taken = [other for other in others if other.id == ID]
-            named = numbered([*taken, *mine, approach])[-1]
-            mine.append(named)
+            named = numbered([*taken, *(one.approach for one in mine), approach])[-1]
+            mine.append(_Opened(named, folder))
         return Job(named, named.checkpoints[0], named.options())
 
     def forget(self, session: str) -> None:
-        """Delete the models of a visitor, and what was converted of them."""
+        """Delete the models of a visitor, and what was converted of them; files that stay are only taken off the list."""
         with self._lock:
             gone = self._opened.pop(session, [])
-        for approach in gone:
+        for approach, folder in gone:
+            if folder is None:
+                continue
             job = Job(approach, approach.checkpoints[0], approach.options())
             converted = selection.converted_files(job.identity)
             if converted is not None:
                 shutil.rmtree(converted.folder, ignore_errors=True)
-            shutil.rmtree(_file(approach).parent, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _file(approach: Approach) -> Path:

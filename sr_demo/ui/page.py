@@ -35,7 +35,8 @@ from sr_demo.ui.store import Store
 from sr_demo.ui.training.layout import training_tab
 
 _STYLE = Path(__file__).parent / "style.css"
-_ANY_FILE = Path(__file__).parent / "any_file.js"
+_SCRIPTS = ("any_file.js", "box_names.js")
+"""What runs on the whole page."""
 _HEADER = """<header class="sr-header"><h1>Which upscaler should you use?</h1>
 <p>See them on your own photo, side by side, with what each one costs.</p></header>"""
 _UNSORTED = 1000
@@ -56,10 +57,14 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
     callers = Callers(settings.queue_length, settings.max_seconds, proxied=settings.proxied)
     limits = Limits(settings.max_megabytes * 2**20, settings.max_megapixels * 1_000_000)
     models = VisitorModels(settings.max_model_megabytes * 2**20)
-    context = method_choices.Context(approaches, runner, store, Stops(), limits, callers, models=models)
+    context = method_choices.Context(
+        approaches, runner, store, Stops(), limits, callers, models=models, community=settings.community,
+        private=settings.is_private,
+    )  # fmt: skip
     # No `delete_cache`: the store removes uploads, by age and by room.
     with gr.Blocks(title="Super-resolution, side by side", analytics_enabled=False, fill_width=True) as page:
-        gr.HTML(_HEADER, js_on_load=_ANY_FILE.read_text(encoding="utf-8"))
+        scripts = [(Path(__file__).parent / name).read_text(encoding="utf-8") for name in _SCRIPTS]
+        gr.HTML(_HEADER, js_on_load="\n".join(scripts))
         with gr.Tabs():
             with gr.Tab("Compare", id="compare"):
                 compare_tab(context)
@@ -147,11 +152,33 @@ def launch_arguments(store: Store, settings: Settings) -> dict[str, Any]:
 
 
 def theme() -> gr.themes.Base:
-    """Return Gradio's default theme with one accent colour and system fonts, so that nothing is fetched."""
+    """Return Gradio's default theme with one accent colour and system fonts, so that nothing is fetched.
+
+    Gradio's own shades are too faint to be read: 2.49:1 for white on the accent, 2.56:1 for subdued text. These reach the
+    4.5:1 of WCAG 2.2 AA. `style.css` has the accent of the dark page, for which a theme has no variable.
+    """
     return gr.themes.Default(
         primary_hue=gr.themes.colors.teal,
         secondary_hue=gr.themes.colors.teal,
         neutral_hue=gr.themes.colors.slate,
         font=["system-ui", "sans-serif"],
         font_mono=["ui-monospace", "monospace"],
+    ).set(
+        color_accent="*primary_700",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_hover_dark="*primary_800",
+        button_primary_border_color="*primary_700",
+        button_primary_border_color_dark="*primary_700",
+        checkbox_background_color_selected="*primary_700",
+        checkbox_background_color_selected_dark="*primary_700",
+        checkbox_border_color="*neutral_500",
+        checkbox_border_color_dark="*neutral_500",
+        link_text_color="*secondary_700",
+        link_text_color_visited="*secondary_800",
+        link_text_color_visited_dark="*secondary_400",
+        body_text_color_subdued="*neutral_600",
+        input_placeholder_color="*neutral_500",
+        input_placeholder_color_dark="*neutral_400",
     )

@@ -140,7 +140,7 @@ class CaptionHandlers:
                         said = fine_print(f"Drafted: “{event.value}”")
                         yield {self._said: said, **dict.fromkeys(self._prompts, event.value)}
                     else:
-                        yield {self._said: fine_print(event)}
+                        yield {self._said: fine_print(str(event))}
         except Cancelled:
             yield {self._said: fine_print("Stopped.")}
         except SRError as exc:

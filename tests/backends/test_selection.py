@@ -6,9 +6,13 @@ import json
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
@@ -223,6 +227,36 @@ def test_unsteady_times_are_not_settled(converted: Path, monkeypatch: pytest.Mon
     monkeypatch.undo()
     assert preparer.begin(Given(which, job, upscaler)), "timed again"
     preparer.wait()
+
+
+def test_a_timing_that_other_programs_disturb_is_repeated_in_the_same_process(
+    converted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = job_of("seventh")
+    monkeypatch.setattr(selection, "_PAUSE", 0.01)
+    monkeypatch.setattr(ConvertedNetwork, "upscale", slow(ConvertedNetwork.upscale))  # torch wins
+    loads = iter([0.9, 0.5, 0.0])
+    monkeypatch.setattr(selection.OtherLoad, "share", lambda _: next(loads))
+    given(converted, job)
+    settled, done = list[bool](), Event()
+
+    class Watched(Given):
+        def decided(self, verdict: Verdict) -> None:
+            settled.append(verdict.settled)
+            if verdict.settled:
+                done.set()
+
+    assert Preparer().begin(Watched(which_of(job), job))
+    assert done.wait(60)
+    assert settled == [False, False, True]
+
+
+def slow(honest: Callable[..., Image]) -> Callable[..., Image]:
+    def upscale(*given: Any) -> Image:
+        time.sleep(0.02)
+        return honest(*given)
+
+    return upscale
 
 
 @pytest.mark.parametrize(("enough", "settled", "turns"), [(0.0, 0.0, 3), (1e9, 1e9, 4), (1e9, 0.0, 13)])

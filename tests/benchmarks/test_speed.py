@@ -16,6 +16,7 @@ from sr_demo.benchmarks.speed_cases import CASES, Case
 from sr_demo.checkpoint import Tiling
 from sr_demo.cli.main import main
 from sr_demo.errors import BadInput
+from tests.community_server import compact
 
 PLAIN = Row("rrdb-96", "spandrel-fp32", 1.5, 200.0, 0.1, 50.0, 0.0, "torch, fp32")
 OURS = replace(PLAIN, path="ours", seconds=0.15, gflops=2000.0, ceiling_share=1.0, how="OpenVINO, bf16")
@@ -116,3 +117,13 @@ def test_without_a_gpu_the_benchmark_for_gpus_ends_with_one_line(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert main(["bench", "gpu"]) == 2
     assert capsys.readouterr().err == "sr_demo: there is no GPU that torch can use here.\n"
+
+
+def test_a_model_file_of_any_scale_is_measured_beside_plain_torch(tmp_path: Path, capsys) -> None:
+    (tmp_path / "mine.pth").write_bytes(compact())
+    arguments = ["bench", "speed", "--model", str(tmp_path / "mine.pth"), "--rounds", "1", "--json"]
+    paths = ["ours", "spandrel-fp32", "tile-loop"]
+    assert main([*arguments, *(part for path in paths for part in ("--path", path))]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["case"], row["path"]) for row in rows] == [("mine", path) for path in paths]
+    assert rows[0]["max_difference"] < 0.05 and rows[1]["max_difference"] == 0

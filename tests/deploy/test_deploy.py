@@ -313,6 +313,24 @@ def test_network_licence_and_invention_count() -> None:
     assert judge(Budget(measures=True), may_invent_detail=True).level == "does not fit"
 
 
+@pytest.mark.parametrize(
+    ("share", "generative", "allowed", "sentence"),
+    [
+        (46.4, True, 35, "does not fit, because the results will be used for measuring: 46 % of its detail is not in"),
+        (46.4, True, 50, "fits with a check of each result, since it may invent detail (46 % of it on photos)"),
+        (36.0, False, 35, "does not fit, because the results will be used for measuring: 36 %"),
+        (30.0, False, 35, "fits"),
+    ],
+)
+def test_measured_invention_counts_where_results_are_measured(
+    share: float, generative: bool, allowed: int, sentence: str
+) -> None:
+    measured = row()["measured"] | {"quality": {"photos_mean": {"hallucination": share}}}
+    budget = Budget(measures=True, invented_percent=allowed)
+    assert judge(budget, measured=measured, may_invent_detail=generative).sentence.startswith(sentence)
+    assert judge(Budget(), measured=measured, may_invent_detail=generative).level == "fits"
+
+
 def test_a_report_can_be_judged_again_without_measuring(report: dict[str, Any]) -> None:
     strict = judged(report, Budget(seconds=0.01, side=8192))
     assert strict["approaches"][0]["verdict"]["level"] == "does not fit"

@@ -74,14 +74,15 @@ def test_the_mean_of_several_samples_depends_less_on_the_seed(tiny):
 
 def test_samples_of_one_seed_differ_and_without_noise_they_do_not(tiny):
     image = noise(12, 16)
-    samples = tiny.draw_samples(image, OPTIONS, 3, SILENT)
+    *earlier, samples = tiny.draw_samples(image, OPTIONS, 3, SILENT)
+    assert [len(some.results) for some in earlier] == [0, 1, 2], "each is there as soon as it is drawn"
     assert len(samples.results) == 3
     assert len(samples.steps) == 3
     np.testing.assert_array_equal(samples.results[0], tiny.upscale(image, OPTIONS, SILENT))
     spread = samples.spread()
     assert spread.shape == (48, 64)
     assert spread.max() > 0
-    without = tiny.draw_samples(image, replace(OPTIONS, noise=0.0), 2, SILENT)
+    *_, without = tiny.draw_samples(image, replace(OPTIONS, noise=0.0), 2, SILENT)
     assert without.spread().max() == 0
 
 

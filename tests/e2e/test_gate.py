@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 from importlib.util import find_spec
 from typing import Any
 
+import gradio.route_utils
 import httpx
 import pytest
 
 from sr_demo.approaches.baselines import BICUBIC
+from sr_demo.errors import DISK_REFUSES
 from sr_demo.image import encode_png
 from sr_demo.inference.runner import Runner
 from sr_demo.settings import Settings
@@ -125,3 +128,14 @@ def test_behind_a_proxy_that_changes_the_name(public: str) -> None:
     )
     forwarded = {"host": "app:7860", "origin": "https://other.org", "x_forwarded_host": "other.org"}
     assert ask(public, "POST", "/gradio_api/upload", **forwarded).status_code == 200
+
+
+def test_an_upload_that_the_disk_has_no_room_for_gets_a_sentence(local: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(gradio.route_utils, "NamedTemporaryFile", full)
+    answer = ask(local, "POST", "/gradio_api/upload")
+    assert (answer.status_code, answer.text) == (507, DISK_REFUSES)
+    monkeypatch.undo()
+    assert ask(local, "POST", "/gradio_api/upload").status_code == 200

@@ -39,7 +39,7 @@ def test_methods_are_judged_by_the_budget_and_the_report_is_downloaded(
 
     # So little time for so large an image that no hardware is near the border between "smaller pictures" and "not at all".
     for budget, value in (("Seconds per picture", "0.1"), ("Picture side", "8192")):
-        field = page.get_by_label(f"number input for {budget}")
+        field = page.get_by_label(budget)
         field.fill(value)
         field.press("Enter")
         field.blur()

@@ -173,7 +173,7 @@ def test_the_most_useful_reason_is_named_first(monkeypatch, codes, named, also):
 
 
 def test_every_reason_has_a_message():
-    codes = {code for _, code in download._REASONS} | set(download._STATUS.values()) | {"wrong"}
+    codes = {code for _, code in download._REASONS} | set(download._STATUS.values()) | {"wrong", "elsewhere"}
     codes |= {code for _, code in wheels._SIGNS} | {"index"}
     assert codes == set(REASONS)
     assert len({sentence for _, sentence in REASONS.values()}) == len(REASONS)

@@ -51,6 +51,20 @@ def test_events_come_in_order_and_carry_the_result() -> None:
     assert result.seconds > 0
 
 
+def test_memory_that_a_model_holds_for_its_next_run_counts_there_too() -> None:
+    held: list[np.ndarray] = []
+
+    def work(image: Image, progress: Progress) -> Image:
+        if not held:
+            held.append(np.ones(40_000_000, np.uint8))
+        return upscaled(image)
+
+    runner, made = Runner(), job(fakes.approach(fakes.Fake(work), name="holding"))
+    first, second, third = (runner.run(made, SMALL).peak_memory_mb for _ in range(3))
+    assert first > 30
+    assert abs(second - first) < 10 and abs(third - first) < 10
+
+
 def test_one_failing_approach_never_hides_the_others(caplog: pytest.LogCaptureFixture) -> None:
     made = [fakes.refusing(), fakes.good("a"), fakes.buggy(), fakes.good("b")]
     with caplog.at_level(logging.ERROR):

@@ -21,7 +21,7 @@ from sr_demo.metrics.scores import COLUMNS, LR_CONSISTENCY, PSNR_Y, SSIM_Y, Scor
 from sr_demo.reports import bundle, formatting
 from sr_demo.reports.bundle import Comparison, report_html, report_json, write_zip
 from sr_demo.reports.saved_image import SavedImage
-from sr_demo.reports.scatter_chart import Point, quality_against_time
+from sr_demo.reports.scatter_chart import Point, front, quality_against_time
 from sr_demo.reports.table import html_table, record
 from sr_demo.spec import Approach
 from tests import fakes
@@ -93,8 +93,26 @@ def test_the_best_of_each_column_is_marked() -> None:
     ])  # fmt: skip
     first, second = rows(html)
     marked = lambda row: [title for title, cell in zip(titles(html), row, strict=True) if "★" in cell]  # noqa: E731
-    assert marked(first) == ["SSIM-Y", "PSNR-RGB", LR_CONSISTENCY.title, "Peak memory"]
+    assert marked(first) == ["SSIM-Y", "PSNR-RGB", "Peak memory"]
     assert marked(second) == ["PSNR-Y", "Seconds"]
+
+
+def test_four_columns_are_shown_at_first_those_that_matter_with_and_without_a_reference() -> None:
+    for scores, expected in (
+        (GOOD, ["PSNR-Y", "SSIM-Y", "Seconds", "Invents detail"]),
+        (Scores(lr_consistency=33.0, niqe=5.0), [LR_CONSISTENCY.title, "Seconds", "Invents detail", "Licence"]),
+    ):
+        html = html_table([result(scores=scores)])
+        shown = re.findall(r'<th scope="col" aria-sort="none"><button[^>]*>([^<]*)</button>', html)
+        assert shown == ["Method", *expected]
+        assert len(titles(html)) > len(shown) and 'type="checkbox"' in html
+
+
+def test_no_star_on_scores_that_a_worse_result_can_win() -> None:
+    scores = (Scores(lr_consistency=33.0, niqe=5.0), Scores(lr_consistency=44.0, niqe=3.0))
+    html = html_table([result(name, one, seconds=1.0) for name, one in zip("ab", scores, strict=True)])
+    starred = {title for row in rows(html) for title, cell in zip(titles(html), row, strict=True) if "★" in cell}
+    assert starred == {"Seconds", "Peak memory"}
 
 
 def test_a_single_result_has_no_best_values() -> None:
@@ -159,7 +177,16 @@ def test_a_record_is_json_and_holds_what_changes_the_numbers() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.314, "0.31 s"), (0.999, "1.0 s"), (9.96, "10 s"), (12.3, "12 s"), (99.7, "2 min"), (185, "3 min")],
+    [
+        (0.314, "0.31 s"),
+        (0.0049, "under 0.01 s"),
+        (0.0051, "0.01 s"),
+        (0.999, "1.0 s"),
+        (9.96, "10 s"),
+        (12.3, "12 s"),
+        (99.7, "2 min"),
+        (185, "3 min"),
+    ],
 )
 def test_seconds(value: float, text: str) -> None:
     assert formatting.seconds(value) == text
@@ -175,7 +202,10 @@ def test_memory(value: float, text: str) -> None:
     assert formatting.memory(value) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(0, "–"), (621_424, "621 k"), (999_999, "1.0 M"), (20_772_507, "20.8 M")])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "–"), (621_424, "621 k"), (999_999, "1.0 M"), (20_772_507, "20.8 M"), (2_700_000_000, "2.7 billion")],
+)
 def test_parameters(value: int, text: str) -> None:
     assert formatting.parameters(value) == text
 
@@ -209,47 +239,51 @@ def test_the_label_of_a_method_states_its_cost() -> None:
 # --- chart ----------------------------------------------------------------------------------------------------------
 
 
-def chart_parts(points: list[Point]) -> tuple[str, list[tuple[float, float]], list[tuple[str, float, float]]]:
-    """The SVG, its circles as (x, y), and its labels as (text, left, baseline), in the order of `points`."""
-    svg = quality_against_time(points, "PSNR-Y in dB")
-    circles = [(float(x), float(y)) for x, y in re.findall(r'<circle cx="([\d.-]+)" cy="([\d.-]+)"', svg)]
-    texts = re.findall(r'<text x="([\d.-]+)" y="([\d.-]+)" text-anchor="start">([^<]*)</text>', svg)
-    labels = [(text, float(x), float(y)) for x, y, text in texts if not text.startswith("seconds to the right")]
-    return svg, circles, labels
+def rings(html: str) -> list[tuple[float, float]]:
+    """The places of the numbered dots, in the order of their points."""
+    found = re.findall(r'<circle cx="([\d.-]+)" cy="([\d.-]+)" r="10"', html)
+    return [(float(x), float(y)) for x, y in found]
 
 
 def test_better_points_are_higher_and_slower_ones_further_right() -> None:
-    _, circles, labels = chart_parts([Point("fast", 0.02, 28.4), Point("slow", 40.0, 32.1)])
-    assert circles[0][0] < circles[1][0] and circles[0][1] > circles[1][1]
-    assert [text for text, _, _ in labels] == ["fast", "slow"]
+    html = quality_against_time([Point("fast", 0.02, 28.4), Point("slow", 40.0, 32.1)], "PSNR-Y", "dB")
+    fast, slow = rings(html)
+    assert fast[0] < slow[0] and fast[1] > slow[1]
+    assert [re.sub("<[^>]+>", "", entry) for entry in re.findall("<li>(.*?)</li>", html)] == [
+        "fast: 28.40 dB, 0.02 s", "slow: 32.10 dB, 40 s",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "points",
     [
         [Point("only", 1.0, 30.0)],
-        [Point("a", 1.0, 30.0), Point("b", 1.0, 30.0), Point("c", 1.0, 30.0)],
         [Point("low", 0.001, 5.0), Point("high", 5000.0, 95.0)],
-        [Point(f"Real-ESRGAN (published, number {n})", 9.0 + n / 10, 27.0 + n / 50) for n in range(9)],
-        [Point("A method whose name goes on and on " * 4, 3.0, 27.0), Point("x", 3.1, 27.0)],
-        [Point(name, 0.01, 20.0) for name in ("Bicubic", "Lanczos", "RDN", "HAT", "Patch mosaic")],
+        [Point(f"number {n}", 0.01, 20.0) for n in range(20)],
+        [Point(f"number {n}", 9.0 + n / 10, 27.0 + n / 50) for n in range(20)],
     ],
-    ids=["one", "equal", "wide", "crowded", "long", "bottom"],
+    ids=["one", "wide", "equal", "crowded"],
 )
-def test_points_and_labels_lie_inside_and_labels_not_on_each_other(points: list[Point]) -> None:
-    _, circles, labels = chart_parts(points)
-    assert len(circles) == len(labels) == len(points)
-    boxes = [(x, x + len(text) * 6, y - 11, y + 2) for text, x, y in labels]
-    assert all(0 <= x <= 640 and 0 <= y <= 256 for x, y in circles)
-    assert all(left >= 0 and right <= 640 and top >= -2 and bottom <= 262 for left, right, top, bottom in boxes)
-    for (l1, r1, t1, b1), (l2, r2, t2, b2) in combinations(boxes, 2):
-        assert r1 <= l2 or r2 <= l1 or b1 <= t2 or b2 <= t1, "two labels overlap"
+def test_twenty_dots_lie_inside_and_not_on_each_other(points: list[Point]) -> None:
+    placed = rings(quality_against_time(points, "PSNR-Y", "dB"))
+    assert len(placed) == len(points)
+    assert all(10 <= x <= 430 and 10 <= y <= 252 for x, y in placed)
+    for (x1, y1), (x2, y2) in combinations(placed, 2):
+        assert (x1 - x2) ** 2 + (y1 - y2) ** 2 > 20**2, "two dots overlap"
+
+
+def test_the_line_joins_those_that_nothing_beats_in_both() -> None:
+    slow, fast, beaten = Point("slow", 9.0, 32.0), Point("fast", 0.1, 28.0), Point("beaten", 9.5, 31.0)
+    assert front([slow, fast, beaten]) == [fast, slow]
+    assert "<b>slow</b>" in quality_against_time([slow, beaten], "PSNR-Y", "dB")
+    consistency = quality_against_time([slow, beaten], "LR consistency", "dB", ranks=False)
+    assert "<b>" not in consistency, "agreement with the photo ranks nothing"
 
 
 def test_a_label_is_escaped_and_the_chart_has_a_name() -> None:
-    svg, _, _ = chart_parts([Point("<b>&", 1.0, 30.0)])
-    assert "&lt;b&gt;&amp;" in svg and "<b>" not in svg
-    assert 'role="img" aria-label="PSNR-Y in dB against seconds"' in svg
+    html = quality_against_time([Point("<i>&", 1.0, 30.0)], "PSNR-Y", "dB")
+    assert "&lt;i&gt;&amp;" in html and "<i>" not in html
+    assert 'role="img" aria-label="PSNR-Y against seconds' in html
 
 
 # --- reports to download ------------------------------------------------------------------------------------------

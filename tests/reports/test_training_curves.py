@@ -25,7 +25,7 @@ from sr_demo.ui.training.layout import pairs
 def made_up(name: str, values: list[float]) -> TrainedNetwork:
     return TrainedNetwork(
         name,
-        name,
+        1000,
         {
             "iterations": 100, "seconds": 120, "parameters": 1000, "losses": ["l1"], "device": "CPU",
             "data": {"count": 3, "licence": "CC0"},

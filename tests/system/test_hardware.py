@@ -189,3 +189,15 @@ def test_the_prompt_does_not_change_the_time_estimate() -> None:
     assert Job(approach, approach.checkpoint(), Worded("a cat")).timing_key == "worded"
     assert Worded("two\nlines").prompt == "two lines"
     assert controls(Worded)[0].lines == 3
+
+
+def test_other_programs_are_busy_where_this_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    def spent(busy: float, idle: float, own: float) -> None:
+        monkeypatch.setattr(hardware, "_processor_seconds", lambda: (busy, idle, own))
+
+    spent(10, 10, 1)
+    load = hardware.OtherLoad()
+    spent(14, 10, 5)
+    assert load.share() == 0, "only this process was busy"
+    spent(18, 10, 5)
+    assert load.share() == 0.5

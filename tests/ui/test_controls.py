@@ -24,6 +24,7 @@ class Every(Options):
     free: float = option(0.5, "Free", "As fine as you like.", minimum=0.0, maximum=1.0)
     fast: bool = option(False, "Fast", "Less exact.")
     kind: str = option("soft", "Kind", "Which.", choices=("soft", "hard"))
+    budget: int = option(4000, "Budget", "From little to a lot.", minimum=100, maximum=1_000_000, step=100)
     words: str = option("a cat", "Words", "What is in it.")
 
 
@@ -36,7 +37,7 @@ def test_each_kind_of_option_gets_its_kind_of_control() -> None:
     kinds = {name: type(bound.component) for name, bound in bound_controls().items()}
     assert kinds == {
         "steps": gr.Slider, "strength": gr.Slider, "free": gr.Slider, "fast": gr.Checkbox, "kind": gr.Radio,
-        "words": gr.Textbox,
+        "budget": gr.Number, "words": gr.Textbox,
     }  # fmt: skip
 
 
@@ -59,14 +60,14 @@ def test_sliders_have_the_range_and_step_of_the_option() -> None:
 
 def test_values_that_visitors_set_become_options() -> None:
     bound = list(bound_controls().values())
-    values = controls.values(bound, [7, 0.25, 1, True, "hard", "a dog"])
+    values = controls.values(bound, [7, 0.25, 1, True, "hard", 200, "a dog"])
     assert as_dict(build(Every, values["mine"])) == {
-        "steps": 7, "strength": 0.25, "free": 1.0, "fast": True, "kind": "hard", "words": "a dog",
+        "steps": 7, "strength": 0.25, "free": 1.0, "fast": True, "kind": "hard", "budget": 200, "words": "a dog",
     }  # fmt: skip
 
 
 def test_values_out_of_range_are_refused() -> None:
-    values = controls.values(list(bound_controls().values()), [7, 99, 1, True, "hard", "a dog"])
+    values = controls.values(list(bound_controls().values()), [7, 99, 1, True, "hard", 200, "a dog"])
     with pytest.raises(BadInput, match="Strength must be between 0 and 1, not 99"):
         build(Every, values["mine"])
 

@@ -1,8 +1,9 @@
 """The handlers of the Diffusion tab, without a browser."""
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+import gradio as gr
 import numpy as np
 import pytest
 
@@ -14,13 +15,14 @@ from sr_demo.image import Limits, write_png
 from sr_demo.inference.runner import Runner
 from sr_demo.spec import Approach
 from sr_demo.ui.diffusion import view
-from sr_demo.ui.diffusion.handlers import OPTIONS, DiffusionHandlers, approach_of
+from sr_demo.ui.diffusion.handlers import OPTIONS, DiffusionHandlers, DiffusionParts, approach_of
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from tests.conftest import image_of, noise
 from tests.diffusion.test_sampler import networks
 
+pytestmark = pytest.mark.usefixtures("gradio_loops")
 VALUES = [{"steps": 3}.get(name, getattr(DiffusionOptions(), name)) for name in OPTIONS]
 
 
@@ -29,13 +31,11 @@ class Asked:
     """A visitor: what Gradio would inject."""
 
     session_hash: str = "visitor"
-    notes: list[str] = field(default_factory=list)
-    then: object = None
 
-    def __call__(self, fraction, desc=""):
-        self.notes.append(desc)
-        if callable(self.then):
-            self.then(desc)
+
+def arrived(update, parts):
+    """The names of the images that the viewer shows after an update."""
+    return [image["label"] for image in update[parts.shown]["images"] if image["url"]]
 
 
 def tiny_approach():
@@ -48,7 +48,8 @@ def tiny_approach():
 @pytest.fixture
 def handlers():
     approach, store = tiny_approach(), Store()
-    yield DiffusionHandlers(Context((approach,), Runner(), store, Stops(), Limits()), approach)
+    parts = DiffusionParts(gr.HTML(), gr.HTML(), gr.HTML())
+    yield DiffusionHandlers(Context((approach,), Runner(), store, Stops(), Limits()), approach, parts)
     shutil.rmtree(store.folder)
 
 
@@ -59,25 +60,30 @@ def photo(tmp_path):
 
 
 def test_a_click_shows_guesses_their_spread_and_the_steps(handlers, photo):
-    visitor = Asked()
-    html = handlers.guess(photo, 3, *VALUES, request=visitor, progress=visitor)
-    for words in ("Start image", "Guess 1", "Guess 3", "Spread of the guesses", "Step 1: noise 11%", "Step 3"):
-        assert words in html
-    assert "Guess 4" not in html
-    assert html.count("<img") == 1 + 3 + 1 + 2 * 3
-    assert any(note == "sample 2 of 3" for note in visitor.notes)
+    parts = handlers._parts
+    *_, last = handlers.guess(photo, 3, *VALUES, request=Asked())
+    names = ["Your picture", "Start image", "Guess 1", "Guess 2", "Guess 3", "Where it is guessing"]
+    assert arrived(last, parts) == names
+    html = last[parts.explained]
+    assert "Step 1: noise 11%" in html and "Step 3" in html and html.count("<img") == 2 * 3
 
 
-def test_stop_between_steps_ends_it(handlers, photo):
-    visitor = Asked(then=lambda note: handlers.halt(visitor) if note == "step 2 of 3" else None)
-    html = handlers.guess(photo, 3, *VALUES, request=visitor, progress=visitor)
-    assert "Stopped" in html
-    assert "step 3 of 3" not in visitor.notes
-    assert "Guess 2" in handlers.guess(photo, 2, *VALUES, request=Asked("other"), progress=Asked())
+def test_a_guess_is_shown_as_soon_as_it_is_there_and_stays_after_stop(handlers, photo):
+    parts, visitor, updates = handlers._parts, Asked(), []
+    for update in handlers.guess(photo, 8, *VALUES, request=visitor):
+        updates.append(update)
+        if "Guess 1" in arrived(update, parts):
+            handlers.halt(visitor)
+    last = updates[-1]
+    assert "Stopped" in last[parts.status]
+    assert arrived(last, parts)[:3] == ["Your picture", "Start image", "Guess 1"]
+    assert all(image["url"] for image in last[parts.shown]["images"]), "nothing goes on waiting"
+    assert "Guess 8" not in arrived(last, parts)
 
 
 def test_without_an_image_it_says_so(handlers):
-    assert "There is no picture yet" in handlers.guess(None, 2, *VALUES, request=Asked(), progress=Asked())
+    (only,) = handlers.guess(None, 2, *VALUES, request=Asked())
+    assert "There is no picture yet" in only[handlers._parts.status]
 
 
 def test_a_catalogue_without_it_has_no_such_tab():

@@ -66,6 +66,12 @@ def test_a_drawing_becomes_a_digit_and_is_drawn_at_any_size(handlers: DigitHandl
     assert drawn is not None and drawn.shape == (333, 333) and "333 × 333" in status
 
 
+def test_a_cleared_sheet_takes_its_results_along(handlers: DigitHandlers) -> None:
+    cleared = handlers.take_drawing(SimpleNamespace(value=""))
+    assert cleared[handlers.parts.digit] is None and "figure" not in cleared[handlers.parts.cards]
+    assert handlers.show(None, 400, "cppn-gan", None)[handlers.parts.large] is None
+
+
 def test_an_empty_sheet_gives_a_message(handlers: DigitHandlers) -> None:
     updates = handlers.take_drawing(sent(np.ones((280, 280, 3))))
     problem = updates.pop(handlers.parts.note)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sr_demo.cli.bench.arguments import add_rounds
 from sr_demo.cli.console import add_overwrite, complain, terminal, write_text
+from sr_demo.cli.models import add_model, models
 from sr_demo.system.outputs import refuse_existing
 
 
@@ -21,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--json", nargs="?", const="-", metavar="FILE", help="rows for programs, to FILE or standard output"
     )
     parser.add_argument("--case", action="append", default=[], metavar="NAME", help="only this case; may be repeated")
+    add_model(parser)
     parser.add_argument("--path", action="append", default=[], metavar="NAME", help="only this path; may be repeated")
     add_rounds(parser)
     add_overwrite(parser)
@@ -31,11 +33,13 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print each case when it is done; 2 when a path could not be run."""
     from sr_demo.benchmarks.performance_page import write_page
     from sr_demo.benchmarks.speed import HEADING, Row, bench, lines, records
+    from sr_demo.benchmarks.speed_cases import of_model
 
     if args.json not in (None, "-"):
         refuse_existing([Path(args.json)], overwrite=args.overwrite)
     rows, failed = list[Row](), False
-    results = bench(args.case, args.path, args.rounds, terminal("bench"))
+    more = [of_model(job) for job in models(args.model)]
+    results = bench(args.case, args.path, args.rounds, terminal("bench"), more)
     if args.json != "-":
         print(HEADING, flush=True)
     for result in results:

@@ -24,6 +24,22 @@ class PhotoComponents:
 
 
 @dataclass(frozen=True)
+class SearchComponents:
+    """The search in OpenModelDB."""
+
+    words: gr.Textbox
+    scale: gr.Dropdown
+    licences: gr.Dropdown
+    search: gr.Button
+    status: gr.HTML
+    found: gr.Radio
+    """Its values are ids of cards."""
+    fetch: gr.Button
+    absent: gr.HTML
+    """What was found but cannot run here, each with the reason."""
+
+
+@dataclass(frozen=True)
 class OwnComponents:
     """The visitor's own model files."""
 
@@ -31,6 +47,8 @@ class OwnComponents:
     licence: gr.Textbox
     status: gr.HTML
     remove: gr.Button
+    search: SearchComponents | None
+    """None where OpenModelDB is not offered."""
 
 
 @dataclass(frozen=True)

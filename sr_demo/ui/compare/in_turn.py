@@ -72,9 +72,9 @@ def _until_turn(
 ) -> Generator[Progressed, None, Failed | Stopped | None]:
     """Wait for the files of `job` and for the caller's turn; return the outcome if the job ends before that."""
     try:
-        for note in working(lambda progress: runner.fetch(job, progress), caller.stop, "fetch"):
-            if not isinstance(note, Finished):
-                yield Progressed(job, 0.0, note, None)
+        for step in working(lambda progress: runner.fetch(job, progress), caller.stop, "fetch"):
+            if not isinstance(step, Finished):
+                yield Progressed(job, step.fraction, step.note, None)
         for place in caller.waiting(seconds):
             inputs.rest()
             yield Progressed(job, 0.0, str(place), None)

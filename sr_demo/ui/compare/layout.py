@@ -14,7 +14,7 @@ from sr_demo.inference.jobs import Job
 from sr_demo.own.model_file import SUFFIXES
 from sr_demo.ui import controls, method_choices, prompt_box
 from sr_demo.ui.callers import HEAVY, LIGHT
-from sr_demo.ui.compare import presets, welcome
+from sr_demo.ui.compare import community_box, presets, welcome
 from sr_demo.ui.compare.components import (
     ChoiceComponents,
     CompareComponents,
@@ -30,16 +30,8 @@ from sr_demo.ui.examples import examples
 from sr_demo.ui.method_choices import WHOLE, Context, labels, offered, region_choices
 from sr_demo.ui.own_models import model_input
 from sr_demo.ui.source import image_input
-from sr_demo.ui.viewer.viewer import viewer
+from sr_demo.ui.viewer.viewer import scroll_to, viewer
 
-_SHOW_RESULTS = """() => {
-  const viewer = document.getElementById("viewer");
-  if (viewer && viewer.getBoundingClientRect().top > window.innerHeight * 0.6) {
-    viewer.scrollIntoView({ behavior: "smooth", block: "start" });
-  }
-  return [];
-}"""
-"""Scrolls to the results where they are out of sight: on a phone they lie below the controls."""
 _OWN_RULE = """<p class="sr-fine">Any network that takes a colour picture and returns one: enlarged 2, 3, 4 or 8
 times, or cleaned. Only you can see and use it. It is deleted when you leave the page, after two hours at most.</p>"""
 _SORT = (Path(__file__).parent / "table.js").read_text(encoding="utf-8")
@@ -50,7 +42,9 @@ def compare_tab(context: Context) -> None:
     components = lay_out(context)
     handlers = Handlers(context, components)
     _connect(components, handlers, RunHandlers(context, components))
-    _connect_own(components, handlers, OwnHandlers(context, components))
+    own = OwnHandlers(context, components)
+    _connect_own(components, handlers, own)
+    community_box.connect(context, components, handlers, own)
     choice = components.choice
     if choice.caption is not None:
         prompts = prompt_box.prompts(context.approaches, choice.options)
@@ -109,7 +103,7 @@ def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
         )  # fmt: skip
         preset_note = gr.HTML(elem_id="preset-note", elem_classes="sr-may-be-empty")
         more, agreed = _more_methods(context, more_jobs)
-        own = _own_model()
+        own = _own_model(context)
         _absent_methods(context)
         with gr.Accordion("Options for each method", open=False):
             runnable = method_choices.runnable(context.approaches)
@@ -132,8 +126,8 @@ def _more_methods(context: Context, jobs: list[Job]) -> tuple[gr.CheckboxGroup, 
         return more, _agreement(context)
 
 
-def _own_model() -> OwnComponents:
-    """The box that opens a model file of the visitor."""
+def _own_model(context: Context) -> OwnComponents:
+    """The box that opens a model file of the visitor, or fetches one of the community."""
     with gr.Accordion("Your own model", open=False, elem_id="own-model"):
         file = model_input(
             label="A .safetensors, .pth or .onnx file", file_types=list(SUFFIXES), elem_id="own-model-file", height=120,
@@ -144,7 +138,8 @@ def _own_model() -> OwnComponents:
         )  # fmt: skip
         status = gr.HTML(_OWN_RULE, elem_id="own-model-status")
         remove = gr.Button("Delete my models", visible=False, size="sm", elem_id="own-model-remove")
-    return OwnComponents(file, licence, status, remove)
+        search = community_box.lay_out() if context.community else None
+    return OwnComponents(file, licence, status, remove, search)
 
 
 def _absent_methods(context: Context) -> None:
@@ -235,7 +230,7 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     cleared: list[Any] = [photo.source, photo.about, photo.region]
     estimate_after(photo.image.clear(handlers.clear, None, cleared, **quiet))
     example = photo.examples.select(handlers.take_example, selected, opened, **quiet)
-    photo.examples.select(None, None, None, js=_SHOW_RESULTS, **quiet)
+    photo.examples.select(None, None, None, js=scroll_to("viewer"), **quiet)
     estimate_after(run_after(estimate_after(example)))
     estimate_after(photo.region.input(handlers.choose_region, [photo.source, photo.region], redrawn, **quiet))
     estimate_after(photo.image.select(handlers.move_region, [photo.source], redrawn, **quiet))
@@ -244,7 +239,7 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     for component in (choice.test, choice.methods, choice.more):
         component.input(handlers.estimate, selected, estimates, **quiet)
     started = run.start.click(lambda: gr.Button(interactive=False), None, run.start, **quiet)
-    run.start.click(None, None, None, js=_SHOW_RESULTS, **quiet)
+    run.start.click(None, None, None, js=scroll_to("viewer"), **quiet)
     estimate_after(run_after(started))
     run.stop.click(runs.stop, None, run.estimate, **quiet)
 

@@ -8,18 +8,19 @@ from typing import Any
 
 import gradio as gr
 
-from sr_demo.errors import Cancelled, SRError, unexpected
+from sr_demo.community.opening import ID as COMMUNITY
 from sr_demo.inference.jobs import Job
 from sr_demo.progress import Progress
 from sr_demo.reports import formatting
-from sr_demo.ui.background_work import Finished, working
+from sr_demo.ui.callers import Caller
 from sr_demo.ui.compare.components import CompareComponents
+from sr_demo.ui.compare.visitor_work import VisitorWork
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.method_choices import Context, labels, offered
 from sr_demo.ui.own_models import session_of
 from sr_demo.ui.updates import Updates
 
-_SECONDS = 15.0
+TRIAL_SECONDS = 15.0
 """Expected duration of a trial."""
 NO_FILE = "Drop a model file first."
 
@@ -33,37 +34,24 @@ class OwnHandlers:
 
     def open(self, path: str | None, licence: str, methods: list[str], request: gr.Request) -> Iterator[Updates]:
         """Open the uploaded file; yield the progress, then the methods with the model ticked among them."""
-        own, stop_button = self._parts.choice.own, self._parts.run.stop
+        own = self._parts.choice.own
         if path is None:
             yield {own.status: problem(NO_FILE)}
             return
         session = session_of(request)
-        stop = self._context.stops.begin(session)
-        yield {own.status: fine_print("Trying it out on a small image."), stop_button: gr.Button(interactive=True)}
-        ended: Updates = {own.file: None, stop_button: gr.Button(interactive=False)}
-        try:
-            with self._context.callers.admitted(stop) as caller:
 
-                def work(progress: Progress) -> Job:
-                    with caller.turn(_SECONDS, progress) as progress:
-                        return self._context.models.open(
-                            session, Path(path), licence, store=self._context.store,
-                            others=self._context.approaches, progress=progress,
-                        )  # fmt: skip
+        def work(caller: Caller, progress: Progress) -> Job:
+            with caller.turn(TRIAL_SECONDS, progress) as progress:
+                return self._context.models.open(
+                    session, Path(path), licence, store=self._context.store,
+                    others=self._context.approaches, progress=progress,
+                )  # fmt: skip
 
-                for event in working(work, stop, "own-model"):
-                    if isinstance(event, Finished):
-                        yield {**ended, **self._opened(event.value, session, methods)}
-                    else:
-                        yield {own.status: fine_print(event)}
-        except Cancelled:
-            yield {**ended, own.status: fine_print("Stopped.")}
-        except SRError as exc:
-            yield {**ended, own.status: problem(str(exc))}
-        except Exception as exc:
-            yield {**ended, own.status: problem(unexpected(exc, "opening a model of a visitor"))}
-        finally:
-            self._context.stops.end(session, stop)
+        def shown(job: Job) -> Updates:
+            return self.opened(job, own.status, session, methods)
+
+        steps = VisitorWork(self._context, own.status, self._parts.run.stop, {own.file: None})
+        yield from steps.run(session, "trying it out on a small image", work, shown)
 
     def remove(self, methods: list[str], request: gr.Request) -> Updates:
         """Delete the visitor's models."""
@@ -71,24 +59,35 @@ class OwnHandlers:
         gone = {job.key for job in self._context.models.jobs(session)}
         self._context.models.forget(session)
         own = self._parts.choice.own
+        stay = self._context.private and any(key.startswith(f"{COMMUNITY}:") for key in gone)
+        text = "Your models are deleted." + (" Those from OpenModelDB stay on this computer." if stay else "")
         return {
-            own.status: fine_print("Your models are deleted."),
+            own.status: fine_print(text),
             own.remove: gr.Button(visible=False),
             self._parts.choice.methods: self._methods(session, [key for key in methods if key not in gone]),
         }
 
-    def _opened(self, job: Job, session: str, methods: list[str]) -> Updates:
-        own, checkpoint = self._parts.choice.own, job.checkpoint
+    def opened(self, job: Job, status: gr.HTML, session: str, methods: list[str]) -> Updates:
+        """Return the updates for a model that was added: what it is, and the methods with it ticked among them.
+
+        Args:
+            job: of the model.
+            status: where its facts are shown.
+            session: of the visitor.
+            methods: keys of the ticked methods.
+        """
+        checkpoint = job.checkpoint
         parameters = f"{checkpoint.parameters / 1e6:.2f} million parameters"
         text = (
-            f"{job.title}: {checkpoint.title}, {job.scale:g}x, {parameters}, {formatting.megabytes(checkpoint.bytes)}."
+            f"{job.title}: {checkpoint.title}, {job.scale:g}x, {parameters}, {formatting.megabytes(checkpoint.bytes)}. "
+            f"Licence: {formatting.licence(checkpoint)}. It is ticked among the methods."
         )
         return {
-            own.status: fine_print(f"{text} Licence: {checkpoint.licence}. It is ticked among the methods."),
-            own.remove: gr.Button(visible=True),
+            status: fine_print(text),
+            self._parts.choice.own.remove: gr.Button(visible=True),
             self._parts.choice.methods: self._methods(session, [*methods, job.key]),
         }
 
     def _methods(self, session: str, keys: list[str]) -> Any:
         jobs = [*self._default_jobs, *self._context.models.jobs(session)]
-        return gr.CheckboxGroup(choices=labels(self._context, jobs, (256, 256)), value=keys)
+        return gr.CheckboxGroup(choices=labels(self._context, jobs, (256, 256)), value=list(dict.fromkeys(keys)))

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from sr_demo.inference.jobs import Done, Failed, Job, Progressed, RunEvent, Started, Stopped
 from sr_demo.reports import formatting
 
+_LEAST_LEFT = 0.5
+"""Seconds that are worth saying: less has passed before it is read."""
+
 
 @dataclass
 class Line:
@@ -41,7 +44,7 @@ class ProgressList:
                 line.text = "starting"
             case Progressed(fraction=fraction, note=note, seconds_left=left):
                 parts = [note or "working"]
-                if left is not None:
+                if left is not None and left >= _LEAST_LEFT:
                     parts.append(f"{formatting.seconds(left)} left")
                 line.text, line.fraction = ", ".join(parts), fraction
             case Done():

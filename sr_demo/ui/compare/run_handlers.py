@@ -129,7 +129,7 @@ class RunHandlers:
         results = self._parts.results
         return {
             results.progress: progress_line(view.progress.summary()),
-            results.viewer: viewer_value(view.for_viewer(), EMPTY),
+            results.viewer: viewer_value(view.for_viewer(), EMPTY, pair=view.pair()),
         }
 
     def _numbers(self, view: View) -> Updates:

@@ -12,6 +12,7 @@ from sr_demo.image import Image, ImageData, Size, quantize, readonly, write_png
 from sr_demo.imaging.resize import resize
 from sr_demo.inference.jobs import ImageResult, Job, Result
 from sr_demo.metrics.scores import LR_CONSISTENCY, PSNR_Y
+from sr_demo.metrics.sharpness import sharpness
 from sr_demo.reports import formatting
 from sr_demo.reports.saved_image import SavedImage
 from sr_demo.reports.scatter_chart import Point, quality_against_time
@@ -77,6 +78,8 @@ class View:
     """GAN and diffusion explained on this image, once everything has ended; empty where no such method ran."""
     one_pass: list[OnePassResult] = field(default_factory=list)
     """Results of GANs, for `families` only."""
+    sharpness: dict[str, float] = field(default_factory=dict)
+    """Of the results that enlarge the photo itself, by file name: the patches of a mosaic are sharp whatever they show."""
 
     def is_fresh(self) -> bool:
         """Whether images, table and chart should be sent: they changed within the last second.
@@ -99,6 +102,10 @@ class View:
         given = [image for name, image in shown.items() if name not in names]
         return [*(given or [_expected("input", "Your photo", self.lr_size)]), *results]
 
+    def pair(self) -> tuple[str, str] | None:
+        """Return the ids of the input and the sharpest result, which people want to compare first; None without one."""
+        return ("input", max(self.sharpness, key=lambda name: self.sharpness[name])) if self.sharpness else None
+
     def table(self) -> str:
         """Return the table of results as HTML."""
         return html_table(self.results)
@@ -111,7 +118,7 @@ class View:
             for r in self.results
             if (value := getattr(r.scores, column.key)) is not None and value != float("inf")
         ]
-        return quality_against_time(points, f"{column.title} in {column.unit}") if len(points) > 1 else ""
+        return quality_against_time(points, column.title, column.unit, ranks=column.ranks) if len(points) > 1 else ""
 
     def add_input(self, lr: ImageData, reference: Image | None, scale: int) -> None:
         """Save and show what the methods are given.
@@ -144,6 +151,8 @@ class View:
             write_png(ImageData(_difference(image.rgb, reference)), difference)
         scores = f"{formatting.scores_line(result.scores)}   {formatting.seconds(result.seconds)}"
         self._add(image, name, job.title, scores, f"Result of {job.title}", _note(job), difference)
+        if job.approach.family != "retrieval":
+            self.sharpness[name] = sharpness(image.rgb)
         if keep_pixels and job.approach.family == "adversarial":
             # Beyond this an array lies on disk already, and costs no memory.
             in_memory = image.rgb.nbytes <= large_array.IN_MEMORY

@@ -112,7 +112,7 @@ class DataHandlers:
                     if isinstance(event, Finished):
                         yield self._shown(event.value)
                     else:
-                        yield {self._parts.line: progress_line(event)}
+                        yield {self._parts.line: progress_line(str(event), event.fraction)}
         except Cancelled:
             yield {self._parts.line: progress_line("Stopped before the first picture was measured.")}
         except SRError as exc:

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from sr_demo.diffusion.options import DiffusionOptions
-from sr_demo.diffusion.upscaler import DiffusionUpscaler
+from sr_demo.diffusion.upscaler import DiffusionSamples, DiffusionUpscaler
 from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
+from sr_demo.image import Image
 from sr_demo.inference.jobs import Job
 from sr_demo.options import build
 from sr_demo.progress import Progress
 from sr_demo.spec import Approach
+from sr_demo.ui.background_work import Finished, working
+from sr_demo.ui.callers import Caller
 from sr_demo.ui.diffusion import view
+from sr_demo.ui.diffusion.view import Guesses
 from sr_demo.ui.examples import chosen_file
-from sr_demo.ui.html import problem
+from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.small_image import read_small
+from sr_demo.ui.updates import Updates
+from sr_demo.ui.viewer.viewer import viewer_value
 
 ID = "diffusion"
 OPTIONS = ("steps", "creativity", "noise", "agreement", "seed", "colour")
@@ -32,69 +40,92 @@ def approach_of(context: Context) -> Approach | None:
     return next((approach for approach in context.approaches if approach.id == ID), None)
 
 
+@dataclass(frozen=True)
+class DiffusionParts:
+    """The components that the handlers write."""
+
+    shown: gr.HTML
+    """The viewer."""
+    explained: gr.HTML
+    status: gr.HTML
+
+
 class DiffusionHandlers:
     """Stateless apart from the context."""
 
-    def __init__(self, context: Context, approach: Approach) -> None:
-        self._context, self._approach = context, approach
+    def __init__(self, context: Context, approach: Approach, parts: DiffusionParts) -> None:
+        self._context, self._approach, self._parts = context, approach, parts
 
     def take_example(self, event: gr.EventData) -> str:
         """The file of the example that was clicked."""
         return str(chosen_file(event))
 
-    def guess(
-        self,
-        path: str | None,
-        count: int,
-        *values: Any,
-        request: gr.Request,
-        progress: gr.Progress,
-    ) -> str:
-        """Draw several samples for one image.
+    def guess(self, path: str | None, count: int, *values: Any, request: gr.Request) -> Iterator[Updates]:
+        """Draw several samples for one image; yield each as soon as it is there.
 
         Args:
             path: The image file.
             count: Number of samples.
             values: Values of the options, in the order of `OPTIONS`.
             request: Identifies the browser session.
-            progress: Shows the progress on the page.
-
-        Returns:
-            HTML of the samples, or of a message.
         """
         session = f"guess {request.session_hash}"
         stop = self._context.stops.begin(session)
+        parts, guesses = self._parts, None
         try:
             if path is None:
                 raise BadInput("There is no picture yet. Choose one, or click an example.")
             options = build(DiffusionOptions, dict(zip(OPTIONS, values, strict=True)))
-
-            def report_progress(fraction: float, note: str) -> None:
-                progress(fraction, desc=note)
-
-            report = Progress(report_progress, stop)
-            job = Job(self._approach, self._approach.checkpoint(), options)
+            small = read_small(path, _SIDE, self._context.limits)
+            guesses = Guesses(self._context.store.new(), small, int(count))
+            drawn: list[DiffusionSamples] = []
+            last: DiffusionSamples | None = None
+            yield {parts.shown: viewer_value(guesses.images("starting")), parts.explained: "", parts.status: ""}
             with self._context.callers.admitted(stop) as caller:
-                self._context.runner.fetch(job, report)
-                each = self._context.runner.estimates.seconds(job, (_SIDE, _SIDE))
-                with (
-                    caller.turn(each * int(count), report) as report,
-                    self._context.runner.loaded(job, report) as model,
-                ):
-                    upscaler = model.upscaler
-                    assert isinstance(upscaler, DiffusionUpscaler)
-                    image = read_small(path, _SIDE, self._context.limits)
-                    begun = time.perf_counter()
-                    guesses = upscaler.draw_samples(image, options, int(count), report)
-                    return view.shown(guesses, time.perf_counter() - begun)
+
+                def work(progress: Progress) -> float:
+                    return self._draw(small, options, guesses.count, caller, progress, drawn)
+
+                for event in working(work, stop, "guess"):
+                    while drawn:
+                        guesses.add(last := drawn.pop(0))
+                    if isinstance(event, Finished):
+                        assert last is not None
+                        yield {
+                            parts.shown: viewer_value(guesses.images()),
+                            parts.explained: view.explained(last, event.value),
+                        }
+                    else:
+                        yield {parts.shown: viewer_value(guesses.images(event.note, event.fraction))}
         except Cancelled:
-            return '<p class="sr-fine">Stopped.</p>'
+            yield {**self._ended(guesses), parts.status: fine_print("Stopped. Finished guesses stay.")}
         except SRError as exc:
-            return problem(str(exc))
+            yield {**self._ended(guesses), parts.status: problem(str(exc))}
         except Exception as exc:
-            return problem(unexpected(exc, "making guesses"))
+            yield {**self._ended(guesses), parts.status: problem(unexpected(exc, "making guesses"))}
         finally:
             self._context.stops.end(session, stop)
+
+    def _draw(
+        self, small: Image, options: DiffusionOptions, count: int, caller: Caller, progress: Progress,
+        drawn: list[DiffusionSamples],
+    ) -> float:  # fmt: skip
+        """Append the samples so far to `drawn`, each time there is one more; return the seconds that all of them took."""
+        job = Job(self._approach, self._approach.checkpoint(), options)
+        self._context.runner.fetch(job, progress)
+        each = self._context.runner.estimates.seconds(job, (_SIDE, _SIDE))
+        with caller.turn(each * count, progress) as progress, self._context.runner.loaded(job, progress) as model:
+            upscaler = model.upscaler
+            assert isinstance(upscaler, DiffusionUpscaler)
+            begun = time.perf_counter()
+            for samples in upscaler.draw_samples(small, options, count, progress):
+                drawn.append(samples)
+            return time.perf_counter() - begun
+
+    def _ended(self, guesses: Guesses | None) -> Updates:
+        """What is finished stays, and nothing goes on waiting."""
+        shown = [image for image in guesses.images() if image.url] if guesses else []
+        return {self._parts.shown: viewer_value(shown)} if guesses else {}
 
     def halt(self, request: gr.Request) -> None:
         """Stop the guesses of this session."""

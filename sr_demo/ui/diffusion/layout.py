@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
@@ -11,10 +12,12 @@ from sr_demo.options import controls
 from sr_demo.spec import Approach
 from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.controls import component
-from sr_demo.ui.diffusion.handlers import OPTIONS, DiffusionHandlers
+from sr_demo.ui.diffusion.handlers import OPTIONS, DiffusionHandlers, DiffusionParts
 from sr_demo.ui.examples import examples
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.source import image_input
+from sr_demo.ui.updates import Updates
+from sr_demo.ui.viewer.viewer import scroll_to, viewer
 
 _INTRO = """<p class="sr-prose">Many different large pictures look the same once they are made small, so a small
 picture cannot say which of them it came from. A diffusion model draws one of them. It starts from a smooth
@@ -25,7 +28,6 @@ invented.</p>"""
 
 def diffusion_tab(context: Context, approach: Approach) -> None:
     """Lay out the tab and connect its events, in the current Gradio context."""
-    handlers = DiffusionHandlers(context, approach)
     by_name = {control.name: control for control in controls(DiffusionOptions)}
     gr.HTML(_INTRO)
     with gr.Row(elem_classes="sr-top"):
@@ -47,27 +49,31 @@ def diffusion_tab(context: Context, approach: Approach) -> None:
             with gr.Accordion("More options", open=False):
                 values += [component(by_name[name]) for name in OPTIONS[2:]]
             with gr.Row(elem_classes="sr-actions"):
-                start = gr.Button("Guess", variant="primary", elem_id="diffusion-start", scale=2)
+                start = gr.Button("Guess", variant="primary", elem_id="diffusion-start", scale=2, interactive=False)
                 stop = gr.Button("Stop", elem_id="diffusion-stop", scale=1)
         with gr.Column(scale=6, min_width=300):
-            result = gr.HTML(elem_id="diffusion-result")
+            status = gr.HTML(elem_id="diffusion-status", elem_classes="sr-may-be-empty")
+            result = viewer("The guesses appear here, one after the other.", elem_id="diffusion-result")
+            explained = gr.HTML(elem_id="diffusion-explained", elem_classes="sr-may-be-empty")
+    handlers = DiffusionHandlers(context, approach, DiffusionParts(result, explained, status))
     inputs: list[Any] = [image, count, *values]
-    heavy: dict[str, Any] = {"api_visibility": "private", "show_progress_on": [result], **HEAVY}
-    light: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
+    outputs: list[Any] = [result, explained, status]
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    light: dict[str, Any] = {**quiet, **LIGHT}
+    heavy: dict[str, Any] = {**quiet, **HEAVY}
     guess = _injected(handlers)
-    thumbnails.select(handlers.take_example, None, image, **light).then(guess, inputs, result, **heavy)
-    start.click(guess, inputs, result, **heavy)
+    image.change(lambda path: gr.Button(interactive=path is not None), image, start, **light)
+    thumbnails.select(handlers.take_example, None, image, **light).then(guess, inputs, outputs, **heavy)
+    start.click(guess, inputs, outputs, **heavy)
+    for event in (thumbnails.select, start.click):
+        event(None, None, None, js=scroll_to("diffusion-result"), **light)
     stop.click(handlers.halt, None, None, **light)
 
 
 def _injected(handlers: DiffusionHandlers) -> Any:
-    """`handlers.guess` with the parameters in the order that Gradio needs to inject the request and the progress."""
+    """`handlers.guess` with the parameters in the order that Gradio needs to inject the request."""
 
-    def guess(
-        request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008
-        *values: Any,
-    ) -> str:
-        return handlers.guess(*values, request=request, progress=progress)
+    def guess(request: gr.Request, *values: Any) -> Iterator[Updates]:
+        yield from handlers.guess(*values, request=request)
 
     return guess

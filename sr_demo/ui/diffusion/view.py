@@ -1,39 +1,95 @@
-"""HTML of the Diffusion tab: the guesses side by side, where they differ, and the steps of the first one."""
+"""What the Diffusion tab shows: the guesses in a viewer, where they differ, and the steps of the first one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from sr_demo.diffusion.upscaler import DiffusionSamples
-from sr_demo.image import Image, quantize
+from sr_demo.image import Image, ImageData, Size, quantize, write_png
 from sr_demo.reports import formatting
 from sr_demo.ui.html import inline_image
+from sr_demo.ui.viewer.viewer import ViewerImage, file_url
 
-_SIDE, _SMALL = 300, 132
-"""Sides of large and small figures, CSS pixels."""
+_SMALL = 132
+"""Side of a figure, CSS pixels."""
 _WINDOW = 96
 """Side of the crop whose steps are shown, pixels of the result."""
 _LEAST = 0.01
 """Smallest maximum of the colour scale, so that guesses that hardly differ do not look different."""
 
 
-def shown(guesses: DiffusionSamples, seconds: float) -> str:
-    """The guesses of one image with their spread and steps; `seconds`: how long they took."""
+@dataclass
+class Guesses:
+    """What the viewer shows of one run: each image as soon as it is there, and a box for it before that."""
+
+    folder: Path
+    """Where the images are written."""
+    small: Image
+    """(H, W, 3) float32 in [0, 1], the input."""
+    count: int
+    """Number of guesses that are made."""
+    there: dict[str, ViewerImage] = field(default_factory=dict[str, ViewerImage])
+
+    def __post_init__(self) -> None:
+        self._add("input", self.small)
+
+    def add(self, samples: DiffusionSamples) -> None:
+        """Write what is new of `samples`; with all guesses, their spread too."""
+        self._add("start", samples.start)
+        for number, result in enumerate(samples.results, 1):
+            self._add(f"guess-{number}", result)
+        if len(samples.results) == self.count:
+            spread = samples.spread()
+            self._add("spread", heat(spread, scale_top(spread)))
+
+    def images(self, step: str = "", fraction: float = 0.0) -> list[ViewerImage]:
+        """Return all images and boxes; the first box without an image shows `step` and a bar of `fraction`."""
+        names = ["input", "start", *(f"guess-{number}" for number in range(1, self.count + 1)), "spread"]
+        missing = [name for name in names if name not in self.there]
+        boxes = {name: self._box(name, "waiting") for name in missing}
+        if step and missing:
+            boxes[missing[0]] = replace(boxes[missing[0]], status=step, fraction=fraction)
+        return [self.there.get(name) or boxes[name] for name in names]
+
+    def _add(self, name: str, image: Image) -> None:
+        if name not in self.there:
+            path = self.folder / f"{name}.png"
+            write_png(ImageData(image), path)
+            size = Size.of(image)
+            box = self._box(name, "")
+            alt = f"{box.label}, {size.width} by {size.height} pixels"
+            self.there[name] = replace(box, url=file_url(path), width=size.width, height=size.height, alt=alt)
+
+    def _box(self, name: str, status: str) -> ViewerImage:
+        height, width = (4 * side for side in self.small.shape[:2])
+        label, note = _TITLES.get(name) or (
+            f"Guess {name.rpartition('-')[2]}",
+            "may invent detail: do not measure in it",
+        )
+        return ViewerImage(name, label, "", width, height, f"{label}, not there yet", note=note, status=status)
+
+
+_TITLES = {
+    "input": ("Your picture", "what every guess starts from"),
+    "start": ("Start image", "EDSR, no guess"),
+    "spread": ("Where it is guessing", "yellow: the guesses differ"),
+}
+
+
+def explained(guesses: DiffusionSamples, seconds: float) -> str:
+    """What the spread means, and the steps of the first guess; `seconds`: how long all guesses took."""
     spread = guesses.spread()
     top = scale_top(spread)
     count = len(guesses.results)
-    results = [_figure(image, f"Guess {number}", _SIDE) for number, image in enumerate(guesses.results, 1)]
     return (
         f'<p class="sr-fine">{count} guesses of the same picture in {formatting.seconds(seconds)}. '
-        "They agree where your picture "
-        "decides, and differ where the detail is invented.</p>"
-        f"{_row([_figure(guesses.start, 'Start image: EDSR, no guess', _SIDE), *results])}"
-        '<h3>Where it is guessing</h3><p class="sr-fine">Dark: all guesses agree. Yellow: their brightness differs by '
-        f"{top:.1%} of the full range or more (standard deviation over {count} guesses). Do not measure there.</p>"
-        f"{_row([_figure(heat(spread, top), 'Spread of the guesses', _SIDE)])}"
+        'They agree where your picture decides, and differ where the detail is invented. In "Where it is guessing", dark: '
+        f"all guesses agree. Yellow: their brightness differs by {top:.1%} of the full range or more (standard deviation "
+        f"over {count} guesses). Do not measure there.</p>"
         '<h3>Step by step</h3><p class="sr-fine">The part where guesses differ most, on its way to guess 1. Above: what '
         "the network gets. Below: the clean picture it estimates. Then some noise is put back, less in each "
         f"step.</p>{_strip(guesses, spread)}"
@@ -84,7 +140,3 @@ def _strip(guesses: DiffusionSamples, spread: Image) -> str:
 def _figure(pixels: Image, caption: str, side: int) -> str:
     image = inline_image(quantize(np.clip(pixels, 0, 1)), side, caption)
     return f'<figure style="margin:0 0 6px">{image}<figcaption class="sr-fine">{caption}</figcaption></figure>'
-
-
-def _row(figures: Sequence[str]) -> str:
-    return f'<div style="display:flex;flex-wrap:wrap;gap:12px">{"".join(figures)}</div>'

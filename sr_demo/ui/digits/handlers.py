@@ -79,9 +79,11 @@ class DigitHandlers:
 
     @in_turn("reading a drawing", _note)
     def take_drawing(self, progress: Progress, event: gr.EventData) -> Updates:
-        """Take the drawing; the sheet sends it each time the pen is lifted."""
+        """Take the drawing, which the sheet sends each time the pen is lifted; a cleared sheet takes its results along."""
         self._begin()
         sent: Any = getattr(event, "value", None)
+        if sent == "":
+            return {self.parts.digit: None, self.parts.cards: view.EMPTY, self.parts.note: ""}
         image = read(Path(view.write(pad.decode(sent), self._store.new(), "drawing.png")), self._limits)
         return self._taken(prepare(image.rgb, image.alpha), progress)
 

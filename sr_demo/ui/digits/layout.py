@@ -71,7 +71,7 @@ def _redraw(context: Context, tab: gr.Tab) -> Shared:
                 [(str(n), n) for n in range(10)], elem_id="digit-typical", value=None,
                 label="Or a typical digit, drawn by our own network",
             )  # fmt: skip
-            with gr.Row(visible=data.default_file().exists()):
+            with gr.Row(visible=data.default_file().exists(), elem_classes="sr-bottom"):
                 number = gr.Number(
                     7, label="Or a test digit of MNIST, 0 to 9999", minimum=0, maximum=9999, precision=0,
                     elem_id="digit-number",
@@ -83,7 +83,7 @@ def _redraw(context: Context, tab: gr.Tab) -> Shared:
             )  # fmt: skip
         with gr.Column(scale=7, min_width=300):
             note = gr.HTML(elem_id="digit-note")
-            cards = gr.HTML(view.sentence("Draw a digit, or choose a typical one."), elem_id="digit-cards")
+            cards = gr.HTML(view.EMPTY, elem_id="digit-cards")
             gr.HTML(_HONEST.format(**{row["method"]: row["psnr"] for row in view.measured()}))
             system = gr.Radio(_CPPN_CHOICES, value="cppn-gan", label="CPPN trained", elem_id="digit-system")
             slider = gr.HTML(view.size_slider(DEFAULT_SIZE), js_on_load=view.SIZE_SCRIPT, elem_id="digit-size")
@@ -168,7 +168,7 @@ def _photo(context: Context) -> None:
             )  # fmt: skip
             bound = controls.make("fit", Fit)
             with gr.Row():
-                go = gr.Button("Learn it", variant="primary", elem_id="fit-go")
+                go = gr.Button("Learn it", variant="primary", elem_id="fit-go", interactive=False)
                 stop = gr.Button("Stop", interactive=False, elem_id="fit-stop")
         with gr.Column(scale=1, min_width=300):
             status, cards = gr.HTML(elem_id="fit-status"), gr.HTML(elem_id="fit-cards")
@@ -183,5 +183,6 @@ def _photo(context: Context) -> None:
         yield from handlers.fit(path, request, *values)
 
     inputs: list[Any] = [photo, *(one.component for one in bound)]
+    photo.change(lambda path: gr.Button(interactive=path is not None), photo, go, **_LIGHT)
     go.click(learn, inputs, [cards, large, download, go, stop, status], **_HEAVY)
     stop.click(handlers.halt, None, None, **_LIGHT)

@@ -39,9 +39,9 @@ const lift = () => {{
 }};
 canvas.addEventListener("pointerup", lift);
 canvas.addEventListener("pointercancel", lift);
-element.querySelector("button").addEventListener("click", clear);
+element.querySelector("button").addEventListener("click", () => {{ clear(); trigger("select", {{ index: 0, value: "" }}); }});
 """
-"""Sends the whole sheet as PNG each time the pen is lifted."""
+"""Sends the whole sheet as PNG each time the pen is lifted, and "" when it is cleared."""
 
 
 def decode(sent: object) -> bytes:

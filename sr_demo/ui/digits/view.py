@@ -70,7 +70,7 @@ def figures() -> str:
         f"<td>{row['sharpness']:.3f}</td><td>{row['accuracy']:.2%}</td></tr>"
         for row in rows
     )
-    trained = [TrainedNetwork(stem, stem, card(stem)) for stem in _TRAINED]
+    trained = [TrainedNetwork(stem, written["parameters"], written) for stem in _TRAINED for written in [card(stem)]]
     chart = curve_chart(trained, "psnr", "PSNR on 2,000 held-out training digits, dB")
     return (
         f'<div class="sr-table-scroll" tabindex="0" role="region" aria-label="Scores of the digits lab">'
@@ -97,6 +97,10 @@ def scores_text(psnr: float, ssim: float) -> str:
 def sentence(text: str, role: str = "note") -> str:
     """A quiet line."""
     return f'<p class="sr-fine" role="{role}">{escape(text)}</p>' if text else ""
+
+
+EMPTY = sentence("Draw a digit, or choose a typical one.")
+"""What stands in place of the comparison before there is a digit."""
 
 
 def data_url(image: NDArray[np.uint8]) -> str:

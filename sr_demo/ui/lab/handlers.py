@@ -89,7 +89,7 @@ class LabHandlers:
                     if isinstance(event, Finished):
                         yield self._shown(event.value, "Measured. Change the budget to judge again.")
                     else:
-                        yield {self._parts.line: progress_line(event)}
+                        yield {self._parts.line: progress_line(str(event), event.fraction)}
         except Cancelled:
             yield {self._parts.line: progress_line("Stopped. What was measured before is kept.")}
         except SRError as exc:

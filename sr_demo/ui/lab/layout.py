@@ -21,6 +21,10 @@ trust what it draws? Enter your budget. Each method is then measured on this ser
 judged by the results.</p>"""
 
 
+_TICKED = ("bicubic", "edsr", "rdn", "hat")
+"""What labs compare: the baseline, the two usual convolutional networks, and one with attention."""
+
+
 def lab_tab(context: Context, plan: Plan = PLAN, tab: gr.Tab | None = None) -> None:
     """Lay out the tab and connect its events, in the current Gradio context.
 
@@ -34,8 +38,9 @@ def lab_tab(context: Context, plan: Plan = PLAN, tab: gr.Tab | None = None) -> N
     with gr.Row(elem_classes="sr-top"):
         with gr.Column(scale=3, min_width=280):
             chosen = gr.CheckboxGroup(
-                methods, value=[key for _, key in methods[:3]], label="Which methods?", elem_id="lab-methods"
-            )
+                methods, value=[key for _, key in methods if key in _TICKED] or [key for _, key in methods[:3]],
+                label="Which methods?", elem_id="lab-methods",
+            )  # fmt: skip
             with gr.Group(elem_id="lab-budget"):
                 budget = [component(control) for control in controls(Budget)]
             with gr.Row():
@@ -61,8 +66,9 @@ def lab_tab(context: Context, plan: Plan = PLAN, tab: gr.Tab | None = None) -> N
         if export is not None:
             tab.select(export.refresh, [export.which], [export.which], **light)
     for control in budget:
-        event: Any = getattr(control, "release", None) or control.change  # type: ignore[attr-defined]
-        event(handlers.judge, [report, *budget], outputs, **light)
+        # Once a value is set, not at each digit that is typed or each pixel that a slider moves.
+        ends: Any = [getattr(control, name, None) for name in ("release", "submit", "blur")]
+        gr.on([end for end in ends if end] or [control.change], handlers.judge, [report, *budget], outputs, **light)  # type: ignore[attr-defined]
 
 
 def _export(context: Context) -> ExportHandlers | None:

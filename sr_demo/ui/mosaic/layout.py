@@ -11,6 +11,7 @@ from sr_demo.options import controls
 from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.controls import component
 from sr_demo.ui.examples import examples
+from sr_demo.ui.html import fine_print
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.mosaic.databases import BUNDLED, VisitorDatabases, choices
 from sr_demo.ui.mosaic.handlers import OPTIONS, REFINED, TILES, MosaicHandlers, MosaicParts
@@ -62,7 +63,7 @@ def mosaic_tab(context: Context, tab: gr.Tab | None = None) -> None:
                 label="Result, 4 times larger", format="png", interactive=False, elem_id="mosaic-result",
                 buttons=["download", "fullscreen"],
             )  # fmt: skip
-            summary = gr.HTML(elem_id="mosaic-words")
+            summary = gr.HTML(fine_print("The result appears here."), elem_id="mosaic-words")
             matches = gr.HTML(elem_id="mosaic-inside")
             with gr.Accordion("Where the memory had nothing similar (bright)", open=False):
                 distance_map = gr.Image(

@@ -22,7 +22,7 @@
  *   tag: HTMLElement, save: HTMLAnchorElement, open: HTMLAnchorElement, scores: HTMLElement, note: HTMLElement }} Plate
  * @typedef {{ stage: Stage, plate: Plate, figure: HTMLElement }} Pane
  * @typedef {{ images: ViewerImage[], full: Size, stage: Size, scale: Scale, centre: Point, mode: "grid" | "two",
- *   wanted: Id[], marked: Id, front: Id, narrow: boolean, lens: boolean, lensAt: Point | null, difference: boolean,
+ *   wanted: Id[], opening: Id[], marked: Id, front: Id, narrow: boolean, lens: boolean, lensAt: Point | null, difference: boolean,
  *   split: number, example: boolean }} State
  */
 
@@ -45,7 +45,7 @@ const HINTS = {
 const state = {
   images: [], full: { width: 1, height: 1 }, stage: { width: 1, height: 1 },
   scale: "fit", centre: { x: 0.5, y: 0.5 },
-  mode: "grid", wanted: [null, null], marked: null, front: null, narrow: false,
+  mode: "grid", wanted: [null, null], opening: [null, null], marked: null, front: null, narrow: false,
   lens: false, lensAt: null, difference: false, split: 0.5, example: false,
 };
 /** @type {Map<string, Pane>} By id; they outlive a value, so that no image is loaded twice. */
@@ -114,7 +114,7 @@ const fileName = (image) => (image.id.replace(/[^\w.-]+/g, "-").replace(/^[-.]+|
   + (showsDifference(image) ? "-difference.png" : ".png");
 
 const ids = () => state.images.map((image) => image.id);
-const pair = () => geometry.pair(ready().map((image) => image.id), state.wanted);
+const pair = () => geometry.pair(ready().map((image) => image.id), state.wanted.some(Boolean) ? state.wanted : state.opening);
 
 function front() {
   return ids().includes(state.front ?? "") ? state.front : state.images[0]?.id;
@@ -281,7 +281,9 @@ const lensButton = button("Lens", "srv-button", { "aria-keyshortcuts": "L", titl
 const differenceButton = button("Difference", "srv-button", {}, () => change({ difference: !state.difference }));
 differenceButton.append(make("span", "srv-long", {}, " to the original"));
 const gridButton = button("All", "srv-button", {}, () => change({ mode: "grid" }));
-const twoButton = button("Compare two", "srv-button", {}, () => change({ mode: "two", marked: null }));
+const twoButton = button("Compare two", "srv-button", {}, () => {
+  change({ mode: "two", marked: null, wanted: pair() }); // a sharper result that arrives later must not take its place
+});
 const selects = [0, 1].map((side) => {
   const name = side ? "Picture on the right, B" : "Picture on the left, A";
   const node = make("select", "srv-select", { "aria-label": name });
@@ -371,11 +373,12 @@ function receive() {
   const value = props.value && typeof props.value === "object" ? props.value : {};
   const images = value.images ?? [];
   if (Boolean(value.example) !== state.example) {
-    Object.assign(state, { example: Boolean(value.example), mode: value.example ? "two" : "grid" });
-    state.wanted = value.example ? [images[0]?.id, images.at(-1)?.id] : [null, null];
+    Object.assign(state, { example: Boolean(value.example), mode: value.example ? "two" : "grid", wanted: [null, null] });
   }
+  state.opening = [value.pair?.[0] ?? null, value.pair?.[1] ?? null];
   if (images[0]?.url !== state.images[0]?.url) {
     Object.assign(state, { scale: "fit", centre: { x: 0.5, y: 0.5 }, marked: null, front: null });
+    if (state.mode === "grid") state.wanted = [null, null];
   }
   const full = geometry.fullSize(images);
   if (state.scale !== "fit") state.scale *= state.full.width / full.width; // a larger result must not move the others
@@ -404,6 +407,7 @@ function refreshPanes() {
     fillLayer(stage.layers[0], image);
     fillStatus(stage.status, image);
     fillPlate(plate, image, state.marked === image.id ? "A" : "");
+    figure.setAttribute("aria-label", image.label); // else the caption, which are its scores, would name it
     press(plate.label, state.marked === image.id);
     plate.label.toggleAttribute("disabled", !image.url || ready().length < 2);
   });
@@ -413,7 +417,9 @@ function refreshPanes() {
 function refreshSlider() {
   slider.figure.hidden = !isTwo();
   if (!isTwo()) return;
-  pair().map(imageOf).forEach((image, side) => {
+  const shown = pair().map(imageOf);
+  slider.figure.setAttribute("aria-label", shown.map(({ label }) => label).join(" and "));
+  shown.forEach((image, side) => {
     fillLayer(slider.stage.layers[side], image);
     fillPlate(slider.plates[side], image, side ? "B" : "A");
   });

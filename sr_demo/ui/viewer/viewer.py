@@ -76,17 +76,28 @@ def file_url(path: str | Path) -> str:
     return "gradio_api/file=" + quote(Path(path).as_posix(), safe="/:")
 
 
-def viewer_value(images: Sequence[ViewerImage], empty: str = EMPTY, *, example: bool = False) -> dict[str, Any]:
-    """Return the component's `value` for `images`, in this order; `empty` is shown when there are none.
+def viewer_value(
+    images: Sequence[ViewerImage], empty: str = EMPTY, *, pair: tuple[str, str] | None = None, example: bool = False
+) -> dict[str, Any]:
+    """Return the component's `value`.
 
-    An `example` opens with its first and last image under the slider, and the comparison after it as a grid. Zoom, position,
-    mode and selected pair survive an update as long as the first image keeps its `url`; a new first `url` is a new
-    comparison and starts fitted. Raises `ValueError` if two images share an id.
+    Zoom, position, mode and selected pair survive an update as long as the first image keeps its `url`; a new first `url` is
+    a new comparison and starts fitted.
+
+    Args:
+        images: What is shown, in this order.
+        empty: What is shown instead when there are none.
+        pair: Ids of the images that the slider opens with; None takes the first two.
+        example: Opens with the slider, and the comparison after it as a grid.
+
+    Raises:
+        ValueError: Two images share an id.
     """
     ids = [image.id for image in images]
     if len(set(ids)) != len(ids):
         raise ValueError(f"images of one comparison need different ids: {ids}")
-    return {"images": [asdict(image) for image in images], "empty": empty, "example": example}
+    shown = [asdict(image) for image in images]
+    return {"images": shown, "empty": empty, "pair": list(pair or ()), "example": example}
 
 
 def viewer(empty: str = EMPTY, *, elem_id: str | None = None, example: Sequence[ViewerImage] = ()) -> gr.HTML:
@@ -95,14 +106,26 @@ def viewer(empty: str = EMPTY, *, elem_id: str | None = None, example: Sequence[
     Update it by returning `viewer_value(...)` from a listener with `show_progress="hidden"`: Gradio fades a component
     that waits for its next value, while people are looking at the images it already shows.
     """
+    pair = (example[0].id, example[-1].id) if example else None
     return gr.HTML(
-        value=viewer_value(example, empty, example=bool(example)),
+        value=viewer_value(example, empty, pair=pair, example=bool(example)),
         html_template=_read("viewer.html"),
         css_template=_read("viewer.css"),
         js_on_load=_read("geometry.js") + _read("viewer.js"),
         apply_default_css=False,
         elem_id=elem_id,
     )
+
+
+def scroll_to(elem_id: str) -> str:
+    """Return the script of an event that scrolls to a viewer where it is out of sight: on a phone, below the controls."""
+    return f"""() => {{
+  const viewer = document.getElementById("{elem_id}");
+  if (viewer && viewer.getBoundingClientRect().top > window.innerHeight * 0.6) {{
+    viewer.scrollIntoView({{ behavior: "smooth", block: "start" }});
+  }}
+  return [];
+}}"""
 
 
 def _read(name: str) -> str:

@@ -1,0 +1,26 @@
+"""`fetch openmodeldb:NAME`: one outcome in the form of the other checkpoints."""
+
+from __future__ import annotations
+
+from sr_demo.community import opening
+from sr_demo.errors import SRError
+from sr_demo.hub import checkpoints
+from sr_demo.hub.fetching import Outcome
+from sr_demo.progress import SILENT, Progress
+from sr_demo.reports import formatting
+
+
+def fetch_named(name: str, progress: Progress = SILENT) -> Outcome:
+    """Fetch and try out the model that `openmodeldb:NAME` names. Raises Cancelled, and StorageError as an outcome."""
+    before = {model.card.id for model in opening.kept()}
+    try:
+        (checkpoint,) = opening.by_name(name, progress).checkpoints
+    except SRError as exc:
+        return Outcome(name, "failed", (), 0, str(exc))
+    return Outcome(
+        f"{opening.ID}:{checkpoint.name}",
+        "stored" if checkpoint.name in before else "fetched",
+        checkpoints.came_from(checkpoint),
+        checkpoint.bytes,
+        formatting.terms(checkpoint.licence),
+    )

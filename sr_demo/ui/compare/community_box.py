@@ -1,0 +1,62 @@
+"""The search box for models of OpenModelDB under "Your own model": its layout and its events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from sr_demo.own.trial import SCALES
+from sr_demo.ui.callers import HEAVY, LIGHT
+from sr_demo.ui.compare.community_handlers import CommunityHandlers
+from sr_demo.ui.compare.components import CompareComponents, SearchComponents
+from sr_demo.ui.compare.handlers import Handlers
+from sr_demo.ui.compare.own_handlers import OwnHandlers
+from sr_demo.ui.method_choices import Context
+
+_INTRO = """<p class="sr-fine">Models that people trained and share, each with its author's licence. A search asks
+openmodeldb.info; a model comes from the host that its card names.</p>"""
+
+
+def lay_out() -> SearchComponents:
+    """Lay out the box, in the current Gradio context."""
+    words = gr.Textbox(
+        label="Or search OpenModelDB for one", placeholder="photo, anime, denoise, a name …", max_lines=1,
+        max_length=80, elem_id="community-words",
+    )  # fmt: skip
+    with gr.Row():
+        scale = gr.Dropdown(
+            [("any scale", 0), *((f"{n}x" if n > 1 else "1x, cleans", n) for n in SCALES)], value=0, label="Scale",
+            elem_id="community-scale", min_width=100,
+        )  # fmt: skip
+        licences = gr.Dropdown(
+            [("commercial use", "commercial"), ("any licence", "any")], value="commercial", label="Licence allows",
+            elem_id="community-licences", min_width=100,
+        )  # fmt: skip
+    search = gr.Button("Search", size="sm", elem_id="community-search")
+    status = gr.HTML(_INTRO, elem_id="community-status")
+    found = gr.Radio(
+        [], label="Models found", visible=False, elem_id="community-found", elem_classes="sr-methods sr-hits",
+        container=False,
+    )  # fmt: skip
+    fetch = gr.Button("Fetch and add", visible=False, size="sm", variant="primary", elem_id="community-fetch")
+    absent = gr.HTML(elem_id="community-absent", elem_classes="sr-may-be-empty")
+    return SearchComponents(words, scale, licences, search, status, found, fetch, absent)
+
+
+def connect(context: Context, components: CompareComponents, handlers: Handlers, own: OwnHandlers) -> None:
+    """Connect the events of the box; nothing where it is not there."""
+    choice, box = components.choice, components.choice.own.search
+    if box is None:
+        return
+    community = CommunityHandlers(context, components, box, own)
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    query: list[Any] = [box.words, box.scale, box.licences]
+    listed: list[Any] = [box.status, box.found, box.fetch, box.absent, components.run.stop]
+    for event in (box.words.submit, box.search.click):
+        event(community.search, query, listed, **HEAVY, **quiet)
+    added: list[Any] = [box.status, choice.own.remove, choice.methods, components.run.stop]
+    selected: list[Any] = [components.photo.source, *components.selection()]
+    estimates: list[Any] = components.estimates()
+    fetched = box.fetch.click(community.fetch, [box.found, choice.methods], added, **HEAVY, **quiet)
+    fetched.then(handlers.estimate, selected, estimates, **LIGHT, **quiet)

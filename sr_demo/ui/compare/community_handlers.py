@@ -1,0 +1,112 @@
+"""Event handlers of the search box for models of OpenModelDB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+
+import gradio as gr
+
+from sr_demo.community import index, opening
+from sr_demo.community.search import Hit, Hits, Licences, Query, named, search
+from sr_demo.errors import BadInput
+from sr_demo.inference.jobs import Job
+from sr_demo.progress import Progress
+from sr_demo.reports import formatting
+from sr_demo.spec import Approach
+from sr_demo.ui.callers import Caller
+from sr_demo.ui.compare.components import CompareComponents, SearchComponents
+from sr_demo.ui.compare.own_handlers import TRIAL_SECONDS, OwnHandlers
+from sr_demo.ui.compare.visitor_work import VisitorWork
+from sr_demo.ui.html import fine_print, problem
+from sr_demo.ui.method_choices import Context
+from sr_demo.ui.own_models import session_of
+from sr_demo.ui.updates import Updates
+
+_MOST = 20
+"""Models that are listed at once."""
+NOTHING_CHOSEN = "Choose one of the models first."
+
+
+class CommunityHandlers:
+    """Stateless apart from what it is made of."""
+
+    def __init__(
+        self, context: Context, components: CompareComponents, box: SearchComponents, own: OwnHandlers
+    ) -> None:
+        self._context, self._box, self._own = context, box, own
+        self._work = VisitorWork(context, box.status, components.run.stop)
+
+    def search(self, words: str, scale: int, licences: Licences, request: gr.Request) -> Iterator[Updates]:
+        """List the models that match; yield the progress first, since the index may have to be fetched."""
+
+        def work(_: Caller, progress: Progress) -> Hits:
+            there = index.load(progress)
+            query = Query(words, int(scale) or None, licences)
+            return search(there.cards, query, there.address, self._context.models.max_bytes)
+
+        yield from self._work.run(session_of(request), "searching OpenModelDB", work, self._listed)
+
+    def _listed(self, found: Hits) -> Updates:
+        able = [hit for hit in found.hits if hit.file is not None]
+        absent = [hit for hit in found.hits if hit.file is None]
+        shown = able[:_MOST]
+        sentences = [f"{len(able)} found" + (f", the first {_MOST} are listed." if len(able) > _MOST else ".")]
+        if found.other_licences:
+            sentences.append(f"{found.other_licences} more match whose licence does not allow commercial use.")
+        box = self._box
+        return {
+            box.status: fine_print(" ".join(sentences)),
+            box.found: gr.Radio(choices=[(label(hit), hit.card.id) for hit in shown], value=None, visible=bool(shown)),
+            box.fetch: gr.Button(visible=bool(shown)),
+            box.absent: _absent(absent),
+        }
+
+    def fetch(self, identifier: str | None, methods: list[str], request: gr.Request) -> Iterator[Updates]:
+        """Fetch the chosen model and add it to the visitor's; yield the progress, then the methods with it ticked."""
+        if not identifier:
+            yield {self._box.status: problem(NOTHING_CHOSEN)}
+            return
+        session, models = session_of(request), self._context.models
+
+        def work(caller: Caller, progress: Progress) -> Job:
+            self._refuse_twice(identifier, session)
+            models.refuse_more(session)
+            card = named(index.load(progress).cards, identifier)
+            folder = None if self._context.private else self._context.store.new()
+
+            def opened() -> Approach:
+                fetched = opening.fetch(card, progress.part(0.0, 0.8), folder, models.max_bytes)
+                with caller.turn(TRIAL_SECONDS, progress.part(0.8, 1.0)) as trial:
+                    return opening.opened(fetched, trial, models.max_bytes)
+
+            return models.adopt(session, opened, folder)
+
+        def added(job: Job) -> Updates:
+            return self._own.opened(job, self._box.status, session, methods)
+
+        yield from self._work.run(session, "fetching the model", work, added)
+
+    def _refuse_twice(self, identifier: str, session: str) -> None:
+        key = f"{opening.ID}:{identifier}"
+        if key in [job.key for job in self._context.models.jobs(session)]:
+            raise BadInput("You have this model already: it is among the methods.")
+        if any(a.id == opening.ID and a.checkpoints[0].name == identifier for a in self._context.approaches):
+            raise BadInput("This model is here already: it is among More methods and published networks.")
+
+
+def label(hit: Hit) -> str:
+    """Return the lines of one model in the list: name, scale and architecture, then licence, size, author and tags."""
+    card, file = hit.card, hit.file
+    size = formatting.megabytes(file.bytes) if file else ""
+    facts = [formatting.terms(card.licence), size, f"by {card.author}", ", ".join(card.tags)]
+    return f"{card.name} · {card.scale}x · {card.architecture}\n{' · '.join(filter(None, facts))}"
+
+
+def _absent(hits: list[Hit]) -> str:
+    if not hits:
+        return ""
+    items = "".join(f"<li>{escape(hit.card.name)}: {escape(hit.why)}.</li>" for hit in hits[:_MOST])
+    more = f"<li>And {len(hits) - _MOST} more.</li>" if len(hits) > _MOST else ""
+    count = "1 cannot run here" if len(hits) == 1 else f"{len(hits)} cannot run here"
+    return f'<details class="sr-fine"><summary>{count}: why</summary><ul>{items}{more}</ul></details>'

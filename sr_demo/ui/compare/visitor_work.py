@@ -1,0 +1,60 @@
+"""Work that one visitor waits for, with a line on how far it is and the Stop button: a model opened, or fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import gradio as gr
+
+from sr_demo.errors import Cancelled, SRError, unexpected
+from sr_demo.progress import Progress
+from sr_demo.ui.background_work import Finished, working
+from sr_demo.ui.callers import Caller
+from sr_demo.ui.html import fine_print, problem
+from sr_demo.ui.method_choices import Context
+from sr_demo.ui.updates import Updates
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class VisitorWork:
+    """Where the work is reported."""
+
+    context: Context
+    status: gr.HTML
+    stop: gr.Button
+    at_end: Updates = field(default_factory=dict[Any, Any])
+    """Further updates at the end, however it ends."""
+
+    def run(
+        self, session: str, begin: str, work: Callable[[Caller, Progress], T], shown: Callable[[T], Updates]
+    ) -> Iterator[Updates]:
+        """Do the work in a thread of its own; yield its progress, then what is shown of its result.
+
+        Args:
+            session: of the visitor.
+            begin: what happens, for the status line and, after "while", for the log.
+            work: is given the admitted caller, whose turn it waits for where it computes, and the progress.
+            shown: the updates for its result.
+        """
+        stop = self.context.stops.begin(session)
+        yield {self.status: fine_print(f"{begin.capitalize()}."), self.stop: gr.Button(interactive=True)}
+        ended: Updates = {**self.at_end, self.stop: gr.Button(interactive=False)}
+        try:
+            with self.context.callers.admitted(stop) as caller:
+                for event in working(lambda progress: work(caller, progress), stop, "visitor-work"):
+                    if isinstance(event, Finished):
+                        yield {**ended, **shown(event.value)}
+                    else:
+                        yield {self.status: fine_print(str(event))}
+        except Cancelled:
+            yield {**ended, self.status: fine_print("Stopped.")}
+        except SRError as exc:
+            yield {**ended, self.status: problem(str(exc))}
+        except Exception as exc:
+            yield {**ended, self.status: problem(unexpected(exc, begin))}
+        finally:
+            self.context.stops.end(session, stop)

@@ -1,0 +1,48 @@
+"""Everybody can use the page: axe-core finds nothing serious, at the width of a desk and of a phone, light and dark."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import OpenPage
+from tests.e2e.launched import PHOTO, Server
+
+axe = pytest.importorskip("axe_playwright_python.base", reason="axe-core is missing: requirements-dev.txt has it")
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+
+PATIENCE = 60_000
+TABS = ("Compare", "Mosaic", "Diffusion", "Digits", "For labs", "Data", "Training", "About")
+CHECK = """async () => {
+  const found = await axe.run({ resultTypes: ["violations"] });
+  return found.violations.filter(({ impact }) => impact === "serious" || impact === "critical")
+    .flatMap(({ id, nodes }) => nodes.map(({ html, any }) => [id, html.slice(0, 200), any[0]?.message ?? ""]));
+}"""
+
+
+def complaints(page: Page) -> list[Any]:
+    """What axe-core finds: width and theme of the open page are changed together, since hardly a rule looks at both."""
+    found: list[Any] = []
+    for width, dark in ((390, True), (1280, False)):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.evaluate("dark => document.body.classList.toggle('dark', dark)", dark)
+        found += [(width, "dark" if dark else "light", *one) for one in page.evaluate(CHECK)]
+    return found
+
+
+def test_axe_finds_nothing_serious_on_any_tab(api_server: Server, open_page: OpenPage) -> None:
+    page = open_page(api_server.url, height=800)
+    page.evaluate(axe.AXE_SCRIPT)
+    page.add_style_tag(content="* { transition: none !important }")  # else colours are still on their way
+    page.locator("#photo input[type=file]").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": PHOTO})
+    button = page.get_by_role("button", name="Compare", exact=True)
+    expect(button).to_be_enabled(timeout=PATIENCE)
+    button.click()
+    expect(page.locator("#download-zip")).to_be_visible(timeout=PATIENCE)
+    found: list[Any] = []
+    for tab in TABS:
+        page.get_by_role("tab", name=tab, exact=True).first.click()
+        found += [(tab, *one) for one in complaints(page)]
+    assert found == []
