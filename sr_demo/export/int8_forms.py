@@ -136,6 +136,16 @@ def described(form: ShippedInt8) -> str:
     return f"{form.of - form.kept} of {form.of} convolutions in int8, " + ", ".join(costs)
 
 
+def table_row(form: ShippedInt8) -> str:
+    """Return the row of a form in the table of `docs/performance.md`."""
+    scores = [
+        f"{one.fp32:.3f} dB | {0.0 - one.loss:+.4f} | {one.agreement:.1f} dB"
+        for one in map(form.scores.get, NEEDED)
+        if one
+    ]
+    return f"| `{Path(form.file).stem}` | {' | '.join(scores)} | {form.of - form.kept} of {form.of} |"
+
+
 def _packed(graph: Path, folder: Path, weights: Path, scale: int) -> ConvertedNetwork:
     """Write the graph file, and open the int8 network as it will be restored from there: a few levels differ."""
     tensors = graph_files.read_tensors(weights)

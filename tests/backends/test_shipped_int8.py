@@ -9,6 +9,7 @@ import pytest
 from sr_demo.backends import shipped_int8
 from sr_demo.catalogue import APPROACHES
 from sr_demo.checkpoint import WeightFile
+from sr_demo.export import int8_forms
 from sr_demo.spec import Approach
 from sr_demo.system.storage import sha256_of
 
@@ -39,6 +40,12 @@ def test_each_int8_form_belongs_to_a_checkpoint_and_costs_next_to_nothing(path: 
     assert form.is_good(owner.family) and {"Set5", "Set14"} <= set(form.scores)
     assert sha256_of(path.with_name(form.file)) == form.sha256
     assert 0 < form.kept < form.of
+
+
+@pytest.mark.parametrize("path", CARDS, ids=lambda path: path.stem)
+def test_the_table_in_the_docs_has_what_the_card_has(path: Path) -> None:
+    page = shipped_int8.FOLDER.parents[1] / "docs" / "performance.md"
+    assert int8_forms.table_row(shipped_int8.read_card(path)) in page.read_text(encoding="utf-8").splitlines()
 
 
 def test_all_int8_forms_together_are_small_and_each_file_has_its_card() -> None:

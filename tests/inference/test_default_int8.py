@@ -102,6 +102,19 @@ def test_where_int8_is_not_faster_the_network_runs_in_the_fast_precision_at_once
         assert result.loss_db is None
 
 
+def test_a_timing_that_other_programs_disturbed_is_repeated_in_the_next_process(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verdicts = [
+        Verdict("OpenVINO", openvino_backend.fast_precision(), 0.25, 0.5, 50.0, settled=False),
+        Verdict("OpenVINO", "int8", 0.25, 0.5, 50.0),
+    ]
+    monkeypatch.setattr(selection, "faster", lambda *_: verdicts.pop(0))
+    for precision in (openvino_backend.fast_precision(), "int8", "int8"):
+        assert Runner().run(job, image_of(noise(9, 9))).precision == precision
+    assert not verdicts
+
+
 def test_what_is_timed_here_gives_the_first_estimate(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     timed(monkeypatch, int8_wins=True)
     runner = Runner()
