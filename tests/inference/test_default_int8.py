@@ -18,12 +18,14 @@ pytest.importorskip("openvino")
 from sr_demo.backends import openvino_backend, selection, shipped_int8
 from sr_demo.backends.selection import Verdict
 from sr_demo.catalogue import APPROACHES
+from sr_demo.image import Image
 from sr_demo.inference import time_estimates
 from sr_demo.inference.jobs import Job, is_prepared, job_for
 from sr_demo.inference.runner import Runner
 from sr_demo.reports import formatting
 from sr_demo.reports.catalogue_listing import describe
 from sr_demo.reports.table import record
+from sr_demo.spec import ModelIdentity
 from sr_demo.system import hardware
 from tests.conftest import image_of, noise
 
@@ -109,7 +111,11 @@ def test_a_timing_that_other_programs_disturbed_is_repeated_in_the_next_process(
         Verdict("OpenVINO", openvino_backend.fast_precision(), 0.25, 0.5, 50.0, settled=False),
         Verdict("OpenVINO", "int8", 0.25, 0.5, 50.0),
     ]
-    monkeypatch.setattr(selection, "faster", lambda *_: verdicts.pop(0))
+
+    def faster(first: object, candidate: object, least_agreement: float = 0.0) -> Verdict:
+        return verdicts.pop(0)
+
+    monkeypatch.setattr(selection, "faster", faster)
     for precision in (openvino_backend.fast_precision(), "int8", "int8"):
         assert Runner().run(job, image_of(noise(9, 9))).precision == precision
     assert not verdicts
@@ -133,7 +139,10 @@ def test_the_estimate_before_the_first_run_is_that_of_the_backend_that_will_run_
 def test_a_result_that_differs_here_more_than_where_it_was_quantized_is_not_taken(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(selection, "agreement", lambda one, other: shipped(job).agreement - 3.1)
+    def agreement(one: Image, other: Image) -> float:
+        return shipped(job).agreement - 3.1
+
+    monkeypatch.setattr(selection, "agreement", agreement)
     assert Runner().run(job, image_of(noise(9, 9))).precision == openvino_backend.fast_precision()
 
 
@@ -143,7 +152,11 @@ def test_a_damaged_file_leaves_the_network_to_torch_with_a_line_in_the_log(
     file = tmp_path / shipped(job).file
     file.write_bytes((shipped_int8.FOLDER / file.name).read_bytes()[:-100])
     form = replace(shipped(job), file=str(file))
-    monkeypatch.setattr(shipped_int8, "by_default", lambda model: form)
+
+    def by_default(model: ModelIdentity) -> shipped_int8.ShippedInt8:
+        return form
+
+    monkeypatch.setattr(shipped_int8, "by_default", by_default)
     with caplog.at_level(logging.WARNING, "sr_demo"):
         result = Runner().run(job, image_of(noise(9, 9)))
     assert result.backend == "torch" and "does not run in the form that ships with this app" in caplog.text
