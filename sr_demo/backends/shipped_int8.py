@@ -34,7 +34,7 @@ says little about what is seen."""
 
 
 @dataclass(frozen=True)
-class TestScore:
+class SetScore:
     """A network in both precisions on one test set."""
 
     fp32: float
@@ -69,7 +69,7 @@ class ShippedInt8:
     """Convolutions in the network."""
     agreement: float
     """PSNR in dB between int8 and fp32 on `selection.known_image`, where they were quantized."""
-    scores: Mapping[str, TestScore]
+    scores: Mapping[str, SetScore]
     """By test set: Set5, Set14, and val where there are validation images."""
 
     @property
@@ -88,7 +88,7 @@ class ShippedInt8:
 def read_card(path: Path) -> ShippedInt8:
     """Read a card. Raises OSError, ValueError, KeyError or TypeError on a damaged one."""
     entries = json.loads(path.read_text(encoding="utf-8"))
-    scores = {name: TestScore(**score) for name, score in entries.pop("scores").items()}
+    scores = {name: SetScore(**score) for name, score in entries.pop("scores").items()}
     return ShippedInt8(weights=tuple(entries.pop("weights")), scores=scores, **entries)
 
 

@@ -95,7 +95,7 @@ CASES: tuple[Case, ...] = (
         1100,
         int8="real-esrgan-compact-x4",
     ),
-    Case("rrdb-96", "RRDB, 23 blocks", 96, _rrdb, _tiling("real-esrgan:x4plus"), 13_500, int8="RealESRGAN_x4plus"),
+    Case("rrdb-96", "RRDB, 23 blocks", 96, _rrdb, _tiling("real-esrgan:x4plus"), 13_500),
     Case("edsr-128", "EDSR, 16 blocks of 64, ours", 128, _edsr, _tiling("edsr"), 2200, int8="edsr-x4"),
     Case("hat-s-96", "HAT-S", 96, partial(hat, 144, 24, 24), _tiling("hat:imagenet"), 53_000, attention=True),
     Case("hat-tiny-128", "HAT, tiny, ours", 128, _hat_tiny, _tiling("hat"), 12_000, attention=True),

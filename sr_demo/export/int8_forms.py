@@ -12,7 +12,7 @@ import numpy as np
 
 from sr_demo.backends import graph_files, openvino_backend, quantization, selection, shipped_int8
 from sr_demo.backends.openvino_backend import ConvertedNetwork
-from sr_demo.backends.shipped_int8 import MODEL, ShippedInt8, TestScore
+from sr_demo.backends.shipped_int8 import MODEL, SetScore, ShippedInt8
 from sr_demo.errors import BadInput, SRError
 from sr_demo.hub import checkpoints
 from sr_demo.image import Image
@@ -166,9 +166,9 @@ def _scores(upscaler: Upscaler, found: Sequence[Pair], scale: int) -> list[_Scor
     return scores
 
 
-def _compared(exact: Sequence[_Scored], quantized: Sequence[_Scored]) -> TestScore:
+def _compared(exact: Sequence[_Scored], quantized: Sequence[_Scored]) -> SetScore:
     agreements = [psnr_rgb(a.result, b.result) for a, b in zip(exact, quantized, strict=True)]
-    return TestScore(
+    return SetScore(
         fp32=round(float(np.mean([one.psnr for one in exact])), 4),
         int8=round(float(np.mean([one.psnr for one in quantized])), 4),
         agreement=round(float(np.mean(agreements)), 2),

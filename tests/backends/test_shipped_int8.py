@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sr_demo.backends import shipped_int8
+from sr_demo.backends.shipped_int8 import SetScore
 from sr_demo.catalogue import APPROACHES
 from sr_demo.checkpoint import WeightFile
 from sr_demo.export import int8_forms
@@ -52,6 +53,25 @@ def test_all_int8_forms_together_are_small_and_each_file_has_its_card() -> None:
     files = [*shipped_int8.FOLDER.iterdir()]
     assert CARDS and {file.stem for file in files} == {path.stem for path in CARDS}
     assert sum(file.stat().st_size for file in files) < 5e6
+
+
+@pytest.mark.parametrize(
+    ("family", "loss", "agreement", "good"),
+    [
+        ("convolutional", 0.019, 30.0, True),
+        ("convolutional", 0.021, 60.0, False),
+        ("adversarial", 0.049, 45.0, True),
+        ("adversarial", 0.051, 60.0, False),
+        ("adversarial", 0.0, 44.9, False),
+    ],
+)
+def test_the_worse_test_set_decides_whether_a_network_is_good_in_int8(
+    family: str, loss: float, agreement: float, good: bool
+) -> None:
+    fine, worse = SetScore(30.0, 30.0, 60.0, 60.0), SetScore(30.0, 30.0 - loss, agreement, 20.0)
+    for scores in ({"Set5": fine, "Set14": worse}, {"Set5": worse, "Set14": fine}):
+        form = shipped_int8.ShippedInt8(("0" * 64,), "x.zip", "0" * 64, 0, 2, 9, 50.0, scores)
+        assert form.is_good(family) is good and form.loss_db == pytest.approx(loss)
 
 
 def test_a_card_that_cannot_be_read_is_left_out_and_the_app_goes_on(
