@@ -122,6 +122,8 @@ def run(batch: Batch, perform: Perform, report: Callable[[Event], None] = lambda
         raise BadInput(f"There is no folder {batch.source}.")
     if batch.references is not None and not batch.references.is_dir():
         raise BadInput(f"{batch.references} is not a folder.")
+    if batch.references is not None:
+        batch.job.test_scale  # noqa: B018 - raises where the requested size has no whole factor
     if batch.source.resolve() == batch.out.resolve():
         raise BadInput("Results cannot go into the folder of the pictures: choose another --out.")
     with held(batch.out):
@@ -205,6 +207,7 @@ def settings(batch: Batch) -> Record:
         "checkpoint_sha256": [file.sha256 for file in batch.job.checkpoint.files],
         "options": as_dict(batch.job.options),
         "precision_asked": batch.job.precision,
+        "size": None if batch.job.size is None else str(batch.job.size),
     }
 
 
@@ -213,9 +216,9 @@ def _as_before(batch: Batch, manifest: Manifest) -> Batch:
     wanted = settings(batch)
     for record in manifest.records.values():
         for name, value in wanted.items():
-            if record[name] != value:
+            if record.get(name) != value:  # earlier versions wrote no size
                 raise BadInput(
-                    f"{batch.out / NAME} belongs to another batch: {name.replace('_', ' ')} was {record[name]}, "
+                    f"{batch.out / NAME} belongs to another batch: {name.replace('_', ' ')} was {record.get(name)}, "
                     f"now it is {value}. Choose another --out."
                 )
     done = next((r for r in manifest.records.values() if r["status"] == "done"), None)

@@ -20,12 +20,13 @@ from sr_demo.cli.console import (
     terminal,
 )
 from sr_demo.cli.models import add_model, some_jobs
+from sr_demo.cli.output_size import add_size
 from sr_demo.codecs.sniff import shown
 from sr_demo.errors import BadInput, SRError, unexpected
-from sr_demo.system.outputs import Identity, fitting, identities, reserved
+from sr_demo.system.outputs import Identity, fitting, identities, new_files, reserved
 
 if TYPE_CHECKING:
-    from sr_demo.inference.jobs import Job
+    from sr_demo.inference.jobs import ImageResult, Job
     from sr_demo.inference.runner import Runner
 
 
@@ -39,7 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_model(parser)
     add_set(parser)
+    add_size(parser)
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the results (PNG)")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="also write one HTML page that shows picture and results (one picture)",
+    )
     add_overwrite(parser)
     add_precision(parser)
     add_download(parser)
@@ -52,13 +60,30 @@ def run(args: argparse.Namespace) -> int:
     names = [args.approach] if args.approach else []
     jobs = some_jobs(args, names, assignments(args.set), download=args.download)
     out, files = folder(args.out), _expanded(args.files)
+    if args.report is not None and len(files) != 1:
+        raise BadInput(f"--report makes a page of one picture, and {len(files)} are named. Run the command for each.")
     runner, kept = Runner(), set(identities(files))
-    return max(_upscale(runner, job, files, out, kept, overwrite=args.overwrite) for job in jobs)
+    shown: list[ImageResult] | None = None if args.report is None else []
+    with new_files(args.report, overwrite=args.overwrite):
+        status = max(_upscale(runner, job, files, out, kept, shown, overwrite=args.overwrite) for job in jobs)
+        if shown and args.report is not None:
+            _write_report(files[0], shown, args.report)
+    return status
+
+
+def _write_report(file: Path, results: Sequence[ImageResult], target: Path) -> None:
+    from sr_demo.image import read
+    from sr_demo.reports.formatting import megabytes
+    from sr_demo.ui.viewer.shared_page import write_results_page
+
+    write_results_page(read(file), results, target)
+    print(f"{target}  {megabytes(target.stat().st_size)}")
 
 
 def _upscale(
-    runner: Runner, job: Job, files: Sequence[Path], out: Path, kept: set[Identity], *, overwrite: bool
-) -> int:
+    runner: Runner, job: Job, files: Sequence[Path], out: Path, kept: set[Identity],
+    shown: list[ImageResult] | None, *, overwrite: bool,
+) -> int:  # fmt: skip
     """Enlarge each file with one network; return the exit status.
 
     Args:
@@ -67,6 +92,7 @@ def _upscale(
         files: the pictures.
         out: folder of the results.
         kept: the inputs and the results so far, which are never replaced; results are added.
+        shown: results are added, where there will be a report.
         overwrite: whether other files may be replaced.
     """
     from sr_demo.image import read, write_png
@@ -83,6 +109,8 @@ def _upscale(
             with reserved(wanted, kept, overwrite=overwrite) as target:
                 write_png(result.image, target)
             kept |= identities([target])
+            if shown is not None:
+                shown.append(result)
         except SRError as exc:
             complain_about(path, str(exc))
             failed = True
@@ -94,7 +122,8 @@ def _upscale(
         for note in result.notes:
             complain_about(path, note)
         height, width = result.image.rgb.shape[:2]
-        print(f"{target}  {width} x {height}  {result.seconds:.2f} s  {precision(result.precision, result.loss_db)}")
+        facts = [f"{width} x {height}", f"{result.seconds:.2f} s", precision(result.precision, result.loss_db)]
+        print("  ".join([str(target), *facts, *filter(None, [result.sizing])]))
     return 2 if failed else 0
 
 

@@ -70,10 +70,17 @@ def _is_here(step: Step) -> bool:
     return step.action == "stored"
 
 
-def default(approach: Approach) -> Checkpoint:
-    """Return the checkpoint that runs where none is named: the first preferred one that is stored, else the first."""
-    stored = (approach.checkpoint(name) for name in approach.preferred)
-    return next(filter(is_available, stored), approach.checkpoints[0])
+def default(approach: Approach, factor: float | None = None) -> Checkpoint:
+    """Return the checkpoint that runs where none is named: the first preferred one that is stored, else the first.
+
+    With a `factor`, that checkpoint gives its place to the stored one of the smallest scale that covers the factor.
+    """
+    preferred = (approach.checkpoint(name) for name in approach.preferred)
+    unsized = next(filter(is_available, preferred), approach.checkpoints[0])
+    if factor is None or len({approach.scale_of(checkpoint) for checkpoint in approach.checkpoints}) == 1:
+        return unsized
+    covering = [c for c in approach.checkpoints if approach.scale_of(c) >= factor and is_available(c)]
+    return min((unsized, *covering), key=lambda c: (approach.scale_of(c) < factor, approach.scale_of(c)))
 
 
 def came_from(checkpoint: Checkpoint) -> tuple[str, ...]:

@@ -96,10 +96,14 @@ def _in_bands(
         sr, hr, up = (bt601_luma(image[wide]) for image in (result, reference, upsampled))
         sr, up = sr - sr_offset, up - lr_offset
         inner = slice(rows.start - wide.start, rows.stop - wide.start)
-        r, im, om = (cv2.blur(np.abs(a - b), (window, window))[inner] for a, b in ((up, hr), (sr, hr), (sr, up)))
+        r, im, om = (_distance(a, b, window)[inner] for a, b in ((up, hr), (sr, hr), (sr, up)))
         counted = r > _LEAST
         safe = np.maximum(r, _LEAST)
         yield rows, _shares(im / safe, om / safe), counted
+
+
+def _distance(a: NDArray[np.float32], b: NDArray[np.float32], window: int) -> NDArray[np.float32]:
+    return np.asarray(cv2.blur(np.abs(a - b), (window, window)), np.float32)
 
 
 def _shares(d_im: NDArray[np.float32], d_om: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -67,11 +67,10 @@ def precision(name: str, loss_db: float | None) -> str:
 
 
 def how(result: Result) -> str:
-    """Describe how a result was computed: backend, precision and tiles, all of which change its numbers."""
+    """Describe how a result was computed: size, backend, precision and tiles, all of which change its numbers."""
     computed = ", ".join(filter(None, (result.backend, precision(result.precision, result.loss_db))))
-    if result.tiles <= 1:
-        return f"{computed}, no tiles"
-    return f"{computed}, {result.tiles} tiles {result.tile} px wide, halo {result.halo} px"
+    cut = f"{result.tiles} tiles {result.tile} px wide, halo {result.halo} px" if result.tile else "no tiles"
+    return "; ".join(filter(None, (result.sizing, f"{computed}, {cut}")))
 
 
 def method_label(job: Job, estimate: float, here: bool) -> str:

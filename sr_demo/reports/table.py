@@ -75,8 +75,8 @@ _COSTS: tuple[Field, ...] = (
     ),
     Field(
         "how", "How it was run",
-        "Backend, precision and tiles: all of them change the numbers a little. Beside int8 stands its loss of PSNR-Y, "
-        "measured on Set5 and Set14 for networks that come in int8, on bundled photos for those quantized here.",
+        "Backend, precision, tiles and how the size was reached: all of them change the numbers. Beside int8 stands its "
+        "loss of PSNR-Y, measured on Set5 and Set14 for networks that come in int8, on bundled photos otherwise.",
         formatting.how,
     ),
 )  # fmt: skip
@@ -146,6 +146,7 @@ def record(result: Result) -> dict[str, Any]:
         "title": result.job.title,
         "width": width,
         "height": height,
+        "sizing": result.sizing,
         **scores,
         "seconds": round(result.seconds, 4),
         "load_seconds": round(result.load_seconds, 4),

@@ -11,6 +11,7 @@ import gradio as gr
 from sr_demo.deploy.report import budget_from, deploy
 from sr_demo.errors import BadInput, Cancelled, SRError, quoted, unexpected
 from sr_demo.image import Image, ImageData, read, write_png
+from sr_demo.imaging.output_size import OutputSize, parse
 from sr_demo.inference.jobs import Done, Failed, Job, job_for
 from sr_demo.progress import Progress
 from sr_demo.reports.catalogue_listing import describe
@@ -38,12 +39,13 @@ def add(context: Context) -> None:
         names = _json(["bicubic", "rdn"], {"type": "array", "items": {"type": "string"}}, label="approaches")
         options = _json({}, _NAMED_VALUES, label="options")
         test = gr.Checkbox(False, label="test_against_truth")
+        size = gr.Textbox("", label="size")
         result, report = gr.File(label="result"), _json(None, _NAMED_VALUES, label="report")
         budget = _json({}, _NAMED_VALUES, label="budget")
         files = gr.File(label="results", file_count="multiple")
         trigger = gr.Button("run")
-    trigger.click(endpoints.upscale, [image, approach, options], [result, report], api_name="upscale", **HEAVY)
-    trigger.click(endpoints.compare, [image, names, test], [files, report], api_name="compare", **HEAVY)
+    trigger.click(endpoints.upscale, [image, approach, options, size], [result, report], api_name="upscale", **HEAVY)
+    trigger.click(endpoints.compare, [image, names, test, size], [files, report], api_name="compare", **HEAVY)
     trigger.click(endpoints.deploy, [names, budget], report, api_name="deploy", **HEAVY)
 
 
@@ -65,22 +67,24 @@ class Endpoints:
         return describe(self._context.approaches)
 
     def upscale(
-        self, image: str, approach: str = "rdn", options: dict[str, Any] | None = None
+        self, image: str, approach: str = "rdn", options: dict[str, Any] | None = None, size: str = ""
     ) -> tuple[str, dict[str, Any]]:
-        """Upscale one image four times and report what it cost.
+        """Upscale one image, four times or to a given size, and report what it cost.
 
         Args:
             image: an image file: PNG, JPEG, TIFF, WebP, HEIC and others
             approach: ID or ID:CHECKPOINT, such as bicubic, rdn, real-esrgan; an unknown ID is refused with a list of all
             options: name -> value of the approach's own options, {} for its defaults; "precision" (auto, fp32, bf16, fp16 or
                 int8) is the number format that a network computes in
+            size: of the result: a factor from 1 to 8 ("2x", "2.5x"), "1920 wide", "1080 high" or "30x20cm@300" for print;
+                empty for that of the approach, which is 4 times for most
         Returns:
             the PNG, and a report: size, seconds, memory, precision, checkpoint, scores
         """
         try:
             values = dict(options or {})
             precision = _precision(values.pop("precision", "auto"))
-            job = job_for(self._context.approaches, approach, values, precision)
+            job = job_for(self._context.approaches, approach, values, precision, size=_size(size))
             with self._context.callers.admitted(program=True) as caller:
                 self._context.runner.fetch(job, Progress(stop=caller.stop))
                 with caller.turn(self._seconds(job)) as progress:
@@ -92,7 +96,7 @@ class Endpoints:
             raise _as_gradio(exc) from exc
 
     def compare(
-        self, image: str, approaches: list[str] | None = None, test_against_truth: bool = False
+        self, image: str, approaches: list[str] | None = None, test_against_truth: bool = False, size: str = ""
     ) -> tuple[list[str], dict[str, Any]]:
         """Upscale one image with several approaches. A failing one does not hide the others.
 
@@ -100,16 +104,17 @@ class Endpoints:
             image: an image file: PNG, JPEG, TIFF, WebP, HEIC and others
             approaches: list of ID or ID:CHECKPOINT, such as bicubic, rdn, real-esrgan
             test_against_truth: downscale the image first, then score every result against the original (PSNR, SSIM)
+            size: of the results, as for upscale; a whole factor where they are scored against the original
 
         Returns:
             the PNGs in order, and a report {"results": [...], "failures": [...]}
         """
         try:
-            jobs = self._jobs(approaches)
+            jobs = self._jobs(approaches, _size(size))
+            scale = jobs[0].test_scale if test_against_truth else 1
 
             def load() -> tuple[ImageData, Image | None]:
                 original = self._read(image)
-                scale = jobs[0].default_scale
                 return lr_and_reference(original, scale, None) if test_against_truth else (original, None)
 
             files: list[str] = []
@@ -147,12 +152,12 @@ class Endpoints:
         except Exception as exc:
             raise _as_gradio(exc) from exc
 
-    def _jobs(self, names: list[str] | None) -> list[Job]:
+    def _jobs(self, names: list[str] | None, size: OutputSize | None = None) -> list[Job]:
         """Return the jobs of `names`. Raises BadInput on more than `MOST_JOBS`, on an unknown and on a repeated name."""
         names = names or ["bicubic", "rdn"]
         if len(names) > MOST_JOBS:
             raise BadInput(f"One call compares {MOST_JOBS} approaches at most, not {len(names)}.")
-        jobs = [job_for(self._context.approaches, name) for name in names]
+        jobs = [job_for(self._context.approaches, name, size=size) for name in names]
         keys = [job.key for job in jobs]
         if repeated := [key for key in keys if keys.count(key) > 1]:
             raise BadInput(f"{repeated[0]} is named more than once. Name each approach once.")
@@ -160,12 +165,19 @@ class Endpoints:
 
     def _seconds(self, job: Job) -> float:
         """Return the expected seconds of a job on an image that is not decoded yet."""
-        return self._context.runner.estimates.seconds(job, _ASSUMED_SIZE)
+        # A width in pixels says nothing as long as the image is not known.
+        sized = job if job.size is None or job.size.factor is not None else replace(job, size=None)
+        return self._context.runner.estimates.seconds(sized, _ASSUMED_SIZE)
 
     def _read(self, image: str | None) -> Any:
         if image is None:
             raise SRError("There is no picture: send a file as `image`.")
         return replace(read(Path(image), self._context.limits), name=Path(image).name)
+
+
+def _size(text: str) -> OutputSize | None:
+    """Return the size that a program asks for; None where it asks for none. Raises BadInput."""
+    return parse(text) if text.strip() else None
 
 
 def _precision(wanted: object) -> Precision:

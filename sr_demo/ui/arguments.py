@@ -24,16 +24,19 @@ _NEVER_EMPTY = (Radio, Checkbox, CheckboxGroup)
 
 
 def check(block_fn: BlockFunction, values: list[Any]) -> None:
-    """Check the values of one call.
+    """Check the values of one call, and append the defaults of those that a program left out at the end.
 
-    Hidden endpoints belong to the page, whose components send null where they are empty; their types are left to Gradio.
+    So endpoints can take more values than older programs send. Hidden endpoints belong to the page, whose components send
+    null where they are empty; their types are left to Gradio.
 
     Raises:
         BadInput: Naming the argument, when `values` are too few, too many or of another type than the endpoint takes.
     """
     wanted = len(block_fn.inputs)
     public = block_fn.api_visibility == "public"
-    names, optional = _parameters(block_fn.fn) if public and block_fn.fn is not None else ([], set[str]())
+    names, optional = _parameters(block_fn.fn) if public and block_fn.fn is not None else ([], dict[str, Any]())
+    if public and all(name in optional for name in names[len(values) :]):
+        values += [optional[name] for name in names[len(values) :]]
     if len(values) < wanted or (public and len(values) > wanted):
         listed = f" ({', '.join(names)})" if names else ""
         raise BadInput(f"This endpoint takes {wanted} values{listed}, not {len(values)}.")
@@ -46,7 +49,7 @@ def check(block_fn: BlockFunction, values: list[Any]) -> None:
         return
     for name, block, value in zip(names, block_fn.inputs, values, strict=False):
         is_file = getattr(block, "data_model", None) is not None
-        if value is None and (is_file or name in optional):
+        if value is None and (is_file or optional.get(name, ...) is None):
             continue  # the default; a missing image is refused by the endpoint itself
         if is_file:
             _check_kind(name, "file", value, dict)
@@ -98,7 +101,7 @@ def _of(value: Any) -> str:
     return next((_WORDS[kind] for kind, types in _KINDS.items() if type(value) in types), "something else")
 
 
-def _parameters(function: Any) -> tuple[list[str], set[str]]:
-    """Return the names of the parameters, and those with None as default."""
+def _parameters(function: Any) -> tuple[list[str], dict[str, Any]]:
+    """Return the names of the parameters, and the defaults of those that have one."""
     parameters = inspect.signature(function).parameters.values()
-    return [p.name for p in parameters], {p.name for p in parameters if p.default is None}
+    return [p.name for p in parameters], {p.name: p.default for p in parameters if p.default is not p.empty}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sr_demo.checkpoint import Checkpoint
 from sr_demo.hub import checkpoints
 from sr_demo.image import Limits, Size
+from sr_demo.imaging.output_size import OutputSize
 from sr_demo.inference.jobs import Job
 from sr_demo.inference.runner import Runner
 from sr_demo.inference.time_estimates import Estimates
@@ -16,6 +17,7 @@ from sr_demo.reports import formatting
 from sr_demo.spec import Approach
 from sr_demo.system import hardware
 from sr_demo.ui.callers import Callers
+from sr_demo.ui.histories import Histories
 from sr_demo.ui.own_models import VisitorModels
 from sr_demo.ui.source import REGION_SIDES, Source
 from sr_demo.ui.stops import Stops
@@ -46,6 +48,9 @@ class Context:
     callers: Callers = field(default_factory=Callers)
     uploads: UploadCache = field(default_factory=UploadCache)
     models: VisitorModels = field(default_factory=VisitorModels)
+    histories: Histories = field(default_factory=Histories)
+    shares: bool = False
+    """Whether visitors may make links to their results (`shared_links`)."""
     community: bool = False
     """Whether visitors may search OpenModelDB and fetch from it."""
     private: bool = False
@@ -114,25 +119,28 @@ def downloads(approaches: Sequence[Approach]) -> str:
 
 
 def labels(
-    context: Context, jobs: Sequence[Job], size: tuple[int, int], *, opacity: bool = False
+    context: Context,
+    jobs: Sequence[Job],
+    lr_size: tuple[int, int],
+    *,
+    opacity: bool = False,
+    size: OutputSize | None = None,
 ) -> list[tuple[str, str]]:
     """Return choices of a checkbox group: (label with the time estimate, key).
 
     Args:
         context: Provides the estimates.
         jobs: The methods.
-        size: (height, width) of the LR image.
+        lr_size: (height, width) of the LR image.
         opacity: Whether it has an alpha channel.
+        size: Requested size of the results, with a factor; None for that of each method.
     """
-    return [
-        (
-            formatting.method_label(
-                job, seconds(context, job, size, opacity=opacity), checkpoints.is_available(job.checkpoint)
-            ),
-            job.key,
-        )
-        for job in jobs
-    ]
+
+    def label(job: Job) -> str:
+        expected = seconds(context, job.sized(size), lr_size, opacity=opacity)
+        return formatting.method_label(job, expected, checkpoints.is_available(job.checkpoint))
+
+    return [(label(job), job.key) for job in jobs]
 
 
 def seconds(context: Context, job: Job, size: tuple[int, int], *, opacity: bool = False) -> float:

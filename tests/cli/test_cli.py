@@ -139,6 +139,37 @@ def test_upscale_writes_images_four_times_as_large(sr, tmp_path: Path) -> None:
     assert read(tmp_path / "new/big/b_bicubic.png").rgb.shape == (20, 36, 3)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("--scale", 2), "12 x 16"), (("--scale", 2.5), "15 x 20"), (("--width", 21), "21 x 28"),
+        (("--height", 40), "30 x 40"), (("--print", "0.2x0.4cm@200"), "16 x 21"),
+    ],
+)  # fmt: skip
+def test_upscale_writes_the_size_that_is_requested(sr, tmp_path: Path, arguments: tuple, line: str) -> None:
+    said = sr("upscale", put(tmp_path / "a.png", 8, 6), "--approach", "lanczos", *arguments, "--out", tmp_path / "big")
+    assert said.status == 0 and said.out.split("  ")[1] == line
+    with Pillow.open(tmp_path / "big/a_lanczos.png") as written:
+        assert "{} x {}".format(*written.size) == line
+        dpi = written.info.get("dpi")
+    assert (dpi is not None and round(dpi[0]) == 200) == ("--print" in arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--scale", 2, "--width", 20), "not allowed with argument --scale"),
+        (("--scale", 9), "The scale must be from 1 to 8, not 9."),
+        (("--print", "A4"), "'A4' is no size of a print. Write it as 30x20cm@300"),
+        (("--width", 5), "5 wide is fewer than the picture has (6 x 8 pixels)"),
+        (("--scale", 2, "--set", "scale=3"), "The size is given twice: as 2x and by the option `scale`."),
+    ],
+)
+def test_a_size_that_cannot_be_is_refused(sr, tmp_path: Path, arguments: tuple, sentence: str) -> None:
+    said = sr("upscale", put(tmp_path / "a.png", 8, 6), "--approach", "bicubic", *arguments, "--out", tmp_path / "big")
+    assert said.status == 2 and len(said.complaints) == 1 and sentence in said.err
+
+
 def test_a_bad_file_does_not_stop_the_others(sr, tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("not a picture")
     files = [put(tmp_path / "a.png"), tmp_path / "text.png", tmp_path / "missing.png", put(tmp_path / "z.png")]

@@ -18,6 +18,7 @@ from sr_demo.ui.compare.in_turn import Inputs, compared
 from sr_demo.ui.compare.progress_list import ProgressList
 from sr_demo.ui.compare.view import View
 from sr_demo.ui.store import Store
+from sr_demo.ui.viewer.shared_page import write_page
 
 _SECONDS_BETWEEN = 0.2
 """Progress reaches the page at most this often."""
@@ -38,6 +39,8 @@ class Task:
     """Expected seconds of a job."""
     lr_size: Size = Size(1, 1)
     """Expected size of the LR image: it shapes the boxes of images that have not arrived."""
+    scene: str = ""
+    """Which photo and region it is of: the viewer keeps its zoom from one comparison of a scene to the next."""
 
 
 def compare(runner: Runner, store: Store, task: Task, caller: Caller) -> Iterator[View]:
@@ -53,11 +56,13 @@ def compare(runner: Runner, store: Store, task: Task, caller: Caller) -> Iterato
         SRError: On what concerns the whole comparison; the failure of one method is part of the view.
     """
     with store.lent() as folder:
-        yield from _compare(runner, View(folder, ProgressList.of(task.jobs), task.lr_size), task, caller)
+        yield from _compare(
+            runner, View(folder, ProgressList.of(task.jobs), task.lr_size, scene=task.scene), task, caller
+        )
 
 
 def _compare(runner: Runner, view: View, task: Task, caller: Caller) -> Iterator[View]:
-    scale = task.jobs[0].default_scale
+    scale = task.jobs[0].test_scale if task.has_reference else 1
     draws_steps = any(job.approach.family == "diffusion" for job in task.jobs)
 
     def load() -> tuple[ImageData, Image | None]:
@@ -95,8 +100,10 @@ def _compare(runner: Runner, view: View, task: Task, caller: Caller) -> Iterator
 
 
 def _write_downloads(view: View, task: Task, lr: ImageData) -> dict[str, Path]:
-    comparison = Comparison(lr.name, Size.of(lr.rgb), _origin(task), view.results, view.saved(), view.failures)
-    return write_downloads(comparison, view.folder)
+    comparison = Comparison(
+        lr.name, Size.of(lr.rgb), _origin(task), view.results, view.saved(), view.failures, view.pair()
+    )
+    return write_downloads(comparison, write_page(comparison, view.folder / "report.html"), view.folder)
 
 
 def _origin(task: Task) -> str:

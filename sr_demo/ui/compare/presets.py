@@ -73,20 +73,22 @@ def tests(source: Source | None) -> bool:
     return source is None or max(source.width, source.height) >= BELOW
 
 
-def max_side(preset: str, test: bool) -> int | None:
+def max_side(preset: str, test: bool, factor: float = SCALE) -> int | None:
     """Return the longest side in pixels of the image that is used; None without a preset."""
     if preset != FAMILIES:
         return None
-    return MAX_SIDE * SCALE if test else MAX_SIDE
+    return MAX_SIDE * int(factor) if test else MAX_SIDE
 
 
-def lr_size(source: Source, preset: str, test: bool) -> tuple[int, int]:
-    """Return (height, width) of what the methods are given."""
-    height, width = source.size_within(max_side(preset, test))
-    return (max(height // SCALE, 1), max(width // SCALE, 1)) if test else (height, width)
+def lr_size(source: Source, preset: str, test: bool, factor: float = SCALE) -> tuple[int, int]:
+    """Return (height, width) of what the methods are given; tests divide by `factor`, which is a whole number then."""
+    height, width = source.size_within(max_side(preset, test, factor))
+    return (max(height // int(factor), 1), max(width // int(factor), 1)) if test else (height, width)
 
 
-def note(preset: str, test: bool, source: Source | None, jobs: Sequence[Job], keys: Sequence[str]) -> str:
+def note(
+    preset: str, test: bool, source: Source | None, jobs: Sequence[Job], keys: Sequence[str], factor: float = SCALE
+) -> str:
     """Return in sentences what the preset does.
 
     Args:
@@ -95,28 +97,29 @@ def note(preset: str, test: bool, source: Source | None, jobs: Sequence[Job], ke
         source: The image, if there is one.
         jobs: All methods on offer.
         keys: Keys of the ticked ones.
+        factor: Scale factor of the results.
     """
     if preset != FAMILIES:
         return ""
     titles = [job.title for job in families(jobs) if job.key in keys]
     names = ", ".join(titles[:-1]) + (" and " if len(titles) > 1 else "") + titles[-1] if titles else "nothing yet"
-    sentences = [f"Compares {names} on inputs with sides below {BELOW} pixels, enlarged {SCALE} times."]
+    sentences = [f"Compares {names} on inputs with sides below {BELOW} pixels, enlarged {factor:g} times."]
     waiting = [job.title for job in families(jobs) if not checkpoints.is_available(job.checkpoint)]
     if waiting:
         sentences.append(f"Also here, once downloaded: {', '.join(waiting)}; tick them under “More methods”.")
     if source is not None:
-        sentences.append(_size_note(test, source))
+        sentences.append(_size_note(test, source, factor))
     sentences.append("“my choice” restores your ticks and the size of your photo.")
     return " ".join(sentences)
 
 
-def _size_note(test: bool, source: Source) -> str:
+def _size_note(test: bool, source: Source, factor: float) -> str:
     box = source.box()
-    used = source.size_within(max_side(FAMILIES, test))
+    used = source.size_within(max_side(FAMILIES, test, factor))
     whole = used == (box.height, box.width)
     what = "The part you chose" if source.region_side is not None else "Your photo"
     downscaled = f"{what} is first reduced to {used[1]} × {used[0]} pixels"
     if not test:
         return f"{what} is used as it is." if whole else f"{downscaled}, then enlarged."
-    given = f"the methods are given {used[1] // SCALE} × {used[0] // SCALE}"
+    given = f"the methods are given {used[1] // int(factor)} × {used[0] // int(factor)}"
     return f"{what} is the original; {given}." if whole else f"{downscaled}: that is the original, and {given}."
