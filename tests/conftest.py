@@ -68,8 +68,11 @@ def int8_by_default() -> None:
 
 @pytest.fixture(autouse=True)
 def _no_int8_by_default(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(model: object) -> None:
+        return None
+
     if "int8_by_default" not in request.fixturenames:
-        monkeypatch.setattr("sr_demo.backends.shipped_int8.by_default", lambda model: None)
+        monkeypatch.setattr("sr_demo.backends.shipped_int8.by_default", none)
 
 
 @pytest.fixture(scope="session")
