@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sr_demo.codecs import encode as codec
 from sr_demo.codecs import png
 from sr_demo.codecs.decode import decode, page_numbers, stated_pixels
+from sr_demo.codecs.formats import Output, Written, format_of
 from sr_demo.codecs.libraries import opencv
 from sr_demo.codecs.metadata import Metadata
+from sr_demo.codecs.raster import Raster
 from sr_demo.codecs.sniff import Limits
 from sr_demo.codecs.values import Values
 from sr_demo.errors import BadInput, StorageError
@@ -26,17 +30,21 @@ __all__ = [
     "ImageData",
     "Limits",
     "Metadata",
+    "Output",
     "Size",
     "Values",
+    "Written",
     "bt601_luma",
     "crop",
     "encode_png",
+    "format_of",
     "from_array",
     "page_numbers",
     "quantize",
     "read",
     "readonly",
     "stated_pixels",
+    "write",
     "write_png",
 ]
 
@@ -193,9 +201,36 @@ def crop(image: ImageData, top: int, left: int, height: int, width: int) -> Imag
     return replace(image, rgb=readonly(image.rgb[part].copy()), alpha=alpha)
 
 
+def write(image: ImageData, path: Path, output: Output = Output()) -> Written:  # noqa: B008 - a frozen value
+    """Write `image` in any of the formats of results; the file appears at `path` only when it is complete.
+
+    Args:
+        image: its values are rounded to the bits of the output.
+        path: the file; one that was there before is replaced. Its ending is not looked at.
+        output: format, quality, bits and metadata; the format is not `SAME`.
+
+    Returns:
+        What the file keeps of the metadata, and what the format cannot hold.
+
+    Raises:
+        BadInput: when the format cannot hold so large an image.
+        OutOfMemory: when its encoder takes more memory than is free.
+        StorageError: when the folder cannot be written or the disk is full.
+    """
+    deep = output.file_format.deep
+    bits = output.bits or (image.bits if deep else 8)
+    raster, written = codec.adapted(_raster(image, bits), output)
+    if image.bits > bits and output.bits is None:
+        lost = f"{output.file_format.title} holds 8 bits per channel: the {image.bits} of the picture are rounded."
+        written = replace(written, notes=(*written.notes, lost))
+    with _refusals(path):
+        _written(path, lambda file: codec.encode(raster, file, output))
+    return written
+
+
 def encode_png(image: ImageData, level: int = png.LEVEL) -> bytes:
     """Encode `image` as PNG: gray or RGB, 8 or 16 bit, with its alpha, profile and metadata; values are rounded."""
-    return b"".join(_png(image, level))
+    return b"".join(png.chunks(_raster(image, image.bits), level))
 
 
 def write_png(image: ImageData, path: Path, level: int = png.LEVEL) -> None:
@@ -209,13 +244,25 @@ def write_png(image: ImageData, path: Path, level: int = png.LEVEL) -> None:
     Raises:
         StorageError: when the folder cannot be written or the disk is full.
     """
+    with _refusals(path):
+        _written(path, lambda file: file.writelines(png.chunks(_raster(image, image.bits), level)))
+
+
+def _written(path: Path, encode: Callable[[IO[bytes]], object]) -> None:
+    """Write a file that appears at `path` when it is complete. Raises OSError."""
 
     def write(part: Path) -> None:
-        with part.open("wb") as file:
-            file.writelines(_png(image, level))
+        with part.open("w+b") as file:
+            encode(file)
 
+    write_atomically(path, write)
+
+
+@contextmanager
+def _refusals(path: Path) -> Generator[None]:
+    """Translate the errors of a disk that refuses into StorageError."""
     try:
-        write_atomically(path, write)
+        yield
     except OSError as exc:
         raise StorageError(
             f"The picture could not be written to {path.parent}: {exc.strerror or exc}. "
@@ -223,10 +270,10 @@ def write_png(image: ImageData, path: Path, level: int = png.LEVEL) -> None:
         ) from exc
 
 
-def _png(image: ImageData, level: int) -> Iterator[bytes]:
-    """The bytes of a PNG file, in parts of a few rows."""
+def _raster(image: ImageData, bits: Literal[8, 16]) -> Raster:
+    """The image as encoders take it, with `bits` per channel."""
     height, width = Size.of(image.rgb)
-    scale = np.float32(2**image.bits - 1)
+    scale = np.float32(2**bits - 1)
 
     def rows(top: int, bottom: int) -> NDArray[Any]:
         colours = image.rgb[top:bottom]
@@ -236,10 +283,10 @@ def _png(image: ImageData, level: int) -> Iterator[bytes]:
         band = np.multiply(planes[0] if len(planes) == 1 else np.concatenate(planes, axis=-1), scale)
         large_array.release(*(part[top:bottom] for part in (image.rgb, image.alpha) if part is not None))
         np.rint(band, out=band)
-        return band.clip(0, scale, out=band).astype(np.uint8 if image.bits == 8 else np.uint16)
+        return band.clip(0, scale, out=band).astype(np.uint8 if bits == 8 else np.uint16)
 
     channels = (1 if image.gray else 3) + (image.alpha is not None)
-    return png.chunks(rows, width, height, channels, image.bits, image.icc, level, image.metadata)
+    return Raster(rows, width, height, channels, bits, image.icc, image.metadata)
 
 
 def _unit(samples: NDArray[Any], channels: int) -> NDArray[np.float32]:

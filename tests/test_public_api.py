@@ -96,10 +96,17 @@ def test_what_cannot_be_done_is_one_sentence(image: object, approach: str, sente
         sr_demo.upscale(image, approach)  # type: ignore[arg-type]
 
 
-def test_results_are_saved_as_png_only(photo: Path, tmp_path: Path) -> None:
+def test_results_are_saved_in_the_format_of_the_name(photo: Path, tmp_path: Path) -> None:
     result = sr_demo.upscale(photo, "bicubic")
-    with pytest.raises(sr_demo.SRError, match=r"name a \.png file, not 'large\.jpg'"):
-        result.save(tmp_path / "large.jpg")
+    for name in ("large.jpg", "large.webp", "large.avif", "large.tif", "large.PNG"):
+        result.save(tmp_path / name)
+        assert read(tmp_path / name).rgb.shape == (80, 96, 3)
+    result.save(tmp_path / "small.jpg", quality=20)
+    assert (tmp_path / "small.jpg").stat().st_size < (tmp_path / "large.jpg").stat().st_size / 2
+    with pytest.raises(sr_demo.SRError, match=r"Name a \.png, .* file, not 'large\.gif'"):
+        result.save(tmp_path / "large.gif")
+    with pytest.raises(sr_demo.SRError, match="PNG has no quality"):
+        result.save(tmp_path / "large.png", quality=20)
     with pytest.raises(sr_demo.SRError, match="could not be written"):
         result.save(tmp_path / "missing" / "large.png")
 

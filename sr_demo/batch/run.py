@@ -1,4 +1,4 @@
-"""A batch: from a folder of images to a folder of PNG files with a manifest; can be killed at any moment and resumed."""
+"""A batch: from a folder of images to a folder of results with a manifest; can be killed at any moment and resumed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import get_args
 
 from sr_demo.batch.manifest import NAME, Key, Manifest, Record, held
 from sr_demo.codecs.image_files import ImageFiles, find_images
-from sr_demo.codecs.sniff import about
+from sr_demo.codecs.sniff import about, kind_of
 from sr_demo.errors import BadInput, SRError
-from sr_demo.image import Limits, page_numbers
+from sr_demo.image import Limits, Output, page_numbers
 from sr_demo.inference.jobs import Job
 from sr_demo.options import as_dict
 from sr_demo.spec import Precision
@@ -39,6 +39,8 @@ class Batch:
     """Folder of HR references, same names (or without `x4` at the end): scores go into the manifest."""
     overwrite: bool = False
     """Results may replace files that no batch made; otherwise they get another name."""
+    output: Output = Output()
+    """How results are written."""
     settled: Precision | None = None
     """What `auto` was resolved to: a batch is computed in one precision, even if a later probe would choose another."""
 
@@ -177,7 +179,8 @@ def plan(batch: Batch, manifest: Manifest) -> Plan:
         source = path.relative_to(batch.source).as_posix()
         for page in _pages(path):
             known = manifest.records.get((source, page))
-            target = known["result"] if known and known["result"] else _free(source, page, is_taken)
+            suffix = batch.output.like(kind_of(path)).file_format.suffix
+            target = known["result"] if known and known["result"] else _free(source, page, suffix, is_taken)
             taken.add(target.lower())
             tasks.append(Task(source, page, target))
     return Plan(tasks, found)
@@ -192,9 +195,9 @@ def _pages(path: Path) -> tuple[int | None, ...]:
     return (None,) if len(numbers) == 1 else numbers
 
 
-def _free(source: str, page: int | None, is_taken: Callable[[str], bool]) -> str:
+def _free(source: str, page: int | None, suffix: str, is_taken: Callable[[str], bool]) -> str:
     """Return an unused name: `a/b.png` for `a/b.jpg`, `a/b_p0001.png` for its first page; numbered where it is taken."""
-    path, ending = PurePosixPath(source), ".png" if page is None else f"_p{page + 1:04d}.png"
+    path, ending = PurePosixPath(source), suffix if page is None else f"_p{page + 1:04d}{suffix}"
     wanted = Path(path.with_name(fitting(path.stem, ending)))
     return numbered(wanted, lambda target: is_taken(target.as_posix())).as_posix()
 
@@ -208,17 +211,21 @@ def settings(batch: Batch) -> Record:
         "options": as_dict(batch.job.options),
         "precision_asked": batch.job.precision,
         "size": None if batch.job.size is None else str(batch.job.size),
+        **{f"output_{name}": value for name, value in batch.output.as_dict().items()},
     }
 
 
 def _as_before(batch: Batch, manifest: Manifest) -> Batch:
     """Return the batch with the precision of its first run. Raises BadInput when the folder holds another batch."""
     wanted = settings(batch)
+    # Manifests of versions that wrote nothing but PNG do not name the output.
+    unnamed = {f"output_{name}": value for name, value in Output().as_dict().items()}
     for record in manifest.records.values():
         for name, value in wanted.items():
-            if record.get(name) != value:  # earlier versions wrote no size
+            before = record[name] if name in record else unnamed.get(name)  # earlier versions wrote no size
+            if before != value:
                 raise BadInput(
-                    f"{batch.out / NAME} belongs to another batch: {name.replace('_', ' ')} was {record.get(name)}, "
+                    f"{batch.out / NAME} belongs to another batch: {name.replace('_', ' ')} was {before}, "
                     f"now it is {value}. Choose another --out."
                 )
     done = next((r for r in manifest.records.values() if r["status"] == "done"), None)

@@ -16,8 +16,9 @@ from threading import Thread
 from sr_demo.batch.manifest import Record, part_of
 from sr_demo.batch.run import LIMITS, Batch, Perform, Task, settings, with_precision
 from sr_demo.codecs.image_files import find_images
+from sr_demo.codecs.sniff import kind_of
 from sr_demo.errors import BadInput, OutOfMemory, SRError, StorageError, unexpected
-from sr_demo.image import Image, ImageData, read, write_png
+from sr_demo.image import Image, ImageData, read, write
 from sr_demo.inference.runner import Runner
 from sr_demo.metrics.scores import COLUMNS
 from sr_demo.reports.pairing import parsed
@@ -149,7 +150,7 @@ class Worker:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
             raise StorageError(f"The folder {target.parent} cannot be created: {exc.strerror or exc}.") from exc
-        write_png(result.image, part_of(target))
+        written = write(result.image, part_of(target), batch.output.like(kind_of(batch.source / task.source)))
         numbers = measured(result)
         self._settled = with_precision(batch, numbers).settled
         return {
@@ -157,7 +158,8 @@ class Worker:
             **{name: numbers[name] for name in ("width", "height", "precision", "tile", "halo", "seconds")},
             **({"precision_loss_db": numbers["precision_loss_db"]} if numbers["precision_loss_db"] is not None else {}),
             "metrics": {name: numbers[name] for name in _SCORES},
-            "notes": numbers["notes"],
+            "notes": [*numbers["notes"], *written.notes],
+            "metadata": written.as_dict(),
             **({"sizing": numbers["sizing"]} if numbers["sizing"] else {}),
             **({"values": numbers["values"]} if numbers["values"] is not None else {}),
             **({"remark": remark} if remark else {}),

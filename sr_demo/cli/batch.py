@@ -7,7 +7,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sr_demo.cli.console import add_download, add_overwrite, add_precision, add_set, assignments, complain
+from sr_demo.cli.console import (
+    add_download,
+    add_output,
+    add_overwrite,
+    add_precision,
+    add_set,
+    assignments,
+    complain,
+    output_of,
+)
 from sr_demo.cli.models import add_model, one_job
 from sr_demo.cli.output_size import add_size
 from sr_demo.codecs.sniff import about
@@ -20,8 +29,8 @@ if TYPE_CHECKING:
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     command.description = (
-        "Every picture, and every page of a TIFF stack, becomes a PNG in --out; manifest.jsonl there has "
-        "one line for each: checksums, options, precision, scores. After it was stopped or killed, --resume continues."
+        "Every picture, and every page of a TIFF stack, becomes a file in --out, PNG without --format; manifest.jsonl there "
+        "has one line for each: checksums, options, precision, scores. After it was stopped or killed, --resume continues."
     )
     command.add_argument("source", type=Path, metavar="IN_DIR", help="folder of pictures")
     command.add_argument("--approach", metavar="ID[:CHECKPOINT]", help="which approach (see `list`)")
@@ -43,6 +52,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--metrics", type=Path, metavar="HR_DIR", help="folder of the originals: scores go into the manifest"
     )
+    add_output(command)
     add_overwrite(command)
     add_precision(command)
     add_download(command)
@@ -61,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
         resume=args.resume,
         references=args.metrics,
         overwrite=args.overwrite,
+        output=output_of(args),
     )
     summary = batches.run(batch, perform, _print_progress)
     for line in (*first_few(summary.failed), *first_few(summary.unreadable), *first_few(_notes(summary.notes))):

@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from sr_demo.codecs.formats import Format, Output
 from sr_demo.codecs.sniff import about, shown
 from sr_demo.errors import BadInput, StorageError, quoted
 from sr_demo.progress import Progress
@@ -60,6 +61,30 @@ def add_download(command: argparse.ArgumentParser) -> None:
         "--download", action="store_true",
         help="agree to a download of gigabytes, where the approach needs one (`list` shows its size)",
     )  # fmt: skip
+
+
+def add_output(command: argparse.ArgumentParser) -> None:
+    """Add `--format`, `--quality`, `--bits` and `--strip-metadata`, which `output_of` reads."""
+    command.add_argument(
+        "--format", choices=("png", "jpeg", "webp", "avif", "tiff", "same"),
+        help="of the results: png (default) and tiff lose no value; same is the format of each picture",
+    )  # fmt: skip
+    command.add_argument(
+        "--quality", type=int, metavar="N",
+        help="1 to 100, of jpeg (default 95), webp (90; 100 loses no value) and avif (90)",
+    )  # fmt: skip
+    command.add_argument(
+        "--bits", type=int, choices=(8, 16), help="per channel, of png and tiff (default: as the picture)"
+    )
+    command.add_argument(
+        "--strip-metadata", action="store_true",
+        help="leave out EXIF, XMP and IPTC data, GPS position and serial numbers among them; otherwise all are carried",
+    )  # fmt: skip
+
+
+def output_of(args: argparse.Namespace, default: Format = "png") -> Output:
+    """Return the output that was chosen, in format `default` without `--format`. Raises BadInput."""
+    return Output(args.format or default, args.quality, args.bits, "none" if args.strip_metadata else "all")
 
 
 def add_overwrite(command: argparse.ArgumentParser) -> None:

@@ -6,24 +6,28 @@ import argparse
 import glob
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sr_demo.cli.console import (
     add_download,
+    add_output,
     add_overwrite,
     add_precision,
     add_set,
     assignments,
     complain_about,
     folder,
+    output_of,
     terminal,
 )
 from sr_demo.cli.models import add_model, some_jobs
 from sr_demo.cli.output_size import add_size
-from sr_demo.codecs.sniff import shown
+from sr_demo.codecs.formats import Output, format_of
+from sr_demo.codecs.sniff import kind_of, shown
 from sr_demo.errors import BadInput, SRError, unexpected
-from sr_demo.system.outputs import Identity, fitting, identities, new_files, reserved
+from sr_demo.system.outputs import Identity, fitting, identities, new_files, refuse_existing, reserved
 
 if TYPE_CHECKING:
     from sr_demo.inference.jobs import ImageResult, Job
@@ -41,7 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_set(parser)
     add_size(parser)
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the results (PNG)")
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="DIR",
+        help="folder for the results; or, for one picture, a file such as big.jpg, whose ending is the format",
+    )  # fmt: skip
+    add_output(parser)
     parser.add_argument(
         "--report",
         type=Path,
@@ -59,16 +67,51 @@ def run(args: argparse.Namespace) -> int:
 
     names = [args.approach] if args.approach else []
     jobs = some_jobs(args, names, assignments(args.set), download=args.download)
-    out, files = folder(args.out), _expanded(args.files)
+    files = _expanded(args.files)
     if args.report is not None and len(files) != 1:
         raise BadInput(f"--report makes a page of one picture, and {len(files)} are named. Run the command for each.")
-    runner, kept = Runner(), set(identities(files))
+    kept = set(identities(files))
+    out = _results(args, kept, len(files) * len(jobs))
+    runner = Runner()
     shown: list[ImageResult] | None = None if args.report is None else []
     with new_files(args.report, overwrite=args.overwrite):
-        status = max(_upscale(runner, job, files, out, kept, shown, overwrite=args.overwrite) for job in jobs)
+        status = max(_upscale(runner, job, files, out, kept, shown) for job in jobs)
         if shown and args.report is not None:
             _write_report(files[0], shown, args.report)
     return status
+
+
+@dataclass(frozen=True)
+class _Results:
+    """Where results go, and how they are written."""
+
+    folder: Path
+    name: str
+    """Name of the only result; empty where names are derived from those of the pictures."""
+    output: Output
+    overwrite: bool
+    """Whether files may be replaced that are neither inputs nor results."""
+
+    def wanted(self, path: Path, job: Job, output: Output) -> Path:
+        """Return the path that the result of a picture should get."""
+        return self.folder / (
+            self.name or fitting(path.stem, f"_{job.key.replace(':', '-')}{output.file_format.suffix}")
+        )
+
+
+def _results(args: argparse.Namespace, kept: set[Identity], count: int) -> _Results:
+    """Return where `count` results go. Raises BadInput where `--out` names a file that cannot be meant."""
+    named = None if args.out.is_dir() else format_of(args.out)
+    if named is None:
+        return _Results(folder(args.out), "", output_of(args), args.overwrite)
+    if count > 1:
+        raise BadInput(f"--out {args.out} names one file, and there are {count} results. Name a folder.")
+    if args.format not in (None, named):
+        raise BadInput(f"--out {args.out} is a {named} file, and --format is {args.format}. Leave one of them out.")
+    if identities([args.out]) & kept:
+        raise BadInput(f"{args.out} is the picture itself, which is never replaced. Choose another name.")
+    refuse_existing([args.out], overwrite=args.overwrite)
+    return _Results(folder(args.out.parent), args.out.name, output_of(args, named), args.overwrite)
 
 
 def _write_report(file: Path, results: Sequence[ImageResult], target: Path) -> None:
@@ -81,8 +124,8 @@ def _write_report(file: Path, results: Sequence[ImageResult], target: Path) -> N
 
 
 def _upscale(
-    runner: Runner, job: Job, files: Sequence[Path], out: Path, kept: set[Identity],
-    shown: list[ImageResult] | None, *, overwrite: bool,
+    runner: Runner, job: Job, files: Sequence[Path], out: _Results, kept: set[Identity],
+    shown: list[ImageResult] | None,
 ) -> int:  # fmt: skip
     """Enlarge each file with one network; return the exit status.
 
@@ -90,12 +133,11 @@ def _upscale(
         runner: does it.
         job: with what.
         files: the pictures.
-        out: folder of the results.
+        out: where the results go.
         kept: the inputs and the results so far, which are never replaced; results are added.
         shown: results are added, where there will be a report.
-        overwrite: whether other files may be replaced.
     """
-    from sr_demo.image import read, write_png
+    from sr_demo.image import read, write
     from sr_demo.reports.formatting import precision
 
     failed = False
@@ -105,9 +147,9 @@ def _upscale(
             _refuse_others(path)
             image = read(path)
             result = runner.run(job, image, progress=terminal(path.name))
-            wanted = out / fitting(path.stem, f"_{job.key.replace(':', '-')}.png")
-            with reserved(wanted, kept, overwrite=overwrite) as target:
-                write_png(result.image, target)
+            output = out.output.like(kind_of(path))
+            with reserved(out.wanted(path, job, output), kept, overwrite=out.overwrite) as target:
+                written = write(result.image, target, output)
             kept |= identities([target])
             if shown is not None:
                 shown.append(result)
@@ -119,11 +161,11 @@ def _upscale(
             complain_about(path, unexpected(exc, f"upscaling {path}"))
             failed = True
             continue
-        for note in result.notes:
+        for note in (*result.notes, *written.notes):
             complain_about(path, note)
         height, width = result.image.rgb.shape[:2]
         facts = [f"{width} x {height}", f"{result.seconds:.2f} s", precision(result.precision, result.loss_db)]
-        print("  ".join([str(target), *facts, *filter(None, [result.sizing])]))
+        print("  ".join([str(target), *facts, *filter(None, [result.sizing, written.sentence])]))
     return 2 if failed else 0
 
 

@@ -29,6 +29,7 @@ _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12
 _WIDTH, _HEIGHT, _KIND, _OLD_KIND = 256, 257, 254, 255
 _STRIPS, _TILE_WIDTH, _TILE_HEIGHT, _TILES = 273, 322, 323, 324
 _SUB_DIRECTORIES, _MOST_SUB_DIRECTORIES = 330, 32
+_EXIF, _GPS = 34665, 34853
 
 
 @dataclass(frozen=True)
@@ -192,6 +193,14 @@ def check(found: Directory, size: int) -> None:
             raise ValueError(f"tiles of {across} x {down} for {width} x {height} pixels")
 
 
+def check_exif_parts(file: IO[bytes], found: Directory) -> None:
+    """Run `check` on the directories of exposure and position that `found` points to. Raises ValueError."""
+    size = file.seek(0, io.SEEK_END)
+    for pointer in (_EXIF, _GPS):
+        if at := found.number(pointer):
+            check(directory(file, at), size)
+
+
 def check_exif(content: bytes) -> None:
     """Run `check` on EXIF data, which are a TIFF file without pixels. Raises ValueError.
 
@@ -204,7 +213,9 @@ def check_exif(content: bytes) -> None:
     except ValueError:
         return
     at = layout.number(content[layout.first : layout.first + layout.place])
-    check(directory(file, at), len(content))
+    found = directory(file, at)
+    check(found, len(content))
+    check_exif_parts(file, found)
 
 
 class OnePage(io.RawIOBase):

@@ -1,28 +1,40 @@
-"""What an image file says beside its pixels, and what of it a result carries: date, camera, place, resolution, XMP.
+"""What an image file says beside its pixels, and what of it a result carries: date, camera, place, resolution, XMP, IPTC.
 
-Orientation is left out, since images are turned upright when they are read; sizes in pixels are those of the result. The ICC
+Orientation is reset, since images are turned upright when they are read; sizes in pixels are those of the result. The ICC
 profile is no metadata but belongs to the values: it is `ImageData.icc`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from PIL import Image as Pillow
 
-_ORIENTATION, _EXIF, _GPS = 0x0112, 0x8769, 0x8825
+from sr_demo.codecs import exif, iptc, xmp
+from sr_demo.codecs.exif import EXIF, GPS, ORIENTATION, Directories
+from sr_demo.codecs.formats import Carry
+
 _WIDTH, _HEIGHT = 0xA002, 0xA003
-_TAGS = {0x010F: "Make", 0x0110: "Model", 0x0132: "DateTime", 0x013B: "Artist", 0x8298: "Copyright"}
+_ACROSS, _DOWN, _UNIT = 0x011A, 0x011B, 0x0128
+_PER_INCH = {2: 1.0, 3: 2.54}
+_XMP, _IPTC, _PHOTOSHOP = 700, 33723, 34377
+_TAGS = {
+    0x010E: "ImageDescription", 0x010F: "Make", 0x0110: "Model", 0x0131: "Software", 0x0132: "DateTime",
+    0x013B: "Artist", 0x013C: "HostComputer", 0x4746: "Rating", 0x4749: "RatingPercent", 0x8298: "Copyright",
+    0x9C9B: "XPTitle", 0x9C9C: "XPComment", 0x9C9D: "XPAuthor", 0x9C9E: "XPKeywords", 0x9C9F: "XPSubject",
+}  # fmt: skip
 """Tags of the first directory that are kept: the others describe how the file stores its pixels."""
+_OF_PIXELS = ("ImageJ=", "{", "<", "SCANIMAGE")
+"""Beginnings of an ImageDescription that describes the pixels of the file, as microscopes write it."""
 _NOT_KEPT = {0x927C, 0xA005}
 """MakerNote, whose offsets point into the file that it came from, and the pointer to the interoperability directory."""
+_SERIAL_NUMBERS = {0xA431, 0xA435}
+"""BodySerialNumber and LensSerialNumber."""
+_DESCRIPTION = 0x010E
 _MOST_BYTES = 2**18
-_XMP_ORIENTATION = re.compile(rb"(tiff:Orientation\s*(?:=\s*[\"\']|>\s*))[2-8]")
-_XMP_SIZE = re.compile(rb"<(exif:PixelXDimension|exif:PixelYDimension|tiff:ImageWidth|tiff:ImageLength)>\d+</\1>"
-                       rb"|\s(?:exif:Pixel[XY]Dimension|tiff:ImageWidth|tiff:ImageLength)=[\"\']\d+[\"\']")  # fmt: skip
+POSITION, SERIAL_NUMBERS = "GPS position", "serial numbers"
 
 
 @dataclass(frozen=True)
@@ -35,30 +47,85 @@ class Metadata:
     """An XMP packet, UTF-8."""
     dpi: tuple[float, float] | None = None
     """Pixels per inch across and down, as the file has them."""
+    iptc: bytes | None = None
+    """IIM records."""
 
-    def exif_for(self, width: int, height: int) -> bytes | None:
-        """Return the EXIF data for a file of this size in pixels."""
-        if self.exif is None:
+    def exif_for(self, width: int, height: int, *, resolution: bool = False, orientation: bool = True) -> bytes | None:
+        """Return the EXIF data for a file.
+
+        Args:
+            width: of the file's image in pixels.
+            height: likewise.
+            resolution: whether to state `dpi` too, for formats that have no other place for it.
+            orientation: whether to state that the image is upright.
+        """
+        dpi = self.dpi if resolution else None
+        if self.exif is None and dpi is None:
             return None
-        data = Pillow.Exif()
-        data.load(self.exif)
-        part = data.get_ifd(_EXIF)
-        if not part:
-            return self.exif
-        part[_WIDTH], part[_HEIGHT] = width, height
-        return _without_head(data.tobytes())
+        found = exif.parsed(self.exif)
+        if found[EXIF]:
+            found[EXIF].update({_WIDTH: width, _HEIGHT: height})
+        if dpi is not None:
+            found[0].update({_ACROSS: dpi[0], _DOWN: dpi[1], _UNIT: 2})
+        found[0][ORIENTATION] = 1
+        if not orientation:
+            del found[0][ORIENTATION]
+        return exif.serialized(found)
+
+    def names(self) -> tuple[str, ...]:
+        """Return what is there, in words."""
+        found = (("EXIF", self.exif), ("XMP", self.xmp), ("IPTC", self.iptc))
+        return tuple(name for name, content in found if content is not None)
 
 
-def of_info(info: Mapping[Any, Any], exif: Pillow.Exif | None) -> Metadata:
+def carried(metadata: Metadata, carry: Carry) -> tuple[Metadata, tuple[str, ...]]:
+    """Return what of `metadata` a result carries, and in words what was removed."""
+    if carry == "all":
+        return metadata, ()
+    public, removed = _without_private(metadata)
+    if carry == "public":
+        return public, removed
+    return Metadata(dpi=metadata.dpi), (*metadata.names(), *removed)
+
+
+def _without_private(metadata: Metadata) -> tuple[Metadata, tuple[str, ...]]:
+    """Return `metadata` without position and serial numbers, and in words what was removed."""
+    removed: list[str] = []
+    content, packet = metadata.exif, metadata.xmp
+    if content is not None:
+        found = exif.parsed(content)
+        part = found[EXIF]
+        hidden = [(POSITION, bool(found[GPS])), (SERIAL_NUMBERS, not _SERIAL_NUMBERS.isdisjoint(part))]
+        removed += [name for name, is_there in hidden if is_there]
+        if removed:
+            kept = {tag: value for tag, value in part.items() if tag not in _SERIAL_NUMBERS}
+            content = _bounded({0: found[0], EXIF: kept})
+    for name, without in ((POSITION, xmp.without_position), (SERIAL_NUMBERS, xmp.without_serial_numbers)):
+        if packet is not None:
+            packet, is_there = without(packet)
+            removed += [name] if is_there else []
+    return replace(metadata, exif=content, xmp=packet), tuple(dict.fromkeys(removed))
+
+
+def of_info(info: Mapping[Any, Any], data: Pillow.Exif | None) -> Metadata:
     """Collect metadata from what Pillow has read.
 
     Args:
         info: of a picture.
-        exif: of the same picture; None where it has none, or broken ones.
+        data: the EXIF data of the same picture; None where it has none, or broken ones.
     """
-    xmp = info.get("xmp") or info.get("XML:com.adobe.xmp")
-    xmp = xmp.encode("utf-8", "ignore") if isinstance(xmp, str) else xmp
-    return Metadata(None if exif is None else _kept(exif), _upright_xmp(xmp), _resolution(info.get("dpi")))
+    tags: Mapping[int, Any] = {} if data is None else data
+    packet = info.get("xmp") or info.get("XML:com.adobe.xmp") or tags.get(_XMP)
+    packet = packet.encode("utf-8", "ignore") if isinstance(packet, str) else packet
+    resources = info.get("photoshop")  # of a JPEG, by number
+    records = (
+        iptc.records(resources.get(0x0404) if isinstance(resources, dict) else None)
+        or iptc.in_text(info.get("Raw profile type iptc"))
+        or iptc.records(tags.get(_IPTC))
+        or iptc.in_resources(tags.get(_PHOTOSHOP))
+    )
+    dpi = _resolution(_stated(info, tags)) or _resolution_of(tags)
+    return Metadata(None if data is None else _kept(data), xmp.of_result(packet), dpi, records)
 
 
 def of_tags(tags: Mapping[int, Any], dpi: tuple[float, float] | None) -> Metadata:
@@ -68,43 +135,57 @@ def of_tags(tags: Mapping[int, Any], dpi: tuple[float, float] | None) -> Metadat
         tags: value by number.
         dpi: pixels per inch.
     """
-    data = Pillow.Exif()
-    for tag in _TAGS:
-        if isinstance(tags.get(tag), str):
-            data[tag] = tags[tag]
-    return Metadata(_bounded(data), None, _resolution(dpi))
+    texts = {tag: value.encode() if isinstance(value, str) else value for tag, value in tags.items()}
+    return Metadata(_bounded({0: _described(texts)}), xmp.of_result(tags.get(_XMP)), _resolution(dpi))
 
 
-def _kept(exif: Pillow.Exif) -> bytes | None:
-    data = Pillow.Exif()
-    for tag in _TAGS:
-        if tag in exif:
-            data[tag] = exif[tag]
-    for pointer in (_EXIF, _GPS):
-        part = {tag: value for tag, value in exif.get_ifd(pointer).items() if tag not in _NOT_KEPT}
-        if part:
-            data.get_ifd(pointer).update(part)
-    return _bounded(data)
+def _kept(data: Pillow.Exif) -> bytes | None:
+    found = exif.directories(data)
+    parts = {
+        pointer: {tag: value for tag, value in found[pointer].items() if tag not in _NOT_KEPT}
+        for pointer in (EXIF, GPS)
+    }
+    return _bounded({0: _described(found[0]), **parts})
 
 
-def _bounded(data: Pillow.Exif) -> bytes | None:
-    """The bytes of `data`; None where there are none, or more than photos have."""
-    if not len(data) and not data.get_ifd(_EXIF) and not data.get_ifd(_GPS):
+def _described(tags: Mapping[int, Any]) -> dict[int, Any]:
+    """The tags of a first directory that are kept."""
+    found = {tag: tags[tag] for tag in _TAGS if tags.get(tag) is not None}
+    if _as_text(found.get(_DESCRIPTION, "")).startswith(_OF_PIXELS):
+        del found[_DESCRIPTION]
+    return found
+
+
+def _bounded(found: Directories) -> bytes | None:
+    """EXIF data as bytes; None where there are none, or more than photos have."""
+    if not any(found.values()):
         return None
-    data[_ORIENTATION] = 1
-    content = _without_head(data.tobytes())
+    content = exif.serialized({**found, 0: {**found[0], ORIENTATION: 1}})
     return content if len(content) <= _MOST_BYTES else None
 
 
-def _without_head(exif: bytes) -> bytes:
-    return exif.removeprefix(b"Exif\0\0")
+def _as_text(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _upright_xmp(xmp: object) -> bytes | None:
-    """The packet without orientation and sizes, which are those of the source."""
-    if not isinstance(xmp, bytes) or not xmp or len(xmp) > _MOST_BYTES:
-        return None
-    return _XMP_SIZE.sub(b"", _XMP_ORIENTATION.sub(rb"\g<1>1", xmp))
+def _stated(info: Mapping[Any, Any], tags: Mapping[int, Any]) -> object:
+    """The resolution that Pillow has read, and not the one that it makes up for a JPEG with EXIF data and no resolution."""
+    dpi = info.get("dpi")
+    return None if dpi == (72, 72) and info.get("jfif_unit") != 1 and _ACROSS not in tags else dpi
+
+
+def _resolution_of(tags: Mapping[int, Any]) -> tuple[float, float] | None:
+    """Pixels per inch by EXIF tags."""
+    factor = _PER_INCH.get(tags.get(_UNIT, 2))
+    return None if factor is None else _resolution([_times(tags.get(tag), factor) for tag in (_ACROSS, _DOWN)])
+
+
+def _times(value: Any, factor: float) -> float:
+    """A number times `factor`; 0 for what is no number, and for a fraction without a denominator."""
+    try:
+        return float(value) * factor
+    except (TypeError, ValueError, ZeroDivisionError):
+        return 0.0
 
 
 def _resolution(dpi: object) -> tuple[float, float] | None:
@@ -113,3 +194,8 @@ def _resolution(dpi: object) -> tuple[float, float] | None:
         return None
     across, down = float(dpi[0]), float(dpi[1])
     return (across, down) if 1 < across < 1e6 and 1 < down < 1e6 else None
+
+
+def resolution_in_words(dpi: Iterable[float]) -> str:
+    """Return "300 dpi", or "300 x 150 dpi"."""
+    return " x ".join(dict.fromkeys(f"{value:.0f}" for value in dpi)) + " dpi"

@@ -8,26 +8,24 @@ Sources: PNG specification (third edition) for chunks and filters; RFC 1950 and 
 
 from __future__ import annotations
 
-import os
 import struct
 import zlib
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Literal
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sr_demo.codecs import iptc
+from sr_demo.codecs.in_order import in_order
 from sr_demo.codecs.metadata import Metadata
+from sr_demo.codecs.raster import Raster
 
 Bytes = NDArray[np.uint8]
 LEVEL = 2
 """Default deflate level: beyond it, time doubles for each 2 % of size."""
 _BAND = 2**20
 """Raw bytes deflated at once."""
-_AHEAD = 16
-"""Bands that are being encoded or wait for the consumer."""
 _SUB, _UP, _AVERAGE = 1, 2, 3
 _ABOUT = {b"eXIf", b"iTXt", b"tEXt", b"zTXt", b"tIME"}
 """Chunks with metadata."""
@@ -36,44 +34,29 @@ _COLOUR_TYPE = {1: 0, 3: 2, 2: 4, 4: 6}
 """Channels -> PNG colour type: gray, RGB, gray with alpha, RGBA."""
 
 
-def chunks(
-    rows: Callable[[int, int], NDArray[Any]],
-    width: int,
-    height: int,
-    channels: int,
-    bits: Literal[8, 16],
-    icc: bytes | None,
-    level: int = LEVEL,
-    metadata: Metadata = Metadata(),  # noqa: B008 - a frozen value
-) -> Iterator[bytes]:
+def chunks(raster: Raster, level: int = LEVEL) -> Iterator[bytes]:
     """Encode an image as PNG.
 
     Args:
-        rows: `rows(top, bottom)` returns (bottom - top, width, channels) uint8 or uint16, by `bits`; it is called from
-            several threads at once.
-        width: in pixels.
-        height: in pixels.
-        channels: 1 gray, 2 gray with alpha, 3 RGB, 4 RGBA.
-        bits: per channel.
-        icc: a profile that fits the channels, written unchanged.
+        raster: the image.
         level: zlib's compression level, 0 to 9.
-        metadata: what to write beside the pixels.
 
     Yields:
         The bytes of the file, in order.
     """
+    width, height, bits = raster.width, raster.height, raster.bits
     yield b"\x89PNG\r\n\x1a\n"
-    yield _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, _COLOUR_TYPE[channels], 0, 0, 0))
-    if icc is not None:
-        yield _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))
-    yield from _metadata_chunks(metadata, width, height)
-    pixel = channels * bits // 8
-    step = max(1, _BAND // (width * pixel))
+    yield _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, _COLOUR_TYPE[raster.channels], 0, 0, 0))
+    if raster.icc is not None:
+        yield _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(raster.icc))
+    yield from _metadata_chunks(raster.metadata, width, height)
+    pixel = raster.channels * bits // 8
+    step = raster.step(_BAND)
 
     def band(top: int) -> tuple[bytes, int, int]:
         bottom = min(top + step, height)
         first = max(top - 1, 0)
-        raw = rows(first, bottom).astype(">u2" if bits == 16 else np.uint8, copy=False)
+        raw = raster.rows(first, bottom).astype(">u2" if bits == 16 else np.uint8, copy=False)
         raw = np.ascontiguousarray(raw).view(np.uint8).reshape(bottom - first, width * pixel)
         filtered = _filter(raw[top - first :], raw[0] if first < top else np.zeros_like(raw[0]), pixel)
         packer = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
@@ -82,10 +65,9 @@ def chunks(
 
     checksum = 1
     yield _chunk(b"IDAT", b"\x78\x01")
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        for packed, adler, length in _in_order(pool, band, range(0, height, step)):
-            checksum = _join_adler(checksum, adler, length)
-            yield _chunk(b"IDAT", packed)
+    for packed, adler, length in in_order(band, range(0, height, step)):
+        checksum = _join_adler(checksum, adler, length)
+        yield _chunk(b"IDAT", packed)
     yield _chunk(b"IDAT", struct.pack(">I", checksum))
     yield _chunk(b"IEND", b"")
 
@@ -102,7 +84,7 @@ def without_metadata(file: bytes) -> bytes:
 
 
 def _metadata_chunks(metadata: Metadata, width: int, height: int) -> Iterator[bytes]:
-    """Yield pHYs, eXIf and the text chunk in which XMP stands (its key is fixed by the XMP specification, part 3)."""
+    """Yield pHYs, eXIf and text chunks: XMP (the key is that of the XMP specification, part 3), and IPTC as programs do."""
     if metadata.dpi is not None:
         across, down = (round(value / _METRES_PER_INCH) for value in metadata.dpi)
         yield _chunk(b"pHYs", struct.pack(">IIB", across, down, 1))
@@ -111,19 +93,8 @@ def _metadata_chunks(metadata: Metadata, width: int, height: int) -> Iterator[by
         yield _chunk(b"eXIf", exif)
     if metadata.xmp is not None:
         yield _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp)
-
-
-def _in_order(
-    pool: ThreadPoolExecutor, work: Callable[[int], tuple[bytes, int, int]], tops: range
-) -> Iterator[tuple[bytes, int, int]]:
-    """Like `pool.map`, but only a few bands ahead of the consumer: compressed images may take gigabytes too."""
-    waiting: deque[Future[tuple[bytes, int, int]]] = deque()
-    for top in tops:
-        waiting.append(pool.submit(work, top))
-        if len(waiting) > _AHEAD:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+    if metadata.iptc is not None:
+        yield _chunk(b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(iptc.as_text(metadata.iptc)))
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
@@ -158,3 +129,10 @@ def _join_adler(first: int, second: int, length: int) -> int:
     prime = 65521
     a1, b1, a2, b2 = first & 0xFFFF, first >> 16, second & 0xFFFF, second >> 16
     return ((b1 + b2 + length * (a1 - 1)) % prime) << 16 | (a1 + a2 - 1) % prime
+
+
+def bits_of(path: Path) -> int:
+    """Return the bits per channel of a PNG file."""
+    with path.open("rb") as file:
+        file.seek(24)
+        return file.read(1)[0]

@@ -7,15 +7,18 @@ one page only; and `tiff_pixels` limits what a strip or tile unpacks to.
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as Pillow
 
 from sr_demo.codecs import metadata, tiff_pixels
-from sr_demo.codecs.directories import OnePage, check, directory, places
+from sr_demo.codecs.directories import OnePage, check, check_exif_parts, directory, places
+from sr_demo.codecs.libraries import TROUBLE
 from sr_demo.codecs.metadata import Metadata
 from sr_demo.codecs.values import (
     Range,
@@ -30,6 +33,8 @@ from sr_demo.codecs.values import (
 from sr_demo.errors import BadInput
 from sr_demo.system.large_array import bands, zeros
 
+log = logging.getLogger("sr_demo")
+
 Samples = NDArray[Any]
 _MINISWHITE, _MINISBLACK, _RGB, _SEPARATED = 0, 1, 2, 5
 _COLOURS = {_MINISWHITE: 1, _MINISBLACK: 1, _RGB: 3, _SEPARATED: 4}
@@ -39,7 +44,8 @@ _PREMULTIPLIED, _ALPHA = 1, 2
 _ACROSS, _DOWN, _UNIT = 282, 283, 296
 _PER_INCH = {2: 1.0, 3: 2.54}
 _ICC, _NO_DATA = 34675, 42113
-_TEXTS = (271, 272, 306, 315, 33432)
+_TEXTS = (270, 271, 272, 305, 306, 315, 700, 33432)
+"""Tags that are kept of a BigTIFF, which Pillow's reader of EXIF data does not read."""
 
 
 @dataclass
@@ -90,6 +96,7 @@ def page_at(file: IO[bytes], at: int) -> IO[bytes]:
     """Return the page with the directory at offset `at` as a file of its own, checked. Raises ValueError."""
     found = directory(file, at)
     check(found, file.seek(0, io.SEEK_END))
+    check_exif_parts(file, found)
     return io.BufferedReader(OnePage(file, found))
 
 
@@ -156,7 +163,7 @@ def read(file: IO[bytes], allow: Callable[[int, int, int], None], whole: Callabl
         samples, orientation = tiff_pixels.decoded(page, file)
         icc = page.tags.valueof(_ICC)
         result = Page(samples, channels.colours == 4, orientation, icc if isinstance(icc, bytes) else None)
-        result.metadata = metadata.of_tags({tag: page.tags.valueof(tag) for tag in _TEXTS}, _resolution(page))
+        result.metadata = _metadata(file, page)
         no_data, inverted = no_data_value(page.tags.valueof(_NO_DATA)), page.photometric == _MINISWHITE
     if samples.ndim != 3 or samples.shape[2] < channels.colours:
         raise ValueError(f"{channels.colours} channels expected, decoded to {samples.shape}")
@@ -261,6 +268,20 @@ def _resolution(page: Any) -> tuple[float, float] | None:
         return None
     across, down = (pair[0] / pair[1] * factor for pair in pairs)
     return across, down
+
+
+def _metadata(file: IO[bytes], page: Any) -> Metadata:
+    """What stands beside the pixels of the page; nothing where that is broken."""
+    try:
+        if page.parent.is_bigtiff:
+            return metadata.of_tags({tag: page.tags.valueof(tag) for tag in _TEXTS}, _resolution(page))
+        exif = Pillow.Exif()
+        file.seek(0)
+        exif.load_from_fp(file)
+        return metadata.of_info({}, exif)
+    except TROUBLE:
+        log.info("broken metadata", exc_info=True)
+        return Metadata()
 
 
 def _sixteen_bits(unit: Samples) -> Samples:

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from os import PathLike
 from pathlib import Path
+from typing import Literal
 
 from sr_demo.backends import selection, shipped_int8
 from sr_demo.checkpoint import Checkpoint
+from sr_demo.codecs.formats import Carry
 from sr_demo.diffusion.trajectory import Trajectory
 from sr_demo.errors import BadInput, quoted
 from sr_demo.hub import checkpoints
-from sr_demo.image import Image, ImageData, Size, Values, write_png
+from sr_demo.image import Image, ImageData, Output, Size, Values, Written, format_of, write
+from sr_demo.imaging.alignment import Shift
 from sr_demo.imaging.output_size import OutputSize
 from sr_demo.inference.size_plan import SizePlan, plan_size
 from sr_demo.metrics.scores import Scores
@@ -159,6 +162,13 @@ class Result:
     """(height, width) of the input in pixels; None for `size` divided by the scale of the job."""
     sizing: str = ""
     """How a requested size was reached, such as "x4, then resampled to 2x"; empty where none was requested."""
+    shift: Shift | None = None
+    """For a result that another tool made: how far it lay beside the input, which was undone. Else None."""
+
+    @property
+    def is_brought(self) -> bool:
+        """Whether another tool made it: its costs are not known, and their fields mean nothing."""
+        return self.shift is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,22 +183,34 @@ class ImageResult(Result):
         """The upscaled image: (height, width, 3) float32 in [0, 1], read-only."""
         return self.image.rgb
 
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the image as a PNG file.
+    def save(
+        self,
+        path: str | PathLike[str],
+        *,
+        quality: int | None = None,
+        bits: Literal[8, 16] | None = None,
+        metadata: Carry = "all",
+    ) -> Written:
+        """Write the image in the format of the name's ending: PNG, JPEG, WebP, AVIF or TIFF. PNG and TIFF lose no value.
 
         Args:
-            path: the file; it ends in `.png`, and its folder exists.
+            path: the file; its folder exists.
+            quality: 1 to 100, of JPEG, WebP and AVIF; None is the default of the format.
+            bits: per channel, of PNG and TIFF; None is as in the input.
+            metadata: what is carried of the input: "all"; "public", without position and serial numbers; or "none".
+
+        Returns:
+            What the file keeps of the metadata (`kept`, `removed`), and what the format cannot hold (`notes`).
 
         Raises:
-            BadInput: the name has another ending.
+            BadInput: the name has another ending, or the format cannot hold that.
             StorageError: the folder cannot be written, or the disk is full.
         """
         target = Path(path)
-        if target.suffix.lower() != ".png":
-            raise BadInput(
-                f"Results are saved as PNG, so that no value is lost: name a .png file, not {quoted(target.name)}."
-            )
-        write_png(self.image, target)
+        found = format_of(target)
+        if found is None:
+            raise BadInput(f"Name a .png, .jpg, .webp, .avif or .tif file, not {quoted(target.name)}.")
+        return write(self.image, target, Output(found, quality, bits, metadata))
 
     def without_image(self) -> Result:
         """Return the numbers alone, so that the image need not stay in memory once it is saved."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sr_demo.image import Image, ImageData, Size, write_png
 from sr_demo.imaging.resize import resize
-from sr_demo.inference.jobs import ImageResult, Job
+from sr_demo.inference.jobs import ImageResult
 from sr_demo.reports import formatting
 
 _MAX_SHOWN_PIXELS = 40_000_000
@@ -67,14 +67,18 @@ def save_result(result: ImageResult, folder: Path) -> SavedImage:
     """Write the image of a result into `folder`, named after its job. Raises StorageError."""
     job = result.job
     sizing = result.sizing if "," in result.sizing else ""  # one run needs no words
-    parts = (formatting.scores_line(result.scores), formatting.seconds(result.seconds), sizing)
+    seconds = "" if result.is_brought else formatting.seconds(result.seconds)
+    parts = (formatting.scores_line(result.scores), seconds, sizing)
     scores = "   ".join(filter(None, parts))
     path = folder / f"{job.file_name}.png"
-    return save(result.image, path, job.title, scores, f"Result of {job.title}", note=_note(job))
+    return save(result.image, path, job.title, scores, f"Result of {job.title}", note=_note(result))
 
 
-def _note(job: Job) -> str:
+def _note(result: ImageResult) -> str:
     """Return what people should know while they look at a result."""
+    job = result.job
+    if result.is_brought:
+        return formatting.how(result)
     if not job.approach.invents_with(job.checkpoint):
         return ""
     return f"{INVENTS}. {job.checkpoint.note}" if job.checkpoint.note else INVENTS

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
 
 import gradio as gr
 
+from sr_demo.codecs.formats import output_from
+from sr_demo.codecs.sniff import kind_of
 from sr_demo.deploy.report import budget_from, deploy
 from sr_demo.errors import BadInput, Cancelled, SRError, quoted, unexpected
-from sr_demo.image import Image, ImageData, read, write_png
+from sr_demo.image import Image, ImageData, Output, read, write
 from sr_demo.imaging.output_size import OutputSize, parse
-from sr_demo.inference.jobs import Done, Failed, Job, job_for
+from sr_demo.inference.jobs import Done, Failed, ImageResult, Job, job_for
 from sr_demo.progress import Progress
+from sr_demo.reports.brought import jobs_of
 from sr_demo.reports.catalogue_listing import describe
 from sr_demo.reports.evaluation import lr_and_reference
 from sr_demo.reports.table import record
 from sr_demo.spec import Precision
 from sr_demo.ui.callers import HEAVY, LIGHT
+from sr_demo.ui.compare.brought import Brought, scored
 from sr_demo.ui.compare.in_turn import MOST_JOBS, Inputs, compared
 from sr_demo.ui.lab.handlers import DEPLOY_SECONDS, PLAN
 from sr_demo.ui.method_choices import Context
-from sr_demo.ui.source import image_input
+from sr_demo.ui.source import files_input, image_input
 
 _NAMED_VALUES: dict[str, Any] = {"type": "object", "additionalProperties": True}
+_OUTPUT = Output(metadata="public")
+"""Position and serial numbers are carried only where a program asks for them."""
 _ASSUMED_SIZE = (256, 256)
 """(height, width) for the time estimate of an image that is not decoded yet."""
 
@@ -38,14 +46,18 @@ def add(context: Context) -> None:
         approach = gr.Textbox("rdn", label="approach")
         names = _json(["bicubic", "rdn"], {"type": "array", "items": {"type": "string"}}, label="approaches")
         options = _json({}, _NAMED_VALUES, label="options")
+        output = _json({}, _NAMED_VALUES, label="output")
         test = gr.Checkbox(False, label="test_against_truth")
         size = gr.Textbox("", label="size")
         result, report = gr.File(label="result"), _json(None, _NAMED_VALUES, label="report")
         budget = _json({}, _NAMED_VALUES, label="budget")
         files = gr.File(label="results", file_count="multiple")
+        brought = files_input(label="brought")
         trigger = gr.Button("run")
-    trigger.click(endpoints.upscale, [image, approach, options, size], [result, report], api_name="upscale", **HEAVY)
-    trigger.click(endpoints.compare, [image, names, test, size], [files, report], api_name="compare", **HEAVY)
+    given = [image, approach, options, size, output]
+    compared_given = [image, names, test, size, output, brought]
+    trigger.click(endpoints.upscale, given, [result, report], api_name="upscale", **HEAVY)
+    trigger.click(endpoints.compare, compared_given, [files, report], api_name="compare", **HEAVY)
     trigger.click(endpoints.deploy, [names, budget], report, api_name="deploy", **HEAVY)
 
 
@@ -67,7 +79,12 @@ class Endpoints:
         return describe(self._context.approaches)
 
     def upscale(
-        self, image: str, approach: str = "rdn", options: dict[str, Any] | None = None, size: str = ""
+        self,
+        image: str,
+        approach: str = "rdn",
+        options: dict[str, Any] | None = None,
+        size: str = "",
+        output: dict[str, Any] | None = None,
     ) -> tuple[str, dict[str, Any]]:
         """Upscale one image, four times or to a given size, and report what it cost.
 
@@ -78,10 +95,15 @@ class Endpoints:
                 int8) is the number format that a network computes in
             size: of the result: a factor from 1 to 8 ("2x", "2.5x"), "1920 wide", "1080 high" or "30x20cm@300" for print;
                 empty for that of the approach, which is 4 times for most
+            output: how the result is written, {} for PNG: "format" (png, jpeg, webp, avif, tiff, or same as the image),
+                "quality" (1 to 100, of jpeg, webp and avif), "bits" (8 or 16, of png and tiff), "metadata" (public: without
+                GPS position and serial numbers; all; none)
+
         Returns:
-            the PNG, and a report: size, seconds, memory, precision, checkpoint, scores
+            the file, and a report: size, seconds, memory, precision, checkpoint, scores, metadata kept and removed
         """
         try:
+            written = output_from(output or {}, _OUTPUT)
             values = dict(options or {})
             precision = _precision(values.pop("precision", "auto"))
             job = job_for(self._context.approaches, approach, values, precision, size=_size(size))
@@ -89,14 +111,19 @@ class Endpoints:
                 self._context.runner.fetch(job, Progress(stop=caller.stop))
                 with caller.turn(self._seconds(job)) as progress:
                     result = self._context.runner.run(job, self._read(image), progress=progress)
-                    target = self._context.store.new() / f"{job.file_name}.png"
-                    write_png(result.image, target)
-            return str(target), record(result)
+                    file, facts = _save(result, self._context.store.new(), written.like(kind_of(Path(image))))
+            return file, facts
         except Exception as exc:
             raise _as_gradio(exc) from exc
 
     def compare(
-        self, image: str, approaches: list[str] | None = None, test_against_truth: bool = False, size: str = ""
+        self,
+        image: str,
+        approaches: list[str] | None = None,
+        test_against_truth: bool = False,
+        size: str = "",
+        output: dict[str, Any] | None = None,
+        brought: list[str] | None = None,
     ) -> tuple[list[str], dict[str, Any]]:
         """Upscale one image with several approaches. A failing one does not hide the others.
 
@@ -105,13 +132,20 @@ class Endpoints:
             approaches: list of ID or ID:CHECKPOINT, such as bicubic, rdn, real-esrgan
             test_against_truth: downscale the image first, then score every result against the original (PSNR, SSIM)
             size: of the results, as for upscale; a whole factor where they are scored against the original
+            output: how results are written, {} for PNG; see upscale
+            brought: up to four image files, which other tools made of the image (of its small version, with
+                test_against_truth): aligned, then scored like the others
 
         Returns:
-            the PNGs in order, and a report {"results": [...], "failures": [...]}
+            the files in order, and a report {"results": [...], "failures": [...]}
         """
         try:
-            jobs = self._jobs(approaches, _size(size))
+            written = output_from(output or {}, _OUTPUT)
+            jobs, paths = self._jobs(approaches, _size(size)), [Path(path) for path in brought or ()]
             scale = jobs[0].test_scale if test_against_truth else 1
+            others = [
+                Brought(*one) for one in zip(jobs_of(paths), (partial(self._read, p) for p in paths), strict=True)
+            ]
 
             def load() -> tuple[ImageData, Image | None]:
                 original = self._read(image)
@@ -121,12 +155,12 @@ class Endpoints:
             report: dict[str, Any] = {"results": [], "failures": []}
             with self._context.store.lent() as folder, self._context.callers.admitted(program=True) as caller:
                 runner, inputs = self._context.runner, Inputs(load)
-                for event in compared(runner, caller, jobs, self._seconds, inputs):
+                ours = compared(runner, caller, jobs, self._seconds, inputs)
+                for event in chain(ours, scored(caller, others, inputs)):
                     if isinstance(event, Done):
-                        target = folder / f"{event.job.file_name}.png"
-                        write_png(event.result.image, target)
-                        files.append(str(target))
-                        report["results"].append(record(event.result))
+                        file, facts = _save(event.result, folder, written.like(kind_of(Path(image))))
+                        files.append(file)
+                        report["results"].append(facts)
                     elif isinstance(event, Failed):
                         report["failures"].append({"approach": event.job.key, "message": event.message})
             return files, report
@@ -169,7 +203,7 @@ class Endpoints:
         sized = job if job.size is None or job.size.factor is not None else replace(job, size=None)
         return self._context.runner.estimates.seconds(sized, _ASSUMED_SIZE)
 
-    def _read(self, image: str | None) -> Any:
+    def _read(self, image: str | Path | None) -> ImageData:
         if image is None:
             raise SRError("There is no picture: send a file as `image`.")
         return replace(read(Path(image), self._context.limits), name=Path(image).name)
@@ -178,6 +212,15 @@ class Endpoints:
 def _size(text: str) -> OutputSize | None:
     """Return the size that a program asks for; None where it asks for none. Raises BadInput."""
     return parse(text) if text.strip() else None
+
+
+def _save(result: ImageResult, folder: Path, output: Output) -> tuple[str, dict[str, Any]]:
+    """Write a result into `folder`; return the file, and the report with what the file keeps and cannot hold."""
+    target = folder / f"{result.job.file_name}{output.file_format.suffix}"
+    written = write(result.image, target, output)
+    facts = record(result)
+    facts["notes"] += written.notes
+    return str(target), {**facts, "format": output.format, "metadata": written.as_dict()}
 
 
 def _precision(wanted: object) -> Precision:

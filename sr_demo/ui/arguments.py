@@ -16,11 +16,17 @@ _KINDS: dict[str, tuple[type, ...]] = {
 _WORDS = {
     "string": "a text", "boolean": "true or false", "number": "a number", "integer": "a whole number", "array": "a list",
     "object": "an object of names and values", "file": 'a file, {"path": the path that its upload returned}',
+    "files": 'a list of files, each {"path": the path that its upload returned}',
 }  # fmt: skip
 
 
 _NEVER_EMPTY = (Radio, Checkbox, CheckboxGroup)
 """Components for which the page sends null only if they were empty when it was opened."""
+
+
+def _takes_files(block: Block) -> bool:
+    """Whether the value of a component is a list of files."""
+    return isinstance(block, File) and block.file_count == "multiple"
 
 
 def check(block_fn: BlockFunction, values: list[Any]) -> None:
@@ -51,7 +57,11 @@ def check(block_fn: BlockFunction, values: list[Any]) -> None:
         is_file = getattr(block, "data_model", None) is not None
         if value is None and (is_file or optional.get(name, ...) is None):
             continue  # the default; a missing image is refused by the endpoint itself
-        if is_file:
+        if _takes_files(block):
+            _check_kind(name, "files", value, list)
+            for item in value or ():
+                _check_kind(f"{name}[]", "file", item, dict)
+        elif is_file:
             _check_kind(name, "file", value, dict)
         elif isinstance(block, Component):
             _check(name, block.api_info(), value)
@@ -71,6 +81,10 @@ def check_named(block_fn: BlockFunction, values: dict[str, Any]) -> None:
             raise BadInput(f"There is no argument {quoted(name)} here. There are: {', '.join(blocks)}.")
         block = blocks[name]
         is_file = getattr(block, "data_model", None) is not None
+        if _takes_files(block):
+            raise BadInput(
+                f"`{name}` takes uploaded files, which a tool cannot give: leave it out, or call the endpoint."
+            )
         schema = {"type": "string"} if is_file else block.api_info() if isinstance(block, Component) else {}
         _check(name, schema, value)
     if missing := [p.name for p in parameters if p.default is p.empty and p.name not in values]:

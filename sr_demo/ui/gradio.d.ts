@@ -1,6 +1,6 @@
 // What Gradio hands to the script of an HTML component (`js_on_load`), which runs as the body of a function.
 declare const element: HTMLElement;
-declare const props: { value?: any };
+declare const props: { value?: any, savable?: boolean };
 declare function trigger(event: string, detail?: unknown): void;
 declare function watch(property: string, onChange: () => void): void;
 // Both scripts as functions, in a comparison that is a file of its own (`viewer/shared_page.py`).

@@ -20,12 +20,16 @@ from gradio import processing_utils
 from gradio.server_messages import ProcessCompletedMessage
 from gradio_client import handle_file
 
+from sr_demo.codecs.formats import FORMATS, format_of
 from sr_demo.errors import BadInput, MissingDependency, SRError, quoted
 from sr_demo.ui import arguments, door
 
 TOOLS = ("upscale", "compare", "deploy")
 INLINE_BYTES = 3_500_000
-"""Largest PNG that is part of the response (4.7 MB as base64); for larger ones only the address is returned."""
+"""Largest image that is part of the response (4.7 MB as base64); for larger ones only the address is returned."""
+
+_READ = ("png", "jpeg", "webp")
+"""Formats that clients of models show; of the others only the address is returned."""
 
 
 def require() -> None:
@@ -142,10 +146,11 @@ def _contents(value: Any, types: Any) -> Iterator[Any]:
             yield from _contents(item, types)
     elif _is_file(value):
         path = Path(value["path"])
-        if path.suffix == ".png" and path.is_file() and path.stat().st_size <= INLINE_BYTES:
+        written = FORMATS[format_of(path) or "png"]
+        if written.name in _READ and path.is_file() and path.stat().st_size <= INLINE_BYTES:
             data = base64.b64encode(path.read_bytes()).decode("ascii")
-            yield types.ImageContent(type="image", data=data, mimeType="image/png")
-        yield types.TextContent(type="text", text=f"PNG: {value.get('url') or value['path']}")
+            yield types.ImageContent(type="image", data=data, mimeType=written.mime)
+        yield types.TextContent(type="text", text=f"{written.title}: {value.get('url') or value['path']}")
     elif value is not None:
         yield types.TextContent(type="text", text=json.dumps(_without_images(value)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sr_demo.checkpoint import Checkpoint
 from sr_demo.hub import checkpoints
@@ -83,17 +83,49 @@ def ticked(jobs: Sequence[Job], estimates: Estimates | None = None) -> list[str]
 
 
 def _ticked_checkpoint(approach: Approach, estimates: Estimates | None) -> Checkpoint | None:
-    """Return the checkpoint that is ticked: the best that is stored, or a quicker one where that takes long; else None."""
-    if not approach.preselected:
-        return None
+    leading = _leading_checkpoint(approach, estimates)
+    return leading if approach.preselected and checkpoints.is_available(leading) else None
+
+
+def leading(approaches: Sequence[Approach], estimates: Estimates | None = None, *, quick: bool = False) -> list[Job]:
+    """Return the one job that stands for each approach that runs here: in the ticks of the page and of its presets.
+
+    That is the best checkpoint that is stored, or a quicker published one where the best takes long.
+
+    Args:
+        approaches: The catalogue.
+        estimates: Decides between checkpoints of one approach; None for the best, however slow.
+        quick: Whether ours is among the quicker ones.
+    """
+    return [Job(a, _leading_checkpoint(a, estimates, quick=quick), a.options()) for a in runnable(approaches)]
+
+
+def _leading_checkpoint(approach: Approach, estimates: Estimates | None, *, quick: bool = False) -> Checkpoint:
     best = checkpoints.default(approach)
-    if not checkpoints.is_available(best):
-        return None
-    stored = [c for c in map(approach.checkpoint, approach.preferred) if checkpoints.is_available(c)]
+    named = [*map(approach.checkpoint, approach.preferred), *([approach.checkpoints[0]] if quick else [])]
+    stored = [checkpoint for checkpoint in named if checkpoints.is_available(checkpoint)]
     if estimates is None or len(stored) < 2:
         return best
-    expected = {c.name: estimates.seconds(Job(approach, c, approach.options()), _TYPICAL) for c in stored}
+    expected = {c.name: _typical_seconds(approach, c, estimates) for c in stored}
     return min(stored, key=lambda c: expected[c.name]) if expected[best.name] > _QUICK_SECONDS else best
+
+
+def _typical_seconds(approach: Approach, checkpoint: Checkpoint, estimates: Estimates) -> float:
+    return estimates.seconds(Job(approach, checkpoint, approach.options()), _TYPICAL)
+
+
+def quicker_note(approaches: Sequence[Approach], estimates: Estimates) -> str:
+    """Return in sentences where a quicker checkpoint is ticked in place of the best, and why; empty where none is."""
+    sentences: list[str] = []
+    for job in leading(approaches, estimates):
+        best = checkpoints.default(job.approach)
+        if job.approach.preselected and job.checkpoint is not best:
+            expected = formatting.seconds(_typical_seconds(job.approach, best, estimates))
+            sentences.append(
+                f"{replace(job, checkpoint=best).title} would take about {expected} for {_TYPICAL.width} × {_TYPICAL.height} "
+                f"pixels on this computer, so the quicker {job.title} is ticked."
+            )
+    return " ".join(sentences)
 
 
 def runnable(approaches: Sequence[Approach]) -> list[Approach]:

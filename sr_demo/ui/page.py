@@ -92,8 +92,9 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
 
         def leave(request: gr.Request) -> None:
             """Delete what the visitor of a page that was closed had opened and computed."""
-            models.forget(str(request.session_hash))
-            context.histories.forget(str(request.session_hash), store)
+            session = sessions.session_of(request)
+            models.forget(session)
+            context.histories.forget(session, store)
 
         page.unload(leave)
         _unqueued(page, leave)

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
-from sr_demo.image import ImageData, Limits, read, stated_pixels
+from sr_demo.codecs.metadata import carried
+from sr_demo.image import ImageData, Limits, Metadata, read, stated_pixels
 from sr_demo.system.large_array import IN_MEMORY
 from sr_demo.system.memory import Allotment
 
 _MAX_BYTES = 160 * 10**6
 """Of all cached images together; a photo of 12 megapixels takes 144 MB. Larger ones are decoded again each time."""
+_MOST_METADATA = 100
+"""Uploads whose metadata are cached; those of one take 1 MB at most."""
+_MOST_FOLDERS = 10_000
+"""Folders of results whose upload is remembered."""
 
 
 class _Version(NamedTuple):
@@ -26,11 +32,16 @@ class _Version(NamedTuple):
 
 
 class UploadCache:
-    """Decodes uploads and caches the most recent ones. Thread-safe; what it returns is shared and read-only."""
+    """Decodes uploads and caches the most recent ones. Thread-safe; what it returns is shared and read-only.
+
+    Images are without GPS position and serial numbers, so that no tab passes these on; `metadata` has them.
+    """
 
     def __init__(self, max_bytes: int = _MAX_BYTES) -> None:
         self._max_bytes = max_bytes
         self._images: OrderedDict[_Version, ImageData] = OrderedDict()
+        self._metadata: OrderedDict[_Version, Metadata] = OrderedDict()
+        self._originals: OrderedDict[Path, Path] = OrderedDict()
         self._lock = Lock()
         self._working = Allotment()
 
@@ -50,13 +61,39 @@ class UploadCache:
                 if version in self._images:
                     self._images.move_to_end(version)
                     return self._images[version]
-        image = read(Path(path), limits)
+        whole = read(Path(path), limits)
+        image = _public(whole)
+        if version is not None:
+            with self._lock:
+                self._metadata[version] = whole.metadata
+                if len(self._metadata) > _MOST_METADATA:
+                    self._metadata.popitem(last=False)
         if version is not None and _size(image) <= self._max_bytes:
             with self._lock:
                 self._images[version] = image
                 while sum(map(_size, self._images.values())) > self._max_bytes:
                     self._images.popitem(last=False)
         return image
+
+    def metadata(self, path: str | Path, limits: Limits) -> Metadata:
+        """Return all metadata of the image at `path`; arguments and errors are those of `read`."""
+        version = _version(Path(path))
+        with self._lock:
+            found = None if version is None else self._metadata.get(version)
+        return read(Path(path), limits).metadata if found is None else found
+
+    def remember(self, folder: Path, path: str | Path) -> None:
+        """Remember that the results in `folder` are made from the upload at `path`."""
+        with self._lock:
+            self._originals[folder.resolve()] = Path(path)
+            if len(self._originals) > _MOST_FOLDERS:
+                self._originals.popitem(last=False)
+
+    def original(self, folder: Path) -> Path | None:
+        """Return the upload that the results in `folder` are made from; None where it is no longer there."""
+        with self._lock:
+            found = self._originals.get(folder.resolve())
+        return found if found is not None and found.is_file() else None
 
     @contextmanager
     def opened(self, path: str | Path, limits: Limits) -> Generator[ImageData]:
@@ -74,6 +111,14 @@ class UploadCache:
             is_held = version in self._images
         with self._working.taken(0 if is_held else _need(stated_pixels(Path(path), limits))):
             yield self.read(path, limits)
+
+
+def _public(image: ImageData) -> ImageData:
+    """Return the image without GPS position and serial numbers, with a note where it had any."""
+    public, removed = carried(image.metadata, "public")
+    if not removed:
+        return image
+    return replace(image, metadata=public, notes=(*image.notes, f"Results leave out its {' and '.join(removed)}."))
 
 
 def _need(pixels: int) -> int:

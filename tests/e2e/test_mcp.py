@@ -94,7 +94,7 @@ def test_three_tools_are_offered_with_types_and_descriptions(address: str) -> No
     assert upscale.description.startswith("Upscale one image four times")
     fields = upscale.inputSchema["properties"]
     assert {name: field["type"] for name, field in fields.items()} == {
-        "image": "string", "approach": "string", "options": "object",
+        "image": "string", "approach": "string", "options": "object", "output": "object",
     }  # fmt: skip
     assert all(field["description"] for tool in tools.values() for field in tool.inputSchema["properties"].values())
     names = tools["deploy"].inputSchema["properties"]["approaches"]
@@ -157,7 +157,7 @@ def test_deploy_answers_with_a_verdict_and_without_images(address: str, monkeypa
         ("upscale", {"image": None}, ""),
         ("upscale", {"image": {"path": "/etc/passwd"}}, "`image` must be a text"),
         ("upscale", {"image": ["x"]}, "`image` must be a text"),
-        ("upscale", {}, "`image` is missing. The arguments are: image, approach, options."),
+        ("upscale", {}, "`image` is missing. The arguments are: image, approach, options, output."),
         ("upscale", {"image": AS_TEXT, "approach": None}, ""),
         ("upscale", {"image": AS_TEXT, "approach": ["bicubic"]}, "`approach` must be a text, not a list."),
         ("upscale", {"image": AS_TEXT, "approach": LONG}, ""),
@@ -173,6 +173,11 @@ def test_deploy_answers_with_a_verdict_and_without_images(address: str, monkeypa
             "`approaches` must be a list, not the text 'bicubic'.",
         ),
         ("compare", {"image": AS_TEXT, "approaches": [LONG]}, "There is no approach 'xxx"),
+        (
+            "compare",
+            {"image": AS_TEXT, "brought": [AS_TEXT]},
+            "`brought` takes uploaded files, which a tool cannot give",
+        ),
         (
             "compare",
             {"image": AS_TEXT, "approaches": ["bicubic"], "test_against_truth": "yes"},

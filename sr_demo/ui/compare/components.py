@@ -9,6 +9,7 @@ from gradio.blocks import Block
 from gradio.components import Component
 
 from sr_demo.ui import controls, prompt_box
+from sr_demo.ui.compare.save_menu import SaveMenu
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,14 @@ class OwnComponents:
 
 
 @dataclass(frozen=True)
+class BroughtComponents:
+    """Results that other tools made of the photo."""
+
+    files: gr.File
+    status: gr.HTML
+
+
+@dataclass(frozen=True)
 class ChoiceComponents:
     """What to run on it."""
 
@@ -68,6 +77,7 @@ class ChoiceComponents:
     options: list[controls.Bound]
     caption: prompt_box.Box | None
     own: OwnComponents
+    brought: BroughtComponents
 
 
 @dataclass(frozen=True)
@@ -113,6 +123,7 @@ class CompareComponents:
     choice: ChoiceComponents
     run: RunComponents
     results: ResultComponents
+    save: SaveMenu
 
     def selection(self) -> list[Component]:
         """Return what decides which jobs run, and on how many pixels, in the order that handlers take it."""
@@ -131,4 +142,5 @@ class CompareComponents:
     def run_inputs(self) -> set[Component]:
         """Return all that a comparison reads."""
         options = [bound.component for bound in self.choice.options]
-        return {self.photo.source, *self.selection(), *self.sizes(), self.choice.degradation, *options}
+        chosen = {self.choice.degradation, self.choice.brought.files, *options}
+        return {self.photo.source, *self.selection(), *self.sizes(), *chosen}

@@ -20,7 +20,7 @@ from sr_demo.ui.compare.sizes import Chosen
 from sr_demo.ui.examples import chosen_file
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.method_choices import Context, labels, offered, region_choices, seconds
-from sr_demo.ui.own_models import session_of
+from sr_demo.ui.sessions import session_of
 from sr_demo.ui.source import REGION_SIDES, Source
 from sr_demo.ui.updates import Updates
 
@@ -116,7 +116,7 @@ class Handlers:
             source = self._restored(source, selected, size)
         else:
             before = before or Selection(test, methods, more, source)
-            keys = presets.ticked(self._jobs, preset)
+            keys = presets.ticked(self._leading(preset), preset)
             default, further = (
                 [job.key for job in jobs if job.key in keys] for jobs in (self._default_jobs, self._more_jobs)
             )
@@ -134,6 +134,11 @@ class Handlers:
             choice.more: selected.more,
             choice.before_preset: before,
         }
+
+    def _leading(self, preset: str) -> list[Job]:
+        """Return the job that stands for each approach in a preset."""
+        estimates = self._context.runner.estimates
+        return method_choices.leading(self._context.approaches, estimates, quick=preset == presets.FAST)
 
     def _restored(self, source: Source | None, before: Selection, size: Chosen) -> Source | None:
         """Return the photo with the region it had before the preset; a new photo gets a proposed one."""
@@ -207,7 +212,9 @@ class Handlers:
             choice.methods: gr.CheckboxGroup(choices=first),
             choice.more: gr.CheckboxGroup(choices=more_labels),
             choice.degradation_box: gr.Group(visible=test),
-            choice.preset_note: fine_print(presets.note(preset, test, source, self._jobs, keys, size.factor)),
+            choice.preset_note: fine_print(
+                presets.note(preset, test, source, self._leading(preset), keys, size.factor)
+            ),
             run.estimate: fine_print(text),
             run.start: gr.Button(interactive=source is not None and bool(keys) and not size.problem),
         }

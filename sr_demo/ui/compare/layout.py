@@ -14,8 +14,10 @@ from sr_demo.inference.jobs import Job
 from sr_demo.own.model_file import SUFFIXES
 from sr_demo.ui import controls, method_choices, prompt_box
 from sr_demo.ui.callers import HEAVY, LIGHT
-from sr_demo.ui.compare import community_box, presets, sizes, welcome
+from sr_demo.ui.compare import community_box, presets, save_menu, sizes, welcome
+from sr_demo.ui.compare.brought import RULE, BroughtHandlers
 from sr_demo.ui.compare.components import (
+    BroughtComponents,
     ChoiceComponents,
     CompareComponents,
     OwnComponents,
@@ -28,9 +30,10 @@ from sr_demo.ui.compare.history import ON_LOAD, HistoryHandlers
 from sr_demo.ui.compare.own_handlers import OwnHandlers
 from sr_demo.ui.compare.run_handlers import EMPTY, RunHandlers
 from sr_demo.ui.examples import examples
+from sr_demo.ui.html import fine_print
 from sr_demo.ui.method_choices import WHOLE, Context, labels, offered, region_choices
 from sr_demo.ui.own_models import model_input
-from sr_demo.ui.source import image_input
+from sr_demo.ui.source import files_input, image_input
 from sr_demo.ui.viewer.viewer import scroll_to, viewer
 
 _BACK_TO_VIEWER = """() => {
@@ -54,6 +57,8 @@ def compare_tab(context: Context) -> None:
     _connect_own(components, handlers, own)
     _connect_history(components, HistoryHandlers(context, components))
     community_box.connect(context, components, handlers, own)
+    _connect_brought(components, BroughtHandlers(context, components))
+    save_menu.connect(context, components.save, components.results.viewer)
     choice = components.choice
     if choice.caption is not None:
         prompts = prompt_box.prompts(context.approaches, choice.options)
@@ -68,9 +73,10 @@ def lay_out(context: Context) -> CompareComponents:
             choice, run = _choice(context)
         with gr.Column(scale=1, min_width=320, elem_classes="sr-shown"):
             progress = gr.HTML(elem_id="progress", elem_classes="sr-may-be-empty")
-            view = viewer(elem_id="viewer", empty=EMPTY, example=welcome.images())
+            view = viewer(elem_id="viewer", empty=EMPTY, example=welcome.images(), savable=True)
+            save = save_menu.lay_out()
             history = gr.HTML(elem_id="history", elem_classes="sr-may-be-empty", js_on_load=ON_LOAD)
-    return CompareComponents(photo, choice, run, _results(progress, view, history))
+    return CompareComponents(photo, choice, run, _results(progress, view, history), save)
 
 
 def _photo() -> PhotoComponents:
@@ -104,8 +110,10 @@ def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
         value=method_choices.ticked(default_jobs, context.runner.estimates),
         label="Methods", elem_id="methods", elem_classes="sr-methods", container=False,
     )  # fmt: skip
+    quicker = method_choices.quicker_note(context.approaches, context.runner.estimates)
+    gr.HTML(fine_print(quicker), elem_id="quicker-note", elem_classes="sr-may-be-empty")
     run = _run()
-    questions = presets.choices([*default_jobs, *more_jobs])
+    questions = presets.choices(method_choices.leading(context.approaches, context.runner.estimates))
     with gr.Column(elem_classes="sr-later"):
         preset = gr.Radio(
             questions, value=presets.OWN, label="Tick for me", visible=len(questions) > 1, elem_id="preset",
@@ -114,6 +122,7 @@ def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
         preset_note = gr.HTML(elem_id="preset-note", elem_classes="sr-may-be-empty")
         more, agreed = _more_methods(context, more_jobs)
         own = _own_model(context)
+        results = _brought()
         _absent_methods(context)
         with gr.Accordion("Options for each method", open=False):
             runnable = method_choices.runnable(context.approaches)
@@ -123,6 +132,7 @@ def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
     choice = ChoiceComponents(
         test=test, degradation=degradation, degradation_box=degradation_box, preset=preset, preset_note=preset_note,
         before_preset=gr.State(None), methods=methods, more=more, options=options, caption=caption, own=own,
+        brought=results,
     )  # fmt: skip
     return choice, run
 
@@ -151,6 +161,13 @@ def _own_model(context: Context) -> OwnComponents:
         remove = gr.Button("Delete my models", visible=False, size="sm", elem_id="own-model-remove")
         search = community_box.lay_out() if context.community else None
     return OwnComponents(file, licence, status, remove, search)
+
+
+def _brought() -> BroughtComponents:
+    """The box for results of other tools."""
+    with gr.Accordion("A result of another tool", open=False, elem_id="brought"):
+        files = files_input(label="Pictures", elem_id="brought-files", height=120)
+        return BroughtComponents(files, gr.HTML(RULE, elem_id="brought-status"))
 
 
 def _absent_methods(context: Context) -> None:
@@ -285,3 +302,12 @@ def _connect_history(components: CompareComponents, handlers: HistoryHandlers) -
     results.history.select(handlers.bring_back, None, brought_back, **quiet)
     results.history.select(None, None, None, js=_BACK_TO_VIEWER, **quiet)
     results.link.click(handlers.link, None, linked, **quiet)
+
+
+def _connect_brought(components: CompareComponents, handlers: BroughtHandlers) -> None:
+    """Connect the box for results of other tools, which belong to one photo: another photo empties it."""
+    photo, parts = components.photo, components.choice.brought
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
+    parts.files.change(handlers.describe, parts.files, parts.status, **quiet)
+    for event in (photo.image.upload, photo.image.clear, photo.examples.select):
+        event(lambda: None, None, parts.files, **quiet)

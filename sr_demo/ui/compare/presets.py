@@ -38,7 +38,11 @@ class Selection:
 
 
 def choices(jobs: Sequence[Job]) -> list[tuple[str, str]]:
-    """Return the choices (label, value) that these methods allow: no preset first, then those with two methods or more."""
+    """Return the choices (label, value) that these methods allow: no preset first, then those with two methods or more.
+
+    Args:
+        jobs: One for each approach, like everywhere here (see `method_choices.leading`).
+    """
     named = [("fast", FAST), ("for measuring", MEASURE), ("old photo", OLD), ("GAN against diffusion", FAMILIES)]
     both = {job.approach.family for job in families(jobs)} == set(GENERATIVE)
     possible = {value for _, value in named if len(ticked(jobs, value)) > 1} - (set() if both else {FAMILIES})
@@ -46,24 +50,19 @@ def choices(jobs: Sequence[Job]) -> list[tuple[str, str]]:
 
 
 def families(jobs: Sequence[Job]) -> list[Job]:
-    """Return the jobs of adversarial and diffusion approaches with their default checkpoint, at the preset's scale."""
-    return [
-        job
-        for job in jobs
-        if job.approach.family in GENERATIVE
-        and job.checkpoint is checkpoints.default(job.approach)
-        and job.default_scale == SCALE
-    ]
+    """Return the jobs of adversarial and diffusion approaches at the preset's scale."""
+    return [job for job in jobs if job.approach.family in GENERATIVE and job.default_scale == SCALE]
 
 
 def ticked(jobs: Sequence[Job], preset: str) -> list[str]:
     """Return the keys that a preset ticks, of those that can run at once: a download remains the visitor's choice."""
-    default = [job for job in jobs if job.checkpoint is job.approach.checkpoints[0]]
     chosen = {
         FAMILIES: families(jobs),
-        FAST: [job for job in default if job.approach.id in _QUICK],
-        MEASURE: [job for job in default if job.approach.family in _FAITHFUL and not job.approach.invents],
-        OLD: [job for job in default if job.approach.id in _FOR_OLD_PHOTOS],
+        FAST: [job for job in jobs if job.approach.id in _QUICK],
+        MEASURE: [
+            job for job in jobs if job.approach.family in _FAITHFUL and not job.approach.invents_with(job.checkpoint)
+        ],
+        OLD: [job for job in jobs if job.approach.id in _FOR_OLD_PHOTOS],
     }.get(preset, [])
     return [job.key for job in chosen if checkpoints.is_available(job.checkpoint)]
 
@@ -95,7 +94,7 @@ def note(
         preset: Value of the choice; the result is empty for `OWN`.
         test: Whether the photo is the reference.
         source: The image, if there is one.
-        jobs: All methods on offer.
+        jobs: One for each approach.
         keys: Keys of the ticked ones.
         factor: Scale factor of the results.
     """

@@ -17,12 +17,14 @@ from sr_demo.options import build as build_options
 from sr_demo.ui import controls, method_choices
 from sr_demo.ui import source as sources
 from sr_demo.ui.compare import presets, sizes
+from sr_demo.ui.compare.brought import brought_of
 from sr_demo.ui.compare.comparison import Task, compare
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.history import HistoryHandlers
 from sr_demo.ui.compare.view import View
 from sr_demo.ui.html import fine_print, problem, progress_line
 from sr_demo.ui.method_choices import Context, offered, seconds
+from sr_demo.ui.sessions import session_of
 from sr_demo.ui.source import Source
 from sr_demo.ui.updates import Updates
 from sr_demo.ui.viewer.viewer import viewer_value
@@ -42,13 +44,14 @@ class RunHandlers:
 
     def run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
         """Run the comparison and stream what the page shows; `values` are those of `CompareComponents.run_inputs`."""
-        session = str(request.session_hash)
+        session = session_of(request)
         stop = self._context.stops.begin(session)
         view = None
         try:
             task = self.task(values, session)
             with self._context.callers.admitted(stop) as caller:
                 for view in compare(self._context.runner, self._context.store, task, caller):
+                    self._context.uploads.remember(view.folder, values[self._parts.photo.source].path)
                     yield self._running(view, session)
             assert view is not None
             yield self._finished(view, session)
@@ -100,11 +103,12 @@ class RunHandlers:
         expected = partial(seconds, self._context, size=lr_size, opacity=source.opacity)
         # Of two checkpoints that were ticked, both may have given their place to the one that suits the size.
         different = list({job.key: job for job in jobs}.values())
-        return Task(load, different, test, realistic, expected, Size(*lr_size), _scene(source))
+        brought = brought_of(self._context, values[choice.brought.files], source)
+        return Task(load, different, test, realistic, expected, Size(*lr_size), _scene(source), brought)
 
     def stop(self, request: gr.Request) -> Updates:
         """Stop what this browser session runs."""
-        self._context.stops.stop(str(request.session_hash))
+        self._context.stops.stop(session_of(request))
         return {self._parts.run.estimate: fine_print("Stopping after the current tile. Finished results stay.")}
 
     def _running(self, view: View, session: str) -> Updates:

@@ -110,7 +110,7 @@ class View:
         """Return quality against time as SVG; nothing for fewer than two results."""
         column = PSNR_Y if any(r.scores.psnr_y is not None for r in self.results) else LR_CONSISTENCY
         points = [
-            Point(r.job.title, max(r.seconds, 1e-3), value)
+            Point(r.job.title, None if r.is_brought else max(r.seconds, 1e-3), value)
             for r in self.results
             if (value := getattr(r.scores, column.key)) is not None and value != float("inf")
         ]

@@ -19,7 +19,7 @@
  * @typedef {{ box: HTMLElement, text: HTMLElement, bar: HTMLProgressElement }} StatusBox
  * @typedef {{ box: HTMLElement, layers: Layer[], lens: HTMLElement, status: StatusBox }} Stage
  * @typedef {{ head: HTMLElement, foot: HTMLElement, label: HTMLElement, mark: HTMLElement, name: HTMLElement,
- *   tag: HTMLElement, save: HTMLAnchorElement, open: HTMLAnchorElement, scores: HTMLElement, note: HTMLElement }} Plate
+ *   tag: HTMLElement, as: HTMLButtonElement, save: HTMLAnchorElement, open: HTMLAnchorElement, scores: HTMLElement, note: HTMLElement }} Plate
  * @typedef {{ stage: Stage, plate: Plate, figure: HTMLElement }} Pane
  * @typedef {{ images: ViewerImage[], full: Size, stage: Size, scale: Scale, centre: Point, mode: "grid" | "two",
  *   wanted: Id[], opening: Id[], marked: Id, front: Id, narrow: boolean, lens: boolean, lensAt: Point | null, difference: boolean,
@@ -216,11 +216,13 @@ function makePlate(onName) {
   const open = iconLink("srv-open", "M9.5 2.5h4v4M13.5 2.5 8 8M11.5 9.5v4h-9v-9h4");
   open.target = "_blank";
   open.rel = "noopener";
-  const head = make("div", "srv-head", {}, label, tag, make("span", "srv-links", {}, save, open));
+  const as = button("Save as…", "srv-button srv-as", { "aria-haspopup": "true" },
+    () => trigger("select", { url: save.getAttribute("href"), label: name.title }));
+  const head = make("div", "srv-head", {}, label, tag, make("span", "srv-links", {}, as, save, open));
   const scores = make("span", "srv-scores");
   const note = make("span", "srv-note");
   const foot = make("figcaption", "srv-foot", {}, scores, note);
-  return { head, foot, label, mark, name, tag, save, open, scores, note };
+  return { head, foot, label, mark, name, tag, as, save, open, scores, note };
 }
 
 /** @type {(plate: Plate, image: ViewerImage, mark: string) => void} */
@@ -233,6 +235,7 @@ function fillPlate(plate, image, mark) {
   write(plate.note, image.note);
   plate.name.title = image.label;
   plate.save.hidden = plate.open.hidden = !image.url;
+  plate.as.hidden = !image.url || !props.savable || state.example;
   if (!image.url) return;
   const what = difference ? `the difference picture of ${image.label}` : image.label;
   for (const { link, text } of [
@@ -243,6 +246,8 @@ function fillPlate(plate, image, mark) {
     link.setAttribute("aria-label", text);
   }
   plate.save.download = fileName(image);
+  plate.as.title = "Another format, or a smaller file";
+  plate.as.setAttribute("aria-label", `Save ${what} as`);
 }
 
 /** @type {(id: string) => Pane} */

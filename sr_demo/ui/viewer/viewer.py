@@ -108,8 +108,12 @@ def viewer_value(
     return {"images": shown, "empty": empty, "pair": list(pair or ()), "example": example, "scene": scene}
 
 
-def viewer(empty: str = EMPTY, *, elem_id: str | None = None, example: Sequence[ViewerImage] = ()) -> gr.HTML:
+def viewer(
+    empty: str = EMPTY, *, elem_id: str | None = None, example: Sequence[ViewerImage] = (), savable: bool = False
+) -> gr.HTML:
     """Return the component, which shows `example`, or the sentence `empty` where that has no images.
+
+    Where images are `savable`, each has a button that triggers the event `select` with its `url` and `label`.
 
     Update it by returning `viewer_value(...)` from a listener with `show_progress="hidden"`: Gradio fades a component
     that waits for its next value, while people are looking at the images it already shows.
@@ -124,6 +128,7 @@ def viewer(empty: str = EMPTY, *, elem_id: str | None = None, example: Sequence[
         js_on_load=source("geometry.js") + source("viewer.js"),
         apply_default_css=False,
         elem_id=elem_id,
+        savable=savable,
     )
 
 

@@ -1,0 +1,105 @@
+"""JPEG encoder for images of any size, in bands of rows.
+
+Pillow holds the whole image that it encodes. Here each band is a JPEG of its own with the same tables, and their scans are
+joined: a restart marker stands between two scans, at which decoders forget everything before it (ITU-T T.81, F.1.1.5). The
+pixels are those of an image encoded in one go.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image as Pillow
+
+from sr_demo.codecs import iptc
+from sr_demo.codecs.in_order import in_order
+from sr_demo.codecs.raster import Raster
+
+MOST_SEGMENT = 65_533
+"""Bytes in a segment: more EXIF, XMP or IPTC data do not fit."""
+EXIF_HEAD = b"Exif\0\0"
+XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"
+_BAND = 2**21
+_MOST_BLOCKS = 65_535
+"""Blocks between two restart markers."""
+_FINE = 90
+"""Quality from which colours keep their full resolution (4:4:4)."""
+_START_OF_SCAN = 0xDA
+_FRAMES = (0xC0, 0xC1)
+
+
+class _Parts(NamedTuple):
+    """A JPEG file, cut in two."""
+
+    head: bytes
+    """Everything up to the scan."""
+    scan: bytes
+    """Without the marker that ends the file."""
+
+
+def chunks(raster: Raster, quality: int) -> Iterator[bytes]:
+    """Encode an image as JPEG.
+
+    Args:
+        raster: gray or RGB, 8 bits; its metadata fit into segments.
+        quality: 1 to 100, as libjpeg counts.
+
+    Yields:
+        The bytes of the file, in order.
+    """
+    fine = quality >= _FINE
+    block = 8 if fine or raster.is_gray else 16
+    across = -(-raster.width // block)
+    step = max(min(raster.step(_BAND) // block, _MOST_BLOCKS // across), 1) * block
+    arguments: dict[str, Any] = {"quality": quality, "subsampling": 0 if fine else 2}
+    if step < raster.height:
+        arguments["restart_marker_blocks"] = across * (step // block)
+
+    def band(top: int) -> _Parts:
+        samples = np.ascontiguousarray(raster.rows(top, min(top + step, raster.height)))
+        file = BytesIO()
+        image = Pillow.fromarray(samples[..., 0] if raster.is_gray else samples)
+        image.save(file, "JPEG", **arguments, **(_beside(raster) if top == 0 else {}))
+        return _cut(file.getvalue())
+
+    for number, parts in enumerate(in_order(band, range(0, raster.height, step))):
+        yield _with_height(parts.head, raster.height) if number == 0 else bytes([0xFF, 0xD0 + (number - 1) % 8])
+        yield parts.scan
+    yield b"\xff\xd9"
+
+
+def _beside(raster: Raster) -> dict[str, Any]:
+    """Pillow's arguments for profile and metadata."""
+    found, exif = raster.metadata, raster.metadata.exif_for(raster.width, raster.height)
+    written: dict[str, Any] = {
+        "icc_profile": raster.icc,
+        "exif": EXIF_HEAD + exif if exif else None,
+        "xmp": found.xmp,
+        "extra": iptc.as_segment(found.iptc) if found.iptc else None,
+        "dpi": found.dpi if found.dpi and max(found.dpi) < 2**16 else None,
+    }
+    return {name: value for name, value in written.items() if value is not None}
+
+
+def _cut(content: bytes) -> _Parts:
+    at = _segment(content, (_START_OF_SCAN,))
+    at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
+    return _Parts(content[:at], content[at:-2])
+
+
+def _with_height(head: bytes, height: int) -> bytes:
+    """The beginning of a file, for another number of rows."""
+    at = _segment(head, _FRAMES) + 5  # marker, length, bits
+    return head[:at] + struct.pack(">H", height) + head[at + 2 :]
+
+
+def _segment(content: bytes, markers: tuple[int, ...]) -> int:
+    """Position of the first segment with one of these markers."""
+    at = 2
+    while content[at + 1] not in markers:
+        at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
+    return at

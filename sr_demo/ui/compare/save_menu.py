@@ -1,0 +1,217 @@
+"""The Save menu: a result in another format, with its size in MB beside the quality, and all results in a zip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from threading import Event
+from typing import Any
+from urllib.parse import unquote
+
+import gradio as gr
+
+from sr_demo.codecs.formats import FORMATS, Output, output_from
+from sr_demo.codecs.png import bits_of
+from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
+from sr_demo.progress import Progress
+from sr_demo.ui.background_work import Finished, working
+from sr_demo.ui.callers import HEAVY, LIGHT
+from sr_demo.ui.compare.saving import Saving
+from sr_demo.ui.html import fine_print, problem
+from sr_demo.ui.method_choices import Context
+from sr_demo.ui.updates import Updates
+
+_ADDRESS = "gradio_api/file="
+_SECONDS_PER_ZIP = 20.0
+"""Expected duration."""
+_SHOW = """() => {
+  setTimeout(() => document.getElementById("save-menu")?.scrollIntoView({ behavior: "smooth", block: "nearest" }), 100);
+  return [];
+}"""
+
+
+@dataclass(frozen=True)
+class SaveMenu:
+    """The components of the menu."""
+
+    box: gr.Column
+    title: gr.HTML
+    result: gr.State
+    """Path of the PNG file to save, or None."""
+    format: gr.Radio
+    bits: gr.Radio
+    quality: gr.Slider
+    private: gr.Checkbox
+    about: gr.HTML
+    """Size of the file, and what it keeps."""
+    file: gr.DownloadButton
+    pack: gr.Button
+    packed: gr.DownloadButton
+    close: gr.Button
+
+    def choices(self) -> list[Any]:
+        """Return what decides how a file is written, in the order that handlers take it."""
+        return [self.result, self.format, self.bits, self.quality, self.private]
+
+    def all(self) -> list[Any]:
+        """Return all that handlers write."""
+        return [self.box, self.title, *self.choices(), self.about, self.file, self.pack, self.packed]
+
+
+def lay_out() -> SaveMenu:
+    """Lay out the menu, hidden, in the current Gradio context."""
+    with gr.Column(visible=False, elem_id="save-menu") as box:
+        title = gr.HTML(elem_id="save-title")
+        form = gr.Radio(
+            [(found.title, found.name) for found in FORMATS.values()], value="png", label="Format",
+            elem_id="save-format", elem_classes="sr-chips", container=False,
+        )  # fmt: skip
+        bits = gr.Radio(
+            [("16 bits per channel", "16"), ("8 bits", "8")], value="8", label="Depth", visible=False,
+            elem_id="save-bits", elem_classes="sr-chips", container=False,
+        )  # fmt: skip
+        with gr.Row(elem_classes="sr-save"):
+            quality = gr.Slider(1, 100, 95, step=1, label="Quality", visible=False, elem_id="save-quality")
+            about = gr.HTML(elem_id="save-about")
+        private = gr.Checkbox(False, label="Keep private data", visible=False, elem_id="save-private", container=False)
+        with gr.Row(elem_classes="sr-downloads"):
+            file = gr.DownloadButton("Save", variant="primary", size="sm", elem_id="save-file", interactive=False)
+            pack = gr.Button("All results like this (zip)", size="sm", elem_id="save-pack")
+            packed = gr.DownloadButton("Download the zip", visible=False, size="sm", elem_id="save-packed")
+            close = gr.Button("Close", size="sm", elem_id="save-close")
+    return SaveMenu(box, title, gr.State(None), form, bits, quality, private, about, file, pack, packed, close)
+
+
+def connect(context: Context, menu: SaveMenu, viewer: gr.HTML) -> None:
+    """Connect the menu's events; the event `select` of `viewer` opens it for one image."""
+    handlers = SaveHandlers(Saving(context.store, context.uploads, context.limits), context, menu)
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
+    encoding: dict[str, Any] = {**quiet, "show_progress": "minimal", "show_progress_on": [menu.about]}
+    written: list[Any] = [menu.about, menu.file, menu.pack, menu.packed]
+    opened = viewer.select(handlers.open, None, menu.all(), **quiet)
+    viewer.select(None, None, None, js=_SHOW, **quiet)
+    chosen = menu.format.input(handlers.choose_format, [menu.format], [menu.quality], **quiet)
+    for event in (opened, chosen):
+        event.then(handlers.prepare, menu.choices(), written, **encoding)
+    for component in (menu.bits, menu.private, menu.quality):
+        component.input(handlers.prepare, menu.choices(), written, trigger_mode="always_last", **encoding)
+    menu.close.click(lambda: gr.Column(visible=False), None, menu.box, **quiet)
+    menu.pack.click(handlers.pack, menu.choices(), written, **HEAVY, api_visibility="private", show_progress="hidden")
+
+
+class SaveHandlers:
+    """Reads and writes the menu's components. Stateless apart from what it is made of."""
+
+    def __init__(self, saving: Saving, context: Context, menu: SaveMenu) -> None:
+        self._saving, self._context, self._menu = saving, context, menu
+
+    def open(self, event: gr.EventData) -> Updates:
+        """Open the menu for the image whose button was pressed, in the format of the photo it was made from."""
+        menu = self._menu
+        url, label = (str(getattr(event, name, "")) for name in ("url", "label"))
+        shown = {menu.box: gr.Column(visible=True), menu.packed: gr.DownloadButton(visible=False)}
+        try:
+            result = self._saving.result(unquote(url.partition(_ADDRESS)[2]))
+        except BadInput as exc:
+            off = {menu.file: gr.DownloadButton(interactive=False), menu.pack: gr.Button(interactive=False)}
+            return {**shown, **off, menu.result: None, menu.title: "", menu.about: problem(str(exc))}
+        found = Output("same").like(self._saving.kind(result)).file_format
+        deep, private = bits_of(result) == 16, self._saving.private(result)
+        return {
+            **shown,
+            menu.result: str(result),
+            menu.title: f"<h3>Save {escape(label[:80])}</h3>",
+            menu.format: found.name,
+            menu.quality: _slider(found.name),
+            menu.bits: gr.Radio(value="16" if deep else "8", visible=deep),
+            menu.private: gr.Checkbox(value=False, label=f"Keep {' and '.join(private)}", visible=bool(private)),
+            menu.pack: gr.Button(interactive=True),
+            menu.about: fine_print("Encoding."),
+        }
+
+    def choose_format(self, form: str) -> Updates:
+        """Show the quality of a format, at its default."""
+        return {self._menu.quality: _slider(form)}
+
+    def prepare(self, result: str | None, form: str, bits: str, quality: float, private: bool) -> Updates:
+        """Encode the file, and show its size and what it keeps."""
+        menu = self._menu
+        if result is None:
+            return {menu.file: gr.DownloadButton(interactive=False)}
+        try:
+            path = self._saving.result(result)
+            saved = self._saving.encode(path, _output(form, bits, quality, private))
+        except SRError as exc:
+            return self._refused(str(exc))
+        except Exception as exc:
+            return self._refused(unexpected(exc, "saving a result"))
+        size = _megabytes(saved.bytes)
+        beside = "" if form == "png" else f" (as PNG: {_megabytes(path.stat().st_size)})"
+        notes = "".join(map(fine_print, (saved.written.sentence, *saved.written.notes)))
+        name = f"Save {saved.path.name} ({size})"
+        return {
+            menu.about: f'<p aria-live="polite"><b>{size}</b>{beside}</p>{notes}',
+            menu.file: gr.DownloadButton(name, value=str(saved.path), interactive=True),
+            menu.packed: gr.DownloadButton(visible=False),
+        }
+
+    def pack(self, result: str | None, form: str, bits: str, quality: float, private: bool) -> Iterator[Updates]:
+        """Write all results of the comparison into a zip, and show the button that downloads it."""
+        menu = self._menu
+        stop = Event()
+        try:
+            path, output = self._saving.result(result or ""), _output(form, bits, quality, private)
+            yield {menu.pack: gr.Button(interactive=False), menu.packed: gr.DownloadButton(visible=False)}
+            with self._context.callers.admitted(stop) as caller:
+
+                def work(progress: Progress) -> Path:
+                    with caller.turn(_SECONDS_PER_ZIP, progress) as progress:
+                        return self._saving.pack(path, output, lambda n, of: progress(n / of, f"image {n + 1} of {of}"))
+
+                for event in working(work, stop, "save-zip"):
+                    if isinstance(event, Finished):
+                        label = f"Download the zip ({_megabytes(event.value.stat().st_size)})"
+                        ready = gr.DownloadButton(label, value=str(event.value), visible=True)
+                        yield {
+                            menu.packed: ready,
+                            menu.pack: gr.Button("All results like this (zip)", interactive=True),
+                        }
+                    else:
+                        yield {menu.pack: gr.Button(f"Packing, {event}")}
+        except Cancelled:
+            return
+        except SRError as exc:
+            yield self._refused(str(exc))
+        except Exception as exc:
+            yield self._refused(unexpected(exc, "packing results"))
+
+    def _refused(self, message: str) -> Updates:
+        menu = self._menu
+        return {
+            menu.about: problem(message),
+            menu.file: gr.DownloadButton("Save", interactive=False),
+            menu.pack: gr.Button("All results like this (zip)", interactive=True),
+        }
+
+
+def _slider(form: str) -> gr.Slider:
+    """The slider of a format's quality, at its default; hidden where it has none."""
+    quality = FORMATS[form].quality if form in FORMATS else None
+    return gr.Slider(visible=False) if quality is None else gr.Slider(value=quality, visible=True)
+
+
+def _output(form: str, bits: str, quality: float, private: bool) -> Output:
+    """Return the output that the components ask for. Raises BadInput."""
+    found = FORMATS.get(form)
+    values: dict[str, Any] = {"format": form, "metadata": "all" if private else "public"}
+    if found is not None and found.quality is not None:
+        values["quality"] = int(quality)
+    if found is not None and found.deep:
+        values["bits"] = 16 if bits == "16" else 8
+    return output_from(values, Output())
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e6:.2f} MB" if count >= 10_000 else "0.01 MB"

@@ -1,0 +1,125 @@
+"""Results are saved in the chosen format, from the files of a comparison and from nothing else."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image as Pillow
+
+from sr_demo.errors import BadInput
+from sr_demo.image import Limits, Output, quantize, read, write_png
+from sr_demo.ui.compare import saving as savings
+from sr_demo.ui.compare.saving import ZIP, Saving
+from sr_demo.ui.store import Store
+from sr_demo.ui.uploads import UploadCache
+from tests.conftest import image_of, noise
+
+LIMITS = Limits()
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    store = Store()
+    store.lend_to_gradio()
+    return store
+
+
+@pytest.fixture
+def upload(store: Store) -> Path:
+    """A JPEG with a position, a serial number and a date."""
+    data = Pillow.Exif()
+    data[0x0132] = "2020:01:02 03:04:05"
+    data.get_ifd(0x8769).update({0xA431: "SN-4711"})
+    data.get_ifd(0x8825).update({1: "N", 2: (47.0, 30.0, 0.0)})
+    Pillow.fromarray(quantize(noise(24, 32))).save(store.root / "photo.jpg", exif=data)
+    return store.root / "photo.jpg"
+
+
+@pytest.fixture
+def uploads() -> UploadCache:
+    return UploadCache()
+
+
+@pytest.fixture
+def result(store: Store, uploads: UploadCache, upload: Path) -> Path:
+    """The result of a method, as a comparison writes it, and its zip."""
+    folder = store.new()
+    uploads.remember(folder, upload)
+    write_png(uploads.read(upload, LIMITS), folder / "rdn.png")
+    with zipfile.ZipFile(folder / ZIP, "w") as archive:
+        archive.write(folder / "rdn.png", "rdn.png")
+        archive.writestr("report.html", '<img src="rdn.png" alt="rdn.png">')
+        archive.writestr("report.json", "{}")
+    return folder / "rdn.png"
+
+
+def gps(path: Path) -> dict[int, object]:
+    return dict(tags(path).get_ifd(0x8825))
+
+
+def tags(path: Path) -> Pillow.Exif:
+    with Pillow.open(path) as image:
+        return image.getexif()
+
+
+def test_uploads_are_read_without_what_is_private_and_say_so(uploads: UploadCache, upload: Path) -> None:
+    image = uploads.read(upload, LIMITS)
+    assert image.notes == ("Results leave out its GPS position and serial numbers.",)
+    assert image.metadata.exif is not None and b"SN-4711" not in image.metadata.exif
+    assert b"SN-4711" in (uploads.metadata(upload, LIMITS).exif or b"")
+
+
+def test_private_data_are_kept_only_on_request(store: Store, uploads: UploadCache, result: Path) -> None:
+    saving = Saving(store, uploads, LIMITS)
+    assert saving.private(result) == ("GPS position", "serial numbers") and saving.kind(result) == "JPEG"
+    assert gps(result) == {}
+    without = saving.encode(saving.result(str(result)), Output("jpeg", 80, metadata="public"))
+    assert without.written.removed == ("GPS position", "serial numbers")
+    assert gps(without.path) == {} and tags(without.path)[0x0132] == "2020:01:02 03:04:05"
+    kept = saving.encode(result, Output("avif", metadata="all"))
+    assert gps(kept.path)[2] == (47.0, 30.0, 0.0) and kept.written.removed == ()
+
+
+def test_a_photo_that_is_gone_leaves_what_the_result_has(
+    store: Store, uploads: UploadCache, result: Path, upload: Path
+) -> None:
+    upload.unlink()
+    saved = Saving(store, uploads, LIMITS).encode(result, Output("webp", metadata="all"))
+    assert gps(saved.path) == {} and saved.written.kept == ("EXIF",)
+
+
+def test_a_zip_holds_the_images_in_the_chosen_format_and_the_reports(
+    store: Store, uploads: UploadCache, result: Path
+) -> None:
+    seen: list[tuple[int, int]] = []
+    packed = Saving(store, uploads, LIMITS).pack(result, Output("jpeg"), lambda *at: seen.append(at))
+    archive = zipfile.ZipFile(packed)
+    assert sorted(archive.namelist()) == ["rdn.jpg", "report.html", "report.json"] and seen == [(0, 1)]
+    assert archive.read("report.html") == b'<img src="rdn.jpg" alt="rdn.png">'
+    assert [path.name for path in packed.parent.iterdir()] == [ZIP]
+
+
+def test_other_files_and_results_that_are_gone_are_refused(
+    store: Store, uploads: UploadCache, upload: Path, result: Path
+) -> None:
+    saving = Saving(store, uploads, LIMITS)
+    (store.root / "own.png").write_bytes(result.read_bytes())
+    for path in (upload, store.root / "own.png", Path("/etc/passwd"), result.with_name("gone.png"), Path("")):
+        with pytest.raises(BadInput, match="no longer kept here"):
+            saving.result(str(path))
+
+
+def test_what_takes_too_long_is_refused(
+    store: Store, uploads: UploadCache, result: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(savings, "_MOST_WHOLE", 700)
+    saving = Saving(store, uploads, LIMITS)
+    with pytest.raises(BadInput, match="WebP is written here for up to 0 megapixels"):
+        saving.encode(result, Output("webp"))
+    assert read(saving.encode(result, Output("tiff")).path).rgb.shape == (24, 32, 3)
+    large = store.new() / "large.png"
+    write_png(image_of(noise(30, 30)), large)
+    assert saving.kind(large) is None and saving.private(large) == ()
