@@ -61,6 +61,20 @@ def _no_network() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def int8_by_default() -> None:
+    """For tests of networks in int8 that was not requested: elsewhere a timing would decide what they run in."""
+
+
+@pytest.fixture(autouse=True)
+def _no_int8_by_default(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(model: object) -> None:
+        return None
+
+    if "int8_by_default" not in request.fixturenames:
+        monkeypatch.setattr("sr_demo.backends.shipped_int8.by_default", none)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of test sets, or a skip that says why."""

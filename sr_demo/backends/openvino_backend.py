@@ -14,7 +14,7 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -75,7 +75,7 @@ def supports_bf16() -> bool:
     return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def fast_precision() -> str:
+def fast_precision() -> Literal["bf16", "fp32"]:
     """Return the default precision on this CPU: "bf16" where it has instructions for it, else "fp32"."""
     return "bf16" if supports_bf16() else "fp32"
 

@@ -45,8 +45,9 @@ INSTALL = {"nncf": "pip install -r requirements-export.txt", "openvino": "pip in
 _CALIBRATION = ("coffee", "astronaut", "retina", "rocket", "hubble")
 _SCORED = ("cat", "text", "cells", "brick")
 """Bundled photos that are scored where the user gives no pairs: none of them is used for calibration."""
-_CROP, _CROPS = 48, 2
-"""Side of a calibration patch in LR pixels, and how many are cut along the diagonal of each photo."""
+_CROP, CROPS, MORE_CROPS = 48, 2, 4
+"""Side of a calibration patch in LR pixels, and how many are cut along the diagonal of each photo: few where a user waits,
+more for what ships."""
 _SCORED_SIDE = 256
 _SEEN = b"a calibration patch was read\n"
 """Printed by the subprocess for each calibration patch: its parent counts these lines."""
@@ -65,15 +66,15 @@ def require() -> None:
         raise MissingDependency(f"int8 needs the package {package}. Install with: {INSTALL[package]}")
 
 
-def calibration(scale: int) -> list[NDArray[np.float32]]:
-    """Return the calibration set: (1, 3, 48, 48) patches of bundled photos, downscaled by `scale`."""
+def calibration(scale: int, crops: int = CROPS) -> list[NDArray[np.float32]]:
+    """Return the calibration set: (1, 3, 48, 48) patches of bundled photos, downscaled by `scale`, `crops` of each photo."""
     parts: list[NDArray[np.float32]] = []
     for sample in SAMPLES:
         if sample.id not in _CALIBRATION:
             continue
         lr = downscale(crop_to_multiple(sample.make(), scale), scale)
-        for number in range(_CROPS):
-            share = (number + 1) / (_CROPS + 1)
+        for number in range(crops):
+            share = (number + 1) / (crops + 1)
             top, left = (int((side - _CROP) * share) for side in lr.shape[:2])
             part = lr[top : top + _CROP, left : left + _CROP].transpose(2, 0, 1)[None]
             parts.append(np.ascontiguousarray(part, np.float32))
@@ -199,7 +200,7 @@ def quantize(
 
 
 def quantize_in_subprocess(
-    model: Path, out: Path, left: Iterable[str], scale: int, progress: Progress = SILENT
+    model: Path, out: Path, left: Iterable[str], scale: int, progress: Progress = SILENT, crops: int = CROPS
 ) -> None:
     """Run `quantize` with our calibration set in a subprocess, which Stop ends at once.
 
@@ -209,12 +210,13 @@ def quantize_in_subprocess(
         left: names of operations to leave out.
         scale: scale factor of the network.
         progress: where to report.
+        crops: calibration patches of each photo.
 
     Raises:
         Cancelled: after Stop.
         SRError: when the subprocess fails; the end of its output is in the log.
     """
-    order = json.dumps({"model": str(model), "out": str(out), "left": sorted(left), "scale": scale})
+    order = json.dumps({"model": str(model), "out": str(out), "left": sorted(left), "scale": scale, "crops": crops})
     with (
         tempfile.TemporaryFile() as output,
         subprocess.Popen(
@@ -225,7 +227,7 @@ def quantize_in_subprocess(
         try:
             while process.poll() is None:
                 seen = os.pread(output.fileno(), _MOST_READ, 0).count(_SEEN)
-                progress(0.8 * seen / (_CROPS * len(_CALIBRATION)), "quantizing, once for this network")
+                progress(0.8 * seen / (crops * len(_CALIBRATION)), "quantizing, once for this network")
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(0.2)
         finally:
@@ -243,7 +245,7 @@ def quantize_in_subprocess(
 
 def _main(order: dict[str, Any]) -> None:
     """Run `quantize` in the subprocess."""
-    parts = calibration(order["scale"])
+    parts = calibration(order["scale"], order["crops"])
     quantize(Path(order["model"]), Path(order["out"]), order["left"], parts, seen=lambda: os.write(1, _SEEN))
 
 

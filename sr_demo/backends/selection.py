@@ -1,12 +1,13 @@
 """Backend selection: whether torch or OpenVINO runs a network, measured once and stored on disk.
 
-A network that was loaded into torch can be prepared: converted for OpenVINO, compared and timed. If OpenVINO was faster,
-later processes open the converted network straight from the disk and never import torch. Approaches need not know of this:
-every plain `NetworkUpscaler` under autocast takes part, and so do HAT and DRCT, for which an exportable graph exists
-(`networks/attention_graph.py`).
+Where an int8 form ships with this app (`shipped_int8`), OpenVINO runs the network, and its precision is measured: see
+`inference/default_int8.py`. Any other network that was loaded into torch can be prepared: converted for OpenVINO, compared
+and timed. If OpenVINO was faster, later processes open the converted network straight from the disk and never import torch.
+Approaches need not know of this: every plain `NetworkUpscaler` under autocast takes part, and so do HAT and DRCT, for which
+an exportable graph exists (`networks/attention_graph.py`).
 
-Stored results are keyed by the checkpoint's sha256, precision, scale, the code of the networks, OpenVINO's version and this
-CPU.
+Stored results are keyed by the checkpoint's sha256, the int8 form that ships for it, precision, scale, the code of the
+networks, OpenVINO's version and this CPU.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sr_demo.backends import openvino_backend
+from sr_demo.backends import openvino_backend, shipped_int8
 from sr_demo.backends.openvino_backend import ConvertedNetwork
 from sr_demo.errors import SRError
 from sr_demo.hub import checkpoints
@@ -41,7 +42,7 @@ log = logging.getLogger("sr_demo")
 
 _FOLDER = "engines"  # words: ok
 """In the cache folder: the name that earlier versions used."""
-_FORMAT = 2
+_FORMAT = 3
 """Raised when converted networks and verdicts of earlier versions must not be used any more."""
 SIDE = 96
 """Side in pixels of the image on which both backends are timed."""
@@ -60,19 +61,20 @@ _LEAST_AGREEMENT = 45.0
 
 @dataclass(frozen=True)
 class Verdict:
-    """The faster backend for one network at one precision, with the measurements."""
+    """The faster of two ways to run one network at one requested precision, with the measurements."""
 
     backend: str
     """"OpenVINO" or "torch"."""
     precision: str
-    """What OpenVINO computes in."""
-    seconds_torch: float
-    """Minimum of two to twelve runs on an image of 96 x 96 pixels, alternating with those of OpenVINO."""
-    seconds_openvino: float
+    """What it computes in."""
+    seconds: float
+    """Minimum of two to twelve runs on an image of 96 x 96 pixels, alternating with those of the other way."""
+    seconds_other: float
+    """The same of the slower way, or of one whose results differ too much."""
     agreement_db: float
     """PSNR between the results of both."""
     settled: bool = True
-    """False where other programs disturbed the timing and torch won: timed again later."""
+    """False where other programs disturbed the timing and the first way won: timed again later."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,11 @@ def converted_files(model: ModelIdentity) -> ConvertedFiles | None:
     files, precision, scale = model.checkpoint.files, model.precision, model.scale
     if not files or precision == "fp16" or model.load_options or not openvino_backend.available():
         return None
+    shipped = shipped_int8.of(model.checkpoint)
     parts = [
         str(_FORMAT), model.approach, *(step.sha256 for step in checkpoints.plan(model.checkpoint)), str(scale),
         openvino_backend.installed_version(), openvino_backend.processor(), _sources(),
+        shipped.sha256 if shipped else "",
     ]  # fmt: skip
     return ConvertedFiles(hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32], precision, scale)
 
@@ -157,7 +161,7 @@ def stored(which: ConvertedFiles) -> Verdict | None:
 def open_stored(which: ConvertedFiles) -> Upscaler | None:
     """Return the converted network where OpenVINO was the faster backend, else None. Damaged files are removed."""
     verdict = stored(which)
-    if verdict is None or verdict.backend != ConvertedNetwork.backend:
+    if verdict is None or verdict.backend != ConvertedNetwork.backend or verdict.precision == "int8":
         return None
     if not openvino_backend.is_intact(which.folder):
         shutil.rmtree(which.folder, ignore_errors=True)
@@ -225,19 +229,30 @@ def prepare(preparation: Preparation) -> Verdict:
     candidate = ConvertedNetwork(which.folder, precision, which.scale)
     with preparation.computing():
         verdict = faster(preparation.upscaler, candidate)
-    with storage.guarded(which.folder):
-        storage.write_atomically(which.verdict_file, seals.sealed_json(asdict(verdict)))
+    store(which, verdict)
     return verdict
 
 
-def faster(torch_upscaler: Upscaler, candidate: ConvertedNetwork) -> Verdict:
-    """Time both backends in turns on the same image; OpenVINO wins where it is faster and the results agree."""
+def store(which: ConvertedFiles, verdict: Verdict) -> None:
+    """Store a verdict in the folder of the converted network. Raises StorageError."""
+    with storage.guarded(which.folder):
+        storage.write_atomically(which.verdict_file, seals.sealed_json(asdict(verdict)))
+
+
+def faster(first: Upscaler, candidate: ConvertedNetwork, least_agreement: float = _LEAST_AGREEMENT) -> Verdict:
+    """Time two ways to run a network in turns on the same image.
+
+    Args:
+        first: the present one.
+        candidate: wins where it is faster and agrees.
+        least_agreement: lowest PSNR in dB between the two results.
+    """
     image = known_image(SIDE)
     times: dict[bool, list[float]] = {True: [], False: []}
     results: dict[bool, Image] = {}
     load, started = OtherLoad(), time.perf_counter()
     for turn in range(_MOST_ROUNDS + 1):  # the first warms both up and does not count
-        for is_candidate, upscaler in ((False, torch_upscaler), (True, candidate)):
+        for is_candidate, upscaler in ((False, first), (True, candidate)):
             begun = time.perf_counter()
             result = upscaler.upscale(image, Options(), SILENT)
             if turn:
@@ -248,17 +263,23 @@ def faster(torch_upscaler: Upscaler, candidate: ConvertedNetwork) -> Verdict:
         if turn >= 2 and time.perf_counter() - started > _ENOUGH:
             break
     best = {which: min(taken) for which, taken in times.items()}
-    squared = float(np.mean((results[True].astype(np.float64) - results[False]) ** 2))
-    agreement = 200.0 if squared == 0 else -10 * log10(squared)
-    wins = agreement >= _LEAST_AGREEMENT and best[True] < best[False]
+    found = agreement(results[False], results[True])
+    wins = found >= least_agreement and best[True] < best[False]
+    winner: Upscaler = candidate if wins else first
     return Verdict(
-        backend=candidate.backend if wins else "torch",
-        precision=candidate.precision,
-        seconds_torch=best[False],
-        seconds_openvino=best[True],
-        agreement_db=agreement,
-        settled=wins or agreement < _LEAST_AGREEMENT or (_are_settled(times) and load.share() <= _QUIET),
+        backend=winner.backend,
+        precision=winner.precision,
+        seconds=best[wins],
+        seconds_other=best[not wins],
+        agreement_db=found,
+        settled=wins or found < least_agreement or (_are_settled(times) and load.share() <= _QUIET),
     )
+
+
+def agreement(one: Image, other: Image) -> float:
+    """Return the PSNR in dB between two results of the same size; 200 where they are equal."""
+    squared = float(np.mean((one.astype(np.float64) - other) ** 2))
+    return 200.0 if squared == 0 else -10 * log10(squared)
 
 
 def _are_settled(times: dict[bool, list[float]]) -> bool:

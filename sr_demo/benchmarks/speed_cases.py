@@ -31,6 +31,8 @@ class Case:
     tiling: Tiling
     bytes_per_pixel: int
     attention: bool = False
+    int8: str = ""
+    """Stem of the int8 form in `weights/int8/` of this architecture; "" where none ships."""
     scale: int = SCALE
 
     @property
@@ -84,9 +86,17 @@ def _tiling(name: str) -> Tiling:
 
 
 CASES: tuple[Case, ...] = (
-    Case("compact-256", "Compact, 32 convolutions of 64", 256, _compact, _tiling("real-esrgan:general-x4v3"), 1100),
+    Case(
+        "compact-256",
+        "Compact, 32 convolutions of 64",
+        256,
+        _compact,
+        _tiling("real-esrgan:general-x4v3"),
+        1100,
+        int8="real-esrgan-compact-x4",
+    ),
     Case("rrdb-96", "RRDB, 23 blocks", 96, _rrdb, _tiling("real-esrgan:x4plus"), 13_500),
-    Case("edsr-128", "EDSR, 16 blocks of 64, ours", 128, _edsr, _tiling("edsr"), 2200),
+    Case("edsr-128", "EDSR, 16 blocks of 64, ours", 128, _edsr, _tiling("edsr"), 2200, int8="edsr-x4"),
     Case("hat-s-96", "HAT-S", 96, partial(hat, 144, 24, 24), _tiling("hat:imagenet"), 53_000, attention=True),
     Case("hat-tiny-128", "HAT, tiny, ours", 128, _hat_tiny, _tiling("hat"), 12_000, attention=True),
 )

@@ -66,6 +66,12 @@ COMMANDS: tuple[Command, ...] = (
         "export rdn --format onnx --out rdn.onnx",
     ),
     Command(
+        "quantize",
+        "write the int8 forms that ship in weights/int8 (for maintainers)",
+        in_module("quantize"),
+        "quantize edsr rdn --test-sets testsets/ --val photos/val",
+    ),
+    Command(
         "deploy",
         "measure what methods cost here, and judge them by a budget",
         in_module("deploy"),

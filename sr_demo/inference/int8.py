@@ -1,7 +1,8 @@
 """The int8 rule: which networks run in int8 on request, and how much quality they may lose.
 
-The converted network of `backends/selection.py` is quantized once, as many of its convolutions as the allowed loss permits,
-and stored beside it with the measured loss. From then on it is opened without torch. Nothing runs in int8 unless requested.
+Where an int8 form ships with this app (`backends/shipped_int8.py`), it is opened. For any other checkpoint, and a user's own
+network, the converted network of `backends/selection.py` is quantized once, as many of its convolutions as the allowed loss
+permits, and stored beside it with the measured loss. From then on it is opened without torch.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sr_demo.backends import openvino_backend, quantization, selection
+from sr_demo.backends import openvino_backend, quantization, selection, shipped_int8
 from sr_demo.backends.openvino_backend import ConvertedNetwork
 from sr_demo.backends.selection import ConvertedFiles
 from sr_demo.errors import BadInput
@@ -31,8 +32,8 @@ log = logging.getLogger("sr_demo")
 MOST_LOSS = 0.03
 """dB of PSNR-Y that int8 may lose against fp32 on bundled photos; networks that lose more are refused. It keeps the loss on
 Set5 to at most 0.05: RRDN, with 0.034 on the photos, lost 0.056 there."""
-MODEL, RECORD = "int8.xml", "quantised.json"  # words: ok
-"""Files in the folder of a converted network: the quantized one, and its measured loss."""
+MODEL, RECORD = shipped_int8.MODEL, "quantised.json"  # words: ok
+"""Files in the folder of a converted network: the quantized one, and its measured loss unless it came with this app."""
 _RECIPE = 2
 """Raised when networks quantized by earlier versions must not be used any more."""
 _LIKE_SET5 = 10**-3.15
@@ -83,6 +84,10 @@ def load(job: Job, files: Sequence[Path], progress: Progress) -> Upscaler:
     if job.approach.family in _WITHOUT_NETWORK:
         return load_approach(exact, files, progress)
     which = _checked(job)
+    shipped = shipped_int8.of(job.checkpoint)
+    if shipped is not None:
+        shipped_int8.place(shipped, files, which.folder, progress.check)
+        return ConvertedNetwork(which.folder, "int8", which.scale, model=MODEL, loss_db=shipped.loss_db)
     found = opened(which, job.title)
     if found is None:
         quantization.require()

@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Literal
 
-from sr_demo.backends import selection
+from sr_demo.backends import selection, shipped_int8
 from sr_demo.checkpoint import Checkpoint
 from sr_demo.codecs.formats import Carry
 from sr_demo.diffusion.trajectory import Trajectory
@@ -332,7 +332,9 @@ def load_approach(job: Job, files: Sequence[Path], progress: Progress) -> Upscal
 
 
 def is_prepared(job: Job) -> bool:
-    """Return whether the network of `job` runs here without torch: converted earlier, and measured to be faster."""
+    """Return whether the network of `job` runs here without torch: as it ships, or converted earlier and measured faster."""
+    if shipped_int8.by_default(job.identity) is not None:
+        return True
     converted = selection.converted_files(job.identity)
     verdict = selection.stored(converted) if converted else None
     return verdict is not None and verdict.backend != "torch"

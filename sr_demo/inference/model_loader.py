@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
 from sr_demo.backends import selection
-from sr_demo.inference import int8
+from sr_demo.inference import default_int8, int8
 from sr_demo.inference.compute_lock import ComputeLock
 from sr_demo.inference.jobs import Job, LoadedModel, load_approach
 from sr_demo.inference.model_cache import ModelCache, footprint
@@ -95,7 +95,9 @@ class ModelLoader:
         if job.precision == "int8":
             upscaler = int8.load(job, weights, progress)
         else:
-            upscaler = selection.open_stored(converted) if converted else None
+            upscaler = default_int8.load(job, weights, self._learn, progress)
+            if upscaler is None and converted:
+                upscaler = selection.open_stored(converted)
         if upscaler is None:
             upscaler = load_approach(job, weights, progress)
             if converted and self._preparer:
@@ -110,8 +112,11 @@ class ModelLoader:
             return
         with self.compute_lock.held():
             self.drop(job)
+        self._learn(job, verdict)
+
+    def _learn(self, job: Job, verdict: selection.Verdict) -> None:
         size = (selection.SIDE, selection.SIDE)
-        self._estimates.learn(job, size, verdict.seconds_openvino, backend=verdict.backend, anew=True)
+        self._estimates.learn(job, size, verdict.seconds, backend=verdict.backend, anew=True)
 
 
 @dataclass(frozen=True)

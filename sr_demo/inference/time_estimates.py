@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import median
 from threading import Lock
 
+from sr_demo.backends import shipped_int8
 from sr_demo.image import Size as ImageSize
 from sr_demo.imaging import tiling
 from sr_demo.inference import timing_store
@@ -155,7 +156,7 @@ class Estimates:
                 learned = self._valid(key, backend, timing)
                 if learned:
                     return timing, learned.at(size_class)
-        timing = _timing(job, "torch")
+        timing = _timing(job, "torch" if shipped_int8.by_default(job.identity) is None else "OpenVINO")
         return timing, self._of_others(timing.backend, size_class)
 
     def _valid(self, key: str, backend: str, timing: Timing) -> Factors | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from sr_demo.backends import shipped_int8
 from sr_demo.checkpoint import Checkpoint
 from sr_demo.hub import checkpoints
 from sr_demo.options import Control, controls
@@ -48,6 +49,7 @@ def _option(control: Control) -> dict[str, Any]:
 
 
 def _checkpoint(approach: Approach, checkpoint: Checkpoint) -> dict[str, Any]:
+    form = shipped_int8.of(checkpoint)
     return {
         "name": checkpoint.name,
         "title": checkpoint.title,
@@ -66,4 +68,5 @@ def _checkpoint(approach: Approach, checkpoint: Checkpoint) -> dict[str, Any]:
         "needs": formatting.needs(checkpoint.needs) if checkpoint.needs else "",
         "cannot_run_here": hardware.obstacle(checkpoint.needs),
         "note": checkpoint.note,
+        "int8_loss_db": None if form is None else round(form.loss_db, 4),
     }

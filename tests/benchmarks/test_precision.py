@@ -41,13 +41,16 @@ def test_a_change_is_too_far_either_way_but_a_gain_in_int8_never(change: float, 
 
 
 def test_a_network_is_compared_with_itself_in_fp32(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """ESPCN in the backends of this machine, without the conversion, which other tests cover."""
+    """ESPCN in the backends of this machine, without the conversion, which other tests cover; int8 as it ships."""
     monkeypatch.setattr(selection, "can_prepare", lambda upscaler: False)
     monkeypatch.setattr(quantization, "missing", lambda: "nncf")
     notes: list[str] = []
 
     found = list(differences(folder, ["espcn"], Progress(lambda fraction, note: notes.append(note))))
-    assert [(one.key, one.how.split(",")[0], one.int8) for one in found] == [("espcn", "torch", False)]
+    assert [(one.key, one.how.split(",")[0], one.int8) for one in found] == [
+        ("espcn", "torch", False),
+        ("espcn", "OpenVINO", True),
+    ]
     assert found[0].exact > 15 and abs(found[0].change) < MAX_CHANGE and "espcn" in notes
 
 

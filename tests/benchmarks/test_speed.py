@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sr_demo.backends import shipped_int8
 from sr_demo.benchmarks import speed
 from sr_demo.benchmarks.speed import Row
 from sr_demo.benchmarks.speed_cases import CASES, Case
@@ -45,6 +46,7 @@ def test_unknown_names_are_refused() -> None:
 
 
 def test_the_named_cases_and_paths_are_there() -> None:
+    assert all((shipped_int8.FOLDER / f"{case.int8}.json").exists() for case in CASES if case.int8)
     assert {"compact-256", "rrdb-96", "hat-s-96", "hat-tiny-128"} <= {case.name for case in CASES}
     assert speed.PATHS == (
         "ours", "ours-int8", "spandrel-fp32", "tile-loop", "onnxruntime-fp32", "openvino-fp32", "openvino-bf16",
@@ -58,7 +60,7 @@ def test_a_small_network_is_measured_on_plain_torch_in_tiles_and_on_our_path(mon
 
         return EDSR(1, 8, 4)
 
-    case = Case("tiny-40", "", 40, build, Tiling("tiles", halo=6), 100)
+    case = Case("tiny-40", "", 40, build, Tiling("tiles", halo=6), 100, int8="edsr-x4")
     monkeypatch.setattr(speed, "CASES", (case,))
     monkeypatch.setattr("sr_demo.backends.openvino_backend.available", lambda: False)  # converting takes seconds
     (result,) = speed.bench(["tiny-40"], ["ours", "ours-int8", "spandrel-fp32", "tile-loop", "openvino-fp32"], rounds=1)

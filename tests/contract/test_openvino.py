@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("openvino")
 
-from sr_demo.backends import openvino_backend, quantization, selection
+from sr_demo.backends import openvino_backend, quantization, selection, shipped_int8
 from sr_demo.backends.openvino_backend import ConvertedNetwork
 from sr_demo.catalogue import APPROACHES
 from sr_demo.checkpoint import EMBEDDED, Checkpoint, Tiling
@@ -77,6 +77,8 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Converted:
             openvino_backend.convert(selection.graph(loaded), folder)
             folders[job.key] = folder
         folder = folders[job.key]
+        if precision == "int8" and (form := shipped_int8.of(job.checkpoint)) is not None:
+            shipped_int8.place(form, [EMBEDDED / file.name for file in job.checkpoint.files], folder, lambda: None)
         if precision == "int8" and not (folder / int8.MODEL).exists():
             model = folder / openvino_backend.MODEL
             boldest = quantization.ways(quantization.operations(model))[0]

@@ -184,7 +184,7 @@ def test_the_verdict_on_a_backend_sets_the_time_estimate(monkeypatch: pytest.Mon
     monkeypatch.setattr(selection, "converted_files", lambda model: ConvertedFiles("network", "auto", 4))
     runs, job = Runner(preparer=Preparing()), timed("good", TORCH, OPENVINO)
     runs.run(job, image_of(noise(96, 96)))
-    begun[0].decided(Verdict("OpenVINO", "bf16", 3.0, 1.0, 60.0))
+    begun[0].decided(Verdict("OpenVINO", "bf16", 1.0, 3.0, 60.0))
     assert again(runs.estimates, job, (96, 96)) == pytest.approx(1)
     begun[0].decided(Verdict("torch", "bf16", 0.5, 1.0, 60.0))
     assert again(runs.estimates, job, (96, 96)) == pytest.approx(1), "nothing changed: torch stays in use"

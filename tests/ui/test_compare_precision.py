@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from sr_demo.backends import quantization
+from sr_demo.backends import openvino_backend, quantization
 from sr_demo.image import Limits, read, write_png
 from sr_demo.inference.runner import Runner
 from sr_demo.ui import api, method_choices
@@ -40,12 +40,21 @@ def test_the_precision_chosen_on_the_page_is_that_of_the_jobs(precision: str) ->
 
 
 def test_int8_is_not_offered_where_it_could_only_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quantization, "missing", lambda: "nncf")
+    monkeypatch.setattr(openvino_backend, "available", lambda: False)
     with gr.Blocks():
         bound = layout.precision_choice()
     assert isinstance(bound.component, gr.Radio)
     assert [value for _, value in bound.component.choices or []] == ["auto", "fp32", "bf16"]
     assert "int8" not in str(bound.component.info)
+
+
+def test_without_nncf_int8_is_offered_for_what_comes_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quantization, "missing", lambda: "nncf")
+    with gr.Blocks():
+        bound = layout.precision_choice()
+    assert isinstance(bound.component, gr.Radio)
+    assert "int8" in [value for _, value in bound.component.choices or []]
+    assert str(bound.component.info).endswith("Most of ours come prepared.")
 
 
 def test_programs_choose_it_among_the_options(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from sr_demo.backends import quantization
+from sr_demo.backends import openvino_backend, quantization
 from sr_demo.imaging.degradation import Realistic
 from sr_demo.inference import int8
 from sr_demo.inference.jobs import Job
@@ -211,12 +211,14 @@ def precision_choice() -> controls.Bound:
     """Return the choice of number format that networks compute in, as `--precision` on the command line."""
     choices = [("Automatic: the fastest here", "auto"), ("fp32, exact", "fp32"), ("bf16, half the bits", "bf16")]
     info = "How exactly networks compute. The table shows what each result was computed in."
-    if not quantization.missing():
+    if openvino_backend.available():
         choices.append(("int8, a quarter of the bits", "int8"))
         info += (
-            " int8 works for convolutional networks. Each is prepared once, which takes up to a few minutes. The table shows "
-            f"how much quality it costs; a loss of more than {int8.MOST_LOSS} dB is refused."
+            " Automatic takes int8 only where it costs next to nothing. On request it works for convolutional networks, and "
+            f"a loss of more than {int8.MOST_LOSS} dB is refused. Most of ours come prepared."
         )
+        if not quantization.missing():
+            info += " Others are prepared once, which takes up to a few minutes."
     choice = gr.Radio(
         choices, value="auto", label="Precision", elem_id="precision", info=info,
     )  # fmt: skip

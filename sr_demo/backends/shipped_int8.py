@@ -1,0 +1,153 @@
+"""The int8 networks that come with this app: a graph file and a card for each checkpoint in `weights/int8/`.
+
+They are quantized and measured once, by `python -m sr_demo quantize`, and belong to weights with one sha256, embedded or
+published. Here nothing is calibrated: `place` puts the network into the cache folder without nncf and torch.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from sr_demo.backends import graph_files, openvino_backend
+from sr_demo.checkpoint import EMBEDDED, Checkpoint
+from sr_demo.hub import checkpoints
+from sr_demo.spec import ModelIdentity
+from sr_demo.system import hardware, seals, storage
+
+log = logging.getLogger("sr_demo")
+
+FOLDER = EMBEDDED / "int8"
+MODEL = "int8.xml"
+"""File name of a quantized network in the folder of the converted one."""
+_GRAPHS = (openvino_backend.MODEL, MODEL)
+MOST_LOSS, MOST_LOSS_ADVERSARIAL = 0.02, 0.05
+"""dB of PSNR-Y that a network may lose on each test set to be shipped, and with that to be used by default."""
+LEAST_AGREEMENT = 45.0
+"""Lowest mean PSNR in dB between the results in int8 and in fp32 on a test set, of adversarial networks: their own score
+says little about what is seen."""
+
+
+@dataclass(frozen=True)
+class SetScore:
+    """A network in both precisions on one test set."""
+
+    fp32: float
+    """Mean PSNR-Y in dB."""
+    int8: float
+    agreement: float
+    """Mean PSNR in dB between the two results."""
+    lowest: float
+    """The lowest of any image."""
+
+    @property
+    def loss(self) -> float:
+        """PSNR-Y in dB that int8 loses; negative where it gains."""
+        return self.fp32 - self.int8
+
+
+@dataclass(frozen=True)
+class ShippedInt8:
+    """The int8 form of one checkpoint, as its card describes it."""
+
+    weights: tuple[str, ...]
+    """sha256 of the files of the checkpoint, in order: see `hub.checkpoints.Step`."""
+    file: str
+    """Name of the graph file beside the card."""
+    sha256: str
+    """Of the graph file."""
+    way: int
+    """Number of the choice of `quantization.ways`, 0 for the fastest."""
+    kept: int
+    """Convolutions that stay in floating point."""
+    of: int
+    """Convolutions in the network."""
+    agreement: float
+    """PSNR in dB between int8 and fp32 on `selection.known_image`, where they were quantized."""
+    scores: Mapping[str, SetScore]
+    """By test set: Set5, Set14, and val where there are validation images."""
+
+    @property
+    def loss_db(self) -> float:
+        """The largest loss of PSNR-Y on a test set in dB: shown with every result."""
+        return max(score.loss for name, score in self.scores.items() if name != "val")
+
+    def is_good(self, family: str) -> bool:
+        """Whether int8 costs a network of this family so little that it may be shipped."""
+        if family == "adversarial":
+            agrees = min(score.agreement for score in self.scores.values()) >= LEAST_AGREEMENT
+            return agrees and self.loss_db <= MOST_LOSS_ADVERSARIAL
+        return self.loss_db <= MOST_LOSS
+
+
+def read_card(path: Path) -> ShippedInt8:
+    """Read a card. Raises OSError, ValueError, KeyError or TypeError on a damaged one."""
+    entries = json.loads(path.read_text(encoding="utf-8"))
+    scores = {name: SetScore(**score) for name, score in entries.pop("scores").items()}
+    return ShippedInt8(weights=tuple(entries.pop("weights")), scores=scores, **entries)
+
+
+def write_card(path: Path, shipped: ShippedInt8) -> None:
+    """Write what `read_card` reads."""
+    path.write_text(json.dumps(asdict(shipped), indent=1) + "\n", encoding="utf-8")
+
+
+@lru_cache
+def _all(folder: Path) -> Mapping[tuple[str, ...], ShippedInt8]:
+    """The cards of a folder by the sha256 of the weights."""
+    found: dict[tuple[str, ...], ShippedInt8] = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            shipped = read_card(path)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            seals.report(path, "cannot be read")
+            continue
+        found[shipped.weights] = shipped
+    return found
+
+
+def of(checkpoint: Checkpoint) -> ShippedInt8 | None:
+    """Return the int8 form of the weights that `checkpoint` has here; None where none ships."""
+    if not checkpoint.files or checkpoint.is_file_of_user:
+        return None
+    return _all(FOLDER).get(tuple(step.sha256 for step in checkpoints.plan(checkpoint)))
+
+
+def by_default(model: ModelIdentity) -> ShippedInt8 | None:
+    """Return the int8 form that a model may run in where no precision is requested; None on a GPU, or without OpenVINO."""
+    if model.precision != "auto" or model.load_options or hardware.gpu_bytes() or not openvino_backend.available():
+        return None
+    return of(model.checkpoint)
+
+
+def place(shipped: ShippedInt8, files: Sequence[Path], folder: Path, waiting: Callable[[], None]) -> None:
+    """Write the converted network and the quantized one into `folder`, unless they are there.
+
+    Args:
+        shipped: what to write.
+        files: the verified weight files; the first one holds the tensors.
+        folder: where `backends.selection` keeps the converted network.
+        waiting: called five times a second while another process does the same.
+
+    Raises:
+        StorageError: when the folder cannot be written.
+        SRError: when the graph file is damaged.
+        Exception: what `waiting` raises.
+    """
+    everything = storage.ready(folder).parent
+    with storage.guarded(everything), storage.alone(folder, waiting):
+        missing = [name for name in _GRAPHS if not openvino_backend.is_intact(folder, name)]
+        if not missing:
+            return
+        tensors = graph_files.read_tensors(files[0])
+        with storage.unfinished_folder(everything) as part:
+            for name in missing:
+                graph_files.unpack(FOLDER / shipped.file, tensors, Path(name).stem, part)
+                for file in (Path(name).with_suffix(".bin"), Path(name)):
+                    os.replace(part / file, folder / file)
+                openvino_backend.seal(folder, name)

@@ -1,0 +1,77 @@
+"""Networks in int8 without a request for it: where it ships, costs next to nothing, and is measured to be faster here.
+
+The network opens in OpenVINO at once, in int8 or in the fast precision of this CPU, whichever took less time on a small
+image. That is measured when the network is first loaded on a machine, and stays, unless other programs disturbed it: later
+results are the same, byte for byte.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sr_demo.backends import openvino_backend, selection, shipped_int8
+from sr_demo.backends.openvino_backend import ConvertedNetwork
+from sr_demo.backends.selection import ConvertedFiles, Verdict
+from sr_demo.backends.shipped_int8 import ShippedInt8
+from sr_demo.errors import Cancelled, SRError
+from sr_demo.inference.jobs import Job
+from sr_demo.progress import Progress
+from sr_demo.spec import Upscaler
+from sr_demo.system import storage
+
+log = logging.getLogger("sr_demo")
+
+_TOLERANCE = 3.0
+"""dB by which int8 may agree less with fp32 here than where it was quantized: CPUs without VNNI let sums saturate."""
+
+
+def load(
+    job: Job, files: Sequence[Path], decided: Callable[[Job, Verdict], None], progress: Progress
+) -> Upscaler | None:
+    """Open the network of a job in OpenVINO, in the faster of int8 and the fast precision of this CPU.
+
+    The caller holds the compute lock: the first time, both are timed.
+
+    Args:
+        job: any.
+        files: verified local files of its checkpoint.
+        decided: receives a new verdict.
+        progress: checked for Stop.
+
+    Returns:
+        None where a precision was requested, where no int8 form ships for the checkpoint, or it cannot be opened.
+
+    Raises:
+        Cancelled: Stop was pressed.
+    """
+    shipped, which = shipped_int8.by_default(job.identity), selection.converted_files(job.identity)
+    if shipped is None or which is None:
+        return None
+    try:
+        shipped_int8.place(shipped, files, which.folder, progress.check)
+        with storage.guarded(which.folder), storage.alone(which.folder, progress.check):
+            verdict = selection.stored(which)
+            if verdict is None or not verdict.settled:
+                verdict = _measured(which, shipped)
+                selection.store(which, verdict)
+                decided(job, verdict)
+        return _opened(which, shipped, verdict.precision)
+    except Cancelled:
+        raise
+    except (SRError, RuntimeError) as exc:  # OpenVINO's own errors are RuntimeErrors
+        log.warning("%s does not run in the form that ships with this app: %s", job.key, exc)
+        return None
+
+
+def _measured(which: ConvertedFiles, shipped: ShippedInt8) -> Verdict:
+    """Time int8 against the fast precision of this CPU."""
+    plain = _opened(which, shipped, openvino_backend.fast_precision())
+    return selection.faster(plain, _opened(which, shipped, "int8"), shipped.agreement - _TOLERANCE)
+
+
+def _opened(which: ConvertedFiles, shipped: ShippedInt8, precision: str) -> ConvertedNetwork:
+    if precision == "int8":
+        return ConvertedNetwork(which.folder, precision, which.scale, model=shipped_int8.MODEL, loss_db=shipped.loss_db)
+    return ConvertedNetwork(which.folder, precision, which.scale)
