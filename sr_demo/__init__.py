@@ -42,6 +42,7 @@ def upscale(
     *,
     precision: Precision = "auto",
     download: bool = False,
+    size: float | str | None = None,
     **options: object,
 ) -> ImageResult:
     """Upscale one image with one approach.
@@ -52,37 +53,54 @@ def upscale(
         approach: `ID` or `ID:CHECKPOINT`, such as `rdn` or `hat:imagenet`.
         precision: Number format of the network: `auto`, `fp32`, `bf16`, `fp16` or `int8`.
         download: Whether a download of gigabytes is agreed to, where the checkpoint needs one.
+        size: Of the result: a factor from 1 to 8, or a text such as "1920 wide", "1080 high" or "30x20cm@300" (print);
+            None for that of the approach, which is 4 times for most.
         options: The approach's own options, such as `scale=3.3` for `liif`.
 
     Returns:
-        The result. Its `rgb` is (scale * H, scale * W, 3) float32 in [0, 1], its `save(path)` writes a PNG.
+        The result. Its `rgb` is (height, width, 3) float32 in [0, 1], its `save(path)` writes a PNG, and its `sizing` says
+        how a requested size was reached.
 
     Raises:
-        SRError: The image cannot be read, a name or an option is unknown, or the approach cannot run here.
+        SRError: The image cannot be read, a name, an option or the size is unknown, or the approach cannot run here.
     """
-    return _runner().run(_job(approach, options, precision, download), _read(image))
+    return _runner().run(_job(approach, options, precision, download, size), _read(image))
 
 
 def compare(
-    image: ImageLike, names: Sequence[str] = ("bicubic", "rdn"), *, reference: ImageLike | None = None
+    image: ImageLike,
+    names: Sequence[str] = ("bicubic", "rdn"),
+    *,
+    reference: ImageLike | None = None,
+    size: float | str | None = None,
+    report: str | PathLike[str] | None = None,
 ) -> dict[str, ImageResult]:
     """Upscale one image with several approaches, one after the other.
 
     Args:
         image: See `upscale`.
         names: `ID` or `ID:CHECKPOINT` of each approach.
-        reference: The HR image that the results are scored against, `scale` times as large as `image`; None leaves out
-            the scores that need one.
+        reference: The HR image that the results are scored against, as large as they are; None leaves out the scores that
+            need one.
+        size: Of the results: see `upscale`.
+        report: Where to write an HTML page that shows input and results, which opens without a network; None for no page.
 
     Returns:
         The results by name, in the order of `names`.
 
     Raises:
-        SRError: An image cannot be read, a name is unknown, or one of the approaches cannot run here.
+        SRError: An image cannot be read, a name is unknown, one of the approaches cannot run here, or the page cannot be
+            written.
     """
-    jobs = {name: _job(name) for name in names}
+    jobs = {name: _job(name, size=size) for name in names}
     lr, hr = _read(image), None if reference is None else _read(reference).rgb
-    return {name: _runner().run(job, lr, hr) for name, job in jobs.items()}
+    results = {name: _runner().run(job, lr, hr) for name, job in jobs.items()}
+    if report is not None:
+        from sr_demo.ui.viewer.shared_page import write_results_page
+
+        different = {result.job.key: result for result in results.values()}
+        write_results_page(lr, list(different.values()), Path(report), hr)
+    return results
 
 
 def evaluate(
@@ -124,12 +142,17 @@ def _runner() -> Runner:
 
 
 def _job(
-    name: str, options: dict[str, object] | None = None, precision: Precision = "auto", download: bool = False
+    name: str,
+    options: dict[str, object] | None = None,
+    precision: Precision = "auto",
+    download: bool = False,
+    size: float | str | None = None,
 ) -> Job:
     from sr_demo.catalogue import APPROACHES
+    from sr_demo.imaging.output_size import parse
     from sr_demo.inference.jobs import job_for
 
-    return job_for(APPROACHES, name, options, precision, download)
+    return job_for(APPROACHES, name, options, precision, download, None if size is None else parse(str(size)))
 
 
 def _read(image: ImageLike) -> ImageData:

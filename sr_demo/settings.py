@@ -39,6 +39,8 @@ class Settings:
     """Host names, besides local ones, at which the server is reached. SR_DEMO_HOSTS, and the Space's host."""
     origins: tuple[str, ...] = ()
     """Hosts of pages that may send requests here. SR_DEMO_HOSTS, and on Spaces the Hub, which embeds the page."""
+    share: bool = False
+    """Whether visitors may make links that open their results for a day. SR_DEMO_SHARE."""
     max_model_megabytes: int = 1024
     """Largest model file of a visitor in MB of 2^20 bytes. SR_DEMO_MAX_MODEL_MB."""
     community: bool = True
@@ -67,6 +69,7 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         max_seconds=_number(environ, "SR_DEMO_MAX_SECONDS", 600 if on_spaces else plain.max_seconds, smallest=0),
         proxied=on_spaces or _switch(environ, "SR_DEMO_PROXY"),
         mcp=_switch(environ, "SR_DEMO_MCP"),
+        share=_switch(environ, "SR_DEMO_SHARE"),
         fetch=_switch(environ, "SR_DEMO_FETCH", default="1" if on_spaces else "0"),
         hosts=(*named, *space, "*.hf.space") if on_spaces else named,
         origins=(*named, *space, "huggingface.co") if on_spaces else named,  # not other Spaces

@@ -12,7 +12,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from sr_demo.checkpoint import WHOLE, Checkpoint, Tiling
 from sr_demo.errors import BadInput, quoted
-from sr_demo.image import Image
+from sr_demo.image import Image, Size
 from sr_demo.options import Options
 from sr_demo.progress import Progress
 
@@ -90,6 +90,15 @@ class BatchUpscaler(Upscaler, Protocol):
         ...
 
 
+@runtime_checkable
+class SizedUpscaler(Upscaler, Protocol):
+    """An upscaler that reaches any size by itself, from 1 to 8 times the input: that of an approach with `any_scale`."""
+
+    def upscale_to(self, image: Image, size: Size, options: Options, progress: Progress) -> Image:
+        """Upscale one image like `upscale`, to `size` whatever the scale factor in the options."""
+        ...
+
+
 @dataclass(frozen=True)
 class Request:
     """The input of a loader: what it turns into an `Upscaler`."""
@@ -122,6 +131,9 @@ class Approach:
     """Names of the options that change what is loaded; the others only change how it runs."""
     tiling: Tiling = WHOLE
     scale: int = 4
+    rendered: float = 0.0
+    """Above 0 for methods that reach any size by themselves (`SizedUpscaler`): the share of their time at their own scale
+    that is spent for each pixel of the result. The rest is spent for each pixel of the input."""
     invents: bool = False
     """True for generative methods; their results are marked "may invent detail: do not measure in it"."""
     preferred: tuple[str, ...] = ()
@@ -140,6 +152,11 @@ class Approach:
                 return checkpoint
         names = ", ".join(c.name for c in self.checkpoints)
         raise BadInput(f"{self.id} has no checkpoint {quoted(name)}. It has: {names}.")
+
+    @property
+    def any_scale(self) -> bool:
+        """Whether it reaches any size by itself, without resampling."""
+        return self.rendered > 0
 
     def scale_of(self, checkpoint: Checkpoint | None) -> int:
         """Return the scale factor of this checkpoint, which an option may change; of the approach for None."""

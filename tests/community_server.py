@@ -70,7 +70,7 @@ def serving(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[Community
         server.serve_client(monkeypatch, folder)
         monkeypatch.setenv(index.VARIABLE, server.address(REPOSITORY, INDEX))
 
-        def here(path: Path, progress: Any, **settings: Any) -> Any:
+        def here(path: Path, progress: Any, *, seconds: float, **settings: Any) -> Any:
             return open_model(path, progress, **settings)
 
         monkeypatch.setattr(opening, "open_apart", here)  # a process of its own takes seconds to start

@@ -62,7 +62,7 @@ def test_the_python_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pyte
     (example,) = [block for block in blocks(README, "python") if "import sr_demo" in block]
     exec(compile(example, "README.md", "exec"), {})
     assert (tmp_path / "photo_rdn.png").is_file()
-    assert capsys.readouterr().out.startswith("(96, 80, 3) ")
+    assert capsys.readouterr().out.startswith("(48, 40, 3) ")
 
 
 def test_the_version_has_one_source_and_an_entry_in_the_changelog() -> None:

@@ -55,7 +55,7 @@ def test_options_and_checkpoints_are_passed_on(photo: Path) -> None:
 
 def test_no_option_has_the_name_of_another_argument() -> None:
     names = {control.name for approach in APPROACHES for control in controls(approach.options)}
-    assert not names & {"image", "approach", "precision", "download"}
+    assert not names & {"image", "approach", "precision", "download", "size"}
 
 
 def test_compare_scores_against_a_reference() -> None:
@@ -109,3 +109,17 @@ def test_results_are_saved_in_the_format_of_the_name(photo: Path, tmp_path: Path
         result.save(tmp_path / "large.png", quality=20)
     with pytest.raises(sr_demo.SRError, match="could not be written"):
         result.save(tmp_path / "missing" / "large.png")
+
+
+def test_any_size_can_be_requested(photo: Path) -> None:
+    assert sr_demo.upscale(photo, "bicubic", size=2).rgb.shape == (40, 48, 3)
+    assert sr_demo.upscale(photo, "bicubic", size="30 wide").rgb.shape == (25, 30, 3)
+    both = sr_demo.compare(photo, ["bicubic", "espcn"], size="3x")
+    assert {name: (found.rgb.shape, found.sizing) for name, found in both.items()} == {
+        "bicubic": ((60, 72, 3), "x3"), "espcn": ((60, 72, 3), "x4, then resampled to 3x"),
+    }  # fmt: skip
+    hr = noise(60, 72)
+    scored = sr_demo.compare(hr.reshape(20, 3, 24, 3, 3).mean(axis=(1, 3)), ["bicubic"], reference=hr, size=3)
+    assert (scored["bicubic"].scores.psnr_y or 0) > 10
+    with pytest.raises(sr_demo.SRError, match="'huge' is no size"):
+        sr_demo.upscale(photo, "bicubic", size="huge")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sr_demo.checkpoint import Checkpoint, Tiling
-from sr_demo.image import Image
+from sr_demo.image import Image, Size
 from sr_demo.imaging.resize import Kernel, resize
 from sr_demo.options import Options
 from sr_demo.progress import Progress
@@ -38,6 +38,10 @@ class Resampler:
         progress.check()
         return resize(image, (image.shape[0] * _SCALE, image.shape[1] * _SCALE), self.kernel)
 
+    def upscale_to(self, image: Image, size: Size, options: Options, progress: Progress) -> Image:
+        """See `spec.SizedUpscaler`."""
+        return resize(image, size, self.kernel, progress=progress)
+
 
 def _load_bicubic(request: Request) -> Upscaler:
     return Resampler("bicubic")
@@ -58,6 +62,7 @@ BICUBIC = Approach(
     checkpoints=_NO_WEIGHTS,
     tiling=_BICUBIC,
     scale=_SCALE,
+    rendered=1.0,
 )
 
 LANCZOS = Approach(
@@ -71,5 +76,6 @@ LANCZOS = Approach(
     checkpoints=_NO_WEIGHTS,
     tiling=_LANCZOS,
     scale=_SCALE,
+    rendered=1.0,
     preselected=False,
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sr_demo.checkpoint import OWN, Tiling, card, embedded
-from sr_demo.image import Image
+from sr_demo.image import Image, Size
 from sr_demo.imaging.tiling import Span, TilePlan
 from sr_demo.options import Options, option
 from sr_demo.progress import Progress
@@ -53,14 +53,16 @@ class LiifUpscaler:
         Raises:
             OutOfMemory: The image does not fit into memory.
         """
+        return self.upscale_to(image, Size(*APPROACH.size_with(options, *image.shape[:2])), options, progress)
+
+    def upscale_to(self, image: Image, size: Size, options: Options, progress: Progress) -> Image:
+        """See `spec.SizedUpscaler`."""
         import torch
 
         from sr_demo.backends.torch_backend import DTYPES, device, out_of_memory_translated, to_array, to_tensor
         from sr_demo.networks.liif import along, base
 
-        assert isinstance(options, LiifOptions)
-        height, width = image.shape[:2]
-        size = APPROACH.size_with(options, height, width)
+        height, width = Size.of(image)
         where = device()
         tiles = TilePlan((height, width), _TILING, _SIDE).tiles
         with (
@@ -112,5 +114,6 @@ APPROACH = Approach(
     checkpoints=(replace(_OWN, flops_per_pixel=_OWN.flops_per_pixel + 16 * 2 * 3 * 128 * 128),),
     options=LiifOptions,
     tiling=OWN,
+    rendered=0.85,  # processor time at 2, 4 and 8 times, 192 x 192 pixels
     preselected=False,
 )

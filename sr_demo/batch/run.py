@@ -124,6 +124,8 @@ def run(batch: Batch, perform: Perform, report: Callable[[Event], None] = lambda
         raise BadInput(f"There is no folder {batch.source}.")
     if batch.references is not None and not batch.references.is_dir():
         raise BadInput(f"{batch.references} is not a folder.")
+    if batch.references is not None:
+        batch.job.test_scale  # noqa: B018 - raises where the requested size has no whole factor
     if batch.source.resolve() == batch.out.resolve():
         raise BadInput("Results cannot go into the folder of the pictures: choose another --out.")
     with held(batch.out):
@@ -209,6 +211,7 @@ def settings(batch: Batch) -> Record:
         "options": as_dict(batch.job.options),
         "precision_asked": batch.job.precision,
         **{f"output_{name}": value for name, value in batch.output.as_dict().items()},
+        "size": None if batch.job.size is None else str(batch.job.size),
     }
 
 
@@ -219,7 +222,7 @@ def _as_before(batch: Batch, manifest: Manifest) -> Batch:
     unnamed = {f"output_{name}": value for name, value in Output().as_dict().items()}
     for record in manifest.records.values():
         for name, value in wanted.items():
-            before = record[name] if name in record else unnamed[name]
+            before = record.get(name, unnamed.get(name))  # earlier versions wrote no size
             if before != value:
                 raise BadInput(
                     f"{batch.out / NAME} belongs to another batch: {name.replace('_', ' ')} was {before}, "

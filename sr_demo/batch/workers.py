@@ -160,6 +160,7 @@ class Worker:
             "metrics": {name: numbers[name] for name in _SCORES},
             "notes": [*numbers["notes"], *written.notes],
             "metadata": written.as_dict(),
+            **({"sizing": numbers["sizing"]} if numbers["sizing"] else {}),
             **({"values": numbers["values"]} if numbers["values"] is not None else {}),
             **({"remark": remark} if remark else {}),
         }
@@ -169,7 +170,7 @@ def _reference(batch: Batch, task: Task, lr: ImageData) -> tuple[Image | None, s
     """Return the reference of a task, cropped to the size of the result; or None and why there are no scores."""
     if batch.references is None:
         return None, ""
-    scale, source = batch.job.default_scale, PurePosixPath(task.source)
+    scale, source = batch.job.test_scale, PurePosixPath(task.source)
     there = _by_key(batch.references, scale).get((source.parent, parsed(source.stem, scale).key), [])
     there = [path for path in there if path.stem == source.stem] or there
     if not there:

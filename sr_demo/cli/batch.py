@@ -18,6 +18,7 @@ from sr_demo.cli.console import (
     output_of,
 )
 from sr_demo.cli.models import add_model, one_job
+from sr_demo.cli.output_size import add_size
 from sr_demo.codecs.sniff import about
 from sr_demo.errors import BadInput, first_few
 
@@ -35,6 +36,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--approach", metavar="ID[:CHECKPOINT]", help="which approach (see `list`)")
     add_model(command)
     add_set(command)
+    add_size(command)
     command.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for results and manifest")
     command.add_argument("--recursive", action="store_true", help="include the subfolders of IN_DIR")
     command.add_argument("--resume", action="store_true", help="continue a batch that was stopped")

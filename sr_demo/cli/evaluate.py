@@ -29,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "result, scaled down again, to the picture that went in, in dB. NIQE (own fit): lower looks more natural to it; "
         "needs no reference."
     )
-    parser.add_argument("--hr", required=True, type=Path, metavar="DIR", help="the original pictures (HR references)")
+    parser.add_argument(
+        "--hr", required=True, type=Path, metavar="DIR", help="the original pictures (HR references), or one picture"
+    )
     parser.add_argument(
         "--lr",
         type=Path,
@@ -44,6 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--approach", action="append", default=[], metavar="ID[:CHECKPOINT]", help="may be repeated: one row each"
     )
     add_model(parser)
+    parser.add_argument(
+        "--brought", action="append", default=[], type=Path, metavar="DIR",
+        help="what another tool made of the small versions, named like --hr; for one picture, its result; may be repeated",
+    )  # fmt: skip
     add_set(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows here")
     add_overwrite(parser)
@@ -56,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
     from sr_demo.imaging.degradation import Realistic
     from sr_demo.inference.jobs import Failed
     from sr_demo.inference.runner import Runner
-    from sr_demo.reports.evaluation import evaluate, images_in, pairs
+    from sr_demo.reports.brought import results_of
+    from sr_demo.reports.evaluation import evaluate, pairs
 
     values = assignments(args.set)
     jobs = some_jobs(args, args.approach, values, download=args.download)
@@ -64,14 +71,13 @@ def run(args: argparse.Namespace) -> int:
         raise BadInput("--lr names the LR pictures, --degradation realistic makes them: choose one of the two.")
     made = args.degradation == "realistic"
     found = pairs(args.hr, args.lr, jobs[0].default_scale, keep_lr=not made)
-    if left_out := images_in(args.hr).left_out:
-        complain(f"{args.hr}: {left_out}.")
+    others = results_of(args.brought, [pair.hr for pair in found], jobs[0].default_scale)
     realistic = Realistic() if made else None
     rows: list[dict[str, Any]] = []
     failed = False
     said: set[str] = set()
     with new_files(args.json, overwrite=args.overwrite):
-        for row in evaluate(Runner(), jobs, found, realistic, terminal("evaluate")):
+        for row in evaluate(Runner(), jobs, found, realistic, terminal("evaluate"), others):
             if isinstance(row, Failed):
                 complain(f"{row.job.key}: {row.message}")
                 failed = True
@@ -102,6 +108,6 @@ def _row_text(row: dict[str, Any]) -> str:
     return (
         f"{row['approach'] + ':' + row['checkpoint']:<24}{number('psnr_y', 8, 2)}{number('ssim_y', 9, 4)}"
         f"{number('psnr_rgb', 10, 2)}{number('lr_consistency', 7, 2, 'same')}{number('niqe', 7, 2, '–')}"
-        f"{row['seconds_per_image']:>9.3f}{row['peak_memory_mb']:>8.0f}  "
-        f"{precision(row['precision'], row['precision_loss_db'])}"
+        f"{number('seconds_per_image', 9, 3, '–')}{number('peak_memory_mb', 8, 0, '–')}  "
+        f"{'–' if row['precision'] is None else precision(row['precision'], row['precision_loss_db'])}"
     )

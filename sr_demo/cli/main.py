@@ -42,7 +42,7 @@ COMMANDS: tuple[Command, ...] = (
         "upscale",
         "enlarge pictures with one approach",
         in_module("upscale"),
-        "upscale photo.jpg --approach rdn --out big/\n"
+        "upscale photo.jpg --approach rdn --out big/ --report rdn.html\n"
         "upscale *.png --approach mosaic:tiles-8 --set overlap=50 --out big/",
     ),
     Command(

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sr_demo.cli.console import terminal
+from sr_demo.cli.output_size import size_of
 from sr_demo.errors import BadInput
 
 if TYPE_CHECKING:
+    from sr_demo.imaging.output_size import OutputSize
     from sr_demo.inference.jobs import Job
     from sr_demo.spec import Approach, Precision
 
@@ -23,13 +25,19 @@ def add_model(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def models(files: Sequence[Path], values: dict[str, object] | None = None, precision: Precision = "auto") -> list[Job]:
+def models(
+    files: Sequence[Path],
+    values: dict[str, object] | None = None,
+    precision: Precision = "auto",
+    size: OutputSize | None = None,
+) -> list[Job]:
     """Open the files of `--model`, in order.
 
     Args:
         files: as given.
         values: option name -> value.
         precision: numeric precision of the networks.
+        size: requested size of the results; None for that of each network.
 
     Raises:
         SRError: a file cannot be used, or an option is unknown.
@@ -46,7 +54,7 @@ def models(files: Sequence[Path], values: dict[str, object] | None = None, preci
         return opening.by_name(str(path), progress) if opening.is_named(path) else open_model(path, progress)
 
     opened = numbered([opened_one(path) for path in files])
-    return [Job(one, one.checkpoints[0], build(one.options, values or {}), precision) for one in opened]
+    return [Job(one, one.checkpoints[0], build(one.options, values or {}), precision, size=size) for one in opened]
 
 
 def jobs(
@@ -55,7 +63,7 @@ def jobs(
     """Return the jobs of a command: those of the catalogue, then those of `--model`.
 
     Args:
-        args: with `model`, and `precision` where the command has it.
+        args: with `model`, and with `precision` and the size where the command has them.
         names: ID[:CHECKPOINT] of the catalogue, or of a model file that is here.
         values: option name -> value, for each of them.
         download: whether a download of gigabytes was agreed to.
@@ -67,8 +75,9 @@ def jobs(
 
     precision: Precision = getattr(args, "precision", "auto")
     there = approaches(names)
-    found = [job_for(there, name, values, precision, download) for name in names]
-    return found + models(args.model, values, precision)
+    size = size_of(args)
+    found = [job_for(there, name, values, precision, download, size) for name in names]
+    return found + models(args.model, values, precision, size)
 
 
 def some_jobs(

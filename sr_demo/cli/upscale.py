@@ -23,13 +23,14 @@ from sr_demo.cli.console import (
     terminal,
 )
 from sr_demo.cli.models import add_model, some_jobs
+from sr_demo.cli.output_size import add_size
 from sr_demo.codecs.formats import Output, format_of
 from sr_demo.codecs.sniff import kind_of, shown
 from sr_demo.errors import BadInput, SRError, unexpected
-from sr_demo.system.outputs import Identity, fitting, identities, refuse_existing, reserved
+from sr_demo.system.outputs import Identity, fitting, identities, new_files, refuse_existing, reserved
 
 if TYPE_CHECKING:
-    from sr_demo.inference.jobs import Job
+    from sr_demo.inference.jobs import ImageResult, Job
     from sr_demo.inference.runner import Runner
 
 
@@ -43,11 +44,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_model(parser)
     add_set(parser)
+    add_size(parser)
     parser.add_argument(
         "--out", required=True, type=Path, metavar="DIR",
         help="folder for the results; or, for one picture, a file such as big.jpg, whose ending is the format",
     )  # fmt: skip
     add_output(parser)
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="also write one HTML page that shows picture and results (one picture)",
+    )
     add_overwrite(parser)
     add_precision(parser)
     add_download(parser)
@@ -60,10 +68,17 @@ def run(args: argparse.Namespace) -> int:
     names = [args.approach] if args.approach else []
     jobs = some_jobs(args, names, assignments(args.set), download=args.download)
     files = _expanded(args.files)
+    if args.report is not None and len(files) != 1:
+        raise BadInput(f"--report makes a page of one picture, and {len(files)} are named. Run the command for each.")
     kept = set(identities(files))
     out = _results(args, kept, len(files) * len(jobs))
     runner = Runner()
-    return max(_upscale(runner, job, files, out, kept) for job in jobs)
+    shown: list[ImageResult] | None = None if args.report is None else []
+    with new_files(args.report, overwrite=args.overwrite):
+        status = max(_upscale(runner, job, files, out, kept, shown) for job in jobs)
+        if shown and args.report is not None:
+            _write_report(files[0], shown, args.report)
+    return status
 
 
 @dataclass(frozen=True)
@@ -99,7 +114,18 @@ def _results(args: argparse.Namespace, kept: set[Identity], count: int) -> _Resu
     return _Results(folder(args.out.parent), args.out.name, output_of(args, named), args.overwrite)
 
 
-def _upscale(runner: Runner, job: Job, files: Sequence[Path], out: _Results, kept: set[Identity]) -> int:
+def _write_report(file: Path, results: Sequence[ImageResult], target: Path) -> None:
+    from sr_demo.image import read
+    from sr_demo.reports.formatting import megabytes
+    from sr_demo.ui.viewer.shared_page import write_results_page
+
+    write_results_page(read(file), results, target)
+    print(f"{target}  {megabytes(target.stat().st_size)}")
+
+
+def _upscale(
+    runner: Runner, job: Job, files: Sequence[Path], out: _Results, kept: set[Identity], shown: list[ImageResult] | None
+) -> int:
     """Enlarge each file with one network; return the exit status.
 
     Args:
@@ -108,6 +134,7 @@ def _upscale(runner: Runner, job: Job, files: Sequence[Path], out: _Results, kep
         files: the pictures.
         out: where the results go.
         kept: the inputs and the results so far, which are never replaced; results are added.
+        shown: results are added, where there will be a report.
     """
     from sr_demo.image import read, write
     from sr_demo.reports.formatting import precision
@@ -123,6 +150,8 @@ def _upscale(runner: Runner, job: Job, files: Sequence[Path], out: _Results, kep
             with reserved(out.wanted(path, job, output), kept, overwrite=out.overwrite) as target:
                 written = write(result.image, target, output)
             kept |= identities([target])
+            if shown is not None:
+                shown.append(result)
         except SRError as exc:
             complain_about(path, str(exc))
             failed = True
@@ -134,8 +163,8 @@ def _upscale(runner: Runner, job: Job, files: Sequence[Path], out: _Results, kep
         for note in (*result.notes, *written.notes):
             complain_about(path, note)
         height, width = result.image.rgb.shape[:2]
-        kind = precision(result.precision, result.loss_db)
-        print(f"{target}  {width} x {height}  {result.seconds:.2f} s  {kind}  {written.sentence}".rstrip())
+        facts = [f"{width} x {height}", f"{result.seconds:.2f} s", precision(result.precision, result.loss_db)]
+        print("  ".join([str(target), *facts, *filter(None, [result.sizing, written.sentence])]))
     return 2 if failed else 0
 
 

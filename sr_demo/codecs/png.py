@@ -27,6 +27,8 @@ LEVEL = 2
 _BAND = 2**20
 """Raw bytes deflated at once."""
 _SUB, _UP, _AVERAGE = 1, 2, 3
+_ABOUT = {b"eXIf", b"iTXt", b"tEXt", b"zTXt", b"tIME"}
+"""Chunks with metadata."""
 _METRES_PER_INCH = 0.0254
 _COLOUR_TYPE = {1: 0, 3: 2, 2: 4, 4: 6}
 """Channels -> PNG colour type: gray, RGB, gray with alpha, RGBA."""
@@ -68,6 +70,17 @@ def chunks(raster: Raster, level: int = LEVEL) -> Iterator[bytes]:
         yield _chunk(b"IDAT", packed)
     yield _chunk(b"IDAT", struct.pack(">I", checksum))
     yield _chunk(b"IEND", b"")
+
+
+def without_metadata(file: bytes) -> bytes:
+    """Return a PNG file without its EXIF data and texts (XMP among them), which may name people and places."""
+    kept, at = [file[:8]], 8
+    while at < len(file):
+        end = at + 12 + int.from_bytes(file[at : at + 4], "big")  # length, kind and checksum take 12 bytes
+        if file[at + 4 : at + 8] not in _ABOUT:
+            kept.append(file[at:end])
+        at = end
+    return b"".join(kept)
 
 
 def _metadata_chunks(metadata: Metadata, width: int, height: int) -> Iterator[bytes]:

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sr_demo.checkpoint import Checkpoint, WeightFile
+from sr_demo.codecs.sniff import about
 from sr_demo.community import index, search
 from sr_demo.community.cards import Card, read_card
 from sr_demo.community.suitability import suitability
 from sr_demo.errors import BadInput, SRError
 from sr_demo.hub import checkpoints
 from sr_demo.own.model_file import MAX_BYTES
-from sr_demo.own.opening import open_apart
+from sr_demo.own.opening import TRIAL_SECONDS, open_apart
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Approach
 from sr_demo.system import seals
@@ -30,6 +31,8 @@ log = logging.getLogger("sr_demo")
 ID = "openmodeldb"
 """Id of every approach that is such a model; the name of its checkpoint is the id of the card."""
 _CARD = "card.json"
+_PATIENT_SECONDS = 1800.0
+"""Longest trial on the command line, where no other visitor waits."""
 
 
 class Fetched(NamedTuple):
@@ -63,7 +66,7 @@ def by_name(name: str, progress: Progress = SILENT, max_bytes: int = MAX_BYTES) 
     here = [model for model in kept() if model.card.id.lower() == wanted.lower()]
     card = here[0].card if here else search.named(index.load(progress).cards, wanted)
     model = fetch(card, progress.part(0.0, 0.8), max_bytes=max_bytes)
-    return opened(model, progress.part(0.8, 1.0), max_bytes)
+    return opened(model, progress.part(0.8, 1.0), max_bytes, _PATIENT_SECONDS)
 
 
 def fetch(card: Card, progress: Progress = SILENT, folder: Path | None = None, max_bytes: int = MAX_BYTES) -> Fetched:
@@ -85,16 +88,31 @@ def fetch(card: Card, progress: Progress = SILENT, folder: Path | None = None, m
             raise BadInput(f"{card.id} of OpenModelDB cannot run here: {why}.")
         model = Fetched(card, replace(file, path=(folder or _folder(card)) / file.name))
     checkpoints.fetch(_checkpoint(model), progress)
-    if model.file.path == _folder(card) / model.file.name:
-        _keep(model)
     return model
 
 
-def opened(model: Fetched, progress: Progress = SILENT, max_bytes: int = MAX_BYTES) -> Approach:
-    """Return a fetched model as an approach; tried out first, in a process of its own. Raises as `open_apart`."""
+def opened(
+    model: Fetched, progress: Progress = SILENT, max_bytes: int = MAX_BYTES, seconds: float = TRIAL_SECONDS
+) -> Approach:
+    """Return a fetched model as an approach, tried out first; one in the cache is known by its name from then on.
+
+    Args:
+        model: as `fetch` returned it.
+        progress: reported to, and checked for Stop.
+        max_bytes: largest file that is accepted.
+        seconds: longest trial, which runs in a process of its own.
+
+    Raises:
+        SRError, Cancelled: as `open_apart`.
+    """
     card, path = model.card, model.file.path
     assert path is not None
-    found = open_apart(path, progress, max_bytes=max_bytes, keep=True)
+    try:
+        found = open_apart(path, progress, max_bytes=max_bytes, keep=True, seconds=seconds)
+    except SRError as exc:
+        raise SRError(about(path.name, str(exc))) from exc
+    if path.parent == _folder(card) and _read(path.parent) != model:
+        _keep(model)
     architecture = found.checkpoints[0].title.partition(",")[0]
     what = "cleans" if found.scale == 1 else f"enlarges {found.scale}x"
     described = _checkpoint(model)
@@ -124,7 +142,7 @@ def fetched(max_bytes: int = MAX_BYTES) -> list[Approach]:
 
 
 def kept() -> Iterator[Fetched]:
-    """Yield the models in the cache whose file is here, by name."""
+    """Yield the models in the cache that passed their trial and whose file is here, by name."""
     with suppress(OSError):
         for folder in sorted((cache_folder() / "openmodeldb").iterdir()):
             model = _read(folder)

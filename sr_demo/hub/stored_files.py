@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from sr_demo.checkpoint import WeightFile, WheelMember
 from sr_demo.system import seals
-from sr_demo.system.storage import cache_folder, guarded, ready, sha256_of, write_atomically
+from sr_demo.system.storage import cache_folder, guarded, ready, write_atomically
 
 log = logging.getLogger("sr_demo")
 
@@ -92,9 +92,19 @@ def is_intact(form: Form) -> bool:
     return False
 
 
-def put(form: Form, arrived: Path, source: str) -> None:
-    """Move a complete, verified file into the store. Raises OSError."""
-    record = Record(source, sha256_of(arrived), arrived.stat().st_size)
+def put(form: Form, arrived: Path, sha256: str, source: str) -> None:
+    """Move a complete, verified file into the store.
+
+    Args:
+        form: where it belongs.
+        arrived: the file.
+        sha256: of its content, as the verification found it.
+        source: where it came from.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    record = Record(source, sha256, arrived.stat().st_size)
     ready(form.path.parent)
     write_atomically(form.path.parent / RECORD, json.dumps(record._asdict()).encode())
     os.replace(arrived, form.path)

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from sr_demo.image import Image, Size, quantize, readonly
+from sr_demo.imaging import light
+from sr_demo.progress import SILENT, Progress
 from sr_demo.system import large_array
 
 Kernel = Literal["area", "bilinear", "bicubic", "lanczos"]
@@ -30,32 +32,38 @@ _BAND = 32 * 2**20
 """Bytes of float32 that are resized at once. A band reads rows beyond its own for the kernel: smaller bands read more."""
 
 
-def resize(image: Image, size: tuple[int, int], kernel: Kernel = "bicubic") -> Image:
+def resize(
+    image: Image, size: tuple[int, int], kernel: Kernel = "bicubic", *, linear: bool = False,
+    progress: Progress = SILENT,
+) -> Image:  # fmt: skip
     """Resize an image in float32, without rounding to 8 bit. Large images are resized in bands of rows.
 
     Args:
         image: (H, W) or (H, W, C) float32 in [0, 1].
         size: height and width of the result.
         kernel: antialiased where the result is smaller.
+        linear: average amounts of light instead of sRGB values, see `light`.
+        progress: receives 0..1 of large images, and is checked for Stop.
 
     Returns:
         (height, width) or (height, width, C) float32, clipped to [0, 1], read-only.
     """
     planes = image[..., None] if image.ndim == 2 else image
     out: NDArray[np.float32] | None = None
-    for rows, band in resized_bands(planes, size, kernel):
+    for rows, band in resized_bands(planes, size, kernel, linear=linear):
         if len(band) == size[0]:
             out = band
             break
         out = large_array.zeros(*size, planes.shape[2]) if out is None else out
         out[rows] = band
         large_array.release(out[rows])
+        progress(rows.stop / size[0])
     assert out is not None, "an image has rows"
     return readonly(out[..., 0] if image.ndim == 2 else out)
 
 
 def resized_bands(
-    planes: NDArray[Any], size: tuple[int, int], kernel: Kernel = "bicubic"
+    planes: NDArray[Any], size: tuple[int, int], kernel: Kernel = "bicubic", *, linear: bool = False
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
     """Resize in bands of rows, from the top, for results that must not lie in memory as a whole.
 
@@ -63,6 +71,7 @@ def resized_bands(
         planes: (H, W, C) of any dtype.
         size: height and width of the result.
         kernel: as for `resize`.
+        linear: as for `resize`; values are then in [0, 1].
 
     Yields:
         Rows of the result, and their values in [0, 1].
@@ -80,10 +89,12 @@ def resized_bands(
         box = (0, top * ratio - low, planes.shape[1], min(bottom * ratio - low, high - low))
         band = np.empty((bottom - top, width, planes.shape[2]), np.float32)
         for c in range(planes.shape[2]):
-            plane = Pillow.fromarray(np.ascontiguousarray(planes[low:high, :, c], np.float32))
+            values = np.ascontiguousarray(planes[low:high, :, c], np.float32)
+            plane = Pillow.fromarray(light.decoded(values) if linear else values)
             band[..., c] = np.asarray(plane.resize((width, bottom - top), filtering, box))
         large_array.release(planes[low:high])
-        yield slice(top, bottom), np.clip(band, 0.0, 1.0, out=band)
+        np.clip(band, 0.0, 1.0, out=band)
+        yield slice(top, bottom), light.encoded(band) if linear else band
 
 
 def downscale(image: Image, scale: int) -> Image:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from os import PathLike
 from pathlib import Path
 from typing import Literal
@@ -14,7 +14,10 @@ from sr_demo.codecs.formats import Carry
 from sr_demo.diffusion.trajectory import Trajectory
 from sr_demo.errors import BadInput, quoted
 from sr_demo.hub import checkpoints
-from sr_demo.image import Image, ImageData, Output, Values, Written, format_of, write
+from sr_demo.image import Image, ImageData, Output, Size, Values, Written, format_of, write
+from sr_demo.imaging.alignment import Shift
+from sr_demo.imaging.output_size import OutputSize
+from sr_demo.inference.size_plan import SizePlan, plan_size
 from sr_demo.metrics.scores import Scores
 from sr_demo.options import Options, as_dict, build, controls
 from sr_demo.progress import Progress
@@ -31,6 +34,8 @@ class Job:
     precision: Precision = "auto"
     download: bool = False
     """Whether the user agreed to a download of gigabytes, where the checkpoint needs one."""
+    size: OutputSize | None = None
+    """Requested size of the result; None for that of the method."""
 
     @property
     def key(self) -> str:
@@ -85,8 +90,23 @@ class Job:
 
     @property
     def scale(self) -> float:
-        """Scale factor of the result."""
+        """Scale factor of the method with these options: that of the result where no size is requested."""
         return self.approach.scale_with(self.options, self.checkpoint)
+
+    @property
+    def test_scale(self) -> int:
+        """Scale factor of a test against an original. Raises BadInput where the requested size has no whole one."""
+        return self.default_scale if self.size is None else self.size.whole_factor()
+
+    def plan(self, image: Size) -> SizePlan:
+        """Return how the result is reached from an image of this size. Raises BadInput where its size is out of range."""
+        return plan_size(self.approach, self.checkpoint, self.options, self.size, image)
+
+    def sized(self, size: OutputSize | None) -> Job:
+        """Return the job for another requested size; the default checkpoint is the one that suits it best."""
+        if self.checkpoint is not checkpoints.default(self.approach):
+            return replace(self, size=size)
+        return replace(self, size=size, checkpoint=checkpoints.default(self.approach, size and size.factor))
 
     @property
     def default_scale(self) -> int:
@@ -138,6 +158,17 @@ class Result:
     """Conversions applied while the input was read, as sentences for the user."""
     values: Values | None = None
     """How the values of the input's file were mapped to levels; None where they are levels."""
+    input_size: tuple[int, int] | None = None
+    """(height, width) of the input in pixels; None for `size` divided by the scale of the job."""
+    sizing: str = ""
+    """How a requested size was reached, such as "x4, then resampled to 2x"; empty where none was requested."""
+    shift: Shift | None = None
+    """For a result that another tool made: how far it lay beside the input, which was undone. Else None."""
+
+    @property
+    def is_brought(self) -> bool:
+        """Whether another tool made it: its costs are not known, and their fields mean nothing."""
+        return self.shift is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,11 +176,11 @@ class ImageResult(Result):
     """A result with the image itself, as the runner returns it."""
 
     image: ImageData
-    """`scale` times the size of the input; alpha, gray, depth and profile as in the input."""
+    """Of the requested size, or `scale` times that of the input; alpha, gray, depth and profile as in the input."""
 
     @property
     def rgb(self) -> Image:
-        """The upscaled image: (scale * H, scale * W, 3) float32 in [0, 1], read-only."""
+        """The upscaled image: (height, width, 3) float32 in [0, 1], read-only."""
         return self.image.rgb
 
     def save(
@@ -237,6 +268,7 @@ def job_for(
     values: dict[str, object] | None = None,
     precision: Precision = "auto",
     download: bool = False,
+    size: OutputSize | None = None,
 ) -> Job:
     """Return the job for a public name.
 
@@ -246,10 +278,13 @@ def job_for(
         values: option name -> value; the other options keep their defaults.
         precision: numeric precision of the network.
         download: whether a download of gigabytes was agreed to.
+        size: requested size of the result; None for that of the method.
 
     Raises:
-        BadInput: the name, the checkpoint or an option is unknown, or a value is out of range.
+        BadInput: the name, the checkpoint or an option is unknown, a value is out of range, or the size is given twice.
     """
+    if size is not None and "scale" in (values or {}):
+        raise BadInput(f"The size is given twice: as {size} and by the option `scale`. Leave one of them out.")
     identifier, _, checkpoint = name.partition(":")
     found = [approach for approach in approaches if approach.id == identifier]
     if not found:
@@ -258,8 +293,8 @@ def job_for(
     # Files of users are approaches with one id and one checkpoint each.
     approach = next((a for a in found if checkpoint in [c.name for c in a.checkpoints]), found[0])
     options = build(approach.options, values or {})
-    chosen = approach.checkpoint(checkpoint) if checkpoint else checkpoints.default(approach)
-    return Job(approach, chosen, options, precision, download)
+    chosen = approach.checkpoint(checkpoint) if checkpoint else checkpoints.default(approach, size and size.factor)
+    return Job(approach, chosen, options, precision, download, size)
 
 
 def here(approaches: Sequence[Approach], *kinds: str) -> list[Job]:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 
 from sr_demo.checkpoint import Checkpoint
 from sr_demo.errors import OutOfMemory, SRError, StorageError
-from sr_demo.image import ImageData
+from sr_demo.image import ImageData, Size
+from sr_demo.imaging.output_size import OutputSize
+from sr_demo.inference.jobs import Job
+from sr_demo.inference.size_plan import Step, plan_size
 from sr_demo.options import Options
 from sr_demo.spec import Approach
 from sr_demo.system import large_array, memory, storage
@@ -35,6 +38,7 @@ class Traits:
     opacity: bool = False
     gray: bool = False
     bits: int = 8
+    size: OutputSize | None = None
 
 
 @dataclass(frozen=True)
@@ -61,16 +65,47 @@ class Room:
 
 
 def need_of(traits: Traits, height: int, width: int) -> Need:
-    """Return the need for an input of `height` x `width` LR pixels."""
-    rows, columns = traits.approach.size_with(traits.options, height, width, traits.checkpoint)
-    pixels = rows * columns
-    arrays = [12 * pixels, *([4 * pixels] if traits.opacity else [])]
-    files = sum(size for size in arrays if size > large_array.IN_MEMORY)
-    working = traits.approach.tiling_of(traits.checkpoint).bytes_per_result_pixel * pixels
-    inside = sum(arrays) - files + working
+    """Return the need for an input of `height` x `width` LR pixels: that of the largest step to the result.
+
+    Raises BadInput where the requested size is out of range for such an input.
+    """
+    plan = plan_size(traits.approach, traits.checkpoint, traits.options, traits.size, Size(height, width))
+    steps = [_held_in(traits, step, first=index == 0) for index, step in enumerate(plan.steps)]
+    pixels = plan.size.height * plan.size.width
+    files = _arrays(traits, plan.size).files
     channels = (1 if traits.gray else 3) + traits.opacity
     png = pixels * channels * traits.bits // 8 if files else 0  # a small PNG is not counted
-    return Need(inside, files + png, files + inside, pixels)
+    return Need(
+        max(held.memory for held in steps),
+        max(files + png, *(held.files for held in steps)),
+        max(held.memory + held.files for held in steps),
+        pixels,
+    )
+
+
+@dataclass(frozen=True)
+class _Held:
+    """Bytes of arrays."""
+
+    memory: int
+    files: int
+
+
+def _arrays(traits: Traits, size: Size) -> _Held:
+    """Return what an image of `size` takes."""
+    pixels = size.height * size.width
+    arrays = [12 * pixels, *([4 * pixels] if traits.opacity else [])]
+    files = sum(count for count in arrays if count > large_array.IN_MEMORY)
+    return _Held(sum(arrays) - files, files)
+
+
+def _held_in(traits: Traits, step: Step, *, first: bool) -> _Held:
+    """Return what is held during a step: its result, its input unless that is the image itself, and what a run takes."""
+    after = _arrays(traits, step.after)
+    before = _Held(0, 0) if first else _arrays(traits, step.before)
+    each = traits.approach.tiling_of(traits.checkpoint).bytes_per_result_pixel if step.kind == "run" else 0
+    working = each * step.after.height * step.after.width
+    return _Held(after.memory + before.memory + working, after.files + before.files)
 
 
 def room() -> Room:
@@ -96,29 +131,33 @@ def refuse(traits: Traits, size: tuple[int, int], there: Room) -> None:
         OutOfMemory: RAM or the address space is too small.
     """
     need = need_of(traits, *size)
+    if traits.size is not None:  # what is advised are parts of the image at the same scale
+        traits = replace(traits, size=traits.size.for_part(Size(*size)))
+    smaller = "" if traits.size is None else "ask for a smaller size, "
     what = f"The result would have {_count(need.pixels / 1e6)} megapixels and needs "
     # Without a place for files, memory takes what is not too large: see `large_array.zeros`.
     if need.disk > there.disk and 12 * need.pixels > large_array.AT_MOST:
-        advice = _advice(lambda side: need_of(traits, side, side).disk <= there.disk, size)
+        advice = smaller + _advice(lambda side: need_of(traits, side, side).disk <= there.disk, size)
         raise StorageError(
             f"{what}{_gigabytes(need.disk)} of disk; {_gigabytes(there.disk, down=True)} are free: {advice}"
         )
     if need.memory > there.memory:
-        advice = _advice(lambda side: need_of(traits, side, side).memory <= there.memory, size)
+        advice = smaller + _advice(lambda side: need_of(traits, side, side).memory <= there.memory, size)
         raise OutOfMemory(
             f"{what}{_gigabytes(need.memory)} of memory; {_gigabytes(there.memory, down=True)} may be used: {advice}"
         )
     if need.addresses > there.addresses:
-        advice = _advice(lambda side: need_of(traits, side, side).addresses <= there.addresses, size)
+        advice = smaller + _advice(lambda side: need_of(traits, side, side).addresses <= there.addresses, size)
         raise OutOfMemory(
             f"{what}{_gigabytes(need.addresses)} of address space; this process is limited to "
             f"{_gigabytes(there.addresses, down=True)} more (ulimit -v): {advice}"
         )
 
 
-def traits_of(approach: Approach, checkpoint: Checkpoint, options: Options, image: ImageData) -> Traits:
-    """Return the traits of upscaling `image`."""
-    return Traits(approach, checkpoint, options, image.alpha is not None, image.gray, image.bits)
+def traits_of(job: Job, image: ImageData) -> Traits:
+    """Return the traits of running `job` on `image`."""
+    opacity = image.alpha is not None
+    return Traits(job.approach, job.checkpoint, job.options, opacity, image.gray, image.bits, job.size)
 
 
 def _advice(fits: Callable[[int], bool], size: tuple[int, int]) -> str:

@@ -14,12 +14,13 @@ from threading import Event, Thread
 
 from sr_demo.backends.selection import Preparer
 from sr_demo.errors import BadInput, Cancelled, OutOfMemory, SRError, unexpected
-from sr_demo.image import Image, ImageData
+from sr_demo.image import Image, ImageData, Size
 from sr_demo.inference import memory_need
 from sr_demo.inference.jobs import Done, Failed, ImageResult, Job, LoadedModel, Progressed, RunEvent, Started, Stopped
 from sr_demo.inference.model_loader import ModelLoader
+from sr_demo.inference.size_plan import SizePlan, relative_work
 from sr_demo.inference.time_estimates import Estimates
-from sr_demo.inference.upscale import passes, upscale_image
+from sr_demo.inference.upscale import MeasuredRun, passes, upscale_image
 from sr_demo.inference.weights import Weights
 from sr_demo.metrics.scores import score
 from sr_demo.progress import SILENT, Progress
@@ -155,8 +156,9 @@ class Runner:
 
     def _run(self, job: Job, image: ImageData, reference: Image | None, progress: Progress) -> ImageResult:
         progress.check()
-        _check_reference(job, image.rgb, reference)
-        memory_need.check(memory_need.traits_of(job.approach, job.checkpoint, job.options, image), image)
+        plan = job.plan(Size.of(image.rgb))
+        _check_reference(job, plan, image.rgb, reference)
+        memory_need.check(memory_need.traits_of(job, image), image)
         try:
             with self._models.ready(job, progress) as ready:
                 with memory.PeakMemory() as peak:
@@ -167,14 +169,14 @@ class Runner:
         except MemoryError as exc:  # for the result itself, whatever the tiles
             raise OutOfMemory from exc
         upscaler, cold = ready.model.upscaler, ready.load_seconds > 0
-        runs = passes(job.approach, job.checkpoint, opacity=image.alpha is not None)
-        self._estimates.learn(job, image.rgb.shape[:2], seconds / runs, backend=upscaler.backend, cold=cold)
-        tiled = upscaled.tiles > 1
+        planes = passes(job.approach, job.checkpoint, opacity=image.alpha is not None)
+        self._learn(job, upscaled.runs, planes, upscaler.backend, cold=cold)
+        tiled = upscaled.tiles > len(plan.runs)
         return ImageResult(
             job=job,
             size=upscaled.image.rgb.shape[:2],
             image=upscaled.image,
-            scores=score(upscaled.image.rgb, image.rgb, reference, round(job.scale)),
+            scores=score(upscaled.image.rgb, image.rgb, reference, round(plan.factor)),
             seconds=seconds,
             load_seconds=ready.load_seconds,
             peak_memory_mb=peak_bytes / 1e6,
@@ -188,7 +190,15 @@ class Runner:
             trajectory=upscaled.trajectory,
             notes=image.notes,
             values=image.values,
+            input_size=image.rgb.shape[:2],
+            sizing=plan.words if job.size is not None else "",
         )
+
+    def _learn(self, job: Job, runs: Sequence[MeasuredRun], planes: int, backend: str, *, cold: bool) -> None:
+        """Improve the time estimates by the runs of one job, each of which ran the method on that many planes."""
+        for index, run in enumerate(runs):
+            work = planes * relative_work(job.approach, job.checkpoint, job.options, run.step)
+            self._estimates.learn(job, run.step.before, run.seconds / work, backend=backend, cold=cold and index == 0)
 
 
 def _throttled(job: Job, put: Callable[[RunEvent], None]) -> Callable[[float, str], None]:
@@ -210,11 +220,11 @@ def _throttled(job: Job, put: Callable[[RunEvent], None]) -> Callable[[float, st
     return report
 
 
-def _check_reference(job: Job, lr: Image, reference: Image | None) -> None:
+def _check_reference(job: Job, plan: SizePlan, lr: Image, reference: Image | None) -> None:
     """Raise BadInput where the result could not be compared with the reference: for methods whose scale can be chosen."""
-    expected = job.approach.size_with(job.options, *lr.shape[:2], checkpoint=job.checkpoint)
-    if reference is not None and reference.shape[:2] != expected:
+    if reference is not None and reference.shape[:2] != plan.size:
         raise BadInput(
-            f"{job.title} is set to {job.scale:g}x, but the original is {reference.shape[0] / lr.shape[0]:g} times "
-            "as large as the input, so the two cannot be compared. Set the scale to that, or enlarge without a test."
+            f"{job.title} is set to {round(plan.factor, 2):g}x, but the original is "
+            f"{reference.shape[0] / lr.shape[0]:g} times as large as the input, so the two cannot be compared. "
+            "Set the scale to that, or enlarge without a test."
         )

@@ -18,9 +18,11 @@ from pathlib import Path
 from statistics import median
 from threading import Lock
 
+from sr_demo.image import Size as ImageSize
 from sr_demo.imaging import tiling
 from sr_demo.inference import timing_store
 from sr_demo.inference.jobs import Job
+from sr_demo.inference.size_plan import relative_work
 from sr_demo.inference.timing_store import Factors
 from sr_demo.system import hardware, memory
 from sr_demo.timing import Timing, plain
@@ -37,6 +39,8 @@ _LEAST_FLOPS = 1e4
 _MOST_THREADS = 4
 """More threads than these do not lower an estimate."""
 _FLOOR_SECONDS = 0.01
+_RESAMPLING_SECONDS = 3e-8
+"""For each pixel of the larger of the two images."""
 _WEIGHT_OF_SLOWER = 0.5
 """Weight of a slower measurement, since other programs may have disturbed it; a faster one counts in full."""
 _ENOUGH_PIXELS = 64 * 64
@@ -88,13 +92,29 @@ class Estimates:
             job: what will run; options never run before are estimated like the defaults.
             size: height and width of the input in LR pixels.
             again: whether tiles as large were computed before; None for what is known here.
+
+        Returns:
+            The time of every step to the size that the job requests.
+
+        Raises:
+            BadInput: that size is out of range for such an input.
         """
+        plan = job.plan(ImageSize(*size))
+        resampled = sum(max(s.before.height * s.before.width, s.after.height * s.after.width) for s in plan.resamplings)
+        total = _RESAMPLING_SECONDS * resampled + sum(
+            self._run_seconds(job, run.before, again) * relative_work(job.approach, job.checkpoint, job.options, run)
+            for run in plan.runs
+        )
+        return max(total, _FLOOR_SECONDS)
+
+    def _run_seconds(self, job: Job, size: Size, again: bool | None) -> float:
+        """Return the expected seconds of one run at the method's own scale."""
         work = _work(job, size)
         with self._lock:
             if again is None:
                 again = work.largest <= self._largest.get(job.timing_key, 0)
             timing, factor = self._level(job, work.size_class)
-        return max(factor * work.seconds(timing, again=again), _FLOOR_SECONDS)
+        return factor * work.seconds(timing, again=again)
 
     def learn(
         self, job: Job, size: Size, seconds: float, *, backend: str = "", cold: bool = False, anew: bool = False
@@ -104,7 +124,7 @@ class Estimates:
         Args:
             job: what was run.
             size: height and width of the input in LR pixels.
-            seconds: what it took.
+            seconds: what one run of the method took, at its own scale.
             backend: what ran the network.
             cold: the model was loaded for this run, which makes it slower.
             anew: `seconds` is the minimum of several runs, and earlier ones with this backend no longer count.

@@ -1,27 +1,40 @@
-"""Upscaling of one whole image by a loaded model: tiles, alpha, gray, and the guarantees of the contract."""
+"""Upscaling of one whole image by a loaded model: its size plan, tiles, alpha, gray, and the guarantees of the contract."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from math import isfinite
+from typing import NamedTuple
 
 import numpy as np
 
 from sr_demo.checkpoint import Checkpoint
 from sr_demo.diffusion.trajectory import TracingUpscaler, Trajectory
 from sr_demo.errors import OutOfMemory
-from sr_demo.image import Image, ImageData, readonly
+from sr_demo.image import Image, ImageData, Size, readonly
 from sr_demo.imaging import tiling
 from sr_demo.imaging.resize import resize, resized_bands
 from sr_demo.inference.jobs import Job, LoadedModel
+from sr_demo.inference.size_plan import Step
 from sr_demo.options import Options
 from sr_demo.progress import Progress
-from sr_demo.spec import Approach, BatchUpscaler
+from sr_demo.spec import Approach, BatchUpscaler, SizedUpscaler
 from sr_demo.system import large_array
 from sr_demo.system.memory import budget
+
+_RESAMPLING_SHARE = 0.05
+"""Share of the progress that each resampling of a size plan gets."""
+
+
+class MeasuredRun(NamedTuple):
+    """The time of one run of the method."""
+
+    step: Step
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -32,8 +45,10 @@ class Upscaled:
     tile: int
     """Width of the tiles in LR pixels, halo not counted; 0 for methods that are not tiled here."""
     tiles: int
+    """Of all runs together."""
     trajectory: tuple[Trajectory, ...] = ()
-    """The steps of an iterative method on the way to the colours; empty for every other method."""
+    """The steps of an iterative method on the way to the colours, where a single run made the result; else empty."""
+    runs: tuple[MeasuredRun, ...] = ()
 
 
 def passes(approach: Approach, checkpoint: Checkpoint, *, opacity: bool) -> int:
@@ -42,7 +57,7 @@ def passes(approach: Approach, checkpoint: Checkpoint, *, opacity: bool) -> int:
 
 
 def upscale_image(model: LoadedModel, image: ImageData, progress: Progress) -> Upscaled:
-    """Upscale a whole image: its colours, and its alpha channel apart.
+    """Upscale a whole image to the size that the job requests, by the steps of its plan.
 
     Args:
         model: the loaded method.
@@ -50,19 +65,70 @@ def upscale_image(model: LoadedModel, image: ImageData, progress: Progress) -> U
         progress: receives 0..1, and is checked for Stop before each tile.
 
     Returns:
-        The image at `model.job.scale` times the size, of the same kind (alpha, gray, bit depth, profile).
+        The image at the requested size, or at `model.job.scale` times the size, of the same kind (alpha, gray, bit depth,
+        profile); with the resolution that the request states.
 
     Raises:
+        BadInput: the requested size is out of range for this image.
         OutOfMemory: not even the smallest tile fits.
         Cancelled: Stop was pressed.
     """
+    job = model.job
+    plan = job.plan(Size.of(image.rgb))
+    tile, tiles, walk, runs = 0, 0, (), list[MeasuredRun]()
+    for step, part in zip(plan.steps, _parts(plan.steps, progress), strict=True):
+        if step.kind == "resample":
+            image = _resampled(image, step.after, part, linear=step is plan.steps[-1])
+            continue
+        begun = time.perf_counter()
+        done = _run(model, image, step.after, part)
+        runs.append(MeasuredRun(step, time.perf_counter() - begun))
+        image, tile, tiles, walk = done.image, done.tile, tiles + done.tiles, done.trajectory
+    if job.size is not None and job.size.dpi is not None:
+        image = replace(image, metadata=replace(image.metadata, dpi=(job.size.dpi, job.size.dpi)))
+    return Upscaled(image, tile, tiles, walk if len(plan.steps) == 1 else (), tuple(runs))
+
+
+def _parts(steps: tuple[Step, ...], progress: Progress) -> Iterator[Progress]:
+    """Yield the progress of each step: of runs by the pixels of their input."""
+    pixels = sum(step.before.height * step.before.width for step in steps if step.kind == "run")
+    left = 1 - _RESAMPLING_SHARE * sum(step.kind == "resample" for step in steps)
+    begun = 0.0
+    for step in steps:
+        area = step.before.height * step.before.width
+        share = left * area / pixels if step.kind == "run" else _RESAMPLING_SHARE
+        yield progress.part(begun, begun + share)
+        begun += share
+
+
+def _resampled(image: ImageData, size: Size, progress: Progress, *, linear: bool) -> ImageData:
+    """Return `image` resampled to `size`: the result in linear light, and the input of another run as networks know it.
+
+    Enlargements are those of the plain kernel. Opacity and values that are no levels of brightness are averaged as they are.
+
+    Args:
+        image: what to resample.
+        size: height and width.
+        progress: receives 0..1, and is checked for Stop.
+        linear: whether to average light. Networks were trained on images made smaller without it.
+    """
+    progress(0.0, "resampling")
+    smaller = size.height * size.width < image.rgb.shape[0] * image.rgb.shape[1]
+    with _memory_error_translated():
+        rgb = resize(image.rgb, size, linear=linear and smaller and image.values is None, progress=progress)
+        alpha = None if image.alpha is None else resize(image.alpha, size)
+    return replace(image, rgb=rgb, alpha=alpha)
+
+
+def _run(model: LoadedModel, image: ImageData, size: Size, progress: Progress) -> Upscaled:
+    """Run the method once, to `size`: on the colours, and on the alpha channel apart."""
     alpha_runs = passes(model.job.approach, model.job.checkpoint, opacity=image.alpha is not None) == 2
     # Gray stored as RGB is gray: a method must not add colours to it.
     finish = _gray if image.gray or large_array.equal_channels(image.rgb) else _unchanged
-    result = _guaranteed(model, image.rgb, progress.part(0, 0.5) if alpha_runs else progress, finish, 3)
+    result = _guaranteed(model, image.rgb, size, progress.part(0, 0.5) if alpha_runs else progress, finish, 3)
     alpha = image.alpha
     if alpha is not None and alpha_runs:
-        alpha = _upscaled_alpha(model, alpha, progress.part(0.5, 1))
+        alpha = _upscaled_alpha(model, alpha, size, progress.part(0.5, 1))
     elif alpha is not None:
         # An opacity mask must not be invented: generative methods leave it to the plain kernel.
         alpha = resize(alpha, result.image.shape[:2])
@@ -70,13 +136,13 @@ def upscale_image(model: LoadedModel, image: ImageData, progress: Progress) -> U
     return Upscaled(upscaled, result.tile, result.tiles, result.trajectory)
 
 
-def _upscaled_alpha(model: LoadedModel, alpha: Image, progress: Progress) -> Image:
+def _upscaled_alpha(model: LoadedModel, alpha: Image, size: Size, progress: Progress) -> Image:
     """Return `alpha` (H, W) as the method upscales it, and as the plain kernel does where that is opaque or transparent.
 
     Networks are off by a few thousandths; what is opaque must stay so, and what is transparent too.
     """
     stacked = readonly(np.broadcast_to(alpha[..., None], (*alpha.shape, 3)))
-    result = _guaranteed(model, stacked, progress, _one_channel, 1).image
+    result = _guaranteed(model, stacked, size, progress, _one_channel, 1).image
     result.flags.writeable = True  # allocated here, and not returned yet
     for rows, plain in resized_bands(alpha[..., None], result.shape[:2]):
         np.copyto(result[rows], plain, where=(plain == 0) | (plain == 1))
@@ -118,21 +184,35 @@ def _one_channel(result: Image) -> Image:
     return readonly(out)
 
 
-def _guaranteed(model: LoadedModel, image: Image, progress: Progress, finish: Finish, channels: int) -> _Plane:
+def _guaranteed(
+    model: LoadedModel, image: Image, size: Size, progress: Progress, finish: Finish, channels: int
+) -> _Plane:
     """Upscale (H, W, 3) as the contract promises: tiled as declared, exact size, float32 in [0, 1], finite, read-only.
 
-    `finish` is applied to each tile and leaves `channels`. Out of memory: start over with the next smaller plan.
+    `finish` is applied to each tile and leaves `channels`. Out of memory: start over with the next smaller plan. Another
+    `size` than that of the method's own scale is reached without tiles, by a method of any scale.
     """
     upscaler, options = model.upscaler, model.job.options
     rule = model.job.approach.tiling_of(model.job.checkpoint)
 
+    def own(source: tuple[int, ...]) -> Size:
+        return Size(*model.job.approach.size_with(options, source[0], source[1], checkpoint=model.job.checkpoint))
+
     def check(result: Image, source: tuple[int, ...]) -> Image:
-        return finish(_checked(model.job, result, source))
+        return finish(_checked(model.job, result, own(source)))
 
     def one(tile: Image, part: Progress) -> Image:
         with _memory_error_translated():
             return upscaler.upscale(tile, options, part)
 
+    if size != own(image.shape):
+        progress(0.0)
+        assert isinstance(upscaler, SizedUpscaler), f"{model.job.approach.id} cannot reach {size} by itself"
+        with _memory_error_translated():
+            result = upscaler.upscale_to(readonly(np.ascontiguousarray(image)), size, options, progress)
+        plane = _Plane(finish(_checked(model.job, result, size)), 0, 1)
+        progress(1.0)
+        return plane
     if rule.mode != "tiles":
         progress(0.0)
         result, trajectory = _at_once(model, readonly(np.ascontiguousarray(image)), progress)
@@ -140,9 +220,8 @@ def _guaranteed(model: LoadedModel, image: Image, progress: Progress, finish: Fi
         progress(1.0)
         return plane
     batched = isinstance(upscaler, BatchUpscaler)
-    bytes_per_pixel, size = model.job.checkpoint.bytes_per_pixel, image.shape[:2]
     free, most = (upscaler.budget(), upscaler.at_once) if batched else (budget(), 1)
-    plan = tiling.plan_tiles(rule, bytes_per_pixel, free, size, most)
+    plan = tiling.plan_tiles(rule, model.job.checkpoint.bytes_per_pixel, free, image.shape[:2], most)
     while True:
         scale = model.job.default_scale
         try:
@@ -173,10 +252,10 @@ def _in_batches(upscaler: BatchUpscaler, options: Options, batches: Iterator[til
     return upscaler.upscale_many((batch.images for batch in batches), options)
 
 
-def _checked(job: Job, result: Image, source: tuple[int, ...]) -> Image:
+def _checked(job: Job, result: Image, size: Size) -> Image:
     """Return `result` clipped to [0, 1] and read-only; any other breach of the contract is a bug of the approach."""
     approach = job.approach
-    expected = (*approach.size_with(job.options, *source, checkpoint=job.checkpoint), 3)
+    expected = (*size, 3)
     assert result.shape == expected, f"{approach.id} returned {result.shape}, not {expected}"
     assert result.dtype == np.float32, f"{approach.id} returned {result.dtype}"
     bounds = [(result[rows].min(), result[rows].max()) for rows in large_array.bands(result)]

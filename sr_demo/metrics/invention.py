@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -96,10 +97,14 @@ def _in_bands(
         sr, hr, up = (bt601_luma(image[wide]) for image in (result, reference, upsampled))
         sr, up = sr - sr_offset, up - lr_offset
         inner = slice(rows.start - wide.start, rows.stop - wide.start)
-        r, im, om = (cv2.blur(np.abs(a - b), (window, window))[inner] for a, b in ((up, hr), (sr, hr), (sr, up)))
+        r, im, om = (_distance(a, b, window)[inner] for a, b in ((up, hr), (sr, hr), (sr, up)))
         counted = r > _LEAST
-        safe = np.maximum(r, _LEAST)
+        safe = np.maximum(r, np.float32(_LEAST), dtype=np.float32)
         yield rows, _shares(im / safe, om / safe), counted
+
+
+def _distance(a: NDArray[Any], b: NDArray[Any], window: int) -> NDArray[np.float32]:
+    return np.asarray(cv2.blur(np.abs(a - b), (window, window)), np.float32)
 
 
 def _shares(d_im: NDArray[np.float32], d_om: NDArray[np.float32]) -> NDArray[np.float32]:

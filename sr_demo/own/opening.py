@@ -26,8 +26,8 @@ ID = "own"
 STATED = "stated by you"
 _FORMAT = 1
 """Raised when results of earlier trials must not be used any more."""
-_SECONDS = 180.0
-"""Longest trial in a process of its own."""
+TRIAL_SECONDS = 180.0
+"""Longest trial in a process of its own, while others may wait."""
 _MOST_BYTES = 6 * 10**9
 """Most memory that such a trial may take."""
 
@@ -78,8 +78,9 @@ def open_apart(
     licence: str = "",
     max_bytes: int = model_file.MAX_BYTES,
     keep: bool = False,
+    seconds: float = TRIAL_SECONDS,
 ) -> Approach:
-    """Like `open_model`, in a process of its own with limits on time and memory: for files of strangers.
+    """Like `open_model`, in a process of its own with limits on memory and on time, in `seconds`: for files of strangers.
 
     A file can describe a network of any size, and a parser of a library can crash.
     """
@@ -88,7 +89,7 @@ def open_apart(
     if (facts := _read_kept(_kept_file(path, sha256))) is not None:
         return _approach(path.absolute(), sha256, facts, licence)
     arguments = (path, licence, max_bytes, keep)
-    return apart.call_apart(_open, arguments, progress, seconds=_SECONDS, most_bytes=_MOST_BYTES)
+    return apart.call_apart(_open, arguments, progress, seconds=seconds, most_bytes=_MOST_BYTES)
 
 
 def _open(path: Path, licence: str, max_bytes: int, keep: bool, report: apart.Report) -> Approach:
@@ -123,6 +124,7 @@ def _approach(path: Path, sha256: str, facts: Facts, licence: str) -> Approach:
         load_options=liif.APPROACH.load_options if facts.loader.kind == "liif" else (),
         tiling=facts.tiling,
         scale=facts.loader.scale,
+        rendered=liif.APPROACH.rendered if facts.loader.kind == "liif" else 0.0,
         invents=True,
         preselected=False,
     )

@@ -1,4 +1,4 @@
-"""What a visitor can download of a comparison: all images in a zip, with a report as HTML and one as JSON."""
+"""What a visitor can download of a comparison: all images in a zip, with its page (`ui/viewer/shared_page.py`) and JSON."""
 
 from __future__ import annotations
 
@@ -6,29 +6,24 @@ import json
 import os
 import platform
 import zipfile
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+
+import psutil
 
 from sr_demo import __version__
 from sr_demo.errors import StorageError
 from sr_demo.image import Size
 from sr_demo.inference.jobs import Result
 from sr_demo.metrics.scores import COLUMNS
-from sr_demo.reports.html import png_uri, render
 from sr_demo.reports.saved_image import SavedImage
-from sr_demo.reports.table import html_table, record
+from sr_demo.reports.table import record
 from sr_demo.system.storage import write_atomically
-
-_EMBEDDED_LIMIT = 48 * 2**20
-"""Largest sum of the image files in bytes that `report_html` embeds; beyond, it only names the files."""
-_FIGURES = "<!-- figures -->"
-"""Where the images go in a rendered page. Escaping keeps it out of every text."""
 
 
 @dataclass(frozen=True)
@@ -45,25 +40,30 @@ class Comparison:
     images: Sequence[SavedImage]
     failures: Sequence[tuple[str, str]] = ()
     """Title of an approach and its error message."""
+    pair: tuple[str, str] | None = None
+    """Stems of the image files that are compared first; None for the first two."""
     made: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
 
 
-def write_downloads(comparison: Comparison, folder: Path) -> dict[str, Path]:
-    """Write both reports and the zip into `folder`, which must exist. Raises StorageError.
+def write_downloads(comparison: Comparison, page: Path, folder: Path) -> dict[str, Path]:
+    """Write the JSON report and the zip into `folder`, which must exist.
+
+    Args:
+        comparison: What they contain.
+        page: The HTML file of the comparison, which goes into the zip as it is.
+        folder: Where they are written.
 
     Returns:
-        The files by their kind: "zip", "html" (stands alone, images embedded) and "json".
+        The files by their kind: "zip", "html" (`page`) and "json".
+
+    Raises:
+        StorageError: The disk refuses.
     """
-    files = {
-        "zip": folder / "super-resolution.zip",
-        "html": folder / "report.html",
-        "json": folder / "report.json",
-    }
-    page, data = _page(comparison), report_json(comparison)
-    with _disk_refusals():
-        _write_zip(comparison.images, page, data, files["zip"])
-        files["html"].write_text(_with_embedded_images(page, comparison.images), encoding="utf-8")
+    files = {"zip": folder / "super-resolution.zip", "html": page, "json": folder / "report.json"}
+    data = report_json(comparison)
+    with disk_refusals():
         files["json"].write_text(data, encoding="utf-8")
+        write_atomically(files["zip"], lambda part: _write_zip(comparison, [page, files["json"]], part))
     return files
 
 
@@ -85,33 +85,15 @@ def report_json(comparison: Comparison) -> str:
     )
 
 
-def report_html(comparison: Comparison) -> str:
-    """Return the comparison as an HTML page that needs no other file and no network; large images are only named."""
-    return _with_embedded_images(_page(comparison), comparison.images)
-
-
-def write_zip(comparison: Comparison, target: Path) -> None:
-    """Write a zip of all images, `report.json` and `report.html`; `target` appears only when complete.
-
-    PNG files are stored as they are, since compressing them again gains nothing. Raises StorageError.
-    """
-    with _disk_refusals():
-        _write_zip(comparison.images, _page(comparison), report_json(comparison), target)
-
-
-def _write_zip(images: Sequence[SavedImage], page: str, data: str, target: Path) -> None:
-    def write(part: Path) -> None:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
-            for image in images:
-                archive.write(image.path, image.path.name)
-            archive.writestr("report.json", data)
-            archive.writestr("report.html", _with_figures(page, images, lambda path: quote(path.name)))
-
-    write_atomically(target, write)
+def _write_zip(comparison: Comparison, reports: Sequence[Path], target: Path) -> None:
+    """Write a zip of all images and the reports. PNG is stored as it is: compressing it again gains nothing."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for path in (*(image.path for image in comparison.images), *reports):
+            archive.write(path, path.name)
 
 
 @contextmanager
-def _disk_refusals() -> Generator[None]:
+def disk_refusals() -> Generator[None]:
     """Translate the errors of a disk that refuses into StorageError."""
     try:
         yield
@@ -119,43 +101,16 @@ def _disk_refusals() -> Generator[None]:
         raise StorageError(f"The results could not be saved: {exc.strerror or exc}. Free some disk space.") from exc
 
 
-def _page(comparison: Comparison) -> str:
-    """Return the HTML report with `_FIGURES` in the place of its images."""
-    height, width = comparison.input_size
-    return render(
-        "comparison.html",
-        title=f"Super-resolution, side by side: {comparison.name}",
-        comparison=comparison,
-        width=width,
-        height=height,
-        version=__version__,
-        table=html_table(comparison.results),
-        figures=_FIGURES,
-        machine=machine(),
-    )
-
-
-def _with_embedded_images(page: str, images: Sequence[SavedImage]) -> str:
-    if sum(image.path.stat().st_size for image in images) > _EMBEDDED_LIMIT:
-        names = ", ".join(image.path.name for image in images)
-        return page.replace(_FIGURES, render("figures.html", figures=[], names=names))
-    return _with_figures(page, images, lambda path: png_uri(path.read_bytes()))
-
-
-def _with_figures(page: str, images: Sequence[SavedImage], source: Callable[[Path], str]) -> str:
-    """Put the images into a page; `source` returns the address of an image file."""
-    figures = [(image, source(image.path)) for image in images]
-    return page.replace(_FIGURES, render("figures.html", figures=figures, names=""))
-
-
 def machine() -> dict[str, Any]:
     """Return what the numbers were measured on: processor, cores, system and versions, as JSON-able data."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
+        "memory": f"{psutil.virtual_memory().total / 1e9:.0f} GB",
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "torch": _version("torch"),
         "spandrel": _version("spandrel"),
+        "openvino": _version("openvino"),
     }
 
 

@@ -54,10 +54,10 @@ def edge_text(result: Result) -> str:
 def _row(result: Result) -> dict[str, Any]:
     """Return what `verdicts` reads of a row of the deployability report, from one run."""
     approach, checkpoint = result.job.approach, result.job.checkpoint
-    height, width = result.size
+    height, width = result.input_size or (side / result.job.scale for side in result.size)
     run = {
-        "width": max(round(width / result.job.scale), 1),
-        "height": max(round(height / result.job.scale), 1),
+        "width": max(round(width), 1),
+        "height": max(round(height), 1),
         "median_seconds": result.seconds,
     }
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import isinf
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,14 @@ from sr_demo.imaging.resize import crop_to_multiple, downscale
 from sr_demo.inference.jobs import Failed, Job, Result
 from sr_demo.inference.runner import Runner
 from sr_demo.progress import SILENT, Progress
+from sr_demo.reports import brought
 from sr_demo.reports.pairing import in_one_folder, matched
 
 log = logging.getLogger("sr_demo")
+
+
+_COSTS = ("seconds_per_image", "peak_memory_mb", "precision", "precision_loss_db", "tile", "halo")
+"""Keys of a row that are null for results of other tools."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,9 @@ class Pair:
 
 
 def images_in(folder: Path) -> ImageFiles:
-    """Return the image files directly in `folder`, by name. Raises BadInput when it is not a folder or has none."""
+    """Return the image files directly in `folder`, by name, or the one image that it is. Raises BadInput without any."""
+    if folder.is_file():
+        return ImageFiles((folder,), ())
     found = find_images(folder)
     if not found.images:
         raise BadInput(f"{folder} holds no pictures{f' ({found.left_out})' if found.left_out else ''}.")
@@ -47,7 +55,7 @@ def pairs(hr: Path, lr: Path | None, scale: int, *, keep_lr: bool = True) -> lis
     """Match HR and LR images by file name, as published test sets name them (see `pairing`).
 
     Args:
-        hr: folder of HR images. Where it holds their LR images too, these are the input.
+        hr: folder of HR images, or one image. Where the folder holds their LR images too, these are the input.
         lr: folder of LR images; None computes those that `hr` does not hold.
         scale: HR size divided by LR size.
         keep_lr: use the LR images in `hr`; otherwise all are computed.
@@ -55,7 +63,10 @@ def pairs(hr: Path, lr: Path | None, scale: int, *, keep_lr: bool = True) -> lis
     Raises:
         BadInput: when an HR image has no match, or several, naming it.
     """
-    files = list(images_in(hr).images)
+    listed = images_in(hr)
+    if listed.left_out:
+        log.warning("%s: %s.", hr, listed.left_out)
+    files = list(listed.images)
     together = in_one_folder(files, scale)
     if lr is not None and not _same(hr, lr):
         large = [path for path, _ in together] or files
@@ -133,8 +144,9 @@ def evaluate(
     test_set: Sequence[Pair],
     realistic: Realistic | None = None,
     progress: Progress = SILENT,
+    others: Sequence[brought.Results] = (),
 ) -> Iterator[dict[str, Any] | Failed]:
-    """Score each job on a test set.
+    """Score each job on a test set, and the results of other tools.
 
     Args:
         runner: runs the jobs.
@@ -142,26 +154,34 @@ def evaluate(
         test_set: the images to score it on.
         realistic: how to degrade HR where there is no LR file; None is bicubic downscaling.
         progress: receives the progress, and may stop.
+        others: results of other tools, one for each image, at the scale of the first job.
 
     Yields:
-        One JSON-able row per job: mean scores, median seconds and largest peak memory; or its failure.
+        One JSON-able row per job: mean scores, median seconds and largest peak memory; or its failure. Then one for each of
+        the other tools, whose costs are null.
 
     Raises:
         SRError: when an image cannot be read or a pair does not match.
     """
-    for index, job in enumerate(jobs):
-        part = progress.part(index / len(jobs), (index + 1) / len(jobs))
+    files = [None] * len(jobs) + [one.files for one in others]
+    every = [*jobs, *(one.job for one in others)]
+    for index, (job, theirs) in enumerate(zip(every, files, strict=True)):
+        part = progress.part(index / len(every), (index + 1) / len(every))
         results: list[Result] = []
         notes: list[str] = []
         for number, pair in enumerate(test_set):
             part(number / len(test_set), f"{job.key}: {pair.hr.name}")
-            lr, reference = load_pair(pair, job.default_scale, realistic)
-            outcome = runner.attempt(job, lr, reference, Progress(stop=progress.stop))
+            lr, reference = load_pair(pair, (jobs[0] if theirs else job).default_scale, realistic)
+            if theirs is None:
+                outcome = runner.attempt(job, lr, reference, Progress(stop=progress.stop))
+            else:
+                progress.check()
+                outcome = brought.attempt(job, partial(read, theirs[number]), lr, reference)
             if isinstance(outcome, Failed):
                 yield outcome
                 break
-            results.append(outcome.result)
-            notes += [about(pair.hr.name, note) for note in lr.notes]
+            results.append(outcome.result.without_image())
+            notes += [about(pair.hr.name, note) for note in outcome.result.notes]
         else:
             yield {**_row(job, results), "notes": notes}
     progress(1.0)
@@ -173,7 +193,7 @@ def _row(job: Job, results: Sequence[Result]) -> dict[str, Any]:
         values = [value for result in results if (value := getattr(result.scores, key)) is not None]
         return None if not values or any(isinf(v) for v in values) else round(float(np.mean(values)), 4)
 
-    return {
+    row = {
         "approach": job.approach.id,
         "checkpoint": job.checkpoint.name,
         "images": len(results),
@@ -192,3 +212,4 @@ def _row(job: Job, results: Sequence[Result]) -> dict[str, Any]:
         "tile": max(r.tile for r in results),
         "halo": max(r.halo for r in results),
     }
+    return {**row, **dict.fromkeys(_COSTS)} if results[0].is_brought else row

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import isinf
 
 from sr_demo.checkpoint import Checkpoint
+from sr_demo.imaging.alignment import Shift
 from sr_demo.inference.jobs import Job, Result
 from sr_demo.metrics.scores import Column, Scores
 from sr_demo.reports.verdicts import commercial_use
@@ -66,12 +67,24 @@ def precision(name: str, loss_db: float | None) -> str:
     return name if loss_db is None else f"{name} ({0.0 - loss_db:+.2f} dB)"
 
 
+def shift_phrase(found: Shift) -> str:
+    """Describe the shift of a result that another tool made: "1.5 px right and 0.3 px down"; "" where there was none."""
+    across = f"{abs(found.right):g} px {'right' if found.right > 0 else 'left'}" if found.right else ""
+    along = f"{abs(found.down):g} px {'down' if found.down > 0 else 'up'}" if found.down else ""
+    return " and ".join(filter(None, (across, along)))
+
+
 def how(result: Result) -> str:
-    """Describe how a result was computed: backend, precision and tiles, all of which change its numbers."""
+    """Describe how a result was computed: size, backend, precision and tiles, all of which change its numbers.
+
+    Of one that another tool made nothing is known but how it was aligned.
+    """
+    if result.shift is not None:
+        moved = shift_phrase(result.shift)
+        return f"by another tool; it lay {moved}, which was undone" if moved else "by another tool; no shift was found"
     computed = ", ".join(filter(None, (result.backend, precision(result.precision, result.loss_db))))
-    if result.tiles <= 1:
-        return f"{computed}, no tiles"
-    return f"{computed}, {result.tiles} tiles {result.tile} px wide, halo {result.halo} px"
+    cut = f"{result.tiles} tiles {result.tile} px wide, halo {result.halo} px" if result.tile else "no tiles"
+    return "; ".join(filter(None, (result.sizing, f"{computed}, {cut}")))
 
 
 def method_label(job: Job, estimate: float, here: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -19,6 +20,11 @@ def render(template: str, **values: Any) -> str:
         **values: its variables, all of which must be given.
     """
     return _environment().get_template(template).render(values)
+
+
+def stream(template: str, **values: Any) -> Iterator[str]:
+    """Fill a template as `render` does, and yield the text in parts as they are made."""
+    return _environment().get_template(template).generate(values)
 
 
 def image_uri(image: Image) -> str:

@@ -72,13 +72,14 @@ def in_one_folder(files: Sequence[Path], scale: int) -> list[tuple[Path, Path]]:
     return matched(large, small, scale) if large else []
 
 
-def matched(hr: Sequence[Path], lr: Sequence[Path], scale: int) -> list[tuple[Path, Path]]:
+def matched(hr: Sequence[Path], lr: Sequence[Path], scale: int, what: str = "small version") -> list[tuple[Path, Path]]:
     """Return each HR image with its LR image.
 
     Args:
         hr: HR images.
         lr: LR images; those without a match are left out. Where it holds HR images too, these are not considered.
         scale: HR size divided by LR size.
+        what: noun for the messages.
 
     Raises:
         BadInput: when an HR image has no match, or several, or shares it with another; names them.
@@ -90,20 +91,20 @@ def matched(hr: Sequence[Path], lr: Sequence[Path], scale: int) -> list[tuple[Pa
     found: list[tuple[Path, Path]] = []
     owner: dict[Path, Path] = {}
     for path in hr:
-        match = _only(path, by_key[parsed(path.stem, scale).key], stems, scale)
+        match = _only(path, by_key[parsed(path.stem, scale).key], stems, scale, what)
         if match is None:
             where = lr[0].parent if lr else path.parent
-            raise BadInput(f"{path.name} has no small version of the same name in {where}.")
+            raise BadInput(f"{path.name} has no {what} of the same name in {where}.")
         if match in owner:
             raise BadInput(
-                f"{owner[match].name} and {path.name} both match the small version {match.name}. Keep one of them there."
+                f"{owner[match].name} and {path.name} both match the {what} {match.name}. Keep one of them there."
             )
         owner[match] = path
         found.append((path, match))
     return found
 
 
-def _only(path: Path, candidates: Sequence[Path], stems: set[str], scale: int) -> Path | None:
+def _only(path: Path, candidates: Sequence[Path], stems: set[str], scale: int, what: str) -> Path | None:
     """Return the one LR image of `path`; None without any. Raises BadInput where several match.
 
     Args:
@@ -111,6 +112,7 @@ def _only(path: Path, candidates: Sequence[Path], stems: set[str], scale: int) -
         candidates: LR images with its key.
         stems: names of all HR images, to whose namesakes other images have no claim.
         scale: HR size divided by LR size.
+        what: noun for the message.
     """
     left = [one for one in candidates if one.stem == path.stem or one.stem not in stems]
     if any(parsed(one.stem, scale).role == "LR" for one in left):
@@ -120,5 +122,5 @@ def _only(path: Path, candidates: Sequence[Path], stems: set[str], scale: int) -
         left = same_case
     if len(left) > 1:
         names = " and ".join(one.name for one in left[:2])
-        raise BadInput(f"{path.name} has more than one small version: {names}. Keep only one of them in the folder.")
+        raise BadInput(f"{path.name} has more than one {what}: {names}. Keep only one of them in the folder.")
     return left[0] if left else None

@@ -1,11 +1,18 @@
-"""An image of a comparison that lies on disk, as the viewer, the reports and the zip share it."""
+"""An image of a comparison that lies on disk, as the viewer, the shared page and the zip use it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from sr_demo.image import Size
+from sr_demo.image import Image, ImageData, Size, write_png
+from sr_demo.imaging.resize import resize
+from sr_demo.inference.jobs import ImageResult
+from sr_demo.reports import formatting
+
+_MAX_SHOWN_PIXELS = 40_000_000
+"""Browsers fail on very large images: beyond this they get a smaller copy, and the download is whole."""
+INVENTS = "may invent detail: do not measure in it"
 
 
 @dataclass(frozen=True)
@@ -20,8 +27,69 @@ class SavedImage:
     """Scores in one short line, or where the image comes from."""
     alt: str
     """Text for people who do not see the image."""
+    note: str = ""
+    """What people should know while they look at it; "" where there is nothing."""
+    reference: bool = False
+    """Whether it is the HR reference that the others are scored against."""
+    small_copy: Path | None = None
+    """What a browser loads instead of a very large image."""
 
     @property
-    def caption(self) -> str:
-        """Label and scores in one line."""
-        return f"{self.label}: {self.scores}"
+    def shown(self) -> Path:
+        """The file that a browser loads."""
+        return self.small_copy or self.path
+
+
+def save(
+    image: ImageData, path: Path, label: str, scores: str, what: str, *, note: str = "", reference: bool = False
+) -> SavedImage:
+    """Write an image, and a smaller copy beside it where it is too large for a browser.
+
+    Args:
+        image: What is written.
+        path: The PNG file.
+        label: See `SavedImage`, like `scores`, `note` and `reference`.
+        scores: Likewise.
+        what: Begins the text alternative, which ends with the size.
+        note: Likewise.
+        reference: Likewise.
+
+    Raises:
+        StorageError: The disk is full, or cannot be written.
+    """
+    size = Size.of(image.rgb)
+    write_png(image, path)
+    alt = f"{what}, {size.width} by {size.height} pixels"
+    return SavedImage(path, size, label, scores, alt, note, reference, _small_copy(image.rgb, path))
+
+
+def save_result(result: ImageResult, folder: Path) -> SavedImage:
+    """Write the image of a result into `folder`, named after its job. Raises StorageError."""
+    job = result.job
+    sizing = result.sizing if "," in result.sizing else ""  # one run needs no words
+    seconds = "" if result.is_brought else formatting.seconds(result.seconds)
+    parts = (formatting.scores_line(result.scores), seconds, sizing)
+    scores = "   ".join(filter(None, parts))
+    path = folder / f"{job.file_name}.png"
+    return save(result.image, path, job.title, scores, f"Result of {job.title}", note=_note(result))
+
+
+def _note(result: ImageResult) -> str:
+    """Return what people should know while they look at a result."""
+    job = result.job
+    if result.is_brought:
+        return formatting.how(result)
+    if not job.approach.invents_with(job.checkpoint):
+        return ""
+    return f"{INVENTS}. {job.checkpoint.note}" if job.checkpoint.note else INVENTS
+
+
+def _small_copy(image: Image, path: Path) -> Path | None:
+    """Write a copy beside `path` where the image is too large for a browser; else return None."""
+    height, width = image.shape[:2]
+    if height * width <= _MAX_SHOWN_PIXELS:
+        return None
+    ratio = (_MAX_SHOWN_PIXELS / (height * width)) ** 0.5
+    copy = path.with_name(f"{path.stem}_smaller.png")
+    write_png(ImageData(resize(image, (int(height * ratio), int(width * ratio)), "area")), copy)
+    return copy

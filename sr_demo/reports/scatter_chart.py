@@ -17,10 +17,10 @@ _RADIUS = 10
 
 @dataclass(frozen=True)
 class Point:
-    """One method: its name, the seconds it took (positive) and its quality."""
+    """One method: its name, the seconds it took (positive; None where they are not known) and its quality."""
 
     label: str
-    seconds: float
+    seconds: float | None
     quality: float
 
 
@@ -37,17 +37,23 @@ class _Dot:
 def quality_against_time(points: Sequence[Point], quality: str, unit: str, *, ranks: bool = True) -> str:
     """Return an SVG chart with seconds (logarithmic) to the right and quality upward, and its legend, as HTML.
 
+    A method whose seconds are not known is a dashed line at its quality.
+
     Args:
         points: the methods, at least one; numbered from 1 in this order.
         quality: what is measured.
         unit: its unit.
         ranks: more of it means a better result: a line then joins those that no other beats in both.
     """
-    seconds = svg.SecondsAxis.of(_FRAME, (p.seconds for p in points))
+    timed = [p.seconds for p in points if p.seconds is not None]
+    seconds = svg.SecondsAxis.of(_FRAME, timed or [1.0])
     low, high, step = _nice_range([p.quality for p in points])
 
     def y(value: float) -> float:
         return _FRAME.y((value - low) / (high - low))
+
+    def x(point: Point) -> float:
+        return _FRAME.end if point.seconds is None else seconds.x(point.seconds)
 
     parts = [seconds.grid()]
     for number in range(round((high - low) / step) + 1):
@@ -57,25 +63,30 @@ def quality_against_time(points: Sequence[Point], quality: str, unit: str, *, ra
     parts.append(svg.text(4, 16, f"{quality} ({unit})"))
     parts.append(svg.text(_FRAME.end, _FRAME.height - 6, "time, quicker to the left", "end"))
     best = front(points) if ranks else []
-    parts.append(svg.polyline([(seconds.x(p.seconds), y(p.quality)) for p in best]))
-    dots = _placed([(seconds.x(p.seconds), y(p.quality)) for p in points])
+    parts.append(svg.polyline([(x(p), y(p.quality)) for p in best]))
+    for p in points:
+        if p.seconds is None:
+            parts.append(svg.line(_FRAME.left, y(p.quality), _FRAME.end, y(p.quality), opacity=0.7, dashes="6 4"))
+    dots = _placed([(x(p), y(p.quality)) for p in points])
     for dot in dots:
         if (dot.x, dot.y) != (dot.shown_x, dot.shown_y):
             parts += [svg.circle(dot.x, dot.y, 2.5), svg.line(dot.x, dot.y, dot.shown_x, dot.shown_y, opacity=0.6)]
     for number, (point, dot) in enumerate(zip(points, dots, strict=True), 1):
         parts.append(svg.numbered_dot(dot.shown_x, dot.shown_y, _RADIUS, number, strong=point in best))
-    entries = [
-        (point.label, f"{point.quality:.2f} {unit}, {formatting.seconds(point.seconds)}", point in best)
-        for point in points
-    ]
+    entries = [(point.label, f"{point.quality:.2f} {unit}, {_duration(point)}", point in best) for point in points]
     chart = svg.document(_FRAME, f"{quality} against seconds, the numbers as in the list", "".join(parts), _STYLE)
     return render("scatter_chart.html", chart=chart, entries=entries, ranks=ranks)
+
+
+def _duration(point: Point) -> str:
+    return "time not known (dashed)" if point.seconds is None else formatting.seconds(point.seconds)
 
 
 def front(points: Sequence[Point]) -> list[Point]:
     """Return the points that no other beats in both time and quality (the Pareto front), the quickest first."""
     found: list[Point] = []
-    for point in sorted(points, key=lambda p: (p.seconds, -p.quality)):
+    timed = [(p.seconds, p) for p in points if p.seconds is not None]
+    for _, point in sorted(timed, key=lambda pair: (pair[0], -pair[1].quality)):
         if not found or point.quality > found[-1].quality:
             found.append(point)
     return found

@@ -6,7 +6,7 @@ Four columns are shown, those that matter most; a checkbox above the table shows
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from sr_demo.inference.jobs import Result
@@ -45,7 +45,20 @@ def _score(column: Column) -> Field:
     )
 
 
-_COSTS: tuple[Field, ...] = (
+def _known_of_ours(field: Field) -> Field:
+    """Return `field` with a dash for results that other tools made: what they cost is not known."""
+    plain, measured = field.text, field.number
+
+    def text(result: Result) -> str:
+        return "–" if result.is_brought else plain(result)
+
+    def number(result: Result) -> float | None:
+        return None if result.is_brought or measured is None else measured(result)
+
+    return replace(field, text=text, number=measured and number)
+
+
+_COSTS: tuple[Field, ...] = tuple(map(_known_of_ours, (
     Field(
         "seconds", "Seconds", "Time to enlarge this picture on this computer, without loading the method.",
         lambda r: formatting.seconds(r.seconds), lambda r: r.seconds, min,
@@ -73,13 +86,19 @@ _COSTS: tuple[Field, ...] = (
     Field(
         "licence", "Licence", "What the weights may be used for.", lambda r: r.job.checkpoint.licence,
     ),
-    Field(
-        "how", "How it was run",
-        "Backend, precision and tiles: all of them change the numbers a little. Beside int8 stands its loss of PSNR-Y, "
-        "measured on bundled photos when the network was quantized.",
-        formatting.how,
-    ),
+)))  # fmt: skip
+_HOW = Field(
+    "how", "How it was run",
+    "Backend, precision, tiles and how the size was reached: all of them change the numbers. Beside int8 stands its loss "
+    "of PSNR-Y, measured on bundled photos when the network was quantized. A result that another tool made is moved back "
+    "where it lies a few pixels beside the photo.",
+    formatting.how,
 )  # fmt: skip
+_UNKNOWN = (
+    "seconds", "load_seconds", "peak_memory_mb", "parameters", "bytes", "licence", "runs_on_cpu", "edge", "precision", "tile",
+    "tiles", "halo", "may_invent_detail",
+)  # fmt: skip
+"""Keys of a record that are null for a result that another tool made."""
 
 
 _FIRST_WITH_REFERENCE = ("psnr_y", "ssim_y", "seconds", "invents")
@@ -92,7 +111,7 @@ def fields(results: Sequence[Result]) -> tuple[tuple[Field, ...], tuple[Field, .
     Without a reference there is no PSNR and no SSIM, and the first columns are others.
     """
     scores = (_score(c) for c in COLUMNS if any(getattr(r.scores, c.key) is not None for r in results))
-    by_key = {column.key: column for column in (*scores, *_COSTS)}
+    by_key = {column.key: column for column in (*scores, *_COSTS, _HOW)}
     wanted = _FIRST_WITH_REFERENCE if "psnr_y" in by_key else _FIRST
     first = tuple(by_key.pop(key) for key in wanted if key in by_key)
     return first, tuple(by_key.values())
@@ -140,12 +159,14 @@ def record(result: Result) -> dict[str, Any]:
     checkpoint = result.job.checkpoint
     height, width = result.size
     scores = {c.key: _json_number(getattr(result.scores, c.key)) for c in COLUMNS}
-    return {
+    shift = result.shift
+    facts = {
         "approach": result.job.approach.id,
         "checkpoint": checkpoint.name,
         "title": result.job.title,
         "width": width,
         "height": height,
+        "sizing": result.sizing,
         **scores,
         "seconds": round(result.seconds, 4),
         "load_seconds": round(result.load_seconds, 4),
@@ -166,7 +187,9 @@ def record(result: Result) -> dict[str, Any]:
         "may_invent_detail": result.job.approach.invents_with(checkpoint),
         "notes": list(result.notes),
         "values": None if result.values is None else result.values.as_dict(),
+        "shift": None if shift is None else shift._asdict(),
     }
+    return {**facts, **dict.fromkeys(_UNKNOWN)} if result.is_brought else facts
 
 
 def _json_number(value: float | None) -> float | str | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,17 +15,20 @@ from sr_demo.codecs.sniff import kind_of
 from sr_demo.deploy.report import budget_from, deploy
 from sr_demo.errors import BadInput, Cancelled, SRError, quoted, unexpected
 from sr_demo.image import Image, ImageData, Output, read, write
+from sr_demo.imaging.output_size import OutputSize, parse
 from sr_demo.inference.jobs import Done, Failed, ImageResult, Job, job_for
 from sr_demo.progress import Progress
+from sr_demo.reports.brought import jobs_of
 from sr_demo.reports.catalogue_listing import describe
 from sr_demo.reports.evaluation import lr_and_reference
 from sr_demo.reports.table import record
 from sr_demo.spec import Precision
 from sr_demo.ui.callers import HEAVY, LIGHT
+from sr_demo.ui.compare.brought import Brought, scored
 from sr_demo.ui.compare.in_turn import MOST_JOBS, Inputs, compared
 from sr_demo.ui.lab.handlers import DEPLOY_SECONDS, PLAN
 from sr_demo.ui.method_choices import Context
-from sr_demo.ui.source import image_input
+from sr_demo.ui.source import files_input, image_input
 
 _NAMED_VALUES: dict[str, Any] = {"type": "object", "additionalProperties": True}
 _OUTPUT = Output(metadata="public")
@@ -43,13 +48,16 @@ def add(context: Context) -> None:
         options = _json({}, _NAMED_VALUES, label="options")
         output = _json({}, _NAMED_VALUES, label="output")
         test = gr.Checkbox(False, label="test_against_truth")
+        size = gr.Textbox("", label="size")
         result, report = gr.File(label="result"), _json(None, _NAMED_VALUES, label="report")
         budget = _json({}, _NAMED_VALUES, label="budget")
         files = gr.File(label="results", file_count="multiple")
+        brought = files_input(label="brought")
         trigger = gr.Button("run")
-    given = [image, approach, options, output]
+    given = [image, approach, options, size, output]
     trigger.click(endpoints.upscale, given, [result, report], api_name="upscale", **HEAVY)
-    trigger.click(endpoints.compare, [image, names, test, output], [files, report], api_name="compare", **HEAVY)
+    several = [image, names, test, size, brought, output]
+    trigger.click(endpoints.compare, several, [files, report], api_name="compare", **HEAVY)
     trigger.click(endpoints.deploy, [names, budget], report, api_name="deploy", **HEAVY)
 
 
@@ -75,15 +83,18 @@ class Endpoints:
         image: str,
         approach: str = "rdn",
         options: dict[str, Any] | None = None,
+        size: str = "",
         output: dict[str, Any] | None = None,
     ) -> tuple[str, dict[str, Any]]:
-        """Upscale one image four times and report what it cost.
+        """Upscale one image, four times or to a given size, and report what it cost.
 
         Args:
             image: an image file: PNG, JPEG, TIFF, WebP, HEIC and others
             approach: ID or ID:CHECKPOINT, such as bicubic, rdn, real-esrgan; an unknown ID is refused with a list of all
             options: name -> value of the approach's own options, {} for its defaults; "precision" (auto, fp32, bf16, fp16 or
                 int8) is the number format that a network computes in
+            size: of the result: a factor from 1 to 8 ("2x", "2.5x"), "1920 wide", "1080 high" or "30x20cm@300" for print;
+                empty for that of the approach, which is 4 times for most
             output: how the result is written, {} for PNG: "format" (png, jpeg, webp, avif, tiff, or same as the image),
                 "quality" (1 to 100, of jpeg, webp and avif), "bits" (8 or 16, of png and tiff), "metadata" (public: without
                 GPS position and serial numbers; all; none)
@@ -95,7 +106,7 @@ class Endpoints:
             written = output_from(output or {}, _OUTPUT)
             values = dict(options or {})
             precision = _precision(values.pop("precision", "auto"))
-            job = job_for(self._context.approaches, approach, values, precision)
+            job = job_for(self._context.approaches, approach, values, precision, size=_size(size))
             with self._context.callers.admitted(program=True) as caller:
                 self._context.runner.fetch(job, Progress(stop=caller.stop))
                 with caller.turn(self._seconds(job)) as progress:
@@ -110,6 +121,8 @@ class Endpoints:
         image: str,
         approaches: list[str] | None = None,
         test_against_truth: bool = False,
+        size: str = "",
+        brought: list[str] | None = None,
         output: dict[str, Any] | None = None,
     ) -> tuple[list[str], dict[str, Any]]:
         """Upscale one image with several approaches. A failing one does not hide the others.
@@ -118,6 +131,9 @@ class Endpoints:
             image: an image file: PNG, JPEG, TIFF, WebP, HEIC and others
             approaches: list of ID or ID:CHECKPOINT, such as bicubic, rdn, real-esrgan
             test_against_truth: downscale the image first, then score every result against the original (PSNR, SSIM)
+            size: of the results, as for upscale; a whole factor where they are scored against the original
+            brought: up to four image files, which other tools made of the image (of its small version, with
+                test_against_truth): aligned, then scored like the others
             output: how results are written, {} for PNG; see upscale
 
         Returns:
@@ -125,18 +141,22 @@ class Endpoints:
         """
         try:
             written = output_from(output or {}, _OUTPUT)
-            jobs = self._jobs(approaches)
+            jobs, paths = self._jobs(approaches, _size(size)), [Path(path) for path in brought or ()]
+            scale = jobs[0].test_scale if test_against_truth else 1
+            others = [
+                Brought(*one) for one in zip(jobs_of(paths), (partial(self._read, p) for p in paths), strict=True)
+            ]
 
             def load() -> tuple[ImageData, Image | None]:
                 original = self._read(image)
-                scale = jobs[0].default_scale
                 return lr_and_reference(original, scale, None) if test_against_truth else (original, None)
 
             files: list[str] = []
             report: dict[str, Any] = {"results": [], "failures": []}
             with self._context.store.lent() as folder, self._context.callers.admitted(program=True) as caller:
                 runner, inputs = self._context.runner, Inputs(load)
-                for event in compared(runner, caller, jobs, self._seconds, inputs):
+                ours = compared(runner, caller, jobs, self._seconds, inputs)
+                for event in chain(ours, scored(caller, others, inputs)):
                     if isinstance(event, Done):
                         file, facts = _save(event.result, folder, written.like(kind_of(Path(image))))
                         files.append(file)
@@ -166,12 +186,12 @@ class Endpoints:
         except Exception as exc:
             raise _as_gradio(exc) from exc
 
-    def _jobs(self, names: list[str] | None) -> list[Job]:
+    def _jobs(self, names: list[str] | None, size: OutputSize | None = None) -> list[Job]:
         """Return the jobs of `names`. Raises BadInput on more than `MOST_JOBS`, on an unknown and on a repeated name."""
         names = names or ["bicubic", "rdn"]
         if len(names) > MOST_JOBS:
             raise BadInput(f"One call compares {MOST_JOBS} approaches at most, not {len(names)}.")
-        jobs = [job_for(self._context.approaches, name) for name in names]
+        jobs = [job_for(self._context.approaches, name, size=size) for name in names]
         keys = [job.key for job in jobs]
         if repeated := [key for key in keys if keys.count(key) > 1]:
             raise BadInput(f"{repeated[0]} is named more than once. Name each approach once.")
@@ -179,9 +199,11 @@ class Endpoints:
 
     def _seconds(self, job: Job) -> float:
         """Return the expected seconds of a job on an image that is not decoded yet."""
-        return self._context.runner.estimates.seconds(job, _ASSUMED_SIZE)
+        # A width in pixels says nothing as long as the image is not known.
+        sized = job if job.size is None or job.size.factor is not None else replace(job, size=None)
+        return self._context.runner.estimates.seconds(sized, _ASSUMED_SIZE)
 
-    def _read(self, image: str | None) -> Any:
+    def _read(self, image: str | Path | None) -> ImageData:
         if image is None:
             raise SRError("There is no picture: send a file as `image`.")
         return replace(read(Path(image), self._context.limits), name=Path(image).name)
@@ -194,6 +216,11 @@ def _save(result: ImageResult, folder: Path, output: Output) -> tuple[str, dict[
     facts = record(result)
     facts["notes"] += written.notes
     return str(target), {**facts, "format": output.format, "metadata": written.as_dict()}
+
+
+def _size(text: str) -> OutputSize | None:
+    """Return the size that a program asks for; None where it asks for none. Raises BadInput."""
+    return parse(text) if text.strip() else None
 
 
 def _precision(wanted: object) -> Precision:

@@ -6,7 +6,8 @@ import inspect
 from typing import Any
 
 from gradio.block_function import BlockFunction
-from gradio.components import Checkbox, CheckboxGroup, Component, Radio
+from gradio.blocks import Block
+from gradio.components import Checkbox, CheckboxGroup, Component, File, Radio
 
 from sr_demo.errors import BadInput, quoted
 
@@ -16,11 +17,25 @@ _KINDS: dict[str, tuple[type, ...]] = {
 _WORDS = {
     "string": "a text", "boolean": "true or false", "number": "a number", "integer": "a whole number", "array": "a list",
     "object": "an object of names and values", "file": 'a file, {"path": the path that its upload returned}',
+    "files": 'a list of files, each {"path": the path that its upload returned}',
 }  # fmt: skip
 
 
 _NEVER_EMPTY = (Radio, Checkbox, CheckboxGroup)
 """Components for which the page sends null only if they were empty when it was opened."""
+
+
+def completed(block_fn: BlockFunction, values: list[Any]) -> list[Any]:
+    """Return the values of one call of a public endpoint, with null for files that are left out at its end."""
+    if block_fn.api_visibility != "public":
+        return values
+    rest = block_fn.inputs[len(values) :]
+    return [*values, *(None for _ in rest)] if all(map(_takes_files, rest)) else values
+
+
+def _takes_files(block: Block) -> bool:
+    """Whether the value of a component is a list of files, which is empty by default."""
+    return isinstance(block, File) and block.file_count == "multiple"
 
 
 def check(block_fn: BlockFunction, values: list[Any]) -> None:
@@ -51,7 +66,11 @@ def check(block_fn: BlockFunction, values: list[Any]) -> None:
         is_file = getattr(block, "data_model", None) is not None
         if value is None and (is_file or optional.get(name, ...) is None):
             continue  # the default; a missing image is refused by the endpoint itself
-        if is_file:
+        if _takes_files(block):
+            _check_kind(name, "files", value, list)
+            for item in value or ():
+                _check_kind(f"{name}[]", "file", item, dict)
+        elif is_file:
             _check_kind(name, "file", value, dict)
         elif isinstance(block, Component):
             _check(name, block.api_info(), value)
@@ -71,6 +90,10 @@ def check_named(block_fn: BlockFunction, values: dict[str, Any]) -> None:
             raise BadInput(f"There is no argument {quoted(name)} here. There are: {', '.join(blocks)}.")
         block = blocks[name]
         is_file = getattr(block, "data_model", None) is not None
+        if _takes_files(block):
+            raise BadInput(
+                f"`{name}` takes uploaded files, which a tool cannot give: leave it out, or call the endpoint."
+            )
         schema = {"type": "string"} if is_file else block.api_info() if isinstance(block, Component) else {}
         _check(name, schema, value)
     if missing := [p.name for p in parameters if p.default is p.empty and p.name not in values]:

@@ -18,6 +18,7 @@ from gradio.context import LocalContext
 
 from sr_demo.errors import Cancelled
 from sr_demo.progress import Progress
+from sr_demo.ui.sessions import current_request, session_of
 from sr_demo.ui.turns import PLACES, Place, Ticket, Turns, Visitor
 
 HEAVY: dict[str, Any] = {"concurrency_id": "heavy", "concurrency_limit": None}
@@ -128,9 +129,9 @@ class Callers:
         Raises:
             Busy: When there is no place.
         """
-        request: Any = LocalContext.request.get(None)
+        request = current_request()
         address = address_of(request, proxied=self._proxied) if request else ""
-        visitor = Visitor(address, "" if program or not request else str(request.session_hash))
+        visitor = Visitor(address, "" if program else session_of(request))
         caller = Caller(self._turns, visitor, stop or Event(), self._max_seconds)
         self._turns.enter(visitor, self._places if program else _PAGE_MOST)
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,13 +30,14 @@ def make(owner: str, kind: type[Options]) -> list[Bound]:
     return [Bound(owner, control.name, component(control)) for control in controls(kind)]
 
 
-def accordions(approaches: Sequence[Approach]) -> list[Bound]:
-    """Create a closed accordion of controls for each approach that takes options."""
+def accordions(approaches: Sequence[Approach], without: Collection[str] = ()) -> list[Bound]:
+    """Create a closed accordion of controls for each approach that takes options, apart from those named in `without`."""
     bound: list[Bound] = []
     for approach in approaches:
-        if controls(approach.options):
+        shown = [control for control in controls(approach.options) if control.name not in without]
+        if shown:
             with gr.Accordion(approach.title, open=False):
-                bound += make(approach.id, approach.options)
+                bound += [Bound(approach.id, control.name, component(control)) for control in shown]
     return bound
 
 

@@ -104,6 +104,7 @@ def guard(page: gr.Blocks, max_bytes: int) -> None:
 
     async def checked(block_fn: BlockFunction, inputs: list[Any], state: Any, explicit_call: bool = False) -> list[Any]:
         addresses = admit(inputs)
+        inputs = arguments.completed(block_fn, inputs)
         arguments.check(block_fn, inputs)
         if addresses:
             await _fetched(page, block_fn, inputs, max_bytes)

@@ -40,10 +40,15 @@ def examples(elem_id: str = "examples") -> gr.HTML:
     )
 
 
+def folder() -> Path:
+    """Return the folder of the examples' files, from which Gradio must be allowed to take them."""
+    return cache_folder() / "samples"
+
+
 def sample_file(index: int) -> Path:
     """Return the file of one example; it lies among the uploads where the cache cannot be written."""
     try:
-        return write_sample(SAMPLES[index], cache_folder() / "samples")
+        return write_sample(SAMPLES[index], folder())
     except StorageError:
         return write_sample(SAMPLES[index], Path(get_upload_folder()) / "samples")
 

@@ -3,3 +3,6 @@ declare const element: HTMLElement;
 declare const props: { value?: any, savable?: boolean };
 declare function trigger(event: string, detail?: unknown): void;
 declare function watch(property: string, onChange: () => void): void;
+// Both scripts as functions, in a comparison that is a file of its own (`viewer/shared_page.py`).
+declare function runViewer(element: HTMLElement, props: { value?: any }, watch: (property: string, onChange: () => void) => void): void;
+declare function runTable(element: HTMLElement, props: { value?: any }, watch: (property: string, onChange: () => void) => void): void;

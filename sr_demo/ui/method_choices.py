@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sr_demo.checkpoint import Checkpoint
 from sr_demo.hub import checkpoints
 from sr_demo.image import Limits, Size
+from sr_demo.imaging.output_size import OutputSize
 from sr_demo.inference.jobs import Job
 from sr_demo.inference.runner import Runner
 from sr_demo.inference.time_estimates import Estimates
@@ -16,6 +17,7 @@ from sr_demo.reports import formatting
 from sr_demo.spec import Approach
 from sr_demo.system import hardware
 from sr_demo.ui.callers import Callers
+from sr_demo.ui.histories import Histories
 from sr_demo.ui.own_models import VisitorModels
 from sr_demo.ui.source import REGION_SIDES, Source
 from sr_demo.ui.stops import Stops
@@ -46,6 +48,9 @@ class Context:
     callers: Callers = field(default_factory=Callers)
     uploads: UploadCache = field(default_factory=UploadCache)
     models: VisitorModels = field(default_factory=VisitorModels)
+    histories: Histories = field(default_factory=Histories)
+    shares: bool = False
+    """Whether visitors may make links to their results (`shared_links`)."""
     community: bool = False
     """Whether visitors may search OpenModelDB and fetch from it."""
     private: bool = False
@@ -78,17 +83,49 @@ def ticked(jobs: Sequence[Job], estimates: Estimates | None = None) -> list[str]
 
 
 def _ticked_checkpoint(approach: Approach, estimates: Estimates | None) -> Checkpoint | None:
-    """Return the checkpoint that is ticked: the best that is stored, or a quicker one where that takes long; else None."""
-    if not approach.preselected:
-        return None
+    leading = _leading_checkpoint(approach, estimates)
+    return leading if approach.preselected and checkpoints.is_available(leading) else None
+
+
+def leading(approaches: Sequence[Approach], estimates: Estimates | None = None, *, quick: bool = False) -> list[Job]:
+    """Return the one job that stands for each approach that runs here: in the ticks of the page and of its presets.
+
+    That is the best checkpoint that is stored, or a quicker published one where the best takes long.
+
+    Args:
+        approaches: The catalogue.
+        estimates: Decides between checkpoints of one approach; None for the best, however slow.
+        quick: Whether ours is among the quicker ones.
+    """
+    return [Job(a, _leading_checkpoint(a, estimates, quick=quick), a.options()) for a in runnable(approaches)]
+
+
+def _leading_checkpoint(approach: Approach, estimates: Estimates | None, *, quick: bool = False) -> Checkpoint:
     best = checkpoints.default(approach)
-    if not checkpoints.is_available(best):
-        return None
-    stored = [c for c in map(approach.checkpoint, approach.preferred) if checkpoints.is_available(c)]
+    named = [*map(approach.checkpoint, approach.preferred), *([approach.checkpoints[0]] if quick else [])]
+    stored = [checkpoint for checkpoint in named if checkpoints.is_available(checkpoint)]
     if estimates is None or len(stored) < 2:
         return best
-    expected = {c.name: estimates.seconds(Job(approach, c, approach.options()), _TYPICAL) for c in stored}
+    expected = {c.name: _typical_seconds(approach, c, estimates) for c in stored}
     return min(stored, key=lambda c: expected[c.name]) if expected[best.name] > _QUICK_SECONDS else best
+
+
+def _typical_seconds(approach: Approach, checkpoint: Checkpoint, estimates: Estimates) -> float:
+    return estimates.seconds(Job(approach, checkpoint, approach.options()), _TYPICAL)
+
+
+def quicker_note(approaches: Sequence[Approach], estimates: Estimates) -> str:
+    """Return in sentences where a quicker checkpoint is ticked in place of the best, and why; empty where none is."""
+    sentences: list[str] = []
+    for job in leading(approaches, estimates):
+        best = checkpoints.default(job.approach)
+        if job.approach.preselected and job.checkpoint is not best:
+            expected = formatting.seconds(_typical_seconds(job.approach, best, estimates))
+            sentences.append(
+                f"{replace(job, checkpoint=best).title} would take about {expected} for {_TYPICAL.width} × {_TYPICAL.height} "
+                f"pixels on this computer, so the quicker {job.title} is ticked."
+            )
+    return " ".join(sentences)
 
 
 def runnable(approaches: Sequence[Approach]) -> list[Approach]:
@@ -114,25 +151,28 @@ def downloads(approaches: Sequence[Approach]) -> str:
 
 
 def labels(
-    context: Context, jobs: Sequence[Job], size: tuple[int, int], *, opacity: bool = False
+    context: Context,
+    jobs: Sequence[Job],
+    lr_size: tuple[int, int],
+    *,
+    opacity: bool = False,
+    size: OutputSize | None = None,
 ) -> list[tuple[str, str]]:
     """Return choices of a checkbox group: (label with the time estimate, key).
 
     Args:
         context: Provides the estimates.
         jobs: The methods.
-        size: (height, width) of the LR image.
+        lr_size: (height, width) of the LR image.
         opacity: Whether it has an alpha channel.
+        size: Requested size of the results, with a factor; None for that of each method.
     """
-    return [
-        (
-            formatting.method_label(
-                job, seconds(context, job, size, opacity=opacity), checkpoints.is_available(job.checkpoint)
-            ),
-            job.key,
-        )
-        for job in jobs
-    ]
+
+    def label(job: Job) -> str:
+        expected = seconds(context, job.sized(size), lr_size, opacity=opacity)
+        return formatting.method_label(job, expected, checkpoints.is_available(job.checkpoint))
+
+    return [(label(job), job.key) for job in jobs]
 
 
 def seconds(context: Context, job: Job, size: tuple[int, int], *, opacity: bool = False) -> float:

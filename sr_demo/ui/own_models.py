@@ -131,11 +131,6 @@ def _file(approach: Approach) -> Path:
     return path
 
 
-def session_of(request: gr.Request | None) -> str:
-    """Return the browser session of an event; "" outside of one."""
-    return "" if request is None else str(request.session_hash)
-
-
 def model_input(**arguments: Any) -> gr.File:
     """Return a `gr.File` whose value is the path of the untouched upload, or None; `arguments` are Gradio's."""
     component = gr.File(file_count="single", **arguments)

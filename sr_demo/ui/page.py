@@ -18,7 +18,7 @@ from sr_demo.image import Limits
 from sr_demo.inference.runner import Runner
 from sr_demo.settings import Settings
 from sr_demo.spec import Approach
-from sr_demo.ui import api, door, gate, method_choices, sessions
+from sr_demo.ui import api, door, examples, gate, method_choices, sessions, shared_links
 from sr_demo.ui.about.layout import about_tab
 from sr_demo.ui.callers import Callers
 from sr_demo.ui.compare import welcome
@@ -30,6 +30,7 @@ from sr_demo.ui.digits.layout import digits_tab
 from sr_demo.ui.lab.layout import lab_tab
 from sr_demo.ui.mosaic.layout import mosaic_tab
 from sr_demo.ui.own_models import VisitorModels
+from sr_demo.ui.several.layout import several_tab
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from sr_demo.ui.training.layout import training_tab
@@ -59,7 +60,7 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
     models = VisitorModels(settings.max_model_megabytes * 2**20)
     context = method_choices.Context(
         approaches, runner, store, Stops(), limits, callers, models=models, community=settings.community,
-        private=settings.is_private,
+        private=settings.is_private, shares=settings.share,
     )  # fmt: skip
     # No `delete_cache`: the store removes uploads, by age and by room.
     with gr.Blocks(title="Super-resolution, side by side", analytics_enabled=False, fill_width=True) as page:
@@ -68,6 +69,8 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
         with gr.Tabs():
             with gr.Tab("Compare", id="compare"):
                 compare_tab(context)
+            with gr.Tab("Several photos", id="several"):
+                several_tab(context)
             with gr.Tab("Mosaic", id="mosaic") as mosaic:
                 mosaic_tab(context, mosaic)
             guessing = handlers.approach_of(context)
@@ -88,8 +91,10 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
         api.add(context)
 
         def leave(request: gr.Request) -> None:
-            """Delete what the visitor of a page that was closed had opened."""
-            models.forget(str(request.session_hash))
+            """Delete what the visitor of a page that was closed had opened and computed."""
+            session = sessions.session_of(request)
+            models.forget(session)
+            context.histories.forget(session, store)
 
         page.unload(leave)
         _unqueued(page, leave)
@@ -130,10 +135,12 @@ def launch_arguments(store: Store, settings: Settings) -> dict[str, Any]:
     """Return the arguments of `Blocks.launch`: theme, limits, and what is served to whom."""
     application = gate.application_arguments(settings)
     application["exception_handlers"] = {**application["exception_handlers"], OSError: _disk_refuses}
+    if settings.share:
+        application["routes"] = shared_links.routes(store)
     return {
         "server_name": settings.host,
         "server_port": settings.port,
-        "allowed_paths": [*store.allowed_paths(), str(welcome.FOLDER)],
+        "allowed_paths": [*store.allowed_paths(), str(examples.folder()), str(welcome.FOLDER)],
         "app_kwargs": application,
         "max_threads": settings.queue_length + _LIGHT_THREADS,
         # Gradio has one limit for all uploads; pictures have a smaller one, which is checked when they are read.

@@ -21,6 +21,7 @@ from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.controls import Bound
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.method_choices import Context
+from sr_demo.ui.sessions import session_of
 from sr_demo.ui.source import Source
 from sr_demo.ui.updates import Updates
 
@@ -121,7 +122,7 @@ class CaptionHandlers:
 
     def describe(self, source: Source | None, which: str, agreed: bool, request: gr.Request) -> Iterator[Updates]:
         """Caption the photo: show what is done, then write the caption into each prompt."""
-        session = f"describe {request.session_hash}"
+        session = f"describe {session_of(request)}"
         stop = self._context.stops.begin(session)
         try:
             if source is None:
@@ -152,7 +153,7 @@ class CaptionHandlers:
 
     def stop(self, request: gr.Request) -> None:
         """Stop the caption of this browser session."""
-        self._context.stops.stop(f"describe {request.session_hash}")
+        self._context.stops.stop(f"describe {session_of(request)}")
 
     def _image(self, source: Source) -> Image:
         image = self._context.uploads.read(source.path, self._context.limits)

@@ -52,6 +52,11 @@ def _paths_of(payload: Any) -> list[str] | None:
     return None if payload is None else [str(uploaded(file.path)) for file in payload.root]
 
 
+def enabled_with(path: str | None) -> gr.Button:
+    """Return the update of a button that works on an upload: there is nothing to press before one is there."""
+    return gr.Button(interactive=path is not None)
+
+
 class Box(NamedTuple):
     """A rectangle inside an image, in pixels."""
 

@@ -29,6 +29,7 @@ from sr_demo.system import scratch
 log = logging.getLogger("sr_demo")
 
 _KEPT_SECONDS = 2 * 3600
+_LONG_SECONDS = 24 * 3600
 _MAX_BYTES = 4096 * 2**20
 _YOUNG_SECONDS = 20
 """Files changed this recently are not removed to make room: they may not have reached the browser yet."""
@@ -57,6 +58,7 @@ class Store:
         self._make()
         self._kept_seconds, self._max_bytes = kept_seconds, max_bytes
         self._lent: set[Path] = set()
+        self._kept: set[Path] = set()
         self._tidying = Lock()
         self._next = 0.0
         self.on_removed: Callable[[set[Path]], None] = lambda gone: None
@@ -73,12 +75,15 @@ class Store:
         """
         return [] if os.environ.get("GRADIO_TEMP_DIR") == str(self.root) else [str(self.folder)]
 
-    def new(self) -> Path:
-        """Create an empty folder with an unguessable name. Raises StorageError when the disk is full."""
+    def new(self, name: str = "") -> Path:
+        """Create an empty folder, by default with an unguessable name. Raises StorageError when the disk is full."""
         self.tidy()
         self._make()  # a cleaner of /tmp may have removed it
         with _disk():
-            return Path(tempfile.mkdtemp(dir=self.folder))
+            if not name:
+                return Path(tempfile.mkdtemp(dir=self.folder))
+            (self.folder / name).mkdir(mode=0o700)
+            return self.folder / name
 
     def _make(self) -> None:
         with _disk():
@@ -94,6 +99,20 @@ class Store:
             yield folder
         finally:
             self._lent.discard(folder)
+
+    def keep(self, folder: Path) -> None:
+        """Keep a folder for a day instead of two hours, and remove it after all others where they take too much space."""
+        self._kept.add(folder)
+
+    def release(self, folder: Path) -> None:
+        """Let a folder be removed like any other again."""
+        self._kept.discard(folder)
+
+    def forget(self, folder: Path) -> None:
+        """Remove a folder now."""
+        self.release(folder)
+        if _removed(folder):
+            self.on_removed({folder})
 
     def keep_tidy(self, first: Callable[[], object]) -> Thread:
         """Call `first`, then `tidy` every few seconds, in a thread that this starts."""
@@ -119,6 +138,7 @@ class Store:
             begun = time.monotonic()
             gone = {entry.path for entry in self._superfluous() if _removed(entry.path)}
             if gone:
+                self._kept -= gone
                 self.on_removed(gone)
             took = time.monotonic() - begun
             self._next = time.monotonic() + (took / _SHARE if took > 0.05 else 0)
@@ -127,11 +147,12 @@ class Store:
 
     def _superfluous(self) -> Iterator[_Entry]:
         now = time.time()
-        entries = sorted(self._entries(), key=lambda entry: entry.changed)
+        entries = sorted(self._entries(), key=lambda entry: (entry.path in self._kept, entry.changed))
         excess = sum(entry.bytes for entry in entries) - self._max_bytes
         for entry in entries:
             age = now - entry.changed
-            if entry.path not in self._lent and (age > self._kept_seconds or (excess > 0 and age > _YOUNG_SECONDS)):
+            longest = _LONG_SECONDS if entry.path in self._kept else self._kept_seconds
+            if entry.path not in self._lent and (age > longest or (excess > 0 and age > _YOUNG_SECONDS)):
                 excess -= entry.bytes
                 yield entry
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from sr_demo.batch.run import Batch, Summary, run
 from sr_demo.batch.workers import perform_here, perform_in
 from sr_demo.errors import BadInput, StorageError
 from sr_demo.image import ImageData, quantize, read, readonly, write_png
+from sr_demo.imaging.output_size import parse
 from sr_demo.imaging.resize import downscale, resize
 from sr_demo.inference.jobs import Job
 from sr_demo.options import Options
@@ -139,6 +141,31 @@ def test_bad_files_are_recorded_once_and_the_rest_goes_on(tmp_path: Path) -> Non
         )
     assert [line["status"] for line in lines(out)] == ["done", "unreadable", "done"]
     assert summary.kept == 2
+
+
+def test_the_size_belongs_to_the_batch_and_results_are_scored_at_it(tmp_path: Path) -> None:
+    originals, out = images(tmp_path / "hr", 1, side=48), tmp_path / "out"
+    small = downscale(read(originals / "000.png").rgb, 3)
+    (tmp_path / "in").mkdir()
+    write_png(ImageData(small), tmp_path / "in" / "000.png")
+    sized = replace(batch(tmp_path / "in", out, references=originals), job=replace(JOB, size=parse("3x")))
+    assert do(sized).done == 1
+    (line,) = lines(out)
+    assert (line["width"], line["size"], line["sizing"]) == (48, "3x", "x3") and line["metrics"]["psnr_y"] > 10
+    with pytest.raises(BadInput, match="size was 3x, now it is 2x"):
+        do(replace(sized, resume=True, job=replace(JOB, size=parse("2x"))))
+    with pytest.raises(BadInput, match="at whole factors only"):
+        do(replace(sized, out=tmp_path / "other", job=replace(JOB, size=parse("2.5x"))))
+
+
+def test_a_batch_of_an_earlier_version_is_continued(tmp_path: Path) -> None:
+    """It has no size in its lines."""
+    source, out = images(tmp_path / "in", 1), tmp_path / "out"
+    do(batch(source, out))
+    (line,) = lines(out)
+    del line["size"]
+    (out / NAME).write_text(json.dumps(line) + "\n")
+    assert do(batch(source, out, resume=True)).kept == 1
 
 
 def test_a_bug_is_one_line_and_is_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -22,7 +22,10 @@ from sr_demo.cli import main
 from sr_demo.cli.bench.commands import SUBCOMMANDS
 from sr_demo.cli.memory import ACTIONS
 from sr_demo.cli.parser import Command
-from sr_demo.image import encode_png, read
+from sr_demo.codecs.image_files import ImageFiles, find_images
+from sr_demo.image import encode_png, read, write_png
+from sr_demo.imaging.alignment import Shift, moved
+from sr_demo.reports import evaluation
 from sr_demo.spec import Approach
 from tests import fakes
 from tests.conftest import image_of, noise
@@ -137,6 +140,37 @@ def test_upscale_writes_images_four_times_as_large(sr, tmp_path: Path) -> None:
         [str(tmp_path / "new/big/a_bicubic.png"), "24 x 32"], [str(tmp_path / "new/big/b_bicubic.png"), "36 x 20"],
     ]  # fmt: skip
     assert read(tmp_path / "new/big/b_bicubic.png").rgb.shape == (20, 36, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("--scale", 2), "12 x 16"), (("--scale", 2.5), "15 x 20"), (("--width", 21), "21 x 28"),
+        (("--height", 40), "30 x 40"), (("--print", "0.2x0.4cm@200"), "16 x 21"),
+    ],
+)  # fmt: skip
+def test_upscale_writes_the_size_that_is_requested(sr, tmp_path: Path, arguments: tuple, line: str) -> None:
+    said = sr("upscale", put(tmp_path / "a.png", 8, 6), "--approach", "lanczos", *arguments, "--out", tmp_path / "big")
+    assert said.status == 0 and said.out.split("  ")[1] == line
+    with Pillow.open(tmp_path / "big/a_lanczos.png") as written:
+        assert "{} x {}".format(*written.size) == line
+        dpi = written.info.get("dpi")
+    assert (dpi is not None and round(dpi[0]) == 200) == ("--print" in arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--scale", 2, "--width", 20), "not allowed with argument --scale"),
+        (("--scale", 9), "The scale must be from 1 to 8, not 9."),
+        (("--print", "A4"), "'A4' is no size of a print. Write it as 30x20cm@300"),
+        (("--width", 5), "5 wide is fewer than the picture has (6 x 8 pixels)"),
+        (("--scale", 2, "--set", "scale=3"), "The size is given twice: as 2x and by the option `scale`."),
+    ],
+)
+def test_a_size_that_cannot_be_is_refused(sr, tmp_path: Path, arguments: tuple, sentence: str) -> None:
+    said = sr("upscale", put(tmp_path / "a.png", 8, 6), "--approach", "bicubic", *arguments, "--out", tmp_path / "big")
+    assert said.status == 2 and len(said.complaints) == 1 and sentence in said.err
 
 
 def test_a_bad_file_does_not_stop_the_others(sr, tmp_path: Path) -> None:
@@ -277,6 +311,37 @@ def downscaled(hr: Path, lr: Path, suffix: str = "") -> Path:
     return lr
 
 
+def test_evaluate_scores_results_of_another_tool_beside_ours(sr, hr: Path, tmp_path: Path) -> None:
+    theirs, file = tmp_path / "theirs", tmp_path / "rows.json"
+    theirs.mkdir()
+    for path in sorted(hr.glob("*.png")):
+        image = read(path)
+        write_png(replace(image, rgb=moved(image.rgb, Shift(0.0, -2.0))), theirs / f"{path.stem}_x4.png")
+    said = sr("evaluate", "--hr", hr, "--approach", "bicubic", "--brought", theirs, "--json", file)
+    assert said.status == 0
+    ours, brought = json.loads(file.read_text())
+    assert list(brought) == list(ours) == KEYS
+    assert (brought["approach"], brought["checkpoint"], brought["images"]) == ("brought", "theirs", ours["images"])
+    assert brought["psnr_y"] is None, "identical: the rows and columns at the border do not count"
+    assert ours["psnr_y"] > 10 and brought["seconds_per_image"] is brought["precision"] is None
+    assert "It lay 2 px right beside the photo, which was undone." in said.err
+    assert [line.split()[0] for line in said.out.splitlines()] == ["approach", "bicubic:default", "brought:theirs"]
+    next(iter(theirs.iterdir())).unlink()
+    said = sr("evaluate", "--hr", hr, "--approach", "bicubic", "--brought", theirs)
+    assert said.status == 2 and "has no result of the same name" in said.err
+
+
+def test_evaluate_takes_one_photo_and_its_results_under_any_name(sr, hr: Path, tmp_path: Path) -> None:
+    (photo, *_) = sorted(hr.glob("*.png"))
+    said = sr("evaluate", "--hr", photo, "--approach", "bicubic", "--brought", photo, "--brought", photo)
+    assert said.status == 0
+    assert [line.split()[1] for line in said.out.splitlines()[2:]] == ["identical"] * 2
+    other = tmp_path / "other.png"
+    write_png(image_of(noise(16, 16)), other)
+    said = sr("evaluate", "--hr", photo, "--approach", "bicubic", "--brought", other)
+    assert said.status == 2 and "brought:other: other.png has 16 x 16 pixels, and the original" in said.err
+
+
 def test_evaluate_makes_lr_images_where_none_are_given(sr, hr: Path, tmp_path: Path) -> None:
     file = tmp_path / "rows.json"
     said = sr("evaluate", "--hr", hr, "--approach", "bicubic", "--approach", "lanczos", "--json", file)
@@ -312,6 +377,21 @@ def test_realistic_degradation_is_deterministic_and_costs_quality(sr, hr: Path, 
         rows += json.loads(file.read_text())
     assert rows[0]["psnr_y"] == rows[1]["psnr_y"]
     assert rows[0]["psnr_y"] < rows[2]["psnr_y"] - 1
+
+
+def test_evaluate_lists_its_folder_once_and_says_what_it_leaves_out(
+    sr, hr: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (hr / "notes.txt").write_text("no image")
+    listed: list[Path] = []
+
+    def counting(folder: Path) -> ImageFiles:
+        listed.append(folder)
+        return find_images(folder)
+
+    monkeypatch.setattr(evaluation, "find_images", counting)
+    said = sr("evaluate", "--hr", hr, "--approach", "bicubic")
+    assert said.status == 0 and caplog.text.count("1 other file left out") == 1 and listed == [hr]
 
 
 def test_names_that_do_not_match_are_one_line(sr, hr: Path, tmp_path: Path) -> None:

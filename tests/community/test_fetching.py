@@ -93,7 +93,10 @@ def test_a_pickle_that_wants_code_is_refused(server: CommunityServer, tmp_path: 
     server.add("2x-Evil", pickle.dumps(Evil()))
     with pytest.raises(SRError, match="could run as a program"):
         opening.by_name("openmodeldb:2x-Evil")
-    assert not (tmp_path / "ran").exists() and opening.fetched() == []
+    assert not (tmp_path / "ran").exists()
+    assert opening.fetched() == [] and list(opening.kept()) == [], (
+        "what failed its trial is not tried out again and again"
+    )
 
 
 def test_stop_ends_a_download_and_leaves_nothing(server: CommunityServer) -> None:

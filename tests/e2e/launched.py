@@ -61,8 +61,12 @@ FAILING = Approach(
 )
 
 
-def launch(serve: Callable[..., str], approaches: tuple[Approach, ...]) -> str:
-    store, settings = Store(), Settings()
+def launch(
+    serve: Callable[..., str],
+    approaches: tuple[Approach, ...],
+    settings: Settings = Settings(),  # noqa: B008 - frozen
+) -> str:
+    store = Store()
     built = pages.build_page(approaches, Runner(), store, settings)
     arguments = pages.launch_arguments(store, settings)
     del arguments["server_port"]

@@ -14,7 +14,7 @@ axe = pytest.importorskip("axe_playwright_python.base", reason="axe-core is miss
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 PATIENCE = 60_000
-TABS = ("Compare", "Mosaic", "Diffusion", "Digits", "For labs", "Data", "Training", "About")
+TABS = ("Compare", "Several photos", "Mosaic", "Diffusion", "Digits", "For labs", "Data", "Training", "About")
 CHECK = """async () => {
   const found = await axe.run({ resultTypes: ["violations"] });
   return found.violations.filter(({ impact }) => impact === "serious" || impact === "critical")

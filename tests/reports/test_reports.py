@@ -6,7 +6,6 @@ import json
 import re
 import zipfile
 from dataclasses import replace
-from html.parser import HTMLParser
 from itertools import combinations
 from math import inf
 from pathlib import Path
@@ -15,60 +14,14 @@ import pytest
 
 from sr_demo.checkpoint import Checkpoint, WeightFile
 from sr_demo.errors import StorageError
-from sr_demo.image import Size, encode_png
-from sr_demo.inference.jobs import Job, Result
+from sr_demo.inference.jobs import Job
 from sr_demo.metrics.scores import COLUMNS, LR_CONSISTENCY, PSNR_Y, SSIM_Y, Scores
-from sr_demo.reports import bundle, formatting
-from sr_demo.reports.bundle import Comparison, report_html, report_json, write_zip
-from sr_demo.reports.saved_image import SavedImage
+from sr_demo.reports import formatting
+from sr_demo.reports.bundle import Comparison, report_json, write_downloads
 from sr_demo.reports.scatter_chart import Point, front, quality_against_time
 from sr_demo.reports.table import html_table, record
-from sr_demo.spec import Approach
 from tests import fakes
-from tests.conftest import image_of, noise
-
-NASTY = """<script>alert("1")</script> & 'sons'"""
-GOOD = Scores(30.0, 0.9, 29.0, 40.0)
-
-
-def result(
-    name: str = "fake", scores: Scores = GOOD, *, approach: Approach | None = None, checkpoint: Checkpoint | None = None,
-    seconds: float = 1.0, peak_memory_mb: float = 50.0,
-) -> Result:  # fmt: skip
-    made = approach or fakes.good(name)
-    return Result(
-        job=Job(made, checkpoint or made.checkpoints[0], made.options()),
-        size=(8, 12),
-        scores=scores,
-        seconds=seconds,
-        load_seconds=0.0,
-        peak_memory_mb=peak_memory_mb,
-        precision="bf16",
-        tile=64,
-        tiles=6,
-        halo=24,
-    )
-
-
-class Page(HTMLParser):
-    """Tags with their attributes, and the text of a page."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(self.words)
+from tests.comparisons import GOOD, NASTY, Page, comparison_in, result
 
 
 def rows(html: str) -> list[list[str]]:
@@ -291,66 +244,27 @@ def test_a_label_is_escaped_and_the_chart_has_a_name() -> None:
 
 @pytest.fixture
 def comparison(tmp_path: Path) -> Comparison:
-    images: list[SavedImage] = []
-    for seed, name in enumerate(("truth", "rdn", "real-esrgan-compact")):
-        file = tmp_path / f"{name}.png"
-        file.write_bytes(encode_png(image_of(noise(16, 16, seed))))
-        images.append(SavedImage(file, Size(16, 16), name, "30 dB", f"Result of {name}"))
-    return Comparison(
-        name=NASTY,
-        input_size=Size(4, 4),
-        how="Made by hand.",
-        results=[result("rdn"), result("real-esrgan", Scores(inf, 1.0, inf, inf))],
-        images=images,
-        failures=[("HAT", f"could not read {NASTY}")],
-    )
-
-
-def outside(html: str) -> list[str]:
-    """Everything that a browser would fetch to show the page."""
-    page = Page(html)
-    named = [
-        a[key] for _, a in page.tags for key in ("src", "href", "srcset", "poster", "data", "action") if a.get(key)
-    ]
-    return [str(name) for name in named] + re.findall(r"url\(([^)]*)\)|@import", html)
+    return comparison_in(tmp_path)
 
 
 def test_the_zip_contains_all_images_and_both_reports(comparison: Comparison, tmp_path: Path) -> None:
-    target = tmp_path / "all.zip"
-    write_zip(comparison, target)
-    with zipfile.ZipFile(target) as archive:
+    page = tmp_path / "report.html"
+    page.write_text("<p>The page.</p>", encoding="utf-8")
+    files = write_downloads(comparison, page, tmp_path)
+    with zipfile.ZipFile(files["zip"]) as archive:
         assert archive.testzip() is None
         assert sorted(archive.namelist()) == [
             "rdn.png", "real-esrgan-compact.png", "report.html", "report.json", "truth.png",
         ]  # fmt: skip
         for image in comparison.images:
             assert archive.read(image.path.name) == image.path.read_bytes()
-        html = archive.read("report.html").decode("utf-8")
+        assert archive.read("report.html") == page.read_bytes() and files["html"] == page
         data = json.loads(archive.read("report.json"))
-    assert outside(html) == ["truth.png", "rdn.png", "real-esrgan-compact.png"], "only files beside it"
     assert [entry["approach"] for entry in data["results"]] == ["rdn", "real-esrgan"]
-    assert not list(tmp_path.glob("*.part"))
+    assert not list(tmp_path.glob(".*.part"))
 
 
-def test_the_html_report_needs_no_other_file(comparison: Comparison) -> None:
-    html = report_html(comparison)
-    sources = outside(html)
-    assert len(sources) == 3 and all(source.startswith("data:image/png;base64,") for source in sources)
-    assert "http://" not in html and "https://" not in html
-    assert "<script" not in html
-
-
-def test_names_in_reports_are_escaped(comparison: Comparison) -> None:
-    odd = replace(comparison, images=[replace(comparison.images[0], label=NASTY, alt=NASTY)])
-    page = Page(report_html(odd))
-    assert "script" not in [tag for tag, _ in page.tags]
-    assert page.text.count(NASTY) == 4, "title, heading, failure, caption"
-    assert [a["alt"] for tag, a in page.tags if tag == "img"] == [NASTY]
-
-
-def test_the_reports_state_identical_results_and_failures(comparison: Comparison) -> None:
-    text = Page(report_html(comparison)).text
-    assert "identical" in text and "Did not work" in text and "4 x 4 pixels given to each method" in text
+def test_the_json_report_states_identical_results_and_failures(comparison: Comparison) -> None:
     data = json.loads(report_json(comparison))
     assert data["results"][1]["psnr_y"] == "identical"
     assert data["failures"] == [{"title": "HAT", "message": f"could not read {NASTY}"}]
@@ -359,16 +273,10 @@ def test_the_reports_state_identical_results_and_failures(comparison: Comparison
     assert data["machine"]["cores"] >= 1
 
 
-def test_images_too_large_for_the_page_are_named(comparison: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle, "_EMBEDDED_LIMIT", 100)
-    html = report_html(comparison)
-    assert outside(html) == []
-    assert "the zip contains them: truth.png, rdn.png, real-esrgan-compact.png" in html
-
-
 def test_a_failed_zip_raises_one_sentence_and_leaves_no_file(comparison: Comparison, tmp_path: Path) -> None:
     comparison.images[1].path.unlink()
-    target = tmp_path / "all.zip"
+    page = tmp_path / "report.html"
+    page.touch()
     with pytest.raises(StorageError, match="could not be saved"):
-        write_zip(comparison, target)
-    assert not target.exists() and not list(tmp_path.glob("*.part"))
+        write_downloads(comparison, page, tmp_path)
+    assert not list(tmp_path.glob("*.zip")) and not list(tmp_path.glob(".*.part"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pytest
 
 from sr_demo.imaging import samples
 from sr_demo.imaging.samples import SAMPLES, write_sample
-from sr_demo.ui import examples
+from sr_demo.settings import Settings
+from sr_demo.ui import examples, page
+from sr_demo.ui.store import Store
 from tests.conftest import flip
 
 
@@ -30,6 +33,12 @@ def test_a_damaged_cached_example_is_written_again(tmp_path: Path, monkeypatch: 
     whole = path.read_bytes()
     flip(path)
     assert examples.sample_file(0) == path and path.read_bytes() == whole
+
+
+def test_gradio_may_take_the_examples_from_where_they_lie() -> None:
+    store = Store()
+    assert str(examples.sample_file(0).parent) in page.launch_arguments(store, Settings())["allowed_paths"]
+    shutil.rmtree(store.folder)
 
 
 def test_an_example_that_cannot_be_read_is_left_out(

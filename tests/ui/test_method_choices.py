@@ -11,7 +11,8 @@ from sr_demo.checkpoint import Checkpoint, WeightFile
 from sr_demo.hub import checkpoints
 from sr_demo.inference.time_estimates import Estimates
 from sr_demo.spec import Approach
-from sr_demo.ui.method_choices import offered, ticked
+from sr_demo.ui.compare import presets
+from sr_demo.ui.method_choices import leading, offered, quicker_note, ticked
 from tests import fakes
 
 OURS = Checkpoint("ours", "ours, small")
@@ -19,7 +20,7 @@ OURS = Checkpoint("ours", "ours, small")
 
 def published(name: str, flops: float) -> Checkpoint:
     file = WeightFile(f"{name}.pth", "0" * 64, 5, (f"a/b:{name}.pth",))
-    return Checkpoint(name, "published", (file,), parameters=1, flops_per_pixel=flops)
+    return Checkpoint(name, f"published, {name}", (file,), parameters=1, flops_per_pixel=flops)
 
 
 SLOW, QUICK = published("slow", 1e9), published("quick", 1e3)
@@ -62,3 +63,32 @@ def test_what_is_published_only_is_ticked_once_it_is_stored(stored: set[str]) ->
     assert choices(ONLY_PUBLISHED) == ([], ["slow"], [])
     stored |= {"slow"}
     assert choices(ONLY_PUBLISHED) == (["slow"], [], ["only"])
+
+
+def test_presets_tick_the_checkpoint_that_the_page_ticks(stored: set[str]) -> None:
+    invents = replace(APPROACH, id="real-esrgan", family="adversarial", invents=True)
+    walks = replace(fakes.good("walker"), family="diffusion")
+    catalogue, estimates = (fakes.good("bicubic"), invents, walks), Estimates()
+    for names, expected, fast in (
+        (set[str](), "real-esrgan", "real-esrgan"),
+        ({"slow"}, "real-esrgan:slow", "real-esrgan"),
+        ({"slow", "quick"}, "real-esrgan:quick", "real-esrgan:quick"),
+    ):
+        stored.clear()
+        stored |= names
+        first, _ = offered(catalogue, estimates)
+        assert ticked(first, estimates) == ["bicubic", expected, "walker"]
+        jobs = leading(catalogue, estimates)
+        assert presets.ticked(jobs, presets.OLD) == ["bicubic", expected]
+        assert presets.ticked(jobs, presets.FAMILIES) == [expected, "walker"]
+        quick = leading(catalogue, estimates, quick=True)
+        assert presets.ticked(quick, presets.FAST) == ["bicubic", fast], "with ours, where what is published takes long"
+
+
+def test_it_is_said_where_a_quicker_one_is_ticked(stored: set[str]) -> None:
+    stored |= {"slow"}
+    assert quicker_note([APPROACH], Estimates()) == ""
+    stored |= {"quick"}
+    note = quicker_note([APPROACH, replace(APPROACH, id="later", preselected=False)], Estimates())
+    assert note.startswith("Fake (published, slow) would take about ") and note.count("would take") == 1
+    assert note.endswith("for 256 × 256 pixels on this computer, so the quicker Fake (published, quick) is ticked.")

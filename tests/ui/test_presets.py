@@ -30,7 +30,7 @@ from sr_demo.ui.compare.comparison import Task, compare
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.handlers import Handlers
 from sr_demo.ui.compare.layout import lay_out
-from sr_demo.ui.method_choices import Context, offered
+from sr_demo.ui.method_choices import Context, leading
 from sr_demo.ui.source import Source, cut
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
@@ -47,8 +47,7 @@ SMALL = (baselines.BICUBIC, GAN, WALKER)
 
 
 def jobs(approaches: tuple[Approach, ...] = SMALL) -> list[Job]:
-    first, more = offered(approaches)
-    return [*first, *more]
+    return leading(approaches)
 
 
 def photo(folder: Path, width: int, height: int) -> str:

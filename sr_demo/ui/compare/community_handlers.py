@@ -20,7 +20,7 @@ from sr_demo.ui.compare.own_handlers import TRIAL_SECONDS, OwnHandlers
 from sr_demo.ui.compare.visitor_work import VisitorWork
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.method_choices import Context
-from sr_demo.ui.own_models import session_of
+from sr_demo.ui.sessions import session_of
 from sr_demo.ui.updates import Updates
 
 _MOST = 20

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from sr_demo.image import Image, ImageData, Size
@@ -14,10 +15,12 @@ from sr_demo.inference.runner import Runner
 from sr_demo.reports.bundle import Comparison, write_downloads
 from sr_demo.reports.evaluation import lr_and_reference
 from sr_demo.ui.callers import Caller
+from sr_demo.ui.compare.brought import Brought, scored
 from sr_demo.ui.compare.in_turn import Inputs, compared
 from sr_demo.ui.compare.progress_list import ProgressList
 from sr_demo.ui.compare.view import View
 from sr_demo.ui.store import Store
+from sr_demo.ui.viewer.shared_page import write_page
 
 _SECONDS_BETWEEN = 0.2
 """Progress reaches the page at most this often."""
@@ -38,6 +41,10 @@ class Task:
     """Expected seconds of a job."""
     lr_size: Size = Size(1, 1)
     """Expected size of the LR image: it shapes the boxes of images that have not arrived."""
+    scene: str = ""
+    """Which photo and region it is of: the viewer keeps its zoom from one comparison of a scene to the next."""
+    brought: Sequence[Brought] = ()
+    """Results of other tools, scored after the jobs."""
 
 
 def compare(runner: Runner, store: Store, task: Task, caller: Caller) -> Iterator[View]:
@@ -53,11 +60,12 @@ def compare(runner: Runner, store: Store, task: Task, caller: Caller) -> Iterato
         SRError: On what concerns the whole comparison; the failure of one method is part of the view.
     """
     with store.lent() as folder:
-        yield from _compare(runner, View(folder, ProgressList.of(task.jobs), task.lr_size), task, caller)
+        progress = ProgressList.of([*task.jobs, *(one.job for one in task.brought)])
+        yield from _compare(runner, View(folder, progress, task.lr_size, scene=task.scene), task, caller)
 
 
 def _compare(runner: Runner, view: View, task: Task, caller: Caller) -> Iterator[View]:
-    scale = task.jobs[0].default_scale
+    scale = task.jobs[0].test_scale if task.has_reference else 1
     draws_steps = any(job.approach.family == "diffusion" for job in task.jobs)
 
     def load() -> tuple[ImageData, Image | None]:
@@ -71,7 +79,8 @@ def _compare(runner: Runner, view: View, task: Task, caller: Caller) -> Iterator
     inputs = Inputs(load)
     yield view
     last = time.monotonic()
-    for event in compared(runner, caller, task.jobs, task.seconds, inputs):
+    ours = compared(runner, caller, task.jobs, task.seconds, inputs)
+    for event in chain(ours, scored(caller, task.brought, inputs)):
         view.progress.update(event)
         if isinstance(event, Done):
             view.add_result(event.result, inputs.get()[1], keep_pixels=draws_steps)
@@ -95,8 +104,10 @@ def _compare(runner: Runner, view: View, task: Task, caller: Caller) -> Iterator
 
 
 def _write_downloads(view: View, task: Task, lr: ImageData) -> dict[str, Path]:
-    comparison = Comparison(lr.name, Size.of(lr.rgb), _origin(task), view.results, view.saved(), view.failures)
-    return write_downloads(comparison, view.folder)
+    comparison = Comparison(
+        lr.name, Size.of(lr.rgb), _origin(task), view.results, view.saved(), view.failures, view.pair()
+    )
+    return write_downloads(comparison, write_page(comparison, view.folder / "report.html"), view.folder)
 
 
 def _origin(task: Task) -> str:

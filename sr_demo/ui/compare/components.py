@@ -53,6 +53,14 @@ class OwnComponents:
 
 
 @dataclass(frozen=True)
+class BroughtComponents:
+    """Results that other tools made of the photo."""
+
+    files: gr.File
+    status: gr.HTML
+
+
+@dataclass(frozen=True)
 class ChoiceComponents:
     """What to run on it."""
 
@@ -69,12 +77,16 @@ class ChoiceComponents:
     options: list[controls.Bound]
     caption: prompt_box.Box | None
     own: OwnComponents
+    brought: BroughtComponents
 
 
 @dataclass(frozen=True)
 class RunComponents:
-    """Starting and stopping."""
+    """How large, starting and stopping."""
 
+    size: gr.Radio
+    other_size: gr.Textbox
+    """Read where the chip says so."""
     start: gr.Button
     stop: gr.Button
     estimate: gr.HTML
@@ -89,12 +101,18 @@ class ResultComponents:
     table: gr.HTML
     chart: gr.HTML
     families: gr.HTML
+    history: gr.HTML
+    """The last comparisons of this visit."""
     downloads: dict[str, gr.DownloadButton]
     """By kind: "zip", "html", "json"."""
+    link: gr.Button
+    """Makes a link to what is shown."""
+    link_note: gr.HTML
 
     def all(self) -> list[Block]:
         """Return every one of them."""
-        return [self.progress, self.viewer, self.table, self.chart, self.families, *self.downloads.values()]
+        shown: list[Block] = [self.progress, self.viewer, self.table, self.chart, self.families]
+        return [*shown, self.history, *self.downloads.values(), self.link, self.link_note]
 
 
 @dataclass(frozen=True)
@@ -112,6 +130,10 @@ class CompareComponents:
         choice = self.choice
         return [choice.preset, choice.test, choice.methods, choice.more]
 
+    def sizes(self) -> list[Component]:
+        """Return what decides how large results are, in the order that handlers take it."""
+        return [self.run.size, self.run.other_size]
+
     def estimates(self) -> list[Block]:
         """Return what `Handlers.estimate` writes."""
         choice, run = self.choice, self.run
@@ -120,4 +142,5 @@ class CompareComponents:
     def run_inputs(self) -> set[Component]:
         """Return all that a comparison reads."""
         options = [bound.component for bound in self.choice.options]
-        return {self.photo.source, *self.selection(), self.choice.degradation, *options}
+        chosen = {self.choice.degradation, self.choice.brought.files, *options}
+        return {self.photo.source, *self.selection(), *self.sizes(), *chosen}

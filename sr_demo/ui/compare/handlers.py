@@ -13,13 +13,14 @@ from sr_demo.reports import formatting
 from sr_demo.ui import method_choices
 from sr_demo.ui import source as sources
 from sr_demo.ui.clicks import point
-from sr_demo.ui.compare import presets
+from sr_demo.ui.compare import presets, sizes
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.presets import Selection
+from sr_demo.ui.compare.sizes import Chosen
 from sr_demo.ui.examples import chosen_file
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.method_choices import Context, labels, offered, region_choices, seconds
-from sr_demo.ui.own_models import session_of
+from sr_demo.ui.sessions import session_of
 from sr_demo.ui.source import REGION_SIDES, Source
 from sr_demo.ui.updates import Updates
 
@@ -41,7 +42,8 @@ class Handlers:
         self._jobs = [*self._default_jobs, *self._more_jobs]
 
     def take(
-        self, path: str | None, before: Source | None, preset: str, test: bool, methods: list[str], more: list[str]
+        self, path: str | None, before: Source | None, preset: str, test: bool, methods: list[str], more: list[str],
+        chip: str = sizes.DEFAULT, other: str = "",
     ) -> Updates:  # fmt: skip
         """Open an upload, show its preview, and propose a region where the whole would take long.
 
@@ -52,6 +54,8 @@ class Handlers:
             test: Whether the photo is the reference.
             methods: Keys of the ticked methods.
             more: Likewise.
+            chip: The size, like what follows.
+            other: What the field for it says.
         """
         photo = self._parts.photo
         if path is None:
@@ -60,7 +64,8 @@ class Handlers:
             with self._context.uploads.opened(path, self._context.limits) as image:
                 source = sources.source_of(path, image)
                 if preset != presets.FAMILIES:
-                    source = self._with_proposed_region(source, test, [*methods, *more])
+                    size = sizes.chosen(chip, other, source, test=test)
+                    source = self._with_proposed_region(source, test, [*methods, *more], size)
                 else:
                     test = presets.tests(source)
                 preview = sources.write_preview(source, image, self._context.store.new())
@@ -87,10 +92,11 @@ class Handlers:
         return {**kept, **shown, photo.about: problem(message) + shown[photo.about]}
 
     def take_example(
-        self, before: Source | None, preset: str, test: bool, methods: list[str], more: list[str], event: gr.EventData
+        self, before: Source | None, preset: str, test: bool, methods: list[str], more: list[str], chip: str, other: str,
+        event: gr.EventData,
     ) -> Updates:  # fmt: skip
         """Open the example that was clicked as if it had been uploaded."""
-        return self.take(str(chosen_file(event)), before, preset, test, methods, more)
+        return self.take(str(chosen_file(event)), before, preset, test, methods, more, chip, other)
 
     def clear(self) -> Updates:
         """Forget the photo; its box is empty already."""
@@ -99,18 +105,18 @@ class Handlers:
 
     def choose_preset(
         self, source: Source | None, preset: str, test: bool, methods: list[str], more: list[str],
-        before: Selection | None,
+        before: Selection | None, chip: str = sizes.DEFAULT, other: str = "",
     ) -> Updates:  # fmt: skip
         """Apply a preset, or restore what was selected before it."""
-        choice = self._parts.choice
+        choice, size = self._parts.choice, sizes.chosen(chip, other, source, test=test)
         if preset == presets.OWN:
             if before is None:
                 return {**self._redrawn(source), choice.before_preset: None}
             selected, before = before, None
-            source = self._restored(source, selected)
+            source = self._restored(source, selected, size)
         else:
             before = before or Selection(test, methods, more, source)
-            keys = presets.ticked(self._jobs, preset)
+            keys = presets.ticked(self._leading(preset), preset)
             default, further = (
                 [job.key for job in jobs if job.key in keys] for jobs in (self._default_jobs, self._more_jobs)
             )
@@ -118,7 +124,7 @@ class Handlers:
                 source = replace(source, region_side=None) if source else None
                 test = presets.tests(source)
             elif source is not None:
-                source = self._with_proposed_region(replace(source, region_side=None), test, keys)
+                source = self._with_proposed_region(replace(source, region_side=None), test, keys, size)
             selected = Selection(test, default, further, source)
         return {
             **self._redrawn(source),
@@ -129,28 +135,34 @@ class Handlers:
             choice.before_preset: before,
         }
 
-    def _restored(self, source: Source | None, before: Selection) -> Source | None:
+    def _leading(self, preset: str) -> list[Job]:
+        """Return the job that stands for each approach in a preset."""
+        estimates = self._context.runner.estimates
+        return method_choices.leading(self._context.approaches, estimates, quick=preset == presets.FAST)
+
+    def _restored(self, source: Source | None, before: Selection, size: Chosen) -> Source | None:
         """Return the photo with the region it had before the preset; a new photo gets a proposed one."""
         if source is None or (before.source is not None and before.source.path == source.path):
             return before.source if source else None
-        return self._with_proposed_region(source, before.test, [*before.methods, *before.more])
+        return self._with_proposed_region(source, before.test, [*before.methods, *before.more], size)
 
-    def _with_proposed_region(self, source: Source, test: bool, keys: Sequence[str]) -> Source:
+    def _with_proposed_region(self, source: Source, test: bool, keys: Sequence[str], size: Chosen) -> Source:
         """Return the photo with a region where the whole image would take longer than people wait."""
-        if self._total_seconds(source, test, keys) <= _PATIENCE_SECONDS:
+        if self._total_seconds(source, test, keys, size) <= _PATIENCE_SECONDS:
             return source
         for side in reversed(REGION_SIDES):
             smaller = replace(source, region_side=side)
-            if self._total_seconds(smaller, test, keys) <= _PATIENCE_SECONDS:
+            if self._total_seconds(smaller, test, keys, size) <= _PATIENCE_SECONDS:
                 return smaller
         return replace(source, region_side=REGION_SIDES[0])
 
     def _total_seconds(
-        self, source: Source, test: bool, keys: Sequence[str], preset: str = presets.OWN, own: Sequence[Job] = ()
-    ) -> float:
-        size = presets.lr_size(source, preset, test)
-        jobs = [job for job in (*self._jobs, *own) if job.key in keys]
-        return sum(seconds(self._context, job, size, opacity=source.opacity) for job in jobs)
+        self, source: Source, test: bool, keys: Sequence[str], size: Chosen, preset: str = presets.OWN,
+        own: Sequence[Job] = (),
+    ) -> float:  # fmt: skip
+        lr_size = presets.lr_size(source, preset, test, size.factor)
+        jobs = [job.sized(size.size) for job in (*self._jobs, *own) if job.key in keys]
+        return sum(seconds(self._context, job, lr_size, opacity=source.opacity) for job in jobs)
 
     def choose_region(self, source: Source | None, region: str) -> Updates:
         """Change the size of the region."""
@@ -177,28 +189,34 @@ class Handlers:
 
     def estimate(
         self, source: Source | None, preset: str, test: bool, methods: list[str], more: list[str],
-        request: gr.Request | None = None,
+        request: gr.Request | None = None, chip: str = sizes.DEFAULT, other: str = "",
     ) -> Updates:  # fmt: skip
-        """Label the methods with the time each takes for this photo, and show the sum."""
+        """Label the methods with the time each takes for this photo and size, and show the sum."""
         choice, run = self._parts.choice, self._parts.run
         keys = [*methods, *more]
         own = self._context.models.jobs(session_of(request))
-        size = presets.lr_size(source, preset, test) if source else (256, 256)
+        size = sizes.chosen(chip, other, source, test=test)
+        lr_size = presets.lr_size(source, preset, test, size.factor) if source else (256, 256)
         opacity = source is not None and source.opacity
-        text = ""
+        text = size.problem
         if not keys:
             text = "Tick at least one method."
-        elif source:
-            total = self._total_seconds(source, test, keys, preset, own)
+        elif source and not text:
+            total = self._total_seconds(source, test, keys, size, preset, own)
             text = f"about {formatting.seconds(total)} on this computer"
-        first = [*self._default_jobs, *own]
+        first, more_labels = (
+            labels(self._context, jobs, lr_size, opacity=opacity, size=size.size)
+            for jobs in ([*self._default_jobs, *own], self._more_jobs)
+        )
         return {
-            choice.methods: gr.CheckboxGroup(choices=labels(self._context, first, size, opacity=opacity)),
-            choice.more: gr.CheckboxGroup(choices=labels(self._context, self._more_jobs, size, opacity=opacity)),
+            choice.methods: gr.CheckboxGroup(choices=first),
+            choice.more: gr.CheckboxGroup(choices=more_labels),
             choice.degradation_box: gr.Group(visible=test),
-            choice.preset_note: fine_print(presets.note(preset, test, source, self._jobs, keys)),
+            choice.preset_note: fine_print(
+                presets.note(preset, test, source, self._leading(preset), keys, size.factor)
+            ),
             run.estimate: fine_print(text),
-            run.start: gr.Button(interactive=source is not None and bool(keys)),
+            run.start: gr.Button(interactive=source is not None and bool(keys) and not size.problem),
         }
 
 

@@ -14,8 +14,10 @@ from sr_demo.inference.jobs import Job
 from sr_demo.own.model_file import SUFFIXES
 from sr_demo.ui import controls, method_choices, prompt_box
 from sr_demo.ui.callers import HEAVY, LIGHT
-from sr_demo.ui.compare import community_box, presets, save_menu, welcome
+from sr_demo.ui.compare import community_box, presets, save_menu, sizes, welcome
+from sr_demo.ui.compare.brought import RULE, BroughtHandlers
 from sr_demo.ui.compare.components import (
+    BroughtComponents,
     ChoiceComponents,
     CompareComponents,
     OwnComponents,
@@ -24,17 +26,26 @@ from sr_demo.ui.compare.components import (
     RunComponents,
 )
 from sr_demo.ui.compare.handlers import Handlers
+from sr_demo.ui.compare.history import ON_LOAD, HistoryHandlers
 from sr_demo.ui.compare.own_handlers import OwnHandlers
 from sr_demo.ui.compare.run_handlers import EMPTY, RunHandlers
 from sr_demo.ui.examples import examples
+from sr_demo.ui.html import fine_print
 from sr_demo.ui.method_choices import WHOLE, Context, labels, offered, region_choices
 from sr_demo.ui.own_models import model_input
-from sr_demo.ui.source import image_input
+from sr_demo.ui.source import files_input, image_input
 from sr_demo.ui.viewer.viewer import scroll_to, viewer
 
+_BACK_TO_VIEWER = """() => {
+  const viewer = document.getElementById("viewer");
+  if (viewer && viewer.getBoundingClientRect().top < 0) viewer.scrollIntoView({ behavior: "smooth", block: "start" });
+  return [];
+}"""
+"""Scrolls to the results that were brought back where their upper part is out of sight."""
 _OWN_RULE = """<p class="sr-fine">Any network that takes a colour picture and returns one: enlarged 2, 3, 4 or 8
 times, or cleaned. Only you can see and use it. It is deleted when you leave the page, after two hours at most.</p>"""
 _SORT = (Path(__file__).parent / "table.js").read_text(encoding="utf-8")
+_SHARE_LINK = (Path(__file__).parent / "share_link.js").read_text(encoding="utf-8")
 
 
 def compare_tab(context: Context) -> None:
@@ -44,8 +55,10 @@ def compare_tab(context: Context) -> None:
     _connect(components, handlers, RunHandlers(context, components))
     own = OwnHandlers(context, components)
     _connect_own(components, handlers, own)
+    _connect_history(components, HistoryHandlers(context, components))
     community_box.connect(context, components, handlers, own)
     save_menu.connect(context, components.save, components.results.viewer)
+    _connect_brought(components, BroughtHandlers(context, components))
     choice = components.choice
     if choice.caption is not None:
         prompts = prompt_box.prompts(context.approaches, choice.options)
@@ -62,7 +75,8 @@ def lay_out(context: Context) -> CompareComponents:
             progress = gr.HTML(elem_id="progress", elem_classes="sr-may-be-empty")
             view = viewer(elem_id="viewer", empty=EMPTY, example=welcome.images(), savable=True)
             save = save_menu.lay_out()
-    return CompareComponents(photo, choice, run, _results(progress, view), save)
+            history = gr.HTML(elem_id="history", elem_classes="sr-may-be-empty", js_on_load=ON_LOAD)
+    return CompareComponents(photo, choice, run, _results(progress, view, history), save)
 
 
 def _photo() -> PhotoComponents:
@@ -96,8 +110,10 @@ def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
         value=method_choices.ticked(default_jobs, context.runner.estimates),
         label="Methods", elem_id="methods", elem_classes="sr-methods", container=False,
     )  # fmt: skip
+    quicker = method_choices.quicker_note(context.approaches, context.runner.estimates)
+    gr.HTML(fine_print(quicker), elem_id="quicker-note", elem_classes="sr-may-be-empty")
     run = _run()
-    questions = presets.choices([*default_jobs, *more_jobs])
+    questions = presets.choices(method_choices.leading(context.approaches, context.runner.estimates))
     with gr.Column(elem_classes="sr-later"):
         preset = gr.Radio(
             questions, value=presets.OWN, label="Tick for me", visible=len(questions) > 1, elem_id="preset",
@@ -106,14 +122,17 @@ def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
         preset_note = gr.HTML(elem_id="preset-note", elem_classes="sr-may-be-empty")
         more, agreed = _more_methods(context, more_jobs)
         own = _own_model(context)
+        results = _brought()
         _absent_methods(context)
         with gr.Accordion("Options for each method", open=False):
             runnable = method_choices.runnable(context.approaches)
             caption = prompt_box.lay_out(runnable)
-            options = [precision_choice(), *controls.accordions(runnable), agreed, *realistic]
+            bound = controls.accordions(runnable, without={"scale"})  # the size is chosen for all of them
+            options = [precision_choice(), *bound, agreed, *realistic]
     choice = ChoiceComponents(
         test=test, degradation=degradation, degradation_box=degradation_box, preset=preset, preset_note=preset_note,
         before_preset=gr.State(None), methods=methods, more=more, options=options, caption=caption, own=own,
+        brought=results,
     )  # fmt: skip
     return choice, run
 
@@ -144,6 +163,13 @@ def _own_model(context: Context) -> OwnComponents:
     return OwnComponents(file, licence, status, remove, search)
 
 
+def _brought() -> BroughtComponents:
+    """The box for results of other tools."""
+    with gr.Accordion("A result of another tool", open=False, elem_id="brought"):
+        files = files_input(label="Pictures", elem_id="brought-files", height=120)
+        return BroughtComponents(files, gr.HTML(RULE, elem_id="brought-status"))
+
+
 def _absent_methods(context: Context) -> None:
     """The methods that this computer cannot run, each with the reason."""
     absent = method_choices.absent(context.approaches)
@@ -158,25 +184,27 @@ def _absent_methods(context: Context) -> None:
 
 def _run() -> RunComponents:
     with gr.Column(elem_classes="sr-run"):
+        size, other_size = sizes.lay_out()
         with gr.Row(elem_classes="sr-actions"):
             start = gr.Button("Compare", variant="primary", elem_id="compare", scale=3, min_width=80, interactive=False)
             stop = gr.Button("Stop", elem_id="stop", scale=1, min_width=60, interactive=False)
         estimate = gr.HTML(elem_id="estimate", elem_classes="sr-may-be-empty")
-    return RunComponents(start, stop, estimate)
+    return RunComponents(size, other_size, start, stop, estimate)
 
 
-def _results(progress: gr.HTML, view: gr.HTML) -> ResultComponents:
+def _results(progress: gr.HTML, view: gr.HTML, history: gr.HTML) -> ResultComponents:
     table = gr.HTML(elem_id="table", elem_classes="sr-may-be-empty", js_on_load=_SORT)
     chart = gr.HTML(elem_id="chart", elem_classes="sr-may-be-empty")
-    titles = {"zip": "Download all (zip)", "html": "Report (html)", "json": "Report (json)"}
+    titles = {"zip": "Download all (zip)", "html": "Share: one HTML file", "json": "Report (json)"}
     with gr.Row(elem_classes="sr-downloads"):
         downloads = {
             kind: gr.DownloadButton(title, visible=False, elem_id=f"download-{kind}", size="sm")
             for kind, title in titles.items()
         }
-    return ResultComponents(
-        progress, view, table, chart, gr.HTML(elem_id="families", elem_classes="sr-may-be-empty"), downloads
-    )
+        link = gr.Button("Share: a link for a day", visible=False, elem_id="share-link", size="sm")
+    note = gr.HTML(elem_id="share-link-note", elem_classes="sr-may-be-empty", js_on_load=_SHARE_LINK)
+    families = gr.HTML(elem_id="families", elem_classes="sr-may-be-empty")
+    return ResultComponents(progress, view, table, chart, families, history, downloads, link, note)
 
 
 def precision_choice() -> controls.Bound:
@@ -210,6 +238,7 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
     selection: list[Any] = components.selection()
     selected: list[Any] = [photo.source, *selection]
+    sized: list[Any] = [*selected, *components.sizes()]
     redrawn: list[Any] = [photo.source, photo.image, photo.about]
     opened: list[Any] = [*redrawn, photo.region, choice.test]
     estimates: list[Any] = components.estimates()
@@ -218,7 +247,7 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     run_writes: list[Any] = [*results.all(), run.start, run.stop]
 
     def estimate_after(event: Any) -> Any:
-        return event.then(handlers.estimate, selected, estimates, **quiet)
+        return event.then(handlers.estimate, sized, estimates, **quiet)
 
     def run_after(event: Any) -> Any:
         return event.then(
@@ -226,18 +255,20 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
             api_visibility="private",
         )  # fmt: skip
 
-    estimate_after(photo.image.upload(handlers.take, [photo.image, *selected], opened, **quiet))
+    estimate_after(photo.image.upload(handlers.take, [photo.image, *sized], opened, **quiet))
     cleared: list[Any] = [photo.source, photo.about, photo.region]
     estimate_after(photo.image.clear(handlers.clear, None, cleared, **quiet))
-    example = photo.examples.select(handlers.take_example, selected, opened, **quiet)
+    example = photo.examples.select(handlers.take_example, sized, opened, **quiet)
     photo.examples.select(None, None, None, js=scroll_to("viewer"), **quiet)
     estimate_after(run_after(estimate_after(example)))
     estimate_after(photo.region.input(handlers.choose_region, [photo.source, photo.region], redrawn, **quiet))
     estimate_after(photo.image.select(handlers.move_region, [photo.source], redrawn, **quiet))
-    chosen = choice.preset.input(handlers.choose_preset, [*selected, choice.before_preset], preset_writes, **quiet)
+    preset_reads: list[Any] = [*selected, choice.before_preset, *components.sizes()]
+    chosen = choice.preset.input(handlers.choose_preset, preset_reads, preset_writes, **quiet)
     estimate_after(chosen)
-    for component in (choice.test, choice.methods, choice.more):
-        component.input(handlers.estimate, selected, estimates, **quiet)
+    for component in (choice.test, choice.methods, choice.more, run.size):
+        component.input(handlers.estimate, sized, estimates, **quiet)
+    run.other_size.change(handlers.estimate, sized, estimates, **quiet)  # `input` misses what is pasted
     started = run.start.click(lambda: gr.Button(interactive=False), None, run.start, **quiet)
     run.start.click(None, None, None, js=scroll_to("viewer"), **quiet)
     estimate_after(run_after(started))
@@ -248,7 +279,7 @@ def _connect_own(components: CompareComponents, handlers: Handlers, own: OwnHand
     """Connect the box of the visitor's own models; the methods are labelled anew after each of its events."""
     choice, run, parts = components.choice, components.run, components.choice.own
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    selected: list[Any] = [components.photo.source, *components.selection()]
+    sized: list[Any] = [components.photo.source, *components.selection(), *components.sizes()]
     estimates: list[Any] = components.estimates()
     inputs: list[Any] = [parts.file, parts.licence, choice.methods]
     opened: list[Any] = [parts.file, parts.status, parts.remove, choice.methods, run.stop]
@@ -257,4 +288,24 @@ def _connect_own(components: CompareComponents, handlers: Handlers, own: OwnHand
         parts.file.upload(own.open, inputs, opened, **HEAVY, **quiet),
         parts.remove.click(own.remove, [choice.methods], removed, **LIGHT, **quiet),
     ):
-        event.then(handlers.estimate, selected, estimates, **LIGHT, **quiet)
+        event.then(handlers.estimate, sized, estimates, **LIGHT, **quiet)
+
+
+def _connect_history(components: CompareComponents, handlers: HistoryHandlers) -> None:
+    """Connect the row of the last comparisons, and the link to the one that is shown."""
+    results = components.results
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
+    brought_back: list[Any] = results.all()
+    linked: list[Any] = [results.link, results.link_note]
+    results.history.select(handlers.bring_back, None, brought_back, **quiet)
+    results.history.select(None, None, None, js=_BACK_TO_VIEWER, **quiet)
+    results.link.click(handlers.link, None, linked, **quiet)
+
+
+def _connect_brought(components: CompareComponents, handlers: BroughtHandlers) -> None:
+    """Connect the box for results of other tools, which belong to one photo: another photo empties it."""
+    photo, parts = components.photo, components.choice.brought
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
+    parts.files.change(handlers.describe, parts.files, parts.status, **quiet)
+    for event in (photo.image.upload, photo.image.clear, photo.examples.select):
+        event(lambda: None, None, parts.files, **quiet)

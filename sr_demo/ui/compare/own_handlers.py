@@ -17,7 +17,7 @@ from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.visitor_work import VisitorWork
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.method_choices import Context, labels, offered
-from sr_demo.ui.own_models import session_of
+from sr_demo.ui.sessions import session_of
 from sr_demo.ui.updates import Updates
 
 TRIAL_SECONDS = 15.0

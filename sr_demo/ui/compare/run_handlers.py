@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -15,12 +16,15 @@ from sr_demo.imaging.degradation import Realistic
 from sr_demo.options import build as build_options
 from sr_demo.ui import controls, method_choices
 from sr_demo.ui import source as sources
-from sr_demo.ui.compare import presets
+from sr_demo.ui.compare import presets, sizes
+from sr_demo.ui.compare.brought import brought_of
 from sr_demo.ui.compare.comparison import Task, compare
 from sr_demo.ui.compare.components import CompareComponents
+from sr_demo.ui.compare.history import HistoryHandlers
 from sr_demo.ui.compare.view import View
 from sr_demo.ui.html import fine_print, problem, progress_line
 from sr_demo.ui.method_choices import Context, offered, seconds
+from sr_demo.ui.sessions import session_of
 from sr_demo.ui.source import Source
 from sr_demo.ui.updates import Updates
 from sr_demo.ui.viewer.viewer import viewer_value
@@ -34,12 +38,13 @@ class RunHandlers:
     def __init__(self, context: Context, components: CompareComponents) -> None:
         self._context = context
         self._parts = components
+        self._history = HistoryHandlers(context, components)
         default_jobs, more_jobs = offered(context.approaches, context.runner.estimates)
         self._jobs = [*default_jobs, *more_jobs]
 
     def run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
         """Run the comparison and stream what the page shows; `values` are those of `CompareComponents.run_inputs`."""
-        session = str(request.session_hash)
+        session = session_of(request)
         stop = self._context.stops.begin(session)
         view = None
         try:
@@ -47,13 +52,13 @@ class RunHandlers:
             with self._context.callers.admitted(stop) as caller:
                 for view in compare(self._context.runner, self._context.store, task, caller):
                     self._context.uploads.remember(view.folder, values[self._parts.photo.source].path)
-                    yield self._running(view)
+                    yield self._running(view, session)
             assert view is not None
-            yield self._finished(view)
+            yield self._finished(view, session)
         except SRError as exc:
-            yield self._failed(str(exc), view)
+            yield self._failed(str(exc), view, session)
         except Exception as exc:
-            yield self._failed(unexpected(exc, "comparing"), view)
+            yield self._failed(unexpected(exc, "comparing"), view, session)
         finally:
             self._context.stops.end(session, stop)
 
@@ -72,6 +77,8 @@ class RunHandlers:
             raise BadInput("No method is ticked. Tick at least one.")
         options = controls.values(choice.options, [values[bound.component] for bound in choice.options])
         precision = options.get(method_choices.PRECISION, {}).get("wanted", "auto")
+        run = self._parts.run
+        size = sizes.requested(str(values[run.size]), str(values[run.other_size] or ""), source, test=test)
         agreed = bool(options.get(method_choices.DOWNLOAD, {}).get("agreed"))
         jobs = [
             replace(
@@ -79,7 +86,7 @@ class RunHandlers:
                 options=build_options(job.approach.options, options.get(job.approach.id) or {}),
                 precision=precision,
                 download=agreed,
-            )
+            ).sized(size)
             for job in (*self._jobs, *self._context.models.jobs(session))
             if job.key in keys
         ]
@@ -89,48 +96,49 @@ class RunHandlers:
 
         def load() -> ImageData:
             image = self._context.uploads.read(source.path, self._context.limits)
-            return replace(sources.cut(source, image, presets.max_side(preset, test)), name=source.name)
+            return replace(sources.cut(source, image, presets.max_side(preset, test, factor)), name=source.name)
 
-        size = presets.lr_size(source, preset, test)
-        expected = partial(seconds, self._context, size=size, opacity=source.opacity)
-        return Task(load, jobs, test, realistic, expected, Size(*size))
+        factor = sizes.Chosen(size).factor
+        lr_size = presets.lr_size(source, preset, test, factor)
+        expected = partial(seconds, self._context, size=lr_size, opacity=source.opacity)
+        # Of two checkpoints that were ticked, both may have given their place to the one that suits the size.
+        different = list({job.key: job for job in jobs}.values())
+        brought = brought_of(self._context, values[choice.brought.files], source)
+        return Task(load, different, test, realistic, expected, Size(*lr_size), _scene(source), brought)
 
     def stop(self, request: gr.Request) -> Updates:
         """Stop what this browser session runs."""
-        self._context.stops.stop(str(request.session_hash))
+        self._context.stops.stop(session_of(request))
         return {self._parts.run.estimate: fine_print("Stopping after the current tile. Finished results stay.")}
 
-    def _running(self, view: View) -> Updates:
+    def _running(self, view: View, session: str) -> Updates:
         """While it runs, table and chart are sent only where they changed."""
         results = self._parts.results
-        changed = self._numbers(view) if view.is_fresh() else {}
+        changed = {**self._numbers(view), **self._history.row(session, running=True)} if view.is_fresh() else {}
+        changed |= {results.link: gr.Button(visible=False), results.link_note: ""}
         hidden = {button: gr.DownloadButton(visible=False) for button in results.downloads.values()}
         return {**self._images(view), **changed, **hidden, **self._buttons(running=True)}
 
-    def _finished(self, view: View) -> Updates:
+    def _finished(self, view: View, session: str) -> Updates:
         """Everything once more, so that nothing is missing whatever happened on the way, and the downloads."""
-        results = self._parts.results
-        files = {
-            results.downloads[kind]: gr.DownloadButton(value=str(file), visible=True)
-            for kind, file in view.files.items()
-        }
-        return {
-            **self._images(view), **self._numbers(view), **files, **self._buttons(running=False),
-        }  # fmt: skip
+        images = self._images(view)
+        kept = self._history.finished(session, view, images[self._parts.results.viewer])
+        return {**images, **self._numbers(view), **kept, **self._buttons(running=False)}
 
-    def _failed(self, message: str, view: View | None) -> Updates:
+    def _failed(self, message: str, view: View | None, session: str) -> Updates:
         """Why the comparison as a whole ended; what is finished stays, and nothing goes on waiting."""
         images: Updates = {}
         if view is not None:
             view.progress.give_up()
             images = self._images(view) if view.images else {self._parts.results.viewer: viewer_value([], EMPTY)}
-        return {**images, self._parts.results.progress: problem(message), **self._buttons(running=False)}
+        progress = {self._parts.results.progress: problem(message)}
+        return {**images, **progress, **self._history.row(session), **self._buttons(running=False)}
 
     def _images(self, view: View) -> Updates:
         results = self._parts.results
         return {
             results.progress: progress_line(view.progress.summary()),
-            results.viewer: viewer_value(view.for_viewer(), EMPTY, pair=view.pair()),
+            results.viewer: viewer_value(view.for_viewer(), EMPTY, pair=view.pair(), scene=view.scene),
         }
 
     def _numbers(self, view: View) -> Updates:
@@ -144,3 +152,8 @@ class RunHandlers:
     def _buttons(self, running: bool) -> Updates:
         run = self._parts.run
         return {run.start: gr.Button(interactive=not running), run.stop: gr.Button(interactive=running)}
+
+
+def _scene(source: Source) -> str:
+    """Return a name for the photo and its region, equal for equal ones."""
+    return hashlib.sha256(f"{source.path} {source.box()}".encode()).hexdigest()[:16]

@@ -9,12 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from sr_demo.image import Image, ImageData, Size, quantize, readonly, write_png
-from sr_demo.imaging.resize import resize
-from sr_demo.inference.jobs import ImageResult, Job, Result
+from sr_demo.inference.jobs import ImageResult, Result
 from sr_demo.metrics.scores import LR_CONSISTENCY, PSNR_Y
 from sr_demo.metrics.sharpness import sharpness
-from sr_demo.reports import formatting
-from sr_demo.reports.saved_image import SavedImage
+from sr_demo.reports.saved_image import SavedImage, save, save_result
 from sr_demo.reports.scatter_chart import Point, quality_against_time
 from sr_demo.reports.table import html_table
 from sr_demo.system import large_array
@@ -23,10 +21,7 @@ from sr_demo.ui.compare.families import OnePassResult
 from sr_demo.ui.compare.progress_list import Line, ProgressList
 from sr_demo.ui.viewer.viewer import ViewerImage, file_url
 
-_MAX_VIEWER_PIXELS = 40_000_000
-"""Browsers fail on very large images: beyond this the viewer gets a smaller copy, and the download is whole."""
 _FRESH_SECONDS = 1.0
-_INVENTS = "may invent detail: do not measure in it"
 
 
 @dataclass(frozen=True)
@@ -34,27 +29,24 @@ class ShownImage:
     """A saved image with what only the viewer needs to know about it."""
 
     saved: SavedImage
-    note: str = ""
-    small_copy: Path | None = None
-    """What the viewer loads instead of a very large image."""
     difference: Path | None = None
     """Absolute difference to the reference."""
-    reference: bool = False
 
     def for_viewer(self) -> ViewerImage:
         """Return the image as the viewer takes it; its id is the stem of the file name."""
         height, width = self.saved.size
+        smaller = "shown smaller here; the zip below holds it whole" if self.saved.small_copy else ""
         return ViewerImage(
             id=self.saved.path.stem,
             label=self.saved.label,
-            url=file_url(self.small_copy or self.saved.path),
+            url=file_url(self.saved.shown),
             width=width,
             height=height,
             alt=self.saved.alt,
             scores=self.saved.scores,
-            note=self.note,
+            note="; ".join(filter(None, (self.saved.note, smaller))),
             difference_url=file_url(self.difference) if self.difference else "",
-            reference=self.reference,
+            reference=self.saved.reference,
         )
 
 
@@ -76,6 +68,10 @@ class View:
     """When images, table or chart changed last."""
     families: str = ""
     """GAN and diffusion explained on this image, once everything has ended; empty where no such method ran."""
+    name: str = ""
+    """Name of the photo's file."""
+    scene: str = ""
+    """See `viewer_value`."""
     one_pass: list[OnePassResult] = field(default_factory=list)
     """Results of GANs, for `families` only."""
     sharpness: dict[str, float] = field(default_factory=dict)
@@ -114,7 +110,7 @@ class View:
         """Return quality against time as SVG; nothing for fewer than two results."""
         column = PSNR_Y if any(r.scores.psnr_y is not None for r in self.results) else LR_CONSISTENCY
         points = [
-            Point(r.job.title, max(r.seconds, 1e-3), value)
+            Point(r.job.title, None if r.is_brought else max(r.seconds, 1e-3), value)
             for r in self.results
             if (value := getattr(r.scores, column.key)) is not None and value != float("inf")
         ]
@@ -128,6 +124,7 @@ class View:
             reference: (H, W, 3) float32 in [0, 1], the HR reference; None where it is not known.
             scale: Scale factor between the two.
         """
+        self.name = lr.name
         if reference is None:
             self._add(lr, "input", "Your photo", "as uploaded", "The input")
         else:
@@ -149,8 +146,7 @@ class View:
         if reference is not None:
             difference = self.folder / f"{name}_difference.png"
             write_png(ImageData(_difference(image.rgb, reference)), difference)
-        scores = f"{formatting.scores_line(result.scores)}   {formatting.seconds(result.seconds)}"
-        self._add(image, name, job.title, scores, f"Result of {job.title}", _note(job), difference)
+        self._show(ShownImage(save_result(result, self.folder), difference))
         if job.approach.family != "retrieval":
             self.sharpness[name] = sharpness(image.rgb)
         if keep_pixels and job.approach.family == "adversarial":
@@ -171,19 +167,13 @@ class View:
         self.one_pass.clear()
 
     def _add(
-        self, image: ImageData, name: str, label: str, scores: str, what: str, note: str = "",
-        difference: Path | None = None, *, reference: bool = False,
+        self, image: ImageData, name: str, label: str, scores: str, what: str, *, reference: bool = False
     ) -> None:  # fmt: skip
         """Write an image to `name`.png and show it; `what` begins its text alternative."""
-        size = Size.of(image.rgb)
-        path = self.folder / f"{name}.png"
-        write_png(image, path)
-        copy = _small_copy(image.rgb, path)
-        if copy is not None:
-            note = f"{note}; " if note else ""
-            note += "shown smaller here; the zip below holds it whole"
-        saved = SavedImage(path, size, label, scores, f"{what}, {size.width} by {size.height} pixels")
-        self.images.append(ShownImage(saved, note, copy, difference, reference))
+        self._show(ShownImage(save(image, self.folder / f"{name}.png", label, scores, what, reference=reference)))
+
+    def _show(self, image: ShownImage) -> None:
+        self.images.append(image)
         self.changed = time.monotonic()
 
 
@@ -196,27 +186,8 @@ def _expected(name: str, label: str, size: Size) -> ViewerImage:
 def _pending(line: Line, lr_size: Size) -> ViewerImage:
     """Return the box of a result that has not arrived, or will not."""
     job = line.job
-    size = Size(*job.approach.size_with(job.options, *lr_size))
-    box = _expected(job.file_name, job.title, size)
+    box = _expected(job.file_name, job.title, job.plan(lr_size).size)
     return replace(box, status=line.text, fraction=line.fraction, failed=line.failed)
-
-
-def _note(job: Job) -> str:
-    """Return what people should know while they look at a result."""
-    if not job.approach.invents_with(job.checkpoint):
-        return ""
-    return f"{_INVENTS}. {job.checkpoint.note}" if job.checkpoint.note else _INVENTS
-
-
-def _small_copy(image: Image, path: Path) -> Path | None:
-    """Write a copy for the viewer beside `path` where the image is too large for a browser; else return None."""
-    height, width = image.shape[:2]
-    if height * width <= _MAX_VIEWER_PIXELS:
-        return None
-    ratio = (_MAX_VIEWER_PIXELS / (height * width)) ** 0.5
-    copy = path.with_name(f"{path.stem}_smaller.png")
-    write_png(ImageData(resize(image, (int(height * ratio), int(width * ratio)), "area")), copy)
-    return copy
 
 
 def _difference(result: Image, reference: Image) -> Image:

@@ -20,6 +20,7 @@ from sr_demo.ui.examples import sample_file
 from sr_demo.ui.html import problem, progress_line
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.photo_upload import Taken, take_in
+from sr_demo.ui.sessions import session_of
 from sr_demo.ui.updates import Updates
 
 _READING = 0.2
@@ -90,7 +91,7 @@ class DataHandlers:
 
     def stop(self, request: gr.Request) -> None:
         """Stop the inspection of this session; what was measured is reported."""
-        self._context.stops.stop(str(request.session_hash))
+        self._context.stops.stop(session_of(request))
 
     def _taken(self, files: list[str], folder: Path, progress: Progress) -> tuple[list[Entry], Taken]:
         folder.mkdir()
@@ -99,7 +100,7 @@ class DataHandlers:
         return [Entry(path.name[_NUMBER:], entry.read) for entry, path in named], taken
 
     def _run(self, request: gr.Request, work: Callable[[Progress], DataReport]) -> Iterator[Updates]:
-        session = str(request.session_hash)
+        session = session_of(request)
         stop = self._context.stops.begin(session)
         try:
             with self._context.callers.admitted(stop) as caller:

@@ -24,6 +24,7 @@ from sr_demo.ui.diffusion.view import Guesses
 from sr_demo.ui.examples import chosen_file
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.method_choices import Context
+from sr_demo.ui.sessions import session_of
 from sr_demo.ui.small_image import read_small
 from sr_demo.ui.updates import Updates
 from sr_demo.ui.viewer.viewer import viewer_value
@@ -69,7 +70,7 @@ class DiffusionHandlers:
             values: Values of the options, in the order of `OPTIONS`.
             request: Identifies the browser session.
         """
-        session = f"guess {request.session_hash}"
+        session = f"guess {session_of(request)}"
         stop = self._context.stops.begin(session)
         parts, guesses = self._parts, None
         try:
@@ -129,4 +130,4 @@ class DiffusionHandlers:
 
     def halt(self, request: gr.Request) -> None:
         """Stop the guesses of this session."""
-        self._context.stops.stop(f"guess {request.session_hash}")
+        self._context.stops.stop(f"guess {session_of(request)}")

@@ -15,7 +15,7 @@ from sr_demo.ui.controls import component
 from sr_demo.ui.diffusion.handlers import OPTIONS, DiffusionHandlers, DiffusionParts
 from sr_demo.ui.examples import examples
 from sr_demo.ui.method_choices import Context
-from sr_demo.ui.source import image_input
+from sr_demo.ui.source import enabled_with, image_input
 from sr_demo.ui.updates import Updates
 from sr_demo.ui.viewer.viewer import scroll_to, viewer
 
@@ -62,7 +62,7 @@ def diffusion_tab(context: Context, approach: Approach) -> None:
     light: dict[str, Any] = {**quiet, **LIGHT}
     heavy: dict[str, Any] = {**quiet, **HEAVY}
     guess = _injected(handlers)
-    image.change(lambda path: gr.Button(interactive=path is not None), image, start, **light)
+    image.change(enabled_with, image, start, **light)
     thumbnails.select(handlers.take_example, None, image, **light).then(guess, inputs, outputs, **heavy)
     start.click(guess, inputs, outputs, **heavy)
     for event in (thumbnails.select, start.click):

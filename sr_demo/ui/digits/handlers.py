@@ -13,7 +13,6 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
-from gradio.context import LocalContext
 
 from sr_demo.digits import data
 from sr_demo.digits.options import LARGEST, SMALLEST, System
@@ -23,11 +22,11 @@ from sr_demo.image import read
 from sr_demo.progress import Progress
 from sr_demo.reports import formatting
 from sr_demo.system.least_recently_used import LeastRecentlyUsed
-from sr_demo.ui import sessions
 from sr_demo.ui.clicks import point
 from sr_demo.ui.digits import pad, view
 from sr_demo.ui.digits.in_turn import CPPNS, NO_DIGIT, checked_cppn, in_turn
 from sr_demo.ui.method_choices import Context
+from sr_demo.ui.sessions import CAPACITY, current_request, session_of
 from sr_demo.ui.updates import Updates
 
 DEFAULT_SIZE = 400
@@ -73,7 +72,7 @@ class DigitHandlers:
     def __init__(self, context: Context, parts: DigitParts) -> None:
         self.callers, self.parts = context.callers, parts
         self._store, self._limits = context.store, context.limits
-        self._began: LeastRecentlyUsed[str, None] = LeastRecentlyUsed(lambda _: sessions.CAPACITY)
+        self._began: LeastRecentlyUsed[str, None] = LeastRecentlyUsed(lambda _: CAPACITY)
         """Sessions of visitors who chose a digit, a failed upload included."""
         self._lock = Lock()
 
@@ -132,11 +131,11 @@ class DigitHandlers:
 
     def _begin(self) -> None:
         with self._lock:
-            self._began.put(_session(), None)
+            self._began.put(session_of(current_request()), None)
 
     def _has_begun(self) -> bool:
         with self._lock:
-            return _session() in self._began
+            return session_of(current_request()) in self._began
 
     def _taken(self, prepared: Prepared, progress: Progress) -> Updates:
         from sr_demo.digits import lab, latent_walk
@@ -211,11 +210,6 @@ class DigitHandlers:
         across, down = (min(max((at + 0.5) / _checked_size(size), 0.0), 1.0) for at in point(event))
         part = (lab.Window(*window) if window else lab.WHOLE).nearer(across, down, 2.0)
         return part.zoom, part.x, part.y
-
-
-def _session() -> str:
-    request: Any = LocalContext.request.get(None)
-    return str(request.session_hash) if request else ""
 
 
 def _checked_size(value: Any) -> int:

@@ -17,7 +17,7 @@ from sr_demo.ui.digits.handlers import DEFAULT_SIZE, DigitHandlers, DigitParts
 from sr_demo.ui.digits.latent_handlers import ArtHandlers, ArtParts, VaryHandlers, VaryParts, WalkHandlers, WalkParts
 from sr_demo.ui.digits.photo_handlers import FitHandlers, FitParts
 from sr_demo.ui.method_choices import Context
-from sr_demo.ui.source import image_input
+from sr_demo.ui.source import enabled_with, image_input
 from sr_demo.ui.updates import Updates
 
 _INTRO = """<div class="sr-prose"><p>A digit of 26 × 26 pixels goes into a network and comes out as 32 numbers, its
@@ -183,6 +183,6 @@ def _photo(context: Context) -> None:
         yield from handlers.fit(path, request, *values)
 
     inputs: list[Any] = [photo, *(one.component for one in bound)]
-    photo.change(lambda path: gr.Button(interactive=path is not None), photo, go, **_LIGHT)
+    photo.change(enabled_with, photo, go, **_LIGHT)
     go.click(learn, inputs, [cards, large, download, go, stop, status], **_HEAVY)
     stop.click(handlers.halt, None, None, **_LIGHT)

@@ -19,6 +19,7 @@ from sr_demo.reports import formatting
 from sr_demo.ui.digits import view
 from sr_demo.ui.html import problem
 from sr_demo.ui.method_choices import Context
+from sr_demo.ui.sessions import session_of
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.updates import Updates
 
@@ -46,7 +47,7 @@ class FitHandlers:
 
     def fit(self, path: str | None, request: gr.Request, *values: Any) -> Iterator[Updates]:
         """Fit a network to a photo, with the values of the fit controls, and yield the progress and the result."""
-        session = str(request.session_hash)
+        session = session_of(request)
         stop = self._stops.begin(session)
         try:
             with self._context.callers.admitted(stop) as caller:
@@ -95,7 +96,7 @@ class FitHandlers:
 
     def halt(self, request: gr.Request) -> None:
         """Stop the fit of this browser session."""
-        self._stops.stop(str(request.session_hash))
+        self._stops.stop(session_of(request))
 
     def _busy(self, text: str, bar: str = "") -> Updates:
         """While a fit waits or runs. The large image belongs to an earlier photo and is hidden."""

@@ -18,7 +18,7 @@ from sr_demo.progress import Progress
 from sr_demo.spec import Approach
 from sr_demo.ui.html import progress_line
 from sr_demo.ui.method_choices import Context
-from sr_demo.ui.own_models import session_of
+from sr_demo.ui.sessions import session_of
 from sr_demo.ui.updates import Updates
 
 _SECONDS = 15.0

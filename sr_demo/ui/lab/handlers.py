@@ -22,7 +22,7 @@ from sr_demo.spec import Approach
 from sr_demo.ui.background_work import Finished, working
 from sr_demo.ui.html import progress_line
 from sr_demo.ui.method_choices import Context
-from sr_demo.ui.own_models import session_of
+from sr_demo.ui.sessions import session_of
 from sr_demo.ui.updates import Updates
 
 PLAN = Plan(sizes=(Size(64, 64), Size(128, 128)), seconds=1.5)
@@ -70,7 +70,7 @@ class LabHandlers:
             chosen: Keys of the methods.
             values: Values of the budget's controls, in their order.
         """
-        session = str(request.session_hash)
+        session = session_of(request)
         stop = self._context.stops.begin(session)
         try:
             budget = _budget(values)
@@ -110,7 +110,7 @@ class LabHandlers:
 
     def stop(self, request: gr.Request) -> None:
         """Stop the measurement of this session."""
-        self._context.stops.stop(str(request.session_hash))
+        self._context.stops.stop(session_of(request))
 
     def _shown(self, report: dict[str, Any], line: str) -> Updates:
         folder = self._context.store.new()

@@ -22,7 +22,7 @@ judged by the results.</p>"""
 
 
 _TICKED = ("bicubic", "edsr", "rdn", "hat")
-"""What labs compare: the baseline, the two usual convolutional networks, and one with attention."""
+"""What labs compare: the baseline, two common convolutional networks, and one with attention."""
 
 
 def lab_tab(context: Context, plan: Plan = PLAN, tab: gr.Tab | None = None) -> None:

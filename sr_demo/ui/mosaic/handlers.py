@@ -27,6 +27,7 @@ from sr_demo.ui.method_choices import Context
 from sr_demo.ui.mosaic import view
 from sr_demo.ui.mosaic.databases import BUNDLED, VisitorDatabases, choices, is_own, retrieval, tile_mosaic
 from sr_demo.ui.photo_upload import take_in
+from sr_demo.ui.sessions import session_of
 from sr_demo.ui.small_image import read_small
 from sr_demo.ui.updates import Updates
 
@@ -175,7 +176,7 @@ class MosaicHandlers:
     ) -> Updates:
         """Build a patch database of the uploaded photos and select it."""
         parts = self._parts
-        session = f"build database {request.session_hash}"
+        session = f"build database {session_of(request)}"
         stop = self._context.stops.begin(session)
         try:
             if not files:
@@ -206,7 +207,7 @@ class MosaicHandlers:
 
     def stop_building(self, request: gr.Request) -> None:
         """Stop the database build of this session."""
-        self._context.stops.stop(f"build database {request.session_hash}")
+        self._context.stops.stop(f"build database {session_of(request)}")
 
     def choose(self, database: str) -> Any:
         """Show the Delete button for the visitor's own databases only."""

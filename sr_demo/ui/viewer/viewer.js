@@ -23,7 +23,8 @@
  * @typedef {{ stage: Stage, plate: Plate, figure: HTMLElement }} Pane
  * @typedef {{ images: ViewerImage[], full: Size, stage: Size, scale: Scale, centre: Point, mode: "grid" | "two",
  *   wanted: Id[], opening: Id[], marked: Id, front: Id, narrow: boolean, lens: boolean, lensAt: Point | null, difference: boolean,
- *   split: number, example: boolean }} State
+ *   split: number, example: boolean, scene: string }} State
+ * @typedef {Pick<State, "scale" | "centre" | "full" | "wanted" | "front">} SavedView
  */
 
 const root = /** @type {HTMLElement} */ (element.querySelector(".srv"));
@@ -47,7 +48,10 @@ const state = {
   scale: "fit", centre: { x: 0.5, y: 0.5 },
   mode: "grid", wanted: [null, null], opening: [null, null], marked: null, front: null, narrow: false,
   lens: false, lensAt: null, difference: false, split: 0.5, example: false,
+  scene: "",
 };
+/** @type {Map<string, SavedView>} By scene: how it was left. */
+const views = new Map();
 /** @type {Map<string, Pane>} By id; they outlive a value, so that no image is loaded twice. */
 const panes = new Map();
 
@@ -373,7 +377,21 @@ function announce(text) {
 
 // -------------------------------------------------------------------------------------- from state to the document
 
-// A new value. The same first image means the same comparison with one more result: the view stays as it is.
+/**
+ * Show another scene as it was left, or fitted.
+ * @param {string} scene
+ */
+function changeScene(scene) {
+  const { scale, centre, full, wanted, front } = state;
+  views.set(state.scene, { scale, centre, full, wanted, front });
+  /** @type {SavedView} */
+  const fitted = {
+    scale: "fit", centre: { x: 0.5, y: 0.5 }, full, wanted: state.mode === "grid" ? [null, null] : wanted, front: null,
+  };
+  Object.assign(state, { scene, marked: null, ...(views.get(scene) ?? fitted) });
+}
+
+// A new value. The same scene means the same comparison with one more result, or another of the same photo: the view stays.
 function receive() {
   const value = props.value && typeof props.value === "object" ? props.value : {};
   const images = value.images ?? [];
@@ -381,10 +399,8 @@ function receive() {
     Object.assign(state, { example: Boolean(value.example), mode: value.example ? "two" : "grid", wanted: [null, null] });
   }
   state.opening = [value.pair?.[0] ?? null, value.pair?.[1] ?? null];
-  if (images[0]?.url !== state.images[0]?.url) {
-    Object.assign(state, { scale: "fit", centre: { x: 0.5, y: 0.5 }, marked: null, front: null });
-    if (state.mode === "grid") state.wanted = [null, null];
-  }
+  const scene = value.scene || images[0]?.url || "";
+  if (scene !== state.scene) changeScene(scene);
   const full = geometry.fullSize(images);
   if (state.scale !== "fit") state.scale *= state.full.width / full.width; // a larger result must not move the others
   state.full = full;

@@ -2,7 +2,8 @@
 
 Python only states what is shown. Appearance and behaviour are in `viewer.html`, `viewer.css`, `geometry.js` and `viewer.js`,
 which Gradio renders as one custom component: the template is static, the script builds the document from `value` and
-follows its changes, so that an image added while people look at others disturbs nothing.
+follows its changes, so that an image added while people look at others disturbs nothing. `shared_page.py` puts the same
+files into a page of their own.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-import gradio as gr
+if TYPE_CHECKING:
+    import gradio as gr
 
 EMPTY = "The results appear here, side by side."
 
@@ -77,18 +79,24 @@ def file_url(path: str | Path) -> str:
 
 
 def viewer_value(
-    images: Sequence[ViewerImage], empty: str = EMPTY, *, pair: tuple[str, str] | None = None, example: bool = False
+    images: Sequence[ViewerImage],
+    empty: str = EMPTY,
+    *,
+    pair: tuple[str, str] | None = None,
+    example: bool = False,
+    scene: str = "",
 ) -> dict[str, Any]:
     """Return the component's `value`.
 
-    Zoom, position, mode and selected pair survive an update as long as the first image keeps its `url`; a new first `url` is
-    a new comparison and starts fitted.
+    Zoom, position, mode and selected pair survive an update as long as it shows the same scene; another scene starts fitted,
+    or as it was left.
 
     Args:
         images: What is shown, in this order.
         empty: What is shown instead when there are none.
         pair: Ids of the images that the slider opens with; None takes the first two.
         example: Opens with the slider, and the comparison after it as a grid.
+        scene: Equal for comparisons of the same part of the same photo; "" takes the first image's `url` for it.
 
     Raises:
         ValueError: Two images share an id.
@@ -97,7 +105,7 @@ def viewer_value(
     if len(set(ids)) != len(ids):
         raise ValueError(f"images of one comparison need different ids: {ids}")
     shown = [asdict(image) for image in images]
-    return {"images": shown, "empty": empty, "pair": list(pair or ()), "example": example}
+    return {"images": shown, "empty": empty, "pair": list(pair or ()), "example": example, "scene": scene}
 
 
 def viewer(
@@ -110,12 +118,14 @@ def viewer(
     Update it by returning `viewer_value(...)` from a listener with `show_progress="hidden"`: Gradio fades a component
     that waits for its next value, while people are looking at the images it already shows.
     """
+    import gradio as gr  # `shared_page` needs the rest of this module, and no page
+
     pair = (example[0].id, example[-1].id) if example else None
     return gr.HTML(
         value=viewer_value(example, empty, pair=pair, example=bool(example)),
-        html_template=_read("viewer.html"),
-        css_template=_read("viewer.css"),
-        js_on_load=_read("geometry.js") + _read("viewer.js"),
+        html_template=source("viewer.html"),
+        css_template=source("viewer.css"),
+        js_on_load=source("geometry.js") + source("viewer.js"),
         apply_default_css=False,
         elem_id=elem_id,
         savable=savable,
@@ -133,5 +143,6 @@ def scroll_to(elem_id: str) -> str:
 }}"""
 
 
-def _read(name: str) -> str:
+def source(name: str) -> str:
+    """Return the text of a file in this folder."""
     return (_HERE / name).read_text(encoding="utf-8")

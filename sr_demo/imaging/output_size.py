@@ -1,0 +1,148 @@
+"""The requested size of a result: a scale factor, a width or a height in pixels, or a size in print.
+
+A request is a plain value. Whatever it names, it enlarges both sides of an image by one factor, from 1 to 8.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from math import isfinite
+
+from sr_demo.errors import BadInput, quoted
+from sr_demo.image import Size
+
+LEAST, MOST = 1, 8
+"""Smallest and largest scale factor of a result."""
+FORMS = "a factor such as 2 or 2.5x, 1920 wide, 1080 high, or 30x20cm@300 for print"
+"""What `parse` reads, as a phrase."""
+_CM_PER_INCH = 2.54
+_CM = {"cm": 1.0, "mm": 0.1, "in": _CM_PER_INCH}
+_MOST_PIXELS = 1_000_000
+_MOST_CM, _MOST_DPI = 10_000, 10_000
+_NUMBER = r"(\d+(?:\.\d*)?|\.\d+)"
+_FACTOR = re.compile(rf"[x×]?\s*{_NUMBER}\s*[x×]?")
+_WIDE = re.compile(r"(\d+)\s*(?:px|pixels)?\s*(?:w|wide)")
+_HIGH = re.compile(r"(\d+)\s*(?:px|pixels)?\s*(?:h|high)")
+_PRINT = re.compile(rf"{_NUMBER}\s*[x×]\s*{_NUMBER}\s*(cm|mm|in)\s*(?:@|at)\s*{_NUMBER}\s*(?:dpi|ppi)?")
+
+
+@dataclass(frozen=True)
+class OutputSize:
+    """A requested size; made by `times`, `wide`, `high`, `printed` or `parse`, which check it."""
+
+    factor: float | None = None
+    """Scale factor; None where it follows from the image and the pixels below."""
+    width: int | None = None
+    """Pixels that the result is wide; of a print, at most that."""
+    height: int | None = None
+    """Pixels that the result is high; of a print, at most that."""
+    dpi: float | None = None
+    """Resolution of the print, for the file of the result; None for sizes on screen."""
+    text: str = ""
+    """The request as people write it, and as `parse` reads it."""
+
+    def __str__(self) -> str:
+        return self.text
+
+    def factor_for(self, image: Size) -> float:
+        """Return the scale factor for an image of this size. Raises BadInput where it is below 1 or above 8."""
+        if self.factor is not None:
+            return self.factor
+        width, height = self.width, self.height
+        if self.dpi is not None and width and height and (width > height) != (image.width > image.height):
+            width, height = height, width  # paper can be turned
+        wanted = ((width, image.width), (height, image.height))
+        factor = min(target / there for target, there in wanted if target is not None)
+        if LEAST <= factor <= MOST:
+            return factor
+        limit = "fewer than the picture has" if factor < LEAST else f"more than {MOST} times as many as the picture has"
+        raise BadInput(
+            f"{self.text} is {limit} ({image.width} x {image.height} pixels). Results are {LEAST} to {MOST} times as large: "
+            f"choose from {image.width} x {image.height} to {MOST * image.width} x {MOST * image.height} pixels."
+        )
+
+    def resolve(self, image: Size) -> Size:
+        """Return the size of the result for an image of this size. Raises BadInput like `factor_for`."""
+        factor = self.factor_for(image)
+        return Size(max(round(factor * image.height), 1), max(round(factor * image.width), 1))
+
+    def for_part(self, whole: Size) -> OutputSize:
+        """Return the request that enlarges parts of an image as much as this one enlarges the whole. Raises BadInput."""
+        return replace(self, factor=self.factor_for(whole), width=None, height=None)
+
+    def whole_factor(self) -> int:
+        """Return the scale factor of a test against an original, which is made smaller by it. Raises BadInput."""
+        if self.factor is None or self.factor != int(self.factor) or self.factor < 2:
+            raise BadInput(
+                f"Results can be scored against the original at whole factors only, such as 2x or 4x, not at {self.text}. "
+                "Choose one, or enlarge without a test."
+            )
+        return int(self.factor)
+
+
+def times(factor: float) -> OutputSize:
+    """Return the request for a scale factor. Raises BadInput outside 1 to 8."""
+    if not LEAST <= factor <= MOST:  # true for NaN, too
+        raise BadInput(f"The scale must be from {LEAST} to {MOST}, not {factor:g}. For pixels, ask for 1920 wide.")
+    return OutputSize(factor=float(factor), text=f"{factor:g}x")
+
+
+def wide(pixels: int) -> OutputSize:
+    """Return the request for a width in pixels. Raises BadInput."""
+    return OutputSize(width=_pixels(pixels, "width"), text=f"{pixels} wide")
+
+
+def high(pixels: int) -> OutputSize:
+    """Return the request for a height in pixels. Raises BadInput."""
+    return OutputSize(height=_pixels(pixels, "height"), text=f"{pixels} high")
+
+
+def printed(width: float, height: float, dpi: float, unit: str = "cm") -> OutputSize:
+    """Return the request for a print: as large as fits on the paper, which is turned to the image.
+
+    Args:
+        width: of the paper.
+        height: of the paper.
+        dpi: pixels per inch, which the file of the result states.
+        unit: of width and height: "cm", "mm" or "in".
+
+    Raises:
+        BadInput: a value is not positive, or far too large.
+    """
+    text = f"{width:g}x{height:g}{unit}@{dpi:g}"
+    across, down = width * _CM[unit], height * _CM[unit]
+    if not (isfinite(across + down + dpi) and 0 < min(across, down) <= max(across, down) <= _MOST_CM):
+        raise BadInput(f"A print has two sides of up to {_MOST_CM // 100} m, such as 30x20cm@300, not {text}.")
+    if not 1 < dpi <= _MOST_DPI:
+        raise BadInput(f"A print has from 2 to {_MOST_DPI} dpi, such as 30x20cm@300, not {text}.")
+    columns, rows = (max(round(side / _CM_PER_INCH * dpi), 1) for side in (across, down))
+    return OutputSize(width=columns, height=rows, dpi=float(dpi), text=text)
+
+
+def parse(text: str) -> OutputSize:
+    """Return the request that a person or a program has written: one of `FORMS`. Raises BadInput."""
+    words = " ".join(text.lower().split())
+    if found := _FACTOR.fullmatch(words):
+        return times(float(found[1]))
+    if found := _WIDE.fullmatch(words):
+        return wide(int(found[1]))
+    if found := _HIGH.fullmatch(words):
+        return high(int(found[1]))
+    if _PRINT.fullmatch(words):
+        return parse_print(words)
+    raise BadInput(f"{quoted(text)} is no size. Write {FORMS}.")
+
+
+def parse_print(text: str) -> OutputSize:
+    """Return the request for a print that is written as 30x20cm@300. Raises BadInput."""
+    found = _PRINT.fullmatch(" ".join(text.lower().split()))
+    if found is None:
+        raise BadInput(f"{quoted(text)} is no size of a print. Write it as 30x20cm@300: width, height, dots per inch.")
+    return printed(float(found[1]), float(found[2]), float(found[4]), found[3])
+
+
+def _pixels(count: int, what: str) -> int:
+    if not 1 <= count <= _MOST_PIXELS:
+        raise BadInput(f"The {what} must be from 1 to {_MOST_PIXELS:,} pixels, not {quoted(count)}.")
+    return count

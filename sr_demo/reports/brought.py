@@ -1,0 +1,201 @@
+"""Results that other tools made of the same image: checked, aligned, and scored like the others.
+
+A result is `brought` when a user gives its file. Nothing is known of how it was made, so it has scores and no costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from sr_demo.checkpoint import Checkpoint, WeightFile
+from sr_demo.codecs.image_files import find_images
+from sr_demo.codecs.sniff import shown
+from sr_demo.errors import BadInput, SRError, StorageError, unexpected
+from sr_demo.image import Image, ImageData, Size, crop
+from sr_demo.imaging import alignment
+from sr_demo.inference.jobs import Done, Failed, ImageResult, Job
+from sr_demo.metrics.scores import score
+from sr_demo.options import Options
+from sr_demo.own.model_file import public_name
+from sr_demo.own.opening import numbered
+from sr_demo.reports.formatting import shift_phrase
+from sr_demo.reports.pairing import matched
+from sr_demo.spec import Approach, Request, Upscaler
+from sr_demo.system import seals
+
+ID = "brought"
+MOST = 4
+"""Results that can be brought to one comparison."""
+MOST_SHIFT = 8.0
+"""Pixels. Conventions of where a pixel lies differ by up to 7 px at 8x; what lies farther off was cropped or padded."""
+_LEAST_LIKENESS = 0.5
+"""See `alignment.likeness`."""
+
+Read = Callable[[], ImageData]
+"""Reads the file of a result, or the part of it that is compared."""
+
+
+class Results(NamedTuple):
+    """What another tool made of the images of a test set."""
+
+    job: Job
+    files: tuple[Path, ...]
+    """One for each image of the test set, in its order."""
+
+
+def results_of(paths: Sequence[Path], hr: Sequence[Path], scale: int) -> list[Results]:
+    """Return the results in each of `paths`, matched with the images of a test set by name (see `pairing`).
+
+    Args:
+        paths: folders of results; for a test set of one image, its result will do, whatever its name.
+        hr: the HR images of the test set.
+        scale: HR size divided by LR size.
+
+    Raises:
+        BadInput: there are too many, an image has no result, or a folder cannot be read.
+        StorageError: a file cannot be read.
+    """
+    found: list[Results] = []
+    for job, path in zip(jobs_of(paths), paths, strict=True):
+        files = find_images(path).images if path.is_dir() else (path,)
+        if len(hr) > 1 or len(files) > 1:
+            files = tuple(small for _, small in matched(hr, files, scale, "result"))
+        found.append(Results(job, files))
+    return found
+
+
+def jobs_of(files: Sequence[Path]) -> list[Job]:
+    """Return what stands for files, or folders of them, in tables and events: "brought: NAME", equal names numbered.
+
+    Raises:
+        BadInput: there are more than `MOST`.
+        StorageError: a file cannot be read.
+    """
+    if len(files) > MOST:
+        raise BadInput(f"At most {MOST} results of other tools are compared at once, not {len(files)}.")
+    return [Job(one, one.checkpoints[0], Options()) for one in numbered([_approach(path) for path in files])]
+
+
+def _approach(path: Path) -> Approach:
+    name = path.name if path.is_dir() else path.stem
+    try:
+        file = WeightFile(path.name, seals.digest(path) if path.is_file() else "", 0, path=path.absolute())
+    except OSError as exc:
+        raise StorageError(f"{shown(path.name)} cannot be read: {exc.strerror or exc}.") from exc
+    return Approach(
+        id=ID,
+        title=f"brought: {shown(name)[:60]}",
+        summary="made by another tool",
+        about="A result that another tool made of the same photo.",
+        family="baseline",
+        load=_nothing_to_load,
+        checkpoints=(Checkpoint(public_name(name), "made by another tool", (file,), licence="not known"),),
+        preselected=False,
+    )
+
+
+def _nothing_to_load(request: Request) -> Upscaler:
+    raise AssertionError("a result that was brought is not run")
+
+
+def attempt(job: Job, read: Read, lr: ImageData, reference: Image | None) -> Done | Failed:
+    """Align and score one result; what is wrong with it becomes a sentence.
+
+    Args:
+        job: one of `jobs_of`.
+        read: reads its file.
+        lr: what the methods were given.
+        reference: (H, W, 3), the HR image; None where it is not known.
+    """
+    try:
+        image = read()
+        return Done(job, aligned(job, image, lr.rgb, reference))
+    except SRError as exc:
+        return Failed(job, str(exc))
+    except Exception as exc:
+        return Failed(job, unexpected(exc, f"comparing {job.key}"))
+
+
+def aligned(job: Job, image: ImageData, lr: Image, reference: Image | None) -> ImageResult:
+    """Check that `image` shows what `lr` shows, undo its shift, and score it.
+
+    Args:
+        job: one of `jobs_of`.
+        image: the result as it was brought.
+        lr: (h, w, 3) in [0, 1].
+        reference: (H, W, 3) in [0, 1]; None where it is not known.
+
+    Raises:
+        BadInput: another size, another photo, or too large a shift.
+    """
+    name = shown(image.name)
+    image = _of_size(name, image, Size.of(lr), None if reference is None else Size.of(reference))
+    shift = alignment.shift_of(image.rgb, lr)
+    if shift != alignment.NONE:
+        alpha = None if image.alpha is None else alignment.moved(image.alpha, shift)
+        note = f"It lay {shift_phrase(shift)} beside the photo, which was undone."
+        rgb, notes = alignment.moved(image.rgb, shift), (*image.notes, note)
+        image = replace(image, rgb=rgb, alpha=alpha, notes=notes)
+    if alignment.likeness(image.rgb, lr) < _LEAST_LIKENESS:
+        raise BadInput(
+            f"{name} does not show this photo. Bring what another tool made of this very photo, the whole of it."
+        )
+    if shift.length > MOST_SHIFT:
+        raise BadInput(
+            f"{name} lies {shift.length:.0f} pixels beside this photo, and at most {MOST_SHIFT:g} are undone: it seems to be "
+            "cropped or padded. Bring the whole result."
+        )
+    return ImageResult(
+        job=job, size=Size.of(image.rgb), image=image, shift=shift, notes=image.notes, values=image.values,
+        scores=score(image.rgb, lr, reference, round(image.rgb.shape[0] / lr.shape[0])),
+        seconds=0.0, load_seconds=0.0, peak_memory_mb=0.0, precision="", tile=0, tiles=1, halo=0,
+    )  # fmt: skip
+
+
+def _of_size(name: str, image: ImageData, lr: Size, reference: Size | None) -> ImageData:
+    """Return `image` in the size in which it is compared. Raises BadInput where it has another one."""
+    size = Size.of(image.rgb)
+    if reference is None:
+        ratio = max(size.height / lr.height, size.width / lr.width)
+        if ratio < 1 or any(round(ratio * side) != large for side, large in zip(lr, size, strict=True)):
+            raise BadInput(
+                f"{name} has {size.width} x {size.height} pixels, which is not the photo of {lr.width} x {lr.height} "
+                "enlarged: the sides must be the same number of times as long. Bring the whole result."
+            )
+        return image
+    # Of an original whose sides are no multiples of the scale, the last rows and columns are left out.
+    spare = (size.height - reference.height, size.width - reference.width)
+    if min(spare) < 0 or max(spare) >= max(reference.height // lr.height, 1):
+        raise BadInput(
+            f"{name} has {size.width} x {size.height} pixels, and the original {reference.width} x {reference.height}: to be "
+            "scored against it, a result must have its size."
+        )
+    return image if not any(spare) else crop(image, 0, 0, *reference)
+
+
+def part(image: ImageData, whole: Size, top: int, left: int, size: Size) -> ImageData:
+    """Return what shows a region of the photo in a result of the whole photo.
+
+    Args:
+        image: the result.
+        whole: size of the photo.
+        top: first row of the region, in pixels of the photo.
+        left: first column.
+        size: of the region.
+
+    Raises:
+        BadInput: the region may not fall on whole pixels of the result.
+    """
+    if size == whole:
+        return image
+    own = Size.of(image.rgb)
+    times = own.height // whole.height
+    if times == 0 or own != (times * whole.height, times * whole.width):
+        raise BadInput(
+            f"{shown(image.name)} has {own.width} x {own.height} pixels, not a whole number of times those of the photo "
+            f"({whole.width} x {whole.height}), so no part of it can be compared. Choose the whole photo."
+        )
+    return crop(image, times * top, times * left, times * size.height, times * size.width)

@@ -1,0 +1,148 @@
+"""The row of the last comparisons under the viewer, and the events of it and of shared links."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from sr_demo.errors import BadInput, SRError
+from sr_demo.image import Limits, quantize
+from sr_demo.reports import formatting
+from sr_demo.ui import shared_links
+from sr_demo.ui.compare.components import CompareComponents
+from sr_demo.ui.compare.view import View
+from sr_demo.ui.histories import GONE, Run
+from sr_demo.ui.html import inline_image, problem
+from sr_demo.ui.method_choices import Context
+from sr_demo.ui.own_models import session_of
+from sr_demo.ui.small_image import read_small
+from sr_demo.ui.updates import Updates
+
+ON_LOAD = """
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-run]");
+  if (button) trigger("select", { index: 0, value: button.dataset.run });
+});
+"""
+_LABEL = "Results of this visit"
+_SIDE = 40
+"""CSS pixels of a thumbnail."""
+_NAMED = 2
+"""Methods that a button names; the others are counted."""
+
+
+class HistoryHandlers:
+    """Keeps finished comparisons, and brings them back. Stateless apart from what it is made of."""
+
+    def __init__(self, context: Context, components: CompareComponents) -> None:
+        self._context = context
+        self._results = components.results
+
+    def finished(self, session: str, view: View, value: dict[str, Any]) -> Updates:
+        """Keep a comparison that has ended, and offer what can be done with it.
+
+        Args:
+            session: The visitor's.
+            view: What the page shows of it.
+            value: The viewer's.
+
+        Returns:
+            Updates of the row, of the downloads and of the link.
+        """
+        if not view.files:
+            return self.row(session)
+        run = Run(view.folder, _title(view), _thumbnail(view))
+        files = {kind: str(file) for kind, file in view.files.items()}
+        run.write(
+            {"viewer": value, "table": view.table(), "chart": view.chart(), "families": view.families, "files": files}
+        )
+        self._context.histories.add(session, run, self._context.store)
+        return {**self.row(session), **self._downloads(files)}
+
+    def row(self, session: str, *, running: bool = False) -> Updates:
+        """Return the update of the row; its buttons rest while a comparison is `running`."""
+        runs = self._context.histories.runs(session)
+        return {self._results.history: _row(runs, self._context.histories.shown(session), running=running)}
+
+    def bring_back(self, event: gr.EventData, request: gr.Request) -> Updates:
+        """Show the comparison whose button was clicked."""
+        session, results = session_of(request), self._results
+        try:
+            shown = self._context.histories.bring_back(session, getattr(event, "value", None)).read()
+        except SRError as exc:
+            return {results.progress: problem(str(exc))}
+        return {
+            results.progress: "",
+            results.viewer: shown["viewer"],
+            results.table: shown["table"],
+            results.chart: shown["chart"],
+            results.families: shown["families"],
+            **self._downloads(shown["files"]),
+            **self.row(session),
+        }
+
+    def link(self, request: gr.Request) -> Updates:
+        """Make a link to the comparison that is shown."""
+        results = self._results
+        try:
+            run = self._context.histories.shown(session_of(request))
+            if not self._context.shares:
+                raise BadInput("This server makes no links. Download the file, and send that.")
+            if run is None:
+                raise BadInput(GONE)
+            link = shared_links.make(self._context.store, run.folder / "report.html")
+        except SRError as exc:
+            return {results.link_note: problem(str(exc))}
+        return {results.link: gr.Button(visible=False), results.link_note: _link(link)}
+
+    def _downloads(self, files: dict[str, str]) -> Updates:
+        results, updates = self._results, {}
+        for kind, button in results.downloads.items():
+            label = _share_label(files["html"]) if kind == "html" else button.label
+            updates[button] = gr.DownloadButton(label, value=files[kind], visible=True)
+        return {**updates, results.link: gr.Button(visible=self._context.shares), results.link_note: ""}
+
+
+def _title(view: View) -> str:
+    """Return the photo and the methods of a comparison, in one line."""
+    methods = [result.job.title for result in view.results]
+    more = len(methods) - _NAMED
+    named = ", ".join(methods[:_NAMED])
+    return f"{view.name}: {named}" + (f" and {more} more" if more > 0 else "")
+
+
+def _thumbnail(view: View) -> str:
+    """Return the first image of a comparison, which is the photo, as a small `img` element."""
+    small = read_small(str(view.images[0].saved.shown), 2 * _SIDE, Limits(max_bytes=2**40))
+    return inline_image(quantize(small), _SIDE, "")
+
+
+def _row(runs: Sequence[Run], shown: Run | None, *, running: bool) -> str:
+    """Return the buttons as HTML; nothing while there is but one comparison, which is shown already."""
+    if len(runs) < 2:
+        return ""
+    buttons = "".join(
+        f'<button type="button" data-run="{run.id}" title="{escape(run.title)}" aria-pressed="{str(run is shown).lower()}"'
+        f"{' disabled' if running else ''}>{run.thumbnail}<span>{escape(run.title)}</span></button>"
+        for run in runs
+    )
+    group = f'<div class="sr-runs" role="group" aria-label="{_LABEL}">{buttons}</div>'
+    return f'<p class="sr-label">{_LABEL}:</p>{group}'
+
+
+def _share_label(page: str) -> str:
+    """Return the label of the button that downloads a page, with its size."""
+    return f"Share: one HTML file, {formatting.megabytes(os.path.getsize(page))}"
+
+
+def _link(link: shared_links.Link) -> str:
+    until = link.until.strftime("%d %B, %H:%M")
+    return (
+        f'<p class="sr-fine">Whoever has this link can open these results until {until} UTC, or until this server is '
+        f'restarted: <a href="{link.address}" target="_blank" rel="noopener">{link.address}</a> '
+        '<button type="button" class="sr-copy">Copy</button></p>'
+    )

@@ -1,0 +1,121 @@
+"""Event handlers of the Several photos tab."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from html import escape
+from pathlib import Path
+
+import gradio as gr
+
+from sr_demo.errors import BadInput, SRError, unexpected
+from sr_demo.inference.jobs import Job
+from sr_demo.reports import formatting
+from sr_demo.ui.html import problem, progress_line
+from sr_demo.ui.method_choices import Context, offered, seconds
+from sr_demo.ui.own_models import session_of
+from sr_demo.ui.several.queue import Photo, Queue
+from sr_demo.ui.updates import Updates
+from sr_demo.ui.viewer.viewer import file_url
+
+MOST_PHOTOS = 50
+MOST_METHODS = 4
+_TYPICAL = (256, 256)
+"""(height, width) for the time estimate of photos that are not decoded yet."""
+
+
+@dataclass(frozen=True)
+class SeveralParts:
+    """The components that the handlers write."""
+
+    start: gr.Button
+    stop: gr.Button
+    line: gr.HTML
+    photos: gr.HTML
+    zip: gr.DownloadButton
+
+
+class SeveralHandlers:
+    """Stateless apart from what it is made of."""
+
+    def __init__(self, context: Context, parts: SeveralParts) -> None:
+        self._context, self._parts = context, parts
+        first, more = offered(context.approaches, context.runner.estimates)
+        self._jobs = {job.key: job for job in (*first, *more)}
+
+    def run(self, files: list[str] | None, methods: list[str], request: gr.Request) -> Iterator[Updates]:
+        """Enlarge the uploaded photos, and stream how far it is.
+
+        Args:
+            files: Uploads.
+            methods: Keys of the methods.
+            request: Identifies the browser session.
+        """
+        session, parts = session_of(request), self._parts
+        stop = self._context.stops.begin(session)
+        ended: Updates = {parts.start: gr.Button(interactive=True), parts.stop: gr.Button(interactive=False)}
+        try:
+            photos, jobs = self._wanted(files, methods)
+            running: Updates = {parts.start: gr.Button(interactive=False), parts.stop: gr.Button(interactive=True)}
+            yield {**running, parts.zip: gr.DownloadButton(visible=False), parts.line: progress_line("Starting.")}
+            with self._context.store.lent() as folder, self._context.callers.admitted(stop) as caller:
+                queue = Queue(photos, jobs, self._context.limits, folder)
+                expected = partial(seconds, self._context, size=_TYPICAL)
+                for _ in queue.run(self._context.runner, caller, expected):
+                    shown = {parts.photos: _table(photos)} if queue.changed else {}
+                    queue.changed = False
+                    yield {**shown, parts.line: progress_line(queue.progress)}
+            yield {**self._finished(queue), **ended}
+        except SRError as exc:
+            yield {parts.line: problem(str(exc)), **ended}
+        except Exception as exc:
+            yield {parts.line: problem(unexpected(exc, "upscaling several photos")), **ended}
+        finally:
+            self._context.stops.end(session, stop)
+
+    def stop(self, request: gr.Request) -> Updates:
+        """Stop the queue of this session; finished results stay."""
+        self._context.stops.stop(session_of(request))
+        return {self._parts.line: progress_line("Stopping after the current tile. Finished results stay.")}
+
+    def _wanted(self, files: list[str] | None, methods: list[str]) -> tuple[list[Photo], list[Job]]:
+        if not files:
+            raise BadInput("There are no photos yet. Drop some into the box.")
+        if len(files) > MOST_PHOTOS:
+            raise BadInput(
+                f"At most {MOST_PHOTOS} photos at once, and these are {len(files)}. Leave some out; for whole folders there "
+                "is `python -m sr_demo batch`."
+            )
+        jobs = [self._jobs[key] for key in methods if key in self._jobs]
+        if not 1 <= len(jobs) <= MOST_METHODS:
+            raise BadInput(f"Choose one method, or up to {MOST_METHODS}.")
+        return [Photo(Path(file)) for file in files], jobs
+
+    def _finished(self, queue: Queue) -> Updates:
+        parts, done = self._parts, [photo for photo in queue.photos if photo.results]
+        failed = [photo.name for photo in queue.photos if photo.failures]
+        text = f"{len(done)} of {len(queue.photos)} photos are enlarged."
+        if failed:
+            text += f" Not everything worked for: {', '.join(failed)}."
+        count = sum(len(photo.results) for photo in done)
+        size = formatting.megabytes(queue.zip.stat().st_size)
+        button = gr.DownloadButton(f"Download {count} results (zip, {size})", value=str(queue.zip), visible=bool(done))
+        return {parts.line: progress_line(text), parts.photos: _table(queue.photos), parts.zip: button}
+
+
+def _table(photos: list[Photo]) -> str:
+    """Return the photos with their states and thumbnails as HTML."""
+    return '<div class="sr-several">' + "".join(map(_figure, photos)) + "</div>"
+
+
+def _figure(photo: Photo) -> str:
+    images = "".join(
+        f'<span><img src="{escape(file_url(path))}" alt="{escape(label)}: the middle of {escape(photo.name)}">'
+        f"<small>{escape(label)}</small></span>"
+        for label, path in photo.thumbnails
+    )
+    failures = "".join(f'<span class="sr-failure">{escape(sentence)}</span>' for sentence in photo.failures)
+    caption = f"<b>{escape(photo.name)}</b> {escape(photo.state)}{failures}"
+    return f"<figure><figcaption>{caption}</figcaption><div>{images}</div></figure>"

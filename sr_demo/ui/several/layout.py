@@ -1,0 +1,51 @@
+"""Components and wiring of the Several photos tab."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from sr_demo.hub import checkpoints
+from sr_demo.inference.jobs import Job
+from sr_demo.ui.callers import HEAVY, LIGHT
+from sr_demo.ui.method_choices import Context, offered, ticked
+from sr_demo.ui.several.handlers import MOST_METHODS, MOST_PHOTOS, SeveralHandlers, SeveralParts
+from sr_demo.ui.source import files_input
+
+
+def several_tab(context: Context) -> None:
+    """Lay out the tab and connect its events, in the current Gradio context."""
+    first, more = offered(context.approaches, context.runner.estimates)
+    jobs = [job for job in (*first, *more) if checkpoints.is_available(job.checkpoint)]
+    with gr.Row(elem_classes="sr-top"):
+        with gr.Column(scale=3, min_width=280):
+            files = files_input(label=f"Up to {MOST_PHOTOS} photos", elem_id="several-files", height=160)
+            methods = gr.Dropdown(
+                [(job.title, job.key) for job in jobs], value=_default(context, jobs), multiselect=True,
+                max_choices=MOST_METHODS, label="Methods", elem_id="several-methods",
+            )  # fmt: skip
+            with gr.Row(elem_classes="sr-actions"):
+                start = gr.Button("Enlarge them", variant="primary", elem_id="several-start", min_width=120)
+                stop = gr.Button("Stop", elem_id="several-stop", interactive=False, min_width=60)
+            gr.HTML('<p class="sr-fine">Results are PNG files, deleted after about two hours.</p>')
+        with gr.Column(scale=9, min_width=300):
+            line = gr.HTML(elem_id="several-line", elem_classes="sr-may-be-empty")
+            archive = gr.DownloadButton("Download (zip)", visible=False, elem_id="several-zip", size="sm")
+            photos = gr.HTML(elem_id="several-photos", elem_classes="sr-may-be-empty")
+    parts = SeveralParts(start, stop, line, photos, archive)
+    handlers = SeveralHandlers(context, parts)
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    outputs: list[Any] = [start, stop, line, photos, archive]
+    start.click(handlers.run, [files, methods], outputs, **quiet, **HEAVY)
+    stop.click(handlers.stop, None, [line], **quiet, **LIGHT)
+
+
+def _default(context: Context, jobs: Sequence[Job]) -> list[str]:
+    """Return the key of the quickest method that is ticked in Compare, no baseline, and invents nothing."""
+    keys = ticked(jobs, context.runner.estimates)
+    faithful = [job for job in jobs if job.key in keys and not job.approach.invents_with(job.checkpoint)]
+    networks = [job for job in faithful if job.approach.family != "baseline"] or jobs[:1]
+    quickest = min(networks, key=lambda job: context.runner.estimates.seconds(job, (256, 256)), default=None)
+    return [] if quickest is None else [quickest.key]

@@ -1,0 +1,170 @@
+"""Enlarges many photos one after the other into one zip. A photo that fails is named, and the others go on."""
+
+from __future__ import annotations
+
+import json
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sr_demo.errors import SRError, unexpected
+from sr_demo.image import Image, ImageData, Limits, Size, crop, read, write_png
+from sr_demo.inference.jobs import Done, Failed, ImageResult, Job, Progressed, Stopped
+from sr_demo.inference.runner import Runner
+from sr_demo.reports import formatting
+from sr_demo.reports.bundle import disk_refusals, machine
+from sr_demo.reports.table import record
+from sr_demo.system.outputs import fitting, numbered
+from sr_demo.ui.callers import Caller
+from sr_demo.ui.compare.in_turn import Inputs, compared
+from sr_demo.ui.uploads import public
+
+_SIDE = 64
+"""Pixels of the part of a photo that its thumbnails show: few, so that a difference is seen."""
+_SECONDS_BETWEEN = 0.3
+"""Progress within a photo is passed on at most this often."""
+
+
+class Thumbnail(NamedTuple):
+    """The middle of an image, in a file of its own."""
+
+    label: str
+    path: Path
+
+
+@dataclass
+class Photo:
+    """A photo in the queue, and what has become of it."""
+
+    path: Path
+    state: str = "waiting"
+    thumbnails: list[Thumbnail] = field(default_factory=list[Thumbnail])
+    """Of the photo, then of each result."""
+    results: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    """See `table.record`."""
+    failures: list[str] = field(default_factory=list[str])
+    """Sentences."""
+
+    @property
+    def name(self) -> str:
+        """Name of the file, which may contain anything."""
+        return self.path.name
+
+    def end(self, *, stopped: bool) -> None:
+        """Set the final state."""
+        self.state = "stopped" if stopped else "done" if self.results else "did not work"
+
+
+@dataclass
+class Queue:
+    """Photos, what is done to them, and how far it is. Files are written to `folder`."""
+
+    photos: list[Photo]
+    jobs: Sequence[Job]
+    limits: Limits
+    folder: Path
+    progress: str = ""
+    """What goes on now, in one line."""
+    changed: bool = True
+    """Whether a photo has another state than when this was last read and reset."""
+    _names: set[str] = field(default_factory=set[str])
+
+    @property
+    def zip(self) -> Path:
+        """The file with all results, and `photos.json`."""
+        return self.folder / "super-resolution.zip"
+
+    def run(self, runner: Runner, caller: Caller, seconds: Callable[[Job], float]) -> Iterator[None]:
+        """Enlarge the photos; yields whenever `progress` or a photo has changed.
+
+        Args:
+            runner: Runs the jobs.
+            caller: Whose turns are used, and whose Stop ends it. Results so far stay.
+            seconds: Expected seconds of a job.
+
+        Raises:
+            StorageError: The disk refuses.
+        """
+        with disk_refusals(), zipfile.ZipFile(self.zip, "w", zipfile.ZIP_STORED) as archive:
+            for number, photo in enumerate(self.photos, 1):
+                if not caller.stop.is_set():
+                    before = f"Photo {number} of {len(self.photos)}, {photo.name}: "
+                    for doing in self._enlarged(photo, runner, caller, seconds, archive):
+                        self.progress = before + doing
+                        yield
+                photo.end(stopped=caller.stop.is_set() and len(photo.results) < len(self.jobs))
+                self.changed = True
+                yield
+            archive.writestr("photos.json", self._report())
+        self.progress = ""
+
+    def _enlarged(
+        self, photo: Photo, runner: Runner, caller: Caller, seconds: Callable[[Job], float], archive: zipfile.ZipFile
+    ) -> Iterator[str]:
+        """Enlarge one photo with all jobs into `archive`; yields what goes on."""
+
+        def load() -> tuple[ImageData, Image | None]:
+            return public(read(photo.path, self.limits)), None
+
+        photo.state, self.changed = "working", True
+        inputs, last = Inputs(load), 0.0
+        try:
+            for event in compared(runner, caller, self.jobs, seconds, inputs):
+                title = event.job.title
+                if isinstance(event, Done):
+                    self._save(photo, event.result, inputs.get()[0], archive)
+                    yield f"{title}, done"
+                elif isinstance(event, Failed):
+                    photo.failures.append(f"{title}: {event.message}")
+                elif isinstance(event, Stopped):
+                    return
+                elif isinstance(event, Progressed) and time.monotonic() - last > _SECONDS_BETWEEN:
+                    last = time.monotonic()
+                    left = "" if event.seconds_left is None else f", {formatting.seconds(event.seconds_left)} left"
+                    yield f"{title}, {event.note or 'working'}{left}"
+        except SRError as exc:  # it is no image, or too large
+            photo.failures.append(str(exc))
+        except OSError:  # of the disk that takes the results: it concerns all photos
+            raise
+        except Exception as exc:
+            photo.failures.append(unexpected(exc, "upscaling one of several photos"))
+
+    def _save(self, photo: Photo, result: ImageResult, lr: ImageData, archive: zipfile.ZipFile) -> None:
+        number = self.photos.index(photo)
+        if not photo.thumbnails:
+            photo.thumbnails.append(self._thumbnail(lr, Size.of(lr.rgb), f"{number}.png", "before"))
+        name = f"{number}_{result.job.file_name}.png"
+        job = result.job
+        label = job.title + (", may invent detail" if job.approach.invents_with(job.checkpoint) else "")
+        photo.thumbnails.append(self._thumbnail(result.image, Size.of(lr.rgb), name, label))
+        whole = self.folder / "result.png"
+        write_png(result.image, whole)
+        stored = self._free_name(photo.path.stem, f"_{result.job.file_name}.png")
+        archive.write(whole, stored)
+        whole.unlink()
+        photo.results.append({**record(result), "file": stored})
+
+    def _thumbnail(self, image: ImageData, lr: Size, name: str, label: str) -> Thumbnail:
+        """Write the part of `image` that is the middle of `_SIDE` pixels of the LR image of the size `lr`."""
+        size = Size.of(image.rgb)
+        rows, columns = min(_SIDE, lr.height), min(_SIDE, lr.width)
+        height, width = max(rows * size.height // lr.height, 1), max(columns * size.width // lr.width, 1)
+        part = crop(image, (size.height - height) // 2, (size.width - width) // 2, height, width)
+        write_png(part, self.folder / name)
+        return Thumbnail(label, self.folder / name)
+
+    def _free_name(self, stem: str, ending: str) -> str:
+        """Return a name for the zip that no other file has there: photos of one name come from several folders."""
+        name = numbered(Path(fitting(stem, ending)), lambda path: path.name.lower() in self._names).name
+        self._names.add(name.lower())
+        return name
+
+    def _report(self) -> str:
+        photos = [
+            {"name": photo.name, "state": photo.state, "results": photo.results, "failures": photo.failures}
+            for photo in self.photos
+        ]
+        return json.dumps({"machine": machine(), "photos": photos}, indent=2)

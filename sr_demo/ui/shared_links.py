@@ -1,0 +1,68 @@
+"""Links to shared comparisons, on servers that allow them: an unguessable name that opens one HTML file for a day."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from sr_demo.errors import DISK_REFUSES, StorageError
+from sr_demo.ui.store import Store
+from sr_demo.ui.viewer.shared_page import policy
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{32}")
+"""Names of shared folders; those of results are shorter."""
+_FILE = "report.html"
+_GONE = "There is nothing at this address, or no longer: shared comparisons are kept for a day.\n"
+
+
+class Link(NamedTuple):
+    """A shared comparison."""
+
+    address: str
+    """Relative to the page."""
+    until: datetime
+
+
+def make(store: Store, page: Path) -> Link:
+    """Copy a page to where its link opens it. Raises StorageError."""
+    name = secrets.token_urlsafe(24)
+    folder = store.new(name)
+    try:
+        shutil.copyfile(page, folder / _FILE)
+    except OSError as exc:
+        store.forget(folder)
+        raise StorageError(DISK_REFUSES) from exc
+    store.keep(folder)
+    return Link(f"shared/{name}", datetime.now(timezone.utc) + timedelta(days=1))
+
+
+def routes(store: Store) -> list[Route]:
+    """Return the route that serves shared pages."""
+
+    def shared(request: Request) -> Response:
+        name = str(request.path_params["name"])
+        file = store.folder / name / _FILE
+        if not _NAME.fullmatch(name) or not file.is_file():
+            return PlainTextResponse(_GONE, 404, {"X-Content-Type-Options": "nosniff"})
+        return FileResponse(
+            file, media_type="text/html; charset=utf-8", filename=_FILE, content_disposition_type="inline",
+            headers={
+                # Sandboxed, so that the page is of no origin: not even its own script could use this server.
+                "Content-Security-Policy": f"{policy()}; frame-ancestors 'none'; "
+                "sandbox allow-scripts allow-downloads allow-popups",
+                "X-Content-Type-Options": "nosniff",
+                "Referrer-Policy": "no-referrer",
+                "X-Robots-Tag": "noindex",
+                "Cache-Control": "private, no-store",
+            },
+        )  # fmt: skip
+
+    return [Route("/shared/{name}", shared)]

@@ -1,0 +1,187 @@
+"""A comparison as one HTML file: the viewer, the images and the numbers, which opens from disk without a network.
+
+The viewer and the sorting of the table are the files that the page itself runs. A Content-Security-Policy inside the file
+lets a browser run this one script and load nothing from anywhere: whatever a name contains, it stays text. The images come
+without the photo's metadata, which may say where it was taken.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from sr_demo import __version__
+from sr_demo.codecs import png
+from sr_demo.image import Image, ImageData, Limits, Metadata, Size, encode_png, read
+from sr_demo.imaging.resize import resize
+from sr_demo.inference.jobs import ImageResult, Result
+from sr_demo.options import as_dict
+from sr_demo.reports import formatting
+from sr_demo.reports.bundle import Comparison, disk_refusals, machine
+from sr_demo.reports.html import png_uri, stream
+from sr_demo.reports.saved_image import SavedImage, save, save_result
+from sr_demo.reports.table import html_table
+from sr_demo.system.storage import write_atomically
+from sr_demo.ui.viewer.viewer import ViewerImage, source, viewer_value
+
+LIMIT_BYTES = 48 * 2**20
+"""Largest sum of the image files in a page, which are a third larger there. Beyond it, large images are smaller copies."""
+_TABLE = Path(__file__).parents[1] / "compare" / "table.js"
+
+
+def write_page(comparison: Comparison, target: Path) -> Path:
+    """Write the page of a comparison; it appears at `target`, which is returned, only when complete. Raises StorageError."""
+
+    def write(part: Path) -> None:
+        with part.open("w", encoding="utf-8", errors="backslashreplace") as file:  # names of files may be no Unicode
+            file.writelines(_parts(comparison))
+
+    with disk_refusals():
+        write_atomically(target, write)
+    return target
+
+
+def write_results_page(
+    image: ImageData, results: Sequence[ImageResult], target: Path, reference: Image | None = None
+) -> Path:
+    """Write a page of results that are not on disk yet.
+
+    Args:
+        image: What the methods were given.
+        results: Theirs, of different jobs.
+        target: The HTML file, which is returned.
+        reference: (H, W, 3) float32 in [0, 1], what they were scored against; None where there is none.
+
+    Raises:
+        StorageError: The disk refuses.
+    """
+    with tempfile.TemporaryDirectory(prefix="sr_demo_page_") as name, disk_refusals():
+        folder = Path(name)
+        images = [save(image, folder / "input.png", "Input", "", "The input")]
+        how = "Enlarged as it is; there is no original to compare with."
+        if reference is not None:
+            how = "Scored against the original."
+            hr = ImageData(reference)
+            images.insert(0, save(hr, folder / "truth.png", "Original", "", "The original", reference=True))
+        images += [save_result(result, folder) for result in results]
+        size = Size.of(image.rgb)
+        return write_page(Comparison(image.name, size, how, [r.without_image() for r in results], images), target)
+
+
+def page(comparison: Comparison) -> str:
+    """Return the page of a comparison."""
+    return "".join(_parts(comparison))
+
+
+def policy() -> str:
+    """Return the Content-Security-Policy of a page: its own script, images inside it, nothing from elsewhere."""
+    digest = base64.b64encode(hashlib.sha256(_script().encode("utf-8")).digest()).decode("ascii")
+    # Styles cannot fetch anything here, since images and fonts from elsewhere are not allowed.
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _parts(comparison: Comparison) -> Iterator[str]:
+    """Yield the page in parts, so that only one of its images is in memory at a time."""
+    images = comparison.images
+    large, most = _too_large(images)
+
+    def address(image: SavedImage) -> str:
+        content = _smaller(image.shown, most) if image in large else image.shown.read_bytes()
+        return png_uri(png.without_metadata(content))
+
+    return stream(
+        "comparison.html",
+        comparison=comparison,
+        policy=policy(),
+        style=source("shared_page.css") + source("viewer.css"),
+        viewer=source("viewer.html"),
+        script=_script(),
+        value=viewer_value([_for_viewer(image, index) for index, image in enumerate(images)], pair=comparison.pair),
+        address=address,
+        inventing=[r.job.title for r in comparison.results if r.job.approach.invents_with(r.job.checkpoint)],
+        smaller=[image.label for image in images if image in large or image.small_copy],
+        limit=formatting.megabytes(LIMIT_BYTES * 4 / 3),
+        table=html_table(comparison.results),
+        methods=[_method(result) for result in comparison.results],
+        machine=machine(),
+        version=__version__,
+    )
+
+
+@cache
+def _script() -> str:
+    """Return the page's script: what Gradio runs as bodies of functions is made functions, which are then called."""
+    viewer = source("geometry.js") + source("viewer.js")
+    table = _TABLE.read_text(encoding="utf-8")
+    return (
+        f"const runViewer = (element, props, watch) => {{\n{viewer}}};\n"
+        f"const runTable = (element, props, watch) => {{\n{table}}};\n{source('shared_page.js')}"
+    )
+
+
+def _for_viewer(image: SavedImage, index: int) -> ViewerImage:
+    """Return the image as the viewer takes it; the script puts its bytes in the place of the address."""
+    return ViewerImage(
+        id=image.path.stem, label=image.label, url=f"#image-{index}", width=image.size.width, height=image.size.height,
+        alt=image.alt, scores=image.scores, note=image.note, reference=image.reference,
+    )  # fmt: skip
+
+
+class _Method(NamedTuple):
+    """A method and what there is to know about its result."""
+
+    title: str
+    facts: list[str]
+
+
+def _method(result: Result) -> _Method:
+    job, checkpoint = result.job, result.job.checkpoint
+    height, width = result.size
+    facts = [
+        f"{width} x {height} pixels, in {formatting.seconds(result.seconds)}",
+        f"licence: {formatting.licence(checkpoint)}",
+        formatting.how(result),
+    ]
+    if checkpoint.bytes:
+        trained = f", {formatting.parameters(checkpoint.parameters)} parameters" if checkpoint.parameters else ""
+        facts.append(f"{checkpoint.title}: {formatting.megabytes(checkpoint.bytes)}{trained}")
+    facts += [f"sha256 of its weights: {file.sha256}" for file in checkpoint.files]
+    if options := as_dict(job.options):
+        facts.append("options: " + ", ".join(f"{name} = {value}" for name, value in options.items()))
+    if job.approach.invents_with(checkpoint):
+        facts.append("may invent detail")
+    return _Method(job.title, [*facts, *result.notes])
+
+
+def _too_large(images: Sequence[SavedImage]) -> tuple[list[SavedImage], int]:
+    """Return the images that must be made smaller so that all fit, and the bytes that each of them may take."""
+    sizes = [image.shown.stat().st_size for image in images]
+    if sum(sizes) <= LIMIT_BYTES:
+        return [], LIMIT_BYTES
+    most = LIMIT_BYTES // len(images)
+    return [image for image, size in zip(images, sizes, strict=True) if size > most], most
+
+
+def _smaller(file: Path, most: int) -> bytes:
+    """Return a PNG of at most `most` bytes that shows the same as `file`, which is larger."""
+    whole = replace(read(file, Limits(max_bytes=2**40)), bits=8, metadata=Metadata())
+    height, width = shape = Size.of(whole.rgb)
+    size, ratio, content = file.stat().st_size, 1.0, b""
+    while size > most and max(shape) > 1:
+        ratio *= min(
+            0.9, (most / size) ** 0.5
+        )  # a smaller image takes more bytes per pixel: one step may not be enough
+        shape = Size(max(int(height * ratio), 1), max(int(width * ratio), 1))
+        alpha = None if whole.alpha is None else resize(whole.alpha, shape, "area")
+        content = encode_png(replace(whole, rgb=resize(whole.rgb, shape, "area"), alpha=alpha))
+        size = len(content)
+    return content
