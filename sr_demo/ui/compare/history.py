@@ -18,7 +18,7 @@ from sr_demo.ui.compare.view import View
 from sr_demo.ui.histories import GONE, Run
 from sr_demo.ui.html import inline_image, problem
 from sr_demo.ui.method_choices import Context
-from sr_demo.ui.own_models import session_of
+from sr_demo.ui.sessions import session_of
 from sr_demo.ui.small_image import read_small
 from sr_demo.ui.updates import Updates
 

@@ -15,7 +15,7 @@ from sr_demo.inference.jobs import Job
 from sr_demo.reports import formatting
 from sr_demo.ui.html import problem, progress_line
 from sr_demo.ui.method_choices import Context, offered, seconds
-from sr_demo.ui.own_models import session_of
+from sr_demo.ui.sessions import session_of
 from sr_demo.ui.several.queue import Photo, Queue
 from sr_demo.ui.updates import Updates
 from sr_demo.ui.viewer.viewer import file_url
