@@ -62,7 +62,7 @@ class UploadCache:
                     self._images.move_to_end(version)
                     return self._images[version]
         whole = read(Path(path), limits)
-        image = _public(whole)
+        image = public(whole)
         if version is not None:
             with self._lock:
                 self._metadata[version] = whole.metadata
@@ -113,12 +113,12 @@ class UploadCache:
             yield self.read(path, limits)
 
 
-def _public(image: ImageData) -> ImageData:
+def public(image: ImageData) -> ImageData:
     """Return the image without GPS position and serial numbers, with a note where it had any."""
-    public, removed = carried(image.metadata, "public")
+    found, removed = carried(image.metadata, "public")
     if not removed:
         return image
-    return replace(image, metadata=public, notes=(*image.notes, f"Results leave out its {' and '.join(removed)}."))
+    return replace(image, metadata=found, notes=(*image.notes, f"Results leave out its {' and '.join(removed)}."))
 
 
 def _need(pixels: int) -> int:

@@ -20,6 +20,7 @@ from sr_demo.reports.table import record
 from sr_demo.system.outputs import fitting, numbered
 from sr_demo.ui.callers import Caller
 from sr_demo.ui.compare.in_turn import Inputs, compared
+from sr_demo.ui.uploads import public
 
 _SIDE = 64
 """Pixels of the part of a photo that its thumbnails show: few, so that a difference is seen."""
@@ -106,7 +107,7 @@ class Queue:
         """Enlarge one photo with all jobs into `archive`; yields what goes on."""
 
         def load() -> tuple[ImageData, Image | None]:
-            return read(photo.path, self.limits), None
+            return public(read(photo.path, self.limits)), None
 
         photo.state, self.changed = "working", True
         inputs, last = Inputs(load), 0.0
