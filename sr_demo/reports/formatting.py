@@ -97,7 +97,7 @@ def method_label(job: Job, estimate: float, here: bool) -> str:
     """
     checkpoint = job.checkpoint
     parts = [checkpoint.note or job.approach.summary]
-    if checkpoint.kind == "own" and not checkpoint.is_published:
+    if checkpoint.kind == "own" and not (checkpoint.is_file_of_user and checkpoint.is_published):
         parts.append("your own copy")
     elif checkpoint.kind != "none" and not here:
         parts.append(f"{megabytes(checkpoint.bytes)}, downloaded once")

@@ -69,6 +69,7 @@ def results(out: Path) -> dict[str, bytes]:
     return {p.relative_to(out).as_posix(): p.read_bytes() for p in sorted(out.rglob("*.png"))}
 
 
+@pytest.mark.slow
 def test_a_batch_killed_three_times_gives_the_bytes_of_an_undisturbed_run(tmp_path: Path) -> None:
     source, out = images(tmp_path / "in", 200), tmp_path / "out"
     subprocess.run([sys.executable, "-c", CHILD, source, tmp_path / "undisturbed"], check=True, capture_output=True)

@@ -74,11 +74,11 @@ def test_results_inside_the_folder_are_no_inputs(folder: Path) -> None:
     assert len(find_images(folder, recursive=True, without=folder / "out").images) == len(IMAGES)
 
 
-def test_evaluate_leaves_shadow_files_out_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_evaluate_leaves_shadow_files_out_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_png(ImageData(noise(16, 16)), tmp_path / "a.png")
     (tmp_path / "._a.png").write_bytes(b"Mac OS X")
     assert main.main(["evaluate", "--hr", str(tmp_path), "--approach", "bicubic"]) == 0
-    assert "1 hidden file left out." in capsys.readouterr().err
+    assert "1 hidden file left out." in caplog.text
 
 
 def test_upscale_prints_what_reading_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

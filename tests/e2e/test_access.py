@@ -32,6 +32,7 @@ def complaints(page: Page) -> list[Any]:
     return found
 
 
+@pytest.mark.slow
 def test_axe_finds_nothing_serious_on_any_tab(api_server: Server, open_page: OpenPage) -> None:
     page = open_page(api_server.url, height=800)
     page.evaluate(axe.AXE_SCRIPT)

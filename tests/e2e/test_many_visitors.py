@@ -20,6 +20,7 @@ from gradio_client import Client, handle_file
 from playwright.sync_api import expect
 
 from sr_demo.approaches.baselines import BICUBIC
+from sr_demo.benchmarks.server import page_event
 from sr_demo.checkpoint import Checkpoint, WeightFile
 from sr_demo.image import Image, write_png
 from sr_demo.inference.jobs import Done
@@ -145,9 +146,9 @@ def test_unread_calls_hold_up_no_light_event_and_no_other_visitor(server: Server
     for _ in range(20):
         server.post("upscale", file, "endless", {})
     assert server.endless.begun.wait(PATIENCE)
-    take = next(fn for fn in server.page.fns.values() if fn.fn and fn.fn.__qualname__ == "Handlers.take")
-    values = [server.uploaded(photo), None, "own", False, ["bicubic"], []]
-    body = {"data": values, "fn_index": take._id, "session_hash": "a-page"}
+    chosen = {"photo": server.uploaded(photo), "methods": ["bicubic"]}
+    take, values = page_event(server.page.get_config_file(), "take", chosen)
+    body = {"data": values, "fn_index": take, "session_hash": "a-page"}
     begun = time.monotonic()
     taken = httpx.post(f"{server.url}/gradio_api/run/predict", json=body, timeout=PATIENCE)
     assert taken.status_code == 200 and "16 × 12 pixels" in taken.text

@@ -91,10 +91,11 @@ def test_three_tools_are_offered_with_types_and_descriptions(address: str) -> No
     tools = {tool.name: tool for tool in ask(address, lambda session: session.list_tools()).tools}
     assert sorted(tools) == ["compare", "deploy", "upscale"]
     upscale = tools["upscale"]
-    assert upscale.description.startswith("Upscale one image four times")
+    assert upscale.description.startswith("Upscale one image, four times or to a given size")
     fields = upscale.inputSchema["properties"]
     assert {name: field["type"] for name, field in fields.items()} == {
-        "image": "string", "approach": "string", "options": "object", "output": "object",
+        "image": "string", "approach": "string", "options": "object", "size": "string",
+        "output": "object",
     }  # fmt: skip
     assert all(field["description"] for tool in tools.values() for field in tool.inputSchema["properties"].values())
     names = tools["deploy"].inputSchema["properties"]["approaches"]
@@ -157,7 +158,7 @@ def test_deploy_answers_with_a_verdict_and_without_images(address: str, monkeypa
         ("upscale", {"image": None}, ""),
         ("upscale", {"image": {"path": "/etc/passwd"}}, "`image` must be a text"),
         ("upscale", {"image": ["x"]}, "`image` must be a text"),
-        ("upscale", {}, "`image` is missing. The arguments are: image, approach, options, output."),
+        ("upscale", {}, "`image` is missing. The arguments are: image, approach, options, size, output."),
         ("upscale", {"image": AS_TEXT, "approach": None}, ""),
         ("upscale", {"image": AS_TEXT, "approach": ["bicubic"]}, "`approach` must be a text, not a list."),
         ("upscale", {"image": AS_TEXT, "approach": LONG}, ""),

@@ -28,6 +28,7 @@ def drop(page: Page, path: Path) -> None:
     page.locator("#own-model-file input[type=file]").set_input_files(str(path))
 
 
+@pytest.mark.slow
 def test_two_visitors_with_models_of_one_name_do_not_see_each_others(
     serve: Serve, open_page: OpenPage, tmp_path: Path
 ) -> None:

@@ -134,6 +134,7 @@ def one_click(url: str, open_page: OpenPage) -> dict[str, bytes]:
 
 
 @pytest.mark.filterwarnings("ignore:torch.meshgrid:UserWarning")
+@pytest.mark.slow
 def test_one_click_shows_fetched_networks_beside_ours_and_so_does_a_second_start_without_a_network(
     approaches: tuple[tuple[Approach, ...], HubServer, RegistryServer],
     serve: Serve,

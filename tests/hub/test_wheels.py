@@ -9,6 +9,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from threading import Event, Timer
 
@@ -168,7 +169,10 @@ def test_several_members_cost_one_download(tmp_path: Path, copied: list[str]) ->
 
 
 def test_a_python_without_pip_is_named_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wheels, "find_spec", lambda _: None)
+    def absent(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(wheels, "version", absent)
     assert f"{sys.executable} has no pip. Run {sys.executable} -m ensurepip" in refusal(checkpoint(member()))
 
 

@@ -19,9 +19,10 @@ from sr_demo.inference.jobs import Done, Failed, ImageResult
 from sr_demo.inference.runner import Runner
 from sr_demo.metrics.scores import score
 from sr_demo.reports import brought, formatting
-from sr_demo.reports.bundle import Comparison, report_html, report_json
+from sr_demo.reports.bundle import Comparison, report_json
 from sr_demo.reports.scatter_chart import Point, quality_against_time
 from sr_demo.reports.table import html_table, record
+from sr_demo.ui.viewer.shared_page import page
 from tests import fakes
 from tests.conftest import image_of, noise
 
@@ -164,7 +165,7 @@ def test_table_report_and_chart_show_scores_and_no_costs(theirs: Image, lr: Imag
     assert (theirs_row["approach"], theirs_row["checkpoint"]) == ("brought", "theirs")
     assert theirs_row["psnr_y"] > 20 and theirs_row["seconds"] is theirs_row["licence"] is theirs_row["edge"] is None
     assert data["results"][0]["shift"] is None and data["results"][0]["seconds"] >= 0
-    assert "brought: theirs" in report_html(Comparison("cat.png", Size(60, 80), "", results, ()))
+    assert "brought: theirs" in page(Comparison("cat.png", Size(60, 80), "", results, ()))
     chart = quality_against_time([Point("ours", 0.5, 30.0), Point("brought: theirs", None, 28.0)], "PSNR-Y", "dB")
     assert "brought: theirs</b>" not in chart and "28.00 dB, time not known (dashed)" in chart
     assert chart.count('stroke-dasharray="6 4"') == 1 and "<b>ours</b>" in chart

@@ -25,7 +25,7 @@ HEAVY = {
     "DataHandlers.inspect", "DataHandlers.inspect_examples",
     "LabHandlers.measure", "ExportHandlers.make",
     "CaptionHandlers.describe",
-    "OwnHandlers.open", "CommunityHandlers.search", "CommunityHandlers.fetch",
+    "OwnHandlers.open", "SaveHandlers.pack", "CommunityHandlers.search", "CommunityHandlers.fetch",
 }  # fmt: skip
 """Handlers that compute, all of which enter through `Callers.admitted`."""
 
