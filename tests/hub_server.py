@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
+from typing import Self
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -94,7 +95,7 @@ class HubServer:
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "hf"))
         monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(folder / "token"))
 
-    def __enter__(self) -> HubServer:
+    def __enter__(self) -> Self:
         Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         return self
 

@@ -118,8 +118,8 @@ KINDS: dict[str, Kind] = {
     "gif": Kind("GIF, two frames", "gif", *_FULL, lambda h, w, file: _by_pillow(h, w, file, mode="P", frames=2)),
     "webp": Kind("WebP, two frames", "webp", *_FULL, _webp),
     "bmp": Kind("BMP", "bmp", 5900, 5900, _by_pillow),
-    "heic": Kind("HEIC", "heic", 8000, 8000, _heic),
+    "heic": Kind("HEIC", "heic", 5900, 5900, _heic),
     "avif": Kind("AVIF", "avif", 8000, 8000, lambda h, w, file: _by_pillow(h, w, file, speed=10)),
 }  # fmt: skip
-"""BMP and plain TIFF are limited by their bytes, floating point by the bytes of its samples; HEIC and AVIF of 100 MP take
-minutes to write."""
+"""BMP and plain TIFF are limited by their bytes, floating point by the bytes of its samples; AVIF of 100 MP takes minutes to
+write; one HEVC picture has at most 35,651,584 pixels (ITU-T H.265, level 6.2)."""

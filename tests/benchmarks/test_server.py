@@ -24,7 +24,7 @@ def test_the_events_of_visitors_exist_and_get_a_value_for_each_input() -> None:
     finally:
         page.close()
         shutil.rmtree(store.folder)
-    inputs = {event["id"]: event["inputs"] for event in config["dependencies"]}
+    inputs = {event["id"]: event["inputs"] for event in config.get("dependencies", [])}
     photo = {"path": "a.png"}
     for name, values in {"take": {"photo": photo, "methods": []}, "estimate": {"methods": []}}.items():
         number, sent = page_event(config, name, values)

@@ -132,7 +132,8 @@ def test_the_index_is_fetched_once_a_day_and_an_old_one_serves_where_it_cannot_b
     index.load()
     assert len(index.load().cards) == 1 and server.downloads() == [INDEX]
     (kept,) = (cache_folder() / "openmodeldb").glob("index-*.json")
-    os.utime(kept, (time.time() - 90_000,) * 2)
+    long_ago = time.time() - 90_000
+    os.utime(kept, (long_ago, long_ago))
     server.add("2x-Other")
     assert len(index.load().cards) == 2
     os.utime(kept, (0, 0))
