@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
-from typing import Self
+from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -45,6 +45,9 @@ class Fault:
     """Pause after every 16 KiB."""
     moved_to: str = ""
     """Redirect to this address."""
+
+
+S = TypeVar("S", bound="HubServer")
 
 
 class HubServer:
@@ -95,7 +98,7 @@ class HubServer:
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "hf"))
         monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(folder / "token"))
 
-    def __enter__(self) -> Self:
+    def __enter__(self: S) -> S:
         Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         return self
 
