@@ -74,7 +74,7 @@ def test_where_they_can_run_a_box_asks_before_gigabytes(serve: Serve, open_page:
         compare(page)
         expect(page.locator("#viewer")).to_contain_text("could not be fetched from the Hub (offline)", timeout=PATIENCE)
         page.get_by_text("Options for each method").click()
-        page.get_by_role("button", name="Stable Diffusion x4").click()
+        page.locator("button.label-wrap", has_text="Stable Diffusion x4").click()
         expect(page.get_by_label("Negative prompt")).to_be_visible()
         agreed = page.locator("#agree-to-captions")
         expect(agreed).to_contain_text("Download SmolVLM 256M: about 518 MB, Apache-2.0")
