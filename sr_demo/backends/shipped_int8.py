@@ -151,3 +151,8 @@ def place(shipped: ShippedInt8, files: Sequence[Path], folder: Path, waiting: Ca
                 for file in (Path(name).with_suffix(".bin"), Path(name)):
                     os.replace(part / file, folder / file)
                 openvino_backend.seal(folder, name)
+
+
+def opened(shipped: ShippedInt8, folder: Path, scale: int) -> openvino_backend.ConvertedNetwork:
+    """Open the quantized network that `place` has written into `folder`."""
+    return openvino_backend.ConvertedNetwork(folder, "int8", scale, model=MODEL, loss_db=shipped.loss_db)

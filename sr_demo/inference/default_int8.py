@@ -73,5 +73,5 @@ def _measured(which: ConvertedFiles, shipped: ShippedInt8) -> Verdict:
 
 def _opened(which: ConvertedFiles, shipped: ShippedInt8, precision: str) -> ConvertedNetwork:
     if precision == "int8":
-        return ConvertedNetwork(which.folder, precision, which.scale, model=shipped_int8.MODEL, loss_db=shipped.loss_db)
+        return shipped_int8.opened(shipped, which.folder, which.scale)
     return ConvertedNetwork(which.folder, precision, which.scale)

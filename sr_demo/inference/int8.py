@@ -87,7 +87,7 @@ def load(job: Job, files: Sequence[Path], progress: Progress) -> Upscaler:
     shipped = shipped_int8.of(job.checkpoint)
     if shipped is not None:
         shipped_int8.place(shipped, files, which.folder, progress.check)
-        return ConvertedNetwork(which.folder, "int8", which.scale, model=MODEL, loss_db=shipped.loss_db)
+        return shipped_int8.opened(shipped, which.folder, which.scale)
     found = opened(which, job.title)
     if found is None:
         quantization.require()

@@ -57,7 +57,7 @@ class ModelLoader:
         self._preparer = preparer
         self._weights = WeightResolver()
         self._cache = ModelCache()
-        self._buffers: dict[ModelIdentity, Buffers] = {}
+        self._buffers: dict[ModelIdentity, Buffers] = {}  # of the models in the cache
 
     def fetch(self, job: Job, progress: Progress) -> Weights | None:
         """Return the local files of `job`; None where its model is loaded. Raises SRError or Cancelled."""
@@ -78,6 +78,7 @@ class ModelLoader:
                     return
                 if weights is not None:
                     upscaler = self._load(job, weights, progress)
+                    self._buffers = {key: held for key, held in self._buffers.items() if key in self._cache}
                     buffers = self._buffers[job.identity] = Buffers()
                     yield Ready(LoadedModel(job, upscaler), fetch_seconds + time.perf_counter() - begun, buffers)
                     return

@@ -91,7 +91,8 @@ def _in_bands(
     upsampled = resize(lr, Size.of(reference))
     window = 2 * (round(reference.shape[0] / lr.shape[0]) // 2) + 1  # about one input pixel
     margin = window // 2
-    sr_offset, lr_offset = (_mean_luma(image) - _mean_luma(reference) for image in (result, upsampled))
+    mean = _mean_luma(reference)
+    sr_offset, lr_offset = (_mean_luma(image) - mean for image in (result, upsampled))
     for rows in bands(result, reference, upsampled):
         wide = slice(max(rows.start - margin, 0), rows.stop + margin)
         sr, hr, up = (bt601_luma(image[wide]) for image in (result, reference, upsampled))

@@ -25,6 +25,9 @@ from sr_demo.reports.saved_image import SavedImage
 from sr_demo.reports.table import record
 from sr_demo.system.storage import write_atomically
 
+ZIP, PAGE = "super-resolution.zip", "report.html"
+"""File names of the zip, and of the HTML page, in the folder of a comparison."""
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -59,7 +62,7 @@ def write_downloads(comparison: Comparison, page: Path, folder: Path) -> dict[st
     Raises:
         StorageError: The disk refuses.
     """
-    files = {"zip": folder / "super-resolution.zip", "html": page, "json": folder / "report.json"}
+    files = {"zip": folder / ZIP, "html": page, "json": folder / "report.json"}
     data = report_json(comparison)
     with disk_refusals():
         files["json"].write_text(data, encoding="utf-8")

@@ -14,12 +14,12 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from sr_demo.errors import DISK_REFUSES, StorageError
+from sr_demo.reports.bundle import PAGE
 from sr_demo.ui.store import Store
 from sr_demo.ui.viewer.shared_page import policy
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{32}")
 """Names of shared folders; those of results are shorter."""
-_FILE = "report.html"
 _GONE = "There is nothing at this address, or no longer: shared comparisons are kept for a day.\n"
 
 
@@ -36,7 +36,7 @@ def make(store: Store, page: Path) -> Link:
     name = secrets.token_urlsafe(24)
     folder = store.new(name)
     try:
-        shutil.copyfile(page, folder / _FILE)
+        shutil.copyfile(page, folder / PAGE)
     except OSError as exc:
         store.forget(folder)
         raise StorageError(DISK_REFUSES) from exc
@@ -49,11 +49,11 @@ def routes(store: Store) -> list[Route]:
 
     def shared(request: Request) -> Response:
         name = str(request.path_params["name"])
-        file = store.folder / name / _FILE
+        file = store.folder / name / PAGE
         if not _NAME.fullmatch(name) or not file.is_file():
             return PlainTextResponse(_GONE, 404, {"X-Content-Type-Options": "nosniff"})
         return FileResponse(
-            file, media_type="text/html; charset=utf-8", filename=_FILE, content_disposition_type="inline",
+            file, media_type="text/html; charset=utf-8", filename=PAGE, content_disposition_type="inline",
             headers={
                 # Sandboxed, so that the page is of no origin: not even its own script could use this server.
                 "Content-Security-Policy": f"{policy()}; frame-ancestors 'none'; "

@@ -56,7 +56,7 @@ def connect(context: Context, components: CompareComponents, handlers: Handlers,
     for event in (box.words.submit, box.search.click):
         event(community.search, query, listed, **HEAVY, **quiet)
     added: list[Any] = [box.status, choice.own.remove, choice.methods, components.run.stop]
-    selected: list[Any] = [components.photo.source, *components.selection(), *components.sizes()]
+    selected: list[Any] = components.estimate_inputs()
     estimates: list[Any] = components.estimates()
     fetched = box.fetch.click(community.fetch, [box.found, choice.methods], added, **HEAVY, **quiet)
     fetched.then(handlers.estimate, selected, estimates, **LIGHT, **quiet)

@@ -12,7 +12,7 @@ from sr_demo.image import Image, ImageData, Size
 from sr_demo.imaging.degradation import Realistic
 from sr_demo.inference.jobs import Done, Failed, Job, Progressed
 from sr_demo.inference.runner import Runner
-from sr_demo.reports.bundle import Comparison, write_downloads
+from sr_demo.reports.bundle import PAGE, Comparison, write_downloads
 from sr_demo.reports.evaluation import lr_and_reference
 from sr_demo.ui.callers import Caller
 from sr_demo.ui.compare.brought import Brought, scored
@@ -107,7 +107,7 @@ def _write_downloads(view: View, task: Task, lr: ImageData) -> dict[str, Path]:
     comparison = Comparison(
         lr.name, Size.of(lr.rgb), _origin(task), view.results, view.saved(), view.failures, view.pair()
     )
-    return write_downloads(comparison, write_page(comparison, view.folder / "report.html"), view.folder)
+    return write_downloads(comparison, write_page(comparison, view.folder / PAGE), view.folder)
 
 
 def _origin(task: Task) -> str:

@@ -134,6 +134,10 @@ class CompareComponents:
         """Return what decides how large results are, in the order that handlers take it."""
         return [self.run.size, self.run.other_size]
 
+    def estimate_inputs(self) -> list[Component]:
+        """Return what `Handlers.estimate` reads, in the order that it takes it."""
+        return [self.photo.source, *self.selection(), *self.sizes()]
+
     def estimates(self) -> list[Block]:
         """Return what `Handlers.estimate` writes."""
         choice, run = self.choice, self.run
@@ -143,4 +147,4 @@ class CompareComponents:
         """Return all that a comparison reads."""
         options = [bound.component for bound in self.choice.options]
         chosen = {self.choice.degradation, self.choice.brought.files, *options}
-        return {self.photo.source, *self.selection(), *self.sizes(), *chosen}
+        return {*self.estimate_inputs(), *chosen}

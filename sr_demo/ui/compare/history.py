@@ -12,6 +12,7 @@ import gradio as gr
 from sr_demo.errors import BadInput, SRError
 from sr_demo.image import Limits, quantize
 from sr_demo.reports import formatting
+from sr_demo.reports.bundle import PAGE
 from sr_demo.ui import shared_links
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.view import View
@@ -94,7 +95,7 @@ class HistoryHandlers:
                 raise BadInput("This server makes no links. Download the file, and send that.")
             if run is None:
                 raise BadInput(GONE)
-            link = shared_links.make(self._context.store, run.folder / "report.html")
+            link = shared_links.make(self._context.store, run.folder / PAGE)
         except SRError as exc:
             return {results.link_note: problem(str(exc))}
         return {results.link: gr.Button(visible=False), results.link_note: _link(link)}

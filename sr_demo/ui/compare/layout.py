@@ -240,7 +240,7 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
     selection: list[Any] = components.selection()
     selected: list[Any] = [photo.source, *selection]
-    sized: list[Any] = [*selected, *components.sizes()]
+    sized: list[Any] = components.estimate_inputs()
     redrawn: list[Any] = [photo.source, photo.image, photo.about]
     opened: list[Any] = [*redrawn, photo.region, choice.test]
     estimates: list[Any] = components.estimates()
@@ -281,7 +281,7 @@ def _connect_own(components: CompareComponents, handlers: Handlers, own: OwnHand
     """Connect the box of the visitor's own models; the methods are labelled anew after each of its events."""
     choice, run, parts = components.choice, components.run, components.choice.own
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    sized: list[Any] = [components.photo.source, *components.selection(), *components.sizes()]
+    sized: list[Any] = components.estimate_inputs()
     estimates: list[Any] = components.estimates()
     inputs: list[Any] = [parts.file, parts.licence, choice.methods]
     opened: list[Any] = [parts.file, parts.status, parts.remove, choice.methods, run.stop]

@@ -14,11 +14,12 @@ from sr_demo.codecs.metadata import carried
 from sr_demo.codecs.sniff import Kind, kind_of
 from sr_demo.errors import BadInput, Busy, SRError
 from sr_demo.image import Limits, Metadata, Output, Written, read, stated_pixels, write
+from sr_demo.reports.bundle import ZIP
 from sr_demo.system.storage import write_atomically
+from sr_demo.ui.histories import GONE
 from sr_demo.ui.store import Store
 from sr_demo.ui.uploads import UploadCache
 
-GONE = "These results are no longer kept here. Press Compare to compute them again."
 _LIMITS = Limits(max_bytes=2**34, max_pixels=2 * 10**9, max_side=2**20, max_unpacked=2**36)
 """Of our own PNG files."""
 _MOST_PIXELS = 100_000_000
@@ -26,7 +27,6 @@ _MOST_WHOLE = 20_000_000
 """Of WebP and AVIF: about ten seconds on two cores."""
 _PATIENCE = 60.0
 """Seconds that a visitor waits for other visitors' files."""
-ZIP = "super-resolution.zip"
 
 
 class Saved(NamedTuple):

@@ -28,11 +28,6 @@ class Chosen:
     """A sentence for the visitor."""
 
     @property
-    def test_scale(self) -> int:
-        """Scale factor of a test against the original."""
-        return SCALE if self.size is None else self.size.whole_factor()
-
-    @property
     def factor(self) -> float:
         """Scale factor of the results."""
         return SCALE if self.size is None or self.size.factor is None else self.size.factor

@@ -15,7 +15,7 @@ from sr_demo.image import Image, ImageData, Limits, Size, crop, read, write_png
 from sr_demo.inference.jobs import Done, Failed, ImageResult, Job, Progressed, Stopped
 from sr_demo.inference.runner import Runner
 from sr_demo.reports import formatting
-from sr_demo.reports.bundle import disk_refusals, machine
+from sr_demo.reports.bundle import ZIP, disk_refusals, machine
 from sr_demo.reports.table import record
 from sr_demo.system.outputs import fitting, numbered
 from sr_demo.ui.callers import Caller
@@ -75,7 +75,7 @@ class Queue:
     @property
     def zip(self) -> Path:
         """The file with all results, and `photos.json`."""
-        return self.folder / "super-resolution.zip"
+        return self.folder / ZIP
 
     def run(self, runner: Runner, caller: Caller, seconds: Callable[[Job], float]) -> Iterator[None]:
         """Enlarge the photos; yields whenever `progress` or a photo has changed.
