@@ -1,62 +1,115 @@
-"""The recommendation in sentences."""
+"""The recommendation in phrases: keys with values, which the page has in several languages, and their English texts."""
 
 from __future__ import annotations
 
+import re
+from typing import NamedTuple
+
 from sr_demo.advice.estimates import Certainty, Estimates
-from sr_demo.advice.recommendation import Note, Recommendation
-from sr_demo.advice.rules import is_noisy, is_soft
+from sr_demo.advice.recommendation import Recommendation
+from sr_demo.advice.rules import RULES, is_noisy, is_soft
 
-_NOTES: dict[Note, str] = {
-    "faces": "Faces may change: compare them with your photo.",
-    "letters": "Letters may change: read them in your photo.",
-}
 _CLEAN = 95
+"""JPEG quality from which it is not worth a word."""
+
+TEXTS: dict[str, str] = {
+    "photo": "For this photo",
+    "small": "small",
+    "jpeg_sure": "JPEG of quality {quality}",
+    "jpeg_likely": "JPEG of about quality {quality}",
+    "noisy": "noisy",
+    "soft": "soft",
+    "drawing": "a drawing",
+    "face": "a face",
+    "faces": "{count} faces",
+    "perhaps_faces": "perhaps a face",
+    "letters": "small letters",
+    "clean": "clean and sharp",
+    "likely": "<b>{looks}</b> should look best; <b>{measuring}</b> if you will measure in it.",
+    "unsure": "<b>{looks}</b> may look best; <b>{measuring}</b> if you will measure in it.",
+    "likely_both": "<b>{looks}</b> should look best, and you can measure in it.",
+    "unsure_both": "<b>{looks}</b> may look best, and you can measure in it.",
+    **{f"rule_{rule.id}": rule.reason for rule in RULES},
+    "note_faces": "Faces may change: compare them with your photo.",
+    "note_letters": "Letters may change: read them in your photo.",
+    "estimated": "Estimated from the photo, before any method has run:",
+    "fact_no_jpeg": "no traces of JPEG",
+    "fact_jpeg_sure": "JPEG quality {quality}, by the table in its file",
+    "fact_jpeg_likely": "JPEG quality about {quality}, by its pixels",
+    "fact_noise": "noise of about {noise} of 255 levels",
+    "fact_texture": "noise or texture of about {noise} of 255 levels",
+    "fact_no_noise": "hardly any noise",
+    "fact_detail": "detail up to {percent} % of what its pixels could hold",
+}
+"""English text of each key; `{name}` stands for a value."""
 
 
-def kind(found: Estimates) -> str:
-    """Return in a few words what the photo is like, such as "small, JPEG of quality 40, a face"."""
-    words: list[str] = ["small"] if found.is_small else []
+class Phrase(NamedTuple):
+    """A text by its key in `TEXTS`, with its values."""
+
+    key: str
+    values: dict[str, object] = {}  # noqa: RUF012 - never changed
+
+    def english(self) -> str:
+        """Return the English text without markup."""
+        return re.sub("</?b>", "", TEXTS[self.key]).format(**self.values)
+
+
+def kind(found: Estimates) -> list[Phrase]:
+    """Return what the photo is like, such as "small", "JPEG of quality 40", "a face"; never empty."""
+    phrases = [Phrase("small")] if found.is_small else []
     quality = found.jpeg_quality
     if quality.value is not None and quality.value < _CLEAN:
-        words.append(f"JPEG {'of' if quality.certainty is Certainty.SURE else 'of about'} quality {quality.value}")
-    if is_noisy(found):
-        words.append("noisy")
-    if is_soft(found):
-        words.append("soft")
-    if found.drawing.value:
-        words.append("a drawing")
-    if found.faces.value:
-        perhaps = "perhaps " if found.faces.certainty is Certainty.UNSURE else ""
-        words.append(perhaps + ("a face" if found.faces.value == 1 else f"{found.faces.value} faces"))
-    if found.has_letters:
-        words.append("small letters")
-    return ", ".join(words) or "clean and sharp"
+        sure = quality.certainty is Certainty.SURE
+        phrases.append(Phrase("jpeg_sure" if sure else "jpeg_likely", {"quality": quality.value}))
+    phrases += [Phrase("noisy")] if is_noisy(found) else []
+    phrases += [Phrase("soft")] if is_soft(found) else []
+    phrases += [Phrase("drawing")] if found.drawing.value else []
+    if found.faces.value and found.faces.certainty is Certainty.UNSURE:
+        phrases.append(Phrase("perhaps_faces"))
+    elif found.faces.value:
+        phrases.append(Phrase("face") if found.faces.value == 1 else Phrase("faces", {"count": found.faces.value}))
+    phrases += [Phrase("letters")] if found.has_letters else []
+    return phrases or [Phrase("clean")]
 
 
-def sentence(found: Recommendation, looks: str, measuring: str) -> str:
-    """Return the recommendation in one sentence; `looks` and `measuring` are the names of its methods, marked up or not."""
-    verb = "should look" if found.certainty is Certainty.LIKELY else "may look"
-    if found.looks.key == found.measuring.key:
-        return f"For this photo ({kind(found.estimates)}): {looks} {verb} best, and you can measure in it."
-    return f"For this photo ({kind(found.estimates)}): {looks} {verb} best; {measuring} if you will measure in it."
+def choice(found: Recommendation, looks: str, measuring: str) -> Phrase:
+    """Return what is recommended; `looks` and `measuring` are the names of the methods."""
+    certainty = "likely" if found.certainty is Certainty.LIKELY else "unsure"
+    if len(found.jobs) == 1:
+        return Phrase(f"{certainty}_both", {"looks": looks})
+    return Phrase(certainty, {"looks": looks, "measuring": measuring})
 
 
-def reasons(found: Recommendation) -> list[str]:
-    """Return why, in sentences: the rule, what to watch for, and what was estimated."""
-    return [found.rule.reason, *(_NOTES[note] for note in found.notes), *_facts(found.estimates)]
+def reasons(found: Recommendation) -> list[Phrase]:
+    """Return why, and what to watch for in the result."""
+    return [Phrase(f"rule_{found.rule.id}"), *(Phrase(f"note_{note}") for note in found.notes)]
 
 
-def _facts(found: Estimates) -> list[str]:
-    quality, noise, end = found.jpeg_quality, found.noise.value, found.detail_end.value
+def facts(found: Estimates) -> list[Phrase]:
+    """Return what was estimated."""
+    quality, noise, end = found.jpeg_quality, found.noise, found.detail_end.value
     if quality.value is None:
-        jpeg = "no traces of JPEG"
-    elif quality.certainty is Certainty.SURE:
-        jpeg = f"JPEG quality {quality.value}, by the table in its file"
+        phrases = [Phrase("fact_no_jpeg")]
     else:
-        jpeg = f"JPEG quality about {quality.value}, by its pixels"
-    facts = [jpeg]
-    if noise is not None:
-        facts.append(f"noise of about {noise:.0f} of 255 levels" if noise >= 1 else "hardly any noise")
+        sure = quality.certainty is Certainty.SURE
+        phrases = [Phrase("fact_jpeg_sure" if sure else "fact_jpeg_likely", {"quality": quality.value})]
+    if noise.value is not None and noise.value < 1:
+        phrases.append(Phrase("fact_no_noise"))
+    elif noise.value is not None:
+        key = "fact_texture" if noise.certainty is Certainty.UNSURE else "fact_noise"
+        phrases.append(Phrase(key, {"noise": round(noise.value)}))
     if end is not None:
-        facts.append(f"detail up to {end:.0%} of what its pixels could hold")
-    return [f"Estimated from the photo, before any method has run: {'; '.join(facts)}."]
+        phrases.append(Phrase("fact_detail", {"percent": round(100 * end)}))
+    return phrases
+
+
+def lines(found: Recommendation, looks: str, measuring: str) -> list[str]:
+    """Return all of it in English: the recommendation, then its reasons; arguments as of `choice`."""
+    photo = f"{Phrase('photo').english()} ({', '.join(one.english() for one in kind(found.estimates))})"
+    estimated = "; ".join(one.english() for one in facts(found.estimates))
+    return [
+        f"{photo}: {choice(found, looks, measuring).english()}",
+        *(one.english() for one in reasons(found)),
+        f"{Phrase('estimated').english()} {estimated}.",
+    ]

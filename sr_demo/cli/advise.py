@@ -36,7 +36,6 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(record(found), indent=2))
         return 0
     names = (f"{job.title} (--approach {job.full_name})" for job in (found.looks, found.measuring))
-    print(sentences.sentence(found, *names))
-    for reason in sentences.reasons(found):
-        print(f"  {reason}")
+    first, *others = sentences.lines(found, *names)
+    print("\n  ".join([first, *others]))
     return 0

@@ -18,28 +18,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo.checkpoint import Checkpoint, WeightFile
 from sr_demo.errors import SRError
 from sr_demo.hub import checkpoints
+from sr_demo.hub.face_detector import YUNET
 from sr_demo.image import Image
 from sr_demo.imaging.thumbnail import thumbnail
 
 log = logging.getLogger("sr_demo")
 
-YUNET = Checkpoint(
-    name="yunet",
-    title="Face detector YuNet",
-    files=(
-        WeightFile(
-            "face_detection_yunet_2023mar.onnx",
-            "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
-            232_589,
-            ("opencv/face_detection_yunet:face_detection_yunet_2023mar.onnx",),
-        ),
-    ),
-    licence="MIT",
-    recommended=True,
-)
 _MOST_SIDE = 1024
 """Longer side in pixels of what the detector is given; larger images are downscaled."""
 _LEAST_SIDE = 16

@@ -54,8 +54,8 @@ def write_sample(sample: Sample, folder: Path) -> Path:
     return path
 
 
-def bundled(file: str) -> Image:
-    """Read a file (H, W, 3) in scikit-image's data folder, found without importing the package (it may access the network)."""
+def _bundled(file: str) -> Image:
+    """Read a file in scikit-image's data folder, found without importing the package (which may access the network)."""
     spec = find_spec("skimage")
     places = list(spec.submodule_search_locations or ()) if spec else []
     path = Path(places[0], "data", file) if places else Path(file)
@@ -68,37 +68,37 @@ def bundled(file: str) -> Image:
 
 
 SAMPLES = (
-    Sample("cat", "Chelsea the cat", "Photo by Stefan van der Walt, CC0", partial(bundled, "chelsea.png")),
+    Sample("cat", "Chelsea the cat", "Photo by Stefan van der Walt, CC0", partial(_bundled, "chelsea.png")),
     Sample(
         "coffee", "A cup of coffee on a wooden table",
-        "Photo by Rachel Michetti, courtesy of Pikolo Espresso Bar, CC0", partial(bundled, "coffee.png"),
+        "Photo by Rachel Michetti, courtesy of Pikolo Espresso Bar, CC0", partial(_bundled, "coffee.png"),
     ),
     Sample(
         "astronaut", "Portrait of the astronaut Eileen Collins",
         "NASA Great Images database, public domain (no known copyright restrictions)",
-        partial(bundled, "astronaut.png"),
+        partial(_bundled, "astronaut.png"),
     ),
     Sample(
         "text", "Printed text, gray",
-        "Wikipedia, File:Corner.png, public domain (no known copyright restrictions)", partial(bundled, "text.png"),
+        "Wikipedia, File:Corner.png, public domain (no known copyright restrictions)", partial(_bundled, "text.png"),
     ),
     Sample(
         "cells", "Stained tissue under the microscope",
         "Center for Microscopy and Molecular Imaging (CMMI), no known copyright restrictions",
-        partial(bundled, "ihc.png"),
+        partial(_bundled, "ihc.png"),
     ),
     Sample(
         "retina", "Human retina",
-        "Mikael Häggström, Medical gallery 2014, Wikimedia Commons, CC0 1.0", partial(bundled, "retina.jpg"),
+        "Mikael Häggström, Medical gallery 2014, Wikimedia Commons, CC0 1.0", partial(_bundled, "retina.jpg"),
     ),
-    Sample("brick", "Brick wall, gray", "CC0Textures, Bricks25, CC0", partial(bundled, "brick.png")),
+    Sample("brick", "Brick wall, gray", "CC0Textures, Bricks25, CC0", partial(_bundled, "brick.png")),
     Sample(
         "rocket", "Falcon 9 lifting off with DSCOVR",
-        "SpaceX Photos, released into the public domain", partial(bundled, "rocket.jpg"),
+        "SpaceX Photos, released into the public domain", partial(_bundled, "rocket.jpg"),
     ),
     Sample(
         "hubble", "Hubble eXtreme Deep Field",
-        "NASA, HubbleSite, may be freely used in the public domain", partial(bundled, "hubble_deep_field.jpg"),
+        "NASA, HubbleSite, may be freely used in the public domain", partial(_bundled, "hubble_deep_field.jpg"),
     ),
     Sample(
         "chart", "Resolution chart: star, line pairs, edge, text, grays and colours",

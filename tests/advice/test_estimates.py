@@ -19,7 +19,7 @@ from sr_demo.advice.spectrum import detail_end
 from sr_demo.codecs.jpeg import luma_steps
 from sr_demo.image import Image, bt601_luma, quantize, readonly
 from sr_demo.imaging.resolution_chart import resolution_chart
-from sr_demo.imaging.samples import bundled
+from tests.bundled_photos import bundled
 
 PHOTOS = ("astronaut.png", "coffee.png", "chelsea.png", "motorcycle_left.png")
 

@@ -71,7 +71,7 @@ def test_a_recommendation_is_as_certain_as_the_least_certain_estimate(unsure: st
     guessed = replace(CLEAN, **{unsure: replace(getattr(CLEAN, unsure), certainty=UNSURE)})
     found = recommend(guessed, JOBS)
     assert found is not None and found.certainty is UNSURE
-    assert "may look best" in sentences.sentence(found, "A", "B")
+    assert "A may look best" in sentences.lines(found, "A", "B")[0]
 
 
 def test_what_may_be_texture_is_no_reason_to_remove_noise() -> None:
@@ -88,16 +88,19 @@ def test_sentences_name_the_photo_the_methods_and_what_to_watch_for() -> None:
         letters=Estimate(3, LIKELY),
     )
     found = recommend(photo, EMBEDDED)
-    assert found is not None
-    assert sentences.sentence(found, "A", "B") == (
-        "For this photo (small, JPEG of about quality 40, a face): A should look best; B if you will measure in it."
-    )
-    assert found.notes == ("faces",)
-    assert "Faces may change: compare them with your photo." in sentences.reasons(found)
+    assert found is not None and found.notes == ("faces",)
+    assert sentences.lines(found, "A", "B") == [
+        "For this photo (small, JPEG of about quality 40, a face): A should look best; B if you will measure in it.",
+        found.rule.reason,
+        "Faces may change: compare them with your photo.",
+        "Estimated from the photo, before any method has run: JPEG quality about 40, by its pixels; noise of about 1 of 255 "
+        "levels; detail up to 100 % of what its pixels could hold.",
+    ]
     faithful = recommend(replace(photo, jpeg_quality=Estimate(None, LIKELY)), EMBEDDED)
     assert faithful is not None and faithful.notes == ()
-    assert "clean and sharp" in sentences.sentence(faithful, "A", "B") or "small" in sentences.sentence(
-        faithful, "A", "B"
+    assert (
+        sentences.lines(faithful, "A", "A")[0]
+        == "For this photo (small, a face): A should look best, and you can measure in it."
     )
 
 

@@ -13,8 +13,8 @@ from sr_demo.faces.detection import YUNET, Face, detect
 from sr_demo.faces.mask import face_mask
 from sr_demo.image import Image, Size, readonly
 from sr_demo.imaging.resize import resize
-from sr_demo.imaging.samples import bundled
 from sr_demo.system.storage import cache_folder
+from tests.bundled_photos import bundled
 
 
 @pytest.fixture

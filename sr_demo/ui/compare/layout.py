@@ -14,7 +14,8 @@ from sr_demo.inference.jobs import Job
 from sr_demo.own.model_file import SUFFIXES
 from sr_demo.ui import controls, method_choices, prompt_box
 from sr_demo.ui.callers import HEAVY, LIGHT
-from sr_demo.ui.compare import community_box, presets, save_menu, sizes, welcome
+from sr_demo.ui.compare import advice, community_box, presets, save_menu, sizes, welcome
+from sr_demo.ui.compare.advice import AdviceHandlers
 from sr_demo.ui.compare.brought import RULE, BroughtHandlers
 from sr_demo.ui.compare.components import (
     BroughtComponents,
@@ -58,6 +59,7 @@ def compare_tab(context: Context) -> None:
     _connect_history(components, HistoryHandlers(context, components))
     community_box.connect(context, components, handlers, own)
     _connect_brought(components, BroughtHandlers(context, components))
+    _connect_advice(components, handlers, AdviceHandlers(context, components))
     save_menu.connect(context, components.save, components.results.viewer)
     choice = components.choice
     if choice.caption is not None:
@@ -74,9 +76,10 @@ def lay_out(context: Context) -> CompareComponents:
         with gr.Column(scale=1, min_width=320, elem_classes="sr-shown"):
             progress = gr.HTML(elem_id="progress", elem_classes="sr-may-be-empty")
             view = viewer(elem_id="viewer", empty=EMPTY, example=welcome.images(), savable=True)
+            suited = gr.HTML(elem_id="advice", elem_classes="sr-may-be-empty", js_on_load=advice.ON_LOAD)
             save = save_menu.lay_out()
             history = gr.HTML(elem_id="history", elem_classes="sr-may-be-empty", js_on_load=ON_LOAD)
-    return CompareComponents(photo, choice, run, _results(progress, view, history), save)
+    return CompareComponents(photo, choice, run, _results(progress, view, suited, history), save)
 
 
 def _photo() -> PhotoComponents:
@@ -192,7 +195,7 @@ def _run() -> RunComponents:
     return RunComponents(size, other_size, start, stop, estimate)
 
 
-def _results(progress: gr.HTML, view: gr.HTML, history: gr.HTML) -> ResultComponents:
+def _results(progress: gr.HTML, view: gr.HTML, suited: gr.HTML, history: gr.HTML) -> ResultComponents:
     table = gr.HTML(elem_id="table", elem_classes="sr-may-be-empty", js_on_load=_SORT)
     chart = gr.HTML(elem_id="chart", elem_classes="sr-may-be-empty")
     titles = {"zip": "Download all (zip)", "html": "Share: one HTML file", "json": "Report (json)"}
@@ -204,7 +207,7 @@ def _results(progress: gr.HTML, view: gr.HTML, history: gr.HTML) -> ResultCompon
         link = gr.Button("Share: a link for a day", visible=False, elem_id="share-link", size="sm")
     note = gr.HTML(elem_id="share-link-note", elem_classes="sr-may-be-empty", js_on_load=_SHARE_LINK)
     families = gr.HTML(elem_id="families", elem_classes="sr-may-be-empty")
-    return ResultComponents(progress, view, table, chart, families, history, downloads, link, note)
+    return ResultComponents(progress, view, suited, table, chart, families, history, downloads, link, note)
 
 
 def precision_choice() -> controls.Bound:
@@ -302,6 +305,16 @@ def _connect_history(components: CompareComponents, handlers: HistoryHandlers) -
     results.history.select(handlers.bring_back, None, brought_back, **quiet)
     results.history.select(None, None, None, js=_BACK_TO_VIEWER, **quiet)
     results.link.click(handlers.link, None, linked, **quiet)
+
+
+def _connect_advice(components: CompareComponents, handlers: Handlers, suited: AdviceHandlers) -> None:
+    """Connect the recommendation, which follows every change of the photo without keeping it back."""
+    photo, choice, shown = components.photo, components.choice, components.results.advice
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
+    sized: list[Any] = components.estimate_inputs()
+    photo.source.change(suited.show, photo.source, shown, **quiet)
+    ticked = shown.select(suited.tick, photo.source, [choice.methods, choice.more], **quiet)
+    ticked.then(handlers.estimate, sized, components.estimates(), **quiet)
 
 
 def _connect_brought(components: CompareComponents, handlers: BroughtHandlers) -> None:
