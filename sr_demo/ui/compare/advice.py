@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from html import escape
 from pathlib import Path
 from threading import Lock
 
@@ -16,6 +15,7 @@ from sr_demo.advice.sentences import Phrase
 from sr_demo.errors import SRError
 from sr_demo.system.least_recently_used import LeastRecentlyUsed
 from sr_demo.ui.compare.components import CompareComponents
+from sr_demo.ui.languages import marked
 from sr_demo.ui.method_choices import Context, offered
 from sr_demo.ui.source import Source
 from sr_demo.ui.updates import Updates
@@ -83,8 +83,8 @@ def html(found: Recommendation) -> str:
     reasons = "".join(f"<li>{reason}</li>" for reason in (*map(_shown, sentences.reasons(found)), facts))
     return (
         f'<div class="sr-advice"><p>{photo}: {choice} '
-        f'<button type="button" data-tick class="sr-link">Tick these</button></p>'
-        f"<details><summary>Why?</summary><ul>{reasons}</ul></details></div>"
+        f'<button type="button" data-tick class="sr-link">{marked("advice_tick")}</button></p>'
+        f"<details><summary>{marked('advice_why')}</summary><ul>{reasons}</ul></details></div>"
     )
 
 
@@ -93,5 +93,4 @@ def _joined(phrases: Iterable[Phrase], between: str) -> str:
 
 
 def _shown(phrase: Phrase) -> str:
-    values = {name: escape(str(value)) for name, value in phrase.values.items()}
-    return sentences.TEXTS[phrase.key].format(**values)
+    return marked(f"advice_{phrase.key}", **phrase.values)
