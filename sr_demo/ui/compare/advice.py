@@ -81,10 +81,11 @@ def html(found: Recommendation) -> str:
     choice = _shown(sentences.choice(found, found.looks.title, found.measuring.title))
     facts = f"{_shown(Phrase('estimated'))} {_joined(sentences.facts(found.estimates), '; ')}."
     reasons = "".join(f"<li>{reason}</li>" for reason in (*map(_shown, sentences.reasons(found)), facts))
+    tick, why = marked("advice_tick"), marked("advice_why")
     return (
         f'<div class="sr-advice"><p>{photo}: {choice} '
-        f'<button type="button" data-tick class="sr-link">{marked("advice_tick")}</button></p>'
-        f"<details><summary>{marked('advice_why')}</summary><ul>{reasons}</ul></details></div>"
+        f'<button type="button" data-tick class="sr-link">{tick}</button></p>'
+        f"<details><summary>{why}</summary><ul>{reasons}</ul></details></div>"
     )
 
 

@@ -52,13 +52,12 @@ def compare_tab(context: Context) -> None:
     """Lay out the tab and connect its events, in the current Gradio context."""
     components = lay_out(context)
     handlers = Handlers(context, components)
-    _connect(components, handlers, RunHandlers(context, components))
+    _connect(components, handlers, RunHandlers(context, components), AdviceHandlers(context, components))
     own = OwnHandlers(context, components)
     _connect_own(components, handlers, own)
     _connect_history(components, HistoryHandlers(context, components))
     community_box.connect(context, components, handlers, own)
     _connect_brought(components, BroughtHandlers(context, components))
-    _connect_advice(components, handlers, AdviceHandlers(context, components))
     save_menu.connect(context, components.save, components.results.viewer)
     choice = components.choice
     if choice.caption is not None:
@@ -232,7 +231,7 @@ def _agreement(context: Context) -> controls.Bound:
     return controls.Bound(method_choices.DOWNLOAD, "agreed", box)
 
 
-def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandlers) -> None:
+def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandlers, suited: AdviceHandlers) -> None:
     photo, choice, run, results = components.photo, components.choice, components.run, components.results
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
     selection: list[Any] = components.selection()
@@ -254,11 +253,17 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
             api_visibility="private",
         )  # fmt: skip
 
-    estimate_after(photo.image.upload(handlers.take, [photo.image, *sized], opened, **quiet))
+    uploaded = photo.image.upload(handlers.take, [photo.image, *sized], opened, **quiet)
+    estimate_after(uploaded)
     cleared: list[Any] = [photo.source, photo.about, photo.region]
-    estimate_after(photo.image.clear(handlers.clear, None, cleared, **quiet))
+    emptied = photo.image.clear(handlers.clear, None, cleared, **quiet)
+    estimate_after(emptied)
     example = photo.examples.select(handlers.take_example, sized, opened, **quiet)
     photo.examples.select(None, None, None, js=scroll_to("viewer"), **quiet)
+    for event in (uploaded, emptied, example):
+        event.then(suited.show, photo.source, results.advice, **quiet)
+    ticked = results.advice.select(suited.tick, photo.source, [choice.methods, choice.more], **quiet)
+    estimate_after(ticked)
     estimate_after(run_after(estimate_after(example)))
     estimate_after(photo.region.input(handlers.choose_region, [photo.source, photo.region], redrawn, **quiet))
     estimate_after(photo.image.select(handlers.move_region, [photo.source], redrawn, **quiet))
@@ -299,16 +304,6 @@ def _connect_history(components: CompareComponents, handlers: HistoryHandlers) -
     results.history.select(handlers.bring_back, None, brought_back, **quiet)
     results.history.select(None, None, None, js=_BACK_TO_VIEWER, **quiet)
     results.link.click(handlers.link, None, linked, **quiet)
-
-
-def _connect_advice(components: CompareComponents, handlers: Handlers, suited: AdviceHandlers) -> None:
-    """Connect the recommendation, which follows every change of the photo without keeping it back."""
-    photo, choice, shown = components.photo, components.choice, components.results.advice
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
-    sized: list[Any] = components.estimate_inputs()
-    photo.source.change(suited.show, photo.source, shown, **quiet)
-    ticked = shown.select(suited.tick, photo.source, [choice.methods, choice.more], **quiet)
-    ticked.then(handlers.estimate, sized, components.estimates(), **quiet)
 
 
 def _connect_brought(components: CompareComponents, handlers: BroughtHandlers) -> None:
