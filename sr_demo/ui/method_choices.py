@@ -114,6 +114,19 @@ def _typical_seconds(approach: Approach, checkpoint: Checkpoint, estimates: Esti
     return estimates.seconds(Job(approach, checkpoint, approach.options()), _TYPICAL)
 
 
+def quickest(estimates: Estimates, jobs: Sequence[Job], size: tuple[int, int] = _TYPICAL) -> Job | None:
+    """Return the quickest network among `jobs`, one that invents nothing where there is such a one; None without any.
+
+    Args:
+        estimates: Decides.
+        jobs: What can be chosen.
+        size: (height, width) of the LR image.
+    """
+    networks = [job for job in jobs if job.approach.family not in ("baseline", "retrieval")]
+    faithful = [job for job in networks if not job.approach.invents_with(job.checkpoint)]
+    return min(faithful or networks, key=lambda job: estimates.seconds(job, size), default=None)
+
+
 def quicker_note(approaches: Sequence[Approach], estimates: Estimates) -> str:
     """Return in sentences where a quicker checkpoint is ticked in place of the best, and why; empty where none is."""
     sentences: list[str] = []
@@ -192,7 +205,7 @@ def region_choices(source: Source | None) -> list[tuple[str, str]]:
     choices = [("whole photo", WHOLE)]
     if source is not None:
         choices += [
-            (f"{side} × {side} part", str(side))
+            (f"{side} px", str(side))
             for side in REGION_SIDES
             if side * side < 0.8 * source.width * source.height and side <= max(source.width, source.height)
         ]

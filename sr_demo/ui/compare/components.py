@@ -90,6 +90,8 @@ class RunComponents:
     start: gr.Button
     stop: gr.Button
     estimate: gr.HTML
+    whole: gr.Button
+    """Compares on the whole photo, where a part is proposed; says what that takes."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ class CompareComponents:
     def estimates(self) -> list[Block]:
         """Return what `Handlers.estimate` writes."""
         choice, run = self.choice, self.run
-        return [choice.methods, choice.more, choice.degradation_box, choice.preset_note, run.estimate, run.start]
+        return [choice.methods, choice.more, choice.degradation_box, choice.preset_note, run.estimate, run.start, run.whole]
 
     def run_inputs(self) -> set[Component]:
         """Return all that a comparison reads."""

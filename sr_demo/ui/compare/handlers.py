@@ -13,7 +13,7 @@ from sr_demo.reports import formatting
 from sr_demo.ui import method_choices
 from sr_demo.ui import source as sources
 from sr_demo.ui.clicks import point
-from sr_demo.ui.compare import presets, sizes
+from sr_demo.ui.compare import presets, sizes, whole_photo
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.presets import Selection
 from sr_demo.ui.compare.sizes import Chosen
@@ -171,6 +171,12 @@ class Handlers:
         side = int(region) if region.isdecimal() and int(region) in REGION_SIDES else None
         return self._redrawn(replace(source, region_side=side))
 
+    def choose_whole(self, source: Source | None) -> Updates:
+        """Take the whole photo instead of the part."""
+        parts, whole = self._parts, source and whole_photo.of(source)
+        region = {parts.photo.region: _region(whole)} if whole else {}
+        return {**self._redrawn(whole), **region, parts.run.whole: gr.Button(visible=False)}
+
     def move_region(self, source: Source | None, event: gr.EventData) -> Updates:
         """Move the region to the place that was clicked."""
         if source is None or source.region_side is None:
@@ -202,12 +208,12 @@ class Handlers:
         if not keys:
             text = "Tick at least one method."
         elif source and not text:
-            total = self._total_seconds(source, test, keys, size, preset, own)
-            text = f"about {formatting.seconds(total)} on this computer"
+            text = self._price(source, preset, test, keys, size, own)
         first, more_labels = (
             labels(self._context, jobs, lr_size, opacity=opacity, size=size.size)
             for jobs in ([*self._default_jobs, *own], self._more_jobs)
         )
+        can_run = source is not None and bool(keys) and not size.problem
         return {
             choice.methods: gr.CheckboxGroup(choices=first),
             choice.more: gr.CheckboxGroup(choices=more_labels),
@@ -216,8 +222,33 @@ class Handlers:
                 presets.note(preset, test, source, self._leading(preset), keys, size.factor)
             ),
             run.estimate: fine_print(text),
-            run.start: gr.Button(interactive=source is not None and bool(keys) and not size.problem),
+            run.start: gr.Button(interactive=can_run),
+            run.whole: self._whole_button(source, preset, test, keys, size, own) if can_run else gr.Button(visible=False),
         }
+
+    def _price(
+        self, source: Source, preset: str, test: bool, keys: Sequence[str], size: Chosen, own: Sequence[Job]
+    ) -> str:
+        """Return what Compare takes, in words: on the part, and on the whole photo after it."""
+        total = self._total_seconds(source, test, keys, size, preset, own)
+        text = f"about {formatting.seconds(total)} on this computer"
+        if test or preset == presets.FAMILIES:
+            return text
+        jobs = [job.sized(size.size) for job in (*self._jobs, *own) if job.key in keys]
+        job = whole_photo.job_for(self._context, jobs, source)
+        if job is None:
+            return text
+        whole = formatting.seconds(whole_photo.expected(self._context, job, source))
+        return f"{text} for the part, then about {whole} for the whole photo by {job.title}"
+
+    def _whole_button(
+        self, source: Source | None, preset: str, test: bool, keys: Sequence[str], size: Chosen, own: Sequence[Job]
+    ) -> gr.Button:
+        """Return the button that compares on the whole photo, with what that takes; hidden where a part is all of it."""
+        if source is None or not source.is_part() or preset == presets.FAMILIES:
+            return gr.Button(visible=False)
+        total = self._total_seconds(whole_photo.of(source), test, keys, size, preset, own)
+        return gr.Button(f"All methods, whole photo: about {formatting.seconds(total)}", visible=True, interactive=True)
 
 
 def _region(source: Source) -> gr.Radio:

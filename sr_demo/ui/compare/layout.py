@@ -95,8 +95,7 @@ def _photo() -> PhotoComponents:
 def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
     default_jobs, more_jobs = offered(context.approaches, context.runner.estimates)
     test = gr.Checkbox(
-        False, label="This is the original: score the results against it", elem_id="test",
-        container=False,
+        False, label="This is the original: score against it", elem_id="test", container=False,
     )  # fmt: skip
     with gr.Group(visible=False) as degradation_box:
         degradation = gr.Radio(
@@ -189,7 +188,8 @@ def _run() -> RunComponents:
             start = gr.Button("Compare", variant="primary", elem_id="compare", scale=3, min_width=80, interactive=False)
             stop = gr.Button("Stop", elem_id="stop", scale=1, min_width=60, interactive=False)
         estimate = gr.HTML(elem_id="estimate", elem_classes="sr-may-be-empty")
-    return RunComponents(size, other_size, start, stop, estimate)
+        whole = gr.Button("All methods, whole photo", visible=False, elem_id="whole-photo", size="sm")
+    return RunComponents(size, other_size, start, stop, estimate, whole)
 
 
 def _results(progress: gr.HTML, view: gr.HTML, history: gr.HTML) -> ResultComponents:
@@ -246,7 +246,7 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     estimates: list[Any] = components.estimates()
     preset_writes: list[Any] = [*opened, choice.methods, choice.more, choice.before_preset]
     run_inputs: set[Any] = components.run_inputs()
-    run_writes: list[Any] = [*results.all(), run.start, run.stop]
+    run_writes: list[Any] = [*results.all(), run.start, run.stop, run.whole]
 
     def estimate_after(event: Any) -> Any:
         return event.then(handlers.estimate, sized, estimates, **quiet)
@@ -271,6 +271,9 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     for component in (choice.test, choice.methods, choice.more, run.size):
         component.input(handlers.estimate, sized, estimates, **quiet)
     run.other_size.change(handlers.estimate, sized, estimates, **quiet)  # `input` misses what is pasted
+    whole = run.whole.click(handlers.choose_whole, [photo.source], [*redrawn, photo.region, run.whole], **quiet)
+    run.whole.click(None, None, None, js=scroll_to("viewer"), **quiet)
+    estimate_after(run_after(whole))
     started = run.start.click(lambda: gr.Button(interactive=False), None, run.start, **quiet)
     run.start.click(None, None, None, js=scroll_to("viewer"), **quiet)
     estimate_after(run_after(started))

@@ -35,40 +35,40 @@ def mosaic_tab(context: Context, tab: gr.Tab | None = None) -> None:
         tab: The list of databases is read again each time this tab is opened.
     """
     by_name = {control.name: control for control in controls(MosaicOptions)}
-    gr.HTML(_INTRO)
-    with gr.Row(elem_classes="sr-top"):
-        with gr.Column(scale=4, min_width=300):
+    with gr.Row(elem_classes="sr-panes"):
+        with gr.Column(scale=0, min_width=320, elem_classes="sr-controls"):
             image = image_input(
-                label="Your picture", sources=["upload", "clipboard"], height=240, elem_id="mosaic-picture", buttons=[]
+                label="Your picture", sources=["upload", "clipboard"], height=130, elem_id="mosaic-picture", buttons=[]
             )
             thumbnails = examples("mosaic-examples")
             mode = gr.Radio(
                 [("A mosaic of whole patches", TILES), ("Your picture with remembered fine detail", REFINED)],
-                value=TILES, label="What would you like?", elem_id="mosaic-mode",
+                value=TILES, label="What would you like?", elem_id="mosaic-mode", elem_classes="sr-chips",
+                container=False,
             )  # fmt: skip
-            values = [component(by_name[name]) for name in OPTIONS[:4]]
-            with gr.Accordion("More options", open=False):
-                values += [component(by_name[name]) for name in OPTIONS[4:]]
-            database = gr.Radio(choices(VisitorDatabases()), value=BUNDLED, label="Which memory?", elem_id="memory")
-            delete = gr.Button("Delete this memory of yours", visible=False, elem_id="memory-delete", size="sm")
-            with gr.Accordion("Teach it your own photos", open=False):  # words: ok
-                drop = files_input(label="Photos, or a zip of photos", elem_id="memory-files", height=120)
-                with gr.Row():
-                    start = gr.Button("Build a memory of them", elem_id="memory-build")
-                    stop = gr.Button("Stop", elem_id="memory-stop", min_width=80)
-                gr.HTML(_RULE)
-            build_status = gr.HTML(elem_id="memory-words")
-        with gr.Column(scale=6, min_width=300):
+            with gr.Column(elem_classes="sr-later"):
+                values = [component(by_name[name]) for name in OPTIONS[:4]]
+                with gr.Accordion("More options", open=False):
+                    values += [component(by_name[name]) for name in OPTIONS[4:]]
+                database = gr.Radio(choices(VisitorDatabases()), value=BUNDLED, label="Which memory?", elem_id="memory")
+                delete = gr.Button("Delete this memory of yours", visible=False, elem_id="memory-delete", size="sm")
+                with gr.Accordion("Teach it your own photos", open=False):  # words: ok
+                    drop = files_input(label="Photos, or a zip of photos", elem_id="memory-files", height=120)
+                    with gr.Row():
+                        start = gr.Button("Build a memory of them", elem_id="memory-build")
+                        stop = gr.Button("Stop", elem_id="memory-stop", min_width=80)
+                    gr.HTML(_RULE)
+                build_status = gr.HTML(elem_id="memory-words", elem_classes="sr-may-be-empty")
+        with gr.Column(scale=1, min_width=320, elem_classes="sr-shown"):
             result = gr.Image(
                 label="Result, 4 times larger", format="png", interactive=False, elem_id="mosaic-result",
                 buttons=["download", "fullscreen"],
             )  # fmt: skip
             summary = gr.HTML(fine_print("The result appears here."), elem_id="mosaic-words")
-            matches = gr.HTML(elem_id="mosaic-inside")
-            with gr.Accordion("Where the memory had nothing similar (bright)", open=False):
-                distance_map = gr.Image(
-                    format="png", interactive=False, show_label=False, elem_id="mosaic-map", buttons=[]
-                )
+            matches = gr.HTML(elem_id="mosaic-inside", elem_classes="sr-may-be-empty")
+    with gr.Accordion("Where the memory had nothing similar (bright)", open=False):
+        distance_map = gr.Image(format="png", interactive=False, show_label=False, elem_id="mosaic-map", buttons=[])
+    gr.HTML(_INTRO)
     rendering, own = gr.State(None), gr.State(VisitorDatabases())
     parts = MosaicParts(rendering, own, result, distance_map, summary, matches, database, build_status)
     handlers = MosaicHandlers(context, parts)

@@ -10,7 +10,7 @@ import gradio as gr
 from sr_demo.hub import checkpoints
 from sr_demo.inference.jobs import Job
 from sr_demo.ui.callers import HEAVY, LIGHT
-from sr_demo.ui.method_choices import Context, offered, ticked
+from sr_demo.ui.method_choices import Context, offered, quickest, ticked
 from sr_demo.ui.several.handlers import MOST_METHODS, MOST_PHOTOS, SeveralHandlers, SeveralParts
 from sr_demo.ui.source import files_input
 
@@ -43,9 +43,7 @@ def several_tab(context: Context) -> None:
 
 
 def _default(context: Context, jobs: Sequence[Job]) -> list[str]:
-    """Return the key of the quickest method that is ticked in Compare, no baseline, and invents nothing."""
+    """Return the key of the quickest network that is ticked in Compare."""
     keys = ticked(jobs, context.runner.estimates)
-    faithful = [job for job in jobs if job.key in keys and not job.approach.invents_with(job.checkpoint)]
-    networks = [job for job in faithful if job.approach.family != "baseline"] or jobs[:1]
-    quickest = min(networks, key=lambda job: context.runner.estimates.seconds(job, (256, 256)), default=None)
-    return [] if quickest is None else [quickest.key]
+    found = quickest(context.runner.estimates, [job for job in jobs if job.key in keys])
+    return [job.key for job in ([found] if found else jobs[:1])]
