@@ -125,7 +125,7 @@ def test_an_example_is_one_click(real_page: str, open_page: OpenPage) -> None:
     choose_only(page, "Bicubic")
     page.locator("#examples button").first.click()
     finished(page)
-    expect(page.locator("#viewer img[alt='Result of Bicubic, 1804 by 1200 pixels']")).to_have_count(1)
+    expect(page.locator("#viewer img[alt='Result of Bicubic, 1200 by 800 pixels']")).to_have_count(1)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])

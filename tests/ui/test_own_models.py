@@ -20,6 +20,7 @@ from sr_demo.ui.compare import layout
 from sr_demo.ui.compare.handlers import Handlers
 from sr_demo.ui.compare.own_handlers import OwnHandlers
 from sr_demo.ui.compare.run_handlers import RunHandlers
+from sr_demo.imaging.samples import SAMPLES
 from sr_demo.ui.examples import sample_file
 from sr_demo.ui.lab.export_handlers import ExportHandlers, ExportParts
 from sr_demo.ui.lab.handlers import PLAN, LabHandlers, LabParts
@@ -83,8 +84,8 @@ def test_a_comparison_runs_the_model_of_its_visitor_and_of_no_other(
     context: Context, parts: Any, tmp_path: Path
 ) -> None:
     *_, _ = OwnHandlers(context, parts).open(upload(tmp_path), "", [], visitor("anna"))
-    with context.uploads.opened(str(sample_file(0)), context.limits) as image:
-        source = source_of(str(sample_file(0)), image)
+    with context.uploads.opened(str(sample_file(SAMPLES[0])), context.limits) as image:
+        source = source_of(str(sample_file(SAMPLES[0])), image)
     values = {component: getattr(component, "value", None) for component in parts.run_inputs()}
     values |= {parts.photo.source: source, parts.choice.methods: ["good", "own:mine"]}
     handlers = RunHandlers(context, parts)

@@ -59,9 +59,7 @@ def part(context: Context, components: CompareComponents, tmp_path: Path) -> Sou
     return handlers.choose_region(taken[components.photo.source], "128")[components.photo.source]
 
 
-def run(
-    context: Context, components: CompareComponents, source: Source, *, test: bool = False
-) -> list[dict[Any, Any]]:
+def run(context: Context, components: CompareComponents, source: Source, *, test: bool = False) -> list[dict[Any, Any]]:
     values = {component: getattr(component, "value", None) for component in components.run_inputs()}
     values |= {components.photo.source: source, components.choice.methods: KEYS, components.choice.test: test}
     return list(RunHandlers(context, components).run(values, REQUEST))
@@ -77,7 +75,9 @@ def test_the_quickest_faithful_network_enlarges_the_whole_photo(
     assert (shown["input"]["width"], shown["net"]["width"], shown["bicubic"]["width"]) == (300, 1200, 512)
     assert shown["net"]["note"] == "the whole photo" and shown["bicubic"]["note"] == "a part of 128 × 128 pixels"
     np.testing.assert_allclose(shown["bicubic"]["part"], (86 / 300, 36 / 200, 128 / 300, 128 / 200))
-    parts = [image for update in before for image in update[components.results.viewer]["images"] if image["id"] == "net"]
+    parts = [
+        image for update in before for image in update[components.results.viewer]["images"] if image["id"] == "net"
+    ]
     assert any(image["url"] and image["part"] for image in parts), "until then it shows the part, like the others"
     assert any("Now the whole photo, by Net" in update[components.results.progress] for update in before)
     with zipfile.ZipFile(last[components.results.downloads["zip"]].value["path"]) as archive:
@@ -116,9 +116,12 @@ def test_only_a_part_is_enlarged_where_the_whole_takes_too_long_or_does_not_fit(
         with monkeypatch.context() as patch:
             patch.setattr(module, name, value)
             assert whole_photo.job_for(context, [Job(NET, NET.checkpoints[0], NET.options())], part) is None
-            assert "whole photo by" not in Handlers(context, components).estimate(part, presets.OWN, False, KEYS, [])[
-                components.run.estimate
-            ]
+            assert (
+                "whole photo by"
+                not in Handlers(context, components).estimate(part, presets.OWN, False, KEYS, [])[
+                    components.run.estimate
+                ]
+            )
 
 
 def test_a_test_compares_the_part_alone(context: Context, components: CompareComponents, part: Source) -> None:

@@ -143,7 +143,15 @@ class CompareComponents:
     def estimates(self) -> list[Block]:
         """Return what `Handlers.estimate` writes."""
         choice, run = self.choice, self.run
-        return [choice.methods, choice.more, choice.degradation_box, choice.preset_note, run.estimate, run.start, run.whole]
+        return [
+            choice.methods,
+            choice.more,
+            choice.degradation_box,
+            choice.preset_note,
+            run.estimate,
+            run.start,
+            run.whole,
+        ]
 
     def run_inputs(self) -> set[Component]:
         """Return all that a comparison reads."""

@@ -223,7 +223,9 @@ class Handlers:
             ),
             run.estimate: fine_print(text),
             run.start: gr.Button(interactive=can_run),
-            run.whole: self._whole_button(source, preset, test, keys, size, own) if can_run else gr.Button(visible=False),
+            run.whole: self._whole_button(source, preset, test, keys, size, own)
+            if can_run
+            else gr.Button(visible=False),
         }
 
     def _price(

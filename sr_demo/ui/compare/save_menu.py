@@ -12,10 +12,11 @@ from urllib.parse import unquote
 
 import gradio as gr
 
-from sr_demo.codecs.formats import FORMATS, Output, output_from
+from sr_demo.codecs.formats import Output
 from sr_demo.codecs.png import bits_of
 from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
 from sr_demo.progress import Progress
+from sr_demo.ui import output_choice
 from sr_demo.ui.background_work import Finished, working
 from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.compare.saving import Saving
@@ -64,16 +65,13 @@ def lay_out() -> SaveMenu:
     """Lay out the menu, hidden, in the current Gradio context."""
     with gr.Column(visible=False, elem_id="save-menu") as box:
         title = gr.HTML(elem_id="save-title")
-        form = gr.Radio(
-            [(found.title, found.name) for found in FORMATS.values()], value="png", label="Format",
-            elem_id="save-format", elem_classes="sr-chips", container=False,
-        )  # fmt: skip
+        form = output_choice.formats("save-format")
         bits = gr.Radio(
             [("16 bits per channel", "16"), ("8 bits", "8")], value="8", label="Depth", visible=False,
             elem_id="save-bits", elem_classes="sr-chips", container=False,
         )  # fmt: skip
         with gr.Row(elem_classes="sr-save"):
-            quality = gr.Slider(1, 100, 95, step=1, label="Quality", visible=False, elem_id="save-quality")
+            quality = output_choice.quality("save-quality")
             about = gr.HTML(elem_id="save-about")
         private = gr.Checkbox(False, label="Keep private data", visible=False, elem_id="save-private", container=False)
         with gr.Row(elem_classes="sr-downloads"):
@@ -124,7 +122,7 @@ class SaveHandlers:
             menu.result: str(result),
             menu.title: f"<h3>Save {escape(label[:80])}</h3>",
             menu.format: found.name,
-            menu.quality: _slider(found.name),
+            menu.quality: output_choice.quality_of(found.name),
             menu.bits: gr.Radio(value="16" if deep else "8", visible=deep),
             menu.private: gr.Checkbox(value=False, label=f"Keep {' and '.join(private)}", visible=bool(private)),
             menu.pack: gr.Button(interactive=True),
@@ -133,7 +131,7 @@ class SaveHandlers:
 
     def choose_format(self, form: str) -> Updates:
         """Show the quality of a format, at its default."""
-        return {self._menu.quality: _slider(form)}
+        return {self._menu.quality: output_choice.quality_of(form)}
 
     def prepare(self, result: str | None, form: str, bits: str, quality: float, private: bool) -> Updates:
         """Encode the file, and show its size and what it keeps."""
@@ -142,7 +140,7 @@ class SaveHandlers:
             return {menu.file: gr.DownloadButton(interactive=False)}
         try:
             path = self._saving.result(result)
-            saved = self._saving.encode(path, _output(form, bits, quality, private))
+            saved = self._saving.encode(path, output_choice.chosen(form, quality, private=private, bits=bits))
         except SRError as exc:
             return self._refused(str(exc))
         except Exception as exc:
@@ -162,7 +160,10 @@ class SaveHandlers:
         menu = self._menu
         stop = Event()
         try:
-            path, output = self._saving.result(result or ""), _output(form, bits, quality, private)
+            path, output = (
+                self._saving.result(result or ""),
+                output_choice.chosen(form, quality, private=private, bits=bits),
+            )
             yield {menu.pack: gr.Button(interactive=False), menu.packed: gr.DownloadButton(visible=False)}
             with self._context.callers.admitted(stop) as caller:
 
@@ -194,23 +195,6 @@ class SaveHandlers:
             menu.file: gr.DownloadButton("Save", interactive=False),
             menu.pack: gr.Button("All results like this (zip)", interactive=True),
         }
-
-
-def _slider(form: str) -> gr.Slider:
-    """The slider of a format's quality, at its default; hidden where it has none."""
-    quality = FORMATS[form].quality if form in FORMATS else None
-    return gr.Slider(visible=False) if quality is None else gr.Slider(value=quality, visible=True)
-
-
-def _output(form: str, bits: str, quality: float, private: bool) -> Output:
-    """Return the output that the components ask for. Raises BadInput."""
-    found = FORMATS.get(form)
-    values: dict[str, Any] = {"format": form, "metadata": "all" if private else "public"}
-    if found is not None and found.quality is not None:
-        values["quality"] = int(quality)
-    if found is not None and found.deep:
-        values["bits"] = 16 if bits == "16" else 8
-    return output_from(values, Output())
 
 
 def _megabytes(count: int) -> str:

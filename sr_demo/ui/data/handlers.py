@@ -78,7 +78,7 @@ class DataHandlers:
         """Measure the bundled example images, and search them for the test images."""
 
         def work(progress: Progress) -> DataReport:
-            entries = from_files([sample_file(i) for i in range(len(SAMPLES))], self._context.limits)
+            entries = from_files([sample_file(sample) for sample in SAMPLES], self._context.limits)
             with self._context.store.lent() as folder:
                 against = None
                 if tests:

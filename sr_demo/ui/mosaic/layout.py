@@ -35,7 +35,7 @@ def mosaic_tab(context: Context, tab: gr.Tab | None = None) -> None:
         tab: The list of databases is read again each time this tab is opened.
     """
     by_name = {control.name: control for control in controls(MosaicOptions)}
-    with gr.Row(elem_classes="sr-panes"):
+    with gr.Row(elem_classes="sr-panes sr-mosaic"):
         with gr.Column(scale=0, min_width=320, elem_classes="sr-controls"):
             image = image_input(
                 label="Your picture", sources=["upload", "clipboard"], height=130, elem_id="mosaic-picture", buttons=[]

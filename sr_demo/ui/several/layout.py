@@ -9,36 +9,49 @@ import gradio as gr
 
 from sr_demo.hub import checkpoints
 from sr_demo.inference.jobs import Job
+from sr_demo.ui import output_choice
 from sr_demo.ui.callers import HEAVY, LIGHT
+from sr_demo.ui.html import fine_print
 from sr_demo.ui.method_choices import Context, offered, quickest, ticked
 from sr_demo.ui.several.handlers import MOST_METHODS, MOST_PHOTOS, SeveralHandlers, SeveralParts
 from sr_demo.ui.source import files_input
+
+_EMPTY = (
+    "Drop your photos, choose a method or a few, and press Enlarge. Each photo appears here with its results as soon as it "
+    "is done, and in the end all of them are in one zip."
+)
 
 
 def several_tab(context: Context) -> None:
     """Lay out the tab and connect its events, in the current Gradio context."""
     first, more = offered(context.approaches, context.runner.estimates)
     jobs = [job for job in (*first, *more) if checkpoints.is_available(job.checkpoint)]
-    with gr.Row(elem_classes="sr-top"):
-        with gr.Column(scale=3, min_width=280):
+    with gr.Row(elem_classes="sr-panes"):
+        with gr.Column(scale=0, min_width=320, elem_classes="sr-controls"):
             files = files_input(label=f"Up to {MOST_PHOTOS} photos", elem_id="several-files", height=160)
             methods = gr.Dropdown(
                 [(job.title, job.key) for job in jobs], value=_default(context, jobs), multiselect=True,
                 max_choices=MOST_METHODS, label="Methods", elem_id="several-methods",
             )  # fmt: skip
+            form = output_choice.formats("several-format", same=True)
+            quality = output_choice.quality("several-quality")
+            private = gr.Checkbox(
+                False, label="Keep position and serial numbers", elem_id="several-private", container=False
+            )
             with gr.Row(elem_classes="sr-actions"):
-                start = gr.Button("Enlarge them", variant="primary", elem_id="several-start", min_width=120)
-                stop = gr.Button("Stop", elem_id="several-stop", interactive=False, min_width=60)
-            gr.HTML('<p class="sr-fine">Results are PNG files, deleted after about two hours.</p>')
-        with gr.Column(scale=9, min_width=300):
+                start = gr.Button("Enlarge", variant="primary", elem_id="several-start", scale=3, min_width=120)
+                stop = gr.Button("Stop", elem_id="several-stop", interactive=False, scale=1, min_width=60)
+            gr.HTML(fine_print("Results are deleted after about two hours."))
+        with gr.Column(scale=1, min_width=320, elem_classes="sr-shown"):
             line = gr.HTML(elem_id="several-line", elem_classes="sr-may-be-empty")
             archive = gr.DownloadButton("Download (zip)", visible=False, elem_id="several-zip", size="sm")
-            photos = gr.HTML(elem_id="several-photos", elem_classes="sr-may-be-empty")
+            photos = gr.HTML(fine_print(_EMPTY), elem_id="several-photos")
     parts = SeveralParts(start, stop, line, photos, archive)
     handlers = SeveralHandlers(context, parts)
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     outputs: list[Any] = [start, stop, line, photos, archive]
-    start.click(handlers.run, [files, methods], outputs, **quiet, **HEAVY)
+    form.input(lambda form: output_choice.quality_of(form), form, quality, **quiet, **LIGHT)
+    start.click(handlers.run, [files, methods, form, quality, private], outputs, **quiet, **HEAVY)
     stop.click(handlers.stop, None, [line], **quiet, **LIGHT)
 
 
