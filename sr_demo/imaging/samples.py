@@ -1,5 +1,6 @@
-"""Sample images that need no network: photos of the installed scikit-image package, some of them made as poor as those that
-people bring, and the resolution chart.
+"""Sample images that need no network: photos of the installed scikit-image package, and the resolution chart.
+
+Some are made as poor as those that people bring.
 
 Sources and licences are those that scikit-image states in the docstrings of `skimage.data`.
 """

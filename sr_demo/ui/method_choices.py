@@ -19,6 +19,7 @@ from sr_demo.system import hardware
 from sr_demo.ui.callers import Callers
 from sr_demo.ui.histories import Histories
 from sr_demo.ui.own_models import VisitorModels
+from sr_demo.ui.shared_links import Links
 from sr_demo.ui.source import REGION_SIDES, Source
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
@@ -49,6 +50,7 @@ class Context:
     uploads: UploadCache = field(default_factory=UploadCache)
     models: VisitorModels = field(default_factory=VisitorModels)
     histories: Histories = field(default_factory=Histories)
+    links: Links = field(default_factory=Links)
     shares: bool = False
     """Whether visitors may make links to their results (`shared_links`)."""
     community: bool = False

@@ -9,11 +9,11 @@ import pytest
 
 from sr_demo.backends import openvino_backend, quantization
 from sr_demo.image import Limits, read, write_png
+from sr_demo.imaging.samples import SAMPLES
 from sr_demo.inference.runner import Runner
 from sr_demo.ui import api, method_choices
 from sr_demo.ui.compare import layout
 from sr_demo.ui.compare.run_handlers import RunHandlers
-from sr_demo.imaging.samples import SAMPLES
 from sr_demo.ui.examples import sample_file
 from sr_demo.ui.source import source_of
 from sr_demo.ui.stops import Stops

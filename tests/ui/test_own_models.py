@@ -13,6 +13,7 @@ import pytest
 from sr_demo.checkpoint import EMBEDDED
 from sr_demo.errors import SRError
 from sr_demo.image import Limits
+from sr_demo.imaging.samples import SAMPLES
 from sr_demo.inference.runner import Runner
 from sr_demo.own.opening import open_model
 from sr_demo.ui import own_models
@@ -20,7 +21,6 @@ from sr_demo.ui.compare import layout
 from sr_demo.ui.compare.handlers import Handlers
 from sr_demo.ui.compare.own_handlers import OwnHandlers
 from sr_demo.ui.compare.run_handlers import RunHandlers
-from sr_demo.imaging.samples import SAMPLES
 from sr_demo.ui.examples import sample_file
 from sr_demo.ui.lab.export_handlers import ExportHandlers, ExportParts
 from sr_demo.ui.lab.handlers import PLAN, LabHandlers, LabParts

@@ -155,8 +155,8 @@ def _origin(task: Task) -> str:
             return what
         (height, width), (rows, columns) = task.lr_size, task.whole.size
         return (
-            f"{what} The methods were given a part of {width} x {height} pixels of {columns} x {rows}, and the numbers are of "
-            f"that; {task.whole.job.title} enlarged the whole photo, too."
+            f"{what} The methods were given a part of {width} x {height} pixels of {columns} x {rows}, which the numbers are "
+            f"of; {task.whole.job.title} enlarged the whole photo, too."
         )
     if task.realistic is None:
         return "Made from the original by bicubic downscaling with antialiasing."

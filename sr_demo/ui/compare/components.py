@@ -109,12 +109,14 @@ class ResultComponents:
     """By kind: "zip", "html", "json"."""
     link: gr.Button
     """Makes a link to what is shown."""
+    unlink: gr.Button
+    """Deletes it."""
     link_note: gr.HTML
 
     def all(self) -> list[Block]:
         """Return every one of them."""
         shown: list[Block] = [self.progress, self.viewer, self.table, self.chart, self.families]
-        return [*shown, self.history, *self.downloads.values(), self.link, self.link_note]
+        return [*shown, self.history, *self.downloads.values(), self.link, self.unlink, self.link_note]
 
 
 @dataclass(frozen=True)

@@ -202,9 +202,10 @@ def _results(progress: gr.HTML, view: gr.HTML, history: gr.HTML) -> ResultCompon
             for kind, title in titles.items()
         }
         link = gr.Button("Share: a link for a day", visible=False, elem_id="share-link", size="sm")
+        unlink = gr.Button("Delete the link", visible=False, elem_id="share-unlink", size="sm")
     note = gr.HTML(elem_id="share-link-note", elem_classes="sr-may-be-empty", js_on_load=_SHARE_LINK)
     families = gr.HTML(elem_id="families", elem_classes="sr-may-be-empty")
-    return ResultComponents(progress, view, table, chart, families, history, downloads, link, note)
+    return ResultComponents(progress, view, table, chart, families, history, downloads, link, unlink, note)
 
 
 def precision_choice() -> controls.Bound:
@@ -301,10 +302,11 @@ def _connect_history(components: CompareComponents, handlers: HistoryHandlers) -
     results = components.results
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
     brought_back: list[Any] = results.all()
-    linked: list[Any] = [results.link, results.link_note]
+    linked: list[Any] = [results.link, results.unlink, results.link_note]
     results.history.select(handlers.bring_back, None, brought_back, **quiet)
     results.history.select(None, None, None, js=_BACK_TO_VIEWER, **quiet)
     results.link.click(handlers.link, None, linked, **quiet)
+    results.unlink.click(handlers.unlink, None, linked, **quiet)
 
 
 def _connect_brought(components: CompareComponents, handlers: BroughtHandlers) -> None:

@@ -130,7 +130,11 @@ class RunHandlers:
         """While it runs, table and chart are sent only where they changed."""
         results = self._parts.results
         changed = {**self._numbers(view), **self._history.row(session, running=True)} if view.is_fresh() else {}
-        changed |= {results.link: gr.Button(visible=False), results.link_note: ""}
+        changed |= {
+            results.link: gr.Button(visible=False),
+            results.unlink: gr.Button(visible=False),
+            results.link_note: "",
+        }
         hidden = {button: gr.DownloadButton(visible=False) for button in results.downloads.values()}
         return {**self._images(view), **changed, **hidden, **self._buttons(running=True)}
 

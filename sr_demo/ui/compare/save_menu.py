@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from threading import Event
 from typing import Any
 from urllib.parse import unquote
 
@@ -14,15 +13,16 @@ import gradio as gr
 
 from sr_demo.codecs.formats import Output
 from sr_demo.codecs.png import bits_of
-from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
+from sr_demo.errors import BadInput, SRError, unexpected
 from sr_demo.progress import Progress
 from sr_demo.ui import output_choice
-from sr_demo.ui.background_work import Finished, working
-from sr_demo.ui.callers import HEAVY, LIGHT
+from sr_demo.ui.callers import HEAVY, LIGHT, Caller
 from sr_demo.ui.compare.saving import Saving
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.method_choices import Context
+from sr_demo.ui.sessions import session_of
 from sr_demo.ui.updates import Updates
+from sr_demo.ui.visitor_work import VisitorWork
 
 _ADDRESS = "gradio_api/file="
 _SECONDS_PER_ZIP = 20.0
@@ -155,45 +155,32 @@ class SaveHandlers:
             menu.packed: gr.DownloadButton(visible=False),
         }
 
-    def pack(self, result: str | None, form: str, bits: str, quality: float, private: bool) -> Iterator[Updates]:
+    def pack(
+        self, result: str | None, form: str, bits: str, quality: float, private: bool, request: gr.Request
+    ) -> Iterator[Updates]:
         """Write all results of the comparison into a zip, and show the button that downloads it."""
         menu = self._menu
-        stop = Event()
-        try:
-            path, output = (
-                self._saving.result(result or ""),
-                output_choice.chosen(form, quality, private=private, bits=bits),
-            )
-            yield {menu.pack: gr.Button(interactive=False), menu.packed: gr.DownloadButton(visible=False)}
-            with self._context.callers.admitted(stop) as caller:
 
-                def work(progress: Progress) -> Path:
-                    with caller.turn(_SECONDS_PER_ZIP, progress) as progress:
-                        return self._saving.pack(path, output, lambda n, of: progress(n / of, f"image {n + 1} of {of}"))
+        def work(caller: Caller, progress: Progress) -> Path:
+            path = self._saving.result(result or "")
+            output = output_choice.chosen(form, quality, private=private, bits=bits)
+            with caller.turn(_SECONDS_PER_ZIP, progress) as progress:
+                return self._saving.pack(path, output, lambda n, of: progress(n / of, f"image {n + 1} of {of}"))
 
-                for event in working(work, stop, "save-zip"):
-                    if isinstance(event, Finished):
-                        label = f"Download the zip ({_megabytes(event.value.stat().st_size)})"
-                        ready = gr.DownloadButton(label, value=str(event.value), visible=True)
-                        yield {
-                            menu.packed: ready,
-                            menu.pack: gr.Button("All results like this (zip)", interactive=True),
-                        }
-                    else:
-                        yield {menu.pack: gr.Button(f"Packing, {event}")}
-        except Cancelled:
-            return
-        except SRError as exc:
-            yield self._refused(str(exc))
-        except Exception as exc:
-            yield self._refused(unexpected(exc, "packing results"))
+        def shown(packed: Path) -> Updates:
+            label = f"Download the zip ({_megabytes(packed.stat().st_size)})"
+            return {menu.about: "", menu.packed: gr.DownloadButton(label, value=str(packed), visible=True)}
+
+        yield {menu.pack: gr.Button(interactive=False), menu.packed: gr.DownloadButton(visible=False)}
+        steps = VisitorWork(self._context, menu.about, at_end={menu.pack: gr.Button(interactive=True)})
+        yield from steps.run(f"save {session_of(request)}", "packing the results", work, shown)
 
     def _refused(self, message: str) -> Updates:
         menu = self._menu
         return {
             menu.about: problem(message),
             menu.file: gr.DownloadButton("Save", interactive=False),
-            menu.pack: gr.Button("All results like this (zip)", interactive=True),
+            menu.pack: gr.Button(interactive=True),
         }
 
 

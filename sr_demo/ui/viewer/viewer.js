@@ -15,7 +15,7 @@
  * @typedef {{ id: string, label: string, url: string, width: number, height: number, alt: string, scores: string,
  *   note: string, difference_url: string, reference: boolean, download_url: string, status: string, fraction: number,
  *   failed: boolean, part: Part | null }} ViewerImage  See `viewer.py`.
- * @typedef {{ image: HTMLImageElement, around: HTMLImageElement, magnified: HTMLImageElement, shift: string }} Layer
+ * @typedef {{ image: HTMLImageElement, around: HTMLImageElement | null, magnified: HTMLImageElement, shift: string }} Layer
  * @typedef {{ box: HTMLElement, text: HTMLElement, bar: HTMLProgressElement }} StatusBox
  * @typedef {{ box: HTMLElement, layers: Layer[], lens: HTMLElement, status: StatusBox }} Stage
  * @typedef {{ head: HTMLElement, foot: HTMLElement, label: HTMLElement, mark: HTMLElement, name: HTMLElement,
@@ -153,13 +153,12 @@ function makeStage(count) {
   const box = make("div", "srv-stage");
   const layers = Array.from({ length: count }, () => {
     const image = make("img", "srv-image", { draggable: "false" });
-    const around = make("img", "srv-image srv-around", { draggable: "false", alt: "", hidden: "" });
     const magnified = make("img", "srv-image", { draggable: "false", alt: "" });
     const failure = make("p", "srv-failure", { hidden: "" }, "This picture could not be loaded.");
     image.addEventListener("load", () => { failure.hidden = true; });
     image.addEventListener("error", () => { failure.hidden = false; });
-    box.append(make("div", "srv-layer", {}, around, image, failure));
-    return { image, around, magnified, shift: "" };
+    box.append(make("div", "srv-layer", {}, image, failure));
+    return { image, around: null, magnified, shift: "" };
   });
   const lens = make("div", "srv-lens", { "aria-hidden": "true", hidden: "" });
   for (const { magnified } of layers) lens.append(make("div", "srv-layer", {}, magnified));
@@ -188,10 +187,10 @@ function fillStatus({ box, text, bar }, { label, url, status, fraction, failed }
 
 /** @type {(layer: Layer, shown: ViewerImage) => void} */
 function fillLayer(layer, shown) {
-  const { image, around, magnified } = layer;
+  const { image, magnified } = layer;
   const url = shownUrl(shown);
   image.hidden = !url;
-  fillAround(around, url ? shown.part : null);
+  fillAround(layer, url ? shown.part : null);
   if (!url) {
     image.removeAttribute("src");
     return;
@@ -209,12 +208,17 @@ function fillLayer(layer, shown) {
 
 /**
  * Around a part, show the first image that shows the whole.
- * @type {(around: HTMLImageElement, part: Part | null) => void}
+ * @type {(layer: Layer, part: Part | null) => void}
  */
-function fillAround(around, part) {
+function fillAround(layer, part) {
   const whole = part && ready().find((image) => !image.part);
-  around.hidden = !whole;
+  if (layer.around) layer.around.hidden = !whole;
   if (!whole) return;
+  if (!layer.around) {
+    layer.around = make("img", "srv-image srv-around", { draggable: "false", alt: "" });
+    layer.image.before(layer.around);
+  }
+  const { around } = layer;
   if (around.getAttribute("src") !== whole.url) around.src = whole.url;
   around.style.width = `${state.full.width}px`;
   around.style.height = `${state.full.height}px`;
@@ -551,7 +555,7 @@ function draw() {
   for (const stage of visibleStages()) {
     for (const { image, around, shift } of stage.layers) {
       image.style.transform = transform + shift;
-      around.style.transform = transform;
+      if (around) around.style.transform = transform;
     }
   }
   root.classList.toggle("srv-pixels", shown.scale > 1.001);
