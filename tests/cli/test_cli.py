@@ -375,7 +375,7 @@ def test_evaluate_scores_at_any_whole_scale(sr, hr: Path, tmp_path: Path) -> Non
     cropped.resize(size, Pillow.Resampling.BICUBIC).save(tmp_path / "lr3" / "ax3.png")
     (hr / "b.png").unlink()
     assert sr(*arguments, "--scale", 3, "--lr", tmp_path / "lr3").status == 0
-    for scale, sentence in ((9, "The scale must be from 1 to 8, not 9."), (1, "scale")):
+    for scale, sentence in ((9, "The scale must be from 1 to 8, not 9."), (1, "at whole factors only")):
         said = sr(*arguments, "--scale", scale)
         assert said.status == 2 and sentence in said.err and "Traceback" not in said.err
 
