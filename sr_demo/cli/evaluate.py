@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--scale", type=int, metavar="N",
-        help="a whole number up to 8; without it, that of the approach. A network that has no such scale of its own is run at another "
+        help="a whole number up to 8; without it, that of the approach. A network without that scale is run at another "
         "one, and its result is resampled",
     )  # fmt: skip
     add_model(parser)

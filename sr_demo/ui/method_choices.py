@@ -18,6 +18,7 @@ from sr_demo.spec import Approach
 from sr_demo.system import hardware
 from sr_demo.ui.callers import Callers
 from sr_demo.ui.histories import Histories
+from sr_demo.ui.languages import text
 from sr_demo.ui.own_models import VisitorModels
 from sr_demo.ui.shared_links import Links
 from sr_demo.ui.source import REGION_SIDES, Source
@@ -204,7 +205,7 @@ def seconds(context: Context, job: Job, size: tuple[int, int], *, opacity: bool 
 
 def region_choices(source: Source | None) -> list[tuple[str, str]]:
     """Return the choices (label, value): the whole image, and the regions that are clearly smaller."""
-    choices = [("whole photo", WHOLE)]
+    choices = [(text("region_whole"), WHOLE)]
     if source is not None:
         choices += [
             (f"{side} px", str(side))

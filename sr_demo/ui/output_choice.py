@@ -7,20 +7,22 @@ from typing import Any
 import gradio as gr
 
 from sr_demo.codecs.formats import FORMATS, SAME, Output, output_from
+from sr_demo.ui.languages import text
 
 
 def formats(elem_id: str, *, same: bool = False) -> gr.Radio:
     """Return the choice of format, PNG at first; with `same`, that of each photo is offered too, and chosen at first."""
-    choices = [("as the photo", SAME)] if same else []
+    choices = [(text("save_same"), SAME)] if same else []
     choices += [(found.title, found.name) for found in FORMATS.values()]
     return gr.Radio(
-        choices, value=SAME if same else "png", label="Format", elem_id=elem_id, elem_classes="sr-chips", container=False,
+        choices, value=SAME if same else "png", label=text("save_format"), elem_id=elem_id,
+        elem_classes="sr-chips", container=False,
     )  # fmt: skip
 
 
 def quality(elem_id: str) -> gr.Slider:
     """Return the slider of the quality, hidden."""
-    return gr.Slider(1, 100, 95, step=1, label="Quality", visible=False, elem_id=elem_id)
+    return gr.Slider(1, 100, 95, step=1, label=text("save_quality"), visible=False, elem_id=elem_id)
 
 
 def quality_of(form: str) -> gr.Slider:

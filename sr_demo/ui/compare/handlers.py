@@ -19,6 +19,7 @@ from sr_demo.ui.compare.presets import Selection
 from sr_demo.ui.compare.sizes import Chosen
 from sr_demo.ui.examples import chosen_file
 from sr_demo.ui.html import fine_print, problem
+from sr_demo.ui.languages import marked, text
 from sr_demo.ui.method_choices import Context, labels, offered, region_choices, seconds
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.source import REGION_SIDES, Source
@@ -204,11 +205,11 @@ class Handlers:
         size = sizes.chosen(chip, other, source, test=test)
         lr_size = presets.lr_size(source, preset, test, size.factor) if source else (256, 256)
         opacity = source is not None and source.opacity
-        text = size.problem
+        said = fine_print(size.problem)
         if not keys:
-            text = "Tick at least one method."
-        elif source and not text:
-            text = self._price(source, preset, test, keys, size, own)
+            said = fine_print("Tick at least one method.")
+        elif source and not size.problem:
+            said = f'<p class="sr-fine">{self._price(source, preset, test, keys, size, own)}</p>'
         first, more_labels = (
             labels(self._context, jobs, lr_size, opacity=opacity, size=size.size)
             for jobs in ([*self._default_jobs, *own], self._more_jobs)
@@ -221,7 +222,7 @@ class Handlers:
             choice.preset_note: fine_print(
                 presets.note(preset, test, source, self._leading(preset), keys, size.factor)
             ),
-            run.estimate: fine_print(text),
+            run.estimate: said,
             run.start: gr.Button(interactive=can_run),
             run.whole: self._whole_button(source, preset, test, keys, size, own)
             if can_run
@@ -231,17 +232,16 @@ class Handlers:
     def _price(
         self, source: Source, preset: str, test: bool, keys: Sequence[str], size: Chosen, own: Sequence[Job]
     ) -> str:
-        """Return what Compare takes, in words: on the part, and on the whole photo after it."""
-        total = self._total_seconds(source, test, keys, size, preset, own)
-        text = f"about {formatting.seconds(total)} on this computer"
-        if test or preset == presets.FAMILIES:
-            return text
-        jobs = [job.sized(size.size) for job in (*self._jobs, *own) if job.key in keys]
-        job = whole_photo.job_for(self._context, jobs, source)
+        """Return as HTML what Compare takes: on the part, and on the whole photo after it."""
+        total = formatting.seconds(self._total_seconds(source, test, keys, size, preset, own))
+        job = None
+        if not test and preset != presets.FAMILIES:
+            jobs = [job.sized(size.size) for job in (*self._jobs, *own) if job.key in keys]
+            job = whole_photo.job_for(self._context, jobs, source)
         if job is None:
-            return text
+            return marked("estimate", time=total)
         whole = formatting.seconds(whole_photo.expected(self._context, job, source))
-        return f"{text} for the part, then about {whole} for the whole photo by {job.title}"
+        return marked("estimate_part", time=total, whole=whole, method=job.title)
 
     def _whole_button(
         self, source: Source | None, preset: str, test: bool, keys: Sequence[str], size: Chosen, own: Sequence[Job]
@@ -250,7 +250,8 @@ class Handlers:
         if source is None or not source.is_part() or preset == presets.FAMILIES:
             return gr.Button(visible=False)
         total = self._total_seconds(whole_photo.of(source), test, keys, size, preset, own)
-        return gr.Button(f"All methods, whole photo: about {formatting.seconds(total)}", visible=True, interactive=True)
+        label = f"{text('whole_photo')}: ~ {formatting.seconds(total)}"
+        return gr.Button(label, visible=True, interactive=True)
 
 
 def _region(source: Source) -> gr.Radio:

@@ -158,7 +158,7 @@ class View:
         if reference is not None:
             difference = self.folder / f"{name}_difference.png"
             write_png(ImageData(_difference(image.rgb, reference)), difference)
-        self._show(ShownImage(self._of_part(save_result(result, self.folder)), difference))
+        self._show(ShownImage(replace(save_result(result, self.folder), part=self.part), difference))
         if job.approach.family != "retrieval":
             self.sharpness[name] = sharpness(image.rgb)
         if keep_pixels and job.approach.family == "adversarial":
@@ -172,17 +172,9 @@ class View:
         """Save the result of the whole photo, and show it in place of that of the part."""
         name = result.job.file_name
         saved = save_result(result, self.folder, "_whole")
-        note = "; ".join(filter(None, ("the whole photo", saved.note)))
-        shown = ShownImage(replace(saved, name=name, note=note, scores=formatting.seconds(result.seconds)))
+        shown = ShownImage(replace(saved, name=name, scores=formatting.seconds(result.seconds)))
         self.images = [shown if one.saved.id == name else one for one in self.images]
         self.changed = time.monotonic()
-
-    def _of_part(self, saved: SavedImage) -> SavedImage:
-        """Return the result of the LR image with its place in the photo."""
-        if self.part is None:
-            return saved
-        size = f"a part of {self.lr_size.width} × {self.lr_size.height} pixels"
-        return replace(saved, part=self.part, note="; ".join(filter(None, (size, saved.note))))
 
     def explain_families(self, reference: Image | None) -> None:
         """Draw the steps of the first diffusion model that recorded them, beside the results of GANs of that size.

@@ -11,15 +11,10 @@ from sr_demo.hub import checkpoints
 from sr_demo.inference.jobs import Job
 from sr_demo.ui import output_choice
 from sr_demo.ui.callers import HEAVY, LIGHT
-from sr_demo.ui.html import fine_print
+from sr_demo.ui.languages import marked, text
 from sr_demo.ui.method_choices import Context, offered, quickest, ticked
 from sr_demo.ui.several.handlers import MOST_METHODS, MOST_PHOTOS, SeveralHandlers, SeveralParts
 from sr_demo.ui.source import files_input
-
-_EMPTY = (
-    "Drop your photos, choose a method or a few, and press Enlarge. Each photo appears here with its results as soon as it "
-    "is done, and in the end all of them are in one zip."
-)
 
 
 def several_tab(context: Context) -> None:
@@ -28,24 +23,24 @@ def several_tab(context: Context) -> None:
     jobs = [job for job in (*first, *more) if checkpoints.is_available(job.checkpoint)]
     with gr.Row(elem_classes="sr-panes"):
         with gr.Column(scale=0, min_width=320, elem_classes="sr-controls"):
-            files = files_input(label=f"Up to {MOST_PHOTOS} photos", elem_id="several-files", height=160)
+            files = files_input(label=f"{text('several_files')} {MOST_PHOTOS}", elem_id="several-files", height=160)
             methods = gr.Dropdown(
                 [(job.title, job.key) for job in jobs], value=_default(context, jobs), multiselect=True,
-                max_choices=MOST_METHODS, label="Methods", elem_id="several-methods",
+                max_choices=MOST_METHODS, label=text("methods"), elem_id="several-methods",
             )  # fmt: skip
             form = output_choice.formats("several-format", same=True)
             quality = output_choice.quality("several-quality")
-            private = gr.Checkbox(
-                False, label="Keep position and serial numbers", elem_id="several-private", container=False
-            )
+            private = gr.Checkbox(False, label=text("several_private"), elem_id="several-private", container=False)
             with gr.Row(elem_classes="sr-actions"):
-                start = gr.Button("Enlarge", variant="primary", elem_id="several-start", scale=3, min_width=120)
-                stop = gr.Button("Stop", elem_id="several-stop", interactive=False, scale=1, min_width=60)
-            gr.HTML(fine_print("Results are deleted after about two hours."))
+                start = gr.Button(
+                    text("several_start"), variant="primary", elem_id="several-start", scale=3, min_width=120
+                )
+                stop = gr.Button(text("stop"), elem_id="several-stop", interactive=False, scale=1, min_width=60)
+            gr.HTML(f'<p class="sr-fine">{marked("several_rule")}</p>')
         with gr.Column(scale=1, min_width=320, elem_classes="sr-shown"):
             line = gr.HTML(elem_id="several-line", elem_classes="sr-may-be-empty")
-            archive = gr.DownloadButton("Download (zip)", visible=False, elem_id="several-zip", size="sm")
-            photos = gr.HTML(fine_print(_EMPTY), elem_id="several-photos")
+            archive = gr.DownloadButton(text("several_zip"), visible=False, elem_id="several-zip", size="sm")
+            photos = gr.HTML(f'<p class="sr-fine">{marked("several_empty")}</p>', elem_id="several-photos")
     parts = SeveralParts(start, stop, line, photos, archive)
     handlers = SeveralHandlers(context, parts)
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
