@@ -85,7 +85,7 @@ def _phone() -> Image:
 def _scan() -> Image:
     """Return a photo (256, 256, 3) as an old print looks: soft, faded, yellowed, with two scratches and dust."""
     soft = _degraded("camera.png", blur=1.6, noise=7, quality=75)
-    paper, ink = np.float32([0.93, 0.88, 0.75]), np.float32([0.17, 0.13, 0.1])
+    paper, ink = np.array([0.93, 0.88, 0.75], np.float32), np.array([0.17, 0.13, 0.1], np.float32)
     scan = ink + soft * (paper - ink)
     scan[:, 71:72] += np.float32(0.12)
     scan[30:210, 183:184] += np.float32(0.2)

@@ -209,7 +209,8 @@ class Handlers:
         if not keys:
             said = fine_print("Tick at least one method.")
         elif source and not size.problem:
-            said = f'<p class="sr-fine">{self._price(source, preset, test, keys, size, own)}</p>'
+            busy = f". {marked('estimate_busy')}" if self._context.runner.estimates.is_busy else ""
+            said = f'<p class="sr-fine">{self._price(source, preset, test, keys, size, own)}{busy}</p>'
         first, more_labels = (
             labels(self._context, jobs, lr_size, opacity=opacity, size=size.size)
             for jobs in ([*self._default_jobs, *own], self._more_jobs)
