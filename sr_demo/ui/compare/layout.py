@@ -96,8 +96,7 @@ def _photo() -> PhotoComponents:
 def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
     default_jobs, more_jobs = offered(context.approaches, context.runner.estimates)
     test = gr.Checkbox(
-        False, label=text("test_label"), elem_id="test",
-        container=False,
+        False, label=text("test_label"), elem_id="test", container=False,
     )  # fmt: skip
     with gr.Group(visible=False) as degradation_box:
         degradation = gr.Radio(
@@ -190,7 +189,8 @@ def _run() -> RunComponents:
             )
             stop = gr.Button(text("stop"), elem_id="stop", scale=1, min_width=60, interactive=False)
         estimate = gr.HTML(elem_id="estimate", elem_classes="sr-may-be-empty")
-    return RunComponents(size, other_size, start, stop, estimate)
+        whole = gr.Button(text("whole_photo"), visible=False, elem_id="whole-photo", size="sm")
+    return RunComponents(size, other_size, start, stop, estimate, whole)
 
 
 def _results(progress: gr.HTML, view: gr.HTML, suited: gr.HTML, history: gr.HTML) -> ResultComponents:
@@ -203,9 +203,10 @@ def _results(progress: gr.HTML, view: gr.HTML, suited: gr.HTML, history: gr.HTML
             for kind, title in titles.items()
         }
         link = gr.Button(text("share_link"), visible=False, elem_id="share-link", size="sm")
+        unlink = gr.Button(text("share_unlink"), visible=False, elem_id="share-unlink", size="sm")
     note = gr.HTML(elem_id="share-link-note", elem_classes="sr-may-be-empty", js_on_load=_SHARE_LINK)
     families = gr.HTML(elem_id="families", elem_classes="sr-may-be-empty")
-    return ResultComponents(progress, view, suited, table, chart, families, history, downloads, link, note)
+    return ResultComponents(progress, view, suited, table, chart, families, history, downloads, link, unlink, note)
 
 
 def precision_choice() -> controls.Bound:
@@ -242,7 +243,7 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     estimates: list[Any] = components.estimates()
     preset_writes: list[Any] = [*opened, choice.methods, choice.more, choice.before_preset]
     run_inputs: set[Any] = components.run_inputs()
-    run_writes: list[Any] = [*results.all(), run.start, run.stop]
+    run_writes: list[Any] = [*results.all(), run.start, run.stop, run.whole]
 
     def estimate_after(event: Any) -> Any:
         return event.then(handlers.estimate, sized, estimates, **quiet)
@@ -273,6 +274,9 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     for component in (choice.test, choice.methods, choice.more, run.size):
         component.input(handlers.estimate, sized, estimates, **quiet)
     run.other_size.change(handlers.estimate, sized, estimates, **quiet)  # `input` misses what is pasted
+    whole = run.whole.click(handlers.choose_whole, [photo.source], [*redrawn, photo.region, run.whole], **quiet)
+    run.whole.click(None, None, None, js=scroll_to("viewer"), **quiet)
+    estimate_after(run_after(whole))
     started = run.start.click(lambda: gr.Button(interactive=False), None, run.start, **quiet)
     run.start.click(None, None, None, js=scroll_to("viewer"), **quiet)
     estimate_after(run_after(started))
@@ -300,10 +304,11 @@ def _connect_history(components: CompareComponents, handlers: HistoryHandlers) -
     results = components.results
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
     brought_back: list[Any] = results.all()
-    linked: list[Any] = [results.link, results.link_note]
+    linked: list[Any] = [results.link, results.unlink, results.link_note]
     results.history.select(handlers.bring_back, None, brought_back, **quiet)
     results.history.select(None, None, None, js=_BACK_TO_VIEWER, **quiet)
     results.link.click(handlers.link, None, linked, **quiet)
+    results.unlink.click(handlers.unlink, None, linked, **quiet)
 
 
 def _connect_brought(components: CompareComponents, handlers: BroughtHandlers) -> None:
