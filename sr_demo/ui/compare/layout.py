@@ -243,7 +243,7 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     estimates: list[Any] = components.estimates()
     preset_writes: list[Any] = [*opened, choice.methods, choice.more, choice.before_preset]
     run_inputs: set[Any] = components.run_inputs()
-    run_writes: list[Any] = [*results.all(), run.start, run.stop, run.whole]
+    run_writes: list[Any] = [*results.all(), results.advice, run.start, run.stop, run.whole]
 
     def estimate_after(event: Any) -> Any:
         return event.then(handlers.estimate, sized, estimates, **quiet)
