@@ -9,21 +9,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from threading import Event, Thread
 
 from sr_demo.backends.selection import Preparer
 from sr_demo.errors import BadInput, Cancelled, OutOfMemory, SRError, unexpected
 from sr_demo.image import Image, ImageData, Size
-from sr_demo.inference import memory_need
+from sr_demo.imaging.detail import blend_detail
+from sr_demo.inference import faithful, memory_need
 from sr_demo.inference.jobs import Done, Failed, ImageResult, Job, LoadedModel, Progressed, RunEvent, Started, Stopped
 from sr_demo.inference.model_loader import ModelLoader
 from sr_demo.inference.size_plan import SizePlan, relative_work
 from sr_demo.inference.time_estimates import Estimates
-from sr_demo.inference.upscale import MeasuredRun, passes, upscale_image
+from sr_demo.inference.upscale import MeasuredRun, Upscaled, passes, upscale_image
 from sr_demo.inference.weights import Weights
 from sr_demo.metrics.scores import score
 from sr_demo.progress import SILENT, Progress
+from sr_demo.spec import Upscaler
 from sr_demo.system import memory
 
 _REPORT_SECONDS = 0.1
@@ -160,31 +163,26 @@ class Runner:
         _check_reference(job, plan, image.rgb, reference)
         memory_need.check(memory_need.traits_of(job, image), image)
         try:
-            with self._models.ready(job, progress) as ready:
-                with memory.PeakMemory() as peak:
-                    begun, cpu_begun = time.perf_counter(), time.process_time()
-                    upscaled = upscale_image(ready.model, image, progress)
-                    seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
-                peak_bytes = ready.buffers.peak(peak, upscaled.image.rgb.nbytes)
+            done = self._measured(job, image, progress)
+            if (other := faithful.partner(job)) is not None:
+                done = _blended(done, self._measured(other, image, progress), faithful.detail_of(job), plan.factor)
         except MemoryError as exc:  # for the result itself, whatever the tiles
             raise OutOfMemory from exc
-        upscaler, cold = ready.model.upscaler, ready.load_seconds > 0
-        planes = passes(job.approach, job.checkpoint, opacity=image.alpha is not None)
-        self._learn(job, upscaled.runs, planes, upscaler.backend, cold=cold)
+        upscaled, upscaler = done.upscaled, done.upscaler
         tiled = upscaled.tiles > len(plan.runs)
         return ImageResult(
             job=job,
             size=upscaled.image.rgb.shape[:2],
             image=upscaled.image,
             scores=score(upscaled.image.rgb, image.rgb, reference, round(plan.factor)),
-            seconds=seconds,
-            load_seconds=ready.load_seconds,
-            peak_memory_mb=peak_bytes / 1e6,
+            seconds=done.seconds,
+            load_seconds=done.load_seconds,
+            peak_memory_mb=done.peak_bytes / 1e6,
             precision=upscaler.precision,
             tile=upscaled.tile if tiled else 0,
             tiles=upscaled.tiles,
             halo=job.approach.tiling_of(job.checkpoint).halo if tiled else 0,
-            cpu_seconds=cpu_seconds,
+            cpu_seconds=done.cpu_seconds,
             backend=upscaler.backend,
             loss_db=upscaler.loss_db,
             trajectory=upscaled.trajectory,
@@ -194,11 +192,59 @@ class Runner:
             sizing=plan.words if job.size is not None else "",
         )
 
+    def _measured(self, job: Job, image: ImageData, progress: Progress) -> _Measured:
+        """Upscale by one method, with what that cost, and improve its time estimates."""
+        with self._models.ready(job, progress) as ready:
+            with memory.PeakMemory() as peak:
+                begun, cpu_begun = time.perf_counter(), time.process_time()
+                upscaled = upscale_image(ready.model, image, progress)
+                seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
+            peak_bytes = ready.buffers.peak(peak, upscaled.image.rgb.nbytes)
+        upscaler, cold = ready.model.upscaler, ready.load_seconds > 0
+        planes = passes(job.approach, job.checkpoint, opacity=image.alpha is not None)
+        self._learn(job, upscaled.runs, planes, upscaler.backend, cold=cold)
+        return _Measured(upscaled, upscaler, seconds, cpu_seconds, ready.load_seconds, peak_bytes)
+
     def _learn(self, job: Job, runs: Sequence[MeasuredRun], planes: int, backend: str, *, cold: bool) -> None:
         """Improve the time estimates by the runs of one job, each of which ran the method on that many planes."""
         for index, run in enumerate(runs):
             work = planes * relative_work(job.approach, job.checkpoint, job.options, run.step)
             self._estimates.learn(job, run.step.before, run.seconds / work, backend=backend, cold=cold and index == 0)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """An upscaled image, the method that made it, and its cost."""
+
+    upscaled: Upscaled
+    upscaler: Upscaler
+    seconds: float
+    cpu_seconds: float
+    load_seconds: float
+    peak_bytes: int
+
+
+def _blended(done: _Measured, other: _Measured, detail: float, scale: float) -> _Measured:
+    """Return the result of a generative method with less of its detail; it cost what both have cost.
+
+    Args:
+        done: by the generative method.
+        other: by its faithful partner.
+        detail: see `blend_detail`.
+        scale: of the results.
+    """
+    image = done.upscaled.image
+    begun, cpu_begun = time.perf_counter(), time.process_time()
+    rgb = blend_detail(image.rgb, other.upscaled.image.rgb, detail, scale)
+    seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
+    return replace(
+        done,
+        upscaled=replace(done.upscaled, image=replace(image, rgb=rgb), trajectory=()),
+        seconds=done.seconds + other.seconds + seconds,
+        cpu_seconds=done.cpu_seconds + other.cpu_seconds + cpu_seconds,
+        load_seconds=done.load_seconds + other.load_seconds,
+        peak_bytes=max(done.peak_bytes, image.rgb.nbytes + other.peak_bytes + rgb.nbytes),
+    )
 
 
 def _throttled(job: Job, put: Callable[[RunEvent], None]) -> Callable[[float, str], None]:

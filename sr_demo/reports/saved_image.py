@@ -81,7 +81,8 @@ def _note(result: ImageResult) -> str:
         return formatting.how(result)
     if not job.approach.invents_with(job.checkpoint):
         return ""
-    return f"{INVENTS}. {job.checkpoint.note}" if job.checkpoint.note else INVENTS
+    parts = (formatting.detail(job), f"{INVENTS}. {job.checkpoint.note}" if job.checkpoint.note else INVENTS)
+    return "; ".join(filter(None, parts))
 
 
 def _small_copy(image: Image, path: Path) -> Path | None:

@@ -127,7 +127,7 @@ def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
         with gr.Accordion("Options for each method", open=False):
             runnable = method_choices.runnable(context.approaches)
             caption = prompt_box.lay_out(runnable)
-            bound = controls.accordions(runnable, without={"scale"})  # the size is chosen for all of them
+            bound = controls.accordions(runnable, without={"scale", "detail"})  # chosen for all of them
             options = [precision_choice(), *bound, agreed, *realistic]
     choice = ChoiceComponents(
         test=test, degradation=degradation, degradation_box=degradation_box, preset=preset, preset_note=preset_note,
