@@ -21,6 +21,8 @@ from sr_demo.errors import BadInput
 from sr_demo.image import Image, readonly
 from sr_demo.system.large_array import bands, release, zeros
 
+ALMOST_ALL = 1 - 2**-20
+"""As detail: all of it, on the low band of the faithful result. What less detail shows is linear between 0 and this."""
 _REACH = 4
 """Radius of the filter in sigmas; beyond it lies less than a level of 255."""
 

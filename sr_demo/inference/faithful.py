@@ -6,9 +6,12 @@ same input to the same size; `imaging/detail.py` blends the two.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sr_demo.approaches import edsr
 from sr_demo.imaging.output_size import times
 from sr_demo.inference.jobs import Job
+from sr_demo.options import as_dict, build
 
 APPROACH = edsr.APPROACH
 
@@ -16,6 +19,16 @@ APPROACH = edsr.APPROACH
 def detail_of(job: Job) -> float:
     """Return how much of its detail a job shows: 1 for every method that invents nothing, whatever its options say."""
     return float(getattr(job.options, "detail", 1)) if job.approach.invents_with(job.checkpoint) else 1.0
+
+
+def is_adjustable(job: Job) -> bool:
+    """Return whether a result of `job` can show less of its detail."""
+    return job.approach.invents_with(job.checkpoint) and hasattr(job.options, "detail")
+
+
+def with_detail(job: Job, detail: float) -> Job:
+    """Return an adjustable job with another detail."""
+    return replace(job, options=build(job.approach.options, {**as_dict(job.options), "detail": detail}))
 
 
 def partner(job: Job) -> Job | None:

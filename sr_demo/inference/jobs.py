@@ -171,6 +171,10 @@ class Result:
         """Whether another tool made it: its costs are not known, and their fields mean nothing."""
         return self.shift is not None
 
+    def with_image(self, image: ImageData) -> ImageResult:
+        """Return the result with an image of its size."""
+        return ImageResult(**{field.name: getattr(self, field.name) for field in fields(Result)}, image=image)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImageResult(Result):

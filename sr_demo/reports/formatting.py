@@ -81,6 +81,11 @@ def detail(job: Job) -> str:
     return "" if shown == 1 else f"detail {shown:g}"
 
 
+def title(result: Result) -> str:
+    """Return the title of a result's method, with its detail where it shows less: "SRGAN, detail 0.6"."""
+    return ", ".join(filter(None, (result.job.title, detail(result.job))))
+
+
 def how(result: Result) -> str:
     """Describe how a result was computed: size, backend, precision and tiles, all of which change its numbers.
 

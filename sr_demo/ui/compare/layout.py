@@ -14,7 +14,7 @@ from sr_demo.inference.jobs import Job
 from sr_demo.own.model_file import SUFFIXES
 from sr_demo.ui import controls, method_choices, prompt_box
 from sr_demo.ui.callers import HEAVY, LIGHT
-from sr_demo.ui.compare import community_box, presets, save_menu, sizes, welcome
+from sr_demo.ui.compare import adjust_handlers, community_box, presets, save_menu, sizes, welcome
 from sr_demo.ui.compare.brought import RULE, BroughtHandlers
 from sr_demo.ui.compare.components import (
     BroughtComponents,
@@ -58,6 +58,7 @@ def compare_tab(context: Context) -> None:
     _connect_history(components, HistoryHandlers(context, components))
     community_box.connect(context, components, handlers, own)
     _connect_brought(components, BroughtHandlers(context, components))
+    adjust_handlers.connect(context, components)
     save_menu.connect(context, components.save, components.results.viewer)
     choice = components.choice
     if choice.caption is not None:

@@ -14,8 +14,9 @@
 /**
  * @typedef {{ id: string, label: string, url: string, width: number, height: number, alt: string, scores: string,
  *   note: string, difference_url: string, reference: boolean, download_url: string, status: string, fraction: number,
- *   failed: boolean }} ViewerImage  See `viewer.py`.
- * @typedef {{ image: HTMLImageElement, magnified: HTMLImageElement }} Layer
+ *   failed: boolean, invents: boolean, faithful_url: string, detailed_url: string, invention_url: string }} ViewerImage  See
+ *   `viewer.py`.
+ * @typedef {{ image: HTMLImageElement, magnified: HTMLImageElement }} Layer  Each may have images above it: `stack`.
  * @typedef {{ box: HTMLElement, text: HTMLElement, bar: HTMLProgressElement }} StatusBox
  * @typedef {{ box: HTMLElement, layers: Layer[], lens: HTMLElement, status: StatusBox }} Stage
  * @typedef {{ head: HTMLElement, foot: HTMLElement, label: HTMLElement, mark: HTMLElement, name: HTMLElement,
@@ -23,7 +24,7 @@
  * @typedef {{ stage: Stage, plate: Plate, figure: HTMLElement }} Pane
  * @typedef {{ images: ViewerImage[], full: Size, stage: Size, scale: Scale, centre: Point, mode: "grid" | "two",
  *   wanted: Id[], opening: Id[], marked: Id, front: Id, narrow: boolean, lens: boolean, lensAt: Point | null, difference: boolean,
- *   split: number, example: boolean, scene: string }} State
+ *   split: number, example: boolean, scene: string, detail: number, mapped: boolean, run: string, requested: number }} State
  * @typedef {Pick<State, "scale" | "centre" | "full" | "wanted" | "front">} SavedView
  */
 
@@ -33,9 +34,9 @@ const NARROW = 560; // CSS pixels; a phone
 const ZOOM_BUTTONS = [["fit", "Fit", "0"], [1, "1:1", "1"], [2, "2×", null], [4, "4×", null]];
 const HINTS = {
   idle: "Click a picture to zoom with the wheel, or hold Ctrl and turn it. Drag to move, double-click for 1:1. "
-    + "Keys: + − 0 1 L and arrows.",
+    + "Keys: + − 0 1 L I and arrows.",
   active: "The wheel zooms; press Esc to scroll the page again. Drag to move, double-click for 1:1. "
-    + "Keys: + − 0 1 L and arrows.",
+    + "Keys: + − 0 1 L I and arrows.",
   touch: "Pinch to zoom, drag to move, swipe for the next picture.",
   touchTwo: "Pinch to zoom. Drag the line, or anywhere while the picture fits.",
   names: " Click two names to compare them.",
@@ -48,7 +49,7 @@ const state = {
   scale: "fit", centre: { x: 0.5, y: 0.5 },
   mode: "grid", wanted: [null, null], opening: [null, null], marked: null, front: null, narrow: false,
   lens: false, lensAt: null, difference: false, split: 0.5, example: false,
-  scene: "",
+  scene: "", detail: 1, mapped: false, run: "", requested: 0,
 };
 /** @type {Map<string, SavedView>} By scene: how it was left. */
 const views = new Map();
@@ -115,7 +116,16 @@ const ready = () => state.images.filter((image) => image.url);
 const isTwo = () => state.mode === "two" && ready().length > 1;
 /** @type {(image: ViewerImage) => string} */
 const fileName = (image) => (image.id.replace(/[^\w.-]+/g, "-").replace(/^[-.]+|-+$/g, "") || "picture")
+  + (image.invents && state.detail < 1 ? `-detail-${Math.round(100 * state.detail)}` : "")
   + (showsDifference(image) ? "-difference.png" : ".png");
+
+/** What the images were last adjusted to: `{ detail, mapped, number, truth }`, or nothing. */
+const adjusted = () => props.value?.adjusted;
+/** Whether the images do not show yet what was requested. */
+const waits = () => state.requested > (adjusted()?.number ?? 0);
+const canAdjust = () => Boolean(props.savable && props.value?.adjustable);
+/** @type {(image: ViewerImage) => boolean} */
+const isMixed = (image) => state.detail < 1 && Boolean(image.faithful_url) && !showsDifference(image);
 
 const ids = () => state.images.map((image) => image.id);
 const pair = () => geometry.pair(ready().map((image) => image.id), state.wanted.some(Boolean) ? state.wanted : state.opening);
@@ -184,6 +194,42 @@ function fillStatus({ box, text, bar }, { label, url, status, fraction, failed }
   bar.setAttribute("aria-label", label);
 }
 
+/**
+ * Put an image above another one, or take it away where there is no address.
+ * @type {(below: HTMLImageElement, kind: "faithful" | "detailed" | "invention", url: string) => HTMLImageElement | null}
+ */
+function stack(below, kind, url) {
+  const there = /** @type {HTMLImageElement | null} */ (below.parentElement?.querySelector(`.srv-${kind}`));
+  if (!url) {
+    there?.remove();
+    return null;
+  }
+  const node = there ?? make("img", `srv-image srv-${kind}`, { draggable: "false", alt: "" });
+  if (!there) {
+    node.addEventListener("load", refresh);
+    below.after(node);
+  }
+  if (node.getAttribute("src") !== url) node.src = url;
+  for (const side of /** @type {const} */ (["width", "height"])) node.style[side] = `${state.full[side]}px`;
+  return node;
+}
+
+/**
+ * The images above one: a mixture of none of its detail and all of it, and the map of what was invented.
+ * @type {(below: HTMLImageElement, shown: ViewerImage) => void}
+ */
+function fillStack(below, shown) {
+  const faithful = stack(below, "faithful", shown.faithful_url);
+  const detailed = stack(below, "detailed", shown.detailed_url);
+  stack(below, "invention", state.mapped && !showsDifference(shown) ? shown.invention_url : "");
+  const mixed = isMixed(shown);
+  for (const node of [faithful, detailed]) if (node) node.hidden = !mixed;
+  if (detailed) detailed.style.opacity = String(state.detail);
+  // What is below stays until those above have arrived; then it must not shine through where they are transparent.
+  const covered = mixed && [faithful, detailed].every((node) => node?.complete && node.naturalWidth);
+  below.style.visibility = covered ? "hidden" : "";
+}
+
 /** @type {(layer: Layer, shown: ViewerImage) => void} */
 function fillLayer({ image, magnified }, shown) {
   const url = shownUrl(shown);
@@ -198,6 +244,7 @@ function fillLayer({ image, magnified }, shown) {
   for (const node of [image, magnified]) {
     node.style.width = `${state.full.width}px`;
     node.style.height = `${state.full.height}px`;
+    fillStack(node, shown);
   }
 }
 
@@ -246,6 +293,9 @@ function fillPlate(plate, image, mark) {
     link.setAttribute("aria-label", text);
   }
   plate.save.download = fileName(image);
+  // Until the file has the detail that is shown, nothing is saved.
+  plate.as.disabled = image.invents && waits();
+  for (const link of [plate.save, plate.open]) link.hidden ||= plate.as.disabled;
   plate.as.title = "Another format, or a smaller file";
   plate.as.setAttribute("aria-label", `Save ${what} as`);
 }
@@ -306,6 +356,18 @@ const bar = make("div", "srv-bar", { role: "group", "aria-label": "View" },
   make("div", "srv-group srv-joined", {}, ...zoomButtons),
   make("div", "srv-group srv-joined srv-steps", {}, zoomOut, zoomIn), level,
   lensButton, differenceButton, make("div", "srv-group srv-joined srv-modes", {}, gridButton, twoButton), pairBar);
+const detailInput = make("input", "srv-range", {
+  type: "range", min: "0", max: "100", step: "5", "aria-label": "Detail: how much of what a method draws is shown",
+});
+detailInput.addEventListener("input", () => adjust({ detail: Number(detailInput.value) / 100 }));
+const detailLevel = make("output", "srv-percent");
+const detailBox = make("label", "srv-group srv-detail", {}, make("b", "", {}, "Detail"), detailLevel,
+  make("span", "srv-quiet", {}, "faithful"), detailInput, make("span", "srv-quiet", {}, "as the method draws"));
+const mapButton = button("Map of invented detail", "srv-button", { "aria-keyshortcuts": "I" },
+  () => adjust({ mapped: !state.mapped }));
+const legend = make("ul", "srv-legend", { "aria-label": "The map" });
+const adjustBar = make("div", "srv-bar srv-adjust", { role: "group", "aria-label": "Invented detail" },
+  detailBox, mapButton, legend);
 const chips = make("div", "srv-chips", { role: "group", "aria-label": "Picture in front" });
 const slider = makeSlider();
 const grid = make("div", "srv-grid");
@@ -315,7 +377,7 @@ const area = make("div", "srv-area", {
 const hint = make("p", "srv-hint");
 const live = make("p", "srv-live", { role: "status", "aria-live": "polite" });
 const empty = make("p", "srv-empty");
-root.replaceChildren(empty, bar, chips, area, hint, live);
+root.replaceChildren(empty, bar, adjustBar, chips, area, hint, live);
 
 // --------------------------------------------------------------------------------------------- changes of the view
 
@@ -368,6 +430,22 @@ function bringToFront(step) {
   announce(imageOf(next).label);
 }
 
+let requesting = 0;
+/**
+ * Show more or less detail at once, where the images for it are there, and request what shows the same in file and number.
+ * @param {{ detail?: number, mapped?: boolean }} changes
+ */
+function adjust(changes) {
+  if (!canAdjust()) return;
+  state.requested = Math.max(state.requested, adjusted()?.number ?? 0) + 1;
+  change(changes);
+  clearTimeout(requesting);
+  const { detail, mapped, requested: number } = state;
+  const mixable = state.images.some((image) => image.faithful_url);
+  // While the slider is moved, only where it comes to rest.
+  requesting = setTimeout(() => trigger("input", { detail, mapped, number, url: ready()[0]?.url }), mixable ? 300 : 0);
+}
+
 let announcement = 0;
 /** @type {(text: string) => void} */
 function announce(text) {
@@ -401,6 +479,7 @@ function receive() {
   state.opening = [value.pair?.[0] ?? null, value.pair?.[1] ?? null];
   const scene = value.scene || images[0]?.url || "";
   if (scene !== state.scene) changeScene(scene);
+  receiveAdjusted(images[0]?.url ?? "", value.adjusted);
   const full = geometry.fullSize(images);
   if (state.scale !== "fit") state.scale *= state.full.width / full.width; // a larger result must not move the others
   state.full = full;
@@ -409,12 +488,25 @@ function receive() {
   refresh();
 }
 
+/**
+ * Another comparison starts with all detail, or as it was left; of the same one only the newest request counts.
+ * @param {string} run
+ * @param {{ detail: number, mapped: boolean, number: number } | undefined} found
+ */
+function receiveAdjusted(run, found) {
+  if (run === state.run && found && found.number < state.requested) return;
+  if (run !== state.run) clearTimeout(requesting);
+  const { detail, mapped, number } = found ?? { detail: 1, mapped: false, number: 0 };
+  Object.assign(state, { run, detail, mapped, requested: number });
+}
+
 function refresh() {
   const some = state.images.length > 0;
   for (const node of [bar, area]) node.hidden = !some;
   refreshPanes();
   refreshSlider();
   refreshBar();
+  refreshAdjustBar();
   refreshChips();
   layout();
 }
@@ -459,6 +551,33 @@ function refreshBar() {
     node.value = pair()[side] ?? "";
   });
   refreshHint();
+}
+
+/** @type {Record<string, [string, string][]>} Class of the sample, and what it means. */
+const LEGENDS = {
+  truth: [
+    ["srv-right", "right: the original has this detail too"],
+    ["srv-missing", "missing: the original has more"],
+    ["srv-invented", "invented: the original has something else"],
+  ],
+  none: [["srv-invented", "detail that neither your picture nor a faithful method supports: it may be invented"]],
+};
+
+function refreshAdjustBar() {
+  const invents = state.images.some((image) => image.invents);
+  adjustBar.hidden = state.example || !props.savable || !(invents || canAdjust());
+  detailBox.hidden = !invents;
+  detailInput.disabled = mapButton.disabled = !canAdjust();
+  const percent = Math.round(100 * state.detail);
+  if (detailInput.value !== String(percent)) detailInput.value = String(percent);
+  detailInput.setAttribute("aria-valuetext", percent === 100 ? "as the method draws" : `${percent} percent of what it draws`);
+  write(detailLevel, `${percent} %${waits() ? " …" : ""}`);
+  press(mapButton, state.mapped);
+  legend.hidden = !state.mapped;
+  const parts = LEGENDS[adjusted()?.truth ? "truth" : "none"];
+  legend.replaceChildren(...(waits() && !adjusted()?.mapped ? [make("li", "", {}, "computing the map …")] : parts.map(
+    ([kind, words]) => make("li", "", {}, make("span", `srv-sample ${kind}`, { "aria-hidden": "true" }), words),
+  )));
 }
 
 /**
@@ -527,7 +646,7 @@ function draw() {
   const shown = geometry.transform(state);
   const transform = `translate(${shown.left}px, ${shown.top}px) scale(${shown.scale})`;
   for (const stage of visibleStages()) {
-    for (const { image } of stage.layers) image.style.transform = transform;
+    for (const { image } of stage.layers) transformAll(image, transform);
   }
   root.classList.toggle("srv-pixels", shown.scale > 1.001);
   root.classList.toggle("srv-zoomed", isZoomed());
@@ -535,6 +654,13 @@ function draw() {
   drawLens(shown);
   if (isTwo()) drawSplit();
   drawLevel(shown.scale);
+}
+
+/** @type {(image: HTMLImageElement, transform: string) => void} An image, and those above it. */
+function transformAll(image, transform) {
+  for (const node of image.parentElement?.children ?? []) {
+    if (node instanceof HTMLImageElement) node.style.transform = transform;
+  }
 }
 
 /** @type {(shown: Transform) => void} */
@@ -547,7 +673,7 @@ function drawLens(shown) {
     lens.style.width = lens.style.height = `${2 * radius}px`;
     lens.style.transform = `translate(${Math.round(at.x - radius)}px, ${Math.round(at.y - radius)}px)`;
     for (const { magnified } of layers) {
-      magnified.style.transform = `translate(${left}px, ${top}px) scale(${strength})`;
+      transformAll(magnified, `translate(${left}px, ${top}px) scale(${strength})`);
     }
   }
 }
@@ -693,6 +819,7 @@ const KEYS = {
   "+": () => zoomBy(1.5), "=": () => zoomBy(1.5), "-": () => zoomBy(1 / 1.5),
   0: () => zoomTo("fit"), 1: () => zoomTo(1), 2: () => zoomTo(2), 4: () => zoomTo(4),
   l: () => setLens(!state.lens), L: () => setLens(!state.lens),
+  i: () => adjust({ mapped: !state.mapped }), I: () => adjust({ mapped: !state.mapped }),
   ArrowLeft: () => pan(STEP, 0), ArrowRight: () => pan(-STEP, 0),
   ArrowUp: () => pan(0, STEP), ArrowDown: () => pan(0, -STEP),
   Escape: () => /** @type {HTMLElement | null} */ (focused())?.blur(),
@@ -700,7 +827,7 @@ const KEYS = {
 
 /** @type {(event: KeyboardEvent) => void} */
 function onKey(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || around(event, "select")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || around(event, "select, input")) return;
   const isArrow = event.key.startsWith("Arrow");
   if (isArrow && state.narrow && !isTwo() && !isZoomed() && /Left|Right/.test(event.key)) {
     bringToFront(event.key === "ArrowRight" ? 1 : -1);
