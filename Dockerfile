@@ -12,6 +12,7 @@ RUN pip install --no-cache-dir --index-url https://download.pytorch.org/whl/cpu 
 COPY --chown=app app.py ./
 COPY --chown=app sr_demo ./sr_demo
 COPY --chown=app weights ./weights
+COPY --chown=app assets ./assets
 
 USER app
 # Made here, so that a volume in its place belongs to this user.

@@ -54,6 +54,9 @@ Image = NDArray[np.float32]
 BT601 = (0.299, 0.587, 0.114)
 """Luma weights of R, G and B (ITU-R BT.601, section 2.5.1). They add up to 1: gray stays as it is."""
 
+_BLEED_AT_ONCE, _BLEED_ROWS = 8 * 2**20, 256
+"""Pixels of one part of an image whose hidden colours are filled in, and rows that it sees beyond its edges."""
+
 
 class Size(NamedTuple):
     """Height and width in pixels: every pair of the two in this program has this order."""
@@ -305,25 +308,32 @@ def _opacity(alpha: NDArray[np.float32]) -> NDArray[np.float32] | None:
 
 
 def _bleed(rgb: NDArray[np.float32], alpha: NDArray[np.float32]) -> None:
-    """Give each fully transparent pixel of `rgb`, in place, the colour of the nearest pixel that is not."""
-    hidden = np.empty(alpha.shape, np.bool_)
-    for rows in large_array.bands(alpha):
-        np.equal(alpha[rows], 0, out=hidden[rows])
-    if not hidden.any() or hidden.all():
+    """Give each fully transparent pixel of `rgb`, in place, the colour of the nearest pixel that is not.
+
+    Large images in parts of `_BLEED_AT_ONCE` pixels, which see `_BLEED_ROWS` rows beyond their edges: no method looks
+    farther.
+    """
+    height, width = alpha.shape
+    step = max(_BLEED_AT_ONCE // width, _BLEED_ROWS)
+    for top in range(0, height, step):
+        bottom = min(top + step, height)
+        seen = slice(max(top - _BLEED_ROWS, 0), min(bottom + _BLEED_ROWS, height))
+        _bleed_rows(rgb[seen], alpha[seen] == 0, slice(top - seen.start, bottom - seen.start))
+        large_array.release(rgb, alpha)
+
+
+def _bleed_rows(rgb: NDArray[np.float32], hidden: NDArray[np.bool_], rows: slice) -> None:
+    """Do what `_bleed` says for the pixels of `rows` that are `hidden`."""
+    if not hidden[rows].any() or hidden.all():
         return
     cv2 = opencv()
     # Labels of the nearest visible pixel: 4 bytes per pixel, where exact distances with coordinates take 24.
     _, found = cv2.distanceTransformWithLabels(
         hidden.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    nearest, width = np.asarray(found, np.int32), rgb.shape[1]
-    del _, found
-    place = np.zeros(hidden.size - np.count_nonzero(hidden) + 1, np.uint32)
-    for rows in large_array.bands(nearest):
-        visible = np.flatnonzero(~hidden[rows])
-        place[nearest[rows].ravel()[visible]] = visible + rows.start * width
+    nearest, visible = np.asarray(found, np.int32), np.flatnonzero(~hidden)
+    place = np.zeros(visible.size + 1, np.uint32)
+    place[nearest.ravel()[visible]] = visible
+    behind = np.flatnonzero(hidden[rows]) + rows.start * rgb.shape[1]
     flat = rgb.reshape(-1, 3)
-    for rows in large_array.bands(nearest):
-        behind = np.flatnonzero(hidden[rows])
-        flat[behind + rows.start * width] = flat[place[nearest[rows].ravel()[behind]]]
-        large_array.release(rgb)
+    flat[behind] = flat[place[nearest.ravel()[behind]]]

@@ -31,6 +31,8 @@ class Control:
     choices: tuple[str, ...] = ()
     lines: int = 0
     """For free text: how many lines its field shows; `maximum` is then the largest number of characters."""
+    owner: str = ""
+    """Name of the options class."""
 
     def parse(self, value: object) -> Value:
         """Convert `value` (from a slider, JSON or a command line) to this option's type. Raises BadInput with the range."""
@@ -156,7 +158,7 @@ def controls(kind: type[Options]) -> tuple[Control, ...]:
     found: list[Control] = []
     for f in fields(kind):
         control: Control = f.metadata["control"]
-        found.append(replace(control, name=f.name))
+        found.append(replace(control, name=f.name, owner=kind.__name__))
     return tuple(found)
 
 

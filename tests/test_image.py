@@ -420,6 +420,16 @@ def test_colour_under_transparent_pixels_comes_from_the_nearest_visible_one(tmp_
     assert np.array_equal(quantize(image.rgb[7, 8]), [5, 6, 7])
 
 
+def test_colour_under_transparent_pixels_is_the_same_in_parts_of_a_large_image(tmp_path, monkeypatch):
+    rgba = np.random.default_rng(3).integers(0, 256, (90, 40, 4), dtype=np.uint8)
+    rgba[20:70, ..., 3] = 0  # up to 25 rows from a visible pixel
+    path = save(rgba, tmp_path / "a.png")
+    whole = read(path)
+    monkeypatch.setattr("sr_demo.image._BLEED_AT_ONCE", 10)
+    monkeypatch.setattr("sr_demo.image._BLEED_ROWS", 30)
+    assert np.array_equal(read(path).rgb, whole.rgb)
+
+
 def test_fully_transparent_and_fully_opaque_images_are_read(tmp_path):
     clear = read(save(np.zeros((3, 4, 4), np.uint8), tmp_path / "a.png"))
     assert clear.alpha is not None

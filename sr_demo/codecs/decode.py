@@ -174,14 +174,16 @@ def _from_pillow(file: IO[bytes], kind: Kind, limits: Limits, frames: int) -> De
         channels = 3 + opacity if image.mode in ("P", "PA") else len(image.getbands())
         check_pixels(*image.size, channels * (1 + (bits == 16)), limits=limits, opacity=opacity)
         image.load()  # of a PNG with 16 bits too: for EXIF data behind the pixels, and it finds what is damaged in silence
-        samples = _deep_png(file, image) if bits == 16 else _samples(image, decoded, bits)
         exif = _exif(image)
-        decoded.samples = upright(samples, _orientation(exif))
         decoded.metadata = _metadata(image, exif)
-        _set_profile(decoded, image.info.get("icc_profile"), described)
+        icc, hidden = image.info.get("icc_profile"), image.info.get("transparency")
         if kind in ("PNG", "WEBP", "AVIF"):  # known from the header; HEIF opens its primary image
             frames = getattr(image, "n_frames", 1)
-        return _first_of(frames, "frames", decoded)
+        samples = None if bits == 16 else _samples(image, decoded, bits)
+    del image  # with its pixels, beside which those of 16 bits may not fit
+    decoded.samples = upright(_deep_png(file, hidden) if samples is None else samples, _orientation(exif))
+    _set_profile(decoded, icc, described)
+    return _first_of(frames, "frames", decoded)
 
 
 def _deep_tiff(read: tiff.Page) -> Decoded:
@@ -261,8 +263,8 @@ def _png_header(file: IO[bytes]) -> tuple[int, int]:
     return bits, colour_type
 
 
-def _deep_png(file: IO[bytes], image: ImageFile) -> Samples:
-    """Decode a PNG with 16 bits per channel, which Pillow would reduce to 8."""
+def _deep_png(file: IO[bytes], hidden: object) -> Samples:
+    """Decode a PNG with 16 bits per channel, which Pillow would reduce to 8; `hidden` is its gray that means transparent."""
     cv2, place = opencv(), file.tell()
     file.seek(0)
     content = file.read()
@@ -274,7 +276,6 @@ def _deep_png(file: IO[bytes], image: ImageFile) -> Samples:
     if read is None or read.dtype != np.uint16:
         raise OSError("OpenCV cannot decode this PNG")
     if read.ndim == 2:
-        hidden = image.info.get("transparency")
         return _with_key(read, hidden) if isinstance(hidden, int) else read[..., None]
     if _png_header(file)[1] == _GRAY_ALPHA:  # Pillow calls it RGBA
         return np.ascontiguousarray(read[..., [0, 3]])

@@ -3,7 +3,7 @@
 The low band is what the input can show: frequencies below its Nyquist frequency. It always comes from the faithful result,
 so that colours and shapes stay as they are in the input. The high band is mixed:
 
-    low(faithful) + (1 - detail) high(faithful) + detail high(generative)
+    low(faithful) + (1 - detail) high(faithful) + detail high(generative), the last of them clipped to the range of colours
 
 The low-pass is a Gaussian that halves the amplitude at the input's Nyquist frequency, 1 / (2 scale) cycles per pixel:
 exp(-2 pi^2 sigma^2 f^2) = 1/2 gives sigma = scale sqrt(2 ln 2) / pi.
@@ -54,7 +54,10 @@ def blend_detail(generative: Image, faithful: Image, detail: float | NDArray[np.
         difference = np.subtract(generative[wide], faithful[wide])
         high = high_band(difference, scale)[rows.start - wide.start : rows.stop - wide.start]
         share = np.float32(detail) if everywhere else detail[rows, :, None]
-        np.clip(faithful[rows] + share * high, 0, 1, out=out[rows])
+        most = np.clip(
+            faithful[rows] + high, 0, 1
+        )  # so that what is mixed needs no clipping, and is linear in `detail`
+        np.add(faithful[rows], share * (most - faithful[rows]), out=out[rows])
         release(out[rows])
     return readonly(out)
 

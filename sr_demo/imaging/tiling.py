@@ -268,7 +268,7 @@ def run_in_batches(
             unreleased = 0
 
     # One thread checks and copies, in order, while the next tiles are computed: alone it leaves the other cores idle.
-    with ThreadPoolExecutor(1) as copying:
+    with large_array.written_in_tiles(out), ThreadPoolExecutor(1) as copying:
         placed: Future[None] | None = None
         for group, results in zip(plan.batches, upscale(batches()), strict=True):
             if placed:

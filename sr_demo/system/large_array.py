@@ -10,8 +10,8 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,24 @@ def _in_large_pages(array: NDArray[np.float32]) -> NDArray[np.float32]:
         with suppress(OSError):  # a kernel built without large pages
             array.base.madvise(mmap.MADV_HUGEPAGE)
     return array
+
+
+@contextmanager
+def written_in_tiles(array: NDArray[np.float32]) -> Generator[None]:
+    """Bring in the pages of a mapped `array` one by one for the block, which writes parts of its rows.
+
+    Else the system reads ahead, in larger and larger units that count as touched as a whole (Linux 6.18: 1.8 GB for three
+    tiles of 1000 columns). After the block it reads ahead again, for what goes through the rows from the top.
+    """
+    mapping = _mapping(array) if hasattr(mmap, "MADV_RANDOM") else None
+    if mapping is None:
+        yield
+        return
+    mapping.madvise(mmap.MADV_RANDOM)
+    try:
+        yield
+    finally:
+        mapping.madvise(mmap.MADV_NORMAL)
 
 
 def bands(*arrays: NDArray[Any], overlap: int = 0, least: int = 1) -> Iterator[slice]:

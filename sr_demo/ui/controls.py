@@ -10,6 +10,7 @@ import gradio as gr
 
 from sr_demo.options import Control, Options, controls
 from sr_demo.spec import Approach
+from sr_demo.ui.languages import optional
 
 _MOST_STEPS = 500
 """A slider with more steps cannot be set to the wanted one: some hundred pixels long, it jumps over most of them."""
@@ -51,22 +52,22 @@ def values(bound: Sequence[Bound], given: Sequence[Any]) -> dict[str, dict[str, 
 
 def component(control: Control) -> gr.components.Component:
     """Create the control of one option: checkbox, radio, textbox, slider, or a number field for a very wide range."""
+    key = f"option_{control.owner}_{control.name}"
+    label, info = optional(key, control.label), optional(f"{key}_help", control.help)
     if isinstance(control.default, bool):
-        return gr.Checkbox(control.default, label=control.label, info=control.help)
+        return gr.Checkbox(control.default, label=label, info=info)
     if control.choices:
-        return gr.Radio(list(control.choices), value=control.default, label=control.label, info=control.help)
+        return gr.Radio(list(control.choices), value=control.default, label=label, info=info)
     if control.lines:
         longest = None if control.maximum is None else int(control.maximum)
-        return gr.Textbox(
-            str(control.default), label=control.label, info=control.help, lines=control.lines, max_length=longest
-        )
+        return gr.Textbox(str(control.default), label=label, info=info, lines=control.lines, max_length=longest)
     if isinstance(control.default, str):
-        return gr.Textbox(control.default, label=control.label, info=control.help)
+        return gr.Textbox(control.default, label=label, info=info)
     assert control.minimum is not None and control.maximum is not None
     whole = isinstance(control.default, int)
     if control.maximum - control.minimum > _MOST_STEPS * (control.step or (1 if whole else 0.01)):
         return gr.Number(
-            control.default, label=control.label, info=control.help, minimum=control.minimum, maximum=control.maximum,
+            control.default, label=label, info=info, minimum=control.minimum, maximum=control.maximum,
             precision=0 if whole else None, step=control.step or 1,
         )  # fmt: skip
     return gr.Slider(
@@ -74,6 +75,6 @@ def component(control: Control) -> gr.components.Component:
         control.maximum,
         value=control.default,
         step=control.step or (1 if whole else None),
-        label=control.label,
-        info=control.help,
+        label=label,
+        info=info,
     )

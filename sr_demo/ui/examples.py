@@ -17,6 +17,7 @@ from sr_demo.errors import BadInput, SRError, StorageError, quoted
 from sr_demo.image import Image, quantize, read
 from sr_demo.imaging.samples import SAMPLES, write_sample
 from sr_demo.system.storage import cache_folder
+from sr_demo.ui.languages import marked
 
 log = logging.getLogger("sr_demo")
 
@@ -34,7 +35,7 @@ def examples(elem_id: str = "examples") -> gr.HTML:
     """Create the component; its `select` event carries the index into `SAMPLES`."""
     buttons = "".join(_button(index) for index in range(len(SAMPLES)))
     return gr.HTML(
-        f'<p class="sr-label">Or click an example:</p><div class="sr-examples">{buttons}</div>',
+        f'<p class="sr-label">{marked("examples")}</p><div class="sr-examples">{buttons}</div>',
         js_on_load=_ON_LOAD,
         elem_id=elem_id,
     )

@@ -9,21 +9,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sr_demo.ui.languages import word
+
 
 def problem(message: str) -> str:
     """Return a sentence about what went wrong, escaped and announced by screen readers at once."""
-    return f'<p class="sr-problem" role="alert">{escape(message)}</p>'
+    return f'<p class="sr-problem" role="alert">{word(message)}</p>'
 
 
 def fine_print(text: str) -> str:
     """Return a paragraph in small print, escaped; nothing for an empty text."""
-    return f'<p class="sr-fine">{escape(text)}</p>' if text else ""
+    return f'<p class="sr-fine">{word(text)}</p>' if text else ""
 
 
 def progress_line(text: str, fraction: float = 0.0) -> str:
     """A line on what happens, escaped, which screen readers announce when it changes; above 0, `fraction` is a bar."""
     bar = f'<progress class="sr-progress" max="1" value="{fraction:.3f}" aria-label="done"></progress> '
-    return f'<p aria-live="polite">{bar if fraction else ""}{escape(text)}</p>'
+    return f'<p aria-live="polite">{bar if fraction else ""}{word(text)}</p>'
 
 
 def inline_image(rgb: NDArray[np.uint8], side: int, alt: str) -> str:

@@ -18,6 +18,7 @@ from sr_demo.spec import Approach
 from sr_demo.system import hardware
 from sr_demo.ui.callers import Callers
 from sr_demo.ui.histories import Histories
+from sr_demo.ui.languages import text
 from sr_demo.ui.own_models import VisitorModels
 from sr_demo.ui.source import REGION_SIDES, Source
 from sr_demo.ui.stops import Stops
@@ -189,10 +190,10 @@ def seconds(context: Context, job: Job, size: tuple[int, int], *, opacity: bool 
 
 def region_choices(source: Source | None) -> list[tuple[str, str]]:
     """Return the choices (label, value): the whole image, and the regions that are clearly smaller."""
-    choices = [("whole photo", WHOLE)]
+    choices = [(text("region_whole"), WHOLE)]
     if source is not None:
         choices += [
-            (f"{side} × {side} part", str(side))
+            (f"{side} × {side} {text('region_part')}", str(side))
             for side in REGION_SIDES
             if side * side < 0.8 * source.width * source.height and side <= max(source.width, source.height)
         ]

@@ -18,7 +18,7 @@ from sr_demo.image import Limits
 from sr_demo.inference.runner import Runner
 from sr_demo.settings import Settings
 from sr_demo.spec import Approach
-from sr_demo.ui import api, door, examples, gate, method_choices, sessions, shared_links
+from sr_demo.ui import api, door, examples, gate, languages, method_choices, sessions, shared_links
 from sr_demo.ui.about.layout import about_tab
 from sr_demo.ui.callers import Callers
 from sr_demo.ui.compare import welcome
@@ -28,6 +28,7 @@ from sr_demo.ui.diffusion import handlers
 from sr_demo.ui.diffusion.layout import diffusion_tab
 from sr_demo.ui.digits.layout import digits_tab
 from sr_demo.ui.lab.layout import lab_tab
+from sr_demo.ui.languages import attribute, marked, text
 from sr_demo.ui.mosaic.layout import mosaic_tab
 from sr_demo.ui.own_models import VisitorModels
 from sr_demo.ui.several.layout import several_tab
@@ -38,8 +39,13 @@ from sr_demo.ui.training.layout import training_tab
 _STYLE = Path(__file__).parent / "style.css"
 _SCRIPTS = ("any_file.js", "box_names.js")
 """What runs on the whole page."""
-_HEADER = """<header class="sr-header"><h1>Which upscaler should you use?</h1>
-<p>See them on your own photo, side by side, with what each one costs.</p></header>"""
+_LANGUAGES = {
+    "en": "English", "de": "Deutsch", "fr": "Français", "es": "Español", "pt": "Português", "zh-CN": "中文", "ja": "日本語",
+}  # fmt: skip
+_HEADER = f"""<header class="sr-header"><h1>{marked("header_title")}</h1><p>{marked("header_line")}</p>
+<select class="sr-language" {attribute("aria-label", "language")}>
+{"".join(f'<option value="{name}" lang="{name}">{own}</option>' for name, own in _LANGUAGES.items())}
+</select></header>"""
 _UNSORTED = 1000
 """Heavy events that Gradio may hold before `Callers` admits or refuses them, which takes moments."""
 _LIGHT_THREADS = 40
@@ -65,28 +71,28 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
     # No `delete_cache`: the store removes uploads, by age and by room.
     with gr.Blocks(title="Super-resolution, side by side", analytics_enabled=False, fill_width=True) as page:
         scripts = [(Path(__file__).parent / name).read_text(encoding="utf-8") for name in _SCRIPTS]
-        gr.HTML(_HEADER, js_on_load="\n".join(scripts))
+        gr.HTML(_HEADER, js_on_load="\n".join([languages.script("translate.js"), *scripts]))
         with gr.Tabs():
-            with gr.Tab("Compare", id="compare"):
+            with gr.Tab(text("tab_compare"), id="compare"):
                 compare_tab(context)
-            with gr.Tab("Several photos", id="several"):
+            with gr.Tab(text("tab_several"), id="several"):
                 several_tab(context)
-            with gr.Tab("Mosaic", id="mosaic") as mosaic:
+            with gr.Tab(text("tab_mosaic"), id="mosaic") as mosaic:
                 mosaic_tab(context, mosaic)
             guessing = handlers.approach_of(context)
             if guessing is not None:
-                with gr.Tab("Diffusion", id="diffusion"):
+                with gr.Tab(text("tab_diffusion"), id="diffusion"):
                     diffusion_tab(context, guessing)
-            with gr.Tab("Digits", id="digits") as digits:
+            with gr.Tab(text("tab_digits"), id="digits") as digits:
                 digits_tab(context, digits)
-            with gr.Tab("For labs", id="labs"), gr.Tabs():
-                with gr.Tab("Deploy", id="deploy") as deploy:
+            with gr.Tab(text("tab_labs"), id="labs"), gr.Tabs():
+                with gr.Tab(text("tab_deploy"), id="deploy") as deploy:
                     lab_tab(context, tab=deploy)
-                with gr.Tab("Data", id="data"):
+                with gr.Tab(text("tab_data"), id="data"):
                     data_tab(context)
-                with gr.Tab("Training", id="training") as training:
+                with gr.Tab(text("tab_training"), id="training") as training:
                     training_tab(context, training)
-            with gr.Tab("About", id="about"):
+            with gr.Tab(text("tab_about"), id="about"):
                 about_tab(approaches)
         api.add(context)
 
@@ -155,6 +161,7 @@ def launch_arguments(store: Store, settings: Settings) -> dict[str, Any]:
         "mcp_server": settings.mcp,
         "theme": theme(),
         "css": _STYLE.read_text(encoding="utf-8"),
+        "i18n": languages.translations(),
     }
 
 

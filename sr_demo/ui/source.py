@@ -14,6 +14,7 @@ import numpy as np
 from sr_demo.image import ImageData, crop, encode_png, quantize
 from sr_demo.imaging.resize import resize
 from sr_demo.ui.door import uploaded
+from sr_demo.ui.languages import marked
 
 PREVIEW_SIDE = 768
 """Longest side of the preview in pixels."""
@@ -162,13 +163,13 @@ def describe(source: Source | None) -> str:
     if source is None:
         return ""
     megapixels = source.width * source.height / 1e6
-    size = f"{source.width} × {source.height} pixels" + (f", {megapixels:.1f} megapixels" if megapixels >= 1 else "")
+    size = f"{source.width} × {source.height} {marked('pixels')}"
+    size += f", {megapixels:.1f} {marked('megapixels')}" if megapixels >= 1 else ""
     lines = [f"<b>{escape(source.name)}</b>: {size}.", *map(escape, source.notes)]
     if min(source.width, source.height) < _TINY:
-        lines.append("That is very little to work with: expect a plain patch of colour. Choose a larger picture.")
+        lines.append(marked("photo_tiny"))
     if source.is_part():
         box = source.box()
-        lines.append(
-            f"Working on a part of {box.width} × {box.height} pixels at ({box.left}, {box.top}): click to move it."
-        )
+        size, place = f"{box.width} × {box.height}", f"({box.left}, {box.top})"
+        lines.append(marked("photo_part", size=size, place=place))
     return f'<p class="sr-fine">{" ".join(lines)}</p>'

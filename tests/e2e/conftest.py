@@ -188,19 +188,22 @@ class _Watch:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[OpenPage]:
-    """`open_page(url, width=1280, height=900, dark=False, phone=False) -> page`, loaded.
+    """`open_page(url, width=1280, height=900, dark=False, phone=False, locale="en-US") -> page`, loaded.
 
     At the end of the test no page may have logged an error, lost a request, or asked any host but 127.0.0.1.
     """
     contexts: list[BrowserContext] = []
     watches: list[_Watch] = []
 
-    def open_one(url: str, width: int = 1280, height: int = 900, dark: bool = False, phone: bool = False) -> Page:
+    def open_one(
+        url: str, width: int = 1280, height: int = 900, dark: bool = False, phone: bool = False, locale: str = "en-US"
+    ) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if dark else "light",
             is_mobile=phone,
             has_touch=phone,
+            locale=locale,
         )
         contexts.append(context)
         page = context.new_page()

@@ -11,11 +11,11 @@ from sr_demo.imaging.resize import downscale, resize
 from sr_demo.metrics.unsupported import unsupported
 from tests.conftest import noise
 
-HR = resize(noise(16, 20), Size(64, 80))
+HR = readonly(resize(noise(16, 20), Size(64, 80)) * np.float32(0.6) + np.float32(0.2))
 LR = downscale(HR, 4)
 FAITHFUL = readonly(np.clip(HR, 0, 1))
 GRAIN = np.zeros((64, 80, 3), np.float32)
-GRAIN[:, 40:] = np.random.default_rng(0).normal(0, 0.1, (64, 40, 1))
+GRAIN[:, 40:] = 0.1 * (-1.0) ** np.add.outer(np.arange(64), np.arange(40))[..., None]
 
 
 def test_what_was_drawn_is_marked_where_it_was_drawn() -> None:
@@ -34,7 +34,7 @@ def test_contradicting_the_input_counts_double() -> None:
     grainy = np.clip(FAITHFUL + GRAIN, 0, 1)
     shifted = readonly(np.clip(grainy + np.float32(0.08), 0, 1))
     pair = [unsupported(image, LR, [FAITHFUL])[:, 52:].mean() for image in (readonly(grainy), shifted)]
-    assert 1.1 * pair[0] < pair[1] < 2.2 * pair[0]
+    assert pair[1] > 1.5 * pair[0]
 
 
 def test_results_of_two_sizes_are_refused() -> None:

@@ -84,7 +84,7 @@ def test_the_table_states_the_figures_of_the_card() -> None:
     table = training_table([made_up("a", [1, 2, 3])])
     assert "31.00 / 0.8700" in table
     assert "3 photos, CPU" in table
-    assert "Licence of the photos: CC0." in table
+    assert "Licence of the photos:</span> CC0." in table
 
 
 def test_the_same_crop_is_drawn_by_each_network_that_was_chosen() -> None:

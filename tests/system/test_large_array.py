@@ -61,6 +61,21 @@ def test_a_tile_of_a_wide_result_does_not_bring_in_the_rows_beside_it() -> None:
     assert resident(array) < 0.1 * array.nbytes
 
 
+@LINUX
+def test_tiles_are_written_without_reading_ahead_and_rows_are_read_with_it() -> None:
+    array = large_array.zeros(600, 40_000, 3)
+
+    def flags() -> list[str]:
+        entry = Path("/proc/self/smaps").read_text().split(str(storage.cache_folder() / "results"), 1)[1]
+        return next(line for line in entry.splitlines() if line.startswith("VmFlags:")).split()
+
+    with large_array.written_in_tiles(array):
+        assert "rr" in flags()
+    assert "rr" not in flags()
+    with large_array.written_in_tiles(np.zeros((4, 4, 3), np.float32)):
+        pass
+
+
 def test_releasing_arrays_in_memory_or_private_mappings_changes_nothing(tmp_path: Path) -> None:
     plain = np.ones((10, 10, 3), np.float32)
     np.zeros(10_000, np.float32).tofile(tmp_path / "f")

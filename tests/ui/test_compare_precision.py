@@ -14,6 +14,7 @@ from sr_demo.ui import api, method_choices
 from sr_demo.ui.compare import layout
 from sr_demo.ui.compare.run_handlers import RunHandlers
 from sr_demo.ui.examples import sample_file
+from sr_demo.ui.languages import text
 from sr_demo.ui.source import source_of
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
@@ -54,7 +55,7 @@ def test_without_nncf_int8_is_offered_for_what_comes_prepared(monkeypatch: pytes
         bound = layout.precision_choice()
     assert isinstance(bound.component, gr.Radio)
     assert "int8" in [value for _, value in bound.component.choices or []]
-    assert str(bound.component.info).endswith("Most of ours come prepared.")
+    assert bound.component.info == text("precision_help_int8")
 
 
 def test_programs_choose_it_among_the_options(tmp_path: Path) -> None:

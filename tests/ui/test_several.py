@@ -93,7 +93,7 @@ def test_stop_keeps_what_is_finished(context: Context, parts: SeveralParts, tmp_
         if "done" in update.get(parts.photos, ""):
             context.stops.stop("visitor")
     assert "1 of 5 photos are enlarged." in last(updates, parts.line)
-    assert last(updates, parts.photos).count("stopped") == 4
+    assert last(updates, parts.photos).count(">stopped<") == 4
     with zipped(updates, parts) as archive:
         assert set(archive.namelist()) == {"0_bicubic.png", "photos.json"}
 

@@ -11,31 +11,20 @@ from sr_demo.checkpoint import Checkpoint
 from sr_demo.reports import formatting
 from sr_demo.spec import Approach
 from sr_demo.system import hardware
+from sr_demo.ui.languages import marked
 
-_READING = """
-<h2>How to read the numbers</h2>
-<p><b>PSNR and SSIM need the original.</b> You see them only when you test against it: your picture is made smaller,
-each method enlarges it again, and the result is compared with what you gave. They follow the published tables:
-brightness (BT.601 Y) after rounding to 8 bit, with a border of 4 pixels cut. They are computed on the exact pixels,
-never on what a browser displays.</p>
-<p><b>LR consistency (agrees with your photo)</b> makes a result small again and compares it with what went in. A low
-value means that the method changed or invented something. A high value does not mean that the detail is true: many
-sharp pictures have the same small version.</p>
-<p><b>More pixels do not mean more resolution.</b> What the small version lost is gone. A faithful method draws what
-is most likely on average and stays soft; a generative one draws something plausible and sharp. Do not measure, count
-or read in pictures from methods marked "may invent detail".</p>
-<p><b>Seconds and memory</b> are measured on the server of this page, one method at a time, without loading. The first
-run of a method is slower than the next.</p>
-<h2>Your pictures</h2>
-<p>They stay on this server only while you look at the results: uploads and results are deleted after about two hours.
-Nothing is sent anywhere else.</p>
-"""
+_QUESTIONS = ("psnr", "consistency", "resolution", "costs")
+_READING = (
+    f"<h2>{marked('about_reading')}</h2>"
+    + "".join(f"<p>{marked(f'about_{question}')}</p>" for question in _QUESTIONS)
+    + f"<h2>{marked('about_pictures_title')}</h2><p>{marked('about_pictures')}</p>"
+)
 
 
 def about_tab(approaches: Sequence[Approach]) -> None:
     """Lay out the tab, in the current Gradio context."""
     methods = "".join(_method(approach) for approach in approaches)
-    gr.HTML(f'<div class="sr-prose">{_READING}<h2>The methods</h2>{methods}</div>')
+    gr.HTML(f'<div class="sr-prose">{_READING}<h2>{marked("about_methods")}</h2>{methods}</div>')
 
 
 def _method(approach: Approach) -> str:

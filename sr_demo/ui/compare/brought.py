@@ -15,14 +15,14 @@ from sr_demo.ui.callers import Caller
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.in_turn import Inputs
 from sr_demo.ui.html import fine_print, problem
+from sr_demo.ui.languages import marked
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.source import Source
 from sr_demo.ui.updates import Updates
 
 _SECONDS = 2.0
 """Expected duration of reading, aligning and scoring one."""
-RULE = f"""<p class="sr-fine">Drop what another tool made of this photo, the whole of it and enlarged any number of times:
-it is shown and scored beside the methods. Up to {brought.MOST} pictures.</p>"""
+RULE = f'<p class="sr-fine">{marked("brought_rule", most=brought.MOST)}</p>'
 
 
 class Brought(NamedTuple):

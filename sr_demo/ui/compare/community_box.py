@@ -12,34 +12,36 @@ from sr_demo.ui.compare.community_handlers import CommunityHandlers
 from sr_demo.ui.compare.components import CompareComponents, SearchComponents
 from sr_demo.ui.compare.handlers import Handlers
 from sr_demo.ui.compare.own_handlers import OwnHandlers
+from sr_demo.ui.languages import marked, text
 from sr_demo.ui.method_choices import Context
 
-_INTRO = """<p class="sr-fine">Models that people trained and share, each with its author's licence. A search asks
-openmodeldb.info; a model comes from the host that its card names.</p>"""
+_INTRO = f'<p class="sr-fine">{marked("community_intro")}</p>'
 
 
 def lay_out() -> SearchComponents:
     """Lay out the box, in the current Gradio context."""
     words = gr.Textbox(
-        label="Or search OpenModelDB for one", placeholder="photo, anime, denoise, a name …", max_lines=1,
+        label=text("community_words"), placeholder="photo, anime, denoise, a name …", max_lines=1,
         max_length=80, elem_id="community-words",
     )  # fmt: skip
     with gr.Row():
         scale = gr.Dropdown(
-            [("any scale", 0), *((f"{n}x" if n > 1 else "1x, cleans", n) for n in SCALES)], value=0, label="Scale",
+            [(text("community_any_scale"), 0), *((f"{n}x" if n > 1 else text("community_cleans"), n) for n in SCALES)],
+            value=0, label=text("community_scale"),
             elem_id="community-scale", min_width=100,
         )  # fmt: skip
         licences = gr.Dropdown(
-            [("commercial use", "commercial"), ("any licence", "any")], value="commercial", label="Licence allows",
+            [(text("community_commercial"), "commercial"), (text("community_any_licence"), "any")],
+            value="commercial", label=text("community_licences"),
             elem_id="community-licences", min_width=100,
         )  # fmt: skip
-    search = gr.Button("Search", size="sm", elem_id="community-search")
+    search = gr.Button(text("community_search"), size="sm", elem_id="community-search")
     status = gr.HTML(_INTRO, elem_id="community-status")
     found = gr.Radio(
-        [], label="Models found", visible=False, elem_id="community-found", elem_classes="sr-methods sr-hits",
+        [], label=text("community_found"), visible=False, elem_id="community-found", elem_classes="sr-methods sr-hits",
         container=False,
     )  # fmt: skip
-    fetch = gr.Button("Fetch and add", visible=False, size="sm", variant="primary", elem_id="community-fetch")
+    fetch = gr.Button(text("community_fetch"), visible=False, size="sm", variant="primary", elem_id="community-fetch")
     absent = gr.HTML(elem_id="community-absent", elem_classes="sr-may-be-empty")
     return SearchComponents(words, scale, licences, search, status, found, fetch, absent)
 

@@ -14,20 +14,16 @@ from sr_demo.diffusion.trajectory import Trajectory
 from sr_demo.image import Image, quantize
 from sr_demo.inference.jobs import Result
 from sr_demo.ui.html import inline_image
+from sr_demo.ui.languages import marked
 
 _SIDE = 110
 """CSS pixels of each image."""
 
-_TEXT = """<h3>GAN and diffusion: two ways to invent detail</h3>
-<div class="sr-families"><p><b>A GAN needs a single pass.</b> During training a second network, the discriminator, saw its
-results and real photos and learned to tell them apart; the GAN was rewarded when it could not. So it draws crisp texture in
-one pass: fast, small, and always the same result, however unsure it should be.</p>
-<p><b>A diffusion model takes steps.</b> During training real photos were covered with noise, step by step, and the network
-learned to estimate what lies underneath. To enlarge, it starts from a smooth enlargement plus noise and removes some of the
-noise in each step. Each step runs the network once, which takes time. Other noise gives another result, so you can run it
-twice and see where it was guessing.</p>
-<p><b>Both invent detail.</b> Neither knows more about your photo than the small version shows. A high LR consistency means
-that the invented detail at least does not contradict it.</p></div>"""  # words: ok
+_TEXT = (
+    f'<h3>{marked("families_title")}</h3><div class="sr-families">'
+    + "".join(f"<p>{marked(key)}</p>" for key in ("families_gan", "families_diffusion", "families_both"))
+    + "</div>"
+)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.view import View
 from sr_demo.ui.histories import GONE, Run
 from sr_demo.ui.html import inline_image, problem
+from sr_demo.ui.languages import attribute, marked, text
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.small_image import read_small
@@ -29,7 +30,6 @@ element.addEventListener("click", (event) => {
   if (button) trigger("select", { index: 0, value: button.dataset.run });
 });
 """
-_LABEL = "Results of this visit"
 _SIDE = 40
 """CSS pixels of a thumbnail."""
 _NAMED = 2
@@ -132,13 +132,13 @@ def _row(runs: Sequence[Run], shown: Run | None, *, running: bool) -> str:
         f"{' disabled' if running else ''}>{run.thumbnail}<span>{escape(run.title)}</span></button>"
         for run in runs
     )
-    group = f'<div class="sr-runs" role="group" aria-label="{_LABEL}">{buttons}</div>'
-    return f'<p class="sr-label">{_LABEL}:</p>{group}'
+    group = f'<div class="sr-runs" role="group" {attribute("aria-label", "history")}>{buttons}</div>'
+    return f'<p class="sr-label">{marked("history")}:</p>{group}'
 
 
 def _share_label(page: str) -> str:
     """Return the label of the button that downloads a page, with its size."""
-    return f"Share: one HTML file, {formatting.megabytes(os.path.getsize(page))}"
+    return f"{text('share_file')}, {formatting.megabytes(os.path.getsize(page))}"
 
 
 def _link(link: shared_links.Link) -> str:
@@ -146,5 +146,5 @@ def _link(link: shared_links.Link) -> str:
     return (
         f'<p class="sr-fine">Whoever has this link can open these results until {until} UTC, or until this server is '
         f'restarted: <a href="{link.address}" target="_blank" rel="noopener">{link.address}</a> '
-        '<button type="button" class="sr-copy">Copy</button></p>'
+        '<button type="button" class="sr-copy">' + marked("copy") + "</button></p>"
     )

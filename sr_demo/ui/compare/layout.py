@@ -9,7 +9,6 @@ import gradio as gr
 
 from sr_demo.backends import openvino_backend, quantization
 from sr_demo.imaging.degradation import Realistic
-from sr_demo.inference import int8
 from sr_demo.inference.jobs import Job
 from sr_demo.own.model_file import SUFFIXES
 from sr_demo.ui import controls, method_choices, prompt_box
@@ -31,6 +30,7 @@ from sr_demo.ui.compare.own_handlers import OwnHandlers
 from sr_demo.ui.compare.run_handlers import EMPTY, RunHandlers
 from sr_demo.ui.examples import examples
 from sr_demo.ui.html import fine_print
+from sr_demo.ui.languages import marked, text, with_texts
 from sr_demo.ui.method_choices import WHOLE, Context, labels, offered, region_choices
 from sr_demo.ui.own_models import model_input
 from sr_demo.ui.source import files_input, image_input
@@ -42,10 +42,9 @@ _BACK_TO_VIEWER = """() => {
   return [];
 }"""
 """Scrolls to the results that were brought back where their upper part is out of sight."""
-_OWN_RULE = """<p class="sr-fine">Any network that takes a colour picture and returns one: enlarged 2, 3, 4 or 8
-times, or cleaned. Only you can see and use it. It is deleted when you leave the page, after two hours at most.</p>"""
+_OWN_RULE = f'<p class="sr-fine">{marked("own_model_rule")}</p>'
 _SORT = (Path(__file__).parent / "table.js").read_text(encoding="utf-8")
-_SHARE_LINK = (Path(__file__).parent / "share_link.js").read_text(encoding="utf-8")
+_SHARE_LINK = with_texts((Path(__file__).parent / "share_link.js").read_text(encoding="utf-8"))
 
 
 def compare_tab(context: Context) -> None:
@@ -82,12 +81,12 @@ def lay_out(context: Context) -> CompareComponents:
 
 def _photo() -> PhotoComponents:
     image = image_input(
-        label="Your photo", sources=["upload", "clipboard", "webcam"], height=130, elem_id="photo", buttons=[],
+        label=text("your_photo"), sources=["upload", "clipboard", "webcam"], height=130, elem_id="photo", buttons=[],
     )  # fmt: skip
     thumbnails = examples()
     about = gr.HTML(elem_id="about-photo", elem_classes="sr-may-be-empty")
     region = gr.Radio(
-        region_choices(None), value=WHOLE, label="How much of it", visible=False, elem_id="region",
+        region_choices(None), value=WHOLE, label=text("region_label"), visible=False, elem_id="region",
         elem_classes="sr-chips", container=False,
     )  # fmt: skip
     return PhotoComponents(image, thumbnails, about, region, gr.State(None))
@@ -96,20 +95,20 @@ def _photo() -> PhotoComponents:
 def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
     default_jobs, more_jobs = offered(context.approaches, context.runner.estimates)
     test = gr.Checkbox(
-        False, label="This is the original: score the results against it", elem_id="test",
+        False, label=text("test_label"), elem_id="test",
         container=False,
     )  # fmt: skip
     with gr.Group(visible=False) as degradation_box:
         degradation = gr.Radio(
-            [("just smaller (bicubic)", "bicubic"), ("realistic: blur, noise, JPEG", "realistic")],
-            value="bicubic", label="How it is made small", elem_id="degradation", elem_classes="sr-chips",
+            [(text("degradation_bicubic"), "bicubic"), (text("degradation_realistic"), "realistic")],
+            value="bicubic", label=text("degradation_label"), elem_id="degradation", elem_classes="sr-chips",
         )  # fmt: skip
-        with gr.Accordion("Blur, noise and JPEG: how strong", open=False):
+        with gr.Accordion(text("degradation_strength"), open=False):
             realistic = controls.make("degradation", Realistic)
     methods = gr.CheckboxGroup(
         labels(context, default_jobs, (256, 256)),
         value=method_choices.ticked(default_jobs, context.runner.estimates),
-        label="Methods", elem_id="methods", elem_classes="sr-methods", container=False,
+        label=text("methods"), elem_id="methods", elem_classes="sr-methods", container=False,
     )  # fmt: skip
     quicker = method_choices.quicker_note(context.approaches, context.runner.estimates)
     gr.HTML(fine_print(quicker), elem_id="quicker-note", elem_classes="sr-may-be-empty")
@@ -117,7 +116,7 @@ def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
     questions = presets.choices(method_choices.leading(context.approaches, context.runner.estimates))
     with gr.Column(elem_classes="sr-later"):
         preset = gr.Radio(
-            questions, value=presets.OWN, label="Tick for me", visible=len(questions) > 1, elem_id="preset",
+            questions, value=presets.OWN, label=text("preset_label"), visible=len(questions) > 1, elem_id="preset",
             elem_classes="sr-chips", container=False,
         )  # fmt: skip
         preset_note = gr.HTML(elem_id="preset-note", elem_classes="sr-may-be-empty")
@@ -125,7 +124,7 @@ def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
         own = _own_model(context)
         results = _brought()
         _absent_methods(context)
-        with gr.Accordion("Options for each method", open=False):
+        with gr.Accordion(text("method_options"), open=False):
             runnable = method_choices.runnable(context.approaches)
             caption = prompt_box.lay_out(runnable)
             bound = controls.accordions(runnable, without={"scale", "detail"})  # chosen for all of them
@@ -140,45 +139,43 @@ def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
 
 def _more_methods(context: Context, jobs: list[Job]) -> tuple[gr.CheckboxGroup, controls.Bound]:
     """The methods that are not ticked at first, and the agreement to large downloads."""
-    with gr.Accordion("More methods and published networks", open=False, visible=bool(jobs)):
+    with gr.Accordion(text("more_methods_box"), open=False, visible=bool(jobs)):
         more = gr.CheckboxGroup(
             labels(context, jobs, (256, 256)), value=[], show_label=False, elem_id="more-methods",
-            elem_classes="sr-methods", label="More methods",
+            elem_classes="sr-methods", label=text("more_methods"),
         )  # fmt: skip
         return more, _agreement(context)
 
 
 def _own_model(context: Context) -> OwnComponents:
     """The box that opens a model file of the visitor, or fetches one of the community."""
-    with gr.Accordion("Your own model", open=False, elem_id="own-model"):
+    with gr.Accordion(text("own_model"), open=False, elem_id="own-model"):
         file = model_input(
-            label="A .safetensors, .pth or .onnx file", file_types=list(SUFFIXES), elem_id="own-model-file", height=120,
+            label=text("own_model_file"), file_types=list(SUFFIXES), elem_id="own-model-file", height=120,
         )  # fmt: skip
         licence = gr.Textbox(
-            label="Its licence, as you know it", max_lines=1, max_length=80, elem_id="own-model-licence",
-            info="Shown in tables and reports as stated by you.",
+            label=text("own_model_licence"), max_lines=1, max_length=80, elem_id="own-model-licence",
+            info=text("own_model_licence_help"),
         )  # fmt: skip
         status = gr.HTML(_OWN_RULE, elem_id="own-model-status")
-        remove = gr.Button("Delete my models", visible=False, size="sm", elem_id="own-model-remove")
+        remove = gr.Button(text("own_model_delete"), visible=False, size="sm", elem_id="own-model-remove")
         search = community_box.lay_out() if context.community else None
     return OwnComponents(file, licence, status, remove, search)
 
 
 def _brought() -> BroughtComponents:
     """The box for results of other tools."""
-    with gr.Accordion("A result of another tool", open=False, elem_id="brought"):
-        files = files_input(label="Pictures", elem_id="brought-files", height=120)
+    with gr.Accordion(text("brought_box"), open=False, elem_id="brought"):
+        files = files_input(label=text("brought_files"), elem_id="brought-files", height=120)
         return BroughtComponents(files, gr.HTML(RULE, elem_id="brought-status"))
 
 
 def _absent_methods(context: Context) -> None:
     """The methods that this computer cannot run, each with the reason."""
     absent = method_choices.absent(context.approaches)
-    with gr.Accordion(
-        "Large diffusion models: not on this computer", open=False, visible=bool(absent), elem_id="absent"
-    ):
+    with gr.Accordion(text("absent_box"), open=False, visible=bool(absent), elem_id="absent"):
         gr.CheckboxGroup(
-            absent, value=[], interactive=False, show_label=False, label="Not on this computer",
+            absent, value=[], interactive=False, show_label=False, label=text("absent_label"),
             elem_classes="sr-methods",
         )  # fmt: skip
 
@@ -187,8 +184,10 @@ def _run() -> RunComponents:
     with gr.Column(elem_classes="sr-run"):
         size, other_size = sizes.lay_out()
         with gr.Row(elem_classes="sr-actions"):
-            start = gr.Button("Compare", variant="primary", elem_id="compare", scale=3, min_width=80, interactive=False)
-            stop = gr.Button("Stop", elem_id="stop", scale=1, min_width=60, interactive=False)
+            start = gr.Button(
+                text("compare"), variant="primary", elem_id="compare", scale=3, min_width=80, interactive=False
+            )
+            stop = gr.Button(text("stop"), elem_id="stop", scale=1, min_width=60, interactive=False)
         estimate = gr.HTML(elem_id="estimate", elem_classes="sr-may-be-empty")
     return RunComponents(size, other_size, start, stop, estimate)
 
@@ -196,13 +195,13 @@ def _run() -> RunComponents:
 def _results(progress: gr.HTML, view: gr.HTML, history: gr.HTML) -> ResultComponents:
     table = gr.HTML(elem_id="table", elem_classes="sr-may-be-empty", js_on_load=_SORT)
     chart = gr.HTML(elem_id="chart", elem_classes="sr-may-be-empty")
-    titles = {"zip": "Download all (zip)", "html": "Share: one HTML file", "json": "Report (json)"}
+    titles = {"zip": text("download_all"), "html": text("share_file"), "json": text("report_json")}
     with gr.Row(elem_classes="sr-downloads"):
         downloads = {
             kind: gr.DownloadButton(title, visible=False, elem_id=f"download-{kind}", size="sm")
             for kind, title in titles.items()
         }
-        link = gr.Button("Share: a link for a day", visible=False, elem_id="share-link", size="sm")
+        link = gr.Button(text("share_link"), visible=False, elem_id="share-link", size="sm")
     note = gr.HTML(elem_id="share-link-note", elem_classes="sr-may-be-empty", js_on_load=_SHARE_LINK)
     families = gr.HTML(elem_id="families", elem_classes="sr-may-be-empty")
     return ResultComponents(progress, view, table, chart, families, history, downloads, link, note)
@@ -210,18 +209,13 @@ def _results(progress: gr.HTML, view: gr.HTML, history: gr.HTML) -> ResultCompon
 
 def precision_choice() -> controls.Bound:
     """Return the choice of number format that networks compute in, as `--precision` on the command line."""
-    choices = [("Automatic: the fastest here", "auto"), ("fp32, exact", "fp32"), ("bf16, half the bits", "bf16")]
-    info = "How exactly networks compute. The table shows what each result was computed in."
+    choices = [(text("precision_auto"), "auto"), (text("precision_fp32"), "fp32"), (text("precision_bf16"), "bf16")]
+    info = "precision_help"
     if openvino_backend.available():
-        choices.append(("int8, a quarter of the bits", "int8"))
-        info += (
-            " Automatic takes int8 only where it costs next to nothing. On request it works for convolutional networks, and "
-            f"a loss of more than {int8.MOST_LOSS} dB is refused. Most of ours come prepared."
-        )
-        if not quantization.missing():
-            info += " Others are prepared once, which takes up to a few minutes."
+        choices.append((text("precision_int8"), "int8"))
+        info = "precision_help_int8" if quantization.missing() else "precision_help_int8_prepares"
     choice = gr.Radio(
-        choices, value="auto", label="Precision", elem_id="precision", info=info,
+        choices, value="auto", label=text("precision_label"), elem_id="precision", info=text(info),
     )  # fmt: skip
     return controls.Bound(method_choices.PRECISION, "wanted", choice)
 
@@ -230,8 +224,8 @@ def _agreement(context: Context) -> controls.Bound:
     """Return the box that allows downloads of gigabytes, with their sizes; hidden where there are none."""
     sizes = method_choices.downloads(context.approaches)
     box = gr.Checkbox(
-        False, label=f"Download what is missing: {sizes}", visible=bool(sizes), elem_id="agree-to-download",
-        info="Nothing that large is downloaded unless you tick this box.",
+        False, label=f"{text('download_missing')} {sizes}", visible=bool(sizes), elem_id="agree-to-download",
+        info=text("download_missing_help"),
     )  # fmt: skip
     return controls.Bound(method_choices.DOWNLOAD, "agreed", box)
 

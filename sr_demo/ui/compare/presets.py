@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sr_demo.hub import checkpoints
 from sr_demo.inference.jobs import Job
+from sr_demo.ui.languages import text
 from sr_demo.ui.source import Source
 
 OWN, FAMILIES, FAST, MEASURE, OLD = "own", "families", "fast", "measure", "old"
@@ -43,10 +44,10 @@ def choices(jobs: Sequence[Job]) -> list[tuple[str, str]]:
     Args:
         jobs: One for each approach, like everywhere here (see `method_choices.leading`).
     """
-    named = [("fast", FAST), ("for measuring", MEASURE), ("old photo", OLD), ("GAN against diffusion", FAMILIES)]
+    named = [(text(f"preset_{value}"), value) for value in (FAST, MEASURE, OLD, FAMILIES)]
     both = {job.approach.family for job in families(jobs)} == set(GENERATIVE)
     possible = {value for _, value in named if len(ticked(jobs, value)) > 1} - (set() if both else {FAMILIES})
-    return [("my choice", OWN), *((label, value) for label, value in named if value in possible)]
+    return [(text("preset_own"), OWN), *((label, value) for label, value in named if value in possible)]
 
 
 def families(jobs: Sequence[Job]) -> list[Job]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -20,6 +19,7 @@ from sr_demo.ui.background_work import Finished, working
 from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.compare.saving import Saving
 from sr_demo.ui.html import fine_print, problem
+from sr_demo.ui.languages import marked, text
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.updates import Updates
 
@@ -65,22 +65,22 @@ def lay_out() -> SaveMenu:
     with gr.Column(visible=False, elem_id="save-menu") as box:
         title = gr.HTML(elem_id="save-title")
         form = gr.Radio(
-            [(found.title, found.name) for found in FORMATS.values()], value="png", label="Format",
+            [(found.title, found.name) for found in FORMATS.values()], value="png", label=text("save_format"),
             elem_id="save-format", elem_classes="sr-chips", container=False,
         )  # fmt: skip
         bits = gr.Radio(
-            [("16 bits per channel", "16"), ("8 bits", "8")], value="8", label="Depth", visible=False,
+            [(text("save_16_bits"), "16"), (text("save_8_bits"), "8")], value="8", label=text("save_depth"), visible=False,
             elem_id="save-bits", elem_classes="sr-chips", container=False,
         )  # fmt: skip
         with gr.Row(elem_classes="sr-save"):
-            quality = gr.Slider(1, 100, 95, step=1, label="Quality", visible=False, elem_id="save-quality")
+            quality = gr.Slider(1, 100, 95, step=1, label=text("save_quality"), visible=False, elem_id="save-quality")
             about = gr.HTML(elem_id="save-about")
-        private = gr.Checkbox(False, label="Keep private data", visible=False, elem_id="save-private", container=False)
+        private = gr.Checkbox(False, label=text("save_private"), visible=False, elem_id="save-private", container=False)
         with gr.Row(elem_classes="sr-downloads"):
-            file = gr.DownloadButton("Save", variant="primary", size="sm", elem_id="save-file", interactive=False)
-            pack = gr.Button("All results like this (zip)", size="sm", elem_id="save-pack")
-            packed = gr.DownloadButton("Download the zip", visible=False, size="sm", elem_id="save-packed")
-            close = gr.Button("Close", size="sm", elem_id="save-close")
+            file = gr.DownloadButton(text("save"), variant="primary", size="sm", elem_id="save-file", interactive=False)
+            pack = gr.Button(text("save_all"), size="sm", elem_id="save-pack")
+            packed = gr.DownloadButton(text("save_zip"), visible=False, size="sm", elem_id="save-packed")
+            close = gr.Button(text("close"), size="sm", elem_id="save-close")
     return SaveMenu(box, title, gr.State(None), form, bits, quality, private, about, file, pack, packed, close)
 
 
@@ -122,13 +122,13 @@ class SaveHandlers:
         return {
             **shown,
             menu.result: str(result),
-            menu.title: f"<h3>Save {escape(label[:80])}</h3>",
+            menu.title: f"<h3>{marked('save_title', name=label[:80])}</h3>",
             menu.format: found.name,
             menu.quality: _slider(found.name),
             menu.bits: gr.Radio(value="16" if deep else "8", visible=deep),
             menu.private: gr.Checkbox(value=False, label=f"Keep {' and '.join(private)}", visible=bool(private)),
             menu.pack: gr.Button(interactive=True),
-            menu.about: fine_print("Encoding."),
+            menu.about: f'<p class="sr-fine">{marked("save_encoding")}</p>',
         }
 
     def choose_format(self, form: str) -> Updates:
@@ -150,7 +150,7 @@ class SaveHandlers:
         size = _megabytes(saved.bytes)
         beside = "" if form == "png" else f" (as PNG: {_megabytes(path.stat().st_size)})"
         notes = "".join(map(fine_print, (saved.written.sentence, *saved.written.notes)))
-        name = f"Save {saved.path.name} ({size})"
+        name = f"{text('save')} {saved.path.name} ({size})"
         return {
             menu.about: f'<p aria-live="polite"><b>{size}</b>{beside}</p>{notes}',
             menu.file: gr.DownloadButton(name, value=str(saved.path), interactive=True),
@@ -172,11 +172,11 @@ class SaveHandlers:
 
                 for event in working(work, stop, "save-zip"):
                     if isinstance(event, Finished):
-                        label = f"Download the zip ({_megabytes(event.value.stat().st_size)})"
+                        label = f"{text('save_zip')} ({_megabytes(event.value.stat().st_size)})"
                         ready = gr.DownloadButton(label, value=str(event.value), visible=True)
                         yield {
                             menu.packed: ready,
-                            menu.pack: gr.Button("All results like this (zip)", interactive=True),
+                            menu.pack: gr.Button(text("save_all"), interactive=True),
                         }
                     else:
                         yield {menu.pack: gr.Button(f"Packing, {event}")}
@@ -191,8 +191,8 @@ class SaveHandlers:
         menu = self._menu
         return {
             menu.about: problem(message),
-            menu.file: gr.DownloadButton("Save", interactive=False),
-            menu.pack: gr.Button("All results like this (zip)", interactive=True),
+            menu.file: gr.DownloadButton(text("save"), interactive=False),
+            menu.pack: gr.Button(text("save_all"), interactive=True),
         }
 
 

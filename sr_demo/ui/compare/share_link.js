@@ -8,7 +8,7 @@
     if (!button || !shared) return;
     try {
       await navigator.clipboard.writeText(shared.href);
-      button.textContent = "Copied";
+      button.textContent = say("copied");
     } catch { // not allowed, or a page without https: mark it, so that one key press copies it
       getSelection()?.selectAllChildren(shared);
     }

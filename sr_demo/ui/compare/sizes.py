@@ -9,6 +9,7 @@ import gradio as gr
 from sr_demo.errors import BadInput
 from sr_demo.image import Size
 from sr_demo.imaging.output_size import OutputSize, parse, times
+from sr_demo.ui.languages import text
 from sr_demo.ui.source import Source
 
 OTHER = "other"
@@ -39,10 +40,11 @@ def lay_out() -> tuple[gr.Radio, gr.Textbox]:
     The style sheet shows the field where its chip is chosen.
     """
     chips = gr.Radio(
-        list(CHIPS), value=DEFAULT, label="Size", elem_id="size", elem_classes="sr-chips", container=False,
+        [(text("size_other") if chip == OTHER else chip, chip) for chip in CHIPS], value=DEFAULT,
+        label=text("size_label"), elem_id="size", elem_classes="sr-chips", container=False,
     )  # fmt: skip
     field = gr.Textbox(
-        "", label="Another size", placeholder="2.5x, 1920 wide, 1080 high, 30x20cm@300", max_lines=1, max_length=60,
+        "", label=text("size_field"), placeholder="2.5x, 1920 wide, 1080 high, 30x20cm@300", max_lines=1, max_length=60,
         elem_id="other-size", container=False,
     )  # fmt: skip
     return chips, field

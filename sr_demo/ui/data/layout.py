@@ -8,13 +8,11 @@ import gradio as gr
 
 from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.data.handlers import DataHandlers, DataParts
+from sr_demo.ui.languages import marked, text
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.source import files_input
 
-_INTRO = """<div class="sr-prose"><p>A network learns from the photos it is trained on. Drop some here to see what it
-would learn from: how large, bright and sharp they are, which are hard to enlarge, which are duplicates, and whether a
-picture that you keep for testing is among them. For a folder on your own computer: <code>python -m sr_demo data
-DIR</code>.</p></div>"""
+_INTRO = f'<div class="sr-prose"><p>{marked("data_intro")}</p></div>'
 
 
 def data_tab(context: Context) -> None:
@@ -22,19 +20,17 @@ def data_tab(context: Context) -> None:
     gr.HTML(_INTRO)
     with gr.Row(elem_classes="sr-top"):
         with gr.Column(scale=3, min_width=280):
-            photos = files_input(label="Photos, or a zip of photos", elem_id="data-files", height=120)
-            tests = files_input(
-                label="Test pictures that must not be among them (optional)", elem_id="data-tests", height=120
-            )
-            inspect = gr.Button("Inspect them", variant="primary", elem_id="data-look")
+            photos = files_input(label=text("photos_or_zip"), elem_id="data-files", height=120)
+            tests = files_input(label=text("data_tests"), elem_id="data-tests", height=120)
+            inspect = gr.Button(text("data_inspect"), variant="primary", elem_id="data-look")
             with gr.Row():
-                samples = gr.Button("Inspect the examples", elem_id="data-examples")
-                stop = gr.Button("Stop", elem_id="data-stop")
-            gr.HTML('<p class="sr-fine">At most 200 pictures; deleted after about two hours.</p>')
+                samples = gr.Button(text("data_examples"), elem_id="data-examples")
+                stop = gr.Button(text("stop"), elem_id="data-stop")
+            gr.HTML(f'<p class="sr-fine">{marked("data_rule")}</p>')
         with gr.Column(scale=9, min_width=300):
-            line = gr.HTML("<p>Nothing has been inspected yet.</p>", elem_id="data-line")
+            line = gr.HTML(f"<p>{marked('data_empty')}</p>", elem_id="data-line")
             files = gr.File(
-                label="The report, as a page and as data", file_count="multiple", interactive=False,
+                label=text("report_files"), file_count="multiple", interactive=False,
                 elem_id="data-report-files", visible=False,
             )  # fmt: skip
             report = gr.HTML(elem_id="data-report")

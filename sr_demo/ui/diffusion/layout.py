@@ -14,16 +14,13 @@ from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.controls import component
 from sr_demo.ui.diffusion.handlers import OPTIONS, DiffusionHandlers, DiffusionParts
 from sr_demo.ui.examples import examples
+from sr_demo.ui.languages import marked, text
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.source import enabled_with, image_input
 from sr_demo.ui.updates import Updates
 from sr_demo.ui.viewer.viewer import scroll_to, viewer
 
-_INTRO = """<p class="sr-prose">Many different large pictures look the same once they are made small, so a small
-picture cannot say which of them it came from. A diffusion model draws one of them. It starts from a smooth
-enlargement plus noise, and in each step replaces some of the noise with detail that it has learned to expect. With
-other noise it draws another picture. Where its guesses agree, your picture decides; where they differ, the detail is
-invented.</p>"""
+_INTRO = f'<p class="sr-prose">{marked("diffusion_intro")}</p>'
 
 
 def diffusion_tab(context: Context, approach: Approach) -> None:
@@ -33,7 +30,7 @@ def diffusion_tab(context: Context, approach: Approach) -> None:
     with gr.Row(elem_classes="sr-top"):
         with gr.Column(scale=4, min_width=300):
             image = image_input(
-                label="Your picture", sources=["upload", "clipboard"], height=240, elem_id="diffusion-picture",
+                label=text("your_picture"), sources=["upload", "clipboard"], height=240, elem_id="diffusion-picture",
                 buttons=[],
             )  # fmt: skip
             thumbnails = examples("diffusion-examples")
@@ -42,15 +39,17 @@ def diffusion_tab(context: Context, approach: Approach) -> None:
                 8,
                 value=4,
                 step=1,
-                label="Guesses",
-                info="Your picture is reduced to 128 pixels a side, so that this stays quick.",
+                label=text("diffusion_count"),
+                info=text("diffusion_count_help"),
             )
             values = [component(by_name[name]) for name in OPTIONS[:2]]
-            with gr.Accordion("More options", open=False):
+            with gr.Accordion(text("more_options"), open=False):
                 values += [component(by_name[name]) for name in OPTIONS[2:]]
             with gr.Row(elem_classes="sr-actions"):
-                start = gr.Button("Guess", variant="primary", elem_id="diffusion-start", scale=2, interactive=False)
-                stop = gr.Button("Stop", elem_id="diffusion-stop", scale=1)
+                start = gr.Button(
+                    text("diffusion_start"), variant="primary", elem_id="diffusion-start", scale=2, interactive=False
+                )
+                stop = gr.Button(text("stop"), elem_id="diffusion-stop", scale=1)
         with gr.Column(scale=6, min_width=300):
             status = gr.HTML(elem_id="diffusion-status", elem_classes="sr-may-be-empty")
             result = viewer("The guesses appear here, one after the other.", elem_id="diffusion-result")

@@ -16,22 +16,14 @@ from sr_demo.ui.digits import pad, view
 from sr_demo.ui.digits.handlers import DEFAULT_SIZE, DigitHandlers, DigitParts
 from sr_demo.ui.digits.latent_handlers import ArtHandlers, ArtParts, VaryHandlers, VaryParts, WalkHandlers, WalkParts
 from sr_demo.ui.digits.photo_handlers import FitHandlers, FitParts
+from sr_demo.ui.languages import marked, text
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.source import enabled_with, image_input
 from sr_demo.ui.updates import Updates
 
-_INTRO = """<div class="sr-prose"><p>A digit of 26 × 26 pixels goes into a network and comes out as 32 numbers, its
-latent. Three networks redraw the digit from these numbers alone. The <b>VAE-GAN</b> draws 28 × 28 pixels. A
-<b>CPPN</b> is a function of the latent and a point (x, y). It can be evaluated at any point, so its picture has no
-fixed size. One CPPN was trained with a discriminator, a network that compares its drawings with real digits; the
-other was not.</p></div>"""
-_HONEST = """<div class="sr-prose sr-fine"><p>PSNR and SSIM compare gray values with the original at 28 × 28. <b>On
-average, none of the networks beats bicubic there</b> ({bicubic:.1f} dB for bicubic and {vaegan:.1f} dB for the
-VAE-GAN over 10,000 test digits): at 26 pixels nearly everything of the original is still there, and 32 numbers cannot
-hold it all. What the networks can do is draw smoothly at any size, and only what looks like a digit. "Read as" is the
-answer of a small network that was trained to read handwritten digits.</p></div>"""
-_CPPN_CHOICES = [("with a discriminator", "cppn-gan"), ("without a discriminator", "cppn-l2")]
-_TYPICAL = [(f"a typical {digit}", str(digit)) for digit in range(10)]
+_INTRO = f'<div class="sr-prose"><p>{marked("digits_intro")}</p></div>'
+_CPPN_CHOICES = [(text("digits_with_discriminator"), "cppn-gan"), (text("digits_without_discriminator"), "cppn-l2")]
+_TYPICAL = [(f"{text('digits_typical_one')} {digit}", str(digit)) for digit in range(10)]
 _QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 _HEAVY: dict[str, Any] = {**_QUIET, **HEAVY}
 _LIGHT: dict[str, Any] = {**_QUIET, **LIGHT}
@@ -50,16 +42,22 @@ def digits_tab(context: Context, tab: gr.Tab) -> None:
     gr.HTML(_INTRO)
     shared = _redraw(context, tab)
     with gr.Tabs():
-        with gr.Tab("Walk from digit to digit", id="walk"):
+        with gr.Tab(text("tab_walk"), id="walk"):
             _walk(context, shared)
-        with gr.Tab("One latent number", id="vary"):
+        with gr.Tab(text("tab_vary"), id="vary"):
             _vary(context, shared)
-        with gr.Tab("Random pictures", id="art"):
+        with gr.Tab(text("tab_art"), id="art"):
             _art(context)
-        with gr.Tab("A photo as a function", id="photo"):
+        with gr.Tab(text("tab_photo"), id="photo"):
             _photo(context)
-        with gr.Tab("Scores and training", id="figures"):
+        with gr.Tab(text("tab_scores"), id="figures"):
             gr.HTML(view.figures(), elem_id="digit-figures")
+
+
+def _honest() -> str:
+    measured = {row["method"]: row["psnr"] for row in view.measured()}
+    shown = marked("digits_honest", bicubic=f"{measured['bicubic']:.1f}", vaegan=f"{measured['vaegan']:.1f}")
+    return f'<div class="sr-prose sr-fine"><p>{shown}</p></div>'
 
 
 def _redraw(context: Context, tab: gr.Tab) -> Shared:
@@ -69,32 +67,32 @@ def _redraw(context: Context, tab: gr.Tab) -> Shared:
             sketch = gr.HTML(pad.HTML, js_on_load=pad.SCRIPT, elem_id="digit-sketch")
             typical = gr.Radio(
                 [(str(n), n) for n in range(10)], elem_id="digit-typical", value=None,
-                label="Or a typical digit, drawn by our own network",
+                label=text("digits_typical"),
             )  # fmt: skip
             with gr.Row(visible=data.default_file().exists(), elem_classes="sr-bottom"):
                 number = gr.Number(
-                    7, label="Or a test digit of MNIST, 0 to 9999", minimum=0, maximum=9999, precision=0,
+                    7, label=text("digits_test"), minimum=0, maximum=9999, precision=0,
                     elem_id="digit-number",
                 )  # fmt: skip
-                test = gr.Button("Take it", size="sm", elem_id="digit-test")
+                test = gr.Button(text("digits_take"), size="sm", elem_id="digit-test")
             upload = image_input(
-                label="Or a picture of one digit", sources=["upload", "clipboard", "webcam"],
+                label=text("digits_upload"), sources=["upload", "clipboard", "webcam"],
                 height=180, elem_id="digit-upload", buttons=[],
             )  # fmt: skip
         with gr.Column(scale=7, min_width=300):
             note = gr.HTML(elem_id="digit-note")
             cards = gr.HTML(view.EMPTY, elem_id="digit-cards")
-            gr.HTML(_HONEST.format(**{row["method"]: row["psnr"] for row in view.measured()}))
-            system = gr.Radio(_CPPN_CHOICES, value="cppn-gan", label="CPPN trained", elem_id="digit-system")
+            gr.HTML(_honest())
+            system = gr.Radio(_CPPN_CHOICES, value="cppn-gan", label=text("digits_system"), elem_id="digit-system")
             slider = gr.HTML(view.size_slider(DEFAULT_SIZE), js_on_load=view.SIZE_SCRIPT, elem_id="digit-size")
             large = gr.Image(
-                label="Drawn at this size: click to zoom in", format="png", interactive=False,
+                label=text("digits_large"), format="png", interactive=False,
                 elem_id="digit-large", height=420, buttons=["fullscreen"],
             )  # fmt: skip
             status = gr.HTML(elem_id="digit-status")
             with gr.Row():
-                back = gr.Button("Whole digit", size="sm", elem_id="digit-whole")
-                download = gr.DownloadButton("Download (png)", visible=False, size="sm", elem_id="digit-download")
+                back = gr.Button(text("digits_whole"), size="sm", elem_id="digit-whole")
+                download = gr.DownloadButton(text("download_png"), visible=False, size="sm", elem_id="digit-download")
     handlers = DigitHandlers(context, DigitParts(digit, size, cards, note, large, download, status))
     drawn_from: list[Any] = [digit, size, system, window]
     shown: list[Any] = [large, download, status]
@@ -117,13 +115,17 @@ def _redraw(context: Context, tab: gr.Tab) -> Shared:
 
 def _walk(context: Context, shared: Shared) -> None:
     with gr.Row():
-        start = gr.Dropdown([("my digit", "mine"), *_TYPICAL], value="3", label="From", elem_id="walk-from")
-        end = gr.Dropdown([("my digit", "mine"), *_TYPICAL], value="8", label="To", elem_id="walk-to")
-    go = gr.Button("Walk", variant="primary", elem_id="walk-go")
+        start = gr.Dropdown(
+            [(text("digits_mine"), "mine"), *_TYPICAL], value="3", label=text("digits_from"), elem_id="walk-from"
+        )
+        end = gr.Dropdown(
+            [(text("digits_mine"), "mine"), *_TYPICAL], value="8", label=text("digits_to"), elem_id="walk-to"
+        )
+    go = gr.Button(text("digits_walk"), variant="primary", elem_id="walk-go")
     animation = gr.HTML(elem_id="walk-picture")
     with gr.Row():
-        gif = gr.DownloadButton("Download (gif)", visible=False, size="sm", elem_id="walk-gif")
-        mp4 = gr.DownloadButton("Download (mp4)", visible=False, size="sm", elem_id="walk-mp4")
+        gif = gr.DownloadButton(text("download_gif"), visible=False, size="sm", elem_id="walk-gif")
+        mp4 = gr.DownloadButton(text("download_mp4"), visible=False, size="sm", elem_id="walk-mp4")
     status = gr.HTML(elem_id="walk-status")
     inputs: list[Any] = [shared.digit, start, end, shared.system]
     handlers = WalkHandlers(context, WalkParts(animation, gif, mp4, status))
@@ -131,8 +133,8 @@ def _walk(context: Context, shared: Shared) -> None:
 
 
 def _vary(context: Context, shared: Shared) -> None:
-    number = gr.Slider(1, 32, value=1, step=1, label="Which of the 32 numbers", elem_id="vary-number")
-    go = gr.Button("Vary it", variant="primary", elem_id="vary-go")
+    number = gr.Slider(1, 32, value=1, step=1, label=text("digits_vary_number"), elem_id="vary-number")
+    go = gr.Button(text("digits_vary"), variant="primary", elem_id="vary-go")
     strip, status = gr.HTML(elem_id="vary-strip"), gr.HTML(elem_id="vary-status")
     inputs: list[Any] = [shared.digit, number, shared.system]
     handlers = VaryHandlers(context, VaryParts(strip, status))
@@ -141,42 +143,40 @@ def _vary(context: Context, shared: Shared) -> None:
 
 
 def _art(context: Context) -> None:
-    gr.HTML('<p class="sr-fine">A CPPN without any training: even random weights draw a picture.</p>')
+    gr.HTML(f'<p class="sr-fine">{marked("digits_art_intro")}</p>')
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
             bound = controls.make("art", Art)
-            go = gr.Button("Paint", variant="primary", elem_id="art-go")
+            go = gr.Button(text("digits_paint"), variant="primary", elem_id="art-go")
         with gr.Column(scale=1, min_width=300):
             image = gr.Image(
-                label="Random picture", format="png", interactive=False, elem_id="art-picture", buttons=["fullscreen"]
+                label=text("digits_art"), format="png", interactive=False, elem_id="art-picture", buttons=["fullscreen"]
             )
-            download = gr.DownloadButton("Download (png)", visible=False, size="sm", elem_id="art-download")
+            download = gr.DownloadButton(text("download_png"), visible=False, size="sm", elem_id="art-download")
             status = gr.HTML(elem_id="art-status")
     handlers = ArtHandlers(context, ArtParts(image, download, status))
     go.click(handlers.paint, [one.component for one in bound], [image, download, status], **_HEAVY)
 
 
 def _photo(context: Context) -> None:
-    gr.HTML(
-        '<p class="sr-fine">A network of sines learns one photo: x and y go in; red, green and blue come out. Then the '
-        "photo is a function and has no pixels. It is downscaled to 192 pixels first, so that learning takes seconds.</p>"
-    )
+    gr.HTML(f'<p class="sr-fine">{marked("digits_photo_intro")}</p>')
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
             photo = image_input(
-                label="Your photo", sources=["upload", "clipboard", "webcam"], height=220, elem_id="fit-photo", buttons=[],
+                label=text("your_photo"), sources=["upload", "clipboard", "webcam"], height=220, elem_id="fit-photo",
+                buttons=[],
             )  # fmt: skip
             bound = controls.make("fit", Fit)
             with gr.Row():
-                go = gr.Button("Learn it", variant="primary", elem_id="fit-go", interactive=False)
-                stop = gr.Button("Stop", interactive=False, elem_id="fit-stop")
+                go = gr.Button(text("digits_learn"), variant="primary", elem_id="fit-go", interactive=False)
+                stop = gr.Button(text("stop"), interactive=False, elem_id="fit-stop")
         with gr.Column(scale=1, min_width=300):
             status, cards = gr.HTML(elem_id="fit-status"), gr.HTML(elem_id="fit-cards")
             large = gr.Image(
-                label="The function at more points", format="png", interactive=False, visible=False,
+                label=text("digits_function"), format="png", interactive=False, visible=False,
                 elem_id="fit-large", buttons=["fullscreen"],
             )  # fmt: skip
-            download = gr.DownloadButton("Download (png)", visible=False, size="sm", elem_id="fit-download")
+            download = gr.DownloadButton(text("download_png"), visible=False, size="sm", elem_id="fit-download")
     handlers = FitHandlers(context, FitParts(cards, large, download, go, stop, status))
 
     def learn(path: str | None, request: gr.Request, *values: Any) -> Iterator[Updates]:

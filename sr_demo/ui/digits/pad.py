@@ -6,6 +6,7 @@ import base64
 import binascii
 
 from sr_demo.errors import BadInput
+from sr_demo.ui.languages import marked
 
 SIDE, _PEN = 280, 22
 """Side of the sheet and width of the pen, pixels."""
@@ -13,9 +14,9 @@ _START = "data:image/png;base64,"
 _MOST = 2**20
 """Most characters that are accepted; a drawing has about 10,000."""
 
-HTML = f"""<p class="sr-label" id="digit-pad-label">Draw one digit, large</p>
+HTML = f"""<p class="sr-label" id="digit-pad-label">{marked("digits_draw")}</p>
 <canvas class="srd-pad" width="{SIDE}" height="{SIDE}" role="img" aria-labelledby="digit-pad-label"></canvas>
-<button type="button" class="srd-clear">Clear the sheet</button>"""
+<button type="button" class="srd-clear">{marked("digits_clear")}</button>"""
 
 SCRIPT = f"""
 const canvas = element.querySelector("canvas"), ink = canvas.getContext("2d");

@@ -19,6 +19,7 @@ from sr_demo.checkpoint import EMBEDDED, card
 from sr_demo.digits.options import LARGEST, SMALLEST
 from sr_demo.errors import StorageError
 from sr_demo.reports.training_curves import TrainedNetwork, curve_chart, legend
+from sr_demo.ui.languages import attribute, marked, word
 
 _STEPS = 200
 """Positions of the size slider."""
@@ -50,7 +51,7 @@ def cards(shown: Sequence[Card]) -> str:
     figures = "".join(
         f'<figure><img src="{data_url(card.image)}" class="{"srd-smooth" if card.smooth else "srd-pixels"}" '
         f'alt="{escape(card.title)}, {card.image.shape[1]} by {card.image.shape[0]} pixels">'
-        f"<figcaption><b>{escape(card.title)}</b><span>{escape(card.about)}</span>"
+        f"<figcaption><b>{word(card.title)}</b><span>{escape(card.about)}</span>"
         f"<span>{escape(card.note)}</span></figcaption></figure>"
         for card in shown
     )
@@ -65,21 +66,21 @@ def measured() -> list[dict[str, Any]]:
 def figures() -> str:
     """Table of the scores that `evaluate-digits` measured, and the learning curves of the embedded networks."""
     rows = measured()
+    count = f"{rows[0]['digits']:,}"
     cells = "".join(
-        f'<tr><th scope="row">{METHODS[row["method"]]}</th><td>{row["psnr"]:.2f} dB</td><td>{row["ssim"]:.4f}</td>'
+        f'<tr><th scope="row">{word(METHODS[row["method"]])}</th><td>{row["psnr"]:.2f} dB</td><td>{row["ssim"]:.4f}</td>'
         f"<td>{row['sharpness']:.3f}</td><td>{row['accuracy']:.2%}</td></tr>"
         for row in rows
     )
     trained = [TrainedNetwork(stem, written["parameters"], written) for stem in _TRAINED for written in [card(stem)]]
     chart = curve_chart(trained, "psnr", "PSNR on 2,000 held-out training digits, dB")
     return (
-        f'<div class="sr-table-scroll" tabindex="0" role="region" aria-label="Scores of the digits lab">'
-        '<table class="sr-table"><thead><tr><th scope="col">Method</th><th scope="col">PSNR</th><th scope="col">SSIM</th>'
-        '<th scope="col">Sharpness</th><th scope="col">Still the same digit</th></tr></thead>'
+        f'<div class="sr-table-scroll" tabindex="0" role="region" {attribute("aria-label", "digits_scores")}>'
+        f'<table class="sr-table"><thead><tr><th scope="col">{marked("table_method")}</th><th scope="col">PSNR</th>'
+        f'<th scope="col">SSIM</th><th scope="col">{marked("digits_sharpness")}</th>'
+        f'<th scope="col">{marked("digits_same")}</th></tr></thead>'
         f"<tbody>{cells}</tbody></table></div>"
-        f'<p class="sr-fine">Means over the {rows[0]["digits"]:,} test digits of MNIST, downscaled to 26 × 26 and redrawn at '
-        "28 × 28. Sharpness: differences between neighbouring pixels; 1 is as sharp as the original. Still the same digit: a "
-        "network that reads digits gives the right answer. <code>python -m sr_demo evaluate-digits</code> repeats it.</p>"
+        f'<p class="sr-fine">{marked("digits_means", count=count)}</p>'
         f'<div class="sr-curves">{chart}</div>{legend(trained, note=False)}'
     )
 
@@ -96,10 +97,10 @@ def scores_text(psnr: float, ssim: float) -> str:
 
 def sentence(text: str, role: str = "note") -> str:
     """A quiet line."""
-    return f'<p class="sr-fine" role="{role}">{escape(text)}</p>' if text else ""
+    return f'<p class="sr-fine" role="{role}">{word(text)}</p>' if text else ""
 
 
-EMPTY = sentence("Draw a digit, or choose a typical one.")
+EMPTY = f'<p class="sr-fine" role="note">{marked("digits_empty")}</p>'
 """What stands in place of the comparison before there is a digit."""
 
 
@@ -138,10 +139,10 @@ def size_slider(default: int) -> str:
     """A logarithmic slider: each step changes the size by about two per cent."""
     start = round(_STEPS * math.log(default / SMALLEST) / math.log(LARGEST / SMALLEST))
     return (
-        f'<label class="sr-label" for="digit-size-range">Size of the picture: '
-        f'<output id="digit-size-text">{default} × {default} pixels</output></label>'
+        f'<label class="sr-label" for="digit-size-range">{marked("digits_size")}: '
+        f'<output id="digit-size-text">{default} × {default}</output> {marked("pixels")}</label>'
         f'<input id="digit-size-range" type="range" min="0" max="{_STEPS}" value="{start}" '
-        f'aria-valuetext="{default} pixels a side">'
+        f'aria-valuetext="{default} × {default}">'
     )
 
 
@@ -149,8 +150,8 @@ SIZE_SCRIPT = f"""
 const range = element.querySelector("input"), text = element.querySelector("output");
 const size = () => Math.round({SMALLEST} * Math.pow({LARGEST} / {SMALLEST}, range.value / {_STEPS}));
 range.addEventListener("input", () => {{
-  text.textContent = `${{size()}} × ${{size()}} pixels`;
-  range.setAttribute("aria-valuetext", `${{size()}} pixels a side`);
+  text.textContent = `${{size()}} × ${{size()}}`;
+  range.setAttribute("aria-valuetext", text.textContent);
   trigger("select", {{ index: size(), value: String(size()) }});
 }});
 """

@@ -14,11 +14,10 @@ from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.controls import component
 from sr_demo.ui.lab.export_handlers import ExportHandlers, ExportParts, exportable
 from sr_demo.ui.lab.handlers import PLAN, LabHandlers, LabParts, choices
+from sr_demo.ui.languages import marked, text
 from sr_demo.ui.method_choices import Context
 
-_INTRO = """<p class="sr-prose">Does it run on your hardware, fast enough, with a licence that suits you, and can you
-trust what it draws? Enter your budget. Each method is then measured on this server, in a process of its own, and
-judged by the results.</p>"""
+_INTRO = f'<p class="sr-prose">{marked("lab_intro")}</p>'
 
 
 _TICKED = ("bicubic", "edsr", "rdn", "hat")
@@ -39,19 +38,19 @@ def lab_tab(context: Context, plan: Plan = PLAN, tab: gr.Tab | None = None) -> N
         with gr.Column(scale=3, min_width=280):
             chosen = gr.CheckboxGroup(
                 methods, value=[key for _, key in methods if key in _TICKED] or [key for _, key in methods[:3]],
-                label="Which methods?", elem_id="lab-methods",
+                label=text("lab_methods"), elem_id="lab-methods",
             )  # fmt: skip
             with gr.Group(elem_id="lab-budget"):
                 budget = [component(control) for control in controls(Budget)]
             with gr.Row():
-                measure = gr.Button("Measure", variant="primary", elem_id="lab-measure")
-                stop = gr.Button("Stop", elem_id="lab-stop")
+                measure = gr.Button(text("lab_measure"), variant="primary", elem_id="lab-measure")
+                stop = gr.Button(text("stop"), elem_id="lab-stop")
         with gr.Column(scale=7, min_width=300):
             line = gr.HTML(
-                "<p>A small network takes seconds, a large one a minute or more.</p>",
+                f"<p>{marked('lab_patience')}</p>",
                 elem_id="lab-line",
             )
-            files = gr.File(label="The report, as a page and as data", file_count="multiple", interactive=False)
+            files = gr.File(label=text("report_files"), file_count="multiple", interactive=False)
             shown = gr.HTML(elem_id="lab-report")
     export = _export(context)
     report = gr.State(None)
@@ -76,14 +75,16 @@ def _export(context: Context) -> ExportHandlers | None:
     networks = [(job.title, key) for key, job in exportable(context.approaches).items()]
     if not networks:
         return None
-    with gr.Accordion("Export a network", open=False, elem_id="lab-export"):
+    with gr.Accordion(text("export_box"), open=False, elem_id="lab-export"):
         with gr.Row():
-            which = gr.Dropdown(networks, value=networks[0][1], label="Network", elem_id="lab-export-network")
-            kind = gr.Dropdown(list(get_args(Kind)), value="onnx", label="Format")
-            precision = gr.Dropdown(list(get_args(Number)), value="fp32", label="Precision")
-        make = gr.Button("Export and verify", elem_id="lab-export-make")
+            which = gr.Dropdown(
+                networks, value=networks[0][1], label=text("export_network"), elem_id="lab-export-network"
+            )
+            kind = gr.Dropdown(list(get_args(Kind)), value="onnx", label=text("save_format"))
+            precision = gr.Dropdown(list(get_args(Number)), value="fp32", label=text("precision_label"))
+        make = gr.Button(text("export_make"), elem_id="lab-export-make")
         line = gr.HTML(elem_id="lab-export-line")
-        packed = gr.File(label="Network, README and runner", interactive=False)
+        packed = gr.File(label=text("export_files"), interactive=False)
     handlers = ExportHandlers(context, ExportParts(which, line, packed))
     inputs: list[Any] = [which, kind, precision]
     outputs: list[Any] = [line, packed]

@@ -17,6 +17,7 @@ from sr_demo.approaches.mosaic.upscalers import LearnedRetrieval, RefinedRetriev
 from sr_demo.errors import BadInput
 from sr_demo.progress import SILENT
 from sr_demo.system.storage import cache_folder
+from sr_demo.ui.languages import text
 
 BUNDLED, LEARNED, _BUILT, _OWN = "bundled", "learned", "built:", "own:"
 
@@ -70,8 +71,8 @@ def choices(own: VisitorDatabases) -> list[tuple[str, str]]:
     """Labels and values of all databases that this visitor may use."""
     built = [(f"{entry.name}: {entry.summary}", _BUILT + entry.name) for entry in named_databases.list_databases()]
     private = [(label, _OWN + label) for label in own.places]
-    learned = ("Learned by heart from 1200 photos (fine detail only)", LEARNED)
-    return [("Photos that come with scikit-image", BUNDLED), learned, *built, *private]
+    learned = (text("memory_learned"), LEARNED)
+    return [(text("memory_bundled"), BUNDLED), learned, *built, *private]
 
 
 def tile_mosaic(own: VisitorDatabases, choice: str) -> TileMosaic:

@@ -11,20 +11,14 @@ from sr_demo.options import controls
 from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.controls import component
 from sr_demo.ui.examples import examples
-from sr_demo.ui.html import fine_print
+from sr_demo.ui.languages import marked, text
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.mosaic.databases import BUNDLED, VisitorDatabases, choices
 from sr_demo.ui.mosaic.handlers import OPTIONS, REFINED, TILES, MosaicHandlers, MosaicParts
 from sr_demo.ui.source import files_input, image_input
 
-_INTRO = """<p class="sr-prose">Your picture is rebuilt from patches of other photos. For each spot, a vector search
-finds the most similar patch in the memory and pastes it four times larger. Only the layout comes from your picture,
-and as much of its colour as you choose. Small patches follow your picture closely; large ones show the photos they
-come from. The second mode keeps your picture and adds only the fine detail that similar spots of other photos
-had.</p>"""
-_RULE = """<p class="sr-fine">Only you can see, use and delete it. It is deleted together with your pictures, after
-two hours at most. Memories for everyone are built and deleted on the command line: <code>python -m sr_demo
-memory</code>.</p>"""
+_INTRO = f'<p class="sr-prose">{marked("mosaic_intro")}</p>'
+_RULE = f'<p class="sr-fine">{marked("memory_rule")}</p>'
 
 
 def mosaic_tab(context: Context, tab: gr.Tab | None = None) -> None:
@@ -39,33 +33,39 @@ def mosaic_tab(context: Context, tab: gr.Tab | None = None) -> None:
     with gr.Row(elem_classes="sr-top"):
         with gr.Column(scale=4, min_width=300):
             image = image_input(
-                label="Your picture", sources=["upload", "clipboard"], height=240, elem_id="mosaic-picture", buttons=[]
+                label=text("your_picture"),
+                sources=["upload", "clipboard"],
+                height=240,
+                elem_id="mosaic-picture",
+                buttons=[],
             )
             thumbnails = examples("mosaic-examples")
             mode = gr.Radio(
-                [("A mosaic of whole patches", TILES), ("Your picture with remembered fine detail", REFINED)],
-                value=TILES, label="What would you like?", elem_id="mosaic-mode",
+                [(text("mosaic_tiles"), TILES), (text("mosaic_refined"), REFINED)],
+                value=TILES, label=text("mosaic_mode"), elem_id="mosaic-mode",
             )  # fmt: skip
             values = [component(by_name[name]) for name in OPTIONS[:4]]
-            with gr.Accordion("More options", open=False):
+            with gr.Accordion(text("more_options"), open=False):
                 values += [component(by_name[name]) for name in OPTIONS[4:]]
-            database = gr.Radio(choices(VisitorDatabases()), value=BUNDLED, label="Which memory?", elem_id="memory")
-            delete = gr.Button("Delete this memory of yours", visible=False, elem_id="memory-delete", size="sm")
-            with gr.Accordion("Teach it your own photos", open=False):  # words: ok
-                drop = files_input(label="Photos, or a zip of photos", elem_id="memory-files", height=120)
+            database = gr.Radio(
+                choices(VisitorDatabases()), value=BUNDLED, label=text("memory_label"), elem_id="memory"
+            )
+            delete = gr.Button(text("memory_delete"), visible=False, elem_id="memory-delete", size="sm")
+            with gr.Accordion(text("memory_box"), open=False):
+                drop = files_input(label=text("photos_or_zip"), elem_id="memory-files", height=120)
                 with gr.Row():
-                    start = gr.Button("Build a memory of them", elem_id="memory-build")
-                    stop = gr.Button("Stop", elem_id="memory-stop", min_width=80)
+                    start = gr.Button(text("memory_build"), elem_id="memory-build")
+                    stop = gr.Button(text("stop"), elem_id="memory-stop", min_width=80)
                 gr.HTML(_RULE)
             build_status = gr.HTML(elem_id="memory-words")
         with gr.Column(scale=6, min_width=300):
             result = gr.Image(
-                label="Result, 4 times larger", format="png", interactive=False, elem_id="mosaic-result",
+                label=text("mosaic_result"), format="png", interactive=False, elem_id="mosaic-result",
                 buttons=["download", "fullscreen"],
             )  # fmt: skip
-            summary = gr.HTML(fine_print("The result appears here."), elem_id="mosaic-words")
+            summary = gr.HTML(f'<p class="sr-fine">{marked("mosaic_empty")}</p>', elem_id="mosaic-words")
             matches = gr.HTML(elem_id="mosaic-inside")
-            with gr.Accordion("Where the memory had nothing similar (bright)", open=False):
+            with gr.Accordion(text("mosaic_map"), open=False):
                 distance_map = gr.Image(
                     format="png", interactive=False, show_label=False, elem_id="mosaic-map", buttons=[]
                 )

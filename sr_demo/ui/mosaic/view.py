@@ -21,6 +21,7 @@ from sr_demo.errors import first_few
 from sr_demo.image import Image, quantize, readonly
 from sr_demo.reports import formatting
 from sr_demo.ui.html import inline_image
+from sr_demo.ui.languages import word
 
 _SHOWN = 5
 """Matches that are shown for a clicked spot."""
@@ -29,7 +30,7 @@ _CLICK = "Click a spot to see what matched there."
 
 def note(text: str) -> str:
     """A quiet line of plain text."""
-    return f'<p class="sr-fine">{escape(text)}</p>'
+    return f'<p class="sr-fine">{word(text)}</p>'
 
 
 def tiles_summary(matches: TileMatches, patch: int, seconds: float) -> str:

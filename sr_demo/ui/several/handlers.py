@@ -14,6 +14,7 @@ from sr_demo.errors import BadInput, SRError, unexpected
 from sr_demo.inference.jobs import Job
 from sr_demo.reports import formatting
 from sr_demo.ui.html import problem, progress_line
+from sr_demo.ui.languages import word
 from sr_demo.ui.method_choices import Context, offered, seconds
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.several.queue import Photo, Queue
@@ -117,5 +118,5 @@ def _figure(photo: Photo) -> str:
         for label, path in photo.thumbnails
     )
     failures = "".join(f'<span class="sr-failure">{escape(sentence)}</span>' for sentence in photo.failures)
-    caption = f"<b>{escape(photo.name)}</b> {escape(photo.state)}{failures}"
+    caption = f"<b>{escape(photo.name)}</b> {word(photo.state)}{failures}"
     return f"<figure><figcaption>{caption}</figcaption><div>{images}</div></figure>"

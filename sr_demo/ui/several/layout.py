@@ -10,6 +10,7 @@ import gradio as gr
 from sr_demo.hub import checkpoints
 from sr_demo.inference.jobs import Job
 from sr_demo.ui.callers import HEAVY, LIGHT
+from sr_demo.ui.languages import marked, text
 from sr_demo.ui.method_choices import Context, offered, ticked
 from sr_demo.ui.several.handlers import MOST_METHODS, MOST_PHOTOS, SeveralHandlers, SeveralParts
 from sr_demo.ui.source import files_input
@@ -21,18 +22,18 @@ def several_tab(context: Context) -> None:
     jobs = [job for job in (*first, *more) if checkpoints.is_available(job.checkpoint)]
     with gr.Row(elem_classes="sr-top"):
         with gr.Column(scale=3, min_width=280):
-            files = files_input(label=f"Up to {MOST_PHOTOS} photos", elem_id="several-files", height=160)
+            files = files_input(label=f"{text('several_files')} {MOST_PHOTOS}", elem_id="several-files", height=160)
             methods = gr.Dropdown(
                 [(job.title, job.key) for job in jobs], value=_default(context, jobs), multiselect=True,
-                max_choices=MOST_METHODS, label="Methods", elem_id="several-methods",
+                max_choices=MOST_METHODS, label=text("methods"), elem_id="several-methods",
             )  # fmt: skip
             with gr.Row(elem_classes="sr-actions"):
-                start = gr.Button("Enlarge them", variant="primary", elem_id="several-start", min_width=120)
-                stop = gr.Button("Stop", elem_id="several-stop", interactive=False, min_width=60)
-            gr.HTML('<p class="sr-fine">Results are PNG files, deleted after about two hours.</p>')
+                start = gr.Button(text("several_start"), variant="primary", elem_id="several-start", min_width=120)
+                stop = gr.Button(text("stop"), elem_id="several-stop", interactive=False, min_width=60)
+            gr.HTML(f'<p class="sr-fine">{marked("several_rule")}</p>')
         with gr.Column(scale=9, min_width=300):
             line = gr.HTML(elem_id="several-line", elem_classes="sr-may-be-empty")
-            archive = gr.DownloadButton("Download (zip)", visible=False, elem_id="several-zip", size="sm")
+            archive = gr.DownloadButton(text("several_zip"), visible=False, elem_id="several-zip", size="sm")
             photos = gr.HTML(elem_id="several-photos", elem_classes="sr-may-be-empty")
     parts = SeveralParts(start, stop, line, photos, archive)
     handlers = SeveralHandlers(context, parts)

@@ -11,19 +11,17 @@ import gradio as gr
 from sr_demo.reports.training_curves import trained_networks, training_table
 from sr_demo.spec import Approach
 from sr_demo.ui.callers import HEAVY, LIGHT
+from sr_demo.ui.languages import marked, text
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.training.handlers import TrainingHandlers
 
-_INTRO = """<div class="sr-prose"><p>The small networks on this page are our own, trained on photos with free
-licences. Training was short: it shows what each kind of network makes of the same photos in little time, not the best
-that published networks reach. Every weight file has a card with the facts below, and <code>python -m sr_demo
-train</code> repeats the training.</p></div>"""
+_INTRO = f'<div class="sr-prose"><p>{marked("training_intro")}</p></div>'
 _MOST = 4
 _PAIRS = (
-    ("MSE against SSIM", ("rdn:mse", "rdn:ssim")),
-    ("Baseline against enhanced", ("srresnet:baseline", "srresnet:enhanced")),
-    ("Without and with a discriminator", ("srresnet:enhanced", "srgan:enhanced")),
-    ("Convolution against attention", ("edsr:baseline", "hat:tiny", "drct:tiny")),
+    ("training_pair_losses", ("rdn:mse", "rdn:ssim")),
+    ("training_pair_enhanced", ("srresnet:baseline", "srresnet:enhanced")),
+    ("training_pair_discriminator", ("srresnet:enhanced", "srgan:enhanced")),
+    ("training_pair_attention", ("edsr:baseline", "hat:tiny", "drct:tiny")),
 )
 
 
@@ -35,9 +33,9 @@ def training_tab(context: Context, tab: gr.Tab) -> None:
     first = list(offered[0][1]) if offered else names[:2]
     gr.HTML(_INTRO + training_table(trained_networks(context.approaches)), elem_id="training-cards")
     with gr.Row(elem_classes="sr-actions"):
-        buttons = [gr.Button(title, size="sm") for title, _ in offered]
+        buttons = [gr.Button(text(key), size="sm") for key, _ in offered]
     chosen = gr.Dropdown(
-        names, value=first, multiselect=True, max_choices=_MOST, label=f"Compare how these learned (up to {_MOST})",
+        names, value=first, multiselect=True, max_choices=_MOST, label=f"{text('training_choice')} {_MOST}",
         elem_id="training-choice",
     )  # fmt: skip
     curves = gr.HTML(handlers.curves(first), elem_id="training-curves")
@@ -54,4 +52,4 @@ def training_tab(context: Context, tab: gr.Tab) -> None:
 def pairs(approaches: Sequence[Approach]) -> list[tuple[str, tuple[str, ...]]]:
     """The comparisons that get a button: those whose networks are all in `approaches`."""
     there = {network.name for network in trained_networks(approaches)}
-    return [(title, names) for title, names in _PAIRS if there.issuperset(names)]
+    return [(key, names) for key, names in _PAIRS if there.issuperset(names)]

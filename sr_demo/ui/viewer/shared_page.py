@@ -28,7 +28,8 @@ from sr_demo.reports.html import png_uri, stream
 from sr_demo.reports.saved_image import SavedImage, save, save_result
 from sr_demo.reports.table import html_table
 from sr_demo.system.storage import write_atomically
-from sr_demo.ui.viewer.viewer import ViewerImage, source, viewer_value
+from sr_demo.ui.languages import english
+from sr_demo.ui.viewer.viewer import ViewerImage, script, source, viewer_value
 
 LIMIT_BYTES = 48 * 2**20
 """Largest sum of the image files in a page, which are a third larger there. Beyond it, large images are smaller copies."""
@@ -120,10 +121,9 @@ def _parts(comparison: Comparison) -> Iterator[str]:
 @cache
 def _script() -> str:
     """Return the page's script: what Gradio runs as bodies of functions is made functions, which are then called."""
-    viewer = source("geometry.js") + source("viewer.js")
     table = _TABLE.read_text(encoding="utf-8")
     return (
-        f"const runViewer = (element, props, watch) => {{\n{viewer}}};\n"
+        f"{english('viewer', 'word')}const runViewer = (element, props, watch) => {{\n{script()}}};\n"
         f"const runTable = (element, props, watch) => {{\n{table}}};\n{source('shared_page.js')}"
     )
 

@@ -31,16 +31,14 @@
 const root = /** @type {HTMLElement} */ (element.querySelector(".srv"));
 const NARROW = 560; // CSS pixels; a phone
 /** @type {[Scale, string, string | null][]} */
-const ZOOM_BUTTONS = [["fit", "Fit", "0"], [1, "1:1", "1"], [2, "2×", null], [4, "4×", null]];
+const ZOOM_BUTTONS = [["fit", say("viewer_fit"), "0"], [1, "1:1", "1"], [2, "2×", null], [4, "4×", null]];
 const HINTS = {
-  idle: "Click a picture to zoom with the wheel, or hold Ctrl and turn it. Drag to move, double-click for 1:1. "
-    + "Keys: + − 0 1 L I and arrows.",
-  active: "The wheel zooms; press Esc to scroll the page again. Drag to move, double-click for 1:1. "
-    + "Keys: + − 0 1 L I and arrows.",
-  touch: "Pinch to zoom, drag to move, swipe for the next picture.",
-  touchTwo: "Pinch to zoom. Drag the line, or anywhere while the picture fits.",
-  names: " Click two names to compare them.",
-  one: "Choose a second name to compare the two.",
+  idle: say("viewer_hint_idle"),
+  active: say("viewer_hint_active"),
+  touch: say("viewer_hint_touch"),
+  touchTwo: say("viewer_hint_touch_two"),
+  names: ` ${say("viewer_hint_names")}`,
+  one: say("viewer_hint_one"),
 };
 
 /** @type {State} */
@@ -163,7 +161,7 @@ function makeStage(count) {
   const layers = Array.from({ length: count }, () => {
     const image = make("img", "srv-image", { draggable: "false" });
     const magnified = make("img", "srv-image", { draggable: "false", alt: "" });
-    const failure = make("p", "srv-failure", { hidden: "" }, "This picture could not be loaded.");
+    const failure = make("p", "srv-failure", { hidden: "" }, say("viewer_broken"));
     image.addEventListener("load", () => { failure.hidden = true; });
     image.addEventListener("error", () => { failure.hidden = false; });
     box.append(make("div", "srv-layer", {}, image, failure));
@@ -239,7 +237,7 @@ function fillLayer({ image, magnified }, shown) {
     return;
   }
   if (image.getAttribute("src") !== url) image.src = url; // an equal address must not start a new load
-  image.alt = showsDifference(shown) ? `Difference to the original. ${shown.alt}` : shown.alt;
+  image.alt = showsDifference(shown) ? say("viewer_difference_alt", { alt: shown.alt }) : shown.alt;
   if (state.lens && magnified.getAttribute("src") !== url) magnified.src = url;
   for (const node of [image, magnified]) {
     node.style.width = `${state.full.width}px`;
@@ -263,7 +261,7 @@ function makePlate(onName) {
   const open = iconLink("srv-open", "M9.5 2.5h4v4M13.5 2.5 8 8M11.5 9.5v4h-9v-9h4");
   open.target = "_blank";
   open.rel = "noopener";
-  const as = button("Save as…", "srv-button srv-as", { "aria-haspopup": "true" },
+  const as = button(say("viewer_save_as"), "srv-button srv-as", { "aria-haspopup": "true" },
     () => trigger("select", { url: save.getAttribute("href"), label: name.title }));
   const head = make("div", "srv-head", {}, label, tag, make("span", "srv-links", {}, as, save, open));
   const scores = make("span", "srv-scores");
@@ -277,16 +275,16 @@ function fillPlate(plate, image, mark) {
   const difference = showsDifference(image);
   write(plate.mark, mark);
   write(plate.name, image.label);
-  write(plate.tag, difference ? "difference" : image.reference ? "the original" : "");
+  write(plate.tag, difference ? say("viewer_tag_difference") : image.reference ? say("viewer_tag_original") : "");
   write(plate.scores, image.scores);
   write(plate.note, image.note);
   plate.name.title = image.label;
   plate.save.hidden = plate.open.hidden = !image.url;
   plate.as.hidden = !image.url || !props.savable || state.example;
   if (!image.url) return;
-  const what = difference ? `the difference picture of ${image.label}` : image.label;
+  const what = difference ? say("viewer_difference_of", { name: image.label }) : image.label;
   for (const { link, text } of [
-    { link: plate.save, text: `Download ${what} as PNG` }, { link: plate.open, text: `Open ${what} in full size` },
+    { link: plate.save, text: say("viewer_download", { name: what }) }, { link: plate.open, text: say("viewer_open", { name: what }) },
   ]) {
     link.href = difference ? image.difference_url : image.download_url || image.url;
     link.title = text;
@@ -296,15 +294,15 @@ function fillPlate(plate, image, mark) {
   // Until the file has the detail that is shown, nothing is saved.
   plate.as.disabled = image.invents && waits();
   for (const link of [plate.save, plate.open]) link.hidden ||= plate.as.disabled;
-  plate.as.title = "Another format, or a smaller file";
-  plate.as.setAttribute("aria-label", `Save ${what} as`);
+  plate.as.title = say("viewer_save_as_title");
+  plate.as.setAttribute("aria-label", say("viewer_save_as_name", { name: what }));
 }
 
 /** @type {(id: string) => Pane} */
 function makePane(id) {
   const stage = makeStage(1);
   const plate = makePlate(() => markForPair(id));
-  plate.label.title = "Compare two: choose this one and another";
+  plate.label.title = say("viewer_mark");
   const pane = { stage, plate, figure: make("figure", "srv-pane", {}, plate.head, stage.box, plate.foot) };
   panes.set(id, pane);
   return pane;
@@ -325,54 +323,54 @@ function makeSlider() {
 // ------------------------------------------------------------------------------------------------------- the frame
 
 const zoomButtons = ZOOM_BUTTONS.map(([scale, text, key]) => button(text, "srv-button", {
-  title: scale === "fit" ? "Show the whole picture" : `${scale} screen pixel${scale > 1 ? "s" : ""} for each pixel`,
+  title: scale === "fit" ? say("viewer_fit_title") : say(scale > 1 ? "viewer_scale_title" : "viewer_true_title", { scale }),
   ...(key ? { "aria-keyshortcuts": key } : {}),
 }, () => zoomTo(scale)));
 /** @type {(sign: string, name: string, key: string, factor: number) => HTMLButtonElement} */
 const stepButton = (sign, name, key, factor) => button(sign, "srv-button", {
   "aria-label": name, "aria-keyshortcuts": key,
 }, () => zoomBy(factor));
-const zoomOut = stepButton("−", "Zoom out", "-", 1 / 1.5);
-const zoomIn = stepButton("+", "Zoom in", "+", 1.5);
+const zoomOut = stepButton("−", say("viewer_zoom_out"), "-", 1 / 1.5);
+const zoomIn = stepButton("+", say("viewer_zoom_in"), "+", 1.5);
 const level = make("span", "srv-level");
-const lensButton = button("Lens", "srv-button", { "aria-keyshortcuts": "L", title: "Magnify the same spot everywhere" },
+const lensButton = button(say("viewer_lens"), "srv-button", { "aria-keyshortcuts": "L", title: say("viewer_lens_title") },
   () => setLens(!state.lens));
-const differenceButton = button("Difference", "srv-button", {}, () => change({ difference: !state.difference }));
-differenceButton.append(make("span", "srv-long", {}, " to the original"));
-const gridButton = button("All", "srv-button", {}, () => change({ mode: "grid" }));
-const twoButton = button("Compare two", "srv-button", {}, () => {
+const differenceButton = button(say("viewer_difference"), "srv-button", {}, () => change({ difference: !state.difference }));
+differenceButton.append(make("span", "srv-long", {}, ` ${say("viewer_difference_to")}`));
+const gridButton = button(say("viewer_all"), "srv-button", {}, () => change({ mode: "grid" }));
+const twoButton = button(say("viewer_two"), "srv-button", {}, () => {
   change({ mode: "two", marked: null, wanted: pair() }); // a sharper result that arrives later must not take its place
 });
 const selects = [0, 1].map((side) => {
-  const name = side ? "Picture on the right, B" : "Picture on the left, A";
+  const name = say(side ? "viewer_right" : "viewer_left");
   const node = make("select", "srv-select", { "aria-label": name });
   node.addEventListener("change", () => choose(side, node.value));
   return node;
 });
-const swapButton = button("Swap", "srv-button", { title: "Exchange left and right" },
+const swapButton = button(say("viewer_swap"), "srv-button", { title: say("viewer_swap_title") },
   () => change({ wanted: pair().reverse() }));
 const pairBar = make("div", "srv-group", {}, selects[0], swapButton, selects[1]);
-const bar = make("div", "srv-bar", { role: "group", "aria-label": "View" },
+const bar = make("div", "srv-bar", { role: "group", "aria-label": say("viewer_bar") },
   make("div", "srv-group srv-joined", {}, ...zoomButtons),
   make("div", "srv-group srv-joined srv-steps", {}, zoomOut, zoomIn), level,
   lensButton, differenceButton, make("div", "srv-group srv-joined srv-modes", {}, gridButton, twoButton), pairBar);
 const detailInput = make("input", "srv-range", {
-  type: "range", min: "0", max: "100", step: "5", "aria-label": "Detail: how much of what a method draws is shown",
+  type: "range", min: "0", max: "100", step: "5", "aria-label": say("viewer_detail_name"),
 });
 detailInput.addEventListener("input", () => adjust({ detail: Number(detailInput.value) / 100 }));
 const detailLevel = make("output", "srv-percent");
-const detailBox = make("label", "srv-group srv-detail", {}, make("b", "", {}, "Detail"), detailLevel,
-  make("span", "srv-quiet", {}, "faithful"), detailInput, make("span", "srv-quiet", {}, "as the method draws"));
-const mapButton = button("Map of invented detail", "srv-button", { "aria-keyshortcuts": "I" },
+const detailBox = make("label", "srv-group srv-detail", {}, make("b", "", {}, say("viewer_detail")), detailLevel,
+  make("span", "srv-quiet", {}, say("viewer_detail_faithful")), detailInput, make("span", "srv-quiet", {}, say("viewer_detail_whole")));
+const mapButton = button(say("viewer_map"), "srv-button", { "aria-keyshortcuts": "I" },
   () => adjust({ mapped: !state.mapped }));
-const legend = make("ul", "srv-legend", { "aria-label": "The map" });
-const adjustBar = make("div", "srv-bar srv-adjust", { role: "group", "aria-label": "Invented detail" },
+const legend = make("ul", "srv-legend", { "aria-label": say("viewer_legend") });
+const adjustBar = make("div", "srv-bar srv-adjust", { role: "group", "aria-label": say("viewer_adjust") },
   detailBox, mapButton, legend);
-const chips = make("div", "srv-chips", { role: "group", "aria-label": "Picture in front" });
+const chips = make("div", "srv-chips", { role: "group", "aria-label": say("viewer_chips") });
 const slider = makeSlider();
 const grid = make("div", "srv-grid");
 const area = make("div", "srv-area", {
-  tabindex: "0", role: "group", "aria-label": "Pictures: plus and minus zoom, arrow keys move all of them together",
+  tabindex: "0", role: "group", "aria-label": say("viewer_area"),
 }, grid, slider.figure);
 const hint = make("p", "srv-hint");
 const live = make("p", "srv-live", { role: "status", "aria-live": "polite" });
@@ -401,7 +399,7 @@ function zoomBy(factor, point) {
  */
 function setLens(on) {
   change({ lens: on, lensAt: on ? { x: state.stage.width / 2, y: state.stage.height / 2 } : null });
-  announce(on ? "Lens on" : "Lens off");
+  announce(say(on ? "viewer_lens_on" : "viewer_lens_off"));
 }
 
 /** @type {(id: string) => void} */
@@ -469,10 +467,19 @@ function changeScene(scene) {
   Object.assign(state, { scene, marked: null, ...(views.get(scene) ?? fitted) });
 }
 
+/**
+ * The same image with the server's fixed words in the visitor's language.
+ * @type {(image: ViewerImage) => ViewerImage}
+ */
+const inWords = (image) => ({
+  ...image, label: word(image.label), scores: word(image.scores), status: word(image.status),
+  note: image.note.split("; ").map(word).join("; "),
+});
+
 // A new value. The same scene means the same comparison with one more result, or another of the same photo: the view stays.
 function receive() {
   const value = props.value && typeof props.value === "object" ? props.value : {};
-  const images = value.images ?? [];
+  const images = (value.images ?? []).map(inWords);
   if (Boolean(value.example) !== state.example) {
     Object.assign(state, { example: Boolean(value.example), mode: value.example ? "two" : "grid", wanted: [null, null] });
   }
@@ -484,7 +491,7 @@ function receive() {
   if (state.scale !== "fit") state.scale *= state.full.width / full.width; // a larger result must not move the others
   state.full = full;
   state.images = images;
-  write(empty, images.length ? "" : value.empty || "Nothing to show yet.");
+  write(empty, images.length ? "" : word(value.empty || "Nothing to show yet."));
   refresh();
 }
 
@@ -531,7 +538,7 @@ function refreshSlider() {
   slider.figure.hidden = !isTwo();
   if (!isTwo()) return;
   const shown = pair().map(imageOf);
-  slider.figure.setAttribute("aria-label", shown.map(({ label }) => label).join(" and "));
+  slider.figure.setAttribute("aria-label", shown.map(({ label }) => label).join(` ${say("viewer_and")} `));
   shown.forEach((image, side) => {
     fillLayer(slider.stage.layers[side], image);
     fillPlate(slider.plates[side], image, side ? "B" : "A");
@@ -556,11 +563,11 @@ function refreshBar() {
 /** @type {Record<string, [string, string][]>} Class of the sample, and what it means. */
 const LEGENDS = {
   truth: [
-    ["srv-right", "right: the original has this detail too"],
-    ["srv-missing", "missing: the original has more"],
-    ["srv-invented", "invented: the original has something else"],
+    ["srv-right", say("viewer_map_right")],
+    ["srv-missing", say("viewer_map_missing")],
+    ["srv-invented", say("viewer_map_invented")],
   ],
-  none: [["srv-invented", "detail that neither your picture nor a faithful method supports: it may be invented"]],
+  none: [["srv-invented", say("viewer_map_unsupported")]],
 };
 
 function refreshAdjustBar() {
@@ -570,12 +577,12 @@ function refreshAdjustBar() {
   detailInput.disabled = mapButton.disabled = !canAdjust();
   const percent = Math.round(100 * state.detail);
   if (detailInput.value !== String(percent)) detailInput.value = String(percent);
-  detailInput.setAttribute("aria-valuetext", percent === 100 ? "as the method draws" : `${percent} percent of what it draws`);
+  detailInput.setAttribute("aria-valuetext", percent === 100 ? say("viewer_detail_whole") : say("viewer_detail_value", { percent }));
   write(detailLevel, `${percent} %${waits() ? " …" : ""}`);
   press(mapButton, state.mapped);
   legend.hidden = !state.mapped;
   const parts = LEGENDS[adjusted()?.truth ? "truth" : "none"];
-  legend.replaceChildren(...(waits() && !adjusted()?.mapped ? [make("li", "", {}, "computing the map …")] : parts.map(
+  legend.replaceChildren(...(waits() && !adjusted()?.mapped ? [make("li", "", {}, say("viewer_map_pending"))] : parts.map(
     ([kind, words]) => make("li", "", {}, make("span", `srv-sample ${kind}`, { "aria-hidden": "true" }), words),
   )));
 }
@@ -688,15 +695,15 @@ function drawSplit() {
   const percent = Math.round(state.split * 100);
   const [a, b] = pair().map((id) => imageOf(id).label);
   slider.divider.setAttribute("aria-valuenow", String(percent));
-  slider.divider.setAttribute("aria-valuetext", `${percent} percent ${a}, ${100 - percent} percent ${b}`);
-  slider.divider.setAttribute("aria-label", `Divider between ${a} and ${b}`);
+  slider.divider.setAttribute("aria-valuetext", say("viewer_split", { percent, a, rest: 100 - percent, b }));
+  slider.divider.setAttribute("aria-label", say("viewer_divider", { a, b }));
 }
 
 /** @type {(scale: number) => void} */
 function drawLevel(scale) {
   const percent = `${Math.round(scale * 100)} %`;
   if (level.textContent !== percent) {
-    if (level.textContent) announce(`Zoom ${state.scale === "fit" ? "fit, " : ""}${Math.round(scale * 100)} percent`);
+    if (level.textContent) announce(say(state.scale === "fit" ? "viewer_at_fit" : "viewer_at", { percent: Math.round(scale * 100) }));
     level.textContent = percent;
   }
   ZOOM_BUTTONS.forEach(([wish], index) => {

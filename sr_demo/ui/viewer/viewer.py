@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
+from sr_demo.ui.languages import with_texts
+
 if TYPE_CHECKING:
     import gradio as gr
 
@@ -148,7 +150,7 @@ def viewer(
         value=viewer_value(example, empty, pair=pair, example=bool(example)),
         html_template=source("viewer.html"),
         css_template=source("viewer.css"),
-        js_on_load=source("geometry.js") + source("viewer.js"),
+        js_on_load=script(),
         apply_default_css=False,
         elem_id=elem_id,
         savable=savable,
@@ -164,6 +166,11 @@ def scroll_to(elem_id: str) -> str:
   }}
   return [];
 }}"""
+
+
+def script() -> str:
+    """Return the viewer's script with all that it needs in front of it."""
+    return with_texts(source("geometry.js") + source("viewer.js"))
 
 
 def source(name: str) -> str:

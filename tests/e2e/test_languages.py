@@ -1,0 +1,67 @@
+"""The page in the language of the browser, and in another one that is chosen, in a real browser."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from sr_demo.ui.languages import texts
+from tests.e2e.conftest import OpenPage
+from tests.e2e.launched import PHOTO, Server
+from tests.e2e.test_page import PATIENCE
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+GERMAN, JAPANESE, ENGLISH = texts("de"), texts("ja"), texts("en")
+MARKS = """() => [...document.body.querySelectorAll("*:not(script)")].flatMap((node) => [
+  ...[...node.attributes].map(({ value }) => value),
+  ...[...node.childNodes].filter(({ nodeType }) => nodeType === 3).map(({ data }) => data),
+]).filter((text) => /__i18n__|\\bpage\\.\\w+_/.test(text))"""
+"""Marks that were not replaced by a text."""
+
+
+def tabs(page: Page) -> list[str]:
+    return page.locator("[role=tab]:visible").all_inner_texts()
+
+
+def test_a_german_browser_gets_german_and_results_stay_translated(api_server: Server, open_page: OpenPage) -> None:
+    page = open_page(api_server.url, locale="de-DE")
+    expect(page.locator("#compare")).to_have_text("Vergleichen", timeout=PATIENCE)
+    assert page.evaluate("document.documentElement.lang") == "de"
+    assert tabs(page)[:3] == ["Vergleich", "Mehrere Fotos", "Mosaik"]
+    expect(page.get_by_role("button", name="Lupe", exact=True)).to_be_visible()
+    page.locator("#photo input[type=file]").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": PHOTO})
+    expect(page.locator("#about-photo")).to_contain_text("32 × 24 Pixel", timeout=PATIENCE)
+    page.locator("#compare").click()
+    expect(page.locator("#table th button").first).to_have_text("Verfahren", timeout=PATIENCE)
+    expect(page.locator("#table th button", has_text=re.compile("^Sekunden$"))).to_have_attribute(
+        "title", GERMAN["column_seconds_help"]
+    )
+    expect(page.get_by_role("button", name="Ihr Foto speichern als")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("#download-zip")).to_have_text(GERMAN["download_all"], timeout=PATIENCE)
+    for tab in page.locator("[role=tab]:visible").all():
+        tab.click()
+        page.wait_for_timeout(200)
+    assert page.evaluate(MARKS) == []
+
+
+def test_another_language_can_be_chosen(api_server: Server, open_page: OpenPage) -> None:
+    page = open_page(api_server.url)
+    choice = page.get_by_label("Language", exact=True)
+    expect(page.locator("#compare")).to_have_text("Compare", timeout=PATIENCE)
+    expect(choice).to_have_value("en")
+    choice.select_option("ja")
+    expect(page.locator("#compare")).to_have_text(JAPANESE["compare"], timeout=PATIENCE)
+    expect(page.locator("#viewer button", has_text=JAPANESE["viewer_lens"])).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("[role=tab]").first).to_have_text(JAPANESE["tab_compare"])
+    assert tabs(page)[:2] == [JAPANESE["tab_compare"], JAPANESE["tab_several"]], "tabs that were not opened yet"
+    assert page.evaluate("document.documentElement.lang") == "ja" and "lang=ja" in page.url
+
+
+def test_a_browser_in_a_language_that_the_page_lacks_gets_english(api_server: Server, open_page: OpenPage) -> None:
+    page = open_page(api_server.url, locale="pl-PL")
+    expect(page.locator("#compare")).to_have_text("Compare", timeout=PATIENCE)
+    expect(page.locator("h1")).to_have_text(ENGLISH["header_title"])
+    assert page.evaluate("document.documentElement.lang") == "en"
