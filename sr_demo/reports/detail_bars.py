@@ -10,7 +10,8 @@ from sr_demo.inference.jobs import Result
 from sr_demo.reports import formatting, svg
 from sr_demo.reports.invention_overlay import INVENTED, MISSING, RIGHT
 
-_WIDTH, _ROW, _BAR, _CAPTION = 560, 46, 16, 18
+_WIDTH, _ROW, _BAR, _LINE = 440, 66, 16, 18
+_STYLE = "width:100%;max-width:440px;height:auto;font:13px system-ui,sans-serif"
 _TITLE = "Detail that scaling down removed: right, missing and invented"
 
 
@@ -46,19 +47,21 @@ def detail_bars(results: Sequence[Result]) -> str:
     frame = svg.Frame(_WIDTH, _ROW * len(scored) + 4, left=0, right=0, top=0, bottom=0)
     body = _PATTERNS + "".join(_row(result, index * _ROW) for index, result in enumerate(scored))
     words = "; ".join(f"{formatting.title(result)}: {_numbers(result)}" for result in scored)
-    return svg.figure(frame, f"{_TITLE}. {words}", body, f"{_TITLE} (opensr-test; the best possible is 79 % right).")
+    image = svg.document(frame, f"{_TITLE}. {words}", body, _STYLE)
+    caption = f"{_TITLE} (opensr-test; the best possible is 79 % right)."
+    return f'<figure class="sr-curve">{image}<figcaption>{escape(caption)}</figcaption></figure>'
 
 
 def _row(result: Result, top: float) -> str:
-    baseline, parts, x = top + _CAPTION, "", 0.0
+    parts, x = svg.text(0, top + _LINE, formatting.title(result)) + svg.text(0, top + 2 * _LINE, _numbers(result)), 0.0
     for kind in _KINDS:
         width = getattr(result.scores, kind.key) / 100 * _WIDTH
         parts += (
-            f'<rect x="{x:.1f}" y="{baseline + 6:.1f}" width="{width:.1f}" height="{_BAR}" fill="{kind.fill}">'
+            f'<rect x="{x:.1f}" y="{top + 2 * _LINE + 6:.1f}" width="{width:.1f}" height="{_BAR}" fill="{kind.fill}">'
             f"<title>{escape(kind.word)}</title></rect>"
         )
         x += width
-    return svg.text(0, baseline, formatting.title(result)) + svg.text(_WIDTH, baseline, _numbers(result), "end") + parts
+    return parts
 
 
 def _numbers(result: Result) -> str:

@@ -21,8 +21,11 @@ _PERIOD_SHARE = 1 / 48
 """Period of the patterns in shorter sides of the image: they must be seen when a whole image is fitted into a window."""
 _STRONG, _WEAK = 0.85, 0.25
 """Opacity on a stripe or dot, and beside it."""
-_LEAST, _FULL = 3 / 255, 16 / 255
-"""Amplitude of unsupported detail that is shown at all, and from which on it is shown at full strength."""
+_LEAST, _FULL = 2 / 255, 10 / 255
+"""Amplitude of unsupported detail that is shown at all, and from which on it is shown at full strength.
+
+RDN, which is faithful, stays below 2.3 levels in nine pixels of ten on the bundled photos; Real-ESRGAN x4plus is above 9.
+"""
 
 
 def true_overlay(result: Image, lr: Image, reference: Image) -> ImageData:
