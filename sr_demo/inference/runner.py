@@ -13,6 +13,9 @@ from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from threading import Event, Thread
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sr_demo.backends.selection import Preparer
 from sr_demo.errors import BadInput, Cancelled, OutOfMemory, SRError, unexpected
 from sr_demo.image import Image, ImageData, Size
@@ -84,8 +87,9 @@ class Runner:
             raise
 
     def run(
-        self, job: Job, image: ImageData, reference: Image | None = None, progress: Progress = SILENT
-    ) -> ImageResult:
+        self, job: Job, image: ImageData, reference: Image | None = None, progress: Progress = SILENT, *,
+        allowed: NDArray[np.float32] | None = None,
+    ) -> ImageResult:  # fmt: skip
         """Upscale one image with one method.
 
         Args:
@@ -93,6 +97,8 @@ class Runner:
             image: the input.
             reference: (H * scale, W * scale, 3) float32 in [0, 1], the HR image to score the result against.
             progress: receives 0..1 of download, loading and upscaling, each from 0.
+            allowed: (h, w) in [0, 1], of any size: how much of the job's detail may be shown at each place of the image; None
+                for all of it everywhere. See `faithful.detail_map`.
 
         Returns:
             The upscaled image with its scores and costs.
@@ -102,7 +108,7 @@ class Runner:
             Cancelled: Stop was pressed.
         """
         with self._compute_lock.request():
-            return self._run(job, image, reference, progress)
+            return self._run(job, image, reference, progress, allowed)
 
     def attempt(
         self, job: Job, image: ImageData, reference: Image | None = None, progress: Progress = SILENT
@@ -157,15 +163,21 @@ class Runner:
         except Exception as exc:
             return Failed(job, unexpected(exc, f"running {job.key}"))
 
-    def _run(self, job: Job, image: ImageData, reference: Image | None, progress: Progress) -> ImageResult:
+    def _run(
+        self, job: Job, image: ImageData, reference: Image | None, progress: Progress,
+        allowed: NDArray[np.float32] | None = None,
+    ) -> ImageResult:  # fmt: skip
         progress.check()
         plan = job.plan(Size.of(image.rgb))
         _check_reference(job, plan, image.rgb, reference)
-        memory_need.check(memory_need.traits_of(job, image), image)
+        other = faithful.partner(job, part=allowed is not None)
+        memory_need.check(replace(memory_need.traits_of(job, image), blended=other is not None), image)
+        detail = faithful.detail_of(job)
         try:
             done = self._measured(job, image, progress)
-            if (other := faithful.partner(job)) is not None:
-                done = _blended(done, self._measured(other, image, progress), faithful.detail_of(job), plan.factor)
+            if other is not None:
+                shown = detail if allowed is None else faithful.detail_map(allowed, detail, plan.size, plan.factor)
+                done = _blended(done, self._measured(other, image, progress), shown, plan.factor)
         except MemoryError as exc:  # for the result itself, whatever the tiles
             raise OutOfMemory from exc
         upscaled, upscaler = done.upscaled, done.upscaler
@@ -224,7 +236,7 @@ class _Measured:
     peak_bytes: int
 
 
-def _blended(done: _Measured, other: _Measured, detail: float, scale: float) -> _Measured:
+def _blended(done: _Measured, other: _Measured, detail: float | NDArray[np.float32], scale: float) -> _Measured:
     """Return the result of a generative method with less of its detail; it cost what both have cost.
 
     Args:

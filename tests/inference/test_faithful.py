@@ -10,6 +10,7 @@ from skimage import data
 
 from sr_demo.approaches import baselines
 from sr_demo.catalogue import APPROACHES
+from sr_demo.errors import BadInput
 from sr_demo.image import Image, from_array, readonly
 from sr_demo.imaging.output_size import times
 from sr_demo.imaging.resize import downscale, resize
@@ -127,3 +128,16 @@ def test_a_result_agrees_better_with_the_photo_the_less_detail_it_shows_and_has_
     assert agreement == sorted(agreement, reverse=True)
     shifts = [abs(result.rgb.mean(axis=(0, 1)) - lr.rgb.mean(axis=(0, 1))).max() for result in made]
     assert max(shifts[:-1]) < 0.2 / 255 < 0.5 / 255 < shifts[-1]
+
+
+def test_where_no_detail_is_allowed_the_result_is_the_partners_and_elsewhere_its_own(partners: list[str]) -> None:
+    allowed = np.ones((12, 10), np.float32)
+    allowed[:6] = 0
+    job = Job(GENERATIVE, GENERATIVE.checkpoints[0], GenerativeOptions())
+    made = Runner().run(job, SMALL, allowed=allowed).rgb
+    plain, whole = resize(SMALL.rgb, (48, 40)), run(GENERATIVE, 0.999)
+    assert np.abs(made[:8] - plain[:8]).max() < 1e-3 and np.abs(made[40:] - whole[40:]).max() < 1e-3
+    middle = [float(np.abs(made[rows] - plain[rows]).mean()) for rows in (slice(16, 20), slice(22, 26), slice(28, 32))]
+    assert middle == sorted(middle)
+    with pytest.raises(BadInput, match="invents detail"):
+        Runner().run(fakes.job(fakes.good("faithful")), SMALL, allowed=allowed)
