@@ -13,7 +13,7 @@ small again, differs from the input by `_DIFFERENT` or more.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
@@ -27,24 +27,26 @@ from sr_demo.imaging.resize import resize
 _DIFFERENT = 4 / 255
 
 
-def unsupported(result: Image, lr: Image, faithful: Sequence[Image]) -> NDArray[np.float32]:
+def unsupported(result: Image, lr: Image, faithful: Iterable[Image]) -> NDArray[np.float32]:
     """Return the amplitude of unsupported detail, (H, W), at least 0, in units of the full range.
 
     Args:
         result: (H, W, 3) in [0, 1].
         lr: (h, w, 3) in [0, 1], the input of the method.
-        faithful: (H, W, 3) in [0, 1] each, at least one: results of methods that invent nothing.
+        faithful: (H, W, 3) in [0, 1] each: results of methods that invent nothing, taken one by one.
 
     Raises:
         BadInput: the results differ in size.
     """
-    if any(image.shape != result.shape for image in faithful):
-        raise BadInput("Unsupported detail is found by comparing results of one size.")
     scale = result.shape[0] / lr.shape[0]
     high = high_band(_luma(result), scale)
-    amounts = [np.minimum(np.abs(high), np.abs(high - high_band(_luma(image), scale))) for image in faithful]
+    least = np.abs(high)
+    for image in faithful:
+        if image.shape != result.shape:
+            raise BadInput("Unsupported detail is found by comparing results of one size.")
+        np.minimum(least, np.abs(high - high_band(_luma(image), scale)), out=least)
     window = 2 * (round(scale) // 2) + 1
-    amount = cv2.blur(np.minimum.reduce(amounts), (window, window))
+    amount = cv2.blur(least, (window, window))
     again = np.abs(_luma(resize(result, Size.of(lr))) - _luma(lr))
     weight = np.clip(again / np.float32(_DIFFERENT), 0, 1)
     large = cv2.resize(weight, (result.shape[1], result.shape[0]), interpolation=cv2.INTER_LINEAR)

@@ -6,7 +6,7 @@ kinds apart without colour. The same three stand in the legend (`ui/viewer/viewe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ def true_overlay(result: Image, lr: Image, reference: Image) -> ImageData:
     return _layer(colours, np.where(counted, opacity, 0))
 
 
-def unsupported_overlay(result: Image, lr: Image, faithful: Sequence[Image]) -> ImageData:
+def unsupported_overlay(result: Image, lr: Image, faithful: Iterable[Image]) -> ImageData:
     """Return where detail of a result is unsupported, as stripes; arguments as of `unsupported`."""
     amount = np.clip((unsupported(result, lr, faithful) - _LEAST) / (_FULL - _LEAST), 0, 1)
     colours = np.broadcast_to(np.asarray(INVENTED, np.float32) / 255, result.shape)

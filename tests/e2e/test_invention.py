@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 
 def stripes(image: Image, progress: Progress) -> Image:
-    """Bicubic with stripes, a pixel wide, that no photo asked for."""
+    """Bicubic with stripes, a pixel wide, that are in no photo."""
     made = resize(image, (4 * image.shape[0], 4 * image.shape[1])) * np.float32(0.6) + np.float32(0.2)
     made[::2] += np.float32(0.15)
     made[1::2] -= np.float32(0.15)
@@ -78,7 +78,7 @@ def seen(page: Page) -> np.ndarray:
     return np.asarray(Pillow.open(io.BytesIO(box.screenshot())).convert("RGB"), float)[60:-60, 120:-120]
 
 
-def test_the_slider_moves_the_picture_between_two_known_results(url: str, open_page: OpenPage, smooth: Path) -> None:
+def test_the_slider_moves_the_image_between_two_known_results(url: str, open_page: OpenPage, smooth: Path) -> None:
     page = open_page(url)
     upload(page, smooth)
     choose_only(page, "Good", "Inventor")

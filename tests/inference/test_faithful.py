@@ -50,7 +50,7 @@ GENERATIVE = replace(fakes.good("grainy"), load=load_grainy, options=GenerativeO
 
 @pytest.fixture
 def partners(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Bicubic as the partner; the list tells how often it was loaded."""
+    """Bicubic as the partner; the list has an entry for each time it was loaded."""
     loaded: list[str] = []
 
     def load(request: Request) -> Upscaler:

@@ -119,10 +119,10 @@ def test_maps_are_made_on_request_and_mark_what_was_invented(store: Store) -> No
     assert opacity["bicubic"] < 0.01 < 0.2 < opacity["grainy"]
 
 
-def test_with_an_original_the_map_tells_right_missing_and_invented_apart(store: Store) -> None:
+def test_with_an_original_the_map_has_right_missing_and_invented(store: Store) -> None:
     run = finished(store, test=True)
     shown = adjusted(Runner(), run, Wish(0.5, mapped=True), SILENT)
-    assert shown["viewer"]["adjusted"] == {"detail": 0.5, "mapped": True, "number": 0, "truth": True}
+    assert shown["viewer"]["adjusted"] == {"detail": 0.5, "mapped": True, "number": 0, "reference": True}
     assert (run.folder / "grainy_detail-50_difference.png").is_file() and image(shown, "grainy")["difference_url"]
     scores = [json.loads((run.folder / "report.json").read_text())["results"][index] for index in (0, 1)]
     assert scores[1]["hallucination"] < run.comparison.results[1].scores.hallucination  # type: ignore[operator]

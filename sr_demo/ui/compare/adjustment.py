@@ -12,7 +12,7 @@ The viewer mixes the first two itself, so that a slider moves them without a req
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,7 +37,7 @@ STEPS = 20
 """Steps of the slider from 0 to 1."""
 _LIMITS = Limits(max_bytes=2**34, max_pixels=2 * 10**9, max_side=2**20, max_unpacked=2**36)
 """Of our own PNG files."""
-_MOST_PIXELS = 40_000_000
+_MOST_PIXELS = 16_000_000
 """Of a result that a map is drawn for."""
 
 
@@ -78,7 +78,7 @@ def adjusted(runner: Runner, run: Run, wish: Wish, progress: Progress) -> dict[s
         Cancelled: Stop was pressed.
     """
     before, shown = run.comparison, run.read()
-    files = _Files(run.folder, runner)
+    files = _Files(run, runner)
     saved = {image.path.stem: image for image in before.images}
     results: list[Result] = []
     images: dict[str, ViewerImage] = {}
@@ -99,7 +99,7 @@ def adjusted(runner: Runner, run: Run, wish: Wish, progress: Progress) -> dict[s
     downloads = {kind: str(file) for kind, file in write_all(now, run.folder).items()}
     viewer = shown["viewer"]
     given = [asdict(images[one["id"]]) if one["id"] in images else one for one in viewer["images"]]
-    state = {**asdict(wish), "truth": files.reference is not None}
+    state = {**asdict(wish), "reference": files.reference is not None}
     shown |= {
         "viewer": {**viewer, "images": given, "adjusted": state}, "table": html_table(results),
         "chart": chart(results), "files": downloads,
@@ -122,11 +122,12 @@ class _Made(NamedTuple):
 class _Files:
     """The images of one comparison, read when they are needed."""
 
-    def __init__(self, folder: Path, runner: Runner) -> None:
-        self._folder, self._runner = folder, runner
-        truth = folder / "truth.png"
+    def __init__(self, run: Run, runner: Runner) -> None:
+        self._folder, self._results, self._runner = run.folder, run.comparison.results, runner
+        folder = run.folder
+        original = folder / "truth.png"  # words: ok
         self.lr = read(folder / "input.png", _LIMITS)
-        self.reference = read(truth, _LIMITS).rgb if truth.is_file() else None
+        self.reference = read(original, _LIMITS).rgb if original.is_file() else None
 
     def with_detail(self, result: Result, saved: SavedImage, detail: float, progress: Progress) -> _Made:
         """Return a result with this detail; what cannot show less is returned as it is."""
@@ -176,8 +177,20 @@ class _Files:
     def _overlay(self, image: Image, result: Result, progress: Progress) -> ImageData:
         if self.reference is not None and self.reference.shape == image.shape:
             return true_overlay(image, self.lr.rgb, self.reference)
-        faithful = read(self.faithful(result, progress).path, _LIMITS).rgb
-        return unsupported_overlay(image, self.lr.rgb, [faithful])
+        paths = [
+            self.faithful(result, progress).path,
+            *(path for key, path in self._others(result) if key != result.job.key),
+        ]
+        return unsupported_overlay(image, self.lr.rgb, (read(path, _LIMITS).rgb for path in paths))
+
+    def _others(self, result: Result) -> Iterator[tuple[str, Path]]:
+        """Yield key and file of each trained method in the comparison that invents nothing."""
+        for other in self._results:
+            job = other.job
+            if job.approach.invents_with(job.checkpoint) or job.approach.family == "baseline" or other.is_brought:
+                continue
+            if other.size == result.size:
+                yield job.key, self._folder / f"{job.file_name}.png"
 
 
 def _once(path: Path, make: Callable[[], ImageData]) -> SavedImage:

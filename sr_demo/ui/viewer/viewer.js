@@ -117,7 +117,7 @@ const fileName = (image) => (image.id.replace(/[^\w.-]+/g, "-").replace(/^[-.]+|
   + (image.invents && state.detail < 1 ? `-detail-${Math.round(100 * state.detail)}` : "")
   + (showsDifference(image) ? "-difference.png" : ".png");
 
-/** What the images were last adjusted to: `{ detail, mapped, number, truth }`, or nothing. */
+/** What the images were last adjusted to: `{ detail, mapped, number, reference }`, or nothing. */
 const adjusted = () => props.value?.adjusted;
 /** Whether the images do not show yet what was requested. */
 const waits = () => state.requested > (adjusted()?.number ?? 0);
@@ -364,7 +364,7 @@ const detailBox = make("label", "srv-group srv-detail", {}, make("b", "", {}, sa
 const mapButton = button(say("viewer_map"), "srv-button", { "aria-keyshortcuts": "I" },
   () => adjust({ mapped: !state.mapped }));
 const legend = make("ul", "srv-legend", { "aria-label": say("viewer_legend") });
-const adjustBar = make("div", "srv-bar srv-adjust", { role: "group", "aria-label": say("viewer_adjust") },
+const adjustBar = make("div", "srv-adjust", { role: "group", "aria-label": say("viewer_adjust") },
   detailBox, mapButton, legend);
 const chips = make("div", "srv-chips", { role: "group", "aria-label": say("viewer_chips") });
 const slider = makeSlider();
@@ -562,7 +562,7 @@ function refreshBar() {
 
 /** @type {Record<string, [string, string][]>} Class of the sample, and what it means. */
 const LEGENDS = {
-  truth: [
+  reference: [
     ["srv-right", say("viewer_map_right")],
     ["srv-missing", say("viewer_map_missing")],
     ["srv-invented", say("viewer_map_invented")],
@@ -581,7 +581,7 @@ function refreshAdjustBar() {
   write(detailLevel, `${percent} %${waits() ? " …" : ""}`);
   press(mapButton, state.mapped);
   legend.hidden = !state.mapped;
-  const parts = LEGENDS[adjusted()?.truth ? "truth" : "none"];
+  const parts = LEGENDS[adjusted()?.reference ? "reference" : "none"];
   legend.replaceChildren(...(waits() && !adjusted()?.mapped ? [make("li", "", {}, say("viewer_map_pending"))] : parts.map(
     ([kind, words]) => make("li", "", {}, make("span", `srv-sample ${kind}`, { "aria-hidden": "true" }), words),
   )));
