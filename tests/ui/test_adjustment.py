@@ -16,7 +16,7 @@ import pytest
 
 from sr_demo.approaches import baselines
 from sr_demo.errors import BadInput
-from sr_demo.image import Image, read
+from sr_demo.image import Image, read, write_png
 from sr_demo.imaging.detail import blend_detail
 from sr_demo.inference import faithful
 from sr_demo.inference.jobs import Job
@@ -24,6 +24,7 @@ from sr_demo.inference.runner import Runner
 from sr_demo.options import GenerativeOptions
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.bundle import ZIP
+from sr_demo.reports.saved_image import Part
 from sr_demo.ui.callers import Callers
 from sr_demo.ui.compare.adjustment import Wish, adjusted
 from sr_demo.ui.compare.comparison import Task, compare
@@ -127,6 +128,21 @@ def test_with_an_original_the_map_has_right_missing_and_invented(store: Store) -
     scores = [json.loads((run.folder / "report.json").read_text())["results"][index] for index in (0, 1)]
     assert scores[1]["hallucination"] < run.comparison.results[1].scores.hallucination  # type: ignore[operator]
     assert (run.folder / "grainy_detail-50_invention.png").is_file()
+
+
+def test_of_a_part_only_its_results_are_adjusted(store: Store) -> None:
+    run = finished(store)
+    part, whole = noise(96, 128).copy(), run.comparison.images
+    part[24:72, 32:96] = pixels(run, "input.png")
+    write_png(image_of(part), run.folder / "input.png")
+    where = Part(0.25, 0.25, 0.5, 0.5)
+    images = [whole[0], replace(whole[1], part=where), replace(whole[2], part=where)]
+    shown = adjusted(Runner(), replace(run, comparison=replace(run.comparison, images=images)), Wish(0.5), SILENT)
+    found = image(shown, "grainy")
+    assert found["part"] == where and pixels(run, Path(found["faithful_url"]).name).shape == (192, 256, 3)
+    np.testing.assert_allclose(
+        pixels(run, Path(found["faithful_url"]).name), pixels(run, "bicubic.png"), atol=2 * LEVEL
+    )
 
 
 @pytest.mark.parametrize("detail", [None, "x", -0.1, 1.1, float("nan")])

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from sr_demo.errors import Cancelled, SRError, unexpected
+from sr_demo.reports.bundle import PAGE
 from sr_demo.ui.callers import HEAVY
 from sr_demo.ui.compare.adjustment import Wish, adjusted
 from sr_demo.ui.compare.components import CompareComponents
@@ -25,7 +26,7 @@ def connect(context: Context, components: CompareComponents) -> None:
     results = components.results
     written: list[Any] = [
         results.progress, results.viewer, results.table, results.chart, *results.downloads.values(), results.link,
-        results.link_note,
+        results.unlink, results.link_note,
     ]  # fmt: skip
     results.viewer.input(
         AdjustHandlers(context, components).adjust, None, written, **HEAVY, show_progress="hidden",
@@ -43,13 +44,15 @@ class AdjustHandlers:
     def adjust(self, event: gr.EventData, request: gr.Request) -> Updates:
         """Show the comparison as the viewer requests it."""
         results = self._results
-        run = self._context.histories.shown(session_of(request))
+        session = session_of(request)
+        run = self._context.histories.shown(session)
         if run is None or f"/{run.id}/" not in str(getattr(event, "url", "")):
             return gr.skip()  # another comparison has taken its place meanwhile
         try:
             wish = Wish.of(event)
             with self._context.callers.admitted() as caller, caller.turn(_SECONDS) as progress:
                 shown = adjusted(self._context.runner, run, wish, progress)
+            self._context.links.refresh(session, run.id, self._context.store, run.folder / PAGE)
         except Cancelled:
             return gr.skip()
         except SRError as exc:
@@ -61,5 +64,5 @@ class AdjustHandlers:
             results.viewer: shown["viewer"],
             results.table: shown["table"],
             results.chart: shown["chart"],
-            **self._history.downloads(shown["files"]),
+            **self._history.downloads(session, shown["files"]),
         }

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sr_demo.errors import BadInput
-from sr_demo.image import Image, ImageData, Limits, Size, read, write_png
+from sr_demo.image import Image, ImageData, Limits, Size, crop, read, write_png
 from sr_demo.imaging.detail import ALMOST_ALL, blend_detail
 from sr_demo.inference.faithful import faithful_job, is_adjustable, with_detail
 from sr_demo.inference.jobs import Result
@@ -26,7 +26,7 @@ from sr_demo.inference.runner import Runner
 from sr_demo.metrics.scores import score
 from sr_demo.progress import Progress
 from sr_demo.reports.invention_overlay import true_overlay, unsupported_overlay
-from sr_demo.reports.saved_image import SavedImage, save, save_result, stem
+from sr_demo.reports.saved_image import Part, SavedImage, save, save_result, stem
 from sr_demo.reports.table import html_table
 from sr_demo.ui.compare.comparison import write_all
 from sr_demo.ui.compare.view import ShownImage, chart, difference_image
@@ -79,7 +79,7 @@ def adjusted(runner: Runner, run: Run, wish: Wish, progress: Progress) -> dict[s
     """
     before, shown = run.comparison, run.read()
     files = _Files(run, runner)
-    saved = {image.path.stem: image for image in before.images}
+    saved = {image.id: image for image in before.images}
     results: list[Result] = []
     images: dict[str, ViewerImage] = {}
     for number, result in enumerate(before.results):
@@ -87,15 +87,15 @@ def adjusted(runner: Runner, run: Run, wish: Wish, progress: Progress) -> dict[s
         part(0.0, result.job.title)
         name = result.job.file_name
         made = files.with_detail(result, saved[name], wish.detail, part)
-        image = replace(made.shown.for_viewer(), id=name, url=file_url(saved[name].shown), download_url=made.download)
+        image = replace(made.shown.for_viewer(), url=file_url(saved[name].shown), download_url=made.download)
         if made.faithful is not None and made.detailed is not None:
             mixed = file_url(made.faithful.shown), file_url(made.detailed.shown)
             image = replace(image, faithful_url=mixed[0], detailed_url=mixed[1])
-        if wish.mapped:
+        if wish.mapped and saved[name].size == result.size:
             image = replace(image, invention_url=file_url(files.map_of(made, part)))
         results.append(made.result)
         images[name], saved[name] = image, made.shown.saved
-    now = replace(before, results=results, images=[saved[image.path.stem] for image in before.images])
+    now = replace(before, results=results, images=[saved[image.id] for image in before.images])
     downloads = {kind: str(file) for kind, file in write_all(now, run.folder).items()}
     viewer = shown["viewer"]
     given = [asdict(images[one["id"]]) if one["id"] in images else one for one in viewer["images"]]
@@ -124,16 +124,18 @@ class _Files:
 
     def __init__(self, run: Run, runner: Runner) -> None:
         self._folder, self._results, self._runner = run.folder, run.comparison.results, runner
-        folder = run.folder
-        original = folder / "truth.png"  # words: ok
-        self.lr = read(folder / "input.png", _LIMITS)
+        original = run.folder / "truth.png"  # words: ok
+        photo = read(run.folder / "input.png", _LIMITS)
+        part = next((image.part for image in run.comparison.images if image.part), None)
+        self.lr = photo if part is None else _cut(photo, part)
         self.reference = read(original, _LIMITS).rgb if original.is_file() else None
 
     def with_detail(self, result: Result, saved: SavedImage, detail: float, progress: Progress) -> _Made:
         """Return a result with this detail; what cannot show less is returned as it is."""
         difference = self._folder / f"{result.job.file_name}_difference.png"
         plain = _Made(result, ShownImage(saved, difference if self.reference is not None else None))
-        if not is_adjustable(result.job):
+        # One image may show the whole photo, where the results are of a part.
+        if not is_adjustable(result.job) or saved.size != result.size:
             return plain
         faithful = self.faithful(result, progress)
         scale = result.size[0] / self.lr.rgb.shape[0]
@@ -145,6 +147,7 @@ class _Files:
         scores = score(rgb, self.lr.rgb, self.reference, round(scale))
         made = replace(result, job=with_detail(result.job, detail), scores=scores)
         blended = save_result(made.with_image(replace(whole, rgb=rgb)), self._folder)
+        blended = replace(blended, name=saved.id, part=saved.part)
         if self.reference is not None:
             difference = blended.path.with_name(f"{blended.path.stem}_difference.png")
             write_png(ImageData(difference_image(rgb, self.reference)), difference)
@@ -191,6 +194,15 @@ class _Files:
                 continue
             if other.size == result.size:
                 yield job.key, self._folder / f"{job.file_name}.png"
+
+
+def _cut(photo: ImageData, part: Part) -> ImageData:
+    height, width = photo.rgb.shape[:2]
+    tops, lefts = (part.top, part.height), (part.left, part.width)
+    (top, rows), (left, columns) = (
+        [round(of * share) for share in each] for of, each in ((height, tops), (width, lefts))
+    )
+    return crop(photo, top, left, rows, columns)
 
 
 def _once(path: Path, make: Callable[[], ImageData]) -> SavedImage:

@@ -19,6 +19,8 @@ from sr_demo.ui.languages import with_texts
 if TYPE_CHECKING:
     import gradio as gr
 
+    from sr_demo.reports.saved_image import Part
+
 EMPTY = "The results appear here, side by side."
 
 _HERE = Path(__file__).parent
@@ -49,6 +51,7 @@ class ViewerImage:
         detailed_url: Address of the result with all of its detail on the low band of the one before. Anything between is a
             mixture of the two.
         invention_url: Address of the map that lies over the image, or "".
+        part: Where it lies in the images that show more than it; around it, the first of those is shown, darker.
 
     Raises:
         ValueError: For an empty id or size, and for an address outside of the page's own server.
@@ -72,6 +75,7 @@ class ViewerImage:
     faithful_url: str = ""
     detailed_url: str = ""
     invention_url: str = ""
+    part: Part | None = None
 
     def __post_init__(self) -> None:
         if not self.id:
