@@ -475,14 +475,14 @@ def test_an_approach_that_fails_does_not_hide_the_others(sr, approaches, hr: Pat
 def test_a_mask_keeps_a_picture_faithful_where_it_is_white(sr, approaches, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(faithful, "APPROACH", baselines.BICUBIC)
     approaches(replace(fakes.good("inventor"), options=GenerativeOptions, invents=True), fakes.good("plain"))
-    photo, other, mask = put(tmp_path / "a.png"), put(tmp_path / "b.png"), tmp_path / "mask.png"
+    photo, other, mask = put(tmp_path / "a.png", 24, 20), put(tmp_path / "b.png"), tmp_path / "mask.png"
     white = np.zeros((80, 60, 3), np.uint8)
     white[:40] = 255
     Pillow.fromarray(white).save(mask)
     out = tmp_path / "a_big.png"
     assert sr("upscale", photo, "--approach", "inventor", "--mask", mask, "--out", out).status == 0
-    made, plain = read(out).rgb, resize(read(photo).rgb, (32, 24))
-    assert np.abs(made[:4] - plain[:4]).max() < 1.01 / 255 < 0.05 < np.abs(made[-4:] - plain[-4:]).max()
+    made, plain = read(out).rgb, resize(read(photo).rgb, (96, 80))
+    assert np.abs(made[:24] - plain[:24]).max() < 1.01 / 255 < 0.05 < np.abs(made[72:] - plain[72:]).max()
     for files, approach, reason in (
         ((photo, other), "inventor", "belongs to one"),
         ((photo,), "plain", "invents detail"),
