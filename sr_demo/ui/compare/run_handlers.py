@@ -162,7 +162,9 @@ class RunHandlers:
         results = self._parts.results
         return {
             results.progress: progress_line(view.progress.summary()),
-            results.viewer: viewer_value(view.for_viewer(), EMPTY, pair=view.pair(), scene=view.scene),
+            results.viewer: viewer_value(
+                view.for_viewer(), EMPTY, pair=view.pair(), scene=view.scene, adjustable=view.comparison is not None
+            ),
         }
 
     def _numbers(self, view: View) -> Updates:
