@@ -104,7 +104,10 @@ def compare(
 
 
 def evaluate(
-    hr: str | PathLike[str], lr: str | PathLike[str] | None = None, names: Sequence[str] = ("bicubic", "rdn")
+    hr: str | PathLike[str],
+    lr: str | PathLike[str] | None = None,
+    names: Sequence[str] = ("bicubic", "rdn"),
+    scale: int | None = None,
 ) -> list[dict[str, Any]]:
     """Score approaches on a folder of images, by the conventions of the published tables.
 
@@ -112,6 +115,7 @@ def evaluate(
         hr: Folder of HR images (references).
         lr: Folder of LR images of the same names; None computes them by antialiased bicubic downscaling.
         names: `ID` or `ID:CHECKPOINT` of each approach.
+        scale: Whole number up to 8; None is that of each approach.
 
     Returns:
         One row for each approach, with the keys of `evaluate --json`: mean scores (PSNR in dB), median seconds.
@@ -122,10 +126,10 @@ def evaluate(
     from sr_demo.inference.jobs import Failed
     from sr_demo.reports import evaluation
 
-    jobs = [_job(name) for name in names]
+    jobs = [_job(name, size=scale) for name in names]
     rows: list[dict[str, Any]] = []
     if jobs:
-        found = evaluation.pairs(Path(hr), None if lr is None else Path(lr), jobs[0].approach.scale)
+        found = evaluation.pairs(Path(hr), None if lr is None else Path(lr), jobs[0].test_scale)
         for row in evaluation.evaluate(_runner(), jobs, found):
             if isinstance(row, Failed):
                 raise SRError(f"{row.job.key}: {row.message}")

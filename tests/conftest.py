@@ -128,3 +128,15 @@ def noise(height: int, width: int, seed: int = 0) -> Image:
 def image_of(rgb: Image, *, alpha: Image | None = None, gray: bool = False, bits: int = 8) -> ImageData:
     """Return `ImageData` for an array."""
     return ImageData(rgb, alpha, gray, bits, None, "test.png", ())  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def _idle_computer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time estimates do not depend on what else runs beside the tests."""
+    if "really_waited" not in request.fixturenames:
+        monkeypatch.setattr("sr_demo.system.contention.waited", lambda: 0.0)
+
+
+@pytest.fixture
+def really_waited() -> None:
+    """Measure how long this process waits for cores."""

@@ -25,7 +25,8 @@ from sr_demo.system.outputs import new_files
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.description = (
-        "PSNR and SSIM on BT.601 Y after rounding to 8 bit, border of 4 px cut: as in published tables. LR: PSNR of the "
+        "PSNR and SSIM on BT.601 Y after rounding to 8 bit, as many pixels cut at the border as the scale: as in "
+        "published tables. LR: PSNR of the "
         "result, scaled down again, to the picture that went in, in dB. NIQE (own fit): lower looks more natural to it; "
         "needs no reference."
     )
@@ -45,6 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--approach", action="append", default=[], metavar="ID[:CHECKPOINT]", help="may be repeated: one row each"
     )
+    parser.add_argument(
+        "--scale", type=int, metavar="N",
+        help="a whole number up to 8; without it, that of the approach. A network without that scale is run at another "
+        "one, and its result is resampled",
+    )  # fmt: skip
     add_model(parser)
     parser.add_argument(
         "--brought", action="append", default=[], type=Path, metavar="DIR",
@@ -70,8 +76,8 @@ def run(args: argparse.Namespace) -> int:
     if args.lr is not None and args.degradation == "realistic":
         raise BadInput("--lr names the LR pictures, --degradation realistic makes them: choose one of the two.")
     made = args.degradation == "realistic"
-    found = pairs(args.hr, args.lr, jobs[0].default_scale, keep_lr=not made)
-    others = results_of(args.brought, [pair.hr for pair in found], jobs[0].default_scale)
+    found = pairs(args.hr, args.lr, jobs[0].test_scale, keep_lr=not made)
+    others = results_of(args.brought, [pair.hr for pair in found], jobs[0].test_scale)
     realistic = Realistic() if made else None
     rows: list[dict[str, Any]] = []
     failed = False

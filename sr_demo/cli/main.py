@@ -39,6 +39,12 @@ COMMANDS: tuple[Command, ...] = (
         "models search photo --scale 4\nfetch openmodeldb:4x-HFA2k",
     ),
     Command(
+        "advise",
+        "recommend methods for a picture, with reasons",
+        in_module("advise"),
+        "advise photo.jpg\nadvise photo.jpg --json",
+    ),
+    Command(
         "upscale",
         "enlarge pictures with one approach",
         in_module("upscale"),

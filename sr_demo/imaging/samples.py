@@ -1,5 +1,7 @@
 """Sample images that need no network: photos of the installed scikit-image package, and the resolution chart.
 
+Some are made as poor as those that people bring.
+
 Sources and licences are those that scikit-image states in the docstrings of `skimage.data`.
 """
 
@@ -11,9 +13,12 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+
 from sr_demo.errors import MissingDependency, StorageError
-from sr_demo.image import Image, ImageData, read, write_png
+from sr_demo.image import Image, ImageData, crop, read, readonly, write_png
 from sr_demo.imaging.resolution_chart import resolution_chart
+from sr_demo.options import build
 from sr_demo.system import seals
 from sr_demo.system.storage import guarded
 
@@ -67,6 +72,32 @@ def _bundled(file: str) -> Image:
     return read(path).rgb
 
 
+def _degraded(file: str, **strength: float) -> Image:
+    from sr_demo.imaging.degradation import Realistic, degrade  # imports OpenCV
+
+    return degrade(_bundled(file), 2, build(Realistic, strength))
+
+
+def _phone() -> Image:
+    return _degraded("coffee.png", blur=0.8, noise=4, quality=55)
+
+
+def _scan() -> Image:
+    """Return a photo (256, 256, 3) as an old print looks: soft, faded, yellowed, with two scratches and dust."""
+    soft = _degraded("camera.png", blur=1.6, noise=7, quality=75)
+    paper, ink = np.array([0.93, 0.88, 0.75], np.float32), np.array([0.17, 0.13, 0.1], np.float32)
+    scan = ink + soft * (paper - ink)
+    scan[:, 71:72] += np.float32(0.12)
+    scan[30:210, 183:184] += np.float32(0.2)
+    dust = np.random.default_rng(0).integers(0, 255, (40, 2))
+    scan[dust[:, 0], dust[:, 1]] = paper
+    return readonly(np.clip(scan, 0, 1, dtype=np.float32))
+
+
+def _face() -> Image:
+    return crop(ImageData(_bundled("astronaut.png")), 16, 136, 176, 176).rgb
+
+
 SAMPLES = (
     Sample("cat", "Chelsea the cat", "Photo by Stefan van der Walt, CC0", partial(_bundled, "chelsea.png")),
     Sample(
@@ -105,4 +136,13 @@ SAMPLES = (
         "Drawn by this app, Apache-2.0", partial(resolution_chart, 1024),
     ),
 )  # fmt: skip
-"""All samples, in the order in which they are shown."""
+"""Images as they are. Quality is measured on some of them."""
+_PHOTO_OF = {sample.id: sample for sample in SAMPLES}
+EXAMPLES = (
+    Sample("phone", "A small JPEG from a phone", f"{_PHOTO_OF['coffee'].credit}; made smaller and worse here", _phone),
+    Sample("scan", "An old scanned photo", "Photo by Lav Varshney, CC0; aged here", _scan),
+    Sample("face", "A small face", f"{_PHOTO_OF['astronaut'].credit}; a part of it", _face),
+    *(_PHOTO_OF[name] for name in ("text", "cells", "chart", "cat", "coffee", "astronaut")),
+    *(_PHOTO_OF[name] for name in ("retina", "brick", "rocket", "hubble")),
+)
+"""What the page offers, in this order: first what people bring."""

@@ -25,6 +25,7 @@ from sr_demo.inference.weights import Weights
 from sr_demo.metrics.scores import score
 from sr_demo.progress import SILENT, Progress
 from sr_demo.system import memory
+from sr_demo.system.contention import Contention
 
 _REPORT_SECONDS = 0.1
 """Shortest time between two progress events with the same note."""
@@ -161,7 +162,7 @@ class Runner:
         memory_need.check(memory_need.traits_of(job, image), image)
         try:
             with self._models.ready(job, progress) as ready:
-                with memory.PeakMemory() as peak:
+                with memory.PeakMemory() as peak, Contention() as contention:
                     begun, cpu_begun = time.perf_counter(), time.process_time()
                     upscaled = upscale_image(ready.model, image, progress)
                     seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
@@ -170,7 +171,7 @@ class Runner:
             raise OutOfMemory from exc
         upscaler, cold = ready.model.upscaler, ready.load_seconds > 0
         planes = passes(job.approach, job.checkpoint, opacity=image.alpha is not None)
-        self._learn(job, upscaled.runs, planes, upscaler.backend, cold=cold)
+        self._learn(job, upscaled.runs, planes, upscaler.backend, contention.share, cold=cold)
         tiled = upscaled.tiles > len(plan.runs)
         return ImageResult(
             job=job,
@@ -194,11 +195,24 @@ class Runner:
             sizing=plan.words if job.size is not None else "",
         )
 
-    def _learn(self, job: Job, runs: Sequence[MeasuredRun], planes: int, backend: str, *, cold: bool) -> None:
-        """Improve the time estimates by the runs of one job, each of which ran the method on that many planes."""
+    def _learn(
+        self, job: Job, runs: Sequence[MeasuredRun], planes: int, backend: str, waiting: float, *, cold: bool
+    ) -> None:
+        """Improve the time estimates by the runs of one job.
+
+        Args:
+            job: what was run.
+            runs: its runs, in order.
+            planes: on how many planes each ran the method.
+            backend: what ran the network.
+            waiting: share of the time that was spent waiting for a core: estimates are for an idle computer.
+            cold: the model was loaded for the first run.
+        """
+        self._estimates.note_contention(waiting)
         for index, run in enumerate(runs):
             work = planes * relative_work(job.approach, job.checkpoint, job.options, run.step)
-            self._estimates.learn(job, run.step.before, run.seconds / work, backend=backend, cold=cold and index == 0)
+            seconds = run.seconds * (1 - waiting) / work
+            self._estimates.learn(job, run.step.before, seconds, backend=backend, cold=cold and index == 0)
 
 
 def _throttled(job: Job, put: Callable[[RunEvent], None]) -> Callable[[float, str], None]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import isclose, log2
+from math import inf, isclose, log2
 from pathlib import Path
 from statistics import median
 from threading import Lock
@@ -26,6 +27,7 @@ from sr_demo.inference.jobs import Job
 from sr_demo.inference.size_plan import relative_work
 from sr_demo.inference.timing_store import Factors
 from sr_demo.system import hardware, memory
+from sr_demo.system.contention import BUSY
 from sr_demo.timing import Timing, plain
 
 Size = tuple[int, int]
@@ -48,6 +50,8 @@ _ENOUGH_PIXELS = 64 * 64
 """Smaller images measure overhead, not the network."""
 _BRIEF_SECONDS = 0.1
 """Below this, one time slice of another program makes a run half as long again."""
+_BUSY_SECONDS = 120.0
+"""So long a run that had to share the processor counts for those after it."""
 _FEWEST_RUNS, _MOST_RUNS = 2, 6
 
 
@@ -85,6 +89,17 @@ class Estimates:
         self._learned: dict[str, dict[str, Factors]] = timing_store.read(file) if file else {}
         self._largest: dict[str, int] = {}
         """LR pixels of the largest tile computed since the model was loaded, by timing key."""
+        self._busy = -inf
+        """When a run last had to share the processor, by `time.monotonic`."""
+
+    def note_contention(self, share: float) -> None:
+        """Take in the share of its time that a run has waited for a core."""
+        self._busy = time.monotonic() if share > BUSY else -inf
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the last run, not long ago, had to share the processor, so that others will take longer than estimated."""
+        return time.monotonic() - self._busy < _BUSY_SECONDS
 
     def seconds(self, job: Job, size: Size, *, again: bool | None = None) -> float:
         """Return the expected seconds of upscaling, loading not counted.

@@ -166,12 +166,13 @@ def evaluate(
     files = [None] * len(jobs) + [one.files for one in others]
     every = [*jobs, *(one.job for one in others)]
     for index, (job, theirs) in enumerate(zip(every, files, strict=True)):
+        scale = (job if theirs is None else jobs[0]).test_scale
         part = progress.part(index / len(every), (index + 1) / len(every))
         results: list[Result] = []
         notes: list[str] = []
         for number, pair in enumerate(test_set):
             part(number / len(test_set), f"{job.key}: {pair.hr.name}")
-            lr, reference = load_pair(pair, (jobs[0] if theirs else job).default_scale, realistic)
+            lr, reference = load_pair(pair, scale, realistic)
             if theirs is None:
                 outcome = runner.attempt(job, lr, reference, Progress(stop=progress.stop))
             else:
@@ -183,11 +184,11 @@ def evaluate(
             results.append(outcome.result.without_image())
             notes += [about(pair.hr.name, note) for note in outcome.result.notes]
         else:
-            yield {**_row(job, results), "notes": notes}
+            yield {**_row(job, scale, results), "notes": notes}
     progress(1.0)
 
 
-def _row(job: Job, results: Sequence[Result]) -> dict[str, Any]:
+def _row(job: Job, scale: int, results: Sequence[Result]) -> dict[str, Any]:
     def mean(key: str) -> float | None:
         # Some scores are undefined for some images, such as NIQE for small ones: those are left out of the mean.
         values = [value for result in results if (value := getattr(result.scores, key)) is not None]
@@ -197,6 +198,7 @@ def _row(job: Job, results: Sequence[Result]) -> dict[str, Any]:
         "approach": job.approach.id,
         "checkpoint": job.checkpoint.name,
         "images": len(results),
+        "scale": scale,
         "psnr_y": mean("psnr_y"),
         "ssim_y": mean("ssim_y"),
         "psnr_rgb": mean("psnr_rgb"),

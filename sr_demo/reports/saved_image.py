@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from sr_demo.image import Image, ImageData, Size, write_png
 from sr_demo.imaging.resize import resize
@@ -13,6 +14,15 @@ from sr_demo.reports import formatting
 _MAX_SHOWN_PIXELS = 40_000_000
 """Browsers fail on very large images: beyond this they get a smaller copy, and the download is whole."""
 INVENTS = "may invent detail: do not measure in it"
+
+
+class Part(NamedTuple):
+    """Where a part of an image lies, in fractions of the whole width and height."""
+
+    left: float
+    top: float
+    width: float
+    height: float
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,15 @@ class SavedImage:
     """Whether it is the HR reference that the others are scored against."""
     small_copy: Path | None = None
     """What a browser loads instead of a very large image."""
+    name: str = ""
+    """See `id`."""
+    part: Part | None = None
+    """Where it lies in the images that show more than it; None where it shows as much as the others."""
+
+    @property
+    def id(self) -> str:
+        """Name in the viewer: `name`, else the stem of the file."""
+        return self.name or self.path.stem
 
     @property
     def shown(self) -> Path:
@@ -63,14 +82,14 @@ def save(
     return SavedImage(path, size, label, scores, alt, note, reference, _small_copy(image.rgb, path))
 
 
-def save_result(result: ImageResult, folder: Path) -> SavedImage:
-    """Write the image of a result into `folder`, named after its job. Raises StorageError."""
+def save_result(result: ImageResult, folder: Path, ending: str = "") -> SavedImage:
+    """Write the image of a result into `folder`, named after its job and `ending`. Raises StorageError."""
     job = result.job
     sizing = result.sizing if "," in result.sizing else ""  # one run needs no words
     seconds = "" if result.is_brought else formatting.seconds(result.seconds)
     parts = (formatting.scores_line(result.scores), seconds, sizing)
     scores = "   ".join(filter(None, parts))
-    path = folder / f"{job.file_name}.png"
+    path = folder / f"{job.file_name}{ending}.png"
     return save(result.image, path, job.title, scores, f"Result of {job.title}", note=_note(result))
 
 

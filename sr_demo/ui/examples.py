@@ -15,7 +15,7 @@ from gradio.utils import get_upload_folder
 
 from sr_demo.errors import BadInput, SRError, StorageError, quoted
 from sr_demo.image import Image, quantize, read
-from sr_demo.imaging.samples import SAMPLES, write_sample
+from sr_demo.imaging.samples import EXAMPLES, Sample, write_sample
 from sr_demo.system.storage import cache_folder
 from sr_demo.ui.languages import marked
 
@@ -32,8 +32,8 @@ element.addEventListener("click", (event) => {
 
 
 def examples(elem_id: str = "examples") -> gr.HTML:
-    """Create the component; its `select` event carries the index into `SAMPLES`."""
-    buttons = "".join(_button(index) for index in range(len(SAMPLES)))
+    """Create the component; its `select` event carries the index into `EXAMPLES`."""
+    buttons = "".join(_button(index) for index in range(len(EXAMPLES)))
     return gr.HTML(
         f'<p class="sr-label">{marked("examples")}</p><div class="sr-examples">{buttons}</div>',
         js_on_load=_ON_LOAD,
@@ -46,28 +46,28 @@ def folder() -> Path:
     return cache_folder() / "samples"
 
 
-def sample_file(index: int) -> Path:
+def sample_file(sample: Sample) -> Path:
     """Return the file of one example; it lies among the uploads where the cache cannot be written."""
     try:
-        return write_sample(SAMPLES[index], folder())
+        return write_sample(sample, folder())
     except StorageError:
-        return write_sample(SAMPLES[index], Path(get_upload_folder()) / "samples")
+        return write_sample(sample, Path(get_upload_folder()) / "samples")
 
 
 def chosen_file(event: gr.EventData) -> Path:
     """Return the file of the example that was clicked. Raises BadInput when there is no such example."""
     index: object = getattr(event, "index", None)
-    if not isinstance(index, int) or not 0 <= index < len(SAMPLES):
-        raise BadInput(f"There is no example {quoted(index)}: they count from 0 to {len(SAMPLES) - 1}.")
-    return sample_file(index)
+    if not isinstance(index, int) or not 0 <= index < len(EXAMPLES):
+        raise BadInput(f"There is no example {quoted(index)}: they count from 0 to {len(EXAMPLES) - 1}.")
+    return sample_file(EXAMPLES[index])
 
 
 @lru_cache
 def _button(index: int) -> str:
     """Return the button of one example; cached, since every tab shows it. "" where its picture cannot be read."""
-    sample = SAMPLES[index]
+    sample = EXAMPLES[index]
     try:
-        small = _square(quantize(_pixels(index)))
+        small = _square(quantize(_pixels(sample)))
     except SRError as exc:
         log.warning("the example %r is left out: %s", sample.id, exc)
         return ""
@@ -80,12 +80,12 @@ def _button(index: int) -> str:
     )
 
 
-def _pixels(index: int) -> Image:
+def _pixels(sample: Sample) -> Image:
     """Return an example (H, W, 3), from its file, or drawn anew where no disk takes the file."""
     try:
-        return read(sample_file(index)).rgb
+        return read(sample_file(sample)).rgb
     except StorageError:
-        return SAMPLES[index].make()
+        return sample.make()
 
 
 def _square(rgb: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ from sr_demo.ui.callers import Callers
 from sr_demo.ui.histories import Histories
 from sr_demo.ui.languages import text
 from sr_demo.ui.own_models import VisitorModels
+from sr_demo.ui.shared_links import Links
 from sr_demo.ui.source import REGION_SIDES, Source
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
@@ -50,6 +51,7 @@ class Context:
     uploads: UploadCache = field(default_factory=UploadCache)
     models: VisitorModels = field(default_factory=VisitorModels)
     histories: Histories = field(default_factory=Histories)
+    links: Links = field(default_factory=Links)
     shares: bool = False
     """Whether visitors may make links to their results (`shared_links`)."""
     community: bool = False
@@ -113,6 +115,19 @@ def _leading_checkpoint(approach: Approach, estimates: Estimates | None, *, quic
 
 def _typical_seconds(approach: Approach, checkpoint: Checkpoint, estimates: Estimates) -> float:
     return estimates.seconds(Job(approach, checkpoint, approach.options()), _TYPICAL)
+
+
+def quickest(estimates: Estimates, jobs: Sequence[Job], size: tuple[int, int] = _TYPICAL) -> Job | None:
+    """Return the quickest network among `jobs`, one that invents nothing where there is such a one; None without any.
+
+    Args:
+        estimates: Decides.
+        jobs: What can be chosen.
+        size: (height, width) of the LR image.
+    """
+    networks = [job for job in jobs if job.approach.family not in ("baseline", "retrieval")]
+    faithful = [job for job in networks if not job.approach.invents_with(job.checkpoint)]
+    return min(faithful or networks, key=lambda job: estimates.seconds(job, size), default=None)
 
 
 def quicker_note(approaches: Sequence[Approach], estimates: Estimates) -> str:
@@ -193,7 +208,7 @@ def region_choices(source: Source | None) -> list[tuple[str, str]]:
     choices = [(text("region_whole"), WHOLE)]
     if source is not None:
         choices += [
-            (f"{side} × {side} {text('region_part')}", str(side))
+            (f"{side} px", str(side))
             for side in REGION_SIDES
             if side * side < 0.8 * source.width * source.height and side <= max(source.width, source.height)
         ]

@@ -101,6 +101,7 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
             session = sessions.session_of(request)
             models.forget(session)
             context.histories.forget(session, store)
+            context.links.forget(session)
 
         page.unload(leave)
         _unqueued(page, leave)

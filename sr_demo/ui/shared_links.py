@@ -7,6 +7,7 @@ import secrets
 import shutil
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 
 from starlette.requests import Request
@@ -30,6 +31,11 @@ class Link(NamedTuple):
     """Relative to the page."""
     until: datetime
 
+    @property
+    def name(self) -> str:
+        """The unguessable part of the address, and the name of the folder."""
+        return self.address.rpartition("/")[2]
+
 
 def make(store: Store, page: Path) -> Link:
     """Copy a page to where its link opens it. Raises StorageError."""
@@ -42,6 +48,47 @@ def make(store: Store, page: Path) -> Link:
         raise StorageError(DISK_REFUSES) from exc
     store.keep(folder)
     return Link(f"shared/{name}", datetime.now(timezone.utc) + timedelta(days=1))
+
+
+class Links:
+    """The links that visitors have made, so that each can delete their own. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, dict[str, Link]] = {}
+        self._lock = Lock()
+
+    def make(self, session: str, run: str, store: Store, page: Path) -> Link:
+        """Make a link to a page.
+
+        Args:
+            session: Of the visitor.
+            run: Id of the comparison.
+            store: Keeps the copy.
+            page: The HTML file.
+
+        Raises:
+            StorageError: The disk refuses.
+        """
+        link = make(store, page)
+        with self._lock:
+            self._made.setdefault(session, {})[run] = link
+        return link
+
+    def of(self, session: str, run: str) -> Link | None:
+        """Return the link that this visitor has made to a comparison."""
+        return self._made.get(session, {}).get(run)
+
+    def delete(self, session: str, run: str, store: Store) -> None:
+        """Delete that link, where there is one: from now on it opens nothing."""
+        with self._lock:
+            link = self._made.get(session, {}).pop(run, None)
+        if link is not None:
+            store.forget(store.folder / link.name)
+
+    def forget(self, session: str) -> None:
+        """Forget whose links these are: a visitor has left, and the links stay until their day is over."""
+        with self._lock:
+            self._made.pop(session, None)
 
 
 def routes(store: Store) -> list[Route]:

@@ -32,7 +32,7 @@ from tests.conftest import image_of, noise
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = [
-    "approach", "checkpoint", "images", "psnr_y", "ssim_y", "psnr_rgb", "lr_consistency", "niqe",
+    "approach", "checkpoint", "images", "scale", "psnr_y", "ssim_y", "psnr_rgb", "lr_consistency", "niqe",
     "improvement", "omission", "hallucination",
     "seconds_per_image", "peak_memory_mb", "precision", "precision_loss_db", "tile", "halo", "notes",
 ]  # fmt: skip
@@ -356,6 +356,28 @@ def test_evaluate_makes_lr_images_where_none_are_given(sr, hr: Path, tmp_path: P
     lines = said.out.splitlines()
     assert [line.split()[0] for line in lines] == ["approach", "bicubic:default", "lanczos:default"]
     assert f"{rows[0]['psnr_y']:.2f}" in lines[1]
+
+
+def test_evaluate_scores_at_any_whole_scale(sr, hr: Path, tmp_path: Path) -> None:
+    file = tmp_path / "rows.json"
+    arguments = ("evaluate", "--hr", hr, "--approach", "bicubic", "--approach", "espcn", "--json", file, "--overwrite")
+    found: dict[int, list[float]] = {}
+    for scale in (2, 3, 8):
+        assert sr(*arguments, "--scale", scale).status == 0
+        rows = json.loads(file.read_text())
+        assert [row["scale"] for row in rows] == [scale, scale]
+        found[scale] = [row["psnr_y"] for row in rows]
+    assert all(larger < smaller for larger, smaller in zip(found[8], found[2], strict=True)), "it is harder"
+    with Pillow.open(hr / "a.png") as large:
+        size = (large.width // 3, large.height // 3)
+        cropped = large.crop((0, 0, size[0] * 3, size[1] * 3))
+    (tmp_path / "lr3").mkdir()
+    cropped.resize(size, Pillow.Resampling.BICUBIC).save(tmp_path / "lr3" / "ax3.png")
+    (hr / "b.png").unlink()
+    assert sr(*arguments, "--scale", 3, "--lr", tmp_path / "lr3").status == 0
+    for scale, sentence in ((9, "The scale must be from 1 to 8, not 9."), (1, "at whole factors only")):
+        said = sr(*arguments, "--scale", scale)
+        assert said.status == 2 and sentence in said.err and "Traceback" not in said.err
 
 
 @pytest.mark.parametrize("suffix", ["", "x4"])

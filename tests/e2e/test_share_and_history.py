@@ -98,6 +98,11 @@ def test_a_comparison_is_sent_on_as_a_file_and_as_a_link(
     assert linked.evaluate("document.documentElement.scrollWidth") <= 390
     expect(linked.locator(".srv-stage:visible")).to_have_count(1)
     assert linked.evaluate("window.origin") == "null", "it is of no origin, so it cannot use the server"
+    address = link.inner_text()
+    page.locator("#share-unlink").click()
+    expect(page.locator("#share-link-note")).to_have_text("The link is deleted: it opens nothing now.")
+    expect(page.locator("#share-link")).to_be_visible()
+    assert page.request.get(address).status == 404
 
 
 def test_earlier_runs_come_back_with_zoom_and_pair(url: str, open_page: OpenPage, tmp_path: Path) -> None:

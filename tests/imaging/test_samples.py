@@ -12,7 +12,7 @@ import pytest
 from sr_demo.errors import MissingDependency, StorageError
 from sr_demo.image import read
 from sr_demo.imaging import samples
-from sr_demo.imaging.samples import SAMPLES, write_sample
+from sr_demo.imaging.samples import EXAMPLES, SAMPLES, write_sample
 from tests.conftest import flip
 
 IDS = [sample.id for sample in SAMPLES]
@@ -29,9 +29,11 @@ def _no_network(monkeypatch):
 
 def test_the_list_of_samples():
     assert IDS == ["cat", "coffee", "astronaut", "text", "cells", "retina", "brick", "rocket", "hubble", "chart"]
+    assert [sample.id for sample in EXAMPLES][:6] == ["phone", "scan", "face", "text", "cells", "chart"]
+    assert set(SAMPLES) < set(EXAMPLES), "the page offers all"
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=IDS)
+@pytest.mark.parametrize("sample", EXAMPLES, ids=[sample.id for sample in EXAMPLES])
 def test_each_one_loads_and_is_credited(sample):
     image = sample.make()
     assert image.ndim == 3

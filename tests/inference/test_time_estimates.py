@@ -21,6 +21,7 @@ from sr_demo.inference.jobs import Job
 from sr_demo.inference.runner import Runner
 from sr_demo.inference.time_estimates import Estimates
 from sr_demo.inference.upscale import passes
+from sr_demo.system import contention
 from sr_demo.timing import Timing, from_card, plain, to_card
 from sr_demo.ui import method_choices
 from sr_demo.ui.method_choices import Context
@@ -249,6 +250,19 @@ def test_a_run_improves_the_estimate() -> None:
     shared, job = Runner(), by_operations()
     shared.run(job, image_of(noise(64, 64)))
     assert shared.estimates.seconds(job, SIZE) < 10
+
+
+def test_time_spent_waiting_for_a_core_is_no_time_of_the_method(monkeypatch: pytest.MonkeyPatch) -> None:
+    runner = Runner(estimates := Estimates())
+    job, image = by_operations(), image_of(noise(*SIZE))
+    runner.run(job, image)
+    before = estimates.seconds(job, SIZE)
+    waited = iter([0.0, 1e6])
+    monkeypatch.setattr(contention, "waited", lambda: next(waited, 1e6))
+    runner.run(job, image)
+    assert estimates.is_busy and estimates.seconds(job, SIZE) <= before
+    runner.run(job, image)
+    assert not estimates.is_busy
 
 
 def test_opacity_costs_a_second_run_and_is_learned_as_two(monkeypatch: pytest.MonkeyPatch) -> None:

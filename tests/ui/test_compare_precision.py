@@ -9,6 +9,7 @@ import pytest
 
 from sr_demo.backends import openvino_backend, quantization
 from sr_demo.image import Limits, read, write_png
+from sr_demo.imaging.samples import SAMPLES
 from sr_demo.inference.runner import Runner
 from sr_demo.ui import api, method_choices
 from sr_demo.ui.compare import layout
@@ -32,7 +33,7 @@ def test_the_precision_chosen_on_the_page_is_that_of_the_jobs(precision: str) ->
     bound = next(bound for bound in components.choice.options if bound.owner == method_choices.PRECISION)
     assert isinstance(bound.component, gr.Radio)
     assert precision in [value for _, value in bound.component.choices or []] and bound.component.value == "auto"
-    source = source_of(str(sample_file(0)), read(sample_file(0)))
+    source = source_of(str(sample_file(SAMPLES[0])), read(sample_file(SAMPLES[0])))
     key = method_choices.offered(context.approaches)[0][0].key
     values = {component: getattr(component, "value", None) for component in components.run_inputs()}
     values |= {components.photo.source: source, components.choice.methods: [key], bound.component: precision}

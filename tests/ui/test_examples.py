@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sr_demo.imaging import samples
-from sr_demo.imaging.samples import SAMPLES, write_sample
+from sr_demo.imaging.samples import EXAMPLES, SAMPLES, write_sample
 from sr_demo.settings import Settings
 from sr_demo.ui import examples, page
 from sr_demo.ui.store import Store
@@ -32,12 +32,12 @@ def test_a_damaged_cached_example_is_written_again(tmp_path: Path, monkeypatch: 
     path = write_sample(SAMPLES[0], tmp_path / "samples")
     whole = path.read_bytes()
     flip(path)
-    assert examples.sample_file(0) == path and path.read_bytes() == whole
+    assert examples.sample_file(SAMPLES[0]) == path and path.read_bytes() == whole
 
 
 def test_gradio_may_take_the_examples_from_where_they_lie() -> None:
     store = Store()
-    assert str(examples.sample_file(0).parent) in page.launch_arguments(store, Settings())["allowed_paths"]
+    assert str(examples.sample_file(SAMPLES[0]).parent) in page.launch_arguments(store, Settings())["allowed_paths"]
     shutil.rmtree(store.folder)
 
 
@@ -55,7 +55,7 @@ def test_an_example_that_cannot_be_read_is_left_out(
 
     monkeypatch.setattr(samples, "read", read)
     for _ in range(2):
-        assert shown() == len(SAMPLES) - 1
+        assert shown() == len(EXAMPLES) - 1
     assert [record.getMessage()[:33] for record in caplog.records] == ["the example 'cat' is left out: ch"]
 
 
@@ -65,4 +65,4 @@ def test_all_examples_are_shown_where_no_disk_takes_their_files(
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path / "file" / "cache"))
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "file" / "uploads"))
-    assert shown() == len(SAMPLES)
+    assert shown() == len(EXAMPLES)

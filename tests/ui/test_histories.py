@@ -80,6 +80,22 @@ def test_where_room_is_short_the_files_of_visits_go_last_and_their_button_says_s
         run.read()
 
 
+def test_a_link_is_deleted_by_who_made_it_alone(store: Store, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    page.write_text("<p>Results</p>", encoding="utf-8")
+    client = TestClient(Starlette(routes=list(shared_links.routes(store))))
+    links = shared_links.Links()
+    mine, other = (links.make("me", run, store, page) for run in ("run", "other"))
+    assert links.of("me", "run") == mine and links.of("you", "run") is None
+    links.delete("you", "run", store)
+    assert client.get(mine.address).status_code == 200
+    links.delete("me", "run", store)
+    links.delete("me", "run", store)
+    assert client.get(mine.address).status_code == 404 and links.of("me", "run") is None
+    links.forget("me")
+    assert client.get(other.address).status_code == 200, "whoever leaves may have sent it"
+
+
 def test_a_link_opens_its_page_for_a_day_and_nothing_else(store: Store, tmp_path: Path) -> None:
     page, secret = tmp_path / "report.html", store.new()
     page.write_text("<p>Results</p>", encoding="utf-8")

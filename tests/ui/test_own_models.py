@@ -13,6 +13,7 @@ import pytest
 from sr_demo.checkpoint import EMBEDDED
 from sr_demo.errors import SRError
 from sr_demo.image import Limits
+from sr_demo.imaging.samples import SAMPLES
 from sr_demo.inference.runner import Runner
 from sr_demo.own.opening import open_model
 from sr_demo.ui import own_models
@@ -83,8 +84,8 @@ def test_a_comparison_runs_the_model_of_its_visitor_and_of_no_other(
     context: Context, parts: Any, tmp_path: Path
 ) -> None:
     *_, _ = OwnHandlers(context, parts).open(upload(tmp_path), "", [], visitor("anna"))
-    with context.uploads.opened(str(sample_file(0)), context.limits) as image:
-        source = source_of(str(sample_file(0)), image)
+    with context.uploads.opened(str(sample_file(SAMPLES[0])), context.limits) as image:
+        source = source_of(str(sample_file(SAMPLES[0])), image)
     values = {component: getattr(component, "value", None) for component in parts.run_inputs()}
     values |= {parts.photo.source: source, parts.choice.methods: ["good", "own:mine"]}
     handlers = RunHandlers(context, parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import zipfile
@@ -15,11 +16,13 @@ import cv2
 import gradio as gr
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from sr_demo.approaches.baselines import BICUBIC, LANCZOS
 from sr_demo.image import Limits, quantize, read, write_png
 from sr_demo.imaging.resize import resize
 from sr_demo.inference.runner import Runner
+from sr_demo.ui.compare import saving
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.several.handlers import MOST_PHOTOS, SeveralHandlers, SeveralParts
 from sr_demo.ui.stops import Stops
@@ -27,6 +30,7 @@ from sr_demo.ui.store import Store
 from tests.conftest import image_of, noise
 
 REQUEST: Any = SimpleNamespace(session_hash="visitor")
+AS_THE_PHOTO = ("same", 95, False)
 NASTY = "<img src=x onerror=alert(1)>.png"
 
 
@@ -62,7 +66,7 @@ def test_many_photos_one_of_them_broken_make_one_zip(context: Context, parts: Se
     broken = tmp_path / NASTY
     broken.write_text("no image at all", encoding="utf-8")
     files = [files[0], str(broken), *files[1:], photo(tmp_path / "last", "other.png", 99)]
-    updates = list(SeveralHandlers(context, parts).run(files, ["bicubic"], REQUEST))
+    updates = list(SeveralHandlers(context, parts).run(files, ["bicubic"], *AS_THE_PHOTO, REQUEST))
     assert f"7 of 8 photos are enlarged. Not everything worked for: {escape(NASTY)}." in last(updates, parts.line)
     shown = last(updates, parts.photos)
     assert "is not a picture" in shown and escape(NASTY) in shown and "<img src=x" not in shown
@@ -80,15 +84,43 @@ def test_many_photos_one_of_them_broken_make_one_zip(context: Context, parts: Se
 
 def test_several_methods_make_several_results(context: Context, parts: SeveralParts, tmp_path: Path) -> None:
     files = [photo(tmp_path, "a.png")]
-    updates = list(SeveralHandlers(context, parts).run(files, ["bicubic", "lanczos"], REQUEST))
+    updates = list(SeveralHandlers(context, parts).run(files, ["bicubic", "lanczos"], *AS_THE_PHOTO, REQUEST))
     with zipped(updates, parts) as archive:
         assert set(archive.namelist()) == {"a_bicubic.png", "a_lanczos.png", "photos.json"}
+
+
+def test_results_are_written_like_each_photo_or_in_the_chosen_format(
+    context: Context, parts: SeveralParts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [photo(tmp_path, "a.png"), str(tmp_path / "b.jpg")]
+    exif = Pillow.Exif()
+    exif[0x8825] = {1: "N", 2: (48.0, 0.0, 0.0)}  # position
+    exif[0x010F] = "Maker"
+    Pillow.fromarray(quantize(noise(40, 48))).save(files[1], exif=exif)
+    for settings, names, keeps in (
+        (("same", 95, False), {"a_bicubic.png", "b_bicubic.jpg"}, False),
+        (("webp", 60, True), {"a_bicubic.webp", "b_bicubic.webp"}, True),
+    ):
+        updates = list(SeveralHandlers(context, parts).run(files, ["bicubic"], *settings, REQUEST))
+        with zipped(updates, parts) as archive:
+            assert set(archive.namelist()) == {*names, "photos.json"}
+            (of_jpeg,) = (name for name in names if name.startswith("b"))
+            with Pillow.open(io.BytesIO(archive.read(of_jpeg))) as result:
+                assert result.size == (192, 160) and result.format == of_jpeg.rpartition(".")[2].upper().replace(
+                    "JPG", "JPEG"
+                )
+                found = result.getexif()
+                assert found[0x010F] == "Maker" and bool(found.get_ifd(0x8825)) is keeps
+    monkeypatch.setattr(saving, "_MOST_WHOLE", 1000)
+    updates = list(SeveralHandlers(context, parts).run(files, ["bicubic"], "avif", 60, False, REQUEST))
+    assert "0 of 2 photos are enlarged" in last(updates, parts.line)
+    assert "AVIF is written here for up to" in last(updates, parts.photos)
 
 
 def test_stop_keeps_what_is_finished(context: Context, parts: SeveralParts, tmp_path: Path) -> None:
     files = [photo(tmp_path, f"{number}.png", number) for number in range(5)]
     updates: list[dict[Any, Any]] = []
-    for update in SeveralHandlers(context, parts).run(files, ["bicubic"], REQUEST):
+    for update in SeveralHandlers(context, parts).run(files, ["bicubic"], *AS_THE_PHOTO, REQUEST):
         updates.append(update)
         if "done" in update.get(parts.photos, ""):
             context.stops.stop("visitor")
@@ -110,5 +142,5 @@ def test_stop_keeps_what_is_finished(context: Context, parts: SeveralParts, tmp_
 def test_what_cannot_be_done_is_said_before_anything_runs(
     context: Context, parts: SeveralParts, count: int, methods: list[str], sentence: str
 ) -> None:
-    updates = list(SeveralHandlers(context, parts).run(["gone.png"] * count, methods, REQUEST))
+    updates = list(SeveralHandlers(context, parts).run(["gone.png"] * count, methods, *AS_THE_PHOTO, REQUEST))
     assert len(updates) == 1 and sentence in updates[0][parts.line] and updates[0][parts.start].interactive

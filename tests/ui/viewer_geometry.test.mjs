@@ -9,7 +9,7 @@ const geometry = new Function(`${source}\nreturn geometry;`)();
 
 const full = { width: 800, height: 400 };
 const stage = { width: 400, height: 300 };
-const view = (changes = {}) => ({ scale: "fit", centre: { x: 0.5, y: 0.5 }, stage, full, ...changes });
+const view = (changes = {}) => ({ scale: "fit", centre: { x: 0.5, y: 0.5 }, stage, full, part: null, ...changes });
 const close = (actual, expected) => assert.ok(Math.abs(actual - expected) < 1e-9, `${actual} is not ${expected}`);
 
 /** Which spot of the image, as fractions, lies under a point of the stage. */
@@ -31,6 +31,15 @@ test("the script adds one name to the function it runs in, and none to the page"
 test("a fitted image is whole and in the middle", () => {
   assert.deepEqual(geometry.transform(view()), { scale: 0.5, left: 0, top: 50 });
   assert.equal(geometry.isZoomed(view()), false);
+});
+
+test("a part nearly fills the stage, with the rest of the image around it", () => {
+  const part = [0.5, 0.25, 0.25, 0.5];
+  const shown = view({ part, ...geometry.zoom(view({ part }), "part") });
+  assert.deepEqual([shown.scale, shown.centre], ["part", { x: 0.625, y: 0.5 }]);
+  close(geometry.place(shown).scale, 0.92 * (300 / 200));
+  assert.equal(geometry.place(view({ scale: "part" })).scale, geometry.place(view()).scale, "without one it fits");
+  assert.deepEqual(geometry.fullSize([{ width: 200, height: 200, part }, { width: 100, height: 50 }]), full);
 });
 
 test("scales are limited: below by all of the image or 1:1, above by the largest", () => {

@@ -84,4 +84,5 @@ APPROACH = Approach(
     load_options=("memory",),
     tiling=Tiling("own", bytes_per_result_pixel=8),
     invents=True,
+    preselected=False,
 )

@@ -17,11 +17,11 @@ from sr_demo.spec import Approach
 from sr_demo.ui.callers import Caller
 from sr_demo.ui.compare.components import CompareComponents, SearchComponents
 from sr_demo.ui.compare.own_handlers import TRIAL_SECONDS, OwnHandlers
-from sr_demo.ui.compare.visitor_work import VisitorWork
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.updates import Updates
+from sr_demo.ui.visitor_work import VisitorWork
 
 _MOST = 20
 """Models that are listed at once."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from sr_demo.image import Image, ImageData, Size
 from sr_demo.imaging.degradation import Realistic
@@ -14,6 +15,7 @@ from sr_demo.inference.jobs import Done, Failed, Job, Progressed
 from sr_demo.inference.runner import Runner
 from sr_demo.reports.bundle import PAGE, Comparison, write_downloads
 from sr_demo.reports.evaluation import lr_and_reference
+from sr_demo.reports.saved_image import Part
 from sr_demo.ui.callers import Caller
 from sr_demo.ui.compare.brought import Brought, scored
 from sr_demo.ui.compare.in_turn import Inputs, compared
@@ -24,6 +26,19 @@ from sr_demo.ui.viewer.shared_page import write_page
 
 _SECONDS_BETWEEN = 0.2
 """Progress reaches the page at most this often."""
+
+
+class Whole(NamedTuple):
+    """The whole photo, of which the other jobs are given a part, and the job that enlarges it."""
+
+    job: Job
+    load: Callable[[], ImageData]
+    """Reads it, like `Task.load`."""
+    seconds: float
+    """Expected."""
+    size: Size
+    part: Part
+    """Where the part lies."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +60,8 @@ class Task:
     """Which photo and region it is of: the viewer keeps its zoom from one comparison of a scene to the next."""
     brought: Sequence[Brought] = ()
     """Results of other tools, scored after the jobs."""
+    whole: Whole | None = None
+    """Enlarged last."""
 
 
 def compare(runner: Runner, store: Store, task: Task, caller: Caller) -> Iterator[View]:
@@ -60,8 +77,9 @@ def compare(runner: Runner, store: Store, task: Task, caller: Caller) -> Iterato
         SRError: On what concerns the whole comparison; the failure of one method is part of the view.
     """
     with store.lent() as folder:
-        progress = ProgressList.of([*task.jobs, *(one.job for one in task.brought)])
-        yield from _compare(runner, View(folder, progress, task.lr_size, scene=task.scene), task, caller)
+        progress = ProgressList.of([*task.jobs, *(one.job for one in task.brought)], task.whole and task.whole.job)
+        view = View(folder, progress, task.lr_size, scene=task.scene, part=task.whole and task.whole.part)
+        yield from _compare(runner, view, task, caller)
 
 
 def _compare(runner: Runner, view: View, task: Task, caller: Caller) -> Iterator[View]:
@@ -73,7 +91,7 @@ def _compare(runner: Runner, view: View, task: Task, caller: Caller) -> Iterator
         if task.has_reference:
             lr, reference = lr_and_reference(lr, scale, task.realistic)
         if not view.images:
-            view.add_input(lr, reference, scale)
+            view.add_input(task.whole.load() if task.whole else lr, reference, scale)
         return lr, reference
 
     inputs = Inputs(load)
@@ -90,6 +108,8 @@ def _compare(runner: Runner, view: View, task: Task, caller: Caller) -> Iterator
             continue
         last = time.monotonic()
         yield view
+    if view.results and task.whole:
+        yield from _enlarge_whole(runner, view, task.whole, caller)
     if view.results:
         try:
             for _ in caller.waiting(1.0, stopped=True):
@@ -103,6 +123,23 @@ def _compare(runner: Runner, view: View, task: Task, caller: Caller) -> Iterator
     yield view
 
 
+def _enlarge_whole(runner: Runner, view: View, whole: Whole, caller: Caller) -> Iterator[View]:
+    """Enlarge the whole photo after its part; where that fails, the part stays."""
+    line, last = view.progress.whole, time.monotonic()
+    assert line is not None
+    inputs = Inputs(lambda: (whole.load(), None))
+    for event in compared(runner, caller, [whole.job], lambda _: whole.seconds, inputs):
+        line.update(event)
+        if isinstance(event, Done):
+            view.add_whole(event.result)
+        elif isinstance(event, Failed):
+            view.failures.append((f"{event.job.title}, the whole photo", event.message))
+        elif isinstance(event, Progressed) and time.monotonic() - last < _SECONDS_BETWEEN:
+            continue
+        last = time.monotonic()
+        yield view
+
+
 def _write_downloads(view: View, task: Task, lr: ImageData) -> dict[str, Path]:
     comparison = Comparison(
         lr.name, Size.of(lr.rgb), _origin(task), view.results, view.saved(), view.failures, view.pair()
@@ -113,7 +150,14 @@ def _write_downloads(view: View, task: Task, lr: ImageData) -> dict[str, Path]:
 def _origin(task: Task) -> str:
     """Return where the LR image comes from, in one sentence."""
     if not task.has_reference:
-        return "Enlarged as uploaded; there is no original to compare with."
+        what = "Enlarged as uploaded; there is no original to compare with."
+        if task.whole is None:
+            return what
+        (height, width), (rows, columns) = task.lr_size, task.whole.size
+        return (
+            f"{what} The methods were given a part of {width} x {height} pixels of {columns} x {rows}, which the numbers are "
+            f"of; {task.whole.job.title} enlarged the whole photo, too."
+        )
     if task.realistic is None:
         return "Made from the original by bicubic downscaling with antialiasing."
     return f"Made from the original by realistic degradation: {task.realistic}."

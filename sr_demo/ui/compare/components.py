@@ -90,6 +90,8 @@ class RunComponents:
     start: gr.Button
     stop: gr.Button
     estimate: gr.HTML
+    whole: gr.Button
+    """Compares on the whole photo, where a part is proposed; says what that takes."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,8 @@ class ResultComponents:
 
     progress: gr.HTML
     viewer: gr.HTML
+    advice: gr.HTML
+    """Which methods suit the photo; shown before they run."""
     table: gr.HTML
     chart: gr.HTML
     families: gr.HTML
@@ -107,12 +111,14 @@ class ResultComponents:
     """By kind: "zip", "html", "json"."""
     link: gr.Button
     """Makes a link to what is shown."""
+    unlink: gr.Button
+    """Deletes it."""
     link_note: gr.HTML
 
     def all(self) -> list[Block]:
         """Return every one of them."""
         shown: list[Block] = [self.progress, self.viewer, self.table, self.chart, self.families]
-        return [*shown, self.history, *self.downloads.values(), self.link, self.link_note]
+        return [*shown, self.history, *self.downloads.values(), self.link, self.unlink, self.link_note]
 
 
 @dataclass(frozen=True)
@@ -141,7 +147,15 @@ class CompareComponents:
     def estimates(self) -> list[Block]:
         """Return what `Handlers.estimate` writes."""
         choice, run = self.choice, self.run
-        return [choice.methods, choice.more, choice.degradation_box, choice.preset_note, run.estimate, run.start]
+        return [
+            choice.methods,
+            choice.more,
+            choice.degradation_box,
+            choice.preset_note,
+            run.estimate,
+            run.start,
+            run.whole,
+        ]
 
     def run_inputs(self) -> set[Component]:
         """Return all that a comparison reads."""

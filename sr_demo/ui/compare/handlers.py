@@ -13,12 +13,13 @@ from sr_demo.reports import formatting
 from sr_demo.ui import method_choices
 from sr_demo.ui import source as sources
 from sr_demo.ui.clicks import point
-from sr_demo.ui.compare import presets, sizes
+from sr_demo.ui.compare import presets, sizes, whole_photo
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.presets import Selection
 from sr_demo.ui.compare.sizes import Chosen
 from sr_demo.ui.examples import chosen_file
 from sr_demo.ui.html import fine_print, problem
+from sr_demo.ui.languages import marked, text
 from sr_demo.ui.method_choices import Context, labels, offered, region_choices, seconds
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.source import REGION_SIDES, Source
@@ -171,6 +172,12 @@ class Handlers:
         side = int(region) if region.isdecimal() and int(region) in REGION_SIDES else None
         return self._redrawn(replace(source, region_side=side))
 
+    def choose_whole(self, source: Source | None) -> Updates:
+        """Take the whole photo instead of the part."""
+        parts, whole = self._parts, source and whole_photo.of(source)
+        region = {parts.photo.region: _region(whole)} if whole else {}
+        return {**self._redrawn(whole), **region, parts.run.whole: gr.Button(visible=False)}
+
     def move_region(self, source: Source | None, event: gr.EventData) -> Updates:
         """Move the region to the place that was clicked."""
         if source is None or source.region_side is None:
@@ -198,16 +205,17 @@ class Handlers:
         size = sizes.chosen(chip, other, source, test=test)
         lr_size = presets.lr_size(source, preset, test, size.factor) if source else (256, 256)
         opacity = source is not None and source.opacity
-        text = size.problem
+        said = fine_print(size.problem)
         if not keys:
-            text = "Tick at least one method."
-        elif source and not text:
-            total = self._total_seconds(source, test, keys, size, preset, own)
-            text = f"about {formatting.seconds(total)} on this computer"
+            said = fine_print("Tick at least one method.")
+        elif source and not size.problem:
+            busy = f". {marked('estimate_busy')}" if self._context.runner.estimates.is_busy else ""
+            said = f'<p class="sr-fine">{self._price(source, preset, test, keys, size, own)}{busy}</p>'
         first, more_labels = (
             labels(self._context, jobs, lr_size, opacity=opacity, size=size.size)
             for jobs in ([*self._default_jobs, *own], self._more_jobs)
         )
+        can_run = source is not None and bool(keys) and not size.problem
         return {
             choice.methods: gr.CheckboxGroup(choices=first),
             choice.more: gr.CheckboxGroup(choices=more_labels),
@@ -215,9 +223,36 @@ class Handlers:
             choice.preset_note: fine_print(
                 presets.note(preset, test, source, self._leading(preset), keys, size.factor)
             ),
-            run.estimate: fine_print(text),
-            run.start: gr.Button(interactive=source is not None and bool(keys) and not size.problem),
+            run.estimate: said,
+            run.start: gr.Button(interactive=can_run),
+            run.whole: self._whole_button(source, preset, test, keys, size, own)
+            if can_run
+            else gr.Button(visible=False),
         }
+
+    def _price(
+        self, source: Source, preset: str, test: bool, keys: Sequence[str], size: Chosen, own: Sequence[Job]
+    ) -> str:
+        """Return as HTML what Compare takes: on the part, and on the whole photo after it."""
+        total = formatting.seconds(self._total_seconds(source, test, keys, size, preset, own))
+        job = None
+        if not test and preset != presets.FAMILIES:
+            jobs = [job.sized(size.size) for job in (*self._jobs, *own) if job.key in keys]
+            job = whole_photo.job_for(self._context, jobs, source)
+        if job is None:
+            return marked("estimate", time=total)
+        whole = formatting.seconds(whole_photo.expected(self._context, job, source))
+        return marked("estimate_part", time=total, whole=whole, method=job.title)
+
+    def _whole_button(
+        self, source: Source | None, preset: str, test: bool, keys: Sequence[str], size: Chosen, own: Sequence[Job]
+    ) -> gr.Button:
+        """Return the button that compares on the whole photo, with what that takes; hidden where a part is all of it."""
+        if source is None or not source.is_part() or preset == presets.FAMILIES:
+            return gr.Button(visible=False)
+        total = self._total_seconds(whole_photo.of(source), test, keys, size, preset, own)
+        label = f"{text('whole_photo')}: ~ {formatting.seconds(total)}"
+        return gr.Button(label, visible=True, interactive=True)
 
 
 def _region(source: Source) -> gr.Radio:

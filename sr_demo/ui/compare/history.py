@@ -62,7 +62,7 @@ class HistoryHandlers:
             {"viewer": value, "table": view.table(), "chart": view.chart(), "families": view.families, "files": files}
         )
         self._context.histories.add(session, run, self._context.store)
-        return {**self.row(session), **self._downloads(files)}
+        return {**self.row(session), **self._downloads(session, files)}
 
     def row(self, session: str, *, running: bool = False) -> Updates:
         """Return the update of the row; its buttons rest while a comparison is `running`."""
@@ -82,30 +82,51 @@ class HistoryHandlers:
             results.table: shown["table"],
             results.chart: shown["chart"],
             results.families: shown["families"],
-            **self._downloads(shown["files"]),
+            **self._downloads(session, shown["files"]),
             **self.row(session),
         }
 
     def link(self, request: gr.Request) -> Updates:
         """Make a link to the comparison that is shown."""
-        results = self._results
+        results, session = self._results, session_of(request)
         try:
-            run = self._context.histories.shown(session_of(request))
+            run = self._context.histories.shown(session)
             if not self._context.shares:
                 raise BadInput("This server makes no links. Download the file, and send that.")
             if run is None:
                 raise BadInput(GONE)
-            link = shared_links.make(self._context.store, run.folder / PAGE)
+            self._context.links.make(session, run.id, self._context.store, run.folder / PAGE)
         except SRError as exc:
             return {results.link_note: problem(str(exc))}
-        return {results.link: gr.Button(visible=False), results.link_note: _link(link)}
+        return self._linked(session)
 
-    def _downloads(self, files: dict[str, str]) -> Updates:
+    def unlink(self, request: gr.Request) -> Updates:
+        """Delete the link to the comparison that is shown."""
+        session = session_of(request)
+        run = self._context.histories.shown(session)
+        if run is not None:
+            self._context.links.delete(session, run.id, self._context.store)
+        return {
+            **self._linked(session),
+            self._results.link_note: f'<p class="sr-fine">{marked("share_unlinked")}</p>',
+        }
+
+    def _linked(self, session: str) -> Updates:
+        """Return the updates for the comparison that is shown: its link, or the button that makes one."""
+        results, run = self._results, self._context.histories.shown(session)
+        link = run and self._context.links.of(session, run.id)
+        return {
+            results.link: gr.Button(visible=self._context.shares and link is None),
+            results.unlink: gr.Button(visible=link is not None),
+            results.link_note: _link(link) if link else "",
+        }
+
+    def _downloads(self, session: str, files: dict[str, str]) -> Updates:
         results, updates = self._results, {}
         for kind, button in results.downloads.items():
             label = _share_label(files["html"]) if kind == "html" else button.label
             updates[button] = gr.DownloadButton(label, value=files[kind], visible=True)
-        return {**updates, results.link: gr.Button(visible=self._context.shares), results.link_note: ""}
+        return {**updates, **self._linked(session)}
 
 
 def _title(view: View) -> str:

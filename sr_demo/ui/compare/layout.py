@@ -13,7 +13,8 @@ from sr_demo.inference.jobs import Job
 from sr_demo.own.model_file import SUFFIXES
 from sr_demo.ui import controls, method_choices, prompt_box
 from sr_demo.ui.callers import HEAVY, LIGHT
-from sr_demo.ui.compare import community_box, presets, save_menu, sizes, welcome
+from sr_demo.ui.compare import advice, community_box, presets, save_menu, sizes, welcome
+from sr_demo.ui.compare.advice import AdviceHandlers
 from sr_demo.ui.compare.brought import RULE, BroughtHandlers
 from sr_demo.ui.compare.components import (
     BroughtComponents,
@@ -51,7 +52,7 @@ def compare_tab(context: Context) -> None:
     """Lay out the tab and connect its events, in the current Gradio context."""
     components = lay_out(context)
     handlers = Handlers(context, components)
-    _connect(components, handlers, RunHandlers(context, components))
+    _connect(components, handlers, RunHandlers(context, components), AdviceHandlers(context, components))
     own = OwnHandlers(context, components)
     _connect_own(components, handlers, own)
     _connect_history(components, HistoryHandlers(context, components))
@@ -73,9 +74,10 @@ def lay_out(context: Context) -> CompareComponents:
         with gr.Column(scale=1, min_width=320, elem_classes="sr-shown"):
             progress = gr.HTML(elem_id="progress", elem_classes="sr-may-be-empty")
             view = viewer(elem_id="viewer", empty=EMPTY, example=welcome.images(), savable=True)
+            suited = gr.HTML(elem_id="advice", elem_classes="sr-may-be-empty", js_on_load=advice.ON_LOAD)
             save = save_menu.lay_out()
             history = gr.HTML(elem_id="history", elem_classes="sr-may-be-empty", js_on_load=ON_LOAD)
-    return CompareComponents(photo, choice, run, _results(progress, view, history), save)
+    return CompareComponents(photo, choice, run, _results(progress, view, suited, history), save)
 
 
 def _photo() -> PhotoComponents:
@@ -94,8 +96,7 @@ def _photo() -> PhotoComponents:
 def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
     default_jobs, more_jobs = offered(context.approaches, context.runner.estimates)
     test = gr.Checkbox(
-        False, label=text("test_label"), elem_id="test",
-        container=False,
+        False, label=text("test_label"), elem_id="test", container=False,
     )  # fmt: skip
     with gr.Group(visible=False) as degradation_box:
         degradation = gr.Radio(
@@ -188,10 +189,11 @@ def _run() -> RunComponents:
             )
             stop = gr.Button(text("stop"), elem_id="stop", scale=1, min_width=60, interactive=False)
         estimate = gr.HTML(elem_id="estimate", elem_classes="sr-may-be-empty")
-    return RunComponents(size, other_size, start, stop, estimate)
+        whole = gr.Button(text("whole_photo"), visible=False, elem_id="whole-photo", size="sm")
+    return RunComponents(size, other_size, start, stop, estimate, whole)
 
 
-def _results(progress: gr.HTML, view: gr.HTML, history: gr.HTML) -> ResultComponents:
+def _results(progress: gr.HTML, view: gr.HTML, suited: gr.HTML, history: gr.HTML) -> ResultComponents:
     table = gr.HTML(elem_id="table", elem_classes="sr-may-be-empty", js_on_load=_SORT)
     chart = gr.HTML(elem_id="chart", elem_classes="sr-may-be-empty")
     titles = {"zip": text("download_all"), "html": text("share_file"), "json": text("report_json")}
@@ -201,9 +203,10 @@ def _results(progress: gr.HTML, view: gr.HTML, history: gr.HTML) -> ResultCompon
             for kind, title in titles.items()
         }
         link = gr.Button(text("share_link"), visible=False, elem_id="share-link", size="sm")
+        unlink = gr.Button(text("share_unlink"), visible=False, elem_id="share-unlink", size="sm")
     note = gr.HTML(elem_id="share-link-note", elem_classes="sr-may-be-empty", js_on_load=_SHARE_LINK)
     families = gr.HTML(elem_id="families", elem_classes="sr-may-be-empty")
-    return ResultComponents(progress, view, table, chart, families, history, downloads, link, note)
+    return ResultComponents(progress, view, suited, table, chart, families, history, downloads, link, unlink, note)
 
 
 def precision_choice() -> controls.Bound:
@@ -229,7 +232,7 @@ def _agreement(context: Context) -> controls.Bound:
     return controls.Bound(method_choices.DOWNLOAD, "agreed", box)
 
 
-def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandlers) -> None:
+def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandlers, suited: AdviceHandlers) -> None:
     photo, choice, run, results = components.photo, components.choice, components.run, components.results
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
     selection: list[Any] = components.selection()
@@ -240,7 +243,7 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     estimates: list[Any] = components.estimates()
     preset_writes: list[Any] = [*opened, choice.methods, choice.more, choice.before_preset]
     run_inputs: set[Any] = components.run_inputs()
-    run_writes: list[Any] = [*results.all(), run.start, run.stop]
+    run_writes: list[Any] = [*results.all(), run.start, run.stop, run.whole]
 
     def estimate_after(event: Any) -> Any:
         return event.then(handlers.estimate, sized, estimates, **quiet)
@@ -251,11 +254,17 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
             api_visibility="private",
         )  # fmt: skip
 
-    estimate_after(photo.image.upload(handlers.take, [photo.image, *sized], opened, **quiet))
+    uploaded = photo.image.upload(handlers.take, [photo.image, *sized], opened, **quiet)
+    estimate_after(uploaded)
     cleared: list[Any] = [photo.source, photo.about, photo.region]
-    estimate_after(photo.image.clear(handlers.clear, None, cleared, **quiet))
+    emptied = photo.image.clear(handlers.clear, None, cleared, **quiet)
+    estimate_after(emptied)
     example = photo.examples.select(handlers.take_example, sized, opened, **quiet)
     photo.examples.select(None, None, None, js=scroll_to("viewer"), **quiet)
+    for event in (uploaded, emptied, example):
+        event.then(suited.show, photo.source, results.advice, **quiet)
+    ticked = results.advice.select(suited.tick, photo.source, [choice.methods, choice.more], **quiet)
+    estimate_after(ticked)
     estimate_after(run_after(estimate_after(example)))
     estimate_after(photo.region.input(handlers.choose_region, [photo.source, photo.region], redrawn, **quiet))
     estimate_after(photo.image.select(handlers.move_region, [photo.source], redrawn, **quiet))
@@ -265,6 +274,9 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     for component in (choice.test, choice.methods, choice.more, run.size):
         component.input(handlers.estimate, sized, estimates, **quiet)
     run.other_size.change(handlers.estimate, sized, estimates, **quiet)  # `input` misses what is pasted
+    whole = run.whole.click(handlers.choose_whole, [photo.source], [*redrawn, photo.region, run.whole], **quiet)
+    run.whole.click(None, None, None, js=scroll_to("viewer"), **quiet)
+    estimate_after(run_after(whole))
     started = run.start.click(lambda: gr.Button(interactive=False), None, run.start, **quiet)
     run.start.click(None, None, None, js=scroll_to("viewer"), **quiet)
     estimate_after(run_after(started))
@@ -292,10 +304,11 @@ def _connect_history(components: CompareComponents, handlers: HistoryHandlers) -
     results = components.results
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
     brought_back: list[Any] = results.all()
-    linked: list[Any] = [results.link, results.link_note]
+    linked: list[Any] = [results.link, results.unlink, results.link_note]
     results.history.select(handlers.bring_back, None, brought_back, **quiet)
     results.history.select(None, None, None, js=_BACK_TO_VIEWER, **quiet)
     results.link.click(handlers.link, None, linked, **quiet)
+    results.unlink.click(handlers.unlink, None, linked, **quiet)
 
 
 def _connect_brought(components: CompareComponents, handlers: BroughtHandlers) -> None:

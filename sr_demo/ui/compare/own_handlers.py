@@ -14,11 +14,11 @@ from sr_demo.progress import Progress
 from sr_demo.reports import formatting
 from sr_demo.ui.callers import Caller
 from sr_demo.ui.compare.components import CompareComponents
-from sr_demo.ui.compare.visitor_work import VisitorWork
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.method_choices import Context, labels, offered
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.updates import Updates
+from sr_demo.ui.visitor_work import VisitorWork
 
 TRIAL_SECONDS = 15.0
 """Expected duration of a trial."""

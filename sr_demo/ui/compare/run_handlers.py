@@ -13,12 +13,14 @@ import gradio as gr
 from sr_demo.errors import BadInput, SRError, unexpected
 from sr_demo.image import ImageData, Size
 from sr_demo.imaging.degradation import Realistic
+from sr_demo.inference.jobs import Job
 from sr_demo.options import build as build_options
+from sr_demo.reports.saved_image import Part
 from sr_demo.ui import controls, method_choices
 from sr_demo.ui import source as sources
-from sr_demo.ui.compare import presets, sizes
+from sr_demo.ui.compare import presets, sizes, whole_photo
 from sr_demo.ui.compare.brought import brought_of
-from sr_demo.ui.compare.comparison import Task, compare
+from sr_demo.ui.compare.comparison import Task, Whole, compare
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.history import HistoryHandlers
 from sr_demo.ui.compare.view import View
@@ -100,11 +102,24 @@ class RunHandlers:
 
         factor = sizes.Chosen(size).factor
         lr_size = presets.lr_size(source, preset, test, factor)
+        whole = None
+        if not test and preset != presets.FAMILIES and (first := whole_photo.job_for(self._context, jobs, source)):
+            whole = self._whole(first, source)
         expected = partial(seconds, self._context, size=lr_size, opacity=source.opacity)
         # Of two checkpoints that were ticked, both may have given their place to the one that suits the size.
         different = list({job.key: job for job in jobs}.values())
         brought = brought_of(self._context, values[choice.brought.files], source)
-        return Task(load, different, test, realistic, expected, Size(*lr_size), _scene(source), brought)
+        return Task(load, different, test, realistic, expected, Size(*lr_size), _scene(source), brought, whole)
+
+    def _whole(self, job: Job, source: Source) -> Whole:
+        """Return the whole of a photo, to be enlarged by `job` after the part."""
+        context, box = self._context, source.box()
+        size = Size(source.height, source.width)
+        part = Part(
+            box.left / size.width, box.top / size.height, box.width / size.width, box.height / size.height
+        )  # fmt: skip
+        expected = whole_photo.expected(context, job, source)
+        return Whole(job, lambda: context.uploads.read(source.path, context.limits), expected, size, part)
 
     def stop(self, request: gr.Request) -> Updates:
         """Stop what this browser session runs."""
@@ -115,7 +130,11 @@ class RunHandlers:
         """While it runs, table and chart are sent only where they changed."""
         results = self._parts.results
         changed = {**self._numbers(view), **self._history.row(session, running=True)} if view.is_fresh() else {}
-        changed |= {results.link: gr.Button(visible=False), results.link_note: ""}
+        changed |= {
+            results.link: gr.Button(visible=False),
+            results.unlink: gr.Button(visible=False),
+            results.link_note: "",
+        }
         hidden = {button: gr.DownloadButton(visible=False) for button in results.downloads.values()}
         return {**self._images(view), **changed, **hidden, **self._buttons(running=True)}
 
@@ -151,7 +170,11 @@ class RunHandlers:
 
     def _buttons(self, running: bool) -> Updates:
         run = self._parts.run
-        return {run.start: gr.Button(interactive=not running), run.stop: gr.Button(interactive=running)}
+        return {
+            run.start: gr.Button(interactive=not running),
+            run.stop: gr.Button(interactive=running),
+            run.whole: gr.Button(interactive=not running),
+        }
 
 
 def _scene(source: Source) -> str:

@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 from typing import Any
 from urllib.parse import unquote
 
 import gradio as gr
 
-from sr_demo.codecs.formats import FORMATS, Output, output_from
+from sr_demo.codecs.formats import Output
 from sr_demo.codecs.png import bits_of
-from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
+from sr_demo.errors import BadInput, SRError, unexpected
 from sr_demo.progress import Progress
-from sr_demo.ui.background_work import Finished, working
-from sr_demo.ui.callers import HEAVY, LIGHT
+from sr_demo.ui import output_choice
+from sr_demo.ui.callers import HEAVY, LIGHT, Caller
 from sr_demo.ui.compare.saving import Saving
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.languages import marked, text
 from sr_demo.ui.method_choices import Context
+from sr_demo.ui.sessions import session_of
 from sr_demo.ui.updates import Updates
+from sr_demo.ui.visitor_work import VisitorWork
 
 _ADDRESS = "gradio_api/file="
 _SECONDS_PER_ZIP = 20.0
@@ -64,16 +65,13 @@ def lay_out() -> SaveMenu:
     """Lay out the menu, hidden, in the current Gradio context."""
     with gr.Column(visible=False, elem_id="save-menu") as box:
         title = gr.HTML(elem_id="save-title")
-        form = gr.Radio(
-            [(found.title, found.name) for found in FORMATS.values()], value="png", label=text("save_format"),
-            elem_id="save-format", elem_classes="sr-chips", container=False,
-        )  # fmt: skip
+        form = output_choice.formats("save-format")
         bits = gr.Radio(
             [(text("save_16_bits"), "16"), (text("save_8_bits"), "8")], value="8", label=text("save_depth"), visible=False,
             elem_id="save-bits", elem_classes="sr-chips", container=False,
         )  # fmt: skip
         with gr.Row(elem_classes="sr-save"):
-            quality = gr.Slider(1, 100, 95, step=1, label=text("save_quality"), visible=False, elem_id="save-quality")
+            quality = output_choice.quality("save-quality")
             about = gr.HTML(elem_id="save-about")
         private = gr.Checkbox(False, label=text("save_private"), visible=False, elem_id="save-private", container=False)
         with gr.Row(elem_classes="sr-downloads"):
@@ -124,7 +122,7 @@ class SaveHandlers:
             menu.result: str(result),
             menu.title: f"<h3>{marked('save_title', name=label[:80])}</h3>",
             menu.format: found.name,
-            menu.quality: _slider(found.name),
+            menu.quality: output_choice.quality_of(found.name),
             menu.bits: gr.Radio(value="16" if deep else "8", visible=deep),
             menu.private: gr.Checkbox(value=False, label=f"Keep {' and '.join(private)}", visible=bool(private)),
             menu.pack: gr.Button(interactive=True),
@@ -133,7 +131,7 @@ class SaveHandlers:
 
     def choose_format(self, form: str) -> Updates:
         """Show the quality of a format, at its default."""
-        return {self._menu.quality: _slider(form)}
+        return {self._menu.quality: output_choice.quality_of(form)}
 
     def prepare(self, result: str | None, form: str, bits: str, quality: float, private: bool) -> Updates:
         """Encode the file, and show its size and what it keeps."""
@@ -142,7 +140,7 @@ class SaveHandlers:
             return {menu.file: gr.DownloadButton(interactive=False)}
         try:
             path = self._saving.result(result)
-            saved = self._saving.encode(path, _output(form, bits, quality, private))
+            saved = self._saving.encode(path, output_choice.chosen(form, quality, private=private, bits=bits))
         except SRError as exc:
             return self._refused(str(exc))
         except Exception as exc:
@@ -157,60 +155,33 @@ class SaveHandlers:
             menu.packed: gr.DownloadButton(visible=False),
         }
 
-    def pack(self, result: str | None, form: str, bits: str, quality: float, private: bool) -> Iterator[Updates]:
+    def pack(
+        self, result: str | None, form: str, bits: str, quality: float, private: bool, request: gr.Request
+    ) -> Iterator[Updates]:
         """Write all results of the comparison into a zip, and show the button that downloads it."""
         menu = self._menu
-        stop = Event()
-        try:
-            path, output = self._saving.result(result or ""), _output(form, bits, quality, private)
-            yield {menu.pack: gr.Button(interactive=False), menu.packed: gr.DownloadButton(visible=False)}
-            with self._context.callers.admitted(stop) as caller:
 
-                def work(progress: Progress) -> Path:
-                    with caller.turn(_SECONDS_PER_ZIP, progress) as progress:
-                        return self._saving.pack(path, output, lambda n, of: progress(n / of, f"image {n + 1} of {of}"))
+        def work(caller: Caller, progress: Progress) -> Path:
+            path = self._saving.result(result or "")
+            output = output_choice.chosen(form, quality, private=private, bits=bits)
+            with caller.turn(_SECONDS_PER_ZIP, progress) as progress:
+                return self._saving.pack(path, output, lambda n, of: progress(n / of, f"image {n + 1} of {of}"))
 
-                for event in working(work, stop, "save-zip"):
-                    if isinstance(event, Finished):
-                        label = f"{text('save_zip')} ({_megabytes(event.value.stat().st_size)})"
-                        ready = gr.DownloadButton(label, value=str(event.value), visible=True)
-                        yield {
-                            menu.packed: ready,
-                            menu.pack: gr.Button(text("save_all"), interactive=True),
-                        }
-                    else:
-                        yield {menu.pack: gr.Button(f"Packing, {event}")}
-        except Cancelled:
-            return
-        except SRError as exc:
-            yield self._refused(str(exc))
-        except Exception as exc:
-            yield self._refused(unexpected(exc, "packing results"))
+        def shown(packed: Path) -> Updates:
+            label = f"{text('save_zip')} ({_megabytes(packed.stat().st_size)})"
+            return {menu.about: "", menu.packed: gr.DownloadButton(label, value=str(packed), visible=True)}
+
+        yield {menu.pack: gr.Button(interactive=False), menu.packed: gr.DownloadButton(visible=False)}
+        steps = VisitorWork(self._context, menu.about, at_end={menu.pack: gr.Button(interactive=True)})
+        yield from steps.run(f"save {session_of(request)}", "packing the results", work, shown)
 
     def _refused(self, message: str) -> Updates:
         menu = self._menu
         return {
             menu.about: problem(message),
             menu.file: gr.DownloadButton(text("save"), interactive=False),
-            menu.pack: gr.Button(text("save_all"), interactive=True),
+            menu.pack: gr.Button(interactive=True),
         }
-
-
-def _slider(form: str) -> gr.Slider:
-    """The slider of a format's quality, at its default; hidden where it has none."""
-    quality = FORMATS[form].quality if form in FORMATS else None
-    return gr.Slider(visible=False) if quality is None else gr.Slider(value=quality, visible=True)
-
-
-def _output(form: str, bits: str, quality: float, private: bool) -> Output:
-    """Return the output that the components ask for. Raises BadInput."""
-    found = FORMATS.get(form)
-    values: dict[str, Any] = {"format": form, "metadata": "all" if private else "public"}
-    if found is not None and found.quality is not None:
-        values["quality"] = int(quality)
-    if found is not None and found.deep:
-        values["bits"] = 16 if bits == "16" else 8
-    return output_from(values, Output())
 
 
 def _megabytes(count: int) -> str:

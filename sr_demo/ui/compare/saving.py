@@ -80,7 +80,7 @@ class Saving:
             Busy: others are being encoded.
             StorageError: the disk refuses.
         """
-        _check_size(stated_pixels(result, _LIMITS), output)
+        check_size(stated_pixels(result, _LIMITS), output)
         metadata = self._metadata(result)
         if not self._encoding.acquire(timeout=_PATIENCE):
             raise Busy("Other visitors are saving large pictures just now. Try again in a minute.")
@@ -144,7 +144,8 @@ class Saving:
             return None
 
 
-def _check_size(pixels: int, output: Output) -> None:
+def check_size(pixels: int, output: Output) -> None:
+    """Raise BadInput where an image of so many pixels takes too long, or too much memory, in this format."""
     found = FORMATS[output.format]
     most = _MOST_WHOLE if found.whole else _MOST_PIXELS
     if pixels > most:

@@ -12,7 +12,8 @@ from sr_demo.image import Image, ImageData, Size, quantize, readonly, write_png
 from sr_demo.inference.jobs import ImageResult, Result
 from sr_demo.metrics.scores import LR_CONSISTENCY, PSNR_Y
 from sr_demo.metrics.sharpness import sharpness
-from sr_demo.reports.saved_image import SavedImage, save, save_result
+from sr_demo.reports import formatting
+from sr_demo.reports.saved_image import Part, SavedImage, save, save_result
 from sr_demo.reports.scatter_chart import Point, quality_against_time
 from sr_demo.reports.table import html_table
 from sr_demo.system import large_array
@@ -33,11 +34,11 @@ class ShownImage:
     """Absolute difference to the reference."""
 
     def for_viewer(self) -> ViewerImage:
-        """Return the image as the viewer takes it; its id is the stem of the file name."""
+        """Return the image as the viewer takes it."""
         height, width = self.saved.size
         smaller = "shown smaller here; the zip below holds it whole" if self.saved.small_copy else ""
         return ViewerImage(
-            id=self.saved.path.stem,
+            id=self.saved.id,
             label=self.saved.label,
             url=file_url(self.saved.shown),
             width=width,
@@ -47,6 +48,7 @@ class ShownImage:
             note="; ".join(filter(None, (self.saved.note, smaller))),
             difference_url=file_url(self.difference) if self.difference else "",
             reference=self.saved.reference,
+            part=self.saved.part,
         )
 
 
@@ -72,6 +74,8 @@ class View:
     """Name of the photo's file."""
     scene: str = ""
     """See `viewer_value`."""
+    part: Part | None = None
+    """Where the LR image lies in the photo, if the viewer shows the whole of that; None where they are the same."""
     one_pass: list[OnePassResult] = field(default_factory=list)
     """Results of GANs, for `families` only."""
     sharpness: dict[str, float] = field(default_factory=dict)
@@ -90,13 +94,20 @@ class View:
 
     def for_viewer(self) -> list[ViewerImage]:
         """Return all images as the viewer takes them."""
-        shown = {one.saved.path.stem: one.for_viewer() for one in self.images}
+        shown = {one.saved.id: one.for_viewer() for one in self.images}
         results = [
-            shown.get(line.job.file_name) or _pending(line, self.lr_size) for line in self.progress.lines.values()
+            shown.get(line.job.file_name) or replace(_pending(line, self.lr_size), part=self.part)
+            for line in self._ordered()
         ]
         names = {line.job.file_name for line in self.progress.lines.values()}
         given = [image for name, image in shown.items() if name not in names]
-        return [*(given or [_expected("input", "Your photo", self.lr_size)]), *results]
+        waiting = replace(_expected("input", "Your photo", self.lr_size), part=self.part)
+        return [*(given or [waiting]), *results]
+
+    def _ordered(self) -> list[Line]:
+        """Return the lines of all methods, first that of the one that enlarges the whole photo."""
+        lines, whole = list(self.progress.lines.values()), self.progress.whole
+        return sorted(lines, key=lambda line: whole is None or line.job.key != whole.job.key)
 
     def pair(self) -> tuple[str, str] | None:
         """Return the ids of the input and the sharpest result, which people want to compare first; None without one."""
@@ -120,13 +131,14 @@ class View:
         """Save and show what the methods are given.
 
         Args:
-            lr: The LR image.
+            lr: The LR image, or the whole photo where that is a `part` of it.
             reference: (H, W, 3) float32 in [0, 1], the HR reference; None where it is not known.
             scale: Scale factor between the two.
         """
         self.name = lr.name
         if reference is None:
-            self._add(lr, "input", "Your photo", "as uploaded", "The input")
+            whole = self.part is not None
+            self._add(lr, "input", "Your photo", "as uploaded", "The whole photo" if whole else "The input")
         else:
             hr = replace(lr, rgb=reference)
             self._add(hr, "truth", "Original", "your photo", "The original", reference=True)
@@ -146,7 +158,7 @@ class View:
         if reference is not None:
             difference = self.folder / f"{name}_difference.png"
             write_png(ImageData(_difference(image.rgb, reference)), difference)
-        self._show(ShownImage(save_result(result, self.folder), difference))
+        self._show(ShownImage(replace(save_result(result, self.folder), part=self.part), difference))
         if job.approach.family != "retrieval":
             self.sharpness[name] = sharpness(image.rgb)
         if keep_pixels and job.approach.family == "adversarial":
@@ -155,6 +167,14 @@ class View:
             self.one_pass.append(OnePassResult(job.title, quantize(image.rgb) if in_memory else image.rgb))
         # A dozen large images would exhaust the memory of a small computer.
         self.results.append(result.without_image())
+
+    def add_whole(self, result: ImageResult) -> None:
+        """Save the result of the whole photo, and show it in place of that of the part."""
+        name = result.job.file_name
+        saved = save_result(result, self.folder, "_whole")
+        shown = ShownImage(replace(saved, name=name, scores=formatting.seconds(result.seconds)))
+        self.images = [shown if one.saved.id == name else one for one in self.images]
+        self.changed = time.monotonic()
 
     def explain_families(self, reference: Image | None) -> None:
         """Draw the steps of the first diffusion model that recorded them, beside the results of GANs of that size.

@@ -12,16 +12,17 @@ import gradio as gr
 from sr_demo.datasets.entries import Entry, from_files
 from sr_demo.datasets.html_report import data_body, data_html
 from sr_demo.datasets.report import Against, DataReport, examine, facts
-from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
+from sr_demo.errors import BadInput
 from sr_demo.imaging.samples import SAMPLES
 from sr_demo.progress import Progress
-from sr_demo.ui.background_work import Finished, working
+from sr_demo.ui.callers import Caller
 from sr_demo.ui.examples import sample_file
-from sr_demo.ui.html import problem, progress_line
+from sr_demo.ui.html import progress_line
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.photo_upload import Taken, take_in
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.updates import Updates
+from sr_demo.ui.visitor_work import VisitorWork
 
 _READING = 0.2
 """Share of the progress bar for reading the files."""
@@ -78,7 +79,7 @@ class DataHandlers:
         """Measure the bundled example images, and search them for the test images."""
 
         def work(progress: Progress) -> DataReport:
-            entries = from_files([sample_file(i) for i in range(len(SAMPLES))], self._context.limits)
+            entries = from_files([sample_file(sample) for sample in SAMPLES], self._context.limits)
             with self._context.store.lent() as folder:
                 against = None
                 if tests:
@@ -100,28 +101,13 @@ class DataHandlers:
         return [Entry(path.name[_NUMBER:], entry.read) for entry, path in named], taken
 
     def _run(self, request: gr.Request, work: Callable[[Progress], DataReport]) -> Iterator[Updates]:
-        session = session_of(request)
-        stop = self._context.stops.begin(session)
-        try:
-            with self._context.callers.admitted(stop) as caller:
+        def in_turn(caller: Caller, progress: Progress) -> DataReport:
+            with caller.turn(_SECONDS, progress) as progress:
+                return work(progress)
 
-                def in_turn(progress: Progress) -> DataReport:
-                    with caller.turn(_SECONDS, progress) as progress:
-                        return work(progress)
-
-                for event in working(in_turn, stop, "data"):
-                    if isinstance(event, Finished):
-                        yield self._shown(event.value)
-                    else:
-                        yield {self._parts.line: progress_line(str(event), event.fraction)}
-        except Cancelled:
-            yield {self._parts.line: progress_line("Stopped before the first picture was measured.")}
-        except SRError as exc:
-            yield {self._parts.line: problem(str(exc))}
-        except Exception as exc:
-            yield {self._parts.line: problem(unexpected(exc, "inspecting a data set"))}
-        finally:
-            self._context.stops.end(session, stop)
+        stopped = "Stopped before the first picture was measured."
+        steps = VisitorWork(self._context, self._parts.line, stopped=stopped)
+        yield from steps.run(session_of(request), "inspecting the pictures", in_turn, self._shown)
 
     def _shown(self, report: DataReport) -> Updates:
         folder = self._context.store.new()

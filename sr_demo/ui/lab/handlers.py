@@ -13,17 +13,18 @@ from sr_demo.deploy.csv_report import deploy_csv
 from sr_demo.deploy.html_report import deploy_html, details, summary
 from sr_demo.deploy.measurement import Plan
 from sr_demo.deploy.report import budget_from, deploy, embedded_jobs, judged
-from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
+from sr_demo.errors import BadInput, SRError
 from sr_demo.image import Size
 from sr_demo.options import controls
 from sr_demo.progress import Progress
 from sr_demo.reports.verdicts import Budget
 from sr_demo.spec import Approach
-from sr_demo.ui.background_work import Finished, working
-from sr_demo.ui.html import progress_line
+from sr_demo.ui.callers import Caller
+from sr_demo.ui.html import problem, progress_line
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.updates import Updates
+from sr_demo.ui.visitor_work import VisitorWork
 
 PLAN = Plan(sizes=(Size(64, 64), Size(128, 128)), seconds=1.5)
 """Shorter than on the command line, because a visitor is waiting."""
@@ -71,33 +72,22 @@ class LabHandlers:
             values: Values of the budget's controls, in their order.
         """
         session = session_of(request)
-        stop = self._context.stops.begin(session)
-        try:
+
+        def work(caller: Caller, progress: Progress) -> dict[str, Any]:
             budget = _budget(values)
-            own = self._context.models.of(session)
-            there = embedded_jobs([*self._context.approaches, *own])
+            there = embedded_jobs([*self._context.approaches, *self._context.models.of(session)])
             jobs = [job for job in there if job.key in (chosen or [])]
             if not jobs:
                 raise BadInput("Choose at least one method to measure.")
-            with self._context.callers.admitted(stop) as caller:
+            with caller.turn(DEPLOY_SECONDS * len(jobs), progress) as progress:
+                return deploy(jobs, self._plan, budget, progress)
 
-                def work(progress: Progress) -> dict[str, Any]:
-                    with caller.turn(DEPLOY_SECONDS * len(jobs), progress) as progress:
-                        return deploy(jobs, self._plan, budget, progress)
+        def shown(report: dict[str, Any]) -> Updates:
+            return self._shown(report, "Measured. Change the budget to judge again.")
 
-                for event in working(work, stop, "lab"):
-                    if isinstance(event, Finished):
-                        yield self._shown(event.value, "Measured. Change the budget to judge again.")
-                    else:
-                        yield {self._parts.line: progress_line(str(event), event.fraction)}
-        except Cancelled:
-            yield {self._parts.line: progress_line("Stopped. What was measured before is kept.")}
-        except SRError as exc:
-            yield {self._parts.line: progress_line(str(exc))}
-        except Exception as exc:
-            yield {self._parts.line: progress_line(unexpected(exc, "measuring in the lab"))}
-        finally:
-            self._context.stops.end(session, stop)
+        stopped = "Stopped. What was measured before is kept."
+        steps = VisitorWork(self._context, self._parts.line, stopped=stopped)
+        yield from steps.run(session, "measuring the methods", work, shown)
 
     def judge(self, report: Any, *values: Any) -> Updates:
         """Judge the last measurement by the current budget."""
@@ -106,7 +96,7 @@ class LabHandlers:
         try:
             return self._shown(judged(report, _budget(values)), "Judged by the new budget; nothing was measured again.")
         except SRError as exc:
-            return {self._parts.line: progress_line(str(exc))}
+            return {self._parts.line: problem(str(exc))}
 
     def stop(self, request: gr.Request) -> None:
         """Stop the measurement of this session."""

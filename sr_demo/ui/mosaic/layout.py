@@ -29,46 +29,46 @@ def mosaic_tab(context: Context, tab: gr.Tab | None = None) -> None:
         tab: The list of databases is read again each time this tab is opened.
     """
     by_name = {control.name: control for control in controls(MosaicOptions)}
-    gr.HTML(_INTRO)
-    with gr.Row(elem_classes="sr-top"):
-        with gr.Column(scale=4, min_width=300):
+    with gr.Row(elem_classes="sr-panes sr-mosaic"):
+        with gr.Column(scale=0, min_width=320, elem_classes="sr-controls"):
             image = image_input(
                 label=text("your_picture"),
                 sources=["upload", "clipboard"],
-                height=240,
+                height=130,
                 elem_id="mosaic-picture",
                 buttons=[],
             )
             thumbnails = examples("mosaic-examples")
             mode = gr.Radio(
                 [(text("mosaic_tiles"), TILES), (text("mosaic_refined"), REFINED)],
-                value=TILES, label=text("mosaic_mode"), elem_id="mosaic-mode",
+                value=TILES, label=text("mosaic_mode"), elem_id="mosaic-mode", elem_classes="sr-chips",
+                container=False,
             )  # fmt: skip
-            values = [component(by_name[name]) for name in OPTIONS[:4]]
-            with gr.Accordion(text("more_options"), open=False):
-                values += [component(by_name[name]) for name in OPTIONS[4:]]
-            database = gr.Radio(
-                choices(VisitorDatabases()), value=BUNDLED, label=text("memory_label"), elem_id="memory"
-            )
-            delete = gr.Button(text("memory_delete"), visible=False, elem_id="memory-delete", size="sm")
-            with gr.Accordion(text("memory_box"), open=False):
-                drop = files_input(label=text("photos_or_zip"), elem_id="memory-files", height=120)
-                with gr.Row():
-                    start = gr.Button(text("memory_build"), elem_id="memory-build")
-                    stop = gr.Button(text("stop"), elem_id="memory-stop", min_width=80)
-                gr.HTML(_RULE)
-            build_status = gr.HTML(elem_id="memory-words")
-        with gr.Column(scale=6, min_width=300):
+            with gr.Column(elem_classes="sr-later"):
+                values = [component(by_name[name]) for name in OPTIONS[:4]]
+                with gr.Accordion(text("more_options"), open=False):
+                    values += [component(by_name[name]) for name in OPTIONS[4:]]
+                database = gr.Radio(
+                    choices(VisitorDatabases()), value=BUNDLED, label=text("memory_label"), elem_id="memory"
+                )
+                delete = gr.Button(text("memory_delete"), visible=False, elem_id="memory-delete", size="sm")
+                with gr.Accordion(text("memory_box"), open=False):
+                    drop = files_input(label=text("photos_or_zip"), elem_id="memory-files", height=120)
+                    with gr.Row():
+                        start = gr.Button(text("memory_build"), elem_id="memory-build")
+                        stop = gr.Button(text("stop"), elem_id="memory-stop", min_width=80)
+                    gr.HTML(_RULE)
+                build_status = gr.HTML(elem_id="memory-words", elem_classes="sr-may-be-empty")
+        with gr.Column(scale=1, min_width=320, elem_classes="sr-shown"):
             result = gr.Image(
                 label=text("mosaic_result"), format="png", interactive=False, elem_id="mosaic-result",
                 buttons=["download", "fullscreen"],
             )  # fmt: skip
             summary = gr.HTML(f'<p class="sr-fine">{marked("mosaic_empty")}</p>', elem_id="mosaic-words")
-            matches = gr.HTML(elem_id="mosaic-inside")
-            with gr.Accordion(text("mosaic_map"), open=False):
-                distance_map = gr.Image(
-                    format="png", interactive=False, show_label=False, elem_id="mosaic-map", buttons=[]
-                )
+            matches = gr.HTML(elem_id="mosaic-inside", elem_classes="sr-may-be-empty")
+    with gr.Accordion(text("mosaic_map"), open=False):
+        distance_map = gr.Image(format="png", interactive=False, show_label=False, elem_id="mosaic-map", buttons=[])
+    gr.HTML(_INTRO)
     rendering, own = gr.State(None), gr.State(VisitorDatabases())
     parts = MosaicParts(rendering, own, result, distance_map, summary, matches, database, build_status)
     handlers = MosaicHandlers(context, parts)

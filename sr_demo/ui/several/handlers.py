@@ -13,6 +13,7 @@ import gradio as gr
 from sr_demo.errors import BadInput, SRError, unexpected
 from sr_demo.inference.jobs import Job
 from sr_demo.reports import formatting
+from sr_demo.ui import output_choice
 from sr_demo.ui.html import problem, progress_line
 from sr_demo.ui.languages import word
 from sr_demo.ui.method_choices import Context, offered, seconds
@@ -46,12 +47,17 @@ class SeveralHandlers:
         first, more = offered(context.approaches, context.runner.estimates)
         self._jobs = {job.key: job for job in (*first, *more)}
 
-    def run(self, files: list[str] | None, methods: list[str], request: gr.Request) -> Iterator[Updates]:
+    def run(
+        self, files: list[str] | None, methods: list[str], form: str, quality: float, private: bool, request: gr.Request
+    ) -> Iterator[Updates]:
         """Enlarge the uploaded photos, and stream how far it is.
 
         Args:
             files: Uploads.
             methods: Keys of the methods.
+            form: Format of the results, see `output_choice.chosen`, like what follows.
+            quality: Of that format.
+            private: Whether position and serial numbers are kept.
             request: Identifies the browser session.
         """
         session, parts = session_of(request), self._parts
@@ -59,10 +65,11 @@ class SeveralHandlers:
         ended: Updates = {parts.start: gr.Button(interactive=True), parts.stop: gr.Button(interactive=False)}
         try:
             photos, jobs = self._wanted(files, methods)
+            output = output_choice.chosen(form, quality, private=private)
             running: Updates = {parts.start: gr.Button(interactive=False), parts.stop: gr.Button(interactive=True)}
             yield {**running, parts.zip: gr.DownloadButton(visible=False), parts.line: progress_line("Starting.")}
             with self._context.store.lent() as folder, self._context.callers.admitted(stop) as caller:
-                queue = Queue(photos, jobs, self._context.limits, folder)
+                queue = Queue(photos, jobs, self._context.limits, folder, output)
                 expected = partial(seconds, self._context, size=_TYPICAL)
                 for _ in queue.run(self._context.runner, caller, expected):
                     shown = {parts.photos: _table(photos)} if queue.changed else {}

@@ -9,9 +9,10 @@ import gradio as gr
 
 from sr_demo.hub import checkpoints
 from sr_demo.inference.jobs import Job
+from sr_demo.ui import output_choice
 from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.languages import marked, text
-from sr_demo.ui.method_choices import Context, offered, ticked
+from sr_demo.ui.method_choices import Context, offered, quickest, ticked
 from sr_demo.ui.several.handlers import MOST_METHODS, MOST_PHOTOS, SeveralHandlers, SeveralParts
 from sr_demo.ui.source import files_input
 
@@ -20,33 +21,37 @@ def several_tab(context: Context) -> None:
     """Lay out the tab and connect its events, in the current Gradio context."""
     first, more = offered(context.approaches, context.runner.estimates)
     jobs = [job for job in (*first, *more) if checkpoints.is_available(job.checkpoint)]
-    with gr.Row(elem_classes="sr-top"):
-        with gr.Column(scale=3, min_width=280):
+    with gr.Row(elem_classes="sr-panes"):
+        with gr.Column(scale=0, min_width=320, elem_classes="sr-controls"):
             files = files_input(label=f"{text('several_files')} {MOST_PHOTOS}", elem_id="several-files", height=160)
             methods = gr.Dropdown(
                 [(job.title, job.key) for job in jobs], value=_default(context, jobs), multiselect=True,
                 max_choices=MOST_METHODS, label=text("methods"), elem_id="several-methods",
             )  # fmt: skip
+            form = output_choice.formats("several-format", same=True)
+            quality = output_choice.quality("several-quality")
+            private = gr.Checkbox(False, label=text("several_private"), elem_id="several-private", container=False)
             with gr.Row(elem_classes="sr-actions"):
-                start = gr.Button(text("several_start"), variant="primary", elem_id="several-start", min_width=120)
-                stop = gr.Button(text("stop"), elem_id="several-stop", interactive=False, min_width=60)
+                start = gr.Button(
+                    text("several_start"), variant="primary", elem_id="several-start", scale=3, min_width=120
+                )
+                stop = gr.Button(text("stop"), elem_id="several-stop", interactive=False, scale=1, min_width=60)
             gr.HTML(f'<p class="sr-fine">{marked("several_rule")}</p>')
-        with gr.Column(scale=9, min_width=300):
+        with gr.Column(scale=1, min_width=320, elem_classes="sr-shown"):
             line = gr.HTML(elem_id="several-line", elem_classes="sr-may-be-empty")
             archive = gr.DownloadButton(text("several_zip"), visible=False, elem_id="several-zip", size="sm")
-            photos = gr.HTML(elem_id="several-photos", elem_classes="sr-may-be-empty")
+            photos = gr.HTML(f'<p class="sr-fine">{marked("several_empty")}</p>', elem_id="several-photos")
     parts = SeveralParts(start, stop, line, photos, archive)
     handlers = SeveralHandlers(context, parts)
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     outputs: list[Any] = [start, stop, line, photos, archive]
-    start.click(handlers.run, [files, methods], outputs, **quiet, **HEAVY)
+    form.input(output_choice.quality_of, form, quality, **quiet, **LIGHT)
+    start.click(handlers.run, [files, methods, form, quality, private], outputs, **quiet, **HEAVY)
     stop.click(handlers.stop, None, [line], **quiet, **LIGHT)
 
 
 def _default(context: Context, jobs: Sequence[Job]) -> list[str]:
-    """Return the key of the quickest method that is ticked in Compare, no baseline, and invents nothing."""
+    """Return the key of the quickest network that is ticked in Compare."""
     keys = ticked(jobs, context.runner.estimates)
-    faithful = [job for job in jobs if job.key in keys and not job.approach.invents_with(job.checkpoint)]
-    networks = [job for job in faithful if job.approach.family != "baseline"] or jobs[:1]
-    quickest = min(networks, key=lambda job: context.runner.estimates.seconds(job, (256, 256)), default=None)
-    return [] if quickest is None else [quickest.key]
+    found = quickest(context.runner.estimates, [job for job in jobs if job.key in keys])
+    return [job.key for job in ([found] if found else jobs[:1])]

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sr_demo.errors import SRError, unexpected
-from sr_demo.image import Image, ImageData, Limits, Size, crop, read, write_png
+from sr_demo.codecs.sniff import kind_of
+from sr_demo.errors import BadInput, SRError, unexpected
+from sr_demo.image import Image, ImageData, Limits, Output, Size, crop, read, write, write_png
 from sr_demo.inference.jobs import Done, Failed, ImageResult, Job, Progressed, Stopped
 from sr_demo.inference.runner import Runner
 from sr_demo.reports import formatting
@@ -20,6 +21,7 @@ from sr_demo.reports.table import record
 from sr_demo.system.outputs import fitting, numbered
 from sr_demo.ui.callers import Caller
 from sr_demo.ui.compare.in_turn import Inputs, compared
+from sr_demo.ui.compare.saving import check_size
 from sr_demo.ui.uploads import public
 
 _SIDE = 64
@@ -66,6 +68,8 @@ class Queue:
     jobs: Sequence[Job]
     limits: Limits
     folder: Path
+    output: Output = field(default_factory=Output)
+    """How results are written; `SAME` follows each photo."""
     progress: str = ""
     """What goes on now, in one line."""
     changed: bool = True
@@ -107,7 +111,7 @@ class Queue:
         """Enlarge one photo with all jobs into `archive`; yields what goes on."""
 
         def load() -> tuple[ImageData, Image | None]:
-            return public(read(photo.path, self.limits)), None
+            return read(photo.path, self.limits), None
 
         photo.state, self.changed = "working", True
         inputs, last = Inputs(load), 0.0
@@ -115,7 +119,10 @@ class Queue:
             for event in compared(runner, caller, self.jobs, seconds, inputs):
                 title = event.job.title
                 if isinstance(event, Done):
-                    self._save(photo, event.result, inputs.get()[0], archive)
+                    try:
+                        self._save(photo, event.result, inputs.get()[0], archive)
+                    except BadInput as exc:  # the format cannot hold so large an image
+                        photo.failures.append(f"{title}: {exc}")
                     yield f"{title}, done"
                 elif isinstance(event, Failed):
                     photo.failures.append(f"{title}: {event.message}")
@@ -133,6 +140,8 @@ class Queue:
             photo.failures.append(unexpected(exc, "upscaling one of several photos"))
 
     def _save(self, photo: Photo, result: ImageResult, lr: ImageData, archive: zipfile.ZipFile) -> None:
+        output = self.output.like(kind_of(photo.path))
+        check_size(result.size[0] * result.size[1], output)
         number = self.photos.index(photo)
         if not photo.thumbnails:
             photo.thumbnails.append(self._thumbnail(lr, Size.of(lr.rgb), f"{number}.png", "before"))
@@ -140,12 +149,12 @@ class Queue:
         job = result.job
         label = job.title + (", may invent detail" if job.approach.invents_with(job.checkpoint) else "")
         photo.thumbnails.append(self._thumbnail(result.image, Size.of(lr.rgb), name, label))
-        whole = self.folder / "result.png"
-        write_png(result.image, whole)
-        stored = self._free_name(photo.path.stem, f"_{result.job.file_name}.png")
+        whole = self.folder / "result"
+        written = write(result.image, whole, output)
+        stored = self._free_name(photo.path.stem, f"_{result.job.file_name}{output.file_format.suffix}")
         archive.write(whole, stored)
         whole.unlink()
-        photo.results.append({**record(result), "file": stored})
+        photo.results.append({**record(result), "file": stored, **written.as_dict()})
 
     def _thumbnail(self, image: ImageData, lr: Size, name: str, label: str) -> Thumbnail:
         """Write the part of `image` that is the middle of `_SIDE` pixels of the LR image of the size `lr`."""
@@ -153,7 +162,7 @@ class Queue:
         rows, columns = min(_SIDE, lr.height), min(_SIDE, lr.width)
         height, width = max(rows * size.height // lr.height, 1), max(columns * size.width // lr.width, 1)
         part = crop(image, (size.height - height) // 2, (size.width - width) // 2, height, width)
-        write_png(part, self.folder / name)
+        write_png(public(part), self.folder / name)
         return Thumbnail(label, self.folder / name)
 
     def _free_name(self, stem: str, ending: str) -> str:

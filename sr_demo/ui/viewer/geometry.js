@@ -5,14 +5,16 @@
 //
 //   full    size of a result in CSS pixels at scale 1
 //   stage   size of the box an image is seen through
-//   scale   CSS pixels on the screen per pixel of the result; "fit" follows the size of the stage
+//   scale   CSS pixels on the screen per pixel of the result; "fit" and "part" follow the size of the stage
+//   part    what some results show of the image; null where all show the whole
 //   centre  the spot in the middle of the stage, as fractions of the image
 
 /**
  * @typedef {{ x: number, y: number }} Point
  * @typedef {{ width: number, height: number }} Size
- * @typedef {number | "fit"} Scale
- * @typedef {{ scale: Scale, centre: Point, stage: Size, full: Size }} View
+ * @typedef {number | "fit" | "part"} Scale
+ * @typedef {[number, number, number, number]} Part  Left, top, width and height of a part, as fractions of the image.
+ * @typedef {{ scale: Scale, centre: Point, stage: Size, full: Size, part: Part | null }} View
  * @typedef {{ scale: number, x: number, y: number }} Placement  Scale and centre as they can be shown.
  * @typedef {{ scale: number, left: number, top: number }} Transform  Corner of the image in pixels of the stage.
  * @typedef {{ columns: number, width: number, height: number }} Grid  Number of columns, and the size of one stage.
@@ -25,6 +27,7 @@ const geometry = (() => {
   const LEAST_PANE = 260;
   const PANE_TEXT = 64; // height of name and scores around a stage
   const SWIPE = 48;
+  const PART_SHARE = 0.92; // of the stage, so that what lies around the part is seen
 
   /** @type {(number: number, low: number, high: number) => number} */
   const clamp = (number, low, high) => Math.min(Math.max(number, low), high);
@@ -35,6 +38,22 @@ const geometry = (() => {
    * @param {Size} full
    */
   const fitScale = (stage, full) => Math.min(stage.width / full.width, stage.height / full.height);
+
+  /**
+   * The scale at which the part fills the stage; all of the image without one.
+   * @param {Size} stage
+   * @param {Size} full
+   * @param {Part | null} part
+   */
+  const partScale = (stage, full, part) => (!part ? fitScale(stage, full)
+    : PART_SHARE * fitScale(stage, { width: full.width * part[2], height: full.height * part[3] }));
+
+  /**
+   * The middle of the part, or of the image.
+   * @param {Part | null} part
+   * @returns {Point}
+   */
+  const middle = (part) => (part ? { x: part[0] + part[2] / 2, y: part[1] + part[3] / 2 } : { x: 0.5, y: 0.5 });
 
   /**
    * The smallest scale people can zoom out to: all of the image, or 1:1 where it is smaller than the stage.
@@ -48,8 +67,9 @@ const geometry = (() => {
    * @param {View} view
    * @returns {Placement}
    */
-  function place({ scale: wish, centre, stage, full }) {
-    const scale = wish === "fit" ? fitScale(stage, full) : clamp(wish, leastScale(stage, full), LARGEST_SCALE);
+  function place({ scale: wish, centre, stage, full, part }) {
+    const scale = wish === "fit" ? fitScale(stage, full)
+      : clamp(wish === "part" ? partScale(stage, full, part) : wish, leastScale(stage, full), LARGEST_SCALE);
     /** @type {(at: number, seen: number, all: number) => number} */
     const inside = (at, seen, all) => {
       const half = seen / (2 * all * scale);
@@ -66,6 +86,7 @@ const geometry = (() => {
    * @returns {{ scale: Scale, centre: Point }}
    */
   function zoom(view, wish, point) {
+    if (wish === "part") return { scale: wish, centre: middle(view.part) };
     const { stage, full } = view;
     const now = place(view);
     const fit = fitScale(stage, full);
@@ -172,11 +193,14 @@ const geometry = (() => {
   }
 
   /**
-   * The size that all images are laid out at: that of the widest, so that the others show the same spot.
-   * @param {Size[]} sizes
+   * The size that all images are laid out at: that of the widest, so that the others show the same spot. A part counts as
+   * large as the whole of which it is one.
+   * @param {(Size & { part?: Part | null })[]} images
    * @returns {Size}
    */
-  function fullSize(sizes) {
+  function fullSize(images) {
+    const sizes = images.map(({ width, height, part }) => (
+      part ? { width: Math.round(width / part[2]), height: Math.round(height / part[3]) } : { width, height }));
     const width = Math.max(1, ...sizes.map((size) => size.width));
     const largest = sizes.find((size) => size.width === width);
     return { width, height: largest ? largest.height : 1 };
@@ -252,7 +276,7 @@ const geometry = (() => {
   }
 
   return Object.freeze({
-    LARGEST_SCALE, clamp, fitScale, leastScale, place, zoom, pan, isZoomed, transform, lens, bestGrid, layOut, fullSize,
+    LARGEST_SCALE, clamp, fitScale, leastScale, place, middle, zoom, pan, isZoomed, transform, lens, bestGrid, layOut, fullSize,
     pair, pairWith, neighbour, pinch, wheelFactor, swipeStep,
   });
 })();

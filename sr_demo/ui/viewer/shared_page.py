@@ -131,8 +131,9 @@ def _script() -> str:
 def _for_viewer(image: SavedImage, index: int) -> ViewerImage:
     """Return the image as the viewer takes it; the script puts its bytes in the place of the address."""
     return ViewerImage(
-        id=image.path.stem, label=image.label, url=f"#image-{index}", width=image.size.width, height=image.size.height,
+        id=image.id, label=image.label, url=f"#image-{index}", width=image.size.width, height=image.size.height,
         alt=image.alt, scores=image.scores, note=image.note, reference=image.reference,
+        part=image.part,
     )  # fmt: skip
 
 

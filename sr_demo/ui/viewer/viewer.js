@@ -14,15 +14,15 @@
 /**
  * @typedef {{ id: string, label: string, url: string, width: number, height: number, alt: string, scores: string,
  *   note: string, difference_url: string, reference: boolean, download_url: string, status: string, fraction: number,
- *   failed: boolean }} ViewerImage  See `viewer.py`.
- * @typedef {{ image: HTMLImageElement, magnified: HTMLImageElement }} Layer
+ *   failed: boolean, part: Part | null }} ViewerImage  See `viewer.py`.
+ * @typedef {{ image: HTMLImageElement, around: HTMLImageElement | null, magnified: HTMLImageElement, shift: string }} Layer
  * @typedef {{ box: HTMLElement, text: HTMLElement, bar: HTMLProgressElement }} StatusBox
  * @typedef {{ box: HTMLElement, layers: Layer[], lens: HTMLElement, status: StatusBox }} Stage
  * @typedef {{ head: HTMLElement, foot: HTMLElement, label: HTMLElement, mark: HTMLElement, name: HTMLElement,
  *   tag: HTMLElement, as: HTMLButtonElement, save: HTMLAnchorElement, open: HTMLAnchorElement, scores: HTMLElement, note: HTMLElement }} Plate
  * @typedef {{ stage: Stage, plate: Plate, figure: HTMLElement }} Pane
  * @typedef {{ images: ViewerImage[], full: Size, stage: Size, scale: Scale, centre: Point, mode: "grid" | "two",
- *   wanted: Id[], opening: Id[], marked: Id, front: Id, narrow: boolean, lens: boolean, lensAt: Point | null, difference: boolean,
+ *   part: Part | null, wanted: Id[], opening: Id[], marked: Id, front: Id, narrow: boolean, lens: boolean, lensAt: Point | null, difference: boolean,
  *   split: number, example: boolean, scene: string }} State
  * @typedef {Pick<State, "scale" | "centre" | "full" | "wanted" | "front">} SavedView
  */
@@ -30,7 +30,7 @@
 const root = /** @type {HTMLElement} */ (element.querySelector(".srv"));
 const NARROW = 560; // CSS pixels; a phone
 /** @type {[Scale, string, string | null][]} */
-const ZOOM_BUTTONS = [["fit", say("viewer_fit"), "0"], [1, "1:1", "1"], [2, "2×", null], [4, "4×", null]];
+const ZOOM_BUTTONS = [["fit", say("viewer_fit"), "0"], ["part", say("viewer_part"), null], [1, "1:1", "1"], [2, "2×", null], [4, "4×", null]];
 const HINTS = {
   idle: say("viewer_hint_idle"),
   active: say("viewer_hint_active"),
@@ -46,7 +46,7 @@ const state = {
   scale: "fit", centre: { x: 0.5, y: 0.5 },
   mode: "grid", wanted: [null, null], opening: [null, null], marked: null, front: null, narrow: false,
   lens: false, lensAt: null, difference: false, split: 0.5, example: false,
-  scene: "",
+  scene: "", part: null,
 };
 /** @type {Map<string, SavedView>} By scene: how it was left. */
 const views = new Map();
@@ -126,7 +126,8 @@ function front() {
 
 const placed = () => geometry.place(state);
 const least = () => geometry.leastScale(state.stage, state.full);
-const isZoomed = () => geometry.isZoomed(state);
+/** A phone that shows the part swipes to the next image, and scrolls the page. */
+const isZoomed = () => geometry.isZoomed(state) && !(state.narrow && state.scale === "part");
 
 /**
  * @param {Scale} wish
@@ -155,7 +156,7 @@ function makeStage(count) {
     image.addEventListener("load", () => { failure.hidden = true; });
     image.addEventListener("error", () => { failure.hidden = false; });
     box.append(make("div", "srv-layer", {}, image, failure));
-    return { image, magnified };
+    return { image, around: null, magnified, shift: "" };
   });
   const lens = make("div", "srv-lens", { "aria-hidden": "true", hidden: "" });
   for (const { magnified } of layers) lens.append(make("div", "srv-layer", {}, magnified));
@@ -183,9 +184,11 @@ function fillStatus({ box, text, bar }, { label, url, status, fraction, failed }
 }
 
 /** @type {(layer: Layer, shown: ViewerImage) => void} */
-function fillLayer({ image, magnified }, shown) {
+function fillLayer(layer, shown) {
+  const { image, magnified } = layer;
   const url = shownUrl(shown);
   image.hidden = !url;
+  fillAround(layer, url ? shown.part : null);
   if (!url) {
     image.removeAttribute("src");
     return;
@@ -193,10 +196,30 @@ function fillLayer({ image, magnified }, shown) {
   if (image.getAttribute("src") !== url) image.src = url; // an equal address must not start a new load
   image.alt = showsDifference(shown) ? say("viewer_difference_alt", { alt: shown.alt }) : shown.alt;
   if (state.lens && magnified.getAttribute("src") !== url) magnified.src = url;
+  const [left, top, width, height] = shown.part ?? [0, 0, 1, 1];
+  layer.shift = shown.part ? ` translate(${left * state.full.width}px, ${top * state.full.height}px)` : "";
   for (const node of [image, magnified]) {
-    node.style.width = `${state.full.width}px`;
-    node.style.height = `${state.full.height}px`;
+    node.style.width = `${width * state.full.width}px`;
+    node.style.height = `${height * state.full.height}px`;
   }
+}
+
+/**
+ * Around a part, show the first image that shows the whole.
+ * @type {(layer: Layer, part: Part | null) => void}
+ */
+function fillAround(layer, part) {
+  const whole = part && ready().find((image) => !image.part);
+  if (layer.around) layer.around.hidden = !whole;
+  if (!whole) return;
+  if (!layer.around) {
+    layer.around = make("img", "srv-image srv-around", { draggable: "false", alt: "" });
+    layer.image.before(layer.around);
+  }
+  const { around } = layer;
+  if (around.getAttribute("src") !== whole.url) around.src = whole.url;
+  around.style.width = `${state.full.width}px`;
+  around.style.height = `${state.full.height}px`;
 }
 
 /**
@@ -223,6 +246,18 @@ function makePlate(onName) {
   return { head, foot, label, mark, name, tag, as, save, open, scores, note };
 }
 
+/**
+ * How much of the photo an image shows, where they differ in that; the first one is the photo itself.
+ * @type {(image: ViewerImage) => string}
+ */
+function extent({ url, part }) {
+  if (!state.part || !url) return "";
+  if (!part) return say("viewer_of_whole");
+  const photo = state.images[0];
+  const size = `${Math.round(part[2] * photo.width)} × ${Math.round(part[3] * photo.height)}`;
+  return say("viewer_of_part", { size });
+}
+
 /** @type {(plate: Plate, image: ViewerImage, mark: string) => void} */
 function fillPlate(plate, image, mark) {
   const difference = showsDifference(image);
@@ -230,7 +265,7 @@ function fillPlate(plate, image, mark) {
   write(plate.name, image.label);
   write(plate.tag, difference ? say("viewer_tag_difference") : image.reference ? say("viewer_tag_original") : "");
   write(plate.scores, image.scores);
-  write(plate.note, image.note);
+  write(plate.note, [extent(image), image.note].filter(Boolean).join("; "));
   plate.name.title = image.label;
   plate.save.hidden = plate.open.hidden = !image.url;
   plate.as.hidden = !image.url || !props.savable || state.example;
@@ -273,7 +308,8 @@ function makeSlider() {
 // ------------------------------------------------------------------------------------------------------- the frame
 
 const zoomButtons = ZOOM_BUTTONS.map(([scale, text, key]) => button(text, "srv-button", {
-  title: scale === "fit" ? say("viewer_fit_title") : say(scale > 1 ? "viewer_scale_title" : "viewer_true_title", { scale }),
+  title: scale === "fit" ? say("viewer_fit_title") : scale === "part" ? say("viewer_part_title")
+    : say(scale > 1 ? "viewer_scale_title" : "viewer_true_title", { scale }),
   ...(key ? { "aria-keyshortcuts": key } : {}),
 }, () => zoomTo(scale)));
 /** @type {(sign: string, name: string, key: string, factor: number) => HTMLButtonElement} */
@@ -384,7 +420,7 @@ function changeScene(scene) {
   views.set(state.scene, { scale, centre, full, wanted, front });
   /** @type {SavedView} */
   const fitted = {
-    scale: "fit", centre: { x: 0.5, y: 0.5 }, full, wanted: state.mode === "grid" ? [null, null] : wanted, front: null,
+    scale: state.part ? "part" : "fit", centre: geometry.middle(state.part), full, wanted: state.mode === "grid" ? [null, null] : wanted, front: null,
   };
   Object.assign(state, { scene, marked: null, ...(views.get(scene) ?? fitted) });
 }
@@ -406,10 +442,11 @@ function receive() {
     Object.assign(state, { example: Boolean(value.example), mode: value.example ? "two" : "grid", wanted: [null, null] });
   }
   state.opening = [value.pair?.[0] ?? null, value.pair?.[1] ?? null];
+  state.part = images.find((/** @type {ViewerImage} */ image) => image.part)?.part ?? null;
   const scene = value.scene || images[0]?.url || "";
   if (scene !== state.scene) changeScene(scene);
   const full = geometry.fullSize(images);
-  if (state.scale !== "fit") state.scale *= state.full.width / full.width; // a larger result must not move the others
+  if (typeof state.scale === "number") state.scale *= state.full.width / full.width; // a larger result must not move the others
   state.full = full;
   state.images = images;
   write(empty, images.length ? "" : word(value.empty || "Nothing to show yet."));
@@ -457,6 +494,7 @@ function refreshBar() {
   press(lensButton, state.lens);
   press(differenceButton, state.difference && hasDifference());
   differenceButton.hidden = !hasDifference();
+  zoomButtons[1].hidden = !state.part;
   press(gridButton, !isTwo());
   press(twoButton, isTwo());
   twoButton.disabled = ready().length < 2;
@@ -534,7 +572,10 @@ function draw() {
   const shown = geometry.transform(state);
   const transform = `translate(${shown.left}px, ${shown.top}px) scale(${shown.scale})`;
   for (const stage of visibleStages()) {
-    for (const { image } of stage.layers) image.style.transform = transform;
+    for (const { image, around, shift } of stage.layers) {
+      image.style.transform = transform + shift;
+      if (around) around.style.transform = transform;
+    }
   }
   root.classList.toggle("srv-pixels", shown.scale > 1.001);
   root.classList.toggle("srv-zoomed", isZoomed());
@@ -553,8 +594,8 @@ function drawLens(shown) {
     const { radius, strength, left, top } = geometry.lens(state.stage, shown, at);
     lens.style.width = lens.style.height = `${2 * radius}px`;
     lens.style.transform = `translate(${Math.round(at.x - radius)}px, ${Math.round(at.y - radius)}px)`;
-    for (const { magnified } of layers) {
-      magnified.style.transform = `translate(${left}px, ${top}px) scale(${strength})`;
+    for (const { magnified, shift } of layers) {
+      magnified.style.transform = `translate(${left}px, ${top}px) scale(${strength})${shift}`;
     }
   }
 }
@@ -581,7 +622,8 @@ function drawLevel(scale) {
     level.textContent = percent;
   }
   ZOOM_BUTTONS.forEach(([wish], index) => {
-    const on = wish === "fit" ? state.scale === "fit" : state.scale !== "fit" && Math.abs(scale / wish - 1) < 0.001;
+    const on = typeof wish === "string" ? state.scale === wish
+      : typeof state.scale === "number" && Math.abs(scale / wish - 1) < 0.001;
     press(zoomButtons[index], on);
   });
   zoomOut.disabled = scale <= least() * 1.001;

@@ -19,6 +19,8 @@ from sr_demo.ui.languages import with_texts
 if TYPE_CHECKING:
     import gradio as gr
 
+    from sr_demo.reports.saved_image import Part
+
 EMPTY = "The results appear here, side by side."
 
 _HERE = Path(__file__).parent
@@ -44,6 +46,7 @@ class ViewerImage:
         status: Shown in place of an image that has no `url` yet: "waiting", "tile 3 of 12", or why there is none.
         fraction: How much of it is done, 0..1; drawn as a bar where it is above 0.
         failed: Whether `status` says why there is no image; screen readers announce it at once.
+        part: Where it lies in the images that show more than it; around it, the first of those is shown, darker.
 
     Raises:
         ValueError: For an empty id or size, and for an address outside of the page's own server.
@@ -63,6 +66,7 @@ class ViewerImage:
     status: str = ""
     fraction: float = 0.0
     failed: bool = False
+    part: Part | None = None
 
     def __post_init__(self) -> None:
         if not self.id:

@@ -1,4 +1,4 @@
-"""Work that one visitor waits for, with a line on how far it is and the Stop button: a model opened, or fetched."""
+"""Work that one visitor waits for, with a line on how far it is: a model opened, photos measured, results packed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sr_demo.errors import Cancelled, SRError, unexpected
 from sr_demo.progress import Progress
 from sr_demo.ui.background_work import Finished, working
 from sr_demo.ui.callers import Caller
-from sr_demo.ui.html import fine_print, problem
+from sr_demo.ui.html import fine_print, problem, progress_line
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.updates import Updates
 
@@ -25,9 +25,12 @@ class VisitorWork:
 
     context: Context
     status: gr.HTML
-    stop: gr.Button
+    stop: gr.Button | None = None
+    """Enabled while it runs; None where it is always enabled, or there is none."""
     at_end: Updates = field(default_factory=dict[Any, Any])
     """Further updates at the end, however it ends."""
+    stopped: str = "Stopped."
+    """Shown after Stop."""
 
     def run(
         self, session: str, begin: str, work: Callable[[Caller, Progress], T], shown: Callable[[T], Updates]
@@ -41,20 +44,23 @@ class VisitorWork:
             shown: the updates for its result.
         """
         stop = self.context.stops.begin(session)
-        yield {self.status: fine_print(f"{begin.capitalize()}."), self.stop: gr.Button(interactive=True)}
-        ended: Updates = {**self.at_end, self.stop: gr.Button(interactive=False)}
+        yield {self.status: fine_print(f"{begin[0].upper()}{begin[1:]}."), **self._stop_enabled(True)}
+        ended: Updates = {**self.at_end, **self._stop_enabled(False)}
         try:
             with self.context.callers.admitted(stop) as caller:
                 for event in working(lambda progress: work(caller, progress), stop, "visitor-work"):
                     if isinstance(event, Finished):
                         yield {**ended, **shown(event.value)}
                     else:
-                        yield {self.status: fine_print(str(event))}
+                        yield {self.status: progress_line(str(event), event.fraction)}
         except Cancelled:
-            yield {**ended, self.status: fine_print("Stopped.")}
+            yield {**ended, self.status: fine_print(self.stopped)}
         except SRError as exc:
             yield {**ended, self.status: problem(str(exc))}
         except Exception as exc:
             yield {**ended, self.status: problem(unexpected(exc, begin))}
         finally:
             self.context.stops.end(session, stop)
+
+    def _stop_enabled(self, on: bool) -> Updates:
+        return {} if self.stop is None else {self.stop: gr.Button(interactive=on)}

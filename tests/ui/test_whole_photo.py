@@ -1,0 +1,141 @@
+"""A photo of which a part is compared is enlarged whole by the quickest network, if that is soon enough."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import pytest
+
+from sr_demo.approaches.baselines import BICUBIC
+from sr_demo.image import Limits, read, write_png
+from sr_demo.inference import memory_need
+from sr_demo.inference.jobs import Job
+from sr_demo.inference.runner import Runner
+from sr_demo.ui.compare import presets, whole_photo
+from sr_demo.ui.compare.components import CompareComponents
+from sr_demo.ui.compare.handlers import Handlers
+from sr_demo.ui.compare.layout import lay_out
+from sr_demo.ui.compare.run_handlers import RunHandlers
+from sr_demo.ui.languages import text
+from sr_demo.ui.method_choices import Context, quickest
+from sr_demo.ui.source import Source
+from sr_demo.ui.stops import Stops
+from sr_demo.ui.store import Store
+from tests.conftest import image_of, noise
+
+NET = replace(BICUBIC, id="net", title="Net", family="convolutional")
+INVENTING = replace(NET, id="inventing", title="Inventing", family="adversarial", invents=True)
+REQUEST: Any = SimpleNamespace(session_hash="visitor")
+KEYS = ["bicubic", "net", "inventing"]
+
+
+@pytest.fixture
+def context() -> Iterator[Context]:
+    store = Store()
+    yield Context((BICUBIC, INVENTING, NET), Runner(), store, Stops(), Limits())
+    shutil.rmtree(store.root)
+
+
+@pytest.fixture
+def components(context: Context, gradio_loops: None) -> CompareComponents:
+    with gr.Blocks():
+        return lay_out(context)
+
+
+@pytest.fixture
+def part(context: Context, components: CompareComponents, tmp_path: Path) -> Source:
+    """The middle of a photo."""
+    path = tmp_path / "photo.png"
+    write_png(image_of(noise(200, 300)), path)
+    handlers = Handlers(context, components)
+    taken = handlers.take(str(path), None, presets.OWN, False, KEYS, [])
+    return handlers.choose_region(taken[components.photo.source], "128")[components.photo.source]
+
+
+def run(context: Context, components: CompareComponents, source: Source, *, test: bool = False) -> list[dict[Any, Any]]:
+    values = {component: getattr(component, "value", None) for component in components.run_inputs()}
+    values |= {components.photo.source: source, components.choice.methods: KEYS, components.choice.test: test}
+    return list(RunHandlers(context, components).run(values, REQUEST))
+
+
+def test_the_quickest_faithful_network_enlarges_the_whole_photo(
+    context: Context, components: CompareComponents, part: Source
+) -> None:
+    *before, last = run(context, components, part)
+    shown = {image["id"]: image for image in last[components.results.viewer]["images"]}
+    assert list(shown) == ["input", "net", "bicubic", "inventing"], "what shows the whole comes first"
+    assert [shown[name]["part"] is None for name in shown] == [True, True, False, False]
+    assert (shown["input"]["width"], shown["net"]["width"], shown["bicubic"]["width"]) == (300, 1200, 512)
+    np.testing.assert_allclose(shown["bicubic"]["part"], (86 / 300, 36 / 200, 128 / 300, 128 / 200))
+    parts = [
+        image for update in before for image in update[components.results.viewer]["images"] if image["id"] == "net"
+    ]
+    assert any(image["url"] and image["part"] for image in parts), "until then it shows the part, like the others"
+    assert any("Now the whole photo, by Net" in update[components.results.progress] for update in before)
+    with zipfile.ZipFile(last[components.results.downloads["zip"]].value["path"]) as archive:
+        assert {"input.png", "net_whole.png", "bicubic.png", "report.html"} < set(archive.namelist())
+        assert "given a part of 128 x 128 pixels of 300 x 200" in archive.read("report.json").decode()
+        assert '"part": [' in archive.read("report.html").decode()
+    whole = part_file(last, components, "net")
+    assert read(whole).rgb.shape == (800, 1200, 3)
+
+
+def part_file(update: dict[Any, Any], components: CompareComponents, name: str) -> Path:
+    (image,) = (one for one in update[components.results.viewer]["images"] if one["id"] == name)
+    return Path(image["url"].partition("file=")[2])
+
+
+def test_what_both_take_is_said_before(context: Context, components: CompareComponents, part: Source) -> None:
+    handlers = Handlers(context, components)
+    said = handlers.estimate(part, presets.OWN, False, KEYS, [])
+    assert "for the part, then about" in said[components.run.estimate]
+    assert "for the whole photo by Net" in said[components.run.estimate]
+    button = said[components.run.whole]
+    assert button.visible and button.value.startswith(text("whole_photo")) and button.value.endswith(" s")
+    assert "busy" not in said[components.run.estimate]
+    context.runner.estimates.note_contention(0.9)
+    assert "is busy just now" in handlers.estimate(part, presets.OWN, False, KEYS, [])[components.run.estimate]
+    whole = handlers.choose_whole(part)
+    assert not whole[components.photo.source].is_part() and not whole[components.run.whole].visible
+    said = handlers.estimate(whole[components.photo.source], presets.OWN, False, KEYS, [])
+    assert "part" not in said[components.run.estimate] and not said[components.run.whole].visible
+
+
+def test_only_a_part_is_enlarged_where_the_whole_takes_too_long_or_does_not_fit(
+    context: Context, components: CompareComponents, part: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, name, value in (
+        (whole_photo, "PATIENCE_SECONDS", 0.0),
+        (memory_need, "room", lambda: memory_need.Room(1000, 10**12, 10**12)),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, value)
+            assert whole_photo.job_for(context, [Job(NET, NET.checkpoints[0], NET.options())], part) is None
+            assert (
+                "whole photo by"
+                not in Handlers(context, components).estimate(part, presets.OWN, False, KEYS, [])[
+                    components.run.estimate
+                ]
+            )
+
+
+def test_a_test_compares_the_part_alone(context: Context, components: CompareComponents, part: Source) -> None:
+    *_, last = run(context, components, part, test=True)
+    images = last[components.results.viewer]["images"]
+    assert all(image["part"] is None for image in images) and max(image["width"] for image in images) == 128
+
+
+def test_without_a_faithful_network_the_quickest_of_the_others_is_taken(context: Context) -> None:
+    jobs = {a.id: Job(a, a.checkpoints[0], a.options()) for a in (BICUBIC, NET, INVENTING)}
+    estimates = context.runner.estimates
+    assert quickest(estimates, list(jobs.values())) is jobs["net"]
+    assert quickest(estimates, [jobs["bicubic"], jobs["inventing"]]) is jobs["inventing"]
+    assert quickest(estimates, [jobs["bicubic"]]) is None
