@@ -39,17 +39,17 @@ COMMANDS: tuple[Command, ...] = (
         "models search photo --scale 4\nfetch openmodeldb:4x-HFA2k",
     ),
     Command(
-        "advise",
-        "recommend methods for a picture, with reasons",
-        in_module("advise"),
-        "advise photo.jpg\nadvise photo.jpg --json",
-    ),
-    Command(
         "upscale",
         "enlarge pictures with one approach",
         in_module("upscale"),
         "upscale photo.jpg --approach rdn --out big/ --report rdn.html\n"
         "upscale *.png --approach mosaic:tiles-8 --set overlap=50 --out big/",
+    ),
+    Command(
+        "advise",
+        "recommend methods for a picture, with reasons",
+        in_module("advise"),
+        "advise photo.jpg\nadvise photo.jpg --json",
     ),
     Command(
         "evaluate",

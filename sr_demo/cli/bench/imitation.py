@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print the teacher and each student."""
-    from sr_demo.benchmarks.imitation import nearness
+    from sr_demo.training.imitation import nearness
     from sr_demo.catalogue import APPROACHES
     from sr_demo.inference.jobs import job_for
 
