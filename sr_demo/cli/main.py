@@ -46,6 +46,12 @@ COMMANDS: tuple[Command, ...] = (
         "upscale *.png --approach mosaic:tiles-8 --set overlap=50 --out big/",
     ),
     Command(
+        "advise",
+        "recommend methods for a picture, with reasons",
+        in_module("advise"),
+        "advise photo.jpg\nadvise photo.jpg --json",
+    ),
+    Command(
         "evaluate",
         "score approaches against the original pictures",
         in_module("evaluate"),

@@ -10,10 +10,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as Pillow
+from PIL import JpegImagePlugin
 
 from sr_demo.codecs import iptc
 from sr_demo.codecs.in_order import in_order
@@ -103,3 +106,17 @@ def _segment(content: bytes, markers: tuple[int, ...]) -> int:
     while content[at + 1] not in markers:
         at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
     return at
+
+
+def luma_steps(path: Path) -> NDArray[np.float64] | None:
+    """Return the quantization steps of brightness in a JPEG file: (8, 8), rows are vertical frequencies.
+
+    Only the head of the file is read. None for other files, and for those that cannot be read.
+    """
+    try:
+        with JpegImagePlugin.JpegImageFile(path) as image:
+            tables: dict[int, list[int]] = getattr(image, "quantization", {})
+    except (OSError, SyntaxError, ValueError, KeyError, IndexError, struct.error):
+        return None
+    table = tables.get(0) or next(iter(tables.values()), [])
+    return np.array(table, np.float64).reshape(8, 8) if len(table) == 64 else None

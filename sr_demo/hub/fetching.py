@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from sr_demo.checkpoint import Checkpoint
 from sr_demo.errors import BadInput, SRError, quoted
 from sr_demo.hub import checkpoints
+from sr_demo.hub.face_detector import YUNET
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Approach
 from sr_demo.system.storage import cache_folder, guarded, ready
@@ -18,13 +19,17 @@ from sr_demo.system.storage import cache_folder, guarded, ready
 class Wanted(NamedTuple):
     """One checkpoint to fetch."""
 
-    approach: Approach
+    owner: str
+    """ID of its approach, or `faces` for the face detector."""
     checkpoint: Checkpoint
 
     @property
     def name(self) -> str:
         """Name on the command line."""
-        return f"{self.approach.id}:{self.checkpoint.name}"
+        return f"{self.owner}:{self.checkpoint.name}"
+
+
+_FACES = Wanted("faces", YUNET)
 
 
 class Outcome(NamedTuple):
@@ -47,12 +52,15 @@ def recommended(approaches: Sequence[Approach]) -> list[Wanted]:
 
 def everything(approaches: Sequence[Approach]) -> list[Wanted]:
     """Return every checkpoint that is downloaded, without those of gigabytes, which are fetched by name only."""
-    return [Wanted(a, c) for a in approaches for c in a.checkpoints if c.kind == "hub" and not c.repositories]
+    small = [Wanted(a.id, c) for a in approaches for c in a.checkpoints if c.kind == "hub" and not c.repositories]
+    return [*small, _FACES]
 
 
 def by_name(approaches: Sequence[Approach], name: str) -> Wanted:
     """Return what `ID:CHECKPOINT` names, or for `ID` alone its preferred published checkpoint. Raises BadInput."""
     identifier, _, checkpoint = name.partition(":")
+    if name in (_FACES.owner, _FACES.name):
+        return _FACES
     approach = next((a for a in approaches if a.id == identifier), None)
     if approach is None:
         raise BadInput(f"There is no approach {quoted(identifier)}. There are: {', '.join(a.id for a in approaches)}.")
@@ -65,7 +73,7 @@ def by_name(approaches: Sequence[Approach], name: str) -> Wanted:
         found = published[0] if published else approach.checkpoint()
     if found not in published:
         raise BadInput(f"{identifier}:{found.name} is not downloaded: it comes with this app, or needs no file.")
-    return Wanted(approach, found)
+    return Wanted(approach.id, found)
 
 
 def fetch_each(wanted: Sequence[Wanted], progress: Progress = SILENT) -> Iterator[Outcome]:

@@ -10,6 +10,9 @@ from typing import Any, get_args
 
 import gradio as gr
 
+from sr_demo.advice import recommendation
+from sr_demo.advice.estimates import estimate
+from sr_demo.advice.recommendation import recommend
 from sr_demo.codecs.formats import output_from
 from sr_demo.codecs.sniff import kind_of
 from sr_demo.deploy.report import budget_from, deploy
@@ -27,7 +30,7 @@ from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.compare.brought import Brought, scored
 from sr_demo.ui.compare.in_turn import MOST_JOBS, Inputs, compared
 from sr_demo.ui.lab.handlers import DEPLOY_SECONDS, PLAN
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.method_choices import Context, offered
 from sr_demo.ui.source import files_input, image_input
 
 _NAMED_VALUES: dict[str, Any] = {"type": "object", "additionalProperties": True}
@@ -137,7 +140,7 @@ class Endpoints:
                 test_against_truth): aligned, then scored like the others
 
         Returns:
-            the files in order, and a report {"results": [...], "failures": [...]}
+            the files in order, and a report {"results": [...], "failures": [...], "advice": which methods suit the image}
         """
         try:
             written = output_from(output or {}, _OUTPUT)
@@ -147,12 +150,14 @@ class Endpoints:
                 Brought(*one) for one in zip(jobs_of(paths), (partial(self._read, p) for p in paths), strict=True)
             ]
 
+            report: dict[str, Any] = {"results": [], "failures": [], "advice": None}
+
             def load() -> tuple[ImageData, Image | None]:
                 original = self._read(image)
+                report["advice"] = self._advice(original.rgb, Path(image))
                 return lr_and_reference(original, scale, None) if test_against_truth else (original, None)
 
             files: list[str] = []
-            report: dict[str, Any] = {"results": [], "failures": []}
             with self._context.store.lent() as folder, self._context.callers.admitted(program=True) as caller:
                 runner, inputs = self._context.runner, Inputs(load)
                 ours = compared(runner, caller, jobs, self._seconds, inputs)
@@ -196,6 +201,11 @@ class Endpoints:
         if repeated := [key for key in keys if keys.count(key) > 1]:
             raise BadInput(f"{repeated[0]} is named more than once. Name each approach once.")
         return jobs
+
+    def _advice(self, image: Image, path: Path) -> dict[str, Any] | None:
+        """Return which of the methods here suit an image, as JSON-able data."""
+        found = recommend(estimate(image, path), [job for jobs in offered(self._context.approaches) for job in jobs])
+        return found and recommendation.record(found)
 
     def _seconds(self, job: Job) -> float:
         """Return the expected seconds of a job on an image that is not decoded yet."""

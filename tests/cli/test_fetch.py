@@ -62,9 +62,15 @@ def test_recommended_and_all(fetched: list[str], capsys: pytest.CaptureFixture[s
     records = json.loads(capsys.readouterr().out)
     assert [(record["name"], record["status"], record["message"]) for record in records] == [
         ("fake:good", "fetched", ""), ("other:bad", "failed", "It is gone."),
+        ("faces:yunet", "fetched", ""),
     ]  # fmt: skip
     assert main(["fetch", "--all"]) == 2
-    assert fetched == ["good", "good", "more"]
+    assert fetched == ["good", "yunet", "good", "more", "yunet"]
+
+
+def test_the_face_detector_is_fetched_by_name(fetched: list[str]) -> None:
+    assert main(["fetch", "faces"]) == main(["fetch", "faces:yunet"]) == 0
+    assert fetched == ["yunet", "yunet"]
 
 
 def test_nothing_named_is_refused(fetched: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ from gradio_client import Client
 from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
 from sr_demo.image import Size
-from sr_demo.ui import api
+from sr_demo.ui import api, languages
 from tests.e2e import launched
 
 CHROMIUM_FLAGS = [
@@ -124,6 +124,7 @@ def _serving() -> Iterator[Serve]:
             "share": False,
             "inbrowser": False,
             "quiet": True,
+            "i18n": languages.translations(),  # for parts of the page that are served alone
             **launch_arguments,
             "prevent_thread_lock": True,
         }

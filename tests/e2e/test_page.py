@@ -284,6 +284,7 @@ def test_programs_can_do_the_same(made_up_page: str, photo: Path) -> None:
     assert len(files) == 1
     assert report["results"][0]["psnr_y"] > 10
     assert report["failures"] == [{"approach": "failing", "message": "This one <b>never</b> works. Choose another."}]
+    assert report["advice"]["looks"] == "good:default" and report["advice"]["certainty"] in ("likely", "unsure")
     with pytest.raises(Exception, match="There is no approach"):
         client.predict(handle_file(str(photo)), "nothing", {}, api_name="/upscale")
 

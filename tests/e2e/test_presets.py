@@ -39,6 +39,24 @@ def page_url(serve: Serve) -> str:
     return launch(serve, (baselines.BICUBIC, GAN, OTHER, replace(WALKER, id="diffusion", load=_longer)))
 
 
+def test_a_recommendation_appears_with_the_photo_and_its_button_ticks(
+    page_url: str, open_page: OpenPage, tmp_path: Path
+) -> None:
+    photo = tmp_path / "photo.png"
+    write_png(image_of(noise(200, 260)), photo)
+    page = open_page(page_url, width=390, height=844, phone=True)
+    upload(page, photo)
+    advice = page.locator("#advice")
+    expect(advice).to_contain_text("For this photo (small", timeout=PATIENCE)
+    expect(advice.locator("li").first).not_to_be_visible()
+    advice.get_by_text("Why?").click()
+    expect(advice.locator("li").last).to_contain_text("Estimated from the photo")
+    assert page.locator("#methods input:checked").count() > 1
+    advice.get_by_role("button", name="Tick these").click()
+    expect(page.locator("#methods input:checked")).to_have_count(1, timeout=PATIENCE)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_gan_against_diffusion_is_one_click(page_url: str, open_page: OpenPage, tmp_path: Path) -> None:
     photo = tmp_path / "photo.png"
     write_png(image_of(noise(200, 260)), photo)

@@ -33,6 +33,11 @@ SUBCOMMANDS: tuple[Command, ...] = tuple(
         ("halos", "how much context the tiles of each embedded network need", "edsr"),
         ("tiles", "seconds per megapixel by tile size", "edsr --rounds 3"),
         ("precision", "how far PSNR-Y in bf16 and in int8 is from fp32", "Set5/ edsr rdn"),
+        (
+            "imitation",
+            "how near small networks come to the one that they imitate, on degraded photos",
+            "photos/ real-esrgan:compact",
+        ),
         ("gpu", "speed and memory of four networks on a GPU", "--json gpu.json"),
         ("pipelines", "seconds per step and memory of the large diffusion models, on a GPU", ""),
         ("diffusion", "seconds per step and memory of our own diffusion model", "--rounds 3"),

@@ -100,6 +100,8 @@ class ResultComponents:
 
     progress: gr.HTML
     viewer: gr.HTML
+    advice: gr.HTML
+    """Which methods suit the photo; shown before they run."""
     table: gr.HTML
     chart: gr.HTML
     families: gr.HTML

@@ -13,7 +13,8 @@ from sr_demo.inference.jobs import Job
 from sr_demo.own.model_file import SUFFIXES
 from sr_demo.ui import controls, method_choices, prompt_box
 from sr_demo.ui.callers import HEAVY, LIGHT
-from sr_demo.ui.compare import community_box, presets, save_menu, sizes, welcome
+from sr_demo.ui.compare import advice, community_box, presets, save_menu, sizes, welcome
+from sr_demo.ui.compare.advice import AdviceHandlers
 from sr_demo.ui.compare.brought import RULE, BroughtHandlers
 from sr_demo.ui.compare.components import (
     BroughtComponents,
@@ -51,7 +52,7 @@ def compare_tab(context: Context) -> None:
     """Lay out the tab and connect its events, in the current Gradio context."""
     components = lay_out(context)
     handlers = Handlers(context, components)
-    _connect(components, handlers, RunHandlers(context, components))
+    _connect(components, handlers, RunHandlers(context, components), AdviceHandlers(context, components))
     own = OwnHandlers(context, components)
     _connect_own(components, handlers, own)
     _connect_history(components, HistoryHandlers(context, components))
@@ -72,10 +73,11 @@ def lay_out(context: Context) -> CompareComponents:
             choice, run = _choice(context)
         with gr.Column(scale=1, min_width=320, elem_classes="sr-shown"):
             progress = gr.HTML(elem_id="progress", elem_classes="sr-may-be-empty")
+            suited = gr.HTML(elem_id="advice", elem_classes="sr-may-be-empty", js_on_load=advice.ON_LOAD)
             view = viewer(elem_id="viewer", empty=EMPTY, example=welcome.images(), savable=True)
             save = save_menu.lay_out()
             history = gr.HTML(elem_id="history", elem_classes="sr-may-be-empty", js_on_load=ON_LOAD)
-    return CompareComponents(photo, choice, run, _results(progress, view, history), save)
+    return CompareComponents(photo, choice, run, _results(progress, view, suited, history), save)
 
 
 def _photo() -> PhotoComponents:
@@ -191,7 +193,7 @@ def _run() -> RunComponents:
     return RunComponents(size, other_size, start, stop, estimate, whole)
 
 
-def _results(progress: gr.HTML, view: gr.HTML, history: gr.HTML) -> ResultComponents:
+def _results(progress: gr.HTML, view: gr.HTML, suited: gr.HTML, history: gr.HTML) -> ResultComponents:
     table = gr.HTML(elem_id="table", elem_classes="sr-may-be-empty", js_on_load=_SORT)
     chart = gr.HTML(elem_id="chart", elem_classes="sr-may-be-empty")
     titles = {"zip": text("download_all"), "html": text("share_file"), "json": text("report_json")}
@@ -204,7 +206,7 @@ def _results(progress: gr.HTML, view: gr.HTML, history: gr.HTML) -> ResultCompon
         unlink = gr.Button(text("share_unlink"), visible=False, elem_id="share-unlink", size="sm")
     note = gr.HTML(elem_id="share-link-note", elem_classes="sr-may-be-empty", js_on_load=_SHARE_LINK)
     families = gr.HTML(elem_id="families", elem_classes="sr-may-be-empty")
-    return ResultComponents(progress, view, table, chart, families, history, downloads, link, unlink, note)
+    return ResultComponents(progress, view, suited, table, chart, families, history, downloads, link, unlink, note)
 
 
 def precision_choice() -> controls.Bound:
@@ -230,7 +232,7 @@ def _agreement(context: Context) -> controls.Bound:
     return controls.Bound(method_choices.DOWNLOAD, "agreed", box)
 
 
-def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandlers) -> None:
+def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandlers, suited: AdviceHandlers) -> None:
     photo, choice, run, results = components.photo, components.choice, components.run, components.results
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
     selection: list[Any] = components.selection()
@@ -252,11 +254,17 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
             api_visibility="private",
         )  # fmt: skip
 
-    estimate_after(photo.image.upload(handlers.take, [photo.image, *sized], opened, **quiet))
+    uploaded = photo.image.upload(handlers.take, [photo.image, *sized], opened, **quiet)
+    estimate_after(uploaded)
     cleared: list[Any] = [photo.source, photo.about, photo.region]
-    estimate_after(photo.image.clear(handlers.clear, None, cleared, **quiet))
+    emptied = photo.image.clear(handlers.clear, None, cleared, **quiet)
+    estimate_after(emptied)
     example = photo.examples.select(handlers.take_example, sized, opened, **quiet)
     photo.examples.select(None, None, None, js=scroll_to("viewer"), **quiet)
+    for event in (uploaded, emptied, example):
+        event.then(suited.show, photo.source, results.advice, **quiet)
+    ticked = results.advice.select(suited.tick, photo.source, [choice.methods, choice.more], **quiet)
+    estimate_after(ticked)
     estimate_after(run_after(estimate_after(example)))
     estimate_after(photo.region.input(handlers.choose_region, [photo.source, photo.region], redrawn, **quiet))
     estimate_after(photo.image.select(handlers.move_region, [photo.source], redrawn, **quiet))

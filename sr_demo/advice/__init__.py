@@ -1,0 +1,1 @@
+"""Which methods suit a photo: estimates from its pixels, and rules that rest on them."""

@@ -1,0 +1,138 @@
+"""What a photo is like, estimated from a bounded part of its pixels: the same time for a large photo as for a small one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sr_demo.advice.content import is_drawing, letters
+from sr_demo.advice.jpeg_quality import quality_of_pixels, quality_of_table
+from sr_demo.advice.noise import noise_of
+from sr_demo.advice.spectrum import detail_end
+from sr_demo.codecs.jpeg import luma_steps
+from sr_demo.faces import detection
+from sr_demo.image import Image, Size, bt601_luma
+from sr_demo.imaging.thumbnail import thumbnail
+
+T = TypeVar("T")
+_SIDE = 512
+"""Side in pixels of the part in the middle that is looked at pixel by pixel."""
+_ENOUGH = 64
+"""Shorter side in pixels below which every estimate is unsure."""
+_WHOLE = 1024
+"""Longer side of what letters are looked for in."""
+_FACES = 640
+"""Longer side of what faces are looked for in: a third of a second less than with 1024."""
+_GRID_SHOWS = 90
+"""JPEG quality below which the edges of its blocks reach up to the highest frequencies, whatever the photo holds."""
+_RESAVED = 10
+"""How much lower the pixels' quality must be than that of the file to be from an earlier JPEG."""
+_SMALL = 250_000
+_TEXTURED = 5.0
+"""Levels of noise from which texture is distinguished: less is harmless, whichever of the two it is."""
+_LEAST_LETTERS = 40
+
+
+class Certainty(IntEnum):
+    """How far an estimate can be relied on."""
+
+    UNSURE = 0
+    LIKELY = 1
+    SURE = 2
+
+
+@dataclass(frozen=True)
+class Estimate(Generic[T]):
+    """A value, and how certain it is."""
+
+    value: T
+    certainty: Certainty
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """What a photo is like."""
+
+    size: Size
+    jpeg_quality: Estimate[int | None]
+    """1 to 100, as libjpeg counts; None where nothing of JPEG is found."""
+    noise: Estimate[float | None]
+    """Standard deviation in levels of 0 to 255."""
+    detail_end: Estimate[float | None]
+    """See `spectrum.detail_end`."""
+    drawing: Estimate[bool]
+    letters: Estimate[int]
+    """Shapes that stand in lines like small letters."""
+    faces: Estimate[int | None]
+    """None where nothing can look for them."""
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it has fewer pixels than half a screen."""
+        return self.size.height * self.size.width < _SMALL
+
+    @property
+    def has_letters(self) -> bool:
+        """Whether there are more shapes in lines than railings and windows make by chance."""
+        return self.letters.value >= _LEAST_LETTERS
+
+
+def estimate(image: Image, path: Path | None = None) -> Estimates:
+    """Estimate what a photo is like.
+
+    Args:
+        image: (H, W, 3) in [0, 1].
+        path: its file, whose JPEG table is read; None where there is none.
+    """
+    size = Size.of(image)
+    part = _middle(image)
+    luma = (255 * bt601_luma(part)).astype(np.float32)
+    pixels = Certainty.LIKELY if min(size) >= _ENOUGH else Certainty.UNSURE
+    quality = _jpeg_quality(luma, path, pixels)
+    noise = _noise(part, pixels)
+    grid = quality.value is not None and quality.value < _GRID_SHOWS
+    small = thumbnail(image, _WHOLE).rgb
+    detector = detection.available()
+    return Estimates(
+        size=size,
+        jpeg_quality=quality,
+        noise=noise,
+        detail_end=Estimate(detail_end(luma, noise.value or 0.0), Certainty.UNSURE if grid else pixels),
+        drawing=Estimate(is_drawing(part), pixels),
+        letters=Estimate(letters(np.rint(bt601_luma(small.astype(np.float32))).astype(np.uint8)), pixels),
+        faces=Estimate(
+            None if detector == "none" else len(detection.detect(image, _FACES)),
+            Certainty.LIKELY if detector == "yunet" else Certainty.UNSURE,
+        ),
+    )
+
+
+def _middle(image: Image) -> NDArray[np.float32]:
+    """Return the part in the middle; it begins at a multiple of 8 pixels, where the blocks of a JPEG do."""
+    top, left = (max((side - _SIDE) // 16 * 8, 0) for side in image.shape[:2])
+    return np.ascontiguousarray(image[top : top + _SIDE, left : left + _SIDE])
+
+
+def _noise(part: NDArray[np.float32], pixels: Certainty) -> Estimate[float | None]:
+    found = noise_of(part)
+    if found is None:
+        return Estimate(None, Certainty.UNSURE)
+    texture = found.may_be_texture and found.sigma >= _TEXTURED
+    return Estimate(found.sigma, Certainty.UNSURE if texture else pixels)
+
+
+def _jpeg_quality(luma: NDArray[np.float32], path: Path | None, pixels: Certainty) -> Estimate[int | None]:
+    """Return the lower one of the file's quality and that of an earlier JPEG that the pixels still show."""
+    seen = quality_of_pixels(luma)
+    steps = luma_steps(path) if path is not None else None
+    if steps is None:
+        return Estimate(seen, pixels)
+    stated = quality_of_table(steps)
+    if seen is not None and seen < stated - _RESAVED:
+        return Estimate(seen, pixels)
+    return Estimate(stated, Certainty.SURE)

@@ -1,0 +1,107 @@
+"""The quality that an image was saved with as JPEG, from the table in its file, or from the pixels alone.
+
+JPEG rounds the DCT coefficients of blocks of 8 x 8 pixels to multiples of a step. The multiples stay visible after decoding:
+for each low frequency the most likely step is found, as by Fan and de Queiroz 2003 ("Identification of Bitmap Compression
+History", IEEE Transactions on Image Processing 12(2)), and of all steps together the quality whose table is nearest.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+_LUMA_TABLE = np.array([
+    [16, 11, 10, 16], [12, 12, 14, 19], [14, 13, 16, 24], [14, 17, 22, 29],
+])  # fmt: skip
+"""Low frequencies of the table for quality 50 (ITU-T T.81, table K.1): rows are vertical frequencies."""
+_FREQUENCIES = tuple((u, v) for u in range(4) for v in range(4) if 1 <= u + v <= 3)
+_ERROR = 0.6
+"""Standard deviation of decoded coefficients around multiples of their step, in levels: pixels are rounded and clipped."""
+_OUTLIERS = 0.05
+_LARGEST_STEP = 121
+_LEAST_GAIN = 15.0
+"""Log-likelihood ratio, quantized against not, from which the step of a frequency counts as found."""
+_LEAST_STEPS = 3
+_MOST_BLOCKS = 1200
+"""Blocks that are looked at: as many show the steps as well as all of them do."""
+_MOST_GRADIENT = 20.0
+"""Levels at which differences are cut where the grid is looked for: edges of the scene would outweigh it."""
+_ANGLES = (2 * np.arange(8)[None] + 1) * np.arange(8)[:, None] * np.pi / 16
+_DCT = np.sqrt(np.where(np.arange(8) == 0, 1, 2)[:, None] / 8) * np.cos(_ANGLES)
+"""Orthonormal: coefficients are in the units of the tables."""
+
+
+class _Found(NamedTuple):
+    """The steps for one position of the grid."""
+
+    gain: float
+    steps: dict[tuple[int, int], float]
+
+
+def quality_of_table(table: NDArray[np.float64]) -> int:
+    """Return the quality, 1 to 100, whose low frequencies are nearest to those of an (8, 8) table of luma steps."""
+    return _nearest({at: float(table[at]) for at in _FREQUENCIES})
+
+
+def quality_of_pixels(luma: NDArray[np.float32]) -> int | None:
+    """Return the quality of the JPEG compression that the pixels show.
+
+    Args:
+        luma: (H, W) in levels of 0 to 255.
+
+    Returns:
+        1 to about 95; None where no steps show: the image was never a JPEG, was resized since, or has too little texture.
+    """
+    if min(luma.shape) < 16:
+        return None
+    centred = luma - 128
+    found = max((_steps(centred, *offset) for offset in _offsets(centred)), key=lambda one: one.gain)
+    return _nearest(found.steps) if len(found.steps) >= _LEAST_STEPS else None
+
+
+def _offsets(luma: NDArray[np.float32]) -> set[tuple[int, int]]:
+    """Return where (row, column) the blocks may begin: at the corner, or where the grid is most visible."""
+    profiles = [np.minimum(np.abs(np.diff(luma, axis=axis)), _MOST_GRADIENT).mean(axis=1 - axis) for axis in (0, 1)]
+    row, column = (int(np.argmax([profile[i::8].mean() for i in range(8)]) + 1) % 8 for profile in profiles)
+    return {(0, 0), (row, column)}
+
+
+def _steps(luma: NDArray[np.float32], row: int, column: int) -> _Found:
+    """Find the most likely step of each low frequency, for blocks that begin at (row, column)."""
+    part = luma[row:, column:]
+    rows, columns = part.shape[0] // 8, part.shape[1] // 8
+    blocks = part[: rows * 8, : columns * 8].reshape(rows, 8, columns, 8).transpose(0, 2, 1, 3).reshape(-1, 8, 8)
+    blocks = blocks[:: -(-len(blocks) // _MOST_BLOCKS) or 1]
+    coefficients = np.abs(_DCT[:4] @ blocks @ _DCT[:4].T).astype(np.float32)
+    steps: dict[tuple[int, int], float] = {}
+    total = 0.0
+    for u, v in _FREQUENCIES:
+        values = coefficients[:, u, v]
+        values = values[values > 1]
+        if len(values) < 10:
+            continue
+        largest = max(int(min(2 * np.quantile(values, 0.98), _LARGEST_STEP)), 3)
+        candidates = np.arange(2, largest, dtype=np.float32)[:, None]
+        residual = values - candidates * np.rint(values / candidates)
+        density = np.exp(residual**2 / (-2 * _ERROR**2)) / (_ERROR * np.sqrt(2 * np.pi))
+        # Against values that are spread evenly between two multiples. Those rounded to 0 prove nothing.
+        ratio = np.log((1 - _OUTLIERS) * candidates * density + _OUTLIERS) * (values > candidates / 2)
+        gains = ratio.sum(axis=1)
+        best = int(gains.argmax()) if len(gains) else 0
+        if len(gains) and gains[best] > _LEAST_GAIN:
+            steps[u, v] = float(candidates[best, 0])
+            total += float(gains[best])
+    return _Found(total, steps)
+
+
+def _nearest(steps: dict[tuple[int, int], float]) -> int:
+    """Return the quality whose table is nearest to the steps: their mean where several are."""
+    qualities = np.arange(1, 101)
+    scale = np.where(qualities < 50, 5000 / qualities, 200 - 2 * qualities)
+    distances = np.zeros(len(qualities))
+    for at, step in steps.items():
+        tables = np.clip(np.floor((_LUMA_TABLE[at] * scale + 50) / 100), 1, 255)  # as libjpeg scales them
+        distances += np.abs(np.log(step / tables))
+    return round(float(qualities[distances <= distances.min() + 1e-9].mean()))

@@ -1,0 +1,73 @@
+"""The standard deviation of the noise in an image, from its flat areas."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+_SIDE = 5
+_STEP = 3
+_FLATTEST = 0.3
+"""Share of the patches that is looked at: those whose halves differ least in brightness."""
+_CLIPPED = 1 / 255
+_LEAST_PATCHES = 20 * _SIDE**2
+_MOST_RATIO = 4.5
+"""Largest eigenvalue of noise on slopes, relative to that of the noise alone; grass, bricks and gravel have 5 to 40."""
+
+
+class Noise(NamedTuple):
+    """The noise of an image, or of one of its channels."""
+
+    sigma: float
+    """Standard deviation in levels of 0 to 255."""
+    may_be_texture: bool
+    """Whether even the flattest areas vary more along one direction than noise does: then `sigma` is an upper bound."""
+
+
+def noise_of(rgb: NDArray[np.float32]) -> Noise | None:
+    """Return the noise: the root mean square of that of the three channels.
+
+    Chen, Zhu and Heng 2015 ("An Efficient Statistical Method for Image Noise Level Estimation", ICCV): of the eigenvalues of
+    the covariance of small patches, those that belong to noise alone are equal, so that their mean is their median. Here
+    the flattest patches are taken, of which texture has the smallest part.
+
+    Args:
+        rgb: (H, W, 3) in [0, 1].
+
+    Returns:
+        None where hardly any part is neither clipped nor perfectly flat.
+    """
+    found = [noise for channel in range(3) if (noise := _noise_of_channel(rgb[..., channel])) is not None]
+    if not found:
+        return None
+    sigma = float(np.sqrt(np.mean([noise.sigma**2 for noise in found])))
+    return Noise(sigma, 2 * sum(noise.may_be_texture for noise in found) > len(found))
+
+
+def _noise_of_channel(channel: NDArray[np.float32]) -> Noise | None:
+    if min(channel.shape) < 2 * _SIDE:
+        return None
+    patches = np.lib.stride_tricks.sliding_window_view(channel, (_SIDE, _SIDE))[::_STEP, ::_STEP].reshape(-1, _SIDE**2)
+    low, high = patches.min(axis=1), patches.max(axis=1)
+    patches = patches[(low > _CLIPPED) & (high < 1 - _CLIPPED) & (high > low)]
+    if len(patches) < _LEAST_PATCHES:
+        return None
+    square = patches.reshape(-1, _SIDE, _SIDE)
+    across = square[:, :, :2].mean(axis=(1, 2)) - square[:, :, -2:].mean(axis=(1, 2))
+    down = square[:, :2].mean(axis=(1, 2)) - square[:, -2:].mean(axis=(1, 2))
+    slope = across**2 + down**2
+    flat = patches[slope <= np.quantile(slope, _FLATTEST)] * np.float32(255)
+    eigenvalues = np.linalg.eigvalsh(np.cov(flat.T))  # ascending
+    variance = max(
+        next(
+            mean
+            for count in range(len(eigenvalues), 0, -1)
+            if (mean := float(eigenvalues[:count].mean())) <= np.median(eigenvalues[:count])
+        ),
+        0.0,
+    )
+    # Without its mean, a patch of pure noise varies equally in all directions.
+    shape = np.linalg.eigvalsh(np.cov((flat - flat.mean(axis=1, keepdims=True)).T))
+    return Noise(float(np.sqrt(variance)), bool(shape[-1] > _MOST_RATIO * variance))

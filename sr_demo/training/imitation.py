@@ -1,0 +1,123 @@
+"""How near the results of small networks are to those of the network that they imitate, on degraded photos.
+
+PSNR alone rewards blur; the other measures show it: the mean absolute gradient as a share of the teacher's, NIQE, the
+distance in the features that training compares, and regular patterns with a period of 4 pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sr_demo.codecs.image_files import find_images
+from sr_demo.errors import BadInput
+from sr_demo.image import Image, ImageData, Size, bt601_luma, crop, read
+from sr_demo.imaging.degradation import Realistic, degrade
+from sr_demo.inference.jobs import Job
+from sr_demo.inference.runner import Runner
+from sr_demo.metrics.full_reference import psnr_y
+from sr_demo.metrics.niqe import niqe
+from sr_demo.progress import SILENT, Progress
+
+SCALE = 4
+SIDE = 480
+"""Of the central crop of each photo, in pixels."""
+SEEDS = (0, 1, 2)
+"""Of the degradation."""
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """Means over all crops. Of the teacher itself, `psnr` is infinite and `gradient` 1."""
+
+    psnr: float
+    """PSNR-Y between the results of student and teacher, in dB."""
+    gradient: float
+    """Mean absolute gradient of Y, as a share of the teacher's."""
+    niqe: float
+    features: float
+    """Distance to the original in the features of `training.features`."""
+    lattice: float
+    """See `lattice`."""
+
+
+def nearness(
+    folder: Path, teacher: Job, students: Sequence[Job], progress: Progress = SILENT
+) -> Iterator[tuple[Job, Nearness]]:
+    """Measure the teacher and each student on the photos of a folder, each degraded with all of `SEEDS`.
+
+    Raises:
+        BadInput: No photo has sides of `SIDE` pixels, or a method is not for x4.
+    """
+    originals = list(_crops(folder))
+    if not originals:
+        raise BadInput(f"No photo in {folder} has sides of {SIDE} pixels.")
+    inputs = [ImageData(degrade(one, SCALE, Realistic(seed=seed))) for one in originals for seed in SEEDS]
+    references = [one for one in originals for _ in SEEDS]
+    jobs = [teacher, *(job for job in students if job.key != teacher.key)]
+    if other := [job.key for job in jobs if job.scale != SCALE]:
+        raise BadInput(f"{other[0]} does not upscale {SCALE} times.")
+    taught: list[Image] = []
+    for number, job in enumerate(jobs):
+        runner = Runner()
+        part = progress.part(number / len(jobs), (number + 1) / len(jobs))
+        results: list[Image] = []
+        for at, image in enumerate(inputs):
+            part(at / len(inputs), f"{job.key}, crop {at + 1} of {len(inputs)}")
+            results.append(runner.run(job, image).image.rgb)
+        taught = taught or results
+        yield job, _measured(results, taught, references)
+    progress(1.0)
+
+
+def gradient(image: Image) -> float:
+    """Return the mean absolute difference of neighbouring pixels of Y, of (H, W, 3)."""
+    luma = bt601_luma(image)
+    return float((np.abs(np.diff(luma, axis=0)).mean() + np.abs(np.diff(luma, axis=1)).mean()) / 2)
+
+
+def lattice(images: Sequence[Image]) -> float:
+    """Return how much a pattern of `SCALE` pixels stands out: 1 for none.
+
+    The mean absolute differences of neighbouring columns, by their position modulo `SCALE`, largest over smallest; likewise
+    of rows, and the larger of both.
+    """
+    sums = np.zeros((2, SCALE))
+    for image in images:
+        luma = bt601_luma(image)
+        for axis, turned in enumerate((luma, luma.T)):
+            steps = np.abs(np.diff(turned, axis=1)).mean(axis=0)
+            sums[axis] += [steps[at::SCALE].mean() for at in range(SCALE)]
+    return float((sums.max(axis=1) / sums.min(axis=1)).max())
+
+
+def _crops(folder: Path) -> Iterator[Image]:
+    """Yield the central crop of each photo that is large enough."""
+    for path in find_images(folder).images:
+        image = read(path)
+        height, width = Size.of(image.rgb)
+        if min(height, width) >= SIDE:
+            yield crop(image, (height - SIDE) // 2, (width - SIDE) // 2, SIDE, SIDE).rgb
+
+
+def _measured(results: list[Image], taught: list[Image], originals: list[Image]) -> Nearness:
+    from sr_demo.training.features import perceptual_loss
+
+    distance, _ = perceptual_loss()
+    with torch.inference_mode():
+        features = [float(distance(_batch(a), _batch(b))) for a, b in zip(results, originals, strict=True)]
+    return Nearness(
+        psnr=float(np.mean([psnr_y(a, b) for a, b in zip(results, taught, strict=True)])),
+        gradient=sum(map(gradient, results)) / sum(map(gradient, taught)),
+        niqe=float(np.mean([niqe(one).value for one in results])),
+        features=float(np.mean(features)),
+        lattice=lattice(results),
+    )
+
+
+def _batch(image: Image) -> torch.Tensor:
+    return torch.from_numpy(image.copy()).permute(2, 0, 1)[None]

@@ -1,0 +1,97 @@
+"""The recommendation on the Compare tab: which methods suit the photo, why, and a button that ticks them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from threading import Lock
+
+import gradio as gr
+
+from sr_demo.advice import sentences
+from sr_demo.advice.estimates import Estimates, estimate
+from sr_demo.advice.recommendation import Recommendation, recommend
+from sr_demo.advice.sentences import Phrase
+from sr_demo.errors import SRError
+from sr_demo.system.least_recently_used import LeastRecentlyUsed
+from sr_demo.ui.compare.components import CompareComponents
+from sr_demo.ui.languages import marked
+from sr_demo.ui.method_choices import Context, offered
+from sr_demo.ui.source import Source
+from sr_demo.ui.updates import Updates
+
+ON_LOAD = """
+element.addEventListener("click", (event) => {
+  if (event.target.closest("button[data-tick]")) trigger("select", {});
+});
+"""
+_MOST_PHOTOS = 100
+_BASELINE = "bicubic"
+"""Ticked with what is recommended, to compare with."""
+
+
+class AdviceHandlers:
+    """Looks at the photo after it was opened, beside other events, and shows what suits it."""
+
+    def __init__(self, context: Context, components: CompareComponents) -> None:
+        self._context, self._parts = context, components
+        self._default_jobs, self._more_jobs = offered(context.approaches, context.runner.estimates)
+        self._lock = Lock()
+        self._held: LeastRecentlyUsed[tuple[str, int], Estimates] = LeastRecentlyUsed(lambda _: _MOST_PHOTOS)
+
+    def show(self, source: Source | None) -> Updates:
+        """Show the recommendation for a photo; nothing without one."""
+        found = self._recommendation(source)
+        return {self._parts.results.advice: "" if found is None else html(found)}
+
+    def tick(self, source: Source | None) -> Updates:
+        """Tick what is recommended, and the baseline, in place of what was ticked."""
+        found, choice = self._recommendation(source), self._parts.choice
+        if found is None:
+            return {choice.methods: gr.skip(), choice.more: gr.skip()}
+        wanted = {_BASELINE, *(job.key for job in found.jobs)}
+        return {
+            choice.methods: [job.key for job in self._default_jobs if job.key in wanted],
+            choice.more: [job.key for job in self._more_jobs if job.key in wanted],
+        }
+
+    def _recommendation(self, source: Source | None) -> Recommendation | None:
+        if source is None:
+            return None
+        try:
+            return recommend(self._estimates(Path(source.path)), [*self._default_jobs, *self._more_jobs])
+        except (SRError, OSError):  # the upload is gone: the event that needs it says so
+            return None
+
+    def _estimates(self, path: Path) -> Estimates:
+        version = (str(path), path.stat().st_mtime_ns)
+        with self._lock:
+            if version in self._held:
+                return self._held.use(version)
+        with self._context.uploads.opened(path, self._context.limits) as image:
+            found = estimate(image.rgb, path)
+        with self._lock:
+            self._held.put(version, found)
+        return found
+
+
+def html(found: Recommendation) -> str:
+    """Return the recommendation in one line, its reasons behind a click, and the button."""
+    photo = f"{_shown(Phrase('photo'))} ({_joined(sentences.kind(found.estimates), ', ')})"
+    choice = _shown(sentences.choice(found, found.looks.title, found.measuring.title))
+    facts = f"{_shown(Phrase('estimated'))} {_joined(sentences.facts(found.estimates), '; ')}."
+    reasons = "".join(f"<li>{reason}</li>" for reason in (*map(_shown, sentences.reasons(found)), facts))
+    tick, why = marked("advice_tick"), marked("advice_why")
+    return (
+        f'<div class="sr-advice"><p>{photo}: {choice} '
+        f'<button type="button" data-tick class="sr-link">{tick}</button></p>'
+        f"<details><summary>{why}</summary><ul>{reasons}</ul></details></div>"
+    )
+
+
+def _joined(phrases: Iterable[Phrase], between: str) -> str:
+    return between.join(map(_shown, phrases))
+
+
+def _shown(phrase: Phrase) -> str:
+    return marked(f"advice_{phrase.key}", **phrase.values)

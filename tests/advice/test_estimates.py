@@ -1,0 +1,139 @@
+"""Estimates on made cases: photos that come with scikit-image, degraded by a known amount."""
+
+from __future__ import annotations
+
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from sr_demo.advice.content import is_drawing, letters
+from sr_demo.advice.estimates import Certainty, estimate
+from sr_demo.advice.jpeg_quality import quality_of_pixels
+from sr_demo.advice.noise import noise_of
+from sr_demo.advice.spectrum import detail_end
+from sr_demo.codecs.jpeg import luma_steps
+from sr_demo.image import Image, bt601_luma, quantize, readonly
+from sr_demo.imaging.resolution_chart import resolution_chart
+from tests.bundled_photos import bundled
+
+PHOTOS = ("astronaut.png", "coffee.png", "chelsea.png", "motorcycle_left.png")
+
+
+@cache
+def photo(name: str) -> Image:
+    return readonly(np.ascontiguousarray(bundled(name)[:256, :384]))
+
+
+def saved(image: Image, quality: int) -> bytes:
+    file = BytesIO()
+    Pillow.fromarray(quantize(image)).save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
+def compressed(image: Image, quality: int) -> Image:
+    """What a JPEG of that quality, with 4:2:0 colours, decodes to."""
+    with Pillow.open(BytesIO(saved(image, quality))) as decoded:
+        return readonly(np.asarray(decoded.convert("RGB")) / np.float32(255))
+
+
+def noisy(image: Image, sigma: float) -> Image:
+    grain = np.random.default_rng(0).standard_normal(image.shape, np.float32) * np.float32(sigma / 255)
+    return readonly(quantize(image + grain) / np.float32(255))
+
+
+def luma(image: Image) -> np.ndarray:
+    return (255 * bt601_luma(image)).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+def test_the_jpeg_quality_of_pixels_is_within_3(name: str) -> None:
+    found = {quality: quality_of_pixels(luma(compressed(photo(name), quality))) for quality in (15, 40, 60, 75, 90)}
+    assert all(found.values())
+    assert {quality: value for quality, value in found.items() if abs(quality - (value or 0)) > 3} == {}
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+def test_without_jpeg_or_resized_since_no_quality_is_found(name: str) -> None:
+    assert quality_of_pixels(luma(photo(name))) is None
+    resized = cv2.resize(compressed(photo(name), 50), (301, 203), interpolation=cv2.INTER_CUBIC)
+    assert quality_of_pixels(luma(readonly(np.clip(resized, 0, 1)))) is None
+
+
+def test_the_grid_of_a_cropped_jpeg_is_found() -> None:
+    assert quality_of_pixels(luma(compressed(photo("coffee.png"), 60)[3:, 5:])) == pytest.approx(60, abs=3)
+
+
+def test_the_table_of_a_file_decides_unless_the_pixels_show_an_earlier_jpeg(tmp_path: Path) -> None:
+    image, path = photo("astronaut.png"), tmp_path / "photo.jpg"
+    path.write_bytes(saved(image, 90))
+    found = estimate(compressed(image, 90), path).jpeg_quality
+    assert found.value == pytest.approx(90, abs=1) and found.certainty is Certainty.SURE
+    again = compressed(image, 40)
+    path.write_bytes(saved(again, 96))
+    found = estimate(compressed(again, 96), path).jpeg_quality
+    assert found.value == pytest.approx(40, abs=10) and found.certainty is Certainty.LIKELY
+
+
+def test_files_without_a_table_are_no_error(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(saved(photo("coffee.png"), 90)[:40])
+    assert luma_steps(path) is None
+    path.write_text("no image")
+    assert luma_steps(path) is None
+    assert luma_steps(tmp_path / "absent.jpg") is None
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+@pytest.mark.parametrize("sigma", [5, 10, 20])
+def test_noise_is_within_30_percent(name: str, sigma: float) -> None:
+    found = noise_of(noisy(photo(name), sigma))
+    assert found is not None and found.sigma == pytest.approx(sigma, rel=0.3)
+    assert sigma < 8 or not found.may_be_texture
+
+
+def test_texture_is_not_certain_to_be_noise() -> None:
+    found = noise_of(bundled("gravel.png")[:256, :256])
+    assert found is not None and found.may_be_texture
+
+
+def test_a_flat_image_has_no_estimate_of_noise() -> None:
+    assert noise_of(np.full((64, 64, 3), 0.5, np.float32)) is None
+    assert noise_of(np.ones((4, 4, 3), np.float32)) is None
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+def test_detail_ends_where_blur_ends_it(name: str) -> None:
+    sharp = luma(photo(name))
+    ends = [detail_end(np.rint(sharp if s == 0 else cv2.GaussianBlur(sharp, (0, 0), s)), 0) for s in (0, 1, 2, 3)]
+    assert ends == pytest.approx([1.0, 0.62, 0.38, 0.28], abs=0.1)
+
+
+def test_an_enlarged_photo_has_detail_up_to_what_it_was_before() -> None:
+    small = cv2.resize(photo("astronaut.png"), (96, 64), interpolation=cv2.INTER_AREA)
+    large = cv2.resize(small, (384, 256), interpolation=cv2.INTER_CUBIC)
+    assert detail_end(np.rint(luma(readonly(large))), 0) == pytest.approx(0.45, abs=0.1)
+
+
+def test_charts_are_drawings_and_photos_are_not() -> None:
+    assert is_drawing(resolution_chart(512))
+    assert is_drawing(compressed(resolution_chart(512), 60))
+    assert not any(is_drawing(photo(name)) for name in (*PHOTOS, "brick.png", "moon.png", "page.png"))
+    assert not is_drawing(np.full((64, 64, 3), 0.5, np.float32))
+
+
+def test_small_letters_are_found_on_both_grounds_and_not_in_photos() -> None:
+    page = quantize(bundled("page.png")[..., 0])
+    assert letters(page) > 80 and letters(255 - page) > 80
+    assert all(letters(quantize(bt601_luma(photo(name)))) < 20 for name in PHOTOS)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (7, 300), (40, 30)])
+def test_tiny_images_give_unsure_estimates(height: int, width: int) -> None:
+    found = estimate(readonly(np.full((height, width, 3), 0.5, np.float32)))
+    named = (found.jpeg_quality, found.noise, found.detail_end, found.drawing, found.letters, found.faces)
+    assert {one.certainty for one in named} == {Certainty.UNSURE}

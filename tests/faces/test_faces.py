@@ -1,0 +1,99 @@
+"""Faces: found by YuNet with landmarks, by the bundled cascade without it, and masked softly."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sr_demo.faces import detection
+from sr_demo.faces.detection import YUNET, Face, detect
+from sr_demo.faces.mask import face_mask
+from sr_demo.image import Image, Size, readonly
+from sr_demo.imaging.resize import resize
+from sr_demo.system.storage import cache_folder
+from tests.bundled_photos import bundled
+
+
+@pytest.fixture
+def yunet(shared_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The detector in a cache folder of its own, where a download would put it."""
+    monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path))
+    (file,) = YUNET.files
+    stored = cache_folder() / "weights" / file.sha256 / file.name
+    stored.parent.mkdir(parents=True)
+    shutil.copy(shared_weights / file.name, stored)
+
+
+@pytest.fixture
+def no_yunet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path))
+
+
+def portrait() -> Image:
+    """512 x 512, with one face around (222, 118)."""
+    return bundled("astronaut.png")
+
+
+def middle(face: Face) -> tuple[float, float]:
+    return face.left + face.width / 2, face.top + face.height / 2
+
+
+def test_a_face_is_found_with_its_landmarks(yunet: None) -> None:
+    (face,) = detect(portrait())
+    assert detection.available() == "yunet"
+    assert middle(face) == pytest.approx((223, 119), abs=8)
+    right_eye, left_eye, nose, right_mouth, left_mouth = face.landmarks
+    assert right_eye.x < nose.x < left_eye.x and right_mouth.x < left_mouth.x
+    assert right_eye.y < nose.y < right_mouth.y
+    assert all(face.left < mark.x < face.left + face.width for mark in face.landmarks)
+
+
+def test_boxes_are_in_pixels_of_the_image_whatever_the_detector_is_given(yunet: None) -> None:
+    (one,), (other,) = detect(portrait()), detect(resize(portrait(), (1536, 1536)))
+    assert (other.left, other.top, other.width, other.height) == pytest.approx(
+        (3 * one.left, 3 * one.top, 3 * one.width, 3 * one.height), rel=0.1
+    )
+
+
+def test_forty_faces_are_found(yunet: None) -> None:
+    face = resize(portrait()[40:200, 140:300], (64, 64))
+    assert len(detect(readonly(np.tile(face, (5, 8, 1))))) >= 38
+
+
+def test_no_face_is_found_in_other_photos_and_in_tiny_ones(yunet: None) -> None:
+    for name in ("coffee.png", "brick.png", "hubble_deep_field.jpg"):
+        assert detect(bundled(name)) == ()
+    assert detect(readonly(np.full((1, 1, 3), 0.5, np.float32))) == ()
+
+
+def test_without_yunet_the_bundled_cascade_finds_the_face(no_yunet: None) -> None:
+    assert detection.available() == "cascade"
+    (face,) = detect(portrait())
+    assert middle(face) == pytest.approx((223, 119), abs=25)
+    assert face.landmarks == ()
+
+
+def test_without_any_detector_there_are_no_faces(no_yunet: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detection, "_cascade_file", lambda: None)
+    assert detection.available() == "none"
+    assert detect(portrait()) == ()
+
+
+def test_the_mask_is_1_in_the_face_and_falls_smoothly_to_0() -> None:
+    mask = face_mask([Face(40, 30, 20, 30, 1.0)], Size(100, 120))
+    assert mask.shape == (100, 120) and mask.dtype == np.float32
+    assert mask[45, 50] == 1 and mask[45, 41] == 1 and mask[31, 50] == 1
+    assert mask[0].max() == mask[:, 0].max() == mask[-1].max() == 0
+    row = mask[45, 50:]
+    assert (np.diff(row) <= 0).all() and np.abs(np.diff(row)).max() < 0.4
+
+
+def test_the_mask_follows_the_scale_and_reaches_over_the_border() -> None:
+    faces = [Face(-5, -5, 20, 20, 1.0), Face(500, 500, 10, 10, 1.0), Face(30, 10, 8, 8, 1.0)]
+    mask = face_mask(faces, Size(160, 200), scale=4)
+    assert mask[4, 4] == 1 and mask[56, 136] == 1 and mask[159, 199] == 0
+    assert mask.max() == 1 and mask.min() == 0
+    assert face_mask([], Size(3, 4)).max() == 0

@@ -1,0 +1,78 @@
+"""The recommendation on the page: in the words of the command line, and a button that ticks what is recommended."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import gradio as gr
+import pytest
+
+from sr_demo.advice import sentences
+from sr_demo.catalogue import APPROACHES
+from sr_demo.image import Limits, write_png
+from sr_demo.inference.runner import Runner
+from sr_demo.ui.compare import presets
+from sr_demo.ui.compare.advice import AdviceHandlers
+from sr_demo.ui.compare.components import CompareComponents
+from sr_demo.ui.compare.handlers import Handlers
+from sr_demo.ui.compare.layout import lay_out
+from sr_demo.ui.languages import texts
+from sr_demo.ui.method_choices import Context
+from sr_demo.ui.source import Source
+from sr_demo.ui.stops import Stops
+from sr_demo.ui.store import Store
+from tests.conftest import image_of, noise
+
+OURS = tuple(a for a in APPROACHES if a.id in ("bicubic", "edsr", "rdn"))
+
+
+@pytest.fixture
+def context() -> Iterator[Context]:
+    store = Store()
+    yield Context(OURS, Runner(), store, Stops(), Limits())
+    shutil.rmtree(store.root)
+
+
+@pytest.fixture
+def components(context: Context, gradio_loops: None) -> CompareComponents:
+    with gr.Blocks():
+        return lay_out(context)
+
+
+@pytest.fixture
+def source(context: Context, components: CompareComponents, tmp_path: Path) -> Source:
+    path = tmp_path / "photo.png"
+    write_png(image_of(noise(200, 300)), path)
+    taken = Handlers(context, components).take(str(path), None, presets.OWN, False, ["bicubic"], [])
+    return taken[components.photo.source]
+
+
+def test_a_photo_has_a_recommendation_with_reasons_and_without_one_there_is_none(
+    context: Context, components: CompareComponents, source: Source
+) -> None:
+    handlers, shown = AdviceHandlers(context, components), components.results.advice
+    text = handlers.show(source)[shown]
+    assert 'data-text="advice_photo"' in text and "<summary>" in text and "data-tick" in text
+    assert handlers.show(None)[shown] == ""
+    Path(source.path).unlink()
+    assert handlers.show(source)[shown] == ""
+
+
+def test_the_button_ticks_what_is_recommended_and_the_baseline(
+    context: Context, components: CompareComponents, source: Source
+) -> None:
+    ticked = AdviceHandlers(context, components).tick(source)
+    choice = components.choice
+    assert ticked[choice.methods][0] == "bicubic" and len(ticked[choice.methods]) == 2
+    assert ticked[choice.more] == []
+    assert set(ticked[choice.methods]) <= {"bicubic", "edsr", "rdn"}
+
+
+def test_the_page_has_the_words_of_the_command_line() -> None:
+    english = {key: text for key, text in texts("en").items() if key.startswith("advice_")}
+    own = {"advice_why", "advice_tick"}
+    assert {key: text for key, text in english.items() if key not in own} == {
+        f"advice_{key}": text for key, text in sentences.TEXTS.items()
+    }
