@@ -138,6 +138,21 @@ class Options:
             object.__setattr__(self, control.name, control.parse(getattr(self, control.name)))
 
 
+@dataclass(frozen=True)
+class GenerativeOptions(Options):
+    """The option of every generative method: how much of the detail that it draws is shown (`inference/faithful.py`)."""
+
+    detail: float = option(
+        1.0,
+        "Detail",
+        "How much of the detail that the method draws is shown. 1 is its result as it is; below, colours and shapes are "
+        "those of EDSR, which invents nothing, and at 0 the fine detail is, too.",
+        minimum=0.0,
+        maximum=1.0,
+        step=0.05,
+    )
+
+
 def controls(kind: type[Options]) -> tuple[Control, ...]:
     """Return the controls of an options class, in the order of its fields."""
     found: list[Control] = []

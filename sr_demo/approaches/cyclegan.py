@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sr_demo.backends.embedded import load
 from sr_demo.checkpoint import Tiling, embedded
+from sr_demo.options import GenerativeOptions
 from sr_demo.spec import Approach
 
 APPROACH = Approach(
@@ -19,6 +20,7 @@ APPROACH = Approach(
     checkpoints=(embedded("unknown", "cyclegan-x4", "ours, one unknown degradation", bytes_per_pixel=2200),),
     # The 3x3 convolutions could reach 1 + 16 blocks x 2 + 1 + 1 = 35 pixels; `bench halos` measures 14.
     tiling=Tiling("tiles", halo=14, max_aspect=2),
+    options=GenerativeOptions,
     invents=True,
     preselected=False,
 )

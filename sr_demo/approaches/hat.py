@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sr_demo.checkpoint import Checkpoint, Tiling, WeightFile, embedded
+from sr_demo.options import GenerativeOptions
 from sr_demo.spec import Approach, Request, Upscaler
 
 _SCALE = 4
@@ -71,6 +72,7 @@ APPROACH = Approach(
         ),
     ),
     preferred=("imagenet",),
+    options=GenerativeOptions,
     tiling=_BLENDED,
     scale=_SCALE,
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sr_demo.backends import embedded as own
 from sr_demo.checkpoint import Checkpoint, Tiling, WeightFile, WheelMember, embedded
-from sr_demo.options import Options, option
+from sr_demo.options import GenerativeOptions, option
 from sr_demo.spec import Approach, Request, Upscaler
 
 _SCALE = 4
@@ -21,7 +21,7 @@ _X4PLUS_SHA, _ANIME_SHA, _VIDEO_SHA = (
 
 
 @dataclass(frozen=True)
-class RealEsrganOptions(Options):
+class RealEsrganOptions(GenerativeOptions):
     """Options of Real-ESRGAN."""
 
     denoise: float = option(

@@ -30,6 +30,9 @@ from sr_demo.errors import BadInput, SRError, unexpected
 from sr_demo.system.outputs import Identity, fitting, identities, new_files, refuse_existing, reserved
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from sr_demo.inference.jobs import ImageResult, Job
     from sr_demo.inference.runner import Runner
 
@@ -51,6 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_output(parser)
     parser.add_argument(
+        "--mask", type=Path, metavar="FILE",
+        help="a picture that is white where nothing may be invented (one picture, and a method that invents detail)",
+    )  # fmt: skip
+    parser.add_argument(
         "--report",
         type=Path,
         metavar="FILE",
@@ -70,12 +77,13 @@ def run(args: argparse.Namespace) -> int:
     files = _expanded(args.files)
     if args.report is not None and len(files) != 1:
         raise BadInput(f"--report makes a page of one picture, and {len(files)} are named. Run the command for each.")
+    allowed = None if args.mask is None else _allowed(args.mask, files)
     kept = set(identities(files))
     out = _results(args, kept, len(files) * len(jobs))
     runner = Runner()
     shown: list[ImageResult] | None = None if args.report is None else []
     with new_files(args.report, overwrite=args.overwrite):
-        status = max(_upscale(runner, job, files, out, kept, shown) for job in jobs)
+        status = max(_upscale(runner, job, files, out, kept, shown, allowed) for job in jobs)
         if shown and args.report is not None:
             _write_report(files[0], shown, args.report)
     return status
@@ -114,6 +122,18 @@ def _results(args: argparse.Namespace, kept: set[Identity], count: int) -> _Resu
     return _Results(folder(args.out.parent), args.out.name, output_of(args, named), args.overwrite)
 
 
+def _allowed(mask: Path, files: Sequence[Path]) -> NDArray[np.float32]:
+    """Return how much of its detail a method may show, (h, w) in [0, 1], from a picture that is white where it may not.
+
+    Raises SRError where the picture cannot be read, and where there are several photos.
+    """
+    from sr_demo.image import bt601_luma, read
+
+    if len(files) != 1:
+        raise BadInput(f"--mask belongs to one picture, and {len(files)} are named. Run the command for each.")
+    return (1 - bt601_luma(read(mask).rgb)).clip(0, 1)
+
+
 def _write_report(file: Path, results: Sequence[ImageResult], target: Path) -> None:
     from sr_demo.image import read
     from sr_demo.reports.formatting import megabytes
@@ -125,7 +145,7 @@ def _write_report(file: Path, results: Sequence[ImageResult], target: Path) -> N
 
 def _upscale(
     runner: Runner, job: Job, files: Sequence[Path], out: _Results, kept: set[Identity],
-    shown: list[ImageResult] | None,
+    shown: list[ImageResult] | None, allowed: NDArray[np.float32] | None,
 ) -> int:  # fmt: skip
     """Enlarge each file with one network; return the exit status.
 
@@ -136,6 +156,7 @@ def _upscale(
         out: where the results go.
         kept: the inputs and the results so far, which are never replaced; results are added.
         shown: results are added, where there will be a report.
+        allowed: see `Runner.run`.
     """
     from sr_demo.image import read, write
     from sr_demo.reports.formatting import precision
@@ -146,7 +167,7 @@ def _upscale(
         try:
             _refuse_others(path)
             image = read(path)
-            result = runner.run(job, image, progress=terminal(path.name))
+            result = runner.run(job, image, progress=terminal(path.name), allowed=allowed)
             output = out.output.like(kind_of(path))
             with reserved(out.wanted(path, job, output), kept, overwrite=out.overwrite) as target:
                 written = write(result.image, target, output)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sr_demo.options import Options, option
+from sr_demo.options import GenerativeOptions, option
 
 
 @dataclass(frozen=True)
-class DiffusionOptions(Options):
+class DiffusionOptions(GenerativeOptions):
     """Number of steps, amount of randomness, and how far the result may deviate from the input."""
 
     steps: int = option(

@@ -60,8 +60,9 @@ class Job:
     def timing_key(self) -> str:
         """Key of its measured times: the public name, the precision and the options that differ from their defaults."""
         texts = {control.name for control in controls(self.approach.options) if control.lines}
-        # The words of a prompt do not change the time.
-        chosen = [f"{name}={value}" for name, value in self._changed_options.items() if name not in texts]
+        # The words of a prompt do not change the time; less detail takes a run of another method, which has a key of its own.
+        same = texts | {"detail"}
+        chosen = [f"{name}={value}" for name, value in self._changed_options.items() if name not in same]
         precision = [] if self.precision == "auto" else [self.precision]
         # Another file of a user may have the same name.
         files = [file.sha256[:12] for file in self.checkpoint.files if file.path is not None]
@@ -169,6 +170,10 @@ class Result:
     def is_brought(self) -> bool:
         """Whether another tool made it: its costs are not known, and their fields mean nothing."""
         return self.shift is not None
+
+    def with_image(self, image: ImageData) -> ImageResult:
+        """Return the result with an image of its size."""
+        return ImageResult(**{field.name: getattr(self, field.name) for field in fields(Result)}, image=image)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from sr_demo.checkpoint import Checkpoint
 from sr_demo.errors import OutOfMemory, SRError, StorageError
 from sr_demo.image import ImageData, Size
 from sr_demo.imaging.output_size import OutputSize
+from sr_demo.inference.faithful import partner
 from sr_demo.inference.jobs import Job
 from sr_demo.inference.size_plan import Step, plan_size
 from sr_demo.options import Options
@@ -39,6 +40,8 @@ class Traits:
     gray: bool = False
     bits: int = 8
     size: OutputSize | None = None
+    blended: bool = False
+    """Whether the result is made of two others, which are held beside it."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +75,15 @@ def need_of(traits: Traits, height: int, width: int) -> Need:
     plan = plan_size(traits.approach, traits.checkpoint, traits.options, traits.size, Size(height, width))
     steps = [_held_in(traits, step, first=index == 0) for index, step in enumerate(plan.steps)]
     pixels = plan.size.height * plan.size.width
-    files = _arrays(traits, plan.size).files
+    arrays = _arrays(traits, plan.size)
+    files = arrays.files
+    beside = _Held(2 * arrays.memory, 2 * files) if traits.blended else _Held(0, 0)
     channels = (1 if traits.gray else 3) + traits.opacity
     png = pixels * channels * traits.bits // 8 if files else 0  # a small PNG is not counted
     return Need(
-        max(held.memory for held in steps),
-        max(files + png, *(held.files for held in steps)),
-        max(held.memory + held.files for held in steps),
+        beside.memory + max(held.memory for held in steps),
+        beside.files + max(files + png, *(held.files for held in steps)),
+        beside.memory + beside.files + max(held.memory + held.files for held in steps),
         pixels,
     )
 
@@ -157,7 +162,8 @@ def refuse(traits: Traits, size: tuple[int, int], there: Room) -> None:
 def traits_of(job: Job, image: ImageData) -> Traits:
     """Return the traits of running `job` on `image`."""
     opacity = image.alpha is not None
-    return Traits(job.approach, job.checkpoint, job.options, opacity, image.gray, image.bits, job.size)
+    blended = partner(job) is not None
+    return Traits(job.approach, job.checkpoint, job.options, opacity, image.gray, image.bits, job.size, blended)
 
 
 def _advice(fits: Callable[[int], bool], size: tuple[int, int]) -> str:

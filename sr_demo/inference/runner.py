@@ -9,21 +9,27 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from threading import Event, Thread
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sr_demo.backends.selection import Preparer
 from sr_demo.errors import BadInput, Cancelled, OutOfMemory, SRError, unexpected
 from sr_demo.image import Image, ImageData, Size
-from sr_demo.inference import memory_need
+from sr_demo.imaging.detail import blend_detail
+from sr_demo.inference import faithful, memory_need
 from sr_demo.inference.jobs import Done, Failed, ImageResult, Job, LoadedModel, Progressed, RunEvent, Started, Stopped
 from sr_demo.inference.model_loader import ModelLoader
 from sr_demo.inference.size_plan import SizePlan, relative_work
 from sr_demo.inference.time_estimates import Estimates
-from sr_demo.inference.upscale import MeasuredRun, passes, upscale_image
+from sr_demo.inference.upscale import MeasuredRun, Upscaled, passes, upscale_image
 from sr_demo.inference.weights import Weights
 from sr_demo.metrics.scores import score
 from sr_demo.progress import SILENT, Progress
+from sr_demo.spec import Upscaler
 from sr_demo.system import memory
 from sr_demo.system.contention import Contention
 
@@ -82,8 +88,9 @@ class Runner:
             raise
 
     def run(
-        self, job: Job, image: ImageData, reference: Image | None = None, progress: Progress = SILENT
-    ) -> ImageResult:
+        self, job: Job, image: ImageData, reference: Image | None = None, progress: Progress = SILENT, *,
+        allowed: NDArray[np.float32] | None = None,
+    ) -> ImageResult:  # fmt: skip
         """Upscale one image with one method.
 
         Args:
@@ -91,6 +98,8 @@ class Runner:
             image: the input.
             reference: (H * scale, W * scale, 3) float32 in [0, 1], the HR image to score the result against.
             progress: receives 0..1 of download, loading and upscaling, each from 0.
+            allowed: (h, w) in [0, 1], of any size: how much of the job's detail may be shown at each place of the image; None
+                for all of it everywhere. See `faithful.detail_map`.
 
         Returns:
             The upscaled image with its scores and costs.
@@ -100,7 +109,7 @@ class Runner:
             Cancelled: Stop was pressed.
         """
         with self._compute_lock.request():
-            return self._run(job, image, reference, progress)
+            return self._run(job, image, reference, progress, allowed)
 
     def attempt(
         self, job: Job, image: ImageData, reference: Image | None = None, progress: Progress = SILENT
@@ -155,37 +164,38 @@ class Runner:
         except Exception as exc:
             return Failed(job, unexpected(exc, f"running {job.key}"))
 
-    def _run(self, job: Job, image: ImageData, reference: Image | None, progress: Progress) -> ImageResult:
+    def _run(
+        self, job: Job, image: ImageData, reference: Image | None, progress: Progress,
+        allowed: NDArray[np.float32] | None = None,
+    ) -> ImageResult:  # fmt: skip
         progress.check()
         plan = job.plan(Size.of(image.rgb))
         _check_reference(job, plan, image.rgb, reference)
-        memory_need.check(memory_need.traits_of(job, image), image)
+        other = faithful.partner(job, part=allowed is not None)
+        memory_need.check(replace(memory_need.traits_of(job, image), blended=other is not None), image)
+        detail = faithful.detail_of(job)
         try:
-            with self._models.ready(job, progress) as ready:
-                with memory.PeakMemory() as peak, Contention() as contention:
-                    begun, cpu_begun = time.perf_counter(), time.process_time()
-                    upscaled = upscale_image(ready.model, image, progress)
-                    seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
-                peak_bytes = ready.buffers.peak(peak, upscaled.image.rgb.nbytes)
+            done = self._measured(job, image, progress)
+            if other is not None:
+                shown = detail if allowed is None else faithful.detail_map(allowed, detail, plan.size, plan.factor)
+                done = _blended(done, self._measured(other, image, progress), shown, plan.factor)
         except MemoryError as exc:  # for the result itself, whatever the tiles
             raise OutOfMemory from exc
-        upscaler, cold = ready.model.upscaler, ready.load_seconds > 0
-        planes = passes(job.approach, job.checkpoint, opacity=image.alpha is not None)
-        self._learn(job, upscaled.runs, planes, upscaler.backend, contention.share, cold=cold)
+        upscaled, upscaler = done.upscaled, done.upscaler
         tiled = upscaled.tiles > len(plan.runs)
         return ImageResult(
             job=job,
             size=upscaled.image.rgb.shape[:2],
             image=upscaled.image,
             scores=score(upscaled.image.rgb, image.rgb, reference, round(plan.factor)),
-            seconds=seconds,
-            load_seconds=ready.load_seconds,
-            peak_memory_mb=peak_bytes / 1e6,
+            seconds=done.seconds,
+            load_seconds=done.load_seconds,
+            peak_memory_mb=done.peak_bytes / 1e6,
             precision=upscaler.precision,
             tile=upscaled.tile if tiled else 0,
             tiles=upscaled.tiles,
             halo=job.approach.tiling_of(job.checkpoint).halo if tiled else 0,
-            cpu_seconds=cpu_seconds,
+            cpu_seconds=done.cpu_seconds,
             backend=upscaler.backend,
             loss_db=upscaler.loss_db,
             trajectory=upscaled.trajectory,
@@ -194,6 +204,19 @@ class Runner:
             input_size=image.rgb.shape[:2],
             sizing=plan.words if job.size is not None else "",
         )
+
+    def _measured(self, job: Job, image: ImageData, progress: Progress) -> _Measured:
+        """Upscale by one method, with what that cost, and improve its time estimates."""
+        with self._models.ready(job, progress) as ready:
+            with memory.PeakMemory() as peak, Contention() as contention:
+                begun, cpu_begun = time.perf_counter(), time.process_time()
+                upscaled = upscale_image(ready.model, image, progress)
+                seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
+            peak_bytes = ready.buffers.peak(peak, upscaled.image.rgb.nbytes)
+        upscaler, cold = ready.model.upscaler, ready.load_seconds > 0
+        planes = passes(job.approach, job.checkpoint, opacity=image.alpha is not None)
+        self._learn(job, upscaled.runs, planes, upscaler.backend, contention.share, cold=cold)
+        return _Measured(upscaled, upscaler, seconds, cpu_seconds, ready.load_seconds, peak_bytes)
 
     def _learn(
         self, job: Job, runs: Sequence[MeasuredRun], planes: int, backend: str, waiting: float, *, cold: bool
@@ -213,6 +236,41 @@ class Runner:
             work = planes * relative_work(job.approach, job.checkpoint, job.options, run.step)
             seconds = run.seconds * (1 - waiting) / work
             self._estimates.learn(job, run.step.before, seconds, backend=backend, cold=cold and index == 0)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """An upscaled image, the method that made it, and its cost."""
+
+    upscaled: Upscaled
+    upscaler: Upscaler
+    seconds: float
+    cpu_seconds: float
+    load_seconds: float
+    peak_bytes: int
+
+
+def _blended(done: _Measured, other: _Measured, detail: float | NDArray[np.float32], scale: float) -> _Measured:
+    """Return the result of a generative method with less of its detail; it cost what both have cost.
+
+    Args:
+        done: by the generative method.
+        other: by its faithful partner.
+        detail: see `blend_detail`.
+        scale: of the results.
+    """
+    image = done.upscaled.image
+    begun, cpu_begun = time.perf_counter(), time.process_time()
+    rgb = blend_detail(image.rgb, other.upscaled.image.rgb, detail, scale)
+    seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
+    return replace(
+        done,
+        upscaled=replace(done.upscaled, image=replace(image, rgb=rgb), trajectory=()),
+        seconds=done.seconds + other.seconds + seconds,
+        cpu_seconds=done.cpu_seconds + other.cpu_seconds + cpu_seconds,
+        load_seconds=done.load_seconds + other.load_seconds,
+        peak_bytes=max(done.peak_bytes, image.rgb.nbytes + other.peak_bytes + rgb.nbytes),
+    )
 
 
 def _throttled(job: Job, put: Callable[[RunEvent], None]) -> Callable[[float, str], None]:

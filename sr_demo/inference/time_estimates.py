@@ -22,7 +22,7 @@ from threading import Lock
 from sr_demo.backends import shipped_int8
 from sr_demo.image import Size as ImageSize
 from sr_demo.imaging import tiling
-from sr_demo.inference import timing_store
+from sr_demo.inference import faithful, timing_store
 from sr_demo.inference.jobs import Job
 from sr_demo.inference.size_plan import relative_work
 from sr_demo.inference.timing_store import Factors
@@ -115,13 +115,14 @@ class Estimates:
         Raises:
             BadInput: that size is out of range for such an input.
         """
+        other = faithful.partner(job)
         plan = job.plan(ImageSize(*size))
         resampled = sum(max(s.before.height * s.before.width, s.after.height * s.after.width) for s in plan.resamplings)
         total = _RESAMPLING_SECONDS * resampled + sum(
             self._run_seconds(job, run.before, again) * relative_work(job.approach, job.checkpoint, job.options, run)
             for run in plan.runs
         )
-        return max(total, _FLOOR_SECONDS)
+        return max(total, _FLOOR_SECONDS) + (self.seconds(other, size, again=again) if other is not None else 0)
 
     def _run_seconds(self, job: Job, size: Size, again: bool | None) -> float:
         """Return the expected seconds of one run at the method's own scale."""

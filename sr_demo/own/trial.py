@@ -18,7 +18,7 @@ from sr_demo.codecs.sniff import shown
 from sr_demo.errors import BadInput, OutOfMemory, SRError
 from sr_demo.image import Image, readonly
 from sr_demo.inference.halos import tile_errors
-from sr_demo.options import Options
+from sr_demo.options import GenerativeOptions, Options
 from sr_demo.own import networks
 from sr_demo.own.networks import Found, Loader
 from sr_demo.progress import SILENT, Progress
@@ -109,7 +109,7 @@ def options_of(kind: networks.Kind) -> Options:
         from sr_demo.approaches.liif import LiifOptions
 
         return LiifOptions()
-    return Options()
+    return GenerativeOptions()  # what it was trained for is not known
 
 
 def check_behaviour(upscaler: Upscaler, found: Found, name: str) -> None:

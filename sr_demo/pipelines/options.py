@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sr_demo.options import Options, option, text
+from sr_demo.options import GenerativeOptions, option, text
 
 _PROMPT_HELP = "What is in the picture, in plain words. It steers what is invented; about 60 words count."
 _NEGATIVE_HELP = "What should not be drawn."
 
 
 @dataclass(frozen=True)
-class GuidedOptions(Options):
+class GuidedOptions(GenerativeOptions):
     """Options of all of them: the prompt, and how closely it is followed."""
 
     prompt: str = text("", "Prompt", _PROMPT_HELP)

@@ -6,6 +6,7 @@ from math import isinf
 
 from sr_demo.checkpoint import Checkpoint
 from sr_demo.imaging.alignment import Shift
+from sr_demo.inference.faithful import detail_of
 from sr_demo.inference.jobs import Job, Result
 from sr_demo.metrics.scores import Column, Scores
 from sr_demo.reports.verdicts import commercial_use
@@ -74,6 +75,17 @@ def shift_phrase(found: Shift) -> str:
     return " and ".join(filter(None, (across, along)))
 
 
+def detail(job: Job) -> str:
+    """Describe how much of its detail a generative result shows: "detail 0.6"; "" where it shows all."""
+    shown = detail_of(job)
+    return "" if shown == 1 else f"detail {shown:g}"
+
+
+def title(result: Result) -> str:
+    """Return the title of a result's method, with its detail where it shows less: "SRGAN, detail 0.6"."""
+    return ", ".join(filter(None, (result.job.title, detail(result.job))))
+
+
 def how(result: Result) -> str:
     """Describe how a result was computed: size, backend, precision and tiles, all of which change its numbers.
 
@@ -84,7 +96,7 @@ def how(result: Result) -> str:
         return f"by another tool; it lay {moved}, which was undone" if moved else "by another tool; no shift was found"
     computed = ", ".join(filter(None, (result.backend, precision(result.precision, result.loss_db))))
     cut = f"{result.tiles} tiles {result.tile} px wide, halo {result.halo} px" if result.tile else "no tiles"
-    return "; ".join(filter(None, (result.sizing, f"{computed}, {cut}")))
+    return "; ".join(filter(None, (result.sizing, f"{computed}, {cut}", detail(result.job))))
 
 
 def method_label(job: Job, estimate: float, here: bool) -> str:

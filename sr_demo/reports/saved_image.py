@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from sr_demo.image import Image, ImageData, Size, write_png
 from sr_demo.imaging.resize import resize
-from sr_demo.inference.jobs import ImageResult
+from sr_demo.inference.faithful import detail_of
+from sr_demo.inference.jobs import ImageResult, Job
 from sr_demo.reports import formatting
 
 _MAX_SHOWN_PIXELS = 40_000_000
@@ -83,14 +84,20 @@ def save(
 
 
 def save_result(result: ImageResult, folder: Path, ending: str = "") -> SavedImage:
-    """Write the image of a result into `folder`, named after its job and `ending`. Raises StorageError."""
+    """Write the image of a result into `folder`, named by `stem` and `ending`. Raises StorageError."""
     job = result.job
     sizing = result.sizing if "," in result.sizing else ""  # one run needs no words
     seconds = "" if result.is_brought else formatting.seconds(result.seconds)
     parts = (formatting.scores_line(result.scores), seconds, sizing)
     scores = "   ".join(filter(None, parts))
-    path = folder / f"{job.file_name}{ending}.png"
+    path = folder / f"{stem(job)}{ending}.png"
     return save(result.image, path, job.title, scores, f"Result of {job.title}", note=_note(result))
+
+
+def stem(job: Job) -> str:
+    """Return the name of a result's file without its ending: "real-esrgan", or "real-esrgan_detail-60" with less detail."""
+    detail = detail_of(job)
+    return job.file_name if detail == 1 else f"{job.file_name}_detail-{100 * detail:.0f}"
 
 
 def _note(result: ImageResult) -> str:
@@ -100,7 +107,8 @@ def _note(result: ImageResult) -> str:
         return formatting.how(result)
     if not job.approach.invents_with(job.checkpoint):
         return ""
-    return f"{INVENTS}. {job.checkpoint.note}" if job.checkpoint.note else INVENTS
+    parts = (formatting.detail(job), f"{INVENTS}. {job.checkpoint.note}" if job.checkpoint.note else INVENTS)
+    return "; ".join(filter(None, parts))
 
 
 def _small_copy(image: Image, path: Path) -> Path | None:

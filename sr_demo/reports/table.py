@@ -127,7 +127,10 @@ def html_table(results: Sequence[Result]) -> str:
     first, further = fields(results)
     columns = (*first, *further)
     best = {column.key: _best(column, results) for column in columns}
-    rows = [(result.job.title, [_cell(result, column, best[column.key]) for column in columns]) for result in results]
+    rows = [
+        (formatting.title(result), [_cell(result, column, best[column.key]) for column in columns])
+        for result in results
+    ]
     return render("results_table.html", columns=columns, shown=len(first), rows=rows)
 
 

@@ -9,6 +9,7 @@ from threading import Lock
 from typing import Any
 
 from sr_demo.errors import BadInput
+from sr_demo.reports.bundle import Comparison
 from sr_demo.ui.store import Store
 
 MOST = 6
@@ -26,6 +27,8 @@ class Run:
     """The photo and the methods, as plain text."""
     thumbnail: str
     """An `img` element."""
+    comparison: Comparison
+    """The results with all of their detail, whatever the page shows of them."""
 
     @property
     def id(self) -> str:

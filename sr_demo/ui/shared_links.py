@@ -15,7 +15,8 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from sr_demo.errors import DISK_REFUSES, StorageError
-from sr_demo.reports.bundle import PAGE
+from sr_demo.reports.bundle import PAGE, disk_refusals
+from sr_demo.system.storage import write_atomically
 from sr_demo.ui.store import Store
 from sr_demo.ui.viewer.shared_page import policy
 
@@ -77,6 +78,12 @@ class Links:
     def of(self, session: str, run: str) -> Link | None:
         """Return the link that this visitor has made to a comparison."""
         return self._made.get(session, {}).get(run)
+
+    def refresh(self, session: str, run: str, store: Store, page: Path) -> None:
+        """Let that link, where there is one, open a page that has changed. Raises StorageError."""
+        if (link := self.of(session, run)) is not None:
+            with disk_refusals():
+                write_atomically(store.folder / link.name / PAGE, lambda part: shutil.copyfile(page, part))
 
     def delete(self, session: str, run: str, store: Store) -> None:
         """Delete that link, where there is one: from now on it opens nothing."""

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image as Pillow
 
 from sr_demo import catalogue
+from sr_demo.approaches import baselines
 from sr_demo.catalogue import APPROACHES
 from sr_demo.checkpoint import Checkpoint, WeightFile
 from sr_demo.cli import main
@@ -25,6 +26,9 @@ from sr_demo.cli.parser import Command
 from sr_demo.codecs.image_files import ImageFiles, find_images
 from sr_demo.image import encode_png, read, write_png
 from sr_demo.imaging.alignment import Shift, moved
+from sr_demo.imaging.resize import resize
+from sr_demo.inference import faithful
+from sr_demo.options import GenerativeOptions
 from sr_demo.reports import evaluation
 from sr_demo.spec import Approach
 from tests import fakes
@@ -33,7 +37,7 @@ from tests.conftest import image_of, noise
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = [
     "approach", "checkpoint", "images", "scale", "psnr_y", "ssim_y", "psnr_rgb", "lr_consistency", "niqe",
-    "improvement", "omission", "hallucination",
+    "improvement", "omission", "hallucination", "ms_ssim", "gmsd", "frc_cutoff",
     "seconds_per_image", "peak_memory_mb", "precision", "precision_loss_db", "tile", "halo", "notes",
 ]  # fmt: skip
 
@@ -466,6 +470,25 @@ def test_an_approach_that_fails_does_not_hide_the_others(sr, approaches, hr: Pat
     assert said.status == 2
     assert said.complaints == ["sr_demo: refusing: This picture is too green. Choose another."]
     assert [row["approach"] for row in json.loads(file.read_text())] == ["bicubic"]
+
+
+def test_a_mask_keeps_a_picture_faithful_where_it_is_white(sr, approaches, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(faithful, "APPROACH", baselines.BICUBIC)
+    approaches(replace(fakes.good("inventor"), options=GenerativeOptions, invents=True), fakes.good("plain"))
+    photo, other, mask = put(tmp_path / "a.png", 24, 20), put(tmp_path / "b.png"), tmp_path / "mask.png"
+    white = np.zeros((80, 60, 3), np.uint8)
+    white[:40] = 255
+    Pillow.fromarray(white).save(mask)
+    out = tmp_path / "a_big.png"
+    assert sr("upscale", photo, "--approach", "inventor", "--mask", mask, "--out", out).status == 0
+    made, plain = read(out).rgb, resize(read(photo).rgb, (96, 80))
+    assert np.abs(made[:24] - plain[:24]).max() < 1.01 / 255 < 0.05 < np.abs(made[72:] - plain[72:]).max()
+    for files, approach, reason in (
+        ((photo, other), "inventor", "belongs to one"),
+        ((photo,), "plain", "invents detail"),
+    ):
+        said = sr("upscale", *files, "--approach", approach, "--mask", mask, "--out", tmp_path)
+        assert said.status == 2 and reason in said.err
 
 
 def test_a_report_that_cannot_be_written_is_found_out_before_the_work(sr, approaches, hr: Path, tmp_path: Path) -> None:

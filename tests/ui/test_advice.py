@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import gradio as gr
 import pytest
@@ -18,6 +20,7 @@ from sr_demo.ui.compare.advice import AdviceHandlers
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.handlers import Handlers
 from sr_demo.ui.compare.layout import lay_out
+from sr_demo.ui.compare.run_handlers import RunHandlers
 from sr_demo.ui.languages import texts
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.source import Source
@@ -68,6 +71,20 @@ def test_the_button_ticks_what_is_recommended_and_the_baseline(
     assert ticked[choice.methods][0] == "bicubic" and len(ticked[choice.methods]) == 2
     assert ticked[choice.more] == []
     assert set(ticked[choice.methods]) <= {"bicubic", "edsr", "rdn"}
+
+
+def test_after_a_test_against_the_original_it_has_what_was_measured(
+    context: Context, components: CompareComponents, source: Source
+) -> None:
+    values = {component: getattr(component, "value", None) for component in components.run_inputs()}
+    choice, shown = components.choice, components.results.advice
+    values |= {components.photo.source: source, choice.methods: ["bicubic", "edsr"]}
+    request: Any = SimpleNamespace(session_hash="visitor")
+    runs = RunHandlers(context, components)
+    *_, last = runs.run({**values, choice.test: True}, request)
+    assert 'data-text="advice_measured' in last[shown] and 'data-text="advice_photo"' in last[shown]
+    *_, last = runs.run({**values, choice.test: False}, request)
+    assert "advice_measured" not in last[shown]
 
 
 def test_the_page_has_the_words_of_the_command_line() -> None:

@@ -11,6 +11,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from sr_demo.errors import BadInput
+from sr_demo.image import Size
+from sr_demo.reports.bundle import Comparison
 from sr_demo.ui import shared_links
 from sr_demo.ui.histories import MOST, Histories, Run
 from sr_demo.ui.store import Store
@@ -27,7 +29,7 @@ def store() -> Iterator[Store]:
 
 
 def run_in(store: Store, title: str = "photo.png: RDN") -> Run:
-    run = Run(store.new(), title, "<img>")
+    run = Run(store.new(), title, "<img>", Comparison("photo.png", Size(1, 1), "", (), ()))
     run.write({"table": title})
     return run
 

@@ -21,9 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print the teacher and each student."""
-    from sr_demo.training.imitation import nearness
     from sr_demo.catalogue import APPROACHES
     from sr_demo.inference.jobs import job_for
+    from sr_demo.training.imitation import nearness
 
     names = args.methods or ([] if args.model else ["real-esrgan:compact", "real-esrgan:general-x4v3"])
     students = [*(job_for(APPROACHES, name) for name in names), *models(args.model)]

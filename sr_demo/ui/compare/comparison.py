@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -141,10 +141,16 @@ def _enlarge_whole(runner: Runner, view: View, whole: Whole, caller: Caller) -> 
 
 
 def _write_downloads(view: View, task: Task, lr: ImageData) -> dict[str, Path]:
-    comparison = Comparison(
-        lr.name, Size.of(lr.rgb), _origin(task), view.results, view.saved(), view.failures, view.pair()
+    results = [replace(result, trajectory=()) for result in view.results]  # megabytes, and explained already
+    view.comparison = Comparison(
+        lr.name, Size.of(lr.rgb), _origin(task), results, view.saved(), view.failures, view.pair()
     )
-    return write_downloads(comparison, write_page(comparison, view.folder / PAGE), view.folder)
+    return write_all(view.comparison, view.folder)
+
+
+def write_all(comparison: Comparison, folder: Path) -> dict[str, Path]:
+    """Write the downloads of a comparison into its folder, in place of earlier ones. Raises StorageError."""
+    return write_downloads(comparison, write_page(comparison, folder / PAGE), folder)
 
 
 def _origin(task: Task) -> str:

@@ -54,15 +54,15 @@ class HistoryHandlers:
         Returns:
             Updates of the row, of the downloads and of the link.
         """
-        if not view.files:
+        if view.comparison is None:
             return self.row(session)
-        run = Run(view.folder, _title(view), _thumbnail(view))
+        run = Run(view.folder, _title(view), _thumbnail(view), view.comparison)
         files = {kind: str(file) for kind, file in view.files.items()}
         run.write(
             {"viewer": value, "table": view.table(), "chart": view.chart(), "families": view.families, "files": files}
         )
         self._context.histories.add(session, run, self._context.store)
-        return {**self.row(session), **self._downloads(session, files)}
+        return {**self.row(session), **self.downloads(session, files)}
 
     def row(self, session: str, *, running: bool = False) -> Updates:
         """Return the update of the row; its buttons rest while a comparison is `running`."""
@@ -82,7 +82,7 @@ class HistoryHandlers:
             results.table: shown["table"],
             results.chart: shown["chart"],
             results.families: shown["families"],
-            **self._downloads(session, shown["files"]),
+            **self.downloads(session, shown["files"]),
             **self.row(session),
         }
 
@@ -121,7 +121,8 @@ class HistoryHandlers:
             results.link_note: _link(link) if link else "",
         }
 
-    def _downloads(self, session: str, files: dict[str, str]) -> Updates:
+    def downloads(self, session: str, files: dict[str, str]) -> Updates:
+        """Return the updates of what can be done with a comparison, whose `files` are given by their kind."""
         results, updates = self._results, {}
         for kind, button in results.downloads.items():
             label = _share_label(files["html"]) if kind == "html" else button.label

@@ -13,7 +13,7 @@ from sr_demo.inference.jobs import Job
 from sr_demo.own.model_file import SUFFIXES
 from sr_demo.ui import controls, method_choices, prompt_box
 from sr_demo.ui.callers import HEAVY, LIGHT
-from sr_demo.ui.compare import advice, community_box, presets, save_menu, sizes, welcome
+from sr_demo.ui.compare import adjust_handlers, advice, community_box, presets, save_menu, sizes, welcome
 from sr_demo.ui.compare.advice import AdviceHandlers
 from sr_demo.ui.compare.brought import RULE, BroughtHandlers
 from sr_demo.ui.compare.components import (
@@ -58,6 +58,7 @@ def compare_tab(context: Context) -> None:
     _connect_history(components, HistoryHandlers(context, components))
     community_box.connect(context, components, handlers, own)
     _connect_brought(components, BroughtHandlers(context, components))
+    adjust_handlers.connect(context, components)
     save_menu.connect(context, components.save, components.results.viewer)
     choice = components.choice
     if choice.caption is not None:
@@ -127,7 +128,7 @@ def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
         with gr.Accordion(text("method_options"), open=False):
             runnable = method_choices.runnable(context.approaches)
             caption = prompt_box.lay_out(runnable)
-            bound = controls.accordions(runnable, without={"scale"})  # the size is chosen for all of them
+            bound = controls.accordions(runnable, without={"scale", "detail"})  # chosen for all of them
             options = [precision_choice(), *bound, agreed, *realistic]
     choice = ChoiceComponents(
         test=test, degradation=degradation, degradation_box=degradation_box, preset=preset, preset_note=preset_note,
@@ -243,7 +244,7 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     estimates: list[Any] = components.estimates()
     preset_writes: list[Any] = [*opened, choice.methods, choice.more, choice.before_preset]
     run_inputs: set[Any] = components.run_inputs()
-    run_writes: list[Any] = [*results.all(), run.start, run.stop, run.whole]
+    run_writes: list[Any] = [*results.all(), results.advice, run.start, run.stop, run.whole]
 
     def estimate_after(event: Any) -> Any:
         return event.then(handlers.estimate, sized, estimates, **quiet)

@@ -19,6 +19,7 @@ from sr_demo.reports.saved_image import Part
 from sr_demo.ui import controls, method_choices
 from sr_demo.ui import source as sources
 from sr_demo.ui.compare import presets, sizes, whole_photo
+from sr_demo.ui.compare.advice import AdviceHandlers
 from sr_demo.ui.compare.brought import brought_of
 from sr_demo.ui.compare.comparison import Task, Whole, compare
 from sr_demo.ui.compare.components import CompareComponents
@@ -41,6 +42,7 @@ class RunHandlers:
         self._context = context
         self._parts = components
         self._history = HistoryHandlers(context, components)
+        self._advice = AdviceHandlers(context, components)
         default_jobs, more_jobs = offered(context.approaches, context.runner.estimates)
         self._jobs = [*default_jobs, *more_jobs]
 
@@ -56,7 +58,10 @@ class RunHandlers:
                     self._context.uploads.remember(view.folder, values[self._parts.photo.source].path)
                     yield self._running(view, session)
             assert view is not None
-            yield self._finished(view, session)
+            yield {
+                **self._finished(view, session),
+                **self._advice.measured(values[self._parts.photo.source], view.results),
+            }
         except SRError as exc:
             yield self._failed(str(exc), view, session)
         except Exception as exc:
@@ -157,7 +162,9 @@ class RunHandlers:
         results = self._parts.results
         return {
             results.progress: progress_line(view.progress.summary()),
-            results.viewer: viewer_value(view.for_viewer(), EMPTY, pair=view.pair(), scene=view.scene),
+            results.viewer: viewer_value(
+                view.for_viewer(), EMPTY, pair=view.pair(), scene=view.scene, adjustable=view.comparison is not None
+            ),
         }
 
     def _numbers(self, view: View) -> Updates:

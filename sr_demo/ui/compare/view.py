@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from sr_demo.image import Image, ImageData, Size, quantize, readonly, write_png
+from sr_demo.inference.faithful import is_adjustable
 from sr_demo.inference.jobs import ImageResult, Result
 from sr_demo.metrics.scores import LR_CONSISTENCY, PSNR_Y
 from sr_demo.metrics.sharpness import sharpness
 from sr_demo.reports import formatting
+from sr_demo.reports.bundle import Comparison
+from sr_demo.reports.detail_bars import detail_bars
 from sr_demo.reports.saved_image import Part, SavedImage, save, save_result
 from sr_demo.reports.scatter_chart import Point, quality_against_time
 from sr_demo.reports.table import html_table
@@ -32,6 +36,8 @@ class ShownImage:
     saved: SavedImage
     difference: Path | None = None
     """Absolute difference to the reference."""
+    invents: bool = False
+    """Whether it can show less of its detail."""
 
     def for_viewer(self) -> ViewerImage:
         """Return the image as the viewer takes it."""
@@ -48,6 +54,7 @@ class ShownImage:
             note="; ".join(filter(None, (self.saved.note, smaller))),
             difference_url=file_url(self.difference) if self.difference else "",
             reference=self.saved.reference,
+            invents=self.invents,
             part=self.saved.part,
         )
 
@@ -66,6 +73,8 @@ class View:
     """Title of a method and its error message."""
     files: dict[str, Path] = field(default_factory=dict)
     """Downloads, once everything has ended: "zip", "html", "json"."""
+    comparison: Comparison | None = None
+    """What they contain."""
     changed: float = field(default_factory=time.monotonic)
     """When images, table or chart changed last."""
     families: str = ""
@@ -118,14 +127,8 @@ class View:
         return html_table(self.results)
 
     def chart(self) -> str:
-        """Return quality against time as SVG; nothing for fewer than two results."""
-        column = PSNR_Y if any(r.scores.psnr_y is not None for r in self.results) else LR_CONSISTENCY
-        points = [
-            Point(r.job.title, None if r.is_brought else max(r.seconds, 1e-3), value)
-            for r in self.results
-            if (value := getattr(r.scores, column.key)) is not None and value != float("inf")
-        ]
-        return quality_against_time(points, column.title, column.unit, ranks=column.ranks) if len(points) > 1 else ""
+        """Return the charts as SVG; see `chart`."""
+        return chart(self.results)
 
     def add_input(self, lr: ImageData, reference: Image | None, scale: int) -> None:
         """Save and show what the methods are given.
@@ -157,8 +160,9 @@ class View:
         difference = None
         if reference is not None:
             difference = self.folder / f"{name}_difference.png"
-            write_png(ImageData(_difference(image.rgb, reference)), difference)
-        self._show(ShownImage(replace(save_result(result, self.folder), part=self.part), difference))
+            write_png(ImageData(difference_image(image.rgb, reference)), difference)
+        saved = replace(save_result(result, self.folder), part=self.part)
+        self._show(ShownImage(saved, difference, is_adjustable(job)))
         if job.approach.family != "retrieval":
             self.sharpness[name] = sharpness(image.rgb)
         if keep_pixels and job.approach.family == "adversarial":
@@ -197,6 +201,18 @@ class View:
         self.changed = time.monotonic()
 
 
+def chart(results: Sequence[Result]) -> str:
+    """Return quality against time as SVG, for two results and more; and with an original what of the detail is invented."""
+    column = PSNR_Y if any(r.scores.psnr_y is not None for r in results) else LR_CONSISTENCY
+    points = [
+        Point(r.job.title, None if r.is_brought else max(r.seconds, 1e-3), value)
+        for r in results
+        if (value := getattr(r.scores, column.key)) is not None and value != float("inf")
+    ]
+    scatter = quality_against_time(points, column.title, column.unit, ranks=column.ranks) if len(points) > 1 else ""
+    return scatter + detail_bars(results)
+
+
 def _expected(name: str, label: str, size: Size) -> ViewerImage:
     """Return the box of an image that has not arrived."""
     alt = f"{label}, not there yet"
@@ -207,10 +223,12 @@ def _pending(line: Line, lr_size: Size) -> ViewerImage:
     """Return the box of a result that has not arrived, or will not."""
     job = line.job
     box = _expected(job.file_name, job.title, job.plan(lr_size).size)
-    return replace(box, status=line.text, fraction=line.fraction, failed=line.failed)
+    return replace(
+        box, status=line.text, fraction=line.fraction, failed=line.failed, invents=is_adjustable(job)
+    )  # fmt: skip
 
 
-def _difference(result: Image, reference: Image) -> Image:
+def difference_image(result: Image, reference: Image) -> Image:
     """Return |result - reference|, the largest of the three channels, four times brighter, as gray (H, W, 3)."""
     out = large_array.zeros(*result.shape)
     for rows in large_array.bands(out, result, reference):

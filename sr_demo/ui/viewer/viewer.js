@@ -14,8 +14,10 @@
 /**
  * @typedef {{ id: string, label: string, url: string, width: number, height: number, alt: string, scores: string,
  *   note: string, difference_url: string, reference: boolean, download_url: string, status: string, fraction: number,
- *   failed: boolean, part: Part | null }} ViewerImage  See `viewer.py`.
- * @typedef {{ image: HTMLImageElement, around: HTMLImageElement | null, magnified: HTMLImageElement, shift: string }} Layer
+ *   failed: boolean, invents: boolean, faithful_url: string, detailed_url: string, invention_url: string,
+ *   part: Part | null }} ViewerImage  See `viewer.py`.
+ * @typedef {{ image: HTMLImageElement, around: HTMLImageElement | null, magnified: HTMLImageElement, shift: string }} Layer  Image and
+ *   magnified image may have others above them: `stack`.
  * @typedef {{ box: HTMLElement, text: HTMLElement, bar: HTMLProgressElement }} StatusBox
  * @typedef {{ box: HTMLElement, layers: Layer[], lens: HTMLElement, status: StatusBox }} Stage
  * @typedef {{ head: HTMLElement, foot: HTMLElement, label: HTMLElement, mark: HTMLElement, name: HTMLElement,
@@ -23,7 +25,7 @@
  * @typedef {{ stage: Stage, plate: Plate, figure: HTMLElement }} Pane
  * @typedef {{ images: ViewerImage[], full: Size, stage: Size, scale: Scale, centre: Point, mode: "grid" | "two",
  *   part: Part | null, wanted: Id[], opening: Id[], marked: Id, front: Id, narrow: boolean, lens: boolean, lensAt: Point | null, difference: boolean,
- *   split: number, example: boolean, scene: string }} State
+ *   split: number, example: boolean, scene: string, detail: number, mapped: boolean, run: string, requested: number }} State
  * @typedef {Pick<State, "scale" | "centre" | "full" | "wanted" | "front">} SavedView
  */
 
@@ -46,7 +48,7 @@ const state = {
   scale: "fit", centre: { x: 0.5, y: 0.5 },
   mode: "grid", wanted: [null, null], opening: [null, null], marked: null, front: null, narrow: false,
   lens: false, lensAt: null, difference: false, split: 0.5, example: false,
-  scene: "", part: null,
+  scene: "", part: null, detail: 1, mapped: false, run: "", requested: 0,
 };
 /** @type {Map<string, SavedView>} By scene: how it was left. */
 const views = new Map();
@@ -113,7 +115,16 @@ const ready = () => state.images.filter((image) => image.url);
 const isTwo = () => state.mode === "two" && ready().length > 1;
 /** @type {(image: ViewerImage) => string} */
 const fileName = (image) => (image.id.replace(/[^\w.-]+/g, "-").replace(/^[-.]+|-+$/g, "") || "picture")
+  + (image.invents && state.detail < 1 ? `-detail-${Math.round(100 * state.detail)}` : "")
   + (showsDifference(image) ? "-difference.png" : ".png");
+
+/** What the images were last adjusted to: `{ detail, mapped, number, reference }`, or nothing. */
+const adjusted = () => props.value?.adjusted;
+/** Whether the images do not show yet what was requested. */
+const waits = () => state.requested > (adjusted()?.number ?? 0);
+const canAdjust = () => Boolean(props.savable && props.value?.adjustable);
+/** @type {(image: ViewerImage) => boolean} */
+const isMixed = (image) => state.detail < 1 && Boolean(image.faithful_url) && !showsDifference(image);
 
 const ids = () => state.images.map((image) => image.id);
 const pair = () => geometry.pair(ready().map((image) => image.id), state.wanted.some(Boolean) ? state.wanted : state.opening);
@@ -183,6 +194,42 @@ function fillStatus({ box, text, bar }, { label, url, status, fraction, failed }
   bar.setAttribute("aria-label", label);
 }
 
+/**
+ * Put an image above another one, or take it away where there is no address.
+ * @type {(below: HTMLImageElement, kind: "faithful" | "detailed" | "invention", url: string) => HTMLImageElement | null}
+ */
+function stack(below, kind, url) {
+  const there = /** @type {HTMLImageElement | null} */ (below.parentElement?.querySelector(`.srv-${kind}`));
+  if (!url) {
+    there?.remove();
+    return null;
+  }
+  const node = there ?? make("img", `srv-image srv-${kind}`, { draggable: "false", alt: "" });
+  if (!there) {
+    node.addEventListener("load", refresh);
+    below.after(node);
+  }
+  if (node.getAttribute("src") !== url) node.src = url;
+  for (const side of /** @type {const} */ (["width", "height"])) node.style[side] = below.style[side];
+  return node;
+}
+
+/**
+ * The images above one: a mixture of none of its detail and all of it, and the map of what was invented.
+ * @type {(below: HTMLImageElement, shown: ViewerImage) => void}
+ */
+function fillStack(below, shown) {
+  const faithful = stack(below, "faithful", shown.faithful_url);
+  const detailed = stack(below, "detailed", shown.detailed_url);
+  stack(below, "invention", state.mapped && !showsDifference(shown) ? shown.invention_url : "");
+  const mixed = isMixed(shown);
+  for (const node of [faithful, detailed]) if (node) node.hidden = !mixed;
+  if (detailed) detailed.style.opacity = String(state.detail);
+  // What is below stays until those above have arrived; then it must not shine through where they are transparent.
+  const covered = mixed && [faithful, detailed].every((node) => node?.complete && node.naturalWidth);
+  below.style.visibility = covered ? "hidden" : "";
+}
+
 /** @type {(layer: Layer, shown: ViewerImage) => void} */
 function fillLayer(layer, shown) {
   const { image, magnified } = layer;
@@ -201,6 +248,7 @@ function fillLayer(layer, shown) {
   for (const node of [image, magnified]) {
     node.style.width = `${width * state.full.width}px`;
     node.style.height = `${height * state.full.height}px`;
+    fillStack(node, shown);
   }
 }
 
@@ -279,6 +327,9 @@ function fillPlate(plate, image, mark) {
     link.setAttribute("aria-label", text);
   }
   plate.save.download = fileName(image);
+  // Until the file has the detail that is shown, nothing is saved.
+  plate.as.disabled = image.invents && waits();
+  for (const link of [plate.save, plate.open]) link.hidden ||= plate.as.disabled;
   plate.as.title = say("viewer_save_as_title");
   plate.as.setAttribute("aria-label", say("viewer_save_as_name", { name: what }));
 }
@@ -340,6 +391,18 @@ const bar = make("div", "srv-bar", { role: "group", "aria-label": say("viewer_ba
   make("div", "srv-group srv-joined", {}, ...zoomButtons),
   make("div", "srv-group srv-joined srv-steps", {}, zoomOut, zoomIn), level,
   lensButton, differenceButton, make("div", "srv-group srv-joined srv-modes", {}, gridButton, twoButton), pairBar);
+const detailInput = make("input", "srv-range", {
+  type: "range", min: "0", max: "100", step: "5", "aria-label": say("viewer_detail_name"),
+});
+detailInput.addEventListener("input", () => adjust({ detail: Number(detailInput.value) / 100 }));
+const detailLevel = make("output", "srv-percent");
+const detailBox = make("label", "srv-group srv-detail", {}, make("b", "", {}, say("viewer_detail")), detailLevel,
+  make("span", "srv-quiet", {}, say("viewer_detail_faithful")), detailInput, make("span", "srv-quiet", {}, say("viewer_detail_whole")));
+const mapButton = button(say("viewer_map"), "srv-button", { "aria-keyshortcuts": "I" },
+  () => adjust({ mapped: !state.mapped }));
+const legend = make("ul", "srv-legend", { "aria-label": say("viewer_legend") });
+const adjustBar = make("div", "srv-adjust", { role: "group", "aria-label": say("viewer_adjust") },
+  detailBox, mapButton, legend);
 const chips = make("div", "srv-chips", { role: "group", "aria-label": say("viewer_chips") });
 const slider = makeSlider();
 const grid = make("div", "srv-grid");
@@ -349,7 +412,7 @@ const area = make("div", "srv-area", {
 const hint = make("p", "srv-hint");
 const live = make("p", "srv-live", { role: "status", "aria-live": "polite" });
 const empty = make("p", "srv-empty");
-root.replaceChildren(empty, bar, chips, area, hint, live);
+root.replaceChildren(empty, bar, adjustBar, chips, area, hint, live);
 
 // --------------------------------------------------------------------------------------------- changes of the view
 
@@ -402,6 +465,22 @@ function bringToFront(step) {
   announce(imageOf(next).label);
 }
 
+let requesting = 0;
+/**
+ * Show more or less detail at once, where the images for it are there, and request what shows the same in file and number.
+ * @param {{ detail?: number, mapped?: boolean }} changes
+ */
+function adjust(changes) {
+  if (!canAdjust()) return;
+  state.requested = Math.max(state.requested, adjusted()?.number ?? 0) + 1;
+  change(changes);
+  clearTimeout(requesting);
+  const { detail, mapped, requested: number } = state;
+  const mixable = state.images.some((image) => image.faithful_url);
+  // While the slider is moved, only where it comes to rest.
+  requesting = setTimeout(() => trigger("input", { detail, mapped, number, url: ready()[0]?.url }), mixable ? 300 : 0);
+}
+
 let announcement = 0;
 /** @type {(text: string) => void} */
 function announce(text) {
@@ -445,6 +524,7 @@ function receive() {
   state.part = images.find((/** @type {ViewerImage} */ image) => image.part)?.part ?? null;
   const scene = value.scene || images[0]?.url || "";
   if (scene !== state.scene) changeScene(scene);
+  receiveAdjusted(images[0]?.url ?? "", value.adjusted);
   const full = geometry.fullSize(images);
   if (typeof state.scale === "number") state.scale *= state.full.width / full.width; // a larger result must not move the others
   state.full = full;
@@ -453,12 +533,25 @@ function receive() {
   refresh();
 }
 
+/**
+ * Another comparison starts with all detail, or as it was left; of the same one only the newest request counts.
+ * @param {string} run
+ * @param {{ detail: number, mapped: boolean, number: number } | undefined} found
+ */
+function receiveAdjusted(run, found) {
+  if (run === state.run && found && found.number < state.requested) return;
+  if (run !== state.run) clearTimeout(requesting);
+  const { detail, mapped, number } = found ?? { detail: 1, mapped: false, number: 0 };
+  Object.assign(state, { run, detail, mapped, requested: number });
+}
+
 function refresh() {
   const some = state.images.length > 0;
   for (const node of [bar, area]) node.hidden = !some;
   refreshPanes();
   refreshSlider();
   refreshBar();
+  refreshAdjustBar();
   refreshChips();
   layout();
 }
@@ -504,6 +597,33 @@ function refreshBar() {
     node.value = pair()[side] ?? "";
   });
   refreshHint();
+}
+
+/** @type {Record<string, [string, string][]>} Class of the sample, and what it means. */
+const LEGENDS = {
+  reference: [
+    ["srv-right", say("viewer_map_right")],
+    ["srv-missing", say("viewer_map_missing")],
+    ["srv-invented", say("viewer_map_invented")],
+  ],
+  none: [["srv-invented", say("viewer_map_unsupported")]],
+};
+
+function refreshAdjustBar() {
+  const invents = state.images.some((image) => image.invents);
+  adjustBar.hidden = state.example || !props.savable || !(invents || canAdjust());
+  detailBox.hidden = !invents;
+  detailInput.disabled = mapButton.disabled = !canAdjust();
+  const percent = Math.round(100 * state.detail);
+  if (detailInput.value !== String(percent)) detailInput.value = String(percent);
+  detailInput.setAttribute("aria-valuetext", percent === 100 ? say("viewer_detail_whole") : say("viewer_detail_value", { percent }));
+  write(detailLevel, `${percent} %${waits() ? " …" : ""}`);
+  press(mapButton, state.mapped);
+  legend.hidden = !state.mapped;
+  const parts = LEGENDS[adjusted()?.reference ? "reference" : "none"];
+  legend.replaceChildren(...(waits() && !adjusted()?.mapped ? [make("li", "", {}, say("viewer_map_pending"))] : parts.map(
+    ([kind, words]) => make("li", "", {}, make("span", `srv-sample ${kind}`, { "aria-hidden": "true" }), words),
+  )));
 }
 
 /**
@@ -573,7 +693,7 @@ function draw() {
   const transform = `translate(${shown.left}px, ${shown.top}px) scale(${shown.scale})`;
   for (const stage of visibleStages()) {
     for (const { image, around, shift } of stage.layers) {
-      image.style.transform = transform + shift;
+      transformAll(image, transform + shift);
       if (around) around.style.transform = transform;
     }
   }
@@ -583,6 +703,13 @@ function draw() {
   drawLens(shown);
   if (isTwo()) drawSplit();
   drawLevel(shown.scale);
+}
+
+/** @type {(image: HTMLImageElement, transform: string) => void} An image, and those above it. */
+function transformAll(image, transform) {
+  for (const node of image.parentElement?.children ?? []) {
+    if (node instanceof HTMLImageElement) node.style.transform = transform;
+  }
 }
 
 /** @type {(shown: Transform) => void} */
@@ -595,7 +722,7 @@ function drawLens(shown) {
     lens.style.width = lens.style.height = `${2 * radius}px`;
     lens.style.transform = `translate(${Math.round(at.x - radius)}px, ${Math.round(at.y - radius)}px)`;
     for (const { magnified, shift } of layers) {
-      magnified.style.transform = `translate(${left}px, ${top}px) scale(${strength})${shift}`;
+      transformAll(magnified, `translate(${left}px, ${top}px) scale(${strength})${shift}`);
     }
   }
 }
@@ -742,6 +869,7 @@ const KEYS = {
   "+": () => zoomBy(1.5), "=": () => zoomBy(1.5), "-": () => zoomBy(1 / 1.5),
   0: () => zoomTo("fit"), 1: () => zoomTo(1), 2: () => zoomTo(2), 4: () => zoomTo(4),
   l: () => setLens(!state.lens), L: () => setLens(!state.lens),
+  i: () => adjust({ mapped: !state.mapped }), I: () => adjust({ mapped: !state.mapped }),
   ArrowLeft: () => pan(STEP, 0), ArrowRight: () => pan(-STEP, 0),
   ArrowUp: () => pan(0, STEP), ArrowDown: () => pan(0, -STEP),
   Escape: () => /** @type {HTMLElement | null} */ (focused())?.blur(),
@@ -749,7 +877,7 @@ const KEYS = {
 
 /** @type {(event: KeyboardEvent) => void} */
 function onKey(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || around(event, "select")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || around(event, "select, input")) return;
   const isArrow = event.key.startsWith("Arrow");
   if (isArrow && state.narrow && !isTwo() && !isZoomed() && /Left|Right/.test(event.key)) {
     bringToFront(event.key === "ArrowRight" ? 1 : -1);

@@ -46,6 +46,11 @@ class ViewerImage:
         status: Shown in place of an image that has no `url` yet: "waiting", "tile 3 of 12", or why there is none.
         fraction: How much of it is done, 0..1; drawn as a bar where it is above 0.
         failed: Whether `status` says why there is no image; screen readers announce it at once.
+        invents: Whether it can show less of its detail.
+        faithful_url: Address of the result with none of its detail; "" where that was not requested.
+        detailed_url: Address of the result with all of its detail on the low band of the one before. Anything between is a
+            mixture of the two.
+        invention_url: Address of the map that lies over the image, or "".
         part: Where it lies in the images that show more than it; around it, the first of those is shown, darker.
 
     Raises:
@@ -66,6 +71,10 @@ class ViewerImage:
     status: str = ""
     fraction: float = 0.0
     failed: bool = False
+    invents: bool = False
+    faithful_url: str = ""
+    detailed_url: str = ""
+    invention_url: str = ""
     part: Part | None = None
 
     def __post_init__(self) -> None:
@@ -73,7 +82,15 @@ class ViewerImage:
             raise ValueError("an image needs an id")
         if self.width < 1 or self.height < 1:
             raise ValueError(f"image {self.id!r} has no pixels: {self.width} x {self.height}")
-        for url in filter(None, (self.url, self.difference_url, self.download_url)):
+        given = (
+            self.url,
+            self.difference_url,
+            self.download_url,
+            self.faithful_url,
+            self.detailed_url,
+            self.invention_url,
+        )
+        for url in filter(None, given):
             parts = urlsplit(url)
             if parts.scheme or parts.netloc:
                 raise ValueError(f"image {self.id!r} must have an address on this server, not {url!r}")
@@ -91,6 +108,7 @@ def viewer_value(
     pair: tuple[str, str] | None = None,
     example: bool = False,
     scene: str = "",
+    adjustable: bool = False,
 ) -> dict[str, Any]:
     """Return the component's `value`.
 
@@ -103,6 +121,7 @@ def viewer_value(
         pair: Ids of the images that the slider opens with; None takes the first two.
         example: Opens with the slider, and the comparison after it as a grid.
         scene: Equal for comparisons of the same part of the same photo; "" takes the first image's `url` for it.
+        adjustable: Whether the event `input` can request less detail, and maps of what was invented.
 
     Raises:
         ValueError: Two images share an id.
@@ -111,7 +130,10 @@ def viewer_value(
     if len(set(ids)) != len(ids):
         raise ValueError(f"images of one comparison need different ids: {ids}")
     shown = [asdict(image) for image in images]
-    return {"images": shown, "empty": empty, "pair": list(pair or ()), "example": example, "scene": scene}
+    return {
+        "images": shown, "empty": empty, "pair": list(pair or ()), "example": example, "scene": scene,
+        "adjustable": adjustable,
+    }  # fmt: skip
 
 
 def viewer(
@@ -119,7 +141,8 @@ def viewer(
 ) -> gr.HTML:
     """Return the component, which shows `example`, or the sentence `empty` where that has no images.
 
-    Where images are `savable`, each has a button that triggers the event `select` with its `url` and `label`.
+    Where images are `savable`, each has a button that triggers the event `select` with its `url` and `label`. Where the value
+    is `adjustable`, the event `input` requests less detail, or maps: see `ui/compare/adjustment.py`.
 
     Update it by returning `viewer_value(...)` from a listener with `show_progress="hidden"`: Gradio fades a component
     that waits for its next value, while people are looking at the images it already shows.

@@ -1,0 +1,82 @@
+"""How much of a generative result's detail is shown: blending it with a faithful result by frequency bands.
+
+The low band is what the input can show: frequencies below its Nyquist frequency. It always comes from the faithful result,
+so that colours and shapes stay as they are in the input. The high band is mixed:
+
+    low(faithful) + (1 - detail) high(faithful) + detail high(generative), the last of them clipped to the range of colours
+
+The low-pass is a Gaussian that halves the amplitude at the input's Nyquist frequency, 1 / (2 scale) cycles per pixel:
+exp(-2 pi^2 sigma^2 f^2) = 1/2 gives sigma = scale sqrt(2 ln 2) / pi.
+"""
+
+from __future__ import annotations
+
+from math import ceil, log, pi, sqrt
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sr_demo.errors import BadInput
+from sr_demo.image import Image, readonly
+from sr_demo.system.large_array import bands, release, zeros
+
+ALMOST_ALL = 1 - 2**-20
+"""As detail: all of it, on the low band of the faithful result. What less detail shows is linear between 0 and this."""
+_REACH = 4
+"""Radius of the filter in sigmas; beyond it lies less than a level of 255."""
+
+
+def blend_detail(generative: Image, faithful: Image, detail: float | NDArray[np.float32], scale: float) -> Image:
+    """Blend two results for one input.
+
+    Args:
+        generative: (H, W, 3) in [0, 1], the result of a method that may invent detail.
+        faithful: (H, W, 3) in [0, 1], the result of one that does not.
+        detail: in [0, 1], one for all pixels or (H, W), one for each. The number 0 returns `faithful` and 1 `generative`; in
+            between, and everywhere with one for each pixel, the low band is that of `faithful`.
+        scale: size of the results divided by that of the input.
+
+    Returns:
+        (H, W, 3) float32 in [0, 1], read-only. Large images lie in files.
+
+    Raises:
+        BadInput: They differ in size.
+    """
+    everywhere = isinstance(detail, float | int)
+    if generative.shape != faithful.shape or not (everywhere or detail.shape == generative.shape[:2]):
+        raise BadInput("Two results of different size cannot be blended.")
+    if everywhere and detail in (0, 1):
+        return generative if detail else faithful
+    out, reach = zeros(*generative.shape), _reach(scale)
+    for rows in bands(generative, faithful, out):
+        wide = slice(max(rows.start - reach, 0), rows.stop + reach)
+        difference = np.subtract(generative[wide], faithful[wide])
+        high = high_band(difference, scale)[rows.start - wide.start : rows.stop - wide.start]
+        share = np.float32(detail) if everywhere else detail[rows, :, None]
+        most = np.clip(
+            faithful[rows] + high, 0, 1
+        )  # so that what is mixed needs no clipping, and is linear in `detail`
+        np.add(faithful[rows], share * (most - faithful[rows]), out=out[rows])
+        release(out[rows])
+    return readonly(out)
+
+
+def high_band(planes: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
+    """Return what lies above the Nyquist frequency of the input.
+
+    Args:
+        planes: (H, W) or (H, W, 3).
+        scale: size of the planes divided by that of the input.
+    """
+    side = 2 * _reach(scale) + 1
+    low = cv2.GaussianBlur(planes, (side, side), _sigma(scale), borderType=cv2.BORDER_REFLECT_101)
+    return planes - np.asarray(low, np.float32)
+
+
+def _sigma(scale: float) -> float:
+    return scale * sqrt(2 * log(2)) / pi
+
+
+def _reach(scale: float) -> int:
+    return ceil(_REACH * _sigma(scale))

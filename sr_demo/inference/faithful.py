@@ -1,0 +1,78 @@
+"""The faithful partner of a generative method: what its detail is blended with where less than all of it is requested.
+
+The partner of all of them is EDSR, which ships with this app, is quick, and was trained for fidelity alone. It upscales the
+same input to the same size; `imaging/detail.py` blends the two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sr_demo.approaches import edsr
+from sr_demo.errors import BadInput
+from sr_demo.image import Size
+from sr_demo.imaging.output_size import times
+from sr_demo.inference.jobs import Job
+from sr_demo.options import as_dict, build
+
+APPROACH = edsr.APPROACH
+
+
+def detail_of(job: Job) -> float:
+    """Return how much of its detail a job shows: 1 for every method that invents nothing, whatever its options say."""
+    return float(getattr(job.options, "detail", 1)) if job.approach.invents_with(job.checkpoint) else 1.0
+
+
+def is_adjustable(job: Job) -> bool:
+    """Return whether a result of `job` can show less of its detail."""
+    return job.approach.invents_with(job.checkpoint) and hasattr(job.options, "detail")
+
+
+def with_detail(job: Job, detail: float) -> Job:
+    """Return an adjustable job with another detail."""
+    return replace(job, options=build(job.approach.options, {**as_dict(job.options), "detail": detail}))
+
+
+def partner(job: Job, *, part: bool = False) -> Job | None:
+    """Return the job whose result that of `job` is blended with; None where `job` shows its result as it is.
+
+    Args:
+        job: of any method.
+        part: Whether a part of the image is to have less detail than the job shows.
+
+    Raises:
+        BadInput: `part`, for a method that invents nothing.
+    """
+    if part and not is_adjustable(job):
+        raise BadInput(
+            f"{job.title} cannot show less detail in a part of the picture. Choose a method that invents detail."
+        )
+    return faithful_job(job) if part or detail_of(job) < 1 else None
+
+
+def detail_map(allowed: NDArray[np.float32], detail: float, size: Size, scale: float) -> NDArray[np.float32]:
+    """Return the detail of each pixel of a result, for `blend_detail`.
+
+    Args:
+        allowed: (h, w) in [0, 1], of any size: the share of `detail` that is allowed at each place.
+        detail: of the job.
+        size: of the result.
+        scale: of the result.
+
+    Returns:
+        (H, W) in [0, 1], with edges that are soft over about two pixels of the input.
+    """
+    large = cv2.resize(allowed, (size.width, size.height), interpolation=cv2.INTER_LINEAR)
+    return np.float32(detail) * np.asarray(cv2.GaussianBlur(large, (0, 0), scale), np.float32).clip(0, 1)
+
+
+def faithful_job(job: Job) -> Job:
+    """Return the job of the faithful method, for results as large as those of `job`."""
+    checkpoint = APPROACH.checkpoint()
+    own = APPROACH.scale_of(checkpoint)
+    size = job.size or (None if job.scale == own else times(job.scale))
+    return Job(APPROACH, checkpoint, APPROACH.options(), size=size)

@@ -1,0 +1,68 @@
+"""The event by which the viewer requests less detail, or maps of what was invented."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from sr_demo.errors import Cancelled, SRError, unexpected
+from sr_demo.reports.bundle import PAGE
+from sr_demo.ui.callers import HEAVY
+from sr_demo.ui.compare.adjustment import Wish, adjusted
+from sr_demo.ui.compare.components import CompareComponents
+from sr_demo.ui.compare.history import HistoryHandlers
+from sr_demo.ui.html import problem
+from sr_demo.ui.method_choices import Context
+from sr_demo.ui.sessions import session_of
+from sr_demo.ui.updates import Updates
+
+_SECONDS = 3.0
+"""Expected duration."""
+
+
+def connect(context: Context, components: CompareComponents) -> None:
+    """Connect the viewer's event `input`."""
+    results = components.results
+    written: list[Any] = [
+        results.progress, results.viewer, results.table, results.chart, *results.downloads.values(), results.link,
+        results.unlink, results.link_note,
+    ]  # fmt: skip
+    results.viewer.input(
+        AdjustHandlers(context, components).adjust, None, written, **HEAVY, show_progress="hidden",
+        trigger_mode="always_last", api_visibility="private",
+    )  # fmt: skip
+
+
+class AdjustHandlers:
+    """Stateless apart from what it is made of."""
+
+    def __init__(self, context: Context, components: CompareComponents) -> None:
+        self._context, self._results = context, components.results
+        self._history = HistoryHandlers(context, components)
+
+    def adjust(self, event: gr.EventData, request: gr.Request) -> Updates:
+        """Show the comparison as the viewer requests it."""
+        results = self._results
+        session = session_of(request)
+        run = self._context.histories.shown(session)
+        if run is None or f"/{run.id}/" not in str(getattr(event, "url", "")):
+            return gr.skip()  # another comparison has taken its place meanwhile
+        try:
+            wish = Wish.of(event)
+            with self._context.callers.admitted() as caller, caller.turn(_SECONDS) as progress:
+                shown = adjusted(self._context.runner, run, wish, progress)
+            self._context.links.refresh(session, run.id, self._context.store, run.folder / PAGE)
+        except Cancelled:
+            return gr.skip()
+        except SRError as exc:
+            return {results.progress: problem(str(exc))}
+        except Exception as exc:
+            return {results.progress: problem(unexpected(exc, "adjusting a comparison"))}
+        return {
+            results.progress: "",
+            results.viewer: shown["viewer"],
+            results.table: shown["table"],
+            results.chart: shown["chart"],
+            **self._history.downloads(session, shown["files"]),
+        }

@@ -1,0 +1,213 @@
+"""A finished comparison with less detail, and with maps of what was invented: made on request from its files.
+
+Beside a result `srgan.png` a request leaves in the folder of the comparison::
+
+    faithful-512x384.png         the partner's result of that size, for all results
+    srgan_detailed.png           all detail of the result on the low band of the partner's: see `imaging/detail.py`
+    srgan_detail-60.png          the result with a detail of 0.6, which Save, zip and Share then contain
+    srgan_detail-60_invention.png    its map
+
+The viewer mixes the first two itself, so that a slider moves them without a request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sr_demo.errors import BadInput
+from sr_demo.image import Image, ImageData, Limits, Size, crop, read, write_png
+from sr_demo.imaging.detail import ALMOST_ALL, blend_detail
+from sr_demo.inference.faithful import faithful_job, is_adjustable, with_detail
+from sr_demo.inference.jobs import Result
+from sr_demo.inference.runner import Runner
+from sr_demo.metrics.scores import score
+from sr_demo.progress import Progress
+from sr_demo.reports.invention_overlay import true_overlay, unsupported_overlay
+from sr_demo.reports.saved_image import Part, SavedImage, save, save_result, stem
+from sr_demo.reports.table import html_table
+from sr_demo.ui.compare.comparison import write_all
+from sr_demo.ui.compare.view import ShownImage, chart, difference_image
+from sr_demo.ui.histories import Run
+from sr_demo.ui.viewer.viewer import ViewerImage, file_url
+
+STEPS = 20
+"""Steps of the slider from 0 to 1."""
+_LIMITS = Limits(max_bytes=2**34, max_pixels=2 * 10**9, max_side=2**20, max_unpacked=2**36)
+"""Of our own PNG files."""
+_MOST_PIXELS = 16_000_000
+"""Of a result that a map is drawn for."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a visitor wants to see of a comparison."""
+
+    detail: float = 1.0
+    """Of all results that can show less."""
+    mapped: bool = False
+    """Whether maps are shown."""
+    number: int = 0
+    """Of the request: the browser ignores what it requested earlier."""
+
+    @staticmethod
+    def of(given: object) -> Wish:
+        """Return the wish that a browser has sent, as attributes. Raises BadInput."""
+        detail, mapped, number = (getattr(given, name, None) for name in ("detail", "mapped", "number"))
+        if not isinstance(detail, float | int) or not 0 <= detail <= 1 or not isinstance(number, int):
+            raise BadInput("The detail is a number from 0 to 1.")
+        return Wish(round(STEPS * detail) / STEPS, mapped is True, number)
+
+
+def adjusted(runner: Runner, run: Run, wish: Wish, progress: Progress) -> dict[str, Any]:
+    """Write what a visitor wants to see of a comparison, and its downloads with it.
+
+    Args:
+        runner: Runs the faithful partner.
+        run: The comparison.
+        wish: What is wanted.
+        progress: Receives 0..1.
+
+    Returns:
+        What the page shows of it, which `run` keeps: see `Run.write`.
+
+    Raises:
+        SRError: A file of the comparison is gone, or the disk refuses.
+        Cancelled: Stop was pressed.
+    """
+    before, shown = run.comparison, run.read()
+    files = _Files(run, runner)
+    saved = {image.id: image for image in before.images}
+    results: list[Result] = []
+    images: dict[str, ViewerImage] = {}
+    for number, result in enumerate(before.results):
+        part = progress.part(number / len(before.results), (number + 1) / len(before.results))
+        part(0.0, result.job.title)
+        name = result.job.file_name
+        made = files.with_detail(result, saved[name], wish.detail, part)
+        image = replace(made.shown.for_viewer(), url=file_url(saved[name].shown), download_url=made.download)
+        if made.faithful is not None and made.detailed is not None:
+            mixed = file_url(made.faithful.shown), file_url(made.detailed.shown)
+            image = replace(image, faithful_url=mixed[0], detailed_url=mixed[1])
+        if wish.mapped and saved[name].size == result.size:
+            image = replace(image, invention_url=file_url(files.map_of(made, part)))
+        results.append(made.result)
+        images[name], saved[name] = image, made.shown.saved
+    now = replace(before, results=results, images=[saved[image.id] for image in before.images])
+    downloads = {kind: str(file) for kind, file in write_all(now, run.folder).items()}
+    viewer = shown["viewer"]
+    given = [asdict(images[one["id"]]) if one["id"] in images else one for one in viewer["images"]]
+    state = {**asdict(wish), "reference": files.reference is not None}
+    shown |= {
+        "viewer": {**viewer, "images": given, "adjusted": state}, "table": html_table(results),
+        "chart": chart(results), "files": downloads,
+    }  # fmt: skip
+    run.write(shown)
+    return shown
+
+
+class _Made(NamedTuple):
+    """A result as it is shown."""
+
+    result: Result
+    shown: ShownImage
+    download: str = ""
+    """Address of its file, where that is not the one that the viewer loads."""
+    faithful: SavedImage | None = None
+    detailed: SavedImage | None = None
+
+
+class _Files:
+    """The images of one comparison, read when they are needed."""
+
+    def __init__(self, run: Run, runner: Runner) -> None:
+        self._folder, self._results, self._runner = run.folder, run.comparison.results, runner
+        original = run.folder / "truth.png"  # words: ok
+        photo = read(run.folder / "input.png", _LIMITS)
+        part = next((image.part for image in run.comparison.images if image.part), None)
+        self.lr = photo if part is None else _cut(photo, part)
+        self.reference = read(original, _LIMITS).rgb if original.is_file() else None
+
+    def with_detail(self, result: Result, saved: SavedImage, detail: float, progress: Progress) -> _Made:
+        """Return a result with this detail; what cannot show less is returned as it is."""
+        difference = self._folder / f"{result.job.file_name}_difference.png"
+        plain = _Made(result, ShownImage(saved, difference if self.reference is not None else None))
+        # One image may show the whole photo, where the results are of a part.
+        if not is_adjustable(result.job) or saved.size != result.size:
+            return plain
+        faithful = self.faithful(result, progress)
+        scale = result.size[0] / self.lr.rgb.shape[0]
+        whole = read(saved.path, _LIMITS)
+        detailed = self._detailed(whole, faithful, saved, scale)
+        if detail == 1:
+            return plain._replace(shown=replace(plain.shown, invents=True), faithful=faithful, detailed=detailed)
+        rgb = blend_detail(whole.rgb, read(faithful.path, _LIMITS).rgb, detail, scale)
+        scores = score(rgb, self.lr.rgb, self.reference, round(scale))
+        made = replace(result, job=with_detail(result.job, detail), scores=scores)
+        blended = save_result(made.with_image(replace(whole, rgb=rgb)), self._folder)
+        blended = replace(blended, name=saved.id, part=saved.part)
+        if self.reference is not None:
+            difference = blended.path.with_name(f"{blended.path.stem}_difference.png")
+            write_png(ImageData(difference_image(rgb, self.reference)), difference)
+        shown = ShownImage(blended, plain.shown.difference and difference, invents=True)
+        return _Made(made, shown, file_url(blended.path), faithful, detailed)
+
+    def faithful(self, result: Result, progress: Progress) -> SavedImage:
+        """Return the result of the faithful partner as large as `result`."""
+        height, width = result.size
+        path = self._folder / f"faithful-{width}x{height}.png"
+        return _once(path, lambda: self._runner.run(faithful_job(result.job), self.lr, progress=progress).image)
+
+    def _detailed(self, whole: ImageData, faithful: SavedImage, saved: SavedImage, scale: float) -> SavedImage:
+        """Return all detail of a result on the low band of the partner's."""
+
+        def make() -> ImageData:
+            return replace(whole, rgb=blend_detail(whole.rgb, read(faithful.path, _LIMITS).rgb, ALMOST_ALL, scale))
+
+        return _once(saved.path.with_name(f"{saved.path.stem}_detailed.png"), make)
+
+    def map_of(self, made: _Made, progress: Progress) -> Path:
+        """Return the map of a result as it is shown."""
+        image = read(made.shown.saved.path, _LIMITS).rgb
+        if image.shape[0] * image.shape[1] > _MOST_PIXELS:
+            raise BadInput(f"Maps are drawn for results of up to {_MOST_PIXELS // 10**6} megapixels. Choose a region.")
+        path = self._folder / f"{stem(made.result.job)}_invention.png"
+        write_png(self._overlay(image, made.result, progress), path)
+        return path
+
+    def _overlay(self, image: Image, result: Result, progress: Progress) -> ImageData:
+        if self.reference is not None and self.reference.shape == image.shape:
+            return true_overlay(image, self.lr.rgb, self.reference)
+        paths = [
+            self.faithful(result, progress).path,
+            *(path for key, path in self._others(result) if key != result.job.key),
+        ]
+        return unsupported_overlay(image, self.lr.rgb, (read(path, _LIMITS).rgb for path in paths))
+
+    def _others(self, result: Result) -> Iterator[tuple[str, Path]]:
+        """Yield key and file of each trained method in the comparison that invents nothing."""
+        for other in self._results:
+            job = other.job
+            if job.approach.invents_with(job.checkpoint) or job.approach.family == "baseline" or other.is_brought:
+                continue
+            if other.size == result.size:
+                yield job.key, self._folder / f"{job.file_name}.png"
+
+
+def _cut(photo: ImageData, part: Part) -> ImageData:
+    height, width = photo.rgb.shape[:2]
+    tops, lefts = (part.top, part.height), (part.left, part.width)
+    (top, rows), (left, columns) = (
+        [round(of * share) for share in each] for of, each in ((height, tops), (width, lefts))
+    )
+    return crop(photo, top, left, rows, columns)
+
+
+def _once(path: Path, make: Callable[[], ImageData]) -> SavedImage:
+    """Return the image at `path`, made and written where it is not there yet."""
+    if not path.is_file():
+        return save(make(), path, "", "", "")
+    small = path.with_name(f"{path.stem}_smaller.png")
+    return SavedImage(path, Size(1, 1), "", "", "", small_copy=small if small.is_file() else None)

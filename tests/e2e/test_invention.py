@@ -1,0 +1,133 @@
+"""Less detail, and maps of what was invented, in a real browser."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from playwright.sync_api import Page, expect
+
+from sr_demo.approaches import baselines
+from sr_demo.image import Image, readonly, write_png
+from sr_demo.imaging.resize import resize
+from sr_demo.inference import faithful
+from sr_demo.options import GenerativeOptions
+from sr_demo.progress import Progress
+from tests import fakes
+from tests.conftest import image_of, noise
+from tests.e2e.conftest import OpenPage, Serve
+from tests.e2e.launched import GOOD, launch
+from tests.e2e.test_page import PATIENCE, choose_only, compare, downloaded, finished, upload
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+
+def stripes(image: Image, progress: Progress) -> Image:
+    """Bicubic with stripes, a pixel wide, that are in no photo."""
+    made = resize(image, (4 * image.shape[0], 4 * image.shape[1])) * np.float32(0.6) + np.float32(0.2)
+    made[::2] += np.float32(0.15)
+    made[1::2] -= np.float32(0.15)
+    return readonly(np.clip(made, 0, 1))
+
+
+@pytest.fixture(scope="module")
+def url(serve: Serve) -> Iterator[str]:
+    invents = replace(fakes.approach(fakes.Fake(stripes), name="inventor", invents=True), options=GenerativeOptions)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(faithful, "APPROACH", baselines.BICUBIC)
+        yield launch(serve, (GOOD, invents))
+
+
+@pytest.fixture
+def smooth(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    write_png(image_of(resize(noise(12, 16), (48, 64))), path)
+    return path
+
+
+@pytest.fixture
+def rough(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    write_png(image_of(noise(48, 64)), path)
+    return path
+
+
+def slide(page: Page, percent: int) -> None:
+    slider = page.locator("#viewer").get_by_role("slider", name=re.compile("^Detail"))
+    expect(slider).to_be_enabled(timeout=PATIENCE)
+    slider.focus()
+    slider.press("End" if percent > 50 else "Home")
+    for _ in range(abs((100 if percent > 50 else 0) - percent) // 5):
+        slider.press("ArrowLeft" if percent > 50 else "ArrowRight")
+    expect(page.locator("#viewer .srv-percent")).to_have_text(f"{percent} %", timeout=PATIENCE)
+
+
+def seen(page: Page) -> np.ndarray:
+    """The middle of the second result as the screen shows it."""
+    box = page.locator("figure[aria-label=Inventor] .srv-stage")
+    box.scroll_into_view_if_needed()
+    page.wait_for_function("[...document.querySelectorAll('#viewer .srv-grid img')].every((node) => node.complete)")
+    page.wait_for_timeout(200)
+    return np.asarray(Pillow.open(io.BytesIO(box.screenshot())).convert("RGB"), float)[60:-60, 120:-120]
+
+
+def test_the_slider_moves_the_image_between_two_known_results(url: str, open_page: OpenPage, smooth: Path) -> None:
+    page = open_page(url)
+    upload(page, smooth)
+    choose_only(page, "Good", "Inventor")
+    compare(page)
+    finished(page)
+    page.locator("#viewer").get_by_role("button", name="1:1").click()
+    contrast = []
+    for percent in (100, 50, 0):
+        slide(page, percent)
+        rows = seen(page).mean(axis=(1, 2))
+        contrast.append(float(np.abs(np.diff(rows)).mean()))
+    stripes_seen = 0.3 * 255
+    assert contrast[0] == pytest.approx(stripes_seen, rel=0.1)
+    assert contrast[1] == pytest.approx(stripes_seen / 2, rel=0.15) and contrast[2] < 0.1 * stripes_seen
+
+    slide(page, 60)
+    expect(page.locator("#table")).to_contain_text("Inventor, detail 0.6")
+    expect(page.locator("figure[aria-label=Inventor]")).to_contain_text("detail 0.6")
+    archive = zipfile.ZipFile(io.BytesIO(downloaded(page, "#download-zip")))
+    assert "inventor_detail-60.png" in archive.namelist()
+    page.get_by_role("button", name="Save Inventor as").click()
+    expect(page.locator("#save-file")).to_contain_text("inventor_detail-60", timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_map_is_off_until_its_key_is_pressed_and_has_a_legend(
+    url: str, open_page: OpenPage, rough: Path, width: int
+) -> None:
+    page = open_page(url, width, 800, dark=width == 390, phone=width == 390)
+    upload(page, rough)
+    page.get_by_text("This is the original").click()
+    choose_only(page, "Good", "Inventor")
+    compare(page)
+    finished(page)
+    maps, legend = page.locator("#viewer .srv-invention"), page.locator("#viewer .srv-legend")
+    assert maps.count() == 0 and not legend.is_visible()
+    expect(page.get_by_role("button", name="Map of invented detail")).to_be_enabled(timeout=PATIENCE)
+    page.locator("#viewer .srv-area").focus()
+    page.keyboard.press("i")
+    expect(legend).to_contain_text("invented: the original has something else", timeout=PATIENCE)
+    expect(maps.first).to_be_attached(timeout=PATIENCE)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.keyboard.press("i")
+    expect(maps).to_have_count(0, timeout=PATIENCE)
+
+    page.locator("#table .sr-all").check()
+    shares = [
+        [float(text.strip("★ %")) for text in row.locator("td", has_text="%").all_inner_texts()]
+        for row in page.locator("#table tbody tr").all()
+    ]
+    assert len(shares) == 2 and all(len(row) == 3 and abs(sum(row) - 100) <= 1 for row in shares), shares
+    expect(page.locator("#chart figure", has_text="invented")).to_be_visible()

@@ -1,0 +1,52 @@
+"""Blending by frequency bands: colours stay those of the faithful result, detail is mixed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sr_demo.errors import BadInput
+from sr_demo.image import Size, readonly
+from sr_demo.imaging import detail as module
+from sr_demo.imaging.detail import blend_detail
+from sr_demo.imaging.resize import downscale, resize
+from sr_demo.metrics.full_reference import lr_consistency
+from tests.conftest import noise
+
+HR = noise(64, 80)
+LR = downscale(HR, 4)
+FAITHFUL = resize(LR, Size.of(HR))
+GRAIN = np.random.default_rng(1).normal(0, 0.1, HR.shape).astype(np.float32)
+GENERATIVE = readonly(np.clip(FAITHFUL + GRAIN + np.float32([0.06, 0, -0.06]), 0, 1))
+"""The faithful result with grain and another colour."""
+
+
+def test_the_ends_are_the_two_results() -> None:
+    assert blend_detail(GENERATIVE, FAITHFUL, 1, 4) is GENERATIVE
+    assert blend_detail(GENERATIVE, FAITHFUL, 0, 4) is FAITHFUL
+
+
+@pytest.mark.parametrize("detail", [0.2, 0.6, 0.95])
+def test_colours_do_not_shift(detail: float) -> None:
+    assert abs(GENERATIVE.mean(axis=(0, 1)) - FAITHFUL.mean(axis=(0, 1))).max() > 0.04
+    made = blend_detail(GENERATIVE, FAITHFUL, detail, 4)
+    assert abs(made.mean(axis=(0, 1)) - FAITHFUL.mean(axis=(0, 1))).max() < 0.5 / 255
+
+
+def test_less_detail_agrees_better_with_the_input_and_has_less_grain() -> None:
+    blends = [blend_detail(GENERATIVE, FAITHFUL, detail, 4) for detail in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    agreement = [lr_consistency(made, LR) for made in blends]
+    assert agreement == sorted(agreement, reverse=True)
+    grain = [float(np.std(made - FAITHFUL)) for made in blends]
+    assert grain == sorted(grain) and grain[2] > 0.4 * grain[4]
+
+
+def test_bands_of_rows_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = blend_detail(GENERATIVE, FAITHFUL, 0.5, 4)
+    monkeypatch.setattr(module, "bands", lambda *_: (slice(y, min(y + 10, 64)) for y in range(0, 64, 10)))
+    assert np.allclose(blend_detail(GENERATIVE, FAITHFUL, 0.5, 4), whole, atol=1e-6)
+
+
+def test_results_of_two_sizes_are_refused() -> None:
+    with pytest.raises(BadInput, match="different size"):
+        blend_detail(GENERATIVE, noise(32, 32), 0.5, 4)

@@ -1,0 +1,143 @@
+"""Less detail of a generative method: a blend with its faithful partner, run only where it is needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from skimage import data
+
+from sr_demo.approaches import baselines
+from sr_demo.catalogue import APPROACHES
+from sr_demo.errors import BadInput
+from sr_demo.image import Image, from_array, readonly
+from sr_demo.imaging.output_size import times
+from sr_demo.imaging.resize import downscale, resize
+from sr_demo.inference import faithful, memory_need
+from sr_demo.inference.jobs import Job, job_for
+from sr_demo.inference.runner import Runner
+from sr_demo.inference.time_estimates import Estimates
+from sr_demo.options import GenerativeOptions, Options, as_dict
+from sr_demo.progress import Progress
+from sr_demo.spec import Approach, Request, Upscaler
+from tests import fakes
+from tests.conftest import image_of, noise
+from tests.fakes import upscaled
+
+SMALL = image_of(noise(12, 10))
+GRAIN = np.random.default_rng(0).normal(0, 0.1, (48, 40, 3)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Grainy:
+    """Bicubic with invented grain."""
+
+    precision: str = "fp32"
+    backend: str = ""
+    loss_db: float | None = None
+
+    def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
+        return readonly(np.clip(upscaled(image) + GRAIN, 0, 1))
+
+
+def load_grainy(request: Request) -> Upscaler:
+    return Grainy()
+
+
+GENERATIVE = replace(fakes.good("grainy"), load=load_grainy, options=GenerativeOptions, invents=True)
+
+
+@pytest.fixture
+def partners(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Bicubic as the partner; the list has an entry for each time it was loaded."""
+    loaded: list[str] = []
+
+    def load(request: Request) -> Upscaler:
+        loaded.append("partner")
+        return baselines.BICUBIC.load(request)
+
+    monkeypatch.setattr(faithful, "APPROACH", replace(baselines.BICUBIC, id="partner", load=load))
+    return loaded
+
+
+def run(approach: Approach, detail: float) -> Image:
+    return Runner().run(job_for([approach], approach.id, {"detail": detail}), SMALL).rgb
+
+
+def test_all_of_the_detail_is_the_result_itself_without_a_run_of_the_partner(partners: list[str]) -> None:
+    np.testing.assert_array_equal(run(GENERATIVE, 1), np.clip(upscaled(SMALL.rgb) + GRAIN, 0, 1))
+    assert not partners
+
+
+def test_less_detail_is_nearer_to_the_partner_and_none_is_the_partner(partners: list[str]) -> None:
+    plain = resize(SMALL.rgb, (48, 40))
+    np.testing.assert_array_equal(run(GENERATIVE, 0), plain)
+    distances = [float(np.abs(run(GENERATIVE, detail) - plain).mean()) for detail in (0.25, 0.5, 0.75)]
+    assert distances == sorted(distances) and distances[0] > 0
+    assert len(partners) == 4
+
+
+@pytest.mark.parametrize("size", [1.5, 2, 8])
+def test_the_partner_reaches_the_size_that_is_requested(partners: list[str], size: float) -> None:
+    made = Runner().run(job_for([of_any_size()], "any", {"detail": 0.5}, size=times(size)), SMALL)
+    assert made.size == (12 * size, 10 * size) and partners
+
+
+def of_any_size() -> Approach:
+    """A method that is said to invent."""
+    return replace(fakes.good("any"), options=GenerativeOptions, invents=True)
+
+
+def test_a_result_says_its_detail_and_costs_both_runs(partners: list[str]) -> None:
+    from sr_demo.reports import formatting
+    from sr_demo.reports.table import record
+
+    job = job_for([GENERATIVE], "grainy", {"detail": 0.6})
+    result = Runner().run(job, SMALL)
+    assert record(result)["options"] == {"detail": 0.6}
+    assert "detail 0.6" in formatting.how(result)
+    whole, blended = (memory_need.traits_of(one, SMALL) for one in (replace(job, options=GenerativeOptions()), job))
+    more = memory_need.need_of(blended, 12, 10).memory - memory_need.need_of(whole, 12, 10).memory
+    assert more == 2 * result.rgb.nbytes
+    estimates = Estimates()
+    other = faithful.partner(job)
+    assert other is not None
+    both = estimates.seconds(replace(job, options=GenerativeOptions()), (256, 256)) + estimates.seconds(
+        other, (256, 256)
+    )
+    assert estimates.seconds(job, (256, 256)) == pytest.approx(both)
+
+
+def test_every_method_that_draws_detail_has_the_option_and_no_faithful_one_uses_it() -> None:
+    for approach in APPROACHES:
+        for checkpoint in approach.checkpoints:
+            job = Job(approach, checkpoint, approach.options())
+            invents = approach.invents_with(checkpoint) and approach.family != "retrieval"
+            if invents:
+                job = replace(job, options=replace(job.options, detail=0.5))  # type: ignore[call-arg]
+            assert (faithful.partner(job) is not None) == invents, job.key
+            assert as_dict(approach.options()).get("detail", 1) == 1
+
+
+def test_a_result_agrees_better_with_the_photo_the_less_detail_it_shows_and_has_its_colours() -> None:
+    lr = image_of(downscale(from_array(data.astronaut()[:128, 128:256]).rgb, 4))
+    runner, name = Runner(), "real-esrgan:compact"
+    made = [runner.run(job_for(APPROACHES, name, {"detail": detail}), lr) for detail in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    agreement = [result.scores.lr_consistency or 0 for result in made]
+    assert agreement == sorted(agreement, reverse=True)
+    shifts = [abs(result.rgb.mean(axis=(0, 1)) - lr.rgb.mean(axis=(0, 1))).max() for result in made]
+    assert max(shifts[:-1]) < 0.2 / 255 < 0.5 / 255 < shifts[-1]
+
+
+def test_where_no_detail_is_allowed_the_result_is_the_partners_and_elsewhere_its_own(partners: list[str]) -> None:
+    allowed = np.ones((12, 10), np.float32)
+    allowed[:6] = 0
+    job = Job(GENERATIVE, GENERATIVE.checkpoints[0], GenerativeOptions())
+    made = Runner().run(job, SMALL, allowed=allowed).rgb
+    plain, whole = resize(SMALL.rgb, (48, 40)), run(GENERATIVE, 0.999)
+    assert np.abs(made[:8] - plain[:8]).max() < 1e-3 and np.abs(made[40:] - whole[40:]).max() < 1e-3
+    middle = [float(np.abs(made[rows] - plain[rows]).mean()) for rows in (slice(16, 20), slice(22, 26), slice(28, 32))]
+    assert middle == sorted(middle)
+    with pytest.raises(BadInput, match="invents detail"):
+        Runner().run(fakes.job(fakes.good("faithful")), SMALL, allowed=allowed)

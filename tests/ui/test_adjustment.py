@@ -1,0 +1,152 @@
+"""A finished comparison with less detail: what the viewer mixes, what is saved, and the maps of what was invented."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sr_demo.approaches import baselines
+from sr_demo.errors import BadInput
+from sr_demo.image import Image, read, write_png
+from sr_demo.imaging.detail import blend_detail
+from sr_demo.inference import faithful
+from sr_demo.inference.jobs import Job
+from sr_demo.inference.runner import Runner
+from sr_demo.options import GenerativeOptions
+from sr_demo.progress import SILENT, Progress
+from sr_demo.reports.bundle import ZIP
+from sr_demo.reports.saved_image import Part
+from sr_demo.ui.callers import Callers
+from sr_demo.ui.compare.adjustment import Wish, adjusted
+from sr_demo.ui.compare.comparison import Task, compare
+from sr_demo.ui.histories import Run
+from sr_demo.ui.store import Store
+from sr_demo.ui.viewer.viewer import viewer_value
+from tests import fakes
+from tests.conftest import image_of, noise
+
+LEVEL = 1 / 255
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    store = Store()
+    yield store
+    shutil.rmtree(store.root)
+
+
+def grain(image: Image, progress: Progress) -> Image:
+    made = fakes.upscaled(image)
+    return np.clip(made + np.random.default_rng(1).normal(0, 0.1, made.shape).astype(np.float32), 0, 1)
+
+
+def finished(store: Store, *, test: bool = False) -> Run:
+    """A comparison of bicubic with a method that draws grain; the partner is bicubic, too."""
+    grainy = replace(fakes.approach(fakes.Fake(grain), name="grainy", invents=True), options=GenerativeOptions)
+    jobs = [Job(one, one.checkpoints[0], one.options()) for one in (baselines.BICUBIC, grainy)]
+    task = Task(lambda: image_of(noise(48, 64)), jobs, has_reference=test)
+    with Callers().admitted() as caller:
+        *_, view = compare(Runner(), store, task, caller)
+    assert view.comparison is not None
+    run = Run(view.folder, "photo", "<img>", view.comparison)
+    run.write({"viewer": viewer_value(view.for_viewer(), adjustable=True), "table": "", "chart": "", "families": ""})
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _bicubic_is_the_partner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faithful, "APPROACH", baselines.BICUBIC)
+
+
+def image(shown: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(one for one in shown["viewer"]["images"] if one["id"] == name)
+
+
+def pixels(run: Run, name: str) -> Image:
+    return read(run.folder / name).rgb
+
+
+def test_what_is_saved_is_what_the_viewer_mixes(store: Store) -> None:
+    run = finished(store)
+    whole, plain = pixels(run, "grainy.png"), pixels(run, "bicubic.png")
+    shown = adjusted(Runner(), run, Wish(0.6), SILENT)
+    found = image(shown, "grainy")
+    none, all_of_it, saved = (
+        pixels(run, Path(found[key]).name) for key in ("faithful_url", "detailed_url", "download_url")
+    )
+    np.testing.assert_allclose(none, plain, atol=LEVEL)
+    np.testing.assert_allclose(saved, none + np.float32(0.6) * (all_of_it - none), atol=1.01 * LEVEL)
+    np.testing.assert_allclose(saved, blend_detail(whole, plain, 0.6, 4), atol=2 * LEVEL)
+    assert Path(found["download_url"]).name == "grainy_detail-60.png" and "detail 0.6" in found["note"]
+    assert Path(found["url"]).name == "grainy.png" and not image(shown, "bicubic")["download_url"]
+
+
+def test_zip_page_report_and_table_have_the_detail_that_is_shown(store: Store) -> None:
+    run = finished(store)
+    shown = adjusted(Runner(), run, Wish(0.5), SILENT)
+    with zipfile.ZipFile(run.folder / ZIP) as archive:
+        assert {"input.png", "bicubic.png", "grainy_detail-50.png", "report.html"} <= set(archive.namelist())
+        assert "grainy.png" not in archive.namelist()
+        report = json.loads(archive.read("report.json"))
+    row = report["results"][1]
+    assert row["options"] == {"detail": 0.5} and row["lr_consistency"] > run.comparison.results[1].scores.lr_consistency
+    assert "Grainy, detail 0.5" in shown["table"] and "detail 0.5" in Path(shown["files"]["html"]).read_text()
+    back = adjusted(Runner(), run, Wish(1), SILENT)
+    assert "Grainy, detail" not in back["table"] and not image(back, "grainy")["download_url"]
+    with zipfile.ZipFile(run.folder / ZIP) as archive:
+        assert "grainy.png" in archive.namelist()
+    assert run.read() == back
+
+
+def test_maps_are_made_on_request_and_mark_what_was_invented(store: Store) -> None:
+    run = finished(store)
+    assert not image(adjusted(Runner(), run, Wish(1), SILENT), "grainy")["invention_url"]
+    shown = adjusted(Runner(), run, Wish(1, mapped=True), SILENT)
+    assert image(shown, "bicubic")["invention_url"] and not image(shown, "input")["invention_url"]
+    opacity = {}
+    for name in ("bicubic", "grainy"):
+        alpha = read(run.folder / f"{name}_invention.png").alpha
+        assert alpha is not None
+        opacity[name] = float(alpha.mean())
+    assert opacity["bicubic"] < 0.01 < 0.2 < opacity["grainy"]
+
+
+def test_with_an_original_the_map_has_right_missing_and_invented(store: Store) -> None:
+    run = finished(store, test=True)
+    shown = adjusted(Runner(), run, Wish(0.5, mapped=True), SILENT)
+    assert shown["viewer"]["adjusted"] == {"detail": 0.5, "mapped": True, "number": 0, "reference": True}
+    assert (run.folder / "grainy_detail-50_difference.png").is_file() and image(shown, "grainy")["difference_url"]
+    scores = [json.loads((run.folder / "report.json").read_text())["results"][index] for index in (0, 1)]
+    assert scores[1]["hallucination"] < run.comparison.results[1].scores.hallucination  # type: ignore[operator]
+    assert (run.folder / "grainy_detail-50_invention.png").is_file()
+
+
+def test_of_a_part_only_its_results_are_adjusted(store: Store) -> None:
+    run = finished(store)
+    part, whole = noise(96, 128).copy(), run.comparison.images
+    part[24:72, 32:96] = pixels(run, "input.png")
+    write_png(image_of(part), run.folder / "input.png")
+    where = Part(0.25, 0.25, 0.5, 0.5)
+    images = [whole[0], replace(whole[1], part=where), replace(whole[2], part=where)]
+    shown = adjusted(Runner(), replace(run, comparison=replace(run.comparison, images=images)), Wish(0.5), SILENT)
+    found = image(shown, "grainy")
+    assert found["part"] == where and pixels(run, Path(found["faithful_url"]).name).shape == (192, 256, 3)
+    np.testing.assert_allclose(
+        pixels(run, Path(found["faithful_url"]).name), pixels(run, "bicubic.png"), atol=2 * LEVEL
+    )
+
+
+@pytest.mark.parametrize("detail", [None, "x", -0.1, 1.1, float("nan")])
+def test_a_browser_that_sends_nonsense_is_refused(detail: object) -> None:
+    with pytest.raises(BadInput, match="from 0 to 1"):
+        Wish.of(SimpleNamespace(detail=detail, mapped=False, number=1))
+    assert Wish.of(SimpleNamespace(detail=0.618, mapped="yes", number=3)) == Wish(0.6, False, 3)
