@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sr_demo.advice.estimates import Certainty, Estimates
 from sr_demo.advice.recommendation import Recommendation
 from sr_demo.advice.rules import RULES, is_noisy, is_soft
+from sr_demo.inference.jobs import Result
 
 _CLEAN = 95
 """JPEG quality from which it is not worth a word."""
@@ -40,6 +42,10 @@ TEXTS: dict[str, str] = {
     "fact_texture": "noise or texture of about {noise} of 255 levels",
     "fact_no_noise": "hardly any noise",
     "fact_detail": "detail up to {percent} % of what its pixels could hold",
+    "measured": "Measured against your original: <b>{closest}</b> is closest to it; <b>{right}</b> brings back the most of "
+    "its fine detail ({percent} %).",
+    "measured_both": "Measured against your original: <b>{closest}</b> is closest to it, and brings back the most of its "
+    "fine detail ({percent} %).",
 }
 """English text of each key; `{name}` stands for a value."""
 
@@ -99,9 +105,22 @@ def facts(found: Estimates) -> list[Phrase]:
     elif noise.value is not None:
         key = "fact_texture" if noise.certainty is Certainty.UNSURE else "fact_noise"
         phrases.append(Phrase(key, {"noise": round(noise.value)}))
-    if end is not None:
+    if end is not None and found.detail_end.certainty is not Certainty.UNSURE:
         phrases.append(Phrase("fact_detail", {"percent": round(100 * end)}))
     return phrases
+
+
+def measured(results: Sequence[Result]) -> Phrase | None:
+    """Return what the scores of a comparison say; None without an original, and for fewer than two results."""
+    scored = [r for r in results if r.scores.psnr_y is not None and r.scores.improvement is not None]
+    if len(scored) < 2:
+        return None
+    closest = max(scored, key=lambda r: r.scores.psnr_y or 0.0)
+    right = max(scored, key=lambda r: r.scores.improvement or 0.0)
+    values: dict[str, object] = {"closest": closest.job.title, "percent": round(right.scores.improvement or 0.0)}
+    if closest is right:
+        return Phrase("measured_both", values)
+    return Phrase("measured", {**values, "right": right.job.title})
 
 
 def lines(found: Recommendation, looks: str, measuring: str) -> list[str]:

@@ -21,7 +21,7 @@ LUMA = 219 * np.array(BT601) / 255
 """ITU-R BT.601 with footroom: Y = 16 + (65.481 R + 128.553 G + 24.966 B) / 255 for R, G, B in 0..255."""
 _LEAST_ROWS = 64
 """Least height of a band for SSIM, whose bands share ten rows."""
-_WINDOW, _SIGMA = 11, 1.5
+WINDOW, _SIGMA = 11, 1.5
 """SSIM's Gaussian window: 11 x 11, sigma 1.5 (Wang et al. 2004, section III.C)."""
 
 
@@ -39,14 +39,14 @@ def psnr_y(a: Image, b: Image, border: int = 4) -> float:
     Raises:
         BadInput: when the sizes differ.
     """
-    a, b = _comparable(a, b, border)
-    total = sum(float(((_luma(a[rows]) - _luma(b[rows])) ** 2).sum()) for rows in bands(a, b))
+    a, b = comparable(a, b, border)
+    total = sum(float(((luma(a[rows]) - luma(b[rows])) ** 2).sum()) for rows in bands(a, b))
     return _psnr(total, a.shape[0] * a.shape[1])
 
 
 def psnr_rgb(a: Image, b: Image, border: int = 4) -> float:
     """Return the PSNR of two images over the three colours after rounding to 8 bit; arguments as of `psnr_y`."""
-    a, b = _comparable(a, b, border)
+    a, b = comparable(a, b, border)
     total = sum(float(((quantize(a[rows]).astype(np.float64) - quantize(b[rows])) ** 2).sum()) for rows in bands(a, b))
     return _psnr(total, a.size)
 
@@ -57,13 +57,13 @@ def ssim_y(a: Image, b: Image, border: int = 4) -> float:
     Wang et al. 2004: K1 = 0.01, K2 = 0.03, L = 255, only windows that lie inside. Images smaller than the window after the
     border is cut are compared as one window: means, variances and covariance over the whole image.
     """
-    a, b = _comparable(a, b, border)
-    if min(a.shape[:2]) < _WINDOW:
-        return float(_ssim_formula(*(_moments_whole(_luma(a), _luma(b)))))
+    a, b = comparable(a, b, border)
+    if min(a.shape[:2]) < WINDOW:
+        return float(_ssim_formula(*(_moments_whole(luma(a), luma(b)))))
     total, count = 0.0, 0
-    overlap = _WINDOW - 1
+    overlap = WINDOW - 1
     for rows in bands(a, b, overlap=overlap, least=_LEAST_ROWS):
-        values = _ssim_formula(*_moments(_luma(a[rows]), _luma(b[rows])))
+        values = _ssim_formula(*moments(luma(a[rows]), luma(b[rows])))
         total, count = total + float(np.sum(values)), count + int(np.size(values))
     return total / count
 
@@ -76,7 +76,7 @@ def lr_consistency(result: Image, lr: Image) -> float:
     return psnr_rgb(resize(result, Size.of(lr)), lr, border=0)
 
 
-def _comparable(a: Image, b: Image, border: int) -> tuple[Image, Image]:
+def comparable(a: Image, b: Image, border: int) -> tuple[Image, Image]:
     """Both images without their border. Raises BadInput when the sizes differ."""
     if a.shape != b.shape:
         raise BadInput(
@@ -93,15 +93,15 @@ def _psnr(squared_error: float, count: int) -> float:
     return inf if squared_error == 0 else 10 * log10(255.0**2 * count / squared_error)
 
 
-def _luma(image: Image) -> NDArray[np.float64]:
+def luma(image: Image) -> NDArray[np.float64]:
     """BT.601 Y in 16..235 of an image in [0, 1]."""
     return 16.0 + quantize(image).astype(np.float64) @ LUMA
 
 
-def _moments(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+def moments(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
     """Gaussian-weighted means, variances and covariance of every window that lies inside, each (H - 10, W - 10)."""
-    kernel = cv2.getGaussianKernel(_WINDOW, _SIGMA, cv2.CV_64F)
-    half = _WINDOW // 2
+    kernel = cv2.getGaussianKernel(WINDOW, _SIGMA, cv2.CV_64F)
+    half = WINDOW // 2
 
     def mean(z: NDArray[np.float64]) -> NDArray[np.float64]:
         filtered = cv2.sepFilter2D(z, cv2.CV_64F, kernel, kernel)

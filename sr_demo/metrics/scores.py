@@ -9,6 +9,8 @@ from sr_demo.image import Image
 from sr_demo.metrics.full_reference import lr_consistency, psnr_rgb, psnr_y, ssim_y
 from sr_demo.metrics.invention import Invention, invention
 from sr_demo.metrics.niqe import niqe
+from sr_demo.metrics.ring_correlation import frc_cutoff
+from sr_demo.metrics.structure import gmsd, ms_ssim_y
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,20 @@ NIQE = Column(
     "not comparable with published values): lower looks more natural to this measure; can be fooled.", 2,
     higher_is_better=False, ranks=False,
 )  # fmt: skip
+MS_SSIM = Column(
+    "ms_ssim", "MS-SSIM", "",
+    "How well structure matches the original, at five sizes at once, so that coarse structure counts too: 1 is identical.", 4,
+)  # fmt: skip
+GMSD = Column(
+    "gmsd", "GMSD", "",
+    "How unevenly the edges differ from those of the original: 0 is identical, lower is better.", 4, higher_is_better=False,
+)  # fmt: skip
+FRC_CUTOFF = Column(
+    "frc_cutoff", "Right up to", "%",
+    "Up to which fineness the detail is that of the original, in percent of what its pixels can hold (Fourier ring "
+    "correlation, threshold 1/7): higher is finer. Needs the original: without it, invented detail would count as resolved.",
+    0,
+)  # fmt: skip
 IMPROVEMENT = Column(
     "improvement", "Right detail", "%",
     "Of the detail that scaling down removed: the share that the result has again, as the original has it "
@@ -65,7 +81,7 @@ HALLUCINATION = Column(
     higher_is_better=False,
 )  # fmt: skip
 COLUMNS: tuple[Column, ...] = (
-    PSNR_Y, SSIM_Y, PSNR_RGB, IMPROVEMENT, OMISSION, HALLUCINATION, LR_CONSISTENCY, NIQE
+    PSNR_Y, SSIM_Y, PSNR_RGB, MS_SSIM, GMSD, FRC_CUTOFF, IMPROVEMENT, OMISSION, HALLUCINATION, LR_CONSISTENCY, NIQE
 )  # fmt: skip
 
 
@@ -73,8 +89,8 @@ COLUMNS: tuple[Column, ...] = (
 class Scores:
     """The scores of one result.
 
-    None where there is no reference, where an image is too small or flat (NIQE), or where the input has all that the
-    original has (improvement, omission, hallucination).
+    None where there is no reference, where an image is too small or flat (NIQE, MS-SSIM, GMSD, FRC), or where the input has
+    all that the original has (improvement, omission, hallucination).
     """
 
     psnr_y: float | None = None
@@ -86,6 +102,11 @@ class Scores:
     """Percent, as the next two; together 100."""
     omission: float | None = None
     hallucination: float | None = None
+    ms_ssim: float | None = None
+    """None for small images, as the next two."""
+    gmsd: float | None = None
+    frc_cutoff: float | None = None
+    """Percent of Nyquist."""
 
 
 def score(result: Image, lr: Image, reference: Image | None, scale: int) -> Scores:
@@ -109,6 +130,9 @@ def score(result: Image, lr: Image, reference: Image | None, scale: int) -> Scor
             psnr_y=psnr_y(result, reference, scale),
             ssim_y=ssim_y(result, reference, scale),
             psnr_rgb=psnr_rgb(result, reference, scale),
+            ms_ssim=ms_ssim_y(result, reference, scale),
+            gmsd=gmsd(result, reference, scale),
+            frc_cutoff=frc_cutoff(result, reference, scale),
             lr_consistency=consistency,
             niqe=naturalness.result().value,
             **_percent(invention(result, lr, reference)),

@@ -112,7 +112,14 @@ def test_a_folder_with_a_copy_a_bad_file_and_a_leak(folder, tmp_path, photo):
     assert [t.psnr_y for t in report.easiest] == pytest.approx(values[:1:-1], abs=1e-3)
     json.dumps(data, allow_nan=False)
     page = data_html(report)
-    for wanted in ("broken.png", "p0.png, p2.png", "leaked.png: mirrored", "take them out", "<svg", "<h3>Hardest"):
+    for wanted in (
+        "broken.png",
+        "p0.png, p2.png",
+        "leaked.png: mirrored",
+        "take them out",
+        "<svg",
+        "Hardest for bicubic</h3>",
+    ):
         assert wanted in page
     assert "http" not in page.replace("http-equiv", "") and "<script" not in page
 

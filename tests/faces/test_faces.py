@@ -10,6 +10,7 @@ import pytest
 
 from sr_demo.faces import detection
 from sr_demo.faces.detection import YUNET, Face, detect
+from sr_demo.faces.keep import keep_faces
 from sr_demo.faces.mask import face_mask
 from sr_demo.image import Image, Size, readonly
 from sr_demo.imaging.resize import resize
@@ -97,3 +98,11 @@ def test_the_mask_follows_the_scale_and_reaches_over_the_border() -> None:
     assert mask[4, 4] == 1 and mask[56, 136] == 1 and mask[159, 199] == 0
     assert mask.max() == 1 and mask.min() == 0
     assert face_mask([], Size(3, 4)).max() == 0
+
+
+def test_invented_detail_is_limited_inside_faces_only(yunet: None) -> None:
+    kept = keep_faces(portrait(), 0.25)
+    assert kept is not None and kept.count == 1
+    assert kept.allowed.shape == (512, 512) and kept.allowed.dtype == np.float32
+    assert kept.allowed[119, 223] == pytest.approx(0.25) and kept.allowed[400, 60] == 1
+    assert keep_faces(bundled("coffee.png")) is None

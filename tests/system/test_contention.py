@@ -1,4 +1,4 @@
-"""Waiting for processor cores: measured where threads outnumber them, and what the page says then."""
+"""Waiting for processor cores: measured where threads outnumber them, and where that is not known."""
 
 from __future__ import annotations
 

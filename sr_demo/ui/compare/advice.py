@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from threading import Lock
 
@@ -13,6 +13,7 @@ from sr_demo.advice.estimates import Estimates, estimate
 from sr_demo.advice.recommendation import Recommendation, recommend
 from sr_demo.advice.sentences import Phrase
 from sr_demo.errors import SRError
+from sr_demo.inference.jobs import Result
 from sr_demo.system.least_recently_used import LeastRecentlyUsed
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.languages import marked
@@ -41,8 +42,20 @@ class AdviceHandlers:
 
     def show(self, source: Source | None) -> Updates:
         """Show the recommendation for a photo; nothing without one."""
-        found = self._recommendation(source)
-        return {self._parts.results.advice: "" if found is None else html(found)}
+        found, results = self._recommendation(source), self._parts.results
+        faces = found is not None and bool(found.estimates.faces.value)
+        return {
+            results.advice: "" if found is None else html(found),
+            results.keep_faces: gr.Checkbox(visible=faces) if faces else gr.Checkbox(False, visible=False),
+        }
+
+    def measured(self, source: Source | None, results: Sequence[Result]) -> Updates:
+        """Show the recommendation for a photo with what the methods scored; without an original they say nothing."""
+        found, phrase = self._recommendation(source), sentences.measured(results)
+        if found is None:
+            return {}
+        scored = "" if phrase is None else f'<p class="sr-advice">{_shown(phrase)}</p>'
+        return {self._parts.results.advice: html(found) + scored}
 
     def tick(self, source: Source | None) -> Updates:
         """Tick what is recommended, and the baseline, in place of what was ticked."""

@@ -210,7 +210,7 @@ class Handlers:
             said = fine_print("Tick at least one method.")
         elif source and not size.problem:
             busy = f". {marked('estimate_busy')}" if self._context.runner.estimates.is_busy else ""
-            said = f'<p class="sr-fine">{self._price(source, preset, test, keys, size, own)}{busy}</p>'
+            said = f'<p class="sr-fine">{self._times(source, preset, test, keys, size, own)}{busy}</p>'
         first, more_labels = (
             labels(self._context, jobs, lr_size, opacity=opacity, size=size.size)
             for jobs in ([*self._default_jobs, *own], self._more_jobs)
@@ -230,7 +230,7 @@ class Handlers:
             else gr.Button(visible=False),
         }
 
-    def _price(
+    def _times(
         self, source: Source, preset: str, test: bool, keys: Sequence[str], size: Chosen, own: Sequence[Job]
     ) -> str:
         """Return as HTML what Compare takes: on the part, and on the whole photo after it."""

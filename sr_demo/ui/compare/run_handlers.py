@@ -11,14 +11,17 @@ from typing import Any
 import gradio as gr
 
 from sr_demo.errors import BadInput, SRError, unexpected
+from sr_demo.faces.keep import FACE_DETAIL
 from sr_demo.image import ImageData, Size
 from sr_demo.imaging.degradation import Realistic
+from sr_demo.inference.faithful import is_adjustable
 from sr_demo.inference.jobs import Job
 from sr_demo.options import build as build_options
 from sr_demo.reports.saved_image import Part
 from sr_demo.ui import controls, method_choices
 from sr_demo.ui import source as sources
 from sr_demo.ui.compare import presets, sizes, whole_photo
+from sr_demo.ui.compare.advice import AdviceHandlers
 from sr_demo.ui.compare.brought import brought_of
 from sr_demo.ui.compare.comparison import Task, Whole, compare
 from sr_demo.ui.compare.components import CompareComponents
@@ -41,6 +44,7 @@ class RunHandlers:
         self._context = context
         self._parts = components
         self._history = HistoryHandlers(context, components)
+        self._advice = AdviceHandlers(context, components)
         default_jobs, more_jobs = offered(context.approaches, context.runner.estimates)
         self._jobs = [*default_jobs, *more_jobs]
 
@@ -56,7 +60,10 @@ class RunHandlers:
                     self._context.uploads.remember(view.folder, values[self._parts.photo.source].path)
                     yield self._running(view, session)
             assert view is not None
-            yield self._finished(view, session)
+            yield {
+                **self._finished(view, session),
+                **self._advice.measured(values[self._parts.photo.source], view.results),
+            }
         except SRError as exc:
             yield self._failed(str(exc), view, session)
         except Exception as exc:
@@ -82,10 +89,15 @@ class RunHandlers:
         run = self._parts.run
         size = sizes.requested(str(values[run.size]), str(values[run.other_size] or ""), source, test=test)
         agreed = bool(options.get(method_choices.DOWNLOAD, {}).get("agreed"))
+        keep = bool(values[self._parts.results.keep_faces])
+
+        def kept(job: Job) -> dict[str, object]:
+            return {"face_detail": FACE_DETAIL} if keep and is_adjustable(job) else {}
+
         jobs = [
             replace(
                 job,
-                options=build_options(job.approach.options, options.get(job.approach.id) or {}),
+                options=build_options(job.approach.options, {**(options.get(job.approach.id) or {}), **kept(job)}),
                 precision=precision,
                 download=agreed,
             ).sized(size)

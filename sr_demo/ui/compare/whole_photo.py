@@ -12,7 +12,7 @@ from sr_demo.inference.memory_need import Traits
 from sr_demo.ui.method_choices import Context, quickest, seconds
 from sr_demo.ui.source import Source
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 30.0
 """A whole photo that takes longer is enlarged on request only."""
 
 

@@ -74,6 +74,10 @@
   const choice = /** @type {HTMLSelectElement | null} */ (element.querySelector("select"));
   if (choice) {
     choice.value = language;
-    choice.addEventListener("change", () => { location.search = `?lang=${choice.value}`; });
+    choice.addEventListener("change", () => {
+      const address = new URL(location.href);
+      address.searchParams.set("lang", choice.value);
+      location.assign(address);
+    });
   }
 }

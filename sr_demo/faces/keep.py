@@ -1,0 +1,41 @@
+"""Faces that stay themselves: how much of the detail that a method invents is allowed at each place of a photo."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sr_demo.faces.detection import detect
+from sr_demo.faces.mask import face_mask
+from sr_demo.image import Image, Size
+
+FACE_DETAIL = 0.3
+"""Detail that is allowed inside faces where nothing else is requested."""
+
+
+class Kept(NamedTuple):
+    """The share of detail that is allowed, and why."""
+
+    allowed: NDArray[np.float32]
+    """(H, W) in [0, 1], as large as the photo: 1 away from faces, with a soft edge around each."""
+    count: int
+    """Faces found."""
+
+
+def keep_faces(image: Image, detail: float = FACE_DETAIL) -> Kept | None:
+    """Find the faces in a photo, and return how much invented detail is allowed where.
+
+    Args:
+        image: (H, W, 3) in [0, 1].
+        detail: the share that is allowed inside faces: 0 for a faithful result, 1 for the method's own.
+
+    Returns:
+        None where no face is found.
+    """
+    faces = detect(image)
+    if not faces:
+        return None
+    mask = face_mask(faces, Size.of(image))
+    return Kept(1 - np.float32(1 - detail) * mask, len(faces))
