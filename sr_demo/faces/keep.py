@@ -20,8 +20,8 @@ class Kept(NamedTuple):
 
     allowed: NDArray[np.float32]
     """(H, W) in [0, 1], as large as the photo: 1 away from faces, with a soft edge around each."""
-    count: int
-    """Faces found."""
+    faces: int
+    """How many were found."""
 
 
 def keep_faces(image: Image, detail: float = FACE_DETAIL) -> Kept | None:

@@ -472,7 +472,7 @@ def test_an_approach_that_fails_does_not_hide_the_others(sr, approaches, hr: Pat
     assert [row["approach"] for row in json.loads(file.read_text())] == ["bicubic"]
 
 
-def test_a_mask_keeps_a_picture_faithful_where_it_is_white(sr, approaches, tmp_path: Path, monkeypatch) -> None:
+def test_a_mask_keeps_an_image_faithful_where_it_is_white(sr, approaches, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(faithful, "APPROACH", baselines.BICUBIC)
     approaches(replace(fakes.good("inventor"), options=GenerativeOptions, invents=True), fakes.good("plain"))
     photo, other, mask = put(tmp_path / "a.png", 24, 20), put(tmp_path / "b.png"), tmp_path / "mask.png"

@@ -98,10 +98,10 @@ def test_images_of_different_size_are_refused(measure) -> None:
 @pytest.mark.parametrize("end", [0.25, 0.5])
 def test_rings_correlate_up_to_where_the_detail_is_right(end: float) -> None:
     rng = np.random.default_rng(0)
-    truth, other = (rng.standard_normal((256, 256)) for _ in range(2))
+    reference, other = (rng.standard_normal((256, 256)) for _ in range(2))
     radius = 2 * np.hypot(np.fft.fftfreq(256)[:, None], np.fft.fftfreq(256)[None])
-    mixed = np.fft.ifft2(np.where(radius < end, np.fft.fft2(truth), np.fft.fft2(other))).real
-    x, y = (readonly(np.repeat((0.5 + plane / 12)[..., None], 3, 2).astype(np.float32)) for plane in (truth, mixed))
+    mixed = np.fft.ifft2(np.where(radius < end, np.fft.fft2(reference), np.fft.fft2(other))).real
+    x, y = (readonly(np.repeat((0.5 + plane / 12)[..., None], 3, 2).astype(np.float32)) for plane in (reference, mixed))
     assert frc_cutoff(x, y) == pytest.approx(100 * end, abs=5)
     correlation = ring_correlation(x, y)
     assert correlation is not None and correlation[2] > 0.9 and abs(correlation[-1]) < 0.1

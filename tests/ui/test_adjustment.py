@@ -26,7 +26,7 @@ from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.bundle import ZIP
 from sr_demo.reports.saved_image import Part
 from sr_demo.ui.callers import Callers
-from sr_demo.ui.compare.adjustment import Wish, adjusted
+from sr_demo.ui.compare.adjustment import Wish, adjusted, unchanged
 from sr_demo.ui.compare.comparison import Task, compare
 from sr_demo.ui.histories import Run
 from sr_demo.ui.store import Store
@@ -143,6 +143,15 @@ def test_of_a_part_only_its_results_are_adjusted(store: Store) -> None:
     np.testing.assert_allclose(
         pixels(run, Path(found["faithful_url"]).name), pixels(run, "bicubic.png"), atol=2 * LEVEL
     )
+
+
+def test_a_refused_request_brings_back_what_was_shown(store: Store) -> None:
+    run = finished(store)
+    assert unchanged(run, 1)["adjusted"] == {"detail": 1.0, "mapped": False, "number": 1}
+    shown = adjusted(Runner(), run, Wish(0.5, number=2), SILENT)
+    again = unchanged(run, 3)
+    assert again["images"] == shown["viewer"]["images"]
+    assert again["adjusted"] == {"detail": 0.5, "mapped": False, "number": 3, "reference": False}
 
 
 @pytest.mark.parametrize("detail", [None, "x", -0.1, 1.1, float("nan")])

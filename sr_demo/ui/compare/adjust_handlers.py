@@ -9,9 +9,10 @@ import gradio as gr
 from sr_demo.errors import Cancelled, SRError, unexpected
 from sr_demo.reports.bundle import PAGE
 from sr_demo.ui.callers import HEAVY
-from sr_demo.ui.compare.adjustment import Wish, adjusted
+from sr_demo.ui.compare.adjustment import Wish, adjusted, unchanged
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.history import HistoryHandlers
+from sr_demo.ui.histories import Run
 from sr_demo.ui.html import problem
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.sessions import session_of
@@ -56,9 +57,9 @@ class AdjustHandlers:
         except Cancelled:
             return gr.skip()
         except SRError as exc:
-            return {results.progress: problem(str(exc))}
+            return self._refused(str(exc), run, event)
         except Exception as exc:
-            return {results.progress: problem(unexpected(exc, "adjusting a comparison"))}
+            return self._refused(unexpected(exc, "adjusting a comparison"), run, event)
         return {
             results.progress: "",
             results.viewer: shown["viewer"],
@@ -66,3 +67,11 @@ class AdjustHandlers:
             results.chart: shown["chart"],
             **self._history.downloads(session, shown["files"]),
         }
+
+    def _refused(self, message: str, run: Run, event: gr.EventData) -> Updates:
+        """Say why, and let the viewer go back to what was shown before."""
+        results, number = self._results, getattr(event, "number", None)
+        try:
+            return {results.progress: problem(message), results.viewer: unchanged(run, number)}
+        except SRError:  # the comparison is gone
+            return {results.progress: problem(message)}

@@ -108,6 +108,13 @@ def adjusted(runner: Runner, run: Run, wish: Wish, progress: Progress) -> dict[s
     return shown
 
 
+def unchanged(run: Run, number: object) -> dict[str, Any]:
+    """Return the viewer's value as it was, in reply to the request with this number, which was refused."""
+    viewer = run.read()["viewer"]
+    before = viewer.get("adjusted") or asdict(Wish())
+    return {**viewer, "adjusted": {**before, "number": number if isinstance(number, int) else before["number"]}}
+
+
 class _Made(NamedTuple):
     """A result as it is shown."""
 
