@@ -140,13 +140,21 @@ class Options:
 
 @dataclass(frozen=True)
 class GenerativeOptions(Options):
-    """The option of every generative method: how much of the detail that it draws is shown (`inference/faithful.py`)."""
+    """The options of every generative method: how much of the detail that it draws is shown (`inference/faithful.py`)."""
 
     detail: float = option(
         1.0,
         "Detail",
         "How much of the detail that the method draws is shown. 1 is its result as it is; below, colours and shapes are "
         "those of EDSR, which invents nothing, and at 0 the fine detail is, too.",
+        minimum=0.0,
+        maximum=1.0,
+        step=0.05,
+    )
+    face_detail: float = option(
+        1.0,
+        "Detail in faces",
+        "Faces show no more of it than this, with a soft edge. 0.3 keeps people recognizable; at 1 no faces are looked for.",
         minimum=0.0,
         maximum=1.0,
         step=0.05,

@@ -117,7 +117,7 @@ def measured(results: Sequence[Result]) -> Phrase | None:
         return None
     closest = max(scored, key=lambda r: r.scores.psnr_y or 0.0)
     right = max(scored, key=lambda r: r.scores.improvement or 0.0)
-    values = {"closest": closest.job.title, "percent": round(right.scores.improvement or 0.0)}
+    values: dict[str, object] = {"closest": closest.job.title, "percent": round(right.scores.improvement or 0.0)}
     if closest is right:
         return Phrase("measured_both", values)
     return Phrase("measured", {**values, "right": right.job.title})

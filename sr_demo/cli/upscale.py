@@ -186,7 +186,7 @@ def _upscale(
             complain_about(path, note)
         height, width = result.image.rgb.shape[:2]
         facts = [f"{width} x {height}", f"{result.seconds:.2f} s", precision(result.precision, result.loss_db)]
-        print("  ".join([str(target), *facts, *filter(None, [result.sizing, written.sentence])]))
+        print("  ".join([str(target), *facts, *filter(None, [result.sizing, result.faces_sentence, written.sentence])]))
     return 2 if failed else 0
 
 

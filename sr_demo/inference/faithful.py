@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from sr_demo.approaches import edsr
 from sr_demo.errors import BadInput
-from sr_demo.image import Size
+from sr_demo.faces.keep import Kept, keep_faces
+from sr_demo.image import Image, Size
 from sr_demo.imaging.output_size import times
 from sr_demo.inference.jobs import Job
 from sr_demo.options import as_dict, build
@@ -52,6 +53,18 @@ def partner(job: Job, *, part: bool = False) -> Job | None:
             f"{job.title} cannot show less detail in a part of the picture. Choose a method that invents detail."
         )
     return faithful_job(job) if part or detail_of(job) < 1 else None
+
+
+def kept_faces(job: Job, image: Image) -> Kept | None:
+    """Return where a job shows less of its detail since faces are there; None where it treats faces like all else."""
+    detail, most = detail_of(job), float(getattr(job.options, "face_detail", 1))
+    return keep_faces(image, most / detail) if is_adjustable(job) and most < detail else None
+
+
+def least(allowed: NDArray[np.float32], also: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the smaller share at each place of two maps for one image, as large as `also`."""
+    resized = cv2.resize(allowed, (also.shape[1], also.shape[0]), interpolation=cv2.INTER_LINEAR)
+    return np.minimum(np.asarray(resized, np.float32), also)
 
 
 def detail_map(allowed: NDArray[np.float32], detail: float, size: Size, scale: float) -> NDArray[np.float32]:

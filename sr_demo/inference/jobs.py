@@ -61,7 +61,7 @@ class Job:
         """Key of its measured times: the public name, the precision and the options that differ from their defaults."""
         texts = {control.name for control in controls(self.approach.options) if control.lines}
         # The words of a prompt do not change the time; less detail takes a run of another method, which has a key of its own.
-        same = texts | {"detail"}
+        same = texts | {"detail", "face_detail"}
         chosen = [f"{name}={value}" for name, value in self._changed_options.items() if name not in same]
         precision = [] if self.precision == "auto" else [self.precision]
         # Another file of a user may have the same name.
@@ -166,10 +166,19 @@ class Result:
     shift: Shift | None = None
     """For a result that another tool made: how far it lay beside the input, which was undone. Else None."""
 
+    kept_faces: int = 0
+    """Faces in which less of the method's detail is shown than elsewhere."""
+
     @property
     def is_brought(self) -> bool:
         """Whether another tool made it: its costs are not known, and their fields mean nothing."""
         return self.shift is not None
+
+    @property
+    def faces_sentence(self) -> str:
+        """Say how many faces were kept faithful; "" for none."""
+        count = self.kept_faces
+        return "" if not count else f"faces kept faithful in {count} place{'' if count == 1 else 's'}"
 
     def with_image(self, image: ImageData) -> ImageResult:
         """Return the result with an image of its size."""

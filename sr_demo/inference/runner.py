@@ -171,6 +171,9 @@ class Runner:
         progress.check()
         plan = job.plan(Size.of(image.rgb))
         _check_reference(job, plan, image.rgb, reference)
+        faces = faithful.kept_faces(job, image.rgb)
+        if faces is not None:
+            allowed = faces.allowed if allowed is None else faithful.least(allowed, faces.allowed)
         other = faithful.partner(job, part=allowed is not None)
         memory_need.check(replace(memory_need.traits_of(job, image), blended=other is not None), image)
         detail = faithful.detail_of(job)
@@ -202,6 +205,7 @@ class Runner:
             notes=image.notes,
             values=image.values,
             input_size=image.rgb.shape[:2],
+            kept_faces=0 if faces is None else faces.count,
             sizing=plan.words if job.size is not None else "",
         )
 

@@ -107,7 +107,8 @@ def _note(result: ImageResult) -> str:
         return formatting.how(result)
     if not job.approach.invents_with(job.checkpoint):
         return ""
-    parts = (formatting.detail(job), f"{INVENTS}. {job.checkpoint.note}" if job.checkpoint.note else INVENTS)
+    invents = f"{INVENTS}. {job.checkpoint.note}" if job.checkpoint.note else INVENTS
+    parts = (formatting.detail(job), result.faces_sentence, invents)
     return "; ".join(filter(None, parts))
 
 

@@ -190,6 +190,7 @@ def record(result: Result) -> dict[str, Any]:
         "may_invent_detail": result.job.approach.invents_with(checkpoint),
         "notes": list(result.notes),
         "values": None if result.values is None else result.values.as_dict(),
+        "kept_faces": result.kept_faces,
         "shift": None if shift is None else shift._asdict(),
     }
     return {**facts, **dict.fromkeys(_UNKNOWN)} if result.is_brought else facts

@@ -61,7 +61,7 @@ def nearness(
     jobs = [teacher, *(job for job in students if job.key != teacher.key)]
     if other := [job.key for job in jobs if job.scale != SCALE]:
         raise BadInput(f"{other[0]} does not upscale {SCALE} times.")
-    taught: list[Image] = []
+    imitated: list[Image] = []
     for number, job in enumerate(jobs):
         runner = Runner()
         part = progress.part(number / len(jobs), (number + 1) / len(jobs))
@@ -69,8 +69,8 @@ def nearness(
         for at, image in enumerate(inputs):
             part(at / len(inputs), f"{job.key}, crop {at + 1} of {len(inputs)}")
             results.append(runner.run(job, image).image.rgb)
-        taught = taught or results
-        yield job, _measured(results, taught, references)
+        imitated = imitated or results
+        yield job, _measured(results, imitated, references)
     progress(1.0)
 
 
@@ -104,16 +104,16 @@ def _crops(folder: Path) -> Iterator[Image]:
             yield crop(image, (height - SIDE) // 2, (width - SIDE) // 2, SIDE, SIDE).rgb
 
 
-def _measured(results: list[Image], taught: list[Image], originals: list[Image]) -> Nearness:
+def _measured(results: list[Image], imitated: list[Image], originals: list[Image]) -> Nearness:
     from sr_demo.training.features import perceptual_loss
 
     distance, _ = perceptual_loss()
     with torch.inference_mode():
         features = [float(distance(_batch(a), _batch(b))) for a, b in zip(results, originals, strict=True)]
     return Nearness(
-        psnr=float(np.mean([psnr_y(a, b) for a, b in zip(results, taught, strict=True)])),
-        gradient=sum(map(gradient, results)) / sum(map(gradient, taught)),
-        niqe=float(np.mean([niqe(one).value for one in results])),
+        psnr=float(np.mean([psnr_y(a, b) for a, b in zip(results, imitated, strict=True)])),
+        gradient=sum(map(gradient, results)) / sum(map(gradient, imitated)),
+        niqe=float(np.mean([found for one in results if (found := niqe(one).value) is not None])),
         features=float(np.mean(features)),
         lattice=lattice(results),
     )

@@ -11,6 +11,7 @@ from skimage import data
 from sr_demo.approaches import baselines
 from sr_demo.catalogue import APPROACHES
 from sr_demo.errors import BadInput
+from sr_demo.faces.keep import Kept
 from sr_demo.image import Image, from_array, readonly
 from sr_demo.imaging.output_size import times
 from sr_demo.imaging.resize import downscale, resize
@@ -20,6 +21,7 @@ from sr_demo.inference.runner import Runner
 from sr_demo.inference.time_estimates import Estimates
 from sr_demo.options import GenerativeOptions, Options, as_dict
 from sr_demo.progress import Progress
+from sr_demo.reports.table import record
 from sr_demo.spec import Approach, Request, Upscaler
 from tests import fakes
 from tests.conftest import image_of, noise
@@ -70,6 +72,34 @@ def test_all_of_the_detail_is_the_result_itself_without_a_run_of_the_partner(par
     assert not partners
 
 
+def test_faces_show_less_detail_than_the_rest(partners: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted: list[float] = []
+
+    def keep(image: Image, share: float) -> Kept:
+        wanted.append(share)
+        allowed = np.ones(image.shape[:2], np.float32)
+        allowed[:, :5] = share
+        return Kept(allowed, 1)
+
+    monkeypatch.setattr(faithful, "keep_faces", keep)
+    made = Runner().run(job_for([GENERATIVE], "grainy", {"detail": 0.5, "face_detail": 0.25}), SMALL)
+    half = run(GENERATIVE, 0.5)
+    assert wanted == [0.5] and made.kept_faces == 1
+    assert made.faces_sentence == "faces kept faithful in 1 place" and record(made)["kept_faces"] == 1
+    plain = resize(SMALL.rgb, (48, 40))
+    face, rest = np.s_[:, :10], np.s_[:, 32:]
+    np.testing.assert_allclose(made.rgb[rest], half[rest], atol=2e-3)
+    np.testing.assert_allclose((made.rgb - plain)[face], (half - plain)[face] / 2, atol=1e-2)
+    assert np.abs(made.rgb - half)[face].max() > 0.01
+
+
+def test_without_a_face_nothing_is_blended(partners: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faithful, "keep_faces", lambda *_: None)
+    made = Runner().run(job_for([GENERATIVE], "grainy", {"face_detail": 0.3}), SMALL)
+    np.testing.assert_array_equal(made.rgb, run(GENERATIVE, 1))
+    assert made.kept_faces == 0 and made.faces_sentence == "" and not partners
+
+
 def test_less_detail_is_nearer_to_the_partner_and_none_is_the_partner(partners: list[str]) -> None:
     plain = resize(SMALL.rgb, (48, 40))
     np.testing.assert_array_equal(run(GENERATIVE, 0), plain)
@@ -91,11 +121,10 @@ def of_any_size() -> Approach:
 
 def test_a_result_says_its_detail_and_costs_both_runs(partners: list[str]) -> None:
     from sr_demo.reports import formatting
-    from sr_demo.reports.table import record
 
     job = job_for([GENERATIVE], "grainy", {"detail": 0.6})
     result = Runner().run(job, SMALL)
-    assert record(result)["options"] == {"detail": 0.6}
+    assert record(result)["options"]["detail"] == 0.6
     assert "detail 0.6" in formatting.how(result)
     whole, blended = (memory_need.traits_of(one, SMALL) for one in (replace(job, options=GenerativeOptions()), job))
     more = memory_need.need_of(blended, 12, 10).memory - memory_need.need_of(whole, 12, 10).memory

@@ -98,7 +98,7 @@ def test_zip_page_report_and_table_have_the_detail_that_is_shown(store: Store) -
         assert "grainy.png" not in archive.namelist()
         report = json.loads(archive.read("report.json"))
     row = report["results"][1]
-    assert row["options"] == {"detail": 0.5} and row["lr_consistency"] > run.comparison.results[1].scores.lr_consistency
+    assert row["options"]["detail"] == 0.5 and row["lr_consistency"] > run.comparison.results[1].scores.lr_consistency
     assert "Grainy, detail 0.5" in shown["table"] and "detail 0.5" in Path(shown["files"]["html"]).read_text()
     back = adjusted(Runner(), run, Wish(1), SILENT)
     assert "Grainy, detail" not in back["table"] and not image(back, "grainy")["download_url"]

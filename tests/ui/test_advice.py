@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,7 @@ import gradio as gr
 import pytest
 
 from sr_demo.advice import sentences
+from sr_demo.advice.estimates import Certainty, Estimate
 from sr_demo.catalogue import APPROACHES
 from sr_demo.image import Limits, write_png
 from sr_demo.inference.runner import Runner
@@ -32,10 +34,15 @@ OURS = tuple(a for a in APPROACHES if a.id in ("bicubic", "edsr", "rdn"))
 
 
 @pytest.fixture
-def context() -> Iterator[Context]:
-    store = Store()
-    yield Context(OURS, Runner(), store, Stops(), Limits())
-    shutil.rmtree(store.root)
+def store() -> Iterator[Store]:
+    made = Store()
+    yield made
+    shutil.rmtree(made.root)
+
+
+@pytest.fixture
+def context(store: Store) -> Context:
+    return Context(OURS, Runner(), store, Stops(), Limits())
 
 
 @pytest.fixture
@@ -45,10 +52,15 @@ def components(context: Context, gradio_loops: None) -> CompareComponents:
 
 
 @pytest.fixture
-def source(context: Context, components: CompareComponents, tmp_path: Path) -> Source:
+def source_path(tmp_path: Path) -> str:
     path = tmp_path / "photo.png"
     write_png(image_of(noise(200, 300)), path)
-    taken = Handlers(context, components).take(str(path), None, presets.OWN, False, ["bicubic"], [])
+    return str(path)
+
+
+@pytest.fixture
+def source(context: Context, components: CompareComponents, source_path: str) -> Source:
+    taken = Handlers(context, components).take(source_path, None, presets.OWN, False, ["bicubic"], [])
     return taken[components.photo.source]
 
 
@@ -85,6 +97,34 @@ def test_after_a_test_against_the_original_it_has_what_was_measured(
     assert 'data-text="advice_measured' in last[shown] and 'data-text="advice_photo"' in last[shown]
     *_, last = runs.run({**values, choice.test: False}, request)
     assert "advice_measured" not in last[shown]
+
+
+def test_faces_can_be_kept_where_there_are_some(
+    context: Context, components: CompareComponents, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep, handlers = components.results.keep_faces, AdviceHandlers(context, components)
+    assert not handlers.show(source)[keep].visible
+    found = handlers._recommendation(source)
+    assert found is not None
+    faces = replace(found, estimates=replace(found.estimates, faces=Estimate(2, Certainty.LIKELY)))
+    monkeypatch.setattr(handlers, "_recommendation", lambda _: faces)
+    assert handlers.show(source)[keep].visible
+
+
+@pytest.mark.parametrize(("ticked", "share"), [(True, 0.3), (False, 1.0)])
+def test_the_box_limits_detail_in_faces_for_methods_that_invent(
+    store: Store, gradio_loops: None, source_path: str, ticked: bool, share: float
+) -> None:
+    srgan = next(a for a in APPROACHES if a.id == "srgan")
+    context = Context((OURS[0], srgan), Runner(), store, Stops(), Limits())
+    with gr.Blocks():
+        components = lay_out(context)
+    taken = Handlers(context, components).take(source_path, None, presets.OWN, False, ["bicubic"], [])
+    values: dict[Any, Any] = {one: getattr(one, "value", None) for one in components.run_inputs()}
+    choice, photo = components.choice, components.photo
+    values |= {photo.source: taken[photo.source], choice.methods: ["bicubic"], choice.more: ["srgan"]}
+    task = RunHandlers(context, components).task({**values, components.results.keep_faces: ticked})
+    assert [getattr(job.options, "face_detail", None) for job in task.jobs] == [None, share]
 
 
 def test_the_page_has_the_words_of_the_command_line() -> None:

@@ -42,8 +42,12 @@ class AdviceHandlers:
 
     def show(self, source: Source | None) -> Updates:
         """Show the recommendation for a photo; nothing without one."""
-        found = self._recommendation(source)
-        return {self._parts.results.advice: "" if found is None else html(found)}
+        found, results = self._recommendation(source), self._parts.results
+        faces = found is not None and bool(found.estimates.faces.value)
+        return {
+            results.advice: "" if found is None else html(found),
+            results.keep_faces: gr.Checkbox(visible=faces) if faces else gr.Checkbox(False, visible=False),
+        }
 
     def measured(self, source: Source | None, results: Sequence[Result]) -> Updates:
         """Show the recommendation for a photo with what the methods scored; without an original they say nothing."""

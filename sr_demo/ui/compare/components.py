@@ -102,6 +102,8 @@ class ResultComponents:
     viewer: gr.HTML
     advice: gr.HTML
     """Which methods suit the photo; shown before they run."""
+    keep_faces: gr.Checkbox
+    """Whether generative methods show less of their detail in faces; there where faces were found."""
     table: gr.HTML
     chart: gr.HTML
     families: gr.HTML
@@ -161,4 +163,4 @@ class CompareComponents:
         """Return all that a comparison reads."""
         options = [bound.component for bound in self.choice.options]
         chosen = {self.choice.degradation, self.choice.brought.files, *options}
-        return {*self.estimate_inputs(), *chosen}
+        return {*self.estimate_inputs(), self.results.keep_faces, *chosen}

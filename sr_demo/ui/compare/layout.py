@@ -75,10 +75,11 @@ def lay_out(context: Context) -> CompareComponents:
         with gr.Column(scale=1, min_width=320, elem_classes="sr-shown"):
             progress = gr.HTML(elem_id="progress", elem_classes="sr-may-be-empty")
             suited = gr.HTML(elem_id="advice", elem_classes="sr-may-be-empty", js_on_load=advice.ON_LOAD)
+            keep = gr.Checkbox(False, label=text("keep_faces"), visible=False, elem_id="keep-faces", container=False)
             view = viewer(elem_id="viewer", empty=EMPTY, example=welcome.images(), savable=True)
             save = save_menu.lay_out()
             history = gr.HTML(elem_id="history", elem_classes="sr-may-be-empty", js_on_load=ON_LOAD)
-    return CompareComponents(photo, choice, run, _results(progress, view, suited, history), save)
+    return CompareComponents(photo, choice, run, _results(progress, view, suited, keep, history), save)
 
 
 def _photo() -> PhotoComponents:
@@ -128,7 +129,7 @@ def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
         with gr.Accordion(text("method_options"), open=False):
             runnable = method_choices.runnable(context.approaches)
             caption = prompt_box.lay_out(runnable)
-            bound = controls.accordions(runnable, without={"scale", "detail"})  # chosen for all of them
+            bound = controls.accordions(runnable, without={"scale", "detail", "face_detail"})  # chosen for all of them
             options = [precision_choice(), *bound, agreed, *realistic]
     choice = ChoiceComponents(
         test=test, degradation=degradation, degradation_box=degradation_box, preset=preset, preset_note=preset_note,
@@ -194,7 +195,9 @@ def _run() -> RunComponents:
     return RunComponents(size, other_size, start, stop, estimate, whole)
 
 
-def _results(progress: gr.HTML, view: gr.HTML, suited: gr.HTML, history: gr.HTML) -> ResultComponents:
+def _results(
+    progress: gr.HTML, view: gr.HTML, suited: gr.HTML, keep: gr.Checkbox, history: gr.HTML
+) -> ResultComponents:
     table = gr.HTML(elem_id="table", elem_classes="sr-may-be-empty", js_on_load=_SORT)
     chart = gr.HTML(elem_id="chart", elem_classes="sr-may-be-empty")
     titles = {"zip": text("download_all"), "html": text("share_file"), "json": text("report_json")}
@@ -207,7 +210,9 @@ def _results(progress: gr.HTML, view: gr.HTML, suited: gr.HTML, history: gr.HTML
         unlink = gr.Button(text("share_unlink"), visible=False, elem_id="share-unlink", size="sm")
     note = gr.HTML(elem_id="share-link-note", elem_classes="sr-may-be-empty", js_on_load=_SHARE_LINK)
     families = gr.HTML(elem_id="families", elem_classes="sr-may-be-empty")
-    return ResultComponents(progress, view, suited, table, chart, families, history, downloads, link, unlink, note)
+    return ResultComponents(
+        progress, view, suited, keep, table, chart, families, history, downloads, link, unlink, note
+    )
 
 
 def precision_choice() -> controls.Bound:
@@ -263,7 +268,7 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     example = photo.examples.select(handlers.take_example, sized, opened, **quiet)
     photo.examples.select(None, None, None, js=scroll_to("viewer"), **quiet)
     for event in (uploaded, emptied, example):
-        event.then(suited.show, photo.source, results.advice, **quiet)
+        event.then(suited.show, photo.source, [results.advice, results.keep_faces], **quiet)
     ticked = results.advice.select(suited.tick, photo.source, [choice.methods, choice.more], **quiet)
     estimate_after(ticked)
     estimate_after(run_after(estimate_after(example)))

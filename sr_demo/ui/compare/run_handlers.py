@@ -11,8 +11,10 @@ from typing import Any
 import gradio as gr
 
 from sr_demo.errors import BadInput, SRError, unexpected
+from sr_demo.faces.keep import FACE_DETAIL
 from sr_demo.image import ImageData, Size
 from sr_demo.imaging.degradation import Realistic
+from sr_demo.inference.faithful import is_adjustable
 from sr_demo.inference.jobs import Job
 from sr_demo.options import build as build_options
 from sr_demo.reports.saved_image import Part
@@ -87,10 +89,15 @@ class RunHandlers:
         run = self._parts.run
         size = sizes.requested(str(values[run.size]), str(values[run.other_size] or ""), source, test=test)
         agreed = bool(options.get(method_choices.DOWNLOAD, {}).get("agreed"))
+        keep = bool(values[self._parts.results.keep_faces])
+
+        def kept(job: Job) -> dict[str, object]:
+            return {"face_detail": FACE_DETAIL} if keep and is_adjustable(job) else {}
+
         jobs = [
             replace(
                 job,
-                options=build_options(job.approach.options, options.get(job.approach.id) or {}),
+                options=build_options(job.approach.options, {**(options.get(job.approach.id) or {}), **kept(job)}),
                 precision=precision,
                 download=agreed,
             ).sized(size)
