@@ -38,12 +38,12 @@ def saved(image: Image, quality: int) -> bytes:
 def compressed(image: Image, quality: int) -> Image:
     """What a JPEG of that quality, with 4:2:0 colours, decodes to."""
     with Pillow.open(BytesIO(saved(image, quality))) as decoded:
-        return readonly(np.asarray(decoded.convert("RGB")) / np.float32(255))
+        return readonly(np.divide(np.asarray(decoded.convert("RGB")), 255, dtype=np.float32))
 
 
 def noisy(image: Image, sigma: float) -> Image:
     grain = np.random.default_rng(0).standard_normal(image.shape, np.float32) * np.float32(sigma / 255)
-    return readonly(quantize(image + grain) / np.float32(255))
+    return readonly(np.divide(quantize(image + grain), 255, dtype=np.float32))
 
 
 def luma(image: Image) -> np.ndarray:
@@ -61,7 +61,7 @@ def test_the_jpeg_quality_of_pixels_is_within_3(name: str) -> None:
 def test_without_jpeg_or_resized_since_no_quality_is_found(name: str) -> None:
     assert quality_of_pixels(luma(photo(name))) is None
     resized = cv2.resize(compressed(photo(name), 50), (301, 203), interpolation=cv2.INTER_CUBIC)
-    assert quality_of_pixels(luma(readonly(np.clip(resized, 0, 1)))) is None
+    assert quality_of_pixels(luma(readonly(np.clip(resized, 0, 1, dtype=np.float32)))) is None
 
 
 def test_the_grid_of_a_cropped_jpeg_is_found() -> None:
@@ -116,7 +116,7 @@ def test_detail_ends_where_blur_ends_it(name: str) -> None:
 def test_an_enlarged_photo_has_detail_up_to_what_it_was_before() -> None:
     small = cv2.resize(photo("astronaut.png"), (96, 64), interpolation=cv2.INTER_AREA)
     large = cv2.resize(small, (384, 256), interpolation=cv2.INTER_CUBIC)
-    assert detail_end(np.rint(luma(readonly(large))), 0) == pytest.approx(0.45, abs=0.1)
+    assert detail_end(np.rint(luma(readonly(np.asarray(large, np.float32)))), 0) == pytest.approx(0.45, abs=0.1)
 
 
 def test_charts_are_drawings_and_photos_are_not() -> None:

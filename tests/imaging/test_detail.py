@@ -17,7 +17,7 @@ HR = noise(64, 80)
 LR = downscale(HR, 4)
 FAITHFUL = resize(LR, Size.of(HR))
 GRAIN = np.random.default_rng(1).normal(0, 0.1, HR.shape).astype(np.float32)
-GENERATIVE = readonly(np.clip(FAITHFUL + GRAIN + np.float32([0.06, 0, -0.06]), 0, 1))
+GENERATIVE = readonly(np.clip(FAITHFUL + GRAIN + np.array([0.06, 0, -0.06], np.float32), 0, 1))
 """The faithful result with grain and another colour."""
 
 

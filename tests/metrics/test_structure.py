@@ -56,7 +56,7 @@ def reference_ms_ssim(a: Image, b: Image) -> float:
 def reference_gmsd(a: Image, b: Image) -> float:
     magnitudes = []
     for image in (a, b):
-        plane = means_of_4(quantize(image)[4:-4, 4:-4] @ np.array([0.299, 0.587, 0.114]))
+        plane = means_of_4(np.asarray(quantize(image)[4:-4, 4:-4] @ np.array([0.299, 0.587, 0.114]), np.float64))
         kernel = np.array([[1, 0, -1]] * 3) / 3
         magnitudes.append(np.sqrt(sum(convolve2d(plane, k, mode="same") ** 2 for k in (kernel, kernel.T))))
     first, second = magnitudes
