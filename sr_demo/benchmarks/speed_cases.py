@@ -93,7 +93,6 @@ CASES: tuple[Case, ...] = (
         _compact,
         _tiling("real-esrgan:general-x4v3"),
         1100,
-        int8="real-esrgan-compact-x4",
     ),
     Case("rrdb-96", "RRDB, 23 blocks", 96, _rrdb, _tiling("real-esrgan:x4plus"), 13_500),
     Case("edsr-128", "EDSR, 16 blocks of 64, ours", 128, _edsr, _tiling("edsr"), 2200, int8="edsr-x4"),

@@ -105,6 +105,7 @@ _ADVERSARIAL = (("l1", 1.0), ("perceptual", 0.05), ("gan", 0.005), ("grid", 10.0
 _REALISTIC = (("l1", 1.0), ("perceptual", 0.05), ("gan", 0.02))
 _IMITATION = (("l1", 1.0), ("gradient", 0.5))
 _CRISP = (("l1", 1.0), ("gradient", 1.0), ("perceptual", 0.02), ("grid", 1.0))
+_CRISP_ADVERSARIAL = (("l1", 1.0), ("gradient", 1.0), ("perceptual", 0.1), ("gan", 0.01), ("grid", 2.0))
 _ATTENTION = (
     Phase(0.60, _L1, (7e-4, 5e-4), patch=32, batch=8),
     Phase(0.40, _L1, (5e-4, 1e-6), patch=32, batch=16),
@@ -253,8 +254,10 @@ RECIPES: tuple[Recipe, ...] = (
         architecture=Architecture("EDSR", _EDSR),
         build=partial(EDSR, **_EDSR),  # type: ignore[arg-type]
         phases=(
-            Phase(0.70, _IMITATION, (5e-4, 2e-4), patch=32, batch=16),
-            Phase(0.30, _CRISP, (2e-4, 1e-6), patch=48, batch=12),
+            Phase(0.40, _IMITATION, (5e-4, 2e-4), patch=32, batch=16),
+            Phase(0.15, _CRISP, (2e-4, 1e-4), patch=48, batch=12),
+            # The discriminator compares with the teacher's results: regression alone leaves the student blurred.
+            Phase(0.45, _CRISP_ADVERSARIAL, (1e-4, 1e-6), patch=32, batch=12),
         ),
         degradation="teacher",
         teacher="real-esrgan:x4plus",

@@ -151,7 +151,7 @@ def test_unread_calls_hold_up_no_light_event_and_no_other_visitor(server: Server
     body = {"data": values, "fn_index": take, "session_hash": "a-page"}
     begun = time.monotonic()
     taken = httpx.post(f"{server.url}/gradio_api/run/predict", json=body, timeout=PATIENCE)
-    assert taken.status_code == 200 and "16 × 12 pixels" in taken.text
+    assert taken.status_code == 200 and "16 × 12" in taken.text
     assert time.monotonic() - begun < 5
     run = next(fn for fn in server.page.fns.values() if fn.fn and fn.fn.__qualname__ == "RunHandlers.run")
     beyond = {"data": [], "fn_index": run._id, "session_hash": "a-page"}

@@ -43,7 +43,7 @@ def test_own_photos_slider_and_look_inside(made_up_page: str, open_page: OpenPag
     patch = page.get_by_label(re.compile("number input for Patch size"))
     patch.fill("16")
     patch.press("Enter")
-    page.locator("input[type=range]").first.focus()
+    page.get_by_label(re.compile("range slider for Patch size")).focus()
     page.keyboard.press("ArrowRight")
     expect(page.locator("#mosaic-words")).to_contain_text(re.compile("patches of 1[67] px"), timeout=PATIENCE)
 

@@ -128,7 +128,7 @@ def one_click(url: str, open_page: OpenPage) -> dict[str, bytes]:
     finished(page)
     expect(page.locator("#table tbody th")).to_have_text(TITLES, timeout=PATIENCE)
     labels = page.locator("#methods label")
-    expect(labels.filter(has_text="Real-ESRGAN (ours, trained in 12 minutes)")).to_have_count(1)
+    expect(labels.filter(has_text="Real-ESRGAN (ours, imitates x4plus)")).to_have_count(1)
     images = {title: page.locator(f"#viewer img[alt^='Result of {title},']").first for title in TITLES}
     return {title: page.request.get(f"{url}{image.get_attribute('src')}").body() for title, image in images.items()}
 

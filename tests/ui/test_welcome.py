@@ -23,8 +23,7 @@ def test_it_is_there_small_and_complete() -> None:
 def test_generative_methods_are_marked() -> None:
     notes = {image.label: image.note for image in welcome.images()}
     assert (
-        "may invent detail" in notes["Real-ESRGAN (ours, trained in 12 minutes)"]
-        and "invent detail" not in notes["Bicubic"]
+        "may invent detail" in notes["Real-ESRGAN (ours, imitates x4plus)"] and "invent detail" not in notes["Bicubic"]
     )
 
 
