@@ -74,9 +74,9 @@ def lay_out(context: Context) -> CompareComponents:
             choice, run = _choice(context)
         with gr.Column(scale=1, min_width=320, elem_classes="sr-shown"):
             progress = gr.HTML(elem_id="progress", elem_classes="sr-may-be-empty")
+            view = viewer(elem_id="viewer", empty=EMPTY, example=welcome.images(), savable=True)
             suited = gr.HTML(elem_id="advice", elem_classes="sr-may-be-empty", js_on_load=advice.ON_LOAD)
             keep = gr.Checkbox(False, label=text("keep_faces"), visible=False, elem_id="keep-faces", container=False)
-            view = viewer(elem_id="viewer", empty=EMPTY, example=welcome.images(), savable=True)
             save = save_menu.lay_out()
             history = gr.HTML(elem_id="history", elem_classes="sr-may-be-empty", js_on_load=ON_LOAD)
     return CompareComponents(photo, choice, run, _results(progress, view, suited, keep, history), save)
