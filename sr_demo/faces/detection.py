@@ -14,10 +14,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sr_demo.codecs.libraries import opencv
 from sr_demo.errors import SRError
 from sr_demo.hub import checkpoints
 from sr_demo.hub.face_detector import YUNET
@@ -94,7 +94,7 @@ def _by_yunet(rgb: NDArray[np.uint8]) -> list[Face]:
     except SRError as exc:  # damaged, and not to be had anew
         log.warning("faces are not looked for: %s", exc)
         return []
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # each detector warns of a target that is not used
+    cv2 = opencv()
     size = (rgb.shape[1], rgb.shape[0])
     detector = cv2.FaceDetectorYN.create(str(path), "", size, _LEAST_SCORE, _OVERLAP, _MOST_FACES)
     _, rows = detector.detect(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))

@@ -112,12 +112,22 @@ def _note(result: ImageResult) -> str:
     return "; ".join(filter(None, parts))
 
 
+def shown_file(path: Path) -> Path:
+    """Return the file that a browser loads of an image that `save` wrote to `path`."""
+    copy = _small_copy_of(path)
+    return copy if copy.is_file() else path
+
+
+def _small_copy_of(path: Path) -> Path:
+    return path.with_name(f"{path.stem}_smaller.png")
+
+
 def _small_copy(image: Image, path: Path) -> Path | None:
     """Write a copy beside `path` where the image is too large for a browser; else return None."""
     height, width = image.shape[:2]
     if height * width <= _MAX_SHOWN_PIXELS:
         return None
     ratio = (_MAX_SHOWN_PIXELS / (height * width)) ** 0.5
-    copy = path.with_name(f"{path.stem}_smaller.png")
+    copy = _small_copy_of(path)
     write_png(ImageData(resize(image, (int(height * ratio), int(width * ratio)), "area")), copy)
     return copy

@@ -53,14 +53,14 @@ def nearness(
     Raises:
         BadInput: No photo has sides of `SIDE` pixels, or a method is not for x4.
     """
+    jobs = [teacher, *(job for job in students if job.key != teacher.key)]
+    if other := [job.key for job in jobs if job.scale != SCALE]:
+        raise BadInput(f"{other[0]} does not upscale {SCALE} times.")
     originals = list(_crops(folder))
     if not originals:
         raise BadInput(f"No photo in {folder} has sides of {SIDE} pixels.")
     inputs = [ImageData(degrade(one, SCALE, Realistic(seed=seed))) for one in originals for seed in SEEDS]
     references = [one for one in originals for _ in SEEDS]
-    jobs = [teacher, *(job for job in students if job.key != teacher.key)]
-    if other := [job.key for job in jobs if job.scale != SCALE]:
-        raise BadInput(f"{other[0]} does not upscale {SCALE} times.")
     imitated: list[Image] = []
     for number, job in enumerate(jobs):
         runner = Runner()

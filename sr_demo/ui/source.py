@@ -93,6 +93,10 @@ class Source:
         left = round(self.centre[0] * self.width - width / 2)
         return Box(min(max(top, 0), self.height - height), min(max(left, 0), self.width - width), height, width)
 
+    def whole(self) -> Source:
+        """Return it with all of the image as the region."""
+        return replace(self, region_side=None)
+
     def is_part(self) -> bool:
         """Return whether the region is smaller than the image."""
         box = self.box()

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sr_demo.codecs.libraries import opencv
 from sr_demo.faces import detection
 from sr_demo.faces.detection import YUNET, Face, detect
 from sr_demo.faces.keep import keep_faces
@@ -106,3 +107,10 @@ def test_invented_detail_is_limited_inside_faces_only(yunet: None) -> None:
     assert kept.allowed.shape == (512, 512) and kept.allowed.dtype == np.float32
     assert kept.allowed[119, 223] == pytest.approx(0.25) and kept.allowed[400, 60] == 1
     assert keep_faces(bundled("coffee.png")) is None
+
+
+@pytest.mark.usefixtures("yunet")
+def test_looking_for_faces_leaves_opencv_silenced() -> None:
+    cv2 = opencv()
+    detect(bundled("astronaut.png"))
+    assert cv2.utils.logging.getLogLevel() == cv2.utils.logging.LOG_LEVEL_SILENT

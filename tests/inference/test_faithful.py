@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,8 +19,7 @@ from sr_demo.inference import faithful, memory_need
 from sr_demo.inference.jobs import Job, job_for
 from sr_demo.inference.runner import Runner
 from sr_demo.inference.time_estimates import Estimates
-from sr_demo.options import GenerativeOptions, Options, as_dict
-from sr_demo.progress import Progress
+from sr_demo.options import GenerativeOptions, as_dict
 from sr_demo.reports.table import record
 from sr_demo.spec import Approach, Request, Upscaler
 from tests import fakes
@@ -31,23 +30,12 @@ SMALL = image_of(noise(12, 10))
 GRAIN = np.random.default_rng(0).normal(0, 0.1, (48, 40, 3)).astype(np.float32)
 
 
-@dataclass(frozen=True)
-class Grainy:
-    """Bicubic with invented grain."""
-
-    precision: str = "fp32"
-    backend: str = ""
-    loss_db: float | None = None
-
-    def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
-        return readonly(np.clip(upscaled(image) + GRAIN, 0, 1))
+def grainy(image: Image) -> Image:
+    """Enlarge, with invented grain."""
+    return readonly(np.clip(upscaled(image) + GRAIN, 0, 1))
 
 
-def load_grainy(request: Request) -> Upscaler:
-    return Grainy()
-
-
-GENERATIVE = replace(fakes.good("grainy"), load=load_grainy, options=GenerativeOptions, invents=True)
+GENERATIVE = replace(fakes.returning(grainy, "grainy"), options=GenerativeOptions, invents=True)
 
 
 @pytest.fixture

@@ -46,12 +46,6 @@ def context(store: Store) -> Context:
 
 
 @pytest.fixture
-def components(context: Context, gradio_loops: None) -> CompareComponents:
-    with gr.Blocks():
-        return lay_out(context)
-
-
-@pytest.fixture
 def source_path(tmp_path: Path) -> str:
     path = tmp_path / "photo.png"
     write_png(image_of(noise(200, 300)), path)

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import gradio as gr
 import pytest
 
 from sr_demo.image import Image, Limits, write_png
@@ -23,7 +22,6 @@ from sr_demo.ui.compare import presets
 from sr_demo.ui.compare.brought import BroughtHandlers
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.handlers import Handlers
-from sr_demo.ui.compare.layout import lay_out
 from sr_demo.ui.compare.run_handlers import RunHandlers
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.stops import Stops
@@ -39,12 +37,6 @@ def context() -> Iterator[Context]:
     store = Store()
     yield Context((fakes.good(),), Runner(), store, Stops(), Limits())
     shutil.rmtree(store.root)
-
-
-@pytest.fixture
-def components(context: Context, gradio_loops: None) -> CompareComponents:
-    with gr.Blocks():
-        return lay_out(context)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import gradio as gr
 import pytest
 
 from sr_demo.approaches.baselines import BICUBIC
@@ -18,7 +17,6 @@ from sr_demo.ui import uploads
 from sr_demo.ui.compare import presets
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.handlers import Handlers
-from sr_demo.ui.compare.layout import lay_out
 from sr_demo.ui.compare.run_handlers import RunHandlers
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.stops import Stops
@@ -34,12 +32,6 @@ def context() -> Iterator[Context]:
     store = Store()
     yield Context((BICUBIC,), Runner(), store, Stops(), Limits())
     shutil.rmtree(store.root)
-
-
-@pytest.fixture
-def components(context: Context, gradio_loops: None) -> CompareComponents:
-    with gr.Blocks():
-        return lay_out(context)
 
 
 @pytest.fixture

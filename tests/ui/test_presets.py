@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import gradio as gr
 import pytest
 
 from sr_demo.approaches import baselines
@@ -29,7 +28,6 @@ from sr_demo.ui.compare import presets
 from sr_demo.ui.compare.comparison import Task, compare
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.handlers import Handlers
-from sr_demo.ui.compare.layout import lay_out
 from sr_demo.ui.method_choices import Context, leading
 from sr_demo.ui.source import Source, cut
 from sr_demo.ui.stops import Stops
@@ -66,12 +64,6 @@ def store() -> Iterator[Store]:
 @pytest.fixture
 def context(store: Store) -> Context:
     return Context(SMALL, Runner(), store, Stops(), Limits())
-
-
-@pytest.fixture
-def components(context: Context, gradio_loops: None) -> CompareComponents:
-    with gr.Blocks():
-        return lay_out(context)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import gradio as gr
 import numpy as np
 import pytest
 
@@ -22,7 +21,6 @@ from sr_demo.inference.runner import Runner
 from sr_demo.ui.compare import presets, whole_photo
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.handlers import Handlers
-from sr_demo.ui.compare.layout import lay_out
 from sr_demo.ui.compare.run_handlers import RunHandlers
 from sr_demo.ui.languages import text
 from sr_demo.ui.method_choices import Context, quickest
@@ -42,12 +40,6 @@ def context() -> Iterator[Context]:
     store = Store()
     yield Context((BICUBIC, INVENTING, NET), Runner(), store, Stops(), Limits())
     shutil.rmtree(store.root)
-
-
-@pytest.fixture
-def components(context: Context, gradio_loops: None) -> CompareComponents:
-    with gr.Blocks():
-        return lay_out(context)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sr_demo.errors import BadInput
-from sr_demo.image import Image, ImageData, Limits, Size, crop, read, write_png
+from sr_demo.image import Image, ImageData, Limits, crop, read, write_png
 from sr_demo.imaging.detail import ALMOST_ALL, blend_detail
 from sr_demo.inference.faithful import faithful_job, is_adjustable, with_detail
 from sr_demo.inference.jobs import Result
@@ -26,7 +26,7 @@ from sr_demo.inference.runner import Runner
 from sr_demo.metrics.scores import score
 from sr_demo.progress import Progress
 from sr_demo.reports.invention_overlay import true_overlay, unsupported_overlay
-from sr_demo.reports.saved_image import Part, SavedImage, save, save_result, stem
+from sr_demo.reports.saved_image import Part, SavedImage, save, save_result, shown_file, stem
 from sr_demo.reports.table import html_table
 from sr_demo.ui.compare.comparison import write_all
 from sr_demo.ui.compare.view import ShownImage, chart, difference_image
@@ -89,7 +89,7 @@ def adjusted(runner: Runner, run: Run, wish: Wish, progress: Progress) -> dict[s
         made = files.with_detail(result, saved[name], wish.detail, part)
         image = replace(made.shown.for_viewer(), url=file_url(saved[name].shown), download_url=made.download)
         if made.faithful is not None and made.detailed is not None:
-            mixed = file_url(made.faithful.shown), file_url(made.detailed.shown)
+            mixed = file_url(shown_file(made.faithful)), file_url(shown_file(made.detailed))
             image = replace(image, faithful_url=mixed[0], detailed_url=mixed[1])
         if wish.mapped and saved[name].size == result.size:
             image = replace(image, invention_url=file_url(files.map_of(made, part)))
@@ -122,8 +122,8 @@ class _Made(NamedTuple):
     shown: ShownImage
     download: str = ""
     """Address of its file, where that is not the one that the viewer loads."""
-    faithful: SavedImage | None = None
-    detailed: SavedImage | None = None
+    faithful: Path | None = None
+    detailed: Path | None = None
 
 
 class _Files:
@@ -150,7 +150,7 @@ class _Files:
         detailed = self._detailed(whole, faithful, saved, scale)
         if detail == 1:
             return plain._replace(shown=replace(plain.shown, invents=True), faithful=faithful, detailed=detailed)
-        rgb = blend_detail(whole.rgb, read(faithful.path, _LIMITS).rgb, detail, scale)
+        rgb = blend_detail(whole.rgb, read(faithful, _LIMITS).rgb, detail, scale)
         scores = score(rgb, self.lr.rgb, self.reference, round(scale))
         made = replace(result, job=with_detail(result.job, detail), scores=scores)
         blended = save_result(made.with_image(replace(whole, rgb=rgb)), self._folder)
@@ -161,17 +161,17 @@ class _Files:
         shown = ShownImage(blended, plain.shown.difference and difference, invents=True)
         return _Made(made, shown, file_url(blended.path), faithful, detailed)
 
-    def faithful(self, result: Result, progress: Progress) -> SavedImage:
+    def faithful(self, result: Result, progress: Progress) -> Path:
         """Return the result of the faithful partner as large as `result`."""
         height, width = result.size
         path = self._folder / f"faithful-{width}x{height}.png"
         return _once(path, lambda: self._runner.run(faithful_job(result.job), self.lr, progress=progress).image)
 
-    def _detailed(self, whole: ImageData, faithful: SavedImage, saved: SavedImage, scale: float) -> SavedImage:
+    def _detailed(self, whole: ImageData, faithful: Path, saved: SavedImage, scale: float) -> Path:
         """Return all detail of a result on the low band of the partner's."""
 
         def make() -> ImageData:
-            return replace(whole, rgb=blend_detail(whole.rgb, read(faithful.path, _LIMITS).rgb, ALMOST_ALL, scale))
+            return replace(whole, rgb=blend_detail(whole.rgb, read(faithful, _LIMITS).rgb, ALMOST_ALL, scale))
 
         return _once(saved.path.with_name(f"{saved.path.stem}_detailed.png"), make)
 
@@ -188,7 +188,7 @@ class _Files:
         if self.reference is not None and self.reference.shape == image.shape:
             return true_overlay(image, self.lr.rgb, self.reference)
         paths = [
-            self.faithful(result, progress).path,
+            self.faithful(result, progress),
             *(path for key, path in self._others(result) if key != result.job.key),
         ]
         return unsupported_overlay(image, self.lr.rgb, (read(path, _LIMITS).rgb for path in paths))
@@ -212,9 +212,8 @@ def _cut(photo: ImageData, part: Part) -> ImageData:
     return crop(photo, top, left, rows, columns)
 
 
-def _once(path: Path, make: Callable[[], ImageData]) -> SavedImage:
-    """Return the image at `path`, made and written where it is not there yet."""
+def _once(path: Path, make: Callable[[], ImageData]) -> Path:
+    """Return `path` with an image, which is made and written where it is not there yet."""
     if not path.is_file():
-        return save(make(), path, "", "", "")
-    small = path.with_name(f"{path.stem}_smaller.png")
-    return SavedImage(path, Size(1, 1), "", "", "", small_copy=small if small.is_file() else None)
+        save(make(), path, "", "", "")
+    return path

@@ -122,10 +122,10 @@ class Handlers:
                 [job.key for job in jobs if job.key in keys] for jobs in (self._default_jobs, self._more_jobs)
             )
             if preset == presets.FAMILIES:
-                source = replace(source, region_side=None) if source else None
+                source = source.whole() if source else None
                 test = presets.tests(source)
             elif source is not None:
-                source = self._with_proposed_region(replace(source, region_side=None), test, keys, size)
+                source = self._with_proposed_region(source.whole(), test, keys, size)
             selected = Selection(test, default, further, source)
         return {
             **self._redrawn(source),
@@ -174,7 +174,7 @@ class Handlers:
 
     def choose_whole(self, source: Source | None) -> Updates:
         """Take the whole photo instead of the part."""
-        parts, whole = self._parts, source and whole_photo.of(source)
+        parts, whole = self._parts, source and source.whole()
         region = {parts.photo.region: _region(whole)} if whole else {}
         return {**self._redrawn(whole), **region, parts.run.whole: gr.Button(visible=False)}
 
@@ -250,7 +250,7 @@ class Handlers:
         """Return the button that compares on the whole photo, with what that takes; hidden where a part is all of it."""
         if source is None or not source.is_part() or preset == presets.FAMILIES:
             return gr.Button(visible=False)
-        total = self._total_seconds(whole_photo.of(source), test, keys, size, preset, own)
+        total = self._total_seconds(source.whole(), test, keys, size, preset, own)
         label = f"{text('whole_photo')}: ~ {formatting.seconds(total)}"
         return gr.Button(label, visible=True, interactive=True)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from sr_demo.errors import SRError
 from sr_demo.inference import memory_need
@@ -37,11 +36,6 @@ def job_for(context: Context, jobs: Sequence[Job], source: Source) -> Job | None
 def expected(context: Context, job: Job, source: Source) -> float:
     """Return the seconds that the whole photo takes."""
     return seconds(context, job, (source.height, source.width), opacity=source.opacity)
-
-
-def of(source: Source) -> Source:
-    """Return the whole of a photo."""
-    return replace(source, region_side=None)
 
 
 def _fits(job: Job, source: Source) -> bool:
