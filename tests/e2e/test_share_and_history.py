@@ -13,17 +13,19 @@ from sr_demo.image import write_png
 from sr_demo.settings import Settings
 from tests.conftest import image_of, noise
 from tests.e2e.conftest import OpenPage, Serve
-from tests.e2e.launched import GOOD, launch
+from tests.e2e.launched import GOOD, SLOW, launch
 from tests.e2e.test_page import choose_only, compare, finished, upload
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
-OTHER = replace(GOOD, id="other", title="Other", invents=True)
+STEADY = replace(GOOD, load=SLOW.load)
+"""It takes a moment, so that the page can be seen while it runs."""
+OTHER = replace(STEADY, id="other", title="Other", invents=True)
 
 
 @pytest.fixture(scope="module")
 def url(serve: Serve) -> str:
-    return launch(serve, (GOOD, OTHER), Settings(share=True))
+    return launch(serve, (STEADY, OTHER), Settings(share=True))
 
 
 def photo(folder: Path, name: str, seed: int) -> Path:
