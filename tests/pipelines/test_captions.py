@@ -6,6 +6,7 @@ Both families that can be chosen: Idefics3 (SmolVLM) and LLaVA.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
@@ -238,14 +239,21 @@ def test_methods_with_a_prompt_are_found_by_their_options() -> None:
 # --- the button -----------------------------------------------------------------------------------------------------
 
 
-def clicked(source: Source | None, agreed: bool = True, which: str = "smolvlm") -> list[tuple[Any, ...]]:
+def clicked(
+    source: Source | None, agreed: bool = True, which: str = "smolvlm", see: Callable[[str], object] = len
+) -> list[tuple[Any, ...]]:
+    """Return the updates of a click: of the status, and of both prompts. `see` receives each status as it arrives."""
     store = Store()
     try:
         said, *prompts = components = [gr.HTML(render=False), gr.Textbox(render=False), gr.Textbox(render=False)]
         handlers = CaptionHandlers(Context((), Runner(), store, Stops(), Limits()), said, prompts)
         request: Any = SimpleNamespace(session_hash="visitor")
         updates = handlers.describe(source, which, agreed, request)
-        return [tuple(update.get(component, gr.skip()) for component in components) for update in updates]
+        shown = list[tuple[Any, ...]]()
+        for update in updates:
+            see(str(update[said]))
+            shown.append(tuple(update.get(component, gr.skip()) for component in components))
+        return shown
     finally:
         shutil.rmtree(store.folder)
 
@@ -258,10 +266,21 @@ def test_the_description_goes_into_every_prompt(
     def fetched(chosen: Describer, agreed: bool, progress: Progress) -> Path:
         return folders[chosen]
 
+    # A slow consumer gets only the newest step: the work waits until its first word was shown.
+    shown, describe = Event(), captions.describe
+
+    def waiting(chosen: Describer, folder: Path, image: Image, progress: Progress) -> str:
+        def report(fraction: float, note: str) -> None:
+            progress(fraction, note)
+            assert note != "word 1" or shown.wait(10), "the first word was not shown"
+
+        return describe(chosen, folder, image, Progress(report))
+
     monkeypatch.setattr(captions, "fetch", fetched)
+    monkeypatch.setattr(captions, "describe", waiting)
     write_png(image_of(noise(50, 70)), tmp_path / "photo.png")
-    *before, last = clicked(Source(str(tmp_path / "photo.png"), "photo.png", 70, 50, ()), which=describer.id)
-    assert any("word 1" in shown[0] for shown in before)
+    photo = Source(str(tmp_path / "photo.png"), "photo.png", 70, 50, ())
+    *_, last = clicked(photo, which=describer.id, see=lambda status: shown.set() if "word 1" in status else None)
     assert last[1] == last[2] and set(last[1].split()) <= set(_WORDS)
     assert last[1] in last[0]
 
