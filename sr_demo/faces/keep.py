@@ -16,7 +16,7 @@ FACE_DETAIL = 0.3
 
 
 class Kept(NamedTuple):
-    """The share of detail that is allowed, and why."""
+    """The most detail that is allowed, and why."""
 
     allowed: NDArray[np.float32]
     """(H, W) in [0, 1], as large as the photo: 1 away from faces, with a soft edge around each."""
@@ -29,7 +29,7 @@ def keep_faces(image: Image, detail: float = FACE_DETAIL) -> Kept | None:
 
     Args:
         image: (H, W, 3) in [0, 1].
-        detail: the share that is allowed inside faces: 0 for a faithful result, 1 for the method's own.
+        detail: the most that is allowed inside faces: 0 for a faithful result, 1 for the method's own.
 
     Returns:
         None where no face is found.

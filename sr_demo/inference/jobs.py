@@ -168,6 +168,8 @@ class Result:
 
     kept_faces: int = 0
     """Faces in which less of the method's detail is shown than elsewhere."""
+    masked: bool = False
+    """Whether a mask limits the method's detail in a part of the image."""
 
     @property
     def is_brought(self) -> bool:

@@ -191,6 +191,7 @@ def record(result: Result) -> dict[str, Any]:
         "notes": list(result.notes),
         "values": None if result.values is None else result.values.as_dict(),
         "kept_faces": result.kept_faces,
+        "masked": result.masked,
         "shift": None if shift is None else shift._asdict(),
     }
     return {**facts, **dict.fromkeys(_UNKNOWN)} if result.is_brought else facts

@@ -103,6 +103,76 @@ def test_the_slider_moves_the_image_between_two_known_results(url: str, open_pag
     expect(page.locator("#save-file")).to_contain_text("inventor_detail-60", timeout=PATIENCE)
 
 
+def halves(page: Page) -> tuple[float, float]:
+    """How strong stripes are on the screen in the left half and in the right half of the result."""
+    box = page.locator("figure[aria-label=Inventor] .srv-stage")
+    box.scroll_into_view_if_needed()
+    page.wait_for_function("[...document.querySelectorAll('#viewer .srv-grid img')].every((node) => node.complete)")
+    page.wait_for_timeout(200)
+    pixels = np.asarray(Pillow.open(io.BytesIO(box.screenshot())).convert("RGB"), float)[40:120]
+    middle = pixels.shape[1] // 2
+    left, right = (pixels[:, at : at + 40].mean(axis=(1, 2)) for at in (middle - 80, middle + 40))
+    return float(np.abs(np.diff(left)).mean()), float(np.abs(np.diff(right)).mean())
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_where_people_paint_the_result_is_the_faithful_one(
+    url: str, open_page: OpenPage, smooth: Path, width: int
+) -> None:
+    phone = width == 390
+    page = open_page(url, width, 900, dark=phone, phone=phone)
+    upload(page, smooth)
+    choose_only(page, "Good", "Inventor")
+    compare(page)
+    finished(page)
+    viewer, figure = page.locator("#viewer"), page.locator("figure[aria-label=Inventor]")
+    if phone:
+        viewer.locator(".srv-chip", has_text="Inventor").click()
+    viewer.get_by_role("button", name="1:1").click()
+    tool, bar = viewer.get_by_role("button", name="Not here"), viewer.get_by_role("group", name="Not here")
+    expect(tool).to_be_enabled(timeout=PATIENCE)
+    whole = halves(page)
+    if phone:  # painted by a pointer
+        tool.click()
+        brush = bar.get_by_role("slider", name="Brush size")
+        brush.fill("30")
+        expect(figure.locator(".srv-detailed").first).to_be_attached(timeout=PATIENCE)
+        box = figure.locator(".srv-stage").bounding_box()
+        assert box is not None
+        x, y = box["x"] + box["width"] / 2 - 60, box["y"] + box["height"] / 2
+        page.mouse.move(x, y - 90)
+        page.mouse.down()
+        page.mouse.move(x, y + 90, steps=5)
+        page.mouse.up()
+        expect(bar).to_contain_text("of the picture stays faithful")
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    else:  # by keys alone
+        viewer.locator(".srv-area").focus()
+        page.keyboard.press("m")
+        for name, percent in (("left", "0"), ("top", "0"), ("width", "50"), ("height", "100")):
+            bar.get_by_label(name, exact=True).fill(percent)
+        bar.get_by_role("button", name="Paint rectangle").press("Enter")
+    expect(bar).to_contain_text("of the picture stays faithful")
+    expect(figure).to_contain_text("a part kept faithful by a mask", timeout=PATIENCE)
+    expect(page.locator("#table")).to_contain_text("Inventor, masked")
+    tool.click()
+    left, right = halves(page)
+    assert left < 0.1 * whole[0] and right == pytest.approx(whole[1], rel=0.1)
+    if phone:
+        return
+    slide(page, 50)
+    left, right = halves(page)
+    assert left < 0.1 * whole[0] and right == pytest.approx(whole[1] / 2, rel=0.15)
+    archive = zipfile.ZipFile(io.BytesIO(downloaded(page, "#download-zip")))
+    name = next(name for name in archive.namelist() if name.startswith("inventor_detail-50_masked-"))
+    saved = np.asarray(Pillow.open(io.BytesIO(archive.read(name))).convert("RGB"), float)
+    left, right = (np.abs(np.diff(saved[:, part].mean(axis=(1, 2)))).mean() for part in (np.s_[:100], np.s_[160:]))
+    assert left < 0.1 * right
+    tool.click()
+    bar.get_by_role("button", name="Clear all").click()
+    expect(figure).not_to_contain_text("kept faithful", timeout=PATIENCE)
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_map_is_off_until_its_key_is_pressed_and_has_a_legend(
     url: str, open_page: OpenPage, rough: Path, width: int
