@@ -96,6 +96,13 @@ def test_noise_is_within_30_percent(name: str, sigma: float) -> None:
     assert sigma < 8 or not found.may_be_texture
 
 
+def test_only_of_an_oversampled_image_with_noise_is_the_end_of_the_signal_estimated() -> None:
+    soft = readonly(cv2.GaussianBlur(np.asarray(bundled("coffee.png")), (0, 0), 2))
+    assert estimate(noisy(soft, 4)).signal_end.value == pytest.approx(39, abs=6)
+    others = (soft, noisy(bundled("coffee.png"), 4), compressed(noisy(soft, 4), 60), noisy(soft, 20))
+    assert [estimate(image).signal_end.value for image in others] == [None] * 4
+
+
 def test_texture_is_not_certain_to_be_noise() -> None:
     found = noise_of(bundled("gravel.png")[:256, :256])
     assert found is not None and found.may_be_texture

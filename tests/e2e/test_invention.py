@@ -194,6 +194,13 @@ def test_the_map_is_off_until_its_key_is_pressed_and_has_a_legend(
     page.keyboard.press("i")
     expect(maps).to_have_count(0, timeout=PATIENCE)
 
+    heading = page.locator('#table th[data-column="gmsd"]')
+    expect(heading).to_be_hidden()
+    page.locator("#table summary", has_text="Choose columns").click()
+    page.locator("#table .sr-choose").get_by_label("GMSD").check()
+    expect(heading).to_be_visible()
+    page.locator("#table .sr-choose").get_by_label("GMSD").uncheck()
+    expect(heading).to_be_hidden()
     page.locator("#table .sr-all").check()
     shares = [
         [float(text.strip("★ %")) for text in row.locator("td", has_text="%").all_inner_texts()]

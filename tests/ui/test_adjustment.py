@@ -32,6 +32,7 @@ from sr_demo.ui.compare import limits
 from sr_demo.ui.compare.adjustment import Wish, adjusted, unchanged
 from sr_demo.ui.compare.comparison import Task, compare
 from sr_demo.ui.compare.limits import Mask
+from sr_demo.ui.compare.view import MOST_SPREAD, gray_image
 from sr_demo.ui.histories import Run
 from sr_demo.ui.store import Store
 from sr_demo.ui.viewer.viewer import viewer_value
@@ -130,12 +131,25 @@ def test_with_an_original_the_map_has_right_missing_and_invented(store: Store) -
     run = finished(store, test=True)
     shown = adjusted(Runner(), run, Wish(0.5, mapped=True), SILENT)
     assert shown["viewer"]["adjusted"] == {
-        "detail": 0.5, "mapped": True, "number": 0, "reference": True, "mask_url": "", "faces_url": "",
+        "detail": 0.5, "mapped": True, "number": 0, "reference": True, "mask_url": "", "faces_url": "", "spread": False,
     }  # fmt: skip
     assert (run.folder / "grainy_detail-50_difference.png").is_file() and image(shown, "grainy")["difference_url"]
     scores = [json.loads((run.folder / "report.json").read_text())["results"][index] for index in (0, 1)]
     assert scores[1]["hallucination"] < run.comparison.results[1].scores.hallucination  # type: ignore[operator]
     assert (run.folder / "grainy_detail-50_invention.png").is_file()
+
+
+def test_where_samples_differ_is_the_map_of_a_diffusion_model(store: Store) -> None:
+    run = finished(store)
+    spread = np.zeros((192, 256), np.float32)
+    spread[:, :128] = 20 / 255
+    write_png(gray_image(spread / MOST_SPREAD), run.folder / "grainy_spread.png")
+    for detail in (1.0, 0.0):
+        shown = adjusted(Runner(), run, Wish(detail, mapped=True), SILENT)
+        assert shown["viewer"]["adjusted"]["spread"]
+        opacity = read(run.folder / Path(image(shown, "grainy")["invention_url"]).name).alpha
+        found = np.zeros(2) if opacity is None else [opacity[:, :128].mean(), opacity[:, 128:].mean()]
+        assert found[1] == 0 and (found[0] > 0.3) == (detail == 1)
 
 
 def test_of_a_part_only_its_results_are_adjusted(store: Store) -> None:

@@ -25,18 +25,18 @@ from numpy.typing import NDArray
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, ImageData, Limits, Size, crop, read, write_png
 from sr_demo.imaging.detail import ALMOST_ALL, blend_detail, mixed, unmixed
-from sr_demo.inference.faithful import detail_map, faithful_job, is_adjustable, with_detail
+from sr_demo.inference.faithful import detail_map, detail_of, faithful_job, is_adjustable, with_detail
 from sr_demo.inference.jobs import Result
 from sr_demo.inference.runner import Runner
 from sr_demo.metrics.scores import score
 from sr_demo.progress import Progress
-from sr_demo.reports.invention_overlay import true_overlay, unsupported_overlay
+from sr_demo.reports.invention_overlay import spread_overlay, true_overlay, unsupported_overlay
 from sr_demo.reports.saved_image import Part, SavedImage, save, save_result, shown_file
 from sr_demo.reports.table import html_table
 from sr_demo.ui.compare import limits
 from sr_demo.ui.compare.comparison import write_all
 from sr_demo.ui.compare.limits import Mask
-from sr_demo.ui.compare.view import ShownImage, chart, difference_image
+from sr_demo.ui.compare.view import MOST_SPREAD, ShownImage, chart, difference_image
 from sr_demo.ui.histories import Run
 from sr_demo.ui.viewer.viewer import ViewerImage, file_url
 
@@ -158,7 +158,8 @@ class _Files:
         faces = None if self._faces is None else limits.write_faces(self._faces, self._folder)
         urls = {"mask_url": self._mask_file, "faces_url": faces}
         addresses = {name: file_url(path) if path else "" for name, path in urls.items()}
-        return {**_state(wish), **addresses, "reference": self.reference is not None}
+        spread = self.reference is None and any(self._spread(result).is_file() for result in self._results)
+        return {**_state(wish), **addresses, "reference": self.reference is not None, "spread": spread}
 
     @cached_property
     def _faces(self) -> NDArray[np.float32] | None:
@@ -183,8 +184,7 @@ class _Files:
         detailed = self._detailed(result, whole, faithful, saved)
         if detail == 1 and self._mask is None:
             return plain._replace(shown=replace(plain.shown, invents=True), faithful=faithful, detailed=detailed)
-        painted = [limits.allowed_in(self._mask_file)] if self._mask_file else []
-        share = detail_map([*painted, *self._faces_in(result)], detail, Size(*result.size), scale)
+        share = self._share(replace(result, job=with_detail(result.job, detail)))
         rgb = mixed(read(detailed, _LIMITS).rgb, read(faithful, _LIMITS).rgb, share)
         scores = score(rgb, self.lr.rgb, self.reference, round(scale))
         made = replace(
@@ -198,6 +198,16 @@ class _Files:
             write_png(ImageData(difference_image(rgb, self.reference)), difference)
         shown = ShownImage(blended, plain.shown.difference and difference, invents=True)
         return _Made(made, shown, file_url(blended.path), faithful, detailed)
+
+    def _share(self, result: Result) -> float | NDArray[np.float32]:
+        """Return how much of the detail a result shows at each place, with the detail of its job."""
+        painted = [limits.allowed_in(self._mask_file)] if self._mask_file else []
+        scale = result.size[0] / self.lr.rgb.shape[0]
+        return detail_map([*painted, *self._faces_in(result)], detail_of(result.job), Size(*result.size), scale)
+
+    def _spread(self, result: Result) -> Path:
+        """Return the file of how far the samples of a diffusion model differ; there is none for other methods."""
+        return self._folder / f"{result.job.file_name}_spread.png"
 
     def faithful(self, result: Result, progress: Progress) -> Path:
         """Return the result of the faithful partner as large as `result`."""
@@ -231,6 +241,9 @@ class _Files:
     def _overlay(self, image: Image, result: Result, progress: Progress) -> ImageData:
         if self.reference is not None and self.reference.shape == image.shape:
             return true_overlay(image, self.lr.rgb, self.reference)
+        spread = self._spread(result)
+        if spread.is_file():
+            return spread_overlay(read(spread, _LIMITS).rgb[..., 0] * np.float32(MOST_SPREAD) * self._share(result))
         paths = [
             self.faithful(result, progress),
             *(path for key, path in self._others(result) if key != result.job.key),

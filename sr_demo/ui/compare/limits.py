@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo.errors import BadInput, SRError
-from sr_demo.image import Image, ImageData, Limits, Size, read, readonly, write_png
+from sr_demo.image import Image, ImageData, Limits, Size, read, write_png
 from sr_demo.inference.faithful import allowed_by, kept_faces
 from sr_demo.inference.jobs import Result
 from sr_demo.reports.bundle import disk_refusals
 from sr_demo.system.storage import write_atomically
+from sr_demo.ui.compare.view import gray_image
 
 SIDE = 512
 """Longer side of a mask in pixels, as `viewer/mask.js` makes it."""
@@ -112,6 +113,5 @@ def write_faces(allowed: NDArray[np.float32], folder: Path) -> Path:
         ratio = min(1.0, SIDE / max(height, width))
         size = Size(max(round(height * ratio), 1), max(round(width * ratio), 1))
         small = cv2.resize(allowed, (size.width, size.height), interpolation=cv2.INTER_AREA)
-        gray = np.ascontiguousarray(np.broadcast_to(np.asarray(small, np.float32)[..., None], (*size, 3)))
-        write_png(ImageData(readonly(gray), gray=True), path)
+        write_png(gray_image(np.asarray(small, np.float32)), path)
     return path

@@ -129,7 +129,7 @@ const fileName = (image) => (image.id.replace(/[^\w.-]+/g, "-").replace(/^[-.]+|
   + (image.invents && !painted.empty ? "-masked" : "")
   + (showsDifference(image) ? "-difference.png" : ".png");
 
-/** What the images were last adjusted to: `{ detail, mapped, number, reference, mask_url, faces_url }`, or nothing. */
+/** What the images were last adjusted to: `{ detail, mapped, number, reference, spread, mask_url, faces_url }`, or nothing. */
 const adjusted = () => props.value?.adjusted;
 /** Whether the images do not show yet what was requested. */
 const waits = () => state.requested > (adjusted()?.number ?? 0);
@@ -780,6 +780,7 @@ const LEGENDS = {
     ["srv-invented", say("viewer_map_invented")],
   ],
   none: [["srv-invented", say("viewer_map_unsupported")]],
+  spread: [["srv-invented", say("viewer_map_unsupported")], ["srv-invented", say("viewer_map_spread")]],
 };
 
 function refreshAdjustBar() {
@@ -802,7 +803,7 @@ function refreshAdjustBar() {
   rectangleButton.textContent = say(state.erasing ? "viewer_mask_take_away" : "viewer_mask_add");
   clearButton.disabled = painted.empty;
   legend.hidden = !state.mapped;
-  const parts = LEGENDS[adjusted()?.reference ? "reference" : "none"];
+  const parts = LEGENDS[adjusted()?.reference ? "reference" : adjusted()?.spread ? "spread" : "none"];
   legend.replaceChildren(...(waits() && !adjusted()?.mapped ? [make("li", "", {}, say("viewer_map_pending"))] : parts.map(
     ([kind, words]) => make("li", "", {}, make("span", `srv-sample ${kind}`, { "aria-hidden": "true" }), words),
   )));

@@ -1,9 +1,9 @@
 """The comparison viewer: images of one scene in a grid or under a slider, with one zoom and position for all.
 
 Python only states what is shown. Appearance and behaviour are in `viewer.html`, `viewer.css`, `geometry.js`, `mask.js` and
-`viewer.js`, which Gradio renders as one custom component: the template is static, the script builds the document from `value` and
-follows its changes, so that an image added while people look at others disturbs nothing. `shared_page.py` puts the same
-files into a page of their own.
+`viewer.js`, which Gradio renders as one custom component: the template is static, the script builds the document from
+`value` and follows its changes, so that an image added while people look at others disturbs nothing. `shared_page.py` puts
+the same files into a page of their own.
 """
 
 from __future__ import annotations
