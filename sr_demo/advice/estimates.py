@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo.advice.content import is_drawing, letters
-from sr_demo.advice.jpeg_quality import quality_of_pixels, quality_of_table
+from sr_demo.advice.jpeg_quality import quality_of_table, traces_in
 from sr_demo.advice.noise import noise_of
 from sr_demo.advice.spectrum import detail_end
 from sr_demo.codecs.jpeg import luma_steps
@@ -151,10 +151,11 @@ def _signal_end(
 
 def _jpeg_quality(luma: NDArray[np.float32], path: Path | None, pixels: Certainty) -> Estimate[int | None]:
     """Return the lower one of the file's quality and that of an earlier JPEG that the pixels still show."""
-    seen = quality_of_pixels(luma)
+    traces = traces_in(luma)
+    seen = traces.quality
     steps = luma_steps(path) if path is not None else None
     if steps is None:
-        return Estimate(seen, pixels)
+        return Estimate(seen, pixels if traces.conclusive else Certainty.UNSURE)
     stated = quality_of_table(steps)
     if seen is not None and seen < stated - _RESAVED:
         return Estimate(seen, pixels)
