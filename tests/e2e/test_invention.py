@@ -23,6 +23,7 @@ from sr_demo.progress import Progress
 from tests import fakes
 from tests.conftest import image_of, noise
 from tests.e2e.conftest import OpenPage, Serve
+from tests.e2e.test_access import CHECK, axe
 from tests.e2e.launched import GOOD, launch
 from tests.e2e.test_page import PATIENCE, choose_only, compare, downloaded, finished, upload
 
@@ -153,6 +154,8 @@ def test_where_people_paint_the_result_is_the_faithful_one(
             bar.get_by_label(name, exact=True).fill(percent)
         bar.get_by_role("button", name="Paint rectangle").press("Enter")
     expect(bar).to_contain_text("of the picture stays faithful")
+    page.evaluate(axe.AXE_SCRIPT)
+    assert page.evaluate(CHECK) == []
     expect(figure).to_contain_text("a part kept faithful by a mask", timeout=PATIENCE)
     expect(page.locator("#table")).to_contain_text("Inventor, masked")
     tool.click()
