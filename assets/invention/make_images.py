@@ -35,7 +35,6 @@ def main() -> None:
     maps = [_over(image, true_overlay(image, lr.rgb, hr)) for image in (plain, made("rdn"), drawn)]
     _save("maps", [*maps, _over(drawn, unsupported_overlay(drawn, lr.rgb, [made("edsr")]))])
 
-
     white = np.zeros((*hr.shape[:2], 3), np.float32)
     white[20:84, 44:112] = 1
     masked = runner.run(job_for(APPROACHES, GENERATIVE), lr, allowed=allowed_by(readonly(white))).rgb

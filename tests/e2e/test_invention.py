@@ -23,8 +23,8 @@ from sr_demo.progress import Progress
 from tests import fakes
 from tests.conftest import image_of, noise
 from tests.e2e.conftest import OpenPage, Serve
-from tests.e2e.test_access import CHECK, axe
 from tests.e2e.launched import GOOD, launch
+from tests.e2e.test_access import CHECK, axe
 from tests.e2e.test_page import PATIENCE, choose_only, compare, downloaded, finished, upload
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -116,6 +116,17 @@ def halves(page: Page) -> tuple[float, float]:
     return float(np.abs(np.diff(left)).mean()), float(np.abs(np.diff(right)).mean())
 
 
+def fingers(page: Page, *moves: list[tuple[float, float]]) -> None:
+    """Touch the screen at these places, one after the other; an empty list lifts all fingers."""
+    session, touching = page.context.new_cdp_session(page), 0
+    for places in moves:
+        kind = "touchEnd" if not places else "touchStart" if len(places) > touching else "touchMove"
+        points = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(places)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        touching = len(places)
+    session.detach()
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_where_people_paint_the_result_is_the_faithful_one(
     url: str, open_page: OpenPage, smooth: Path, width: int
@@ -133,7 +144,7 @@ def test_where_people_paint_the_result_is_the_faithful_one(
     tool, bar = viewer.get_by_role("button", name="Not here"), viewer.get_by_role("group", name="Not here")
     expect(tool).to_be_enabled(timeout=PATIENCE)
     whole = halves(page)
-    if phone:  # painted by a pointer
+    if phone:  # by a finger
         tool.click()
         brush = bar.get_by_role("slider", name="Brush size")
         brush.fill("30")
@@ -141,11 +152,14 @@ def test_where_people_paint_the_result_is_the_faithful_one(
         box = figure.locator(".srv-stage").bounding_box()
         assert box is not None
         x, y = box["x"] + box["width"] / 2 - 60, box["y"] + box["height"] / 2
-        page.mouse.move(x, y - 90)
-        page.mouse.down()
-        page.mouse.move(x, y + 90, steps=5)
-        page.mouse.up()
+        fingers(page, [(x, y - 90)], [(x, y)], [(x, y + 90)], [])
         expect(bar).to_contain_text("of the picture stays faithful")
+        share, level = bar.locator("output"), page.locator("#viewer .srv-level")
+        before = share.inner_text(), level.text_content() or ""
+        fingers(page, [(x, y)], *([(x - far, y), (x + far, y)] for far in (40, 60, 90)), [])
+        expect(level).not_to_have_text(before[1])
+        assert share.inner_text() == before[0], "two fingers zoom, and paint nothing"
+        viewer.get_by_role("button", name="1:1").click()
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     else:  # by keys alone
         viewer.locator(".srv-area").focus()
