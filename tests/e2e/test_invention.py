@@ -78,6 +78,7 @@ def seen(page: Page) -> np.ndarray:
     return np.asarray(Pillow.open(io.BytesIO(box.screenshot())).convert("RGB"), float)[60:-60, 120:-120]
 
 
+@pytest.mark.slow
 def test_the_slider_moves_the_image_between_two_known_results(url: str, open_page: OpenPage, smooth: Path) -> None:
     page = open_page(url)
     upload(page, smooth)
@@ -103,6 +104,7 @@ def test_the_slider_moves_the_image_between_two_known_results(url: str, open_pag
     expect(page.locator("#save-file")).to_contain_text("inventor_detail-60", timeout=PATIENCE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_map_is_off_until_its_key_is_pressed_and_has_a_legend(
     url: str, open_page: OpenPage, rough: Path, width: int
