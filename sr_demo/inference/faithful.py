@@ -33,6 +33,11 @@ def is_adjustable(job: Job) -> bool:
     return job.approach.invents_with(job.checkpoint) and hasattr(job.options, "detail")
 
 
+def keeps_faces(job: Job) -> bool:
+    """Return whether a result of `job` can show less of its detail in faces."""
+    return is_adjustable(job) and hasattr(job.options, "face_detail")
+
+
 def with_detail(job: Job, detail: float) -> Job:
     """Return an adjustable job with another detail."""
     return replace(job, options=build(job.approach.options, {**as_dict(job.options), "detail": detail}))

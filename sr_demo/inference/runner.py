@@ -205,6 +205,7 @@ class Runner:
             notes=image.notes,
             values=image.values,
             input_size=image.rgb.shape[:2],
+            remarks=upscaled.remarks,
             kept_faces=0 if faces is None else faces.faces,
             sizing=plan.words if job.size is not None else "",
         )
