@@ -27,7 +27,6 @@ from sr_demo.progress import Progress
 from sr_demo.reports.table import record
 from sr_demo.spec import Approach, Request, Upscaler
 from tests import fakes
-from tests.bundled_photos import bundled
 from tests.conftest import image_of, noise
 from tests.fakes import upscaled
 
@@ -102,16 +101,20 @@ def test_one_comparison_looks_for_faces_and_runs_the_partner_once(
     np.testing.assert_array_equal(event.result.rgb, runner.run(jobs[0], turned).rgb)
 
 
-def test_where_a_generative_method_meets_fine_text_a_note_says_that_letters_may_change() -> None:
-    page = image_of(readonly(bundled("page.png")[:96, :192]))
-    drawing = replace(fakes.good("drawing"), options=GenerativeOptions, invents=True)
+def test_where_a_generative_method_meets_fine_text_a_note_says_that_letters_may_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def remarks(approach: Approach, detail: float = 1) -> tuple[str, ...]:
+        job = Job(approach, approach.checkpoint(), GenerativeOptions(detail))
+        return Runner().run(job, SMALL).remarks
 
-    def remarks(approach: Approach, image: ImageData, **options: object) -> tuple[str, ...]:
-        return Runner().run(job_for([approach], approach.id, options), image).all_notes
+    def text(image: Image) -> bool:
+        return True
 
-    assert remarks(drawing, page) == ("letters may change: read them in your photo",)
-    assert remarks(drawing, page, detail=0) == () and remarks(fakes.good("faithful"), page) == ()
-    assert remarks(drawing, SMALL) == ()
+    assert remarks(GENERATIVE) == ()
+    monkeypatch.setattr(faithful, "has_fine_text", text)
+    assert remarks(GENERATIVE) == ("letters may change: read them in your photo",)
+    assert remarks(GENERATIVE, detail=0) == () and remarks(replace(GENERATIVE, invents=False)) == ()
 
 
 def test_faces_show_less_detail_than_the_rest(partners: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
