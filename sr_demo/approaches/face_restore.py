@@ -74,7 +74,7 @@ class FaceRestorer:
         """See `spec.RemarkingUpscaler`."""
         assert isinstance(options, FaceRestoreOptions)
         faces = [face for face in detection.detect(image) if alignment.transform_of(face) is not None]
-        restored = faces if options.strength > 0 else []
+        restored = [alignment.refined(image, face) for face in faces] if options.strength > 0 else []
         share = _BACKGROUND_SHARE if restored else 1.0
         out = self._enlarged(image, options, progress.part(0, share))
         for number, face in enumerate(restored):
