@@ -11,13 +11,14 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo.advice.content import is_drawing, letters
+from sr_demo.advice.content import is_drawing
 from sr_demo.advice.jpeg_quality import quality_of_table, traces_in
 from sr_demo.advice.noise import noise_of
 from sr_demo.advice.spectrum import detail_end
 from sr_demo.codecs.jpeg import luma_steps
 from sr_demo.faces import detection
 from sr_demo.image import Image, Size, bt601_luma, readonly
+from sr_demo.imaging.letters import letters
 from sr_demo.imaging.thumbnail import thumbnail
 from sr_demo.metrics.ring_correlation import signal_end
 

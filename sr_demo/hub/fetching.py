@@ -52,8 +52,8 @@ def recommended(approaches: Sequence[Approach]) -> list[Wanted]:
 
 
 def everything(approaches: Sequence[Approach]) -> list[Wanted]:
-    """Return every checkpoint that is downloaded, without those of gigabytes and of measures, which are fetched by name."""
-    small = [Wanted(a.id, c) for a in approaches for c in a.checkpoints if c.kind == "hub" and not c.repositories]
+    """Return every checkpoint that is downloaded, without those of measures and large ones, which are fetched by name."""
+    small = [Wanted(a.id, c) for a in approaches for c in a.checkpoints if c.kind == "hub" and not c.asks_first]
     return [*small, _FACES]
 
 

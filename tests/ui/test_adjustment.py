@@ -6,7 +6,7 @@ import base64
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,8 +17,9 @@ import pytest
 
 from sr_demo.approaches import baselines
 from sr_demo.errors import BadInput
+from sr_demo.faces.detection import Face
 from sr_demo.faces.keep import Kept
-from sr_demo.image import Image, encode_png, read, write_png
+from sr_demo.image import Image, Size, encode_png, read, write_png
 from sr_demo.imaging.detail import blend_detail
 from sr_demo.inference import faithful
 from sr_demo.inference.jobs import Job
@@ -198,11 +199,12 @@ def test_where_the_mask_is_white_the_result_is_faithful_and_all_downloads_show_i
 def test_page_and_command_line_follow_one_rule(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lowest of slider, mask and faces holds at each place."""
 
-    def keep(photo: Image, detail: float) -> Kept:
-        allowed = np.ones(photo.shape[:2], np.float32)
+    def keep(faces: Sequence[Face], size: Size, detail: float) -> Kept:
+        allowed = np.ones(size, np.float32)
         allowed[24:] = detail
         return Kept(allowed, 1)
 
+    monkeypatch.setattr(faithful, "detect", lambda _: (Face(1, 30, 5, 5, 1.0),))
     monkeypatch.setattr(faithful, "keep_faces", keep)
     run, mask = finished(store, face_detail=0.3), left_half_white()
     lr, job = image_of(pixels(run, "input.png")), run.comparison.results[1].job

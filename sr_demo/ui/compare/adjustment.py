@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo.errors import BadInput
+from sr_demo.faces.detection import detect
 from sr_demo.image import Image, ImageData, Limits, Size, crop, read, write_png
 from sr_demo.imaging.detail import ALMOST_ALL, blend_detail, mixed, unmixed
 from sr_demo.inference.faithful import detail_map, detail_of, faithful_job, is_adjustable, with_detail
@@ -128,6 +129,21 @@ def unchanged(run: Run, number: object) -> dict[str, Any]:
 def _state(wish: Wish) -> dict[str, Any]:
     """Return a wish as the viewer reads it; the mask has an address there."""
     return {"detail": wish.detail, "mapped": wish.mapped, "number": wish.number}
+
+
+def with_faces(run: Run) -> dict[str, Any]:
+    """Return the viewer's value with where faces are in the photo, which is written nowhere.
+
+    Each is a box as the viewer takes parts: left, top, width and height, as fractions of the photo.
+
+    Raises:
+        SRError: A file of the comparison is gone.
+    """
+    viewer = run.read()["viewer"]
+    photo = read(run.folder / f"{viewer['images'][0]['id']}.png", _LIMITS).rgb
+    height, width = photo.shape[:2]
+    boxes = [(f.left / width, f.top / height, f.width / width, f.height / height) for f in detect(photo)]
+    return {**viewer, "faces": boxes}
 
 
 class _Made(NamedTuple):

@@ -22,6 +22,7 @@ from sr_demo.errors import BadInput, SRError
 from sr_demo.image import Image, ImageData, Limits, Size, read, write_png
 from sr_demo.inference.faithful import allowed_by, kept_faces
 from sr_demo.inference.jobs import Result
+from sr_demo.inference.shared_work import SharedWork
 from sr_demo.reports.bundle import disk_refusals
 from sr_demo.system.storage import write_atomically
 from sr_demo.ui.compare.view import gray_image
@@ -101,7 +102,7 @@ def allowed_in(path: Path) -> NDArray[np.float32]:
 
 def faces_of(result: Result, lr: Image) -> NDArray[np.float32] | None:
     """Return the detail that a result shows at each place of its input, (h, w), where faces were kept; None without any."""
-    kept = kept_faces(result.job, lr) if result.kept_faces else None
+    kept = kept_faces(result.job, lr, SharedWork()) if result.kept_faces else None
     return None if kept is None else kept.allowed
 
 
