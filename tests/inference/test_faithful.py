@@ -207,7 +207,7 @@ def test_a_result_agrees_better_with_the_photo_the_less_detail_it_shows_and_has_
 
 @pytest.mark.parametrize("detail", [0.2, 0.6, 1.0])
 def test_the_lowest_limit_holds_at_each_place(detail: float) -> None:
-    gray = np.broadcast_to(np.float32([0, 0.5, 1])[None, :, None], (3, 3, 3)).repeat(20, axis=1)
+    gray = np.broadcast_to(np.array([0, 0.5, 1], np.float32)[None, :, None], (3, 3, 3)).repeat(20, axis=1)
     limits = [faithful.allowed_by(gray), np.full((6, 30), 0.7, np.float32)]
     found = np.asarray(faithful.detail_map(limits, detail, Size(24, 240), 4))[12, [40, 120, 200]]
     np.testing.assert_allclose(found, [min(detail, 0.7), min(detail, 0.5), 0], atol=1e-5)
