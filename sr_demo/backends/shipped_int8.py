@@ -27,7 +27,8 @@ MODEL = "int8.xml"
 """File name of a quantized network in the folder of the converted one."""
 _GRAPHS = (openvino_backend.MODEL, MODEL)
 MOST_LOSS, MOST_LOSS_ADVERSARIAL = 0.02, 0.05
-"""dB of PSNR-Y that a network may lose on each test set to be shipped, and with that to be used by default."""
+"""dB of PSNR-Y that a network may lose on each test set to be shipped, and with that to be used by default; that an
+adversarial one may gain, too, since more is no better for it: the result is another than the one that was trained."""
 LEAST_AGREEMENT = 45.0
 """Lowest mean PSNR in dB between the results in int8 and in fp32 on a test set, of adversarial networks: their own score
 says little about what is seen."""
@@ -81,7 +82,8 @@ class ShippedInt8:
         """Whether int8 costs a network of this family so little that it may be shipped."""
         if family == "adversarial":
             agrees = min(score.agreement for score in self.scores.values()) >= LEAST_AGREEMENT
-            return agrees and self.loss_db <= MOST_LOSS_ADVERSARIAL
+            changes = [abs(score.loss) for name, score in self.scores.items() if name != "val"]
+            return agrees and max(changes) <= MOST_LOSS_ADVERSARIAL
         return self.loss_db <= MOST_LOSS
 
 

@@ -14,8 +14,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "For maintainers: quantize networks to int8, score them on Set5 and Set14, and write a graph file and a card for "
         "each into weights/int8/. Networks that have them run in int8 by default, wherever that is faster, and without "
         "nncf. A network is refused where it loses more than 0.02 dB of PSNR-Y on one of the test sets; an adversarial "
-        "one where it loses more than 0.05 dB, or the results agree with fp32 to less than 45 dB. The same command writes "
-        "the same bytes."
+        "one where it changes by more than 0.05 dB, or the results agree with fp32 to less than 45 dB. The same command "
+        "writes the same bytes."
     )
     command.add_argument("approach", nargs="+", metavar="ID[:CHECKPOINT]", help="which networks (see `list`)")
     command.add_argument("--test-sets", required=True, type=Path, metavar="DIR", help="folder with Set5 and Set14")
