@@ -103,7 +103,7 @@ def test_sizes_from_strangers_are_checked(handlers: DigitHandlers, size: object)
 def test_walks_and_varied_numbers_need_something_to_start_from(context: Context) -> None:
     walk, vary = WalkHandlers(context, parts_of(WalkParts)), VaryHandlers(context, parts_of(VaryParts))
     assert "There is no digit yet" in walk.walk(None, "mine", "3", "cppn-gan")[walk.parts.status]
-    assert "latent numbers 1 to 32" in vary.vary(None, 33, "cppn-gan")[vary.parts.status]
+    assert f"latent numbers 1 to {view.LATENT}" in vary.vary(None, view.LATENT + 1, "cppn-gan")[vary.parts.status]
 
 
 def test_work_ends_once_its_caller_is_gone(

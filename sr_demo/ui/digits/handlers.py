@@ -40,7 +40,7 @@ class Digit:
 
     prepared: Prepared
     latents: dict[str, Any] = field(default_factory=dict)
-    """System -> latent (32,) float32."""
+    """System -> latent (Z,) float32."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ class DigitHandlers:
         seconds = time.perf_counter() - start
         file = view.write(view.png(latent_walk.to_bytes(drawn)), self._store.new(), f"digit_{chosen}_{side}.png")
         near = "" if part == lab.WHOLE else f" This is 1/{part.zoom:g} of its width, drawn anew, not enlarged."
-        text = f"{side} × {side} pixels from 32 numbers, drawn in {formatting.seconds(seconds)}.{near}"
+        text = f"{side} × {side} pixels from {view.LATENT} numbers, drawn in {formatting.seconds(seconds)}.{near}"
         return {
             parts.large: file,
             parts.download: gr.DownloadButton(value=file, visible=True),
