@@ -86,7 +86,7 @@ def encode(small: Pixels, system: System) -> Gray:
 
 
 def typical(digit: int, system: System) -> Gray:
-    """Return the mean latent (Z,) of the training digits labelled `digit`."""
+    """Return the latent (Z,) of the training digit labelled `digit` that is nearest to the mean of all of them."""
     return readonly(coder(system).typical[digit].float().cpu().numpy().copy())
 
 

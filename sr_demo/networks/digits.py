@@ -81,15 +81,23 @@ class CPPN(nn.Module):
     the units of those between (FiLM, arXiv 1709.07871).
     """
 
-    def __init__(self, latent: int, width: int, layers: int, waves: int) -> None:
-        """`layers` hidden layers of `width` units; `waves`: sines and cosines of 1..`waves` periods per axis."""
+    def __init__(self, latent: int, width: int, layers: int, waves: int, trunk: int) -> None:
+        """Build it.
+
+        Args:
+            latent: Z.
+            width: Units in each hidden layer.
+            layers: Number of hidden layers.
+            waves: Sines and cosines of 1..`waves` periods per axis.
+            trunk: Units of the layer that the latent's changes to all others are computed from.
+        """
         super().__init__()
         self.waves = waves
         sizes = [3 + 4 * waves, *[width] * layers, 1]
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
         self.sizes = [sizes[0] * width + width, *[2 * width] * (layers - 1), width + 1]
-        changes = nn.Linear(2 * width, sum(self.sizes))
-        self.modulate = nn.Sequential(nn.Linear(latent, 2 * width), nn.SiLU(), changes)
+        changes = nn.Linear(trunk, sum(self.sizes))
+        self.modulate = nn.Sequential(nn.Linear(latent, trunk), nn.SiLU(), changes)
         nn.init.normal_(changes.weight, std=0.02)
         nn.init.zeros_(changes.bias)
 
@@ -130,10 +138,10 @@ class CPPN(nn.Module):
 
 
 class Coder(nn.Module):
-    """An encoder and a decoder (`drawer`), with the mean latent of each class."""
+    """An encoder and a decoder (`drawer`), with a typical latent of each class."""
 
     typical: Tensor
-    """(10, Z): mean latent of the training digits 0 to 9, filled at the end of training."""
+    """(10, Z): latents of ten training digits, 0 to 9, each the nearest to its class's mean; filled after training."""
 
     def __init__(self, latent: int, encoder: nn.Module, drawer: nn.Module) -> None:
         super().__init__()
@@ -182,9 +190,11 @@ def vaegan(latent: int = 128, encoder: int = 24, decoder: int = 24) -> Coder:
     return Coder(latent, Encoder(latent, encoder), Decoder(latent, decoder))
 
 
-def cppn(latent: int = 128, encoder: int = 20, width: int = 64, layers: int = 3, waves: int = 6) -> Coder:
+def cppn(
+    latent: int = 128, encoder: int = 24, width: int = 64, layers: int = 3, waves: int = 6, trunk: int = 112
+) -> Coder:
     """Return an encoder with a CPPN as decoder."""
-    return Coder(latent, Encoder(latent, encoder), CPPN(latent, width, layers, waves))
+    return Coder(latent, Encoder(latent, encoder), CPPN(latent, width, layers, waves, trunk))
 
 
 def reader(channels: int = 16) -> Reader:

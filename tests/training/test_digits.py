@@ -77,8 +77,20 @@ def test_a_run_that_goes_on_from_another_has_its_network_and_says_so(
     assert train("digits-cppn-vaegan", mnist, sharper, "--iterations", "2", "--resume") == 0
     start = json.loads(sharper.with_suffix(".json").read_text())["recipe"]["start"]
     assert start["recipe"] == "digits-cppn-l2" and start["iterations"] == 3
-    assert train("digits-vaegan", mnist, tmp_path / "other.safetensors", "--iterations", "1", *began) == 1
-    assert "different networks" in capsys.readouterr().err
+    assert train("digits-reader", mnist, tmp_path / "other.safetensors", "--iterations", "1", *began) == 1
+    assert "encoders differ" in capsys.readouterr().err
+
+
+def test_a_cppn_takes_over_the_encoder_of_another_decoder_and_leaves_it_alone_at_first(
+    mnist: Path, tmp_path: Path
+) -> None:
+    vaegan, cppn = tmp_path / "vaegan.safetensors", tmp_path / "cppn.safetensors"
+    assert train("digits-vaegan", mnist, vaegan, "--iterations", "2") == 0
+    start = str(vaegan.with_suffix(".state.pt"))
+    assert train("digits-cppn-vaegan", mnist, cppn, "--iterations", "2", "--start", start) == 0
+    before, after = load_file(vaegan), load_file(cppn)
+    for name in (name for name in before if name.startswith("encoder.")):
+        np.testing.assert_array_equal(after[name], before[name], err_msg=name)
 
 
 def test_states_of_earlier_versions_are_resumed(mnist: Path, tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ class DigitHandlers:
 
     @in_turn("drawing a typical digit", _note)
     def take_typical(self, progress: Progress, digit: int | None) -> Updates:
-        """Take the digit that our own network draws from the mean latent of its class."""
+        """Take the digit that our own network draws from a typical latent of its class."""
         self._begin()
         return self._typical(digit, progress)
 
