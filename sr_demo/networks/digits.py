@@ -101,6 +101,12 @@ class CPPN(nn.Module):
         nn.init.normal_(changes.weight, std=0.02)
         nn.init.zeros_(changes.bias)
 
+    @property
+    def last(self) -> Tensor:
+        """Weight of the last layer, before the latent changes it."""
+        weight, _ = self.layers[-1].parameters()
+        return weight
+
     def features(self, points: Tensor) -> Tensor:
         """(..., 2) coordinates x, y -> (..., F)."""
         x, y = points[..., :1], points[..., 1:]

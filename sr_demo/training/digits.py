@@ -116,11 +116,11 @@ class DigitTrainer:
         self.hr, self.labels = digits.images[:-validation], digits.labels[:-validation]
         self.validation = Digits(digits.images[-validation:], digits.labels[-validation:])
         self.lr = downscale(self.hr)
-        self.network = recipe.build().to(device, memory_format=torch.channels_last)
+        self.network = recipe.build().to(device).to(memory_format=torch.channels_last)
         self.ema = averaged(self.network, 0.998)
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=0.0, betas=(0.9, 0.99))
         self.discriminator = (
-            networks.Discriminator(24).to(device, memory_format=torch.channels_last) if recipe.adversarial else None
+            networks.Discriminator(24).to(device).to(memory_format=torch.channels_last) if recipe.adversarial else None
         )
         self.discriminator_optimiser = None
         if self.discriminator is not None:
@@ -200,7 +200,7 @@ class DigitTrainer:
         return drawer(latent, points).float().sigmoid().view(-1, 1, side, side), target
 
     def _adversarial_weight(self, drawer: nn.Module, reconstruction: Tensor, adversarial: Tensor) -> Tensor:
-        last = list(drawer.parameters())[-2] if not isinstance(drawer, networks.CPPN) else drawer.layers[-1].weight
+        last = list(drawer.parameters())[-2] if not isinstance(drawer, networks.CPPN) else drawer.last
         (reconstruction_gradient,) = torch.autograd.grad(reconstruction, last, retain_graph=True)
         (adversarial_gradient,) = torch.autograd.grad(adversarial, last, retain_graph=True)
         return (
