@@ -74,8 +74,8 @@ RECIPES: tuple[DigitRecipe, ...] = (
     ),
     DigitRecipe(
         "digits-cppn-vaegan", "Goes on from digits-cppn-l2 (--start), with a discriminator.",
-        partial(networks.cppn, **_CPPN), _CPPN, adversarial=0.3, adversarial_from=0.0, encoder_from=1.0,
-        rate=5e-4, batch=64, minutes=9.0,
+        partial(networks.cppn, **_CPPN), _CPPN, adversarial=1.5, adversarial_from=0.0, encoder_from=1.0,
+        rate=5e-4, batch=64, minutes=10.0,
     ),
     DigitRecipe(
         "digits-cppn-l2", "Goes on from the encoder of digits-vaegan (--start): CPPN for any size, MSE and KL only.",
