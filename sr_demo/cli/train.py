@@ -60,7 +60,10 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--iterations", type=int, help="length of the whole run in iterations, instead of --minutes")
     parser.add_argument("--resume", action="store_true", help="go on from the saved state")
     parser.add_argument(
-        "--start", type=Path, help="begin with the state of another recipe's run, if both have the same network"
+        "--start",
+        type=Path,
+        metavar="FILE",
+        help="begin with the state of another recipe's run, if both have the same network (digits-…: the same encoder)",
     )
     parser.add_argument("--state", type=Path, help="where the state is saved (default: beside --out, .state.pt)")
     parser.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run, and begin anew")

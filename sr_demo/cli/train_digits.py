@@ -55,6 +55,8 @@ def train_digits(args: argparse.Namespace, device: torch.device) -> int:
     trainer = DigitTrainer(recipe, digits, device, args.seed)
     if values is not None:
         trainer.restore(values)
+    elif args.start:
+        trainer.begin_with(files.load(args.start))
     if not args.snapshot:
         signal.signal(signal.SIGTERM, _interrupt)
         run(trainer, budget, state_file, _Line(trainer))
@@ -108,7 +110,7 @@ def write_card(trainer: DigitTrainer, path: Path, test: Digits, licence: str) ->
         "architecture": {"name": type(network).__name__, "settings": recipe.settings},
         "licence": LICENCE,
         "data": {"what": "MNIST, training digits", "count": len(trainer.hr), "licence": licence},
-        "recipe": settings_of(recipe),
+        "recipe": settings_of(recipe) | ({"start": trainer.began_with} if trainer.began_with else {}),
         "iterations": trainer.iteration,
         "seconds": round(trainer.seconds),
         "device": device_name(trainer.device),

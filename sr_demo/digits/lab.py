@@ -1,6 +1,6 @@
 """Inference with the trained networks of the digits lab: encode an LR digit, draw it at any size, classify it.
 
-Legend: latent (32,) float32; a drawn digit is (H, W) float32 in [0, 1], white ink on black, read-only. This module
+Legend: latent (Z,) float32; a drawn digit is (H, W) float32 in [0, 1], white ink on black, read-only. This module
 imports torch; the page imports it when the first digit is requested.
 """
 
@@ -70,7 +70,7 @@ def coder(system: System) -> networks.Coder:
 
 @torch.inference_mode()
 def encode(small: Pixels, system: System) -> Gray:
-    """Return the latent (32,) of an LR digit: the mean of its distribution, so that the result is deterministic.
+    """Return the latent (Z,) of an LR digit: the mean of its distribution, so that the result is deterministic.
 
     Args:
         small: (26, 26) uint8.
@@ -86,7 +86,7 @@ def encode(small: Pixels, system: System) -> Gray:
 
 
 def typical(digit: int, system: System) -> Gray:
-    """Return the mean latent (32,) of the training digits labelled `digit`."""
+    """Return the latent (Z,) of the training digit labelled `digit` that is nearest to the mean of all of them."""
     return readonly(coder(system).typical[digit].float().cpu().numpy().copy())
 
 
@@ -128,7 +128,7 @@ def draw(
     """Evaluate a CPPN on a grid.
 
     Args:
-        latent: (32,).
+        latent: (Z,).
         size: Pixels per side, 1..1800.
         system: Which CPPN.
         window: Visible part of the digit.
@@ -146,7 +146,7 @@ def draw(
         raise BadInput("The VAE-GAN draws 28 x 28 pixels only; a CPPN draws any size.")
     _check_size(size)
     with torch.inference_mode():
-        layers = drawer.plain(_row(latent)[0])
+        layers = [(weight[0], bias[0]) for weight, bias in drawer.plain(_row(latent))]
         return _gray(evaluate(_separable(layers, drawer.waves, size, window), size, 1, progress)[..., 0].sigmoid_())
 
 

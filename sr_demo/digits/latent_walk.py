@@ -27,8 +27,8 @@ def between(start: Gray, end: Gray, size: int, system: System, progress: Progres
     """Interpolate linearly between two latents.
 
     Args:
-        start: (32,).
-        end: (32,).
+        start: (Z,).
+        end: (Z,).
         size: Pixels per side of a frame.
         system: Which CPPN draws.
         progress: Reports the frames; raises Cancelled on Stop.
@@ -73,7 +73,7 @@ def along(latent: Gray, number: int, count: int, size: int, system: System, prog
     """Draw a digit with one latent value replaced by `count` values in -3..3.
 
     Args:
-        latent: (32,).
+        latent: (Z,).
         number: Index of the latent value, from 0.
         count: Number of images.
         size: Pixels per side of each.

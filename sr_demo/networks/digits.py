@@ -15,7 +15,22 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 Layer = tuple[Tensor, Tensor]
-"""Weight (outputs, inputs) and bias (outputs,) of one linear layer."""
+"""Weight (..., outputs, inputs) and bias (..., outputs) of one linear layer."""
+
+
+class Residual(nn.Module):
+    """(N, C, H, W) -> the same shape: the input plus two convolutions of it."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.SiLU(), nn.Conv2d(channels, channels, 3, 1, 1),
+            nn.SiLU(), nn.Conv2d(channels, channels, 3, 1, 1),
+        )  # fmt: skip
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Add to `features` what the convolutions make of them."""
+        return features + self.body(features)
 
 
 class Encoder(nn.Module):
@@ -26,11 +41,12 @@ class Encoder(nn.Module):
         c = channels
         self.body = nn.Sequential(
             nn.Conv2d(1, c, 5, 2, 2), nn.SiLU(),
-            nn.Conv2d(c, 2 * c, 3, 2, 1), nn.SiLU(),
-            nn.Conv2d(2 * c, 2 * c, 3, 2, 1), nn.SiLU(),
-            nn.Flatten(),
+            nn.Conv2d(c, 2 * c, 3, 2, 1), Residual(2 * c), nn.SiLU(),
+            nn.Conv2d(2 * c, c // 2, 1), nn.Flatten(),
         )  # fmt: skip
-        self.head = nn.Linear(2 * c * 16, 2 * latent)
+        self.head = nn.Linear(c // 2 * 49, 2 * latent)
+        # Little noise at first: with a standard deviation of 1 the decoder would begin by learning to ignore the latent.
+        nn.init.constant_(self.head.bias[latent:], -4.0)
 
     def forward(self, lr: Tensor) -> tuple[Tensor, Tensor]:
         """Encode `lr`."""
@@ -44,12 +60,12 @@ class Decoder(nn.Module):
     def __init__(self, latent: int, channels: int) -> None:
         super().__init__()
         c = channels
-        self.start = nn.Linear(latent, 4 * c * 49)
+        self.start = nn.Linear(latent, 32 * 49)
         self.body = nn.Sequential(
-            nn.Unflatten(1, (4 * c, 7, 7)), nn.SiLU(),
-            nn.ConvTranspose2d(4 * c, 2 * c, 4, 2, 1), nn.SiLU(),
-            nn.ConvTranspose2d(2 * c, c, 4, 2, 1), nn.SiLU(),
-            nn.Conv2d(c, 1, 3, 1, 1),
+            nn.Unflatten(1, (32, 7, 7)), nn.Conv2d(32, 2 * c, 3, 1, 1), Residual(2 * c), nn.SiLU(),
+            nn.Conv2d(2 * c, 4 * c, 1), nn.PixelShuffle(2), Residual(c), nn.SiLU(),
+            nn.Conv2d(c, 32, 3, 1, 1), nn.PixelShuffle(2), nn.SiLU(),
+            nn.Conv2d(8, 1, 3, 1, 1),
         )  # fmt: skip
 
     def forward(self, latent: Tensor) -> Tensor:
@@ -60,18 +76,36 @@ class Decoder(nn.Module):
 class CPPN(nn.Module):
     """Intensity as a function of latent, x, y and the distance r from the centre.
 
-    Stanley 2007, doi:10.1007/s10710-007-9028-8. The latent scales and shifts every hidden layer (FiLM, arXiv
-    1709.07871), so that for one digit the whole is a small plain network of x, y, r.
+    Stanley 2007, doi:10.1007/s10710-007-9028-8. For one digit the whole is a small plain network of x, y, r. The latent
+    changes all of the first and the last layer of that network (a hypernetwork, arXiv 1609.09106), and scales and shifts
+    the units of those between (FiLM, arXiv 1709.07871).
     """
 
-    def __init__(self, latent: int, width: int, layers: int, waves: int) -> None:
-        """`layers` hidden layers of `width` units; `waves`: sines and cosines of 1..`waves` half periods per axis."""
+    def __init__(self, latent: int, width: int, layers: int, waves: int, trunk: int) -> None:
+        """Build it.
+
+        Args:
+            latent: Z.
+            width: Units in each hidden layer.
+            layers: Number of hidden layers.
+            waves: Sines and cosines of 1..`waves` periods per axis.
+            trunk: Units of the layer that the latent's changes to all others are computed from.
+        """
         super().__init__()
         self.waves = waves
-        sizes = [3 + 4 * waves, *[width] * layers]
-        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
-        self.last = nn.Linear(width, 1)
-        self.modulate = nn.Sequential(nn.Linear(latent, 2 * width), nn.SiLU(), nn.Linear(2 * width, 2 * width * layers))
+        sizes = [3 + 4 * waves, *[width] * layers, 1]
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
+        self.sizes = [sizes[0] * width + width, *[2 * width] * (layers - 1), width + 1]
+        changes = nn.Linear(trunk, sum(self.sizes))
+        self.modulate = nn.Sequential(nn.Linear(latent, trunk), nn.SiLU(), changes)
+        nn.init.normal_(changes.weight, std=0.02)
+        nn.init.zeros_(changes.bias)
+
+    @property
+    def last(self) -> Tensor:
+        """Weight of the last layer, before the latent changes it."""
+        weight, _ = self.layers[-1].parameters()
+        return weight
 
     def features(self, points: Tensor) -> Tensor:
         """(..., 2) coordinates x, y -> (..., F)."""
@@ -82,27 +116,38 @@ class CPPN(nn.Module):
 
     def forward(self, latent: Tensor, points: Tensor) -> Tensor:
         """Evaluate the same points for every digit: `latent` (N, Z) and `points` (P, 2) -> logits (N, P)."""
-        h = self.features(points).unsqueeze(0)
-        for layer, changes in zip(self.hidden, self.modulate(latent).chunk(len(self.hidden), dim=1), strict=True):
-            scale, shift = changes.unsqueeze(1).chunk(2, dim=2)
-            h = F.silu(layer(h) * (1.0 + scale) + shift)
-        return self.last(h).squeeze(2)
+        (weight, bias), *others = self.plain(latent)
+        h = self.features(points) @ weight.mT + bias.unsqueeze(1)
+        for weight, bias in others:
+            h = torch.baddbmm(bias.unsqueeze(1), F.silu(h), weight.mT)
+        return h.squeeze(2)
 
     def plain(self, latent: Tensor) -> list[Layer]:
-        """Return the plain network of one digit, `latent` (Z,): its layers, SiLU between them, none after the last."""
+        """Return the plain networks of N digits: their layers, SiLU between them, none after the last.
+
+        Args:
+            latent: (N, Z).
+
+        Returns:
+            Weight (N, outputs, inputs) and bias (N, outputs) of each layer.
+        """
         layers: list[Layer] = []
-        for layer, changes in zip(self.hidden, self.modulate(latent).chunk(len(self.hidden)), strict=True):
-            scale, shift = changes.chunk(2)
+        for layer, changes in zip(self.layers, self.modulate(latent).split(self.sizes, dim=1), strict=True):
             weight, bias = layer.parameters()
-            layers.append((weight * (1.0 + scale[:, None]), bias * (1.0 + scale) + shift))
-        return [*layers, (self.last.weight, self.last.bias)]
+            if changes.shape[1] == weight.numel() + bias.numel():
+                more, shift = changes.split([weight.numel(), bias.numel()], dim=1)
+                layers.append((weight + more.view(-1, *weight.shape), bias + shift))
+            else:
+                scale, shift = changes.chunk(2, dim=1)
+                layers.append((weight * (1.0 + scale.unsqueeze(2)), bias * (1.0 + scale) + shift))
+        return layers
 
 
 class Coder(nn.Module):
-    """An encoder and a decoder (`drawer`), with the mean latent of each class."""
+    """An encoder and a decoder (`drawer`), with a typical latent of each class."""
 
     typical: Tensor
-    """(10, Z): mean latent of the training digits 0 to 9, filled at the end of training."""
+    """(10, Z): latents of ten training digits, 0 to 9, each the nearest to its class's mean; filled after training."""
 
     def __init__(self, latent: int, encoder: nn.Module, drawer: nn.Module) -> None:
         super().__init__()
@@ -146,14 +191,16 @@ class Reader(nn.Module):
         return self.body(image)
 
 
-def vaegan(latent: int = 32, encoder: int = 24, decoder: int = 16) -> Coder:
+def vaegan(latent: int = 128, encoder: int = 24, decoder: int = 24) -> Coder:
     """Return an encoder with a convolutional decoder to 28 x 28."""
     return Coder(latent, Encoder(latent, encoder), Decoder(latent, decoder))
 
 
-def cppn(latent: int = 32, encoder: int = 24, width: int = 64, layers: int = 3, waves: int = 6) -> Coder:
+def cppn(
+    latent: int = 128, encoder: int = 24, width: int = 64, layers: int = 3, waves: int = 6, trunk: int = 112
+) -> Coder:
     """Return an encoder with a CPPN as decoder."""
-    return Coder(latent, Encoder(latent, encoder), CPPN(latent, width, layers, waves))
+    return Coder(latent, Encoder(latent, encoder), CPPN(latent, width, layers, waves, trunk))
 
 
 def reader(channels: int = 16) -> Reader:

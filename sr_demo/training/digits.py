@@ -3,8 +3,9 @@
 Loss of the generator = MSE(HR, SR) per pixel + `kl` * KL(latent || normal) per digit + w * adversarial loss. The
 discriminator uses the hinge loss (Lim and Ye 2017, arXiv 1705.02894). The weight w is adaptive: the ratio of both
 gradients at the last layer (Esser et al. 2021, arXiv 2012.09841, equation 7) times `adversarial`, so that 0.5 gives
-half the gradient of the MSE there. The CPPN is also trained at points between the pixels, where bicubic interpolation
-of HR is the target, so that it learns a function and not 784 values.
+half the gradient of the MSE there. It comes last and for a short time: first the digits are to be right. The CPPN is
+also trained at points between the pixels, where bicubic interpolation of HR is the target, so that it learns a function
+and not 784 values.
 """
 
 from __future__ import annotations
@@ -35,10 +36,8 @@ SAVE_EVERY = 30.0
 """Seconds between two saves of the state."""
 HELD_OUT = 2000
 """Number of training digits, the last ones, that are kept for validation. The test digits are not used in training."""
-_DISCRIMINATOR_FROM = 0.6
-"""Fraction of the run after which the discriminator is trained and used."""
 _POINT_SIDE = 14
-"""Before that, the CPPN is trained on 14 x 14 random points of each digit, afterwards on all pixels."""
+"""Without the discriminator, the CPPN is trained on 14 x 14 random points of each digit, with it on all pixels."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,10 @@ class DigitRecipe:
     settings: dict[str, int]
     """Arguments of `build`, for the card."""
     adversarial: float = 0.0
+    adversarial_from: float = 1.0
+    """Fraction of the run after which the discriminator is trained and used."""
+    encoder_from: float = 0.0
+    """Fraction of the run after which the encoder is trained too; before that, only decoder or CPPN."""
     kl: float = 2e-5
     rate: float = 1e-3
     batch: int = 128
@@ -59,22 +62,24 @@ class DigitRecipe:
     """Default length of a run, and length of the one that made the embedded weights (2 CPU cores)."""
 
 
-_VAEGAN = {"latent": 32, "encoder": 24, "decoder": 16}
-_CPPN = {"latent": 32, "encoder": 24, "width": 64, "layers": 3, "waves": 6}
+_VAEGAN = {"latent": 128, "encoder": 24, "decoder": 24}
+_CPPN = {"latent": 128, "encoder": 24, "width": 64, "layers": 3, "waves": 6, "trunk": 112}
 _READER = {"channels": 16}
 
 RECIPES: tuple[DigitRecipe, ...] = (
     DigitRecipe(
         "digits-vaegan", "Variational encoder, decoder to 28 x 28, trained with a discriminator.",
-        partial(networks.vaegan, **_VAEGAN), _VAEGAN, adversarial=0.5,
+        partial(networks.vaegan, **_VAEGAN), _VAEGAN, adversarial=0.2, adversarial_from=0.85, kl=2e-6, rate=1.5e-3,
+        minutes=14.0,
     ),
     DigitRecipe(
-        "digits-cppn-vaegan", "Variational encoder, CPPN for any size, trained with a discriminator.",
-        partial(networks.cppn, **_CPPN), _CPPN, adversarial=0.8,
+        "digits-cppn-vaegan", "Goes on from digits-cppn-l2 (--start), with a discriminator.",
+        partial(networks.cppn, **_CPPN), _CPPN, adversarial=1.5, adversarial_from=0.0, encoder_from=1.0,
+        rate=5e-4, batch=64, minutes=10.0,
     ),
     DigitRecipe(
-        "digits-cppn-l2", "The same without a discriminator: MSE and KL only.",
-        partial(networks.cppn, **_CPPN), _CPPN,
+        "digits-cppn-l2", "Goes on from the encoder of digits-vaegan (--start): CPPN for any size, MSE and KL only.",
+        partial(networks.cppn, **_CPPN), _CPPN, encoder_from=0.3, rate=1.5e-3, batch=64, minutes=15.0,
     ),
     DigitRecipe(
         "digits-reader", "Classifies digits: measures whether a reconstructed digit is still the same one.",
@@ -111,14 +116,18 @@ class DigitTrainer:
         self.hr, self.labels = digits.images[:-validation], digits.labels[:-validation]
         self.validation = Digits(digits.images[-validation:], digits.labels[-validation:])
         self.lr = downscale(self.hr)
-        self.network = recipe.build().to(device)
+        self.network = recipe.build().to(device).to(memory_format=torch.channels_last)
         self.ema = averaged(self.network, 0.998)
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=0.0, betas=(0.9, 0.99))
-        self.discriminator = networks.Discriminator(24).to(device) if recipe.adversarial else None
+        self.discriminator = (
+            networks.Discriminator(24).to(device).to(memory_format=torch.channels_last) if recipe.adversarial else None
+        )
         self.discriminator_optimiser = None
         if self.discriminator is not None:
             self.discriminator_optimiser = torch.optim.Adam(self.discriminator.parameters(), 4e-4, (0.5, 0.99))
         self.iteration, self.seconds = 0, 0.0
+        self.began_with: dict[str, Any] | None = None
+        """The run that this one goes on from (see `begin_with`): "recipe", "iterations", "seconds"."""
         self.curves: dict[str, list[float]] = {key: [] for key in CURVE}
         self._losses: list[float] = []
 
@@ -140,7 +149,7 @@ class DigitTrainer:
             if isinstance(self.network, networks.Reader):
                 loss = self._reader_step(hr, torch.from_numpy(self.labels[which]).long().to(self.device))
             else:
-                loss = self._coder_step(lr, hr, fraction >= _DISCRIMINATOR_FROM)
+                loss = self._coder_step(lr, hr, fraction)
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
         self.ema.update_parameters(self.network)
@@ -154,10 +163,11 @@ class DigitTrainer:
         loss.backward()
         return float(loss.detach())
 
-    def _coder_step(self, lr: Tensor, hr: Tensor, whole: bool) -> float:
-        coder = self.network
+    def _coder_step(self, lr: Tensor, hr: Tensor, fraction: float) -> float:
+        coder, whole = self.network, fraction >= self.recipe.adversarial_from
         assert isinstance(coder, networks.Coder)
-        mean, log_variance = (value.float() for value in coder.encoder(lr))
+        with torch.set_grad_enabled(fraction >= self.recipe.encoder_from):
+            mean, log_variance = (value.float() for value in coder.encoder(lr))
         noise = torch.randn(mean.shape, generator=self.noise).to(self.device)
         latent = mean + (0.5 * log_variance).exp() * noise
         kl = -0.5 * (1 + log_variance - mean**2 - log_variance.exp()).sum(1).mean()
@@ -190,7 +200,7 @@ class DigitTrainer:
         return drawer(latent, points).float().sigmoid().view(-1, 1, side, side), target
 
     def _adversarial_weight(self, drawer: nn.Module, reconstruction: Tensor, adversarial: Tensor) -> Tensor:
-        last = list(drawer.parameters())[-2] if not isinstance(drawer, networks.CPPN) else drawer.last.weight
+        last = list(drawer.parameters())[-2] if not isinstance(drawer, networks.CPPN) else drawer.last
         (reconstruction_gradient,) = torch.autograd.grad(reconstruction, last, retain_graph=True)
         (adversarial_gradient,) = torch.autograd.grad(adversarial, last, retain_graph=True)
         return (
@@ -234,19 +244,43 @@ class DigitTrainer:
 
     @torch.no_grad()
     def finish(self) -> nn.Module:
-        """Return the network to ship: the EMA, with the mean latent of each digit filled in."""
+        """Return the network to ship: the EMA, with the latent of a typical training digit of each class filled in."""
         network = self.ema.module
         if isinstance(network, networks.Coder):
             for digit in range(10):
                 some = self.lr[self.labels == digit][:500]
                 if len(some):
-                    network.typical[digit] = network.encoder(as_tensor(some, self.device))[0].mean(0)
+                    latents = network.encoder(as_tensor(some, self.device))[0]
+                    # The mean itself lies between all kinds of threes, where nothing was learned: it looks mottled.
+                    network.typical[digit] = latents[(latents - latents.mean(0)).square().sum(1).argmin()]
         return network
+
+    def begin_with(self, values: dict[str, Any]) -> None:
+        """Take over the encoder of another recipe's run, and what draws if it is of the same kind; nothing else.
+
+        Raises:
+            BadInput: It has another encoder.
+        """
+        own, other = self.network.state_dict(), _weights(values["ema"])
+        same = {name for name, value in own.items() if name in other and other[name].shape == value.shape}
+        parts = {name.split(".")[0] for name in own} - {name.split(".")[0] for name in own.keys() - same}
+        if "encoder" not in parts:
+            raise BadInput(
+                f"{quoted(self.recipe.name)} cannot begin with a run of {quoted(values['recipe'])}: "
+                "their encoders differ."
+            )
+        taken = {name: value for name, value in other.items() if name.split(".")[0] in parts}
+        self.network.load_state_dict(taken, strict=False)
+        self.ema.module.load_state_dict(taken, strict=False)
+        self.began_with = {
+            "recipe": values["recipe"], "iterations": values["iteration"], "seconds": round(values["seconds"]),
+        }  # fmt: skip
 
     def state(self) -> dict[str, Any]:
         """Return everything that decides how the run goes on."""
         return {
             "recipe": self.recipe.name,
+            "began_with": self.began_with,
             "network": self.network.state_dict(),
             "ema": self.ema.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -261,6 +295,7 @@ class DigitTrainer:
 
     def restore(self, values: dict[str, Any]) -> None:
         """Continue from what `state` returned."""
+        self.began_with = values.get("began_with")
         self.network.load_state_dict(values["network"])
         self.ema.load_state_dict(values["ema"])
         self.optimiser.load_state_dict(values["optimiser"])
@@ -272,10 +307,16 @@ class DigitTrainer:
         self.curves, self._losses = values["curves"], values["losses"]
 
 
+def _weights(ema: dict[str, Any]) -> dict[str, Tensor]:
+    return {name.removeprefix("module."): value for name, value in ema.items() if name.startswith("module.")}
+
+
 def settings_of(recipe: DigitRecipe) -> dict[str, Any]:
     """Return the hyperparameters of `recipe` that a card records."""
     values = asdict(recipe)
-    return {key: values[key] for key in ("name", "adversarial", "kl", "rate", "batch")}
+    return {
+        key: values[key] for key in ("name", "adversarial", "adversarial_from", "encoder_from", "kl", "rate", "batch")
+    }
 
 
 def reconstructed(coder: networks.Coder, lr: Tensor) -> Tensor:

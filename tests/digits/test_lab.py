@@ -162,6 +162,6 @@ def test_the_embedded_networks_keep_the_digit_and_the_discriminator_sharpens() -
         pytest.skip("MNIST is not on this machine")
     some = data.Digits(digits.images[:300], digits.labels[:300])
     bicubic, vaegan, adversarial, plain = evaluate(some)
-    assert vaegan["accuracy"] >= 0.97 and adversarial["accuracy"] >= 0.93
+    assert vaegan["accuracy"] >= 0.98 and adversarial["accuracy"] >= 0.97
     assert adversarial["sharpness"] > plain["sharpness"] + 0.02
-    assert bicubic["psnr"] > vaegan["psnr"] > plain["psnr"] > adversarial["psnr"]  # as the tab states
+    assert vaegan["psnr"] > bicubic["psnr"] > plain["psnr"] > adversarial["psnr"]  # as the tab states

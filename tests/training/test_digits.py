@@ -50,7 +50,7 @@ def test_a_resumed_run_gives_the_weights_of_one_that_was_not_stopped(
     def killed_at_the_last(self: DigitTrainer, fraction: float) -> float:
         nonlocal steps
         steps += 1
-        if steps == 5:  # the discriminator is used from the fourth on
+        if steps == 5:
             raise KeyboardInterrupt
         return original(self, fraction)
 
@@ -63,6 +63,34 @@ def test_a_resumed_run_gives_the_weights_of_one_that_was_not_stopped(
     assert one.keys() == other.keys()
     for name, values in one.items():
         np.testing.assert_array_equal(other[name], values, err_msg=name)
+
+
+def test_a_run_that_goes_on_from_another_has_its_network_and_says_so(
+    mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain, sharper = tmp_path / "plain.safetensors", tmp_path / "sharper.safetensors"
+    assert train("digits-cppn-l2", mnist, plain, "--iterations", "3") == 0
+    began = ("--start", str(plain.with_suffix(".state.pt")))
+    assert train("digits-cppn-vaegan", mnist, sharper, "--iterations", "1", *began) == 0
+    before, after = load_file(plain), load_file(sharper)
+    assert max(float(np.abs(after[name] - before[name]).max()) for name in before) < 0.01
+    assert train("digits-cppn-vaegan", mnist, sharper, "--iterations", "2", "--resume") == 0
+    start = json.loads(sharper.with_suffix(".json").read_text())["recipe"]["start"]
+    assert start["recipe"] == "digits-cppn-l2" and start["iterations"] == 3
+    assert train("digits-reader", mnist, tmp_path / "other.safetensors", "--iterations", "1", *began) == 1
+    assert "encoders differ" in capsys.readouterr().err
+
+
+def test_a_cppn_takes_over_the_encoder_of_another_decoder_and_leaves_it_alone_at_first(
+    mnist: Path, tmp_path: Path
+) -> None:
+    vaegan, cppn = tmp_path / "vaegan.safetensors", tmp_path / "cppn.safetensors"
+    assert train("digits-vaegan", mnist, vaegan, "--iterations", "2") == 0
+    start = str(vaegan.with_suffix(".state.pt"))
+    assert train("digits-cppn-vaegan", mnist, cppn, "--iterations", "2", "--start", start) == 0
+    before, after = load_file(vaegan), load_file(cppn)
+    for name in (name for name in before if name.startswith("encoder.")):
+        np.testing.assert_array_equal(after[name], before[name], err_msg=name)
 
 
 def test_states_of_earlier_versions_are_resumed(mnist: Path, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ class Digit:
 
     prepared: Prepared
     latents: dict[str, Any] = field(default_factory=dict)
-    """System -> latent (32,) float32."""
+    """System -> latent (Z,) float32."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class DigitHandlers:
 
     @in_turn("drawing a typical digit", _note)
     def take_typical(self, progress: Progress, digit: int | None) -> Updates:
-        """Take the digit that our own network draws from the mean latent of its class."""
+        """Take the digit that our own network draws from a typical latent of its class."""
         self._begin()
         return self._typical(digit, progress)
 
@@ -191,7 +191,7 @@ class DigitHandlers:
         seconds = time.perf_counter() - start
         file = view.write(view.png(latent_walk.to_bytes(drawn)), self._store.new(), f"digit_{chosen}_{side}.png")
         near = "" if part == lab.WHOLE else f" This is 1/{part.zoom:g} of its width, drawn anew, not enlarged."
-        text = f"{side} × {side} pixels from 32 numbers, drawn in {formatting.seconds(seconds)}.{near}"
+        text = f"{side} × {side} pixels from {view.LATENT} numbers, drawn in {formatting.seconds(seconds)}.{near}"
         return {
             parts.large: file,
             parts.download: gr.DownloadButton(value=file, visible=True),

@@ -21,7 +21,7 @@ from sr_demo.ui.method_choices import Context
 from sr_demo.ui.source import enabled_with, image_input
 from sr_demo.ui.updates import Updates
 
-_INTRO = f'<div class="sr-prose"><p>{marked("digits_intro")}</p></div>'
+_INTRO = f'<div class="sr-prose"><p>{marked("digits_intro", count=view.LATENT)}</p></div>'
 _CPPN_CHOICES = [(text("digits_with_discriminator"), "cppn-gan"), (text("digits_without_discriminator"), "cppn-l2")]
 _TYPICAL = [(f"{text('digits_typical_one')} {digit}", str(digit)) for digit in range(10)]
 _QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -55,8 +55,8 @@ def digits_tab(context: Context, tab: gr.Tab) -> None:
 
 
 def _honest() -> str:
-    measured = {row["method"]: row["psnr"] for row in view.measured()}
-    shown = marked("digits_honest", bicubic=f"{measured['bicubic']:.1f}", vaegan=f"{measured['vaegan']:.1f}")
+    bicubic, vaegan, cppn, _ = (f"{row['psnr']:.1f}" for row in view.measured())
+    shown = marked("digits_honest", bicubic=bicubic, vaegan=vaegan, cppn=cppn, count=view.LATENT)
     return f'<div class="sr-prose sr-fine"><p>{shown}</p></div>'
 
 
@@ -133,7 +133,7 @@ def _walk(context: Context, shared: Shared) -> None:
 
 
 def _vary(context: Context, shared: Shared) -> None:
-    number = gr.Slider(1, 32, value=1, step=1, label=text("digits_vary_number"), elem_id="vary-number")
+    number = gr.Slider(1, view.LATENT, value=1, step=1, label=text("digits_vary_number"), elem_id="vary-number")
     go = gr.Button(text("digits_vary"), variant="primary", elem_id="vary-go")
     strip, status = gr.HTML(elem_id="vary-strip"), gr.HTML(elem_id="vary-status")
     inputs: list[Any] = [shared.digit, number, shared.system]

@@ -28,9 +28,12 @@ METHODS = {
     "cppn-l2": "CPPN without discriminator",
 }  # fmt: skip
 TYPICAL_NOTE = (
-    "Drawn by our own VAE-GAN from its mean latent, not by hand. It is its own original here, which flatters it."
+    "Drawn by our own VAE-GAN from the latent of a typical training digit, not by hand. "
+    "It is its own original here, which flatters it."
 )
 _TRAINED = ("digits-vaegan", "digits-cppn-vaegan", "digits-cppn-l2")
+LATENT: int = card("digits-vaegan")["architecture"]["settings"]["latent"]
+"""Values of a latent, of all three networks alike."""
 
 
 @dataclass(frozen=True)
