@@ -167,4 +167,6 @@ def _link(link: shared_links.Link) -> str:
     return (
         f'<p class="sr-fine">{until} <a href="{link.address}" target="_blank" rel="noopener">{link.address}</a> '
         '<button type="button" class="sr-copy">' + marked("copy") + "</button></p>"
+        f'<p class="sr-fine">{marked("share_delete")} '
+        f'<a href="{link.deletion}" target="_blank" rel="noopener">{link.deletion}</a></p>'
     )
