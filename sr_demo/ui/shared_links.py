@@ -123,7 +123,7 @@ def _deletion_page(request: Request, *, deleted: bool) -> Response:
     )
     html = (
         f'<!doctype html><html lang="{language}"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f'<title>{said["share_unlink"]}</title><style>:root {{ color-scheme: light dark; font: 16px system-ui }}</style>'
+        f"<title>{said['share_unlink']}</title><style>:root {{ color-scheme: light dark; font: 16px system-ui }}</style>"
         f"<body>{body}</html>"
     )
     # Without any referrer, browsers would send the form as one of another site.

@@ -17,7 +17,7 @@ const translateDocument = (before) => {
 
   /** @type {(node: HTMLElement, key: string) => void} */
   const fill = (node, key) => {
-    const values = Object.fromEntries(Object.entries(node.dataset).map(([name, value]) => [name, escaped(value ?? "")]));
+    const values = Object.fromEntries(Object.entries(node.dataset).map(([name, value]) => [name, escaped(word(value ?? ""))]));
     const wanted = say(key, values);
     const last = written.get(node);
     if (last?.wanted === wanted && last.shown === node.innerHTML) return;

@@ -387,10 +387,6 @@ const selects = [0, 1].map((side) => {
 const swapButton = button(say("viewer_swap"), "srv-button", { title: say("viewer_swap_title") },
   () => change({ wanted: pair().reverse() }));
 const pairBar = make("div", "srv-group", {}, selects[0], swapButton, selects[1]);
-const bar = make("div", "srv-bar", { role: "group", "aria-label": say("viewer_bar") },
-  make("div", "srv-group srv-joined", {}, ...zoomButtons),
-  make("div", "srv-group srv-joined srv-steps", {}, zoomOut, zoomIn), level,
-  lensButton, differenceButton, make("div", "srv-group srv-joined srv-modes", {}, gridButton, twoButton), pairBar);
 const detailInput = make("input", "srv-range", {
   type: "range", min: "0", max: "100", step: "5", "aria-label": say("viewer_detail_name"),
 });
@@ -398,11 +394,17 @@ detailInput.addEventListener("input", () => adjust({ detail: Number(detailInput.
 const detailLevel = make("output", "srv-percent");
 const detailBox = make("label", "srv-group srv-detail", {}, make("b", "", {}, say("viewer_detail")), detailLevel,
   make("span", "srv-quiet", {}, say("viewer_detail_faithful")), detailInput, make("span", "srv-quiet", {}, say("viewer_detail_whole")));
-const mapButton = button(say("viewer_map"), "srv-button", { "aria-keyshortcuts": "I" },
-  () => adjust({ mapped: !state.mapped }));
+detailBox.title = `0 %: ${say("viewer_detail_faithful")}; 100 %: ${say("viewer_detail_whole")}`;
+const mapButton = button(say("viewer_map_short"), "srv-button", {
+  "aria-keyshortcuts": "I", "aria-label": say("viewer_map"), title: say("viewer_map"),
+}, () => adjust({ mapped: !state.mapped }));
 const legend = make("ul", "srv-legend", { "aria-label": say("viewer_legend") });
 const adjustBar = make("div", "srv-adjust", { role: "group", "aria-label": say("viewer_adjust") },
-  detailBox, mapButton, legend);
+  detailBox, mapButton);
+const bar = make("div", "srv-bar", { role: "group", "aria-label": say("viewer_bar") },
+  make("div", "srv-group srv-joined", {}, ...zoomButtons),
+  make("div", "srv-group srv-joined srv-steps", {}, zoomOut, zoomIn), level,
+  lensButton, differenceButton, adjustBar, make("div", "srv-group srv-joined srv-modes", {}, gridButton, twoButton), pairBar);
 const chips = make("div", "srv-chips", { role: "group", "aria-label": say("viewer_chips") });
 const slider = makeSlider();
 const grid = make("div", "srv-grid");
@@ -412,7 +414,7 @@ const area = make("div", "srv-area", {
 const hint = make("p", "srv-hint");
 const live = make("p", "srv-live", { role: "status", "aria-live": "polite" });
 const empty = make("p", "srv-empty");
-root.replaceChildren(empty, bar, adjustBar, chips, area, hint, live);
+root.replaceChildren(empty, bar, legend, chips, area, hint, live);
 
 // --------------------------------------------------------------------------------------------- changes of the view
 
@@ -619,7 +621,7 @@ function refreshAdjustBar() {
   detailInput.setAttribute("aria-valuetext", percent === 100 ? say("viewer_detail_whole") : say("viewer_detail_value", { percent }));
   write(detailLevel, `${percent} %${waits() ? " …" : ""}`);
   press(mapButton, state.mapped);
-  legend.hidden = !state.mapped;
+  legend.hidden = adjustBar.hidden || !state.mapped;
   const parts = LEGENDS[adjusted()?.reference ? "reference" : "none"];
   legend.replaceChildren(...(waits() && !adjusted()?.mapped ? [make("li", "", {}, say("viewer_map_pending"))] : parts.map(
     ([kind, words]) => make("li", "", {}, make("span", `srv-sample ${kind}`, { "aria-hidden": "true" }), words),
