@@ -19,6 +19,7 @@ from sr_demo.image import Image, ImageData, Size, readonly
 from sr_demo.imaging import tiling
 from sr_demo.imaging.resize import resize, resized_bands
 from sr_demo.inference.jobs import Job, LoadedModel
+from sr_demo.inference.saturation import keep_black_and_white
 from sr_demo.inference.size_plan import Step
 from sr_demo.options import Options
 from sr_demo.progress import Progress
@@ -126,13 +127,15 @@ def _run(model: LoadedModel, image: ImageData, size: Size, progress: Progress) -
     # Gray stored as RGB is gray: a method must not add colours to it.
     finish = _gray if image.gray or large_array.equal_channels(image.rgb) else _unchanged
     result = _guaranteed(model, image.rgb, size, progress.part(0, 0.5) if alpha_runs else progress, finish, 3)
+    invents = model.job.approach.invents_with(model.job.checkpoint)
+    rgb = result.image if invents else keep_black_and_white(result.image, image.rgb)
     alpha = image.alpha
     if alpha is not None and alpha_runs:
         alpha = _upscaled_alpha(model, alpha, size, progress.part(0.5, 1))
     elif alpha is not None:
         # An opacity mask must not be invented: generative methods leave it to the plain kernel.
-        alpha = resize(alpha, result.image.shape[:2])
-    upscaled = replace(image, rgb=result.image, alpha=alpha)
+        alpha = resize(alpha, rgb.shape[:2])
+    upscaled = replace(image, rgb=rgb, alpha=alpha)
     return Upscaled(upscaled, result.tile, result.tiles, result.trajectory)
 
 

@@ -1,4 +1,4 @@
-"""Scores on Set5 match the cards, whose figures the page shows."""
+"""Scores on Set5 match the cards, whose figures the page shows; estimates find measured costs in them."""
 
 from __future__ import annotations
 
@@ -30,3 +30,11 @@ def test_set5_scores_match_the_card(lesson, runner: Runner, shared_data: Path) -
     card = lesson.card["scores"]["Set5"]
     assert sum(s.psnr_y or 0 for s in scores) / 5 == pytest.approx(card["psnr_y"], abs=DECIBELS)
     assert sum(s.ssim_y or 0 for s in scores) / 5 == pytest.approx(card["ssim_y"], abs=SSIM)
+
+
+@pytest.mark.parametrize("lesson", trained_networks(APPROACHES), ids=lambda lesson: lesson.name)
+def test_the_card_holds_what_the_network_costs(lesson) -> None:
+    """Without them, the time of a network and the size of its tiles are guessed from its operations."""
+    if job_for(APPROACHES, lesson.name).approach.tiling.mode != "tiles":
+        pytest.skip("is not cut into tiles by the wrapper")
+    assert set(lesson.card["costs"]) >= {"bytes_per_pixel", "threads", "seconds"}
