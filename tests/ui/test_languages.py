@@ -5,10 +5,13 @@ from __future__ import annotations
 import ast
 import json
 import re
+from contextvars import copy_context
+from copy import deepcopy
 from html import unescape
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request
 
 from sr_demo.catalogue import APPROACHES
 from sr_demo.digits.options import Art, Fit
@@ -134,6 +137,20 @@ def test_labels_have_no_placeholders_and_lie_apart_from_those_of_gradio() -> Non
     assert json.loads(text("stop").removeprefix("__i18n__"))["key"] == "page.stop"
     given = languages.translations().translations_dict
     assert set(given) == set(LANGUAGES) and all(set(one) == {"page"} for one in given.values())
+
+
+def test_a_page_is_sent_with_english_and_the_languages_that_its_request_names() -> None:
+    def sent(query: str, accepted: str) -> set[str]:
+        headers = [(b"accept-language", accepted.encode())]
+        scope = {"type": "http", "query_string": query.encode(), "headers": headers}
+        found = languages.named(Request(scope))
+        context = copy_context()
+        context.run(languages._named.set, found)
+        return set(context.run(deepcopy, languages.translations().translations_dict))
+
+    assert sent("", "de-AT,de;q=0.9,fr;q=0.5") == {"en", "de", "fr"}
+    assert sent("lang=ja", "pl,zh-TW") == {"en", "ja", "zh-CN"} and sent("", "*") == {"en"}
+    assert set(deepcopy(languages.translations().translations_dict)) == set(LANGUAGES), "outside of requests"
 
 
 def test_html_is_english_and_names_its_key() -> None:

@@ -2,7 +2,7 @@
 
 Two ways lead to a translated page. What Gradio draws (labels, buttons, tabs, choices, placeholders) takes `text(key)`, which
 Gradio's frontend replaces. HTML of ours takes `marked(key)` and `attribute(name, key)`: English, with the key beside it, from
-which `document.js` translates it in the browser. Scripts call `say(key)` of `text.js`. What the rest of the program says
+which `document.js` translates it in the browser. Scripts call `say(key)` of `text.js`. What the rest of the program has
 in English (states, captions, errors, descriptions of methods) is passed through `word`, which looks the English up.
 The language is that of the browser, or of `?lang=` in the address.
 """

@@ -25,7 +25,7 @@ const translateDocument = (before) => {
     written.set(node, { wanted, shown: node.innerHTML });
   };
 
-  /** What the server says in English stands in these; also what Gradio draws in them. */
+  /** What the server sends in English stands in these; also what Gradio draws in them. */
   const WORDS = ".sr-words, .sr-methods";
   /** @type {WeakMap<Node, string>} What was written into a text last. */
   const texts = new WeakMap();

@@ -24,7 +24,7 @@ const say = (key, values = {}) => {
 };
 
 /**
- * What the server says in English (a state, a caption, an error) in the language of the page. It is looked up among the texts
+ * What the server sends in English (a state, a caption, an error) in the language of the page. It is looked up among the texts
  * whose keys begin with `word_`; what stands for `{name}` in one is looked up in turn. Where a text is not there as a whole,
  * its parts are looked up. What is not there at all stays as it is.
  */

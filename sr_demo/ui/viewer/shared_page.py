@@ -46,7 +46,7 @@ _NOT_SHOWN = (
     "word_e_",
     "word_m_",
 )
-"""Errors, and what the other tabs say."""
+"""Errors, and texts of the other tabs."""
 _TABLE = Path(__file__).parents[1] / "compare" / "table.js"
 
 
