@@ -1,14 +1,18 @@
-# Targets people use: make run, make test, make check, make coverage. Only python3 and make are needed.
+# Targets people use: make run, make test, make test-slow, make check, make coverage. Only python3 and make are needed.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test coverage bench-gpu check fix clean
+.PHONY: run test test-slow coverage bench-gpu check fix clean
 
 run: .venv/.run .venv/.fetched
 	$(BIN)/python app.py
 
 test: .venv/.dev
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+# What `make test` leaves out to stay under five minutes on two cores.
+test-slow: .venv/.dev
+	$(BIN)/python -m pytest -m slow -n auto --dist loadfile
 
 # Slower than `make test`: every line is traced. What tests start as a process of its own is not counted.
 coverage: .venv/.dev

@@ -52,7 +52,7 @@ def upscale(
             point in [0, 1].
         approach: `ID` or `ID:CHECKPOINT`, such as `rdn` or `hat:imagenet`.
         precision: Number format of the network: `auto`, `fp32`, `bf16`, `fp16` or `int8`.
-        download: Whether a download of gigabytes is agreed to, where the checkpoint needs one.
+        download: Whether a large download is agreed to, where the checkpoint needs one.
         size: Of the result: a factor from 1 to 8, or a text such as "1920 wide", "1080 high" or "30x20cm@300" (print);
             None for that of the approach, which is 4 times for most.
         options: The approach's own options, such as `scale=3.3` for `liif`.

@@ -69,6 +69,8 @@ class WeightFile:
         return WeightFile(name, member.sha256, member.bytes, (member,))
 
 
+ASKS_FROM = 200_000_000
+"""Bytes of a download from which the user agrees to it first."""
 TILE_ERROR = 1 / 4096
 """Largest difference that tiles without blending may make: a sixteenth of the step between two 8-bit values."""
 
@@ -159,6 +161,11 @@ class Checkpoint:
     def bytes(self) -> int:
         """Size of all files; approximate where there are repositories."""
         return sum(file.bytes for file in self.files) + sum(repository.bytes for repository in self.repositories)
+
+    @property
+    def asks_first(self) -> bool:
+        """Whether it is so large that it is downloaded only where the user agreed."""
+        return bool(self.repositories) or (self.kind == "hub" and self.bytes > ASKS_FROM)
 
     @property
     def is_file_of_user(self) -> bool:

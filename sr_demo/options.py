@@ -139,8 +139,8 @@ class Options:
 
 
 @dataclass(frozen=True)
-class GenerativeOptions(Options):
-    """The options of every generative method: how much of the detail that it draws is shown (`inference/faithful.py`)."""
+class DetailOptions(Options):
+    """The option of every generative method: how much of the detail that it draws is shown (`inference/faithful.py`)."""
 
     detail: float = option(
         1.0,
@@ -151,6 +151,12 @@ class GenerativeOptions(Options):
         maximum=1.0,
         step=0.05,
     )
+
+
+@dataclass(frozen=True)
+class GenerativeOptions(DetailOptions):
+    """The options of generative methods that draw the whole image."""
+
     face_detail: float = option(
         1.0,
         "Detail in faces",

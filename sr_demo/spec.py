@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from sr_demo.checkpoint import WHOLE, Checkpoint, Tiling
 from sr_demo.errors import BadInput, quoted
@@ -19,7 +19,7 @@ from sr_demo.progress import Progress
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 """Requested precision of a network. `auto` chooses int8 only where it ships with this app, costs next to nothing, and is
 measured to be faster (`backends/shipped_int8.py`)."""
-Family = Literal["baseline", "convolutional", "attention", "adversarial", "retrieval", "diffusion", "implicit"]
+Family = Literal["baseline", "convolutional", "attention", "adversarial", "retrieval", "diffusion", "implicit", "faces"]
 
 
 class Upscaler(Protocol):
@@ -100,6 +100,23 @@ class SizedUpscaler(Upscaler, Protocol):
 
     def upscale_to(self, image: Image, size: Size, options: Options, progress: Progress) -> Image:
         """Upscale one image like `upscale`, to `size` whatever the scale factor in the options."""
+        ...
+
+
+class Remarked(NamedTuple):
+    """An upscaled image, and what people should know about it."""
+
+    image: Image
+    remarks: tuple[str, ...]
+    """Sentences, or parts of one, without a full stop."""
+
+
+@runtime_checkable
+class RemarkingUpscaler(Upscaler, Protocol):
+    """An upscaler that reports what it did to an image: one that takes it whole, without tiles made elsewhere."""
+
+    def upscale_remarked(self, image: Image, options: Options, progress: Progress) -> Remarked:
+        """Upscale one image like `upscale`, with remarks."""
         ...
 
 

@@ -10,14 +10,14 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo.advice.content import is_drawing, letters
+from sr_demo.advice.content import is_drawing
 from sr_demo.advice.jpeg_quality import quality_of_pixels, quality_of_table
 from sr_demo.advice.noise import noise_of
 from sr_demo.advice.spectrum import detail_end
 from sr_demo.codecs.jpeg import luma_steps
 from sr_demo.faces import detection
 from sr_demo.image import Image, Size, bt601_luma
-from sr_demo.imaging.thumbnail import thumbnail
+from sr_demo.imaging.letters import letters, luma_levels
 
 T = TypeVar("T")
 _SIDE = 512
@@ -96,7 +96,6 @@ def estimate(image: Image, path: Path | None = None) -> Estimates:
     quality = _jpeg_quality(luma, path, pixels)
     noise = _noise(part, pixels)
     grid = quality.value is not None and quality.value < _GRID_SHOWS
-    small = thumbnail(image, _WHOLE).rgb
     detector = detection.available()
     return Estimates(
         size=size,
@@ -104,7 +103,7 @@ def estimate(image: Image, path: Path | None = None) -> Estimates:
         noise=noise,
         detail_end=Estimate(detail_end(luma, noise.value or 0.0), Certainty.UNSURE if grid else pixels),
         drawing=Estimate(is_drawing(part), pixels),
-        letters=Estimate(letters(np.rint(bt601_luma(small.astype(np.float32))).astype(np.uint8)), pixels),
+        letters=Estimate(letters(luma_levels(image, _WHOLE)), pixels),
         faces=Estimate(
             None if detector == "none" else len(detection.detect(image, _FACES)),
             Certainty.LIKELY if detector == "yunet" else Certainty.UNSURE,

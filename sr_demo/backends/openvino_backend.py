@@ -7,13 +7,17 @@ threads do not spin while another program computes. The layout is part of the co
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
@@ -31,6 +35,7 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 MODEL = "model.xml"
 """File name of a converted network within its folder; its weights lie beside it in `model.bin`."""
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
+_converting = Lock()
 
 
 def available() -> bool:
@@ -174,7 +179,7 @@ def convert(network: Any, folder: Path) -> None:
 
     # Unequal sides, so that the converter takes neither for a constant.
     example = torch.linspace(0, 1, 24 * 40 * 3).view(1, 24, 40, 3)
-    with warnings.catch_warnings(), torch.no_grad():
+    with _logging_kept(), warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         model = openvino.convert_model(
             ChannelsLast(), example_input=(example,), input=[openvino.PartialShape([1, -1, -1, 3])]
@@ -187,3 +192,21 @@ def convert(network: Any, folder: Path) -> None:
             f"A converted network cannot be written to {folder}: the disk is full or read-only."
         ) from exc
     seal(folder)
+
+
+@contextmanager
+def _logging_kept() -> Generator[None]:
+    """One conversion at a time, during which our log goes on.
+
+    The converter sets the root logger to errors only, for all threads; it would stay so after a failure, or when two
+    conversions overlap.
+    """
+    root, ours = logging.getLogger(), logging.getLogger("sr_demo")
+    with _converting:
+        outer, own = root.level, ours.level
+        ours.setLevel(ours.getEffectiveLevel())
+        try:
+            yield
+        finally:
+            root.setLevel(outer)
+            ours.setLevel(own)

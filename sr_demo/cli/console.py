@@ -56,10 +56,10 @@ def add_precision(command: argparse.ArgumentParser) -> None:
 
 
 def add_download(command: argparse.ArgumentParser) -> None:
-    """Add `--download`, the consent to a download of gigabytes."""
+    """Add `--download`, the consent to a large download."""
     command.add_argument(
         "--download", action="store_true",
-        help="agree to a download of gigabytes, where the approach needs one (`list` shows its size)",
+        help="agree to a large download, where the approach needs one (`list` shows its size)",
     )  # fmt: skip
 
 

@@ -19,11 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "names", nargs="*", metavar="ID[:CHECKPOINT]",
-        help="what to fetch; ID alone is its preferred published checkpoint; naming one of gigabytes agrees to it; "
+        help="what to fetch; ID alone is its preferred published checkpoint; naming a large one agrees to it; "
         "openmodeldb:NAME is a model of the community (see `models`)",
     )  # fmt: skip
     parser.add_argument("--recommended", action="store_true", help="what `make run` fetches once")
-    parser.add_argument("--all", action="store_true", help="every published checkpoint except those of gigabytes")
+    parser.add_argument("--all", action="store_true", help="every published checkpoint of up to 200 MB")
     parser.add_argument("--json", action="store_true", help="print JSON for programs")
 
 

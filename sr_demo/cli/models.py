@@ -66,7 +66,7 @@ def jobs(
         args: with `model`, and with `precision` and the size where the command has them.
         names: ID[:CHECKPOINT] of the catalogue, or of a model file that is here.
         values: option name -> value, for each of them.
-        download: whether a download of gigabytes was agreed to.
+        download: whether a large download was agreed to.
 
     Raises:
         SRError: a name or an option is unknown, or a file cannot be used.

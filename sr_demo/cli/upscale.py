@@ -182,7 +182,7 @@ def _upscale(
             complain_about(path, unexpected(exc, f"upscaling {path}"))
             failed = True
             continue
-        for note in (*result.notes, *written.notes):
+        for note in (*result.all_notes, *written.notes):
             complain_about(path, note)
         height, width = result.image.rgb.shape[:2]
         facts = [f"{width} x {height}", f"{result.seconds:.2f} s", precision(result.precision, result.loss_db)]

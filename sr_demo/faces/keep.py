@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo.faces.detection import detect
+from sr_demo.faces.detection import Face
 from sr_demo.faces.mask import face_mask
-from sr_demo.image import Image, Size
+from sr_demo.image import Size
 
 FACE_DETAIL = 0.3
 """Detail that is allowed inside faces where nothing else is requested."""
@@ -24,18 +25,13 @@ class Kept(NamedTuple):
     """How many were found."""
 
 
-def keep_faces(image: Image, detail: float = FACE_DETAIL) -> Kept | None:
-    """Find the faces in a photo, and return how much invented detail is allowed where.
+def keep_faces(faces: Sequence[Face], size: Size, detail: float) -> Kept:
+    """Return how much invented detail is allowed where in a photo.
 
     Args:
-        image: (H, W, 3) in [0, 1].
+        faces: that were found in it.
+        size: of the photo.
         detail: the share that is allowed inside faces: 0 for a faithful result, 1 for the method's own.
-
-    Returns:
-        None where no face is found.
     """
-    faces = detect(image)
-    if not faces:
-        return None
-    mask = face_mask(faces, Size.of(image))
+    mask = face_mask(faces, size)
     return Kept(1 - np.float32(1 - detail) * mask, len(faces))

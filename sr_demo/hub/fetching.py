@@ -51,8 +51,8 @@ def recommended(approaches: Sequence[Approach]) -> list[Wanted]:
 
 
 def everything(approaches: Sequence[Approach]) -> list[Wanted]:
-    """Return every checkpoint that is downloaded, without those of gigabytes, which are fetched by name only."""
-    small = [Wanted(a.id, c) for a in approaches for c in a.checkpoints if c.kind == "hub" and not c.repositories]
+    """Return every checkpoint that is downloaded, without the large ones, which are fetched by name only."""
+    small = [Wanted(a.id, c) for a in approaches for c in a.checkpoints if c.kind == "hub" and not c.asks_first]
     return [*small, _FACES]
 
 

@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 
 from sr_demo.approaches import edsr
 from sr_demo.errors import BadInput
+from sr_demo.faces.detection import detect
 from sr_demo.faces.keep import Kept, keep_faces
 from sr_demo.image import Image, Size
+from sr_demo.imaging.letters import has_fine_text
 from sr_demo.imaging.output_size import times
 from sr_demo.inference.jobs import Job
+from sr_demo.inference.shared_work import SharedWork
 from sr_demo.options import as_dict, build
 
 APPROACH = edsr.APPROACH
@@ -31,6 +34,11 @@ def detail_of(job: Job) -> float:
 def is_adjustable(job: Job) -> bool:
     """Return whether a result of `job` can show less of its detail."""
     return job.approach.invents_with(job.checkpoint) and hasattr(job.options, "detail")
+
+
+def keeps_faces(job: Job) -> bool:
+    """Return whether a result of `job` can show less of its detail in faces."""
+    return is_adjustable(job) and hasattr(job.options, "face_detail")
 
 
 def with_detail(job: Job, detail: float) -> Job:
@@ -55,10 +63,25 @@ def partner(job: Job, *, part: bool = False) -> Job | None:
     return faithful_job(job) if part or detail_of(job) < 1 else None
 
 
-def kept_faces(job: Job, image: Image) -> Kept | None:
-    """Return where a job shows less of its detail since faces are there; None where it treats faces like all else."""
+def kept_faces(job: Job, image: Image, shared: SharedWork) -> Kept | None:
+    """Return where a job shows less of its detail since faces are there; None where it treats faces like all else.
+
+    Args:
+        job: of any method.
+        image: (H, W, 3) in [0, 1].
+        shared: of this image.
+    """
     detail, most = detail_of(job), float(getattr(job.options, "face_detail", 1))
-    return keep_faces(image, most / detail) if is_adjustable(job) and most < detail else None
+    if not keeps_faces(job) or most >= detail:
+        return None
+    faces = shared.once("faces", lambda: detect(image))
+    return keep_faces(faces, Size.of(image), most / detail) if faces else None
+
+
+def changes_letters(job: Job, image: Image, shared: SharedWork) -> bool:
+    """Return whether the image holds fine text, and the job may draw other letters; arguments as of `kept_faces`."""
+    draws = job.approach.invents_with(job.checkpoint) and job.approach.family != "faces" and detail_of(job) > 0
+    return draws and shared.once("letters", lambda: has_fine_text(image))
 
 
 def least(allowed: NDArray[np.float32], also: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -33,7 +33,7 @@ class Job:
     options: Options
     precision: Precision = "auto"
     download: bool = False
-    """Whether the user agreed to a download of gigabytes, where the checkpoint needs one."""
+    """Whether the user agreed to a large download, where the checkpoint needs one."""
     size: OutputSize | None = None
     """Requested size of the result; None for that of the method."""
 
@@ -165,7 +165,8 @@ class Result:
     """How a requested size was reached, such as "x4, then resampled to 2x"; empty where none was requested."""
     shift: Shift | None = None
     """For a result that another tool made: how far it lay beside the input, which was undone. Else None."""
-
+    remarks: tuple[str, ...] = ()
+    """What people should know while they look at it, besides that it may invent detail: phrases without a full stop."""
     kept_faces: int = 0
     """Faces in which less of the method's detail is shown than elsewhere."""
 
@@ -173,6 +174,11 @@ class Result:
     def is_brought(self) -> bool:
         """Whether another tool made it: its costs are not known, and their fields mean nothing."""
         return self.shift is not None
+
+    @property
+    def all_notes(self) -> tuple[str, ...]:
+        """What is stated beside its numbers: how the input was read, and remarks on the image."""
+        return (*self.notes, *self.remarks)
 
     @property
     def faces_sentence(self) -> str:
@@ -291,7 +297,7 @@ def job_for(
         name: `ID`, which stands for the best checkpoint that is stored (`hub.checkpoints.default`), or `ID:CHECKPOINT`.
         values: option name -> value; the other options keep their defaults.
         precision: numeric precision of the network.
-        download: whether a download of gigabytes was agreed to.
+        download: whether a large download was agreed to.
         size: requested size of the result; None for that of the method.
 
     Raises:

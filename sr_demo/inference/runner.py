@@ -23,6 +23,7 @@ from sr_demo.imaging.detail import blend_detail
 from sr_demo.inference import faithful, memory_need
 from sr_demo.inference.jobs import Done, Failed, ImageResult, Job, LoadedModel, Progressed, RunEvent, Started, Stopped
 from sr_demo.inference.model_loader import ModelLoader
+from sr_demo.inference.shared_work import SharedWork
 from sr_demo.inference.size_plan import SizePlan, relative_work
 from sr_demo.inference.time_estimates import Estimates
 from sr_demo.inference.upscale import MeasuredRun, Upscaled, passes, upscale_image
@@ -35,6 +36,8 @@ from sr_demo.system.contention import Contention
 
 _REPORT_SECONDS = 0.1
 """Shortest time between two progress events with the same note."""
+LETTERS = "letters may change: read them in your photo"
+"""Remark on the result of a generative method for an image with fine text."""
 
 
 class Runner:
@@ -53,7 +56,7 @@ class Runner:
 
     def compare(
         self, jobs: Sequence[Job], image: ImageData, reference: Image | None = None, stop: Event | None = None,
-        deadline: float | None = None,
+        deadline: float | None = None, shared: SharedWork | None = None,
     ) -> Iterator[RunEvent]:  # fmt: skip
         """Run several jobs on one image, in order, in a thread of their own. Closing the iterator stops the work.
 
@@ -63,11 +66,12 @@ class Runner:
             reference: (H * scale, W * scale, 3) float32 in [0, 1], the HR image to score results against.
             stop: after it is set, the running job and those not started yet yield `Stopped`.
             deadline: by `time.monotonic`; jobs that are not finished then fail.
+            shared: what other calls for this image have computed; None for the first.
 
         Yields:
             `Started`, any number of `Progressed`, and one of `Done`, `Failed` and `Stopped` for each job.
         """
-        stop = stop or Event()
+        stop, shared = stop or Event(), shared or SharedWork()
         events: SimpleQueue[RunEvent | None] = SimpleQueue()
 
         def work() -> None:
@@ -75,7 +79,7 @@ class Runner:
                 for job in jobs:
                     events.put(Started(job))
                     progress = Progress(_throttled(job, events.put), stop, deadline=deadline)
-                    events.put(self._outcome(job, image, reference, progress))
+                    events.put(self._outcome(job, image, reference, progress, shared))
             finally:
                 events.put(None)
 
@@ -109,19 +113,19 @@ class Runner:
             Cancelled: Stop was pressed.
         """
         with self._compute_lock.request():
-            return self._run(job, image, reference, progress, allowed)
+            return self._run(job, image, reference, progress, SharedWork(), allowed)
 
     def attempt(
         self, job: Job, image: ImageData, reference: Image | None = None, progress: Progress = SILENT
     ) -> Done | Failed:
         """Like `run`, with every error turned into a `Failed` and its sentence. Raises only Cancelled."""
         with self._compute_lock.request():
-            return self._attempt(job, image, reference, progress)
+            return self._attempt(job, image, reference, progress, SharedWork())
 
     def attempt_when_idle(self, job: Job, image: ImageData) -> Done | Failed:
         """Like `attempt`, but start only after no request has waited for two seconds (used by the warm-up)."""
         self.wait_until_idle()
-        return self._attempt(job, image, None, SILENT)
+        return self._attempt(job, image, None, SILENT, SharedWork())
 
     def wait_until_idle(self) -> None:
         """Return once no request has waited for a result for two seconds."""
@@ -148,15 +152,20 @@ class Runner:
         """
         return self._models.fetch(job, progress)
 
-    def _outcome(self, job: Job, image: ImageData, reference: Image | None, progress: Progress) -> RunEvent:
+    def _outcome(
+        self, job: Job, image: ImageData, reference: Image | None, progress: Progress, shared: SharedWork
+    ) -> RunEvent:
         try:
-            return self.attempt(job, image, reference, progress)
+            with self._compute_lock.request():
+                return self._attempt(job, image, reference, progress, shared)
         except Cancelled:
             return Stopped(job)
 
-    def _attempt(self, job: Job, image: ImageData, reference: Image | None, progress: Progress) -> Done | Failed:
+    def _attempt(
+        self, job: Job, image: ImageData, reference: Image | None, progress: Progress, shared: SharedWork
+    ) -> Done | Failed:
         try:
-            return Done(job, self._run(job, image, reference, progress))
+            return Done(job, self._run(job, image, reference, progress, shared))
         except Cancelled:
             raise
         except SRError as exc:
@@ -165,13 +174,13 @@ class Runner:
             return Failed(job, unexpected(exc, f"running {job.key}"))
 
     def _run(
-        self, job: Job, image: ImageData, reference: Image | None, progress: Progress,
+        self, job: Job, image: ImageData, reference: Image | None, progress: Progress, shared: SharedWork,
         allowed: NDArray[np.float32] | None = None,
     ) -> ImageResult:  # fmt: skip
         progress.check()
         plan = job.plan(Size.of(image.rgb))
         _check_reference(job, plan, image.rgb, reference)
-        faces = faithful.kept_faces(job, image.rgb)
+        faces = faithful.kept_faces(job, image.rgb, shared)
         if faces is not None:
             allowed = faces.allowed if allowed is None else faithful.least(allowed, faces.allowed)
         other = faithful.partner(job, part=allowed is not None)
@@ -181,11 +190,13 @@ class Runner:
             done = self._measured(job, image, progress)
             if other is not None:
                 shown = detail if allowed is None else faithful.detail_map(allowed, detail, plan.size, plan.factor)
-                done = _blended(done, self._measured(other, image, progress), shown, plan.factor)
+                faithful_result = shared.once(other, lambda: self._measured(other, image, progress))
+                done = _blended(done, faithful_result, shown, plan.factor)
         except MemoryError as exc:  # for the result itself, whatever the tiles
             raise OutOfMemory from exc
         upscaled, upscaler = done.upscaled, done.upscaler
         tiled = upscaled.tiles > len(plan.runs)
+        letters = (LETTERS,) if faithful.changes_letters(job, image.rgb, shared) else ()
         return ImageResult(
             job=job,
             size=upscaled.image.rgb.shape[:2],
@@ -205,6 +216,7 @@ class Runner:
             notes=image.notes,
             values=image.values,
             input_size=image.rgb.shape[:2],
+            remarks=(*upscaled.remarks, *letters),
             kept_faces=0 if faces is None else faces.faces,
             sizing=plan.words if job.size is not None else "",
         )

@@ -23,7 +23,7 @@ from sr_demo.inference.saturation import keep_black_and_white
 from sr_demo.inference.size_plan import Step
 from sr_demo.options import Options
 from sr_demo.progress import Progress
-from sr_demo.spec import Approach, BatchUpscaler, SizedUpscaler
+from sr_demo.spec import Approach, BatchUpscaler, RemarkingUpscaler, SizedUpscaler
 from sr_demo.system import large_array
 from sr_demo.system.memory import budget
 
@@ -50,6 +50,8 @@ class Upscaled:
     trajectory: tuple[Trajectory, ...] = ()
     """The steps of an iterative method on the way to the colours, where a single run made the result; else empty."""
     runs: tuple[MeasuredRun, ...] = ()
+    remarks: tuple[str, ...] = ()
+    """Of the method; see `RemarkingUpscaler`."""
 
 
 def passes(approach: Approach, checkpoint: Checkpoint, *, opacity: bool) -> int:
@@ -76,7 +78,7 @@ def upscale_image(model: LoadedModel, image: ImageData, progress: Progress) -> U
     """
     job = model.job
     plan = job.plan(Size.of(image.rgb))
-    tile, tiles, walk, runs = 0, 0, (), list[MeasuredRun]()
+    tile, tiles, walk, runs, remarks = 0, 0, (), list[MeasuredRun](), list[str]()
     for step, part in zip(plan.steps, _parts(plan.steps, progress), strict=True):
         if step.kind == "resample":
             image = _resampled(image, step.after, part, linear=step is plan.steps[-1])
@@ -85,9 +87,11 @@ def upscale_image(model: LoadedModel, image: ImageData, progress: Progress) -> U
         done = _run(model, image, step.after, part)
         runs.append(MeasuredRun(step, time.perf_counter() - begun))
         image, tile, tiles, walk = done.image, done.tile, tiles + done.tiles, done.trajectory
+        remarks += done.remarks
     if job.size is not None and job.size.dpi is not None:
         image = replace(image, metadata=replace(image.metadata, dpi=(job.size.dpi, job.size.dpi)))
-    return Upscaled(image, tile, tiles, walk if len(plan.steps) == 1 else (), tuple(runs))
+    walk = walk if len(plan.steps) == 1 else ()
+    return Upscaled(image, tile, tiles, walk, tuple(runs), tuple(dict.fromkeys(remarks)))
 
 
 def _parts(steps: tuple[Step, ...], progress: Progress) -> Iterator[Progress]:
@@ -136,7 +140,7 @@ def _run(model: LoadedModel, image: ImageData, size: Size, progress: Progress) -
         # An opacity mask must not be invented: generative methods leave it to the plain kernel.
         alpha = resize(alpha, rgb.shape[:2])
     upscaled = replace(image, rgb=rgb, alpha=alpha)
-    return Upscaled(upscaled, result.tile, result.tiles, result.trajectory)
+    return Upscaled(upscaled, result.tile, result.tiles, result.trajectory, remarks=result.remarks)
 
 
 def _upscaled_alpha(model: LoadedModel, alpha: Image, size: Size, progress: Progress) -> Image:
@@ -161,6 +165,7 @@ class _Plane:
     tile: int
     tiles: int
     trajectory: tuple[Trajectory, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 Finish = Callable[[Image], Image]
@@ -218,8 +223,8 @@ def _guaranteed(
         return plane
     if rule.mode != "tiles":
         progress(0.0)
-        result, trajectory = _at_once(model, readonly(np.ascontiguousarray(image)), progress)
-        plane = _Plane(check(result, image.shape[:2]), 0, 1, trajectory)
+        plane = _at_once(model, readonly(np.ascontiguousarray(image)), progress)
+        plane = replace(plane, image=check(plane.image, image.shape[:2]))
         progress(1.0)
         return plane
     batched = isinstance(upscaler, BatchUpscaler)
@@ -241,14 +246,17 @@ def _guaranteed(
             plan = smaller
 
 
-def _at_once(model: LoadedModel, image: Image, progress: Progress) -> tuple[Image, tuple[Trajectory, ...]]:
-    """Upscale a whole (H, W, 3) by a method that is not tiled here; with its trajectory, where it records one."""
+def _at_once(model: LoadedModel, image: Image, progress: Progress) -> _Plane:
+    """Upscale a whole (H, W, 3) by a method that is not tiled here; with the trajectory or remarks that it records."""
     upscaler, options = model.upscaler, model.job.options
     with _memory_error_translated():
         if isinstance(upscaler, TracingUpscaler):
             result, walk = upscaler.upscale_traced(image, options, progress)
-            return result, (walk,)
-        return upscaler.upscale(image, options, progress), ()
+            return _Plane(result, 0, 1, (walk,))
+        if isinstance(upscaler, RemarkingUpscaler):
+            result, remarks = upscaler.upscale_remarked(image, options, progress)
+            return _Plane(result, 0, 1, remarks=remarks)
+        return _Plane(upscaler.upscale(image, options, progress), 0, 1)
 
 
 def _in_batches(upscaler: BatchUpscaler, options: Options, batches: Iterator[tiling.Batch]) -> Iterator[list[Image]]:

@@ -64,7 +64,7 @@ def _checkpoint(approach: Approach, checkpoint: Checkpoint) -> dict[str, Any]:
         "recommended": checkpoint.recommended,
         "parameters": checkpoint.parameters,
         "available_offline": checkpoints.is_available(checkpoint),
-        "asks_before_download": bool(checkpoint.repositories),
+        "asks_before_download": checkpoint.asks_first,
         "needs": formatting.needs(checkpoint.needs) if checkpoint.needs else "",
         "cannot_run_here": hardware.obstacle(checkpoint.needs),
         "note": checkpoint.note,

@@ -182,7 +182,7 @@ def evaluate(
                 yield outcome
                 break
             results.append(outcome.result.without_image())
-            notes += [about(pair.hr.name, note) for note in outcome.result.notes]
+            notes += [about(pair.hr.name, note) for note in outcome.result.all_notes]
         else:
             yield {**_row(job, scale, results), "notes": notes}
     progress(1.0)

@@ -108,7 +108,7 @@ def _note(result: ImageResult) -> str:
     if not job.approach.invents_with(job.checkpoint):
         return ""
     invents = f"{INVENTS}. {job.checkpoint.note}" if job.checkpoint.note else INVENTS
-    parts = (formatting.detail(job), result.faces_sentence, invents)
+    parts = (formatting.detail(job), result.faces_sentence, *result.remarks, invents)
     return "; ".join(filter(None, parts))
 
 

@@ -188,7 +188,7 @@ def record(result: Result) -> dict[str, Any]:
         "halo": result.halo,
         "options": as_dict(result.job.options),
         "may_invent_detail": result.job.approach.invents_with(checkpoint),
-        "notes": list(result.notes),
+        "notes": list(result.all_notes),
         "values": None if result.values is None else result.values.as_dict(),
         "kept_faces": result.kept_faces,
         "shift": None if shift is None else shift._asdict(),

@@ -161,7 +161,7 @@ def downloads(approaches: Sequence[Approach]) -> str:
         f"{approach.title} about {formatting.megabytes(checkpoint.bytes)}"
         for approach in runnable(approaches)
         for checkpoint in approach.checkpoints
-        if checkpoint.repositories and not checkpoints.is_available(checkpoint)
+        if checkpoint.asks_first and not checkpoints.is_available(checkpoint)
     ]
     return ", ".join(missing)
 

@@ -120,7 +120,7 @@ def _load_craft(request: Request) -> Upscaler:
     return NetworkUpscaler(descriptor, choose_precision(request.precision, spandrel_loader.precisions(descriptor)))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_pickle_by_the_authors_reaches_its_published_score(
     hub: HubServer, file_of: Callable[[str], WeightFile], shared_data: Path

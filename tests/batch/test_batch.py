@@ -244,6 +244,7 @@ def test_scores_against_references(tmp_path: Path) -> None:
     assert unscored["metrics"]["psnr_y"] is None and "no reference" in unscored["remark"]
 
 
+@pytest.mark.slow
 def test_two_workers_write_the_same_bytes(tmp_path: Path) -> None:
     source = images(tmp_path / "in", 6)
     (source / "bad.png").write_bytes(b"")

@@ -44,6 +44,7 @@ def test_methods_without_tiles_are_refused_by_name() -> None:
         next(halos(["bicubic"]))
 
 
+@pytest.mark.slow
 def test_blended_tiles_need_whole_windows_as_halo(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows of 16 lie on a grid from the corner of the network's input: half a window more shifts all of them."""
     for name, value in {"_PHOTOS": ("astronaut",), "_PHOTO_SIDE": 64, "_TILE": 32}.items():

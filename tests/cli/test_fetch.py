@@ -83,8 +83,8 @@ def test_what_is_embedded_is_not_fetched() -> None:
         fetching.by_name(APPROACHES, "rdn")
 
 
-def test_nothing_of_gigabytes_is_fetched_unless_it_is_named() -> None:
-    assert all(not one.checkpoint.repositories for one in fetching.everything(APPROACHES))
+def test_nothing_large_is_fetched_unless_it_is_named() -> None:
+    assert all(not one.checkpoint.asks_first for one in fetching.everything(APPROACHES))
     assert fetching.by_name(APPROACHES, "sd-x4-upscaler").checkpoint.repositories
 
 

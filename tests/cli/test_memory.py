@@ -307,7 +307,7 @@ def test_the_list_is_printed_as_json(photos: tuple[Path, ...], capsys: pytest.Ca
     assert (database["name"], database["photos"], database["patch"]) == ("mine", 10, 8)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed (requirements-ray.txt)")
 @pytest.mark.timeout(600)
 def test_ray_builds_and_finds_the_same_as_threads(photos: tuple[Path, ...], tmp_path: Path) -> None:

@@ -278,7 +278,7 @@ def test_hostile_files_are_images_or_sentences() -> None:
         assert outcome(path) < 60, path.name
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.timeout(600)
 def test_the_made_hostile_files_are_images_or_sentences(

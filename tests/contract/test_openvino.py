@@ -45,7 +45,7 @@ SMALL = Approach(
 )  # fmt: skip
 """Skips and sums, which `espcn` has none of."""
 JOBS = [pytest.param(Job(SMALL, SMALL.checkpoints[0], SMALL.options()), id=SMALL.id)] + [
-    pytest.param(Job(a, c, a.options()), id=a.id, marks=[] if a.id in QUICK else [pytest.mark.slow])
+    pytest.param(Job(a, c, a.options()), id=a.id, marks=[] if a.id in QUICK else [pytest.mark.long])
     for a in APPROACHES
     for c in a.checkpoints[:1]
     if c.kind == "embedded" and a.family in ("convolutional", "adversarial", "attention")

@@ -32,8 +32,10 @@ from sr_demo.ui.store import Store
 from tests import fakes
 
 LICENCES = {"Apache-2.0", "MIT", "BSD-3-Clause", "CC0-1.0", "CC-BY-4.0", "none needed"}
-CONDITIONAL = {"OpenRAIL++-M", "MIT and OpenRAIL++-M", "SUPIR, non-commercial"}
-"""Only for what is listed apart, and never preselected."""
+CONDITIONAL = {
+    "OpenRAIL++-M", "MIT and OpenRAIL++-M", "SUPIR, non-commercial", "Apache-2.0, trained on non-commercial FFHQ",
+}  # fmt: skip
+"""Only for what is listed apart or needs agreement, and never preselected."""
 CARD = {
     "file", "sha256", "bytes", "parameters", "architecture", "scale", "licence", "data", "seconds", "device", "date",
     "scores",
@@ -104,7 +106,7 @@ def test_texts_are_plain(approach: Approach, checkpoint: Checkpoint) -> None:
 
 @each_pair
 def test_a_checkpoint_declares_licence_files_and_costs(approach: Approach, checkpoint: Checkpoint) -> None:
-    assert checkpoint.licence in (LICENCES | CONDITIONAL if approach.large else LICENCES), (
+    assert checkpoint.licence in (LICENCES | CONDITIONAL if checkpoint.asks_first or approach.large else LICENCES), (
         f"{checkpoint.licence!r} is new: look whether we may offer it"
     )
     assert checkpoint.bytes_per_pixel > 0 and checkpoint.flops_per_pixel >= 0
@@ -119,7 +121,8 @@ def test_a_checkpoint_declares_licence_files_and_costs(approach: Approach, check
 @each_pair
 def test_large_checkpoints_declare_their_needs(approach: Approach, checkpoint: Checkpoint) -> None:
     assert (checkpoint.needs is not None) == approach.large
-    assert checkpoint.repositories or checkpoint.bytes < 5e8, "what is fetched on a tick must be small"
+    assert checkpoint.asks_first or checkpoint.bytes <= 2e8, "what is fetched on a tick must be small"
+    assert not checkpoint.asks_first or not (approach.preselected or checkpoint.recommended)
     if checkpoint.needs is not None:
         assert checkpoint.needs.vram_bytes > 0 and checkpoint.needs.ram_bytes > 0 and checkpoint.needs.time
         assert bool(checkpoint.repositories) != bool(checkpoint.needs.variables)

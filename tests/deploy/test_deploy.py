@@ -218,6 +218,7 @@ def test_slow_methods_are_timed_less_often(seconds: list[float], left: float, mo
     assert another(seconds, Plan(), left) is more
 
 
+@pytest.mark.slow
 def test_results_of_earlier_runs_are_not_counted_as_memory() -> None:
     large = replace(QUICK, sizes=(Size(256, 256),), seconds=60.0, most=12)
     facts = measure_apart(_job(BICUBIC), large)

@@ -45,6 +45,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_python(address: str, folder: Path) -> None:
     said = run(example("python", "gradio_client", address))
     assert ".png 128 96 " in said and said.rstrip().endswith("fits")
@@ -56,6 +57,7 @@ def test_curl(address: str, folder: Path) -> None:
     assert '"width": 128' in done.stdout and "http" in done.stdout
 
 
+@pytest.mark.slow
 def test_curl_asks_for_a_verdict(address: str, folder: Path) -> None:
     done = shell(example("sh", "/call/deploy", address))
     assert "event: complete" in done.stdout, done.stderr

@@ -80,6 +80,7 @@ def test_dropped_photos_are_measured_and_the_report_is_downloaded(
     assert json.loads((tmp_path / "data.json").read_text())["measured"] == 5
 
 
+@pytest.mark.slow
 def test_no_photos_gives_a_message_and_a_phone_page_is_not_widened(
     url: str, open_page: OpenPage, photos: list[Path]
 ) -> None:
@@ -92,6 +93,7 @@ def test_no_photos_gives_a_message_and_a_phone_page_is_not_widened(
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+@pytest.mark.slow
 def test_stop_keeps_what_was_measured(
     serve: Serve, open_page: OpenPage, photos: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

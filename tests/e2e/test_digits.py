@@ -64,6 +64,7 @@ def test_a_digit_is_drawn_resized_zoomed_and_downloaded(made_up_page: str, open_
     assert cv2.VideoCapture(str(tmp_path / "walk.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 114
 
 
+@pytest.mark.slow
 def test_a_blank_upload_gives_a_message(made_up_page: str, open_page: OpenPage, tmp_path: Path) -> None:
     write_png(image_of(np.full((60, 90, 3), 0.5, np.float32)), tmp_path / "blank.png")
     page = opened(open_page, made_up_page)
@@ -71,6 +72,7 @@ def test_a_blank_upload_gives_a_message(made_up_page: str, open_page: OpenPage, 
     expect(page.locator("#digit-note")).to_contain_text("There is no digit to see", timeout=PATIENCE)
 
 
+@pytest.mark.slow
 def test_a_photo_is_learned_until_stop(made_up_page: str, open_page: OpenPage, tmp_path: Path) -> None:
     write_png(image_of(noise(20, 28)), tmp_path / "photo.png")
     page = opened(open_page, made_up_page)

@@ -21,6 +21,7 @@ from sr_demo.inference import faithful
 from sr_demo.options import GenerativeOptions
 from sr_demo.progress import Progress
 from tests import fakes
+from tests.bundled_photos import bundled
 from tests.conftest import image_of, noise
 from tests.e2e.conftest import OpenPage, Serve
 from tests.e2e.launched import GOOD, launch
@@ -78,6 +79,7 @@ def seen(page: Page) -> np.ndarray:
     return np.asarray(Pillow.open(io.BytesIO(box.screenshot())).convert("RGB"), float)[60:-60, 120:-120]
 
 
+@pytest.mark.slow
 def test_the_slider_moves_the_image_between_two_known_results(url: str, open_page: OpenPage, smooth: Path) -> None:
     page = open_page(url)
     upload(page, smooth)
@@ -103,6 +105,7 @@ def test_the_slider_moves_the_image_between_two_known_results(url: str, open_pag
     expect(page.locator("#save-file")).to_contain_text("inventor_detail-60", timeout=PATIENCE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_map_is_off_until_its_key_is_pressed_and_has_a_legend(
     url: str, open_page: OpenPage, rough: Path, width: int
@@ -131,3 +134,56 @@ def test_the_map_is_off_until_its_key_is_pressed_and_has_a_legend(
     ]
     assert len(shares) == 2 and all(len(row) == 3 and abs(sum(row) - 100) <= 1 for row in shares), shares
     expect(page.locator("#chart figure", has_text="invented")).to_be_visible()
+
+
+@pytest.fixture
+def portrait(tmp_path: Path) -> Path:
+    """A face of about 75 pixels, which the bundled cascade finds."""
+    path = tmp_path / "photo.png"
+    write_png(image_of(readonly(bundled("astronaut.png")[20:220, 120:320])), path)
+    return path
+
+
+def contrast(page: Page, *, top: float, left: float, side: float) -> float:
+    """How much rows differ in a square part of the second result, given as fractions, as the file has it."""
+    source = page.locator("figure[aria-label=Inventor] img").first.get_attribute("src")
+    pixels = np.asarray(Pillow.open(io.BytesIO(page.request.get(f"{page.url}{source}").body())).convert("RGB"), float)
+    height, width = pixels.shape[:2]
+    rows, columns = (slice(int(at * of), int((at + side) * of)) for at, of in ((top, height), (left, width)))
+    return float(np.abs(np.diff(pixels[rows, columns].mean(axis=(1, 2)))).mean())
+
+
+def test_kept_faces_show_less_of_what_is_invented_and_their_boxes_are_drawn_on_demand(
+    url: str, open_page: OpenPage, portrait: Path
+) -> None:
+    page = open_page(url)
+    upload(page, portrait)
+    keep = page.get_by_label("Keep faces as they are")
+    expect(keep).to_be_visible(timeout=PATIENCE)
+    choose_only(page, "Good", "Inventor")
+    compare(page)
+    finished(page)
+    inventor = page.locator("figure[aria-label=Inventor]")
+    expect(inventor).not_to_contain_text("faces kept faithful")
+    face, beside = {"top": 0.4, "left": 0.42, "side": 0.15}, {"top": 0.85, "left": 0.0, "side": 0.12}
+    before = contrast(page, **face), contrast(page, **beside)
+
+    keep.check()
+    compare(page)
+    expect(inventor).to_contain_text("faces kept faithful in 1 place", timeout=PATIENCE)
+    finished(page)
+    after = contrast(page, **face), contrast(page, **beside)
+    assert after[0] < 0.5 * before[0] and after[1] > 0.8 * before[1], (before, after)
+
+    boxes = inventor.locator(".srv-face")
+    assert boxes.count() == 0
+    page.locator("#viewer .srv-area").focus()
+    page.keyboard.press("f")
+    expect(boxes).to_have_count(1, timeout=PATIENCE)
+    expect(page.locator("#viewer .srv-adjust")).to_contain_text("1 found")
+    box, stage = boxes.bounding_box(), inventor.locator("img").first.bounding_box()
+    assert box is not None and stage is not None
+    middle = [(box[side] + box[of] / 2 - stage[side]) / stage[of] for side, of in (("x", "width"), ("y", "height"))]
+    assert middle == pytest.approx([0.51, 0.49], abs=0.08)
+    page.get_by_role("button", name="Faces", exact=True).click()
+    expect(boxes).to_have_count(0)

@@ -56,6 +56,7 @@ def test_a_german_browser_gets_german_and_results_stay_translated(api_server: Se
     assert page.evaluate(MARKS) == []
 
 
+@pytest.mark.slow
 def test_another_language_can_be_chosen(api_server: Server, open_page: OpenPage) -> None:
     page = open_page(api_server.url)
     choice = page.get_by_label("Language", exact=True)

@@ -25,6 +25,7 @@ def page_without_gpu(serve: Serve) -> str:
         return launch(serve, (baselines.BICUBIC, baselines.LANCZOS, *LARGE))
 
 
+@pytest.mark.slow
 def test_they_are_listed_folded_and_disabled_with_the_reason(page_without_gpu: str, open_page: OpenPage) -> None:
     page = open_page(page_without_gpu, width=390)
     group = page.locator("#absent")

@@ -159,6 +159,7 @@ def test_unread_calls_hold_up_no_light_event_and_no_other_visitor(server: Server
     server.endless.let_go.set()
 
 
+@pytest.mark.slow
 def test_another_visitor_waits_for_one_run_of_many(serve: Serve, photo: Path) -> None:
     server = started(serve, settings=Settings(proxied=True))
     file, other = server.uploaded(photo), {"x-forwarded-for": "10.0.0.2"}
@@ -195,6 +196,7 @@ def test_a_job_that_takes_too_long_is_a_sentence_and_what_is_finished_stays(serv
     assert "longer than one job" in server.answer("upscale", server.post("upscale", file, "endless", {}))
 
 
+@pytest.mark.slow
 @pytest.mark.e2e
 def test_a_visitor_sees_the_place_in_the_line_and_a_closed_page_gives_its_turn_up(
     server: Server, photo: Path, open_page: OpenPage
@@ -212,6 +214,7 @@ def test_a_visitor_sees_the_place_in_the_line_and_a_closed_page_gives_its_turn_u
     finished(second)
 
 
+@pytest.mark.slow
 @pytest.mark.e2e
 def test_a_full_line_is_a_sentence_on_the_page(serve: Serve, photo: Path, open_page: OpenPage) -> None:
     server = started(serve, settings=Settings(queue_length=1))

@@ -19,6 +19,7 @@ from tests.e2e.test_page import PATIENCE
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
+@pytest.mark.slow
 def test_own_photos_slider_and_look_inside(made_up_page: str, open_page: OpenPage, tmp_path: Path) -> None:
     photos = []
     for number in range(3):

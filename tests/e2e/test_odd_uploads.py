@@ -74,6 +74,7 @@ def test_what_is_no_image_gets_our_sentence_and_what_has_an_unknown_type_is_take
     quiet(page)
 
 
+@pytest.mark.slow
 def test_a_failed_upload_keeps_the_image_that_is_there(address: str, open_page: OpenPage) -> None:
     page = open_page(address)
     choose(page, "photo.png", "image/png", PHOTO)
@@ -92,6 +93,7 @@ def test_a_failed_upload_keeps_the_image_that_is_there(address: str, open_page: 
     expect(page.locator("#about-photo [role=alert]")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_a_single_pixel_gets_a_word_and_a_result(address: str, open_page: OpenPage) -> None:
     page = open_page(address)
     choose(page, "dot.png", "image/png", encode_png(image_of(noise(1, 1))))
@@ -103,6 +105,7 @@ def test_a_single_pixel_gets_a_word_and_a_result(address: str, open_page: OpenPa
     expect(page.locator("#progress")).to_contain_text(re.compile("at least|too small"), timeout=PATIENCE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("tab", "box"), [("Mosaic", "#mosaic-picture"), ("Digits", "#digit-upload")])
 def test_the_boxes_of_other_tabs_say_so_too(address: str, open_page: OpenPage, tab: str, box: str) -> None:
     page = open_page(address)

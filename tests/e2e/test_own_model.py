@@ -62,6 +62,7 @@ def test_two_visitors_with_models_of_one_name_do_not_see_each_others(
     assert [path.stat().st_size for path in left] == [files["edsr-x4"].stat().st_size], "the visit is over"
 
 
+@pytest.mark.slow
 def test_a_model_of_the_community_is_searched_fetched_and_compared(
     serve: Serve, open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,6 +78,7 @@ def downloaded(page: Page, button: str) -> bytes:
     return Path(waiting.value.path()).read_bytes()
 
 
+@pytest.mark.slow
 def test_methods_are_scored_against_the_original_and_results_downloaded(
     real_page: str, open_page: OpenPage, photo: Path
 ) -> None:
@@ -106,6 +107,7 @@ def test_methods_are_scored_against_the_original_and_results_downloaded(
     assert all(row["psnr_y"] > 10 for row in report["results"])
 
 
+@pytest.mark.slow
 def test_what_the_browser_shows_is_lossless(real_page: str, open_page: OpenPage, photo: Path) -> None:
     page = open_page(real_page)
     upload(page, photo)
@@ -120,6 +122,7 @@ def test_what_the_browser_shows_is_lossless(real_page: str, open_page: OpenPage,
     expect(page.locator("#table table")).not_to_contain_text("PSNR")
 
 
+@pytest.mark.slow
 def test_an_example_is_one_click(real_page: str, open_page: OpenPage) -> None:
     page = open_page(real_page)
     choose_only(page, "Bicubic")
@@ -144,6 +147,7 @@ def test_the_first_screen_shows_a_result_and_the_way_to_ones_own(
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.slow
 def test_compare_stays_on_the_first_screen_beside_many_methods(serve: Serve, open_page: OpenPage) -> None:
     """With the published networks in the cache there are more, and longer, lines of methods."""
     many = [replace(GOOD, id=f"good{i}", title=f"Good {i}, published, with a long name") for i in range(10)]
@@ -162,6 +166,7 @@ def test_a_click_on_an_example_ends_with_its_results_in_sight(made_up_page: str,
     assert box is not None and box["y"] >= 0 and box["y"] + box["height"] <= 800
 
 
+@pytest.mark.slow
 def test_one_failing_method_hides_nothing(made_up_page: str, open_page: OpenPage, photo: Path) -> None:
     page = open_page(made_up_page)
     upload(page, photo)
@@ -189,6 +194,7 @@ def test_stop_stops_within_a_tile_and_keeps_what_is_finished(
     expect(page.get_by_role("button", name="Compare", exact=True)).to_be_enabled(timeout=PATIENCE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
@@ -224,6 +230,7 @@ def test_a_name_with_html_is_shown_as_text(made_up_page: str, open_page: OpenPag
     expect(page.locator("#about-photo img")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_a_region_can_be_chosen_and_moved(made_up_page: str, open_page: OpenPage, tmp_path: Path) -> None:
     large = tmp_path / "large.png"
     write_png(image_of(noise(400, 600)), large)
@@ -289,6 +296,7 @@ def test_programs_can_do_the_same(made_up_page: str, photo: Path) -> None:
         client.predict(handle_file(str(photo)), "nothing", {}, api_name="/upscale")
 
 
+@pytest.mark.slow
 def test_results_come_in_the_size_that_is_chosen(made_up_page: str, open_page: OpenPage, photo: Path) -> None:
     """Twice as large by a chip; a width in pixels by the field behind "other"; nonsense gets a sentence."""
     page = open_page(made_up_page, width=1280, height=800)

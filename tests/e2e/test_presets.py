@@ -57,6 +57,7 @@ def test_a_recommendation_appears_with_the_photo_and_its_button_ticks(
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+@pytest.mark.slow
 def test_gan_against_diffusion_is_one_click(page_url: str, open_page: OpenPage, tmp_path: Path) -> None:
     photo = tmp_path / "photo.png"
     write_png(image_of(noise(200, 260)), photo)
@@ -92,6 +93,7 @@ def test_gan_against_diffusion_is_one_click(page_url: str, open_page: OpenPage, 
     expect(page.locator("#test input")).not_to_be_checked()
 
 
+@pytest.mark.slow
 def test_guesses_are_shown_with_where_they_differ_and_there_is_no_prompt(
     page_url: str, open_page: OpenPage, tmp_path: Path
 ) -> None:

@@ -39,6 +39,7 @@ def saved(page: Page) -> Pillow.Image:
     return Pillow.open(io.BytesIO(downloaded(page, "#save-file")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "phone"), [(1280, False), (390, True)], ids=["desktop", "phone"])
 def test_a_result_is_saved_in_the_chosen_format(
     made_up_page: str, open_page: OpenPage, photo: Path, width: int, phone: bool

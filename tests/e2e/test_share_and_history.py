@@ -67,6 +67,7 @@ def use_shared(page: Page) -> None:
     expect(page.get_by_text("May invent detail: Other.")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_comparison_is_sent_on_as_a_file_and_as_a_link(
     url: str, open_page: OpenPage, browser: Browser, tmp_path: Path
 ) -> None:
@@ -117,6 +118,7 @@ def test_a_comparison_is_sent_on_as_a_file_and_as_a_link(
     assert later.request.get(address).status == 404
 
 
+@pytest.mark.slow
 def test_earlier_runs_come_back_with_zoom_and_pair(url: str, open_page: OpenPage, tmp_path: Path) -> None:
     page = open_page(url)
     first, second = photo(tmp_path, "first.png", 1), photo(tmp_path, "second.png", 2)

@@ -25,6 +25,7 @@ def url(serve: Serve) -> str:
     return launch(serve, (GOOD, QUICK))
 
 
+@pytest.mark.slow
 def test_a_whole_photo_is_shown_around_the_part(url: str, open_page: OpenPage, tmp_path: Path) -> None:
     file = tmp_path / "large.png"
     write_png(image_of(noise(200, 300)), file)
@@ -54,6 +55,7 @@ def test_a_whole_photo_is_shown_around_the_part(url: str, open_page: OpenPage, t
     finished(page)
 
 
+@pytest.mark.slow
 def test_fifty_photos_of_which_one_is_broken_make_one_zip(url: str, open_page: OpenPage, tmp_path: Path) -> None:
     files = [tmp_path / f"photo{number:02}.png" for number in range(50)]
     for number, file in enumerate(files):

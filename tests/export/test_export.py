@@ -79,6 +79,7 @@ def _export(job: Job, kind: Any, folder: Path, precision: Any = "fp32") -> Expor
     return export(job, kind, folder / f"net{SUFFIXES[kind]}", precision)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("kind", ["onnx", "openvino", "torchscript", "safetensors"])
 def test_every_format_agrees_and_states_how_well(rdn: Job, tmp_path: Path, kind: Any, precision: Any) -> None:
@@ -128,7 +129,7 @@ def test_the_runner_reads_the_metadata_of_openvino_files(rdn: Job, tmp_path: Pat
     assert np.abs(portable_runner.enlarge(image, run, rule) - _upscaled(rdn, image)).max() < 1e-4
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:torch.meshgrid")
 def test_attention_with_padding_and_shifted_windows_agrees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from spandrel.architectures.HAT.__arch.HAT import HAT
@@ -145,7 +146,8 @@ def test_attention_with_padding_and_shifted_windows_agrees(tmp_path: Path, monke
     assert _export(job, "torchscript", tmp_path / "out").agreement.psnr > 90
 
 
-@pytest.mark.parametrize("kind", ["onnx", pytest.param("openvino", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["onnx", "openvino"])
 def test_int8_states_its_loss_and_runs_alone(
     rdn: Job, tmp_path: Path, kind: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,6 +168,7 @@ def test_int8_states_its_loss_and_runs_alone(
     assert np.abs(portable_runner.enlarge(image, run, rule) - _upscaled(rdn, image)).mean() < 0.02
 
 
+@pytest.mark.slow
 def test_int8_that_loses_too_much_is_refused(rdn: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(int8, "MOST_LOSS", -99.0)
     monkeypatch.setattr(quantization, "_CALIBRATION", ("coffee",))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from sr_demo.codecs.libraries import opencv
 from sr_demo.faces import detection
-from sr_demo.faces.detection import YUNET, Face, detect
+from sr_demo.faces.alignment import refined, transform_of
+from sr_demo.faces.detection import YUNET, Face, Point, detect
 from sr_demo.faces.keep import keep_faces
 from sr_demo.faces.mask import face_mask
 from sr_demo.image import Image, Size, readonly
@@ -60,6 +62,27 @@ def test_boxes_are_in_pixels_of_the_image_whatever_the_detector_is_given(yunet: 
     )
 
 
+def test_landmarks_follow_a_tilted_face_once_it_is_seen_large_and_upright(yunet: None) -> None:
+    def tilt(degrees: float, size: int) -> float:
+        turn = cv2.getRotationMatrix2D((222, 118), degrees, 1)
+        turned = cv2.warpAffine(portrait(), turn, (512, 512), borderMode=cv2.BORDER_REFLECT)[:256, 60:380]
+        photo = resize(readonly(np.ascontiguousarray(turned, np.float32)), (size, size * 5 // 4))
+        (face, *_) = detect(photo)
+        transform = transform_of(refined(photo, face))
+        assert transform is not None
+        return float(np.degrees(np.arctan2(transform[1, 0], transform[0, 0])))
+
+    upright = tilt(0, 256)
+    assert abs(upright) < 8
+    for degrees, size in ((25, 256), (-40, 256), (25, 64), (40, 64)):
+        assert tilt(degrees, size) - upright == pytest.approx(degrees, abs=5), (degrees, size)
+
+
+def test_a_face_that_is_not_found_again_stays_as_it_was_found(yunet: None) -> None:
+    found = Face(10, 10, 20, 20, 1.0, tuple(Point(x, y) for x, y in ((12, 14), (20, 14), (16, 19), (13, 23), (19, 23))))
+    assert refined(bundled("coffee.png"), found) == found
+
+
 def test_forty_faces_are_found(yunet: None) -> None:
     face = resize(portrait()[40:200, 140:300], (64, 64))
     assert len(detect(readonly(np.tile(face, (5, 8, 1))))) >= 38
@@ -102,11 +125,10 @@ def test_the_mask_follows_the_scale_and_reaches_over_the_border() -> None:
 
 
 def test_invented_detail_is_limited_inside_faces_only(yunet: None) -> None:
-    kept = keep_faces(portrait(), 0.25)
-    assert kept is not None and kept.faces == 1
+    kept = keep_faces(detect(portrait()), Size(512, 512), 0.25)
+    assert kept.faces == 1
     assert kept.allowed.shape == (512, 512) and kept.allowed.dtype == np.float32
     assert kept.allowed[119, 223] == pytest.approx(0.25) and kept.allowed[400, 60] == 1
-    assert keep_faces(bundled("coffee.png")) is None
 
 
 @pytest.mark.usefixtures("yunet")

@@ -11,15 +11,19 @@ from skimage import data
 from sr_demo.approaches import baselines
 from sr_demo.catalogue import APPROACHES
 from sr_demo.errors import BadInput
+from sr_demo.faces.detection import Face
 from sr_demo.faces.keep import Kept
-from sr_demo.image import Image, from_array, readonly
+from sr_demo.image import Image, ImageData, Size, from_array, readonly
 from sr_demo.imaging.output_size import times
 from sr_demo.imaging.resize import downscale, resize
 from sr_demo.inference import faithful, memory_need
-from sr_demo.inference.jobs import Job, job_for
+from sr_demo.inference import runner as runner_module
+from sr_demo.inference.jobs import Done, Job, LoadedModel, job_for
 from sr_demo.inference.runner import Runner
 from sr_demo.inference.time_estimates import Estimates
+from sr_demo.inference.upscale import Upscaled
 from sr_demo.options import GenerativeOptions, as_dict
+from sr_demo.progress import Progress
 from sr_demo.reports.table import record
 from sr_demo.spec import Approach, Request, Upscaler
 from tests import fakes
@@ -60,15 +64,69 @@ def test_all_of_the_detail_is_the_result_itself_without_a_run_of_the_partner(par
     assert not partners
 
 
+def found(monkeypatch: pytest.MonkeyPatch, *faces: Face) -> list[str]:
+    """What is found in every image; the list has an entry for each time it is looked for."""
+    looked: list[str] = []
+
+    def detect(image: Image) -> tuple[Face, ...]:
+        looked.append("faces")
+        return faces
+
+    monkeypatch.setattr(faithful, "detect", detect)
+    return looked
+
+
+def test_one_comparison_looks_for_faces_and_runs_the_partner_once(
+    partners: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, ran = found(monkeypatch, Face(2, 2, 5, 5, 1.0)), list[str]()
+    real = runner_module.upscale_image
+
+    def upscale(model: LoadedModel, image: ImageData, progress: Progress) -> Upscaled:
+        ran.append(model.job.approach.id)
+        return real(model, image, progress)
+
+    monkeypatch.setattr(runner_module, "upscale_image", upscale)
+    methods = [replace(GENERATIVE, id=name) for name in ("one", "two", "three")]
+    jobs = [job_for([made], made.id, {"detail": 0.8, "face_detail": 0.3}) for made in methods]
+    runner = Runner()
+    together = [event.result for event in runner.compare(jobs, SMALL) if isinstance(event, Done)]
+    assert looked == ["faces"] and sorted(ran) == ["one", "partner", "three", "two"]
+    alone = [runner.run(job, SMALL) for job in jobs]
+    assert len(looked) == 4 and ran.count("partner") == 4
+    for one, other in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(one.rgb, other.rgb)
+    turned = image_of(readonly(SMALL.rgb[::-1].copy()))
+    (event,) = (event for event in runner.compare(jobs[:1], turned) if isinstance(event, Done))
+    np.testing.assert_array_equal(event.result.rgb, runner.run(jobs[0], turned).rgb)
+
+
+def test_where_a_generative_method_meets_fine_text_a_note_says_that_letters_may_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def remarks(approach: Approach, detail: float = 1) -> tuple[str, ...]:
+        job = Job(approach, approach.checkpoint(), GenerativeOptions(detail))
+        return Runner().run(job, SMALL).remarks
+
+    def text(image: Image) -> bool:
+        return True
+
+    assert remarks(GENERATIVE) == ()
+    monkeypatch.setattr(faithful, "has_fine_text", text)
+    assert remarks(GENERATIVE) == ("letters may change: read them in your photo",)
+    assert remarks(GENERATIVE, detail=0) == () and remarks(replace(GENERATIVE, invents=False)) == ()
+
+
 def test_faces_show_less_detail_than_the_rest(partners: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     wanted: list[float] = []
 
-    def keep(image: Image, share: float) -> Kept:
+    def keep(faces: tuple[Face, ...], size: Size, share: float) -> Kept:
         wanted.append(share)
-        allowed = np.ones(image.shape[:2], np.float32)
+        allowed = np.ones(size, np.float32)
         allowed[:, :5] = share
-        return Kept(allowed, 1)
+        return Kept(allowed, len(faces))
 
+    found(monkeypatch, Face(0, 0, 5, 5, 1.0))
     monkeypatch.setattr(faithful, "keep_faces", keep)
     made = Runner().run(job_for([GENERATIVE], "grainy", {"detail": 0.5, "face_detail": 0.25}), SMALL)
     half = run(GENERATIVE, 0.5)
@@ -82,7 +140,7 @@ def test_faces_show_less_detail_than_the_rest(partners: list[str], monkeypatch: 
 
 
 def test_without_a_face_nothing_is_blended(partners: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(faithful, "keep_faces", lambda *_: None)
+    found(monkeypatch)
     made = Runner().run(job_for([GENERATIVE], "grainy", {"face_detail": 0.3}), SMALL)
     np.testing.assert_array_equal(made.rgb, run(GENERATIVE, 1))
     assert made.kept_faces == 0 and made.faces_sentence == "" and not partners

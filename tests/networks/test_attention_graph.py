@@ -75,6 +75,7 @@ def test_equal_to_spandrel_in_fp32(make: Callable[[], Any], sizes: list[tuple[in
     assert all(torch.equal(value, before[name]) for name, value in network.model.state_dict().items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [partial(hat, 8, 16, 2), partial(drct, 8, 16, 2)], ids=["hat", "drct"])
 def test_the_converted_graph_takes_images_of_every_size(make: Callable[[], Any], tmp_path: Path) -> None:
     pytest.importorskip("openvino")

@@ -277,6 +277,7 @@ def test_onnx_files_that_are_not_image_to_image_are_refused(tmp_path: Path) -> N
         opened(onnx_of(Tiny(channels=1), tmp_path / "gray.onnx", channels=1))
 
 
+@pytest.mark.slow
 def test_our_own_export_of_edsr_gives_what_edsr_gives(tmp_path: Path) -> None:
     """The file is written by `export`'s own writer, at a tiny size of the network."""
     pytest.importorskip("onnxscript")

@@ -498,6 +498,7 @@ def test_unknown_degradation_is_the_same_for_all_images_and_its_noise_grows_with
     assert 1.5 * flat[0].std() < flat[1].std() < 20
 
 
+@pytest.mark.slow
 def test_the_cycle_closes(pairs):
     """Upscaling and degrading again comes closer to the input."""
     recipe = tiny(find("cyclegan"))

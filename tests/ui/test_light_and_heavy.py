@@ -14,7 +14,7 @@ from sr_demo.ui.callers import address_of
 from sr_demo.ui.store import Store
 
 HEAVY = {
-    "RunHandlers.run", "SeveralHandlers.run", "AdjustHandlers.adjust",
+    "RunHandlers.run", "SeveralHandlers.run", "AdjustHandlers.adjust", "AdjustHandlers.find_faces",
     "Endpoints.upscale", "Endpoints.compare", "Endpoints.deploy",
     "MosaicHandlers.render", "MosaicHandlers.show_matches", "MosaicHandlers.build_database",
     "_injected.<locals>.guess",

@@ -1,4 +1,4 @@
-"""The event by which the viewer requests less detail, or maps of what was invented."""
+"""The events by which the viewer requests less detail, maps of what was invented, or where faces are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import gradio as gr
 from sr_demo.errors import Cancelled, SRError, unexpected
 from sr_demo.reports.bundle import PAGE
 from sr_demo.ui.callers import HEAVY
-from sr_demo.ui.compare.adjustment import Wish, adjusted, unchanged
+from sr_demo.ui.compare.adjustment import Wish, adjusted, unchanged, with_faces
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.history import HistoryHandlers
 from sr_demo.ui.histories import Run
@@ -18,21 +18,23 @@ from sr_demo.ui.method_choices import Context
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.updates import Updates
 
-_SECONDS = 3.0
-"""Expected duration."""
+_SECONDS, _FACES_SECONDS = 3.0, 0.5
+"""Expected durations."""
 
 
 def connect(context: Context, components: CompareComponents) -> None:
-    """Connect the viewer's event `input`."""
-    results = components.results
+    """Connect the viewer's events `input` and `apply`."""
+    results, handlers = components.results, AdjustHandlers(context, components)
     written: list[Any] = [
         results.progress, results.viewer, results.table, results.chart, *results.downloads.values(), results.link,
         results.unlink, results.link_note,
     ]  # fmt: skip
     results.viewer.input(
-        AdjustHandlers(context, components).adjust, None, written, **HEAVY, show_progress="hidden",
+        handlers.adjust, None, written, **HEAVY, show_progress="hidden",
         trigger_mode="always_last", api_visibility="private",
     )  # fmt: skip
+    found: list[Any] = [results.progress, results.viewer]
+    results.viewer.apply(handlers.find_faces, None, found, **HEAVY, show_progress="hidden", api_visibility="private")
 
 
 class AdjustHandlers:
@@ -46,9 +48,9 @@ class AdjustHandlers:
         """Show the comparison as the viewer requests it."""
         results = self._results
         session = session_of(request)
-        run = self._context.histories.shown(session)
-        if run is None or f"/{run.id}/" not in str(getattr(event, "url", "")):
-            return gr.skip()  # another comparison has taken its place meanwhile
+        run = self._run_of(event, session)
+        if run is None:
+            return gr.skip()
         try:
             wish = Wish.of(event)
             with self._context.callers.admitted() as caller, caller.turn(_SECONDS) as progress:
@@ -67,6 +69,26 @@ class AdjustHandlers:
             results.chart: shown["chart"],
             **self._history.downloads(session, shown["files"]),
         }
+
+    def find_faces(self, event: gr.EventData, request: gr.Request) -> Updates:
+        """Show where faces are in the photo: in what the viewer shows now, and nowhere else."""
+        run = self._run_of(event, session_of(request))
+        if run is None:
+            return gr.skip()
+        try:
+            with self._context.callers.admitted() as caller, caller.turn(_FACES_SECONDS):
+                return {self._results.viewer: with_faces(run)}
+        except Cancelled:
+            return gr.skip()
+        except SRError as exc:
+            return {self._results.progress: problem(str(exc))}
+        except Exception as exc:
+            return {self._results.progress: problem(unexpected(exc, "looking for faces"))}
+
+    def _run_of(self, event: gr.EventData, session: str) -> Run | None:
+        """Return the comparison that an event is about; None where another one has taken its place meanwhile."""
+        run = self._context.histories.shown(session)
+        return run if run is not None and f"/{run.id}/" in str(getattr(event, "url", "")) else None
 
     def _refused(self, message: str, run: Run, event: gr.EventData) -> Updates:
         """Say why, and let the viewer go back to what was shown before."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sr_demo.errors import BadInput
+from sr_demo.faces.detection import detect
 from sr_demo.image import Image, ImageData, Limits, crop, read, write_png
 from sr_demo.imaging.detail import ALMOST_ALL, blend_detail
 from sr_demo.inference.faithful import faithful_job, is_adjustable, with_detail
@@ -113,6 +114,21 @@ def unchanged(run: Run, number: object) -> dict[str, Any]:
     viewer = run.read()["viewer"]
     before = viewer.get("adjusted") or asdict(Wish())
     return {**viewer, "adjusted": {**before, "number": number if isinstance(number, int) else before["number"]}}
+
+
+def with_faces(run: Run) -> dict[str, Any]:
+    """Return the viewer's value with where faces are in the photo, which is written nowhere.
+
+    Each is a box as the viewer takes parts: left, top, width and height, as fractions of the photo.
+
+    Raises:
+        SRError: A file of the comparison is gone.
+    """
+    viewer = run.read()["viewer"]
+    photo = read(run.folder / f"{viewer['images'][0]['id']}.png", _LIMITS).rgb
+    height, width = photo.shape[:2]
+    boxes = [(f.left / width, f.top / height, f.width / width, f.height / height) for f in detect(photo)]
+    return {**viewer, "faces": boxes}
 
 
 class _Made(NamedTuple):

@@ -8,6 +8,7 @@ from sr_demo.errors import Cancelled, SRError
 from sr_demo.image import Image, ImageData
 from sr_demo.inference.jobs import Failed, Job, Progressed, RunEvent, Started, Stopped
 from sr_demo.inference.runner import Runner
+from sr_demo.inference.shared_work import SharedWork
 from sr_demo.ui.background_work import Finished, working
 from sr_demo.ui.callers import Caller
 
@@ -24,6 +25,8 @@ class Inputs:
         """Take a function that returns input and reference; it may be called several times."""
         self._load = load
         self._loaded: tuple[ImageData, Image | None] | None = None
+        self.shared = SharedWork()
+        """Of the jobs on this input."""
 
     def get(self) -> tuple[ImageData, Image | None]:
         """Return input and reference. Call it in a turn only: loading takes memory. Raises what `load` raises."""
@@ -36,7 +39,7 @@ class Inputs:
         if self._loaded is not None:
             images = [image for image in (self._loaded[0].rgb, self._loaded[1]) if image is not None]
             if sum(image.shape[0] * image.shape[1] for image in images) > _KEPT_PIXELS:
-                self._loaded = None
+                self._loaded, self.shared = None, SharedWork()
 
 
 def compared(
@@ -60,7 +63,7 @@ def compared(
             if ended is not None:
                 yield ended
                 continue
-            for event in runner.compare([job], *inputs.get(), caller.stop, caller.deadline):
+            for event in runner.compare([job], *inputs.get(), caller.stop, caller.deadline, inputs.shared):
                 if not isinstance(event, Started):
                     yield event
         finally:

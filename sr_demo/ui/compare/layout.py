@@ -229,7 +229,7 @@ def precision_choice() -> controls.Bound:
 
 
 def _agreement(context: Context) -> controls.Bound:
-    """Return the box that allows downloads of gigabytes, with their sizes; hidden where there are none."""
+    """Return the box that allows large downloads, with their sizes; hidden where there are none."""
     sizes = method_choices.downloads(context.approaches)
     box = gr.Checkbox(
         False, label=f"{text('download_missing')} {sizes}", visible=bool(sizes), elem_id="agree-to-download",

@@ -14,7 +14,7 @@ from sr_demo.errors import BadInput, SRError, unexpected
 from sr_demo.faces.keep import FACE_DETAIL
 from sr_demo.image import ImageData, Size
 from sr_demo.imaging.degradation import Realistic
-from sr_demo.inference.faithful import is_adjustable
+from sr_demo.inference.faithful import keeps_faces
 from sr_demo.inference.jobs import Job
 from sr_demo.options import build as build_options
 from sr_demo.reports.saved_image import Part
@@ -92,7 +92,7 @@ class RunHandlers:
         keep = bool(values[self._parts.results.keep_faces])
 
         def kept(job: Job) -> dict[str, object]:
-            return {"face_detail": FACE_DETAIL} if keep and is_adjustable(job) else {}
+            return {"face_detail": FACE_DETAIL} if keep and keeps_faces(job) else {}
 
         jobs = [
             replace(

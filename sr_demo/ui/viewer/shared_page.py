@@ -175,7 +175,7 @@ def _method(result: Result) -> _Method:
         facts.append("options: " + ", ".join(f"{name} = {value}" for name, value in options.items()))
     if job.approach.invents_with(checkpoint):
         facts.append("may invent detail")
-    return _Method(job.title, [*facts, *result.notes])
+    return _Method(job.title, [*facts, *result.all_notes])
 
 
 def _too_large(images: Sequence[SavedImage]) -> tuple[list[SavedImage], int]:

@@ -19,13 +19,15 @@
  * @typedef {{ image: HTMLImageElement, around: HTMLImageElement | null, magnified: HTMLImageElement, shift: string }} Layer  Image and
  *   magnified image may have others above them: `stack`.
  * @typedef {{ box: HTMLElement, text: HTMLElement, bar: HTMLProgressElement }} StatusBox
- * @typedef {{ box: HTMLElement, layers: Layer[], lens: HTMLElement, status: StatusBox }} Stage
+ * @typedef {{ box: HTMLElement, layers: Layer[], boxes: HTMLElement, lens: HTMLElement,
+ *   status: StatusBox }} Stage
  * @typedef {{ head: HTMLElement, foot: HTMLElement, label: HTMLElement, mark: HTMLElement, name: HTMLElement,
  *   tag: HTMLElement, as: HTMLButtonElement, save: HTMLAnchorElement, open: HTMLAnchorElement, scores: HTMLElement, note: HTMLElement }} Plate
  * @typedef {{ stage: Stage, plate: Plate, figure: HTMLElement }} Pane
  * @typedef {{ images: ViewerImage[], full: Size, stage: Size, scale: Scale, centre: Point, mode: "grid" | "two",
  *   part: Part | null, wanted: Id[], opening: Id[], marked: Id, front: Id, narrow: boolean, lens: boolean, lensAt: Point | null, difference: boolean,
- *   split: number, example: boolean, scene: string, detail: number, mapped: boolean, run: string, requested: number }} State
+ *   split: number, example: boolean, scene: string, detail: number, mapped: boolean, run: string, requested: number,
+ *   boxed: boolean, faces: Part[] | null }} State  `faces`: of this run; null where they were not requested yet.
  * @typedef {Pick<State, "scale" | "centre" | "full" | "wanted" | "front">} SavedView
  */
 
@@ -49,6 +51,7 @@ const state = {
   mode: "grid", wanted: [null, null], opening: [null, null], marked: null, front: null, narrow: false,
   lens: false, lensAt: null, difference: false, split: 0.5, example: false,
   scene: "", part: null, detail: 1, mapped: false, run: "", requested: 0,
+  boxed: false, faces: null,
 };
 /** @type {Map<string, SavedView>} By scene: how it was left. */
 const views = new Map();
@@ -169,13 +172,14 @@ function makeStage(count) {
     box.append(make("div", "srv-layer", {}, image, failure));
     return { image, around: null, magnified, shift: "" };
   });
+  const boxes = make("div", "srv-layer", { "aria-hidden": "true" });
   const lens = make("div", "srv-lens", { "aria-hidden": "true", hidden: "" });
   for (const { magnified } of layers) lens.append(make("div", "srv-layer", {}, magnified));
   const text = make("p", "");
   const bar = make("progress", "", { max: "1", hidden: "" });
   const status = { box: make("div", "srv-status", { hidden: "" }, text, bar), text, bar };
-  box.append(lens, status.box);
-  return { box, layers, lens, status };
+  box.append(boxes, lens, status.box);
+  return { box, layers, boxes, lens, status };
 }
 
 /** @type {(status: StatusBox, shown: ViewerImage) => void} */
@@ -398,9 +402,11 @@ detailBox.title = `0 %: ${say("viewer_detail_faithful")}; 100 %: ${say("viewer_d
 const mapButton = button(say("viewer_map_short"), "srv-button", {
   "aria-keyshortcuts": "I", "aria-label": say("viewer_map"), title: say("viewer_map"),
 }, () => adjust({ mapped: !state.mapped }));
+const facesButton = button(say("viewer_faces"), "srv-button", { "aria-keyshortcuts": "F", title: say("viewer_faces_title") }, showFaces);
+const facesFound = make("span", "srv-quiet", { role: "status" });
 const legend = make("ul", "srv-legend", { "aria-label": say("viewer_legend") });
 const adjustBar = make("div", "srv-adjust", { role: "group", "aria-label": say("viewer_adjust") },
-  detailBox, mapButton);
+  detailBox, mapButton, make("span", "srv-group", {}, facesButton, facesFound));
 const bar = make("div", "srv-bar", { role: "group", "aria-label": say("viewer_bar") },
   make("div", "srv-group srv-joined", {}, ...zoomButtons),
   make("div", "srv-group srv-joined srv-steps", {}, zoomOut, zoomIn), level,
@@ -483,6 +489,13 @@ function adjust(changes) {
   requesting = setTimeout(() => trigger("input", { detail, mapped, number, url: ready()[0]?.url }), mixable ? 300 : 0);
 }
 
+/** Show or hide where faces are; they are looked for when that is wanted for the first time. */
+function showFaces() {
+  if (!canAdjust()) return;
+  change({ boxed: !state.boxed });
+  if (state.boxed && !state.faces) trigger("apply", { url: ready()[0]?.url });
+}
+
 let announcement = 0;
 /** @type {(text: string) => void} */
 function announce(text) {
@@ -526,6 +539,8 @@ function receive() {
   state.part = images.find((/** @type {ViewerImage} */ image) => image.part)?.part ?? null;
   const scene = value.scene || images[0]?.url || "";
   if (scene !== state.scene) changeScene(scene);
+  if ((images[0]?.url ?? "") !== state.run) Object.assign(state, { boxed: false, faces: null });
+  if (value.faces) state.faces = value.faces;
   receiveAdjusted(images[0]?.url ?? "", value.adjusted);
   const full = geometry.fullSize(images);
   if (typeof state.scale === "number") state.scale *= state.full.width / full.width; // a larger result must not move the others
@@ -615,7 +630,10 @@ function refreshAdjustBar() {
   const invents = state.images.some((image) => image.invents);
   adjustBar.hidden = state.example || !props.savable || !(invents || canAdjust());
   detailBox.hidden = !invents;
-  detailInput.disabled = mapButton.disabled = !canAdjust();
+  detailInput.disabled = mapButton.disabled = facesButton.disabled = !canAdjust();
+  press(facesButton, state.boxed);
+  const count = state.faces?.length;
+  write(facesFound, !state.boxed ? "" : count ? say("viewer_faces_count", { count }) : count === 0 ? say("viewer_faces_none") : "…");
   const percent = Math.round(100 * state.detail);
   if (detailInput.value !== String(percent)) detailInput.value = String(percent);
   detailInput.setAttribute("aria-valuetext", percent === 100 ? say("viewer_detail_whole") : say("viewer_detail_value", { percent }));
@@ -699,6 +717,7 @@ function draw() {
       if (around) around.style.transform = transform;
     }
   }
+  for (const stage of visibleStages()) drawBoxes(stage, shown);
   root.classList.toggle("srv-pixels", shown.scale > 1.001);
   root.classList.toggle("srv-zoomed", isZoomed());
   root.classList.toggle("srv-magnifying", state.lens);
@@ -712,6 +731,19 @@ function transformAll(image, transform) {
   for (const node of image.parentElement?.children ?? []) {
     if (node instanceof HTMLImageElement) node.style.transform = transform;
   }
+}
+
+/** @type {(stage: Stage, shown: Transform) => void} Around faces: as wide as ever, however large the image is shown. */
+function drawBoxes({ boxes, status }, shown) {
+  const faces = state.boxed && status.box.hidden ? state.faces ?? [] : [];
+  while (boxes.children.length > faces.length) boxes.lastElementChild?.remove();
+  faces.forEach(([left, top, width, height], index) => {
+    const box = /** @type {HTMLElement} */ (boxes.children[index] ?? boxes.appendChild(make("div", "srv-face")));
+    const [across, along] = [state.full.width * shown.scale, state.full.height * shown.scale];
+    box.style.transform = `translate(${shown.left + left * across}px, ${shown.top + top * along}px)`;
+    box.style.width = `${width * across}px`;
+    box.style.height = `${height * along}px`;
+  });
 }
 
 /** @type {(shown: Transform) => void} */
@@ -872,6 +904,7 @@ const KEYS = {
   0: () => zoomTo("fit"), 1: () => zoomTo(1), 2: () => zoomTo(2), 4: () => zoomTo(4),
   l: () => setLens(!state.lens), L: () => setLens(!state.lens),
   i: () => adjust({ mapped: !state.mapped }), I: () => adjust({ mapped: !state.mapped }),
+  f: showFaces, F: showFaces,
   ArrowLeft: () => pan(STEP, 0), ArrowRight: () => pan(-STEP, 0),
   ArrowUp: () => pan(0, STEP), ArrowDown: () => pan(0, -STEP),
   Escape: () => /** @type {HTMLElement | null} */ (focused())?.blur(),

@@ -142,7 +142,8 @@ def viewer(
     """Return the component, which shows `example`, or the sentence `empty` where that has no images.
 
     Where images are `savable`, each has a button that triggers the event `select` with its `url` and `label`. Where the value
-    is `adjustable`, the event `input` requests less detail, or maps: see `ui/compare/adjustment.py`.
+    is `adjustable`, the event `input` requests less detail, or maps, and `apply` requests where faces are: see
+    `ui/compare/adjustment.py`.
 
     Update it by returning `viewer_value(...)` from a listener with `show_progress="hidden"`: Gradio fades a component
     that waits for its next value, while people are looking at the images it already shows.
