@@ -50,7 +50,7 @@ fix: .venv/.dev
 	  touch $@; \
 	fi
 
-.venv/.dev: .venv/.uv requirements.txt requirements-dev.txt requirements-export.txt requirements-diffusion.txt requirements-mcp.txt
+.venv/.dev: .venv/.uv requirements.txt requirements-dev.txt requirements-export.txt requirements-diffusion.txt requirements-mcp.txt requirements-measures.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-dev.txt
 	touch $@ .venv/.run
 

@@ -43,6 +43,7 @@ def upscale(
     precision: Precision = "auto",
     download: bool = False,
     size: float | str | None = None,
+    mask: ImageLike | None = None,
     **options: object,
 ) -> ImageResult:
     """Upscale one image with one approach.
@@ -55,6 +56,7 @@ def upscale(
         download: Whether a large download is agreed to, where the checkpoint needs one.
         size: Of the result: a factor from 1 to 8, or a text such as "1920 wide", "1080 high" or "30x20cm@300" (print);
             None for that of the approach, which is 4 times for most.
+        mask: An image of any size that is white where nothing may be invented; for approaches that invent detail.
         options: The approach's own options, such as `scale=3.3` for `liif`.
 
     Returns:
@@ -64,7 +66,10 @@ def upscale(
     Raises:
         SRError: The image cannot be read, a name, an option or the size is unknown, or the approach cannot run here.
     """
-    return _runner().run(_job(approach, options, precision, download, size), _read(image))
+    from sr_demo.inference.faithful import allowed_by
+
+    allowed = None if mask is None else allowed_by(_read(mask).rgb)
+    return _runner().run(_job(approach, options, precision, download, size), _read(image), allowed=allowed)
 
 
 def compare(

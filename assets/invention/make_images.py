@@ -10,6 +10,7 @@ from skimage import data
 from sr_demo.catalogue import APPROACHES
 from sr_demo.image import Image, ImageData, Output, Size, from_array, readonly, write
 from sr_demo.imaging.resize import downscale, resize
+from sr_demo.inference.faithful import allowed_by
 from sr_demo.inference.jobs import job_for
 from sr_demo.inference.runner import Runner
 from sr_demo.reports.invention_overlay import true_overlay, unsupported_overlay
@@ -21,7 +22,7 @@ GAP = 4
 
 
 def main() -> None:
-    """Write the two files."""
+    """Write the three files."""
     hr = from_array(data.astronaut()[48:208, 144:304]).rgb
     lr, runner = ImageData(downscale(hr, 4)), Runner()
 
@@ -33,6 +34,19 @@ def main() -> None:
     _save("slider", [hr, plain, *details, drawn])
     maps = [_over(image, true_overlay(image, lr.rgb, hr)) for image in (plain, made("rdn"), drawn)]
     _save("maps", [*maps, _over(drawn, unsupported_overlay(drawn, lr.rgb, [made("edsr")]))])
+
+    white = np.zeros((*hr.shape[:2], 3), np.float32)
+    white[20:84, 44:112] = 1
+    masked = runner.run(job_for(APPROACHES, GENERATIVE), lr, allowed=allowed_by(readonly(white))).rgb
+    _save("mask", [hr, _over(drawn, _striped(white)), masked, drawn])
+
+
+def _striped(white: Image) -> ImageData:
+    """Return what is painted as the page shows it: blue with white stripes."""
+    y, x = np.ogrid[: white.shape[0], : white.shape[1]]
+    stripes = ((x - y) % 8 < 2)[..., None]
+    colours = np.where(stripes, np.float32(1), np.asarray([0, 90, 200], np.float32) / 255)
+    return ImageData(readonly(np.asarray(colours, np.float32)), alpha=readonly(white[..., 0] * np.float32(0.55)))
 
 
 def _over(image: Image, layer: ImageData) -> Image:

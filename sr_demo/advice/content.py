@@ -18,8 +18,10 @@ def is_drawing(rgb: NDArray[np.float32]) -> bool:
     rows, columns = rgb.shape[0] // 8, rgb.shape[1] // 8
     if min(rows, columns) < 4:
         return False
-    blocks = rgb[: rows * 8, : columns * 8].reshape(rows, 8, columns, 8, 3)
-    spread = 255 * (blocks.max(axis=(1, 3)) - blocks.min(axis=(1, 3))).max(axis=-1)
+    bands = rgb[: rows * 8, : columns * 8].reshape(rows, 8, columns * 8 * 3)
+    # Rows first: along them the values lie side by side.
+    high, low = (reduce(bands, 1).reshape(rows, columns, 8, 3) for reduce in (np.max, np.min))
+    spread = 255 * (high.max(axis=2) - low.min(axis=2)).max(axis=-1)
     flat = float((spread <= _FLAT).mean())
     weak = float(((spread > _FLAT) & (spread <= _WEAK)).mean())
     return flat >= _LEAST_FLAT and flat < 1 and weak <= _MOST_WEAK * (1 - flat)

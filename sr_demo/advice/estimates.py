@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -11,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo.advice.content import is_drawing
-from sr_demo.advice.jpeg_quality import quality_of_pixels, quality_of_table
+from sr_demo.advice.jpeg_quality import quality_of_table, traces_in
 from sr_demo.advice.noise import noise_of
 from sr_demo.advice.spectrum import detail_end
 from sr_demo.codecs.jpeg import luma_steps
 from sr_demo.faces import detection
-from sr_demo.image import Image, Size, bt601_luma
-from sr_demo.imaging.letters import letters, luma_levels
+from sr_demo.image import Image, Size, bt601_luma, readonly
+from sr_demo.imaging.letters import letters
+from sr_demo.imaging.thumbnail import thumbnail
+from sr_demo.metrics.ring_correlation import signal_end
 
 T = TypeVar("T")
 _SIDE = 512
@@ -36,6 +39,10 @@ _SMALL = 250_000
 _TEXTURED = 5.0
 """Levels of noise from which texture is distinguished: less is harmless, whichever of the two it is."""
 _LEAST_LETTERS = 40
+_LEAST_NOISE, _MOST_NOISE = 2.0, 6.0
+"""Levels of noise that the correlation of an image with itself is measured against; more of it hides where detail ends."""
+_OVERSAMPLED = 0.45
+"""Where the detail of an image ends at most, for every other pixel to hold all of it."""
 
 
 class Certainty(IntEnum):
@@ -65,6 +72,8 @@ class Estimates:
     """Standard deviation in levels of 0 to 255."""
     detail_end: Estimate[float | None]
     """See `spectrum.detail_end`."""
+    signal_end: Estimate[float | None]
+    """See `ring_correlation.signal_end`; None for images in which it means nothing: of JPEG, sharp ones, without noise."""
     drawing: Estimate[bool]
     letters: Estimate[int]
     """Shapes that stand in lines like small letters."""
@@ -93,19 +102,26 @@ def estimate(image: Image, path: Path | None = None) -> Estimates:
     part = _middle(image)
     luma = (255 * bt601_luma(part)).astype(np.float32)
     pixels = Certainty.LIKELY if min(size) >= _ENOUGH else Certainty.UNSURE
-    quality = _jpeg_quality(luma, path, pixels)
-    noise = _noise(part, pixels)
+    with ThreadPoolExecutor(1) as beside:  # numpy and OpenCV release the GIL
+        of_noise = beside.submit(_noise, part, pixels)
+        quality = _jpeg_quality(luma, path, pixels)
+        small = thumbnail(image, _WHOLE).rgb
+        lines = letters(np.rint(bt601_luma(small.astype(np.float32))).astype(np.uint8))
+        faces = detection.detect(readonly(np.divide(small, 255, dtype=np.float32)), _FACES)
+        noise = of_noise.result()
     grid = quality.value is not None and quality.value < _GRID_SHOWS
+    end = detail_end(luma, noise.value or 0.0)
     detector = detection.available()
     return Estimates(
         size=size,
         jpeg_quality=quality,
         noise=noise,
-        detail_end=Estimate(detail_end(luma, noise.value or 0.0), Certainty.UNSURE if grid else pixels),
+        detail_end=Estimate(end, Certainty.UNSURE if grid else pixels),
+        signal_end=_signal_end(part, quality, noise, end),
         drawing=Estimate(is_drawing(part), pixels),
-        letters=Estimate(letters(luma_levels(image, _WHOLE)), pixels),
+        letters=Estimate(lines, pixels),
         faces=Estimate(
-            None if detector == "none" else len(detection.detect(image, _FACES)),
+            None if detector == "none" else len(faces),
             Certainty.LIKELY if detector == "yunet" else Certainty.UNSURE,
         ),
     )
@@ -125,12 +141,22 @@ def _noise(part: NDArray[np.float32], pixels: Certainty) -> Estimate[float | Non
     return Estimate(found.sigma, Certainty.UNSURE if texture else pixels)
 
 
+def _signal_end(
+    part: NDArray[np.float32], quality: Estimate[int | None], noise: Estimate[float | None], end: float | None
+) -> Estimate[float | None]:
+    """Return it for oversampled images whose noise is independent in neighbouring pixels, as far as that can be known."""
+    measurable = noise.certainty is not Certainty.UNSURE and _LEAST_NOISE <= (noise.value or 0) <= _MOST_NOISE
+    sure = quality.value is None and measurable and end is not None and end <= _OVERSAMPLED
+    return Estimate(signal_end(part) if sure else None, noise.certainty if sure else Certainty.UNSURE)
+
+
 def _jpeg_quality(luma: NDArray[np.float32], path: Path | None, pixels: Certainty) -> Estimate[int | None]:
     """Return the lower one of the file's quality and that of an earlier JPEG that the pixels still show."""
-    seen = quality_of_pixels(luma)
+    traces = traces_in(luma)
+    seen = traces.quality
     steps = luma_steps(path) if path is not None else None
     if steps is None:
-        return Estimate(seen, pixels)
+        return Estimate(seen, pixels if traces.conclusive else Certainty.UNSURE)
     stated = quality_of_table(steps)
     if seen is not None and seen < stated - _RESAVED:
         return Estimate(seen, pixels)

@@ -24,6 +24,8 @@ _LARGEST_STEP = 121
 _LEAST_GAIN = 15.0
 """Log-likelihood ratio, quantized against not, from which the step of a frequency counts as found."""
 _LEAST_STEPS = 3
+_ENOUGH = 60
+"""Coefficients of a frequency in which a step would show."""
 _MOST_BLOCKS = 1200
 """Blocks that are looked at: as many show the steps as well as all of them do."""
 _MOST_GRADIENT = 20.0
@@ -38,6 +40,17 @@ class _Found(NamedTuple):
 
     gain: float
     steps: dict[tuple[int, int], float]
+    looked_at: int
+    """Frequencies with enough coefficients for a step to show."""
+
+
+class Traces(NamedTuple):
+    """What the pixels show of a JPEG compression."""
+
+    quality: int | None
+    """1 to about 95; None where no steps show: the image was never a JPEG, was resized since, or has too little texture."""
+    conclusive: bool
+    """Whether steps would show if there were any: there is texture enough."""
 
 
 def quality_of_table(table: NDArray[np.float64]) -> int:
@@ -45,20 +58,18 @@ def quality_of_table(table: NDArray[np.float64]) -> int:
     return _nearest({at: float(table[at]) for at in _FREQUENCIES})
 
 
-def quality_of_pixels(luma: NDArray[np.float32]) -> int | None:
-    """Return the quality of the JPEG compression that the pixels show.
+def traces_in(luma: NDArray[np.float32]) -> Traces:
+    """Return what the pixels show of a JPEG compression.
 
     Args:
         luma: (H, W) in levels of 0 to 255.
-
-    Returns:
-        1 to about 95; None where no steps show: the image was never a JPEG, was resized since, or has too little texture.
     """
     if min(luma.shape) < 16:
-        return None
+        return Traces(None, conclusive=False)
     centred = luma - 128
     found = max((_steps(centred, *offset) for offset in _offsets(centred)), key=lambda one: one.gain)
-    return _nearest(found.steps) if len(found.steps) >= _LEAST_STEPS else None
+    quality = _nearest(found.steps) if len(found.steps) >= _LEAST_STEPS else None
+    return Traces(quality, conclusive=quality is not None or found.looked_at >= len(_FREQUENCIES) - 1)
 
 
 def _offsets(luma: NDArray[np.float32]) -> set[tuple[int, int]]:
@@ -76,12 +87,13 @@ def _steps(luma: NDArray[np.float32], row: int, column: int) -> _Found:
     blocks = blocks[:: -(-len(blocks) // _MOST_BLOCKS) or 1]
     coefficients = np.abs(_DCT[:4] @ blocks @ _DCT[:4].T).astype(np.float32)
     steps: dict[tuple[int, int], float] = {}
-    total = 0.0
+    total, looked_at = 0.0, 0
     for u, v in _FREQUENCIES:
         values = coefficients[:, u, v]
         values = values[values > 1]
         if len(values) < 10:
             continue
+        looked_at += len(values) >= _ENOUGH
         largest = max(int(min(2 * np.quantile(values, 0.98), _LARGEST_STEP)), 3)
         candidates = np.arange(2, largest, dtype=np.float32)[:, None]
         residual = values - candidates * np.rint(values / candidates)
@@ -93,7 +105,7 @@ def _steps(luma: NDArray[np.float32], row: int, column: int) -> _Found:
         if len(gains) and gains[best] > _LEAST_GAIN:
             steps[u, v] = float(candidates[best, 0])
             total += float(gains[best])
-    return _Found(total, steps)
+    return _Found(total, steps, looked_at)
 
 
 def _nearest(steps: dict[tuple[int, int], float]) -> int:

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 _SIDE = 5
-_STEP = 3
+_MOST_STEP, _PIXELS_A_STEP = 3, 128
+"""Pixels between two patches: fewer in small images, which have few patches otherwise."""
 _FLATTEST = 0.3
 """Share of the patches that is looked at: those whose halves differ least in brightness."""
 _CLIPPED = 1 / 255
 _LEAST_PATCHES = 20 * _SIDE**2
-_MOST_RATIO = 4.5
-"""Largest eigenvalue of noise on slopes, relative to that of the noise alone; grass, bricks and gravel have 5 to 40."""
+_MOST_RATIO = 3.6
+"""Largest eigenvalue of noise on slopes, relative to that of the noise alone; grass, bricks and gravel have 4 to 25."""
 
 
 class Noise(NamedTuple):
@@ -49,7 +50,8 @@ def noise_of(rgb: NDArray[np.float32]) -> Noise | None:
 def _noise_of_channel(channel: NDArray[np.float32]) -> Noise | None:
     if min(channel.shape) < 2 * _SIDE:
         return None
-    patches = np.lib.stride_tricks.sliding_window_view(channel, (_SIDE, _SIDE))[::_STEP, ::_STEP].reshape(-1, _SIDE**2)
+    step = min(max(min(channel.shape) // _PIXELS_A_STEP, 1), _MOST_STEP)
+    patches = np.lib.stride_tricks.sliding_window_view(channel, (_SIDE, _SIDE))[::step, ::step].reshape(-1, _SIDE**2)
     low, high = patches.min(axis=1), patches.max(axis=1)
     patches = patches[(low > _CLIPPED) & (high < 1 - _CLIPPED) & (high > low)]
     if len(patches) < _LEAST_PATCHES:

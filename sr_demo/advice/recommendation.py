@@ -74,7 +74,7 @@ def _first(names: Sequence[str], jobs: Sequence[Job]) -> Job:
 def record(found: Recommendation) -> dict[str, Any]:
     """Return a recommendation as JSON-able data."""
     estimates = found.estimates
-    named = ("jpeg_quality", "noise", "detail_end", "drawing", "letters", "faces")
+    named = ("jpeg_quality", "noise", "detail_end", "signal_end", "drawing", "letters", "faces")
     return {
         "width": estimates.size.width,
         "height": estimates.size.height,

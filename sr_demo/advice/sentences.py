@@ -42,6 +42,7 @@ TEXTS: dict[str, str] = {
     "fact_texture": "noise or texture of about {noise} of 255 levels",
     "fact_no_noise": "hardly any noise",
     "fact_detail": "detail up to {percent} % of what its pixels could hold",
+    "fact_signal": "signal above the noise up to {percent} % of that (Fourier ring correlation of the photo with itself)",
     "measured": "Measured against your original: <b>{closest}</b> is closest to it; <b>{right}</b> brings back the most of "
     "its fine detail ({percent} %).",
     "measured_both": "Measured against your original: <b>{closest}</b> is closest to it, and brings back the most of its "
@@ -107,6 +108,8 @@ def facts(found: Estimates) -> list[Phrase]:
         phrases.append(Phrase(key, {"noise": round(noise.value)}))
     if end is not None and found.detail_end.certainty is not Certainty.UNSURE:
         phrases.append(Phrase("fact_detail", {"percent": round(100 * end)}))
+    if found.signal_end.value is not None:
+        phrases.append(Phrase("fact_signal", {"percent": round(found.signal_end.value)}))
     return phrases
 
 

@@ -123,15 +123,16 @@ def _results(args: argparse.Namespace, kept: set[Identity], count: int) -> _Resu
 
 
 def _allowed(mask: Path, files: Sequence[Path]) -> NDArray[np.float32]:
-    """Return how much of its detail a method may show, (h, w) in [0, 1], from a picture that is white where it may not.
+    """Return the most detail that a method may show, (h, w) in [0, 1], from a picture that is white where it may not.
 
     Raises SRError where the picture cannot be read, and where there are several photos.
     """
-    from sr_demo.image import bt601_luma, read
+    from sr_demo.image import read
+    from sr_demo.inference.faithful import allowed_by
 
     if len(files) != 1:
         raise BadInput(f"--mask belongs to one picture, and {len(files)} are named. Run the command for each.")
-    return (1 - bt601_luma(read(mask).rgb)).clip(0, 1)
+    return allowed_by(read(mask).rgb)
 
 
 def _write_report(file: Path, results: Sequence[ImageResult], target: Path) -> None:

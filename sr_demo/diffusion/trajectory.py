@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from sr_demo.image import Image
 from sr_demo.options import Options
@@ -46,6 +47,8 @@ class Trajectory:
     """After colour correction, back-projection and the mean over all samples."""
     samples: int
     """Number of samples in the result; `steps` are those of the first."""
+    spread: NDArray[np.float32] | None = None
+    """(4*H, 4*W): standard deviation over the samples of their luma above the input's Nyquist frequency; None for one."""
 
     def forward(self, hr: Image) -> tuple[Image, ...]:
         """Return the states of the forward process from `hr` at the levels of `steps`, lowest level first.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sr_demo.checkpoint import card
 from sr_demo.diffusion.options import DiffusionOptions
@@ -14,6 +15,7 @@ from sr_demo.diffusion.postprocessing import finished
 from sr_demo.diffusion.trajectory import SamplingStep, Trajectory, cropped, most_detailed_square
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, bt601_luma, readonly
+from sr_demo.imaging.detail import high_band
 from sr_demo.options import Options
 from sr_demo.progress import Progress
 from sr_demo.spec import Request, Upscaler
@@ -61,7 +63,7 @@ class DiffusionUpscaler:
         start = sampler.start(image, progress.part(0, 0.05))
         side = min(CROP, *start.shape[:2])
         top, left = most_detailed_square(start, side)
-        total = np.zeros(start.shape, np.float32)
+        total, seen = np.zeros(start.shape, np.float32), _Spread() if count > 1 else None
         shown: list[SamplingStep] = []
         for index in range(count):
             part = progress.part(0.05 + 0.9 * index / count, 0.05 + 0.9 * (index + 1) / count)
@@ -73,10 +75,13 @@ class DiffusionUpscaler:
                 if index == 0:
                     shown.append(cropped(step, top, left, side))
             total += after
+            if seen is not None:
+                seen.add(after)
         mean = np.divide(total, count, dtype=np.float32)
         result = readonly(self._finished(mean, start, image, options, progress.part(0.95, 1)))
         first, last = (whole[top : top + side, left : left + side].copy() for whole in (start, result))
-        return result, Trajectory(top, left, first, tuple(shown), last, count)
+        spread = None if seen is None else seen.deviation() * np.float32(options.creativity)
+        return result, Trajectory(top, left, first, tuple(shown), last, count, spread)
 
     def draw_samples(
         self, image: Image, options: DiffusionOptions, count: int, progress: Progress
@@ -118,6 +123,25 @@ class DiffusionUpscaler:
         levels = self.sampler.schedule.levels
         if steps > levels:
             raise BadInput(f"This model was trained with {levels} steps at most, not {steps}. Choose fewer.")
+
+
+class _Spread:
+    """The spread of samples that are seen one at a time (Welford 1962): of their detail, since colours are corrected."""
+
+    def __init__(self) -> None:
+        self._count, self._mean, self._squares = 0, np.float32(0), np.float32(0)
+
+    def add(self, sample: Image) -> None:
+        """Count one more sample, (H, W, 3)."""
+        detail = high_band(np.asarray(bt601_luma(sample), np.float32), 4)
+        self._count += 1
+        before = detail - self._mean
+        self._mean = self._mean + before / np.float32(self._count)
+        self._squares = self._squares + before * (detail - self._mean)
+
+    def deviation(self) -> NDArray[np.float32]:
+        """Return the standard deviation of each pixel, (H, W)."""
+        return np.asarray(np.sqrt(self._squares / np.float32(self._count)), np.float32)
 
 
 def load(request: Request) -> Upscaler:

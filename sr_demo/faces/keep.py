@@ -17,7 +17,7 @@ FACE_DETAIL = 0.3
 
 
 class Kept(NamedTuple):
-    """The share of detail that is allowed, and why."""
+    """The most detail that is allowed, and why."""
 
     allowed: NDArray[np.float32]
     """(H, W) in [0, 1], as large as the photo: 1 away from faces, with a soft edge around each."""
@@ -31,7 +31,7 @@ def keep_faces(faces: Sequence[Face], size: Size, detail: float) -> Kept:
     Args:
         faces: that were found in it.
         size: of the photo.
-        detail: the share that is allowed inside faces: 0 for a faithful result, 1 for the method's own.
+        detail: the most that is allowed inside faces: 0 for a faithful result, 1 for the method's own.
     """
     mask = face_mask(faces, size)
     return Kept(1 - np.float32(1 - detail) * mask, len(faces))

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from sr_demo.checkpoint import Checkpoint
 from sr_demo.errors import BadInput, SRError, quoted
-from sr_demo.hub import checkpoints
+from sr_demo.hub import checkpoints, perceptual
 from sr_demo.hub.face_detector import YUNET
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Approach
@@ -20,7 +20,7 @@ class Wanted(NamedTuple):
     """One checkpoint to fetch."""
 
     owner: str
-    """ID of its approach, or `faces` for the face detector."""
+    """ID of its approach, `faces` for the face detector, or `measures`."""
     checkpoint: Checkpoint
 
     @property
@@ -30,6 +30,7 @@ class Wanted(NamedTuple):
 
 
 _FACES = Wanted("faces", YUNET)
+_MEASURES = [Wanted("measures", one) for one in perceptual.CHECKPOINTS]
 
 
 class Outcome(NamedTuple):
@@ -51,7 +52,7 @@ def recommended(approaches: Sequence[Approach]) -> list[Wanted]:
 
 
 def everything(approaches: Sequence[Approach]) -> list[Wanted]:
-    """Return every checkpoint that is downloaded, without the large ones, which are fetched by name only."""
+    """Return every checkpoint that is downloaded, without those of measures and large ones, which are fetched by name."""
     small = [Wanted(a.id, c) for a in approaches for c in a.checkpoints if c.kind == "hub" and not c.asks_first]
     return [*small, _FACES]
 
@@ -61,6 +62,8 @@ def by_name(approaches: Sequence[Approach], name: str) -> Wanted:
     identifier, _, checkpoint = name.partition(":")
     if name in (_FACES.owner, _FACES.name):
         return _FACES
+    if measure := next((one for one in _MEASURES if name in (one.owner, one.name)), None):
+        return measure
     approach = next((a for a in approaches if a.id == identifier), None)
     if approach is None:
         raise BadInput(f"There is no approach {quoted(identifier)}. There are: {', '.join(a.id for a in approaches)}.")

@@ -23,6 +23,7 @@ from sr_demo.system.large_array import bands, release, zeros
 
 ALMOST_ALL = 1 - 2**-20
 """As detail: all of it, on the low band of the faithful result. What less detail shows is linear between 0 and this."""
+_HARDLY_ANY = 1 / 255
 _REACH = 4
 """Radius of the filter in sigmas; beyond it lies less than a level of 255."""
 
@@ -53,13 +54,53 @@ def blend_detail(generative: Image, faithful: Image, detail: float | NDArray[np.
         wide = slice(max(rows.start - reach, 0), rows.stop + reach)
         difference = np.subtract(generative[wide], faithful[wide])
         high = high_band(difference, scale)[rows.start - wide.start : rows.stop - wide.start]
-        share = np.float32(detail) if everywhere else detail[rows, :, None]
+        share = _share(detail, rows)
         most = np.clip(
             faithful[rows] + high, 0, 1
         )  # so that what is mixed needs no clipping, and is linear in `detail`
         np.add(faithful[rows], share * (most - faithful[rows]), out=out[rows])
         release(out[rows])
     return readonly(out)
+
+
+def mixed(detailed: Image, faithful: Image, detail: float | NDArray[np.float32]) -> Image:
+    """Mix the two ends of what less detail shows, as the viewer does it: `faithful + detail (detailed - faithful)`.
+
+    Args:
+        detailed: (H, W, 3) in [0, 1], a result of `blend_detail` with `ALMOST_ALL`.
+        faithful: (H, W, 3) in [0, 1].
+        detail: in [0, 1], one for all pixels or (H, W), one for each.
+
+    Returns:
+        (H, W, 3) float32 in [0, 1], read-only. Large images lie in files.
+    """
+    out = zeros(*detailed.shape)
+    for rows in bands(detailed, faithful, out):
+        share = _share(detail, rows)
+        np.add(faithful[rows], share * (detailed[rows] - faithful[rows]), out=out[rows])
+        release(out[rows])
+    return readonly(out)
+
+
+def unmixed(shown: Image, faithful: Image, detail: float | NDArray[np.float32]) -> Image:
+    """Return what `mixed` was given as `detailed` from what it returned; where hardly any of it is shown, `faithful`.
+
+    Args:
+        shown: (H, W, 3) in [0, 1].
+        faithful: (H, W, 3) in [0, 1].
+        detail: in [0, 1], one for all pixels or (H, W), what `shown` was mixed with.
+    """
+    out = zeros(*shown.shape)
+    for rows in bands(shown, faithful, out):
+        share = _share(detail, rows)
+        difference = np.where(share < _HARDLY_ANY, 0, shown[rows] - faithful[rows])
+        np.clip(faithful[rows] + difference / np.maximum(share, _HARDLY_ANY), 0, 1, out=out[rows])
+        release(out[rows])
+    return readonly(out)
+
+
+def _share(detail: float | NDArray[np.float32], rows: slice) -> np.float32 | NDArray[np.float32]:
+    return np.float32(detail) if isinstance(detail, float | int) else detail[rows, :, None]
 
 
 def high_band(planes: NDArray[np.float32], scale: float) -> NDArray[np.float32]:

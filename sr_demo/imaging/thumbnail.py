@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo.image import Image, quantize
+from sr_demo.image import Image
 
 
 class Thumbnail(NamedTuple):
@@ -31,8 +31,9 @@ def thumbnail(image: Image, most_side: int) -> Thumbnail:
         most_side: in pixels.
     """
     ratio = max(max(image.shape[:2]) / most_side, 1.0)
-    skip = max(int(ratio / 2), 1)
-    levels = quantize(image[::skip, ::skip])
+    skip = max(int(ratio * 2 / 3), 1)
+    # One pass over the values; `quantize` takes several, which is a tenth of a second for 20 megapixels.
+    levels = np.asarray(cv2.convertScaleAbs(np.ascontiguousarray(image[::skip, ::skip]), alpha=255), np.uint8)
     if ratio > 1:
         size = (max(round(image.shape[1] / ratio), 1), max(round(image.shape[0] / ratio), 1))
         levels = np.asarray(cv2.resize(levels, size, interpolation=cv2.INTER_AREA), np.uint8)

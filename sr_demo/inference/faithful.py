@@ -2,10 +2,15 @@
 
 The partner of all of them is EDSR, which ships with this app, is quick, and was trained for fidelity alone. It upscales the
 same input to the same size; `imaging/detail.py` blends the two.
+
+Three things limit the detail at each place of a result, and the lowest of the three holds: the option `detail` of all of it,
+`face_detail` in faces, and a mask, which allows none where it is white. Page, command line and API follow this rule, which
+`detail_map` applies.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
@@ -16,7 +21,7 @@ from sr_demo.approaches import edsr
 from sr_demo.errors import BadInput
 from sr_demo.faces.detection import detect
 from sr_demo.faces.keep import Kept, keep_faces
-from sr_demo.image import Image, Size
+from sr_demo.image import Image, Size, bt601_luma
 from sr_demo.imaging.letters import has_fine_text
 from sr_demo.imaging.output_size import times
 from sr_demo.inference.jobs import Job
@@ -75,7 +80,7 @@ def kept_faces(job: Job, image: Image, shared: SharedWork) -> Kept | None:
     if not keeps_faces(job) or most >= detail:
         return None
     faces = shared.once("faces", lambda: detect(image))
-    return keep_faces(faces, Size.of(image), most / detail) if faces else None
+    return keep_faces(faces, Size.of(image), most) if faces else None
 
 
 def changes_letters(job: Job, image: Image, shared: SharedWork) -> bool:
@@ -84,26 +89,32 @@ def changes_letters(job: Job, image: Image, shared: SharedWork) -> bool:
     return draws and shared.once("letters", lambda: has_fine_text(image))
 
 
-def least(allowed: NDArray[np.float32], also: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the smaller share at each place of two maps for one image, as large as `also`."""
-    resized = cv2.resize(allowed, (also.shape[1], also.shape[0]), interpolation=cv2.INTER_LINEAR)
-    return np.minimum(np.asarray(resized, np.float32), also)
+def allowed_by(mask: Image) -> NDArray[np.float32]:
+    """Return the most detail that a mask (h, w, 3) allows at each place, (h, w) in [0, 1]: none where it is white."""
+    return np.asarray(1 - bt601_luma(mask), np.float32).clip(0, 1)
 
 
-def detail_map(allowed: NDArray[np.float32], detail: float, size: Size, scale: float) -> NDArray[np.float32]:
-    """Return the detail of each pixel of a result, for `blend_detail`.
+def detail_map(
+    limits: Sequence[NDArray[np.float32]], detail: float, size: Size, scale: float
+) -> float | NDArray[np.float32]:
+    """Return the detail of each pixel of a result, for `blend_detail`: the lowest of all limits there.
 
     Args:
-        allowed: (h, w) in [0, 1], of any size: the share of `detail` that is allowed at each place.
-        detail: of the job.
+        limits: (h, w) each in [0, 1], of any size: the most detail that is allowed at each place.
+        detail: of the job, which is the most everywhere.
         size: of the result.
         scale: of the result.
 
     Returns:
-        (H, W) in [0, 1], with edges that are soft over about two pixels of the input.
+        (H, W) in [0, 1], with edges that are soft over about two pixels of the input; `detail` where nothing else limits it.
     """
-    large = cv2.resize(allowed, (size.width, size.height), interpolation=cv2.INTER_LINEAR)
-    return np.float32(detail) * np.asarray(cv2.GaussianBlur(large, (0, 0), scale), np.float32).clip(0, 1)
+    if not limits:
+        return detail
+    least = np.full(size, detail, np.float32)
+    for limit in limits:
+        large = cv2.resize(limit, (size.width, size.height), interpolation=cv2.INTER_LINEAR)
+        np.minimum(least, np.asarray(cv2.GaussianBlur(large, (0, 0), scale), np.float32), out=least)
+    return least.clip(0, 1)
 
 
 def faithful_job(job: Job) -> Job:

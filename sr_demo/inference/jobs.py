@@ -169,6 +169,8 @@ class Result:
     """What people should know while they look at it, besides that it may invent detail: phrases without a full stop."""
     kept_faces: int = 0
     """Faces in which less of the method's detail is shown than elsewhere."""
+    masked: bool = False
+    """Whether a mask limits the method's detail in a part of the image."""
 
     @property
     def is_brought(self) -> bool:

@@ -102,8 +102,8 @@ class Runner:
             image: the input.
             reference: (H * scale, W * scale, 3) float32 in [0, 1], the HR image to score the result against.
             progress: receives 0..1 of download, loading and upscaling, each from 0.
-            allowed: (h, w) in [0, 1], of any size: how much of the job's detail may be shown at each place of the image; None
-                for all of it everywhere. See `faithful.detail_map`.
+            allowed: (h, w) in [0, 1], of any size: the most detail that may be shown at each place of the image, by a mask;
+                None for all of the job's detail everywhere. See `faithful.detail_map`.
 
         Returns:
             The upscaled image with its scores and costs.
@@ -181,15 +181,14 @@ class Runner:
         plan = job.plan(Size.of(image.rgb))
         _check_reference(job, plan, image.rgb, reference)
         faces = faithful.kept_faces(job, image.rgb, shared)
-        if faces is not None:
-            allowed = faces.allowed if allowed is None else faithful.least(allowed, faces.allowed)
-        other = faithful.partner(job, part=allowed is not None)
+        limits = [limit for limit in (allowed, faces and faces.allowed) if limit is not None]
+        other = faithful.partner(job, part=bool(limits))
         memory_need.check(replace(memory_need.traits_of(job, image), blended=other is not None), image)
         detail = faithful.detail_of(job)
         try:
             done = self._measured(job, image, progress)
             if other is not None:
-                shown = detail if allowed is None else faithful.detail_map(allowed, detail, plan.size, plan.factor)
+                shown = faithful.detail_map(limits, detail, plan.size, plan.factor)
                 faithful_result = shared.once(other, lambda: self._measured(other, image, progress))
                 done = _blended(done, faithful_result, shown, plan.factor)
         except MemoryError as exc:  # for the result itself, whatever the tiles
@@ -218,6 +217,7 @@ class Runner:
             input_size=image.rgb.shape[:2],
             remarks=(*upscaled.remarks, *letters),
             kept_faces=0 if faces is None else faces.faces,
+            masked=allowed is not None,
             sizing=plan.words if job.size is not None else "",
         )
 

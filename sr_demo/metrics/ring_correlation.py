@@ -1,7 +1,8 @@
 """Fourier ring correlation: up to which frequency a result has the detail of the original.
 
-Only with the original: two images that one network made from one input agree on what it invents, so a correlation between
-results of networks, or of halves of one result, would call invented detail resolved.
+Results are measured with the original only: two images that one network made from one input agree on what it invents, so a
+correlation between results of networks, or of halves of one result, would call invented detail resolved. `signal_end`
+correlates an image with itself, and is for inputs alone: of a result it would say how smooth that is.
 """
 
 from __future__ import annotations
@@ -60,8 +61,11 @@ def frc_cutoff(a: Image, b: Image, border: int = 4) -> float | None:
     100 for equal images; arguments, None and errors as of `ring_correlation`.
     """
     correlation = ring_correlation(a, b, border)
-    if correlation is None:
-        return None
+    return None if correlation is None else _crossing(correlation)
+
+
+def _crossing(correlation: NDArray[np.float64]) -> float:
+    """Return where a correlation falls below 1/7, in percent of Nyquist."""
     below = np.flatnonzero(correlation < _THRESHOLD)
     if not len(below):
         return 100.0
@@ -71,6 +75,37 @@ def frc_cutoff(a: Image, b: Image, border: int = 4) -> float | None:
     before, after = correlation[first - 1], correlation[first]
     crossing = first - 0.5 + (before - _THRESHOLD) / (before - after)  # between the middles of two rings
     return float(100 * crossing / _RINGS)
+
+
+def signal_end(image: Image) -> float | None:
+    """Return the frequency up to which the signal of an input stands out of its noise, in percent of Nyquist.
+
+    Koho et al. 2019 ("Fourier ring correlation simplifies image restoration in fluorescence microscopy", Nature
+    Communications 10:3103): every other pixel of every other row makes four images whose noise is independent; the mean of
+    the correlations of the two diagonal pairs, and the frequency where it falls below 1/7, corrected as in their program for
+    the coarser grid. It holds for oversampled images, whose detail ends by half of Nyquist, as those of microscopes mostly
+    are, with noise that is independent in neighbouring pixels: not for sharp photos, nor after JPEG, denoising or
+    enlargement, and not for results of networks.
+
+    Args:
+        image: (H, W, 3) in [0, 1].
+
+    Returns:
+        None where a side has fewer than 128 pixels.
+    """
+    height, width = (side // 2 * 2 for side in image.shape[:2])
+    quarter = [image[row:height:2, column:width:2] for row in (0, 1) for column in (0, 1)]
+    pairs = [ring_correlation(quarter[first], quarter[second], 0) for first, second in ((0, 3), (1, 2))]
+    if pairs[0] is None or pairs[1] is None:
+        return None
+    found = _crossing((pairs[0] + pairs[1]) / 2) / 100
+    return float(min(100 * found * _corrected(found), 100.0))
+
+
+def _corrected(frequency: float) -> float:
+    """Return what the frequency found on the coarser grid is multiplied by (Koho et al. 2019, fitted to pairs of images)."""
+    scale, end, steep, least = 0.95988146, 0.97979108, 13.90441896, 0.55146136
+    return scale * float(np.exp(steep * (frequency - end))) + least
 
 
 def _places(length: int, side: int) -> list[int]:

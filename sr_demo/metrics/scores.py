@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
 from sr_demo.image import Image
+from sr_demo.metrics import perceptual
 from sr_demo.metrics.full_reference import lr_consistency, psnr_rgb, psnr_y, ssim_y
 from sr_demo.metrics.invention import Invention, invention
 from sr_demo.metrics.niqe import niqe
@@ -27,6 +28,8 @@ class Column:
     higher_is_better: bool = True
     ranks: bool = True
     """Whether the best value belongs to the best result. A blurred or a wrong result can win the other scores."""
+    optional: bool = False
+    """Whether it needs weights or a package that may not be here."""
 
 
 PSNR_Y = Column(
@@ -59,6 +62,21 @@ GMSD = Column(
     "gmsd", "GMSD", "",
     "How unevenly the edges differ from those of the original: 0 is identical, lower is better.", 4, higher_is_better=False,
 )  # fmt: skip
+LPIPS = Column(
+    "lpips", "LPIPS", "",
+    "How different the result looks from the original to a network that knows photos (AlexNet): 0 is identical, lower is "
+    "better. Its weights are 244 MB: `python -m sr_demo fetch measures:lpips`.", 4, higher_is_better=False, optional=True,
+)  # fmt: skip
+DISTS = Column(
+    "dists", "DISTS", "",
+    "The same with more tolerance for texture that is similar without being equal (VGG16): 0 is identical, lower is better. "
+    "Its weights are 553 MB: `python -m sr_demo fetch measures:dists`.", 4, higher_is_better=False, optional=True,
+)  # fmt: skip
+FLIP = Column(
+    "flip", "FLIP", "",
+    "What people notice who flip between result and original on a screen (67 pixels per degree): 0 is identical, lower is "
+    "better. Needs a package: `pip install -r requirements-measures.txt`.", 4, higher_is_better=False, optional=True,
+)  # fmt: skip
 FRC_CUTOFF = Column(
     "frc_cutoff", "Right up to", "%",
     "Up to which fineness the detail is that of the original, in percent of what its pixels can hold (Fourier ring "
@@ -81,7 +99,8 @@ HALLUCINATION = Column(
     higher_is_better=False,
 )  # fmt: skip
 COLUMNS: tuple[Column, ...] = (
-    PSNR_Y, SSIM_Y, PSNR_RGB, MS_SSIM, GMSD, FRC_CUTOFF, IMPROVEMENT, OMISSION, HALLUCINATION, LR_CONSISTENCY, NIQE
+    PSNR_Y, SSIM_Y, PSNR_RGB, MS_SSIM, GMSD, LPIPS, DISTS, FLIP, FRC_CUTOFF,
+    IMPROVEMENT, OMISSION, HALLUCINATION, LR_CONSISTENCY, NIQE
 )  # fmt: skip
 
 
@@ -89,8 +108,9 @@ COLUMNS: tuple[Column, ...] = (
 class Scores:
     """The scores of one result.
 
-    None where there is no reference, where an image is too small or flat (NIQE, MS-SSIM, GMSD, FRC), or where the input has
-    all that the original has (improvement, omission, hallucination).
+    None where there is no reference, where an image is too small or flat (NIQE, MS-SSIM, GMSD, FRC), where the input has
+    all that the original has (improvement, omission, hallucination), or where weights or a package are not here (LPIPS,
+    DISTS, FLIP).
     """
 
     psnr_y: float | None = None
@@ -107,6 +127,10 @@ class Scores:
     gmsd: float | None = None
     frc_cutoff: float | None = None
     """Percent of Nyquist."""
+    lpips: float | None = None
+    """None for large images, as the next two."""
+    dists: float | None = None
+    flip: float | None = None
 
 
 def score(result: Image, lr: Image, reference: Image | None, scale: int) -> Scores:
@@ -133,6 +157,9 @@ def score(result: Image, lr: Image, reference: Image | None, scale: int) -> Scor
             ms_ssim=ms_ssim_y(result, reference, scale),
             gmsd=gmsd(result, reference, scale),
             frc_cutoff=frc_cutoff(result, reference, scale),
+            lpips=perceptual.lpips(result, reference, scale),
+            dists=perceptual.dists(result, reference, scale),
+            flip=perceptual.flip(result, reference, scale),
             lr_consistency=consistency,
             niqe=naturalness.result().value,
             **_percent(invention(result, lr, reference)),

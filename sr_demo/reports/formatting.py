@@ -12,6 +12,8 @@ from sr_demo.metrics.scores import Column, Scores
 from sr_demo.reports.verdicts import commercial_use
 from sr_demo.system.hardware import Needs
 
+MASKED = "a part kept faithful by a mask"
+
 
 def seconds(value: float) -> str:
     """Format a duration: 0.31 s, 12 s, 3 min; what rounds to nothing is "under 0.01 s"."""
@@ -82,8 +84,8 @@ def detail(job: Job) -> str:
 
 
 def title(result: Result) -> str:
-    """Return the title of a result's method, with its detail where it shows less: "SRGAN, detail 0.6"."""
-    return ", ".join(filter(None, (result.job.title, detail(result.job))))
+    """Return the title of a result's method, with its detail where it shows less: "SRGAN, detail 0.6, masked"."""
+    return ", ".join(filter(None, (result.job.title, detail(result.job), "masked" if result.masked else "")))
 
 
 def how(result: Result) -> str:
@@ -96,7 +98,8 @@ def how(result: Result) -> str:
         return f"by another tool; it lay {moved}, which was undone" if moved else "by another tool; no shift was found"
     computed = ", ".join(filter(None, (result.backend, precision(result.precision, result.loss_db))))
     cut = f"{result.tiles} tiles {result.tile} px wide, halo {result.halo} px" if result.tile else "no tiles"
-    return "; ".join(filter(None, (result.sizing, f"{computed}, {cut}", detail(result.job))))
+    mask = MASKED if result.masked else ""
+    return "; ".join(filter(None, (result.sizing, f"{computed}, {cut}", detail(result.job), mask)))
 
 
 def method_label(job: Job, estimate: float, here: bool) -> str:

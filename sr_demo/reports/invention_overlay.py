@@ -40,9 +40,14 @@ def true_overlay(result: Image, lr: Image, reference: Image) -> ImageData:
 
 def unsupported_overlay(result: Image, lr: Image, faithful: Iterable[Image]) -> ImageData:
     """Return where detail of a result is unsupported, as stripes; arguments as of `unsupported`."""
-    amount = np.clip((unsupported(result, lr, faithful) - _LEAST) / (_FULL - _LEAST), 0, 1)
-    colours = np.broadcast_to(np.asarray(INVENTED, np.float32) / 255, result.shape)
-    return _layer(colours, amount * _stripes(*result.shape[:2]))
+    return spread_overlay(unsupported(result, lr, faithful))
+
+
+def spread_overlay(amount: NDArray[np.float32]) -> ImageData:
+    """Return an amplitude of detail, (H, W), such as how far the samples of a diffusion model differ, as stripes."""
+    shown = np.clip((amount - _LEAST) / (_FULL - _LEAST), 0, 1)
+    colours = np.broadcast_to(np.asarray(INVENTED, np.float32) / 255, (*amount.shape, 3))
+    return _layer(colours, shown * _stripes(*amount.shape))
 
 
 def _layer(colours: NDArray[np.floating], opacity: NDArray[np.floating]) -> ImageData:

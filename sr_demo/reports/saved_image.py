@@ -108,7 +108,8 @@ def _note(result: ImageResult) -> str:
     if not job.approach.invents_with(job.checkpoint):
         return ""
     invents = f"{INVENTS}. {job.checkpoint.note}" if job.checkpoint.note else INVENTS
-    parts = (formatting.detail(job), result.faces_sentence, *result.remarks, invents)
+    mask = formatting.MASKED if result.masked else ""
+    parts = (formatting.detail(job), mask, result.faces_sentence, *result.remarks, invents)
     return "; ".join(filter(None, parts))
 
 

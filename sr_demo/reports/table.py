@@ -35,11 +35,15 @@ def _score(column: Column) -> Field:
     def number(result: Result) -> float | None:
         return getattr(result.scores, column.key)
 
+    def text(result: Result) -> str:
+        absent = column.optional and number(result) is None and result.scores.psnr_y is not None
+        return "not here" if absent else formatting.measure(column, number(result))
+
     return Field(
         column.key,
         column.title,
         column.help,
-        lambda result: formatting.measure(column, number(result)),
+        text,
         number,
         (max if column.higher_is_better else min) if column.ranks else None,
     )
@@ -110,7 +114,12 @@ def fields(results: Sequence[Result]) -> tuple[tuple[Field, ...], tuple[Field, .
 
     Without a reference there is no PSNR and no SSIM, and the first columns are others.
     """
-    scores = (_score(c) for c in COLUMNS if any(getattr(r.scores, c.key) is not None for r in results))
+    scored = any(r.scores.psnr_y is not None for r in results)
+    scores = (
+        _score(c)
+        for c in COLUMNS
+        if (c.optional and scored) or any(getattr(r.scores, c.key) is not None for r in results)
+    )
     by_key = {column.key: column for column in (*scores, *_COSTS, _HOW)}
     wanted = _FIRST_WITH_REFERENCE if "psnr_y" in by_key else _FIRST
     first = tuple(by_key.pop(key) for key in wanted if key in by_key)
@@ -191,6 +200,7 @@ def record(result: Result) -> dict[str, Any]:
         "notes": list(result.all_notes),
         "values": None if result.values is None else result.values.as_dict(),
         "kept_faces": result.kept_faces,
+        "masked": result.masked,
         "shift": None if shift is None else shift._asdict(),
     }
     return {**facts, **dict.fromkeys(_UNKNOWN)} if result.is_brought else facts

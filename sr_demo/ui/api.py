@@ -19,6 +19,7 @@ from sr_demo.deploy.report import budget_from, deploy
 from sr_demo.errors import BadInput, Cancelled, SRError, quoted, unexpected
 from sr_demo.image import Image, ImageData, Output, read, write
 from sr_demo.imaging.output_size import OutputSize, parse
+from sr_demo.inference.faithful import allowed_by
 from sr_demo.inference.jobs import Done, Failed, ImageResult, Job, job_for
 from sr_demo.progress import Progress
 from sr_demo.reports.brought import jobs_of
@@ -52,12 +53,13 @@ def add(context: Context) -> None:
         output = _json({}, _NAMED_VALUES, label="output")
         test = gr.Checkbox(False, label="test_against_truth")
         size = gr.Textbox("", label="size")
+        mask = image_input(label="mask")
         result, report = gr.File(label="result"), _json(None, _NAMED_VALUES, label="report")
         budget = _json({}, _NAMED_VALUES, label="budget")
         files = gr.File(label="results", file_count="multiple")
         brought = files_input(label="brought")
         trigger = gr.Button("run")
-    given = [image, approach, options, size, output]
+    given = [image, approach, options, size, output, mask]
     compared_given = [image, names, test, size, output, brought]
     trigger.click(endpoints.upscale, given, [result, report], api_name="upscale", **HEAVY)
     trigger.click(endpoints.compare, compared_given, [files, report], api_name="compare", **HEAVY)
@@ -88,6 +90,7 @@ class Endpoints:
         options: dict[str, Any] | None = None,
         size: str = "",
         output: dict[str, Any] | None = None,
+        mask: str | None = None,
     ) -> tuple[str, dict[str, Any]]:
         """Upscale one image, four times or to a given size, and report what it cost.
 
@@ -101,6 +104,7 @@ class Endpoints:
             output: how the result is written, {} for PNG: "format" (png, jpeg, webp, avif, tiff, or same as the image),
                 "quality" (1 to 100, of jpeg, webp and avif), "bits" (8 or 16, of png and tiff), "metadata" (public: without
                 GPS position and serial numbers; all; none)
+            mask: an image file of any size that is white where nothing may be invented, for approaches that invent detail
 
         Returns:
             the file, and a report: size, seconds, memory, precision, checkpoint, scores, metadata kept and removed
@@ -113,7 +117,8 @@ class Endpoints:
             with self._context.callers.admitted(program=True) as caller:
                 self._context.runner.fetch(job, Progress(stop=caller.stop))
                 with caller.turn(self._seconds(job)) as progress:
-                    result = self._context.runner.run(job, self._read(image), progress=progress)
+                    allowed = None if mask is None else allowed_by(self._read(mask).rgb)
+                    result = self._context.runner.run(job, self._read(image), progress=progress, allowed=allowed)
                     file, facts = _save(result, self._context.store.new(), written.like(kind_of(Path(image))))
             return file, facts
         except Exception as exc:
@@ -177,7 +182,8 @@ class Endpoints:
 
         Args:
             approaches: list of ID or ID:CHECKPOINT, such as bicubic, rdn, real-esrgan
-            budget: name -> value, of seconds, side, memory_mb, vram_mb, disk_mb, offline, commercial, measures, hardware
+            budget: name -> value, of seconds, side, memory_mb, vram_mb, disk_mb, offline, commercial, measures,
+                invented_percent, hardware
         Returns:
             the report with a verdict for each, following the schema sr_demo/deploy/report.schema.json
         """

@@ -21,8 +21,8 @@ from tests.conftest import image_of, noise
 
 LIKELY, UNSURE = Certainty.LIKELY, Certainty.UNSURE
 CLEAN = Estimates(
-    Size(600, 800), Estimate(None, LIKELY), Estimate(1.0, LIKELY), Estimate(1.0, LIKELY), Estimate(False, LIKELY),
-    Estimate(0, LIKELY), Estimate(0, LIKELY),
+    Size(600, 800), Estimate(None, LIKELY), Estimate(1.0, LIKELY), Estimate(1.0, LIKELY), Estimate(None, UNSURE),
+    Estimate(False, LIKELY), Estimate(0, LIKELY), Estimate(0, LIKELY),
 )  # fmt: skip
 JOBS = [Job(a, c, a.options()) for a in APPROACHES if not a.large for c in a.checkpoints]
 EMBEDDED = [job for job in JOBS if job.checkpoint.kind in ("none", "embedded")]
@@ -112,6 +112,7 @@ def test_the_command_prints_sentences_or_json(tmp_path: Path, capsys: pytest.Cap
     assert main(["advise", str(path), "--json"]) == 0
     written = json.loads(capsys.readouterr().out)
     assert written["width"] == 96 and written["looks"] in {job.full_name for job in JOBS}
-    assert set(written["estimates"]) == {"jpeg_quality", "noise", "detail_end", "drawing", "letters", "faces"}
+    named = {"jpeg_quality", "noise", "detail_end", "signal_end", "drawing", "letters", "faces"}
+    assert set(written["estimates"]) == named
     assert main(["advise", str(tmp_path / "absent.png")]) == 2
     assert "absent.png" in capsys.readouterr().err

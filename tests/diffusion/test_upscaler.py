@@ -11,6 +11,8 @@ from sr_demo.diffusion.postprocessing import back_projected, finished, with_colo
 from sr_demo.diffusion.sampler import Sampler
 from sr_demo.diffusion.upscaler import DiffusionUpscaler
 from sr_demo.errors import BadInput
+from sr_demo.image import bt601_luma
+from sr_demo.imaging.detail import high_band
 from sr_demo.imaging.resize import resize
 from sr_demo.metrics.scores import score
 from sr_demo.options import Options
@@ -70,6 +72,16 @@ def test_the_mean_of_several_samples_depends_less_on_the_seed(tiny):
         return np.abs(a - b).mean()
 
     assert differ(6) < 0.7 * differ(1)
+
+
+def test_several_samples_say_where_they_differ_in_detail_and_one_does_not(tiny):
+    image = noise(12, 12)
+    few, many = (tiny.upscale_traced(image, replace(OPTIONS, samples=count), SILENT)[1] for count in (1, 3))
+    assert few.spread is None and many.spread is not None and many.spread.shape == (48, 48)
+    *_, drawn = tiny.draw_samples(image, replace(OPTIONS, colour="none", agreement=0, creativity=1.0), 3, SILENT)
+    detail = [high_band(np.asarray(bt601_luma(one), np.float32), 4) for one in drawn.results]
+    whole = replace(OPTIONS, samples=3, creativity=1.0)
+    np.testing.assert_allclose(tiny.upscale_traced(image, whole, SILENT)[1].spread, np.std(detail, axis=0), atol=0.03)
 
 
 def test_samples_of_one_seed_differ_and_without_noise_they_do_not(tiny):

@@ -30,8 +30,8 @@ FILE: Any = object()
 @pytest.mark.parametrize(
     ("name", "data", "sentence"),
     [
-        ("upscale", [], "This endpoint takes 5 values (image, approach, options, size, output), not 0."),
-        ("upscale", [FILE, "bicubic", {}, "", {}, 4], "This endpoint takes 5 values (image, approach, options, size, out"),
+        ("upscale", [], "This endpoint takes 6 values (image, approach, options, size, output, mask), not 0."),
+        ("upscale", [FILE, "bicubic", {}, "", {}, None, 4], "This endpoint takes 6 values (image, approach, options, size"),
         ("upscale", [FILE, "bicubic", {}, 4], "`size` must be a text, not a number."),
         ("upscale", [FILE, "bicubic", {}, "huge"], "'huge' is no size. Write a factor such as 2 or 2.5x, 1920 wide, "),
         ("upscale", [FILE, "bicubic", {}, "9x"], "The scale must be from 1 to 8, not 9."),

@@ -25,6 +25,7 @@ from tests.bundled_photos import bundled
 from tests.conftest import image_of, noise
 from tests.e2e.conftest import OpenPage, Serve
 from tests.e2e.launched import GOOD, launch
+from tests.e2e.test_access import CHECK, axe
 from tests.e2e.test_page import PATIENCE, choose_only, compare, downloaded, finished, upload
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -105,6 +106,92 @@ def test_the_slider_moves_the_image_between_two_known_results(url: str, open_pag
     expect(page.locator("#save-file")).to_contain_text("inventor_detail-60", timeout=PATIENCE)
 
 
+def halves(page: Page) -> tuple[float, float]:
+    """How strong stripes are on the screen in the left half and in the right half of the result."""
+    box = page.locator("figure[aria-label=Inventor] .srv-stage")
+    box.scroll_into_view_if_needed()
+    page.wait_for_function("[...document.querySelectorAll('#viewer .srv-grid img')].every((node) => node.complete)")
+    page.wait_for_timeout(200)
+    pixels = np.asarray(Pillow.open(io.BytesIO(box.screenshot())).convert("RGB"), float)[40:120]
+    middle = pixels.shape[1] // 2
+    left, right = (pixels[:, at : at + 40].mean(axis=(1, 2)) for at in (middle - 80, middle + 40))
+    return float(np.abs(np.diff(left)).mean()), float(np.abs(np.diff(right)).mean())
+
+
+def fingers(page: Page, *moves: list[tuple[float, float]]) -> None:
+    """Touch the screen at these places, one after the other; an empty list lifts all fingers."""
+    session, touching = page.context.new_cdp_session(page), 0
+    for places in moves:
+        kind = "touchEnd" if not places else "touchStart" if len(places) > touching else "touchMove"
+        points = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(places)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        touching = len(places)
+    session.detach()
+
+
+@pytest.mark.parametrize("width", [1280, pytest.param(390, marks=pytest.mark.slow)])
+def test_where_people_paint_the_result_is_the_faithful_one(
+    url: str, open_page: OpenPage, smooth: Path, width: int
+) -> None:
+    phone = width == 390
+    page = open_page(url, width, 900, dark=phone, phone=phone)
+    upload(page, smooth)
+    choose_only(page, "Good", "Inventor")
+    compare(page)
+    finished(page)
+    viewer, figure = page.locator("#viewer"), page.locator("figure[aria-label=Inventor]")
+    if phone:
+        viewer.locator(".srv-chip", has_text="Inventor").click()
+    viewer.get_by_role("button", name="1:1").click()
+    tool, bar = viewer.get_by_role("button", name="Not here"), viewer.get_by_role("group", name="Not here")
+    expect(tool).to_be_enabled(timeout=PATIENCE)
+    whole = halves(page)
+    if phone:  # by a finger
+        tool.click()
+        brush = bar.get_by_role("slider", name="Brush size")
+        brush.fill("30")
+        expect(figure.locator(".srv-detailed").first).to_be_attached(timeout=PATIENCE)
+        box = figure.locator(".srv-stage").bounding_box()
+        assert box is not None
+        x, y = box["x"] + box["width"] / 2 - 60, box["y"] + box["height"] / 2
+        fingers(page, [(x, y - 90)], [(x, y)], [(x, y + 90)], [])
+        expect(bar).to_contain_text("of the picture stays faithful")
+        share, level = bar.locator("output"), page.locator("#viewer .srv-level")
+        before = share.inner_text(), level.text_content() or ""
+        fingers(page, [(x, y)], *([(x - far, y), (x + far, y)] for far in (40, 60, 90)), [])
+        expect(level).not_to_have_text(before[1])
+        assert share.inner_text() == before[0], "two fingers zoom, and paint nothing"
+        viewer.get_by_role("button", name="1:1").click()
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    else:  # by keys alone
+        viewer.locator(".srv-area").focus()
+        page.keyboard.press("m")
+        for name, percent in (("left", "0"), ("top", "0"), ("width", "50"), ("height", "100")):
+            bar.get_by_label(name, exact=True).fill(percent)
+        bar.get_by_role("button", name="Paint rectangle").press("Enter")
+    expect(bar).to_contain_text("of the picture stays faithful")
+    page.evaluate(axe.AXE_SCRIPT)
+    assert page.evaluate(CHECK) == []
+    expect(figure).to_contain_text("a part kept faithful by a mask", timeout=PATIENCE)
+    expect(page.locator("#table")).to_contain_text("Inventor, masked")
+    tool.click()
+    left, right = halves(page)
+    assert left < 0.1 * whole[0] and right == pytest.approx(whole[1], rel=0.1)
+    if phone:
+        return
+    slide(page, 50)
+    left, right = halves(page)
+    assert left < 0.1 * whole[0] and right == pytest.approx(whole[1] / 2, rel=0.15)
+    archive = zipfile.ZipFile(io.BytesIO(downloaded(page, "#download-zip")))
+    name = next(name for name in archive.namelist() if name.startswith("inventor_detail-50_masked-"))
+    saved = np.asarray(Pillow.open(io.BytesIO(archive.read(name))).convert("RGB"), float)
+    left, right = (np.abs(np.diff(saved[:, part].mean(axis=(1, 2)))).mean() for part in (np.s_[:100], np.s_[160:]))
+    assert left < 0.1 * right
+    tool.click()
+    bar.get_by_role("button", name="Clear all").click()
+    expect(figure).not_to_contain_text("kept faithful", timeout=PATIENCE)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_map_is_off_until_its_key_is_pressed_and_has_a_legend(
@@ -127,6 +214,13 @@ def test_the_map_is_off_until_its_key_is_pressed_and_has_a_legend(
     page.keyboard.press("i")
     expect(maps).to_have_count(0, timeout=PATIENCE)
 
+    heading = page.locator('#table th[data-column="gmsd"]')
+    expect(heading).to_be_hidden()
+    page.locator("#table summary", has_text="Choose columns").click()
+    page.locator("#table .sr-choose").get_by_label("GMSD").check()
+    expect(heading).to_be_visible()
+    page.locator("#table .sr-choose").get_by_label("GMSD").uncheck()
+    expect(heading).to_be_hidden()
     page.locator("#table .sr-all").check()
     shares = [
         [float(text.strip("★ %")) for text in row.locator("td", has_text="%").all_inner_texts()]

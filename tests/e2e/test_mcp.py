@@ -95,7 +95,7 @@ def test_three_tools_are_offered_with_types_and_descriptions(address: str) -> No
     fields = upscale.inputSchema["properties"]
     assert {name: field["type"] for name, field in fields.items()} == {
         "image": "string", "approach": "string", "options": "object", "size": "string",
-        "output": "object",
+        "output": "object", "mask": "string",
     }  # fmt: skip
     assert all(field["description"] for tool in tools.values() for field in tool.inputSchema["properties"].values())
     names = tools["deploy"].inputSchema["properties"]["approaches"]
@@ -158,7 +158,7 @@ def test_deploy_answers_with_a_verdict_and_without_images(address: str, monkeypa
         ("upscale", {"image": None}, ""),
         ("upscale", {"image": {"path": "/etc/passwd"}}, "`image` must be a text"),
         ("upscale", {"image": ["x"]}, "`image` must be a text"),
-        ("upscale", {}, "`image` is missing. The arguments are: image, approach, options, size, output."),
+        ("upscale", {}, "`image` is missing. The arguments are: image, approach, options, size, output, mask."),
         ("upscale", {"image": AS_TEXT, "approach": None}, ""),
         ("upscale", {"image": AS_TEXT, "approach": ["bicubic"]}, "`approach` must be a text, not a list."),
         ("upscale", {"image": AS_TEXT, "approach": LONG}, ""),

@@ -8,7 +8,7 @@ import pytest
 from sr_demo.errors import BadInput
 from sr_demo.image import Size, readonly
 from sr_demo.imaging import detail as module
-from sr_demo.imaging.detail import blend_detail
+from sr_demo.imaging.detail import blend_detail, mixed, unmixed
 from sr_demo.imaging.resize import downscale, resize
 from sr_demo.metrics.full_reference import lr_consistency
 from tests.conftest import noise
@@ -45,6 +45,15 @@ def test_bands_of_rows_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch
     whole = blend_detail(GENERATIVE, FAITHFUL, 0.5, 4)
     monkeypatch.setattr(module, "bands", lambda *_: (slice(y, min(y + 10, 64)) for y in range(0, 64, 10)))
     assert np.allclose(blend_detail(GENERATIVE, FAITHFUL, 0.5, 4), whole, atol=1e-6)
+
+
+def test_what_was_mixed_can_be_unmixed_where_it_shows() -> None:
+    detailed = blend_detail(GENERATIVE, FAITHFUL, module.ALMOST_ALL, 4)
+    np.testing.assert_allclose(mixed(detailed, FAITHFUL, 0.5), blend_detail(GENERATIVE, FAITHFUL, 0.5, 4), atol=1e-5)
+    share = np.linspace(0, 1, 80, dtype=np.float32)[None].repeat(64, axis=0)
+    again = unmixed(mixed(detailed, FAITHFUL, share), FAITHFUL, share)
+    np.testing.assert_array_equal(again[:, 0], FAITHFUL[:, 0])
+    np.testing.assert_allclose(again[:, 1:], detailed[:, 1:], atol=1e-5)
 
 
 def test_results_of_two_sizes_are_refused() -> None:

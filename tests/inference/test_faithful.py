@@ -130,7 +130,7 @@ def test_faces_show_less_detail_than_the_rest(partners: list[str], monkeypatch: 
     monkeypatch.setattr(faithful, "keep_faces", keep)
     made = Runner().run(job_for([GENERATIVE], "grainy", {"detail": 0.5, "face_detail": 0.25}), SMALL)
     half = run(GENERATIVE, 0.5)
-    assert wanted == [0.5] and made.kept_faces == 1
+    assert wanted == [0.25] and made.kept_faces == 1
     assert made.faces_sentence == "faces kept faithful in 1 place" and record(made)["kept_faces"] == 1
     plain = resize(SMALL.rgb, (48, 40))
     face, rest = np.s_[:, :10], np.s_[:, 32:]
@@ -203,6 +203,14 @@ def test_a_result_agrees_better_with_the_photo_the_less_detail_it_shows_and_has_
     assert agreement == sorted(agreement, reverse=True)
     shifts = [abs(result.rgb.mean(axis=(0, 1)) - lr.rgb.mean(axis=(0, 1))).max() for result in made]
     assert max(shifts[:-1]) < 0.2 / 255 < 0.5 / 255 < shifts[-1]
+
+
+@pytest.mark.parametrize("detail", [0.2, 0.6, 1.0])
+def test_the_lowest_limit_holds_at_each_place(detail: float) -> None:
+    gray = np.broadcast_to(np.float32([0, 0.5, 1])[None, :, None], (3, 3, 3)).repeat(20, axis=1)
+    limits = [faithful.allowed_by(gray), np.full((6, 30), 0.7, np.float32)]
+    found = np.asarray(faithful.detail_map(limits, detail, Size(24, 240), 4))[12, [40, 120, 200]]
+    np.testing.assert_allclose(found, [min(detail, 0.7), min(detail, 0.5), 0], atol=1e-5)
 
 
 def test_where_no_detail_is_allowed_the_result_is_the_partners_and_elsewhere_its_own(partners: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from skimage.metrics import structural_similarity
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, quantize, readonly
 from sr_demo.imaging.resize import downscale, resize
-from sr_demo.metrics.ring_correlation import frc_cutoff, ring_correlation
+from sr_demo.metrics.ring_correlation import frc_cutoff, ring_correlation, signal_end
 from sr_demo.metrics.scores import score
 from sr_demo.metrics.structure import gmsd, ms_ssim_y
 from sr_demo.system import large_array
@@ -61,6 +62,19 @@ def reference_gmsd(a: Image, b: Image) -> float:
         magnitudes.append(np.sqrt(sum(convolve2d(plane, k, mode="same") ** 2 for k in (kernel, kernel.T))))
     first, second = magnitudes
     return float(np.std((2 * first * second + 170) / (first**2 + second**2 + 170), ddof=1))
+
+
+@pytest.mark.parametrize("sigma", [2, 8, 20])
+def test_the_signal_of_an_input_ends_where_that_of_two_exposures_does(sigma: float) -> None:
+    """Two images of one scene with independent noise, the direct way, need two exposures; one image is enough."""
+    scene = cv2.GaussianBlur(np.asarray(bundled("coffee.png")[:512, :512]), (0, 0), 2)
+    rng = np.random.default_rng(0)
+    first, second = (
+        readonly(np.clip(scene + rng.standard_normal(scene.shape).astype(np.float32) * np.float32(sigma / 255), 0, 1))
+        for _ in range(2)
+    )
+    assert signal_end(first) == pytest.approx(frc_cutoff(first, second), abs=6)
+    assert signal_end(readonly(first[:100, :100])) is None
 
 
 @pytest.mark.parametrize("kind", DEGRADED)

@@ -19,7 +19,7 @@ from sr_demo.metrics.scores import COLUMNS, LR_CONSISTENCY, PSNR_Y, SSIM_Y, Scor
 from sr_demo.reports import formatting
 from sr_demo.reports.bundle import Comparison, report_json, write_downloads
 from sr_demo.reports.scatter_chart import Point, front, quality_against_time
-from sr_demo.reports.table import html_table, record
+from sr_demo.reports.table import fields, html_table, record
 from tests import fakes
 from tests.comparisons import GOOD, NASTY, Page, comparison_in, result
 
@@ -50,13 +50,22 @@ def test_the_best_of_each_column_is_marked() -> None:
     assert marked(second) == ["PSNR-Y", "Seconds"]
 
 
+def test_a_measure_whose_weights_are_missing_is_not_here_and_null() -> None:
+    scored = result(scores=GOOD)
+    assert {"LPIPS", "DISTS", "FLIP"} <= {field.title for part in fields([scored]) for field in part}
+    assert "not here" in html_table([scored]) and record(scored)["lpips"] is None
+    assert "LPIPS" not in html_table([result(scores=Scores(lr_consistency=33.0))])
+
+
 def test_four_columns_are_shown_at_first_those_that_matter_with_and_without_a_reference() -> None:
     for scores, expected in (
         (GOOD, ["PSNR-Y", "SSIM-Y", "Seconds", "Invents detail"]),
         (Scores(lr_consistency=33.0, niqe=5.0), [LR_CONSISTENCY.title, "Seconds", "Invents detail", "Licence"]),
     ):
         html = html_table([result(scores=scores)])
-        shown = re.findall(r'<th scope="col" aria-sort="none"><button[^>]*>([^<]*)</button>', html)
+        shown = re.findall(
+            r'<th scope="col" aria-sort="none"(?: data-column="\w+")?><button[^>]*>([^<]*)</button>', html
+        )
         assert shown == ["Method", *expected]
         assert len(titles(html)) > len(shown) and 'type="checkbox"' in html
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,18 +17,23 @@ import pytest
 
 from sr_demo.approaches import baselines
 from sr_demo.errors import BadInput
-from sr_demo.image import Image, read, write_png
+from sr_demo.faces.detection import Face
+from sr_demo.faces.keep import Kept
+from sr_demo.image import Image, Size, encode_png, read, write_png
 from sr_demo.imaging.detail import blend_detail
 from sr_demo.inference import faithful
 from sr_demo.inference.jobs import Job
 from sr_demo.inference.runner import Runner
-from sr_demo.options import GenerativeOptions
+from sr_demo.options import GenerativeOptions, Options
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.bundle import ZIP
 from sr_demo.reports.saved_image import Part
 from sr_demo.ui.callers import Callers
+from sr_demo.ui.compare import limits
 from sr_demo.ui.compare.adjustment import Wish, adjusted, unchanged
 from sr_demo.ui.compare.comparison import Task, compare
+from sr_demo.ui.compare.limits import Mask
+from sr_demo.ui.compare.view import MOST_SPREAD, gray_image
 from sr_demo.ui.histories import Run
 from sr_demo.ui.store import Store
 from sr_demo.ui.viewer.viewer import viewer_value
@@ -35,6 +41,7 @@ from tests import fakes
 from tests.conftest import image_of, noise
 
 LEVEL = 1 / 255
+START = "data:image/png;base64,"
 
 
 @pytest.fixture
@@ -49,10 +56,11 @@ def grain(image: Image, progress: Progress) -> Image:
     return np.clip(made + np.random.default_rng(1).normal(0, 0.1, made.shape).astype(np.float32), 0, 1)
 
 
-def finished(store: Store, *, test: bool = False) -> Run:
+def finished(store: Store, *, test: bool = False, face_detail: float = 1.0) -> Run:
     """A comparison of bicubic with a method that draws grain; the partner is bicubic, too."""
     grainy = replace(fakes.approach(fakes.Fake(grain), name="grainy", invents=True), options=GenerativeOptions)
-    jobs = [Job(one, one.checkpoints[0], one.options()) for one in (baselines.BICUBIC, grainy)]
+    options = GenerativeOptions(face_detail=face_detail)
+    jobs = [Job(one, one.checkpoints[0], given) for one, given in ((baselines.BICUBIC, Options()), (grainy, options))]
     task = Task(lambda: image_of(noise(48, 64)), jobs, has_reference=test)
     with Callers().admitted() as caller:
         *_, view = compare(Runner(), store, task, caller)
@@ -123,11 +131,26 @@ def test_maps_are_made_on_request_and_mark_what_was_invented(store: Store) -> No
 def test_with_an_original_the_map_has_right_missing_and_invented(store: Store) -> None:
     run = finished(store, test=True)
     shown = adjusted(Runner(), run, Wish(0.5, mapped=True), SILENT)
-    assert shown["viewer"]["adjusted"] == {"detail": 0.5, "mapped": True, "number": 0, "reference": True}
+    assert shown["viewer"]["adjusted"] == {
+        "detail": 0.5, "mapped": True, "number": 0, "reference": True, "mask_url": "", "faces_url": "", "spread": False,
+    }  # fmt: skip
     assert (run.folder / "grainy_detail-50_difference.png").is_file() and image(shown, "grainy")["difference_url"]
     scores = [json.loads((run.folder / "report.json").read_text())["results"][index] for index in (0, 1)]
     assert scores[1]["hallucination"] < run.comparison.results[1].scores.hallucination  # type: ignore[operator]
     assert (run.folder / "grainy_detail-50_invention.png").is_file()
+
+
+def test_where_samples_differ_is_the_map_of_a_diffusion_model(store: Store) -> None:
+    run = finished(store)
+    spread = np.zeros((192, 256), np.float32)
+    spread[:, :128] = 20 / 255
+    write_png(gray_image(spread / MOST_SPREAD), run.folder / "grainy_spread.png")
+    for detail in (1.0, 0.0):
+        shown = adjusted(Runner(), run, Wish(detail, mapped=True), SILENT)
+        assert shown["viewer"]["adjusted"]["spread"]
+        opacity = read(run.folder / Path(image(shown, "grainy")["invention_url"]).name).alpha
+        found = np.zeros(2) if opacity is None else [opacity[:, :128].mean(), opacity[:, 128:].mean()]
+        assert found[1] == 0 and (found[0] > 0.3) == (detail == 1)
 
 
 def test_of_a_part_only_its_results_are_adjusted(store: Store) -> None:
@@ -145,13 +168,80 @@ def test_of_a_part_only_its_results_are_adjusted(store: Store) -> None:
     )
 
 
+def left_half_white() -> Mask:
+    """As the browser sends it: white where nothing may be invented."""
+    white = np.zeros((384, 512, 3), np.float32)
+    white[:, :256] = 1
+    found = limits.mask_of(START + base64.b64encode(encode_png(image_of(white))).decode())
+    assert found is not None
+    return found
+
+
+def test_where_the_mask_is_white_the_result_is_faithful_and_all_downloads_show_it(store: Store) -> None:
+    run, mask = finished(store), left_half_white()
+    plain = adjusted(Runner(), run, Wish(0.6), SILENT)
+    shown = adjusted(Runner(), run, Wish(0.6, mask=mask), SILENT)
+    found = image(shown, "grainy")
+    faithful_one, saved = (pixels(run, Path(found[key]).name) for key in ("faithful_url", "download_url"))
+    np.testing.assert_allclose(saved[:, :100], faithful_one[:, :100], atol=LEVEL)
+    elsewhere = pixels(run, Path(image(plain, "grainy")["download_url"]).name)
+    np.testing.assert_array_equal(saved[:, 156:], elsewhere[:, 156:])
+    name = Path(found["download_url"]).name
+    assert name == f"grainy_detail-60_masked-{mask.digest}.png" and "a part kept faithful by a mask" in found["note"]
+    assert "Grainy, detail 0.6, masked" in shown["table"]
+    assert "Grainy, detail 0.6, masked" in Path(shown["files"]["html"]).read_text()
+    with zipfile.ZipFile(run.folder / ZIP) as archive:
+        assert name in archive.namelist() and json.loads(archive.read("report.json"))["results"][1]["masked"]
+    painted = pixels(run, Path(shown["viewer"]["adjusted"]["mask_url"]).name)
+    np.testing.assert_array_equal(painted[:, :256] - painted[:, 256:], 1)
+
+
+def test_page_and_command_line_follow_one_rule(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lowest of slider, mask and faces holds at each place."""
+
+    def keep(faces: Sequence[Face], size: Size, detail: float) -> Kept:
+        allowed = np.ones(size, np.float32)
+        allowed[24:] = detail
+        return Kept(allowed, 1)
+
+    monkeypatch.setattr(faithful, "detect", lambda _: (Face(1, 30, 5, 5, 1.0),))
+    monkeypatch.setattr(faithful, "keep_faces", keep)
+    run, mask = finished(store, face_detail=0.3), left_half_white()
+    lr, job = image_of(pixels(run, "input.png")), run.comparison.results[1].job
+    allowed = faithful.allowed_by(read(limits.written(mask, run.folder)).rgb)
+    for detail in (1.0, 0.5, 0.2):
+        shown = adjusted(Runner(), run, Wish(detail, mask=mask), SILENT)
+        saved = pixels(run, Path(image(shown, "grainy")["download_url"]).name)
+        wanted = Runner().run(faithful.with_detail(job, detail), lr, allowed=allowed)
+        np.testing.assert_allclose(saved, wanted.rgb, atol=3 * LEVEL)
+        assert wanted.masked and wanted.kept_faces == (detail > 0.3)
+    faces = pixels(run, Path(shown["viewer"]["adjusted"]["faces_url"]).name)
+    np.testing.assert_allclose(faces[[0, -1], 0, 0], [1, 0.3], atol=LEVEL)
+
+
+def test_only_what_the_last_mask_has_made_is_kept(store: Store) -> None:
+    run, mask = finished(store), left_half_white()
+    adjusted(Runner(), run, Wish(mask=mask), SILENT)
+    assert len(list(run.folder.glob("*_masked-*"))) == 1
+    shown = adjusted(Runner(), run, Wish(), SILENT)
+    assert not list(run.folder.glob("*mask*")) and image(shown, "grainy")["download_url"] == ""
+
+
+@pytest.mark.parametrize("sent", [7, "nonsense", START + "%", START + "AAAA", START + "A" * 2**21])
+def test_a_mask_that_is_no_mask_is_refused(store: Store, sent: object) -> None:
+    run = finished(store)
+    with pytest.raises(BadInput, match="Paint it again"):
+        adjusted(Runner(), run, Wish(mask=limits.mask_of(sent)), SILENT)
+    assert not list(run.folder.glob("*mask*"))
+
+
 def test_a_refused_request_brings_back_what_was_shown(store: Store) -> None:
     run = finished(store)
     assert unchanged(run, 1)["adjusted"] == {"detail": 1.0, "mapped": False, "number": 1}
     shown = adjusted(Runner(), run, Wish(0.5, number=2), SILENT)
     again = unchanged(run, 3)
     assert again["images"] == shown["viewer"]["images"]
-    assert again["adjusted"] == {"detail": 0.5, "mapped": False, "number": 3, "reference": False}
+    assert again["adjusted"] == {**shown["viewer"]["adjusted"], "number": 3}
 
 
 @pytest.mark.parametrize("detail", [None, "x", -0.1, 1.1, float("nan")])

@@ -42,6 +42,15 @@ test("a part nearly fills the stage, with the rest of the image around it", () =
   assert.deepEqual(geometry.fullSize([{ width: 200, height: 200, part }, { width: 100, height: 50 }]), full);
 });
 
+test("a point of the stage is a spot of the image, or of the part that methods are given", () => {
+  const at = { x: 100, y: 200 };
+  const found = geometry.placeInPart(view(), geometry.transform(view()), at);
+  assert.deepEqual(found, spotUnder(view(), at));
+  const part = [0.25, 0.5, 0.5, 0.5];
+  const inPart = geometry.placeInPart(view({ part }), geometry.transform(view()), at);
+  assert.deepEqual(inPart, { x: (found.x - 0.25) / 0.5, y: (found.y - 0.5) / 0.5 });
+});
+
 test("scales are limited: below by all of the image or 1:1, above by the largest", () => {
   assert.equal(geometry.place(view({ scale: 0.01 })).scale, 0.5);
   assert.equal(geometry.place(view({ scale: 999 })).scale, geometry.LARGEST_SCALE);

@@ -5,32 +5,39 @@ Beside a result `srgan.png` a request leaves in the folder of the comparison::
     faithful-512x384.png         the partner's result of that size, for all results
     srgan_detailed.png           all detail of the result on the low band of the partner's: see `imaging/detail.py`
     srgan_detail-60.png          the result with a detail of 0.6, which Save, zip and Share then contain
-    srgan_detail-60_invention.png    its map
+    srgan_detail-60_masked-1a2b3c4d.png    the same with a mask: see `limits.py`
+    srgan_detail-60_invention.png    a map of what is shown
 
-The viewer mixes the first two itself, so that a slider moves them without a request.
+The viewer mixes the first two itself, so that slider and brush move them without a request.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sr_demo.errors import BadInput
 from sr_demo.faces.detection import detect
-from sr_demo.image import Image, ImageData, Limits, crop, read, write_png
-from sr_demo.imaging.detail import ALMOST_ALL, blend_detail
-from sr_demo.inference.faithful import faithful_job, is_adjustable, with_detail
+from sr_demo.image import Image, ImageData, Limits, Size, crop, read, write_png
+from sr_demo.imaging.detail import ALMOST_ALL, blend_detail, mixed, unmixed
+from sr_demo.inference.faithful import detail_map, detail_of, faithful_job, is_adjustable, with_detail
 from sr_demo.inference.jobs import Result
 from sr_demo.inference.runner import Runner
 from sr_demo.metrics.scores import score
 from sr_demo.progress import Progress
-from sr_demo.reports.invention_overlay import true_overlay, unsupported_overlay
-from sr_demo.reports.saved_image import Part, SavedImage, save, save_result, shown_file, stem
+from sr_demo.reports.invention_overlay import spread_overlay, true_overlay, unsupported_overlay
+from sr_demo.reports.saved_image import Part, SavedImage, save, save_result, shown_file
 from sr_demo.reports.table import html_table
+from sr_demo.ui.compare import limits
 from sr_demo.ui.compare.comparison import write_all
-from sr_demo.ui.compare.view import ShownImage, chart, difference_image
+from sr_demo.ui.compare.limits import Mask
+from sr_demo.ui.compare.view import MOST_SPREAD, ShownImage, chart, difference_image
 from sr_demo.ui.histories import Run
 from sr_demo.ui.viewer.viewer import ViewerImage, file_url
 
@@ -52,6 +59,8 @@ class Wish:
     """Whether maps are shown."""
     number: int = 0
     """Of the request: the browser ignores what it requested earlier."""
+    mask: Mask | None = None
+    """Where the results show none of their detail; None where nothing is painted."""
 
     @staticmethod
     def of(given: object) -> Wish:
@@ -59,7 +68,8 @@ class Wish:
         detail, mapped, number = (getattr(given, name, None) for name in ("detail", "mapped", "number"))
         if not isinstance(detail, float | int) or not 0 <= detail <= 1 or not isinstance(number, int):
             raise BadInput("The detail is a number from 0 to 1.")
-        return Wish(round(STEPS * detail) / STEPS, mapped is True, number)
+        mask = limits.mask_of(getattr(given, "mask", None))
+        return Wish(round(STEPS * detail) / STEPS, mapped is True, number, mask)
 
 
 def adjusted(runner: Runner, run: Run, wish: Wish, progress: Progress) -> dict[str, Any]:
@@ -79,7 +89,7 @@ def adjusted(runner: Runner, run: Run, wish: Wish, progress: Progress) -> dict[s
         Cancelled: Stop was pressed.
     """
     before, shown = run.comparison, run.read()
-    files = _Files(run, runner)
+    files = _Files(run, runner, wish.mask)
     saved = {image.id: image for image in before.images}
     results: list[Result] = []
     images: dict[str, ViewerImage] = {}
@@ -100,9 +110,9 @@ def adjusted(runner: Runner, run: Run, wish: Wish, progress: Progress) -> dict[s
     downloads = {kind: str(file) for kind, file in write_all(now, run.folder).items()}
     viewer = shown["viewer"]
     given = [asdict(images[one["id"]]) if one["id"] in images else one for one in viewer["images"]]
-    state = {**asdict(wish), "reference": files.reference is not None}
+    limits.forget_others(wish.mask, run.folder)
     shown |= {
-        "viewer": {**viewer, "images": given, "adjusted": state}, "table": html_table(results),
+        "viewer": {**viewer, "images": given, "adjusted": files.state(wish)}, "table": html_table(results),
         "chart": chart(results), "files": downloads,
     }  # fmt: skip
     run.write(shown)
@@ -112,8 +122,13 @@ def adjusted(runner: Runner, run: Run, wish: Wish, progress: Progress) -> dict[s
 def unchanged(run: Run, number: object) -> dict[str, Any]:
     """Return the viewer's value as it was, in reply to the request with this number, which was refused."""
     viewer = run.read()["viewer"]
-    before = viewer.get("adjusted") or asdict(Wish())
+    before = viewer.get("adjusted") or _state(Wish())
     return {**viewer, "adjusted": {**before, "number": number if isinstance(number, int) else before["number"]}}
+
+
+def _state(wish: Wish) -> dict[str, Any]:
+    """Return a wish as the viewer reads it; the mask has an address there."""
+    return {"detail": wish.detail, "mapped": wish.mapped, "number": wish.number}
 
 
 def with_faces(run: Run) -> dict[str, Any]:
@@ -145,13 +160,32 @@ class _Made(NamedTuple):
 class _Files:
     """The images of one comparison, read when they are needed."""
 
-    def __init__(self, run: Run, runner: Runner) -> None:
+    def __init__(self, run: Run, runner: Runner, mask: Mask | None) -> None:
         self._folder, self._results, self._runner = run.folder, run.comparison.results, runner
         original = run.folder / "truth.png"  # words: ok
         photo = read(run.folder / "input.png", _LIMITS)
         part = next((image.part for image in run.comparison.images if image.part), None)
         self.lr = photo if part is None else _cut(photo, part)
         self.reference = read(original, _LIMITS).rgb if original.is_file() else None
+        self._mask, self._mask_file = mask, limits.written(mask, run.folder) if mask else None
+
+    def state(self, wish: Wish) -> dict[str, Any]:
+        """Return what the viewer is to know about the images that `wish` has led to."""
+        faces = None if self._faces is None else limits.write_faces(self._faces, self._folder)
+        urls = {"mask_url": self._mask_file, "faces_url": faces}
+        addresses = {name: file_url(path) if path else "" for name, path in urls.items()}
+        spread = self.reference is None and any(self._spread(result).is_file() for result in self._results)
+        return {**_state(wish), **addresses, "reference": self.reference is not None, "spread": spread}
+
+    @cached_property
+    def _faces(self) -> NDArray[np.float32] | None:
+        """How much detail the results show in faces and elsewhere; None where none were kept."""
+        kept = next((result for result in self._results if result.kept_faces), None)
+        return None if kept is None else limits.faces_of(kept, self.lr.rgb)
+
+    def _faces_in(self, result: Result) -> list[NDArray[np.float32]]:
+        """Return the limit of faces, where they were kept in a result."""
+        return [self._faces] if result.kept_faces and self._faces is not None else []
 
     def with_detail(self, result: Result, saved: SavedImage, detail: float, progress: Progress) -> _Made:
         """Return a result with this detail; what cannot show less is returned as it is."""
@@ -163,13 +197,17 @@ class _Files:
         faithful = self.faithful(result, progress)
         scale = result.size[0] / self.lr.rgb.shape[0]
         whole = read(saved.path, _LIMITS)
-        detailed = self._detailed(whole, faithful, saved, scale)
-        if detail == 1:
+        detailed = self._detailed(result, whole, faithful, saved)
+        if detail == 1 and self._mask is None:
             return plain._replace(shown=replace(plain.shown, invents=True), faithful=faithful, detailed=detailed)
-        rgb = blend_detail(whole.rgb, read(faithful, _LIMITS).rgb, detail, scale)
+        share = self._share(replace(result, job=with_detail(result.job, detail)))
+        rgb = mixed(read(detailed, _LIMITS).rgb, read(faithful, _LIMITS).rgb, share)
         scores = score(rgb, self.lr.rgb, self.reference, round(scale))
-        made = replace(result, job=with_detail(result.job, detail), scores=scores)
-        blended = save_result(made.with_image(replace(whole, rgb=rgb)), self._folder)
+        made = replace(
+            result, job=with_detail(result.job, detail), scores=scores, masked=self._mask is not None
+        )  # fmt: skip
+        ending = self._mask.ending if self._mask else ""
+        blended = save_result(made.with_image(replace(whole, rgb=rgb)), self._folder, ending)
         blended = replace(blended, name=saved.id, part=saved.part)
         if self.reference is not None:
             difference = blended.path.with_name(f"{blended.path.stem}_difference.png")
@@ -177,17 +215,32 @@ class _Files:
         shown = ShownImage(blended, plain.shown.difference and difference, invents=True)
         return _Made(made, shown, file_url(blended.path), faithful, detailed)
 
+    def _share(self, result: Result) -> float | NDArray[np.float32]:
+        """Return how much of the detail a result shows at each place, with the detail of its job."""
+        painted = [limits.allowed_in(self._mask_file)] if self._mask_file else []
+        scale = result.size[0] / self.lr.rgb.shape[0]
+        return detail_map([*painted, *self._faces_in(result)], detail_of(result.job), Size(*result.size), scale)
+
+    def _spread(self, result: Result) -> Path:
+        """Return the file of how far the samples of a diffusion model differ; there is none for other methods."""
+        return self._folder / f"{result.job.file_name}_spread.png"
+
     def faithful(self, result: Result, progress: Progress) -> Path:
         """Return the result of the faithful partner as large as `result`."""
         height, width = result.size
         path = self._folder / f"faithful-{width}x{height}.png"
         return _once(path, lambda: self._runner.run(faithful_job(result.job), self.lr, progress=progress).image)
 
-    def _detailed(self, whole: ImageData, faithful: Path, saved: SavedImage, scale: float) -> Path:
-        """Return all detail of a result on the low band of the partner's."""
+    def _detailed(self, result: Result, whole: ImageData, faithful: Path, saved: SavedImage) -> Path:
+        """Return all detail of a result on the low band of the partner's, in faces too."""
+        scale = result.size[0] / self.lr.rgb.shape[0]
 
         def make() -> ImageData:
-            return replace(whole, rgb=blend_detail(whole.rgb, read(faithful, _LIMITS).rgb, ALMOST_ALL, scale))
+            plain, faces = read(faithful, _LIMITS).rgb, self._faces_in(result)
+            if not faces:
+                return replace(whole, rgb=blend_detail(whole.rgb, plain, ALMOST_ALL, scale))
+            # Where faces were kept, the result is a mixture already.
+            return replace(whole, rgb=unmixed(whole.rgb, plain, detail_map(faces, 1.0, Size(*result.size), scale)))
 
         return _once(saved.path.with_name(f"{saved.path.stem}_detailed.png"), make)
 
@@ -196,13 +249,17 @@ class _Files:
         image = read(made.shown.saved.path, _LIMITS).rgb
         if image.shape[0] * image.shape[1] > _MOST_PIXELS:
             raise BadInput(f"Maps are drawn for results of up to {_MOST_PIXELS // 10**6} megapixels. Choose a region.")
-        path = self._folder / f"{stem(made.result.job)}_invention.png"
+        shown = made.shown.saved.path
+        path = shown.with_name(f"{shown.stem}_invention.png")
         write_png(self._overlay(image, made.result, progress), path)
         return path
 
     def _overlay(self, image: Image, result: Result, progress: Progress) -> ImageData:
         if self.reference is not None and self.reference.shape == image.shape:
             return true_overlay(image, self.lr.rgb, self.reference)
+        spread = self._spread(result)
+        if spread.is_file():
+            return spread_overlay(read(spread, _LIMITS).rgb[..., 0] * np.float32(MOST_SPREAD) * self._share(result))
         paths = [
             self.faithful(result, progress),
             *(path for key, path in self._others(result) if key != result.job.key),

@@ -1,8 +1,10 @@
 // Sorts the result table by its column headings, and keeps order and columns when a new table takes its place.
 // `element` is the component's root and outlives every new table.
 
-/** What the visitor chose: all columns or the first ones, and the heading that the table is sorted by. */
+/** What the visitor chose: all columns or some, and the heading that the table is sorted by. */
 const chosen = { all: false, title: "", upward: true };
+/** @type {Map<string, boolean>} By key: columns that the visitor has shown or hidden. */
+const columns = new Map();
 
 /** @type {(heading: HTMLTableCellElement) => string} */
 const titleOf = (heading) => heading.textContent?.trim() ?? "";
@@ -36,12 +38,30 @@ element.addEventListener("click", (event) => {
 
 element.addEventListener("change", (event) => {
   const box = event.target;
-  if (box instanceof HTMLInputElement && box.classList.contains("sr-all")) chosen.all = box.checked;
+  if (!(box instanceof HTMLInputElement)) return;
+  if (box.classList.contains("sr-all")) chosen.all = box.checked;
+  if (box.dataset.column) {
+    columns.set(box.dataset.column, box.checked);
+    show(box.dataset.column, box.checked);
+  }
 });
+
+/**
+ * Show a column, or leave it to the checkbox for all of them.
+ * @type {(key: string, on: boolean) => void}
+ */
+function show(key, on) {
+  const heading = /** @type {HTMLTableCellElement | null} */ (element.querySelector(`th[data-column="${key}"]`));
+  const box = /** @type {HTMLInputElement | null} */ (element.querySelector(`input[data-column="${key}"]`));
+  if (!heading || !box) return;
+  box.checked = on;
+  for (const row of heading.closest("table")?.rows ?? []) row.cells[heading.cellIndex].classList.toggle("sr-more", !on);
+}
 
 function restore() {
   const box = /** @type {HTMLInputElement | null} */ (element.querySelector(".sr-all"));
   if (box) box.checked = chosen.all;
+  for (const [key, on] of columns) show(key, on);
   const headings = /** @type {NodeListOf<HTMLTableCellElement>} */ (element.querySelectorAll("th[aria-sort]"));
   const heading = [...headings].find((one) => titleOf(one) === chosen.title);
   if (heading) sort(heading, chosen.upward);

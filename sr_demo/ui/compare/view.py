@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sr_demo.image import Image, ImageData, Size, quantize, readonly, write_png
 from sr_demo.inference.faithful import is_adjustable
@@ -27,6 +28,8 @@ from sr_demo.ui.compare.progress_list import Line, ProgressList
 from sr_demo.ui.viewer.viewer import ViewerImage, file_url
 
 _FRESH_SECONDS = 1.0
+MOST_SPREAD = 0.25
+"""Spread of a diffusion model's samples that is white in its file."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +165,9 @@ class View:
             difference = self.folder / f"{name}_difference.png"
             write_png(ImageData(difference_image(image.rgb, reference)), difference)
         saved = replace(save_result(result, self.folder), part=self.part)
+        spread = result.trajectory[0].spread if result.trajectory else None
+        if spread is not None:
+            write_png(gray_image(spread / MOST_SPREAD), self.folder / f"{name}_spread.png")
         self._show(ShownImage(saved, difference, is_adjustable(job)))
         if job.approach.family != "retrieval":
             self.sharpness[name] = sharpness(image.rgb)
@@ -226,6 +232,12 @@ def _pending(line: Line, lr_size: Size) -> ViewerImage:
     return replace(
         box, status=line.text, fraction=line.fraction, failed=line.failed, invents=is_adjustable(job)
     )  # fmt: skip
+
+
+def gray_image(plane: NDArray[np.float32]) -> ImageData:
+    """Return values of (H, W), clipped to [0, 1], as an image."""
+    clipped = np.clip(plane, 0, 1)[..., None]
+    return ImageData(readonly(np.ascontiguousarray(np.broadcast_to(clipped, (*plane.shape, 3)))), gray=True)
 
 
 def difference_image(result: Image, reference: Image) -> Image:

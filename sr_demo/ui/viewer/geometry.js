@@ -135,6 +135,21 @@ const geometry = (() => {
   }
 
   /**
+   * Which spot of the part, or of the image, lies under a point of the stage, as fractions of it.
+   * @param {View} view
+   * @param {Transform} shown
+   * @param {Point} at
+   * @returns {Point}
+   */
+  function placeInPart({ full, part }, shown, at) {
+    const [left, top, width, height] = part ?? [0, 0, 1, 1];
+    return {
+      x: ((at.x - shown.left) / (full.width * shown.scale) - left) / width,
+      y: ((at.y - shown.top) / (full.height * shown.scale) - top) / height,
+    };
+  }
+
+  /**
    * The lens over `at` (pixels of the stage): its radius, and where the magnified image lies in it.
    * @param {Size} stage
    * @param {Transform} shown  of the image below the lens
@@ -276,7 +291,7 @@ const geometry = (() => {
   }
 
   return Object.freeze({
-    LARGEST_SCALE, clamp, fitScale, leastScale, place, middle, zoom, pan, isZoomed, transform, lens, bestGrid, layOut, fullSize,
+    LARGEST_SCALE, clamp, fitScale, leastScale, place, middle, zoom, pan, isZoomed, transform, placeInPart, lens, bestGrid, layOut, fullSize,
     pair, pairWith, neighbour, pinch, wheelFactor, swipeStep,
   });
 })();

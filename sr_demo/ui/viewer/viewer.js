@@ -1,4 +1,4 @@
-// The comparison viewer. Gradio runs this text, with `geometry.js` in front of it, as the body of a function with
+// The comparison viewer. Gradio runs this text, with `geometry.js` and `mask.js` in front of it, as the body of a function with
 // `element`, `props` and `watch`, once for each viewer on the page: everything below is private to one viewer.
 //
 // One view for all: an image is laid out at its full size (`full`, in CSS pixels) in every stage, and every stage has the
@@ -27,7 +27,8 @@
  * @typedef {{ images: ViewerImage[], full: Size, stage: Size, scale: Scale, centre: Point, mode: "grid" | "two",
  *   part: Part | null, wanted: Id[], opening: Id[], marked: Id, front: Id, narrow: boolean, lens: boolean, lensAt: Point | null, difference: boolean,
  *   split: number, example: boolean, scene: string, detail: number, mapped: boolean, run: string, requested: number,
- *   boxed: boolean, faces: Part[] | null }} State  `faces`: of this run; null where they were not requested yet.
+ *   masking: boolean, erasing: boolean, brush: number, boxed: boolean, faces: Part[] | null }} State  `faces`: of this run; null where
+ *   they were not requested yet.
  * @typedef {Pick<State, "scale" | "centre" | "full" | "wanted" | "front">} SavedView
  */
 
@@ -51,8 +52,16 @@ const state = {
   mode: "grid", wanted: [null, null], opening: [null, null], marked: null, front: null, narrow: false,
   lens: false, lensAt: null, difference: false, split: 0.5, example: false,
   scene: "", part: null, detail: 1, mapped: false, run: "", requested: 0,
-  boxed: false, faces: null,
+  masking: false, erasing: false, brush: 0.08, boxed: false, faces: null,
 };
+/** What people have painted: see `mask.js`. */
+const painted = masks.make();
+/**
+ * What limits the detail besides the slider: addresses and values as the server has sent them; and `url`, an image that is as
+ * opaque as detail is shown.
+ * @type {{ maskUrl: string, facesUrl: string, faces: Float32Array | null, url: string }}
+ */
+const limits = { maskUrl: "", facesUrl: "", faces: null, url: "" };
 /** @type {Map<string, SavedView>} By scene: how it was left. */
 const views = new Map();
 /** @type {Map<string, Pane>} By id; they outlive a value, so that no image is loaded twice. */
@@ -119,15 +128,19 @@ const isTwo = () => state.mode === "two" && ready().length > 1;
 /** @type {(image: ViewerImage) => string} */
 const fileName = (image) => (image.id.replace(/[^\w.-]+/g, "-").replace(/^[-.]+|-+$/g, "") || "picture")
   + (image.invents && state.detail < 1 ? `-detail-${Math.round(100 * state.detail)}` : "")
+  + (image.invents && !painted.empty ? "-masked" : "")
   + (showsDifference(image) ? "-difference.png" : ".png");
 
-/** What the images were last adjusted to: `{ detail, mapped, number, reference }`, or nothing. */
+/** What the images were last adjusted to: `{ detail, mapped, number, reference, spread, mask_url, faces_url }`, or nothing. */
 const adjusted = () => props.value?.adjusted;
 /** Whether the images do not show yet what was requested. */
 const waits = () => state.requested > (adjusted()?.number ?? 0);
 const canAdjust = () => Boolean(props.savable && props.value?.adjustable);
 /** @type {(image: ViewerImage) => boolean} */
-const isMixed = (image) => state.detail < 1 && Boolean(image.faithful_url) && !showsDifference(image);
+const isMixed = (image) => (state.detail < 1 || !painted.empty) && Boolean(image.faithful_url) && !showsDifference(image)
+  && !(isLimited() && !limits.url);
+/** Whether less than `state.detail` is shown in some places. */
+const isLimited = () => !painted.empty || Boolean(limits.faces && state.detail < 1);
 
 const ids = () => state.images.map((image) => image.id);
 const pair = () => geometry.pair(ready().map((image) => image.id), state.wanted.some(Boolean) ? state.wanted : state.opening);
@@ -199,23 +212,62 @@ function fillStatus({ box, text, bar }, { label, url, status, fraction, failed }
 }
 
 /**
- * Put an image above another one, or take it away where there is no address.
- * @type {(below: HTMLImageElement, kind: "faithful" | "detailed" | "invention", url: string) => HTMLImageElement | null}
+ * Put an image above another one, in a box that a mask can be given to, or take it away where there is no address.
+ * @type {(below: HTMLImageElement, kind: "faithful" | "detailed" | "invention", url: string) => HTMLElement | null}
  */
 function stack(below, kind, url) {
-  const there = /** @type {HTMLImageElement | null} */ (below.parentElement?.querySelector(`.srv-${kind}`));
+  const there = /** @type {HTMLElement | null} */ (below.parentElement?.querySelector(`.srv-${kind}`));
   if (!url) {
     there?.remove();
     return null;
   }
-  const node = there ?? make("img", `srv-image srv-${kind}`, { draggable: "false", alt: "" });
+  const box = there ?? make("div", `srv-image srv-over srv-${kind}`, {}, make("img", "", { draggable: "false", alt: "" }));
+  const image = /** @type {HTMLImageElement} */ (box.firstElementChild);
   if (!there) {
-    node.addEventListener("load", refresh);
-    below.after(node);
+    image.addEventListener("load", refresh);
+    below.after(box);
   }
-  if (node.getAttribute("src") !== url) node.src = url;
-  for (const side of /** @type {const} */ (["width", "height"])) node.style[side] = below.style[side];
-  return node;
+  if (image.getAttribute("src") !== url) image.src = url;
+  for (const side of /** @type {const} */ (["width", "height"])) box.style[side] = below.style[side];
+  return box;
+}
+
+/** @type {(box: HTMLElement | null) => boolean} */
+function isLoaded(box) {
+  const image = /** @type {HTMLImageElement | null | undefined} */ (box?.firstElementChild);
+  return Boolean(image?.complete && image.naturalWidth);
+}
+
+/**
+ * Show as much of the detail as is allowed at each place.
+ * @type {(box: HTMLElement) => void}
+ */
+function limit(box) {
+  const limited = isLimited();
+  box.style.opacity = limited ? "" : String(state.detail);
+  const mask = limited ? `url("${limits.url}")` : "none";
+  for (const name of ["-webkit-mask-image", "mask-image"]) {
+    if (box.style.getPropertyValue(name) !== mask) box.style.setProperty(name, mask);
+  }
+}
+
+/**
+ * While people paint, what they have painted lies above an image.
+ * @type {(layer: Layer, shown: ViewerImage) => void}
+ */
+function fillPainted({ image }, shown) {
+  const there = /** @type {HTMLElement | null | undefined} */ (image.parentElement?.querySelector(".srv-painted"));
+  if (!state.masking) {
+    there?.remove();
+    return;
+  }
+  const box = there ?? make("div", "srv-image srv-painted", { "aria-hidden": "true" }, make("canvas", ""));
+  if (!there) image.after(box);
+  for (const side of /** @type {const} */ (["width", "height"])) box.style[side] = image.style[side];
+  const canvas = /** @type {HTMLCanvasElement} */ (box.firstElementChild);
+  const [left, top, width, height] = (shown.part ? null : state.part) ?? [0, 0, 1, 1];
+  Object.entries({ left, top, width, height }).forEach(([name, part]) => canvas.style.setProperty(name, `${100 * part}%`));
+  masks.show(painted, canvas, nextRectangle());
 }
 
 /**
@@ -228,9 +280,9 @@ function fillStack(below, shown) {
   stack(below, "invention", state.mapped && !showsDifference(shown) ? shown.invention_url : "");
   const mixed = isMixed(shown);
   for (const node of [faithful, detailed]) if (node) node.hidden = !mixed;
-  if (detailed) detailed.style.opacity = String(state.detail);
+  if (detailed) limit(detailed);
   // What is below stays until those above have arrived; then it must not shine through where they are transparent.
-  const covered = mixed && [faithful, detailed].every((node) => node?.complete && node.naturalWidth);
+  const covered = mixed && [faithful, detailed].every(isLoaded);
   below.style.visibility = covered ? "hidden" : "";
 }
 
@@ -254,6 +306,7 @@ function fillLayer(layer, shown) {
     node.style.height = `${height * state.full.height}px`;
     fillStack(node, shown);
   }
+  fillPainted(layer, shown);
 }
 
 /**
@@ -391,6 +444,10 @@ const selects = [0, 1].map((side) => {
 const swapButton = button(say("viewer_swap"), "srv-button", { title: say("viewer_swap_title") },
   () => change({ wanted: pair().reverse() }));
 const pairBar = make("div", "srv-group", {}, selects[0], swapButton, selects[1]);
+const bar = make("div", "srv-bar", { role: "group", "aria-label": say("viewer_bar") },
+  make("div", "srv-group srv-joined", {}, ...zoomButtons),
+  make("div", "srv-group srv-joined srv-steps", {}, zoomOut, zoomIn), level,
+  lensButton, differenceButton, make("div", "srv-group srv-joined srv-modes", {}, gridButton, twoButton), pairBar);
 const detailInput = make("input", "srv-range", {
   type: "range", min: "0", max: "100", step: "5", "aria-label": say("viewer_detail_name"),
 });
@@ -398,19 +455,37 @@ detailInput.addEventListener("input", () => adjust({ detail: Number(detailInput.
 const detailLevel = make("output", "srv-percent");
 const detailBox = make("label", "srv-group srv-detail", {}, make("b", "", {}, say("viewer_detail")), detailLevel,
   make("span", "srv-quiet", {}, say("viewer_detail_faithful")), detailInput, make("span", "srv-quiet", {}, say("viewer_detail_whole")));
-detailBox.title = `0 %: ${say("viewer_detail_faithful")}; 100 %: ${say("viewer_detail_whole")}`;
-const mapButton = button(say("viewer_map_short"), "srv-button", {
-  "aria-keyshortcuts": "I", "aria-label": say("viewer_map"), title: say("viewer_map"),
-}, () => adjust({ mapped: !state.mapped }));
+const mapButton = button(say("viewer_map"), "srv-button", { "aria-keyshortcuts": "I" },
+  () => adjust({ mapped: !state.mapped }));
+const maskButton = button(say("viewer_mask"), "srv-button", { "aria-keyshortcuts": "M", title: say("viewer_mask_title") },
+  () => setMasking(!state.masking));
+const paintButton = button(say("viewer_mask_paint"), "srv-button", {}, () => change({ erasing: false }));
+const eraseButton = button(say("viewer_mask_erase"), "srv-button", {}, () => change({ erasing: true }));
+const brushInput = make("input", "srv-range srv-brush", { type: "range", min: "1", max: "30" });
+brushInput.addEventListener("input", () => change({ brush: Number(brushInput.value) / 100 }));
+/** @type {[string, string][]} Fields of a rectangle, with what they say at first. */
+const SIDES = [
+  [say("viewer_mask_left"), "25"], [say("viewer_mask_top"), "25"], [say("viewer_mask_width"), "50"], [say("viewer_mask_height"), "50"],
+];
+const sideInputs = SIDES.map(([words, percent]) => {
+  const node = make("input", "srv-number", { type: "number", inputmode: "numeric", min: "0", max: "100", value: percent });
+  for (const event of ["input", "focus", "blur"]) node.addEventListener(event, () => refresh());
+  return make("label", "srv-group", {}, make("span", "srv-quiet", {}, words), node);
+});
+const rectangleButton = button("", "srv-button", {}, fillRectangle);
+const clearButton = button(say("viewer_mask_clear"), "srv-button", {}, clearMask);
+const maskShare = make("output", "srv-quiet");
+const maskBar = make("div", "srv-mask-bar", { role: "group", "aria-label": say("viewer_mask") },
+  make("p", "srv-quiet", {}, say("viewer_mask_help")),
+  make("div", "srv-group srv-joined", {}, paintButton, eraseButton),
+  make("label", "srv-group", {}, make("span", "srv-quiet", {}, say("viewer_mask_brush")), brushInput), clearButton, maskShare,
+  make("div", "srv-group srv-rectangle", { role: "group", "aria-label": say("viewer_mask_rectangle") },
+    make("span", "srv-quiet", {}, say("viewer_mask_rectangle")), ...sideInputs, rectangleButton));
 const facesButton = button(say("viewer_faces"), "srv-button", { "aria-keyshortcuts": "F", title: say("viewer_faces_title") }, showFaces);
 const facesFound = make("span", "srv-quiet", { role: "status" });
 const legend = make("ul", "srv-legend", { "aria-label": say("viewer_legend") });
 const adjustBar = make("div", "srv-adjust", { role: "group", "aria-label": say("viewer_adjust") },
-  detailBox, mapButton, make("span", "srv-group", {}, facesButton, facesFound));
-const bar = make("div", "srv-bar", { role: "group", "aria-label": say("viewer_bar") },
-  make("div", "srv-group srv-joined", {}, ...zoomButtons),
-  make("div", "srv-group srv-joined srv-steps", {}, zoomOut, zoomIn), level,
-  lensButton, differenceButton, adjustBar, make("div", "srv-group srv-joined srv-modes", {}, gridButton, twoButton), pairBar);
+  detailBox, mapButton, make("span", "srv-group", {}, facesButton, facesFound), maskButton, maskBar, legend);
 const chips = make("div", "srv-chips", { role: "group", "aria-label": say("viewer_chips") });
 const slider = makeSlider();
 const grid = make("div", "srv-grid");
@@ -420,7 +495,7 @@ const area = make("div", "srv-area", {
 const hint = make("p", "srv-hint");
 const live = make("p", "srv-live", { role: "status", "aria-live": "polite" });
 const empty = make("p", "srv-empty");
-root.replaceChildren(empty, bar, legend, chips, area, hint, live);
+root.replaceChildren(empty, bar, adjustBar, chips, area, hint, live);
 
 // --------------------------------------------------------------------------------------------- changes of the view
 
@@ -473,6 +548,91 @@ function bringToFront(step) {
   announce(imageOf(next).label);
 }
 
+/**
+ * Open or close the brush; what it needs is requested once.
+ * @type {(on: boolean) => void}
+ */
+function setMasking(on) {
+  if (on && !canMask()) return;
+  change({ masking: on });
+  if (on && !state.images.some((image) => image.faithful_url)) adjust({});
+}
+
+const canMask = () => canAdjust() && state.images.some((image) => image.invents);
+
+/**
+ * As the fields for it say.
+ * @type {() => Rectangle}
+ */
+function rectangle() {
+  const [left, top, width, height] = sideInputs.map((label) => (
+    geometry.clamp(Number(/** @type {HTMLInputElement} */ (label.lastElementChild).value) / 100, 0, 1)));
+  return { left, top, width: Math.min(width, 1 - left), height: Math.min(height, 1 - top) };
+}
+
+/** The rectangle while its fields have the focus, so that people see it before it is filled. */
+const nextRectangle = () => (sideInputs.some((label) => label.contains(focused())) ? rectangle() : null);
+
+function fillRectangle() {
+  masks.fill(painted, rectangle(), state.erasing);
+  maskChanged();
+}
+
+function clearMask() {
+  masks.clear(painted);
+  maskChanged();
+}
+
+/** Show what was painted at once, say how much it is, and request the files that show the same. */
+function maskChanged() {
+  limits.maskUrl = "painted"; // whatever the server states next is taken
+  describeMask();
+  announce(maskShare.textContent ?? "");
+  adjust({});
+  updateLimits();
+}
+
+function describeMask() {
+  const percent = Math.round(100 * masks.share(painted));
+  write(maskShare, painted.empty ? "" : say("viewer_mask_share", { percent: Math.max(percent, 1) }));
+}
+
+let updating = false;
+let outdated = false;
+/** Compute what is shown at each place: one image for all results, in use once the browser has read it. */
+async function updateLimits() {
+  outdated = true;
+  if (updating) return;
+  updating = true;
+  while (outdated) {
+    outdated = false;
+    const url = isLimited() ? masks.shown(painted, limits.faces, state.detail) : "";
+    if (url) await masks.loaded(url).catch(() => {});
+    limits.url = url;
+  }
+  updating = false;
+  refreshPanes();
+  refreshSlider();
+  draw();
+}
+
+/**
+ * Take mask and faces as the server states them, which matters where another comparison has come, or a request was refused.
+ * @type {(found: { mask_url?: string, faces_url?: string }, request: number) => Promise<void>}
+ */
+async function receiveLimits({ mask_url: maskUrl = "", faces_url: facesUrl = "" }, request) {
+  if (limits.maskUrl === maskUrl && limits.facesUrl === facesUrl) return;
+  const [mask, faces] = await Promise.all([maskUrl, facesUrl].map((url) => (url ? masks.loaded(url).catch(() => null) : null)));
+  if (state.requested !== request) return; // painted meanwhile
+  if (limits.maskUrl !== maskUrl) {
+    if (mask) masks.take(painted, mask);
+    else masks.clear(painted);
+    describeMask();
+  }
+  Object.assign(limits, { maskUrl, facesUrl, faces: faces ? masks.brightness(painted, faces) : null });
+  await updateLimits();
+}
+
 let requesting = 0;
 /**
  * Show more or less detail at once, where the images for it are there, and request what shows the same in file and number.
@@ -482,11 +642,14 @@ function adjust(changes) {
   if (!canAdjust()) return;
   state.requested = Math.max(state.requested, adjusted()?.number ?? 0) + 1;
   change(changes);
+  if ("detail" in changes) updateLimits();
   clearTimeout(requesting);
   const { detail, mapped, requested: number } = state;
   const mixable = state.images.some((image) => image.faithful_url);
   // While the slider is moved, only where it comes to rest.
-  requesting = setTimeout(() => trigger("input", { detail, mapped, number, url: ready()[0]?.url }), mixable ? 300 : 0);
+  requesting = setTimeout(() => trigger("input", {
+    detail, mapped, number, url: ready()[0]?.url, mask: masks.address(painted),
+  }), mixable ? 300 : 0);
 }
 
 /** Show or hide where faces are; they are looked for when that is wanted for the first time. */
@@ -524,8 +687,8 @@ function changeScene(scene) {
  * @type {(image: ViewerImage) => ViewerImage}
  */
 const inWords = (image) => ({
-  ...image, label: word(image.label), scores: word(image.scores), status: word(image.status), note: word(image.note),
-  alt: word(image.alt),
+  ...image, label: word(image.label), scores: word(image.scores), status: word(image.status),
+  note: word(image.note), alt: word(image.alt),
 });
 
 // A new value. The same scene means the same comparison with one more result, or another of the same photo: the view stays.
@@ -541,8 +704,9 @@ function receive() {
   if (scene !== state.scene) changeScene(scene);
   if ((images[0]?.url ?? "") !== state.run) Object.assign(state, { boxed: false, faces: null });
   if (value.faces) state.faces = value.faces;
-  receiveAdjusted(images[0]?.url ?? "", value.adjusted);
   const full = geometry.fullSize(images);
+  masks.fit(painted, (full.width * (state.part?.[2] ?? 1)) / (full.height * (state.part?.[3] ?? 1)));
+  receiveAdjusted(images[0]?.url ?? "", value.adjusted);
   if (typeof state.scale === "number") state.scale *= state.full.width / full.width; // a larger result must not move the others
   state.full = full;
   state.images = images;
@@ -553,13 +717,19 @@ function receive() {
 /**
  * Another comparison starts with all detail, or as it was left; of the same one only the newest request counts.
  * @param {string} run
- * @param {{ detail: number, mapped: boolean, number: number } | undefined} found
+ * @param {{ detail: number, mapped: boolean, number: number, mask_url?: string, faces_url?: string } | undefined} found
  */
 function receiveAdjusted(run, found) {
   if (run === state.run && found && found.number < state.requested) return;
-  if (run !== state.run) clearTimeout(requesting);
+  if (run !== state.run) {
+    clearTimeout(requesting);
+    masks.clear(painted);
+    Object.assign(limits, { maskUrl: "", facesUrl: "", faces: null });
+    describeMask();
+  }
   const { detail, mapped, number } = found ?? { detail: 1, mapped: false, number: 0 };
-  Object.assign(state, { run, detail, mapped, requested: number });
+  Object.assign(state, { run, detail, mapped, requested: number, masking: state.masking && canMask() });
+  receiveLimits(found ?? {}, number);
 }
 
 function refresh() {
@@ -624,6 +794,7 @@ const LEGENDS = {
     ["srv-invented", say("viewer_map_invented")],
   ],
   none: [["srv-invented", say("viewer_map_unsupported")]],
+  spread: [["srv-invented", say("viewer_map_unsupported")], ["srv-invented", say("viewer_map_spread")]],
 };
 
 function refreshAdjustBar() {
@@ -639,8 +810,17 @@ function refreshAdjustBar() {
   detailInput.setAttribute("aria-valuetext", percent === 100 ? say("viewer_detail_whole") : say("viewer_detail_value", { percent }));
   write(detailLevel, `${percent} %${waits() ? " …" : ""}`);
   press(mapButton, state.mapped);
-  legend.hidden = adjustBar.hidden || !state.mapped;
-  const parts = LEGENDS[adjusted()?.reference ? "reference" : "none"];
+  maskButton.hidden = !invents;
+  maskButton.disabled = !canMask();
+  press(maskButton, state.masking);
+  maskBar.hidden = !state.masking;
+  press(paintButton, !state.erasing);
+  press(eraseButton, state.erasing);
+  brushInput.value = String(Math.round(100 * state.brush));
+  rectangleButton.textContent = say(state.erasing ? "viewer_mask_take_away" : "viewer_mask_add");
+  clearButton.disabled = painted.empty;
+  legend.hidden = !state.mapped;
+  const parts = LEGENDS[adjusted()?.reference ? "reference" : adjusted()?.spread ? "spread" : "none"];
   legend.replaceChildren(...(waits() && !adjusted()?.mapped ? [make("li", "", {}, say("viewer_map_pending"))] : parts.map(
     ([kind, words]) => make("li", "", {}, make("span", `srv-sample ${kind}`, { "aria-hidden": "true" }), words),
   )));
@@ -669,7 +849,7 @@ function refreshHint() {
   root.classList.toggle("srv-active", active);
   const touch = isTwo() ? HINTS.touchTwo : HINTS.touch;
   const mouse = (active ? HINTS.active : HINTS.idle) + (isTwo() ? "" : HINTS.names);
-  write(hint, !state.images.length ? "" : state.marked ? HINTS.one : state.narrow ? touch : mouse);
+  write(hint, !state.images.length || state.masking ? "" : state.marked ? HINTS.one : state.narrow ? touch : mouse);
 }
 
 function refreshChips() {
@@ -721,6 +901,7 @@ function draw() {
   root.classList.toggle("srv-pixels", shown.scale > 1.001);
   root.classList.toggle("srv-zoomed", isZoomed());
   root.classList.toggle("srv-magnifying", state.lens);
+  root.classList.toggle("srv-masking", state.masking);
   drawLens(shown);
   if (isTwo()) drawSplit();
   drawLevel(shown.scale);
@@ -729,7 +910,7 @@ function draw() {
 /** @type {(image: HTMLImageElement, transform: string) => void} An image, and those above it. */
 function transformAll(image, transform) {
   for (const node of image.parentElement?.children ?? []) {
-    if (node instanceof HTMLImageElement) node.style.transform = transform;
+    if (node instanceof HTMLElement && node.matches(".srv-image:not(.srv-around)")) node.style.transform = transform;
   }
 }
 
@@ -813,6 +994,10 @@ function onDown(event) {
   if (!box || event.button !== 0 || around(event, ".srv-divider")) return;
   box.setPointerCapture(event.pointerId);
   pointers.set(event.pointerId, spot(event, box));
+  if (state.masking) {
+    beginStroke(spot(event, box));
+    return;
+  }
   swipe = pointers.size === 1 ? { dx: 0, dy: 0 } : null;
   if (state.lens && event.pointerType === "touch") moveLens(spot(event, box));
 }
@@ -826,6 +1011,7 @@ function onMove(event) {
   if (state.lens && (event.pointerType !== "touch" || pointers.size === 1)) moveLens(now);
   if (!before) return;
   if (pointers.size === 2) pinch(event.pointerId, now);
+  else if (state.masking) continueStroke(before, now);
   else if (!(state.lens && event.pointerType === "touch")) drag(now.x - before.x, now.y - before.y, event.pointerType);
   pointers.set(event.pointerId, now);
 }
@@ -862,9 +1048,45 @@ function pinch(movedId, now) {
   pan(dx, dy);
 }
 
+/**
+ * What was painted before the stroke that is being painted: a second finger takes that back, since it zooms.
+ * @type {ImageData | null}
+ */
+let beforeStroke = null;
+
+/** @type {(at: Point) => void} */
+function beginStroke(at) {
+  if (pointers.size === 1) {
+    beforeStroke = masks.snapshot(painted);
+    continueStroke(at, at);
+  } else if (beforeStroke) {
+    masks.restore(painted, beforeStroke);
+    beforeStroke = null;
+    describeMask();
+    updateLimits();
+  }
+}
+
+/** @type {(from: Point, to: Point) => void} In pixels of the stage. */
+function continueStroke(from, to) {
+  if (!beforeStroke) return;
+  const shown = geometry.transform(state);
+  const [a, b] = [from, to].map((at) => geometry.placeInPart(state, shown, at));
+  masks.stroke(painted, a, b, state.brush, state.erasing);
+  updateLimits();
+}
+
+function endStroke() {
+  if (!beforeStroke) return;
+  beforeStroke = null;
+  maskChanged();
+}
+
 /** @type {(event: PointerEvent) => void} */
 function onUp(event) {
-  if (!pointers.delete(event.pointerId) || !swipe) return;
+  if (!pointers.delete(event.pointerId)) return;
+  if (!pointers.size) endStroke();
+  if (!swipe) return;
   const { dx, dy } = swipe;
   swipe = null;
   if (state.narrow) shiftFront("");
@@ -894,7 +1116,7 @@ function onWheel(event) {
 /** @type {(event: MouseEvent) => void} */
 function onDouble(event) {
   const box = around(event, ".srv-stage");
-  if (box && !around(event, ".srv-divider")) zoomTo(state.scale === "fit" ? 1 : "fit", spot(event, box));
+  if (box && !state.masking && !around(event, ".srv-divider")) zoomTo(state.scale === "fit" ? 1 : "fit", spot(event, box));
 }
 
 const STEP = 60;
@@ -903,6 +1125,7 @@ const KEYS = {
   "+": () => zoomBy(1.5), "=": () => zoomBy(1.5), "-": () => zoomBy(1 / 1.5),
   0: () => zoomTo("fit"), 1: () => zoomTo(1), 2: () => zoomTo(2), 4: () => zoomTo(4),
   l: () => setLens(!state.lens), L: () => setLens(!state.lens),
+  m: () => setMasking(!state.masking), M: () => setMasking(!state.masking),
   i: () => adjust({ mapped: !state.mapped }), I: () => adjust({ mapped: !state.mapped }),
   f: showFaces, F: showFaces,
   ArrowLeft: () => pan(STEP, 0), ArrowRight: () => pan(-STEP, 0),
@@ -956,7 +1179,7 @@ area.addEventListener("focusout", () => queueMicrotask(refreshHint));
 area.addEventListener("wheel", onWheel, { passive: false });
 // Without this, Chromium takes a moved image for a flung page and swallows the next tap, wherever that is.
 area.addEventListener("touchmove", (event) => {
-  if (event.cancelable && pointers.size && isZoomed()) event.preventDefault();
+  if (event.cancelable && pointers.size && (isZoomed() || state.masking)) event.preventDefault();
 }, { passive: false });
 root.addEventListener("keydown", onKey);
 slider.divider.addEventListener("keydown", onDividerKey);

@@ -1,9 +1,9 @@
 """The comparison viewer: images of one scene in a grid or under a slider, with one zoom and position for all.
 
-Python only states what is shown. Appearance and behaviour are in `viewer.html`, `viewer.css`, `geometry.js` and `viewer.js`,
-which Gradio renders as one custom component: the template is static, the script builds the document from `value` and
-follows its changes, so that an image added while people look at others disturbs nothing. `shared_page.py` puts the same
-files into a page of their own.
+Python only states what is shown. Appearance and behaviour are in `viewer.html`, `viewer.css`, `geometry.js`, `mask.js` and
+`viewer.js`, which Gradio renders as one custom component: the template is static, the script builds the document from
+`value` and follows its changes, so that an image added while people look at others disturbs nothing. `shared_page.py` puts
+the same files into a page of their own.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def scroll_to(elem_id: str) -> str:
 
 def script() -> str:
     """Return the viewer's script with all that it needs in front of it."""
-    return with_texts(source("geometry.js") + source("viewer.js"))
+    return with_texts(source("geometry.js") + source("mask.js") + source("viewer.js"))
 
 
 def source(name: str) -> str:

@@ -1,0 +1,141 @@
+"""Perceptual full-reference measures that are not computed here alone: LPIPS, DISTS and FLIP.
+
+LPIPS and DISTS need published weights, and FLIP its authors' package; without them there is no value. All of them: after
+rounding to 8 bit, a border of `scale` pixels cut off, as the other measures.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sr_demo.checkpoint import Checkpoint
+from sr_demo.errors import SRError
+from sr_demo.hub import checkpoints
+from sr_demo.hub.perceptual import DISTS, LPIPS
+from sr_demo.image import Image, quantize
+from sr_demo.imaging.resize import resize
+from sr_demo.metrics.full_reference import comparable
+
+if TYPE_CHECKING:
+    from torch import nn
+
+log = logging.getLogger("sr_demo")
+
+_MOST_PIXELS = 4_000_000
+"""Larger images take too long: FLIP a second per megapixel on two cores, LPIPS about as long, beside the memory."""
+_LEAST_SIDE = 32
+_DISTS_SIDE = 256
+"""Shorter side that DISTS compares at, as its authors do."""
+
+
+def lpips(a: Image, b: Image, border: int = 4) -> float | None:
+    """Return LPIPS 0.1 on AlexNet of two images: 0 for equal ones, lower is better.
+
+    The network (`networks/perceptual.py`) was compared with the package lpips 0.1.4 on random backbone weights, with random
+    and with the published heads: the values are equal. It has not been compared on published weights here.
+
+    Args:
+        a: (H, W, 3) in [0, 1].
+        b: an image of the same size.
+        border: pixels cut at each side.
+
+    Returns:
+        None where its weights are not stored, for sides of fewer than 32 pixels, and for more than 4 megapixels.
+
+    Raises:
+        BadInput: when the sizes differ.
+    """
+    pair = _pair(a, b, border)
+    return None if pair is None else _distance(LPIPS, *pair)
+
+
+def dists(a: Image, b: Image, border: int = 4) -> float | None:
+    """Return DISTS of two images, made smaller to a shorter side of 256 pixels as its authors do; like `lpips`.
+
+    The network was compared with the package DISTS_pytorch 0.1 in the same way, and agrees to 1e-6.
+    """
+    pair = _pair(a, b, border)
+    if pair is None or not checkpoints.is_available(DISTS):
+        return None
+    return _distance(DISTS, *(_smaller(image) for image in pair))
+
+
+def flip(a: Image, b: Image, border: int = 4) -> float | None:
+    """Return the mean LDR-FLIP of two images at 67 pixels per degree, by the package of its authors.
+
+    Andersson et al. 2020 ("FLIP: A Difference Evaluator for Alternating Images", Proceedings of the ACM on Computer Graphics
+    and Interactive Techniques 3(2)): what a viewer notices who flips between the two. Arguments and errors as of `lpips`.
+
+    Returns:
+        0 for equal images up to 1; None where the package is not installed, and where `lpips` has no value for its size.
+    """
+    pair = _pair(a, b, border)
+    if pair is None or find_spec("flip_evaluator") is None:
+        return None
+    from flip_evaluator import evaluate
+
+    test, reference = pair
+    return float(evaluate(reference, test, "LDR", applyMagma=False)[1])
+
+
+def _pair(a: Image, b: Image, border: int) -> tuple[Image, Image] | None:
+    a, b = comparable(a, b, border)
+    if min(a.shape[:2]) < _LEAST_SIDE or a.shape[0] * a.shape[1] > _MOST_PIXELS:
+        return None
+    first, second = (np.divide(quantize(image), 255, dtype=np.float32) for image in (a, b))
+    return first, second
+
+
+def _smaller(image: Image) -> Image:
+    height, width = image.shape[:2]
+    ratio = _DISTS_SIDE / min(height, width)
+    if ratio >= 1:
+        return image
+    return resize(image, (int(height * ratio), int(width * ratio)), "bilinear")
+
+
+def _distance(checkpoint: Checkpoint, a: Image, b: Image) -> float | None:
+    """Return what a measure's network makes of two images; None where its weights are not stored, or are damaged."""
+    if not checkpoints.is_available(checkpoint):
+        return None
+    try:
+        network = _network(checkpoint.name, checkpoints.fetch(checkpoint))
+    except SRError as exc:  # damaged, and not to be had anew
+        log.warning("%s is left out: %s", checkpoint.title, exc)
+        return None
+    import torch
+
+    with torch.inference_mode():
+        first, second = (torch.from_numpy(np.array(image.transpose(2, 0, 1)))[None] for image in (a, b))
+        return float(network(first, second))
+
+
+@lru_cache(2)
+def _network(name: str, files: tuple[Path, ...]) -> nn.Module:
+    from sr_demo.networks.perceptual import Dists, Lpips
+
+    backbone, own = (_tensors(path) for path in files)
+    network: nn.Module = Lpips() if name == LPIPS.name else Dists()
+    kept = {key: value for key, value in backbone.items() if key.startswith("features.")}
+    network.load_state_dict({**kept, **_HEADS[name](own)})
+    return network.eval()
+
+
+def _tensors(path: Path) -> dict[str, Any]:
+    import torch
+
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+_HEADS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    LPIPS.name: lambda own: {f"heads.{index}": own[f"lin{index}.model.1.weight"] for index in range(5)},
+    DISTS.name: lambda own: {name: own[name] for name in ("alpha", "beta")},
+}
+"""From the weights that a measure adds to those of its network."""
