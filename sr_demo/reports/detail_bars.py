@@ -49,7 +49,7 @@ def detail_bars(results: Sequence[Result]) -> str:
     words = "; ".join(f"{formatting.title(result)}: {_numbers(result)}" for result in scored)
     image = svg.document(frame, f"{_TITLE}. {words}", body, _STYLE)
     caption = f"{_TITLE} (opensr-test; the best possible is 79 % right)."
-    return f'<figure class="sr-curve">{image}<figcaption>{escape(caption)}</figcaption></figure>'
+    return f'<figure class="sr-curve sr-words">{image}<figcaption>{escape(caption)}</figcaption></figure>'
 
 
 def _row(result: Result, top: float) -> str:

@@ -57,7 +57,7 @@ def component(control: Control) -> gr.components.Component:
     if isinstance(control.default, bool):
         return gr.Checkbox(control.default, label=label, info=info)
     if control.choices:
-        return gr.Radio(list(control.choices), value=control.default, label=label, info=info)
+        return gr.Radio(list(control.choices), value=control.default, label=label, info=info, elem_classes="sr-words")
     if control.lines:
         longest = None if control.maximum is None else int(control.maximum)
         return gr.Textbox(str(control.default), label=label, info=info, lines=control.lines, max_length=longest)

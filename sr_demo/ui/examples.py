@@ -35,7 +35,7 @@ def examples(elem_id: str = "examples") -> gr.HTML:
     """Create the component; its `select` event carries the index into `EXAMPLES`."""
     buttons = "".join(_button(index) for index in range(len(EXAMPLES)))
     return gr.HTML(
-        f'<p class="sr-label">{marked("examples")}</p><div class="sr-examples">{buttons}</div>',
+        f'<p class="sr-label">{marked("examples")}</p><div class="sr-examples sr-words">{buttons}</div>',
         js_on_load=_ON_LOAD,
         elem_id=elem_id,
     )
@@ -71,12 +71,12 @@ def _button(index: int) -> str:
     except SRError as exc:
         log.warning("the example %r is left out: %s", sample.id, exc)
         return ""
-    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
+    _, encoded = cv2.imencode(".webp", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, 70])
     data = base64.b64encode(encoded.tobytes()).decode("ascii")
     title = escape(sample.title)
     return (
         f'<button type="button" data-index="{index}" title="{title}">'
-        f'<img src="data:image/jpeg;base64,{data}" alt="{title}" width="{_SIDE // 2}" height="{_SIDE // 2}"></button>'
+        f'<img src="data:image/webp;base64,{data}" alt="{title}" width="{_SIDE // 2}" height="{_SIDE // 2}"></button>'
     )
 
 

@@ -8,3 +8,4 @@ declare function watch(property: string, onChange: () => void): void;
 // Both scripts as functions, in a comparison that is a file of its own (`viewer/shared_page.py`).
 declare function runViewer(element: HTMLElement, props: { value?: any }, watch: (property: string, onChange: () => void) => void): void;
 declare function runTable(element: HTMLElement, props: { value?: any }, watch: (property: string, onChange: () => void) => void): void;
+declare function runTranslation(): void;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 import secrets
 import shutil
@@ -11,17 +12,20 @@ from threading import Lock
 from typing import NamedTuple
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from sr_demo.errors import DISK_REFUSES, StorageError
 from sr_demo.reports.bundle import PAGE, disk_refusals
 from sr_demo.system.storage import write_atomically
+from sr_demo.ui import languages
 from sr_demo.ui.store import Store
 from sr_demo.ui.viewer.shared_page import policy
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{32}")
 """Names of shared folders; those of results are shorter."""
+_KEY = secrets.token_bytes(32)
+"""Signs the addresses that delete links: both last until the server is restarted."""
 _GONE = "There is nothing at this address, or no longer: shared comparisons are kept for a day.\n"
 
 
@@ -36,6 +40,11 @@ class Link(NamedTuple):
     def name(self) -> str:
         """The unguessable part of the address, and the name of the folder."""
         return self.address.rpartition("/")[2]
+
+    @property
+    def deletion(self) -> str:
+        """Address of a page that deletes the link, relative to the page; only who made the link is shown it."""
+        return f"{self.address}/delete/{_signature(self.name)}"
 
 
 def make(store: Store, page: Path) -> Link:
@@ -81,7 +90,8 @@ class Links:
 
     def refresh(self, session: str, run: str, store: Store, page: Path) -> None:
         """Let that link, where there is one, open a page that has changed. Raises StorageError."""
-        if (link := self.of(session, run)) is not None:
+        link = self.of(session, run)
+        if link is not None and (store.folder / link.name).is_dir():  # it may have been deleted by its address
             with disk_refusals():
                 write_atomically(store.folder / link.name / PAGE, lambda part: shutil.copyfile(page, part))
 
@@ -98,8 +108,39 @@ class Links:
             self._made.pop(session, None)
 
 
+def _signature(name: str) -> str:
+    return hmac.new(_KEY, name.encode("ascii"), "sha256").hexdigest()[:32]
+
+
+def _deletion_page(request: Request, *, deleted: bool) -> Response:
+    """Ask before deleting: whatever looks at an address, such as a preview in a chat, must not delete anything."""
+    language = next(iter(sorted(languages.named(request) - {"en"})), "en")
+    said = languages.texts(language)
+    body = (
+        f"<p>{said['share_unlinked']}</p>"
+        if deleted
+        else f'<p>{said["share_delete_question"]}</p><form method="post"><button>{said["share_unlink"]}</button></form>'
+    )
+    html = (
+        f'<!doctype html><html lang="{language}"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{said['share_unlink']}</title><style>:root {{ color-scheme: light dark; font: 16px system-ui }}</style>"
+        f"<body>{body}</html>"
+    )
+    # Without any referrer, browsers would send the form as one of another site.
+    return HTMLResponse(html, headers={"Referrer-Policy": "same-origin", "Cache-Control": "private, no-store"})
+
+
 def routes(store: Store) -> list[Route]:
-    """Return the route that serves shared pages."""
+    """Return the routes that serve shared pages, and that delete them."""
+
+    def delete(request: Request) -> Response:
+        name, signature = str(request.path_params["name"]), str(request.path_params["signature"])
+        there = _NAME.fullmatch(name) and hmac.compare_digest(signature.encode(), _signature(name).encode())
+        if not there or not (store.folder / name).is_dir():
+            return PlainTextResponse(_GONE, 404, {"X-Content-Type-Options": "nosniff"})
+        if request.method == "POST":
+            store.forget(store.folder / name)
+        return _deletion_page(request, deleted=request.method == "POST")
 
     def shared(request: Request) -> Response:
         name = str(request.path_params["name"])
@@ -119,4 +160,5 @@ def routes(store: Store) -> list[Route]:
             },
         )  # fmt: skip
 
-    return [Route("/shared/{name}", shared)]
+    deletion = Route("/shared/{name}/delete/{signature}", delete, methods=["GET", "POST"])
+    return [Route("/shared/{name}", shared), deletion]

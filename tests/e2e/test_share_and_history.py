@@ -94,7 +94,7 @@ def test_a_comparison_is_sent_on_as_a_file_and_as_a_link(
     alone.close()
 
     page.locator("#share-link").click()
-    link = page.locator("#share-link-note a")
+    link = page.locator("#share-link-note a").first
     expect(link).to_have_text(re.compile(rf"^{re.escape(url)}shared/[\w-]{{32}}$"))
     expect(page.locator("#share-link")).to_be_hidden()
     linked = open_page(link.inner_text(), width=390, height=844, phone=True)
@@ -106,6 +106,16 @@ def test_a_comparison_is_sent_on_as_a_file_and_as_a_link(
     expect(page.locator("#share-link-note")).to_have_text("The link is deleted: it opens nothing now.")
     expect(page.locator("#share-link")).to_be_visible()
     assert page.request.get(address).status == 404
+
+    page.locator("#share-link").click()
+    expect(page.locator("#share-link-note a")).to_have_text([re.compile("/shared/")] * 2)
+    address, deletion = page.locator("#share-link-note a").all_inner_texts()
+    later = open_page(deletion)
+    page.close()
+    assert later.request.get(address).ok
+    later.get_by_role("button", name="Delete the link").click()
+    expect(later.get_by_text("The link is deleted")).to_be_visible()
+    assert later.request.get(address).status == 404
 
 
 @pytest.mark.slow

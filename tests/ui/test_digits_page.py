@@ -6,7 +6,7 @@ import base64
 import inspect
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
@@ -24,6 +24,7 @@ from sr_demo.image import Limits
 from sr_demo.inference.runner import Runner
 from sr_demo.options import controls
 from sr_demo.progress import Progress
+from sr_demo.ui.callers import Callers
 from sr_demo.ui.digits import pad, view
 from sr_demo.ui.digits.handlers import Digit, DigitHandlers, DigitParts
 from sr_demo.ui.digits.latent_handlers import ArtHandlers, ArtParts, VaryHandlers, VaryParts, WalkHandlers, WalkParts
@@ -86,6 +87,13 @@ def test_the_first_digit_does_not_replace_what_the_visitor_chose_meanwhile(conte
     fresh.take_drawing(sent(np.ones((280, 280, 3))))
     late = fresh.take_first(None)
     assert fresh.parts.note not in late, "the message about the empty sheet stays"
+
+
+def test_a_refusal_is_not_replaced_by_the_first_digit(context: Context) -> None:
+    fresh = DigitHandlers(replace(context, callers=Callers(0)), parts_of(DigitParts))
+    assert "This server is busy" in fresh.take_drawing(sent(np.ones((280, 280, 3))))[fresh.parts.note]
+    fresh.callers = context.callers
+    assert fresh.parts.note not in fresh.take_first(None)
 
 
 @pytest.mark.parametrize("junk", [None, "hello", "data:image/png;base64,&&&", "data:image/png;base64," + "A" * 2**21])

@@ -98,6 +98,21 @@ def test_a_link_is_deleted_by_who_made_it_alone(store: Store, tmp_path: Path) ->
     assert client.get(other.address).status_code == 200, "whoever leaves may have sent it"
 
 
+def test_a_link_is_deleted_by_its_address_once_that_is_confirmed(store: Store, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    page.write_text("hello", encoding="utf-8")
+    client = TestClient(Starlette(routes=list(shared_links.routes(store))))
+    links = shared_links.Links()
+    link = links.make("me", "run", store, page)
+    asked = client.get(link.deletion, headers={"Accept-Language": "de-DE,en;q=0.5"})
+    assert "<button>Den Link löschen</button>" in asked.text
+    assert client.post(link.deletion[:-1] + ("0" if link.deletion[-1] != "0" else "1")).status_code == 404
+    assert client.get(link.address).status_code == 200, "neither a look at the address nor a guess deletes anything"
+    assert "The link is deleted" in client.post(link.deletion).text
+    assert client.get(link.address).status_code == client.get(link.deletion).status_code == 404
+    links.refresh("me", "run", store, page)
+
+
 def test_a_link_opens_its_page_for_a_day_and_nothing_else(store: Store, tmp_path: Path) -> None:
     page, secret = tmp_path / "report.html", store.new()
     page.write_text("<p>Results</p>", encoding="utf-8")

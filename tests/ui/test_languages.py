@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+from contextvars import copy_context
+from copy import deepcopy
 from html import unescape
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request
 
 from sr_demo.catalogue import APPROACHES
 from sr_demo.digits.options import Art, Fit
@@ -72,16 +76,34 @@ def test_no_text_is_unused() -> None:
     assert [key for key in ENGLISH if not key.startswith(derived) and key not in used] == []
 
 
+JOINTS = re.compile(r"\{\w+\}|[.:;,()'%]|\b(?:and|is|are|was|were)\b")
+"""Where the code may put a sentence together."""
+
+
+def said() -> str:
+    """Return all texts of the package: those of Python in parts, scripts and templates as they are."""
+    found = [code for path, code in CODE.items() if path.suffix != ".py"]
+    for path in PACKAGE.rglob("*.py"):
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        found += [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return " ".join("\n".join(found).split())
+
+
 def test_words_are_what_the_server_says() -> None:
     """A word is looked up by its English: where the code says something else, it would stay English unnoticed."""
-    remarks = [
-        path.read_text(encoding="utf-8")
-        for path in (PACKAGE / "inference/runner.py", PACKAGE / "approaches/face_restore.py")
-    ]
-    spoken = [*remarks, *(text for path, text in CODE.items() if path.suffix in {".py", ".js"})]
-    code = "\n".join(re.sub(r"\"\s*\n\s*f?\"", "", text) for text in spoken)
-    missing = [key for key, value in ENGLISH.items() if key.startswith("word_") and f"{value}" not in code]
-    assert missing == []
+    code = said().lower()
+    parts = {
+        (key, part.strip().lower())
+        for key, value in ENGLISH.items()
+        if key.startswith("word_")
+        for part in JOINTS.split(value)
+    }
+    assert sorted((key, part) for key, part in parts if part not in code) == []
+
+
+def test_no_english_word_has_two_translations() -> None:
+    words = [value for key, value in ENGLISH.items() if key.startswith("word_")]
+    assert sorted(words) == sorted(set(words))
 
 
 def test_options_and_columns_are_translated_as_the_code_words_them() -> None:
@@ -117,6 +139,20 @@ def test_labels_have_no_placeholders_and_lie_apart_from_those_of_gradio() -> Non
     assert set(given) == set(LANGUAGES) and all(set(one) == {"page"} for one in given.values())
 
 
+def test_a_page_is_sent_with_english_and_the_languages_that_its_request_names() -> None:
+    def sent(query: str, accepted: str) -> set[str]:
+        headers = [(b"accept-language", accepted.encode())]
+        scope = {"type": "http", "query_string": query.encode(), "headers": headers}
+        found = languages.named(Request(scope))
+        context = copy_context()
+        context.run(languages._named.set, found)
+        return set(context.run(deepcopy, languages.translations().translations_dict))
+
+    assert sent("", "de-AT,de;q=0.9,fr;q=0.5") == {"en", "de", "fr"}
+    assert sent("lang=ja", "pl,zh-TW") == {"en", "ja", "zh-CN"} and sent("", "*") == {"en"}
+    assert set(deepcopy(languages.translations().translations_dict)) == set(LANGUAGES), "outside of requests"
+
+
 def test_html_is_english_and_names_its_key() -> None:
     assert marked("stop") == '<span data-text="stop">Stop</span>'
     hostile = marked("save_title", name='<b "x">')
@@ -125,5 +161,5 @@ def test_html_is_english_and_names_its_key() -> None:
         == '<span data-text="save_title" data-name="&lt;b &quot;x&quot;&gt;">Save &lt;b &quot;x&quot;&gt;</span>'
     )
     assert attribute("aria-label", "language") == 'aria-label="Language" data-text-aria-label="language"'
-    assert word("waiting") == '<span data-text="word_waiting">waiting</span>' and word("<b>") == "&lt;b&gt;"
+    assert word("a <b>") == '<span class="sr-words">a &lt;b&gt;</span>'
     assert optional("stop", "Stop") == text("stop") and optional("stop", "Halt") == "Halt" == optional("x", "Halt")

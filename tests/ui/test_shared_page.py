@@ -91,7 +91,7 @@ def test_every_method_comes_with_licence_cost_and_how_it_was_run(tmp_path: Path)
 
 
 def test_faithful_methods_get_no_warning(comparison: Comparison) -> None:
-    assert "May invent detail" not in page(comparison)
+    assert 'class="sp-warning"' not in page(comparison)
 
 
 def test_failures_and_identical_results_are_stated(comparison: Comparison) -> None:

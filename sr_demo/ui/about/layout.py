@@ -11,7 +11,7 @@ from sr_demo.checkpoint import Checkpoint
 from sr_demo.reports import formatting
 from sr_demo.spec import Approach
 from sr_demo.system import hardware
-from sr_demo.ui.languages import marked
+from sr_demo.ui.languages import marked, word
 
 _QUESTIONS = ("psnr", "consistency", "resolution", "costs")
 _READING = (
@@ -29,17 +29,17 @@ def about_tab(approaches: Sequence[Approach]) -> None:
 
 def _method(approach: Approach) -> str:
     checkpoints = "".join(
-        f"<li><b>{escape(c.title)}</b> (<code>{escape(approach.id)}:{escape(c.name)}</code>): "
-        f"{_facts(c)}. {escape(c.note)}{_absent(c)}</li>"
+        f"<li><b>{word(c.title)}</b> (<code>{escape(approach.id)}:{escape(c.name)}</code>): "
+        f"{word(_facts(c))}. {word(c.note)} {word(_absent(c))}</li>"
         for c in approach.checkpoints
         if c.kind != "none" or c.note
     )
-    return f"<h3>{escape(approach.title)}</h3><p>{escape(approach.about)}</p><ul>{checkpoints}</ul>"
+    return f"<h3>{word(approach.title)}</h3><p>{word(approach.about)}</p><ul>{checkpoints}</ul>"
 
 
 def _facts(checkpoint: Checkpoint) -> str:
     """Licence, size and number of parameters, each where there is one."""
-    facts = [escape(formatting.licence(checkpoint))]
+    facts = [formatting.licence(checkpoint)]
     if checkpoint.bytes:
         facts.append(formatting.megabytes(checkpoint.bytes))
     if checkpoint.parameters:
@@ -50,4 +50,4 @@ def _facts(checkpoint: Checkpoint) -> str:
 def _absent(checkpoint: Checkpoint) -> str:
     """What this server lacks for the checkpoint; empty where nothing is missing."""
     why = hardware.obstacle(checkpoint.needs)
-    return f"Not on this server: {escape(why)}." if why else ""
+    return f"Not on this server: {why}." if why else ""

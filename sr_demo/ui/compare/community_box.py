@@ -21,7 +21,7 @@ _INTRO = f'<p class="sr-fine">{marked("community_intro")}</p>'
 def lay_out() -> SearchComponents:
     """Lay out the box, in the current Gradio context."""
     words = gr.Textbox(
-        label=text("community_words"), placeholder="photo, anime, denoise, a name …", max_lines=1,
+        label=text("community_words"), placeholder=text("community_example"), max_lines=1,
         max_length=80, elem_id="community-words",
     )  # fmt: skip
     with gr.Row():

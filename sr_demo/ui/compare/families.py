@@ -72,7 +72,8 @@ class Explained:
 def explanation(explained: Explained) -> str:
     """Return HTML: the text where both families ran, and the drawing where steps were recorded; else nothing."""
     text = _TEXT if explained.both else ""
-    return text + (_drawing(explained, explained.trajectory) if explained.trajectory else "")
+    drawing = _drawing(explained, explained.trajectory) if explained.trajectory else ""
+    return f'{text}<div class="sr-words">{drawing}</div>' if drawing else text
 
 
 def _drawing(explained: Explained, trajectory: Trajectory) -> str:

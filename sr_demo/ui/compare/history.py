@@ -153,7 +153,7 @@ def _row(runs: Sequence[Run], shown: Run | None, *, running: bool) -> str:
         f"{' disabled' if running else ''}>{run.thumbnail}<span>{escape(run.title)}</span></button>"
         for run in runs
     )
-    group = f'<div class="sr-runs" role="group" {attribute("aria-label", "history")}>{buttons}</div>'
+    group = f'<div class="sr-runs sr-words" role="group" {attribute("aria-label", "history")}>{buttons}</div>'
     return f'<p class="sr-label">{marked("history")}:</p>{group}'
 
 
@@ -163,9 +163,10 @@ def _share_label(page: str) -> str:
 
 
 def _link(link: shared_links.Link) -> str:
-    until = link.until.strftime("%d %B, %H:%M")
+    until = marked("share_until", until=link.until.strftime("%Y-%m-%d, %H:%M"))
     return (
-        f'<p class="sr-fine">Whoever has this link can open these results until {until} UTC, or until this server is '
-        f'restarted: <a href="{link.address}" target="_blank" rel="noopener">{link.address}</a> '
+        f'<p class="sr-fine">{until} <a href="{link.address}" target="_blank" rel="noopener">{link.address}</a> '
         '<button type="button" class="sr-copy">' + marked("copy") + "</button></p>"
+        f'<p class="sr-fine">{marked("share_delete")} '
+        f'<a href="{link.deletion}" target="_blank" rel="noopener">{link.deletion}</a></p>'
     )

@@ -73,7 +73,14 @@ def lay_out() -> SaveMenu:
         with gr.Row(elem_classes="sr-save"):
             quality = output_choice.quality("save-quality")
             about = gr.HTML(elem_id="save-about")
-        private = gr.Checkbox(False, label=text("save_private"), visible=False, elem_id="save-private", container=False)
+        private = gr.Checkbox(
+            False,
+            label=text("save_private"),
+            visible=False,
+            elem_id="save-private",
+            elem_classes="sr-words",
+            container=False,
+        )
         with gr.Row(elem_classes="sr-downloads"):
             file = gr.DownloadButton(text("save"), variant="primary", size="sm", elem_id="save-file", interactive=False)
             pack = gr.Button(text("save_all"), size="sm", elem_id="save-pack")
@@ -150,7 +157,7 @@ class SaveHandlers:
         notes = "".join(map(fine_print, (saved.written.sentence, *saved.written.notes)))
         name = f"{text('save')} {saved.path.name} ({size})"
         return {
-            menu.about: f'<p aria-live="polite"><b>{size}</b>{beside}</p>{notes}',
+            menu.about: f'<p class="sr-words" aria-live="polite"><b>{size}</b>{beside}</p>{notes}',
             menu.file: gr.DownloadButton(name, value=str(saved.path), interactive=True),
             menu.packed: gr.DownloadButton(visible=False),
         }

@@ -15,8 +15,7 @@
   });
 
   const complete = () => {
-    const shared = link();
-    if (shared) shared.textContent = shared.href;
+    for (const shared of element.querySelectorAll("a")) shared.textContent = shared.href;
   };
   // The document follows the value one frame later.
   watch("value", () => requestAnimationFrame(complete));

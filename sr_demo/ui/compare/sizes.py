@@ -44,7 +44,7 @@ def lay_out() -> tuple[gr.Radio, gr.Textbox]:
         label=text("size_label"), elem_id="size", elem_classes="sr-chips", container=False,
     )  # fmt: skip
     field = gr.Textbox(
-        "", label=text("size_field"), placeholder="2.5x, 1920 wide, 1080 high, 30x20cm@300", max_lines=1, max_length=60,
+        "", label=text("size_field"), placeholder=text("size_examples"), max_lines=1, max_length=60,
         elem_id="other-size", container=False,
     )  # fmt: skip
     return chips, field

@@ -117,6 +117,6 @@ class DataHandlers:
         done = "Stopped; what was measured is below." if report.stopped else "Done."
         return {
             self._parts.line: progress_line(done),
-            self._parts.report: f'<div class="sr-data">{data_body(report)}</div>',
+            self._parts.report: f'<div class="sr-data sr-words">{data_body(report)}</div>',
             self._parts.files: gr.File([str(page), str(data)], visible=True),
         }

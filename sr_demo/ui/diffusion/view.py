@@ -86,13 +86,13 @@ def explained(guesses: DiffusionSamples, seconds: float) -> str:
     top = scale_top(spread)
     count = len(guesses.results)
     return (
-        f'<p class="sr-fine">{count} guesses of the same picture in {formatting.seconds(seconds)}. '
+        f'<div class="sr-words"><p class="sr-fine">{count} guesses of the same picture in {formatting.seconds(seconds)}. '
         'They agree where your picture decides, and differ where the detail is invented. In "Where it is guessing", dark: '
         f"all guesses agree. Yellow: their brightness differs by {top:.1%} of the full range or more (standard deviation "
         f"over {count} guesses). Do not measure there.</p>"
         '<h3>Step by step</h3><p class="sr-fine">The part where guesses differ most, on its way to guess 1. Above: what '
         "the network gets. Below: the clean picture it estimates. Then some noise is put back, less in each "
-        f"step.</p>{_strip(guesses, spread)}"
+        f"step.</p>{_strip(guesses, spread)}</div>"
     )
 
 

@@ -66,6 +66,10 @@ def _status(handlers: DigitHandlers) -> gr.HTML:
     return handlers.parts.status
 
 
+def _choose(handlers: DigitHandlers) -> None:
+    handlers.choose()
+
+
 class DigitHandlers:
     """Handlers of all visitors. Gradio may run the events of one visitor in another order than they were sent."""
 
@@ -76,29 +80,26 @@ class DigitHandlers:
         """Sessions of visitors who chose a digit, a failed upload included."""
         self._lock = Lock()
 
-    @in_turn("reading a drawing", _note)
+    @in_turn("reading a drawing", _note, _choose)
     def take_drawing(self, progress: Progress, event: gr.EventData) -> Updates:
         """Take the drawing, which the sheet sends each time the pen is lifted; a cleared sheet takes its results along."""
-        self._begin()
         sent: Any = getattr(event, "value", None)
         if sent == "":
             return {self.parts.digit: None, self.parts.cards: view.EMPTY, self.parts.note: ""}
         image = read(Path(view.write(pad.decode(sent), self._store.new(), "drawing.png")), self._limits)
         return self._taken(prepare(image.rgb, image.alpha), progress)
 
-    @in_turn("reading a digit", _note)
+    @in_turn("reading a digit", _note, _choose)
     def take_upload(self, progress: Progress, path: str | None) -> Updates:
         """Take an uploaded image of a digit."""
-        self._begin()
         if path is None:
             raise BadInput(NO_DIGIT)
         image = read(Path(path), self._limits)
         return self._taken(prepare(image.rgb, image.alpha), progress)
 
-    @in_turn("drawing a typical digit", _note)
+    @in_turn("drawing a typical digit", _note, _choose)
     def take_typical(self, progress: Progress, digit: int | None) -> Updates:
         """Take the digit that our own network draws from a typical latent of its class."""
-        self._begin()
         return self._typical(digit, progress)
 
     @in_turn("drawing a typical digit", _note)
@@ -115,10 +116,9 @@ class DigitHandlers:
         reference = latent_walk.to_bytes(lab.decode(lab.typical(int(digit), "vaegan")))
         return self._taken(from_reference(reference, view.TYPICAL_NOTE), progress)
 
-    @in_turn("taking a test digit", _note)
+    @in_turn("taking a test digit", _note, _choose)
     def take_test(self, progress: Progress, number: Any) -> Updates:
         """Take a handwritten digit that no network was trained on."""
-        self._begin()
         digits = data.test_digits()
         if digits is None:
             raise BadInput("The test digits are not on this server. Draw a digit, or take a typical one.")
@@ -129,7 +129,8 @@ class DigitHandlers:
         )
         return self._taken(from_reference(digits.images[int(number)], note), progress)
 
-    def _begin(self) -> None:
+    def choose(self) -> None:
+        """Note that the visitor has chosen a digit: the tab's first one must not take the place of it, or of a refusal."""
         with self._lock:
             self._began.put(session_of(current_request()), None)
 

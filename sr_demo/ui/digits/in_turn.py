@@ -27,7 +27,9 @@ class _Handlers(Protocol):
 H = TypeVar("H", bound=_Handlers)
 
 
-def in_turn(doing: str, status: Callable[[H], gr.HTML]) -> Callable[[Callable[..., Updates]], Callable[..., Updates]]:
+def in_turn(
+    doing: str, status: Callable[[H], gr.HTML], begin: Callable[[H], None] | None = None
+) -> Callable[[Callable[..., Updates]], Callable[..., Updates]]:
     """Make a handler wait for its turn and show its errors on the page.
 
     The handler gets the progress of its turn before the values of the components: it ends the work once the caller is gone.
@@ -35,11 +37,14 @@ def in_turn(doing: str, status: Callable[[H], gr.HTML]) -> Callable[[Callable[..
     Args:
         doing: What the handler does, for the log entry of an unexpected error.
         status: Returns the component that shows an error message; all other components then stay as they are.
+        begin: Called before the wait, whatever becomes of it.
     """
 
     def wrap(handler: Callable[..., Updates]) -> Callable[..., Updates]:
         @functools.wraps(handler)
         def guarded(self: H, *given: Any) -> Updates:
+            if begin is not None:
+                begin(self)
             try:
                 with self.callers.turn() as progress:
                     return handler(self, progress, *given)

@@ -58,7 +58,7 @@ def cards(shown: Sequence[Card]) -> str:
         f"<span>{escape(card.note)}</span></figcaption></figure>"
         for card in shown
     )
-    return f'<div class="srd-cards">{figures}</div>'
+    return f'<div class="srd-cards sr-words">{figures}</div>'
 
 
 def measured() -> list[dict[str, Any]]:
@@ -84,13 +84,13 @@ def figures() -> str:
         f'<th scope="col">{marked("digits_same")}</th></tr></thead>'
         f"<tbody>{cells}</tbody></table></div>"
         f'<p class="sr-fine">{marked("digits_means", count=count)}</p>'
-        f'<div class="sr-curves">{chart}</div>{legend(trained, note=False)}'
+        f'<div class="sr-curves sr-words">{chart}</div>{legend(trained, note=False)}'
     )
 
 
 def strip(image: NDArray[np.uint8], alt: str) -> str:
     """One wide image that scrolls inside its own box."""
-    return f'<div class="srd-strip"><img src="{data_url(image)}" alt="{escape(alt)}"></div>'
+    return f'<div class="srd-strip sr-words"><img src="{data_url(image)}" alt="{escape(alt)}"></div>'
 
 
 def scores_text(psnr: float, ssim: float) -> str:

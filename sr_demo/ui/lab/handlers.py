@@ -112,7 +112,7 @@ class LabHandlers:
         return {
             self._parts.report: report,
             self._parts.line: progress_line(line),
-            self._parts.shown: f'<div class="sr-prose">{summary(report)}{details(report)}</div>',
+            self._parts.shown: f'<div class="sr-prose sr-words">{summary(report)}{details(report)}</div>',
             self._parts.files: [str(page), str(data), str(table)],
         }
 

@@ -38,7 +38,7 @@ def lab_tab(context: Context, plan: Plan = PLAN, tab: gr.Tab | None = None) -> N
         with gr.Column(scale=3, min_width=280):
             chosen = gr.CheckboxGroup(
                 methods, value=[key for _, key in methods if key in _TICKED] or [key for _, key in methods[:3]],
-                label=text("lab_methods"), elem_id="lab-methods",
+                label=text("lab_methods"), elem_id="lab-methods", elem_classes="sr-words",
             )  # fmt: skip
             with gr.Group(elem_id="lab-budget"):
                 budget = [component(control) for control in controls(Budget)]

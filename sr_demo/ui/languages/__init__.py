@@ -2,17 +2,22 @@
 
 Two ways lead to a translated page. What Gradio draws (labels, buttons, tabs, choices, placeholders) takes `text(key)`, which
 Gradio's frontend replaces. HTML of ours takes `marked(key)` and `attribute(name, key)`: English, with the key beside it, from
-which `translate.js` translates it in the browser. Scripts call `say(key)` of `text.js`. The language is that of the
-browser, or of `?lang=` in the address.
+which `document.js` translates it in the browser. Scripts call `say(key)` of `text.js`. What the rest of the program has
+in English (states, captions, errors, descriptions of methods) is passed through `word`, which looks the English up.
+The language is that of the browser, or of `?lang=` in the address.
 """
 
 from __future__ import annotations
 
 import json
+from contextvars import ContextVar
 from functools import cache
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -29,11 +34,45 @@ def texts(language: str) -> dict[str, str]:
     return json.loads((_FOLDER / f"{language}.json").read_text(encoding="utf-8"))
 
 
+class _Requested(dict[str, Any]):
+    """All languages; a copy has those that the present request names, and English. Gradio copies it for each page."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
+        named = _named.get()
+        return {name: held for name, held in self.items() if named is None or name == "en" or name in named}
+
+
+_named: ContextVar[set[str] | None] = ContextVar("named", default=None)
+"""Languages that the present request names; None outside of one."""
+
+
 def translations() -> gr.I18n:
-    """Return all languages, for `Blocks.launch`."""
+    """Return all languages, for `Blocks.launch`; a page is sent with those that its request names."""
     import gradio as gr  # shared pages need the rest of this module, and no Gradio
 
-    return gr.I18n(**{language: {_GROUP: texts(language)} for language in LANGUAGES})  # type: ignore[arg-type]
+    found = gr.I18n(**{language: {_GROUP: texts(language)} for language in LANGUAGES})  # type: ignore[arg-type]
+    found.translations = _Requested(found.translations)
+    return found
+
+
+class Named:
+    """ASGI middleware that notes which languages a request names: `?lang=`, and the header Accept-Language."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        if scope["type"] == "http":
+            _named.set(named(Request(scope)))
+        await self._app(scope, receive, send)
+
+
+def named(request: Request) -> set[str]:
+    """Return the languages of the page that a request names, as `text.js` compares them."""
+    wishes = [request.query_params.get("lang", ""), *request.headers.get("accept-language", "").split(",")]
+    bases = {wish.partition(";")[0].strip().lower().partition("-")[0] for wish in wishes}
+    return {language for language in LANGUAGES if language.lower().partition("-")[0] in bases}
 
 
 def text(key: str) -> str:
@@ -45,7 +84,7 @@ def text(key: str) -> str:
 
 
 def marked(key: str, **values: object) -> str:
-    """Return HTML of the English text, which `translate.js` translates.
+    """Return HTML of the English text, which `document.js` translates.
 
     Args:
         key: The text may contain HTML.
@@ -57,14 +96,16 @@ def marked(key: str, **values: object) -> str:
 
 
 def attribute(name: str, key: str) -> str:
-    """Return an HTML attribute with the English text, which `translate.js` translates: title, aria-label or alt."""
+    """Return an HTML attribute with the English text, which `document.js` translates: title, aria-label or alt."""
     return f'{name}="{escape(texts("en")[key])}" data-text-{name}="{key}"'
 
 
 def word(english: str) -> str:
-    """Return plain text as HTML, marked where it is one of the words whose keys begin with `word_`."""
-    key = _words().get(english)
-    return marked(key) if key else escape(english)
+    """Return plain text as HTML whose English `document.js` looks up among the texts whose keys begin with `word_`.
+
+    The class `sr-words` does the same for all texts of an element, and the attributes that `attribute` translates.
+    """
+    return f'<span class="sr-words">{escape(english)}</span>'
 
 
 def optional(key: str, english: str) -> str:
@@ -74,21 +115,41 @@ def optional(key: str, english: str) -> str:
 
 @cache
 def script(name: str) -> str:
-    """Return a script of this folder with `text.js` in front of it."""
-    return with_texts((_FOLDER / name).read_text(encoding="utf-8"))
+    """Return a script of this folder that may call `translateDocument`."""
+    return with_texts(_source("document.js") + _source(name))
+
+
+@cache
+def document_script() -> str:
+    """Return a script that translates a document without Gradio, whose texts are those of `of_all`."""
+    return with_texts(_source("document.js") + _TRANSLATE)
+
+
+_TRANSLATE = """document.documentElement.lang = language;
+if (language !== "en") translateDocument(() => {});
+"""
+
+
+def _source(name: str) -> str:
+    return (_FOLDER / name).read_text(encoding="utf-8")
 
 
 def with_texts(code: str) -> str:
     """Return a script that may call `say(key, values)`."""
-    return (_FOLDER / "text.js").read_text(encoding="utf-8") + code
+    return _source("text.js") + code
 
 
-def english(*prefixes: str) -> str:
-    """Return a script that holds the English texts with these prefixes, for pages without Gradio."""
-    held = {key: value for key, value in texts("en").items() if key.startswith(prefixes)}
-    return f"window.gradio_config = {json.dumps({'i18n_translations': {'en': {_GROUP: held}}})};\n"
+def of_all(prefixes: tuple[str, ...], without: tuple[str, ...] = ()) -> str:
+    """Return a script that holds texts in all languages, for pages without Gradio.
 
+    Args:
+        prefixes: Of the keys.
+        without: Longer ones, of keys that are left out.
+    """
 
-@cache
-def _words() -> dict[str, str]:
-    return {value: key for key, value in texts("en").items() if key.startswith("word_")}
+    def held(language: str) -> dict[str, str]:
+        there = texts(language).items()
+        return {key: value for key, value in there if key.startswith(prefixes) and not key.startswith(without)}
+
+    all_languages = {language: {_GROUP: held(language)} for language in LANGUAGES}
+    return f"window.gradio_config = {json.dumps({'i18n_translations': all_languages}, ensure_ascii=False)};\n"

@@ -23,10 +23,76 @@ const say = (key, values = {}) => {
   return found.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
 };
 
-/** A word from the server in the language of the page, where it is one of those whose keys begin with `word_`. */
+/**
+ * What the server sends in English (a state, a caption, an error) in the language of the page. It is looked up among the texts
+ * whose keys begin with `word_`; what stands for `{name}` in one is looked up in turn. Where a text is not there as a whole,
+ * its parts are looked up. What is not there at all stays as it is.
+ */
 const word = (() => {
-  const english = translations.en?.page ?? {};
-  const keys = new Map(Object.entries(english).filter(([key]) => key.startsWith("word_")).map(([key, value]) => [value, key]));
+  const english = Object.entries(translations.en?.page ?? {}).filter(([key]) => key.startsWith("word_"));
+  const fixed = new Map(english.map(([key, value]) => [value, key]));
   /** @type {(text: string) => string} */
-  return (text) => (keys.has(text) ? say(/** @type {string} */ (keys.get(text))) : text);
+  const literal = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  /** `count` and `number` are numbers, `size` begins with one. A value at the beginning takes all it can: it may hold what stands behind it. */
+  const pattern = (/** @type {string} */ text) => {
+    /** @type {Set<string>} */
+    const seen = new Set();
+    const parts = text.split(/\{(\w+)\}/).map((part, index, all) => {
+      if (index % 2 === 0) return literal(part);
+      const again = seen.has(part);
+      seen.add(part);
+      const begin = part === "size" ? "\\d.*" : ".+";
+      const value = part === "count" || part === "number" ? "[\\d.,]+(?: [kM])?" : `${begin}${index === 1 && !all[0] ? "" : "?"}`;
+      return again ? `\\k<${part}>` : `(?<${part}>${value})`;
+    });
+    return new RegExp(`^${parts.join("")}$`, "s");
+  };
+  const weight = (/** @type {string} */ text) => text.replace(/\{\w+\}/g, "").length;
+  const patterns = english.filter(([key, value]) => value.includes("{") && key !== "word_colon" && key !== "word_title")
+    .sort(([, a], [, b]) => weight(b) - weight(a)).map(([key, value]) => ({ key, pattern: pattern(value) }));
+  /** @type {Map<string, string>} */
+  const found = new Map();
+
+  /** @type {(key: string, pattern: RegExp, text: string) => string | undefined} */
+  const filled = (key, wanted, text) => {
+    const values = Object.entries(wanted.exec(text)?.groups ?? {});
+    return values.length ? say(key, Object.fromEntries(values.map(([name, value]) => [name, lookUp(value)]))) : undefined;
+  };
+  /** @type {(text: string) => string | undefined} */
+  const whole = (text) => {
+    if (fixed.has(text)) return say(/** @type {string} */ (fixed.get(text)));
+    for (const { key, pattern: wanted } of patterns) {
+      const shown = filled(key, wanted, text);
+      if (shown !== undefined) return shown;
+    }
+    return undefined;
+  };
+  /** Parts between lines, facts, sentences, and outside of brackets. */
+  const split = (/** @type {RegExp} */ between) => (/** @type {string} */ text) => (between.test(text)
+    ? text.split(between).map((part, index) => (index % 2 ? part : lookUp(part))).join("") : undefined);
+  /** A sentence that does not know its parts is left alone. */
+  const frame = (/** @type {string} */ key, /** @type {RegExp} */ wanted) => (/** @type {string} */ text) => {
+    const values = Object.values(wanted.exec(text)?.groups ?? {});
+    return values.some((value) => lookUp(value) !== value) ? filled(key, wanted, text) : undefined;
+  };
+  const WAYS = [
+    split(/(\n| · | {3})/), whole, split(/((?<=[.!?”]) (?=[A-Z“"]))/), split(/(; (?![^(]*\)))/),
+    frame("word_colon", /^(?<name>[^:]+): (?<what>.+)$/s), split(/(, (?![^(]*\)))/),
+    frame("word_title", /^(?<name>[^(]+) \((?<variant>.+)\)$/s),
+  ];
+  /** @type {(text: string) => string} */
+  const lookUp = (text) => {
+    for (const way of WAYS) {
+      const shown = way(text);
+      if (shown !== undefined) return shown;
+    }
+    return text;
+  };
+  /** @type {(text: string) => string} */
+  return (text) => {
+    if (language === "en" || !text) return text;
+    if (found.size > 2000) found.clear(); // of a page that is open for days
+    if (!found.has(text)) found.set(text, lookUp(text));
+    return /** @type {string} */ (found.get(text));
+  };
 })();

@@ -67,7 +67,7 @@ def refined_summary(numbers: NDArray[np.int64], database: str, seconds: float, l
 def database_ready(photos: int, skipped: Sequence[str]) -> str:
     """The database is built of `photos` photos; `skipped`: a sentence for each file that could not be used."""
     notes = "".join(f"<li>{escape(sentence)}</li>" for sentence in first_few(skipped))
-    return f'{note(f"The memory is ready: {photos} photos.")}<ul class="sr-fine">{notes}</ul>'
+    return f'{note(f"The memory is ready: {photos} photos.")}<ul class="sr-fine sr-words">{notes}</ul>'
 
 
 def distance_map(unknown: Floats, shape: tuple[int, ...]) -> Image:
@@ -101,7 +101,7 @@ def tile_match(matches: TileMatches, r: int, c: int) -> str:
     rank = int(matches.rank[r, c])
     chosen = "the nearest memory" if rank == 0 else f"number {rank + 1} by distance, chosen for variety"
     return (
-        '<div class="sr-inside"><figure>'
+        '<div class="sr-inside sr-words"><figure>'
         f"{inline_image(np.ascontiguousarray(matches.pixels(r, c)), 160, 'The memory that was pasted')}"
         "<figcaption>the memory</figcaption></figure><figure>"
         f"{inline_image(whole, 260, f'Where it lies in {source}')}<figcaption>{source}</figcaption></figure>"
@@ -130,9 +130,9 @@ def window_matches(
         assert nearest is not None
         figures, words = _photos(retrieval, nearest, window)
     if not figures:
-        return '<p class="sr-fine">This spot is flat: nothing was looked up, and bicubic is used.</p>'
+        return '<p class="sr-fine sr-words">This spot is flat: nothing was looked up, and bicubic is used.</p>'
     asked = _figure(_gray(window.reshape(INPUT_SIDE, INPUT_SIDE)), "your picture here", 96)
-    return f'<div class="sr-inside">{asked}{"".join(figures)}<p>{words}</p></div>'
+    return f'<div class="sr-inside sr-words">{asked}{"".join(figures)}<p>{words}</p></div>'
 
 
 def _photos(retrieval: RefinedRetrieval, nearest: NearestNeighbours, window: Floats) -> tuple[list[str], str]:

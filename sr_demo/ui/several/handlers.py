@@ -115,7 +115,7 @@ class SeveralHandlers:
 
 def _table(photos: list[Photo]) -> str:
     """Return the photos with their states and thumbnails as HTML."""
-    return '<div class="sr-several">' + "".join(map(_figure, photos)) + "</div>"
+    return '<div class="sr-several sr-words">' + "".join(map(_figure, photos)) + "</div>"
 
 
 def _figure(photo: Photo) -> str:

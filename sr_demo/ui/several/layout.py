@@ -39,7 +39,9 @@ def several_tab(context: Context) -> None:
             gr.HTML(f'<p class="sr-fine">{marked("several_rule")}</p>')
         with gr.Column(scale=1, min_width=320, elem_classes="sr-shown"):
             line = gr.HTML(elem_id="several-line", elem_classes="sr-may-be-empty")
-            archive = gr.DownloadButton(text("several_zip"), visible=False, elem_id="several-zip", size="sm")
+            archive = gr.DownloadButton(
+                text("several_zip"), visible=False, elem_id="several-zip", elem_classes="sr-words", size="sm"
+            )
             photos = gr.HTML(f'<p class="sr-fine">{marked("several_empty")}</p>', elem_id="several-photos")
     parts = SeveralParts(start, stop, line, photos, archive)
     handlers = SeveralHandlers(context, parts)

@@ -12,7 +12,7 @@ from sr_demo.imaging.samples import SAMPLES
 from sr_demo.inference.jobs import Failed, job_for
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.training_curves import MEASURES, TrainedNetwork, curve_chart, legend, trained_networks
-from sr_demo.ui.html import inline_image, problem
+from sr_demo.ui.html import fine_print, inline_image, problem
 from sr_demo.ui.method_choices import Context
 
 _SAMPLE, _TOP, _LEFT, _SIDE = "astronaut", 40, 140, 192
@@ -33,9 +33,9 @@ class TrainingHandlers:
         """HTML: the charts of the networks named `chosen`; unknown names are left out."""
         networks = self._known(chosen)
         if not networks:
-            return "<p>Choose at least one network.</p>"
+            return '<p class="sr-words">Choose at least one network.</p>'
         charts = "".join(curve_chart(networks, measure, title) for measure, title in MEASURES)
-        return f'{legend(networks)}<div class="sr-curves">{charts}</div>'
+        return f'{legend(networks)}<div class="sr-curves sr-words">{charts}</div>'
 
     def show(self, chosen: list[str] | None) -> tuple[str, str]:
         """HTML of the charts, and of the crop upscaled by each network."""
@@ -62,10 +62,11 @@ class TrainingHandlers:
                 continue
             scores = outcome.result.scores
             figures.append(_figure(outcome.result.image.rgb, name, f"{scores.psnr_y:.2f} dB / {scores.ssim_y:.4f}"))
-        return (
-            f'<div class="sr-crops">{"".join(figures)}</div><p class="sr-fine">The same crop of "{_SAMPLE}", reduced to a '
-            "quarter and enlarged by each network; PSNR-Y and SSIM-Y against the original. No network was trained on it.</p>"
+        said = (
+            f'The same crop of "{_SAMPLE}", reduced to a quarter and enlarged by each network; PSNR-Y and SSIM-Y against the '
+            "original. No network was trained on it."
         )
+        return f'<div class="sr-crops sr-words">{"".join(figures)}</div>{fine_print(said)}'
 
     def _known(self, chosen: list[str] | None) -> list[TrainedNetwork]:
         return [self._networks[name] for name in chosen or () if name in self._networks]

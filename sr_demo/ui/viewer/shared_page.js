@@ -1,5 +1,5 @@
 // The script of a comparison in a file of its own (`shared_page.py`). In front of it stand the viewer and the table's
-// sorting, as `runViewer` and `runTable`: the texts that run on the page, with what Gradio would hand to them.
+// sorting, as `runViewer` and `runTable`, and what translates the rest, as `runTranslation`: the texts that run on the page, with what Gradio would hand to them.
 {
   /** @type {(id: string) => HTMLElement} */
   const part = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -23,4 +23,5 @@
   part("viewer").hidden = false;
   runViewer(part("viewer"), { value }, () => {});
   if (document.getElementById("table")) runTable(part("table"), {}, () => {});
+  runTranslation();
 }

@@ -28,11 +28,25 @@ from sr_demo.reports.html import png_uri, stream
 from sr_demo.reports.saved_image import SavedImage, save, save_result
 from sr_demo.reports.table import html_table
 from sr_demo.system.storage import write_atomically
-from sr_demo.ui.languages import english
+from sr_demo.ui.languages import document_script, of_all
 from sr_demo.ui.viewer.viewer import ViewerImage, script, source, viewer_value
 
 LIMIT_BYTES = 48 * 2**20
 """Largest sum of the image files in a page, which are a third larger there. Beyond it, large images are smaller copies."""
+_TEXTS = ("viewer", "word", "table", "column")
+_NOT_SHOWN = (
+    "word_x_",
+    "word_d_",
+    "word_g_",
+    "word_f_",
+    "word_i_",
+    "word_l_",
+    "word_s_",
+    "word_t_",
+    "word_e_",
+    "word_m_",
+)
+"""Errors, and texts of the other tabs."""
 _TABLE = Path(__file__).parents[1] / "compare" / "table.js"
 
 
@@ -123,7 +137,8 @@ def _script() -> str:
     """Return the page's script: what Gradio runs as bodies of functions is made functions, which are then called."""
     table = _TABLE.read_text(encoding="utf-8")
     return (
-        f"{english('viewer', 'word')}const runViewer = (element, props, watch) => {{\n{script()}}};\n"
+        f"{of_all(_TEXTS, _NOT_SHOWN)}const runTranslation = () => {{\n{document_script()}}};\n"
+        f"const runViewer = (element, props, watch) => {{\n{script()}}};\n"
         f"const runTable = (element, props, watch) => {{\n{table}}};\n{source('shared_page.js')}"
     )
 

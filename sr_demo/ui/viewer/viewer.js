@@ -688,7 +688,7 @@ function changeScene(scene) {
  */
 const inWords = (image) => ({
   ...image, label: word(image.label), scores: word(image.scores), status: word(image.status),
-  note: image.note.split("; ").map(word).join("; "),
+  note: word(image.note), alt: word(image.alt),
 });
 
 // A new value. The same scene means the same comparison with one more result, or another of the same photo: the view stays.
