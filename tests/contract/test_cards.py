@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sr_demo.backends.shipped_int8 import MOST_LOSS_ADVERSARIAL
 from sr_demo.catalogue import APPROACHES
 from sr_demo.image import read
 from sr_demo.inference.jobs import job_for
@@ -13,7 +14,7 @@ from sr_demo.inference.runner import Runner
 from sr_demo.reports.training_curves import trained_networks
 
 DECIBELS, SSIM = 0.02, 0.0005
-"""Cards are measured in fp32, the page runs in what is fastest here."""
+"""Cards are measured in fp32, the page runs in what is fastest here: adversarial networks in int8, which may change more."""
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,8 @@ def test_set5_scores_match_the_card(lesson, runner: Runner, shared_data: Path) -
     job = job_for(APPROACHES, lesson.name)
     scores = [runner.run(job, read(lr), read(hr).rgb).scores for lr, hr in pairs]
     card = lesson.card["scores"]["Set5"]
-    assert sum(s.psnr_y or 0 for s in scores) / 5 == pytest.approx(card["psnr_y"], abs=DECIBELS)
+    most = MOST_LOSS_ADVERSARIAL if job.approach.family == "adversarial" else DECIBELS
+    assert sum(s.psnr_y or 0 for s in scores) / 5 == pytest.approx(card["psnr_y"], abs=most)
     assert sum(s.ssim_y or 0 for s in scores) / 5 == pytest.approx(card["ssim_y"], abs=SSIM)
 
 

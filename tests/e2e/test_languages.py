@@ -44,9 +44,10 @@ def test_a_german_browser_gets_german_and_results_stay_translated(api_server: Se
     expect(page.locator("#methods")).to_contain_text(GERMAN["word_m_bicubic"])
     expect(page.locator("#viewer")).to_contain_text(re.compile(r"LR-Übereinstimmung [\d.]+ dB"))
     page.locator("#viewer img[alt='Ergebnis von Bicubic, 128 mal 96 Pixel']").wait_for()
-    broken = {"name": "a.png", "mimeType": "image/png", "buffer": b"hello"}
     page.get_by_role("tab", name=GERMAN["tab_several"]).click()
-    page.locator("#several-files input[type=file]").set_input_files(broken)
+    page.locator("#several-files input[type=file]").set_input_files(
+        {"name": "a.png", "mimeType": "image/png", "buffer": b"hello"}
+    )
     page.locator("#several-start").click()
     expect(page.locator("#several-line")).to_contain_text("0 von 1 Fotos sind vergrößert.", timeout=PATIENCE)
     expect(page.locator("#several-photos")).to_contain_text("a.png ist kein Bild, sondern eine Textdatei.")
