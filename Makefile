@@ -12,7 +12,8 @@ test: .venv/.dev
 
 # What `make test` leaves out to stay under five minutes on two cores.
 test-slow: .venv/.dev
-	$(BIN)/python -m pytest -m slow -n auto --dist loadfile
+	$(BIN)/python -m pytest -m slow -n auto --dist loadfile --ignore tests/walk
+	$(BIN)/python -m pytest -m slow -n auto --dist loadfile tests/walk  # apart: Playwright starts once in a process
 
 # Slower than `make test`: every line is traced. What tests start as a process of its own is not counted.
 coverage: .venv/.dev

@@ -19,6 +19,7 @@ from gradio.context import LocalContext
 from sr_demo.errors import Cancelled
 from sr_demo.progress import Progress
 from sr_demo.ui.sessions import current_request, session_of
+from sr_demo.ui.stops import Stops
 from sr_demo.ui.turns import PLACES, Place, Ticket, Turns, Visitor
 
 HEAVY: dict[str, Any] = {"concurrency_id": "heavy", "concurrency_limit": None}
@@ -114,17 +115,20 @@ class Callers:
             proxied: Whether a proxy states the callers' addresses.
         """
         self._turns, self._places, self._max_seconds, self._proxied = Turns(places), places, max_seconds, proxied
+        self._newest = Stops()
         self._lock = Lock()
         self._lines: dict[Caller, _Line] = {}
         self._patrol: Thread | None = None
 
     @contextmanager
-    def admitted(self, stop: Event | None = None, *, program: bool = False) -> Generator[Caller]:
+    def admitted(self, stop: Event | None = None, *, program: bool = False, newest: str = "") -> Generator[Caller]:
         """Admit the event that is handled in this thread; it has a place until the block ends.
 
         Args:
             stop: Set when the caller leaves; the work also obeys it as the visitor's Stop.
             program: Whether the endpoint is one for programs.
+            newest: Name of a kind of event of which only the visitor's newest counts: one before it is stopped. There is no
+                `stop` with it.
 
         Raises:
             Busy: When there is no place.
@@ -132,21 +136,29 @@ class Callers:
         request = current_request()
         address = address_of(request, proxied=self._proxied) if request else ""
         visitor = Visitor(address, "" if program else session_of(request))
-        caller = Caller(self._turns, visitor, stop or Event(), self._max_seconds)
-        self._turns.enter(visitor, self._places if program else _PAGE_MOST)
+        kind = f"{newest} {visitor.page}"
+        caller = Caller(
+            self._turns, visitor, self._newest.begin(kind) if newest else stop or Event(), self._max_seconds
+        )
         try:
-            self._watch(caller)
-            yield caller
+            self._turns.enter(visitor, self._places if program else _PAGE_MOST)
+            try:
+                self._watch(caller)
+                yield caller
+            finally:
+                with self._lock:
+                    self._lines.pop(caller, None)
+                caller.end_turn()
+                self._turns.leave(visitor)
         finally:
-            with self._lock:
-                self._lines.pop(caller, None)
-            caller.end_turn()
-            self._turns.leave(visitor)
+            self._newest.end(kind, caller.stop)
 
     @contextmanager
-    def turn(self, seconds: float = 1.0, report: Callable[[float, str], None] | None = None) -> Generator[Progress]:
+    def turn(
+        self, seconds: float = 1.0, report: Callable[[float, str], None] | None = None, *, newest: str = ""
+    ) -> Generator[Progress]:
         """Combine `admitted` and `Caller.turn`, for work in a single turn. Raises Busy or Cancelled."""
-        with self.admitted() as caller:
+        with self.admitted(newest=newest) as caller:
             progress = Progress(stop=caller.stop)
             with caller.turn(seconds, replace(progress, report=report) if report else progress) as progress:
                 yield progress

@@ -46,6 +46,7 @@ def test_the_rate_is_that_of_the_second_half(tmp_path: Path, counts: list[tuple[
     assert [rate for _, rate in rates] == [pytest.approx(2.0)] * 2, "half a second passes from one picture to the next"
 
 
+@pytest.mark.slow
 def test_without_a_folder_images_are_made_for_it(
     counts: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

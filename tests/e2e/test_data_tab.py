@@ -56,6 +56,7 @@ def drop(page: Page, where: str, files: list[Path]) -> None:
     expect(page.locator(f"#{where}")).to_contain_text(re.compile(r"\d\s?KB"), timeout=PATIENCE)
 
 
+@pytest.mark.slow
 def test_dropped_photos_are_measured_and_the_report_is_downloaded(
     url: str, open_page: OpenPage, photos: list[Path], tmp_path: Path
 ) -> None:

@@ -247,6 +247,7 @@ def contrast(page: Page, *, top: float, left: float, side: float) -> float:
     return float(np.abs(np.diff(pixels[rows, columns].mean(axis=(1, 2)))).mean())
 
 
+@pytest.mark.slow
 def test_kept_faces_show_less_of_what_is_invented_and_their_boxes_are_drawn_on_demand(
     url: str, open_page: OpenPage, portrait: Path
 ) -> None:

@@ -46,6 +46,7 @@ def test_they_are_listed_folded_and_disabled_with_the_reason(page_without_gpu: s
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
+@pytest.mark.slow
 def test_the_others_still_compare(page_without_gpu: str, open_page: OpenPage, photo: Path) -> None:
     page = open_page(page_without_gpu)
     upload(page, photo)

@@ -186,6 +186,7 @@ def test_a_full_line_is_a_sentence_with_the_expected_wait(serve: Serve, photo: P
     server.endless.let_go.set()
 
 
+@pytest.mark.slow
 def test_a_job_that_takes_too_long_is_a_sentence_and_what_is_finished_stays(serve: Serve, photo: Path) -> None:
     server = started(serve, settings=Settings(max_seconds=1))
     file = server.uploaded(photo)

@@ -222,6 +222,7 @@ def test_a_bad_file_gets_a_sentence_and_costs_nothing(
     finished(page)
 
 
+@pytest.mark.slow
 def test_a_name_with_html_is_shown_as_text(made_up_page: str, open_page: OpenPage, tmp_path: Path) -> None:
     file = tmp_path / "<img src=x onerror=alert(1)>.png"
     write_png(image_of(noise(40, 40)), file)
@@ -246,6 +247,7 @@ def test_a_region_can_be_chosen_and_moved(made_up_page: str, open_page: OpenPage
     expect(page.locator("#viewer img[alt='Result of Good, 512 by 512 pixels']")).to_have_count(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_phone_shows_it_all_without_sideways_scrolling(
     made_up_page: str, open_page: OpenPage, photo: Path, dark: bool

@@ -39,6 +39,7 @@ def page_url(serve: Serve) -> str:
     return launch(serve, (baselines.BICUBIC, GAN, OTHER, replace(WALKER, id="diffusion", load=_longer)))
 
 
+@pytest.mark.slow
 def test_a_recommendation_appears_with_the_photo_and_its_button_ticks(
     page_url: str, open_page: OpenPage, tmp_path: Path
 ) -> None:

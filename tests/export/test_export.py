@@ -121,6 +121,7 @@ def test_onnx_carries_metadata_and_runs_alone_at_any_size(rdn: Job, tmp_path: Pa
     assert np.abs(difference).max() < 0.6 / 255, "tiles of the runner change the result"
 
 
+@pytest.mark.slow
 def test_the_runner_reads_the_metadata_of_openvino_files(rdn: Job, tmp_path: Path) -> None:
     done = _export(rdn, "openvino", tmp_path / "out")
     run, rule = portable_runner.load(done.path)

@@ -109,6 +109,7 @@ def test_spandrel_reads_our_compact_network_and_computes_the_same(tmp_path):
         torch.testing.assert_close(ours(images), theirs(images))
 
 
+@pytest.mark.slow
 def test_the_first_result_does_not_wait_for_spandrel():
     code = (
         "import sys; from sr_demo.catalogue import APPROACHES; from sr_demo.inference.jobs import job_for;"

@@ -124,7 +124,7 @@ def test_work_ends_once_its_caller_is_gone(
     gone.set()
 
     @contextmanager
-    def turn(seconds: float = 1.0) -> Generator[Progress]:
+    def turn(seconds: float = 1.0, *, newest: str = "") -> Generator[Progress]:
         yield Progress(stop=gone)
 
     monkeypatch.setattr(context.callers, "turn", turn)

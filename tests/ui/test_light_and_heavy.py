@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from types import SimpleNamespace
 
 import pytest
 
 from sr_demo.catalogue import APPROACHES
+from sr_demo.errors import Cancelled
 from sr_demo.inference.runner import Runner
 from sr_demo.settings import Settings
 from sr_demo.ui import page
-from sr_demo.ui.callers import address_of
+from sr_demo.ui.callers import Callers, address_of
 from sr_demo.ui.store import Store
 
 HEAVY = {
@@ -38,6 +40,28 @@ def test_only_handlers_that_compute_are_queued() -> None:
     assert "sr_demo.ui.compare.handlers" not in {fn.fn.__module__ for fn in queued if fn.fn}, "uploads are not queued"
     assert {(fn.concurrency_id, fn.concurrency_limit) for fn in queued} == {("heavy", None)}
     assert not built.api_open, "calls past the queue are neither watched nor cancelled"
+
+
+@pytest.mark.usefixtures("gradio_loops")
+def test_no_event_that_carries_data_is_put_off() -> None:
+    """What Gradio puts off it sends with the data of the event before: a slider's last move would be lost."""
+    built = page.build_page(APPROACHES, Runner(), Store(), Settings())
+    carrying = [
+        fn for fn in built.fns.values() if fn.fn and "EventData" in str(inspect.signature(fn.fn).parameters.values())
+    ]
+    assert "AdjustHandlers.adjust" in {fn.fn.__qualname__ for fn in carrying if fn.fn}
+    assert [fn.fn.__qualname__ for fn in carrying if fn.fn and fn.trigger_mode == "always_last"] == []
+
+
+def test_only_the_newest_event_of_a_kind_goes_on() -> None:
+    callers = Callers()
+    with callers.admitted(newest="slider") as first, callers.admitted(newest="brush") as other:
+        with callers.admitted(newest="slider") as second:
+            assert (first.stop.is_set(), other.stop.is_set(), second.stop.is_set()) == (True, False, False)
+            with pytest.raises(Cancelled), first.turn() as progress:
+                progress(0.0)
+        with callers.admitted(newest="slider"):
+            assert not second.stop.is_set(), "it has ended"
 
 
 def request(host: str, forwarded: str | None = None) -> SimpleNamespace:

@@ -31,7 +31,7 @@ def connect(context: Context, components: CompareComponents) -> None:
     ]  # fmt: skip
     results.viewer.input(
         handlers.adjust, None, written, **HEAVY, show_progress="hidden",
-        trigger_mode="always_last", api_visibility="private",
+        trigger_mode="multiple", api_visibility="private",
     )  # fmt: skip
     found: list[Any] = [results.progress, results.viewer]
     results.viewer.apply(handlers.find_faces, None, found, **HEAVY, show_progress="hidden", api_visibility="private")
@@ -53,7 +53,7 @@ class AdjustHandlers:
             return gr.skip()
         try:
             wish = Wish.of(event)
-            with self._context.callers.admitted() as caller, caller.turn(_SECONDS) as progress:
+            with self._context.callers.turn(_SECONDS, newest="adjust") as progress:
                 shown = adjusted(self._context.runner, run, wish, progress)
             self._context.links.refresh(session, run.id, self._context.store, run.folder / PAGE)
         except Cancelled:

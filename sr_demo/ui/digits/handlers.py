@@ -80,7 +80,7 @@ class DigitHandlers:
         """Sessions of visitors who chose a digit, a failed upload included."""
         self._lock = Lock()
 
-    @in_turn("reading a drawing", _note, _choose)
+    @in_turn("reading a drawing", _note, _choose, newest=True)
     def take_drawing(self, progress: Progress, event: gr.EventData) -> Updates:
         """Take the drawing, which the sheet sends each time the pen is lifted; a cleared sheet takes its results along."""
         sent: Any = getattr(event, "value", None)
@@ -167,7 +167,7 @@ class DigitHandlers:
             self.parts.note: view.sentence(" ".join(prepared.notes)),
         }
 
-    @in_turn("drawing a digit", _status)
+    @in_turn("drawing a digit", _status, newest=True)
     def show(self, progress: Progress, digit: Digit | None, size: Any, system: str, window: Any) -> Updates:
         """Draw the digit, or a part of it, with a CPPN.
 

@@ -28,7 +28,7 @@ H = TypeVar("H", bound=_Handlers)
 
 
 def in_turn(
-    doing: str, status: Callable[[H], gr.HTML], begin: Callable[[H], None] | None = None
+    doing: str, status: Callable[[H], gr.HTML], begin: Callable[[H], None] | None = None, *, newest: bool = False
 ) -> Callable[[Callable[..., Updates]], Callable[..., Updates]]:
     """Make a handler wait for its turn and show its errors on the page.
 
@@ -38,6 +38,7 @@ def in_turn(
         doing: What the handler does, for the log entry of an unexpected error.
         status: Returns the component that shows an error message; all other components then stay as they are.
         begin: Called before the wait, whatever becomes of it.
+        newest: Whether a new event of the visitor stops the one before it.
     """
 
     def wrap(handler: Callable[..., Updates]) -> Callable[..., Updates]:
@@ -46,7 +47,7 @@ def in_turn(
             if begin is not None:
                 begin(self)
             try:
-                with self.callers.turn() as progress:
+                with self.callers.turn(newest=handler.__name__ if newest else "") as progress:
                     return handler(self, progress, *given)
             except Cancelled:
                 return {status(self): gr.skip()}

@@ -102,11 +102,11 @@ def _redraw(context: Context, tab: gr.Tab) -> Shared:
         event.then(lambda: None, None, window, **_LIGHT).then(handlers.show, drawn_from, shown, **_HEAVY)
 
     shows_after(tab.select(handlers.take_first, [digit], taken, **_HEAVY))
-    shows_after(sketch.select(handlers.take_drawing, None, taken, trigger_mode="always_last", **_HEAVY))
+    shows_after(sketch.select(handlers.take_drawing, None, taken, trigger_mode="multiple", **_HEAVY))
     shows_after(upload.upload(handlers.take_upload, [upload], taken, **_HEAVY))
     shows_after(typical.input(handlers.take_typical, [typical], taken, **_HEAVY))
     shows_after(test.click(handlers.take_test, [number], taken, **_HEAVY))
-    slider.select(handlers.resize, [digit, system, window], [size, *shown], trigger_mode="always_last", **_HEAVY)
+    slider.select(handlers.resize, [digit, system, window], [size, *shown], trigger_mode="multiple", **_HEAVY)
     system.input(handlers.show, drawn_from, shown, **_HEAVY)
     large.select(handlers.zoom_in, [size, window], window, **_LIGHT).then(handlers.show, drawn_from, shown, **_HEAVY)
     shows_after(back.click(lambda: None, None, None, **_LIGHT))
