@@ -72,11 +72,24 @@ class _Work:
         """LR pixels of the largest tile."""
         return max(height * width for height, width in self.tiles)
 
-    def seconds(self, timing: Timing, *, again: bool) -> float:
-        """Return the card's seconds; unless `again`, one of the largest tiles counts as a first run."""
+    def seconds(self, timing: Timing, factor: float, *, again: bool) -> float:
+        """Return the seconds where the network takes `factor` times those of the card."""
+        later, new = self._parts(timing, again)
+        return factor * later + min(factor, 1.0) * new
+
+    def factor(self, timing: Timing, seconds: float, *, again: bool) -> float:
+        """Return the factor with which the work takes so many seconds."""
+        later, new = self._parts(timing, again)
+        return (seconds - new) / later if seconds > later + new else seconds / (later + new)
+
+    def _parts(self, timing: Timing, again: bool) -> tuple[float, float]:
+        """Return the card's seconds, and what is added where one of the largest tiles is run for the first time.
+
+        That is for kernels and memory, and not for computing: it does not grow where the network is slower.
+        """
         later = sum(count * timing.seconds(h * w, again=True) for (h, w), count in self.tiles.items())
         new = 0.0 if again else timing.seconds(self.largest, again=False) - timing.seconds(self.largest, again=True)
-        return later + new
+        return later, new
 
 
 class Estimates:
@@ -131,7 +144,7 @@ class Estimates:
             if again is None:
                 again = work.largest <= self._largest.get(job.timing_key, 0)
             timing, factor = self._level(job, work.size_class)
-        return factor * work.seconds(timing, again=again)
+        return work.seconds(timing, factor, again=again)
 
     def learn(
         self, job: Job, size: Size, seconds: float, *, backend: str = "", cold: bool = False, anew: bool = False
@@ -154,7 +167,7 @@ class Estimates:
                 return
             timing = _timing(job, backend)
             known = None if anew else self._valid(job.timing_key, backend, timing)
-            new = seconds / work.seconds(timing, again=again)
+            new = work.factor(timing, seconds, again=again)
             if known and new > (old := known.at(work.size_class)):
                 new = old if cold else old + _WEIGHT_OF_SLOWER * (new - old)
             factors = {**(known.factors if known else {}), work.size_class: new}
