@@ -22,6 +22,7 @@ def runner() -> Runner:
     return Runner()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lesson", trained_networks(APPROACHES), ids=lambda lesson: lesson.name)
 def test_set5_scores_match_the_card(lesson, runner: Runner, shared_data: Path) -> None:
     folder = shared_data / "testsets" / "Set5"
