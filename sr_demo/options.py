@@ -113,6 +113,11 @@ def option(
     )
 
 
+def share(default: float, label: str, help: str) -> Any:
+    """Return a dataclass field for an option from 0 to 1; arguments as of `option`."""
+    return option(default, label, help, minimum=0.0, maximum=1.0, step=0.05)
+
+
 def text(default: str, label: str, help: str, *, lines: int = 2, longest: int = 1000) -> Any:
     """Return a dataclass field for free text.
 
@@ -142,14 +147,11 @@ class Options:
 class DetailOptions(Options):
     """The option of every generative method: how much of the detail that it draws is shown (`inference/faithful.py`)."""
 
-    detail: float = option(
+    detail: float = share(
         1.0,
         "Detail",
         "How much of the detail that the method draws is shown. 1 is its result as it is; below, colours and shapes are "
         "those of EDSR, which invents nothing, and at 0 the fine detail is, too.",
-        minimum=0.0,
-        maximum=1.0,
-        step=0.05,
     )
 
 
@@ -157,13 +159,10 @@ class DetailOptions(Options):
 class GenerativeOptions(DetailOptions):
     """The options of generative methods that draw the whole image."""
 
-    face_detail: float = option(
+    face_detail: float = share(
         1.0,
         "Detail in faces",
         "Faces show no more of it than this, with a soft edge. 0.3 keeps people recognizable; at 1 no faces are looked for.",
-        minimum=0.0,
-        maximum=1.0,
-        step=0.05,
     )
 
 

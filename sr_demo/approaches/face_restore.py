@@ -17,7 +17,7 @@ from sr_demo.hub import checkpoints
 from sr_demo.image import Image, readonly
 from sr_demo.imaging import tiling
 from sr_demo.imaging.resize import resize
-from sr_demo.options import DetailOptions, Options, option
+from sr_demo.options import DetailOptions, Options, option, share
 from sr_demo.progress import Progress
 from sr_demo.spec import Approach, Remarked, Request, Upscaler
 from sr_demo.system.memory import budget
@@ -39,13 +39,10 @@ Restore = Callable[[Image], Image]
 class FaceRestoreOptions(DetailOptions):
     """Options of the face restoration."""
 
-    strength: float = option(
+    strength: float = share(
         1.0,
         "Strength of faces",
         "1 shows the faces that the network draws, 0 those of your photo.",
-        minimum=0.0,
-        maximum=1.0,
-        step=0.05,
     )
     background: str = option(
         "edsr",

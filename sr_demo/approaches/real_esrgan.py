@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sr_demo.backends import embedded as own
 from sr_demo.checkpoint import Checkpoint, Tiling, WeightFile, WheelMember, embedded
-from sr_demo.options import GenerativeOptions, option
+from sr_demo.options import GenerativeOptions, share
 from sr_demo.spec import Approach, Request, Upscaler
 
 _SCALE = 4
@@ -24,13 +24,10 @@ _X4PLUS_SHA, _ANIME_SHA, _VIDEO_SHA = (
 class RealEsrganOptions(GenerativeOptions):
     """Options of Real-ESRGAN."""
 
-    denoise: float = option(
+    denoise: float = share(
         1.0,
         "Denoise",
         "1 removes noise and grain, 0 keeps most of it. Only the published general model uses it; the others ignore it.",
-        minimum=0.0,
-        maximum=1.0,
-        step=0.05,
     )
 
 

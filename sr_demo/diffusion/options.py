@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sr_demo.options import GenerativeOptions, option
+from sr_demo.options import GenerativeOptions, option, share
 
 
 @dataclass(frozen=True)
@@ -14,13 +14,10 @@ class DiffusionOptions(GenerativeOptions):
     steps: int = option(
         8, "Steps", "More steps take longer and draw finer texture; 4 are often enough.", minimum=1, maximum=15
     )
-    creativity: float = option(
+    creativity: float = share(
         0.8,
         "Faithful to creative",
         "0 is the start picture without any guess, 1 the full guess; in between, a mixture of both.",
-        minimum=0.0,
-        maximum=1.0,
-        step=0.05,
     )
     agreement: int = option(
         3,

@@ -52,8 +52,7 @@ def lpips(a: Image, b: Image, border: int = 4) -> float | None:
     Raises:
         BadInput: when the sizes differ.
     """
-    pair = _pair(a, b, border)
-    return None if pair is None else _distance(LPIPS, *pair)
+    return _distance(LPIPS, *comparable(a, b, border))
 
 
 def dists(a: Image, b: Image, border: int = 4) -> float | None:
@@ -61,10 +60,7 @@ def dists(a: Image, b: Image, border: int = 4) -> float | None:
 
     The network was compared with the package DISTS_pytorch 0.1 in the same way, and agrees to 1e-6.
     """
-    pair = _pair(a, b, border)
-    if pair is None or not checkpoints.is_available(DISTS):
-        return None
-    return _distance(DISTS, *(_smaller(image) for image in pair))
+    return _distance(DISTS, *comparable(a, b, border), prepare=_smaller)
 
 
 def flip(a: Image, b: Image, border: int = 4) -> float | None:
@@ -76,21 +72,22 @@ def flip(a: Image, b: Image, border: int = 4) -> float | None:
     Returns:
         0 for equal images up to 1; None where the package is not installed, and where `lpips` has no value for its size.
     """
-    pair = _pair(a, b, border)
-    if pair is None or find_spec("flip_evaluator") is None:
+    a, b = comparable(a, b, border)
+    if not _has_value(a) or find_spec("flip_evaluator") is None:
         return None
     from flip_evaluator import evaluate
 
-    test, reference = pair
+    test, reference = _rounded(a), _rounded(b)
     return float(evaluate(reference, test, "LDR", applyMagma=False)[1])
 
 
-def _pair(a: Image, b: Image, border: int) -> tuple[Image, Image] | None:
-    a, b = comparable(a, b, border)
-    if min(a.shape[:2]) < _LEAST_SIDE or a.shape[0] * a.shape[1] > _MOST_PIXELS:
-        return None
-    first, second = (np.divide(quantize(image), 255, dtype=np.float32) for image in (a, b))
-    return first, second
+def _has_value(image: Image) -> bool:
+    """Return whether images of this size are neither too small nor too large."""
+    return min(image.shape[:2]) >= _LEAST_SIDE and image.shape[0] * image.shape[1] <= _MOST_PIXELS
+
+
+def _rounded(image: Image) -> Image:
+    return np.divide(quantize(image), 255, dtype=np.float32)
 
 
 def _smaller(image: Image) -> Image:
@@ -101,9 +98,15 @@ def _smaller(image: Image) -> Image:
     return resize(image, (int(height * ratio), int(width * ratio)), "bilinear")
 
 
-def _distance(checkpoint: Checkpoint, a: Image, b: Image) -> float | None:
-    """Return what a measure's network makes of two images; None where its weights are not stored, or are damaged."""
-    if not checkpoints.is_available(checkpoint):
+def _distance(
+    checkpoint: Checkpoint, a: Image, b: Image, prepare: Callable[[Image], Image] = lambda image: image
+) -> float | None:
+    """Return what a measure's network makes of two images, rounded and then prepared for it.
+
+    Returns:
+        None where its weights are not stored, or are damaged, and for images that no measure has a value for.
+    """
+    if not _has_value(a) or not checkpoints.is_available(checkpoint):
         return None
     try:
         network = _network(checkpoint.name, checkpoints.fetch(checkpoint))
@@ -113,7 +116,8 @@ def _distance(checkpoint: Checkpoint, a: Image, b: Image) -> float | None:
     import torch
 
     with torch.inference_mode():
-        first, second = (torch.from_numpy(np.array(image.transpose(2, 0, 1)))[None] for image in (a, b))
+        ready = (prepare(_rounded(image)) for image in (a, b))
+        first, second = (torch.from_numpy(np.array(image.transpose(2, 0, 1)))[None] for image in ready)
         return float(network(first, second))
 
 

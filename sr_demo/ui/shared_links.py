@@ -130,6 +130,10 @@ def _deletion_page(request: Request, *, deleted: bool) -> Response:
     return HTMLResponse(html, headers={"Referrer-Policy": "same-origin", "Cache-Control": "private, no-store"})
 
 
+def _gone() -> Response:
+    return PlainTextResponse(_GONE, 404, {"X-Content-Type-Options": "nosniff"})
+
+
 def routes(store: Store) -> list[Route]:
     """Return the routes that serve shared pages, and that delete them."""
 
@@ -137,7 +141,7 @@ def routes(store: Store) -> list[Route]:
         name, signature = str(request.path_params["name"]), str(request.path_params["signature"])
         there = _NAME.fullmatch(name) and hmac.compare_digest(signature.encode(), _signature(name).encode())
         if not there or not (store.folder / name).is_dir():
-            return PlainTextResponse(_GONE, 404, {"X-Content-Type-Options": "nosniff"})
+            return _gone()
         if request.method == "POST":
             store.forget(store.folder / name)
         return _deletion_page(request, deleted=request.method == "POST")
@@ -146,7 +150,7 @@ def routes(store: Store) -> list[Route]:
         name = str(request.path_params["name"])
         file = store.folder / name / PAGE
         if not _NAME.fullmatch(name) or not file.is_file():
-            return PlainTextResponse(_GONE, 404, {"X-Content-Type-Options": "nosniff"})
+            return _gone()
         return FileResponse(
             file, media_type="text/html; charset=utf-8", filename=PAGE, content_disposition_type="inline",
             headers={

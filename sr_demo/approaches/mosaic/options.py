@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sr_demo.options import Options, option
+from sr_demo.options import Options, option, share
 
 
 @dataclass(frozen=True)
@@ -22,15 +22,13 @@ class MosaicOptions(Options):
         "How far neighbouring patches overlap and fade into each other: 0 leaves hard edges, 75 is smooth but slow.",
         minimum=0, maximum=75, step=5,
     )  # fmt: skip
-    colour: float = option(
+    colour: float = share(
         0.8, "Colour transfer",
         "How far each patch takes on the colour and contrast of its place in your picture; 0 leaves patches unchanged.",
-        minimum=0.0, maximum=1.0, step=0.05,
     )  # fmt: skip
-    variety: float = option(
+    variety: float = share(
         0.3, "Variety",
         "How strongly the mosaic avoids showing the same patch twice close together. More variety means worse matches.",
-        minimum=0.0, maximum=1.0, step=0.05,
     )  # fmt: skip
     shrink: int = option(  # words: ok
         1, "Reduce the memory's photos",
