@@ -97,9 +97,12 @@ def compare(
         SRError: An image cannot be read, a name is unknown, one of the approaches cannot run here, or the page cannot be
             written.
     """
+    from sr_demo.inference.shared_work import SharedWork
+
     jobs = {name: _job(name, size=size) for name in names}
     lr, hr = _read(image), None if reference is None else _read(reference).rgb
-    results = {name: _runner().run(job, lr, hr) for name, job in jobs.items()}
+    shared = SharedWork()
+    results = {name: _runner().run(job, lr, hr, shared=shared) for name, job in jobs.items()}
     if report is not None:
         from sr_demo.ui.viewer.shared_page import write_results_page
 

@@ -104,11 +104,11 @@ def estimate(image: Image, path: Path | None = None) -> Estimates:
     pixels = Certainty.LIKELY if min(size) >= _ENOUGH else Certainty.UNSURE
     with ThreadPoolExecutor(1) as beside:  # numpy and OpenCV release the GIL
         of_noise = beside.submit(_noise, part, pixels)
-        quality = _jpeg_quality(luma, path, pixels)
+        of_jpeg = beside.submit(_jpeg_quality, luma, path, pixels)
         small = thumbnail(image, _WHOLE).rgb
-        lines = letters(np.rint(bt601_luma(small.astype(np.float32))).astype(np.uint8))
+        of_letters = beside.submit(_letters, small)
         faces = detection.detect(readonly(np.divide(small, 255, dtype=np.float32)), _FACES)
-        noise = of_noise.result()
+        noise, quality, lines = of_noise.result(), of_jpeg.result(), of_letters.result()
     grid = quality.value is not None and quality.value < _GRID_SHOWS
     end = detail_end(luma, noise.value or 0.0)
     detector = detection.available()
@@ -131,6 +131,10 @@ def _middle(image: Image) -> NDArray[np.float32]:
     """Return the part in the middle; it begins at a multiple of 8 pixels, where the blocks of a JPEG do."""
     top, left = (max((side - _SIDE) // 16 * 8, 0) for side in image.shape[:2])
     return np.ascontiguousarray(image[top : top + _SIDE, left : left + _SIDE])
+
+
+def _letters(small: NDArray[np.uint8]) -> int:
+    return letters(np.rint(bt601_luma(small.astype(np.float32))).astype(np.uint8))
 
 
 def _noise(part: NDArray[np.float32], pixels: Certainty) -> Estimate[float | None]:

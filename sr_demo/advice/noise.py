@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +15,11 @@ _FLATTEST = 0.3
 """Share of the patches that is looked at: those whose halves differ least in brightness."""
 _CLIPPED = 1 / 255
 _LEAST_PATCHES = 20 * _SIDE**2
+_WINDOW = np.ones((_SIDE, _SIDE), np.uint8)
+_MEANLESS = np.eye(_SIDE**2) - 1 / _SIDE**2
+"""Takes its mean away from a patch."""
+_ONES, _HALVES = np.ones(_SIDE), np.array([1, 1, 0, -1, -1]) / (2 * _SIDE)
+"""Filters, one along the rows and one along the columns: the difference in brightness of a patch's halves."""
 _MOST_RATIO = 3.6
 """Largest eigenvalue of noise on slopes, relative to that of the noise alone; grass, bricks and gravel have 4 to 25."""
 
@@ -51,17 +57,20 @@ def _noise_of_channel(channel: NDArray[np.float32]) -> Noise | None:
     if min(channel.shape) < 2 * _SIDE:
         return None
     step = min(max(min(channel.shape) // _PIXELS_A_STEP, 1), _MOST_STEP)
-    patches = np.lib.stride_tricks.sliding_window_view(channel, (_SIDE, _SIDE))[::step, ::step].reshape(-1, _SIDE**2)
-    low, high = patches.min(axis=1), patches.max(axis=1)
-    patches = patches[(low > _CLIPPED) & (high < 1 - _CLIPPED) & (high > low)]
-    if len(patches) < _LEAST_PATCHES:
+    # What the patches are chosen by is computed of whole planes, and only the chosen ones are gathered.
+    low, high = (_at_patches(of(channel, _WINDOW), step) for of in (cv2.erode, cv2.dilate))
+    usable = (low > _CLIPPED) & (high < 1 - _CLIPPED) & (high > low)
+    if usable.sum() < _LEAST_PATCHES:
         return None
-    square = patches.reshape(-1, _SIDE, _SIDE)
-    across = square[:, :, :2].mean(axis=(1, 2)) - square[:, :, -2:].mean(axis=(1, 2))
-    down = square[:, :2].mean(axis=(1, 2)) - square[:, -2:].mean(axis=(1, 2))
+    across, down = (
+        _at_patches(cv2.sepFilter2D(channel, -1, *kernels), step) for kernels in ((_HALVES, _ONES), (_ONES, _HALVES))
+    )
     slope = across**2 + down**2
-    flat = patches[slope <= np.quantile(slope, _FLATTEST)] * np.float32(255)
-    eigenvalues = np.linalg.eigvalsh(np.cov(flat.T))  # ascending
+    flattest = usable & (slope <= np.quantile(slope[usable], _FLATTEST))
+    patches = np.lib.stride_tricks.sliding_window_view(channel, (_SIDE, _SIDE))[::step, ::step]
+    flat = patches[flattest].reshape(-1, _SIDE**2) * np.float32(255)
+    covariance = np.cov(flat.T)
+    eigenvalues = np.linalg.eigvalsh(covariance)  # ascending
     variance = max(
         next(
             mean
@@ -71,5 +80,11 @@ def _noise_of_channel(channel: NDArray[np.float32]) -> Noise | None:
         0.0,
     )
     # Without its mean, a patch of pure noise varies equally in all directions.
-    shape = np.linalg.eigvalsh(np.cov((flat - flat.mean(axis=1, keepdims=True)).T))
+    shape = np.linalg.eigvalsh(_MEANLESS @ covariance @ _MEANLESS)
     return Noise(float(np.sqrt(variance)), bool(shape[-1] > _MOST_RATIO * variance))
+
+
+def _at_patches(plane: NDArray[Any], step: int) -> NDArray[Any]:
+    """Return the values in the middles of the patches, of which one lies every `step` pixels."""
+    middle = _SIDE // 2
+    return plane[middle : plane.shape[0] - middle : step, middle : plane.shape[1] - middle : step]

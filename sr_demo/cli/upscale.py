@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,10 +84,12 @@ def run(args: argparse.Namespace) -> int:
     runner = Runner()
     shown: list[ImageResult] | None = None if args.report is None else []
     with new_files(args.report, overwrite=args.overwrite):
-        status = max(_upscale(runner, job, files, out, kept, shown, allowed) for job in jobs)
+        for job in jobs:
+            runner.warm(job, terminal(job.key))  # what fails here fails for every file: reported once
+        failed = [path for path in files if not _upscale(runner, jobs, path, out, kept, shown, allowed)]
         if shown and args.report is not None:
             _write_report(files[0], shown, args.report)
-    return status
+    return 2 if failed else 0
 
 
 @dataclass(frozen=True)
@@ -145,50 +148,64 @@ def _write_report(file: Path, results: Sequence[ImageResult], target: Path) -> N
 
 
 def _upscale(
-    runner: Runner, job: Job, files: Sequence[Path], out: _Results, kept: set[Identity],
+    runner: Runner, jobs: Sequence[Job], path: Path, out: _Results, kept: set[Identity],
     shown: list[ImageResult] | None, allowed: NDArray[np.float32] | None,
-) -> int:  # fmt: skip
-    """Enlarge each file with one network; return the exit status.
+) -> bool:  # fmt: skip
+    """Enlarge one file with each network, and print where the results are; return whether all of them could do it.
 
     Args:
         runner: does it.
-        job: with what.
-        files: the pictures.
+        jobs: with what; what several need alike is computed once.
+        path: the picture.
         out: where the results go.
         kept: the inputs and the results so far, which are never replaced; results are added.
         shown: results are added, where there will be a report.
         allowed: see `Runner.run`.
     """
-    from sr_demo.image import read, write
+    from sr_demo.image import read
+    from sr_demo.inference.shared_work import SharedWork
+
+    failed: list[Path] = []
+    shared = SharedWork()
+    with _complaints(path, failed):
+        _refuse_others(path)
+        image = read(path)
+        for job in jobs:
+            with _complaints(path, failed):
+                result = runner.run(job, image, progress=terminal(path.name), allowed=allowed, shared=shared)
+                _write(result, path, out, kept)
+                if shown is not None:
+                    shown.append(result)
+    return not failed
+
+
+@contextmanager
+def _complaints(path: Path, failed: list[Path]) -> Generator[None]:
+    """Print what goes wrong with a file, which is added to `failed`, and go on."""
+    try:
+        yield
+    except SRError as exc:
+        complain_about(path, str(exc))
+        failed.append(path)
+    except Exception as exc:
+        complain_about(path, unexpected(exc, f"upscaling {path}"))
+        failed.append(path)
+
+
+def _write(result: ImageResult, path: Path, out: _Results, kept: set[Identity]) -> None:
+    """Write the result for the picture `path`, and print where, with its facts; other arguments as of `_upscale`."""
+    from sr_demo.image import write
     from sr_demo.reports.formatting import precision
 
-    failed = False
-    runner.warm(job, terminal(job.key))  # what fails here fails for every file: reported once
-    for path in files:
-        try:
-            _refuse_others(path)
-            image = read(path)
-            result = runner.run(job, image, progress=terminal(path.name), allowed=allowed)
-            output = out.output.like(kind_of(path))
-            with reserved(out.wanted(path, job, output), kept, overwrite=out.overwrite) as target:
-                written = write(result.image, target, output)
-            kept |= identities([target])
-            if shown is not None:
-                shown.append(result)
-        except SRError as exc:
-            complain_about(path, str(exc))
-            failed = True
-            continue
-        except Exception as exc:
-            complain_about(path, unexpected(exc, f"upscaling {path}"))
-            failed = True
-            continue
-        for note in (*result.all_notes, *written.notes):
-            complain_about(path, note)
-        height, width = result.image.rgb.shape[:2]
-        facts = [f"{width} x {height}", f"{result.seconds:.2f} s", precision(result.precision, result.loss_db)]
-        print("  ".join([str(target), *facts, *filter(None, [result.sizing, result.faces_sentence, written.sentence])]))
-    return 2 if failed else 0
+    output = out.output.like(kind_of(path))
+    with reserved(out.wanted(path, result.job, output), kept, overwrite=out.overwrite) as target:
+        written = write(result.image, target, output)
+    kept |= identities([target])
+    for note in (*result.all_notes, *written.notes):
+        complain_about(path, note)
+    height, width = result.image.rgb.shape[:2]
+    facts = [f"{width} x {height}", f"{result.seconds:.2f} s", precision(result.precision, result.loss_db)]
+    print("  ".join([str(target), *facts, *filter(None, [result.sizing, result.faces_sentence, written.sentence])]))
 
 
 def _expanded(paths: list[Path]) -> list[Path]:

@@ -76,16 +76,25 @@ def _in_lines(luma: NDArray[np.uint8]) -> int:
 
 def _lines(shapes: NDArray[np.int64]) -> NDArray[np.intp]:
     """Return a number for each shape, equal for those of one line; `shapes` (n, 5) are sorted by their left edge."""
+    count = len(shapes)
     left, width, height = shapes[:, 0], shapes[:, 2], shapes[:, 3]
     bottom = shapes[:, 1] + height
-    line = np.arange(len(shapes))
-    for i in range(len(shapes)):
-        near = slice(i + 1, i + 1 + _NEIGHBOURS)
-        gap = left[near] - (left[i] + width[i])
-        follows = (
-            (gap >= -1) & (gap <= 0.8 * max(height[i], 4)) & (np.abs(bottom[near] - bottom[i]) <= 0.3 * height[i])
-            & (height[near] <= 1.8 * height[i]) & (height[i] <= 1.8 * height[near])
-        )  # fmt: skip
-        if follows.any():
-            line[i + 1 + int(np.argmax(follows))] = line[i]
+    one = np.arange(count)[:, None]
+    after = one + np.arange(1, _NEIGHBOURS + 1)
+    other = np.minimum(after, count - 1)
+    gap = left[other] - (left + width)[:, None]
+    own = height[:, None]
+    follows = (
+        (after < count) & (gap >= -1) & (gap <= 0.8 * np.maximum(own, 4))
+        & (np.abs(bottom[other] - bottom[:, None]) <= 0.3 * own)
+        & (height[other] <= 1.8 * own) & (own <= 1.8 * height[other])
+    )  # fmt: skip
+    # Each shape leads to the first that follows it; of several that lead to one shape, the nearest is in its line.
+    leading = np.flatnonzero(follows.any(axis=1))
+    line = np.arange(count)
+    before = np.full(count, -1)
+    np.maximum.at(before, other[leading, follows[leading].argmax(axis=1)], leading)
+    line = np.where(before >= 0, before, line)
+    while not np.array_equal(line, line[line]):
+        line = line[line]
     return line

@@ -23,18 +23,19 @@ class Thumbnail(NamedTuple):
 def thumbnail(image: Image, most_side: int) -> Thumbnail:
     """Return an image with a longer side of at most `most_side` pixels.
 
-    Of very large images only every few rows and columns are read, which costs milliseconds at any size; never use this where
-    values count.
+    Of large images only two rows and two columns are read for each one here, which costs milliseconds at any size; never
+    use this where values count.
 
     Args:
         image: (H, W, 3) in [0, 1].
         most_side: in pixels.
     """
     ratio = max(max(image.shape[:2]) / most_side, 1.0)
-    skip = max(int(ratio * 2 / 3), 1)
+    width, height = (max(round(side / ratio), 1) for side in image.shape[1::-1])
+    if ratio > 2:  # a mean of 2 x 2 pixels is quick, one over parts of pixels is not
+        image = cv2.resize(image, (2 * width, 2 * height), interpolation=cv2.INTER_NEAREST)
     # One pass over the values; `quantize` takes several, which is a tenth of a second for 20 megapixels.
-    levels = np.asarray(cv2.convertScaleAbs(np.ascontiguousarray(image[::skip, ::skip]), alpha=255), np.uint8)
+    levels = np.asarray(cv2.convertScaleAbs(image, alpha=255), np.uint8)
     if ratio > 1:
-        size = (max(round(image.shape[1] / ratio), 1), max(round(image.shape[0] / ratio), 1))
-        levels = np.asarray(cv2.resize(levels, size, interpolation=cv2.INTER_AREA), np.uint8)
+        levels = np.asarray(cv2.resize(levels, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     return Thumbnail(levels, ratio)

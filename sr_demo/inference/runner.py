@@ -93,7 +93,7 @@ class Runner:
 
     def run(
         self, job: Job, image: ImageData, reference: Image | None = None, progress: Progress = SILENT, *,
-        allowed: NDArray[np.float32] | None = None,
+        allowed: NDArray[np.float32] | None = None, shared: SharedWork | None = None,
     ) -> ImageResult:  # fmt: skip
         """Upscale one image with one method.
 
@@ -104,6 +104,7 @@ class Runner:
             progress: receives 0..1 of download, loading and upscaling, each from 0.
             allowed: (h, w) in [0, 1], of any size: the most detail that may be shown at each place of the image, by a mask;
                 None for all of the job's detail everywhere. See `faithful.detail_map`.
+            shared: what other calls for this image have computed; None for a single one.
 
         Returns:
             The upscaled image with its scores and costs.
@@ -113,7 +114,7 @@ class Runner:
             Cancelled: Stop was pressed.
         """
         with self._compute_lock.request():
-            return self._run(job, image, reference, progress, SharedWork(), allowed)
+            return self._run(job, image, reference, progress, shared or SharedWork(), allowed)
 
     def attempt(
         self, job: Job, image: ImageData, reference: Image | None = None, progress: Progress = SILENT

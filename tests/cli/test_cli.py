@@ -19,16 +19,19 @@ from sr_demo import catalogue
 from sr_demo.approaches import baselines
 from sr_demo.catalogue import APPROACHES
 from sr_demo.checkpoint import Checkpoint, WeightFile
-from sr_demo.cli import main
+from sr_demo.cli import main, upscale
 from sr_demo.cli.bench.commands import SUBCOMMANDS
 from sr_demo.cli.memory import ACTIONS
 from sr_demo.cli.parser import Command
 from sr_demo.codecs.image_files import ImageFiles, find_images
-from sr_demo.image import encode_png, read, write_png
+from sr_demo.faces.detection import Face
+from sr_demo.image import Image, encode_png, read, write_png
 from sr_demo.imaging.alignment import Shift, moved
 from sr_demo.imaging.resize import resize
 from sr_demo.inference import faithful
+from sr_demo.inference.jobs import job_for
 from sr_demo.options import GenerativeOptions
+from sr_demo.progress import Progress
 from sr_demo.reports import evaluation
 from sr_demo.spec import Approach
 from tests import fakes
@@ -489,6 +492,29 @@ def test_a_mask_keeps_an_image_faithful_where_it_is_white(sr, approaches, tmp_pa
     ):
         said = sr("upscale", *files, "--approach", approach, "--mask", mask, "--out", tmp_path)
         assert said.status == 2 and reason in said.err
+
+
+def test_several_methods_look_for_faces_and_run_the_faithful_one_once_for_each_file(
+    sr, approaches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+
+    def work(image: Image, progress: Progress) -> Image:
+        ran.append("faithful")
+        return fakes.upscaled(image)
+
+    def detect(image: Image) -> tuple[Face, ...]:
+        ran.append("faces")
+        return (Face(2, 2, 5, 5, 1.0),)
+
+    monkeypatch.setattr(faithful, "APPROACH", fakes.approach(fakes.Fake(work), name="faithful"))
+    monkeypatch.setattr(faithful, "detect", detect)
+    methods = [replace(fakes.good(name), options=GenerativeOptions, invents=True) for name in ("one", "two")]
+    jobs = [job_for(methods, made.id, {"face_detail": 0.3}) for made in methods]
+    monkeypatch.setattr(upscale, "some_jobs", lambda *args, **named: jobs)
+    said = sr("upscale", *map(put, (tmp_path / "a.png", tmp_path / "b.png")), "--approach", "one", "--out", tmp_path)
+    assert said.status == 0 and said.out.count("faces kept faithful in 1 place") == 4
+    assert sorted(ran) == ["faces", "faces", "faithful", "faithful"]
 
 
 def test_a_report_that_cannot_be_written_is_found_out_before_the_work(sr, approaches, hr: Path, tmp_path: Path) -> None:
