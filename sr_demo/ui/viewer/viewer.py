@@ -1,9 +1,9 @@
 """The comparison viewer: images of one scene in a grid or under a slider, with one zoom and position for all.
 
-Python only states what is shown. Appearance and behaviour are in `viewer.html`, `viewer.css`, `geometry.js`, `mask.js` and
-`viewer.js`, which Gradio renders as one custom component: the template is static, the script builds the document from
-`value` and follows its changes, so that an image added while people look at others disturbs nothing. `shared_page.py` puts
-the same files into a page of their own.
+Python only states what is shown. Appearance and behaviour are in `viewer.html`, `viewer.css` and `SCRIPTS`, which Gradio
+renders as one custom component: the template is static, the script builds the document from `value` and follows its changes,
+so that an image added while people look at others disturbs nothing. `shared_page.py` puts the same files into a page of their
+own.
 """
 
 from __future__ import annotations
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from sr_demo.reports.saved_image import Part
 
 EMPTY = "The results appear here, side by side."
+
+SCRIPTS = (
+    "geometry.js", "mask.js", "state.js", "elements.js", "stage.js", "plate.js", "adjust.js", "bars.js", "draw.js",
+    "input.js", "viewer.js",
+)  # fmt: skip
+"""Parts of one script, since those of Gradio's components have no imports: what runs at once uses what stands before it."""
 
 _HERE = Path(__file__).parent
 
@@ -175,7 +181,7 @@ def scroll_to(elem_id: str) -> str:
 
 def script() -> str:
     """Return the viewer's script with all that it needs in front of it."""
-    return with_texts(source("geometry.js") + source("mask.js") + source("viewer.js"))
+    return with_texts("".join(map(source, SCRIPTS)))
 
 
 def source(name: str) -> str:
