@@ -15,6 +15,9 @@ from sr_demo.system.outputs import new_files
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
+    from sr_demo.options import controls
+    from sr_demo.reports.verdicts import THRESHOLDS, Budget
+
     command.description = (
         "Each method runs in a process of its own: latency, memory, quality, resolving power, licences. "
         "Without an ID, everything that needs no download is measured."
@@ -37,7 +40,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--budget", action="append", default=[], metavar="NAME=VALUE",
-        help="seconds, side, memory_mb, vram_mb, disk_mb, offline, commercial, measures, hardware; may be repeated",
+        help=f"{', '.join(control.name for control in controls(Budget))}; may be repeated. "
+        f"{', '.join(one.limit for one in THRESHOLDS)} are thresholds for measures=yes, where people measure in the results",
     )  # fmt: skip
     add_overwrite(command)
     add_precision(command)

@@ -68,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
     from sr_demo.imaging.degradation import Realistic
     from sr_demo.inference.jobs import Failed
     from sr_demo.inference.runner import Runner
+    from sr_demo.metrics.scores import absent
     from sr_demo.reports.brought import results_of
     from sr_demo.reports.evaluation import evaluate, pairs
 
@@ -101,6 +102,8 @@ def run(args: argparse.Namespace) -> int:
                 write_text(args.json, json.dumps(rows, indent=2) + "\n")
         if args.json is not None and not rows:
             write_text(args.json, "[]\n")
+    if rows and (missing := absent()):
+        print("not here: " + "; ".join(f"{column.title} (`{column.needs}`)" for column in missing))
     return 2 if failed else 0
 
 

@@ -59,7 +59,15 @@ def _conditions(budget: Facts) -> list[str]:
         f"{budget['vram_mb']} MB of GPU memory where there is a GPU",
         *(["without a network connection"] if budget["offline"] else []),
         *(["with commercial use"] if budget["commercial"] else []),
-        *(["with measurements made in the results"] if budget["measures"] else []),
+        *(["with measurements made in the results", *_thresholds(budget)] if budget["measures"] else []),
+    ]
+
+
+def _thresholds(budget: Facts) -> list[str]:
+    return [
+        f"at most {budget['invented_percent']} % invented detail",
+        f"at most {budget['missing_percent']} % missing detail",
+        f"at least {budget['consistency_db']} dB of LR consistency",
     ]
 
 

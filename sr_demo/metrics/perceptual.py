@@ -73,12 +73,19 @@ def flip(a: Image, b: Image, border: int = 4) -> float | None:
         0 for equal images up to 1; None where the package is not installed, and where `lpips` has no value for its size.
     """
     a, b = comparable(a, b, border)
-    if not _has_value(a) or find_spec("flip_evaluator") is None:
+    if not _has_value(a) or not is_here("flip"):
         return None
     from flip_evaluator import evaluate
 
     test, reference = _rounded(a), _rounded(b)
     return float(evaluate(reference, test, "LDR", applyMagma=False)[1])
+
+
+def is_here(measure: str) -> bool:
+    """Return whether what a measure needs is here: "lpips", "dists" or "flip"."""
+    if measure == "flip":
+        return find_spec("flip_evaluator") is not None
+    return checkpoints.is_available({LPIPS.name: LPIPS, DISTS.name: DISTS}[measure])
 
 
 def _has_value(image: Image) -> bool:

@@ -28,8 +28,8 @@ class Column:
     higher_is_better: bool = True
     ranks: bool = True
     """Whether the best value belongs to the best result. A blurred or a wrong result can win the other scores."""
-    optional: bool = False
-    """Whether it needs weights or a package that may not be here."""
+    needs: str = ""
+    """What brings the weights or the package that it needs, as a command; "" where it needs none."""
 
 
 PSNR_Y = Column(
@@ -65,17 +65,20 @@ GMSD = Column(
 LPIPS = Column(
     "lpips", "LPIPS", "",
     "How different the result looks from the original to a network that knows photos (AlexNet): 0 is identical, lower is "
-    "better. Its weights are 244 MB: `python -m sr_demo fetch measures:lpips`.", 4, higher_is_better=False, optional=True,
+    "better. Its weights are 244 MB: `python -m sr_demo fetch measures:lpips`.", 4, higher_is_better=False,
+    needs="python -m sr_demo fetch measures:lpips",
 )  # fmt: skip
 DISTS = Column(
     "dists", "DISTS", "",
     "The same with more tolerance for texture that is similar without being equal (VGG16): 0 is identical, lower is better. "
-    "Its weights are 553 MB: `python -m sr_demo fetch measures:dists`.", 4, higher_is_better=False, optional=True,
+    "Its weights are 553 MB: `python -m sr_demo fetch measures:dists`.", 4, higher_is_better=False,
+    needs="python -m sr_demo fetch measures:dists",
 )  # fmt: skip
 FLIP = Column(
     "flip", "FLIP", "",
     "What people notice who flip between result and original on a screen (67 pixels per degree): 0 is identical, lower is "
-    "better. Needs a package: `pip install -r requirements-measures.txt`.", 4, higher_is_better=False, optional=True,
+    "better. Needs a package: `pip install -r requirements-measures.txt`.", 4, higher_is_better=False,
+    needs="pip install -r requirements-measures.txt",
 )  # fmt: skip
 FRC_CUTOFF = Column(
     "frc_cutoff", "Right up to", "%",
@@ -102,6 +105,11 @@ COLUMNS: tuple[Column, ...] = (
     PSNR_Y, SSIM_Y, PSNR_RGB, MS_SSIM, GMSD, LPIPS, DISTS, FLIP, FRC_CUTOFF,
     IMPROVEMENT, OMISSION, HALLUCINATION, LR_CONSISTENCY, NIQE
 )  # fmt: skip
+
+
+def absent() -> tuple[Column, ...]:
+    """Return the measures whose weights or package are not here."""
+    return tuple(column for column in COLUMNS if column.needs and not perceptual.is_here(column.key))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from sr_demo.inference.jobs import Result
+from sr_demo.metrics.perceptual import is_here
 from sr_demo.metrics.scores import COLUMNS, Column
 from sr_demo.options import as_dict
 from sr_demo.reports import formatting
@@ -36,8 +37,8 @@ def _score(column: Column) -> Field:
         return getattr(result.scores, column.key)
 
     def text(result: Result) -> str:
-        absent = column.optional and number(result) is None and result.scores.psnr_y is not None
-        return "not here" if absent else formatting.measure(column, number(result))
+        absent = column.needs and number(result) is None and result.scores.psnr_y is not None
+        return "not here" if absent and not is_here(column.key) else formatting.measure(column, number(result))
 
     return Field(
         column.key,
@@ -116,9 +117,7 @@ def fields(results: Sequence[Result]) -> tuple[tuple[Field, ...], tuple[Field, .
     """
     scored = any(r.scores.psnr_y is not None for r in results)
     scores = (
-        _score(c)
-        for c in COLUMNS
-        if (c.optional and scored) or any(getattr(r.scores, c.key) is not None for r in results)
+        _score(c) for c in COLUMNS if (c.needs and scored) or any(getattr(r.scores, c.key) is not None for r in results)
     )
     by_key = {column.key: column for column in (*scores, *_COSTS, _HOW)}
     wanted = _FIRST_WITH_REFERENCE if "psnr_y" in by_key else _FIRST

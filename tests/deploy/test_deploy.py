@@ -332,6 +332,29 @@ def test_measured_invention_counts_where_results_are_measured(
     assert judge(Budget(), measured=measured, may_invent_detail=generative).level == "fits"
 
 
+MEASURING = "the results will be used for measuring: "
+
+
+@pytest.mark.parametrize(
+    ("budget", "reasons"),
+    [
+        ({"missing_percent": 44}, [f"{MEASURING}45 % of the original's detail is missing"]),
+        ({"consistency_db": 52}, [f"{MEASURING}made small again, it agrees with the input to 51 dB"]),
+        ({"consistency_db": 52, "invented_percent": 20}, [f"{MEASURING}30 %", "made small again"]),
+        ({"missing_percent": 45, "consistency_db": 51}, []),
+    ],
+)  # fmt: skip
+def test_each_threshold_of_results_that_are_measured_can_be_set(budget: dict[str, Any], reasons: list[str]) -> None:
+    means = {"hallucination": 30.0, "omission": 45.0, "lr_consistency": 51.0}
+    measured = row()["measured"] | {"quality": {"photos_mean": means}}
+    found = judge(budget_from(budget | {"measures": "yes"}), measured=measured)
+    refused = [reason.text for reason in found.reasons if reason.holds == "no"]
+    assert len(refused) == len(reasons) and all(map(str.startswith, refused, reasons))
+    assert judge(budget_from(budget), measured=measured).level == "fits", "only where results are measured"
+    identical = row()["measured"] | {"quality": {"photos_mean": means | {"lr_consistency": None}}}
+    assert judge(Budget(measures=True, consistency_db=100), measured=identical).level == "fits"
+
+
 def test_a_report_can_be_judged_again_without_measuring(report: dict[str, Any]) -> None:
     strict = judged(report, Budget(seconds=0.01, side=8192))
     assert strict["approaches"][0]["verdict"]["level"] == "does not fit"
