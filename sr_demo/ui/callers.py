@@ -121,7 +121,9 @@ class Callers:
         self._patrol: Thread | None = None
 
     @contextmanager
-    def admitted(self, stop: Event | None = None, *, program: bool = False, newest: str = "") -> Generator[Caller]:
+    def admitted(
+        self, stop: Event | None = None, *, program: bool = False, newest: str = "", order: int = 0
+    ) -> Generator[Caller]:
         """Admit the event that is handled in this thread; it has a place until the block ends.
 
         Args:
@@ -129,6 +131,8 @@ class Callers:
             program: Whether the endpoint is one for programs.
             newest: Name of a kind of event of which only the visitor's newest counts: one before it is stopped. There is no
                 `stop` with it.
+            order: Place of the event among those of its kind, which may arrive in another order than the visitor's; 0 where
+                the last one that arrives is the newest.
 
         Raises:
             Busy: When there is no place.
@@ -138,7 +142,7 @@ class Callers:
         visitor = Visitor(address, "" if program else session_of(request))
         kind = f"{newest} {visitor.page}"
         caller = Caller(
-            self._turns, visitor, self._newest.begin(kind) if newest else stop or Event(), self._max_seconds
+            self._turns, visitor, self._newest.begin(kind, order) if newest else stop or Event(), self._max_seconds
         )
         try:
             self._turns.enter(visitor, self._places if program else _PAGE_MOST)
@@ -155,10 +159,11 @@ class Callers:
 
     @contextmanager
     def turn(
-        self, seconds: float = 1.0, report: Callable[[float, str], None] | None = None, *, newest: str = ""
-    ) -> Generator[Progress]:
+        self, seconds: float = 1.0, report: Callable[[float, str], None] | None = None, *, newest: str = "",
+        order: int = 0,
+    ) -> Generator[Progress]:  # fmt: skip
         """Combine `admitted` and `Caller.turn`, for work in a single turn. Raises Busy or Cancelled."""
-        with self.admitted(newest=newest) as caller:
+        with self.admitted(newest=newest, order=order) as caller:
             progress = Progress(stop=caller.stop)
             with caller.turn(seconds, replace(progress, report=report) if report else progress) as progress:
                 yield progress

@@ -30,7 +30,7 @@ from sr_demo.reports.bundle import ZIP
 from sr_demo.reports.saved_image import Part
 from sr_demo.ui.callers import Callers
 from sr_demo.ui.compare import limits
-from sr_demo.ui.compare.adjustment import Wish, adjusted, unchanged
+from sr_demo.ui.compare.adjustment import Wish, adjusted, is_outdated, unchanged
 from sr_demo.ui.compare.comparison import Task, compare
 from sr_demo.ui.compare.limits import Mask
 from sr_demo.ui.compare.view import MOST_SPREAD, gray_image
@@ -113,6 +113,13 @@ def test_zip_page_report_and_table_have_the_detail_that_is_shown(store: Store) -
     with zipfile.ZipFile(run.folder / ZIP) as archive:
         assert "grainy.png" in archive.namelist()
     assert run.read() == back
+
+
+def test_a_request_that_arrives_after_a_later_one_is_outdated(store: Store) -> None:
+    run = finished(store)
+    assert not is_outdated(run, Wish(0.5, number=1))
+    adjusted(Runner(), run, Wish(0.5, number=2), SILENT)
+    assert is_outdated(run, Wish(0.6, number=1)) and not is_outdated(run, Wish(0.6, number=2))
 
 
 def test_maps_are_made_on_request_and_mark_what_was_invented(store: Store) -> None:

@@ -64,6 +64,15 @@ def test_only_the_newest_event_of_a_kind_goes_on() -> None:
             assert not second.stop.is_set(), "it has ended"
 
 
+def test_an_event_that_arrives_late_does_not_stop_a_newer_one() -> None:
+    callers = Callers()
+    with callers.admitted(newest="slider", order=2) as second:
+        with callers.admitted(newest="slider", order=1) as first:
+            assert first.stop.is_set() and not second.stop.is_set()
+        with callers.admitted(newest="slider", order=3):
+            assert second.stop.is_set()
+
+
 def request(host: str, forwarded: str | None = None) -> SimpleNamespace:
     headers = {} if forwarded is None else {"x-forwarded-for": forwarded}
     return SimpleNamespace(client=SimpleNamespace(host=host), headers=headers)

@@ -9,7 +9,7 @@ import gradio as gr
 from sr_demo.errors import Cancelled, SRError, unexpected
 from sr_demo.reports.bundle import PAGE
 from sr_demo.ui.callers import HEAVY
-from sr_demo.ui.compare.adjustment import Wish, adjusted, unchanged, with_faces
+from sr_demo.ui.compare.adjustment import Wish, adjusted, is_outdated, unchanged, with_faces
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.history import HistoryHandlers
 from sr_demo.ui.histories import Run
@@ -53,7 +53,10 @@ class AdjustHandlers:
             return gr.skip()
         try:
             wish = Wish.of(event)
-            with self._context.callers.turn(_SECONDS, newest="adjust") as progress:
+            kind = f"adjust {run.id}"  # each comparison counts its requests anew
+            with self._context.callers.turn(_SECONDS, newest=kind, order=wish.number) as progress:
+                if is_outdated(run, wish):
+                    return gr.skip()
                 shown = adjusted(self._context.runner, run, wish, progress)
             self._context.links.refresh(session, run.id, self._context.store, run.folder / PAGE)
         except Cancelled:

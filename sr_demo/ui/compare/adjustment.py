@@ -119,6 +119,11 @@ def adjusted(runner: Runner, run: Run, wish: Wish, progress: Progress) -> dict[s
     return shown
 
 
+def is_outdated(run: Run, wish: Wish) -> bool:
+    """Return whether a later wish has been fulfilled: requests may arrive in another order than they were sent."""
+    return (run.read()["viewer"].get("adjusted") or _state(Wish()))["number"] > wish.number
+
+
 def unchanged(run: Run, number: object) -> dict[str, Any]:
     """Return the viewer's value as it was, in reply to the request with this number, which was refused."""
     viewer = run.read()["viewer"]
