@@ -1,7 +1,8 @@
 """How much detail stands in a result that neither its input nor a faithful method supports: a map, without an original.
 
 It is no measurement of what is wrong. Detail that a faithful method does not draw may be right all the same, and only an
-original can tell (`invention.py`); but whoever must not be deceived should look at these places first.
+original can tell (`invention.py`); but whoever must not be deceived should look at these places first. What generative
+methods agree on is no more often right than the rest (`docs/decisions.md`): they are not asked.
 
 For each pixel, in the band above the input's Nyquist frequency, of luma:
 

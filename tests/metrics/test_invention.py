@@ -5,13 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sr_demo.catalogue import APPROACHES
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, Size, readonly
 from sr_demo.imaging.resize import downscale, resize
+from sr_demo.inference.jobs import job_for
+from sr_demo.inference.runner import Runner
 from sr_demo.metrics import invention as module
 from sr_demo.metrics.invention import Invention, invention, invention_map
 from sr_demo.metrics.scores import score
-from tests.conftest import noise
+from tests.bundled_photos import bundled
+from tests.conftest import image_of, noise
 
 HR = noise(48, 64)
 LR = downscale(HR, 4)
@@ -30,6 +34,18 @@ def test_the_original_is_improvement_the_input_omission_and_other_noise_hallucin
     assert right.improvement == pytest.approx(1 / (1 + 2 * np.exp(-2)), abs=1e-3)
     assert missing.omission == pytest.approx(1 / (1 + 2 * np.exp(-2)), abs=1e-3)
     assert invented.hallucination > max(invented.improvement, invented.omission)
+
+
+@pytest.mark.slow
+def test_bicubic_mostly_omits_and_an_adversarial_network_invents_more_than_a_faithful_one() -> None:
+    hr = readonly(np.ascontiguousarray(bundled("astronaut.png")[:192, 128:320]))
+    lr, runner = image_of(downscale(hr, 4)), Runner()
+    bicubic, faithful, adversarial = (
+        runner.run(job_for(APPROACHES, name), lr, hr).scores for name in ("bicubic", "rdn", "srgan")
+    )
+    assert (bicubic.omission or 0) > 70 and (bicubic.omission or 0) > 1.5 * (faithful.omission or 0)
+    shares = [scores.hallucination or 0 for scores in (bicubic, faithful, adversarial)]
+    assert shares == sorted(shares) and shares[2] > shares[1] + 1
 
 
 def test_the_shares_add_up_and_do_not_depend_on_a_shift_in_brightness() -> None:
