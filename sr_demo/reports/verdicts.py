@@ -260,7 +260,7 @@ THRESHOLDS = (
     ),
     _Threshold(
         "lr_consistency", "consistency_db", False,
-        "made small again, it agrees with the input to {figure:.0f} dB, and {limit} dB are required",
+        "its LR consistency is {figure:.0f} dB, and {limit} dB are required",
     ),
 )  # fmt: skip
 """What is judged of results that are measured."""

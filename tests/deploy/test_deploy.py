@@ -339,8 +339,8 @@ MEASURING = "the results will be used for measuring: "
     ("budget", "reasons"),
     [
         ({"missing_percent": 44}, [f"{MEASURING}45 % of the original's detail is missing"]),
-        ({"consistency_db": 52}, [f"{MEASURING}made small again, it agrees with the input to 51 dB"]),
-        ({"consistency_db": 52, "invented_percent": 20}, [f"{MEASURING}30 %", "made small again"]),
+        ({"consistency_db": 52}, [f"{MEASURING}its LR consistency is 51 dB"]),
+        ({"consistency_db": 52, "invented_percent": 20}, [f"{MEASURING}30 %", "its LR consistency"]),
         ({"missing_percent": 45, "consistency_db": 51}, []),
     ],
 )  # fmt: skip
