@@ -195,7 +195,7 @@ def _complaints(path: Path, failed: list[Path]) -> Generator[None]:
 def _write(result: ImageResult, path: Path, out: _Results, kept: set[Identity]) -> None:
     """Write the result for the picture `path`, and print where, with its facts; other arguments as of `_upscale`."""
     from sr_demo.image import write
-    from sr_demo.reports.formatting import precision
+    from sr_demo.reports.formatting import MASKED, precision
 
     output = out.output.like(kind_of(path))
     with reserved(out.wanted(path, result.job, output), kept, overwrite=out.overwrite) as target:
@@ -205,7 +205,8 @@ def _write(result: ImageResult, path: Path, out: _Results, kept: set[Identity]) 
         complain_about(path, note)
     height, width = result.image.rgb.shape[:2]
     facts = [f"{width} x {height}", f"{result.seconds:.2f} s", precision(result.precision, result.loss_db)]
-    print("  ".join([str(target), *facts, *filter(None, [result.sizing, result.faces_sentence, written.sentence])]))
+    also = [result.sizing, MASKED if result.masked else "", result.faces_sentence, written.sentence]
+    print("  ".join([str(target), *facts, *filter(None, also)]))
 
 
 def _expanded(paths: list[Path]) -> list[Path]:

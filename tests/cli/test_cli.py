@@ -484,7 +484,8 @@ def test_a_mask_keeps_an_image_faithful_where_it_is_white(sr, approaches, tmp_pa
     white[:40] = 255
     Pillow.fromarray(white).save(mask)
     out = tmp_path / "a_big.png"
-    assert sr("upscale", photo, "--approach", "inventor", "--mask", mask, "--out", out).status == 0
+    said = sr("upscale", photo, "--approach", "inventor", "--mask", mask, "--out", out)
+    assert said.status == 0 and "a part kept faithful by a mask" in said.out
     made, plain = read(out).rgb, resize(read(photo).rgb, (96, 80))
     assert np.abs(made[:24] - plain[:24]).max() < 1.01 / 255 < 0.05 < np.abs(made[72:] - plain[72:]).max()
     for files, approach, reason in (

@@ -344,7 +344,7 @@ MEASURING = "the results will be used for measuring: "
         ({"missing_percent": 45, "consistency_db": 51}, []),
     ],
 )  # fmt: skip
-def test_each_threshold_of_results_that_are_measured_can_be_set(budget: dict[str, Any], reasons: list[str]) -> None:
+def test_each_threshold_of_results_that_are_measured_can_be_set(budget: dict[str, object], reasons: list[str]) -> None:
     means = {"hallucination": 30.0, "omission": 45.0, "lr_consistency": 51.0}
     measured = row()["measured"] | {"quality": {"photos_mean": means}}
     found = judge(budget_from(budget | {"measures": "yes"}), measured=measured)
