@@ -145,7 +145,8 @@ class Callers:
             self._turns, visitor, self._newest.begin(kind, order) if newest else stop or Event(), self._max_seconds
         )
         try:
-            self._turns.enter(visitor, self._places if program else _PAGE_MOST)
+            # Of such a kind, those that were stopped are about to leave: they must not keep the newest out.
+            self._turns.enter(visitor, self._places if program or newest else _PAGE_MOST)
             try:
                 self._watch(caller)
                 yield caller

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import ExitStack
 from types import SimpleNamespace
 
 import pytest
@@ -62,6 +63,13 @@ def test_only_the_newest_event_of_a_kind_goes_on() -> None:
                 progress(0.0)
         with callers.admitted(newest="slider"):
             assert not second.stop.is_set(), "it has ended"
+
+
+def test_events_that_are_about_to_leave_do_not_keep_the_newest_out() -> None:
+    callers = Callers()
+    with ExitStack() as quick:
+        moves = [quick.enter_context(callers.admitted(newest="slider", order=number)) for number in range(12)]
+        assert [move.stop.is_set() for move in moves] == [True] * 11 + [False]
 
 
 def test_an_event_that_arrives_late_does_not_stop_a_newer_one() -> None:

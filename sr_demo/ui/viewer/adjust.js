@@ -153,9 +153,10 @@ function showFaces() {
 /**
  * Another comparison starts with all detail, or as it was left; of the same one only the newest request counts.
  * @param {string} run
- * @param {{ detail: number, mapped: boolean, number: number, mask_url?: string, faces_url?: string } | undefined} found
+ * @param {Adjusted | undefined} found
  */
 function receiveAdjusted(run, found) {
+  state.adjusted = found;
   if (run === state.run && found && found.number < state.requested) return;
   if (run !== state.run) {
     clearTimeout(requesting);

@@ -16,8 +16,10 @@
  * @typedef {{ images: ViewerImage[], full: Size, stage: Size, scale: Scale, centre: Point, mode: "grid" | "two",
  *   part: Part | null, wanted: Id[], opening: Id[], marked: Id, front: Id, narrow: boolean, lens: boolean, lensAt: Point | null, difference: boolean,
  *   split: number, example: boolean, scene: string, detail: number, mapped: boolean, run: string, requested: number,
- *   masking: boolean, erasing: boolean, brush: number, boxed: boolean, faces: Part[] | null }} State  `faces`: of this run; null where
+ *   masking: boolean, erasing: boolean, brush: number, boxed: boolean, faces: Part[] | null, adjusted?: Adjusted }} State  `faces`: of this run; null where
  *   they were not requested yet.
+ * @typedef {{ detail: number, mapped: boolean, number: number, reference?: boolean, spread?: boolean, mask_url?: string,
+ *   faces_url?: string }} Adjusted
  * @typedef {Pick<State, "scale" | "centre" | "full" | "wanted" | "front">} SavedView
  */
 
@@ -72,8 +74,8 @@ const fileName = (image) => (image.id.replace(/[^\w.-]+/g, "-").replace(/^[-.]+|
   + (image.invents && !painted.empty ? "-masked" : "")
   + (showsDifference(image) ? "-difference.png" : ".png");
 
-/** What the images were last adjusted to: `{ detail, mapped, number, reference, spread, mask_url, faces_url }`, or nothing. */
-const adjusted = () => props.value?.adjusted;
+/** What the images were last adjusted to. */
+const adjusted = () => state.adjusted;
 /** Whether the images do not show yet what was requested. */
 const waits = () => state.requested > (adjusted()?.number ?? 0);
 const canAdjust = () => Boolean(props.savable && props.value?.adjustable);

@@ -38,6 +38,8 @@ const inWords = (image) => ({
 function receive() {
   const value = props.value && typeof props.value === "object" ? props.value : {};
   const images = (value.images ?? []).map(inWords);
+  // Replies may come in another order than requests.
+  if ((images[0]?.url ?? "") === state.run && value.adjusted?.number < (adjusted()?.number ?? 0)) return;
   if (Boolean(value.example) !== state.example) {
     Object.assign(state, { example: Boolean(value.example), mode: value.example ? "two" : "grid", wanted: [null, null] });
   }
