@@ -142,8 +142,7 @@ def launch_arguments(store: Store, settings: Settings) -> dict[str, Any]:
     """Return the arguments of `Blocks.launch`: theme, limits, and what is served to whom."""
     application = gate.application_arguments(settings)
     application["exception_handlers"] = {**application["exception_handlers"], OSError: _disk_refuses}
-    if settings.share:
-        application["routes"] = shared_links.routes(store)
+    application["routes"] = [languages.route(), *(shared_links.routes(store) if settings.share else [])]
     return {
         "server_name": settings.host,
         "server_port": settings.port,

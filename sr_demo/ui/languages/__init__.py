@@ -16,7 +16,11 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 if TYPE_CHECKING:
@@ -26,6 +30,9 @@ LANGUAGES = ("en", "de", "fr", "es", "pt", "zh-CN", "ja")
 _FOLDER = Path(__file__).parent
 _GROUP = "page"
 """Gradio has texts of its own under words such as "file" and "label": ours lie under this word, apart from them."""
+
+_LATER = tuple(f"word_{group}_" for group in (*"cdfgilprstxz", "about"))
+"""Keys of words that translate what comes after the first screen: errors, other tabs, reports."""
 
 
 @cache
@@ -50,9 +57,26 @@ def translations() -> gr.I18n:
     """Return all languages, for `Blocks.launch`; a page is sent with those that its request names."""
     import gradio as gr  # shared pages need the rest of this module, and no Gradio
 
-    found = gr.I18n(**{language: {_GROUP: texts(language)} for language in LANGUAGES})  # type: ignore[arg-type]
+    found = gr.I18n(**{language: {_GROUP: _part(language, later=False)} for language in LANGUAGES})  # type: ignore[arg-type]
     found.translations = _Requested(found.translations)
     return found
+
+
+def _part(language: str, *, later: bool) -> dict[str, str]:
+    return {key: value for key, value in texts(language).items() if key.startswith(_LATER) == later}
+
+
+def route() -> Route:
+    """Return the route that serves the words of a language that are no part of the page, and their English."""
+
+    def later(request: Request) -> Response:
+        language = str(request.path_params["language"])
+        if language not in LANGUAGES:
+            return JSONResponse({"detail": f"There are: {', '.join(LANGUAGES)}."}, 404)
+        found = {name: _part(name, later=True) for name in ("en", language)}
+        return JSONResponse(found, headers={"Cache-Control": "private, max-age=600"})
+
+    return Route("/texts/{language}.json", later, middleware=[Middleware(GZipMiddleware)])
 
 
 class Named:
