@@ -241,7 +241,8 @@ def _invention(row: Facts, budget: Budget) -> Reason:
         text = f"{share:.0f} % of its detail is not in the original, and {budget.invented_percent} % are allowed"
         return Reason(f"the results will be used for measuring: {text}", "no", share, "measured")
     if generative:
-        return Reason(f"a check of each result, since it may invent detail{figure}", "with", share, "measured")
+        check = f"a check of each result, since it may invent detail ({share:.0f} % of it on photos)"
+        return Reason(check, "with", share, "measured")
     return Reason(
         f"not a generative method; {share:.0f} % of its detail is not in the original", "yes", share, "measured"
     )

@@ -127,9 +127,10 @@ def attribute(name: str, key: str) -> str:
 def word(english: str) -> str:
     """Return plain text as HTML whose English `document.js` looks up among the texts whose keys begin with `word_`.
 
-    The class `sr-words` does the same for all texts of an element, and the attributes that `attribute` translates.
+    Each line is looked up by itself. The class `sr-words` does the same for all texts of an element, and the attributes
+    that `attribute` translates.
     """
-    return f'<span class="sr-words">{escape(english)}</span>'
+    return f'<span class="sr-words">{"<br>".join(map(escape, english.splitlines()))}</span>'
 
 
 def optional(key: str, english: str) -> str:

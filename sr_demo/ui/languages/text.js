@@ -96,9 +96,10 @@ const word = (() => {
     return values.some((value) => lookUp(value) !== value) ? filled(key, wanted, text) : undefined;
   };
   const WAYS = [
-    split(/(\n| · | {3})/), whole, split(/((?<=[.!?”]) (?=[A-Z“"]))/), split(/(; (?![^(]*\)))/),
+    split(/(\n| · | {3})/), whole, split(/((?<=[.!?”]) (?=[A-Z“"]))/),
+    frame("word_full_stop", /^(?<what>.+)\.$/s), split(/(; (?![^(]*\)))/),
     frame("word_colon", /^(?<name>[^:]+): (?<what>.+)$/s), split(/(, (?![^(]*\)))/),
-    frame("word_full_stop", /^(?<what>.+)\.$/s), frame("word_title", /^(?<name>[^(]+) \((?<variant>.+)\)$/s),
+    frame("word_title", /^(?<name>[^(]+) \((?<variant>.+)\)$/s),
   ];
   /** @type {(text: string) => string} */
   const lookUp = (text) => {

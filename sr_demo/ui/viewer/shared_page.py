@@ -41,8 +41,11 @@ _NOT_SHOWN = (
     "word_f_",
     "word_i_",
     "word_l_",
+    "word_p_",
+    "word_r_",
     "word_s_",
     "word_t_",
+    "word_z_",
     "word_e_",
     "word_m_",
 )
