@@ -28,7 +28,7 @@ def check(path: Path, max_bytes: int = MAX_BYTES) -> None:
     if suffix in _PROGRAMS:
         raise BadInput(f"{name} is not opened: a {suffix} file can hold a program. {pickles.CONVERT}")
     if suffix not in SUFFIXES:
-        raise BadInput(f"{name} is no model file: its name must end in {', '.join(SUFFIXES)}.")
+        raise BadInput(f"{name} is no model file: its name must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
     size = path.stat().st_size
     if size == 0:
         raise BadInput(f"{name} is empty. Download or save it again.")
