@@ -109,7 +109,10 @@ def test_labels_of_gradio_that_are_translated_here_are_what_gradio_says() -> Non
     scripts = (Path(gradio.__file__).parent / "templates/frontend/assets").glob("*.js")
     code = "\n".join(path.read_text(encoding="utf-8") for path in scripts if path.stat().st_size < 400_000)
     parts = {
-        (k, part.strip()) for k, v in ENGLISH.items() if k.startswith("word_z_") for part in re.split(r"\{\w+\}", v)
+        (k, part.strip())
+        for k, v in ENGLISH.items()
+        if k.startswith("word_z_")
+        for part in re.split(r"\{\w+\}|^- or -$", v)
     }
     assert sorted((key, part) for key, part in parts if part not in code) == []
 

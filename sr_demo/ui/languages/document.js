@@ -28,10 +28,10 @@ const translateDocument = (before) => {
     written.set(node, { text, shown: node.innerHTML });
   };
 
-  /** What the server sends in English stands in these; also what Gradio draws in them, its messages and its progress. */
-  const WORDS = ".sr-words, .sr-methods, .toast-wrap, .wrap .meta-text, .wrap .meta-text-center";
+  /** What the server sends in English stands in these; also what Gradio draws in them, its messages, boxes and progress. */
+  const WORDS = ".sr-words, .sr-methods, .toast-wrap, .upload-container, .wrap .meta-text, .wrap .meta-text-center";
   /** Names that Gradio's own parts have for screen readers: English in every language. */
-  const NAMES = "[aria-label], [title]";
+  const NAMES = "[aria-label]:not(.upload-container, [type=file]), [title]"; // those are named by `box_names.js`
   /** @typedef {{ english: string, shown: string, round: number }} Written What was written, and for which words. */
   /** @type {WeakMap<Node, Written>} Of texts. */
   const texts = new WeakMap();

@@ -95,8 +95,14 @@ const word = (() => {
     const values = Object.values(wanted.exec(text)?.groups ?? {});
     return values.some((value) => lookUp(value) !== value) ? filled(key, wanted, text) : undefined;
   };
+  /** A message that is known as a whole, behind the name of what it is about. */
+  const labelled = (/** @type {string} */ text) => {
+    const { name = "", message = "" } = /^(?<name>[^:]+): (?<message>.+)$/s.exec(text)?.groups ?? {};
+    const what = message && whole(message);
+    return what ? say("word_colon", { name: lookUp(name), what }) : undefined;
+  };
   const WAYS = [
-    split(/(\n| · | {3})/), whole, split(/((?<=[.!?”]) (?=[A-Z“"]))/),
+    split(/(\n| · | {3})/), whole, labelled, split(/((?<=[.!?”]) (?=[A-Z“"]))/),
     frame("word_full_stop", /^(?<what>.+)\.$/s), split(/(; (?![^(]*\)))/),
     frame("word_colon", /^(?<name>[^:]+): (?<what>.+)$/s), split(/(, (?![^(]*\)))/),
     frame("word_title", /^(?<name>[^(]+) \((?<variant>.+)\)$/s),
