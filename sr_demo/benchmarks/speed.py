@@ -1,7 +1,7 @@
 """Speed of our path beside what people run today: one process, same weights, same image, same threads.
 
-Every path runs once to warm up and to measure its memory, then all take turns, and medians are reported. The ceiling is
-torch's own bf16 product of two 4096 x 4096 matrices, measured in the same turns.
+Every path runs once to warm up and to measure its memory, then all take turns, and medians are reported. Large networks
+take fewer turns. The ceiling is torch's own bf16 product of two 4096 x 4096 matrices, measured in the same turns.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ PATHS = (
     "ours", "ours-int8", "spandrel-fp32", "tile-loop", "onnxruntime-fp32", "openvino-fp32", "openvino-bf16", "matmul-bf16",
 )  # fmt: skip
 PLAIN, CEILING, INT8 = "spandrel-fp32", "matmul-bf16", "ours-int8"
+_SLOW_WITH_ATTENTION = ("onnxruntime-fp32", "tile-loop")
+"""Paths that take minutes with attention networks."""
 _PAD = 10
 """Margin of a tile in the common tile loop, in LR pixels; it is cut off afterwards."""
 _MATRIX = 4096
@@ -42,12 +44,21 @@ _INT8_AGREEMENT = 30.0
 """dB of PSNR to the faster present path: random weights agree less than trained ones, and the time is what counts here."""
 _PAUSE = 0.05
 """Seconds between paths, until the threads of the one before stop waiting for work."""
+_LEAST_ROUNDS, _ENOUGH = 3, 10.0
+"""Turns that each case takes, and seconds after which no further one begins."""
 
 HEADING = (
     f"{'case':<14}{'path':<18}{'seconds':>9}{'x plain':>9}{'GFLOP/s':>9}{'share':>7}{'MB':>7}{'max diff':>10}  how"
 )
 
 Run = Callable[[], Image | None]
+Report = Callable[[str], None]
+"""Receives one line as each step ends."""
+
+
+def _silent(line: str) -> None:
+    pass
+
 
 
 @dataclass(frozen=True)
@@ -84,17 +95,19 @@ def bench(
     cases: Sequence[str] = (),
     paths: Sequence[str] = (),
     rounds: int = 5,
-    progress: Progress = SILENT,
+    report: Report = _silent,
     more: Sequence[Case] = (),
+    slow: bool = False,
 ) -> Iterator[CaseResult]:
     """Measure cases one after the other.
 
     Args:
         cases: Names of cases; without any all of them, or none where there are `more`.
         paths: Names of paths; all without any.
-        rounds: Turns that medians are taken of.
-        progress: Reports the share that is done.
+        rounds: Turns that medians are taken of; large networks take fewer.
+        report: Receives what is measured next, and how long each step took.
         more: Cases that are measured anyway, such as of model files.
+        slow: Whether attention networks take the paths that take minutes with them; they do where `paths` names these.
 
     Returns:
         An iterator that measures a case at each step, in the order of CASES.
@@ -108,15 +121,14 @@ def bench(
                 raise BadInput(f"The benchmark has no {quoted(name)}. It has: {', '.join(known)}.")
     everything = not cases and not more
     chosen = [case for case in CASES if everything or case.name in cases]
-    return _results([*chosen, *more], paths, rounds, progress)
+    wanted = paths or PATHS
+    return (_case(case, _able(case, wanted, slow=slow or bool(paths)), rounds, report) for case in [*chosen, *more])
 
 
-def _results(chosen: list[Case], paths: Sequence[str], rounds: int, progress: Progress) -> Iterator[CaseResult]:
-    for number, case in enumerate(chosen):
-        part = progress.part(number / len(chosen), (number + 1) / len(chosen))
-        able = [path for path in PATHS if path != INT8 or not case.attention]
-        yield _case(case, [path for path in able if not paths or path in paths], rounds, part)
-    progress(1.0)
+def _able(case: Case, wanted: Sequence[str], *, slow: bool) -> list[str]:
+    """Return those of the `wanted` paths that the network of a case can take, in the order of PATHS."""
+    left_out = () if not case.attention else (INT8,) if slow else (INT8, *_SLOW_WITH_ATTENTION)
+    return [path for path in PATHS if path in wanted and path not in left_out]
 
 
 @dataclass(frozen=True)
@@ -129,18 +141,19 @@ class _Made:
     max_difference: float | None
 
 
-def _case(case: Case, paths: list[str], rounds: int, progress: Progress) -> CaseResult:
+def _case(case: Case, paths: list[str], rounds: int, report: Report) -> CaseResult:
     import torch
 
+    report(f"{case.name}: {case.described()}")
     torch.manual_seed(0)
-    network = case.build().eval()
+    network = case.network().eval()
     image = selection.known_image(case.side)
     flops, reference = _counted(_plain(network, image))
     made: dict[str, _Made] = {}
     notes: list[str] = []
     with tempfile.TemporaryDirectory(prefix="sr_demo_bench") as folder:
         for path in paths:
-            progress(0.5 * paths.index(path) / len(paths), f"{case.name}, {path}")
+            begun = time.perf_counter()
             try:
                 run, how = _MAKERS[path](case, network, image, Path(folder))
                 with memory.PeakMemory() as peak:
@@ -148,9 +161,10 @@ def _case(case: Case, paths: list[str], rounds: int, progress: Progress) -> Case
             except (SRError, RuntimeError) as exc:
                 notes.append(f"{case.name}, {path}: {' '.join(str(exc).split())[:160]}")
                 continue
+            report(f"  {path}: prepared in {time.perf_counter() - begun:.1f} s")
             difference = None if result is None else float(np.abs(result - reference).max())
             made[path] = _Made(run, how, peak.bytes / 1e6, difference)
-        taken = _timed(case, made, rounds, progress)
+        taken = _timed(made, rounds, report)
     rates = {
         path: (2.0 * _MATRIX**3 if path == CEILING else flops) / median(seconds) / 1e9
         for path, seconds in taken.items()
@@ -172,19 +186,22 @@ def _case(case: Case, paths: list[str], rounds: int, progress: Progress) -> Case
     return CaseResult(rows, notes)
 
 
-def _timed(case: Case, made: dict[str, _Made], rounds: int, progress: Progress) -> dict[str, list[float]]:
+def _timed(made: dict[str, _Made], rounds: int, report: Report) -> dict[str, list[float]]:
     """Seconds of each path in each round."""
     taken: dict[str, list[float]] = {path: [] for path in made}
+    started = time.perf_counter()
     for turn in range(rounds):
+        if turn >= _LEAST_ROUNDS and time.perf_counter() - started > _ENOUGH:
+            break
         # Each turn begins with another path: what ran just before leaves its threads and the caches behind.
         first = turn % max(len(made), 1)
         order = [*made.items()]
         for path, ready in order[first:] + order[:first]:
-            progress(0.5 + 0.5 * turn / rounds, f"{case.name}, {path}")
             time.sleep(_PAUSE)
             begun = time.perf_counter()
             ready.run()
             taken[path].append(time.perf_counter() - begun)
+        report(f"  turn {turn + 1} of {rounds} done")
     return taken
 
 
@@ -245,14 +262,15 @@ def _make_ours(case: Case, network: Any, image: Image, folder: Path) -> tuple[Ru
 
     own = copy.deepcopy(network)
     fuse_attention(own)
-    precision = choose_precision("auto", ("fp32", "bf16"))
+    precision = choose_precision("auto", case.precisions)
     mode: Literal["convert", "autocast"] = "convert" if case.attention else "autocast"
     upscaler: Upscaler = NetworkUpscaler(own, precision, mode=mode)
     if openvino_backend.available() and selection.can_prepare(upscaler):
         exact = NetworkUpscaler(copy.deepcopy(network), "fp32", mode=mode)
         # A convolutional network is converted once for all OpenVINO paths.
         own_folder = folder / "graph" if case.attention else folder
-        candidate = _converted(case, selection.graph(exact), own_folder, openvino_backend.fast_precision())
+        fast = openvino_backend.fast_precision()
+        candidate = _converted(case, selection.graph(exact), own_folder, fast if fast in case.precisions else "fp32")
         if selection.faster(upscaler, candidate).backend == candidate.backend:
             upscaler = candidate
         if case.int8 and not quantization.missing():
@@ -327,7 +345,7 @@ def _make_onnxruntime(case: Case, network: Any, image: Image, folder: Path) -> t
     from sr_demo.export.formats import Portable, writer
 
     chosen = writer("onnx")
-    portable = Portable(copy.deepcopy(network), case.scale, case.multiple_of).eval()
+    portable = Portable(copy.deepcopy(network), case.scale, case.tiling.multiple_of).eval()
     file = folder / "network.onnx"
     chosen.write(portable, file, {})
     opened = chosen.open(file, portable)
