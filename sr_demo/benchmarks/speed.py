@@ -19,14 +19,14 @@ import numpy as np
 
 from sr_demo.backends import openvino_backend, quantization, selection, shipped_int8
 from sr_demo.benchmarks.speed_cases import CASES, Case
-from sr_demo.checkpoint import Checkpoint
+from sr_demo.checkpoint import EMBEDDED, Checkpoint
 from sr_demo.errors import BadInput, MissingDependency, SRError, quoted
 from sr_demo.image import Image, ImageData
 from sr_demo.inference import int8
 from sr_demo.inference.jobs import Job, LoadedModel
 from sr_demo.inference.upscale import upscale_image
 from sr_demo.options import Options
-from sr_demo.progress import SILENT, Progress
+from sr_demo.progress import SILENT
 from sr_demo.reports import formatting
 from sr_demo.spec import Approach, Request, Upscaler
 from sr_demo.system import memory
@@ -35,8 +35,6 @@ PATHS = (
     "ours", "ours-int8", "spandrel-fp32", "tile-loop", "onnxruntime-fp32", "openvino-fp32", "openvino-bf16", "matmul-bf16",
 )  # fmt: skip
 PLAIN, CEILING, INT8 = "spandrel-fp32", "matmul-bf16", "ours-int8"
-_SLOW_WITH_ATTENTION = ("onnxruntime-fp32", "tile-loop")
-"""Paths that take minutes with attention networks."""
 _PAD = 10
 """Margin of a tile in the common tile loop, in LR pixels; it is cut off afterwards."""
 _MATRIX = 4096
@@ -44,7 +42,7 @@ _INT8_AGREEMENT = 30.0
 """dB of PSNR to the faster present path: random weights agree less than trained ones, and the time is what counts here."""
 _PAUSE = 0.05
 """Seconds between paths, until the threads of the one before stop waiting for work."""
-_LEAST_ROUNDS, _ENOUGH = 3, 10.0
+_LEAST_ROUNDS, _ENOUGH = 2, 10.0
 """Turns that each case takes, and seconds after which no further one begins."""
 
 HEADING = (
@@ -58,7 +56,6 @@ Report = Callable[[str], None]
 
 def _silent(line: str) -> None:
     pass
-
 
 
 @dataclass(frozen=True)
@@ -107,7 +104,7 @@ def bench(
         rounds: Turns that medians are taken of; large networks take fewer.
         report: Receives what is measured next, and how long each step took.
         more: Cases that are measured anyway, such as of model files.
-        slow: Whether attention networks take the paths that take minutes with them; they do where `paths` names these.
+        slow: Whether cases also take their slow paths; they do where `paths` names these.
 
     Returns:
         An iterator that measures a case at each step, in the order of CASES.
@@ -127,8 +124,8 @@ def bench(
 
 def _able(case: Case, wanted: Sequence[str], *, slow: bool) -> list[str]:
     """Return those of the `wanted` paths that the network of a case can take, in the order of PATHS."""
-    left_out = () if not case.attention else (INT8,) if slow else (INT8, *_SLOW_WITH_ATTENTION)
-    return [path for path in PATHS if path in wanted and path not in left_out]
+    left_out = () if slow else case.slow
+    return [path for path in PATHS if path in wanted and path not in left_out and not (path == INT8 and case.attention)]
 
 
 @dataclass(frozen=True)
@@ -151,11 +148,13 @@ def _case(case: Case, paths: list[str], rounds: int, report: Report) -> CaseResu
     flops, reference = _counted(_plain(network, image))
     made: dict[str, _Made] = {}
     notes: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="sr_demo_bench") as folder:
+    with tempfile.TemporaryDirectory(prefix="sr_demo_bench") as name:
+        folder = Path(name) / "network"
+        folder.mkdir()
         for path in paths:
             begun = time.perf_counter()
             try:
-                run, how = _MAKERS[path](case, network, image, Path(folder))
+                run, how = _MAKERS[path](case, network, image, folder)
                 with memory.PeakMemory() as peak:
                     result = run()
             except (SRError, RuntimeError) as exc:
@@ -273,7 +272,7 @@ def _make_ours(case: Case, network: Any, image: Image, folder: Path) -> tuple[Ru
         candidate = _converted(case, selection.graph(exact), own_folder, fast if fast in case.precisions else "fp32")
         if selection.faster(upscaler, candidate).backend == candidate.backend:
             upscaler = candidate
-        if case.int8 and not quantization.missing():
+        if case.int8:
             quantized = _quantized(case, network, folder)
             if selection.faster(upscaler, quantized, _INT8_AGREEMENT).precision == quantized.precision:
                 upscaler = quantized
@@ -281,26 +280,25 @@ def _make_ours(case: Case, network: Any, image: Image, folder: Path) -> tuple[Ru
 
 
 def _make_int8(case: Case, network: Any, image: Image, folder: Path) -> tuple[Run, str]:
-    """What the page runs where int8 is requested, or the fastest."""
+    """What the page runs where int8 is requested and costs little enough; the time does not depend on that."""
     upscaler = _quantized(case, network, folder)
     return _as_on_the_page(case, image, upscaler), _how(upscaler)
 
 
 def _quantized(case: Case, network: Any, folder: Path) -> openvino_backend.ConvertedNetwork:
-    """The network in int8: as it ships for its architecture, with the loss of that, or as on request."""
+    """The network in int8: as it ships for its weights, else calibrated in the fastest way, whatever that loses."""
+    form = shipped_int8.read_card(shipped_int8.FOLDER / f"{case.int8}.json") if case.int8 else None
+    if form is not None:
+        shipped_int8.place(form, [EMBEDDED / f"{case.int8}.safetensors"], folder, SILENT.check)
+        return shipped_int8.opened(form, folder, case.scale)
     quantization.require()
-    _converted(case, network, folder, "fp32")
-    if not case.int8:
-        loss = int8.quantize(folder, case.scale, SILENT).decibels
-        if loss > int8.MOST_LOSS:
-            raise SRError(f"int8 loses {loss:.2f} dB, where {int8.MOST_LOSS} dB is allowed.")
-        return openvino_backend.ConvertedNetwork(folder, "int8", case.scale, model=int8.MODEL, loss_db=loss)
-    form = shipped_int8.read_card(shipped_int8.FOLDER / f"{case.int8}.json")
-    if not (folder / int8.MODEL).exists():
-        model = folder / openvino_backend.MODEL
-        left = quantization.ways(quantization.operations(model))[form.way]
-        quantization.quantize_in_subprocess(model, folder / int8.MODEL, left, case.scale)
-    return openvino_backend.ConvertedNetwork(folder, "int8", case.scale, model=int8.MODEL, loss_db=form.loss_db)
+    exact = _converted(case, network, folder, "fp32")
+    model, out = folder / openvino_backend.MODEL, folder / int8.MODEL
+    left = quantization.ways(quantization.operations(model))[0]
+    quantization.quantize_in_subprocess(model, out, left, case.scale, crops=1)
+    found = openvino_backend.ConvertedNetwork(folder, "int8", case.scale, model=int8.MODEL)
+    found.loss_db = max(int8.lost(exact, found, quantization.photos(case.scale), SILENT))
+    return found
 
 
 def _how(upscaler: Upscaler) -> str:

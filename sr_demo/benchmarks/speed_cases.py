@@ -18,6 +18,8 @@ from sr_demo.hub import checkpoints
 from sr_demo.inference.jobs import Job, job_for
 
 SCALE = 4
+_SLOW_WITH_ATTENTION = ("onnxruntime-fp32", "tile-loop")
+_AS_RRDB = ("tile-loop", "onnxruntime-fp32", "openvino-fp32", "openvino-bf16")
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,14 @@ class Case:
     bytes_per_pixel: int
     attention: bool = False
     int8: str = ""
-    """Stem of the int8 form in `weights/int8/` of this architecture; "" where none ships."""
+    """Stem of the weights in `weights/` and of their int8 form in `weights/int8/`; "" where none ships."""
     scale: int = SCALE
     precisions: tuple[str, ...] = ("fp32", "bf16")
     """What the page runs the network in."""
     published: str = ""
     """`ID:CHECKPOINT` of the weights that replace random ones where they are stored here."""
+    slow: tuple[str, ...] = ()
+    """Paths that take minutes here, or as long as in another case: only measured on request."""
 
     def network(self) -> Any:
         """Return what `build` builds, with the published weights where they are stored here."""
@@ -129,10 +133,26 @@ CASES: tuple[Case, ...] = (
     ),
     Case("rrdb-96", "RRDB, 23 blocks", 96, _rrdb, _tiling("real-esrgan:x4plus"), 13_500),
     Case(
-        "x4plus-96", "RRDB, 23 blocks", 96, _rrdb, _tiling("real-esrgan:x4plus"), 13_500, published="real-esrgan:x4plus"
+        "x4plus-96",
+        "RRDB, 23 blocks",
+        96,
+        _rrdb,
+        _tiling("real-esrgan:x4plus"),
+        13_500,
+        published="real-esrgan:x4plus",
+        slow=_AS_RRDB,
     ),
     Case("edsr-128", "EDSR, 16 blocks of 64, ours", 128, _edsr, _tiling("edsr"), 2200, int8="edsr-x4"),
-    Case("hat-s-96", "HAT-S", 96, partial(hat, 144, 24, 24), _tiling("hat:imagenet"), 53_000, attention=True),
+    Case(
+        "hat-s-96",
+        "HAT-S",
+        96,
+        partial(hat, 144, 24, 24),
+        _tiling("hat:imagenet"),
+        53_000,
+        attention=True,
+        slow=_SLOW_WITH_ATTENTION,
+    ),
     Case(
         "hat-tiny-128",
         "HAT, tiny, ours",
@@ -141,6 +161,7 @@ CASES: tuple[Case, ...] = (
         _tiling("hat"),
         12_000,
         attention=True,
+        slow=_SLOW_WITH_ATTENTION,
     ),
     Case(
         "dat-light-64",
@@ -150,6 +171,7 @@ CASES: tuple[Case, ...] = (
         _tiling("dat:x4"),
         20_000,
         attention=True,
+        slow=_SLOW_WITH_ATTENTION,
         precisions=("fp32",),
         published="dat:x4",
     ),

@@ -185,7 +185,7 @@ def _upscale(
             continue
         for note in (*result.all_notes, *written.notes):
             complain_about(path, note)
-        height, width = result.image.rgb.shape[:2]
+        height, width = result.image.size
         facts = [f"{width} x {height}", f"{result.seconds:.2f} s", precision(result.precision, result.loss_db)]
         print("  ".join([str(target), *facts, *filter(None, [result.sizing, result.faces_sentence, written.sentence])]))
     return 2 if failed else 0

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--path", action="append", default=[], metavar="NAME", help="only this path; may be repeated")
     parser.add_argument(
         "--slow", action="store_true",
-        help="attention networks in ONNX Runtime and in a loop over tiles as well, which takes minutes",
+        help="also what takes minutes more, such as attention networks in ONNX Runtime",
     )  # fmt: skip
     add_rounds(parser)
     add_overwrite(parser)
