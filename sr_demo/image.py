@@ -40,6 +40,7 @@ __all__ = [
     "bt601_luma",
     "crop",
     "encode_png",
+    "for_output",
     "format_of",
     "from_array",
     "page_numbers",
@@ -230,6 +231,14 @@ def crop(image: ImageData, top: int, left: int, height: int, width: int) -> Imag
     part = np.s_[top : top + height, left : left + width]
     alpha = None if image.alpha is None else _opacity(image.alpha[part].copy())
     return replace(image, pixels=readonly(image.pixels[part].copy()), alpha=alpha)
+
+
+def for_output(image: ImageData, output: Output) -> ImageData:
+    """Return an image whose results are to be written as `output`: with 16 bits where that requests them.
+
+    Else large results of an image in 8 bits would be rounded to these: see `inference/large_results.py`.
+    """
+    return replace(image, bits=16) if output.bits == 16 else image
 
 
 def write(image: ImageData, path: Path, output: Output = Output()) -> Written:  # noqa: B008 - a frozen value

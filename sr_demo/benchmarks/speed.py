@@ -287,8 +287,9 @@ def _make_int8(case: Case, network: Any, image: Image, folder: Path) -> tuple[Ru
 
 def _quantized(case: Case, network: Any, folder: Path) -> openvino_backend.ConvertedNetwork:
     """The network in int8: as it ships for its weights, else calibrated in the fastest way, whatever that loses."""
-    form = shipped_int8.read_card(shipped_int8.FOLDER / f"{case.int8}.json") if case.int8 else None
-    if form is not None:
+    _require_openvino()
+    if case.int8:
+        form = shipped_int8.read_card(shipped_int8.FOLDER / f"{case.int8}.json")
         shipped_int8.place(form, [EMBEDDED / f"{case.int8}.safetensors"], folder, SILENT.check)
         return shipped_int8.opened(form, folder, case.scale)
     quantization.require()
@@ -324,11 +325,15 @@ def _never(request: Request) -> Upscaler:
 
 
 def _converted(case: Case, network: Any, folder: Path, precision: str) -> openvino_backend.ConvertedNetwork:
-    if not openvino_backend.available():
-        raise MissingDependency("OpenVINO is not installed.")
+    _require_openvino()
     if not (folder / openvino_backend.MODEL).exists():
         openvino_backend.convert(network, folder)
     return openvino_backend.ConvertedNetwork(folder, precision, case.scale)
+
+
+def _require_openvino() -> None:
+    if not openvino_backend.available():
+        raise MissingDependency("OpenVINO is not installed.")
 
 
 def _make_openvino(precision: str) -> Callable[[Case, Any, Image, Path], tuple[Run, str]]:

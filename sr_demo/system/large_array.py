@@ -1,8 +1,8 @@
 """Arrays as large as a result: memory-mapped files where they would fill memory, processed in bands of rows.
 
 The x4 result of 100 megapixels takes 19 GB as float32, and 5 GB as uint8. It lies in a file that is mapped into memory:
-pages that are not in use cost disk, not memory. Linux counts touched pages as memory of this process until they are released: code that fills or
-reads such an array uses `bands`, or calls `release`.
+pages that are not in use cost disk, not memory. Linux counts touched pages as memory of this process until they are
+released: code that fills or reads such an array uses `bands`, or calls `release`.
 """
 
 from __future__ import annotations
