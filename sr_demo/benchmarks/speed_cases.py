@@ -160,7 +160,7 @@ CASES: tuple[Case, ...] = (
         _tiling("hat:imagenet"),
         53_000,
         attention=True,
-        slow=_SLOW_WITH_ATTENTION,
+        slow=(*_SLOW_WITH_ATTENTION, "openvino-fp32", "openvino-bf16"),
     ),
     Case(
         "hat-tiny-128",

@@ -68,9 +68,9 @@ def test_a_case_with_published_weights_states_whether_it_uses_them(
 
 def test_slow_paths_wait_for_a_request() -> None:
     (case,) = (case for case in CASES if case.name == "hat-tiny-128")
-    usual = speed._able(case, speed.PATHS, slow=False)
-    assert [*case.slow] == ["onnxruntime-fp32", "tile-loop"] and not {*usual}.intersection(case.slow)
-    assert {*speed._able(case, speed.PATHS, slow=True)} == {*usual, *case.slow}
+    default = speed._able(case, speed.PATHS, slow=False)
+    assert [*case.slow] == ["onnxruntime-fp32", "tile-loop"] and not {*default}.intersection(case.slow)
+    assert {*speed._able(case, speed.PATHS, slow=True)} == {*default, *case.slow}
 
 
 def test_the_processor_is_named_with_what_matters_for_speed(monkeypatch: pytest.MonkeyPatch) -> None:
