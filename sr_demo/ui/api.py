@@ -17,7 +17,7 @@ from sr_demo.codecs.formats import output_from
 from sr_demo.codecs.sniff import kind_of
 from sr_demo.deploy.report import budget_from, deploy
 from sr_demo.errors import BadInput, Cancelled, SRError, quoted, unexpected
-from sr_demo.image import Image, ImageData, Output, read, write
+from sr_demo.image import Image, ImageData, Output, for_output, read, write
 from sr_demo.imaging.output_size import OutputSize, parse
 from sr_demo.inference.faithful import allowed_by
 from sr_demo.inference.jobs import Done, Failed, ImageResult, Job, job_for
@@ -118,8 +118,11 @@ class Endpoints:
                 self._context.runner.fetch(job, Progress(stop=caller.stop))
                 with caller.turn(self._seconds(job)) as progress:
                     allowed = None if mask is None else allowed_by(self._read(mask).rgb)
-                    result = self._context.runner.run(job, self._read(image), progress=progress, allowed=allowed)
-                    file, facts = _save(result, self._context.store.new(), written.like(kind_of(Path(image))))
+                    given = self._read(image)
+                    wanted = written.like(kind_of(Path(image)))
+                    given = for_output(given, wanted)
+                    result = self._context.runner.run(job, given, progress=progress, allowed=allowed)
+                    file, facts = _save(result, self._context.store.new(), wanted)
             return file, facts
         except Exception as exc:
             raise _as_gradio(exc) from exc
@@ -159,6 +162,7 @@ class Endpoints:
 
             def load() -> tuple[ImageData, Image | None]:
                 original = self._read(image)
+                original = for_output(original, written.like(kind_of(Path(image))))
                 report["advice"] = self._advice(original.rgb, Path(image))
                 return lr_and_reference(original, scale, None) if test_against_truth else (original, None)
 

@@ -158,7 +158,7 @@ class Queue:
 
     def _thumbnail(self, image: ImageData, lr: Size, name: str, label: str) -> Thumbnail:
         """Write the part of `image` that is the middle of `_SIDE` pixels of the LR image of the size `lr`."""
-        size = Size.of(image.rgb)
+        size = image.size
         rows, columns = min(_SIDE, lr.height), min(_SIDE, lr.width)
         height, width = max(rows * size.height // lr.height, 1), max(columns * size.width // lr.width, 1)
         part = crop(image, (size.height - height) // 2, (size.width - width) // 2, height, width)
