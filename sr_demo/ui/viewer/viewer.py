@@ -137,6 +137,8 @@ def viewer_value(
 
 
 _RUN = "window.srViewer(element, trigger, props, watch);"
+# In brackets, so that browsers do not parse it twice: once to find its end, and again when it runs.
+_SHARED = "window.srViewer = (function (element, trigger, props, watch) {{\n{script}}});\n" + _RUN
 
 
 def viewer(
@@ -161,7 +163,7 @@ def viewer(
         value=viewer_value(example, empty, pair=pair, example=bool(example)),
         html_template=source("viewer.html"),
         css_template=source("viewer.css"),
-        js_on_load=f"window.srViewer = (element, trigger, props, watch) => {{\n{script()}}};\n{_RUN}" if first else _RUN,
+        js_on_load=_SHARED.format(script=script()) if first else _RUN,
         apply_default_css=False,
         elem_id=elem_id,
         savable=savable,
