@@ -1,4 +1,4 @@
-"""Sample images that need no network: photos of the installed scikit-image package, a satellite image, and the resolution chart.
+"""Sample images that need no network: photos of the package scikit-image, a satellite image, and the resolution chart.
 
 Some are made as poor as those that people bring.
 
@@ -150,7 +150,8 @@ EXAMPLES = (
     Sample("face", "A small face", f"{_PHOTO_OF['astronaut'].credit}; a part of it", _face),
     *(_PHOTO_OF[name] for name in ("text", "cells")),
     Sample(
-        "satellite", "Mountains and lakes from a satellite",
+        "satellite",
+        "Mountains and lakes from a satellite",
         "NASA Earth Observatory, Landsat 8, Rocky Mountain National Park in September 2014, public domain; a part of it",
         _satellite,
     ),

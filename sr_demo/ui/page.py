@@ -37,7 +37,7 @@ from sr_demo.ui.store import Store
 from sr_demo.ui.training.layout import training_tab
 
 _STYLE = Path(__file__).parent / "style.css"
-_SCRIPTS = ("any_file.js", "box_names.js")
+_SCRIPTS = ("any_file.js", "box_names.js", "quiet_console.js")
 """What runs on the whole page."""
 _LANGUAGES = {
     "en": "English", "de": "Deutsch", "fr": "Français", "es": "Español", "pt": "Português", "zh-CN": "中文", "ja": "日本語",

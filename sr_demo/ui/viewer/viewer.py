@@ -142,7 +142,11 @@ _SHARED = "window.srViewer = (function (element, trigger, props, watch) {{\n{scr
 
 
 def viewer(
-    empty: str = EMPTY, *, elem_id: str | None = None, example: Sequence[ViewerImage] = (), savable: bool = False,
+    empty: str = EMPTY,
+    *,
+    elem_id: str | None = None,
+    example: Sequence[ViewerImage] = (),
+    savable: bool = False,
     first: bool = True,
 ) -> gr.HTML:
     """Return the component, which shows `example`, or the sentence `empty` where that has no images.
