@@ -1,16 +1,18 @@
-"""spandrel's HAT and DRCT rewritten for graph compilers: same weights, same result to rounding.
+"""spandrel's HAT, DRCT and DAT rewritten for graph compilers: same weights, same result to rounding.
 
 OpenVINO is fast at arithmetic and slow at moving data while heights and widths are dynamic, and spandrel's networks
 move data around each of their layers. Differences:
 
 - A shifted window belongs to a grid that begins half a window outside of the image, so that nothing is rolled and only
-keys
-  outside of the image are masked.
+keys outside
+  of the image are masked.
 - Overlapping windows are gathered by an index that all layers share.
 - Images and keys are transposed by the one permutation that is fast.
 - What depends on the weights alone is folded into them: the scale of the queries, normalisations before linear layers,
 the
   mean colour, and the last convolution, which moves in front of its PixelShuffle.
+
+DAT, which shares little with the others, is in `dat_graph`.
 
 Legend: B windows, N positions in a window, M positions of its keys, C channels, h heads, d channels of a head.
 """
@@ -37,19 +39,24 @@ _SMALLEST = 16
 """Sides in pixels below which spandrel pads an image for these networks."""
 _SKIP = 0.2
 """DRCT's factor on the result of a group."""
-_MASKED = -100.0
+MASKED = -100.0
 """Added to the score of a key outside of the image; the same value as in the original shift masks."""
 
 
 def is_supported(network: Any) -> bool:
     """Return whether `as_graph` can rewrite `network`, an nn.Module or a spandrel descriptor.
 
-    True for HAT and DRCT in the variant of all published checkpoints.
+    True for HAT, DRCT and DAT in the variants of all published checkpoints.
     """
+    from spandrel.architectures.DAT import DAT
     from spandrel.architectures.DRCT import DRCT
     from spandrel.architectures.HAT import HAT
 
+    from sr_demo.networks import dat_graph
+
     model: Any = getattr(network, "model", network)
+    if type(model) is DAT:
+        return dat_graph.is_supported(model)
     if type(model) not in (HAT, DRCT) or model.ape or not model.patch_norm or model.img_range != 1:
         return False
     first: Any = model.layers[0]
@@ -72,9 +79,15 @@ def as_graph(network: Any) -> nn.Module:
     Returns:
         (1, 3, H, W) -> (1, 3, scale * H, scale * W), not clamped, for any H and W.
     """
+    from spandrel.architectures.DAT import DAT
     from spandrel.architectures.DRCT import DRCT
 
-    model: Any = copy.deepcopy(getattr(network, "model", network)).float().eval()
+    from sr_demo.networks import dat_graph
+
+    model: Any = getattr(network, "model", network)
+    if isinstance(model, DAT):
+        return dat_graph.as_graph(model)
+    model = copy.deepcopy(model).float().eval()
     fuse_attention(model)
     if isinstance(model, DRCT):
         return _Network(model, [_DenseGroup(layer) for layer in model.layers], _SMALLEST, model.window_size).eval()
@@ -89,7 +102,7 @@ class _Layout:
     height: Any
     width: Any
     mask: Tensor
-    """(B, 1, 1, N) for shifted windows: 0 for keys inside the image, `_MASKED` for others."""
+    """(B, 1, 1, N) for shifted windows: 0 for keys inside the image, `MASKED` for others."""
     overlapping: Tensor
     """(B * M,): indices of the positions of all overlapping windows in a padded image."""
 
@@ -117,7 +130,7 @@ class _Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         full_height, full_width = x.shape[2], x.shape[3]
-        x = _padded(_padded(x - self.mean, 2, self.multiple_of), 3, self.multiple_of)
+        x = padded(padded(x - self.mean, 2, self.multiple_of), 3, self.multiple_of)
         layout = _layout(x.shape[2], x.shape[3], self.window, self.reach)
         shallow = self.first(x)
         deep = self.norm_first(_to_sequence(shallow))
@@ -318,11 +331,11 @@ def _layout(height: Any, width: Any, window: int, reach: int) -> _Layout:
     overlapping = (y * (width + reach - window) + x).flatten()
     inside = torch.ones(1, height * width, 1)
     unmasked = _Layout(height, width, inside, overlapping)
-    mask = (1 - _to_windows(inside, unmasked, window, window // 2)) * _MASKED
+    mask = (1 - _to_windows(inside, unmasked, window, window // 2)) * MASKED
     return replace(unmasked, mask=mask.view(-1, 1, 1, window * window))
 
 
-def _padded(x: Tensor, axis: int, multiple_of: int) -> Tensor:
+def padded(x: Tensor, axis: int, multiple_of: int) -> Tensor:
     """Pad the end of `axis` by reflection, to a multiple of `multiple_of` and to at least `_SMALLEST`.
 
     Where the image is too small for a reflection, its first row repeats, as in spandrel.

@@ -1,4 +1,4 @@
-"""Window attention of spandrel's HAT, SwinIR and DRCT on torch's fused scaled-dot-product attention.
+"""Window attention of spandrel's HAT, SwinIR, DRCT and DAT on torch's fused scaled-dot-product attention.
 
 Same weights, same result (to rounding): softmax, bias and products run in one kernel instead of five passes over
 memory. A shift mask has few distinct values: one for inner windows, one each for the right border, the lower border and
@@ -55,31 +55,54 @@ class ShiftMasks:
             height, width = module.input_resolution
             module.attn_mask = regions(height, width, module.window_size, module.shift_size)
 
+    def replace_both(self, module: Any) -> None:
+        """The same for DAT's attention, which has wide and tall windows, and computes the masks of both."""
+        original: Callable[..., tuple[Tensor, Tensor]] = module.calculate_mask
+        window, shift = tuple(module.split_size), tuple(module.shift_size)
 
-def regions(height: int, width: int, window: int, shift: int, device: torch.device | None = None) -> Tensor:
+        def calculate_mask(height: int, width: int, dtype: torch.dtype | None = None) -> tuple[Tensor, Tensor]:
+            if _is_exporting():
+                return original(height, width, dtype)
+            device = module.qkv.weight.device
+            return (
+                self.regions(height, width, window, shift, device),
+                self.regions(height, width, window[::-1], shift[::-1], device),
+            )
+
+        module.calculate_mask = calculate_mask
+        module.patches_resolution = 0  # no image has the size for which it holds masks of its own
+
+
+def regions(
+    height: int, width: int, window: int | tuple[int, int], shift: int | tuple[int, int],
+    device: torch.device | None = None,
+) -> Tensor:  # fmt: skip
     """Return which of nine parts of the image each position belongs to after the cyclic shift.
 
     Positions of one window attend to each other where they belong to the same part.
 
     Args:
-        height: Multiple of `window`.
-        width: Multiple of `window`.
-        window: Side of the windows.
-        shift: Cyclic shift in pixels.
+        height: Multiple of the windows' height.
+        width: Multiple of the windows' width.
+        window: Side of the windows, or their height and width.
+        shift: Cyclic shift in pixels, or that of rows and that of columns.
         device: Where the result lies.
 
     Returns:
         (windows, N) uint8.
     """
+    window = (window, window) if isinstance(window, int) else window
+    shift = (shift, shift) if isinstance(shift, int) else shift
 
-    def along(length: int) -> Tensor:
+    def along(length: int, window: int, shift: int) -> Tensor:
         part = torch.zeros(length, dtype=torch.uint8, device=device)
         part[-window:] = 1
         part[-shift:] = 2  # everything where shift is 0
         return part
 
-    parts = 3 * along(height)[:, None] + along(width)[None, :]
-    return parts.view(height // window, window, width // window, window).transpose(1, 2).reshape(-1, window**2)
+    parts = 3 * along(height, window[0], shift[0])[:, None] + along(width, window[1], shift[1])[None, :]
+    cells = parts.view(height // window[0], window[0], width // window[1], window[1])
+    return cells.transpose(1, 2).reshape(-1, window[0] * window[1])
 
 
 def _mask(regions: Tensor) -> Tensor:
@@ -118,13 +141,14 @@ def _slices(numbers: list[int]) -> tuple[slice, ...]:
 
 
 def fuse_attention(model: nn.Module) -> int:
-    """Replace the attention modules of spandrel's HAT, SwinIR and DRCT inside `model`, in place.
+    """Replace the attention modules of spandrel's HAT, SwinIR, DRCT and DAT inside `model`, in place.
 
     Other architectures are left as they are. For inference only: biases are computed once and cached.
 
     Returns:
         The number of replaced modules.
     """
+    from spandrel.architectures.DAT.__arch.DAT import Adaptive_Spatial_Attention, Spatial_Attention
     from spandrel.architectures.DRCT.__arch.drct_arch import SwinTransformerBlock as DrctBlock
     from spandrel.architectures.DRCT.__arch.drct_arch import WindowAttention as DrctAttention
     from spandrel.architectures.HAT.__arch.HAT import HAT, OCAB, WindowAttention
@@ -135,6 +159,8 @@ def fuse_attention(model: nn.Module) -> int:
     for parent in list(model.modules()):
         if type(parent) in (HAT, SwinBlock, DrctBlock):
             masks.replace(parent)
+        if type(parent) is Adaptive_Spatial_Attention:
+            masks.replace_both(parent)
         for name, child in list(parent.named_children()):
             if type(child) is WindowAttention:
                 setattr(parent, name, FusedWindowAttention(child, masks))
@@ -142,10 +168,43 @@ def fuse_attention(model: nn.Module) -> int:
                 setattr(parent, name, FusedOverlappingAttention(child))
             elif type(child) in (SwinAttention, DrctAttention):
                 setattr(parent, name, FusedIndexedAttention(child, masks))
+            elif type(child) is Spatial_Attention:
+                setattr(parent, name, FusedRectangularAttention(child, masks))
             else:
                 continue
             replaced += 1
     return replaced
+
+
+def _attend_by_region(
+    q: Tensor, k: Tensor, v: Tensor, bias: Tensor, regions: Tensor, masks: ShiftMasks, scale: float
+) -> Tensor:
+    """Attend within shifted windows, those with the same mask together.
+
+    Args:
+        q: (B, h, N, d).
+        k: (B, h, N, d).
+        v: (B, h, N, d).
+        bias: (1, h, N, N).
+        regions: (windows per image, N).
+        masks: Of the network.
+        scale: Factor on the products of queries and keys.
+
+    Returns:
+        (B, N, h, d).
+    """
+    groups = masks.groups(regions)
+    out = q.new_empty(q.transpose(1, 2).shape)
+    for group in groups:
+        full = bias if group.mask is None else bias + group.mask.to(q.dtype)
+        if len(groups) == 1:
+            return F.scaled_dot_product_attention(q, k, v, attn_mask=full, scale=scale).transpose(1, 2)
+        for first in range(0, len(q), len(regions)):
+            for at in group.windows:
+                here = slice(first + at.start, first + at.stop, at.step)
+                part = F.scaled_dot_product_attention(q[here], k[here], v[here], attn_mask=full, scale=scale)
+                out[here] = part.transpose(1, 2)
+    return out
 
 
 def _is_exporting() -> bool:
@@ -228,34 +287,8 @@ class FusedWindowAttention(nn.Module):
             full = bias if mask is None else bias + (_mask(mask) if mask.ndim == 2 else mask).unsqueeze(1).to(x.dtype)
             out = F.scaled_dot_product_attention(q, k, v, attn_mask=full, scale=self.scale).transpose(1, 2)
         else:
-            out = self._shifted(q, k, v, bias, mask)
+            out = _attend_by_region(q, k, v, bias, mask, self._masks, self.scale)
         return self.proj(out.reshape(count, positions, -1))
-
-    def _shifted(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor, regions: Tensor) -> Tensor:
-        """Attend group by group.
-
-        Args:
-            q: (B, h, N, d).
-            k: (B, h, N, d).
-            v: (B, h, N, d).
-            bias: (1, h, N, N).
-            regions: (windows per image, N).
-
-        Returns:
-            (B, N, h, d).
-        """
-        groups = self._masks.groups(regions)
-        out = q.new_empty(q.transpose(1, 2).shape)
-        for group in groups:
-            full = bias if group.mask is None else bias + group.mask.to(q.dtype)
-            if len(groups) == 1:
-                return F.scaled_dot_product_attention(q, k, v, attn_mask=full, scale=self.scale).transpose(1, 2)
-            for first in range(0, len(q), len(regions)):
-                for at in group.windows:
-                    here = slice(first + at.start, first + at.stop, at.step)
-                    part = F.scaled_dot_product_attention(q[here], k[here], v[here], attn_mask=full, scale=self.scale)
-                    out[here] = part.transpose(1, 2)
-        return out
 
     def _bias_for(self, rpi: Tensor, dtype: torch.dtype) -> Tensor:
         if _is_exporting():
@@ -277,6 +310,49 @@ class FusedIndexedAttention(FusedWindowAttention):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:  # type: ignore[override]
         """x: (B, N, C), mask as for `attend` -> (B, N, C)."""
         return self.attend(x, self.relative_position_index, mask)
+
+
+class FusedRectangularAttention(nn.Module):
+    """DAT's attention within windows that are not square (Chen et al. 2023, arXiv 2308.03364), for half of its channels."""
+
+    bias: Tensor
+    """(1, h, N, N)."""
+
+    def __init__(self, original: Any, masks: ShiftMasks) -> None:
+        super().__init__()
+        self._masks = masks
+        self.heads: int = original.num_heads
+        self.scale: float = original.scale
+        self.window: tuple[int, int] = (original.H_sp, original.W_sp)
+        with torch.no_grad():
+            table = original.pos(original.rpe_biases)
+        self.register_buffer("bias", _bias(table, original.relative_position_index))
+
+    def forward(self, qkv: Tensor, height: int, width: int, mask: Tensor | None = None) -> Tensor:
+        """Compute the attention of all windows.
+
+        Args:
+            qkv: (3, images, height * width, C).
+            height: Multiple of the windows' height.
+            width: Multiple of the windows' width.
+            mask: As for `FusedWindowAttention.attend`.
+
+        Returns:
+            (images, height, width, C).
+        """
+        (tall, wide), count = self.window, qkv.shape[1]
+        down, across = height // tall, width // wide
+        cells = qkv.reshape(3, count, down, tall, across, wide, self.heads, -1).permute(0, 1, 2, 4, 6, 3, 5, 7)
+        q, k, v = cells.reshape(3, count * down * across, self.heads, tall * wide, -1)
+        bias = self.bias.to(q.dtype)
+        if mask is None or _is_exporting():
+            if mask is not None:
+                bias = (bias + mask.unsqueeze(1).to(q.dtype)).repeat(count, 1, 1, 1)
+            out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=self.scale).transpose(1, 2)
+        else:
+            out = _attend_by_region(q, k, v, bias, mask, self._masks, self.scale)
+        out = out.reshape(count, down, across, tall, wide, -1).transpose(2, 3)
+        return out.reshape(count, height, width, -1)
 
 
 class FusedOverlappingAttention(nn.Module):

@@ -1,4 +1,4 @@
-"""HAT and DRCT rewritten for graph compilers compute what spandrel's compute."""
+"""HAT, DRCT and DAT rewritten for graph compilers compute what spandrel's compute."""
 
 from __future__ import annotations
 
@@ -52,6 +52,22 @@ def drct(window: int, channels: int, heads: int) -> Any:
     return ModelLoader(device="cpu").load_from_state_dict(net.state_dict())
 
 
+def dat(channels: int, heads: int, **others: Any) -> Any:
+    from spandrel import ModelLoader
+    from spandrel.architectures.DAT import DAT
+
+    torch.manual_seed(0)
+    settings: dict[str, Any] = {"depth": [3], "split_size": [4, 8], "upscale": 4, "resi_connection": "3conv"} | others
+    net = DAT(
+        img_size=16, embed_dim=channels, num_heads=[heads] * len(settings["depth"]), expansion_factor=2.0, **settings
+    )  # fmt: skip
+    randomise(net, heads)
+    for name, value in net.named_buffers():
+        if "running" in name:  # of batch normalisations: 0 and 1 would hide errors
+            torch.nn.init.uniform_(value, 0.5, 1.5)
+    return ModelLoader(device="cpu").load_from_state_dict(net.state_dict())
+
+
 @pytest.mark.parametrize(
     ("make", "sizes"),
     [
@@ -60,8 +76,13 @@ def drct(window: int, channels: int, heads: int) -> Any:
         (partial(hat, 8, 16, 2, upscale=3), [(17, 24)]),
         (partial(drct, 8, 16, 2), [(32, 48), (20, 33), (5, 40), (32, 32)]),  # the last is what it was built for
         (partial(drct, 16, 24, 3), [(17, 40)]),
+        (
+            partial(dat, 32, 4, upsampler="pixelshuffledirect"),
+            [(16, 16), (20, 33), (5, 40)],
+        ),  # the first: as it was built
+        (partial(dat, 32, 2, depth=[3, 1], upscale=3, resi_connection="1conv"), [(17, 24)]),
     ],
-    ids=["hat", "hat x2, windows of 16", "hat x3", "drct", "drct, windows of 16"],
+    ids=["hat", "hat x2, windows of 16", "hat x3", "drct", "drct, windows of 16", "dat", "dat x3, pixelshuffle"],
 )
 def test_equal_to_spandrel_in_fp32(make: Callable[[], Any], sizes: list[tuple[int, int]]) -> None:
     network = make()
@@ -76,7 +97,9 @@ def test_equal_to_spandrel_in_fp32(make: Callable[[], Any], sizes: list[tuple[in
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("make", [partial(hat, 8, 16, 2), partial(drct, 8, 16, 2)], ids=["hat", "drct"])
+@pytest.mark.parametrize(
+    "make", [partial(hat, 8, 16, 2), partial(drct, 8, 16, 2), partial(dat, 32, 4)], ids=["hat", "drct", "dat"]
+)
 def test_the_converted_graph_takes_images_of_every_size(make: Callable[[], Any], tmp_path: Path) -> None:
     pytest.importorskip("openvino")
     from sr_demo.backends import openvino_backend

@@ -46,6 +46,12 @@ def tiny_of_its_kind(kind: str) -> torch.nn.Module:
             img_size=16, embed_dim=12, depths=[2, 2], num_heads=[3, 3], window_size=8, mlp_ratio=2, upscale=4,
             upsampler="pixelshuffledirect",
         )  # fmt: skip
+    elif kind == "DAT":
+        from spandrel.architectures.DAT import DAT
+
+        net = DAT(
+            img_size=16, embed_dim=32, depth=[3, 1], num_heads=[2, 2], split_size=[4, 8], expansion_factor=2.0, upscale=4
+        )  # fmt: skip
     else:
         from spandrel.architectures.DRCT import DRCT
 
@@ -54,14 +60,14 @@ def tiny_of_its_kind(kind: str) -> torch.nn.Module:
             upsampler="pixelshuffle", resi_connection="1conv",
         )  # fmt: skip
     for name, parameter in net.named_parameters():
-        if "relative_position_bias_table" in name:
+        if "relative_position_bias_table" in name or ".pos." in name:
             torch.nn.init.normal_(parameter, std=1.0)
     return net.eval()
 
 
-@pytest.mark.parametrize("kind", ["SwinIR", "DRCT"])
+@pytest.mark.parametrize("kind", ["SwinIR", "DRCT", "DAT"])
 @pytest.mark.parametrize("size", [(16, 24), (32, 8), (16, 16)])  # the last one is the shape they are built for
-def test_swinir_and_drct_are_equal_to_the_plain_attention(kind: str, size: tuple[int, int]) -> None:
+def test_the_others_are_equal_to_the_plain_attention(kind: str, size: tuple[int, int]) -> None:
     from sr_demo.networks.fused_attention import fuse_attention
 
     net = tiny_of_its_kind(kind)
@@ -125,7 +131,7 @@ def test_every_window_is_in_exactly_one_group_of_windows_with_the_same_mask() ->
     assert sorted(len(group.windows) for group in groups) == [1, 1, 1, 4]
 
 
-@pytest.mark.parametrize("kind", ["HAT", "SwinIR", "DRCT"])
+@pytest.mark.parametrize("kind", ["HAT", "SwinIR", "DRCT", "DAT"])
 @pytest.mark.parametrize("size", [(24, 32), (8, 40), (16, 16), (8, 8)])
 def test_a_batch_of_two_equals_two_single_images(kind: str, size: tuple[int, int]) -> None:
     from sr_demo.networks.fused_attention import fuse_attention
@@ -140,7 +146,7 @@ def test_a_batch_of_two_equals_two_single_images(kind: str, size: tuple[int, int
     assert torch.allclose(together, single, atol=1e-5), (together - single).abs().max()
 
 
-@pytest.mark.parametrize("kind", ["HAT", "SwinIR", "DRCT"])
+@pytest.mark.parametrize("kind", ["HAT", "SwinIR", "DRCT", "DAT"])
 def test_masks_are_computed_once_for_each_shape(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from sr_demo.networks import fused_attention
 
