@@ -101,7 +101,8 @@ class SeveralHandlers:
             text += f" Not everything worked for: {', '.join(failed)}."
         count = sum(len(photo.results) for photo in done)
         size = formatting.megabytes(queue.zip.stat().st_size)
-        button = gr.DownloadButton(f"Download {count} results (zip, {size})", value=str(queue.zip), visible=bool(done))
+        label = f"Download 1 result (zip, {size})" if count == 1 else f"Download {count} results (zip, {size})"
+        button = gr.DownloadButton(label, value=str(queue.zip), visible=bool(done))
         return {parts.line: progress_line(text), parts.photos: _table(queue.photos), parts.zip: button}
 
 
