@@ -1,4 +1,4 @@
-"""Endpoints for programs, `/approaches`, `/upscale`, `/compare` and `/deploy`, on the same core as page and command line."""
+"""Endpoints for programs, `/approaches`, `/upscale`, `/compare`, `/several`, `/deploy`: the core of page and command line."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from sr_demo.ui.compare.brought import Brought, scored
 from sr_demo.ui.compare.in_turn import MOST_JOBS, Inputs, compared
 from sr_demo.ui.lab.handlers import DEPLOY_SECONDS, PLAN
 from sr_demo.ui.method_choices import Context, offered
+from sr_demo.ui.several.queue import Photo, Queue, check_counts
 from sr_demo.ui.source import files_input, image_input
 
 _NAMED_VALUES: dict[str, Any] = {"type": "object", "additionalProperties": True}
@@ -57,12 +58,16 @@ def add(context: Context) -> None:
         result, report = gr.File(label="result"), _json(None, _NAMED_VALUES, label="report")
         budget = _json({}, _NAMED_VALUES, label="budget")
         files = gr.File(label="results", file_count="multiple")
-        brought = files_input(label="brought")
+        brought, images = files_input(label="brought"), files_input(label="images")
+        methods = _json(["rdn"], {"type": "array", "items": {"type": "string"}}, label="approaches")
+        packed = gr.File(label="zip")
         trigger = gr.Button("run")
     given = [image, approach, options, size, output, mask]
     compared_given = [image, names, test, size, output, brought]
     trigger.click(endpoints.upscale, given, [result, report], api_name="upscale", **HEAVY)
     trigger.click(endpoints.compare, compared_given, [files, report], api_name="compare", **HEAVY)
+    several_given = [images, methods, size, output]
+    trigger.click(endpoints.several, several_given, [packed, report], api_name="several", **HEAVY)
     trigger.click(endpoints.deploy, [names, budget], report, api_name="deploy", **HEAVY)
 
 
@@ -178,6 +183,38 @@ class Endpoints:
                     elif isinstance(event, Failed):
                         report["failures"].append({"approach": event.job.key, "message": event.message})
             return files, report
+        except Exception as exc:
+            raise _as_gradio(exc) from exc
+
+    def several(
+        self,
+        images: list[str] | None,
+        approaches: list[str] | None = None,
+        size: str = "",
+        output: dict[str, Any] | None = None,
+    ) -> tuple[str, dict[str, Any]]:
+        """Upscale up to 50 images, one after the other, into one zip. One that fails is named, and the others go on.
+
+        Args:
+            images: image files: PNG, JPEG, TIFF, WebP, HEIC and others
+            approaches: list of up to four ID or ID:CHECKPOINT, rdn alone by default
+            size: of the results, as for upscale
+            output: how results are written, {} for PNG; see upscale
+
+        Returns:
+            the zip, and a report {"photos": [{"name", "state", "results": [...], "failures": [...]}, ...]}
+        """
+        try:
+            if not images:
+                raise BadInput("There is no picture: send files as `images`.")
+            written, jobs = output_from(output or {}, _OUTPUT), self._jobs(approaches or ["rdn"], _size(size))
+            check_counts(len(images), len(jobs))
+            context = self._context
+            with context.store.lent() as folder, context.callers.admitted(program=True) as caller:
+                queue = Queue([Photo(Path(image)) for image in images], jobs, context.limits, folder, written)
+                for _ in queue.run(context.runner, caller, self._seconds):
+                    pass
+            return str(queue.zip), queue.report()
         except Exception as exc:
             raise _as_gradio(exc) from exc
 
