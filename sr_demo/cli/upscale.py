@@ -159,7 +159,7 @@ def _upscale(
         shown: results are added, where there will be a report.
         allowed: see `Runner.run`.
     """
-    from sr_demo.image import read, write
+    from sr_demo.image import for_output, read, write
     from sr_demo.reports.formatting import precision
 
     failed = False
@@ -168,8 +168,8 @@ def _upscale(
         try:
             _refuse_others(path)
             image = read(path)
-            result = runner.run(job, image, progress=terminal(path.name), allowed=allowed)
             output = out.output.like(kind_of(path))
+            result = runner.run(job, for_output(image, output), progress=terminal(path.name), allowed=allowed)
             with reserved(out.wanted(path, job, output), kept, overwrite=out.overwrite) as target:
                 written = write(result.image, target, output)
             kept |= identities([target])
@@ -185,7 +185,7 @@ def _upscale(
             continue
         for note in (*result.all_notes, *written.notes):
             complain_about(path, note)
-        height, width = result.image.rgb.shape[:2]
+        height, width = result.image.size
         facts = [f"{width} x {height}", f"{result.seconds:.2f} s", precision(result.precision, result.loss_db)]
         print("  ".join([str(target), *facts, *filter(None, [result.sizing, result.faces_sentence, written.sentence])]))
     return 2 if failed else 0

@@ -133,7 +133,7 @@ def cut(source: Source, image: ImageData, longest: int | None = None) -> ImageDa
     if size == (box.height, box.width):
         return part
     alpha = None if part.alpha is None else resize(part.alpha, size)
-    return replace(part, rgb=resize(part.rgb, size), alpha=alpha)
+    return replace(part, pixels=resize(part.rgb, size), alpha=alpha)
 
 
 def write_preview(source: Source, image: ImageData, folder: Path) -> Path:

@@ -42,11 +42,19 @@ def texts(language: str) -> dict[str, str]:
 
 
 class _Requested(dict[str, Any]):
-    """All languages; a copy has those that the present request names, and English. Gradio copies it for each page."""
+    """All languages; a copy has those that the present request names, and English. Gradio copies it for each page.
+
+    A page in English alone has no words to look up.
+    """
 
     def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
         named = _named.get()
-        return {name: held for name, held in self.items() if named is None or name == "en" or name in named}
+        if named is None:
+            return dict(self)
+        if named <= {"en"}:
+            held = self["en"][_GROUP].items()
+            return {"en": {_GROUP: {key: value for key, value in held if not key.startswith("word_")}}}
+        return {name: held for name, held in self.items() if name == "en" or name in named}
 
 
 _named: ContextVar[set[str] | None] = ContextVar("named", default=None)
