@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, Literal, NamedTuple
+from typing import IO, Any, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +24,8 @@ from sr_demo.errors import BadInput, StorageError
 from sr_demo.system import large_array
 from sr_demo.system.storage import write_atomically
 
+A = TypeVar("A", bound=NDArray[Any])
+
 __all__ = [
     "BT601",
     "Image",
@@ -31,12 +33,14 @@ __all__ = [
     "Limits",
     "Metadata",
     "Output",
+    "Pixels",
     "Size",
     "Values",
     "Written",
     "bt601_luma",
     "crop",
     "encode_png",
+    "for_output",
     "format_of",
     "from_array",
     "page_numbers",
@@ -44,12 +48,17 @@ __all__ = [
     "read",
     "readonly",
     "stated_pixels",
+    "unit",
     "write",
     "write_png",
 ]
 
 Image = NDArray[np.float32]
 """(H, W, 3) float32 RGB in [0, 1], finite, read-only."""
+
+Pixels: TypeAlias = Image | NDArray[np.uint8]
+"""An `Image`, or the levels of 0..255 that it is rounded to, as large results hold it: see `inference/large_results.py`.
+`unit`, `quantize`, `bt601_luma` and `resize` take both; do not compute with levels themselves."""
 
 BT601 = (0.299, 0.587, 0.114)
 """Luma weights of R, G and B (ITU-R BT.601, section 2.5.1). They add up to 1: gray stays as it is."""
@@ -75,8 +84,9 @@ class Size(NamedTuple):
 class ImageData:
     """An image, and what to keep of its file when a result is written."""
 
-    rgb: Image
-    """(H, W, 3) float32 in [0, 1], finite, read-only. Values as in the file: `icc` says which colours they mean."""
+    pixels: Pixels
+    """(H, W, 3) float32 in [0, 1], finite, read-only; of large results levels of 0..255. Values as in the file: `icc` says
+    which colours they mean."""
     alpha: NDArray[np.float32] | None = None
     """(H, W) float32 in [0, 1], read-only; None when fully opaque."""
     gray: bool = False
@@ -94,23 +104,42 @@ class ImageData:
     metadata: Metadata = Metadata()
     """Date, camera, resolution and the like, which results carry."""
 
+    @property
+    def rgb(self) -> Image:
+        """(H, W, 3) float32 in [0, 1], read-only. Computed at each access where `pixels` are levels."""
+        return readonly(_unit(self.pixels, 3)) if self.pixels.dtype == np.uint8 else unit(self.pixels)
 
-def readonly(array: NDArray[np.float32]) -> NDArray[np.float32]:
+    @property
+    def size(self) -> Size:
+        """Height and width in pixels."""
+        return Size.of(self.pixels)
+
+
+def readonly(array: A) -> A:
     """Mark `array` read-only and return it."""
     array.flags.writeable = False
     return array
 
 
-def quantize(image: Image) -> NDArray[np.uint8]:
+def quantize(image: Pixels) -> NDArray[np.uint8]:
     """Round an image in [0, 1], of any shape, to levels of 0..255 (truncating would cost up to 2.6 dB of PSNR)."""
-    levels = np.multiply(image, np.float32(255))
-    np.rint(levels, out=levels)
-    return levels.clip(0, 255, out=levels).astype(np.uint8)
+    return np.asarray(_rounded(image, 8), np.uint8)
+
+
+def unit(image: Pixels) -> Image:
+    """Return a part of an image, of any shape, as values in [0, 1]: levels of 0..255 are divided by 255."""
+    if image.dtype == np.uint8:
+        return np.divide(image, np.float32(255), dtype=np.float32)
+    return cast("Image", image)
 
 
 def bt601_luma(image: NDArray[Any]) -> NDArray[Any]:
-    """Return the full-range BT.601 luma of an (H, W, 3) float image: (H, W), in the same type and range."""
-    return image @ np.asarray(BT601, image.dtype)
+    """Return the full-range BT.601 luma of an (H, W, 3) float image: (H, W), in the same type and range.
+
+    Of levels of 0..255 as of an `Image`: float32 in [0, 1].
+    """
+    values = unit(image) if image.dtype == np.uint8 else image
+    return values @ np.asarray(BT601, values.dtype)
 
 
 def read(path: Path | str, limits: Limits = Limits(), page: int | None = None) -> ImageData:  # noqa: B008 - a frozen value
@@ -142,7 +171,7 @@ def read(path: Path | str, limits: Limits = Limits(), page: int | None = None) -
     if opacity is not None:
         _bleed(rgb, opacity)
     return ImageData(
-        rgb=readonly(rgb),
+        pixels=readonly(rgb),
         alpha=opacity,
         gray=gray,
         bits=bits,
@@ -177,7 +206,7 @@ def from_array(array: ArrayLike) -> ImageData:
         raise BadInput(
             "An image array of floats holds finite values in [0, 1] only. Divide it by its maximum, or clip it."
         )
-    return ImageData(rgb=readonly(_unit(samples, 3)), bits=8 if samples.dtype == np.uint8 else 16)
+    return ImageData(readonly(_unit(samples, 3)), bits=8 if samples.dtype == np.uint8 else 16)
 
 
 def crop(image: ImageData, top: int, left: int, height: int, width: int) -> ImageData:
@@ -193,7 +222,7 @@ def crop(image: ImageData, top: int, left: int, height: int, width: int) -> Imag
     Raises:
         BadInput: when the region does not lie inside the image.
     """
-    rows, columns = Size.of(image.rgb)
+    rows, columns = image.size
     if top < 0 or left < 0 or height < 1 or width < 1 or top + height > rows or left + width > columns:
         raise BadInput(
             f"A region of {width} x {height} pixels at ({left}, {top}) does not lie inside this picture of "
@@ -201,7 +230,15 @@ def crop(image: ImageData, top: int, left: int, height: int, width: int) -> Imag
         )
     part = np.s_[top : top + height, left : left + width]
     alpha = None if image.alpha is None else _opacity(image.alpha[part].copy())
-    return replace(image, rgb=readonly(image.rgb[part].copy()), alpha=alpha)
+    return replace(image, pixels=readonly(image.pixels[part].copy()), alpha=alpha)
+
+
+def for_output(image: ImageData, output: Output) -> ImageData:
+    """Return an image whose results are to be written as `output`: with 16 bits where that requests them.
+
+    Else large results of an image in 8 bits would be rounded to these: see `inference/large_results.py`.
+    """
+    return replace(image, bits=16) if output.bits == 16 else image
 
 
 def write(image: ImageData, path: Path, output: Output = Output()) -> Written:  # noqa: B008 - a frozen value
@@ -275,21 +312,29 @@ def _refusals(path: Path) -> Generator[None]:
 
 def _raster(image: ImageData, bits: Literal[8, 16]) -> Raster:
     """The image as encoders take it, with `bits` per channel."""
-    height, width = Size.of(image.rgb)
-    scale = np.float32(2**bits - 1)
+    height, width = image.size
 
     def rows(top: int, bottom: int) -> NDArray[Any]:
-        colours = image.rgb[top:bottom]
-        planes = [bt601_luma(colours)[..., None] if image.gray else colours]
+        colours = image.pixels[top:bottom, :, :1] if image.gray else image.pixels[top:bottom]
+        planes = [_rounded(colours, bits)]
         if image.alpha is not None:
-            planes.append(image.alpha[top:bottom, :, None])
-        band = np.multiply(planes[0] if len(planes) == 1 else np.concatenate(planes, axis=-1), scale)
-        large_array.release(*(part[top:bottom] for part in (image.rgb, image.alpha) if part is not None))
-        np.rint(band, out=band)
-        return band.clip(0, scale, out=band).astype(np.uint8 if bits == 8 else np.uint16)
+            planes.append(_rounded(image.alpha[top:bottom, :, None], bits))
+        band = np.concatenate(planes, axis=-1)
+        large_array.release(*(part[top:bottom] for part in (image.pixels, image.alpha) if part is not None))
+        return band
 
     channels = (1 if image.gray else 3) + (image.alpha is not None)
     return Raster(rows, width, height, channels, bits, image.icc, image.metadata)
+
+
+def _rounded(values: Pixels, bits: Literal[8, 16]) -> NDArray[np.uint8 | np.uint16]:
+    """Round values in [0, 1], or levels of 0..255, to levels of `bits`; such levels are returned as they are."""
+    if values.dtype == np.uint8 and bits == 8:
+        return np.asarray(values, np.uint8)
+    top = np.float32(2**bits - 1)
+    levels = np.multiply(unit(values), top)
+    np.rint(levels, out=levels)
+    return levels.clip(0, top, out=levels).astype(np.uint8 if bits == 8 else np.uint16)
 
 
 def _unit(samples: NDArray[Any], channels: int) -> NDArray[np.float32]:

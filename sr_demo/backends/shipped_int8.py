@@ -65,9 +65,9 @@ class ShippedInt8:
     way: int
     """Number of the choice of `quantization.ways`, 0 for the fastest."""
     kept: int
-    """Convolutions that stay in floating point."""
+    """Convolutions and linear layers that stay in floating point."""
     of: int
-    """Convolutions in the network."""
+    """Convolutions and linear layers in the network."""
     agreement: float
     """PSNR in dB between int8 and fp32 on `selection.known_image`, where they were quantized."""
     scores: Mapping[str, SetScore]

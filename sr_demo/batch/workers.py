@@ -18,7 +18,7 @@ from sr_demo.batch.run import LIMITS, Batch, Perform, Task, settings, with_preci
 from sr_demo.codecs.image_files import find_images
 from sr_demo.codecs.sniff import kind_of
 from sr_demo.errors import BadInput, OutOfMemory, SRError, StorageError, unexpected
-from sr_demo.image import Image, ImageData, read, write
+from sr_demo.image import Image, ImageData, for_output, read, write
 from sr_demo.inference.runner import Runner
 from sr_demo.metrics.scores import COLUMNS
 from sr_demo.reports.pairing import parsed
@@ -143,14 +143,15 @@ class Worker:
     def _upscale(self, task: Task) -> Record:
         batch = self.batch
         image = read(batch.source / task.source, LIMITS, task.page)
+        output = batch.output.like(kind_of(batch.source / task.source))
         reference, remark = _reference(batch, task, image)
-        result = self._runner.run(batch.running, image, reference)
+        result = self._runner.run(batch.running, for_output(image, output), reference)
         target = batch.out / task.target
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
             raise StorageError(f"The folder {target.parent} cannot be created: {exc.strerror or exc}.") from exc
-        written = write(result.image, part_of(target), batch.output.like(kind_of(batch.source / task.source)))
+        written = write(result.image, part_of(target), output)
         numbers = measured(result)
         self._settled = with_precision(batch, numbers).settled
         return {

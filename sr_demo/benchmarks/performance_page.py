@@ -12,6 +12,14 @@ from sr_demo.backends.openvino_backend import installed_version, processor
 from sr_demo.benchmarks.speed import Row, compared
 from sr_demo.errors import BadInput, StorageError
 
+_FEATURES = {
+    "avx2": ("avx2",),
+    "avx512": ("avx512f",),
+    "vnni": ("avx512_vnni", "avx_vnni"),
+    "bf16": ("avx512_bf16",),
+    "amx": ("amx_tile",),
+}
+"""What matters for speed, and how Linux names it."""
 _BEGIN, _END = "<!-- bench: generated -->", "<!-- end -->"
 
 
@@ -58,13 +66,16 @@ def markdown(rows: Sequence[Row]) -> str:
 
 
 def machine() -> str:
-    """One line: processor, cores, vector units, versions of torch and OpenVINO."""
+    """One line: processor, cores, vector units and limits on their use, versions of torch and OpenVINO."""
     from importlib.metadata import version
 
     described = processor()
     name = next((line.split(":", 1)[1].strip() for line in described.splitlines() if "model name" in line), "CPU")
-    able = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if f" {flag}" in described]
+    flags = set(described.split())
+    able = [feature for feature, names in _FEATURES.items() if flags.intersection(names)]
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "")
     return (
-        f"{name}, {os.cpu_count()} cores ({', '.join(able) or 'no vector units known'}), torch {version('torch')}, "
+        f"{name}, {os.cpu_count()} cores ({', '.join(able) or 'no vector units known'}"
+        f"{f'; limited to {limit} by ONEDNN_MAX_CPU_ISA' if limit else ''}), torch {version('torch')}, "
         f"OpenVINO {installed_version() or 'absent'}"
     )

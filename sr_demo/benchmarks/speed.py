@@ -1,7 +1,7 @@
 """Speed of our path beside what people run today: one process, same weights, same image, same threads.
 
-Every path runs once to warm up and to measure its memory, then all take turns, and medians are reported. The ceiling is
-torch's own bf16 product of two 4096 x 4096 matrices, measured in the same turns.
+Every path runs once to warm up and to measure its memory, then all take turns, and medians are reported. Large networks
+take fewer turns. The ceiling is torch's own bf16 product of two 4096 x 4096 matrices, measured in the same turns.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ import numpy as np
 
 from sr_demo.backends import openvino_backend, quantization, selection, shipped_int8
 from sr_demo.benchmarks.speed_cases import CASES, Case
-from sr_demo.checkpoint import Checkpoint
+from sr_demo.checkpoint import EMBEDDED, Checkpoint
 from sr_demo.errors import BadInput, MissingDependency, SRError, quoted
 from sr_demo.image import Image, ImageData
 from sr_demo.inference import int8
 from sr_demo.inference.jobs import Job, LoadedModel
 from sr_demo.inference.upscale import upscale_image
 from sr_demo.options import Options
-from sr_demo.progress import SILENT, Progress
+from sr_demo.progress import SILENT
 from sr_demo.reports import formatting
 from sr_demo.spec import Approach, Request, Upscaler
 from sr_demo.system import memory
@@ -42,12 +42,20 @@ _INT8_AGREEMENT = 30.0
 """dB of PSNR to the faster present path: random weights agree less than trained ones, and the time is what counts here."""
 _PAUSE = 0.05
 """Seconds between paths, until the threads of the one before stop waiting for work."""
+_LEAST_ROUNDS, _ENOUGH = 2, 10.0
+"""Turns that each case takes, and seconds after which no further one begins."""
 
 HEADING = (
     f"{'case':<14}{'path':<18}{'seconds':>9}{'x plain':>9}{'GFLOP/s':>9}{'share':>7}{'MB':>7}{'max diff':>10}  how"
 )
 
 Run = Callable[[], Image | None]
+Report = Callable[[str], None]
+"""Receives one line as each step ends."""
+
+
+def _silent(line: str) -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -84,17 +92,19 @@ def bench(
     cases: Sequence[str] = (),
     paths: Sequence[str] = (),
     rounds: int = 5,
-    progress: Progress = SILENT,
+    report: Report = _silent,
     more: Sequence[Case] = (),
+    slow: bool = False,
 ) -> Iterator[CaseResult]:
     """Measure cases one after the other.
 
     Args:
         cases: Names of cases; without any all of them, or none where there are `more`.
         paths: Names of paths; all without any.
-        rounds: Turns that medians are taken of.
-        progress: Reports the share that is done.
+        rounds: Turns that medians are taken of; large networks take fewer.
+        report: Receives what is measured next, and how long each step took.
         more: Cases that are measured anyway, such as of model files.
+        slow: Whether cases also take their slow paths; they do where `paths` names these.
 
     Returns:
         An iterator that measures a case at each step, in the order of CASES.
@@ -108,15 +118,14 @@ def bench(
                 raise BadInput(f"The benchmark has no {quoted(name)}. It has: {', '.join(known)}.")
     everything = not cases and not more
     chosen = [case for case in CASES if everything or case.name in cases]
-    return _results([*chosen, *more], paths, rounds, progress)
+    wanted = paths or PATHS
+    return (_case(case, _able(case, wanted, slow=slow or bool(paths)), rounds, report) for case in [*chosen, *more])
 
 
-def _results(chosen: list[Case], paths: Sequence[str], rounds: int, progress: Progress) -> Iterator[CaseResult]:
-    for number, case in enumerate(chosen):
-        part = progress.part(number / len(chosen), (number + 1) / len(chosen))
-        able = [path for path in PATHS if path != INT8 or not case.attention]
-        yield _case(case, [path for path in able if not paths or path in paths], rounds, part)
-    progress(1.0)
+def _able(case: Case, wanted: Sequence[str], *, slow: bool) -> list[str]:
+    """Return those of the `wanted` paths that the network of a case can take, in the order of PATHS."""
+    left_out = () if slow else case.slow
+    return [path for path in PATHS if path in wanted and path not in left_out and not (path == INT8 and case.attention)]
 
 
 @dataclass(frozen=True)
@@ -129,28 +138,32 @@ class _Made:
     max_difference: float | None
 
 
-def _case(case: Case, paths: list[str], rounds: int, progress: Progress) -> CaseResult:
+def _case(case: Case, paths: list[str], rounds: int, report: Report) -> CaseResult:
     import torch
 
+    report(f"{case.name}: {case.described()}")
     torch.manual_seed(0)
-    network = case.build().eval()
+    network = case.network().eval()
     image = selection.known_image(case.side)
     flops, reference = _counted(_plain(network, image))
     made: dict[str, _Made] = {}
     notes: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="sr_demo_bench") as folder:
+    with tempfile.TemporaryDirectory(prefix="sr_demo_bench") as name:
+        folder = Path(name) / "network"
+        folder.mkdir()
         for path in paths:
-            progress(0.5 * paths.index(path) / len(paths), f"{case.name}, {path}")
+            begun = time.perf_counter()
             try:
-                run, how = _MAKERS[path](case, network, image, Path(folder))
+                run, how = _MAKERS[path](case, network, image, folder)
                 with memory.PeakMemory() as peak:
                     result = run()
             except (SRError, RuntimeError) as exc:
                 notes.append(f"{case.name}, {path}: {' '.join(str(exc).split())[:160]}")
                 continue
+            report(f"  {path}: prepared in {time.perf_counter() - begun:.1f} s")
             difference = None if result is None else float(np.abs(result - reference).max())
             made[path] = _Made(run, how, peak.bytes / 1e6, difference)
-        taken = _timed(case, made, rounds, progress)
+        taken = _timed(made, rounds, report)
     rates = {
         path: (2.0 * _MATRIX**3 if path == CEILING else flops) / median(seconds) / 1e9
         for path, seconds in taken.items()
@@ -172,19 +185,22 @@ def _case(case: Case, paths: list[str], rounds: int, progress: Progress) -> Case
     return CaseResult(rows, notes)
 
 
-def _timed(case: Case, made: dict[str, _Made], rounds: int, progress: Progress) -> dict[str, list[float]]:
+def _timed(made: dict[str, _Made], rounds: int, report: Report) -> dict[str, list[float]]:
     """Seconds of each path in each round."""
     taken: dict[str, list[float]] = {path: [] for path in made}
+    started = time.perf_counter()
     for turn in range(rounds):
+        if turn >= _LEAST_ROUNDS and time.perf_counter() - started > _ENOUGH:
+            break
         # Each turn begins with another path: what ran just before leaves its threads and the caches behind.
         first = turn % max(len(made), 1)
         order = [*made.items()]
         for path, ready in order[first:] + order[:first]:
-            progress(0.5 + 0.5 * turn / rounds, f"{case.name}, {path}")
             time.sleep(_PAUSE)
             begun = time.perf_counter()
             ready.run()
             taken[path].append(time.perf_counter() - begun)
+        report(f"  turn {turn + 1} of {rounds} done")
     return taken
 
 
@@ -245,17 +261,18 @@ def _make_ours(case: Case, network: Any, image: Image, folder: Path) -> tuple[Ru
 
     own = copy.deepcopy(network)
     fuse_attention(own)
-    precision = choose_precision("auto", ("fp32", "bf16"))
+    precision = choose_precision("auto", case.precisions)
     mode: Literal["convert", "autocast"] = "convert" if case.attention else "autocast"
     upscaler: Upscaler = NetworkUpscaler(own, precision, mode=mode)
     if openvino_backend.available() and selection.can_prepare(upscaler):
         exact = NetworkUpscaler(copy.deepcopy(network), "fp32", mode=mode)
         # A convolutional network is converted once for all OpenVINO paths.
         own_folder = folder / "graph" if case.attention else folder
-        candidate = _converted(case, selection.graph(exact), own_folder, openvino_backend.fast_precision())
+        fast = openvino_backend.fast_precision()
+        candidate = _converted(case, selection.graph(exact), own_folder, fast if fast in case.precisions else "fp32")
         if selection.faster(upscaler, candidate).backend == candidate.backend:
             upscaler = candidate
-        if case.int8 and not quantization.missing():
+        if case.int8:
             quantized = _quantized(case, network, folder)
             if selection.faster(upscaler, quantized, _INT8_AGREEMENT).precision == quantized.precision:
                 upscaler = quantized
@@ -263,26 +280,26 @@ def _make_ours(case: Case, network: Any, image: Image, folder: Path) -> tuple[Ru
 
 
 def _make_int8(case: Case, network: Any, image: Image, folder: Path) -> tuple[Run, str]:
-    """What the page runs where int8 is requested, or the fastest."""
+    """What the page runs where int8 is requested and costs little enough; the time does not depend on that."""
     upscaler = _quantized(case, network, folder)
     return _as_on_the_page(case, image, upscaler), _how(upscaler)
 
 
 def _quantized(case: Case, network: Any, folder: Path) -> openvino_backend.ConvertedNetwork:
-    """The network in int8: as it ships for its architecture, with the loss of that, or as on request."""
+    """The network in int8: as it ships for its weights, else calibrated in the fastest way, whatever that loses."""
+    _require_openvino()
+    if case.int8:
+        form = shipped_int8.read_card(shipped_int8.FOLDER / f"{case.int8}.json")
+        shipped_int8.place(form, [EMBEDDED / f"{case.int8}.safetensors"], folder, SILENT.check)
+        return shipped_int8.opened(form, folder, case.scale)
     quantization.require()
-    _converted(case, network, folder, "fp32")
-    if not case.int8:
-        loss = int8.quantize(folder, case.scale, SILENT).decibels
-        if loss > int8.MOST_LOSS:
-            raise SRError(f"int8 loses {loss:.2f} dB, where {int8.MOST_LOSS} dB is allowed.")
-        return openvino_backend.ConvertedNetwork(folder, "int8", case.scale, model=int8.MODEL, loss_db=loss)
-    form = shipped_int8.read_card(shipped_int8.FOLDER / f"{case.int8}.json")
-    if not (folder / int8.MODEL).exists():
-        model = folder / openvino_backend.MODEL
-        left = quantization.ways(quantization.operations(model))[form.way]
-        quantization.quantize_in_subprocess(model, folder / int8.MODEL, left, case.scale)
-    return openvino_backend.ConvertedNetwork(folder, "int8", case.scale, model=int8.MODEL, loss_db=form.loss_db)
+    exact = _converted(case, network, folder, "fp32")
+    model, out = folder / openvino_backend.MODEL, folder / int8.MODEL
+    left = quantization.ways(quantization.operations(model))[0]
+    quantization.quantize_in_subprocess(model, out, left, case.scale, crops=1)
+    found = openvino_backend.ConvertedNetwork(folder, "int8", case.scale, model=int8.MODEL)
+    found.loss_db = max(int8.lost(exact, found, quantization.photos(case.scale), SILENT))
+    return found
 
 
 def _how(upscaler: Upscaler) -> str:
@@ -308,11 +325,15 @@ def _never(request: Request) -> Upscaler:
 
 
 def _converted(case: Case, network: Any, folder: Path, precision: str) -> openvino_backend.ConvertedNetwork:
-    if not openvino_backend.available():
-        raise MissingDependency("OpenVINO is not installed.")
+    _require_openvino()
     if not (folder / openvino_backend.MODEL).exists():
         openvino_backend.convert(network, folder)
     return openvino_backend.ConvertedNetwork(folder, precision, case.scale)
+
+
+def _require_openvino() -> None:
+    if not openvino_backend.available():
+        raise MissingDependency("OpenVINO is not installed.")
 
 
 def _make_openvino(precision: str) -> Callable[[Case, Any, Image, Path], tuple[Run, str]]:
@@ -327,7 +348,7 @@ def _make_onnxruntime(case: Case, network: Any, image: Image, folder: Path) -> t
     from sr_demo.export.formats import Portable, writer
 
     chosen = writer("onnx")
-    portable = Portable(copy.deepcopy(network), case.scale, case.multiple_of).eval()
+    portable = Portable(copy.deepcopy(network), case.scale, case.tiling.multiple_of).eval()
     file = folder / "network.onnx"
     chosen.write(portable, file, {})
     opened = chosen.open(file, portable)

@@ -1,6 +1,6 @@
 """The cases of `bench speed`: networks as they are commonly run, each with one image size.
 
-Weights are real where they are embedded, and random elsewhere, which takes the same time.
+Weights are real where they are embedded, or published and stored here, and random elsewhere, which takes the same time.
 """
 
 from __future__ import annotations
@@ -8,14 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from sr_demo.catalogue import APPROACHES
-from sr_demo.checkpoint import EMBEDDED, Tiling
+from sr_demo.checkpoint import EMBEDDED, Checkpoint, Tiling
 from sr_demo.errors import BadInput
+from sr_demo.hub import checkpoints
 from sr_demo.inference.jobs import Job, job_for
 
 SCALE = 4
+_SLOW_WITH_ATTENTION = ("onnxruntime-fp32", "tile-loop")
+_AS_RRDB = ("tile-loop", "onnxruntime-fp32", "openvino-fp32", "openvino-bf16")
+"""Paths that take as long with any weights; int8 is left to those of `x4plus-96`, whose loss means something."""
 
 
 @dataclass(frozen=True)
@@ -27,18 +32,49 @@ class Case:
     side: int
     """Side of the image in pixels."""
     build: Callable[[], Any]
-    """Builds the plain network, an nn.Module in fp32, as its authors or spandrel wrote it."""
+    """Builds the plain network, an nn.Module in fp32, as its authors or spandrel wrote it; see `network`."""
     tiling: Tiling
     bytes_per_pixel: int
     attention: bool = False
     int8: str = ""
-    """Stem of the int8 form in `weights/int8/` of this architecture; "" where none ships."""
+    """Stem of the weights in `weights/` and of their int8 form in `weights/int8/`; "" where none ships."""
     scale: int = SCALE
+    precisions: tuple[str, ...] = ("fp32", "bf16")
+    """What the page runs the network in."""
+    published: str = ""
+    """`ID:CHECKPOINT` of the weights that replace random ones where they are stored here."""
+    slow: tuple[str, ...] = ()
+    """Paths that take minutes here, or as long as in another case: only measured on request."""
 
-    @property
-    def multiple_of(self) -> int:
-        """The network takes heights and widths that are multiples of this without padding."""
-        return 16 if self.attention else 1
+    def network(self) -> Any:
+        """Return what `build` builds, with the published weights where they are stored here."""
+        stored = self._stored()
+        return self.build() if stored is None else _plain(checkpoints.fetch(stored)[0])
+
+    def described(self) -> str:
+        """Return the network, its input and, where it has published weights, whether these are used."""
+        text = f"{self.title}, {self.side} x {self.side} pixels"
+        if not self.published:
+            return text
+        if self._stored() is not None:
+            return f"{text}, weights of {self.published}"
+        return f"{text}, random weights, which take the same time: {self.published} is not stored here"
+
+    def _stored(self) -> Checkpoint | None:
+        if not self.published:
+            return None
+        checkpoint = job_for(APPROACHES, self.published).checkpoint
+        return checkpoint if checkpoints.is_available(checkpoint) else None
+
+
+def _plain(file: Path) -> Any:
+    """Return the network of a checkpoint as spandrel builds it.
+
+    Not by `spandrel_loader`, which fuses the attention: the plain network is what others run.
+    """
+    from spandrel import ModelLoader
+
+    return ModelLoader(device="cpu").load_from_file(file).model
 
 
 def _compact() -> Any:
@@ -64,11 +100,13 @@ def hat(embed_dim: int, compress_ratio: int, squeeze_factor: int) -> Any:
     )  # fmt: skip
 
 
-def _hat_tiny() -> Any:
-    from spandrel import ModelLoader
+def _dat_light() -> Any:
+    from spandrel.architectures.DAT import DAT
 
-    # Not through `spandrel_loader`, which fuses the attention: the plain network is what others run.
-    return ModelLoader(device="cpu").load_from_file(EMBEDDED / "hat-tiny-x4.safetensors").model
+    return DAT(
+        img_size=64, embed_dim=60, split_size=[8, 32], depth=[18], num_heads=[6], expansion_factor=2, upscale=SCALE,
+        upsampler="pixelshuffledirect", resi_connection="3conv",
+    )  # fmt: skip
 
 
 def _edsr() -> Any:
@@ -94,10 +132,58 @@ CASES: tuple[Case, ...] = (
         _tiling("real-esrgan:general-x4v3"),
         1100,
     ),
-    Case("rrdb-96", "RRDB, 23 blocks", 96, _rrdb, _tiling("real-esrgan:x4plus"), 13_500),
+    Case(
+        "rrdb-96",
+        "RRDB, 23 blocks",
+        96,
+        _rrdb,
+        _tiling("real-esrgan:x4plus"),
+        13_500,
+        slow=("tile-loop", "ours-int8"),
+    ),
+    Case(
+        "x4plus-96",
+        "RRDB, 23 blocks",
+        96,
+        _rrdb,
+        _tiling("real-esrgan:x4plus"),
+        13_500,
+        published="real-esrgan:x4plus",
+        slow=_AS_RRDB,
+    ),
     Case("edsr-128", "EDSR, 16 blocks of 64, ours", 128, _edsr, _tiling("edsr"), 2200, int8="edsr-x4"),
-    Case("hat-s-96", "HAT-S", 96, partial(hat, 144, 24, 24), _tiling("hat:imagenet"), 53_000, attention=True),
-    Case("hat-tiny-128", "HAT, tiny, ours", 128, _hat_tiny, _tiling("hat"), 12_000, attention=True),
+    Case(
+        "hat-s-96",
+        "HAT-S",
+        96,
+        partial(hat, 144, 24, 24),
+        _tiling("hat:imagenet"),
+        53_000,
+        attention=True,
+        slow=(*_SLOW_WITH_ATTENTION, "openvino-fp32", "openvino-bf16"),
+    ),
+    Case(
+        "hat-tiny-128",
+        "HAT, tiny, ours",
+        128,
+        partial(_plain, EMBEDDED / "hat-tiny-x4.safetensors"),
+        _tiling("hat"),
+        12_000,
+        attention=True,
+        slow=_SLOW_WITH_ATTENTION,
+    ),
+    Case(
+        "dat-light-64",
+        "DAT, light",
+        64,
+        _dat_light,
+        _tiling("dat:x4"),
+        20_000,
+        attention=True,
+        slow=_SLOW_WITH_ATTENTION,
+        precisions=("fp32",),
+        published="dat:x4",
+    ),
 )
 
 

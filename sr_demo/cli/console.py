@@ -50,8 +50,8 @@ def add_precision(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--precision", choices=("auto", "fp32", "bf16", "fp16", "int8"), default="auto",
         help="auto takes the fastest that this machine and the network allow, int8 only where it costs next to nothing "
-        "(at most 0.02 dB); int8 is for convolutional networks on processors: most of ours come prepared, others are "
-        "calibrated once, in up to a few minutes (needs nncf), refused where it loses more than 0.03 dB",
+        "(at most 0.02 dB); int8 is for convolutional and attention networks on processors: most of ours come prepared, "
+        "others are calibrated once, in up to a few minutes (needs nncf), refused where it loses more than 0.03 dB",
     )  # fmt: skip
 
 

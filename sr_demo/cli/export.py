@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         loss = done.loss
         print(
             f"PSNR-Y on {loss.where}: {loss.before:.2f} dB in fp32, {loss.after:.2f} dB in int8, "
-            f"loss {loss.decibels:.3f} dB; {loss.of - loss.kept} of {loss.of} convolutions in int8"
+            f"loss {loss.decibels:.3f} dB; {loss.of - loss.kept} of {loss.of} layers in int8"
         )
     print("beside it: " + ", ".join(path.name for path in done.beside))
     return 0

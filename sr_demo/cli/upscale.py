@@ -162,18 +162,19 @@ def _upscale(
         shown: results are added, where there will be a report.
         allowed: see `Runner.run`.
     """
-    from sr_demo.image import read
+    from sr_demo.image import for_output, read
     from sr_demo.inference.shared_work import SharedWork
 
     failed: list[Path] = []
     shared = SharedWork()
     with _complaints(path, failed):
         _refuse_others(path)
-        image = read(path)
+        output = out.output.like(kind_of(path))
+        image = for_output(read(path), output)
         for job in jobs:
             with _complaints(path, failed):
                 result = runner.run(job, image, progress=terminal(path.name), allowed=allowed, shared=shared)
-                _write(result, path, out, kept)
+                _write(result, path, out, output, kept)
                 if shown is not None:
                     shown.append(result)
     return not failed
@@ -192,18 +193,17 @@ def _complaints(path: Path, failed: list[Path]) -> Generator[None]:
         failed.append(path)
 
 
-def _write(result: ImageResult, path: Path, out: _Results, kept: set[Identity]) -> None:
-    """Write the result for the picture `path`, and print where, with its facts; other arguments as of `_upscale`."""
+def _write(result: ImageResult, path: Path, out: _Results, output: Output, kept: set[Identity]) -> None:
+    """Write the result for the picture `path` as `output`, and print where; other arguments as of `_upscale`."""
     from sr_demo.image import write
     from sr_demo.reports.formatting import MASKED, precision
 
-    output = out.output.like(kind_of(path))
     with reserved(out.wanted(path, result.job, output), kept, overwrite=out.overwrite) as target:
         written = write(result.image, target, output)
     kept |= identities([target])
     for note in (*result.all_notes, *written.notes):
         complain_about(path, note)
-    height, width = result.image.rgb.shape[:2]
+    height, width = result.image.size
     facts = [f"{width} x {height}", f"{result.seconds:.2f} s", precision(result.precision, result.loss_db)]
     also = [result.sizing, MASKED if result.masked else "", result.faces_sentence, written.sentence]
     print("  ".join([str(target), *facts, *filter(None, also)]))

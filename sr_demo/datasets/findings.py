@@ -69,8 +69,8 @@ def _duplicates(report: DataReport) -> str:
 def _leaks(report: DataReport) -> str:
     leaked = len({copy.first for copy in report.leaks})
     if leaked:
-        them = "it" if leaked == 1 else "them"
-        return f"{_images(leaked, 'is', 'are')} also in {report.against}: take {them} out before training."
+        advice = "take it out before training" if leaked == 1 else "take them out before training"
+        return f"{_images(leaked, 'is', 'are')} also in {report.against}: {advice}."
     extent = "whole or in part" if report.searched_cut_outs else "whole (there are too many to search for parts)"
     return f"None of the {len(report.against_names)} pictures of {report.against} is among them, {extent}."
 

@@ -188,7 +188,7 @@ def _quantize(
     before = int8.mean_psnr(opened(part), rule, samples)
     tried: list[Loss] = []
     for number, (write, kept, of) in enumerate(int8.steps(kind, part, rule["scale"])):
-        progress(0.6 + 0.1 * number, f"quantizing, {of - kept} of {of} convolutions in int8")
+        progress(0.6 + 0.1 * number, f"quantizing, {of - kept} of {of} layers in int8")
         smaller = part.with_name(f"int8-{number}{part.suffix}")
         write(smaller)
         tried.append(Loss(before, int8.mean_psnr(opened(smaller), rule, samples), len(samples), where, kept, of))

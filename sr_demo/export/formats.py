@@ -66,10 +66,9 @@ def writer(kind: Format) -> Writer:
     chosen = WRITERS[kind]
     missing = [name for name in chosen.packages if find_spec(name) is None]
     if missing:
-        raise MissingDependency(
-            f"Exporting to {kind} needs the package{'s' if len(missing) > 1 else ''} {', '.join(missing)}. "
-            "Install with: pip install -r requirements-export.txt"
-        )
+        names = ", ".join(missing)
+        needed = f"needs the package {names}" if len(missing) == 1 else f"needs the packages {names}"
+        raise MissingDependency(f"Exporting to {kind} {needed}. Install with: pip install -r requirements-export.txt")
     return chosen
 
 

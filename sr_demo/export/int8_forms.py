@@ -79,8 +79,8 @@ def make(
     exact = replace(job, precision="fp32")
     files = checkpoints.fetch(job.checkpoint, progress.part(0, 0.1))
     upscaler = load_approach(exact, files, SILENT)
-    if job.approach.family not in ("convolutional", "adversarial") or not selection.can_prepare(upscaler):
-        raise BadInput(f"{job.title} is not one convolutional network that OpenVINO runs, so there is no int8.")
+    if not selection.can_prepare(upscaler):
+        raise BadInput(f"{job.title} is not one network that OpenVINO runs, so there is no int8.")
     with tempfile.TemporaryDirectory(prefix="sr_demo_int8") as scratch:
         folder = Path(scratch)
         openvino_backend.convert(selection.graph(upscaler), folder)
@@ -108,8 +108,8 @@ def make(
                 file=graph.name,
                 sha256=sha256_of(graph),
                 way=number,
-                kept=len(left.intersection(known.convolutions)),
-                of=len(known.convolutions),
+                kept=len(left.intersection(known.layers)),
+                of=len(known.layers),
                 agreement=round(
                     selection.agreement(*(u.upscale(image, Options(), SILENT) for u in (plain, network))), 2
                 ),
@@ -133,7 +133,7 @@ def described(form: ShippedInt8) -> str:
         f"{name} {0.0 - one.loss:+.4f} dB, agrees to {one.agreement:.1f} dB (lowest {one.lowest:.1f})"
         for name, one in form.scores.items()
     )
-    return f"{form.of - form.kept} of {form.of} convolutions in int8, " + ", ".join(costs)
+    return f"{form.of - form.kept} of {form.of} layers in int8, " + ", ".join(costs)
 
 
 def table_row(form: ShippedInt8) -> str:

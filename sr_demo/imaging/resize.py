@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from sr_demo.image import Image, Size, quantize, readonly
+from sr_demo.image import Image, Pixels, Size, quantize, readonly, unit
 from sr_demo.imaging import light
 from sr_demo.progress import SILENT, Progress
 from sr_demo.system import large_array
@@ -33,13 +33,13 @@ _BAND = 32 * 2**20
 
 
 def resize(
-    image: Image, size: tuple[int, int], kernel: Kernel = "bicubic", *, linear: bool = False,
+    image: Pixels, size: tuple[int, int], kernel: Kernel = "bicubic", *, linear: bool = False,
     progress: Progress = SILENT,
 ) -> Image:  # fmt: skip
     """Resize an image in float32, without rounding to 8 bit. Large images are resized in bands of rows.
 
     Args:
-        image: (H, W) or (H, W, C) float32 in [0, 1].
+        image: (H, W) or (H, W, C) float32 in [0, 1], or levels of 0..255.
         size: height and width of the result.
         kernel: antialiased where the result is smaller.
         linear: average amounts of light instead of sRGB values, see `light`.
@@ -68,7 +68,7 @@ def resized_bands(
     """Resize in bands of rows, from the top, for results that must not lie in memory as a whole.
 
     Args:
-        planes: (H, W, C) of any dtype.
+        planes: (H, W, C) floating point, or uint8 levels of 0..255, which are taken as values in [0, 1].
         size: height and width of the result.
         kernel: as for `resize`.
         linear: as for `resize`; values are then in [0, 1].
@@ -89,7 +89,7 @@ def resized_bands(
         box = (0, top * ratio - low, planes.shape[1], min(bottom * ratio - low, high - low))
         band = np.empty((bottom - top, width, planes.shape[2]), np.float32)
         for c in range(planes.shape[2]):
-            values = np.ascontiguousarray(planes[low:high, :, c], np.float32)
+            values = np.ascontiguousarray(unit(planes[low:high, :, c]), np.float32)
             plane = Pillow.fromarray(light.decoded(values) if linear else values)
             band[..., c] = np.asarray(plane.resize((width, bottom - top), filtering, box))
         large_array.release(planes[low:high])

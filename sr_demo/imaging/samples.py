@@ -1,4 +1,4 @@
-"""Sample images that need no network: photos of the installed scikit-image package, and the resolution chart.
+"""Sample images that need no network: photos of the package scikit-image, a satellite image, and the resolution chart.
 
 Some are made as poor as those that people bring.
 
@@ -21,6 +21,8 @@ from sr_demo.imaging.resolution_chart import resolution_chart
 from sr_demo.options import build
 from sr_demo.system import seals
 from sr_demo.system.storage import guarded
+
+_FOLDER = Path(__file__).parents[2] / "assets" / "examples"
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,10 @@ def _scan() -> Image:
     return readonly(np.clip(scan, 0, 1, dtype=np.float32))
 
 
+def _satellite() -> Image:
+    return read(_FOLDER / "satellite.webp").rgb
+
+
 def _face() -> Image:
     return crop(ImageData(_bundled("astronaut.png")), 16, 136, 176, 176).rgb
 
@@ -142,7 +148,14 @@ EXAMPLES = (
     Sample("phone", "A small JPEG from a phone", f"{_PHOTO_OF['coffee'].credit}; made smaller and worse here", _phone),
     Sample("scan", "An old scanned photo", "Photo by Lav Varshney, CC0; aged here", _scan),
     Sample("face", "A small face", f"{_PHOTO_OF['astronaut'].credit}; a part of it", _face),
-    *(_PHOTO_OF[name] for name in ("text", "cells", "chart", "cat", "coffee", "astronaut")),
+    *(_PHOTO_OF[name] for name in ("text", "cells")),
+    Sample(
+        "satellite",
+        "Mountains and lakes from a satellite",
+        "NASA Earth Observatory, Landsat 8, Rocky Mountain National Park in September 2014, public domain; a part of it",
+        _satellite,
+    ),
+    *(_PHOTO_OF[name] for name in ("chart", "cat", "coffee", "astronaut")),
     *(_PHOTO_OF[name] for name in ("retina", "brick", "rocket", "hubble")),
 )
 """What the page offers, in this order: first what people bring."""

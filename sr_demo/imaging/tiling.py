@@ -18,14 +18,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from math import ceil, sqrt
 from typing import NamedTuple
 
 import numpy as np
 
 from sr_demo.checkpoint import Tiling
-from sr_demo.image import Image, Size, readonly
+from sr_demo.image import Image, Pixels, Size, quantize, readonly, unit
 from sr_demo.progress import Progress
 from sr_demo.system import large_array
 
@@ -224,10 +224,13 @@ def run(
         progress(1.0)
         return result
 
-    def one_by_one(batches: Iterator[Batch]) -> Iterator[list[Image]]:
-        return ([upscale(tile, batch.progress) for tile in batch.images] for batch in batches)
+    single, many = replace(plan, max_batch=1), partial(one_by_one, upscale)
+    return unit(run_in_batches(image, single, scale, many, progress, check, channels))
 
-    return run_in_batches(image, replace(plan, max_batch=1), scale, one_by_one, progress, check, channels)
+
+def one_by_one(upscale: Callable[[Image, Progress], Image], batches: Iterator[Batch]) -> Iterator[list[Image]]:
+    """Yield the results of batches by an `upscale` that takes one tile at a time, as `run` does."""
+    return ([upscale(tile, batch.progress) for tile in batch.images] for batch in batches)
 
 
 def run_in_batches(
@@ -238,9 +241,12 @@ def run_in_batches(
     progress: Progress,
     check: Check = _unchecked,
     channels: int = 3,
-) -> Image:
+    *,
+    levels: bool = False,
+) -> Pixels:
     """Upscale an image in the batches of its plan; arguments and result as in `run`.
 
+    With `levels` tiles that are placed side by side are rounded, and the result is in levels of 0..255.
     `upscale` maps the batches to their results in the same order. It may take the next batch before it yields the results
     of the last one; progress is reported, and Stop obeyed, whenever it takes one.
     """
@@ -255,7 +261,8 @@ def run_in_batches(
             done += len(group)
             yield Batch([_cut(image, tile) for tile in group], part)
 
-    out = large_array.zeros(height * scale, width * scale, channels)
+    made = large_array.levels if levels and plan.rule.blend == 0 else large_array.zeros
+    out = made(height * scale, width * scale, channels)
     unreleased = 0
 
     def place(group: Sequence[Tile], results: Sequence[Image]) -> None:
@@ -286,7 +293,7 @@ def _cut(image: Image, tile: Tile) -> Image:
     return readonly(np.ascontiguousarray(image[r.low : r.high, c.low : c.high]))
 
 
-def _place(out: Image, result: Image, tile: Tile, scale: int, blend: int, size: tuple[int, int]) -> None:
+def _place(out: Pixels, result: Image, tile: Tile, scale: int, blend: int, size: tuple[int, int]) -> None:
     r, c = tile.rows, tile.columns
     top, bottom = _extent(r, blend, size[0])
     left, right = _extent(c, blend, size[1])
@@ -296,7 +303,7 @@ def _place(out: Image, result: Image, tile: Tile, scale: int, blend: int, size: 
     ]
     target = out[top * scale : bottom * scale, left * scale : right * scale]
     if blend == 0:
-        target[:] = used
+        target[:] = quantize(used) if target.dtype == np.uint8 else used
         return
     weights = _ramp(r, blend, size[0], scale)[:, None] * _ramp(c, blend, size[1], scale)[None, :]
     target += used * weights[..., None]

@@ -40,7 +40,7 @@ _LIKE_SET5 = 10**-3.15
 """Mean squared error at 31.5 dB, about what good networks reach on Set5."""
 _WITHOUT_NETWORK = ("baseline", "retrieval")
 """Families whose methods ignore the requested precision."""
-_CONVOLUTIONS = ("convolutional", "adversarial")
+_NETWORKS = ("convolutional", "adversarial", "attention")
 _INSTEAD = "Choose auto, bf16 or fp32."
 
 
@@ -54,9 +54,9 @@ class Loss:
     """What the difference between the two results would cost an image at 31.5 dB. The photos are harder than Set5, and on
     gray textures int8 often scores higher by chance: `scored` alone allowed a network that lost 0.07 dB there."""
     kept: int
-    """Convolutions that had to stay in floating point."""
+    """Convolutions and linear layers that had to stay in floating point."""
     of: int
-    """Convolutions in the network."""
+    """Convolutions and linear layers in the network."""
 
     @property
     def decibels(self) -> float:
@@ -107,8 +107,8 @@ def load(job: Job, files: Sequence[Path], progress: Progress) -> Upscaler:
 def _checked(job: Job) -> ConvertedFiles:
     """Return where the job's converted network lies. Raises BadInput or MissingDependency where there can be none."""
     approach = job.approach
-    if approach.family not in _CONVOLUTIONS:
-        raise BadInput(f"{job.title} cannot run in int8, which is for convolutional networks. {_INSTEAD}")
+    if approach.family not in _NETWORKS:
+        raise BadInput(f"{job.title} cannot run in int8, which is for convolutional and attention networks. {_INSTEAD}")
     if hardware.gpu_bytes():
         raise BadInput(
             "int8 is for processors, and networks run on the GPU of this machine. Choose auto, bf16 or fp16."
@@ -198,8 +198,8 @@ def quantize(kept_in: Path, scale: int, progress: Progress) -> Loss:
             part(0.9, "measuring the loss in int8")
             network = ConvertedNetwork(folder, "int8", scale, model=MODEL)
             scored, expected = lost(exact, network, samples, progress)
-            kept = len(left.intersection(known.convolutions))
-            found.append(Loss(scored, expected, kept, len(known.convolutions)))
+            kept = len(left.intersection(known.layers))
+            found.append(Loss(scored, expected, kept, len(known.layers)))
             if found[-1].decibels <= MOST_LOSS:
                 for path in (out.with_suffix(".bin"), out):
                     path.replace(kept_in / path.name)

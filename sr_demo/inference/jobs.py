@@ -218,7 +218,7 @@ class ImageResult(Result):
         Args:
             path: the file; its folder exists.
             quality: 1 to 100, of JPEG, WebP and AVIF; None is the default of the format.
-            bits: per channel, of PNG and TIFF; None is as in the input.
+            bits: per channel, of PNG and TIFF; None is as in the input. Large results of images in 8 bits have no more.
             metadata: what is carried of the input: "all"; "public", without position and serial numbers; or "none".
 
         Returns:

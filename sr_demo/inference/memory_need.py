@@ -16,6 +16,7 @@ from sr_demo.checkpoint import Checkpoint
 from sr_demo.errors import OutOfMemory, SRError, StorageError
 from sr_demo.image import ImageData, Size
 from sr_demo.imaging.output_size import OutputSize
+from sr_demo.inference import large_results
 from sr_demo.inference.faithful import partner
 from sr_demo.inference.jobs import Job
 from sr_demo.inference.size_plan import Step, plan_size
@@ -73,13 +74,14 @@ def need_of(traits: Traits, height: int, width: int) -> Need:
     Raises BadInput where the requested size is out of range for such an input.
     """
     plan = plan_size(traits.approach, traits.checkpoint, traits.options, traits.size, Size(height, width))
-    steps = [_held_in(traits, step, first=index == 0) for index, step in enumerate(plan.steps)]
+    steps = [_held_in(traits, step, plan.size, first=index == 0) for index, step in enumerate(plan.steps)]
     pixels = plan.size.height * plan.size.width
-    arrays = _arrays(traits, plan.size)
-    files = arrays.files
-    beside = _Held(2 * arrays.memory, 2 * files) if traits.blended else _Held(0, 0)
+    exact = _arrays(traits, plan.size)
+    beside = _Held(2 * exact.memory, 2 * exact.files) if traits.blended else _Held(0, 0)
+    levels = large_results.is_rounded(plan.size, traits.bits)
+    files = (_arrays(traits, plan.size, levels=True) if levels else exact).files
     channels = (1 if traits.gray else 3) + traits.opacity
-    png = pixels * channels * traits.bits // 8 if files else 0  # a small PNG is not counted
+    png = pixels * channels * traits.bits // 8 if exact.files else 0  # a small PNG is not counted
     return Need(
         beside.memory + max(held.memory for held in steps),
         beside.files + max(files + png, *(held.files for held in steps)),
@@ -95,22 +97,33 @@ class _Held:
     memory: int
     files: int
 
+    def plus(self, other: _Held) -> _Held:
+        """Return what both take together."""
+        return _Held(self.memory + other.memory, self.files + other.files)
 
-def _arrays(traits: Traits, size: Size) -> _Held:
-    """Return what an image of `size` takes."""
+
+def _arrays(traits: Traits, size: Size, *, levels: bool = False) -> _Held:
+    """Return what an image of `size` takes, in float32 or with its colours in levels of 8 bits."""
     pixels = size.height * size.width
-    arrays = [12 * pixels, *([4 * pixels] if traits.opacity else [])]
+    arrays = [(3 if levels else 12) * pixels, *([4 * pixels] if traits.opacity else [])]
     files = sum(count for count in arrays if count > large_array.IN_MEMORY)
     return _Held(sum(arrays) - files, files)
 
 
-def _held_in(traits: Traits, step: Step, *, first: bool) -> _Held:
-    """Return what is held during a step: its result, its input unless that is the image itself, and what a run takes."""
-    after = _arrays(traits, step.after)
+def _held_in(traits: Traits, step: Step, last: Size, *, first: bool) -> _Held:
+    """Return what is held during a step: its result, its input unless that is the image itself, and what a run takes.
+
+    A large result in 8 bits is rounded where its tiles are placed, or once it is complete: then it is held in both forms.
+    """
+    rule = traits.approach.tiling_of(traits.checkpoint)
+    levels = step.after == last and large_results.is_rounded(last, traits.bits)
+    in_place = levels and not traits.blended and step.kind == "run" and rule.mode == "tiles" and not rule.blend
+    after = _arrays(traits, step.after, levels=in_place)
+    if levels and not in_place:
+        after = after.plus(_arrays(replace(traits, opacity=False), last, levels=True))
     before = _Held(0, 0) if first else _arrays(traits, step.before)
-    each = traits.approach.tiling_of(traits.checkpoint).bytes_per_result_pixel if step.kind == "run" else 0
-    working = each * step.after.height * step.after.width
-    return _Held(after.memory + before.memory + working, after.files + before.files)
+    each = rule.bytes_per_result_pixel if step.kind == "run" else 0
+    return after.plus(before).plus(_Held(each * step.after.height * step.after.width, 0))
 
 
 def room() -> Room:

@@ -20,7 +20,7 @@ from sr_demo.backends.selection import Preparer
 from sr_demo.errors import BadInput, Cancelled, OutOfMemory, SRError, unexpected
 from sr_demo.image import Image, ImageData, Size
 from sr_demo.imaging.detail import blend_detail
-from sr_demo.inference import faithful, memory_need
+from sr_demo.inference import faithful, large_results, memory_need
 from sr_demo.inference.jobs import Done, Failed, ImageResult, Job, LoadedModel, Progressed, RunEvent, Started, Stopped
 from sr_demo.inference.model_loader import ModelLoader
 from sr_demo.inference.shared_work import SharedWork
@@ -187,10 +187,10 @@ class Runner:
         memory_need.check(replace(memory_need.traits_of(job, image), blended=other is not None), image)
         detail = faithful.detail_of(job)
         try:
-            done = self._measured(job, image, progress)
+            done = self._measured(job, image, progress, exact=other is not None)
             if other is not None:
                 shown = faithful.detail_map(limits, detail, plan.size, plan.factor)
-                faithful_result = shared.once(other, lambda: self._measured(other, image, progress))
+                faithful_result = shared.once(other, lambda: self._measured(other, image, progress, exact=True))
                 done = _blended(done, faithful_result, shown, plan.factor)
         except MemoryError as exc:  # for the result itself, whatever the tiles
             raise OutOfMemory from exc
@@ -199,9 +199,9 @@ class Runner:
         letters = (LETTERS,) if faithful.changes_letters(job, image.rgb, shared) else ()
         return ImageResult(
             job=job,
-            size=upscaled.image.rgb.shape[:2],
+            size=upscaled.image.size,
             image=upscaled.image,
-            scores=score(upscaled.image.rgb, image.rgb, reference, round(plan.factor)),
+            scores=score(upscaled.image.pixels, image.rgb, reference, round(plan.factor)),
             seconds=done.seconds,
             load_seconds=done.load_seconds,
             peak_memory_mb=done.peak_bytes / 1e6,
@@ -215,21 +215,21 @@ class Runner:
             trajectory=upscaled.trajectory,
             notes=image.notes,
             values=image.values,
-            input_size=image.rgb.shape[:2],
+            input_size=image.size,
             remarks=(*upscaled.remarks, *letters),
             kept_faces=0 if faces is None else faces.faces,
             masked=allowed is not None,
             sizing=plan.words if job.size is not None else "",
         )
 
-    def _measured(self, job: Job, image: ImageData, progress: Progress) -> _Measured:
+    def _measured(self, job: Job, image: ImageData, progress: Progress, *, exact: bool) -> _Measured:
         """Upscale by one method, with what that cost, and improve its time estimates."""
         with self._models.ready(job, progress) as ready:
             with memory.PeakMemory() as peak, Contention() as contention:
                 begun, cpu_begun = time.perf_counter(), time.process_time()
-                upscaled = upscale_image(ready.model, image, progress)
+                upscaled = upscale_image(ready.model, image, progress, exact=exact)
                 seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
-            peak_bytes = ready.buffers.peak(peak, upscaled.image.rgb.nbytes)
+            peak_bytes = ready.buffers.peak(peak, upscaled.image.pixels.nbytes)
         upscaler, cold = ready.model.upscaler, ready.load_seconds > 0
         planes = passes(job.approach, job.checkpoint, opacity=image.alpha is not None)
         self._learn(job, upscaled.runs, planes, upscaler.backend, contention.share, cold=cold)
@@ -282,7 +282,7 @@ def _blended(done: _Measured, other: _Measured, detail: float | NDArray[np.float
     seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
     return replace(
         done,
-        upscaled=replace(done.upscaled, image=replace(image, rgb=rgb), trajectory=()),
+        upscaled=replace(done.upscaled, image=large_results.rounded(replace(image, pixels=rgb)), trajectory=()),
         seconds=done.seconds + other.seconds + seconds,
         cpu_seconds=done.cpu_seconds + other.cpu_seconds + cpu_seconds,
         load_seconds=done.load_seconds + other.load_seconds,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo.image import Image, readonly
+from sr_demo.image import Image, Pixels, readonly
 from sr_demo.system import large_array
 
 _REACH = 2
@@ -14,16 +14,17 @@ _LEVELS = (0.0, 1.0)
 """Other levels are left to the network: to fix the steps of a gradient stored in 8 bits would turn them into bands."""
 
 
-def keep_black_and_white(result: Image, image: Image) -> Image:
+def keep_black_and_white(result: Pixels, image: Image) -> Pixels:
     """Set a result to exactly 0 or 1 where bicubic interpolation would give that because all it reads has this value.
 
     Args:
-        result: (H, W, C) in [0, 1] that no one else holds; changed in place where that is possible.
+        result: (H, W, C) in [0, 1], or levels, that no one else holds; changed in place where that is possible.
         image: (h, w, C), what it was made from.
 
     Returns:
         `result`, or a copy of it, read-only.
     """
+    white = 255 if result.dtype == np.uint8 else 1
     rows, columns = (_sources(result.shape[axis], image.shape[axis]) for axis in (0, 1))
     for band in large_array.bands(result):
         first, last = int(rows[band.start]), int(rows[band.stop - 1]) + 1
@@ -31,7 +32,7 @@ def keep_black_and_white(result: Image, image: Image) -> Image:
             even = _even(image, first, last, level)
             if even.any():
                 result = _writable(result)
-                np.copyto(result[band], level, where=even[rows[band] - first][:, columns])
+                np.copyto(result[band], result.dtype.type(level * white), where=even[rows[band] - first][:, columns])
     return readonly(result)
 
 
@@ -57,7 +58,7 @@ def _eroded(mask: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:
     return out
 
 
-def _writable(result: Image) -> Image:
+def _writable(result: Pixels) -> Pixels:
     try:
         result.flags.writeable = True
     except ValueError:  # it belongs to another library, which does not hand its memory back

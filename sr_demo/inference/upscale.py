@@ -15,9 +15,10 @@ import numpy as np
 from sr_demo.checkpoint import Checkpoint
 from sr_demo.diffusion.trajectory import TracingUpscaler, Trajectory
 from sr_demo.errors import OutOfMemory
-from sr_demo.image import Image, ImageData, Size, readonly
+from sr_demo.image import Image, ImageData, Pixels, Size, readonly, unit
 from sr_demo.imaging import tiling
 from sr_demo.imaging.resize import resize, resized_bands
+from sr_demo.inference import large_results
 from sr_demo.inference.jobs import Job, LoadedModel
 from sr_demo.inference.saturation import keep_black_and_white
 from sr_demo.inference.size_plan import Step
@@ -59,13 +60,14 @@ def passes(approach: Approach, checkpoint: Checkpoint, *, opacity: bool) -> int:
     return 2 if opacity and not approach.invents_with(checkpoint) else 1
 
 
-def upscale_image(model: LoadedModel, image: ImageData, progress: Progress) -> Upscaled:
+def upscale_image(model: LoadedModel, image: ImageData, progress: Progress, *, exact: bool = False) -> Upscaled:
     """Upscale a whole image to the size that the job requests, by the steps of its plan.
 
     Args:
         model: the loaded method.
         image: what to upscale.
         progress: receives 0..1, and is checked for Stop before each tile.
+        exact: whether the result is computed with, and never rounded: see `large_results`.
 
     Returns:
         The image at the requested size, or at `model.job.scale` times the size, of the same kind (alpha, gray, bit depth,
@@ -78,18 +80,21 @@ def upscale_image(model: LoadedModel, image: ImageData, progress: Progress) -> U
     """
     job = model.job
     plan = job.plan(Size.of(image.rgb))
+    levels = not exact and large_results.is_rounded(plan.size, image.bits)
     tile, tiles, walk, runs, remarks = 0, 0, (), list[MeasuredRun](), list[str]()
     for step, part in zip(plan.steps, _parts(plan.steps, progress), strict=True):
         if step.kind == "resample":
             image = _resampled(image, step.after, part, linear=step is plan.steps[-1])
             continue
         begun = time.perf_counter()
-        done = _run(model, image, step.after, part)
+        done = _run(model, image, step.after, part, levels=levels and step is plan.steps[-1])
         runs.append(MeasuredRun(step, time.perf_counter() - begun))
         image, tile, tiles, walk = done.image, done.tile, tiles + done.tiles, done.trajectory
         remarks += done.remarks
     if job.size is not None and job.size.dpi is not None:
         image = replace(image, metadata=replace(image.metadata, dpi=(job.size.dpi, job.size.dpi)))
+    if levels:
+        image = large_results.rounded(image)
     walk = walk if len(plan.steps) == 1 else ()
     return Upscaled(image, tile, tiles, walk, tuple(runs), tuple(dict.fromkeys(remarks)))
 
@@ -122,24 +127,26 @@ def _resampled(image: ImageData, size: Size, progress: Progress, *, linear: bool
     with _memory_error_translated():
         rgb = resize(image.rgb, size, linear=linear and smaller and image.values is None, progress=progress)
         alpha = None if image.alpha is None else resize(image.alpha, size)
-    return replace(image, rgb=rgb, alpha=alpha)
+    return replace(image, pixels=rgb, alpha=alpha)
 
 
-def _run(model: LoadedModel, image: ImageData, size: Size, progress: Progress) -> Upscaled:
-    """Run the method once, to `size`: on the colours, and on the alpha channel apart."""
+def _run(model: LoadedModel, image: ImageData, size: Size, progress: Progress, *, levels: bool) -> Upscaled:
+    """Run the method once, to `size`: on the colours, which may be rounded to levels, and on the alpha channel apart."""
     alpha_runs = passes(model.job.approach, model.job.checkpoint, opacity=image.alpha is not None) == 2
     # Gray stored as RGB is gray: a method must not add colours to it.
     finish = _gray if image.gray or large_array.equal_channels(image.rgb) else _unchanged
-    result = _guaranteed(model, image.rgb, size, progress.part(0, 0.5) if alpha_runs else progress, finish, 3)
+    result = _guaranteed(
+        model, image.rgb, size, progress.part(0, 0.5) if alpha_runs else progress, finish, 3, levels=levels
+    )
     invents = model.job.approach.invents_with(model.job.checkpoint)
-    rgb = result.image if invents else keep_black_and_white(result.image, image.rgb)
+    pixels = result.image if invents else keep_black_and_white(result.image, image.rgb)
     alpha = image.alpha
     if alpha is not None and alpha_runs:
         alpha = _upscaled_alpha(model, alpha, size, progress.part(0.5, 1))
     elif alpha is not None:
         # An opacity mask must not be invented: generative methods leave it to the plain kernel.
-        alpha = resize(alpha, rgb.shape[:2])
-    upscaled = replace(image, rgb=rgb, alpha=alpha)
+        alpha = resize(alpha, pixels.shape[:2])
+    upscaled = replace(image, pixels=pixels, alpha=alpha)
     return Upscaled(upscaled, result.tile, result.tiles, result.trajectory, remarks=result.remarks)
 
 
@@ -149,7 +156,7 @@ def _upscaled_alpha(model: LoadedModel, alpha: Image, size: Size, progress: Prog
     Networks are off by a few thousandths; what is opaque must stay so, and what is transparent too.
     """
     stacked = readonly(np.broadcast_to(alpha[..., None], (*alpha.shape, 3)))
-    result = _guaranteed(model, stacked, size, progress, _one_channel, 1).image
+    result = unit(_guaranteed(model, stacked, size, progress, _one_channel, 1).image)
     result.flags.writeable = True  # allocated here, and not returned yet
     for rows, plain in resized_bands(alpha[..., None], result.shape[:2]):
         np.copyto(result[rows], plain, where=(plain == 0) | (plain == 1))
@@ -161,7 +168,7 @@ def _upscaled_alpha(model: LoadedModel, alpha: Image, size: Size, progress: Prog
 class _Plane:
     """`Upscaled` for one array."""
 
-    image: Image
+    image: Pixels
     tile: int
     tiles: int
     trajectory: tuple[Trajectory, ...] = ()
@@ -193,12 +200,14 @@ def _one_channel(result: Image) -> Image:
 
 
 def _guaranteed(
-    model: LoadedModel, image: Image, size: Size, progress: Progress, finish: Finish, channels: int
-) -> _Plane:
+    model: LoadedModel, image: Image, size: Size, progress: Progress, finish: Finish, channels: int, *,
+    levels: bool = False,
+) -> _Plane:  # fmt: skip
     """Upscale (H, W, 3) as the contract promises: tiled as declared, exact size, float32 in [0, 1], finite, read-only.
 
-    `finish` is applied to each tile and leaves `channels`. Out of memory: start over with the next smaller plan. Another
-    `size` than that of the method's own scale is reached without tiles, by a method of any scale.
+    `finish` is applied to each tile and leaves `channels`, which with `levels` may be rounded to levels of 0..255. Out of
+    memory: start over with the next smaller plan. Another `size` than that of the method's own scale is reached without
+    tiles, by a method of any scale.
     """
     upscaler, options = model.upscaler, model.job.options
     rule = model.job.approach.tiling_of(model.job.checkpoint)
@@ -224,7 +233,7 @@ def _guaranteed(
     if rule.mode != "tiles":
         progress(0.0)
         plane = _at_once(model, readonly(np.ascontiguousarray(image)), progress)
-        plane = replace(plane, image=check(plane.image, image.shape[:2]))
+        plane = replace(plane, image=check(unit(plane.image), image.shape[:2]))
         progress(1.0)
         return plane
     batched = isinstance(upscaler, BatchUpscaler)
@@ -233,12 +242,12 @@ def _guaranteed(
     while True:
         scale = model.job.default_scale
         try:
-            if batched and len(plan.tiles) > 1:
-                many = partial(_in_batches, upscaler, options)
-                rgb = tiling.run_in_batches(image, plan, scale, many, progress, check, channels)
+            if len(plan.tiles) == 1:
+                pixels = tiling.run(image, plan, scale, one, progress, check, channels)
             else:
-                rgb = tiling.run(image, plan, scale, one, progress, check, channels)
-            return _Plane(rgb, plan.side, len(plan.tiles))
+                many = partial(_in_batches, upscaler, options) if batched else partial(tiling.one_by_one, one)
+                pixels = tiling.run_in_batches(image, plan, scale, many, progress, check, channels, levels=levels)
+            return _Plane(pixels, plan.side, len(plan.tiles))
         except OutOfMemory:
             smaller = plan.smaller()
             if smaller is None:

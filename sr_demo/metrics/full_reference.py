@@ -1,7 +1,7 @@
 """Full-reference metrics: PSNR, SSIM and LR consistency, with the conventions of published tables.
 
 BT.601 luma (Y) or RGB, after rounding to 8 bit, a border of `scale` pixels cut off, float64.
-Legend: H, W = height and width in pixels; every image is (H, W, 3) float32 RGB in [0, 1].
+Legend: H, W = height and width in pixels; every image is (H, W, 3) float32 RGB in [0, 1], or levels of 0..255.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo.errors import BadInput
-from sr_demo.image import BT601, Image, Size, quantize
+from sr_demo.image import BT601, Image, Pixels, Size, quantize
 from sr_demo.imaging.resize import resize
 from sr_demo.system.large_array import bands
 
@@ -25,7 +25,7 @@ WINDOW, _SIGMA = 11, 1.5
 """SSIM's Gaussian window: 11 x 11, sigma 1.5 (Wang et al. 2004, section III.C)."""
 
 
-def psnr_y(a: Image, b: Image, border: int = 4) -> float:
+def psnr_y(a: Pixels, b: Pixels, border: int = 4) -> float:
     """Return the PSNR of two images on BT.601 Y after rounding to 8 bit.
 
     Args:
@@ -44,14 +44,14 @@ def psnr_y(a: Image, b: Image, border: int = 4) -> float:
     return _psnr(total, a.shape[0] * a.shape[1])
 
 
-def psnr_rgb(a: Image, b: Image, border: int = 4) -> float:
+def psnr_rgb(a: Pixels, b: Pixels, border: int = 4) -> float:
     """Return the PSNR of two images over the three colours after rounding to 8 bit; arguments as of `psnr_y`."""
     a, b = comparable(a, b, border)
     total = sum(float(((quantize(a[rows]).astype(np.float64) - quantize(b[rows])) ** 2).sum()) for rows in bands(a, b))
     return _psnr(total, a.size)
 
 
-def ssim_y(a: Image, b: Image, border: int = 4) -> float:
+def ssim_y(a: Pixels, b: Pixels, border: int = 4) -> float:
     """Return the mean SSIM of two images on BT.601 Y after rounding to 8 bit; arguments as of `psnr_y`.
 
     Wang et al. 2004: K1 = 0.01, K2 = 0.03, L = 255, only windows that lie inside. Images smaller than the window after the
@@ -68,7 +68,7 @@ def ssim_y(a: Image, b: Image, border: int = 4) -> float:
     return total / count
 
 
-def lr_consistency(result: Image, lr: Image) -> float:
+def lr_consistency(result: Pixels, lr: Image) -> float:
     """Return the PSNR-RGB in dB between `result`, downscaled to the size of `lr` (antialiased bicubic), and `lr`.
 
     No border is cut.
@@ -76,7 +76,7 @@ def lr_consistency(result: Image, lr: Image) -> float:
     return psnr_rgb(resize(result, Size.of(lr)), lr, border=0)
 
 
-def comparable(a: Image, b: Image, border: int) -> tuple[Image, Image]:
+def comparable(a: Pixels, b: Pixels, border: int) -> tuple[Pixels, Pixels]:
     """Both images without their border. Raises BadInput when the sizes differ."""
     if a.shape != b.shape:
         raise BadInput(
@@ -93,7 +93,7 @@ def _psnr(squared_error: float, count: int) -> float:
     return inf if squared_error == 0 else 10 * log10(255.0**2 * count / squared_error)
 
 
-def luma(image: Image) -> NDArray[np.float64]:
+def luma(image: Pixels) -> NDArray[np.float64]:
     """BT.601 Y in 16..235 of an image in [0, 1]."""
     return 16.0 + quantize(image).astype(np.float64) @ LUMA
 

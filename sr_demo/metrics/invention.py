@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo.errors import BadInput
-from sr_demo.image import Image, Size, bt601_luma
+from sr_demo.image import Image, Pixels, Size, bt601_luma
 from sr_demo.imaging.resize import resize
 from sr_demo.system.large_array import bands
 
@@ -47,7 +47,7 @@ class Invention:
     """Detail that neither the original nor the input has."""
 
 
-def invention(result: Image, lr: Image, reference: Image) -> Invention | None:
+def invention(result: Pixels, lr: Image, reference: Image) -> Invention | None:
     """Return the three shares of a result, averaged over all pixels where the original has more than the input.
 
     Args:
@@ -80,7 +80,7 @@ def invention_map(result: Image, lr: Image, reference: Image) -> NDArray[np.floa
 
 
 def _in_bands(
-    result: Image, lr: Image, reference: Image
+    result: Pixels, lr: Image, reference: Image
 ) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.bool_]]]:
     """For each band of rows its slice, the shares (rows, W, 3) and where they are counted (rows, W)."""
     if result.shape != reference.shape:
@@ -116,7 +116,7 @@ def _shares(d_im: NDArray[np.float32], d_om: NDArray[np.float32]) -> NDArray[np.
     return weights / weights.sum(axis=-1, keepdims=True)
 
 
-def _mean_luma(image: Image) -> float:
+def _mean_luma(image: Pixels) -> float:
     return sum(float(bt601_luma(image[rows]).sum(dtype=np.float64)) for rows in bands(image)) / (
         image.shape[0] * image.shape[1]
     )

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo.errors import WeightsUnavailable
-from sr_demo.image import Image, Size, bt601_luma, quantize, readonly
+from sr_demo.image import Pixels, Size, bt601_luma, quantize, readonly
 from sr_demo.imaging.resize import resize
 from sr_demo.system import large_array
 
@@ -74,7 +74,7 @@ class Niqe:
     """One sentence where `value` is None."""
 
 
-def niqe(image: Image, natural: Natural | None = None) -> Niqe:
+def niqe(image: Pixels, natural: Natural | None = None) -> Niqe:
     """Score an image on its 8-bit luma.
 
     Args:
@@ -107,7 +107,7 @@ def distance(features: Doubles, natural: Natural) -> float:
     return float(np.sqrt(away @ np.linalg.pinv((own + natural.covariance) / 2) @ away))
 
 
-def blocks(image: Image) -> Blocks:
+def blocks(image: Pixels) -> Blocks:
     """Measure the blocks of `image` (H, W, 3), at least 96 x 96, from the top left corner.
 
     Of more than 400 blocks, evenly spread rows are measured, the same for every image of that size.
@@ -126,7 +126,7 @@ def blocks(image: Image) -> Blocks:
     return Blocks(np.concatenate(features), np.concatenate(sharpness))
 
 
-def _part(image: Image, rows: tuple[int, int], columns: tuple[int, int]) -> Blocks:
+def _part(image: Pixels, rows: tuple[int, int], columns: tuple[int, int]) -> Blocks:
     """The blocks in rows and columns [first, last) of blocks of `image`, which is whole blocks."""
     (top, down), (left, right) = (
         (max(first * BLOCK - _MARGIN, 0), slice(first * BLOCK, last * BLOCK)) for first, last in (rows, columns)
@@ -153,7 +153,7 @@ def _runs(rows: list[int]) -> Iterator[tuple[int, int]]:
             start = i
 
 
-def _luma(image: Image) -> Floats:
+def _luma(image: Pixels) -> Floats:
     return np.rint(bt601_luma(quantize(image).astype(np.float32)))
 
 

@@ -19,7 +19,7 @@ from sr_demo.checkpoint import Checkpoint
 from sr_demo.errors import SRError
 from sr_demo.hub import checkpoints
 from sr_demo.hub.perceptual import DISTS, LPIPS
-from sr_demo.image import Image, quantize
+from sr_demo.image import Image, Pixels, quantize
 from sr_demo.imaging.resize import resize
 from sr_demo.metrics.full_reference import comparable
 
@@ -35,7 +35,7 @@ _DISTS_SIDE = 256
 """Shorter side that DISTS compares at, as its authors do."""
 
 
-def lpips(a: Image, b: Image, border: int = 4) -> float | None:
+def lpips(a: Pixels, b: Pixels, border: int = 4) -> float | None:
     """Return LPIPS 0.1 on AlexNet of two images: 0 for equal ones, lower is better.
 
     The network (`networks/perceptual.py`) was compared with the package lpips 0.1.4 on random backbone weights, with random
@@ -55,7 +55,7 @@ def lpips(a: Image, b: Image, border: int = 4) -> float | None:
     return _distance(LPIPS, *comparable(a, b, border))
 
 
-def dists(a: Image, b: Image, border: int = 4) -> float | None:
+def dists(a: Pixels, b: Pixels, border: int = 4) -> float | None:
     """Return DISTS of two images, made smaller to a shorter side of 256 pixels as its authors do; like `lpips`.
 
     The network was compared with the package DISTS_pytorch 0.1 in the same way, and agrees to 1e-6.
@@ -63,7 +63,7 @@ def dists(a: Image, b: Image, border: int = 4) -> float | None:
     return _distance(DISTS, *comparable(a, b, border), prepare=_smaller)
 
 
-def flip(a: Image, b: Image, border: int = 4) -> float | None:
+def flip(a: Pixels, b: Pixels, border: int = 4) -> float | None:
     """Return the mean LDR-FLIP of two images at 67 pixels per degree, by the package of its authors.
 
     Andersson et al. 2020 ("FLIP: A Difference Evaluator for Alternating Images", Proceedings of the ACM on Computer Graphics
@@ -88,12 +88,12 @@ def is_here(measure: str) -> bool:
     return checkpoints.is_available({LPIPS.name: LPIPS, DISTS.name: DISTS}[measure])
 
 
-def _has_value(image: Image) -> bool:
+def _has_value(image: Pixels) -> bool:
     """Return whether images of this size are neither too small nor too large."""
     return min(image.shape[:2]) >= _LEAST_SIDE and image.shape[0] * image.shape[1] <= _MOST_PIXELS
 
 
-def _rounded(image: Image) -> Image:
+def _rounded(image: Pixels) -> Image:
     return np.divide(quantize(image), 255, dtype=np.float32)
 
 
@@ -106,7 +106,7 @@ def _smaller(image: Image) -> Image:
 
 
 def _distance(
-    checkpoint: Checkpoint, a: Image, b: Image, prepare: Callable[[Image], Image] = lambda image: image
+    checkpoint: Checkpoint, a: Pixels, b: Pixels, prepare: Callable[[Image], Image] = lambda image: image
 ) -> float | None:
     """Return what a measure's network makes of two images, rounded and then prepared for it.
 

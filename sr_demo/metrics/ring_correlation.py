@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo.image import Image, bt601_luma
+from sr_demo.image import Image, Pixels, bt601_luma
 from sr_demo.metrics.full_reference import comparable
 
 _THRESHOLD = 1 / 7
@@ -22,7 +22,7 @@ _MOST_TILES = 3
 _LEAST_SIDE = 64
 
 
-def ring_correlation(a: Image, b: Image, border: int = 4) -> NDArray[np.float64] | None:
+def ring_correlation(a: Pixels, b: Pixels, border: int = 4) -> NDArray[np.float64] | None:
     """Return the correlation of two images in 32 rings of frequency, from 0 to Nyquist.
 
     Luma under a Hann window, in squares of up to 512 pixels whose spectra are added up.
@@ -55,7 +55,7 @@ def ring_correlation(a: Image, b: Image, border: int = 4) -> NDArray[np.float64]
     return sums[0] / np.sqrt(np.maximum(sums[1] * sums[2], 1e-20))
 
 
-def frc_cutoff(a: Image, b: Image, border: int = 4) -> float | None:
+def frc_cutoff(a: Pixels, b: Pixels, border: int = 4) -> float | None:
     """Return the frequency from which two images correlate by less than 1/7, in percent of Nyquist.
 
     100 for equal images; arguments, None and errors as of `ring_correlation`.
@@ -114,6 +114,6 @@ def _places(length: int, side: int) -> list[int]:
     return [round(i * (length - side) / max(count - 1, 1)) for i in range(count)]
 
 
-def _spectrum(image: Image, window: NDArray[np.float64]) -> NDArray[np.complex128]:
+def _spectrum(image: Pixels, window: NDArray[np.float64]) -> NDArray[np.complex128]:
     plane = bt601_luma(image).astype(np.float64)
     return np.fft.rfft2((plane - plane.mean()) * window)

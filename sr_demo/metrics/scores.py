@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
-from sr_demo.image import Image
+from sr_demo.image import Image, Pixels
 from sr_demo.metrics import perceptual
 from sr_demo.metrics.full_reference import lr_consistency, psnr_rgb, psnr_y, ssim_y
 from sr_demo.metrics.invention import Invention, invention
@@ -141,11 +141,11 @@ class Scores:
     flip: float | None = None
 
 
-def score(result: Image, lr: Image, reference: Image | None, scale: int) -> Scores:
+def score(result: Pixels, lr: Image, reference: Image | None, scale: int) -> Scores:
     """Compute all scores of one result.
 
     Args:
-        result: (scale * H, scale * W, 3) in [0, 1].
+        result: (scale * H, scale * W, 3) in [0, 1], or levels.
         lr: (H, W, 3) in [0, 1], the input of the method.
         reference: the HR image, as large as `result`; None where there is none.
         scale: scale factor; that many pixels are cut at each border before PSNR and SSIM.

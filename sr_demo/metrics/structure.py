@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo.image import Image, bt601_luma, quantize
+from sr_demo.image import Pixels, bt601_luma, quantize
 from sr_demo.metrics.full_reference import WINDOW, comparable, luma, moments
 from sr_demo.system.large_array import bands, zeros
 
@@ -27,7 +27,7 @@ _LEAST_ROWS = 64
 Plane = NDArray[np.float32]
 
 
-def ms_ssim_y(a: Image, b: Image, border: int = 4) -> float | None:
+def ms_ssim_y(a: Pixels, b: Pixels, border: int = 4) -> float | None:
     """Return the MS-SSIM of two images on BT.601 Y.
 
     Wang, Simoncelli and Bovik 2003 ("Multiscale structural similarity for image quality assessment"), equation 7: contrast
@@ -57,7 +57,7 @@ def ms_ssim_y(a: Image, b: Image, border: int = 4) -> float | None:
     return product
 
 
-def gmsd(a: Image, b: Image, border: int = 4) -> float | None:
+def gmsd(a: Pixels, b: Pixels, border: int = 4) -> float | None:
     """Return the gradient magnitude similarity deviation of two images.
 
     Xue, Zhang, Mou and Bovik 2014 ("Gradient Magnitude Similarity Deviation", IEEE Transactions on Image Processing 23(2)):
@@ -89,11 +89,11 @@ def gmsd(a: Image, b: Image, border: int = 4) -> float | None:
     return float(np.sqrt(max(squares - total**2 / count, 0.0) / (count - 1)))
 
 
-def _full_luma(image: Image) -> NDArray[np.float64]:
+def _full_luma(image: Pixels) -> NDArray[np.float64]:
     return bt601_luma(quantize(image).astype(np.float64))
 
 
-def _plane(image: Image, values: Callable[[Image], NDArray[Any]]) -> Plane:
+def _plane(image: Pixels, values: Callable[[Pixels], NDArray[Any]]) -> Plane:
     """Return `values` of an image, computed in bands of rows; of a large one in a file."""
     out = zeros(*image.shape[:2], 1)[..., 0]
     for rows in bands(image, out):

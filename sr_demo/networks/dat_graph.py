@@ -66,7 +66,7 @@ class _Layout:
     right: Any
     """Columns of zeros beside it."""
     masks: tuple[Tensor, ...] = ()
-    """For shifted windows, wide and tall: (B, 1, 1, N), 0 for keys inside the image and its zeros, `MASKED` for others."""
+    """For shifted windows, wide and high: (B, 1, 1, N), 0 for keys inside the image and its zeros, `MASKED` for others."""
 
     def map(self, x: Tensor) -> Tensor:
         """(1, P, C) -> (1, C, H, W)."""
@@ -190,7 +190,7 @@ class _Joined(nn.Module):
 
 
 class _WindowAttention(_Joined):
-    """Attention within windows: wide ones for half of the channels, tall ones for the others."""
+    """Attention within windows: wide ones for half of the channels, high ones for the others."""
 
     def __init__(self, attention: Any, norm: nn.LayerNorm) -> None:
         super().__init__(attention, norm, by_channel=True)
@@ -215,7 +215,7 @@ class _Branch(nn.Module):
     """Window attention for half of the channels."""
 
     def __init__(self, qkv: nn.Linear, attention: FusedRectangularAttention, window: _Window, side: int) -> None:
-        """`side`: 0 for wide windows, 1 for tall ones."""
+        """`side`: 0 for wide windows, 1 for high ones."""
         super().__init__()
         self.side = side
         self.heads, self.window, self.width = attention.heads, window, qkv.out_features // 3

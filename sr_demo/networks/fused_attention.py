@@ -56,7 +56,7 @@ class ShiftMasks:
             module.attn_mask = regions(height, width, module.window_size, module.shift_size)
 
     def replace_both(self, module: Any) -> None:
-        """The same for DAT's attention, which has wide and tall windows, and computes the masks of both."""
+        """The same for DAT's attention, which has wide and high windows, and computes the masks of both."""
         original: Callable[..., tuple[Tensor, Tensor]] = module.calculate_mask
         window, shift = tuple(module.split_size), tuple(module.shift_size)
 
@@ -340,10 +340,10 @@ class FusedRectangularAttention(nn.Module):
         Returns:
             (images, height, width, C).
         """
-        (tall, wide), count = self.window, qkv.shape[1]
-        down, across = height // tall, width // wide
-        cells = qkv.reshape(3, count, down, tall, across, wide, self.heads, -1).permute(0, 1, 2, 4, 6, 3, 5, 7)
-        q, k, v = cells.reshape(3, count * down * across, self.heads, tall * wide, -1)
+        (rows, columns), count = self.window, qkv.shape[1]
+        down, across = height // rows, width // columns
+        cells = qkv.reshape(3, count, down, rows, across, columns, self.heads, -1).permute(0, 1, 2, 4, 6, 3, 5, 7)
+        q, k, v = cells.reshape(3, count * down * across, self.heads, rows * columns, -1)
         bias = self.bias.to(q.dtype)
         if mask is None or _is_exporting():
             if mask is not None:
@@ -351,7 +351,7 @@ class FusedRectangularAttention(nn.Module):
             out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=self.scale).transpose(1, 2)
         else:
             out = _attend_by_region(q, k, v, bias, mask, self._masks, self.scale)
-        out = out.reshape(count, down, across, tall, wide, -1).transpose(2, 3)
+        out = out.reshape(count, down, across, rows, columns, -1).transpose(2, 3)
         return out.reshape(count, height, width, -1)
 
 

@@ -138,7 +138,7 @@ def aligned(job: Job, image: ImageData, lr: Image, reference: Image | None) -> I
         alpha = None if image.alpha is None else alignment.moved(image.alpha, shift)
         note = f"It lay {shift_phrase(shift)} beside the photo, which was undone."
         rgb, notes = alignment.moved(image.rgb, shift), (*image.notes, note)
-        image = replace(image, rgb=rgb, alpha=alpha, notes=notes)
+        image = replace(image, pixels=rgb, alpha=alpha, notes=notes)
     if alignment.likeness(image.rgb, lr) < _LEAST_LIKENESS:
         raise BadInput(
             f"{name} does not show this photo. Bring what another tool made of this very photo, the whole of it."

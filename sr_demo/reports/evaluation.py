@@ -134,7 +134,7 @@ def lr_and_reference(reference: ImageData, scale: int, realistic: Realistic | No
         )
     cropped = crop_to_multiple(reference.rgb, scale)
     small = downscale(cropped, scale) if realistic is None else degrade(cropped, scale, realistic)
-    lr = replace(reference, rgb=small, alpha=None)
+    lr = replace(reference, pixels=small, alpha=None)
     return lr, cropped
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from sr_demo.image import Image, ImageData, Size, write_png
+from sr_demo.image import ImageData, Pixels, Size, write_png
 from sr_demo.imaging.resize import resize
 from sr_demo.inference.faithful import detail_of
 from sr_demo.inference.jobs import ImageResult, Job
@@ -77,10 +77,10 @@ def save(
     Raises:
         StorageError: The disk is full, or cannot be written.
     """
-    size = Size.of(image.rgb)
+    size = image.size
     write_png(image, path)
     alt = f"{what}, {size.width} by {size.height} pixels"
-    return SavedImage(path, size, label, scores, alt, note, reference, _small_copy(image.rgb, path))
+    return SavedImage(path, size, label, scores, alt, note, reference, _small_copy(image.pixels, path))
 
 
 def save_result(result: ImageResult, folder: Path, ending: str = "") -> SavedImage:
@@ -123,7 +123,7 @@ def _small_copy_of(path: Path) -> Path:
     return path.with_name(f"{path.stem}_smaller.png")
 
 
-def _small_copy(image: Image, path: Path) -> Path | None:
+def _small_copy(image: Pixels, path: Path) -> Path | None:
     """Write a copy beside `path` where the image is too large for a browser; else return None."""
     height, width = image.shape[:2]
     if height * width <= _MAX_SHOWN_PIXELS:

@@ -282,7 +282,8 @@ def _invention(row: Facts, budget: Budget) -> tuple[Reason, ...]:
     if broken := _broken(means, budget):
         return broken
     if generative:
-        return (Reason(f"a check of each result, since it may invent detail{figure}", "with", share, "measured"),)
+        check = f"a check of each result, since it may invent detail ({share:.0f} % of it on photos)"
+        return (Reason(check, "with", share, "measured"),)
     text = f"not a generative method; {share:.0f} % of its detail is not in the original"
     return (Reason(text, "yes", share, "measured"),)
 

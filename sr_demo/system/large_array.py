@@ -1,8 +1,8 @@
 """Arrays as large as a result: memory-mapped files where they would fill memory, processed in bands of rows.
 
-The x4 result of 100 megapixels takes 19 GB as float32. It lies in a file that is mapped into memory: pages that are not in
-use cost disk, not memory. Linux counts touched pages as memory of this process until they are released: code that fills or
-reads such an array uses `bands`, or calls `release`.
+The x4 result of 100 megapixels takes 19 GB as float32, and 5 GB as uint8. It lies in a file that is mapped into memory:
+pages that are not in use cost disk, not memory. Linux counts touched pages as memory of this process until they are
+released: code that fills or reads such an array uses `bands`, or calls `release`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ import os
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo.errors import StorageError
 from sr_demo.system import storage
+
+T = TypeVar("T", np.float32, np.uint8)
 
 IN_MEMORY = 192 * 2**20
 """Bytes of one array beyond which it lies in a file: a result of 4096 x 4096 pixels is the largest that does not."""
@@ -36,17 +38,26 @@ def zeros(*shape: int) -> NDArray[np.float32]:
 
     Where no file can be created, arrays of up to `AT_MOST` bytes lie in memory; larger ones raise StorageError.
     """
-    need = 4 * int(np.prod(shape, dtype=np.int64))
+    return _made(shape, np.float32)
+
+
+def levels(*shape: int) -> NDArray[np.uint8]:
+    """Like `zeros`, in uint8."""
+    return _made(shape, np.uint8)
+
+
+def _made(shape: tuple[int, ...], kind: type[T]) -> NDArray[T]:
+    need = np.dtype(kind).itemsize * int(np.prod(shape, dtype=np.int64))
     if need > IN_MEMORY:
         try:
-            return _in_file(shape, need)
+            return _in_file(shape, need, kind)
         except StorageError:
             if need > AT_MOST:
                 raise
-    return np.zeros(shape, np.float32)
+    return np.zeros(shape, kind)
 
 
-def _in_file(shape: tuple[int, ...], need: int) -> NDArray[np.float32]:
+def _in_file(shape: tuple[int, ...], need: int, kind: type[T]) -> NDArray[T]:
     # Not in the system's folder for temporary files, which is often in memory (tmpfs).
     folder = storage.ready(storage.cache_folder() / "results", need)
     try:
@@ -54,12 +65,12 @@ def _in_file(shape: tuple[int, ...], need: int) -> NDArray[np.float32]:
             # Reserved now: if the disk filled up later, touching a page would kill the process (SIGBUS).
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(file.fileno(), 0, need)
-            return _in_large_pages(np.memmap(file, np.float32, "w+", shape=shape))
+            return _in_large_pages(np.memmap(file, kind, "w+", shape=shape))
     except OSError as exc:  # such as ENOMEM: no address space is left to map it to (RLIMIT_AS)
         raise StorageError(f"A file of {need / 1e9:.1f} GB cannot be used in {folder}: {exc.strerror or exc}.") from exc
 
 
-def _in_large_pages(array: NDArray[np.float32]) -> NDArray[np.float32]:
+def _in_large_pages(array: NDArray[T]) -> NDArray[T]:
     """`array`, which maps a file, brought in by 2 MB at once where the system can: filling it takes a third less."""
     row = array.nbytes // max(len(array), 1)
     if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_HUGEPAGE") and row <= _LONGEST_ROW:
@@ -69,7 +80,7 @@ def _in_large_pages(array: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 @contextmanager
-def written_in_tiles(array: NDArray[np.float32]) -> Generator[None]:
+def written_in_tiles(array: NDArray[Any]) -> Generator[None]:
     """Bring in the pages of a mapped `array` one by one for the block, which writes parts of its rows.
 
     Else the system reads ahead, in larger and larger units that count as touched as a whole (Linux 6.18: 1.8 GB for three

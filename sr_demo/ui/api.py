@@ -1,4 +1,4 @@
-"""Endpoints for programs, `/approaches`, `/upscale`, `/compare` and `/deploy`, on the same core as page and command line."""
+"""Endpoints for programs, `/approaches`, `/upscale`, `/compare`, `/several`, `/deploy`: the core of page and command line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sr_demo.codecs.formats import output_from
 from sr_demo.codecs.sniff import kind_of
 from sr_demo.deploy.report import budget_from, deploy
 from sr_demo.errors import BadInput, Cancelled, SRError, quoted, unexpected
-from sr_demo.image import Image, ImageData, Output, read, write
+from sr_demo.image import Image, ImageData, Output, for_output, read, write
 from sr_demo.imaging.output_size import OutputSize, parse
 from sr_demo.inference.faithful import allowed_by
 from sr_demo.inference.jobs import Done, Failed, ImageResult, Job, job_for
@@ -32,6 +32,7 @@ from sr_demo.ui.compare.brought import Brought, scored
 from sr_demo.ui.compare.in_turn import MOST_JOBS, Inputs, compared
 from sr_demo.ui.lab.handlers import DEPLOY_SECONDS, PLAN
 from sr_demo.ui.method_choices import Context, offered
+from sr_demo.ui.several.queue import Photo, Queue, check_counts
 from sr_demo.ui.source import files_input, image_input
 
 _NAMED_VALUES: dict[str, Any] = {"type": "object", "additionalProperties": True}
@@ -57,12 +58,16 @@ def add(context: Context) -> None:
         result, report = gr.File(label="result"), _json(None, _NAMED_VALUES, label="report")
         budget = _json({}, _NAMED_VALUES, label="budget")
         files = gr.File(label="results", file_count="multiple")
-        brought = files_input(label="brought")
+        brought, images = files_input(label="brought"), files_input(label="images")
+        methods = _json(["rdn"], {"type": "array", "items": {"type": "string"}}, label="approaches")
+        packed = gr.File(label="zip")
         trigger = gr.Button("run")
     given = [image, approach, options, size, output, mask]
     compared_given = [image, names, test, size, output, brought]
     trigger.click(endpoints.upscale, given, [result, report], api_name="upscale", **HEAVY)
     trigger.click(endpoints.compare, compared_given, [files, report], api_name="compare", **HEAVY)
+    several_given = [images, methods, size, output]
+    trigger.click(endpoints.several, several_given, [packed, report], api_name="several", **HEAVY)
     trigger.click(endpoints.deploy, [names, budget], report, api_name="deploy", **HEAVY)
 
 
@@ -118,8 +123,11 @@ class Endpoints:
                 self._context.runner.fetch(job, Progress(stop=caller.stop))
                 with caller.turn(self._seconds(job)) as progress:
                     allowed = None if mask is None else allowed_by(self._read(mask).rgb)
-                    result = self._context.runner.run(job, self._read(image), progress=progress, allowed=allowed)
-                    file, facts = _save(result, self._context.store.new(), written.like(kind_of(Path(image))))
+                    given = self._read(image)
+                    wanted = written.like(kind_of(Path(image)))
+                    given = for_output(given, wanted)
+                    result = self._context.runner.run(job, given, progress=progress, allowed=allowed)
+                    file, facts = _save(result, self._context.store.new(), wanted)
             return file, facts
         except Exception as exc:
             raise _as_gradio(exc) from exc
@@ -159,6 +167,7 @@ class Endpoints:
 
             def load() -> tuple[ImageData, Image | None]:
                 original = self._read(image)
+                original = for_output(original, written.like(kind_of(Path(image))))
                 report["advice"] = self._advice(original.rgb, Path(image))
                 return lr_and_reference(original, scale, None) if test_against_truth else (original, None)
 
@@ -174,6 +183,38 @@ class Endpoints:
                     elif isinstance(event, Failed):
                         report["failures"].append({"approach": event.job.key, "message": event.message})
             return files, report
+        except Exception as exc:
+            raise _as_gradio(exc) from exc
+
+    def several(
+        self,
+        images: list[str] | None,
+        approaches: list[str] | None = None,
+        size: str = "",
+        output: dict[str, Any] | None = None,
+    ) -> tuple[str, dict[str, Any]]:
+        """Upscale up to 50 images, one after the other, into one zip. One that fails is named, and the others go on.
+
+        Args:
+            images: image files: PNG, JPEG, TIFF, WebP, HEIC and others
+            approaches: list of up to four ID or ID:CHECKPOINT, rdn alone by default
+            size: of the results, as for upscale
+            output: how results are written, {} for PNG; see upscale
+
+        Returns:
+            the zip, and a report {"photos": [{"name", "state", "results": [...], "failures": [...]}, ...]}
+        """
+        try:
+            if not images:
+                raise BadInput("There is no picture: send files as `images`.")
+            written, jobs = output_from(output or {}, _OUTPUT), self._jobs(approaches or ["rdn"], _size(size))
+            check_counts(len(images), len(jobs))
+            context = self._context
+            with context.store.lent() as folder, context.callers.admitted(program=True) as caller:
+                queue = Queue([Photo(Path(image)) for image in images], jobs, context.limits, folder, written)
+                for _ in queue.run(context.runner, caller, self._seconds):
+                    pass
+            return str(queue.zip), queue.report()
         except Exception as exc:
             raise _as_gradio(exc) from exc
 

@@ -13,7 +13,8 @@ function nameBoxes() {
     }
     for (const control of box.querySelectorAll("button.upload-container, input[type=file]")) {
       const what = control.getAttribute("aria-label") ?? "";
-      if (!what.startsWith(name)) control.setAttribute("aria-label", `${name}: ${what}`);
+      const named = `${name}: ${word(what.slice(what.lastIndexOf(": ") + 1).trim())}`; // without the name that it had before
+      if (what !== named) control.setAttribute("aria-label", named);
     }
     for (const image of box.querySelectorAll("img[alt='']")) image.setAttribute("alt", name);
   }

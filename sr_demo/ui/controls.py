@@ -37,7 +37,7 @@ def accordions(approaches: Sequence[Approach], without: Collection[str] = ()) ->
     for approach in approaches:
         shown = [control for control in controls(approach.options) if control.name not in without]
         if shown:
-            with gr.Accordion(approach.title, open=False):
+            with gr.Accordion(approach.title, open=False, elem_classes="sr-words"):
                 bound += [Bound(approach.id, control.name, component(control)) for control in shown]
     return bound
 

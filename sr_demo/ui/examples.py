@@ -23,6 +23,11 @@ log = logging.getLogger("sr_demo")
 
 _SIDE = 112
 """Pixels of a thumbnail: twice its size on the page, for dense screens."""
+_FIRST = "examples"
+"""Id of the row whose thumbnails the page is sent with; the rows of the other tabs copy them."""
+_COPY = f"""
+element.querySelector(".sr-examples").innerHTML = document.querySelector("#{_FIRST} .sr-examples")?.innerHTML ?? "";
+"""
 _ON_LOAD = """
 element.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-index]");
@@ -31,12 +36,13 @@ element.addEventListener("click", (event) => {
 """
 
 
-def examples(elem_id: str = "examples") -> gr.HTML:
+def examples(elem_id: str = _FIRST) -> gr.HTML:
     """Create the component; its `select` event carries the index into `EXAMPLES`."""
-    buttons = "".join(_button(index) for index in range(len(EXAMPLES)))
+    is_first = elem_id == _FIRST
+    buttons = "".join(_button(index) for index in range(len(EXAMPLES))) if is_first else ""
     return gr.HTML(
         f'<p class="sr-label">{marked("examples")}</p><div class="sr-examples sr-words">{buttons}</div>',
-        js_on_load=_ON_LOAD,
+        js_on_load=_ON_LOAD if is_first else _COPY + _ON_LOAD,
         elem_id=elem_id,
     )
 
@@ -64,7 +70,7 @@ def chosen_file(event: gr.EventData) -> Path:
 
 @lru_cache
 def _button(index: int) -> str:
-    """Return the button of one example; cached, since every tab shows it. "" where its picture cannot be read."""
+    """Return the button of one example. "" where its picture cannot be read."""
     sample = EXAMPLES[index]
     try:
         small = _square(quantize(_pixels(sample)))

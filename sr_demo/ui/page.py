@@ -18,7 +18,7 @@ from sr_demo.image import Limits
 from sr_demo.inference.runner import Runner
 from sr_demo.settings import Settings
 from sr_demo.spec import Approach
-from sr_demo.ui import api, door, examples, gate, languages, method_choices, sessions, shared_links
+from sr_demo.ui import api, door, examples, gate, languages, light_page, method_choices, sessions, shared_links
 from sr_demo.ui.about.layout import about_tab
 from sr_demo.ui.callers import Callers
 from sr_demo.ui.compare import welcome
@@ -37,7 +37,7 @@ from sr_demo.ui.store import Store
 from sr_demo.ui.training.layout import training_tab
 
 _STYLE = Path(__file__).parent / "style.css"
-_SCRIPTS = ("any_file.js", "box_names.js")
+_SCRIPTS = ("any_file.js", "box_names.js", "quiet_console.js")
 """What runs on the whole page."""
 _LANGUAGES = {
     "en": "English", "de": "Deutsch", "fr": "Français", "es": "Español", "pt": "Português", "zh-CN": "中文", "ja": "日本語",
@@ -111,6 +111,7 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
     # After each failed event Gradio summarises all events with pandas, for a monitoring page that is off here.
     os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")
     # Calls past the queue (`api_open`) would be neither watched nor cancelled.
+    light_page.without_descriptions(page)
     page.queue(max_size=_UNSORTED + settings.queue_length, api_open=False)
     return page
 
@@ -142,8 +143,7 @@ def launch_arguments(store: Store, settings: Settings) -> dict[str, Any]:
     """Return the arguments of `Blocks.launch`: theme, limits, and what is served to whom."""
     application = gate.application_arguments(settings)
     application["exception_handlers"] = {**application["exception_handlers"], OSError: _disk_refuses}
-    if settings.share:
-        application["routes"] = shared_links.routes(store)
+    application["routes"] = [languages.route(), *(shared_links.routes(store) if settings.share else [])]
     return {
         "server_name": settings.host,
         "server_port": settings.port,

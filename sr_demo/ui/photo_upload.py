@@ -27,6 +27,8 @@ _MOST_UPLOADS = 10
 _MOST_SECONDS = 60.0
 _HEAD = 4096
 
+NONE_REMEMBERED = "None of these files can be remembered."
+
 
 @dataclass
 class Taken:
@@ -51,7 +53,7 @@ class Taken:
 
 
 def take_in(
-    files: Sequence[Path], folder: Path, limits: Limits, progress: Progress, purpose: str = "remembered"
+    files: Sequence[Path], folder: Path, limits: Limits, progress: Progress, none: str = NONE_REMEMBERED
 ) -> Taken:
     """Write each image in `files` and in zips among them as an 8-bit PNG, within limits.
 
@@ -62,7 +64,7 @@ def take_in(
         folder: Where to write; must be empty.
         limits: Bytes and pixels of one image.
         progress: Reports each file.
-        purpose: Completes the sentence "None of these files can be ...".
+        none: The first line of the error where no image can be read.
 
     Raises:
         BadInput: When no image can be read.
@@ -83,9 +85,10 @@ def take_in(
         taken.written.append(target)
     shutil.rmtree(scratch)
     if taken.hidden:
-        taken.sentences.append(f"{taken.hidden:,} hidden {'file' if taken.hidden == 1 else 'files'} left out.")
+        count = f"{taken.hidden:,}"
+        taken.sentences.append(f"{count} hidden file left out." if count == "1" else f"{count} hidden files left out.")
     if not taken.written:
-        raise BadInput(" ".join([f"None of these files can be {purpose}.", *first_few(taken.sentences)]))
+        raise BadInput("\n".join([none, *first_few(taken.sentences)]))
     return taken
 
 

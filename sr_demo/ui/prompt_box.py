@@ -59,7 +59,7 @@ def lay_out(approaches: Sequence[Approach]) -> Box | None:
     unable = " ".join(f"{d.title} {captions.obstacle(d)}." for d in DESCRIBERS if d not in able)
     if not able:
         return None
-    with gr.Column(elem_id="captions"):
+    with gr.Column(elem_id="captions", elem_classes="sr-words"):
         gr.HTML(_WORDS + (fine_print(unable) if unable else ""))
         which = gr.Radio(
             [(_label(describer), describer.id) for describer in able], value=able[0].id, visible=len(able) > 1,

@@ -14,7 +14,7 @@ import numpy as np
 from sr_demo.image import ImageData, crop, encode_png, quantize
 from sr_demo.imaging.resize import resize
 from sr_demo.ui.door import uploaded
-from sr_demo.ui.languages import marked
+from sr_demo.ui.languages import marked, word
 
 PREVIEW_SIDE = 768
 """Longest side of the preview in pixels."""
@@ -133,7 +133,7 @@ def cut(source: Source, image: ImageData, longest: int | None = None) -> ImageDa
     if size == (box.height, box.width):
         return part
     alpha = None if part.alpha is None else resize(part.alpha, size)
-    return replace(part, rgb=resize(part.rgb, size), alpha=alpha)
+    return replace(part, pixels=resize(part.rgb, size), alpha=alpha)
 
 
 def write_preview(source: Source, image: ImageData, folder: Path) -> Path:
@@ -169,7 +169,7 @@ def describe(source: Source | None) -> str:
     megapixels = source.width * source.height / 1e6
     size = f"{source.width} × {source.height} {marked('pixels')}"
     size += f", {megapixels:.1f} {marked('megapixels')}" if megapixels >= 1 else ""
-    lines = [f"<b>{escape(source.name)}</b>: {size}.", *map(escape, source.notes)]
+    lines = [f"<b>{escape(source.name)}</b>: {size}.", *map(word, source.notes)]
     if min(source.width, source.height) < _TINY:
         lines.append(marked("photo_tiny"))
     if source.is_part():

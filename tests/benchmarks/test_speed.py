@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sr_demo.backends import shipped_int8
-from sr_demo.benchmarks import speed
+from sr_demo.benchmarks import performance_page, speed
 from sr_demo.benchmarks.speed import Row
 from sr_demo.benchmarks.speed_cases import CASES, Case
 from sr_demo.checkpoint import Tiling
@@ -47,11 +47,39 @@ def test_unknown_names_are_refused() -> None:
 
 def test_the_named_cases_and_paths_are_there() -> None:
     assert all((shipped_int8.FOLDER / f"{case.int8}.json").exists() for case in CASES if case.int8)
-    assert {"compact-256", "rrdb-96", "hat-s-96", "hat-tiny-128"} <= {case.name for case in CASES}
+    assert [case.name for case in CASES] == [
+        "compact-256", "rrdb-96", "x4plus-96", "edsr-128", "hat-s-96", "hat-tiny-128", "dat-light-64",
+    ]  # fmt: skip
     assert speed.PATHS == (
         "ours", "ours-int8", "spandrel-fp32", "tile-loop", "onnxruntime-fp32", "openvino-fp32", "openvino-bf16",
         "matmul-bf16",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("is_stored", [False, True])
+def test_a_case_with_published_weights_states_whether_it_uses_them(
+    is_stored: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sr_demo.hub.checkpoints.is_available", lambda checkpoint: is_stored)
+    (case,) = (case for case in CASES if case.name == "x4plus-96")
+    weights = "weights of real-esrgan:x4plus" if is_stored else "real-esrgan:x4plus is not stored here"
+    assert case.described().startswith("RRDB, 23 blocks, 96 x 96 pixels, ") and case.described().endswith(weights)
+
+
+def test_slow_paths_wait_for_a_request() -> None:
+    (case,) = (case for case in CASES if case.name == "hat-tiny-128")
+    default = speed._able(case, speed.PATHS, slow=False)
+    assert [*case.slow] == ["onnxruntime-fp32", "tile-loop"] and not {*default}.intersection(case.slow)
+    assert {*speed._able(case, speed.PATHS, slow=True)} == {*default, *case.slow}
+
+
+def test_the_processor_is_named_with_what_matters_for_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        performance_page, "processor", lambda: "x86_64\nmodel name : Fast 9\nflags : avx2 avx512f avx_vnni amx_tile"
+    )
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert performance_page.machine().startswith("Fast 9, ")
+    assert "(avx2, avx512, vnni, amx; limited to AVX2 by ONEDNN_MAX_CPU_ISA)" in performance_page.machine()
 
 
 def test_a_small_network_is_measured_on_plain_torch_in_tiles_and_on_our_path(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,8 +91,11 @@ def test_a_small_network_is_measured_on_plain_torch_in_tiles_and_on_our_path(mon
     case = Case("tiny-40", "", 40, build, Tiling("tiles", halo=6), 100, int8="edsr-x4")
     monkeypatch.setattr(speed, "CASES", (case,))
     monkeypatch.setattr("sr_demo.backends.openvino_backend.available", lambda: False)  # converting takes seconds
-    (result,) = speed.bench(["tiny-40"], ["ours", "ours-int8", "spandrel-fp32", "tile-loop", "openvino-fp32"], rounds=1)
+    paths, said = ["ours", "ours-int8", "spandrel-fp32", "tile-loop", "openvino-fp32"], list[str]()
+    (result,) = speed.bench(["tiny-40"], paths, rounds=1, report=said.append)
     rows = result.rows
+    assert said[0].startswith("tiny-40: ") and said[-1] == "  turn 1 of 1 done"
+    assert [line.partition(":")[0] for line in said[1:-1]] == ["  ours", "  spandrel-fp32", "  tile-loop"]
     assert [row.path for row in rows] == ["ours", "spandrel-fp32", "tile-loop"]
     assert result.notes == [f"tiny-40, {path}: OpenVINO is not installed." for path in ("ours-int8", "openvino-fp32")]
     for row in rows:
@@ -124,6 +155,8 @@ def test_a_model_file_of_any_scale_is_measured_beside_plain_torch(tmp_path: Path
     arguments = ["bench", "speed", "--model", str(tmp_path / "mine.pth"), "--rounds", "1", "--json"]
     paths = ["ours", "spandrel-fp32", "tile-loop"]
     assert main([*arguments, *(part for path in paths for part in ("--path", path))]) == 0
-    rows = json.loads(capsys.readouterr().out)
+    printed = capsys.readouterr()
+    rows = json.loads(printed.out)
+    assert printed.err.startswith(f"{performance_page.machine()}\nmine: ")
     assert [(row["case"], row["path"]) for row in rows] == [("mine", path) for path in paths]
     assert rows[0]["max_difference"] < 0.05 and rows[1]["max_difference"] == 0

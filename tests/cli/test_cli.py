@@ -323,7 +323,7 @@ def test_evaluate_scores_results_of_another_tool_beside_ours(sr, hr: Path, tmp_p
     theirs.mkdir()
     for path in sorted(hr.glob("*.png")):
         image = read(path)
-        write_png(replace(image, rgb=moved(image.rgb, Shift(0.0, -2.0))), theirs / f"{path.stem}_x4.png")
+        write_png(replace(image, pixels=moved(image.rgb, Shift(0.0, -2.0))), theirs / f"{path.stem}_x4.png")
     said = sr("evaluate", "--hr", hr, "--approach", "bicubic", "--brought", theirs, "--json", file)
     assert said.status == 0
     ours, brought = json.loads(file.read_text())

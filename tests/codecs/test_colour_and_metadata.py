@@ -152,7 +152,7 @@ def exif() -> Pillow.Exif:
 def test_date_camera_place_and_resolution_reach_the_result(tmp_path: Path, extension: str) -> None:
     path = tmp_path / f"a.{extension}"
     Pillow.new("RGB", (32, 24)).save(path, exif=exif(), dpi=(300, 300))
-    larger = replace(read(path), rgb=readonly(np.zeros((128, 96, 3), np.float32)))
+    larger = replace(read(path), pixels=readonly(np.zeros((128, 96, 3), np.float32)))
     result = Pillow.open(io.BytesIO(encode_png(larger)))
     found = result.getexif()
     assert found[0x0132] == "2020:01:02 03:04:05" and found[0x010F] == "Maker"

@@ -64,7 +64,7 @@ def image_of(photo: ImageData, kind: str) -> ImageData:
     rgb = noise(96, 128, 3)
     rgb = readonly(np.repeat(rgb[..., :1], 3, 2)) if gray else rgb
     alpha = readonly(noise(96, 128, 4)[..., 0] * 0.9 + 0.1) if "a" in kind.replace("gray", "") else None
-    return replace(photo, rgb=rgb, alpha=alpha, gray=gray, bits=16 if deep else 8, icc=GRAY if gray else SRGB)
+    return replace(photo, pixels=rgb, alpha=alpha, gray=gray, bits=16 if deep else 8, icc=GRAY if gray else SRGB)
 
 
 def facts(path: Path) -> dict[str, Any]:
@@ -200,7 +200,7 @@ def test_a_jpeg_in_bands_has_the_pixels_of_one_in_one_go(
 ) -> None:
     monkeypatch.setattr(jpeg, "_BAND", 16 * width)
     image = ImageData(noise(203, width), gray=gray)
-    image = replace(image, rgb=readonly(np.repeat(image.rgb[..., :1], 3, 2))) if gray else image
+    image = replace(image, pixels=readonly(np.repeat(image.rgb[..., :1], 3, 2))) if gray else image
     write(image, tmp_path / "a.jpg", Output("jpeg", quality))
     assert (tmp_path / "a.jpg").read_bytes().count(b"\xff\xd7") >= 1, "more than eight bands"
     samples, whole = quantize(image.rgb), BytesIO()

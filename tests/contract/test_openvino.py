@@ -67,8 +67,6 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Converted:
     def made(job: Job, precision: Precision) -> Job:
         if precision == "bf16" and not openvino_backend.supports_bf16():
             pytest.skip("this CPU does not compute bf16")
-        if precision == "int8" and job.approach.family == "attention":
-            pytest.skip("int8 is for convolutional networks")
         if job.key not in folders:
             folder = tmp_path_factory.mktemp("converted")
             files = [EMBEDDED / file.name for file in job.checkpoint.files]

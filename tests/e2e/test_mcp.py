@@ -226,7 +226,7 @@ def test_a_page_that_was_not_asked_is_no_server(serve: Serve, monkeypatch: pytes
     assert page.mcp_server_obj is None
     assert httpx.post(f"{url}/gradio_api/mcp/", json={}).status_code in (404, 405)
     info = httpx.get(f"{url}/gradio_api/info").json()["named_endpoints"]
-    assert sorted(info) == ["/approaches", "/compare", "/deploy", "/upscale"]
+    assert sorted(info) == ["/approaches", "/compare", "/deploy", "/several", "/upscale"]
 
 
 def test_asked_for_without_the_package_it_says_what_to_install(

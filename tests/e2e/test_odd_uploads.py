@@ -66,12 +66,15 @@ def test_what_is_no_image_gets_our_sentence_and_what_has_an_unknown_type_is_take
     address: str, open_page: OpenPage
 ) -> None:
     page = open_page(address)
+    warnings: list[str] = []
+    page.on("console", lambda message: warnings.append(message.text) if message.type == "warning" else None)
     drop(page, "doc.pdf", "application/pdf", PDF)
     said(page, NO_PICTURE)
     drop(page, "photo.heic", "", PHOTO)  # many browsers do not know the type
     said(page, "32 × 24 pixels")
     expect(page.locator("#about-photo [role=alert]")).to_have_count(0)
     quiet(page)
+    assert warnings == []
 
 
 @pytest.mark.slow

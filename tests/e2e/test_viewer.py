@@ -69,7 +69,7 @@ def url(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> str:
     values |= {"Working": [astronaut[0], working, failed]}
     with gr.Blocks(analytics_enabled=False) as page:
         first = viewer("Nothing here yet.", elem_id="first")
-        viewer("Another viewer.", elem_id="second")
+        viewer("Another viewer.", elem_id="second", first=False)
         for name, images in values.items():
             button = gr.Button(f"Show {name}")
             button.click(lambda shown=images: viewer_value(shown), outputs=first, show_progress="hidden")

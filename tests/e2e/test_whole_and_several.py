@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from gradio_client import Client, handle_file
 from PIL import Image as Pillow
 from playwright.sync_api import expect
 
@@ -82,3 +83,18 @@ def test_fifty_photos_of_which_one_is_broken_make_one_zip(url: str, open_page: O
         assert set(archive.namelist()) == {"photos.json", *(f"{file.stem}_quick.jpg" for file in good)}
         with Pillow.open(io.BytesIO(archive.read("photo49_quick.jpg"))) as result:
             assert (result.size, result.format) == ((64, 64), "JPEG")
+
+
+def test_programs_send_several_images_and_get_one_zip(url: str, tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        write_png(image_of(noise(16, 20)), tmp_path / name)
+    (tmp_path / "c.png").write_text("just some text")
+    client = Client(url, verbose=False, download_files=str(tmp_path / "got"))
+    files = [handle_file(str(tmp_path / name)) for name in ("a.png", "c.png", "b.png")]
+    packed, report = client.predict(files, ["good", "quick"], "2x", {"format": "jpeg"}, api_name="/several")
+    states = {photo["name"]: photo["state"] for photo in report["photos"]}
+    assert states == {"a.png": "done", "c.png": "did not work", "b.png": "done"}
+    assert "a text file" in report["photos"][1]["failures"][0]
+    with zipfile.ZipFile(packed) as archive:
+        assert sorted(archive.namelist()) == ["a_good.jpg", "a_quick.jpg", "b_good.jpg", "b_quick.jpg", "photos.json"]
+        assert Pillow.open(io.BytesIO(archive.read("a_good.jpg"))).size == (40, 32)

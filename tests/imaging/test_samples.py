@@ -29,7 +29,7 @@ def _no_network(monkeypatch):
 
 def test_the_list_of_samples():
     assert IDS == ["cat", "coffee", "astronaut", "text", "cells", "retina", "brick", "rocket", "hubble", "chart"]
-    assert [sample.id for sample in EXAMPLES][:6] == ["phone", "scan", "face", "text", "cells", "chart"]
+    assert [sample.id for sample in EXAMPLES][:7] == ["phone", "scan", "face", "text", "cells", "satellite", "chart"]
     assert set(SAMPLES) < set(EXAMPLES), "the page offers all"
 
 

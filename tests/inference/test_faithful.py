@@ -82,9 +82,9 @@ def test_one_comparison_looks_for_faces_and_runs_the_partner_once(
     looked, ran = found(monkeypatch, Face(2, 2, 5, 5, 1.0)), list[str]()
     real = runner_module.upscale_image
 
-    def upscale(model: LoadedModel, image: ImageData, progress: Progress) -> Upscaled:
+    def upscale(model: LoadedModel, image: ImageData, progress: Progress, *, exact: bool) -> Upscaled:
         ran.append(model.job.approach.id)
-        return real(model, image, progress)
+        return real(model, image, progress, exact=exact)
 
     monkeypatch.setattr(runner_module, "upscale_image", upscale)
     methods = [replace(GENERATIVE, id=name) for name in ("one", "two", "three")]

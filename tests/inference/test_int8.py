@@ -19,7 +19,7 @@ pytest.importorskip("openvino")
 from sr_demo.backends import quantization, selection
 from sr_demo.backends.quantization import Operations, Sample
 from sr_demo.catalogue import APPROACHES
-from sr_demo.checkpoint import Checkpoint, Tiling, WeightFile
+from sr_demo.checkpoint import EMBEDDED, Checkpoint, Tiling, WeightFile
 from sr_demo.cli.main import main
 from sr_demo.errors import BadInput, Cancelled, MissingDependency, SRError
 from sr_demo.image import Image, readonly
@@ -148,8 +148,11 @@ def refusal(name: str, values: dict[str, object] | None = None) -> str:
 
 
 def test_an_impossible_request_is_refused_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("hat", "drct", "liif", "diffusion"):
-        assert "cannot run in int8, which is for convolutional networks. Choose auto, bf16 or fp32." in refusal(name)
+    for name in ("liif", "diffusion"):
+        assert (
+            "cannot run in int8, which is for convolutional and attention networks. Choose auto, bf16 or fp32."
+            in refusal(name)
+        )
     assert "only with denoise at the default" in refusal("real-esrgan", {"denoise": 0.5})
     monkeypatch.setattr(hardware, "gpu_bytes", lambda: 10**9)
     assert refusal("edsr").startswith("int8 is for processors, and networks run on the GPU")
@@ -206,6 +209,31 @@ def test_the_first_and_last_convolutions_stay_in_floating_point() -> None:
     assert others == [always | {"end", "long skip"}, always | {"inner sum", "long skip"}]
     only = Operations(("one",), (), ("base",), {"one": 0, "base": 1})
     assert quantization.ways(only) == [{"base"}], "something must be in int8"
+
+
+def test_with_attention_what_draws_the_result_stays_in_floating_point() -> None:
+    order = {name: at for at, name in enumerate(("first", "inner", "softmax", "even", "inner 2", "softmax 2", "last"))}
+    known = Operations(
+        ("first", "inner", "even", "inner 2", "last"), (), (), order, even=frozenset({"even", "last"}),
+        attention=frozenset({"softmax", "softmax 2"}), last_attention="softmax 2",
+    )  # fmt: skip
+    always = {"softmax", "softmax 2", "first", "last"}
+    assert quantization.ways(known) == [always, always | {"even"}, always | {"inner", "even", "inner 2"}]
+
+
+@pytest.mark.slow
+def test_linear_layers_and_convolutions_of_attention_networks_are_found(tmp_path: Path) -> None:
+    from sr_demo.backends import openvino_backend
+
+    job = job_for(APPROACHES, "hat")
+    files = [EMBEDDED / file.name for file in job.checkpoint.files]
+    loaded = job.approach.load(Request(job.checkpoint, files, job.options, "fp32", SILENT))
+    openvino_backend.convert(selection.graph(loaded), tmp_path)
+    known = quantization.operations(tmp_path / openvino_backend.MODEL)
+    boldest, safer, safest = quantization.ways(known)
+    assert known.last_attention and known.even and boldest < safer < safest
+    assert not any("linear/MatMul" in name for name in safest), "linear layers run in int8 in any case"
+    assert any("matmul" in name for name in boldest), "products of two computed tensors never do"
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import pytest
 from sr_demo.catalogue import APPROACHES
 from sr_demo.errors import OutOfMemory, StorageError
 from sr_demo.image import ImageData, readonly, write_png
+from sr_demo.imaging.output_size import times
 from sr_demo.inference import memory_need
 from sr_demo.inference.jobs import job_for
 from sr_demo.inference.memory_need import Need, Room, Traits, need_of, refuse
@@ -35,13 +36,28 @@ def test_a_small_result_needs_no_disk_and_a_large_one_no_memory() -> None:
     assert need_of(traits("bicubic"), 100, 100) == Need(12 * 160_000, 0, 12 * 160_000, 160_000)
     large = need_of(traits("bicubic"), *HUNDRED_MP)
     assert (large.memory, large.pixels) == (0, 39996**2)
-    assert large.disk == 39996**2 * (12 + 3)
+    assert large.disk == 39996**2 * (3 + 3)
 
 
 def test_alpha_gray_and_bit_depth_count() -> None:
     pixels = 39996**2
     assert need_of(traits("bicubic", opacity=True, bits=16), *HUNDRED_MP).disk == pixels * (12 + 4 + 8)
-    assert need_of(traits("bicubic", gray=True), *HUNDRED_MP).disk == pixels * (12 + 1)
+    assert need_of(traits("bicubic", gray=True), *HUNDRED_MP).disk == pixels * (3 + 1)
+    assert need_of(traits("bicubic", opacity=True), *HUNDRED_MP).disk == pixels * (3 + 4 + 4)
+
+
+def test_a_large_result_in_8_bits_is_held_twice_where_it_is_rounded_at_the_end() -> None:
+    """Where tiles are blended or a resampling comes last, and where two results are blended into one."""
+    pixels = 4000 * 4000 * 16
+    assert need_of(traits("edsr"), 4000, 4000).disk == pixels * (3 + 3)
+    assert need_of(traits("hat"), 4000, 4000).disk == pixels * (12 + 3)
+    assert need_of(traits("edsr", bits=16), 4000, 4000).disk == pixels * (12 + 6)
+    assert need_of(traits("srgan", blended=True), 4000, 4000).disk == pixels * (2 * 12 + 12 + 3)
+    smaller = need_of(traits("edsr", size=times(2)), 4000, 4000)
+    assert smaller.disk == pixels * 12 + pixels // 4 * 12, (
+        "the result at four times, and that at twice, not yet rounded"
+    )
+    assert smaller.memory == pixels // 4 * 3
 
 
 def test_the_largest_result_that_lies_in_memory_is_one_of_4096_by_4096() -> None:
@@ -65,8 +81,8 @@ def test_every_approach_is_tiled_or_declares_what_it_holds(approach: object) -> 
 @pytest.mark.parametrize(
     ("there", "error", "scarce"),
     [
-        (Room(10**10, 12_300_000_000, sys.maxsize), StorageError, "24.0 GB of disk; 12.3 GB are free"),
-        (Room(10**10, 10**12, 4 * 10**9), OutOfMemory, "19.2 GB of address space; this process is limited to 4.0 GB"),
+        (Room(10**10, 5_300_000_000, sys.maxsize), StorageError, "9.6 GB of disk; 5.3 GB are free"),
+        (Room(10**10, 10**12, 4 * 10**9), OutOfMemory, "4.8 GB of address space; this process is limited to 4.0 GB"),
     ],
 )
 def test_the_refusal_is_one_sentence_with_a_size_that_fits(there: Room, error: type[Exception], scarce: str) -> None:

@@ -110,7 +110,7 @@ def test_a_smaller_size_is_averaged_in_light_and_opacity_apart() -> None:
     result = Runner().run(job(network(1), "1x"), image).image
     assert np.array_equal(result.rgb, image.rgb), "nothing to resample"
     fine = replace(network(4), load=fakes.approach(fakes.Fake(lambda image, _: _board(image))).load)
-    result = Runner().run(job(fine, "2x"), replace(image, rgb=readonly(np.full_like(image.rgb, 0.5))))
+    result = Runner().run(job(fine, "2x"), replace(image, pixels=readonly(np.full_like(image.rgb, 0.5))))
     middle = result.image.rgb[4:-4, 4:-4]
     assert np.allclose(middle, 0.7354, atol=2e-3), "half the light"
     assert result.image.alpha is not None and np.allclose(result.image.alpha[4:-4, 4:-4], 0.5, atol=2e-3)

@@ -10,8 +10,11 @@ from copy import deepcopy
 from html import unescape
 from pathlib import Path
 
+import gradio
 import pytest
+from starlette.applications import Starlette
 from starlette.requests import Request
+from starlette.testclient import TestClient
 
 from sr_demo.catalogue import APPROACHES
 from sr_demo.digits.options import Art, Fit
@@ -95,10 +98,32 @@ def test_words_are_what_the_server_says() -> None:
     parts = {
         (key, part.strip().lower())
         for key, value in ENGLISH.items()
-        if key.startswith("word_")
+        if key.startswith("word_") and not key.startswith("word_z_")
         for part in JOINTS.split(value)
     }
     assert sorted((key, part) for key, part in parts if part not in code) == []
+
+
+def test_labels_of_gradio_that_are_translated_here_are_what_gradio_says() -> None:
+    """Gradio says them in English in every language."""
+    scripts = (Path(gradio.__file__).parent / "templates/frontend/assets").glob("*.js")
+    code = "\n".join(path.read_text(encoding="utf-8") for path in scripts if path.stat().st_size < 400_000)
+    parts = {
+        (k, part.strip())
+        for k, v in ENGLISH.items()
+        if k.startswith("word_z_")
+        for part in re.split(r"\{\w+\}|^- or -$", v)
+    }
+    assert sorted((key, part) for key, part in parts if part not in code) == []
+
+
+def test_words_that_no_first_screen_needs_come_after_the_page() -> None:
+    client = TestClient(Starlette(routes=[languages.route()]))
+    page, later = languages.translations().translations_dict["de"]["page"], client.get("/texts/de.json").json()
+    assert set(later) == {"en", "de"} and set(later["de"]) == set(later["en"])
+    assert set(page) | set(later["de"]) == set(ENGLISH) and not set(page) & set(later["de"])
+    assert "word_x_damaged" in later["de"] and "word_waiting" in page
+    assert client.get("/texts/pl.json").status_code == 404
 
 
 def test_no_english_word_has_two_translations() -> None:

@@ -18,7 +18,7 @@ from sr_demo.ui.store import Store
 
 HEAVY = {
     "RunHandlers.run", "SeveralHandlers.run", "AdjustHandlers.adjust", "AdjustHandlers.find_faces",
-    "Endpoints.upscale", "Endpoints.compare", "Endpoints.deploy",
+    "Endpoints.upscale", "Endpoints.compare", "Endpoints.several", "Endpoints.deploy",
     "MosaicHandlers.render", "MosaicHandlers.show_matches", "MosaicHandlers.build_database",
     "_injected.<locals>.guess",
     "DigitHandlers.take_first", "DigitHandlers.take_drawing", "DigitHandlers.take_upload", "DigitHandlers.take_typical",

@@ -24,7 +24,8 @@ from sr_demo.imaging.resize import resize
 from sr_demo.inference.runner import Runner
 from sr_demo.ui.compare import saving
 from sr_demo.ui.method_choices import Context
-from sr_demo.ui.several.handlers import MOST_PHOTOS, SeveralHandlers, SeveralParts
+from sr_demo.ui.several.handlers import SeveralHandlers, SeveralParts
+from sr_demo.ui.several.queue import MOST_PHOTOS
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from tests.conftest import image_of, noise

@@ -139,10 +139,10 @@ def check(place: Path, name: str = "") -> None:
         place: the folder.
         name: what people call it; "" for a database without a name.
     """
-    wrong = damaged(place)
+    wrong, called = damaged(place), f" {name}" if name else ""
     if wrong:
         raise StorageError(
-            f"The memory{' ' * bool(name)}{name} is damaged on this disk ({wrong}), so it is not used. Build it again from "
+            f"The memory{called} is damaged on this disk ({wrong}), so it is not used. Build it again from "
             "the same photos, or choose another."
         )
 

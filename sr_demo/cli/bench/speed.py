@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from sr_demo.cli.bench.arguments import add_rounds
-from sr_demo.cli.console import add_overwrite, complain, terminal, write_text
+from sr_demo.cli.console import add_overwrite, complain, write_text
 from sr_demo.cli.models import add_model, models
 from sr_demo.system.outputs import refuse_existing
 
@@ -24,6 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--case", action="append", default=[], metavar="NAME", help="only this case; may be repeated")
     add_model(parser)
     parser.add_argument("--path", action="append", default=[], metavar="NAME", help="only this path; may be repeated")
+    parser.add_argument(
+        "--slow", action="store_true",
+        help="also what takes minutes more, such as attention networks in ONNX Runtime",
+    )  # fmt: skip
     add_rounds(parser)
     add_overwrite(parser)
     parser.add_argument("--page", type=Path, metavar="FILE", help="also write the table into this page of docs/")
@@ -31,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print each case when it is done; 2 when a path could not be run."""
-    from sr_demo.benchmarks.performance_page import write_page
+    from sr_demo.benchmarks.performance_page import machine, write_page
     from sr_demo.benchmarks.speed import HEADING, Row, bench, lines, records
     from sr_demo.benchmarks.speed_cases import of_model
 
@@ -39,13 +44,15 @@ def run(args: argparse.Namespace) -> int:
         refuse_existing([Path(args.json)], overwrite=args.overwrite)
     rows, failed = list[Row](), False
     more = [of_model(job) for job in models(args.model)]
-    results = bench(args.case, args.path, args.rounds, terminal("bench"), more)
-    if args.json != "-":
-        print(HEADING, flush=True)
-    for result in results:
+    out = sys.stderr if args.json == "-" else sys.stdout
+
+    def report(line: str) -> None:
+        print(line, file=out, flush=True)
+
+    report(machine())
+    for result in bench(args.case, args.path, args.rounds, report, more, args.slow):
         rows += result.rows
-        if args.json != "-":
-            print("\n".join(lines(result.rows)), flush=True)
+        report("\n".join((HEADING, *lines(result.rows))))
         for note in result.notes:
             complain(note)
             failed = True

@@ -212,7 +212,7 @@ class _Files:
             result, job=with_detail(result.job, detail), scores=scores, masked=self._mask is not None
         )  # fmt: skip
         ending = self._mask.ending if self._mask else ""
-        blended = save_result(made.with_image(replace(whole, rgb=rgb)), self._folder, ending)
+        blended = save_result(made.with_image(replace(whole, pixels=rgb)), self._folder, ending)
         blended = replace(blended, name=saved.id, part=saved.part)
         if self.reference is not None:
             difference = blended.path.with_name(f"{blended.path.stem}_difference.png")
@@ -243,9 +243,9 @@ class _Files:
         def make() -> ImageData:
             plain, faces = read(faithful, _LIMITS).rgb, self._faces_in(result)
             if not faces:
-                return replace(whole, rgb=blend_detail(whole.rgb, plain, ALMOST_ALL, scale))
+                return replace(whole, pixels=blend_detail(whole.rgb, plain, ALMOST_ALL, scale))
             # Where faces were kept, the result is a mixture already.
-            return replace(whole, rgb=unmixed(whole.rgb, plain, detail_map(faces, 1.0, Size(*result.size), scale)))
+            return replace(whole, pixels=unmixed(whole.rgb, plain, detail_map(faces, 1.0, Size(*result.size), scale)))
 
         return _once(saved.path.with_name(f"{saved.path.stem}_detailed.png"), make)
 

@@ -18,6 +18,7 @@ from sr_demo.ui.callers import Caller
 from sr_demo.ui.compare.components import CompareComponents, SearchComponents
 from sr_demo.ui.compare.own_handlers import TRIAL_SECONDS, OwnHandlers
 from sr_demo.ui.html import fine_print, problem
+from sr_demo.ui.languages import word
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.updates import Updates
@@ -106,7 +107,7 @@ def label(hit: Hit) -> str:
 def _absent(hits: list[Hit]) -> str:
     if not hits:
         return ""
-    items = "".join(f"<li>{escape(hit.card.name)}: {escape(hit.why)}.</li>" for hit in hits[:_MOST])
-    more = f"<li>And {len(hits) - _MOST} more.</li>" if len(hits) > _MOST else ""
-    count = "1 cannot run here" if len(hits) == 1 else f"{len(hits)} cannot run here"
-    return f'<details class="sr-fine"><summary>{count}: why</summary><ul>{items}{more}</ul></details>'
+    items = "".join(f"<li>{escape(hit.card.name)}: {word(f'{hit.why}.')}</li>" for hit in hits[:_MOST])
+    more = f"<li>{word(f'And {len(hits) - _MOST} more.')}</li>" if len(hits) > _MOST else ""
+    title = word("1 cannot run here: why" if len(hits) == 1 else f"{len(hits)} cannot run here: why")
+    return f'<details class="sr-fine"><summary>{title}</summary><ul>{items}{more}</ul></details>'

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo.image import Image, ImageData, Size, quantize, readonly, write_png
+from sr_demo.image import Image, ImageData, Pixels, Size, quantize, readonly, unit, write_png
 from sr_demo.inference.faithful import is_adjustable
 from sr_demo.inference.jobs import ImageResult, Result
 from sr_demo.metrics.scores import LR_CONSISTENCY, PSNR_Y
@@ -146,7 +146,7 @@ class View:
             whole = self.part is not None
             self._add(lr, "input", "Your photo", "as uploaded", "The whole photo" if whole else "The input")
         else:
-            hr = replace(lr, rgb=reference)
+            hr = replace(lr, pixels=reference)
             self._add(hr, "truth", "Original", "your photo", "The original", reference=True)
             self._add(lr, "input", "Small version", f"the original, {scale}x smaller", "The small version")
 
@@ -163,18 +163,18 @@ class View:
         difference = None
         if reference is not None:
             difference = self.folder / f"{name}_difference.png"
-            write_png(ImageData(difference_image(image.rgb, reference)), difference)
+            write_png(ImageData(difference_image(image.pixels, reference)), difference)
         saved = replace(save_result(result, self.folder), part=self.part)
         spread = result.trajectory[0].spread if result.trajectory else None
         if spread is not None:
             write_png(gray_image(spread / MOST_SPREAD), self.folder / f"{name}_spread.png")
         self._show(ShownImage(saved, difference, is_adjustable(job)))
         if job.approach.family != "retrieval":
-            self.sharpness[name] = sharpness(image.rgb)
+            self.sharpness[name] = sharpness(image.pixels)
         if keep_pixels and job.approach.family == "adversarial":
             # Beyond this an array lies on disk already, and costs no memory.
-            in_memory = image.rgb.nbytes <= large_array.IN_MEMORY
-            self.one_pass.append(OnePassResult(job.title, quantize(image.rgb) if in_memory else image.rgb))
+            in_memory = image.pixels.nbytes <= large_array.IN_MEMORY
+            self.one_pass.append(OnePassResult(job.title, quantize(image.pixels) if in_memory else image.pixels))
         # A dozen large images would exhaust the memory of a small computer.
         self.results.append(result.without_image())
 
@@ -240,10 +240,10 @@ def gray_image(plane: NDArray[np.float32]) -> ImageData:
     return ImageData(readonly(np.ascontiguousarray(np.broadcast_to(clipped, (*plane.shape, 3)))), gray=True)
 
 
-def difference_image(result: Image, reference: Image) -> Image:
+def difference_image(result: Pixels, reference: Image) -> Image:
     """Return |result - reference|, the largest of the three channels, four times brighter, as gray (H, W, 3)."""
     out = large_array.zeros(*result.shape)
     for rows in large_array.bands(out, result, reference):
-        error = np.abs(result[rows] - reference[rows]).max(axis=2, keepdims=True)
+        error = np.abs(unit(result[rows]) - reference[rows]).max(axis=2, keepdims=True)
         out[rows] = np.clip(error * np.float32(4), 0, 1)
     return readonly(out)

@@ -28,6 +28,7 @@ _READING = 0.2
 """Share of the progress bar for reading the files."""
 _SECONDS = 10.0
 """Expected duration of measuring some images."""
+_NONE = "None of these files can be looked at."
 _NUMBER = len("000_")
 """Length of the number that `take_in` puts before a file name."""
 
@@ -96,7 +97,7 @@ class DataHandlers:
 
     def _taken(self, files: list[str], folder: Path, progress: Progress) -> tuple[list[Entry], Taken]:
         folder.mkdir()
-        taken = take_in([Path(f) for f in files], folder, self._context.limits, progress, "looked at")
+        taken = take_in([Path(f) for f in files], folder, self._context.limits, progress, _NONE)
         named = zip(from_files(taken.written, self._context.limits), taken.written, strict=True)
         return [Entry(path.name[_NUMBER:], entry.read) for entry, path in named], taken
 

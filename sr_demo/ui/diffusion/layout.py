@@ -52,7 +52,7 @@ def diffusion_tab(context: Context, approach: Approach) -> None:
                 stop = gr.Button(text("stop"), elem_id="diffusion-stop", scale=1)
         with gr.Column(scale=6, min_width=300):
             status = gr.HTML(elem_id="diffusion-status", elem_classes="sr-may-be-empty")
-            result = viewer("The guesses appear here, one after the other.", elem_id="diffusion-result")
+            result = viewer("The guesses appear here, one after the other.", elem_id="diffusion-result", first=False)
             explained = gr.HTML(elem_id="diffusion-explained", elem_classes="sr-may-be-empty")
     handlers = DiffusionHandlers(context, approach, DiffusionParts(result, explained, status))
     inputs: list[Any] = [image, count, *values]

@@ -16,7 +16,11 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 if TYPE_CHECKING:
@@ -27,6 +31,9 @@ _FOLDER = Path(__file__).parent
 _GROUP = "page"
 """Gradio has texts of its own under words such as "file" and "label": ours lie under this word, apart from them."""
 
+_LATER = tuple(f"word_{group}_" for group in (*"cdfgilprstxz", "about"))
+"""Keys of words that translate what comes after the first screen: errors, other tabs, reports."""
+
 
 @cache
 def texts(language: str) -> dict[str, str]:
@@ -35,11 +42,19 @@ def texts(language: str) -> dict[str, str]:
 
 
 class _Requested(dict[str, Any]):
-    """All languages; a copy has those that the present request names, and English. Gradio copies it for each page."""
+    """All languages; a copy has those that the present request names, and English. Gradio copies it for each page.
+
+    A page in English alone has no words to look up.
+    """
 
     def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
         named = _named.get()
-        return {name: held for name, held in self.items() if named is None or name == "en" or name in named}
+        if named is None:
+            return dict(self)
+        if named <= {"en"}:
+            held = self["en"][_GROUP].items()
+            return {"en": {_GROUP: {key: value for key, value in held if not key.startswith("word_")}}}
+        return {name: held for name, held in self.items() if name == "en" or name in named}
 
 
 _named: ContextVar[set[str] | None] = ContextVar("named", default=None)
@@ -50,9 +65,26 @@ def translations() -> gr.I18n:
     """Return all languages, for `Blocks.launch`; a page is sent with those that its request names."""
     import gradio as gr  # shared pages need the rest of this module, and no Gradio
 
-    found = gr.I18n(**{language: {_GROUP: texts(language)} for language in LANGUAGES})  # type: ignore[arg-type]
+    found = gr.I18n(**{language: {_GROUP: _part(language, later=False)} for language in LANGUAGES})  # type: ignore[arg-type]
     found.translations = _Requested(found.translations)
     return found
+
+
+def _part(language: str, *, later: bool) -> dict[str, str]:
+    return {key: value for key, value in texts(language).items() if key.startswith(_LATER) == later}
+
+
+def route() -> Route:
+    """Return the route that serves the words of a language that are no part of the page, and their English."""
+
+    def later(request: Request) -> Response:
+        language = str(request.path_params["language"])
+        if language not in LANGUAGES:
+            return JSONResponse({"detail": f"There are: {', '.join(LANGUAGES)}."}, 404)
+        found = {name: _part(name, later=True) for name in ("en", language)}
+        return JSONResponse(found, headers={"Cache-Control": "private, max-age=600"})
+
+    return Route("/texts/{language}.json", later, middleware=[Middleware(GZipMiddleware)])
 
 
 class Named:
@@ -103,9 +135,10 @@ def attribute(name: str, key: str) -> str:
 def word(english: str) -> str:
     """Return plain text as HTML whose English `document.js` looks up among the texts whose keys begin with `word_`.
 
-    The class `sr-words` does the same for all texts of an element, and the attributes that `attribute` translates.
+    Each line is looked up by itself. The class `sr-words` does the same for all texts of an element, and the attributes
+    that `attribute` translates.
     """
-    return f'<span class="sr-words">{escape(english)}</span>'
+    return f'<span class="sr-words">{"<br>".join(map(escape, english.splitlines()))}</span>'
 
 
 def optional(key: str, english: str) -> str:

@@ -1,11 +1,14 @@
 // Translates a document that is drawn as HTML (`marked`, `attribute` and `word` in `__init__.py`), now and whenever it changes.
 // `text.js` stands in front of it.
 
-/** @type {(before: () => void) => void} `before` runs before each translation. */
+/**
+ * `before` runs before each translation. Returns what translates everything again, for words that have come since.
+ * @type {(before: () => void) => () => void}
+ */
 const translateDocument = (before) => {
   const ATTRIBUTES = ["title", "aria-label", "alt"];
   const SELECTOR = ["[data-text]", ...ATTRIBUTES.map((name) => `[data-text-${name}]`)].join();
-  /** @type {WeakMap<Element, { wanted: string, shown: string }>} What was written last: browsers normalize HTML. */
+  /** @type {WeakMap<Element, { text: string, shown: string }>} What was written last: browsers normalize HTML. */
   const written = new WeakMap();
 
   /** @type {(text: string) => string} */
@@ -18,40 +21,52 @@ const translateDocument = (before) => {
   /** @type {(node: HTMLElement, key: string) => void} */
   const fill = (node, key) => {
     const values = Object.fromEntries(Object.entries(node.dataset).map(([name, value]) => [name, escaped(word(value ?? ""))]));
-    const wanted = say(key, values);
+    const text = say(key, values);
     const last = written.get(node);
-    if (last?.wanted === wanted && last.shown === node.innerHTML) return;
-    node.innerHTML = wanted; // our own files; the values are escaped
-    written.set(node, { wanted, shown: node.innerHTML });
+    if (last?.text === text && last.shown === node.innerHTML) return;
+    node.innerHTML = text; // our own files; the values are escaped
+    written.set(node, { text, shown: node.innerHTML });
   };
 
-  /** What the server sends in English stands in these; also what Gradio draws in them. */
-  const WORDS = ".sr-words, .sr-methods";
-  /** @type {WeakMap<Node, string>} What was written into a text last. */
+  /** What the server sends in English stands in these; also what Gradio draws in them, its messages, boxes and progress. */
+  const WORDS = ".sr-words, .sr-methods, .toast-wrap, .upload-container, .wrap .meta-text, .wrap .meta-text-center";
+  /** Names that Gradio's own parts have for screen readers: English in every language. */
+  const NAMES = "[aria-label]:not(.upload-container, [type=file]), [title]"; // those are named by `box_names.js`
+  /** @typedef {{ english: string, shown: string, round: number }} Written What was written, and for which words. */
+  /** @type {WeakMap<Node, Written>} Of texts. */
   const texts = new WeakMap();
-  /** @type {WeakMap<Element, Record<string, string>>} What was written into attributes last, by their names. */
+  /** @type {WeakMap<Element, Record<string, Written>>} Of attributes, by their names. */
   const attributes = new WeakMap();
+  let round = 0;
+
+  /** @type {(last: Written | undefined, now: string) => string | undefined} What is to be looked up; undefined: nothing. */
+  const wanted = (last, now) => {
+    if (last?.shown !== now) return now;
+    return last.round === round ? undefined : last.english;
+  };
 
   /** @type {(node: Text) => void} */
   const wordText = (node) => {
-    const parent = node.parentElement, english = node.data.trim();
-    if (!english || texts.get(node) === node.data || parent?.closest("[data-text], script, style")) return;
+    const parent = node.parentElement, source = wanted(texts.get(node), node.data), english = source?.trim();
+    if (source === undefined || !english || parent?.closest("[data-text], script, style")) return;
     const lines = parent?.closest(".sr-methods") ? english : english.replace(/\s*\n\s*/g, " "); // HTML wraps its sentences
     const found = word(lines);
     const shown = found === lines && parent?.closest(".sr-problem") ? say("problem_lead", { message: lines }) : found;
-    if (shown !== lines) node.data = node.data.replace(english, () => shown);
-    texts.set(node, node.data);
+    if (shown !== lines) node.data = source.replace(english, () => shown);
+    texts.set(node, { english: source, shown: node.data, round });
   };
 
   /** @type {(node: Element) => void} */
   const wordAttributes = (node) => {
-    const last = attributes.get(node) ?? {};
+    const all = attributes.get(node) ?? {};
     for (const name of ATTRIBUTES) {
       const value = node.getAttribute(name);
-      if (!value || last[name] === value || node.hasAttribute(`data-text-${name}`)) continue;
-      last[name] = word(value);
-      if (last[name] !== value) node.setAttribute(name, last[name]);
-      attributes.set(node, last);
+      const english = value && !node.hasAttribute(`data-text-${name}`) ? wanted(all[name], value) : undefined;
+      if (!english) continue;
+      const shown = word(english);
+      if (shown !== value) node.setAttribute(name, shown);
+      all[name] = { english, shown, round };
+      attributes.set(node, all);
     }
   };
 
@@ -64,6 +79,7 @@ const translateDocument = (before) => {
         else if (node instanceof Element) wordAttributes(node);
       }
     }
+    for (const node of document.querySelectorAll(NAMES)) wordAttributes(node);
   };
 
   const translate = () => {
@@ -83,4 +99,8 @@ const translateDocument = (before) => {
     childList: true, subtree: true, characterData: true, attributes: true,
     attributeFilter: [...ATTRIBUTES, ...ATTRIBUTES.map((name) => `data-text-${name}`), "data-text"],
   });
+  return () => {
+    round += 1;
+    translate();
+  };
 };

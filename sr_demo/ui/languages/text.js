@@ -2,6 +2,11 @@
 
 const translations = window.gradio_config?.i18n_translations ?? {};
 
+/** @type {(more: Record<string, Record<string, string>>) => void} Adds texts by language, for all scripts of the page. */
+const addTexts = (more) => {
+  for (const [name, texts] of Object.entries(more)) translations[name] = { page: { ...translations[name]?.page, ...texts } };
+};
+
 /** The language of the page: as in the address (`?lang=de`), else that of the browser, else English. */
 const language = (() => {
   const wish = (new URLSearchParams(location.search).get("lang") || navigator.language || "en").toLowerCase();
@@ -29,8 +34,6 @@ const say = (key, values = {}) => {
  * its parts are looked up. What is not there at all stays as it is.
  */
 const word = (() => {
-  const english = Object.entries(translations.en?.page ?? {}).filter(([key]) => key.startsWith("word_"));
-  const fixed = new Map(english.map(([key, value]) => [value, key]));
   /** @type {(text: string) => string} */
   const literal = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
   /** `count` and `number` are numbers, `size` begins with one. A value at the beginning takes all it can: it may hold what stands behind it. */
@@ -47,11 +50,28 @@ const word = (() => {
     });
     return new RegExp(`^${parts.join("")}$`, "s");
   };
+  const FRAMES = ["word_colon", "word_title", "word_full_stop"];
   const weight = (/** @type {string} */ text) => text.replace(/\{\w+\}/g, "").length;
-  const patterns = english.filter(([key, value]) => value.includes("{") && key !== "word_colon" && key !== "word_title")
-    .sort(([, a], [, b]) => weight(b) - weight(a)).map(([key, value]) => ({ key, pattern: pattern(value) }));
+  /** @type {Record<string, string> | undefined} The English texts that the following two were made from. */
+  let read;
+  /** @type {Map<string, string>} From a text without values to its key; names of options and columns stand in sentences too. */
+  let fixed = new Map();
+  /** @type {{ key: string, pattern: RegExp }[]} */
+  let patterns = [];
   /** @type {Map<string, string>} */
   const found = new Map();
+  const readTexts = () => {
+    if (read === translations.en?.page) return;
+    read = translations.en?.page;
+    const all = Object.entries(read ?? {});
+    const english = all.filter(([key]) => key.startsWith("word_"));
+    const named = all.filter(([key]) => /^(option|column)_/.test(key));
+    fixed = new Map([...named, ...english].map(([key, value]) => [value, key]));
+    // What begins with its own words is surer than what begins with a value.
+    patterns = english.filter(([key, value]) => value.includes("{") && !FRAMES.includes(key))
+      .sort(([, a], [, b]) => Number(a.startsWith("{")) - Number(b.startsWith("{")) || weight(b) - weight(a)).map(([key, value]) => ({ key, pattern: pattern(value) }));
+    found.clear();
+  };
 
   /** @type {(key: string, pattern: RegExp, text: string) => string | undefined} */
   const filled = (key, wanted, text) => {
@@ -75,8 +95,15 @@ const word = (() => {
     const values = Object.values(wanted.exec(text)?.groups ?? {});
     return values.some((value) => lookUp(value) !== value) ? filled(key, wanted, text) : undefined;
   };
+  /** A message that is known as a whole, behind the name of what it is about. */
+  const labelled = (/** @type {string} */ text) => {
+    const { name = "", message = "" } = /^(?<name>[^:]+): (?<message>.+)$/s.exec(text)?.groups ?? {};
+    const what = message && whole(message);
+    return what ? say("word_colon", { name: lookUp(name), what }) : undefined;
+  };
   const WAYS = [
-    split(/(\n| · | {3})/), whole, split(/((?<=[.!?”]) (?=[A-Z“"]))/), split(/(; (?![^(]*\)))/),
+    split(/(\n| · | {3})/), whole, labelled, split(/((?<=[.!?”]) (?=[A-Z“"]))/),
+    frame("word_full_stop", /^(?<what>.+)\.$/s), split(/(; (?![^(]*\)))/),
     frame("word_colon", /^(?<name>[^:]+): (?<what>.+)$/s), split(/(, (?![^(]*\)))/),
     frame("word_title", /^(?<name>[^(]+) \((?<variant>.+)\)$/s),
   ];
@@ -91,6 +118,7 @@ const word = (() => {
   /** @type {(text: string) => string} */
   return (text) => {
     if (language === "en" || !text) return text;
+    readTexts();
     if (found.size > 2000) found.clear(); // of a page that is open for days
     if (!found.has(text)) found.set(text, lookUp(text));
     return /** @type {string} */ (found.get(text));

@@ -30,7 +30,17 @@
   }
   document.documentElement.lang = language;
   document.documentElement.style.setProperty("--sr-size-label", JSON.stringify(say("size_label")));
-  if (language !== "en" || tabs.size) translateDocument(renameTabs); // else all is in English already
+  if (language !== "en" || tabs.size) { // else all is in English already
+    const again = translateDocument(renameTabs);
+    /** Words that no first screen needs come after it. Without them, what they would translate stays in English. */
+    const complete = async () => {
+      const response = await fetch(`texts/${language}.json`);
+      if (!response.ok) return;
+      addTexts(await response.json());
+      again();
+    };
+    if (language !== "en") complete();
+  }
 
   const choice = /** @type {HTMLSelectElement | null} */ (element.querySelector("select.sr-language"));
   if (choice) {

@@ -18,12 +18,10 @@ from sr_demo.ui.html import problem, progress_line
 from sr_demo.ui.languages import word
 from sr_demo.ui.method_choices import Context, offered, seconds
 from sr_demo.ui.sessions import session_of
-from sr_demo.ui.several.queue import Photo, Queue
+from sr_demo.ui.several.queue import Photo, Queue, check_counts
 from sr_demo.ui.updates import Updates
 from sr_demo.ui.viewer.viewer import file_url
 
-MOST_PHOTOS = 50
-MOST_METHODS = 4
 _TYPICAL = (256, 256)
 """(height, width) for the time estimate of photos that are not decoded yet."""
 
@@ -91,14 +89,8 @@ class SeveralHandlers:
     def _wanted(self, files: list[str] | None, methods: list[str]) -> tuple[list[Photo], list[Job]]:
         if not files:
             raise BadInput("There are no photos yet. Drop some into the box.")
-        if len(files) > MOST_PHOTOS:
-            raise BadInput(
-                f"At most {MOST_PHOTOS} photos at once, and these are {len(files)}. Leave some out; for whole folders there "
-                "is `python -m sr_demo batch`."
-            )
         jobs = [self._jobs[key] for key in methods if key in self._jobs]
-        if not 1 <= len(jobs) <= MOST_METHODS:
-            raise BadInput(f"Choose one method, or up to {MOST_METHODS}.")
+        check_counts(len(files), len(jobs))
         return [Photo(Path(file)) for file in files], jobs
 
     def _finished(self, queue: Queue) -> Updates:
@@ -109,7 +101,8 @@ class SeveralHandlers:
             text += f" Not everything worked for: {', '.join(failed)}."
         count = sum(len(photo.results) for photo in done)
         size = formatting.megabytes(queue.zip.stat().st_size)
-        button = gr.DownloadButton(f"Download {count} results (zip, {size})", value=str(queue.zip), visible=bool(done))
+        label = f"Download 1 result (zip, {size})" if count == 1 else f"Download {count} results (zip, {size})"
+        button = gr.DownloadButton(label, value=str(queue.zip), visible=bool(done))
         return {parts.line: progress_line(text), parts.photos: _table(queue.photos), parts.zip: button}
 
 

@@ -13,7 +13,8 @@ from sr_demo.ui import output_choice
 from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.languages import marked, text
 from sr_demo.ui.method_choices import Context, offered, quickest, ticked
-from sr_demo.ui.several.handlers import MOST_METHODS, MOST_PHOTOS, SeveralHandlers, SeveralParts
+from sr_demo.ui.several.handlers import SeveralHandlers, SeveralParts
+from sr_demo.ui.several.queue import MOST_METHODS, MOST_PHOTOS
 from sr_demo.ui.source import files_input
 
 

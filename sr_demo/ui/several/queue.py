@@ -24,6 +24,8 @@ from sr_demo.ui.compare.in_turn import Inputs, compared
 from sr_demo.ui.compare.saving import check_size
 from sr_demo.ui.uploads import public
 
+MOST_PHOTOS = 50
+MOST_METHODS = 4
 _SIDE = 64
 """Pixels of the part of a photo that its thumbnails show: few, so that a difference is seen."""
 _SECONDS_BETWEEN = 0.3
@@ -58,6 +60,17 @@ class Photo:
     def end(self, *, stopped: bool) -> None:
         """Set the final state."""
         self.state = "stopped" if stopped else "done" if self.results else "did not work"
+
+
+def check_counts(photos: int, methods: int) -> None:
+    """Check how much one queue is to do. Raises BadInput."""
+    if photos > MOST_PHOTOS:
+        raise BadInput(
+            f"At most {MOST_PHOTOS} photos at once, and these are {photos}. Leave some out; for whole folders there "
+            "is `python -m sr_demo batch`."
+        )
+    if not 1 <= methods <= MOST_METHODS:
+        raise BadInput(f"Choose one method, or up to {MOST_METHODS}.")
 
 
 @dataclass
@@ -102,7 +115,7 @@ class Queue:
                 photo.end(stopped=caller.stop.is_set() and len(photo.results) < len(self.jobs))
                 self.changed = True
                 yield
-            archive.writestr("photos.json", self._report())
+            archive.writestr("photos.json", json.dumps(self.report(), indent=2))
         self.progress = ""
 
     def _enlarged(
@@ -158,7 +171,7 @@ class Queue:
 
     def _thumbnail(self, image: ImageData, lr: Size, name: str, label: str) -> Thumbnail:
         """Write the part of `image` that is the middle of `_SIDE` pixels of the LR image of the size `lr`."""
-        size = Size.of(image.rgb)
+        size = image.size
         rows, columns = min(_SIDE, lr.height), min(_SIDE, lr.width)
         height, width = max(rows * size.height // lr.height, 1), max(columns * size.width // lr.width, 1)
         part = crop(image, (size.height - height) // 2, (size.width - width) // 2, height, width)
@@ -171,9 +184,10 @@ class Queue:
         self._names.add(name.lower())
         return name
 
-    def _report(self) -> str:
+    def report(self) -> dict[str, Any]:
+        """Return what has become of each photo, as JSON-able data."""
         photos = [
             {"name": photo.name, "state": photo.state, "results": photo.results, "failures": photo.failures}
             for photo in self.photos
         ]
-        return json.dumps({"machine": machine(), "photos": photos}, indent=2)
+        return {"machine": machine(), "photos": photos}

@@ -32,8 +32,8 @@ def training_tab(context: Context, tab: gr.Tab) -> None:
     offered = pairs(context.approaches)
     first = list(offered[0][1]) if offered else names[:2]
     gr.HTML(_INTRO + training_table(trained_networks(context.approaches)), elem_id="training-cards")
-    with gr.Row(elem_classes="sr-actions"):
-        buttons = [gr.Button(text(key), size="sm") for key, _ in offered]
+    with gr.Row():
+        buttons = [gr.Button(text(key), size="sm", min_width=160) for key, _ in offered]
     chosen = gr.Dropdown(
         names, value=first, multiselect=True, max_choices=_MOST, label=f"{text('training_choice')} {_MOST}",
         elem_id="training-choice",

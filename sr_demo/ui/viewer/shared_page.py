@@ -41,8 +41,11 @@ _NOT_SHOWN = (
     "word_f_",
     "word_i_",
     "word_l_",
+    "word_p_",
+    "word_r_",
     "word_s_",
     "word_t_",
+    "word_z_",
     "word_e_",
     "word_m_",
 )
@@ -198,6 +201,6 @@ def _smaller(file: Path, most: int) -> bytes:
         )  # a smaller image takes more bytes per pixel: one step may not be enough
         shape = Size(max(int(height * ratio), 1), max(int(width * ratio), 1))
         alpha = None if whole.alpha is None else resize(whole.alpha, shape, "area")
-        content = encode_png(replace(whole, rgb=resize(whole.rgb, shape, "area"), alpha=alpha))
+        content = encode_png(replace(whole, pixels=resize(whole.rgb, shape, "area"), alpha=alpha))
         size = len(content)
     return content

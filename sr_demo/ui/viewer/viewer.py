@@ -142,14 +142,26 @@ def viewer_value(
     }  # fmt: skip
 
 
+_RUN = "window.srViewer(element, trigger, props, watch);"
+# In brackets, so that browsers do not parse it twice: once to find its end, and again when it runs.
+_SHARED = "window.srViewer = (function (element, trigger, props, watch) {{\n{script}}});\n" + _RUN
+
+
 def viewer(
-    empty: str = EMPTY, *, elem_id: str | None = None, example: Sequence[ViewerImage] = (), savable: bool = False
+    empty: str = EMPTY,
+    *,
+    elem_id: str | None = None,
+    example: Sequence[ViewerImage] = (),
+    savable: bool = False,
+    first: bool = True,
 ) -> gr.HTML:
     """Return the component, which shows `example`, or the sentence `empty` where that has no images.
 
     Where images are `savable`, each has a button that triggers the event `select` with its `url` and `label`. Where the value
     is `adjustable`, the event `input` requests less detail, or maps, and `apply` requests where faces are: see
     `ui/compare/adjustment.py`.
+
+    The `first` one of a page, which must be there before the others, brings the script of all.
 
     Update it by returning `viewer_value(...)` from a listener with `show_progress="hidden"`: Gradio fades a component
     that waits for its next value, while people are looking at the images it already shows.
@@ -161,7 +173,7 @@ def viewer(
         value=viewer_value(example, empty, pair=pair, example=bool(example)),
         html_template=source("viewer.html"),
         css_template=source("viewer.css"),
-        js_on_load=script(),
+        js_on_load=_SHARED.format(script=script()) if first else _RUN,
         apply_default_css=False,
         elem_id=elem_id,
         savable=savable,
