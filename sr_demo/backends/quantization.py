@@ -108,8 +108,8 @@ class Operations:
     """Position of each operation."""
     plain: frozenset[str] = frozenset()
     """Operations that depend on no convolution: preparation of the input, and its plain upscaling for the residual."""
-    even: frozenset[str] = frozenset()
-    """Convolutions with as many output as input channels."""
+    ends: frozenset[str] = frozenset()
+    """Convolutions whose result goes straight into a sum of two computed tensors: they end a group of blocks."""
     linears: tuple[str, ...] = ()
     """Linear layers: products of a computed tensor with weights."""
     attention: frozenset[str] = frozenset()
@@ -150,13 +150,22 @@ def operations(model: Path) -> Operations:
         sums=tuple(op.get_friendly_name() for op in sums),
         order={op.get_friendly_name(): number for number, op in enumerate(found)},
         plain=frozenset(op.get_friendly_name() for op in found) - _convolved(found),
-        even=frozenset(
-            op.get_friendly_name() for op in convolutions if len(set(list(op.input(1).get_shape())[:2])) == 1
-        ),
+        ends=frozenset(op.get_friendly_name() for op in convolutions if _goes_into_sum(op)),
         linears=tuple(op.get_friendly_name() for op in linears),
         attention=frozenset(op.get_friendly_name() for op in around) if softmaxes else frozenset(),
         last_attention=softmaxes[-1].get_friendly_name() if softmaxes else "",
     )
+
+
+def _goes_into_sum(op: Any) -> bool:
+    """Whether a result is, but for a bias and its layout, one of two computed tensors that are added."""
+    for use in (target.get_node() for output in op.outputs() for target in output.get_target_inputs()):
+        kind = use.get_type_name()
+        if kind == "Add" and not any(_is_weight(use.input_value(i).get_node()) for i in range(2)):
+            return True
+        if kind in ("Add", "Reshape", "Transpose") and _goes_into_sum(use):
+            return True
+    return False
 
 
 def _is_weight(node: Any) -> bool:
@@ -169,13 +178,14 @@ def _is_weight(node: Any) -> bool:
 def _attention_ways(known: Operations) -> list[frozenset[str]]:
     """Return what may be left out of int8 in a network with attention, fastest first.
 
-    Always left out: what is neither convolution nor linear layer, the first convolution, and those behind the last
-    attention, which draw the result: in int8 they cost HAT 0.4 dB. Then, in turn: convolutions that end a group of blocks,
-    by their equal numbers of channels; all convolutions. What is left are the linear layers, which cost least.
+    Always left out: what is neither convolution nor linear layer; the first convolution, and those behind the last
+    attention, which draw the result: in int8 they cost HAT 0.4 dB; 1 x 1 convolutions, which weigh channels and gain no
+    time. Then, in turn: convolutions that end a group of blocks;
+    all convolutions. What is left are the linear layers, which cost least.
     """
     behind = {name for name in known.convolutions if known.order[name] > known.order[known.last_attention]}
-    outside = known.attention | behind | {known.convolutions[0]}
-    return [outside, outside | known.even, outside | set(known.convolutions)]
+    outside = known.attention | behind | {known.convolutions[0], *known.ones}
+    return [outside, outside | known.ends, outside | set(known.convolutions)]
 
 
 def _convolved(ordered: Sequence[Any]) -> frozenset[str]:

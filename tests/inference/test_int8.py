@@ -212,13 +212,13 @@ def test_the_first_and_last_convolutions_stay_in_floating_point() -> None:
 
 
 def test_with_attention_what_draws_the_result_stays_in_floating_point() -> None:
-    order = {name: at for at, name in enumerate(("first", "inner", "softmax", "even", "inner 2", "softmax 2", "last"))}
+    order = {name: at for at, name in enumerate(("first", "inner", "softmax", "end", "inner 2", "softmax 2", "last"))}
     known = Operations(
-        ("first", "inner", "even", "inner 2", "last"), (), (), order, even=frozenset({"even", "last"}),
+        ("first", "inner", "end", "inner 2", "last"), (), (), order, ends=frozenset({"end", "last"}),
         attention=frozenset({"softmax", "softmax 2"}), last_attention="softmax 2",
     )  # fmt: skip
     always = {"softmax", "softmax 2", "first", "last"}
-    assert quantization.ways(known) == [always, always | {"even"}, always | {"inner", "even", "inner 2"}]
+    assert quantization.ways(known) == [always, always | {"end"}, always | {"inner", "end", "inner 2"}]
 
 
 @pytest.mark.slow
@@ -231,7 +231,12 @@ def test_linear_layers_and_convolutions_of_attention_networks_are_found(tmp_path
     openvino_backend.convert(selection.graph(loaded), tmp_path)
     known = quantization.operations(tmp_path / openvino_backend.MODEL)
     boldest, safer, safest = quantization.ways(known)
-    assert known.last_attention and known.even and boldest < safer < safest
+    assert {name.split("/")[0].removeprefix("__module.network.") for name in known.ends} == {
+        "groups.0.conv",
+        "groups.1.conv",
+        "after",
+    }
+    assert known.last_attention and boldest < safer < safest
     assert not any("linear/MatMul" in name for name in safest), "linear layers run in int8 in any case"
     assert any("matmul" in name for name in boldest), "products of two computed tensors never do"
 
