@@ -124,8 +124,10 @@ def bench(
 
 def _able(case: Case, wanted: Sequence[str], *, slow: bool) -> list[str]:
     """Return those of the `wanted` paths that the network of a case can take, in the order of PATHS."""
-    left_out = () if slow else case.slow
-    return [path for path in PATHS if path in wanted and path not in left_out and not (path == INT8 and case.attention)]
+    left_out = set(() if slow else case.slow)
+    if case.attention and not case.int8:
+        left_out.add(INT8)
+    return [path for path in PATHS if path in wanted and path not in left_out]
 
 
 @dataclass(frozen=True)
@@ -268,8 +270,7 @@ def _make_ours(case: Case, network: Any, image: Image, folder: Path) -> tuple[Ru
         exact = NetworkUpscaler(copy.deepcopy(network), "fp32", mode=mode)
         # A convolutional network is converted once for all OpenVINO paths.
         own_folder = folder / "graph" if case.attention else folder
-        fast = openvino_backend.fast_precision()
-        candidate = _converted(case, selection.graph(exact), own_folder, fast if fast in case.precisions else "fp32")
+        candidate = _converted(case, selection.graph(exact), own_folder, openvino_backend.fast_precision())
         if selection.faster(upscaler, candidate).backend == candidate.backend:
             upscaler = candidate
         if case.int8:
@@ -290,8 +291,11 @@ def _quantized(case: Case, network: Any, folder: Path) -> openvino_backend.Conve
     _require_openvino()
     if case.int8:
         form = shipped_int8.read_card(shipped_int8.FOLDER / f"{case.int8}.json")
-        shipped_int8.place(form, [EMBEDDED / f"{case.int8}.safetensors"], folder, SILENT.check)
-        return shipped_int8.opened(form, folder, case.scale)
+        shipped = (
+            folder / "shipped"
+        )  # with attention, its graph in fp32 is ours, and the one beside is the plain network's
+        shipped_int8.place(form, [EMBEDDED / f"{case.int8}.safetensors"], shipped, SILENT.check)
+        return shipped_int8.opened(form, shipped, case.scale)
     quantization.require()
     exact = _converted(case, network, folder, "fp32")
     model, out = folder / openvino_backend.MODEL, folder / int8.MODEL

@@ -40,7 +40,7 @@ class Case:
     """Stem of the weights in `weights/` and of their int8 form in `weights/int8/`; "" where none ships."""
     scale: int = SCALE
     precisions: tuple[str, ...] = ("fp32", "bf16")
-    """What the page runs the network in."""
+    """What the page runs the network in, in torch."""
     published: str = ""
     """`ID:CHECKPOINT` of the weights that replace random ones where they are stored here."""
     slow: tuple[str, ...] = ()
@@ -139,7 +139,7 @@ CASES: tuple[Case, ...] = (
         _rrdb,
         _tiling("real-esrgan:x4plus"),
         13_500,
-        slow=("tile-loop", "ours-int8"),
+        slow=("tile-loop", "ours-int8", "onnxruntime-fp32"),
     ),
     Case(
         "x4plus-96",
@@ -170,6 +170,7 @@ CASES: tuple[Case, ...] = (
         _tiling("hat"),
         12_000,
         attention=True,
+        int8="hat-tiny-x4",
         slow=_SLOW_WITH_ATTENTION,
     ),
     Case(
