@@ -4,13 +4,11 @@ OpenVINO is fast at arithmetic and slow at moving data while heights and widths 
 move data around each of their layers. Differences:
 
 - A shifted window belongs to a grid that begins half a window outside of the image, so that nothing is rolled and only
-keys outside
-  of the image are masked.
+  keys outside of the image are masked.
 - Overlapping windows are gathered by an index that all layers share.
 - Images and keys are transposed by the one permutation that is fast.
 - What depends on the weights alone is folded into them: the scale of the queries, normalisations before linear layers,
-the
-  mean colour, and the last convolution, which moves in front of its PixelShuffle.
+  the mean colour, and the last convolution, which moves in front of its PixelShuffle.
 
 DAT, which shares little with the others, is in `dat_graph`.
 

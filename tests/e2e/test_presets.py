@@ -40,7 +40,7 @@ def page_url(serve: Serve) -> str:
 
 
 @pytest.mark.slow
-def test_a_recommendation_appears_with_the_photo_and_its_button_ticks(
+def test_what_suits_a_new_photo_is_ticked_until_the_visitor_chooses(
     page_url: str, open_page: OpenPage, tmp_path: Path
 ) -> None:
     photo = tmp_path / "photo.png"
@@ -52,9 +52,16 @@ def test_a_recommendation_appears_with_the_photo_and_its_button_ticks(
     expect(advice.locator("li").first).not_to_be_visible()
     advice.get_by_text("Why?").click()
     expect(advice.locator("li").last).to_contain_text("Estimated from the photo")
-    assert page.locator("#methods input:checked").count() > 1
+    ticked = page.locator("#methods input:checked")
+    expect(ticked).to_have_count(1, timeout=PATIENCE)
+    page.locator("#methods input:not(:checked)").first.check()
+    write_png(image_of(noise(2000, 1600, 1)), photo)
+    upload(page, photo)
+    expect(advice).not_to_contain_text("(small", timeout=PATIENCE)
+    page.wait_for_timeout(500)  # for the event after that
+    expect(ticked).to_have_count(2)
     advice.get_by_role("button", name="Tick these").click()
-    expect(page.locator("#methods input:checked")).to_have_count(1, timeout=PATIENCE)
+    expect(ticked).to_have_count(1, timeout=PATIENCE)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 

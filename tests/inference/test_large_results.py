@@ -113,7 +113,7 @@ def test_stop_ends_a_large_result_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_everything_that_reads_a_result_takes_levels() -> None:
     reference, lr = noise(200, 192), noise(50, 48)
-    levels = quantize(readonly(np.clip(reference * 0.8 + 0.1 * noise(200, 192, 1), 0, 1)))
+    levels = quantize(readonly(np.clip(reference * 0.8 + 0.1 * noise(200, 192, 1), 0, 1).astype(np.float32)))
     assert score(levels, lr, reference, 4) == score(unit(levels), lr, reference, 4)
     assert sharpness(levels) == sharpness(unit(levels))
     np.testing.assert_array_equal(difference_image(levels, reference), difference_image(unit(levels), reference))

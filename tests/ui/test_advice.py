@@ -79,6 +79,21 @@ def test_the_button_ticks_what_is_recommended_and_the_baseline(
     assert set(ticked[choice.methods]) <= {"bicubic", "edsr", "rdn"}
 
 
+def test_a_new_photo_ticks_what_suits_it_until_the_visitor_chooses(
+    context: Context, components: CompareComponents, source: Source
+) -> None:
+    handlers, choice = AdviceHandlers(context, components), components.choice
+    at_first = ["bicubic", "edsr", "rdn"]
+    first = handlers.propose(source, False, at_first, [], at_first)
+    assert first[choice.methods] == handlers.tick(source)[choice.methods] == first[choice.proposed]
+    again = handlers.propose(source, False, first[choice.methods], [], first[choice.proposed])
+    assert again[choice.methods] == first[choice.methods], "nobody has chosen yet"
+    for test, methods in ((True, at_first), (False, ["edsr"]), (False, [*at_first, "srgan"])):
+        kept = handlers.propose(source, test, methods, [], at_first)
+        assert not any(isinstance(value, list) for value in kept.values())
+    assert not any(isinstance(value, list) for value in handlers.propose(None, False, at_first, [], at_first).values())
+
+
 def test_after_a_test_against_the_original_it_has_what_was_measured(
     context: Context, components: CompareComponents, source: Source
 ) -> None:

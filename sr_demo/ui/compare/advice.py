@@ -49,6 +49,24 @@ class AdviceHandlers:
             results.keep_faces: gr.Checkbox(visible=faces) if faces else gr.Checkbox(False, visible=False),
         }
 
+    def propose(
+        self, source: Source | None, test: bool, methods: list[str], more: list[str], proposed: list[str]
+    ) -> Updates:
+        """Tick what is recommended for a new photo, and the baseline, where nobody has chosen methods yet.
+
+        Args:
+            source: the photo.
+            test: whether the methods are measured: then those that are ticked stay.
+            methods: keys of what is ticked.
+            more: likewise, of further checkpoints.
+            proposed: keys of what the page ticked itself.
+        """
+        found = self._recommendation(source)
+        if found is None or test or {*methods, *more} != set(proposed):
+            return {component: gr.skip() for component in (*self._ticked(), self._parts.choice.proposed)}
+        ticks = self._ticks(found)
+        return {**ticks, self._parts.choice.proposed: [key for keys in ticks.values() for key in keys]}
+
     def measured(self, source: Source | None, results: Sequence[Result]) -> Updates:
         """Show the recommendation for a photo with what the methods scored; without an original they say nothing."""
         found, phrase = self._recommendation(source), sentences.measured(results)
@@ -59,9 +77,14 @@ class AdviceHandlers:
 
     def tick(self, source: Source | None) -> Updates:
         """Tick what is recommended, and the baseline, in place of what was ticked."""
-        found, choice = self._recommendation(source), self._parts.choice
-        if found is None:
-            return {choice.methods: gr.skip(), choice.more: gr.skip()}
+        found = self._recommendation(source)
+        return {component: gr.skip() for component in self._ticked()} if found is None else self._ticks(found)
+
+    def _ticked(self) -> tuple[gr.CheckboxGroup, gr.CheckboxGroup]:
+        return self._parts.choice.methods, self._parts.choice.more
+
+    def _ticks(self, found: Recommendation) -> Updates:
+        choice = self._parts.choice
         wanted = {_BASELINE, *(job.key for job in found.jobs)}
         return {
             choice.methods: [job.key for job in self._default_jobs if job.key in wanted],

@@ -74,6 +74,8 @@ class ChoiceComponents:
     """Holds a `presets.Selection`, or None."""
     methods: gr.CheckboxGroup
     more: gr.CheckboxGroup
+    proposed: gr.State
+    """Holds the keys of the methods that the page ticked itself: as long as these are ticked, it may tick others."""
     options: list[controls.Bound]
     caption: prompt_box.Box | None
     own: OwnComponents

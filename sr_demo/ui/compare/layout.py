@@ -107,9 +107,10 @@ def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
         )  # fmt: skip
         with gr.Accordion(text("degradation_strength"), open=False):
             realistic = controls.make("degradation", Realistic)
+    ticked = method_choices.ticked(default_jobs, context.runner.estimates)
     methods = gr.CheckboxGroup(
         labels(context, default_jobs, (256, 256)),
-        value=method_choices.ticked(default_jobs, context.runner.estimates),
+        value=ticked,
         label=text("methods"), elem_id="methods", elem_classes="sr-methods", container=False,
     )  # fmt: skip
     quicker = method_choices.quicker_note(context.approaches, context.runner.estimates)
@@ -133,8 +134,8 @@ def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
             options = [precision_choice(), *bound, agreed, *realistic]
     choice = ChoiceComponents(
         test=test, degradation=degradation, degradation_box=degradation_box, preset=preset, preset_note=preset_note,
-        before_preset=gr.State(None), methods=methods, more=more, options=options, caption=caption, own=own,
-        brought=results,
+        before_preset=gr.State(None), methods=methods, more=more, proposed=gr.State(ticked), options=options,
+        caption=caption, own=own, brought=results,
     )  # fmt: skip
     return choice, run
 
@@ -267,9 +268,15 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     estimate_after(emptied)
     example = photo.examples.select(handlers.take_example, sized, opened, **quiet)
     photo.examples.select(None, None, None, js=scroll_to("viewer"), **quiet)
-    for event in (uploaded, emptied, example):
-        event.then(suited.show, photo.source, [results.advice, results.keep_faces], **quiet)
-    ticked = results.advice.select(suited.tick, photo.source, [choice.methods, choice.more], **quiet)
+    advised: list[Any] = [results.advice, results.keep_faces]
+    for event in (emptied, example):
+        event.then(suited.show, photo.source, advised, **quiet)
+    ticks: list[Any] = [choice.methods, choice.more]
+    proposed: list[Any] = [photo.source, choice.test, *ticks, choice.proposed]
+    # In two steps, since looking at the photo takes a while: the ticks are read after it, with what was clicked meanwhile.
+    looked_at = uploaded.then(suited.show, photo.source, advised, **quiet)
+    estimate_after(looked_at.then(suited.propose, proposed, [*ticks, choice.proposed], **quiet))
+    ticked = results.advice.select(suited.tick, photo.source, ticks, **quiet)
     estimate_after(ticked)
     estimate_after(run_after(estimate_after(example)))
     estimate_after(photo.region.input(handlers.choose_region, [photo.source, photo.region], redrawn, **quiet))
