@@ -87,7 +87,7 @@ def test_a_new_photo_ticks_what_suits_it_until_the_visitor_chooses(
     first = handlers.propose(source, False, at_first, [], at_first)
     assert first[choice.methods] == handlers.tick(source)[choice.methods] == first[choice.proposed]
     again = handlers.propose(source, False, first[choice.methods], [], first[choice.proposed])
-    assert again[choice.methods] == first[choice.methods], "nobody has chosen yet"
+    assert again[choice.methods] == first[choice.methods], "the visitor has not chosen yet"
     for test, methods in ((True, at_first), (False, ["edsr"]), (False, [*at_first, "srgan"])):
         kept = handlers.propose(source, test, methods, [], at_first)
         assert not any(isinstance(value, list) for value in kept.values())

@@ -52,7 +52,7 @@ class AdviceHandlers:
     def propose(
         self, source: Source | None, test: bool, methods: list[str], more: list[str], proposed: list[str]
     ) -> Updates:
-        """Tick what is recommended for a new photo, and the baseline, where nobody has chosen methods yet.
+        """Tick what is recommended for a new photo, and the baseline, where the visitor has not chosen methods yet.
 
         Args:
             source: the photo.
