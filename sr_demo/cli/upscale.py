@@ -42,10 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="pictures to enlarge")
     parser.add_argument(
-        "--approach",
-        metavar="ID[:CHECKPOINT]",
-        help="which approach (see `list`); first checkpoint if none",
-    )
+        "--approach", action="append", default=[], metavar="ID[:CHECKPOINT]",
+        help="which approach (see `list`); first checkpoint if none; may be repeated: one result each",
+    )  # fmt: skip
     add_model(parser)
     add_set(parser)
     add_size(parser)
@@ -73,8 +72,7 @@ def run(args: argparse.Namespace) -> int:
     """Enlarge each file with each network; 2 when one of them could not be enlarged."""
     from sr_demo.inference.runner import Runner
 
-    names = [args.approach] if args.approach else []
-    jobs = some_jobs(args, names, assignments(args.set), download=args.download)
+    jobs = some_jobs(args, args.approach, assignments(args.set), download=args.download)
     files = _expanded(args.files)
     if args.report is not None and len(files) != 1:
         raise BadInput(f"--report makes a page of one picture, and {len(files)} are named. Run the command for each.")

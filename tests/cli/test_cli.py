@@ -149,6 +149,12 @@ def test_upscale_writes_images_four_times_as_large(sr, tmp_path: Path) -> None:
     assert read(tmp_path / "new/big/b_bicubic.png").rgb.shape == (20, 36, 3)
 
 
+def test_each_approach_that_is_named_gives_a_result(sr, tmp_path: Path) -> None:
+    said = sr("upscale", put(tmp_path / "a.png"), "--approach", "bicubic", "--approach", "lanczos", "--out", tmp_path)
+    assert said.status == 0 and len(said.out.splitlines()) == 2
+    assert {path.name for path in tmp_path.glob("a_*")} == {"a_bicubic.png", "a_lanczos.png"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
