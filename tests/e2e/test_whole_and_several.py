@@ -16,7 +16,7 @@ from sr_demo.image import write_png
 from tests.conftest import image_of, noise
 from tests.e2e.conftest import OpenPage, Serve
 from tests.e2e.launched import GOOD, launch
-from tests.e2e.test_page import PATIENCE, compare, downloaded, finished, upload
+from tests.e2e.test_page import PATIENCE, choose_only, compare, downloaded, finished, upload
 
 QUICK = replace(GOOD, id="quick", title="Quick", family="convolutional")
 
@@ -32,6 +32,7 @@ def test_a_whole_photo_is_shown_around_the_part(url: str, open_page: OpenPage, t
     write_png(image_of(noise(200, 300)), file)
     page = open_page(url, width=1280, height=800)
     upload(page, file)
+    choose_only(page, "Good", "Quick")
     page.locator("#region").get_by_text("128 px").click()
     expect(page.locator("#estimate")).to_contain_text("for the whole photo by Quick", timeout=PATIENCE)
     compare(page)

@@ -232,6 +232,7 @@ def test_linear_layers_and_convolutions_of_attention_networks_are_found(tmp_path
     known = quantization.operations(tmp_path / openvino_backend.MODEL)
     boldest, safer, safest = quantization.ways(known)
     assert {name.split("/")[0].removeprefix("__module.network.") for name in known.ends} == {
+        "first",
         "groups.0.conv",
         "groups.1.conv",
         "after",
