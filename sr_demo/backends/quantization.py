@@ -43,6 +43,7 @@ INTERPOLATION = "Interpolate"
 """The type of operation that never runs in int8: interpolating rounded levels alone costs RDN more than a decibel."""
 INSTALL = {"nncf": "pip install -r requirements-export.txt", "openvino": "pip install -r requirements.txt"}
 _AROUND_ATTENTION = frozenset({"Add", "Concat", "Gather", "Multiply", "MVN", "Softmax"})
+"""Types of operations beside the convolutions and linear layers of a network with attention that could run in int8."""
 _CALIBRATION = ("coffee", "astronaut", "retina", "rocket", "hubble")
 _SCORED = ("cat", "text", "cells", "brick")
 """Bundled photos that are scored where the user gives no pairs: none of them is used for calibration."""
@@ -180,8 +181,8 @@ def _attention_ways(known: Operations) -> list[frozenset[str]]:
 
     Always left out: what is neither convolution nor linear layer; the first convolution, and those behind the last
     attention, which draw the result: in int8 they cost HAT 0.4 dB; 1 x 1 convolutions, which weigh channels and gain no
-    time. Then, in turn: convolutions that end a group of blocks;
-    all convolutions. What is left are the linear layers, which cost least.
+    time. Then, in turn: convolutions that end a group of blocks; all convolutions. What is left are the linear layers, which
+    cost least.
     """
     behind = {name for name in known.convolutions if known.order[name] > known.order[known.last_attention]}
     outside = known.attention | behind | {known.convolutions[0], *known.ones}

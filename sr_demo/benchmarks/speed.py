@@ -291,9 +291,8 @@ def _quantized(case: Case, network: Any, folder: Path) -> openvino_backend.Conve
     _require_openvino()
     if case.int8:
         form = shipped_int8.read_card(shipped_int8.FOLDER / f"{case.int8}.json")
-        shipped = (
-            folder / "shipped"
-        )  # with attention, its graph in fp32 is ours, and the one beside is the plain network's
+        # In a folder of its own: with attention, its graph in fp32 is ours, and the one in `folder` is the plain network's.
+        shipped = folder / "shipped"
         shipped_int8.place(form, [EMBEDDED / f"{case.int8}.safetensors"], shipped, SILENT.check)
         return shipped_int8.opened(form, shipped, case.scale)
     quantization.require()

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sr_demo.backends.selection import Preparer
 from sr_demo.errors import BadInput, Cancelled, OutOfMemory, SRError, unexpected
-from sr_demo.image import Image, ImageData, Size
+from sr_demo.image import Image, ImageData
 from sr_demo.imaging.detail import blend_detail
 from sr_demo.inference import faithful, large_results, memory_need
 from sr_demo.inference.jobs import Done, Failed, ImageResult, Job, LoadedModel, Progressed, RunEvent, Started, Stopped
@@ -179,7 +179,7 @@ class Runner:
         allowed: NDArray[np.float32] | None = None,
     ) -> ImageResult:  # fmt: skip
         progress.check()
-        plan = job.plan(Size.of(image.rgb))
+        plan = job.plan(image.size)
         _check_reference(job, plan, image.rgb, reference)
         faces = faithful.kept_faces(job, image.rgb, shared)
         limits = [limit for limit in (allowed, faces and faces.allowed) if limit is not None]

@@ -79,7 +79,7 @@ def upscale_image(model: LoadedModel, image: ImageData, progress: Progress, *, e
         Cancelled: Stop was pressed.
     """
     job = model.job
-    plan = job.plan(Size.of(image.rgb))
+    plan = job.plan(image.size)
     levels = not exact and large_results.is_rounded(plan.size, image.bits)
     tile, tiles, walk, runs, remarks = 0, 0, (), list[MeasuredRun](), list[str]()
     for step, part in zip(plan.steps, _parts(plan.steps, progress), strict=True):

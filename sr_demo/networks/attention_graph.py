@@ -284,7 +284,7 @@ class _MLP(nn.Module):
         super().__init__()
         norm, first = block.norm2, block.mlp.fc1
         self.epsilon: float = norm.eps
-        self.first = linear_of(first.weight * norm.weight, first.bias + first.weight @ norm.bias)
+        self.first = linear_of(*behind_norm(norm, first))
         self.second = block.mlp.fc2
 
     def forward(self, x: Tensor) -> Tensor:
@@ -331,6 +331,11 @@ def _layout(height: Any, width: Any, window: int, reach: int) -> _Layout:
     unmasked = _Layout(height, width, inside, overlapping)
     mask = (1 - _to_windows(inside, unmasked, window, window // 2)) * MASKED
     return replace(unmasked, mask=mask.view(-1, 1, 1, window * window))
+
+
+def behind_norm(norm: nn.LayerNorm, linear: nn.Linear) -> tuple[Tensor, Tensor]:
+    """Return weight and bias of `linear` with the affine part of the normalisation before it."""
+    return (linear.weight * norm.weight).detach(), (linear.bias + linear.weight @ norm.bias).detach()
 
 
 def padded(x: Tensor, axis: int, multiple_of: int) -> Tensor:

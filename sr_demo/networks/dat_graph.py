@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from sr_demo.networks.attention_graph import MASKED, padded
+from sr_demo.networks.attention_graph import MASKED, behind_norm, padded
 from sr_demo.networks.fused_attention import FusedRectangularAttention, fuse_attention, linear_of
 
 _LEAST_NORM = 1e-12
@@ -147,7 +147,7 @@ class _Block(nn.Module):
         self.epsilon: float = block.norm2.eps
         first, gate = block.ffn.fc1, block.ffn.sg
         half = first.out_features // 2
-        weight, bias = _behind_norm(block.norm2, first)
+        weight, bias = behind_norm(block.norm2, first)
         self.first, self.second = linear_of(weight[:half], bias[:half]), linear_of(weight[half:], bias[half:])
         self.norm, self.conv, self.last = gate.norm, gate.conv, block.ffn.fc2
 
@@ -197,7 +197,7 @@ class _WindowAttention(_Joined):
         short, long = attention.split_size
         shift = attention.shift_size if attention.attn_mask_0 is not None else (0, 0)
         windows = (_Window(short, long, *shift), _Window(long, short, *reversed(shift)))
-        weight, bias = _behind_norm(norm, attention.qkv)
+        weight, bias = behind_norm(norm, attention.qkv)
         half = self.channels // 2
         halves = [torch.arange(3 * self.channels).view(3, 2, half)[:, side].flatten() for side in (0, 1)]
         self.branches = nn.ModuleList(
@@ -243,7 +243,7 @@ class _ChannelAttention(_Joined):
 
     def __init__(self, attention: Any, norm: nn.LayerNorm) -> None:
         super().__init__(attention, norm, by_channel=False)
-        weight, bias = _behind_norm(norm, attention.qkv)
+        weight, bias = behind_norm(norm, attention.qkv)
         parts = zip(weight.split(self.channels), bias.split(self.channels), strict=True)
         self.queries, self.keys, self.values = (linear_of(*part) for part in parts)
         head = torch.arange(self.channels) // (self.channels // attention.num_heads)
@@ -274,11 +274,6 @@ def _layout(height: Any, width: Any, split: tuple[int, int]) -> _Layout:
 def _to_sequence(x: Tensor) -> Tensor:
     """(1, C, H, W) -> (1, P, C)."""
     return x.permute(0, 2, 3, 1).flatten(1, 2)
-
-
-def _behind_norm(norm: nn.LayerNorm, linear: nn.Linear) -> tuple[Tensor, Tensor]:
-    """Return weight and bias of `linear` with the affine part of the normalisation before it."""
-    return (linear.weight * norm.weight).detach(), (linear.bias + linear.weight @ norm.bias).detach()
 
 
 def _linear(conv: nn.Conv2d) -> nn.Linear:

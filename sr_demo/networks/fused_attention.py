@@ -176,30 +176,34 @@ def fuse_attention(model: nn.Module) -> int:
     return replaced
 
 
-def _attend_by_region(
-    q: Tensor, k: Tensor, v: Tensor, bias: Tensor, regions: Tensor, masks: ShiftMasks, scale: float
+def _attend(
+    q: Tensor, k: Tensor, v: Tensor, bias: Tensor, mask: Tensor | None, masks: ShiftMasks, scale: float
 ) -> Tensor:
-    """Attend within shifted windows, those with the same mask together.
+    """Attend within windows; of shifted ones, those with the same mask together.
 
     Args:
         q: (B, h, N, d).
         k: (B, h, N, d).
         v: (B, h, N, d).
         bias: (1, h, N, N).
-        regions: (windows per image, N).
+        mask: As for `FusedWindowAttention.attend`.
         masks: Of the network.
         scale: Factor on the products of queries and keys.
 
     Returns:
         (B, N, h, d).
     """
-    groups = masks.groups(regions)
+    if mask is None or _is_exporting():
+        # A graph cannot group windows by the values of the mask: each window has its own, for one image.
+        full = bias if mask is None else bias + (_mask(mask) if mask.ndim == 2 else mask).unsqueeze(1).to(q.dtype)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=full, scale=scale).transpose(1, 2)
+    groups = masks.groups(mask)
     out = q.new_empty(q.transpose(1, 2).shape)
     for group in groups:
         full = bias if group.mask is None else bias + group.mask.to(q.dtype)
         if len(groups) == 1:
             return F.scaled_dot_product_attention(q, k, v, attn_mask=full, scale=scale).transpose(1, 2)
-        for first in range(0, len(q), len(regions)):
+        for first in range(0, len(q), len(mask)):
             for at in group.windows:
                 here = slice(first + at.start, first + at.stop, at.step)
                 part = F.scaled_dot_product_attention(q[here], k[here], v[here], attn_mask=full, scale=scale)
@@ -282,12 +286,7 @@ class FusedWindowAttention(nn.Module):
         count, positions, _ = x.shape
         q, k, v = self.qkv(x).view(count, positions, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         bias = self._bias_for(rpi, x.dtype)
-        if mask is None or _is_exporting():
-            # A graph cannot group windows by the values of the mask: each window has its own, for one image.
-            full = bias if mask is None else bias + (_mask(mask) if mask.ndim == 2 else mask).unsqueeze(1).to(x.dtype)
-            out = F.scaled_dot_product_attention(q, k, v, attn_mask=full, scale=self.scale).transpose(1, 2)
-        else:
-            out = _attend_by_region(q, k, v, bias, mask, self._masks, self.scale)
+        out = _attend(q, k, v, bias, mask, self._masks, self.scale)
         return self.proj(out.reshape(count, positions, -1))
 
     def _bias_for(self, rpi: Tensor, dtype: torch.dtype) -> Tensor:
@@ -344,13 +343,7 @@ class FusedRectangularAttention(nn.Module):
         down, across = height // rows, width // columns
         cells = qkv.reshape(3, count, down, rows, across, columns, self.heads, -1).permute(0, 1, 2, 4, 6, 3, 5, 7)
         q, k, v = cells.reshape(3, count * down * across, self.heads, rows * columns, -1)
-        bias = self.bias.to(q.dtype)
-        if mask is None or _is_exporting():
-            if mask is not None:
-                bias = (bias + mask.unsqueeze(1).to(q.dtype)).repeat(count, 1, 1, 1)
-            out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=self.scale).transpose(1, 2)
-        else:
-            out = _attend_by_region(q, k, v, bias, mask, self._masks, self.scale)
+        out = _attend(q, k, v, self.bias.to(q.dtype), mask, self._masks, self.scale)
         out = out.reshape(count, down, across, rows, columns, -1).transpose(2, 3)
         return out.reshape(count, height, width, -1)
 

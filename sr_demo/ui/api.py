@@ -123,9 +123,8 @@ class Endpoints:
                 self._context.runner.fetch(job, Progress(stop=caller.stop))
                 with caller.turn(self._seconds(job)) as progress:
                     allowed = None if mask is None else allowed_by(self._read(mask).rgb)
-                    given = self._read(image)
                     wanted = written.like(kind_of(Path(image)))
-                    given = for_output(given, wanted)
+                    given = for_output(self._read(image), wanted)
                     result = self._context.runner.run(job, given, progress=progress, allowed=allowed)
                     file, facts = _save(result, self._context.store.new(), wanted)
             return file, facts
@@ -166,8 +165,7 @@ class Endpoints:
             report: dict[str, Any] = {"results": [], "failures": [], "advice": None}
 
             def load() -> tuple[ImageData, Image | None]:
-                original = self._read(image)
-                original = for_output(original, written.like(kind_of(Path(image))))
+                original = for_output(self._read(image), written.like(kind_of(Path(image))))
                 report["advice"] = self._advice(original.rgb, Path(image))
                 return lr_and_reference(original, scale, None) if test_against_truth else (original, None)
 

@@ -110,8 +110,8 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
     door.guard(page, limits.max_bytes)
     # After each failed event Gradio summarises all events with pandas, for a monitoring page that is off here.
     os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")
-    # Calls past the queue (`api_open`) would be neither watched nor cancelled.
     light_page.without_descriptions(page)
+    # Calls past the queue (`api_open`) would be neither watched nor cancelled.
     page.queue(max_size=_UNSORTED + settings.queue_length, api_open=False)
     return page
 
