@@ -123,9 +123,11 @@ class Endpoints:
                 self._context.runner.fetch(job, Progress(stop=caller.stop))
                 with caller.turn(self._seconds(job)) as progress:
                     allowed = None if mask is None else allowed_by(self._read(mask).rgb)
+                    given = self._read(image)  # first, since it refuses a call without an image
                     wanted = written.like(kind_of(Path(image)))
-                    given = for_output(self._read(image), wanted)
-                    result = self._context.runner.run(job, given, progress=progress, allowed=allowed)
+                    result = self._context.runner.run(
+                        job, for_output(given, wanted), progress=progress, allowed=allowed
+                    )
                     file, facts = _save(result, self._context.store.new(), wanted)
             return file, facts
         except Exception as exc:
