@@ -19,7 +19,7 @@ from sr_demo.imaging.resize import resize, resized_bands
 from sr_demo.system.large_array import bands, release, zeros
 
 _STEPS = 2
-"""The second corrects what clipping to the range of colours has undone in the first."""
+"""The second corrects borders, where enlarging differs, and what clipping to the range of colours has undone."""
 _REACH = 8
 """Radius of the sharpening filter in pixels of the input; beyond it lies less than 1e-4 of it."""
 _LEAST_SCALE = 1.25
