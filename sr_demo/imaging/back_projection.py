@@ -47,8 +47,10 @@ def distance(planes: NDArray[np.float32]) -> float:
 
 def add_enlarged(result: NDArray[np.float32], planes: NDArray[np.float32]) -> None:
     """Add planes (h, w, 3) in [-1, 1] to a larger result (H, W, 3), in place, and clip it to [0, 1]."""
-    # Kernels here work on [0, 1]; differences lie in [-1, 1].
-    shifted = planes * np.float32(0.5) + np.float32(0.5)
+    shifted = zeros(*planes.shape)  # kernels here work on [0, 1]; differences lie in [-1, 1]
+    for rows in bands(planes, shifted):
+        shifted[rows] = planes[rows] * np.float32(0.5) + np.float32(0.5)
+        release(shifted[rows])
     for rows, band in resized_bands(shifted, Size.of(result)):
         np.clip(result[rows] + (band * 2 - 1), 0, 1, out=result[rows])
         release(result[rows])
@@ -70,7 +72,8 @@ def make_agree(result: NDArray[np.float32], image: Image, at_most: float, aim: f
         far = distance(planes)
         if far <= at_most:
             return
-        planes *= np.float32(1 - aim / far)
+        for rows in bands(planes):
+            planes[rows] *= np.float32(1 - aim / far)
         add_enlarged(result, _sharpened(planes) if len(result) >= _LEAST_SCALE * len(image) else planes)
 
 
