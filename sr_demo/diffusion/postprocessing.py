@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from sr_demo.image import Image
-from sr_demo.imaging.back_projection import add_enlarged, difference
+from sr_demo.imaging.back_projection import add_upscaled, difference
 from sr_demo.progress import Progress
 
 _LEVELS = 5
@@ -65,7 +65,7 @@ def back_projected(estimate: Image, image: Image, steps: int, progress: Progress
     estimate = estimate.copy()
     for step in range(steps):
         progress(step / steps, "agreeing with the picture")
-        add_enlarged(estimate, difference(image, estimate))
+        add_upscaled(estimate, difference(image, estimate))
     return estimate
 
 

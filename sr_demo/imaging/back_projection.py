@@ -1,8 +1,8 @@
 """Back-projection: correct a result until it agrees with its input when it is made small again (Irani and Peleg 1991).
 
-    result += enlarged(sharpened(input - downscaled(result)))
+    result += upscaled(sharpened(input - downscaled(result)))
 
-Downscaling and enlarging blur what is added. Without `sharpened`, which undoes that, a step leaves most of what lies near the
+Downscaling and upscaling blur what is added. Without `sharpened`, which undoes that, a step leaves most of what lies near the
 Nyquist frequency of the input: one with it reaches what eight without it do, as measured on Set5.
 """
 
@@ -19,11 +19,11 @@ from sr_demo.imaging.resize import resize, resized_bands
 from sr_demo.system.large_array import bands, release, zeros
 
 _STEPS = 2
-"""The second corrects borders, where enlarging differs, and what clipping to the range of colours has undone."""
+"""The second corrects borders, where upscaling differs, and what clipping to the range of colours has undone."""
 _REACH = 8
 """Radius of the sharpening filter in pixels of the input; beyond it lies less than 1e-4 of it."""
 _LEAST_SCALE = 1.25
-"""Below, enlarging does not blur everywhere alike, and what is sharpened could be added several times over."""
+"""Below, upscaling does not blur everywhere alike, and what is sharpened could be added several times over."""
 
 
 def difference(image: Image, result: Pixels) -> NDArray[np.float32]:
@@ -45,7 +45,7 @@ def distance(planes: NDArray[np.float32]) -> float:
     return sqrt(sum(float(np.square(planes[rows], dtype=np.float64).sum()) for rows in bands(planes)) / planes.size)
 
 
-def add_enlarged(result: NDArray[np.float32], planes: NDArray[np.float32]) -> None:
+def add_upscaled(result: NDArray[np.float32], planes: NDArray[np.float32]) -> None:
     """Add planes (h, w, 3) in [-1, 1] to a larger result (H, W, 3), in place, and clip it to [0, 1]."""
     shifted = zeros(*planes.shape)  # kernels here work on [0, 1]; differences lie in [-1, 1]
     for rows in bands(planes, shifted):
@@ -74,7 +74,7 @@ def make_agree(result: NDArray[np.float32], image: Image, at_most: float, aim: f
             return
         for rows in bands(planes):
             planes[rows] *= np.float32(1 - aim / far)
-        add_enlarged(result, _sharpened(planes) if len(result) >= _LEAST_SCALE * len(image) else planes)
+        add_upscaled(result, _sharpened(planes) if len(result) >= _LEAST_SCALE * len(image) else planes)
 
 
 def _sharpened(planes: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -88,7 +88,7 @@ def _sharpened(planes: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _inverse_filter() -> NDArray[np.float32]:
-    """Return the filter that undoes, along one axis, what enlarging and downscaling do to an image.
+    """Return the filter that undoes, along one axis, what upscaling and downscaling do to an image.
 
     It is nearly the same for every scale factor from 1.25 on: the inverse of the response to a pixel, by Fourier transform.
     """

@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 from playwright.sync_api import Page, expect
 
 from sr_demo.approaches import baselines
-from sr_demo.image import Image, read, readonly, write_png
+from sr_demo.image import Image, read, readonly, unit, write_png
 from sr_demo.imaging.back_projection import difference, distance
 from sr_demo.imaging.resize import resize
 from sr_demo.inference import faithful
@@ -90,8 +90,8 @@ def composed(page: Page) -> Image:
     around, box = stage.bounding_box(), stage.locator("img.srv-image").first.bounding_box()
     assert around is not None and box is not None
     top, left = round(box["y"] - around["y"]), round(box["x"] - around["x"])
-    shot = np.asarray(Pillow.open(io.BytesIO(stage.screenshot())).convert("RGB"), np.float32) / np.float32(255)
-    return shot[top : top + round(box["height"]), left : left + round(box["width"])]
+    shot = np.asarray(Pillow.open(io.BytesIO(stage.screenshot())).convert("RGB"), np.uint8)
+    return unit(shot[top : top + round(box["height"]), left : left + round(box["width"])])
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sr_demo.image import Image, readonly
 from sr_demo.imaging import resize as resizing
-from sr_demo.imaging.back_projection import add_enlarged, difference, distance, make_agree
+from sr_demo.imaging.back_projection import add_upscaled, difference, distance, make_agree
 from sr_demo.imaging.resize import resize
 from sr_demo.system import large_array
 from tests.conftest import noise
@@ -37,7 +37,7 @@ def test_after_two_steps_a_result_made_small_again_is_its_input(size: tuple[int,
 def test_steps_that_sharpen_what_they_add_replace_many_that_do_not() -> None:
     plain, sharp = rough(96, 120), rough(96, 120)
     for _ in range(4):
-        add_enlarged(plain, difference(IMAGE, plain))
+        add_upscaled(plain, difference(IMAGE, plain))
     make_agree(sharp, IMAGE, 0)
     assert far(sharp) < far(plain) / 4
 

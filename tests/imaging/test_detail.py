@@ -45,7 +45,10 @@ def test_less_detail_agrees_better_with_the_input_and_has_less_grain() -> None:
 def test_of_a_result_that_agrees_almost_perfectly_agreement_rises_all_the_same() -> None:
     """What its high band alone shows of a detail is not what its low band balances."""
     soft = readonly(LR * np.float32(0.5) + np.float32(0.25))  # so that nothing is clipped
-    faithful, drawn = resize(soft, Size.of(HR)).copy(), np.clip(resize(soft, Size.of(HR)) + GRAIN / 2, 0, 1)
+    faithful, drawn = (
+        resize(soft, Size.of(HR)).copy(),
+        np.clip(resize(soft, Size.of(HR)) + np.float32(0.5) * GRAIN, 0, 1),
+    )
     make_agree(faithful, soft, 1e-6)
     make_agree(drawn, soft, 4e-4, 4e-4)
     blends = [blend_detail(readonly(drawn), readonly(faithful), detail, soft) for detail in (1.0, 0.99, 0.5, 0.25, 0.0)]

@@ -64,7 +64,7 @@ def run(approach: Approach, detail: float) -> Image:
 
 
 def partners_result() -> Image:
-    """What the partner of `partners` contributes: bicubic that agrees with the input."""
+    """What the partner of `partners` contributes: bicubic, corrected for LR consistency."""
     return faithful.agreeing(image_of(resize(SMALL.rgb, (48, 40))), SMALL).rgb
 
 
