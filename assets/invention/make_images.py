@@ -1,4 +1,7 @@
-"""Make the images of `docs/invention.md` with the embedded networks: `python assets/invention/make_images.py`."""
+"""Make the images of `docs/invention.md` with the embedded networks.
+
+From the root of the repository: `PYTHONPATH=. .venv/bin/python assets/invention/make_images.py`.
+"""
 
 from __future__ import annotations
 
