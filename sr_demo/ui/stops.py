@@ -43,6 +43,11 @@ class Stops:
         with self._lock:
             self._set(session)
 
+    def is_latest(self, session: str, flag: Event) -> bool:
+        """Return whether no other run of this session has begun after the one with `flag`."""
+        with self._lock:
+            return session in self._runs and self._runs[session].flag is flag
+
     def end(self, session: str, flag: Event) -> None:
         """Remove the flag of a finished run."""
         with self._lock:

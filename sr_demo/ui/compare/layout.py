@@ -86,7 +86,7 @@ def _photo() -> PhotoComponents:
     image = image_input(
         label=text("your_photo"), sources=["upload", "clipboard", "webcam"], height=130, elem_id="photo", buttons=[],
     )  # fmt: skip
-    thumbnails = examples()
+    thumbnails = examples(show=scroll_to("viewer"))
     about = gr.HTML(elem_id="about-photo", elem_classes="sr-may-be-empty")
     region = gr.Radio(
         region_choices(None), value=WHOLE, label=text("region_label"), visible=False, elem_id="region",
@@ -258,7 +258,7 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     def run_after(event: Any) -> Any:
         return event.then(
             runs.run, run_inputs, run_writes, **HEAVY, show_progress="minimal", show_progress_on=[results.progress],
-            api_visibility="private",
+            api_visibility="private", trigger_mode="multiple",
         )  # fmt: skip
 
     uploaded = photo.image.upload(handlers.take, [photo.image, *sized], opened, **quiet)
@@ -267,7 +267,6 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     emptied = photo.image.clear(handlers.clear, None, cleared, **quiet)
     estimate_after(emptied)
     example = photo.examples.select(handlers.take_example, sized, opened, **quiet)
-    photo.examples.select(None, None, None, js=scroll_to("viewer"), **quiet)
     advised: list[Any] = [results.advice, results.keep_faces]
     for event in (emptied, example):
         event.then(suited.show, photo.source, advised, **quiet)

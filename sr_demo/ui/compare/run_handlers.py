@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from threading import Event
 from typing import Any
 
 import gradio as gr
@@ -49,9 +50,20 @@ class RunHandlers:
         self._jobs = [*default_jobs, *more_jobs]
 
     def run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
-        """Run the comparison and stream what the page shows; `values` are those of `CompareComponents.run_inputs`."""
-        session = session_of(request)
-        stop = self._context.stops.begin(session)
+        """Run the comparison and stream what the page shows; `values` are those of `CompareComponents.run_inputs`.
+
+        Another run of the visitor ends it, and what the page shows is of that one from then on.
+        """
+        session, stops = session_of(request), self._context.stops
+        stop = stops.begin(session)
+        try:
+            for updates in self._updates(values, session, stop):
+                if stops.is_latest(session, stop):
+                    yield updates
+        finally:
+            stops.end(session, stop)
+
+    def _updates(self, values: dict[Any, Any], session: str, stop: Event) -> Iterator[Updates]:
         view = None
         try:
             task = self.task(values, session)
@@ -68,8 +80,6 @@ class RunHandlers:
             yield self._failed(str(exc), view, session)
         except Exception as exc:
             yield self._failed(unexpected(exc, "comparing"), view, session)
-        finally:
-            self._context.stops.end(session, stop)
 
     def task(self, values: Mapping[Any, Any], session: str = "") -> Task:
         """Return the comparison that the components ask for, among them the models of the visitor with this session.

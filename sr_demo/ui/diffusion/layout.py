@@ -33,7 +33,7 @@ def diffusion_tab(context: Context, approach: Approach) -> None:
                 label=text("your_picture"), sources=["upload", "clipboard"], height=240, elem_id="diffusion-picture",
                 buttons=[],
             )  # fmt: skip
-            thumbnails = examples("diffusion-examples")
+            thumbnails = examples("diffusion-examples", show=scroll_to("diffusion-result"))
             count = gr.Slider(
                 2,
                 8,
@@ -64,8 +64,7 @@ def diffusion_tab(context: Context, approach: Approach) -> None:
     image.change(enabled_with, image, start, **light)
     thumbnails.select(handlers.take_example, None, image, **light).then(guess, inputs, outputs, **heavy)
     start.click(guess, inputs, outputs, **heavy)
-    for event in (thumbnails.select, start.click):
-        event(None, None, None, js=scroll_to("diffusion-result"), **light)
+    start.click(None, None, None, js=scroll_to("diffusion-result"), **light)
     stop.click(handlers.halt, None, None, **light)
 
 
