@@ -1,4 +1,7 @@
-"""Stop flags, one per browser session. Gradio's State deep-copies its values, so they cannot be stored there."""
+"""Stop flags, one for each kind of work of a browser session, so that the Stop of one tab leaves the others alone.
+
+Gradio's State deep-copies its values, so they cannot be stored there.
+"""
 
 from __future__ import annotations
 

@@ -36,6 +36,7 @@ from sr_demo.ui.method_choices import WHOLE, Context, labels, offered, region_ch
 from sr_demo.ui.own_models import model_input
 from sr_demo.ui.source import files_input, image_input
 from sr_demo.ui.viewer.viewer import scroll_to, viewer
+from sr_demo.ui.visitor_work import stop_button
 
 _BACK_TO_VIEWER = """() => {
   const viewer = document.getElementById("viewer");
@@ -190,7 +191,7 @@ def _run() -> RunComponents:
             start = gr.Button(
                 text("compare"), variant="primary", elem_id="compare", scale=3, min_width=80, interactive=False
             )
-            stop = gr.Button(text("stop"), elem_id="stop", scale=1, min_width=60, interactive=False)
+            stop = stop_button("stop", scale=1, min_width=60)
         estimate = gr.HTML(elem_id="estimate", elem_classes="sr-may-be-empty")
         whole = gr.Button(text("whole_photo"), visible=False, elem_id="whole-photo", size="sm")
     return RunComponents(size, other_size, start, stop, estimate, whole)

@@ -55,13 +55,13 @@ class RunHandlers:
         Another run of the visitor ends it, and what the page shows is of that one from then on.
         """
         session, stops = session_of(request), self._context.stops
-        stop = stops.begin(session)
+        stop = stops.begin(_run(session))
         try:
             for updates in self._updates(values, session, stop):
-                if stops.is_latest(session, stop):
+                if stops.is_latest(_run(session), stop):
                     yield updates
         finally:
-            stops.end(session, stop)
+            stops.end(_run(session), stop)
 
     def _updates(self, values: dict[Any, Any], session: str, stop: Event) -> Iterator[Updates]:
         view = None
@@ -144,8 +144,10 @@ class RunHandlers:
         return Whole(job, lambda: context.uploads.read(source.path, context.limits), expected, size, part)
 
     def stop(self, request: gr.Request) -> Updates:
-        """Stop what this browser session runs."""
-        self._context.stops.stop(session_of(request))
+        """Stop what this browser session runs on the tab: the comparison, and the search and trial of models."""
+        session = session_of(request)
+        for key in (_run(session), session):
+            self._context.stops.stop(key)
         return {self._parts.run.estimate: fine_print("Stopping after the current tile. Finished results stay.")}
 
     def _running(self, view: View, session: str) -> Updates:
@@ -199,6 +201,11 @@ class RunHandlers:
             run.stop: gr.Button(interactive=running),
             run.whole: gr.Button(interactive=not running),
         }
+
+
+def _run(session: str) -> str:
+    """Return the key of the comparison of a session among its stop flags."""
+    return f"compare {session}"
 
 
 def _scene(source: Source) -> str:

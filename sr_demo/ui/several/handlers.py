@@ -58,7 +58,7 @@ class SeveralHandlers:
             private: Whether position and serial numbers are kept.
             request: Identifies the browser session.
         """
-        session, parts = session_of(request), self._parts
+        session, parts = f"several {session_of(request)}", self._parts
         stop = self._context.stops.begin(session)
         ended: Updates = {parts.start: gr.Button(interactive=True), parts.stop: gr.Button(interactive=False)}
         try:
@@ -83,7 +83,7 @@ class SeveralHandlers:
 
     def stop(self, request: gr.Request) -> Updates:
         """Stop the queue of this session; finished results stay."""
-        self._context.stops.stop(session_of(request))
+        self._context.stops.stop(f"several {session_of(request)}")
         return {self._parts.line: progress_line("Stopping after the current tile. Finished results stay.")}
 
     def _wanted(self, files: list[str] | None, methods: list[str]) -> tuple[list[Photo], list[Job]]:
