@@ -16,6 +16,7 @@ from sr_demo.inference.upscale import passes
 from sr_demo.reports import formatting
 from sr_demo.spec import Approach
 from sr_demo.system import hardware
+from sr_demo.system.file_sizes import file_size
 from sr_demo.ui.callers import Callers
 from sr_demo.ui.histories import Histories
 from sr_demo.ui.languages import text
@@ -158,7 +159,7 @@ def absent(approaches: Sequence[Approach]) -> list[tuple[str, str]]:
 def downloads(approaches: Sequence[Approach]) -> str:
     """Return the large downloads that need the visitor's agreement, with their sizes; empty where there are none."""
     missing = [
-        f"{approach.title} about {formatting.megabytes(checkpoint.bytes)}"
+        f"{approach.title} about {file_size(checkpoint.bytes)}"
         for approach in runnable(approaches)
         for checkpoint in approach.checkpoints
         if checkpoint.asks_first and not checkpoints.is_available(checkpoint)
