@@ -23,6 +23,7 @@ def opened(open_page: OpenPage, url: str) -> Page:
     return page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "rows"), [(1280, 1), (390, 2)])
 def test_the_six_images_of_a_digit_stand_in_rows_of_one_length(
     made_up_page: str, open_page: OpenPage, width: int, rows: int

@@ -57,6 +57,7 @@ def test_a_german_browser_gets_german_and_results_stay_translated(api_server: Se
     assert page.evaluate(MARKS) == []
 
 
+@pytest.mark.slow
 def test_words_that_do_not_arrive_stay_english_and_come_with_the_next_click(
     api_server: Server, open_page: OpenPage
 ) -> None:

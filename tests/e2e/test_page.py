@@ -157,7 +157,7 @@ def test_compare_stays_on_the_first_screen_beside_many_methods(serve: Serve, ope
     assert box is not None and box["y"] + box["height"] <= 800
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), pytest.param(390, 844, marks=pytest.mark.slow)])
 def test_a_click_on_an_example_ends_with_its_results_in_sight_and_moves_nothing(
     made_up_page: str, open_page: OpenPage, width: int, height: int
 ) -> None:
