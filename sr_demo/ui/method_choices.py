@@ -205,12 +205,15 @@ def seconds(context: Context, job: Job, size: tuple[int, int], *, opacity: bool 
 
 
 def region_choices(source: Source | None) -> list[tuple[str, str]]:
-    """Return the choices (label, value): the whole image, and the regions that are clearly smaller."""
-    choices = [(text("region_whole"), WHOLE)]
-    if source is not None:
-        choices += [
-            (f"{side} px", str(side))
-            for side in REGION_SIDES
-            if side * side < 0.8 * source.width * source.height and side <= max(source.width, source.height)
-        ]
-    return choices
+    """Return the choices (label, value): the whole image, and regions of it."""
+    sides = region_sides(source) if source else []
+    return [(text("region_whole"), WHOLE), *((f"{side} px", str(side)) for side in sides)]
+
+
+def region_sides(source: Source) -> list[int]:
+    """Return the sides of the regions that are clearly smaller than the image."""
+
+    def pixels(side: int) -> int:
+        return min(side, source.width) * min(side, source.height)
+
+    return [side for side in REGION_SIDES if pixels(side) < 0.8 * source.width * source.height]
