@@ -73,13 +73,13 @@ def pack(file: Path, folder: Path, names: Sequence[str], tensors: Tensors) -> in
     Args:
         file: what to write.
         folder: where the converted networks lie.
-        names: their file names without suffix.
+        names: their file names without suffix; the others are stored by what they share with the first.
         tensors: of the weight file.
 
     Returns:
         The bytes of constants that are not in `tensors`, and are stored.
     """
-    stored = 0
+    stored, first = 0, names[0]
     with zipfile.ZipFile(file, "w") as archive:
         for name in names:
             graph, constants = ((folder / name).with_suffix(suffix).read_bytes() for suffix in (".xml", ".bin"))
@@ -92,6 +92,10 @@ def pack(file: Path, folder: Path, names: Sequence[str], tensors: Tensors) -> in
                 "sha256": hashlib.sha256(restored).hexdigest(),
                 "parts": [asdict(part) for part in parts],
             }
+            if name == first:
+                tensors = {**tensors, **_as_tensors(graph, restored, first)}
+            else:
+                head["beside"] = first
             for suffix, content in ((".xml", graph), (".json", json.dumps(head).encode()), (".rest", rest)):
                 entry = zipfile.ZipInfo(name + suffix, _DATE)
                 entry.compress_type = zipfile.ZIP_DEFLATED
@@ -108,16 +112,32 @@ def unpack(file: Path, tensors: Tensors, name: str, folder: Path) -> None:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(file.read_bytes())) as archive:
-            graph, rest = archive.read(f"{name}.xml"), archive.read(f"{name}.rest")
-            head = json.loads(archive.read(f"{name}.json"))
-        constants = _assembled(head["bytes"], [_Part(**part) for part in head["parts"]], rest, tensors)
-        is_right = hashlib.sha256(constants).hexdigest() == head["sha256"]
-    except (zipfile.BadZipFile, zlib.error, KeyError, TypeError, ValueError) as exc:
+            graph, constants = _restored(archive, name, tensors)
+    except (zipfile.BadZipFile, zlib.error, KeyError, TypeError, ValueError, ElementTree.ParseError) as exc:
         raise SRError(f"The graph file {file} is damaged or belongs to other weights. Install the app again.") from exc
-    if not is_right:
-        raise SRError(f"The graph file {file} does not give the network that it was made from. Install the app again.")
     (folder / f"{name}.bin").write_bytes(constants)
     (folder / f"{name}.xml").write_bytes(graph)
+
+
+def _restored(archive: zipfile.ZipFile, name: str, tensors: Tensors) -> tuple[bytes, bytes]:
+    """Return a network of a graph file and its constants. Raises ValueError where they are not those that were packed."""
+    graph, rest = archive.read(f"{name}.xml"), archive.read(f"{name}.rest")
+    head = json.loads(archive.read(f"{name}.json"))
+    if first := head.get("beside"):
+        tensors = {**tensors, **_as_tensors(*_restored(archive, first, tensors), first)}
+    constants = _assembled(head["bytes"], [_Part(**part) for part in head["parts"]], rest, tensors)
+    if hashlib.sha256(constants).hexdigest() != head["sha256"]:
+        raise ValueError(f"the constants of {name} are others")
+    return graph, constants
+
+
+def _as_tensors(graph: bytes, content: bytes, name: str) -> Tensors:
+    """Return the float32 constants of a network, named by it and their offset."""
+    return {
+        f"{name}@{one.at}": np.frombuffer(content, np.float32, one.size // 4, one.at).reshape(one.shape)
+        for one in _constants(graph)
+        if one.kind == "f32" and one.size >= _LEAST_BYTES
+    }
 
 
 def _constants(graph: bytes) -> list[_Constant]:

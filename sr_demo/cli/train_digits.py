@@ -22,7 +22,8 @@ from sr_demo.system.file_sizes import file_size
 from sr_demo.system.outputs import refuse_existing
 from sr_demo.training import run_state as files
 from sr_demo.training.cards import LICENCE, device_name, write_weights
-from sr_demo.training.digits import RECIPES, DigitTrainer, find, run, settings_of
+from sr_demo.training.digit_recipes import RECIPES, find, settings_of
+from sr_demo.training.digits import DigitTrainer, run
 from sr_demo.training.schedule import Budget
 
 NAMES = tuple(recipe.name for recipe in RECIPES)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from sr_demo.image import Image
-from sr_demo.imaging.resize import resize
+from sr_demo.imaging.back_projection import add_upscaled, difference
 from sr_demo.progress import Progress
 
 _LEVELS = 5
@@ -62,13 +62,10 @@ def back_projected(estimate: Image, image: Image, steps: int, progress: Progress
         steps: Number of iterations; 0 returns `estimate`.
         progress: Reports the steps; raises Cancelled on Stop.
     """
-    height, width = image.shape[:2]
+    estimate = estimate.copy()
     for step in range(steps):
         progress(step / steps, "agreeing with the picture")
-        residual = np.subtract(image, resize(estimate, (height, width)), dtype=np.float32)
-        # Kernels here work on [0, 1]; differences lie in [-1, 1].
-        upscaled = resize(residual * np.float32(0.5) + np.float32(0.5), (estimate.shape[0], estimate.shape[1])) * 2 - 1
-        estimate = np.clip(estimate + upscaled, 0, 1)
+        add_upscaled(estimate, difference(image, estimate))
     return estimate
 
 

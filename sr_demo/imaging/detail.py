@@ -5,6 +5,11 @@ so that colours and shapes stay as they are in the input. The high band is mixed
 
     low(faithful) + (1 - detail) high(faithful) + detail high(generative), the last of them clipped to the range of colours
 
+Some of what the band above holds reaches the result when it is made small again. Where that makes all detail on the faithful
+low band agree less with the input than the generative result does by itself, which happens where that agrees closely, it is
+corrected (`back_projection.py`): between two results that agree with the input, every mixture does, since downscaling is
+linear, and agreement rises as detail falls.
+
 The low-pass is a Gaussian that halves the amplitude at the input's Nyquist frequency, 1 / (2 scale) cycles per pixel:
 exp(-2 pi^2 sigma^2 f^2) = 1/2 gives sigma = scale sqrt(2 ln 2) / pi.
 """
@@ -19,6 +24,7 @@ from numpy.typing import NDArray
 
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, readonly
+from sr_demo.imaging.back_projection import difference, distance, make_agree
 from sr_demo.system.large_array import bands, release, zeros
 
 ALMOST_ALL = 1 - 2**-20
@@ -28,7 +34,7 @@ _REACH = 4
 """Radius of the filter in sigmas; beyond it lies less than a level of 255."""
 
 
-def blend_detail(generative: Image, faithful: Image, detail: float | NDArray[np.float32], scale: float) -> Image:
+def blend_detail(generative: Image, faithful: Image, detail: float | NDArray[np.float32], image: Image) -> Image:
     """Blend two results for one input.
 
     Args:
@@ -36,7 +42,7 @@ def blend_detail(generative: Image, faithful: Image, detail: float | NDArray[np.
         faithful: (H, W, 3) in [0, 1], the result of one that does not.
         detail: in [0, 1], one for all pixels or (H, W), one for each. The number 0 returns `faithful` and 1 `generative`; in
             between, and everywhere with one for each pixel, the low band is that of `faithful`.
-        scale: size of the results divided by that of the input.
+        image: (h, w, 3) in [0, 1], the input.
 
     Returns:
         (H, W, 3) float32 in [0, 1], read-only. Large images lie in files.
@@ -49,18 +55,28 @@ def blend_detail(generative: Image, faithful: Image, detail: float | NDArray[np.
         raise BadInput("Two results of different size cannot be blended.")
     if everywhere and detail in (0, 1):
         return generative if detail else faithful
+    out = _detailed(generative, faithful, image)
+    for rows in bands(faithful, out):
+        np.add(faithful[rows], _share(detail, rows) * (out[rows] - faithful[rows]), out=out[rows])
+        release(out[rows])
+    return readonly(out)
+
+
+def _detailed(generative: Image, faithful: Image, image: Image) -> NDArray[np.float32]:
+    """Return all detail of a result on the low band of the other, clipped so that mixtures need none; as `blend_detail`."""
+    scale = len(generative) / len(image)
     out, reach = zeros(*generative.shape), _reach(scale)
     for rows in bands(generative, faithful, out):
         wide = slice(max(rows.start - reach, 0), rows.stop + reach)
-        difference = np.subtract(generative[wide], faithful[wide])
-        high = high_band(difference, scale)[rows.start - wide.start : rows.stop - wide.start]
-        share = _share(detail, rows)
-        most = np.clip(
-            faithful[rows] + high, 0, 1
-        )  # so that what is mixed needs no clipping, and is linear in `detail`
-        np.add(faithful[rows], share * (most - faithful[rows]), out=out[rows])
+        high = high_band(np.subtract(generative[wide], faithful[wide]), scale)
+        np.clip(faithful[rows] + high[rows.start - wide.start : rows.stop - wide.start], 0, 1, out=out[rows])
         release(out[rows])
-    return readonly(out)
+    own = distance(difference(image, generative))
+    if distance(difference(image, out)) > own / 2:
+        # Between the two, so that agreement rises from the generative result to this one, and on to the faithful one.
+        most = max(own / 2, sqrt(own * distance(difference(image, faithful))))
+        make_agree(out, image, most, 0.9 * most)
+    return out
 
 
 def mixed(detailed: Image, faithful: Image, detail: float | NDArray[np.float32]) -> Image:

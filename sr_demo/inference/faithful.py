@@ -1,7 +1,8 @@
 """The faithful partner of a generative method: what its detail is blended with where less than all of it is requested.
 
 The partner of all of them is EDSR, which ships with this app, is quick, and was trained for fidelity alone. It upscales the
-same input to the same size; `imaging/detail.py` blends the two.
+same input to the same size; its result is corrected until, made small again, it is the input (`agreeing`), so that no method
+agrees better with the input than its partner; `imaging/detail.py` blends the two.
 
 Three things limit the detail at each place of a result, and the lowest of the three holds: the option `detail` of all of it,
 `face_detail` in faces, and a mask, which allows none where it is white. Page, command line and API follow this rule, which
@@ -21,14 +22,19 @@ from sr_demo.approaches import edsr
 from sr_demo.errors import BadInput
 from sr_demo.faces.detection import detect
 from sr_demo.faces.keep import Kept, keep_faces
-from sr_demo.image import Image, Size, bt601_luma
+from sr_demo.image import Image, ImageData, Size, bt601_luma
+from sr_demo.imaging.back_projection import make_agree
 from sr_demo.imaging.letters import has_fine_text
 from sr_demo.imaging.output_size import times
 from sr_demo.inference.jobs import Job
+from sr_demo.inference.saturation import keep_black_and_white
 from sr_demo.inference.shared_work import SharedWork
 from sr_demo.options import as_dict, build
+from sr_demo.system.large_array import bands, release, zeros
 
 APPROACH = edsr.APPROACH
+_NEAR = 0.01 / 255
+"""How far the partner may be from the input, as a root mean square: rounding a result to 8 bits adds six times as much."""
 
 
 def detail_of(job: Job) -> float:
@@ -123,3 +129,14 @@ def faithful_job(job: Job) -> Job:
     own = APPROACH.scale_of(checkpoint)
     size = job.size or (None if job.scale == own else times(job.scale))
     return Job(APPROACH, checkpoint, APPROACH.options(), size=size)
+
+
+def agreeing(result: ImageData, image: ImageData) -> ImageData:
+    """Return a result of the faithful method for `image`, corrected until it is `image` when it is made small again."""
+    out = zeros(*result.pixels.shape)
+    rgb = result.rgb
+    for rows in bands(rgb, out):
+        out[rows] = rgb[rows]
+        release(out[rows])
+    make_agree(out, image.rgb, _NEAR)
+    return replace(result, pixels=keep_black_and_white(out, image.rgb))

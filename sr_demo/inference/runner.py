@@ -190,8 +190,10 @@ class Runner:
             done = self._measured(job, image, progress, exact=other is not None)
             if other is not None:
                 shown = faithful.detail_map(limits, detail, plan.size, plan.factor)
-                faithful_result = shared.once(other, lambda: self._measured(other, image, progress, exact=True))
-                done = _blended(done, faithful_result, shown, plan.factor)
+                faithful_result = shared.once(
+                    other, lambda: _agreeing(self._measured(other, image, progress, exact=True), image)
+                )
+                done = _blended(done, faithful_result, shown, image.rgb)
         except MemoryError as exc:  # for the result itself, whatever the tiles
             raise OutOfMemory from exc
         upscaled, upscaler = done.upscaled, done.upscaler
@@ -267,18 +269,31 @@ class _Measured:
     peak_bytes: int
 
 
-def _blended(done: _Measured, other: _Measured, detail: float | NDArray[np.float32], scale: float) -> _Measured:
+def _agreeing(done: _Measured, image: ImageData) -> _Measured:
+    """Return the result of a faithful partner, made to agree with the input, and what that has cost too."""
+    begun, cpu_begun = time.perf_counter(), time.process_time()
+    agreeing = faithful.agreeing(done.upscaled.image, image)
+    return replace(
+        done,
+        upscaled=replace(done.upscaled, image=agreeing),
+        seconds=done.seconds + time.perf_counter() - begun,
+        cpu_seconds=done.cpu_seconds + time.process_time() - cpu_begun,
+        peak_bytes=max(done.peak_bytes, 2 * agreeing.rgb.nbytes),
+    )
+
+
+def _blended(done: _Measured, other: _Measured, detail: float | NDArray[np.float32], lr: Image) -> _Measured:
     """Return the result of a generative method with less of its detail; it cost what both have cost.
 
     Args:
         done: by the generative method.
         other: by its faithful partner.
         detail: see `blend_detail`.
-        scale: of the results.
+        lr: (h, w, 3) in [0, 1], the input of both.
     """
     image = done.upscaled.image
     begun, cpu_begun = time.perf_counter(), time.process_time()
-    rgb = blend_detail(image.rgb, other.upscaled.image.rgb, detail, scale)
+    rgb = blend_detail(image.rgb, other.upscaled.image.rgb, detail, lr)
     seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
     return replace(
         done,

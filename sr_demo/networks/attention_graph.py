@@ -8,7 +8,7 @@ move data around each of their layers. Differences:
 - Overlapping windows are gathered by an index that all layers share.
 - Images and keys are transposed by the one permutation that is fast.
 - What depends on the weights alone is folded into them: the scale of the queries, normalisations before linear layers,
-  the mean colour, and the last convolution, which moves in front of its PixelShuffle.
+  the mean colour, and the convolutions of the upscaling (`linear_tail`).
 
 DAT, which shares little with the others, is in `dat_graph`.
 
@@ -32,6 +32,7 @@ from sr_demo.networks.fused_attention import (
     linear_of,
     position_bias,
 )
+from sr_demo.networks.linear_tail import LinearTail
 
 _SMALLEST = 16
 """Sides in pixels below which spandrel pads an image for these networks."""
@@ -120,11 +121,8 @@ class _Network(nn.Module):
         self.first, self.norm_first = model.conv_first, model.patch_embed.norm
         self.groups = nn.ModuleList(groups)
         self.norm_last, self.after, self.before = model.norm, model.conv_after_body, model.conv_before_upsample
-        *upsample, last, self.shuffle = model.upsample
-        self.upsample = nn.Sequential(*upsample)
-        self.last = _FusedConvs(
-            last, _move_before_shuffle(model.conv_last, self.shuffle.upscale_factor, model.mean.view(3))
-        )
+        model.conv_last.bias = nn.Parameter((model.conv_last.bias + model.mean.view(3)).detach())
+        self.tail = LinearTail(nn.Sequential(*model.upsample, model.conv_last), model.conv_last.in_channels, self.scale)
 
     def forward(self, x: Tensor) -> Tensor:
         full_height, full_width = x.shape[2], x.shape[3]
@@ -135,7 +133,7 @@ class _Network(nn.Module):
         for group in self.groups:
             deep = group(deep, layout)
         x = self.after(_to_map(self.norm_last(deep), layout)) + shallow
-        x = self.shuffle(self.last(self.upsample(self.before(x))))
+        x = self.tail(self.before(x))
         return x[:, :, : full_height * self.scale, : full_width * self.scale]
 
 
@@ -291,29 +289,6 @@ class _MLP(nn.Module):
         return self.second(F.gelu(self.first(F.layer_norm(x, (self.first.in_features,), eps=self.epsilon))))
 
 
-class _FusedConvs(nn.Module):
-    """Two 3 x 3 convolutions without an activation between them, as one of 5 x 5 with fewer intermediate channels.
-
-    At the border the second one is padded with zeros where the first would go on; there both run on strips of three
-    pixels.
-    """
-
-    def __init__(self, first: nn.Conv2d, second: nn.Conv2d) -> None:
-        super().__init__()
-        assert first.bias is not None and second.bias is not None, "the convolutions of these networks have a bias"
-        self.both = nn.Sequential(first, second)
-        self.joint = nn.Conv2d(first.in_channels, second.out_channels, 5, padding=1)
-        weight = F.conv2d(first.weight.transpose(0, 1), second.weight.flip(2, 3), padding=2).transpose(0, 1)
-        self.joint.weight = nn.Parameter(weight.detach().contiguous())
-        self.joint.bias = nn.Parameter((second.weight.sum((2, 3)) @ first.bias + second.bias).detach())
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x: (1, C, H, W), H and W at least 3."""
-        upper, lower = self.both(x[:, :, :3])[:, :, :1], self.both(x[:, :, -3:])[:, :, -1:]
-        left, right = self.both(x[..., :3])[:, :, 1:-1, :1], self.both(x[..., -3:])[:, :, 1:-1, -1:]
-        return torch.cat((upper, torch.cat((left, self.joint(x), right), 3), lower), 2)
-
-
 def _layout(height: Any, width: Any, window: int, reach: int) -> _Layout:
     """Return the layout for one image size.
 
@@ -347,29 +322,6 @@ def padded(x: Tensor, axis: int, multiple_of: int) -> Tensor:
     target: Any = torch.as_tensor(length).clamp(min=_SMALLEST)  # no `max`: tracing would record this image's value
     at = torch.arange((target + multiple_of - 1) // multiple_of * multiple_of)
     return x.index_select(axis, torch.minimum(at, (2 * (length - 1) - at).clamp(min=0)))
-
-
-def _move_before_shuffle(conv: nn.Conv2d, factor: int, offset: Tensor) -> nn.Conv2d:
-    """Return the convolution that does before PixelShuffle(`factor`) what `conv` does after it.
-
-    Args:
-        conv: 3 x 3, padded by 1.
-        factor: Upscaling factor of the PixelShuffle.
-        offset: (out_channels,), added to the bias.
-    """
-    count, channels = conv.out_channels, conv.in_channels
-    weight = torch.zeros(count, factor, factor, channels, factor, factor, 3, 3)
-    for y in range(factor):
-        for x in range(factor):
-            for tap_y in range(3):
-                for tap_x in range(3):
-                    (low_y, of_y), (low_x, of_x) = divmod(y + tap_y - 1, factor), divmod(x + tap_x - 1, factor)
-                    weight[:, y, x, :, of_y, of_x, low_y + 1, low_x + 1] = conv.weight[:, :, tap_y, tap_x].detach()
-    made = nn.Conv2d(channels * factor**2, count * factor**2, 3, padding=1)
-    made.weight = nn.Parameter(weight.view(made.weight.shape))
-    assert conv.bias is not None, "the convolutions of these networks have a bias"
-    made.bias = nn.Parameter((conv.bias + offset).detach().repeat_interleave(factor**2))
-    return made
 
 
 def _grid(x: Tensor, layout: _Layout, pad: int = 0) -> Tensor:

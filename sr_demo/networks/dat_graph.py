@@ -25,6 +25,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sr_demo.networks.attention_graph import MASKED, behind_norm, padded
 from sr_demo.networks.fused_attention import FusedRectangularAttention, fuse_attention, linear_of
+from sr_demo.networks.linear_tail import LinearTail
 
 _LEAST_NORM = 1e-12
 """Of a channel, as in `torch.nn.functional.normalize`."""
@@ -108,7 +109,9 @@ class _Network(nn.Module):
         self.split: tuple[int, int] = tuple(model.layers[0].blocks[0].attn.split_size)
         self.norm_last, self.after, self.upsample = model.norm, model.conv_after_body, model.upsample
         if model.upsampler == "pixelshuffle":
-            self.upsample = nn.Sequential(model.conv_before_upsample, model.upsample, model.conv_last)
+            chain = nn.Sequential(*model.upsample, model.conv_last)
+            tail = LinearTail(chain, model.conv_last.in_channels, self.scale)
+            self.upsample = nn.Sequential(model.conv_before_upsample, tail)
 
     def forward(self, x: Tensor) -> Tensor:
         full_height, full_width = x.shape[2], x.shape[3]

@@ -1,4 +1,4 @@
-"""Recipes of the digits lab and the trainer for all of them: MNIST in, weights and a card out.
+"""The trainer for all networks of the digits lab.
 
 Loss of the generator = MSE(HR, SR) per pixel + `kl` * KL(latent || normal) per digit + w * adversarial loss. The
 discriminator uses the hinge loss (Lim and Ye 2017, arXiv 1705.02894). The weight w is adaptive: the ratio of both
@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +24,7 @@ from sr_demo.digits.data import SIDE, Digits, downscale
 from sr_demo.errors import BadInput, quoted
 from sr_demo.networks import digits as networks
 from sr_demo.training import run_state as files
+from sr_demo.training.digit_recipes import DigitRecipe
 from sr_demo.training.ema import averaged
 from sr_demo.training.schedule import Budget
 
@@ -38,67 +37,6 @@ HELD_OUT = 2000
 """Number of training digits, the last ones, that are kept for validation. The test digits are not used in training."""
 _POINT_SIDE = 14
 """Without the discriminator, the CPPN is trained on 14 x 14 random points of each digit, with it on all pixels."""
-
-
-@dataclass(frozen=True)
-class DigitRecipe:
-    """How one network of the lab is trained."""
-
-    name: str
-    """Name on the command line."""
-    summary: str
-    build: Callable[[], nn.Module]
-    settings: dict[str, int]
-    """Arguments of `build`, for the card."""
-    adversarial: float = 0.0
-    adversarial_from: float = 1.0
-    """Fraction of the run after which the discriminator is trained and used."""
-    encoder_from: float = 0.0
-    """Fraction of the run after which the encoder is trained too; before that, only decoder or CPPN."""
-    kl: float = 2e-5
-    rate: float = 1e-3
-    batch: int = 128
-    minutes: float = 4.0
-    """Default length of a run, and length of the one that made the embedded weights (2 CPU cores)."""
-
-
-_VAEGAN = {"latent": 128, "encoder": 24, "decoder": 24}
-_CPPN = {"latent": 128, "encoder": 24, "width": 64, "layers": 3, "waves": 6, "trunk": 112}
-_READER = {"channels": 16}
-
-RECIPES: tuple[DigitRecipe, ...] = (
-    DigitRecipe(
-        "digits-vaegan", "Variational encoder, decoder to 28 x 28, trained with a discriminator.",
-        partial(networks.vaegan, **_VAEGAN), _VAEGAN, adversarial=0.2, adversarial_from=0.85, kl=2e-6, rate=1.5e-3,
-        minutes=14.0,
-    ),
-    DigitRecipe(
-        "digits-cppn-vaegan", "Goes on from digits-cppn-l2 (--start), with a discriminator.",
-        partial(networks.cppn, **_CPPN), _CPPN, adversarial=1.5, adversarial_from=0.0, encoder_from=1.0,
-        rate=5e-4, batch=64, minutes=10.0,
-    ),
-    DigitRecipe(
-        "digits-cppn-l2", "Goes on from the encoder of digits-vaegan (--start): CPPN for any size, MSE and KL only.",
-        partial(networks.cppn, **_CPPN), _CPPN, encoder_from=0.3, rate=1.5e-3, batch=64, minutes=15.0,
-    ),
-    DigitRecipe(
-        "digits-reader", "Classifies digits: measures whether a reconstructed digit is still the same one.",
-        partial(networks.reader, **_READER), _READER, minutes=1.3,
-    ),
-)  # fmt: skip
-
-
-def find(name: str) -> DigitRecipe:
-    """Return the recipe called `name`.
-
-    Raises:
-        BadInput: There is none; the message lists those there are.
-    """
-    for recipe in RECIPES:
-        if recipe.name == name:
-            return recipe
-    names = ", ".join(recipe.name for recipe in RECIPES)
-    raise BadInput(f"There is no recipe {quoted(name)} in the digits lab. There are: {names}.")
 
 
 class DigitTrainer:
@@ -309,14 +247,6 @@ class DigitTrainer:
 
 def _weights(ema: dict[str, Any]) -> dict[str, Tensor]:
     return {name.removeprefix("module."): value for name, value in ema.items() if name.startswith("module.")}
-
-
-def settings_of(recipe: DigitRecipe) -> dict[str, Any]:
-    """Return the hyperparameters of `recipe` that a card records."""
-    values = asdict(recipe)
-    return {
-        key: values[key] for key in ("name", "adversarial", "adversarial_from", "encoder_from", "kl", "rate", "batch")
-    }
 
 
 def reconstructed(coder: networks.Coder, lr: Tensor) -> Tensor:

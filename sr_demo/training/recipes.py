@@ -105,7 +105,9 @@ _ADVERSARIAL = (("l1", 1.0), ("perceptual", 0.05), ("gan", 0.005), ("grid", 10.0
 _REALISTIC = (("l1", 1.0), ("perceptual", 0.05), ("gan", 0.02))
 _IMITATION = (("l1", 1.0), ("gradient", 0.5))
 _CRISP = (("l1", 1.0), ("gradient", 1.0), ("perceptual", 0.02), ("grid", 1.0))
-_CRISP_ADVERSARIAL = (("l1", 1.0), ("gradient", 1.0), ("perceptual", 0.1), ("gan", 0.01), ("grid", 2.0))
+_CRISP_ADVERSARIAL = (
+    ("l1", 1.0), ("gradient", 1.0), ("texture", 1.0), ("perceptual", 0.1), ("gan", 0.01), ("grid", 2.0),
+)  # fmt: skip
 _ATTENTION = (
     Phase(0.60, _L1, (7e-4, 5e-4), patch=32, batch=8),
     Phase(0.40, _L1, (5e-4, 1e-6), patch=32, batch=16),

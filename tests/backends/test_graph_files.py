@@ -57,6 +57,18 @@ def test_a_network_comes_back_byte_for_byte_and_only_what_is_in_no_tensor_is_sto
         assert (back / name).read_bytes() == (folder / name).read_bytes()
 
 
+def test_what_two_networks_share_and_no_tensor_holds_is_stored_once(folder: Path, tensors: graph_files.Tensors) -> None:
+    for suffix in (".xml", ".bin"):
+        (folder / "other").with_suffix(suffix).write_bytes((folder / "net").with_suffix(suffix).read_bytes())
+    folded = {"quantized": tensors["quantized"]}  # not "plain": as if it had been folded into other weights
+    assert graph_files.pack(folder / "net.zip", folder, ["net", "other"], folded) == 1152 + 32 + 32
+    back = folder / "back"
+    back.mkdir()
+    for name in ("other", "net"):
+        graph_files.unpack(folder / "net.zip", folded, name, back)
+        assert (back / f"{name}.bin").read_bytes() == (folder / "net.bin").read_bytes()
+
+
 def test_the_same_network_gives_the_same_file(folder: Path, tensors: graph_files.Tensors) -> None:
     for name in ("one.zip", "two.zip"):
         graph_files.pack(folder / name, folder, ["net"], tensors)

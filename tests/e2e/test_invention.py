@@ -15,7 +15,8 @@ from PIL import Image as Pillow
 from playwright.sync_api import Page, expect
 
 from sr_demo.approaches import baselines
-from sr_demo.image import Image, readonly, write_png
+from sr_demo.image import Image, read, readonly, unit, write_png
+from sr_demo.imaging.back_projection import difference, distance
 from sr_demo.imaging.resize import resize
 from sr_demo.inference import faithful
 from sr_demo.options import GenerativeOptions
@@ -80,6 +81,19 @@ def seen(page: Page) -> np.ndarray:
     return np.asarray(Pillow.open(io.BytesIO(box.screenshot())).convert("RGB"), float)[60:-60, 120:-120]
 
 
+def composed(page: Page) -> Image:
+    """The whole second result as the browser composes it, shown 1:1."""
+    stage = page.locator("figure[aria-label=Inventor] .srv-stage")
+    stage.scroll_into_view_if_needed()
+    page.wait_for_function("[...document.querySelectorAll('#viewer .srv-grid img')].every((node) => node.complete)")
+    page.wait_for_timeout(200)
+    around, box = stage.bounding_box(), stage.locator("img.srv-image").first.bounding_box()
+    assert around is not None and box is not None
+    top, left = round(box["y"] - around["y"]), round(box["x"] - around["x"])
+    shot = np.asarray(Pillow.open(io.BytesIO(stage.screenshot())).convert("RGB"), np.uint8)
+    return unit(shot[top : top + round(box["height"]), left : left + round(box["width"])])
+
+
 @pytest.mark.slow
 def test_the_slider_moves_the_image_between_two_known_results(url: str, open_page: OpenPage, smooth: Path) -> None:
     page = open_page(url)
@@ -88,11 +102,12 @@ def test_the_slider_moves_the_image_between_two_known_results(url: str, open_pag
     compare(page)
     finished(page)
     page.locator("#viewer").get_by_role("button", name="1:1").click()
-    contrast = []
+    contrast, far = list[float](), list[float]()
     for percent in (100, 50, 0):
         slide(page, percent)
         rows = seen(page).mean(axis=(1, 2))
         contrast.append(float(np.abs(np.diff(rows)).mean()))
+        far.append(distance(difference(read(smooth).rgb, composed(page))))
     stripes_seen = 0.3 * 255
     assert contrast[0] == pytest.approx(stripes_seen, rel=0.1)
     assert contrast[1] == pytest.approx(stripes_seen / 2, rel=0.15) and contrast[2] < 0.1 * stripes_seen
@@ -101,7 +116,9 @@ def test_the_slider_moves_the_image_between_two_known_results(url: str, open_pag
     expect(page.locator("#table")).to_contain_text("Inventor, detail 0.6")
     expect(page.locator("figure[aria-label=Inventor]")).to_contain_text("detail 0.6")
     archive = zipfile.ZipFile(io.BytesIO(downloaded(page, "#download-zip")))
-    assert "inventor_detail-60.png" in archive.namelist()
+    saved = np.asarray(Pillow.open(io.BytesIO(archive.read("inventor_detail-60.png"))).convert("RGB"), np.float32) / 255
+    np.testing.assert_allclose(composed(page), saved, atol=2.01 / 255)
+    assert far == sorted(far, reverse=True) and far[-1] < 0.1 / 255, "made small again it is the photo"
     page.get_by_role("button", name="Save Inventor as").click()
     expect(page.locator("#save-file")).to_contain_text("inventor_detail-60", timeout=PATIENCE)
 

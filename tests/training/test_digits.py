@@ -15,7 +15,8 @@ from safetensors.numpy import load_file
 from sr_demo.cli.train import add_train_arguments, run_train
 from sr_demo.digits.data import load
 from sr_demo.training import run_state
-from sr_demo.training.digits import DigitTrainer, find
+from sr_demo.training.digit_recipes import find
+from sr_demo.training.digits import DigitTrainer
 from tests.digit_images import written
 from tests.training.test_loop import in_earlier_layout
 

@@ -466,6 +466,24 @@ def test_grid_loss_is_zero_without_a_regular_pattern_and_known_with_one():
     assert float(losses.grid(hr + pattern, hr)) == pytest.approx(0.05 * 2 * 15 / 256, rel=1e-3)
 
 
+def test_texture_loss_counts_how_much_detail_a_window_has_and_not_where():
+    torch.manual_seed(0)
+    hr = torch.rand(2, 3, 64, 64)
+    assert float(losses.texture(hr, hr)) == 0.0
+    # Another noise of the same strength has as much detail; L1 would prefer gray.
+    other, gray = torch.rand(2, 3, 64, 64), torch.full_like(hr, 0.5)
+    assert float(losses.texture(other, hr)) < 0.2 * float(losses.texture(gray, hr))
+    assert float(losses.l1(other, hr)) > float(losses.l1(gray, hr))
+    # The same number of steps, all at one position of four: as much detail, but in a pattern.
+    steps = torch.zeros(64, 64)
+    steps[:, 1::4] = 0.4
+    spread = torch.zeros(64, 64)
+    spread[:, 1::5] = 0.5
+    found = float(losses.texture(steps.expand(1, 3, -1, -1), spread.expand(1, 3, -1, -1)))
+    assert found > 0.05
+    assert float((steps.diff().abs().mean() - spread.diff().abs().mean()).abs()) < 0.1 * found
+
+
 def test_a_run_can_start_from_a_state_of_another_recipe_of_the_same_network(pairs, tmp_path):
     first = Trainer(tiny(find("rdn-mse")), pairs, pairs, CPU)
     first.step(0.0)

@@ -21,6 +21,7 @@ from sr_demo.faces.detection import Face
 from sr_demo.faces.keep import Kept
 from sr_demo.image import Image, Size, encode_png, read, write_png
 from sr_demo.imaging.detail import blend_detail
+from sr_demo.imaging.resize import resize
 from sr_demo.inference import faithful
 from sr_demo.inference.jobs import Job
 from sr_demo.inference.runner import Runner
@@ -85,7 +86,8 @@ def pixels(run: Run, name: str) -> Image:
 
 def test_what_is_saved_is_what_the_viewer_mixes(store: Store) -> None:
     run = finished(store)
-    whole, plain = pixels(run, "grainy.png"), pixels(run, "bicubic.png")
+    whole, lr = pixels(run, "grainy.png"), image_of(pixels(run, "input.png"))
+    plain = faithful.agreeing(image_of(resize(lr.rgb, (192, 256))), lr).rgb
     shown = adjusted(Runner(), run, Wish(0.6), SILENT)
     found = image(shown, "grainy")
     none, all_of_it, saved = (
@@ -93,7 +95,7 @@ def test_what_is_saved_is_what_the_viewer_mixes(store: Store) -> None:
     )
     np.testing.assert_allclose(none, plain, atol=LEVEL)
     np.testing.assert_allclose(saved, none + np.float32(0.6) * (all_of_it - none), atol=1.01 * LEVEL)
-    np.testing.assert_allclose(saved, blend_detail(whole, plain, 0.6, 4), atol=2 * LEVEL)
+    np.testing.assert_allclose(saved, blend_detail(whole, plain, 0.6, lr.rgb), atol=2 * LEVEL)
     assert Path(found["download_url"]).name == "grainy_detail-60.png" and "detail 0.6" in found["note"]
     assert Path(found["url"]).name == "grainy.png" and not image(shown, "bicubic")["download_url"]
 
@@ -162,17 +164,16 @@ def test_where_samples_differ_is_the_map_of_a_diffusion_model(store: Store) -> N
 
 def test_of_a_part_only_its_results_are_adjusted(store: Store) -> None:
     run = finished(store)
-    part, whole = noise(96, 128).copy(), run.comparison.images
-    part[24:72, 32:96] = pixels(run, "input.png")
+    part, whole, lr = noise(96, 128).copy(), run.comparison.images, image_of(pixels(run, "input.png"))
+    part[24:72, 32:96] = lr.rgb
     write_png(image_of(part), run.folder / "input.png")
     where = Part(0.25, 0.25, 0.5, 0.5)
     images = [whole[0], replace(whole[1], part=where), replace(whole[2], part=where)]
     shown = adjusted(Runner(), replace(run, comparison=replace(run.comparison, images=images)), Wish(0.5), SILENT)
     found = image(shown, "grainy")
     assert found["part"] == where and pixels(run, Path(found["faithful_url"]).name).shape == (192, 256, 3)
-    np.testing.assert_allclose(
-        pixels(run, Path(found["faithful_url"]).name), pixels(run, "bicubic.png"), atol=2 * LEVEL
-    )
+    plain = faithful.agreeing(image_of(resize(lr.rgb, (192, 256))), lr).rgb
+    np.testing.assert_allclose(pixels(run, Path(found["faithful_url"]).name), plain, atol=2 * LEVEL)
 
 
 def left_half_white() -> Mask:

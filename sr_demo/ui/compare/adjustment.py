@@ -26,7 +26,7 @@ from sr_demo.errors import BadInput
 from sr_demo.faces.detection import detect
 from sr_demo.image import Image, ImageData, Limits, Size, crop, read, write_png
 from sr_demo.imaging.detail import ALMOST_ALL, blend_detail, mixed, unmixed
-from sr_demo.inference.faithful import detail_map, detail_of, faithful_job, is_adjustable, with_detail
+from sr_demo.inference.faithful import agreeing, detail_map, detail_of, faithful_job, is_adjustable, with_detail
 from sr_demo.inference.jobs import Result
 from sr_demo.inference.runner import Runner
 from sr_demo.metrics.scores import score
@@ -234,17 +234,22 @@ class _Files:
         """Return the result of the faithful partner as large as `result`."""
         height, width = result.size
         path = self._folder / f"faithful-{width}x{height}.png"
-        return _once(path, lambda: self._runner.run(faithful_job(result.job), self.lr, progress=progress).image)
+
+        def make() -> ImageData:
+            made = self._runner.run(faithful_job(result.job), self.lr, progress=progress)
+            return agreeing(made.image, self.lr)
+
+        return _once(path, make)
 
     def _detailed(self, result: Result, whole: ImageData, faithful: Path, saved: SavedImage) -> Path:
         """Return all detail of a result on the low band of the partner's, in faces too."""
-        scale = result.size[0] / self.lr.rgb.shape[0]
 
         def make() -> ImageData:
             plain, faces = read(faithful, _LIMITS).rgb, self._faces_in(result)
             if not faces:
-                return replace(whole, pixels=blend_detail(whole.rgb, plain, ALMOST_ALL, scale))
+                return replace(whole, pixels=blend_detail(whole.rgb, plain, ALMOST_ALL, self.lr.rgb))
             # Where faces were kept, the result is a mixture already.
+            scale = result.size[0] / self.lr.rgb.shape[0]
             return replace(whole, pixels=unmixed(whole.rgb, plain, detail_map(faces, 1.0, Size(*result.size), scale)))
 
         return _once(saved.path.with_name(f"{saved.path.stem}_detailed.png"), make)
