@@ -55,6 +55,8 @@ _QUIET = 0.25
 """Largest share of the processors that other programs may take during the timing; above, it is disturbed."""
 _PAUSE, _MOST_RACES = 60.0, 5
 """Seconds until a disturbed timing is repeated, and how often it is done in all by one process."""
+_LOOK = 1.0
+"""Seconds for which the processors are watched before a repetition: while others keep them busy, it is put off."""
 _LEAST_AGREEMENT = 45.0
 """Lowest PSNR in dB between the results of both backends; below, the conversion is wrong. bf16 gives 55 to 62."""
 
@@ -308,7 +310,7 @@ class Preparer:
     def begin(self, preparation: Preparation) -> bool:
         """Start to `prepare` in the background; return False where that was done or started before.
 
-        A network whose timing other programs disturbed is timed again a minute later, up to `_MOST_RACES` times.
+        A network whose timing other programs disturbed is timed again once they have ended, up to `_MOST_RACES` times.
         """
         which = preparation.files
         with self._lock:
@@ -328,9 +330,20 @@ class Preparer:
             else:
                 preparation.decided(verdict)
                 if not verdict.settled and races_left:
-                    again = Timer(_PAUSE, work, (races_left - 1,))
-                    again.daemon = True
-                    again.start()
+                    later(races_left - 1)
+
+        def later(races_left: int) -> None:
+            again = Timer(_PAUSE, when_quiet, (races_left,))
+            again.daemon = True
+            again.start()
+
+        def when_quiet(races_left: int) -> None:
+            load = OtherLoad()
+            time.sleep(_LOOK)
+            if load.share() > _QUIET:
+                later(races_left)
+            else:
+                work(races_left)
 
         thread = Thread(target=work, args=(_MOST_RACES - 1,), name="prepare-backend", daemon=True)
         self._threads.append(thread)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sr_demo.cli.console import complain, terminal
 from sr_demo.cli.parser import Command, add_commands
+from sr_demo.system.file_sizes import file_size
 
 if TYPE_CHECKING:
     from sr_demo.community.search import Hit
@@ -94,7 +95,7 @@ def _lines(hit: Hit) -> str:
     card = hit.card
     parts = [f"{card.scale}x", card.architecture, formatting.terms(card.licence), f"by {card.author}"]
     if hit.file is not None:
-        parts.insert(2, formatting.megabytes(hit.file.bytes))
+        parts.insert(2, file_size(hit.file.bytes))
     lines = [f"openmodeldb:{card.id}", f"    {', '.join(parts)}"]
     if card.tags:
         lines.append(f"    {', '.join(card.tags)}")

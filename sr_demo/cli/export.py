@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sr_demo.cli.console import add_overwrite, terminal
 from sr_demo.cli.models import add_model, one_job
+from sr_demo.system.file_sizes import file_size
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     done = export(job, args.format, args.out, args.precision, terminal("export"), found, name, overwrite=args.overwrite)
     found = done.agreement
     psnr = "identical" if isinf(found.psnr) else f"{found.psnr:.1f} dB"
-    print(f"{done.path}  {done.bytes / 1e6:.2f} MB")
+    print(f"{done.path}  {file_size(done.bytes)}")
     print(f"agrees with the network: {psnr}, largest difference {found.largest:.2e}, mean {found.mean:.2e}")
     print(f"128 x 128 pixels: {found.seconds_here:.3f} s in torch, {found.seconds_there:.3f} s in this file")
     if done.loss is not None:

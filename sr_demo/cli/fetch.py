@@ -9,6 +9,7 @@ from typing import Any
 
 from sr_demo.cli.console import complain, terminal
 from sr_demo.errors import BadInput
+from sr_demo.system.file_sizes import file_size
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         elif not args.json:
             state = "fetched" if outcome.status == "fetched" else "was here"
             origin = ", ".join(dict.fromkeys(filter(None, outcome.came_from)))
-            facts = (state, f"{outcome.bytes / 1e6:.1f} MB", origin and f"from {origin}", outcome.message)
+            facts = (state, file_size(outcome.bytes), origin and f"from {origin}", outcome.message)
             print(f"{outcome.name:<26}{', '.join(filter(None, facts))}")
         records.append(outcome._asdict())
     if args.json:

@@ -6,6 +6,8 @@ import argparse
 import json
 from typing import Any
 
+from sr_demo.system.file_sizes import file_size
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
@@ -35,9 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _size(checkpoint: dict[str, Any]) -> str:
     count = checkpoint["bytes"]
-    if count >= 1e9:
-        return f"about {count / 1e9:.1f} GB"
-    return f"{count / 1e6:.1f} MB" if count else "no file"
+    return f"{'about ' if count >= 1e9 else ''}{file_size(count)}" if count else "no file"
 
 
 def _availability(checkpoint: dict[str, Any]) -> str:

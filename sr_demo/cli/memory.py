@@ -12,6 +12,7 @@ from sr_demo.cli.console import add_overwrite, complain, complain_about, folder,
 from sr_demo.cli.parser import Command, add_commands
 from sr_demo.codecs.image_files import SUFFIXES, find_images
 from sr_demo.errors import BadInput, first_few
+from sr_demo.system.file_sizes import file_size
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -203,7 +204,7 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _description(database: Any) -> str:
-    return f"{database.summary}, {database.bytes / 1e6:.1f} MB, {database.index}"
+    return f"{database.summary}, {file_size(database.bytes)}, {database.index}"
 
 
 def _delete(args: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ import torch
 
 from sr_demo.cli import train_digits as digits
 from sr_demo.errors import BadInput, SRError, quoted
+from sr_demo.system.file_sizes import file_size
 from sr_demo.system.outputs import refuse_existing
 from sr_demo.training import run_state, sources
 from sr_demo.training.cards import write_card, write_weights
@@ -149,7 +150,7 @@ def _train(args: argparse.Namespace) -> int:
         "licence": args.licence, "teacher": teacher, "teacher_licence": licence,
     }  # fmt: skip
     card = write_card(trainer, args.out, data, done, args.test_sets or default_test_sets())
-    print(f"\n{args.out}: {card['bytes'] / 1e6:.2f} MB, {card['parameters']} parameters, {card['scores']}")
+    print(f"\n{args.out}: {file_size(card['bytes'])}, {card['parameters']} parameters, {card['scores']}")
     if pairs.skipped:
         print(f"{len(pairs.skipped)} pictures were skipped.")
     return 0

@@ -18,6 +18,7 @@ import torch
 from sr_demo.backends.torch_backend import load_safetensors
 from sr_demo.digits.data import Digits, default_file, downloaded, load
 from sr_demo.errors import BadInput
+from sr_demo.system.file_sizes import file_size
 from sr_demo.system.outputs import refuse_existing
 from sr_demo.training import run_state as files
 from sr_demo.training.cards import LICENCE, device_name, write_weights
@@ -63,7 +64,7 @@ def train_digits(args: argparse.Namespace, device: torch.device) -> int:
         run(trainer, budget, state_file, _Line(trainer))
     write_weights(trainer.finish(), args.out)
     card = write_card(trainer, args.out, test, args.licence)
-    print(f"\n{args.out}: {card['bytes'] / 1e6:.2f} MB, {card['parameters']} parameters, {card['scores']}")
+    print(f"\n{args.out}: {file_size(card['bytes'])}, {card['parameters']} parameters, {card['scores']}")
     return 0
 
 

@@ -138,11 +138,11 @@ def _allowed(mask: Path, files: Sequence[Path]) -> NDArray[np.float32]:
 
 def _write_report(file: Path, results: Sequence[ImageResult], target: Path) -> None:
     from sr_demo.image import read
-    from sr_demo.reports.formatting import megabytes
+    from sr_demo.system.file_sizes import file_size
     from sr_demo.ui.viewer.shared_page import write_results_page
 
     write_results_page(read(file), results, target)
-    print(f"{target}  {megabytes(target.stat().st_size)}")
+    print(f"{target}  {file_size(target.stat().st_size)}")
 
 
 def _upscale(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sr_demo.reports.formatting import megabytes, parameters, seconds
+from sr_demo.reports.formatting import parameters, seconds
 from sr_demo.reports.verdicts import Facts
+from sr_demo.system.file_sizes import file_size
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def _precision(row: Facts) -> str:
 COSTS = (
     Column("Parameters", "trained numbers of the network", lambda r: parameters(r["parameters"])),
     Column("Multiply-adds", "per pixel of the input picture", _operations),
-    Column("Weight files", "size on disk", lambda r: megabytes(r["files"]["bytes"])),
+    Column("Weight files", "size on disk", lambda r: file_size(r["files"]["bytes"])),
     Column("Load", "time until it is ready", lambda r: _time(r["measured"]["load_seconds"])),
     Column("Idle", "memory before loading", lambda r: f"{r['measured']['idle_mb']:.0f} MB"),
     Column("Peak memory", "of the whole process", lambda r: f"{r['measured']['peak_mb']:.0f} MB"),

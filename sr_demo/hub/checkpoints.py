@@ -21,6 +21,7 @@ from sr_demo.hub.reasons import unavailable
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Approach
 from sr_demo.system import seals
+from sr_demo.system.file_sizes import file_size
 from sr_demo.system.storage import alone, guarded, ready, sha256_of, unfinished_folder
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def fetch(
     done, total = 0, max(checkpoint.bytes, 1)
     missing = _missing_bytes(checkpoint) if checkpoint.asks_first else 0
     if missing and not agreed:
-        size = f"{missing / 1e9:.1f} GB" if missing >= 1e9 else f"{missing / 1e6:.0f} MB"
+        size = file_size(missing)
         raise WeightsUnavailable(
             f"{checkpoint.title}: about {size} must be downloaded first, and nothing that large is fetched unasked. "
             "Tick the box for it on the page, or give --download on the command line."

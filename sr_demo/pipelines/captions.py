@@ -22,6 +22,7 @@ from sr_demo.image import Image, quantize, readonly
 from sr_demo.options import Options, controls
 from sr_demo.progress import Progress
 from sr_demo.system import hardware, memory
+from sr_demo.system.file_sizes import file_size
 from sr_demo.system.hardware import REQUIREMENTS
 
 if TYPE_CHECKING:
@@ -150,8 +151,7 @@ def fetch(chosen: Describer, agreed: bool, progress: Progress) -> Path:
 
 def size(chosen: Describer) -> str:
     """Return the size of its download, as in "518 MB"."""
-    megabytes = chosen.model.bytes / 1e6
-    return f"{megabytes:.0f} MB" if megabytes < 1000 else f"{megabytes / 1e3:.1f} GB"
+    return file_size(chosen.model.bytes)
 
 
 def describe(chosen: Describer, folder: Path, image: Image, progress: Progress) -> str:

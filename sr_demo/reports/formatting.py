@@ -10,6 +10,7 @@ from sr_demo.inference.faithful import detail_of
 from sr_demo.inference.jobs import Job, Result
 from sr_demo.metrics.scores import Column, Scores
 from sr_demo.reports.verdicts import commercial_use
+from sr_demo.system.file_sizes import file_size
 from sr_demo.system.hardware import Needs
 
 MASKED = "a part kept faithful by a mask"
@@ -24,18 +25,9 @@ def seconds(value: float) -> str:
     return f"{value:.0f} s" if value < 99.5 else f"{value / 60:.0f} min"
 
 
-def megabytes(count: float) -> str:
-    """Format bytes as MB of 10^6, or GB; a dash for none."""
-    if count <= 0:
-        return "–"
-    if count >= 999.5e6:
-        return f"{count / 1e9:.1f} GB"
-    return f"{count / 1e6:.1f} MB" if count < 9.95e6 else f"{count / 1e6:.0f} MB"
-
-
 def memory(grown_mb: float) -> str:
     """Format a growth of memory in MB of 10^6; below 1 MB it is within the noise of the measurement."""
-    return "under 1 MB" if grown_mb < 1 else megabytes(grown_mb * 1e6)
+    return "under 1 MB" if grown_mb < 1 else file_size(grown_mb * 1e6)
 
 
 def parameters(count: int) -> str:
@@ -115,7 +107,7 @@ def method_label(job: Job, estimate: float, here: bool) -> str:
     if checkpoint.kind == "own" and not (checkpoint.is_file_of_user and checkpoint.is_published):
         parts.append("your own copy")
     elif checkpoint.kind != "none" and not here:
-        parts.append(f"{megabytes(checkpoint.bytes)}, downloaded once")
+        parts.append(f"{file_size(checkpoint.bytes)}, downloaded once")
     if checkpoint.kind != "none":
         parts.append(licence(checkpoint))
     if checkpoint.needs is not None:
@@ -129,7 +121,7 @@ def absent_label(job: Job, why: str) -> str:
     assert checkpoint.needs is not None
     parts = [why, f"{needs(checkpoint.needs)} in all"]
     if checkpoint.bytes:
-        parts.append(f"about {megabytes(checkpoint.bytes)} to download, only on request")
+        parts.append(f"about {file_size(checkpoint.bytes)} to download, only on request")
     parts.append(licence(checkpoint))
     parts.append(checkpoint.needs.time)
     return f"{job.title}: {job.approach.summary}\n{' · '.join(parts)}"

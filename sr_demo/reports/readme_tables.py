@@ -13,6 +13,7 @@ from sr_demo.catalogue import APPROACHES
 from sr_demo.checkpoint import Checkpoint, card
 from sr_demo.reports import formatting
 from sr_demo.spec import Approach
+from sr_demo.system.file_sizes import file_size
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
@@ -29,7 +30,7 @@ def approach_table(approaches: Sequence[Approach]) -> str:
             what = approach.summary if index == 0 else checkpoint.title
             lines.append(
                 f"| {name} | `{checkpoint.name}` | {what} | {formatting.parameters(checkpoint.parameters)} "
-                f"| {formatting.megabytes(checkpoint.bytes)} | {checkpoint.licence} | {_where(checkpoint)} |"
+                f"| {file_size(checkpoint.bytes)} | {checkpoint.licence} | {_where(checkpoint)} |"
             )
     return "\n".join(lines)
 

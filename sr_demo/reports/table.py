@@ -16,6 +16,7 @@ from sr_demo.options import as_dict
 from sr_demo.reports import formatting
 from sr_demo.reports.edge import RULE, edge, edge_text, runs_on_cpu
 from sr_demo.reports.html import render
+from sr_demo.system.file_sizes import file_size
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ _COSTS: tuple[Field, ...] = tuple(map(_known_of_ours, (
     ),
     Field(
         "bytes", "File size", "Size of the weight files.",
-        lambda r: formatting.megabytes(r.job.checkpoint.bytes), lambda r: float(r.job.checkpoint.bytes),
+        lambda r: file_size(r.job.checkpoint.bytes), lambda r: float(r.job.checkpoint.bytes),
     ),
     Field(
         "runs_on_cpu", "Runs on CPU", "Whether it runs without a GPU.", lambda r: "yes" if runs_on_cpu(r) else "no",

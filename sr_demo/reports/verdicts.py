@@ -7,6 +7,7 @@ from math import inf, sqrt
 from typing import Any, Literal, NamedTuple
 
 from sr_demo.options import Options, option
+from sr_demo.system.file_sizes import file_size
 
 Facts = dict[str, Any]
 """JSON-able data: a report, or one of its rows."""
@@ -213,9 +214,10 @@ def _vram(measured: Facts, budget: Budget) -> tuple[Reason, ...]:
 
 
 def _disk(row: Facts, budget: Budget) -> Reason:
-    size = row["files"]["bytes"] / 1e6
+    count = row["files"]["bytes"]
+    size = count / 1e6
     if size <= budget.disk_mb:
-        return Reason(f"{size:.1f} MB of weights" if size else "no weight files", "yes", size, "measured")
+        return Reason(f"{file_size(count)} of weights" if count else "no weight files", "yes", size, "measured")
     return Reason(f"its weights take {size:.0f} MB, and {budget.disk_mb} MB are allowed", "no", size, "measured")
 
 

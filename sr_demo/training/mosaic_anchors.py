@@ -33,6 +33,7 @@ from sr_demo.image import Image
 from sr_demo.imaging.resize import downscale, resize
 from sr_demo.metrics.full_reference import psnr_y, ssim_y
 from sr_demo.progress import SILENT
+from sr_demo.system.file_sizes import file_size
 from sr_demo.system.outputs import refuse_existing
 from sr_demo.training.data import image_files, read_rgb
 
@@ -239,7 +240,7 @@ def train(data: Path, out: Path, validation: Path, test_sets: Path | None, licen
     what = {"what": "/".join(data.parts[-2:]), "count": len(files), "licence": licence}
     facts = {"data": what, "windows": len(samples.windows), "seconds": seconds, "device": "CPU"}
     card = write_card(out, recipe, facts, scores)
-    print(f"{out}: {card['bytes'] / 1e6:.2f} MB, {seconds} s, {scores}")
+    print(f"{out}: {file_size(card['bytes'])}, {seconds} s, {scores}")
 
 
 def _test_pairs(folder: Path) -> list[tuple[Image, Image]]:

@@ -69,7 +69,7 @@ def check(block_fn: BlockFunction, values: list[Any]) -> None:
 
 
 def check_named(block_fn: BlockFunction, values: dict[str, Any]) -> None:
-    """Check the values of one call by name, of a public endpoint; files are texts, addresses of images.
+    """Check the values of one call by name, of a public endpoint; files are texts, addresses of images, or lists of them.
 
     Raises:
         BadInput: Naming the argument, when it is missing, unknown or of another type than the endpoint takes.
@@ -83,10 +83,9 @@ def check_named(block_fn: BlockFunction, values: dict[str, Any]) -> None:
         block = blocks[name]
         is_file = getattr(block, "data_model", None) is not None
         if _takes_files(block):
-            raise BadInput(
-                f"`{name}` takes uploaded files, which a tool cannot give: leave it out, or call the endpoint."
-            )
-        schema = {"type": "string"} if is_file else block.api_info() if isinstance(block, Component) else {}
+            schema: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
+        else:
+            schema = {"type": "string"} if is_file else block.api_info() if isinstance(block, Component) else {}
         _check(name, schema, value)
     if missing := [p.name for p in parameters if p.default is p.empty and p.name not in values]:
         raise BadInput(f"`{missing[0]}` is missing. The arguments are: {', '.join(blocks)}.")

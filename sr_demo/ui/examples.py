@@ -31,18 +31,26 @@ element.querySelector(".sr-examples").innerHTML = document.querySelector("#{_FIR
 _ON_LOAD = """
 element.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-index]");
-  if (button) trigger("select", { index: Number(button.dataset.index), value: button.title });
+  if (!button) return;
+  (SHOW)();
+  trigger("select", { index: Number(button.dataset.index), value: button.title });
 });
 """
 
 
-def examples(elem_id: str = _FIRST) -> gr.HTML:
-    """Create the component; its `select` event carries the index into `EXAMPLES`."""
+def examples(elem_id: str = _FIRST, show: str = "() => {}") -> gr.HTML:
+    """Create the component; its `select` event carries the index into `EXAMPLES`.
+
+    Args:
+        elem_id: Of the row.
+        show: Script of a function that runs before the event: an event's own script may run after the server's reply.
+    """
     is_first = elem_id == _FIRST
     buttons = "".join(_button(index) for index in range(len(EXAMPLES))) if is_first else ""
+    on_load = _ON_LOAD.replace("SHOW", show)
     return gr.HTML(
         f'<p class="sr-label">{marked("examples")}</p><div class="sr-examples sr-words">{buttons}</div>',
-        js_on_load=_ON_LOAD if is_first else _COPY + _ON_LOAD,
+        js_on_load=on_load if is_first else _COPY + on_load,
         elem_id=elem_id,
     )
 

@@ -1,7 +1,7 @@
-"""The optional MCP server (Model Context Protocol) of the page, with the tools `upscale`, `compare` and `deploy`.
+"""The optional MCP server (Model Context Protocol) of the page, with tools for most of its endpoints.
 
-Gradio makes an MCP server of its endpoints, but returns results as Python prints them and drops images in a list. Some
-functions of that one server object are therefore replaced here.
+Gradio makes an MCP server of its endpoints, but returns results as Python prints them, drops images in a list, and takes no
+lists of files. Some functions of that one server object are therefore replaced here.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -18,16 +19,22 @@ from urllib.parse import unquote
 import gradio as gr
 from gradio import processing_utils
 from gradio.server_messages import ProcessCompletedMessage
+from gradio.utils import get_upload_folder
 from gradio_client import handle_file
+from gradio_client.utils import get_extension
 
 from sr_demo.codecs.formats import FORMATS, format_of
 from sr_demo.errors import BadInput, MissingDependency, SRError, quoted
 from sr_demo.ui import arguments, door
+from sr_demo.ui.several.queue import check_counts
 
-TOOLS = ("upscale", "compare", "deploy")
+TOOLS = ("upscale", "compare", "several", "deploy")
 INLINE_BYTES = 3_500_000
 """Largest image that is part of the response (4.7 MB as base64); for larger ones only the address is returned."""
 
+_ITEMS = "items"
+"""Last part of the position that Gradio states for the files of a list."""
+_ADDRESS = "a http or https url to a file, or a data: url"
 _READ = ("png", "jpeg", "webp")
 """Formats that clients of models show; of the others only the address is returned."""
 
@@ -58,30 +65,32 @@ def refine(page: gr.Blocks, max_bytes: int) -> None:
         raise SRError(f"The MCP server could not be started: {page.mcp_error}.")
     offered: dict[str, str] = server.tool_to_endpoint
     server.tool_to_endpoint = {name: where for name, where in offered.items() if where.lstrip("/") in TOOLS}
-    received = server.convert_strings_to_filedata
+    schema_of = server.get_input_schema
     ending: set[asyncio.Task[None]] = set()
 
     def convert(value: Any, positions: list[list[str | int]]) -> Any:
-        for name, text in _texts(value).items():
-            if [name] in positions and not text.startswith(("data:", "http://", "https://")):
-                raise BadInput(f"`{name}` must be an http or https address, or a data: address, not {quoted(text)}.")
-            # Four letters of base64 are three bytes; what stands before them is short.
-            if text.startswith("data:") and len(text) > max_bytes * 4 // 3 + 200:
-                raise BadInput(f"The picture is larger than {max_bytes // 2**20} MB, the most that is accepted here.")
-        try:
-            converted = received(value, positions)
-        except ValueError as exc:
-            raise BadInput("The picture is no data: address that can be read: base64 follows the comma there.") from exc
-        for name, text in _texts(value).items():
-            # Gradio refuses to fetch from private addresses, its own included: read its own files from the disk.
-            path = unquote(text.partition("/gradio_api/file=")[2])
-            if path in page.upload_file_set and [name] in positions:
-                converted[name] = handle_file(path)
-        # Gradio writes images inside a call to its cache without listing them as uploads.
-        page.upload_file_set.update(
-            item["path"] for item in _dicts(converted) if not str(item.get("path", "http")).startswith("http")
-        )
-        return converted
+        given: dict[str, Any] = value if isinstance(value, dict) else {}
+        single = {name: text for name, text in given.items() if [name] in positions}
+        several = {name: texts for name, texts in given.items() if [name, _ITEMS] in positions}
+        for name, texts in several.items():
+            check_counts(len(texts), 1)
+            single |= {f"{name}[{number}]": text for number, text in enumerate(texts)}
+        for name, text in single.items():
+            _check(name, text, max_bytes)
+        return {
+            name: _file(text, page.upload_file_set) if name in single
+            else [_file(one, page.upload_file_set, number) for number, one in enumerate(text)] if name in several
+            else text
+            for name, text in given.items()
+        }  # fmt: skip
+
+    def input_schema(*which: Any, **how: Any) -> Any:
+        schema, positions = schema_of(*which, **how)
+        for name, field in schema["properties"].items():
+            if [name, _ITEMS] in positions:
+                kept = {key: field[key] for key in ("description", "default") if key in field}
+                schema["properties"][name] = {"type": "array", "items": {"type": "string", "format": _ADDRESS}, **kept}
+        return schema, positions
 
     def answer(data: Any, root_url: str) -> list[Any]:
         return list(_contents(processing_utils.add_root_url(data, root_url, None), server.types))
@@ -99,9 +108,46 @@ def refine(page: gr.Blocks, max_bytes: int) -> None:
 
     _refuse_early(server)
     server.convert_strings_to_filedata = convert
+    server.get_input_schema = input_schema
     server._execute_tool_without_progress = watched(_result)
     server._execute_tool_with_progress = watched(server._execute_tool_with_progress)
     server.postprocess_output_data = answer
+
+
+def _check(name: str, text: str, max_bytes: int) -> None:
+    """Check the text that a tool was given as an image, before anything of it is kept. Raises BadInput."""
+    if not text.startswith(("data:", "http://", "https://")):
+        raise BadInput(f"`{name}` must be an http or https address, or a data: address, not {quoted(text)}.")
+    # Four letters of base64 are three bytes; what stands before them is short.
+    if text.startswith("data:") and len(text) > max_bytes * 4 // 3 + 200:
+        raise BadInput(f"The picture is larger than {max_bytes // 2**20} MB, the most that is accepted here.")
+
+
+def _file(text: str, uploads: set[str], number: int | None = None) -> Any:
+    """Return the image that an address stands for as Gradio's components take it.
+
+    Args:
+        text: The address, checked.
+        uploads: Paths of the files that people and tools have sent; what is inside `text` becomes one of them.
+        number: Its place in a list, which names it there; one that cannot be read must not keep out the others.
+
+    Raises:
+        BadInput: When a single image cannot be read.
+    """
+    if not text.startswith("data:"):
+        # Gradio refuses to fetch from private addresses, its own included: read its own files from the disk.
+        path = unquote(text.partition("/gradio_api/file=")[2])
+        return handle_file(path if path in uploads else text)
+    name = None if number is None else f"image-{number + 1}.{get_extension(text) or 'bin'}"
+    try:
+        path = processing_utils.save_base64_to_cache(text, get_upload_folder(), name)
+    except ValueError as exc:
+        if name is None:
+            raise BadInput("The picture is no data: address that can be read: base64 follows the comma there.") from exc
+        path = str(Path(tempfile.mkdtemp(dir=get_upload_folder())) / name)
+        Path(path).touch()
+    uploads.add(path)
+    return handle_file(path)
 
 
 def _refuse_early(server: Any) -> None:
@@ -146,11 +192,12 @@ def _contents(value: Any, types: Any) -> Iterator[Any]:
             yield from _contents(item, types)
     elif _is_file(value):
         path = Path(value["path"])
-        written = FORMATS[format_of(path) or "png"]
-        if written.name in _READ and path.is_file() and path.stat().st_size <= INLINE_BYTES:
+        form = format_of(path)
+        if form in _READ and path.is_file() and path.stat().st_size <= INLINE_BYTES:
             data = base64.b64encode(path.read_bytes()).decode("ascii")
-            yield types.ImageContent(type="image", data=data, mimeType=written.mime)
-        yield types.TextContent(type="text", text=f"{written.title}: {value.get('url') or value['path']}")
+            yield types.ImageContent(type="image", data=data, mimeType=FORMATS[form].mime)
+        title = FORMATS[form].title if form else path.suffix[1:].upper()
+        yield types.TextContent(type="text", text=f"{title}: {value.get('url') or value['path']}")
     elif value is not None:
         yield types.TextContent(type="text", text=json.dumps(_without_images(value)))
 
@@ -167,12 +214,3 @@ def _without_images(value: Any) -> Any:
 def _is_file(value: Any) -> bool:
     meta = value.get("meta") if isinstance(value, dict) else None
     return isinstance(meta, dict) and meta.get("_type") == "gradio.FileData"
-
-
-def _texts(value: Any) -> dict[str, str]:
-    """Return the texts among the arguments of a call, by name."""
-    return {name: text for name, text in value.items() if isinstance(text, str)} if isinstance(value, dict) else {}
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value.values() if _is_file(item)] if isinstance(value, dict) else []

@@ -16,6 +16,7 @@ from sr_demo.inference.upscale import passes
 from sr_demo.reports import formatting
 from sr_demo.spec import Approach
 from sr_demo.system import hardware
+from sr_demo.system.file_sizes import file_size
 from sr_demo.ui.callers import Callers
 from sr_demo.ui.histories import Histories
 from sr_demo.ui.languages import text
@@ -158,7 +159,7 @@ def absent(approaches: Sequence[Approach]) -> list[tuple[str, str]]:
 def downloads(approaches: Sequence[Approach]) -> str:
     """Return the large downloads that need the visitor's agreement, with their sizes; empty where there are none."""
     missing = [
-        f"{approach.title} about {formatting.megabytes(checkpoint.bytes)}"
+        f"{approach.title} about {file_size(checkpoint.bytes)}"
         for approach in runnable(approaches)
         for checkpoint in approach.checkpoints
         if checkpoint.asks_first and not checkpoints.is_available(checkpoint)
@@ -204,12 +205,15 @@ def seconds(context: Context, job: Job, size: tuple[int, int], *, opacity: bool 
 
 
 def region_choices(source: Source | None) -> list[tuple[str, str]]:
-    """Return the choices (label, value): the whole image, and the regions that are clearly smaller."""
-    choices = [(text("region_whole"), WHOLE)]
-    if source is not None:
-        choices += [
-            (f"{side} px", str(side))
-            for side in REGION_SIDES
-            if side * side < 0.8 * source.width * source.height and side <= max(source.width, source.height)
-        ]
-    return choices
+    """Return the choices (label, value): the whole image, and regions of it."""
+    sides = region_sides(source) if source else []
+    return [(text("region_whole"), WHOLE), *((f"{side} px", str(side)) for side in sides)]
+
+
+def region_sides(source: Source) -> list[int]:
+    """Return the sides of the regions that are clearly smaller than the image."""
+
+    def pixels(side: int) -> int:
+        return min(side, source.width) * min(side, source.height)
+
+    return [side for side in REGION_SIDES if pixels(side) < 0.8 * source.width * source.height]

@@ -9,21 +9,21 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
+from sr_demo.errors import BadInput
 from sr_demo.image import Image
 from sr_demo.pipelines import captions
 from sr_demo.pipelines.captions import DESCRIBERS, Describer
 from sr_demo.progress import Progress
 from sr_demo.spec import Approach
 from sr_demo.ui import source as sources
-from sr_demo.ui.background_work import Finished, working
-from sr_demo.ui.callers import HEAVY, LIGHT
+from sr_demo.ui.callers import HEAVY, LIGHT, Caller
 from sr_demo.ui.controls import Bound
-from sr_demo.ui.html import fine_print, problem
+from sr_demo.ui.html import fine_print
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.source import Source
 from sr_demo.ui.updates import Updates
+from sr_demo.ui.visitor_work import VisitorWork, stop_button
 
 _WORDS = """<p class="sr-fine">A prompt steers which detail is invented: what you name is drawn, whether it is there or not.
 Describe what the picture shows, not what you wish for. The description is a draft by a model that makes mistakes: correct it
@@ -68,7 +68,7 @@ def lay_out(approaches: Sequence[Approach]) -> Box | None:
         agreed = _agreement(able[0])
         with gr.Row(elem_classes="sr-actions"):
             start = gr.Button("Describe my picture", elem_id="describe", scale=2, size="sm")
-            stop = gr.Button("Stop", elem_id="describe-stop", scale=1, size="sm")
+            stop = stop_button("describe-stop", scale=1, size="sm")
         said = gr.HTML(elem_id="described")
     return Box(which, agreed, start, stop, said)
 
@@ -103,10 +103,10 @@ def connect(context: Context, box: Box, filled: Sequence[Bound], source: gr.Stat
         source: Holds the photo.
     """
     prompts = [control.component for control in filled]
-    handlers = CaptionHandlers(context, box.said, prompts)
+    handlers = CaptionHandlers(context, box.said, box.stop, prompts)
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     light: dict[str, Any] = {**quiet, **LIGHT}
-    outputs: list[Any] = [box.said, *prompts]
+    outputs: list[Any] = [box.said, box.stop, *prompts]
     inputs: list[Any] = [source, box.which, box.agreed]
     box.which.input(choose, box.which, box.agreed, **light)
     box.start.click(handlers.describe, inputs, outputs, **HEAVY, **quiet)
@@ -116,40 +116,26 @@ def connect(context: Context, box: Box, filled: Sequence[Bound], source: gr.Stat
 class CaptionHandlers:
     """Event handlers of the box. Stateless apart from the context."""
 
-    def __init__(self, context: Context, said: Component, prompts: Sequence[Component]) -> None:
-        """Take the component for the status, and those that the caption is written to."""
+    def __init__(self, context: Context, said: gr.HTML, stop: gr.Button, prompts: Sequence[Component]) -> None:
+        """Take the component for the status, the Stop, and those that the caption is written to."""
         self._context, self._said, self._prompts = context, said, prompts
+        self._work = VisitorWork(context, said, stop)
 
     def describe(self, source: Source | None, which: str, agreed: bool, request: gr.Request) -> Iterator[Updates]:
         """Caption the photo: show what is done, then write the caption into each prompt."""
-        session = f"describe {session_of(request)}"
-        stop = self._context.stops.begin(session)
-        try:
+
+        def work(caller: Caller, progress: Progress) -> str:
             if source is None:
                 raise BadInput(sources.NO_PHOTO)
             chosen = captions.describer(which)
+            folder = captions.fetch(chosen, agreed, progress.part(0, 0.5))
+            with caller.turn(_SECONDS, progress.part(0.5, 1)) as progress:
+                return captions.describe(chosen, folder, self._image(source), progress)
 
-            with self._context.callers.admitted(stop) as caller:
+        def shown(caption: str) -> Updates:
+            return {self._said: fine_print(f"Drafted: “{caption}”"), **dict.fromkeys(self._prompts, caption)}
 
-                def work(progress: Progress) -> str:
-                    folder = captions.fetch(chosen, agreed, progress.part(0, 0.5))
-                    with caller.turn(_SECONDS, progress.part(0.5, 1)) as progress:
-                        return captions.describe(chosen, folder, self._image(source), progress)
-
-                for event in working(work, stop, "describe"):
-                    if isinstance(event, Finished):
-                        said = fine_print(f"Drafted: “{event.value}”")
-                        yield {self._said: said, **dict.fromkeys(self._prompts, event.value)}
-                    else:
-                        yield {self._said: fine_print(str(event))}
-        except Cancelled:
-            yield {self._said: fine_print("Stopped.")}
-        except SRError as exc:
-            yield {self._said: problem(str(exc))}
-        except Exception as exc:
-            yield {self._said: problem(unexpected(exc, "describing a picture"))}
-        finally:
-            self._context.stops.end(session, stop)
+        yield from self._work.run(f"describe {session_of(request)}", "describing a picture", work, shown)
 
     def stop(self, request: gr.Request) -> None:
         """Stop the caption of this browser session."""

@@ -1,4 +1,7 @@
-"""Stop flags, one per browser session. Gradio's State deep-copies its values, so they cannot be stored there."""
+"""Stop flags, one for each kind of work of a browser session, so that the Stop of one tab leaves the others alone.
+
+Gradio's State deep-copies its values, so they cannot be stored there.
+"""
 
 from __future__ import annotations
 
@@ -42,6 +45,11 @@ class Stops:
         """Stop the run of this session, if there is one."""
         with self._lock:
             self._set(session)
+
+    def is_latest(self, session: str, flag: Event) -> bool:
+        """Return whether no other run of this session has begun after the one with `flag`."""
+        with self._lock:
+            return session in self._runs and self._runs[session].flag is flag
 
     def end(self, session: str, flag: Event) -> None:
         """Remove the flag of a finished run."""

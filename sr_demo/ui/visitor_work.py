@@ -13,10 +13,21 @@ from sr_demo.progress import Progress
 from sr_demo.ui.background_work import Finished, working
 from sr_demo.ui.callers import Caller
 from sr_demo.ui.html import fine_print, problem, progress_line
+from sr_demo.ui.languages import text
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.updates import Updates
 
 T = TypeVar("T")
+
+
+def stop_button(elem_id: str, **looks: Any) -> gr.Button:
+    """Return a Stop, disabled: the handler of what it stops enables it while that runs.
+
+    Args:
+        elem_id: Of the button.
+        looks: Further arguments of `gr.Button`.
+    """
+    return gr.Button(text("stop"), elem_id=elem_id, interactive=False, **looks)
 
 
 @dataclass(frozen=True)
@@ -26,7 +37,7 @@ class VisitorWork:
     context: Context
     status: gr.HTML
     stop: gr.Button | None = None
-    """Enabled while it runs; None where it is always enabled, or there is none."""
+    """Enabled while it runs; None where there is none."""
     at_end: Updates = field(default_factory=dict[Any, Any])
     """Further updates at the end, however it ends."""
     stopped: str = "Stopped."
@@ -38,7 +49,7 @@ class VisitorWork:
         """Do the work in a thread of its own; yield its progress, then what is shown of its result.
 
         Args:
-            session: of the visitor.
+            session: of the visitor, with the name of what is stopped by the same button.
             begin: what happens, for the status line and, after "while", for the log.
             work: is given the admitted caller, whose turn it waits for where it computes, and the progress.
             shown: the updates for its result.

@@ -30,7 +30,7 @@ def test_a_search_states_licence_size_author_and_why_not(
     said = capsys.readouterr()
     assert said.out.splitlines() == [
         "openmodeldb:2x-Tiny",
-        "    2x, compact, 0.0 MB, CC-BY-4.0, by anna",
+        "    2x, compact, 13 kB, CC-BY-4.0, by anna",
         "    photo, jpeg",
         "openmodeldb:4x-Elsewhere",
         "    4x, compact, MIT, by anna",

@@ -103,7 +103,7 @@ def test_stop_keeps_what_was_measured(
 
     from sr_demo.datasets import report as data_report
 
-    real, pressed, begun = data_report.measure, Event(), Event()
+    real, real_stop, pressed, begun = data_report.measure, DataHandlers.stop, Event(), Event()
 
     def slow(name: str, hr: object, lr: object) -> object:
         begun.set()
@@ -111,7 +111,7 @@ def test_stop_keeps_what_was_measured(
         return real(name, hr, lr)  # type: ignore[arg-type]
 
     def stop(self: DataHandlers, request: gr.Request) -> None:
-        self._context.stops.stop(str(request.session_hash))
+        real_stop(self, request)
         pressed.set()
 
     monkeypatch.setattr(data_report, "measure", slow)
@@ -121,7 +121,9 @@ def test_stop_keeps_what_was_measured(
         data_tab(Context((), Runner(), store, Stops(), Limits()))
     page = open_page(serve(blocks, allowed_paths=[str(store.folder)]))
     drop(page, "data-files", photos[:1])
+    expect(page.locator("#data-stop")).to_be_disabled()
     page.locator("#data-look").click()
     assert begun.wait(60)
     page.locator("#data-stop").click()
     expect(page.locator("#data-report")).to_contain_text("Stopped after 1 of 4 pictures", timeout=PATIENCE)
+    expect(page.locator("#data-stop")).to_be_disabled(timeout=PATIENCE)

@@ -23,6 +23,23 @@ def opened(open_page: OpenPage, url: str) -> Page:
     return page
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "rows"), [(1280, 1), (390, 2)])
+def test_the_six_images_of_a_digit_stand_in_rows_of_one_length(
+    made_up_page: str, open_page: OpenPage, width: int, rows: int
+) -> None:
+    page = open_page(made_up_page, width=width, phone=width < 600)
+    if width < 600:
+        page.locator(".overflow-menu > button").click()
+        page.locator(".overflow-dropdown button", has_text="Digits").click()
+    else:
+        page.get_by_role("tab", name="Digits", exact=True).click()
+    figures = page.locator("#digit-cards figure")
+    expect(figures).to_have_count(6, timeout=PATIENCE)
+    tops = figures.evaluate_all("all => all.map((one) => Math.round(one.getBoundingClientRect().top))")
+    assert [tops.count(top) for top in sorted(set(tops))] == [6 // rows] * rows
+
+
 def test_a_digit_is_drawn_resized_zoomed_and_downloaded(made_up_page: str, open_page: OpenPage, tmp_path: Path) -> None:
     page = opened(open_page, made_up_page)
     box = page.locator("#digit-sketch canvas").bounding_box()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from sr_demo.ui.languages import texts
 from tests.e2e.conftest import OpenPage
@@ -55,6 +55,29 @@ def test_a_german_browser_gets_german_and_results_stay_translated(api_server: Se
         tab.click()
         page.wait_for_timeout(200)
     assert page.evaluate(MARKS) == []
+
+
+@pytest.mark.slow
+def test_words_that_do_not_arrive_stay_english_and_come_with_the_next_click(
+    api_server: Server, open_page: OpenPage
+) -> None:
+    page = open_page(api_server.url)
+    asked: list[Route] = []
+
+    def damaged_at_first(route: Route) -> None:
+        asked.append(route)
+        if len(asked) == 1:
+            route.fulfill(body="{", content_type="application/json")
+        else:
+            route.continue_()
+
+    page.route("**/texts/de.json", damaged_at_first)
+    page.goto(f"{api_server.url}?lang=de")
+    expect(page.locator("#compare")).to_have_text("Vergleichen", timeout=PATIENCE)
+    page.get_by_role("tab", name=GERMAN["tab_labs"]).click()
+    expect(page.locator("#lab-methods")).to_contain_text("Bicubic", timeout=PATIENCE)
+    page.wait_for_function("() => performance.getEntriesByName(new URL('texts/de.json', location).href).length === 2")
+    assert len(asked) == 2
 
 
 @pytest.mark.slow

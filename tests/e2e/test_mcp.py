@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import gradio as gr
 import httpx
@@ -38,6 +39,7 @@ PHOTO = encode_png(image_of(noise(24, 32)))
 AS_TEXT = "data:image/png;base64," + base64.b64encode(PHOTO).decode()
 pytestmark = pytest.mark.timeout(180)
 LONG = "x" * 100_000
+LOCAL = "http://x/gradio_api/file="
 with_package = pytest.mark.skipif(find_spec("mcp") is None, reason="the package mcp is not installed")
 Ask = Callable[[Any], Awaitable[Any]]
 
@@ -87,9 +89,9 @@ def size(content: Any) -> tuple[int, int]:
 
 
 @with_package
-def test_three_tools_are_offered_with_types_and_descriptions(address: str) -> None:
+def test_tools_are_offered_with_types_and_descriptions(address: str) -> None:
     tools = {tool.name: tool for tool in ask(address, lambda session: session.list_tools()).tools}
-    assert sorted(tools) == ["compare", "deploy", "upscale"]
+    assert sorted(tools) == ["compare", "deploy", "several", "upscale"]
     upscale = tools["upscale"]
     assert upscale.description.startswith("Upscale one image, four times or to a given size")
     fields = upscale.inputSchema["properties"]
@@ -98,6 +100,8 @@ def test_three_tools_are_offered_with_types_and_descriptions(address: str) -> No
         "output": "object", "mask": "string",
     }  # fmt: skip
     assert all(field["description"] for tool in tools.values() for field in tool.inputSchema["properties"].values())
+    images = tools["several"].inputSchema["properties"]["images"]
+    assert (images["type"], images["items"]["type"]) == ("array", "string")
     names = tools["deploy"].inputSchema["properties"]["approaches"]
     assert (names["type"], names["items"]) == ("array", {"type": "string"})
 
@@ -131,6 +135,31 @@ def test_compare_answers_with_all_images(address: str) -> None:
     assert size(first) == size(second) == (32, 24) and first.data != second.data
     results = json.loads(report.text)["results"]
     assert [result["approach"] for result in results] == ["bicubic", "lanczos"] and results[0]["psnr_y"] > 10
+
+
+@with_package
+def test_of_several_images_a_bad_one_is_named_and_the_others_are_enlarged(address: str) -> None:
+    path = httpx.post(f"{address}/gradio_api/upload", files={"files": ("mine.png", PHOTO)}).json()[0]
+    text = "data:text/plain;base64," + base64.b64encode(b"just words " * 20).decode()
+    images = [AS_TEXT, text, "data:image/png;base64,A", f"{address}/gradio_api/file={path}"]
+    where, report = call(address, "several", images=images, approaches=["bicubic"], size="2x").content
+    photos = json.loads(report.text)["photos"]
+    assert [(photo["name"], photo["state"]) for photo in photos] == [
+        ("image-1.png", "done"), ("image-2.txt", "did not work"), ("image-3.png", "did not work"), ("mine.png", "done"),
+    ]  # fmt: skip
+    assert "image-2.txt is not a picture" in photos[1]["failures"][0] and "image-3.png" in photos[2]["failures"][0]
+    with ZipFile(BytesIO(httpx.get(where.text.removeprefix("ZIP: ")).content)) as archive:
+        assert set(archive.namelist()) == {"image-1_bicubic.png", "mine_bicubic.png", "photos.json"}
+        with Image.open(archive.open("mine_bicubic.png")) as image:
+            assert image.size == (64, 48)
+
+
+@with_package
+def test_results_of_other_tools_are_scored_too(address: str) -> None:
+    asked = {"image": AS_TEXT, "approaches": ["bicubic"], "test_against_truth": True, "brought": [AS_TEXT]}
+    *_, report = call(address, "compare", **asked).content
+    results = json.loads(report.text)["results"]
+    assert [result["title"] for result in results] == ["Bicubic", "brought: image-1"]
 
 
 @with_package
@@ -174,10 +203,19 @@ def test_deploy_answers_with_a_verdict_and_without_images(address: str, monkeypa
             "`approaches` must be a list, not the text 'bicubic'.",
         ),
         ("compare", {"image": AS_TEXT, "approaches": [LONG]}, "There is no approach 'xxx"),
+        ("compare", {"image": AS_TEXT, "brought": AS_TEXT}, "`brought` must be a list, not the text 'data:"),
+        ("several", {"images": AS_TEXT}, "`images` must be a list, not the text 'data:"),
+        ("several", {"images": []}, "There is no picture"),
+        ("several", {"images": [AS_TEXT, 7]}, "`images[]` must be a text"),
+        ("several", {"images": [AS_TEXT, {"path": "/etc/passwd"}]}, "`images[]` must be a text"),
+        ("several", {"images": [AS_TEXT, "/etc/passwd"]}, "`images[1]` must be an http or https address"),
+        ("several", {"images": [AS_TEXT, "file:///etc/passwd"]}, "`images[1]` must be an http or https address"),
+        ("several", {"images": [AS_TEXT, f"{LOCAL}/etc/passwd"]}, "The picture could not be fetched"),
+        ("several", {"images": [AS_TEXT, "data:image/png;base64," + "A" * 20_000]}, "The picture is larger than "),
         (
-            "compare",
-            {"image": AS_TEXT, "brought": [AS_TEXT]},
-            "`brought` takes uploaded files, which a tool cannot give",
+            "several",
+            {"images": [AS_TEXT] * 51, "approaches": ["bicubic"]},
+            "At most 50 photos at once, and these are 51.",
         ),
         (
             "compare",
@@ -188,7 +226,7 @@ def test_deploy_answers_with_a_verdict_and_without_images(address: str, monkeypa
         (LONG, {}, ""),
         ("upscale", {"image": f"http://x/gradio_api/file={ROOT}/assets"}, "The picture could not be fetched"),
         ("deploy", {"approaches": ["bicubic"], "budget": {"nix": 1}}, "nix"),
-        ("approaches", {}, "There is no tool 'approaches'. There are: upscale, compare, deploy."),
+        ("approaches", {}, "There is no tool 'approaches'. There are: upscale, compare, several, deploy."),
     ],
 )
 def test_what_is_refused_is_refused_with_a_sentence(address: str, tool: str, arguments: Any, sentence: str) -> None:
@@ -208,7 +246,7 @@ def test_large_images_are_named_by_their_address_alone(address: str, monkeypatch
 @with_package
 def test_the_example_in_the_documentation(address: str, folder: Path) -> None:  # noqa: F811
     said = beside(lambda: run(example("python", "ClientSession", address)))
-    assert said.startswith("['upscale', 'compare', 'deploy']") and '"width": 128' in said
+    assert said.startswith("['upscale', 'compare', 'several', 'deploy']") and '"width": 128' in said
     with Image.open(folder / "large.png") as image:
         assert image.size == (128, 96)
 

@@ -157,13 +157,37 @@ def test_compare_stays_on_the_first_screen_beside_many_methods(serve: Serve, ope
     assert box is not None and box["y"] + box["height"] <= 800
 
 
-def test_a_click_on_an_example_ends_with_its_results_in_sight(made_up_page: str, open_page: OpenPage) -> None:
-    page = open_page(made_up_page, width=1280, height=800)
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), pytest.param(390, 844, marks=pytest.mark.slow)])
+def test_a_click_on_an_example_ends_with_its_results_in_sight_and_moves_nothing(
+    made_up_page: str, open_page: OpenPage, width: int, height: int
+) -> None:
+    """Moves are counted as browsers do (cumulative layout shift), and those right after the click, too."""
+    page = open_page(made_up_page, width=width, height=height, phone=width < 600)
     choose_only(page, "Good")
+    page.evaluate(
+        """() => new PerformanceObserver((list) => {
+          for (const { value } of list.getEntries()) window.moved = (window.moved ?? 0) + value;
+        }).observe({ type: "layout-shift" })"""
+    )
     page.locator("#examples button").first.click()
     finished(page)
-    box = page.locator("#viewer figure", has_text="Good").locator(".srv-stage").bounding_box()
-    assert box is not None and box["y"] >= 0 and box["y"] + box["height"] <= 800
+    expect(page.locator("#advice")).to_contain_text("For this photo", timeout=PATIENCE)
+    shown = page.locator("#viewer figure:visible").last.locator(".srv-stage").bounding_box()
+    assert shown is not None and shown["y"] >= 0 and shown["y"] + shown["height"] <= height
+    page.wait_for_timeout(300)  # for the frame in which the last of it arrives
+    assert page.evaluate("window.moved ?? 0") < 0.05
+
+
+@pytest.mark.slow
+def test_an_example_clicked_while_another_is_enlarged_takes_its_place(made_up_page: str, open_page: OpenPage) -> None:
+    page = open_page(made_up_page, width=1280, height=800)
+    choose_only(page, "Good", "Slow")
+    page.locator("#examples button").first.click()
+    expect(page.locator("#viewer")).to_contain_text(re.compile(r"tile \d+"), timeout=PATIENCE)
+    page.locator("#examples button").nth(2).click()
+    expect(page.locator("#viewer img[alt='Result of Good, 704 by 704 pixels']")).to_have_count(1, timeout=PATIENCE)
+    page.locator("#stop").click()
+    expect(page.locator("#stop")).to_be_disabled(timeout=PATIENCE)
 
 
 @pytest.mark.slow

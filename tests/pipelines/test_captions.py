@@ -246,7 +246,9 @@ def clicked(
     store = Store()
     try:
         said, *prompts = components = [gr.HTML(render=False), gr.Textbox(render=False), gr.Textbox(render=False)]
-        handlers = CaptionHandlers(Context((), Runner(), store, Stops(), Limits()), said, prompts)
+        handlers = CaptionHandlers(
+            Context((), Runner(), store, Stops(), Limits()), said, gr.Button(render=False), prompts
+        )
         request: Any = SimpleNamespace(session_hash="visitor")
         updates = handlers.describe(source, which, agreed, request)
         shown = list[tuple[Any, ...]]()
@@ -286,7 +288,7 @@ def test_the_description_goes_into_every_prompt(
 
 
 def test_without_an_image_or_consent_a_message_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (said,) = clicked(None)
+    *_, said = clicked(None)
     assert "There is no picture yet" in said[0]
     with pytest.raises(BadInput, match="no captioning model 'gpt'"):
         prompt_box.choose("gpt")

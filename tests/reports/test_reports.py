@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import sr_demo
 from sr_demo.checkpoint import Checkpoint, WeightFile
 from sr_demo.errors import StorageError
 from sr_demo.inference.jobs import Job
@@ -20,6 +21,7 @@ from sr_demo.reports import formatting
 from sr_demo.reports.bundle import Comparison, report_json, write_downloads
 from sr_demo.reports.scatter_chart import Point, front, quality_against_time
 from sr_demo.reports.table import fields, html_table, record
+from sr_demo.system.file_sizes import file_size
 from tests import fakes
 from tests.comparisons import GOOD, NASTY, Page, comparison_in, result
 
@@ -154,9 +156,33 @@ def test_seconds(value: float, text: str) -> None:
     assert formatting.seconds(value) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(0, "–"), (1_234_567, "1.2 MB"), (9_940_000, "9.9 MB"), (67e6, "67 MB")])
-def test_megabytes(value: float, text: str) -> None:
-    assert formatting.megabytes(value) == text
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "–"),
+        (12, "1 kB"),
+        (49_400, "49 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1.0 MB"),
+        (1_234_567, "1.2 MB"),
+        (9_940_000, "9.9 MB"),
+        (67e6, "67 MB"),
+        (2.66e9, "2.7 GB"),
+    ],
+)
+def test_sizes_of_files(value: float, text: str) -> None:
+    assert file_size(value) == text
+
+
+def test_all_sizes_of_files_that_people_read_come_from_one_function() -> None:
+    """Small files had "0.0 MB". Limits, and what is downloaded up to them, are large and in MB throughout."""
+    found = [
+        f"{path.name}: {line.strip()}"
+        for path in sorted(Path(sr_demo.__file__).parent.rglob("*.py"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(r"(bytes|st_size)\S* / 1e6:.*MB", line) and not re.search("downloading|accepted", line)
+    ]
+    assert found == []
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.0, "under 1 MB"), (0.99, "under 1 MB"), (1.26, "1.3 MB")])

@@ -53,7 +53,7 @@ def test_a_search_lists_what_can_run_and_why_the_rest_cannot(server: CommunitySe
     *_, found = community.search("", 0, "commercial", visitor("anna"))
     assert choices(found[box.found]) == ["2x-Tiny"]
     ((label, _),) = found[box.found].choices
-    assert label == "Tiny · 2x · compact\nCC-BY-4.0 · 0.0 MB · by <b>anna</b> · photo"
+    assert label == "Tiny · 2x · compact\nCC-BY-4.0 · 13 kB · by <b>anna</b> · photo"
     assert "1 more match whose licence does not allow commercial use" in found[box.status]
     why = '<span class="sr-words">spandrel does not know the architecture cain.</span>'
     assert f"&lt;i&gt;Video&lt;/i&gt;: {why}" in found[box.absent]

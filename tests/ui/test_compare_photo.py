@@ -18,7 +18,9 @@ from sr_demo.ui.compare import presets
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.handlers import Handlers
 from sr_demo.ui.compare.run_handlers import RunHandlers
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.compare.sizes import Chosen
+from sr_demo.ui.method_choices import WHOLE, Context, region_choices
+from sr_demo.ui.source import Source
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from tests.conftest import image_of, noise
@@ -109,3 +111,18 @@ def test_without_a_photo_a_run_says_so(context: Context, components: CompareComp
     (only,) = RunHandlers(context, components).run(values_of(components, None), REQUEST)
     assert "There is no picture yet" in only[components.results.progress]
     assert components.results.viewer not in only
+
+
+@pytest.mark.parametrize("size", [(300, 200), (130, 130), (257, 256), (40, 4000), (1600, 1067)])
+def test_a_region_that_is_proposed_is_among_the_choices(
+    context: Context, components: CompareComponents, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    handlers, source = Handlers(context, components), Source("a.png", "a.png", *size, ())
+    for quick in (10_000, 52_000, 10**9):  # pixels that are enlarged at once
+
+        def seconds(source: Source, *_: object, quick: int = quick) -> float:
+            return 0.0 if source.box().width * source.box().height < quick else 1000.0
+
+        monkeypatch.setattr(handlers, "_total_seconds", seconds)
+        proposed = handlers._with_proposed_region(source, False, [], Chosen(None))
+        assert str(proposed.region_side or WHOLE) in [value for _, value in region_choices(source)]

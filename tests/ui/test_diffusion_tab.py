@@ -48,7 +48,7 @@ def tiny_approach():
 @pytest.fixture
 def handlers():
     approach, store = tiny_approach(), Store()
-    parts = DiffusionParts(gr.HTML(), gr.HTML(), gr.HTML())
+    parts = DiffusionParts(gr.HTML(), gr.HTML(), gr.HTML(), gr.Button())
     yield DiffusionHandlers(Context((approach,), Runner(), store, Stops(), Limits()), approach, parts)
     shutil.rmtree(store.folder)
 
@@ -79,6 +79,16 @@ def test_a_guess_is_shown_as_soon_as_it_is_there_and_stays_after_stop(handlers, 
     assert arrived(last, parts)[:3] == ["Your picture", "Start image", "Guess 1"]
     assert all(image["url"] for image in last[parts.shown]["images"]), "nothing goes on waiting"
     assert "Guess 8" not in arrived(last, parts)
+    assert [update[parts.stop].interactive for update in updates if parts.stop in update] == [True, False]
+
+
+def test_later_guesses_end_those_before_them(handlers, photo):
+    parts, visitor = handlers._parts, Asked()
+    first = handlers.guess(photo, 8, *VALUES, request=visitor)
+    next(first)
+    second = list(handlers.guess(photo, 2, *VALUES, request=visitor))
+    assert "Guess 2" in arrived(second[-1], parts)
+    assert list(first) == [], "what the page shows is of the later ones"
 
 
 def test_without_an_image_it_says_so(handlers):

@@ -6,6 +6,7 @@ import inspect
 from contextlib import ExitStack
 from types import SimpleNamespace
 
+import gradio as gr
 import pytest
 
 from sr_demo.catalogue import APPROACHES
@@ -14,6 +15,7 @@ from sr_demo.inference.runner import Runner
 from sr_demo.settings import Settings
 from sr_demo.ui import page
 from sr_demo.ui.callers import Callers, address_of
+from sr_demo.ui.languages import text
 from sr_demo.ui.store import Store
 
 HEAVY = {
@@ -52,6 +54,20 @@ def test_no_event_that_carries_data_is_put_off() -> None:
     ]
     assert "AdjustHandlers.adjust" in {fn.fn.__qualname__ for fn in carrying if fn.fn}
     assert [fn.fn.__qualname__ for fn in carrying if fn.fn and fn.trigger_mode == "always_last"] == []
+
+
+@pytest.mark.usefixtures("gradio_loops")
+def test_no_stop_can_be_pressed_before_the_work_that_enables_it_runs() -> None:
+    built = page.build_page(APPROACHES, Runner(), Store(), Settings())
+    stops = {
+        block.elem_id: block
+        for block in built.blocks.values()
+        if isinstance(block, gr.Button) and block.value == text("stop")
+    }
+    assert {"stop", "several-stop", "memory-stop", "fit-stop", "lab-stop", "data-stop"} <= set(stops)
+    assert [name for name, stop in stops.items() if stop.interactive] == []
+    heavy = [fn for fn in built.fns.values() if fn.queue]
+    assert [name for name, stop in stops.items() if not any(stop in fn.outputs for fn in heavy)] == []
 
 
 def test_only_the_newest_event_of_a_kind_goes_on() -> None:

@@ -129,7 +129,7 @@ def test_the_lab_measures_and_exports_a_visitors_model_for_them_only(
 ) -> None:
     *_, _ = OwnHandlers(context, parts).open(upload(tmp_path), "", [], visitor("anna"))
     with gr.Blocks():
-        lab = LabParts(gr.CheckboxGroup(), gr.State(), gr.HTML(), gr.HTML(), gr.File())
+        lab = LabParts(gr.CheckboxGroup(), gr.State(), gr.HTML(), gr.HTML(), gr.File(), gr.Button())
         files = ExportParts(gr.Dropdown(), gr.HTML(), gr.File())
     handlers, export = LabHandlers(context, PLAN, lab), ExportHandlers(context, files)
     for name, offered in (("anna", ["own:mine"]), ("bert", [])):

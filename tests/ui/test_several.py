@@ -121,10 +121,11 @@ def test_results_are_written_like_each_photo_or_in_the_chosen_format(
 def test_stop_keeps_what_is_finished(context: Context, parts: SeveralParts, tmp_path: Path) -> None:
     files = [photo(tmp_path, f"{number}.png", number) for number in range(5)]
     updates: list[dict[Any, Any]] = []
-    for update in SeveralHandlers(context, parts).run(files, ["bicubic"], *AS_THE_PHOTO, REQUEST):
+    handlers = SeveralHandlers(context, parts)
+    for update in handlers.run(files, ["bicubic"], *AS_THE_PHOTO, REQUEST):
         updates.append(update)
         if "done" in update.get(parts.photos, ""):
-            context.stops.stop("visitor")
+            handlers.stop(REQUEST)
     assert "1 of 5 photos are enlarged." in last(updates, parts.line)
     assert last(updates, parts.photos).count(">stopped<") == 4
     with zipped(updates, parts) as archive:

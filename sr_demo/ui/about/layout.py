@@ -11,6 +11,7 @@ from sr_demo.checkpoint import Checkpoint
 from sr_demo.reports import formatting
 from sr_demo.spec import Approach
 from sr_demo.system import hardware
+from sr_demo.system.file_sizes import file_size
 from sr_demo.ui.languages import marked, word
 
 _QUESTIONS = ("psnr", "consistency", "resolution", "costs")
@@ -41,7 +42,7 @@ def _facts(checkpoint: Checkpoint) -> str:
     """Licence, size and number of parameters, each where there is one."""
     facts = [formatting.licence(checkpoint)]
     if checkpoint.bytes:
-        facts.append(formatting.megabytes(checkpoint.bytes))
+        facts.append(file_size(checkpoint.bytes))
     if checkpoint.parameters:
         facts.append(f"{formatting.parameters(checkpoint.parameters)} parameters")
     return ", ".join(facts)

@@ -14,6 +14,7 @@ from sr_demo.inference.jobs import Job
 from sr_demo.progress import Progress
 from sr_demo.reports import formatting
 from sr_demo.spec import Approach
+from sr_demo.system.file_sizes import file_size
 from sr_demo.ui.callers import Caller
 from sr_demo.ui.compare.components import CompareComponents, SearchComponents
 from sr_demo.ui.compare.own_handlers import TRIAL_SECONDS, OwnHandlers
@@ -99,7 +100,7 @@ class CommunityHandlers:
 def label(hit: Hit) -> str:
     """Return the lines of one model in the list: name, scale and architecture, then licence, size, author and tags."""
     card, file = hit.card, hit.file
-    size = formatting.megabytes(file.bytes) if file else ""
+    size = file_size(file.bytes) if file else ""
     facts = [formatting.terms(card.licence), size, f"by {card.author}", ", ".join(card.tags)]
     return f"{card.name} · {card.scale}x · {card.architecture}\n{' · '.join(filter(None, facts))}"
 

@@ -20,7 +20,7 @@ from sr_demo.ui.compare.sizes import Chosen
 from sr_demo.ui.examples import chosen_file
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.languages import marked, text
-from sr_demo.ui.method_choices import Context, labels, offered, region_choices, seconds
+from sr_demo.ui.method_choices import Context, labels, offered, region_choices, region_sides, seconds
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.source import REGION_SIDES, Source
 from sr_demo.ui.updates import Updates
@@ -151,11 +151,12 @@ class Handlers:
         """Return the photo with a region where the whole image would take longer than people wait."""
         if self._total_seconds(source, test, keys, size) <= _PATIENCE_SECONDS:
             return source
-        for side in reversed(REGION_SIDES):
+        sides = region_sides(source)
+        for side in reversed(sides):
             smaller = replace(source, region_side=side)
             if self._total_seconds(smaller, test, keys, size) <= _PATIENCE_SECONDS:
                 return smaller
-        return replace(source, region_side=REGION_SIDES[0])
+        return replace(source, region_side=sides[0]) if sides else source
 
     def _total_seconds(
         self, source: Source, test: bool, keys: Sequence[str], size: Chosen, preset: str = presets.OWN,

@@ -11,8 +11,8 @@ import gradio as gr
 
 from sr_demo.errors import BadInput, SRError
 from sr_demo.image import Limits, quantize
-from sr_demo.reports import formatting
 from sr_demo.reports.bundle import PAGE
+from sr_demo.system.file_sizes import file_size
 from sr_demo.ui import shared_links
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.view import View
@@ -159,7 +159,7 @@ def _row(runs: Sequence[Run], shown: Run | None, *, running: bool) -> str:
 
 def _share_label(page: str) -> str:
     """Return the label of the button that downloads a page, with its size."""
-    return f"{text('share_file')}, {formatting.megabytes(os.path.getsize(page))}"
+    return f"{text('share_file')}, {file_size(os.path.getsize(page))}"
 
 
 def _link(link: shared_links.Link) -> str:

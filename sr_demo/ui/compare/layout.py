@@ -36,6 +36,7 @@ from sr_demo.ui.method_choices import WHOLE, Context, labels, offered, region_ch
 from sr_demo.ui.own_models import model_input
 from sr_demo.ui.source import files_input, image_input
 from sr_demo.ui.viewer.viewer import scroll_to, viewer
+from sr_demo.ui.visitor_work import stop_button
 
 _BACK_TO_VIEWER = """() => {
   const viewer = document.getElementById("viewer");
@@ -86,7 +87,7 @@ def _photo() -> PhotoComponents:
     image = image_input(
         label=text("your_photo"), sources=["upload", "clipboard", "webcam"], height=130, elem_id="photo", buttons=[],
     )  # fmt: skip
-    thumbnails = examples()
+    thumbnails = examples(show=scroll_to("viewer"))
     about = gr.HTML(elem_id="about-photo", elem_classes="sr-may-be-empty")
     region = gr.Radio(
         region_choices(None), value=WHOLE, label=text("region_label"), visible=False, elem_id="region",
@@ -190,7 +191,7 @@ def _run() -> RunComponents:
             start = gr.Button(
                 text("compare"), variant="primary", elem_id="compare", scale=3, min_width=80, interactive=False
             )
-            stop = gr.Button(text("stop"), elem_id="stop", scale=1, min_width=60, interactive=False)
+            stop = stop_button("stop", scale=1, min_width=60)
         estimate = gr.HTML(elem_id="estimate", elem_classes="sr-may-be-empty")
         whole = gr.Button(text("whole_photo"), visible=False, elem_id="whole-photo", size="sm")
     return RunComponents(size, other_size, start, stop, estimate, whole)
@@ -258,7 +259,7 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     def run_after(event: Any) -> Any:
         return event.then(
             runs.run, run_inputs, run_writes, **HEAVY, show_progress="minimal", show_progress_on=[results.progress],
-            api_visibility="private",
+            api_visibility="private", trigger_mode="multiple",
         )  # fmt: skip
 
     uploaded = photo.image.upload(handlers.take, [photo.image, *sized], opened, **quiet)
@@ -267,7 +268,6 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     emptied = photo.image.clear(handlers.clear, None, cleared, **quiet)
     estimate_after(emptied)
     example = photo.examples.select(handlers.take_example, sized, opened, **quiet)
-    photo.examples.select(None, None, None, js=scroll_to("viewer"), **quiet)
     advised: list[Any] = [results.advice, results.keep_faces]
     for event in (emptied, example):
         event.then(suited.show, photo.source, advised, **quiet)

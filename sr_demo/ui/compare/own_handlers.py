@@ -12,6 +12,7 @@ from sr_demo.community.opening import ID as COMMUNITY
 from sr_demo.inference.jobs import Job
 from sr_demo.progress import Progress
 from sr_demo.reports import formatting
+from sr_demo.system.file_sizes import file_size
 from sr_demo.ui.callers import Caller
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.html import fine_print, problem
@@ -79,7 +80,7 @@ class OwnHandlers:
         checkpoint = job.checkpoint
         parameters = f"{checkpoint.parameters / 1e6:.2f} million parameters"
         text = (
-            f"{job.title}: {checkpoint.title}, {job.scale:g}x, {parameters}, {formatting.megabytes(checkpoint.bytes)}. "
+            f"{job.title}: {checkpoint.title}, {job.scale:g}x, {parameters}, {file_size(checkpoint.bytes)}. "
             f"Licence: {formatting.licence(checkpoint)}. It is ticked among the methods."
         )
         return {

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from threading import Event
 from typing import Any
 
 import gradio as gr
@@ -49,9 +50,20 @@ class RunHandlers:
         self._jobs = [*default_jobs, *more_jobs]
 
     def run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
-        """Run the comparison and stream what the page shows; `values` are those of `CompareComponents.run_inputs`."""
-        session = session_of(request)
-        stop = self._context.stops.begin(session)
+        """Run the comparison and stream what the page shows; `values` are those of `CompareComponents.run_inputs`.
+
+        Another run of the visitor ends it, and what the page shows is of that one from then on.
+        """
+        session, stops = session_of(request), self._context.stops
+        stop = stops.begin(_run(session))
+        try:
+            for updates in self._updates(values, session, stop):
+                if stops.is_latest(_run(session), stop):
+                    yield updates
+        finally:
+            stops.end(_run(session), stop)
+
+    def _updates(self, values: dict[Any, Any], session: str, stop: Event) -> Iterator[Updates]:
         view = None
         try:
             task = self.task(values, session)
@@ -68,8 +80,6 @@ class RunHandlers:
             yield self._failed(str(exc), view, session)
         except Exception as exc:
             yield self._failed(unexpected(exc, "comparing"), view, session)
-        finally:
-            self._context.stops.end(session, stop)
 
     def task(self, values: Mapping[Any, Any], session: str = "") -> Task:
         """Return the comparison that the components ask for, among them the models of the visitor with this session.
@@ -134,8 +144,10 @@ class RunHandlers:
         return Whole(job, lambda: context.uploads.read(source.path, context.limits), expected, size, part)
 
     def stop(self, request: gr.Request) -> Updates:
-        """Stop what this browser session runs."""
-        self._context.stops.stop(session_of(request))
+        """Stop what this browser session runs on the tab: the comparison, and the search and trial of models."""
+        session = session_of(request)
+        for key in (_run(session), session):
+            self._context.stops.stop(key)
         return {self._parts.run.estimate: fine_print("Stopping after the current tile. Finished results stay.")}
 
     def _running(self, view: View, session: str) -> Updates:
@@ -189,6 +201,11 @@ class RunHandlers:
             run.stop: gr.Button(interactive=running),
             run.whole: gr.Button(interactive=not running),
         }
+
+
+def _run(session: str) -> str:
+    """Return the key of the comparison of a session among its stop flags."""
+    return f"compare {session}"
 
 
 def _scene(source: Source) -> str:

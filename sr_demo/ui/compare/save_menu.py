@@ -1,4 +1,4 @@
-"""The Save menu: a result in another format, with its size in MB beside the quality, and all results in a zip."""
+"""The Save menu: a result in another format, with its size beside the quality, and all results in a zip."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sr_demo.codecs.formats import Output
 from sr_demo.codecs.png import bits_of
 from sr_demo.errors import BadInput, SRError, unexpected
 from sr_demo.progress import Progress
+from sr_demo.system.file_sizes import file_size
 from sr_demo.ui import output_choice
 from sr_demo.ui.callers import HEAVY, LIGHT, Caller
 from sr_demo.ui.compare.saving import Saving
@@ -152,8 +153,8 @@ class SaveHandlers:
             return self._refused(str(exc))
         except Exception as exc:
             return self._refused(unexpected(exc, "saving a result"))
-        size = _megabytes(saved.bytes)
-        beside = "" if form == "png" else f" (as PNG: {_megabytes(path.stat().st_size)})"
+        size = file_size(saved.bytes)
+        beside = "" if form == "png" else f" (as PNG: {file_size(path.stat().st_size)})"
         notes = "".join(map(fine_print, (saved.written.sentence, *saved.written.notes)))
         name = f"{text('save')} {saved.path.name} ({size})"
         return {
@@ -175,7 +176,7 @@ class SaveHandlers:
                 return self._saving.pack(path, output, lambda n, of: progress(n / of, f"image {n + 1} of {of}"))
 
         def shown(packed: Path) -> Updates:
-            label = f"{text('save_zip')} ({_megabytes(packed.stat().st_size)})"
+            label = f"{text('save_zip')} ({file_size(packed.stat().st_size)})"
             return {menu.about: "", menu.packed: gr.DownloadButton(label, value=str(packed), visible=True)}
 
         yield {menu.pack: gr.Button(interactive=False), menu.packed: gr.DownloadButton(visible=False)}
@@ -189,7 +190,3 @@ class SaveHandlers:
             menu.file: gr.DownloadButton(text("save"), interactive=False),
             menu.pack: gr.Button(interactive=True),
         }
-
-
-def _megabytes(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e6:.2f} MB" if count >= 10_000 else "0.01 MB"

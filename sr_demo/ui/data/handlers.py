@@ -40,6 +40,7 @@ class DataParts:
     line: gr.HTML
     report: gr.HTML
     files: gr.File
+    stop: gr.Button
 
 
 class DataHandlers:
@@ -93,7 +94,7 @@ class DataHandlers:
 
     def stop(self, request: gr.Request) -> None:
         """Stop the inspection of this session; what was measured is reported."""
-        self._context.stops.stop(session_of(request))
+        self._context.stops.stop(f"inspect {session_of(request)}")
 
     def _taken(self, files: list[str], folder: Path, progress: Progress) -> tuple[list[Entry], Taken]:
         folder.mkdir()
@@ -107,8 +108,8 @@ class DataHandlers:
                 return work(progress)
 
         stopped = "Stopped before the first picture was measured."
-        steps = VisitorWork(self._context, self._parts.line, stopped=stopped)
-        yield from steps.run(session_of(request), "inspecting the pictures", in_turn, self._shown)
+        steps = VisitorWork(self._context, self._parts.line, self._parts.stop, stopped=stopped)
+        yield from steps.run(f"inspect {session_of(request)}", "inspecting the pictures", in_turn, self._shown)
 
     def _shown(self, report: DataReport) -> Updates:
         folder = self._context.store.new()

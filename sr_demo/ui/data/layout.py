@@ -11,6 +11,7 @@ from sr_demo.ui.data.handlers import DataHandlers, DataParts
 from sr_demo.ui.languages import marked, text
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.source import files_input
+from sr_demo.ui.visitor_work import stop_button
 
 _INTRO = f'<div class="sr-prose"><p>{marked("data_intro")}</p></div>'
 
@@ -25,7 +26,7 @@ def data_tab(context: Context) -> None:
             inspect = gr.Button(text("data_inspect"), variant="primary", elem_id="data-look")
             with gr.Row():
                 samples = gr.Button(text("data_examples"), elem_id="data-examples")
-                stop = gr.Button(text("stop"), elem_id="data-stop")
+                stop = stop_button("data-stop")
             gr.HTML(f'<p class="sr-fine">{marked("data_rule")}</p>')
         with gr.Column(scale=9, min_width=300):
             line = gr.HTML(f"<p>{marked('data_empty')}</p>", elem_id="data-line")
@@ -34,8 +35,8 @@ def data_tab(context: Context) -> None:
                 elem_id="data-report-files", visible=False,
             )  # fmt: skip
             report = gr.HTML(elem_id="data-report")
-    handlers = DataHandlers(context, DataParts(line, report, files))
-    outputs: list[Any] = [line, report, files]
+    handlers = DataHandlers(context, DataParts(line, report, files, stop))
+    outputs: list[Any] = [line, report, files, stop]
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     heavy: dict[str, Any] = {**quiet, **HEAVY}
     inspect.click(handlers.inspect, [photos, tests], outputs, **heavy)

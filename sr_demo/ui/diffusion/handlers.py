@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 import gradio as gr
@@ -49,6 +50,7 @@ class DiffusionParts:
     """The viewer."""
     explained: gr.HTML
     status: gr.HTML
+    stop: gr.Button
 
 
 class DiffusionHandlers:
@@ -62,7 +64,7 @@ class DiffusionHandlers:
         return str(chosen_file(event))
 
     def guess(self, path: str | None, count: int, *values: Any, request: gr.Request) -> Iterator[Updates]:
-        """Draw several samples for one image; yield each as soon as it is there.
+        """Draw several samples for one image; yield each as soon as it is there. A later call of the session ends it.
 
         Args:
             path: The image file.
@@ -70,9 +72,18 @@ class DiffusionHandlers:
             values: Values of the options, in the order of `OPTIONS`.
             request: Identifies the browser session.
         """
-        session = f"guess {session_of(request)}"
-        stop = self._context.stops.begin(session)
+        session, stops = f"guess {session_of(request)}", self._context.stops
+        stop = stops.begin(session)
+        try:
+            for updates in self._updates(path, count, values, stop):
+                if stops.is_latest(session, stop):
+                    yield updates
+        finally:
+            stops.end(session, stop)
+
+    def _updates(self, path: str | None, count: int, values: Sequence[Any], stop: Event) -> Iterator[Updates]:
         parts, guesses = self._parts, None
+        ended: Updates = {parts.stop: gr.Button(interactive=False)}
         try:
             if path is None:
                 raise BadInput("There is no picture yet. Choose one, or click an example.")
@@ -81,7 +92,10 @@ class DiffusionHandlers:
             guesses = Guesses(self._context.store.new(), small, int(count))
             drawn: list[DiffusionSamples] = []
             last: DiffusionSamples | None = None
-            yield {parts.shown: viewer_value(guesses.images("starting")), parts.explained: "", parts.status: ""}
+            yield {
+                parts.shown: viewer_value(guesses.images("starting")), parts.explained: "", parts.status: "",
+                parts.stop: gr.Button(interactive=True),
+            }  # fmt: skip
             with self._context.callers.admitted(stop) as caller:
 
                 def work(progress: Progress) -> float:
@@ -95,17 +109,16 @@ class DiffusionHandlers:
                         yield {
                             parts.shown: viewer_value(guesses.images()),
                             parts.explained: view.explained(last, event.value),
+                            **ended,
                         }
                     else:
                         yield {parts.shown: viewer_value(guesses.images(event.note, event.fraction))}
         except Cancelled:
-            yield {**self._ended(guesses), parts.status: fine_print("Stopped. Finished guesses stay.")}
+            yield {**self._ended(guesses), **ended, parts.status: fine_print("Stopped. Finished guesses stay.")}
         except SRError as exc:
-            yield {**self._ended(guesses), parts.status: problem(str(exc))}
+            yield {**self._ended(guesses), **ended, parts.status: problem(str(exc))}
         except Exception as exc:
-            yield {**self._ended(guesses), parts.status: problem(unexpected(exc, "making guesses"))}
-        finally:
-            self._context.stops.end(session, stop)
+            yield {**self._ended(guesses), **ended, parts.status: problem(unexpected(exc, "making guesses"))}
 
     def _draw(
         self, small: Image, options: DiffusionOptions, count: int, caller: Caller, progress: Progress,

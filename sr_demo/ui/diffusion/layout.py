@@ -19,6 +19,7 @@ from sr_demo.ui.method_choices import Context
 from sr_demo.ui.source import enabled_with, image_input
 from sr_demo.ui.updates import Updates
 from sr_demo.ui.viewer.viewer import scroll_to, viewer
+from sr_demo.ui.visitor_work import stop_button
 
 _INTRO = f'<p class="sr-prose">{marked("diffusion_intro")}</p>'
 
@@ -33,7 +34,7 @@ def diffusion_tab(context: Context, approach: Approach) -> None:
                 label=text("your_picture"), sources=["upload", "clipboard"], height=240, elem_id="diffusion-picture",
                 buttons=[],
             )  # fmt: skip
-            thumbnails = examples("diffusion-examples")
+            thumbnails = examples("diffusion-examples", show=scroll_to("diffusion-result"))
             count = gr.Slider(
                 2,
                 8,
@@ -49,23 +50,24 @@ def diffusion_tab(context: Context, approach: Approach) -> None:
                 start = gr.Button(
                     text("diffusion_start"), variant="primary", elem_id="diffusion-start", scale=2, interactive=False
                 )
-                stop = gr.Button(text("stop"), elem_id="diffusion-stop", scale=1)
+                stop = stop_button("diffusion-stop", scale=1)
         with gr.Column(scale=6, min_width=300):
             status = gr.HTML(elem_id="diffusion-status", elem_classes="sr-may-be-empty")
             result = viewer("The guesses appear here, one after the other.", elem_id="diffusion-result", first=False)
             explained = gr.HTML(elem_id="diffusion-explained", elem_classes="sr-may-be-empty")
-    handlers = DiffusionHandlers(context, approach, DiffusionParts(result, explained, status))
+    handlers = DiffusionHandlers(context, approach, DiffusionParts(result, explained, status, stop))
     inputs: list[Any] = [image, count, *values]
-    outputs: list[Any] = [result, explained, status]
+    outputs: list[Any] = [result, explained, status, stop]
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     light: dict[str, Any] = {**quiet, **LIGHT}
     heavy: dict[str, Any] = {**quiet, **HEAVY}
     guess = _injected(handlers)
     image.change(enabled_with, image, start, **light)
-    thumbnails.select(handlers.take_example, None, image, **light).then(guess, inputs, outputs, **heavy)
+    thumbnails.select(handlers.take_example, None, image, **light).then(
+        guess, inputs, outputs, trigger_mode="multiple", **heavy
+    )
     start.click(guess, inputs, outputs, **heavy)
-    for event in (thumbnails.select, start.click):
-        event(None, None, None, js=scroll_to("diffusion-result"), **light)
+    start.click(None, None, None, js=scroll_to("diffusion-result"), **light)
     stop.click(handlers.halt, None, None, **light)
 
 

@@ -20,6 +20,7 @@ from sr_demo.ui.languages import marked, text
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.source import enabled_with, image_input
 from sr_demo.ui.updates import Updates
+from sr_demo.ui.visitor_work import stop_button
 
 _INTRO = f'<div class="sr-prose"><p>{marked("digits_intro", count=view.LATENT)}</p></div>'
 _CPPN_CHOICES = [(text("digits_with_discriminator"), "cppn-gan"), (text("digits_without_discriminator"), "cppn-l2")]
@@ -169,7 +170,7 @@ def _photo(context: Context) -> None:
             bound = controls.make("fit", Fit)
             with gr.Row():
                 go = gr.Button(text("digits_learn"), variant="primary", elem_id="fit-go", interactive=False)
-                stop = gr.Button(text("stop"), interactive=False, elem_id="fit-stop")
+                stop = stop_button("fit-stop")
         with gr.Column(scale=1, min_width=300):
             status, cards = gr.HTML(elem_id="fit-status"), gr.HTML(elem_id="fit-cards")
             large = gr.Image(

@@ -16,6 +16,7 @@ from sr_demo.export.exporter import SUFFIXES, Exported, Kind, Number, export, fo
 from sr_demo.inference.jobs import Job
 from sr_demo.progress import Progress
 from sr_demo.spec import Approach
+from sr_demo.system.file_sizes import file_size
 from sr_demo.ui.html import progress_line
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.sessions import session_of
@@ -103,4 +104,4 @@ def _sentence(done: Exported) -> str:
     found = done.agreement
     agrees = "identical" if isinf(found.psnr) else f"{found.psnr:.1f} dB"
     lost = "" if done.loss is None else f" int8 costs {done.loss.decibels:.3f} dB of PSNR-Y on {done.loss.where}."
-    return f"Verified on odd sizes: agrees with the network to {agrees}. {done.bytes / 1e6:.1f} MB.{lost}"
+    return f"Verified on odd sizes: agrees with the network to {agrees}. {file_size(done.bytes)}.{lost}"

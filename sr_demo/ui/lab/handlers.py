@@ -42,6 +42,7 @@ class LabParts:
     line: gr.HTML
     shown: gr.HTML
     files: gr.File
+    stop: gr.Button
 
 
 def choices(approaches: Sequence[Approach]) -> list[tuple[str, str]]:
@@ -86,8 +87,8 @@ class LabHandlers:
             return self._shown(report, "Measured. Change the budget to judge again.")
 
         stopped = "Stopped. What was measured before is kept."
-        steps = VisitorWork(self._context, self._parts.line, stopped=stopped)
-        yield from steps.run(session, "measuring the methods", work, shown)
+        steps = VisitorWork(self._context, self._parts.line, self._parts.stop, stopped=stopped)
+        yield from steps.run(f"measure {session}", "measuring the methods", work, shown)
 
     def judge(self, report: Any, *values: Any) -> Updates:
         """Judge the last measurement by the current budget."""
@@ -100,7 +101,7 @@ class LabHandlers:
 
     def stop(self, request: gr.Request) -> None:
         """Stop the measurement of this session."""
-        self._context.stops.stop(session_of(request))
+        self._context.stops.stop(f"measure {session_of(request)}")
 
     def _shown(self, report: dict[str, Any], line: str) -> Updates:
         folder = self._context.store.new()

@@ -16,6 +16,7 @@ from sr_demo.ui.lab.export_handlers import ExportHandlers, ExportParts, exportab
 from sr_demo.ui.lab.handlers import PLAN, LabHandlers, LabParts, choices
 from sr_demo.ui.languages import marked, text
 from sr_demo.ui.method_choices import Context
+from sr_demo.ui.visitor_work import stop_button
 
 _INTRO = f'<p class="sr-prose">{marked("lab_intro")}</p>'
 
@@ -44,7 +45,7 @@ def lab_tab(context: Context, plan: Plan = PLAN, tab: gr.Tab | None = None) -> N
                 budget = [component(control) for control in controls(Budget)]
             with gr.Row():
                 measure = gr.Button(text("lab_measure"), variant="primary", elem_id="lab-measure")
-                stop = gr.Button(text("stop"), elem_id="lab-stop")
+                stop = stop_button("lab-stop")
         with gr.Column(scale=7, min_width=300):
             line = gr.HTML(
                 f"<p>{marked('lab_patience')}</p>",
@@ -54,11 +55,11 @@ def lab_tab(context: Context, plan: Plan = PLAN, tab: gr.Tab | None = None) -> N
             shown = gr.HTML(elem_id="lab-report")
     export = _export(context)
     report = gr.State(None)
-    handlers = LabHandlers(context, plan, LabParts(chosen, report, line, shown, files))
+    handlers = LabHandlers(context, plan, LabParts(chosen, report, line, shown, files, stop))
     outputs: list[Any] = [report, line, shown, files]
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     light: dict[str, Any] = {**quiet, **LIGHT}
-    measure.click(handlers.measure, [chosen, *budget], outputs, **HEAVY, **quiet)
+    measure.click(handlers.measure, [chosen, *budget], [*outputs, stop], **HEAVY, **quiet)
     stop.click(handlers.stop, None, None, **light)
     if tab is not None:
         tab.select(handlers.refresh, [chosen], [chosen], **light)

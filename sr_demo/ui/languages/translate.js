@@ -35,11 +35,13 @@
     /** Words that no first screen needs come after it. Without them, what they would translate stays in English. */
     const complete = async () => {
       const response = await fetch(`texts/${language}.json`);
-      if (!response.ok) return;
+      if (!response.ok) throw new Error(`status ${response.status}`);
       addTexts(await response.json());
       again();
     };
-    if (language !== "en") complete();
+    const quietly = () => complete().catch(() => {});
+    // Tried once more with the next click, which may open the tab that needs them.
+    if (language !== "en") complete().catch(() => document.addEventListener("click", quietly, { once: true }));
   }
 
   const choice = /** @type {HTMLSelectElement | null} */ (element.querySelector("select.sr-language"));

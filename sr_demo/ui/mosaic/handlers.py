@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ import numpy as np
 
 from sr_demo.approaches.mosaic import upscalers
 from sr_demo.approaches.mosaic.options import MosaicOptions
+from sr_demo.approaches.mosaic.patch_database import PatchDatabase
 from sr_demo.approaches.mosaic.refinement import RecordingPredictor
 from sr_demo.approaches.mosaic.retrieval import NearestNeighbours
 from sr_demo.approaches.mosaic.tile_matching import TileMatches
@@ -20,6 +22,7 @@ from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
 from sr_demo.image import Image, ImageData, encode_png
 from sr_demo.options import build
 from sr_demo.progress import Progress
+from sr_demo.ui.callers import Caller
 from sr_demo.ui.clicks import point
 from sr_demo.ui.examples import chosen_file
 from sr_demo.ui.html import problem
@@ -30,6 +33,7 @@ from sr_demo.ui.photo_upload import take_in
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.small_image import read_small
 from sr_demo.ui.updates import Updates
+from sr_demo.ui.visitor_work import VisitorWork
 
 _SIDE = 256
 """Largest side of the image that is rebuilt, pixels: small enough to follow a slider."""
@@ -54,6 +58,7 @@ class MosaicParts:
     matches: gr.HTML
     database: gr.Radio
     build_status: gr.HTML
+    build_stop: gr.Button
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,14 @@ class _Rendered(NamedTuple):
     result: Image
     distance_map: Image
     summary: str
+
+
+class _Built(NamedTuple):
+    memory: PatchDatabase
+    folder: Path
+    """Under which it lies."""
+    left_out: Sequence[str]
+    """Sentences on files that are not in it."""
 
 
 class MosaicHandlers:
@@ -167,43 +180,30 @@ class MosaicHandlers:
             nearest, _ = upscaler.predictor(image, rendering.options, progress)
         return view.window_matches(image, upscaler, nearest, y, x)
 
-    def build_database(
-        self,
-        files: list[str] | None,
-        own: VisitorDatabases,
-        request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008
-    ) -> Updates:
-        """Build a patch database of the uploaded photos and select it."""
+    def build_database(self, files: list[str] | None, own: VisitorDatabases, request: gr.Request) -> Iterator[Updates]:
+        """Build a patch database of the uploaded photos and select it; yield the progress first."""
         parts = self._parts
-        session = f"build database {session_of(request)}"
-        stop = self._context.stops.begin(session)
-        try:
+
+        def work(caller: Caller, progress: Progress) -> _Built:
             if not files:
                 raise BadInput("There are no photos yet. Drop a few, or a zip of them.")
-
-            def report_progress(fraction: float, note: str) -> None:
-                progress(fraction, desc=note)
-
-            with (
-                self._context.store.lent() as folder,
-                self._context.callers.admitted(stop) as caller,
-                caller.turn(_BUILD_SECONDS, Progress(report_progress, stop)) as report,
-            ):
+            with self._context.store.lent() as folder, caller.turn(_BUILD_SECONDS, progress) as report:
                 taken = take_in([Path(f) for f in files], folder, self._context.limits, report.part(0, 0.5))
                 memory = upscalers.visitor_database(taken.written, folder / "memory", report.part(0.5, 1))
-        except (SRError, Cancelled) as exc:
-            return {parts.build_status: problem(str(exc) or "Stopped. Nothing was kept.")}
-        except Exception as exc:
-            return {parts.build_status: problem(unexpected(exc, "building a memory"))}
-        finally:
-            self._context.stops.end(session, stop)
-        own, choice = own.added(memory, folder / "memory" / memory.key)
-        return {
-            parts.own: own,
-            parts.database: gr.Radio(choices(own), value=choice),
-            parts.build_status: view.database_ready(len(memory.photos), taken.sentences),
-        }
+                return _Built(memory, folder / "memory", taken.sentences)
+
+        def shown(built: _Built) -> Updates:
+            databases, choice = own.added(built.memory, built.folder / built.memory.key)
+            return {
+                parts.own: databases,
+                parts.database: gr.Radio(choices(databases), value=choice),
+                parts.build_status: view.database_ready(len(built.memory.photos), built.left_out),
+            }
+
+        steps = VisitorWork(
+            self._context, parts.build_status, parts.build_stop, stopped="Stopped. Nothing was kept."
+        )  # fmt: skip
+        yield from steps.run(f"build database {session_of(request)}", "building a memory", work, shown)
 
     def stop_building(self, request: gr.Request) -> None:
         """Stop the database build of this session."""

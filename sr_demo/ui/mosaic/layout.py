@@ -16,6 +16,7 @@ from sr_demo.ui.method_choices import Context
 from sr_demo.ui.mosaic.databases import BUNDLED, VisitorDatabases, choices
 from sr_demo.ui.mosaic.handlers import OPTIONS, REFINED, TILES, MosaicHandlers, MosaicParts
 from sr_demo.ui.source import files_input, image_input
+from sr_demo.ui.visitor_work import stop_button
 
 _INTRO = f'<p class="sr-prose">{marked("mosaic_intro")}</p>'
 _RULE = f'<p class="sr-fine">{marked("memory_rule")}</p>'
@@ -56,7 +57,7 @@ def mosaic_tab(context: Context, tab: gr.Tab | None = None) -> None:
                     drop = files_input(label=text("photos_or_zip"), elem_id="memory-files", height=120)
                     with gr.Row():
                         start = gr.Button(text("memory_build"), elem_id="memory-build")
-                        stop = gr.Button(text("stop"), elem_id="memory-stop", min_width=80)
+                        stop = stop_button("memory-stop", min_width=80)
                     gr.HTML(_RULE)
                 build_status = gr.HTML(elem_id="memory-words", elem_classes="sr-may-be-empty")
         with gr.Column(scale=1, min_width=320, elem_classes="sr-shown"):
@@ -70,7 +71,7 @@ def mosaic_tab(context: Context, tab: gr.Tab | None = None) -> None:
         distance_map = gr.Image(format="png", interactive=False, show_label=False, elem_id="mosaic-map", buttons=[])
     gr.HTML(_INTRO)
     rendering, own = gr.State(None), gr.State(VisitorDatabases())
-    parts = MosaicParts(rendering, own, result, distance_map, summary, matches, database, build_status)
+    parts = MosaicParts(rendering, own, result, distance_map, summary, matches, database, build_status, stop)
     handlers = MosaicHandlers(context, parts)
     inputs: list[Any] = [image, mode, database, own, *values]
     rendered: list[Any] = [rendering, result, distance_map, summary, matches]
@@ -84,7 +85,7 @@ def mosaic_tab(context: Context, tab: gr.Tab | None = None) -> None:
         event(handlers.render, inputs, rendered, **render)
     result.select(handlers.show_matches, [rendering, own], matches, show_progress="hidden", **heavy)
     database.change(handlers.choose, database, delete, **light)
-    start.click(handlers.build_database, [drop, own], built, show_progress_on=[build_status], **heavy)
+    start.click(handlers.build_database, [drop, own], [*built, stop], show_progress="hidden", **heavy)
     stop.click(handlers.stop_building, None, None, **light)
     delete.click(handlers.delete, [database, own], built, **light)
     if tab is not None:

@@ -12,7 +12,7 @@ import gradio as gr
 
 from sr_demo.errors import BadInput, SRError, unexpected
 from sr_demo.inference.jobs import Job
-from sr_demo.reports import formatting
+from sr_demo.system.file_sizes import file_size
 from sr_demo.ui import output_choice
 from sr_demo.ui.html import problem, progress_line
 from sr_demo.ui.languages import word
@@ -58,7 +58,7 @@ class SeveralHandlers:
             private: Whether position and serial numbers are kept.
             request: Identifies the browser session.
         """
-        session, parts = session_of(request), self._parts
+        session, parts = f"several {session_of(request)}", self._parts
         stop = self._context.stops.begin(session)
         ended: Updates = {parts.start: gr.Button(interactive=True), parts.stop: gr.Button(interactive=False)}
         try:
@@ -83,7 +83,7 @@ class SeveralHandlers:
 
     def stop(self, request: gr.Request) -> Updates:
         """Stop the queue of this session; finished results stay."""
-        self._context.stops.stop(session_of(request))
+        self._context.stops.stop(f"several {session_of(request)}")
         return {self._parts.line: progress_line("Stopping after the current tile. Finished results stay.")}
 
     def _wanted(self, files: list[str] | None, methods: list[str]) -> tuple[list[Photo], list[Job]]:
@@ -100,7 +100,7 @@ class SeveralHandlers:
         if failed:
             text += f" Not everything worked for: {', '.join(failed)}."
         count = sum(len(photo.results) for photo in done)
-        size = formatting.megabytes(queue.zip.stat().st_size)
+        size = file_size(queue.zip.stat().st_size)
         label = f"Download 1 result (zip, {size})" if count == 1 else f"Download {count} results (zip, {size})"
         button = gr.DownloadButton(label, value=str(queue.zip), visible=bool(done))
         return {parts.line: progress_line(text), parts.photos: _table(queue.photos), parts.zip: button}

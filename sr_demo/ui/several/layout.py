@@ -16,6 +16,7 @@ from sr_demo.ui.method_choices import Context, offered, quickest, ticked
 from sr_demo.ui.several.handlers import SeveralHandlers, SeveralParts
 from sr_demo.ui.several.queue import MOST_METHODS, MOST_PHOTOS
 from sr_demo.ui.source import files_input
+from sr_demo.ui.visitor_work import stop_button
 
 
 def several_tab(context: Context) -> None:
@@ -36,7 +37,7 @@ def several_tab(context: Context) -> None:
                 start = gr.Button(
                     text("several_start"), variant="primary", elem_id="several-start", scale=3, min_width=120
                 )
-                stop = gr.Button(text("stop"), elem_id="several-stop", interactive=False, scale=1, min_width=60)
+                stop = stop_button("several-stop", scale=1, min_width=60)
             gr.HTML(f'<p class="sr-fine">{marked("several_rule")}</p>')
         with gr.Column(scale=1, min_width=320, elem_classes="sr-shown"):
             line = gr.HTML(elem_id="several-line", elem_classes="sr-may-be-empty")

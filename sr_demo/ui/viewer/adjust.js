@@ -182,7 +182,7 @@ const LEGENDS = {
 
 function refreshAdjustBar() {
   const invents = state.images.some((image) => image.invents);
-  adjustBar.hidden = state.example || !props.savable || !(invents || canAdjust());
+  adjustBar.hidden = state.example || !props.savable || !state.images.length; // there before it is of use: it would push the images down
   detailBox.hidden = !invents;
   detailInput.disabled = mapButton.disabled = facesButton.disabled = !canAdjust();
   press(facesButton, state.boxed);

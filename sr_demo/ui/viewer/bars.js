@@ -124,6 +124,7 @@ function refreshHint() {
   root.classList.toggle("srv-active", active);
   const touch = isTwo() ? HINTS.touchTwo : HINTS.touch;
   const mouse = (active ? HINTS.active : HINTS.idle) + (isTwo() ? "" : HINTS.names);
+  hint.style.visibility = ready().length ? "" : "hidden"; // of no use yet, but in its place
   write(hint, !state.images.length || state.masking ? "" : state.marked ? HINTS.one : state.narrow ? touch : mouse);
 }
 

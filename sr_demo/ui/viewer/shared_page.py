@@ -27,6 +27,7 @@ from sr_demo.reports.bundle import Comparison, disk_refusals, machine
 from sr_demo.reports.html import png_uri, stream
 from sr_demo.reports.saved_image import SavedImage, save, save_result
 from sr_demo.reports.table import html_table
+from sr_demo.system.file_sizes import file_size
 from sr_demo.system.storage import write_atomically
 from sr_demo.ui.languages import document_script, of_all
 from sr_demo.ui.viewer.viewer import ViewerImage, script, source, viewer_value
@@ -127,7 +128,7 @@ def _parts(comparison: Comparison) -> Iterator[str]:
         address=address,
         inventing=[r.job.title for r in comparison.results if r.job.approach.invents_with(r.job.checkpoint)],
         smaller=[image.label for image in images if image in large or image.small_copy],
-        limit=formatting.megabytes(LIMIT_BYTES * 4 / 3),
+        limit=file_size(LIMIT_BYTES * 4 / 3),
         table=html_table(comparison.results),
         methods=[_method(result) for result in comparison.results],
         machine=machine(),
@@ -172,7 +173,7 @@ def _method(result: Result) -> _Method:
     ]
     if checkpoint.bytes:
         trained = f", {formatting.parameters(checkpoint.parameters)} parameters" if checkpoint.parameters else ""
-        facts.append(f"{checkpoint.title}: {formatting.megabytes(checkpoint.bytes)}{trained}")
+        facts.append(f"{checkpoint.title}: {file_size(checkpoint.bytes)}{trained}")
     facts += [f"sha256 of its weights: {file.sha256}" for file in checkpoint.files]
     if options := as_dict(job.options):
         facts.append("options: " + ", ".join(f"{name} = {value}" for name, value in options.items()))

@@ -23,6 +23,12 @@ function changeScene(scene) {
     scale: state.part ? "part" : "fit", centre: geometry.middle(state.part), full, wanted: state.mode === "grid" ? [null, null] : wanted, front: null,
   };
   Object.assign(state, { scene, marked: null, ...(views.get(scene) ?? fitted) });
+  dropPanes(() => true); // else those of the other scene would move to where the new ones are
+}
+
+/** @type {(isGone: (id: string) => boolean) => void} */
+function dropPanes(isGone) {
+  for (const [id, pane] of panes) if (isGone(id)) { pane.figure.remove(); panes.delete(id); }
 }
 
 /**
@@ -71,7 +77,7 @@ function refresh() {
 }
 
 function refreshPanes() {
-  for (const [id, pane] of panes) if (!ids().includes(id)) { pane.figure.remove(); panes.delete(id); }
+  dropPanes((id) => !ids().includes(id));
   state.images.forEach((image, index) => {
     const { figure, stage, plate } = panes.get(image.id) ?? makePane(image.id);
     if (grid.children[index] !== figure) grid.insertBefore(figure, grid.children[index] ?? null);
@@ -100,6 +106,7 @@ function refreshSlider() {
 function onResize() {
   const narrow = root.clientWidth > 0 && root.clientWidth < NARROW;
   root.classList.toggle("srv-narrow", narrow);
+  if (narrow !== state.narrow) (narrow ? hint : chips).before(adjustBar); // on a phone below the image, which it would push out of sight
   if (narrow === state.narrow) layout();
   else change({ narrow });
 }

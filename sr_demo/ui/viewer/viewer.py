@@ -181,11 +181,16 @@ def viewer(
 
 
 def scroll_to(elem_id: str) -> str:
-    """Return the script of an event that scrolls to a viewer where it is out of sight: on a phone, below the controls."""
+    """Return the script of an event that scrolls to a viewer where it is out of sight: on a phone, below the controls.
+
+    At once: while a browser scrolls smoothly, what grows above the viewer moves it. Before that the column of the viewer is
+    made as high as the screen, so that what comes under the viewer pushes nothing away that is in sight.
+    """
     return f"""() => {{
   const viewer = document.getElementById("{elem_id}");
   if (viewer && viewer.getBoundingClientRect().top > window.innerHeight * 0.6) {{
-    viewer.scrollIntoView({{ behavior: "smooth", block: "start" }});
+    viewer.parentElement.style.minHeight = "100vh";
+    requestAnimationFrame(() => setTimeout(() => viewer.scrollIntoView({{ block: "start" }})));
   }}
   return [];
 }}"""
