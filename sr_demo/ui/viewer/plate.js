@@ -41,7 +41,7 @@ function fillPlate(plate, image, mark) {
   const difference = showsDifference(image);
   write(plate.mark, mark);
   write(plate.name, image.label);
-  write(plate.tag, difference ? say("viewer_tag_difference") : image.reference ? say("viewer_tag_original") : "");
+  write(plate.tag, difference ? say("viewer_tag_difference") : "");
   write(plate.scores, image.scores);
   write(plate.note, [extent(image), image.note].filter(Boolean).join("; "));
   plate.name.title = image.label;
