@@ -177,7 +177,7 @@ APPROACH = Approach(
             "ours, imitates x4plus",
             bytes_per_pixel=2200,
             # EDSR's network, whose 3x3 convolutions could reach 35 pixels.
-            tiling=Tiling("tiles", halo=14, max_aspect=2),
+            tiling=Tiling("tiles", halo=16, max_aspect=2),
         ),
         _GENERAL,
         _X4PLUS,

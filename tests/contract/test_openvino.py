@@ -53,8 +53,9 @@ JOBS = [pytest.param(Job(SMALL, SMALL.checkpoints[0], SMALL.options()), id=SMALL
 Converted = Callable[[Job, Precision], Job]
 each = pytest.mark.parametrize("job", JOBS)
 in_each_precision = pytest.mark.parametrize(
-    ("precision", "tolerance"), [("fp32", 1e-4), ("bf16", 2 / 255), ("int8", 3 / 255)], ids=["fp32", "bf16", "int8"]
+    ("precision", "tolerance"), [("fp32", 1e-4), ("bf16", 2 / 255), ("int8", 4 / 255)], ids=["fp32", "bf16", "int8"]
 )
+"""In int8, differences far below a level flip the rounding of a few values, most of all on noise."""
 LEAST = {"fp32": 80, "bf16": 45, "int8": 35}
 """dB between a converted network and the plain one, on noise, which is the hardest."""
 
