@@ -94,6 +94,20 @@ def test_a_new_photo_ticks_what_suits_it_until_the_visitor_chooses(
     assert not any(isinstance(value, list) for value in handlers.propose(None, False, at_first, [], at_first).values())
 
 
+def test_what_is_chosen_while_a_proposal_is_made_stays_and_the_next_photo_gets_a_proposal(
+    context: Context, components: CompareComponents, source: Source
+) -> None:
+    handlers, choice = AdviceHandlers(context, components), components.choice
+    visitor, other = gr.Request(session_hash="visitor"), gr.Request(session_hash="other")
+    handlers.show(source, visitor)
+    handlers.choose(visitor)
+    late = handlers.propose(source, False, ["bicubic"], [], ["bicubic"], visitor)
+    assert not any(isinstance(value, list) for value in late.values())
+    assert handlers.propose(source, False, ["bicubic"], [], ["bicubic"], other)[choice.methods]
+    handlers.show(source, visitor)
+    assert handlers.propose(source, False, ["bicubic"], [], ["bicubic"], visitor)[choice.methods]
+
+
 def test_after_a_test_against_the_original_it_has_what_was_measured(
     context: Context, components: CompareComponents, source: Source
 ) -> None:

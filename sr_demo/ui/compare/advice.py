@@ -18,6 +18,7 @@ from sr_demo.system.least_recently_used import LeastRecentlyUsed
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.languages import marked
 from sr_demo.ui.method_choices import Context, offered
+from sr_demo.ui.sessions import session_of
 from sr_demo.ui.source import Source
 from sr_demo.ui.updates import Updates
 
@@ -39,9 +40,18 @@ class AdviceHandlers:
         self._default_jobs, self._more_jobs = offered(context.approaches, context.runner.estimates)
         self._lock = Lock()
         self._held: LeastRecentlyUsed[tuple[str, int], Estimates] = LeastRecentlyUsed(lambda _: _MOST_PHOTOS)
+        self._chosen: LeastRecentlyUsed[str, None] = LeastRecentlyUsed(lambda _: _MOST_PHOTOS)
+        """Sessions of visitors who have chosen methods since their last photo was opened."""
 
-    def show(self, source: Source | None) -> Updates:
-        """Show the recommendation for a photo; nothing without one."""
+    def choose(self, request: gr.Request) -> None:
+        """Note that the visitor chooses methods: a proposal that is on its way does not undo that."""
+        with self._lock:
+            self._chosen.put(session_of(request), None)
+
+    def show(self, source: Source | None, request: gr.Request | None = None) -> Updates:
+        """Show the recommendation for a photo that was opened just now; nothing without one."""
+        with self._lock:
+            self._chosen.drop(session_of(request))
         found, results = self._recommendation(source), self._parts.results
         faces = found is not None and bool(found.estimates.faces.value)
         return {
@@ -50,8 +60,9 @@ class AdviceHandlers:
         }
 
     def propose(
-        self, source: Source | None, test: bool, methods: list[str], more: list[str], proposed: list[str]
-    ) -> Updates:
+        self, source: Source | None, test: bool, methods: list[str], more: list[str], proposed: list[str],
+        request: gr.Request | None = None,
+    ) -> Updates:  # fmt: skip
         """Tick what is recommended for a new photo, and the baseline, where the visitor has not chosen methods yet.
 
         Args:
@@ -60,9 +71,12 @@ class AdviceHandlers:
             methods: keys of what is ticked.
             more: likewise, of further checkpoints.
             proposed: keys of what the page ticked itself.
+            request: identifies the session, whose visitor may have chosen after these values were read.
         """
         found = self._recommendation(source)
-        if found is None or test or {*methods, *more} != set(proposed):
+        with self._lock:
+            chosen = session_of(request) in self._chosen
+        if found is None or test or chosen or {*methods, *more} != set(proposed):
             return {component: gr.skip() for component in (*self._ticked(), self._parts.choice.proposed)}
         ticks = self._ticks(found)
         return {**ticks, self._parts.choice.proposed: [key for keys in ticks.values() for key in keys]}

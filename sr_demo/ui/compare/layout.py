@@ -276,6 +276,8 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     # In two steps, since looking at the photo takes a while: the ticks are read after it, with what was clicked meanwhile.
     looked_at = uploaded.then(suited.show, photo.source, advised, **quiet)
     estimate_after(looked_at.then(suited.propose, proposed, [*ticks, choice.proposed], **quiet))
+    for component in (choice.preset, choice.test, choice.methods, choice.more):
+        component.input(suited.choose, None, None, **quiet)
     ticked = results.advice.select(suited.tick, photo.source, ticks, **quiet)
     estimate_after(ticked)
     estimate_after(run_after(estimate_after(example)))
