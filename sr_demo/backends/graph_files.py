@@ -2,7 +2,8 @@
 
 A converted network is a graph (`NAME.xml`) and its constants (`NAME.bin`). Most of the constants are tensors of the weight
 file, as they are or quantized to int8: a graph file names these, and holds the rest, which are biases and the steps of
-quantization. `unpack` puts both together, byte for byte, within a tenth of a second and without torch.
+quantization. The first of its networks serves the others as a weight file too, so that what was folded into weights is held
+once. `unpack` puts all together, byte for byte, in about a tenth of a second and without torch.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import platform
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
@@ -33,6 +32,7 @@ from sr_demo.inference.upscale import upscale_image
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Upscaler
 from sr_demo.system.memory import PeakMemory
+from sr_demo.system.stopwatch import Stopwatch
 from sr_demo.system.storage import cache_folder
 from sr_demo.timing import Timing, to_card
 
@@ -237,13 +237,11 @@ def timed(model: LoadedModel, height: int, width: int = 0, interval: float = 0.0
         interval: Seconds between two samples of memory.
     """
     image = ImageData(readonly(np.ascontiguousarray(known_image(height)[:, : width or height])))
-    with PeakMemory(interval) as peak:
-        begun, processor_begun = time.perf_counter(), time.process_time()
+    with PeakMemory(interval) as peak, Stopwatch() as taken:
         result = upscale_image(model, image, SILENT)
-        clock, processor = time.perf_counter() - begun, time.process_time() - processor_begun
     del result  # returning its memory is not part of the run
     how = f"{model.upscaler.backend} {model.upscaler.precision}".strip()
-    return Timed(clock, processor, peak.bytes, how)
+    return Timed(taken.seconds, taken.cpu_seconds, peak.bytes, how)
 
 
 def _most_bytes(job: Job) -> float:

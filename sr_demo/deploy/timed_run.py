@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 
 from sr_demo.errors import OutOfMemory
@@ -13,6 +12,7 @@ from sr_demo.inference.upscale import upscale_image
 from sr_demo.progress import SILENT
 from sr_demo.reports import formatting
 from sr_demo.spec import Precision
+from sr_demo.system.stopwatch import Stopwatch
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,11 @@ class Subject:
         """
         job = self.job if precision is None else replace(self.job, precision=precision)
         with self.runner.loaded(job) as model:
-            begun, cpu_begun = time.perf_counter(), time.process_time()
             try:
-                upscaled = upscale_image(model, ImageData(image), SILENT)
+                with Stopwatch() as taken:
+                    upscaled = upscale_image(model, ImageData(image), SILENT)
             except MemoryError as exc:
                 raise OutOfMemory from exc
-            seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
             upscaler = model.upscaler
             computed = formatting.precision(upscaler.precision, upscaler.loss_db)
-        return Run(upscaled.image.rgb, seconds, cpu_seconds, computed, upscaler.backend, upscaled.tiles)
+        return Run(upscaled.image.rgb, taken.seconds, taken.cpu_seconds, computed, upscaler.backend, upscaled.tiles)

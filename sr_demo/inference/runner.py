@@ -33,6 +33,7 @@ from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Upscaler
 from sr_demo.system import memory
 from sr_demo.system.contention import Contention
+from sr_demo.system.stopwatch import Stopwatch
 
 _REPORT_SECONDS = 0.1
 """Shortest time between two progress events with the same note."""
@@ -227,15 +228,13 @@ class Runner:
     def _measured(self, job: Job, image: ImageData, progress: Progress, *, exact: bool) -> _Measured:
         """Upscale by one method, with what that cost, and improve its time estimates."""
         with self._models.ready(job, progress) as ready:
-            with memory.PeakMemory() as peak, Contention() as contention:
-                begun, cpu_begun = time.perf_counter(), time.process_time()
+            with memory.PeakMemory() as peak, Contention() as contention, Stopwatch() as taken:
                 upscaled = upscale_image(ready.model, image, progress, exact=exact)
-                seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
             peak_bytes = ready.buffers.peak(peak, upscaled.image.pixels.nbytes)
         upscaler, cold = ready.model.upscaler, ready.load_seconds > 0
         planes = passes(job.approach, job.checkpoint, opacity=image.alpha is not None)
         self._learn(job, upscaled.runs, planes, upscaler.backend, contention.share, cold=cold)
-        return _Measured(upscaled, upscaler, seconds, cpu_seconds, ready.load_seconds, peak_bytes)
+        return _Measured(upscaled, upscaler, taken.seconds, taken.cpu_seconds, ready.load_seconds, peak_bytes)
 
     def _learn(
         self, job: Job, runs: Sequence[MeasuredRun], planes: int, backend: str, waiting: float, *, cold: bool
@@ -271,13 +270,13 @@ class _Measured:
 
 def _agreeing(done: _Measured, image: ImageData) -> _Measured:
     """Return the result of a faithful partner, made to agree with the input, and what that has cost too."""
-    begun, cpu_begun = time.perf_counter(), time.process_time()
-    agreeing = faithful.agreeing(done.upscaled.image, image)
+    with Stopwatch() as taken:
+        agreeing = faithful.agreeing(done.upscaled.image, image)
     return replace(
         done,
         upscaled=replace(done.upscaled, image=agreeing),
-        seconds=done.seconds + time.perf_counter() - begun,
-        cpu_seconds=done.cpu_seconds + time.process_time() - cpu_begun,
+        seconds=done.seconds + taken.seconds,
+        cpu_seconds=done.cpu_seconds + taken.cpu_seconds,
         peak_bytes=max(done.peak_bytes, 2 * agreeing.rgb.nbytes),
     )
 
@@ -292,14 +291,13 @@ def _blended(done: _Measured, other: _Measured, detail: float | NDArray[np.float
         lr: (h, w, 3) in [0, 1], the input of both.
     """
     image = done.upscaled.image
-    begun, cpu_begun = time.perf_counter(), time.process_time()
-    rgb = blend_detail(image.rgb, other.upscaled.image.rgb, detail, lr)
-    seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
+    with Stopwatch() as taken:
+        rgb = blend_detail(image.rgb, other.upscaled.image.rgb, detail, lr)
     return replace(
         done,
         upscaled=replace(done.upscaled, image=large_results.rounded(replace(image, pixels=rgb)), trajectory=()),
-        seconds=done.seconds + other.seconds + seconds,
-        cpu_seconds=done.cpu_seconds + other.cpu_seconds + cpu_seconds,
+        seconds=done.seconds + other.seconds + taken.seconds,
+        cpu_seconds=done.cpu_seconds + other.cpu_seconds + taken.cpu_seconds,
         load_seconds=done.load_seconds + other.load_seconds,
         peak_bytes=max(done.peak_bytes, image.rgb.nbytes + other.peak_bytes + rgb.nbytes),
     )

@@ -122,7 +122,7 @@ class _Network(nn.Module):
         self.groups = nn.ModuleList(groups)
         self.norm_last, self.after, self.before = model.norm, model.conv_after_body, model.conv_before_upsample
         model.conv_last.bias = nn.Parameter((model.conv_last.bias + model.mean.view(3)).detach())
-        self.tail = LinearTail(nn.Sequential(*model.upsample, model.conv_last), model.conv_last.in_channels, self.scale)
+        self.tail = LinearTail(nn.Sequential(*model.upsample, model.conv_last))
 
     def forward(self, x: Tensor) -> Tensor:
         full_height, full_width = x.shape[2], x.shape[3]

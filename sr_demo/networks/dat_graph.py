@@ -109,8 +109,7 @@ class _Network(nn.Module):
         self.split: tuple[int, int] = tuple(model.layers[0].blocks[0].attn.split_size)
         self.norm_last, self.after, self.upsample = model.norm, model.conv_after_body, model.upsample
         if model.upsampler == "pixelshuffle":
-            chain = nn.Sequential(*model.upsample, model.conv_last)
-            tail = LinearTail(chain, model.conv_last.in_channels, self.scale)
+            tail = LinearTail(nn.Sequential(*model.upsample, model.conv_last))
             self.upsample = nn.Sequential(model.conv_before_upsample, tail)
 
     def forward(self, x: Tensor) -> Tensor:

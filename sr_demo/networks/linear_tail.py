@@ -8,6 +8,7 @@ features falls to a tenth (collapsing linear convolutions: Bhardwaj et al., SESR
 from __future__ import annotations
 
 from itertools import product
+from math import prod
 
 import torch
 import torch.nn.functional as F
@@ -27,17 +28,15 @@ class LinearTail(nn.Module):
     other kernels than the inner ones: there are nine, for corners, edges and the inside.
     """
 
-    def __init__(self, chain: nn.Sequential, features: int, scale: int) -> None:
+    def __init__(self, chain: nn.Sequential) -> None:
         """Fold a chain.
 
         Args:
             chain: 3 x 3 convolutions, padded by 1, and PixelShuffles; (N, C, H, W) -> (N, 3, scale * H, scale * W), fp32.
-            features: C.
-            scale: product of the factors of the PixelShuffles.
         """
         super().__init__()
-        self.scale = scale
-        kernels, biases = _probe(chain, features, scale)
+        self.scale = prod(step.upscale_factor for step in chain if isinstance(step, nn.PixelShuffle))
+        kernels, biases = _probe(chain, self.scale)
         near = (slice(0, _REACH + 1), slice(None), slice(_REACH, None))
         self.parts = nn.ModuleList(
             _convolution(kernels[row, column][..., near[row], near[column]], biases[row, column])
@@ -54,13 +53,13 @@ class LinearTail(nn.Module):
         return F.pixel_shuffle(torch.cat(rows, 2), self.scale)
 
 
-def _probe(chain: nn.Sequential, features: int, scale: int) -> tuple[Tensor, Tensor]:
+def _probe(chain: nn.Sequential, scale: int) -> tuple[Tensor, Tensor]:
     """Return what the chain depends on, by differentiating it on an image of 5 x 5 zeros.
 
     Returns:
         (3, 3, K, C, 5, 5) kernels and (3, 3, K) biases for the rows and columns of `_AT`; K = 3 * scale * scale.
     """
-    side, count = _AT[-1] + 1, 3 * scale * scale
+    side, count, features = _AT[-1] + 1, 3 * scale * scale, next(chain.parameters()).shape[1]
     with torch.enable_grad():
         # One copy for each output value: the gradient of their sum is the gradient of each.
         x = torch.zeros(len(_AT) ** 2 * count, features, side, side, requires_grad=True)

@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import nn
 
-from sr_demo.errors import BadInput, quoted
 from sr_demo.networks import digits as networks
+from sr_demo.training.recipes import named
 
 
 @dataclass(frozen=True)
@@ -62,16 +62,8 @@ RECIPES: tuple[DigitRecipe, ...] = (
 
 
 def find(name: str) -> DigitRecipe:
-    """Return the recipe called `name`.
-
-    Raises:
-        BadInput: There is none; the message lists those there are.
-    """
-    for recipe in RECIPES:
-        if recipe.name == name:
-            return recipe
-    names = ", ".join(recipe.name for recipe in RECIPES)
-    raise BadInput(f"There is no recipe {quoted(name)} in the digits lab. There are: {names}.")
+    """Return the recipe called `name`. Raises BadInput where there is none."""
+    return named(name, {recipe.name: recipe for recipe in RECIPES}, " in the digits lab")
 
 
 def settings_of(recipe: DigitRecipe) -> dict[str, Any]:

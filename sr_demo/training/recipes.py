@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from torch import nn
@@ -22,6 +22,7 @@ from sr_demo.networks.srresnet import SRResNet
 from sr_demo.training import drct, hat
 from sr_demo.training.schedule import Phase
 
+T = TypeVar("T")
 Settings = dict[str, int | float | str | list[int]]
 
 
@@ -291,12 +292,21 @@ RECIPES: tuple[Recipe, ...] = (
 
 
 def find(name: str) -> Recipe:
-    """Return the recipe called `name`.
+    """Return the recipe called `name`. Raises BadInput where there is none."""
+    return named(name, {recipe.name: recipe for recipe in RECIPES})
+
+
+def named(name: str, recipes: Mapping[str, T], where: str = "") -> T:
+    """Return one of some recipes.
+
+    Args:
+        name: Of the recipe.
+        recipes: By name.
+        where: Ends the sentence that there is none.
 
     Raises:
         BadInput: There is none; the message lists those there are.
     """
-    for recipe in RECIPES:
-        if recipe.name == name:
-            return recipe
-    raise BadInput(f"There is no recipe {quoted(name)}. There are: {', '.join(recipe.name for recipe in RECIPES)}.")
+    if name not in recipes:
+        raise BadInput(f"There is no recipe {quoted(name)}{where}. There are: {', '.join(recipes)}.")
+    return recipes[name]

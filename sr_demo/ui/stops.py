@@ -5,8 +5,11 @@ Gradio's State deep-copies its values, so they cannot be stored there.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from threading import Event, Lock
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 
 class _Run(NamedTuple):
@@ -46,16 +49,31 @@ class Stops:
         with self._lock:
             self._set(session)
 
-    def is_latest(self, session: str, flag: Event) -> bool:
-        """Return whether no other run of this session has begun after the one with `flag`."""
-        with self._lock:
-            return session in self._runs and self._runs[session].flag is flag
+    def newest(self, session: str, updates: Callable[[Event], Iterator[T]]) -> Iterator[T]:
+        """Run to the end, and yield what the run yields for as long as no later one of this session has begun.
+
+        Args:
+            session: Of the run.
+            updates: The run, given its flag.
+        """
+        flag = self.begin(session)
+        try:
+            for update in updates(flag):
+                with self._lock:
+                    is_newest = self._is_newest(session, flag)
+                if is_newest:
+                    yield update
+        finally:
+            self.end(session, flag)
 
     def end(self, session: str, flag: Event) -> None:
         """Remove the flag of a finished run."""
         with self._lock:
-            if session in self._runs and self._runs[session].flag is flag:
+            if self._is_newest(session, flag):
                 del self._runs[session]
+
+    def _is_newest(self, session: str, flag: Event) -> bool:
+        return session in self._runs and self._runs[session].flag is flag
 
     def _set(self, session: str) -> None:
         if session in self._runs:

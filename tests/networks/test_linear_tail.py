@@ -21,7 +21,7 @@ def chain(*factors: int) -> nn.Sequential:
 @pytest.mark.parametrize("factors", [(2,), (3,), (2, 2), (2, 2, 2)], ids=["x2", "x3", "x4", "x8"])
 def test_every_pixel_equals_that_of_the_chain(factors: tuple[int, ...]) -> None:
     plain = chain(*factors)
-    folded = LinearTail(plain, 4, int(torch.tensor(factors).prod()))
+    folded = LinearTail(plain)
     for height, width in ((3, 3), (4, 9), (12, 5)):
         x = torch.randn(1, 4, height, width, generator=torch.Generator().manual_seed(height))
         with torch.inference_mode():
@@ -31,7 +31,7 @@ def test_every_pixel_equals_that_of_the_chain(factors: tuple[int, ...]) -> None:
 def test_folding_leaves_the_chain_as_it_was_and_runs_at_the_small_size() -> None:
     plain = chain(2, 2)
     before = {name: value.clone() for name, value in plain.state_dict().items()}
-    folded = LinearTail(plain, 4, 4)
+    folded = LinearTail(plain)
     assert all(torch.equal(value, before[name]) for name, value in plain.state_dict().items())
     assert all(parameter.grad is None for parameter in plain.parameters())
     inner: nn.Module = folded.parts[4]

@@ -31,6 +31,16 @@ def test_a_new_run_stops_the_one_before_and_starts_fresh() -> None:
     assert first.is_set() and not second.is_set()
 
 
+def test_a_run_yields_nothing_more_once_a_later_one_has_begun_and_leaves_that_one_its_flag():
+    stops = Stops()
+    first = stops.newest("me", lambda flag: iter(("one", flag)))
+    assert next(first) == "one"
+    second = stops.begin("me")
+    assert list(first) == []
+    stops.stop("me")
+    assert second.is_set()
+
+
 def test_the_end_of_an_old_run_does_not_take_the_flag_of_the_new_one() -> None:
     stops = Stops()
     first = stops.begin("me")

@@ -54,14 +54,8 @@ class RunHandlers:
 
         Another run of the visitor ends it, and what the page shows is of that one from then on.
         """
-        session, stops = session_of(request), self._context.stops
-        stop = stops.begin(_run(session))
-        try:
-            for updates in self._updates(values, session, stop):
-                if stops.is_latest(_run(session), stop):
-                    yield updates
-        finally:
-            stops.end(_run(session), stop)
+        session = session_of(request)
+        yield from self._context.stops.newest(_run(session), lambda stop: self._updates(values, session, stop))
 
     def _updates(self, values: dict[Any, Any], session: str, stop: Event) -> Iterator[Updates]:
         view = None

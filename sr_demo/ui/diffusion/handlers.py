@@ -72,14 +72,8 @@ class DiffusionHandlers:
             values: Values of the options, in the order of `OPTIONS`.
             request: Identifies the browser session.
         """
-        session, stops = f"guess {session_of(request)}", self._context.stops
-        stop = stops.begin(session)
-        try:
-            for updates in self._updates(path, count, values, stop):
-                if stops.is_latest(session, stop):
-                    yield updates
-        finally:
-            stops.end(session, stop)
+        session = f"guess {session_of(request)}"
+        yield from self._context.stops.newest(session, lambda stop: self._updates(path, count, values, stop))
 
     def _updates(self, path: str | None, count: int, values: Sequence[Any], stop: Event) -> Iterator[Updates]:
         parts, guesses = self._parts, None

@@ -200,9 +200,8 @@ class MosaicHandlers:
                 parts.build_status: view.database_ready(len(built.memory.photos), built.left_out),
             }
 
-        steps = VisitorWork(
-            self._context, parts.build_status, parts.build_stop, stopped="Stopped. Nothing was kept."
-        )  # fmt: skip
+        stopped = "Stopped. Nothing was kept."
+        steps = VisitorWork(self._context, parts.build_status, parts.build_stop, stopped=stopped)
         yield from steps.run(f"build database {session_of(request)}", "building a memory", work, shown)
 
     def stop_building(self, request: gr.Request) -> None:
