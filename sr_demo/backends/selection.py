@@ -241,13 +241,19 @@ def store(which: ConvertedFiles, verdict: Verdict) -> None:
         storage.write_atomically(which.verdict_file, seals.sealed_json(asdict(verdict)))
 
 
-def faster(first: Upscaler, candidate: ConvertedNetwork, least_agreement: float = _LEAST_AGREEMENT) -> Verdict:
+def faster(
+    first: Upscaler,
+    candidate: ConvertedNetwork,
+    least_agreement: float = _LEAST_AGREEMENT,
+    check: Callable[[], None] = SILENT.check,
+) -> Verdict:
     """Time two ways to run a network in turns on the same image.
 
     Args:
         first: the present one.
         candidate: wins where it is faster and agrees.
         least_agreement: lowest PSNR in dB between the two results.
+        check: called before each run; what it raises ends the timing.
     """
     image = known_image(SIDE)
     times: dict[bool, list[float]] = {True: [], False: []}
@@ -255,6 +261,7 @@ def faster(first: Upscaler, candidate: ConvertedNetwork, least_agreement: float 
     load, started = OtherLoad(), time.perf_counter()
     for turn in range(_MOST_ROUNDS + 1):  # the first warms both up and does not count
         for is_candidate, upscaler in ((False, first), (True, candidate)):
+            check()
             begun = time.perf_counter()
             result = upscaler.upscale(image, Options(), SILENT)
             if turn:

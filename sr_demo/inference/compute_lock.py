@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from threading import Lock
+from threading import Event, Lock
 
 from sr_demo.progress import SILENT, Progress
 
@@ -26,6 +26,7 @@ class ComputeLock:
         self._counting = Lock()
         self._requests = 0
         self._last_request = float("-inf")
+        self._background: set[Event] = set()  # set to end background work
 
     @property
     def is_held(self) -> bool:
@@ -47,12 +48,32 @@ class ComputeLock:
         """Count the caller as a request for a result, ahead of background work."""
         with self._counting:
             self._requests += 1
+            for stop in self._background:
+                stop.set()
         try:
             yield
         finally:
             with self._counting:
                 self._requests -= 1
                 self._last_request = time.monotonic()
+
+    @contextmanager
+    def background(self) -> Generator[Progress]:
+        """Wait until no request has waited for a result for two seconds, then yield what ends once there is one.
+
+        Its `check` raises Cancelled from then on: background work holds the lock, and gives way.
+        """
+        self.wait_until_idle()
+        stop = Event()
+        with self._counting:
+            self._background.add(stop)
+            if self._requests:
+                stop.set()
+        try:
+            yield Progress(stop=stop)
+        finally:
+            with self._counting:
+                self._background.remove(stop)
 
     def wait_until_idle(self) -> None:
         """Return once no request has waited for a result for two seconds."""

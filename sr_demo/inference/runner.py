@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from threading import Event, Thread
@@ -125,9 +125,13 @@ class Runner:
             return self._attempt(job, image, reference, progress, SharedWork())
 
     def attempt_when_idle(self, job: Job, image: ImageData) -> Done | Failed:
-        """Like `attempt`, but start only after no request has waited for two seconds (used by the warm-up)."""
-        self.wait_until_idle()
-        return self._attempt(job, image, None, SILENT, SharedWork())
+        """Like `attempt`, but start only after no request has waited for two seconds (used by the warm-up).
+
+        Gives way to requests: it ends when one comes, and starts again when there is none.
+        """
+        while True:
+            with self._compute_lock.background() as progress, suppress(Cancelled):
+                return self._attempt(job, image, None, progress, SharedWork())
 
     def wait_until_idle(self) -> None:
         """Return once no request has waited for a result for two seconds."""

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,12 +18,15 @@ import pytest
 pytest.importorskip("openvino")
 
 from sr_demo.backends import openvino_backend, selection, shipped_int8
+from sr_demo.backends.openvino_backend import ConvertedNetwork
 from sr_demo.backends.selection import Verdict
 from sr_demo.catalogue import APPROACHES
+from sr_demo.errors import Cancelled
 from sr_demo.image import Image
 from sr_demo.inference import time_estimates
 from sr_demo.inference.jobs import Job, is_prepared, job_for
 from sr_demo.inference.runner import Runner
+from sr_demo.progress import Progress
 from sr_demo.reports import formatting
 from sr_demo.reports.catalogue_listing import describe
 from sr_demo.reports.table import record
@@ -50,7 +55,7 @@ def shipped(job: Job) -> shipped_int8.ShippedInt8:
 def timed(monkeypatch: pytest.MonkeyPatch, *, int8_wins: bool, calls: list[float] | None = None) -> None:
     """Replace the timing, which depends on the machine."""
 
-    def faster(first: object, candidate: object, least_agreement: float = 0.0) -> Verdict:
+    def faster(first: object, candidate: object, least_agreement: float, check: object) -> Verdict:
         if calls is not None:
             calls.append(least_agreement)
         precision = "int8" if int8_wins else openvino_backend.fast_precision()
@@ -112,13 +117,48 @@ def test_a_timing_that_other_programs_disturbed_is_repeated_in_the_next_process(
         Verdict("OpenVINO", "int8", 0.25, 0.5, 50.0),
     ]
 
-    def faster(first: object, candidate: object, least_agreement: float = 0.0) -> Verdict:
+    def faster(first: object, candidate: object, least_agreement: float, check: object) -> Verdict:
         return verdicts.pop(0)
 
     monkeypatch.setattr(selection, "faster", faster)
     for precision in (openvino_backend.fast_precision(), "int8", "int8"):
         assert Runner().run(job, image_of(noise(9, 9))).precision == precision
     assert not verdicts
+
+
+@pytest.mark.parametrize("int8_wins", [True, False])
+def test_the_network_that_won_is_used_as_it_was_opened_for_the_timing(
+    job: Job, monkeypatch: pytest.MonkeyPatch, int8_wins: bool
+) -> None:
+    timed(monkeypatch, int8_wins=int8_wins)
+    opened: list[str] = []
+    original = openvino_backend.ConvertedNetwork.__init__
+
+    def counted(self: ConvertedNetwork, folder: Path, precision: str, scale: int, **more: Any) -> None:
+        opened.append(precision)
+        original(self, folder, precision, scale, **more)
+
+    monkeypatch.setattr(openvino_backend.ConvertedNetwork, "__init__", counted)
+    result = Runner().run(job, image_of(noise(9, 9)))
+    assert result.precision == ("int8" if int8_wins else openvino_backend.fast_precision())
+    assert sorted(opened) == sorted([openvino_backend.fast_precision(), "int8"])
+
+
+def test_stop_ends_the_timing_and_leaves_no_verdict(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[object] = []
+    stop = Event()
+    original = openvino_backend.ConvertedNetwork.upscale
+
+    def upscale(self: ConvertedNetwork, *arguments: Any) -> Image:
+        runs.append(self)
+        stop.set()
+        return original(self, *arguments)
+
+    monkeypatch.setattr(openvino_backend.ConvertedNetwork, "upscale", upscale)
+    with pytest.raises(Cancelled):
+        Runner().run(job, image_of(noise(9, 9)), progress=Progress(stop=stop))
+    which = selection.converted_files(job.identity)
+    assert len(runs) == 1 and which is not None and selection.stored(which) is None
 
 
 def test_what_is_timed_here_gives_the_first_estimate(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

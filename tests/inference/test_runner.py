@@ -343,6 +343,38 @@ def test_background_work_starts_when_no_request_waits(monkeypatch: pytest.Monkey
     assert order == ["visitor", "background"] and time.monotonic() - ended >= 0.3
 
 
+def test_background_work_gives_way_to_a_request_and_starts_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compute_lock, "_IDLE_SECONDS", 0.1)
+    order: list[str] = []
+    begun = Event()
+
+    def aside(image: Image, progress: Progress) -> Image:
+        begun.set()
+        until = time.monotonic() + 10
+        while "visitor" not in order and time.monotonic() < until:
+            progress.check()
+            time.sleep(0.005)
+        order.append("background")
+        return upscaled(image)
+
+    def visited(image: Image, progress: Progress) -> Image:
+        order.append("visitor")
+        return upscaled(image)
+
+    shared = Runner()
+    outcomes: list = []
+    slow, quick = (
+        job(fakes.approach(fakes.Fake(work), name=name)) for work, name in ((aside, "aside"), (visited, "quick"))
+    )
+    background = Thread(target=lambda: outcomes.append(shared.attempt_when_idle(slow, SMALL)))
+    background.start()
+    assert begun.wait(10)
+    shared.run(quick, SMALL)
+    assert order == ["visitor"], "the request did not wait for the end of the background work"
+    background.join(10)
+    assert order == ["visitor", "background"] and isinstance(outcomes[0], Done)
+
+
 # --- what is loaded, and for how long -------------------------------------------------------------------------------
 
 
