@@ -16,7 +16,7 @@ COPY --chown=app assets ./assets
 
 USER app
 # Each start would compile our code again otherwise: what a container writes is lost with it.
-RUN python -m compileall -q app.py sr_demo
+RUN python -m compileall -q sr_demo
 # Made here, so that a volume in its place belongs to this user.
 RUN mkdir /home/app/cache
 ARG FETCH=""

@@ -58,6 +58,7 @@ class ModelLoader:
         self._weights = WeightResolver()
         self._cache = ModelCache()
         self._buffers: dict[ModelIdentity, Buffers] = {}  # of the models in the cache
+        self._unfinished: default_int8.Unfinished = {}
 
     def fetch(self, job: Job, progress: Progress) -> Weights | None:
         """Return the local files of `job`; None where its model is loaded. Raises SRError or Cancelled."""
@@ -96,7 +97,7 @@ class ModelLoader:
         if job.precision == "int8":
             upscaler = int8.load(job, weights, progress)
         else:
-            upscaler = default_int8.load(job, weights, self._learn, progress)
+            upscaler = default_int8.load(job, weights, self._learn, self._unfinished, progress)
             if upscaler is None and converted:
                 upscaler = selection.open_stored(converted)
         if upscaler is None:

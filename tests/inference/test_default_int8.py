@@ -21,9 +21,9 @@ from sr_demo.backends import openvino_backend, selection, shipped_int8
 from sr_demo.backends.openvino_backend import ConvertedNetwork
 from sr_demo.backends.selection import Verdict
 from sr_demo.catalogue import APPROACHES
-from sr_demo.errors import Cancelled
+from sr_demo.errors import Cancelled, TookTooLong
 from sr_demo.image import Image
-from sr_demo.inference import time_estimates
+from sr_demo.inference import default_int8, time_estimates
 from sr_demo.inference.jobs import Job, is_prepared, job_for
 from sr_demo.inference.runner import Runner
 from sr_demo.progress import Progress
@@ -159,6 +159,23 @@ def test_stop_ends_the_timing_and_leaves_no_verdict(job: Job, monkeypatch: pytes
         Runner().run(job, image_of(noise(9, 9)), progress=Progress(stop=stop))
     which = selection.converted_files(job.identity)
     assert len(runs) == 1 and which is not None and selection.stored(which) is None
+
+
+@pytest.mark.parametrize("ended_by", [Cancelled(), TookTooLong()])
+def test_a_timing_that_ended_early_decides_nothing_and_its_networks_are_used_by_the_next_request(
+    job: Job, monkeypatch: pytest.MonkeyPatch, ended_by: Exception
+) -> None:
+    def ended(*_: object) -> Verdict:
+        raise ended_by
+
+    runner, image = Runner(), image_of(noise(9, 9))
+    with monkeypatch.context() as patched:
+        patched.setattr(selection, "faster", ended)
+        with pytest.raises(type(ended_by)):
+            runner.run(job, image)
+    timed(monkeypatch, int8_wins=True)
+    monkeypatch.setattr(default_int8, "_both_opened", lambda *_: pytest.fail("compiled again"))
+    assert runner.run(job, image).precision == "int8"
 
 
 def test_what_is_timed_here_gives_the_first_estimate(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
