@@ -1,4 +1,4 @@
-"""Our small diffusion model: starts from EDSR's result and adds plausible detail in steps."""
+"""Our small diffusion model: starts from RDN's result and adds plausible detail in steps."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _BYTES_PER_PIXEL = 4500
 
 
 def _checkpoint() -> Checkpoint:
-    """Return the checkpoint of two files: the denoising network, and EDSR for the start image."""
-    start = embedded("calm", "edsr-x4", "", bytes_per_pixel=2200)
+    """Return the checkpoint of two files: the denoising network, and RDN (trained for SSIM) for the start image."""
+    start = embedded("calm", "rdn-ssim-x4", "", bytes_per_pixel=9000)
     steps = embedded("small", "diffusion-x4", "ours, small", bytes_per_pixel=_BYTES_PER_PIXEL)
     return replace(
         steps,
@@ -31,7 +31,7 @@ APPROACH = Approach(
     title="Diffusion",
     summary="guesses detail from noise, step by step",
     about="Residual-shift diffusion (Yue et al. 2023, arXiv 2307.12348) in pixel space, with a small convolutional "
-    "network of our own. It starts from EDSR's smooth result plus noise and moves, in a few steps, to a picture that "
+    "network of our own. It starts from RDN's smooth result plus noise and moves, in a few steps, to a picture that "
     "could have been the original. Another seed gives another guess; whatever differs between guesses is invented.",
     family="diffusion",
     load=load,

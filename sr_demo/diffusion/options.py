@@ -15,12 +15,12 @@ class DiffusionOptions(GenerativeOptions):
         8, "Steps", "More steps take longer and draw finer texture; 4 are often enough.", minimum=1, maximum=15
     )
     creativity: float = share(
-        0.8,
+        0.7,
         "Faithful to creative",
         "0 is the start picture without any guess, 1 the full guess; in between, a mixture of both.",
     )
     agreement: int = option(
-        3,
+        1,
         "Agreement with your picture",
         "Rounds of correction, so that the result, made small again, matches your picture.",
         minimum=0,
@@ -29,9 +29,9 @@ class DiffusionOptions(GenerativeOptions):
     noise: float = option(
         0.9,
         "Noise",
-        "How much randomness there is. At 0 every seed gives the same result; from 1 on, some noise remains as grain.",
+        "How much randomness there is. At 0 every seed gives the same result, at 1 the guesses differ most.",
         minimum=0.0,
-        maximum=1.5,
+        maximum=1.0,
         step=0.05,
     )
     seed: int = option(

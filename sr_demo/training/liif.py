@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from sr_demo import checkpoint as weights
-from sr_demo.backends import embedded
 from sr_demo.image import quantize, readonly
 from sr_demo.imaging.resize import resize
 from sr_demo.networks.edsr import EDSR
 from sr_demo.networks.liif import LIIF
 from sr_demo.training.data import Pairs, as_float
-from sr_demo.training.loop import Trainer, batch_tensor, embedded_weights
+from sr_demo.training.loop import Trainer, batch_tensor, embedded_network
 from sr_demo.training.recipes import Recipe
 from sr_demo.training.schedule import learning_rate, phase_at
 
@@ -79,7 +77,7 @@ def embedded_edsr() -> EDSR:
     Raises:
         BadInput: Its weights are missing.
     """
-    network = embedded_weights(_ENCODER, embedded.build(weights.card(_ENCODER)["architecture"]))
+    network = embedded_network(_ENCODER)
     assert isinstance(network, EDSR)
     return network
 

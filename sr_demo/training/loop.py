@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from sr_demo import checkpoint
+from sr_demo.backends import embedded
 from sr_demo.backends.torch_backend import cpu_gains_from_bf16, load_safetensors
 from sr_demo.errors import BadInput
 from sr_demo.training import run_state as files
@@ -259,6 +260,15 @@ def embedded_weights(stem: str, network: nn.Module) -> nn.Module:
     if not path.is_file():
         raise BadInput(f"This recipe begins with the weights {stem}, and {path} is missing. Train them first.")
     return load_safetensors(path, network)
+
+
+def embedded_network(stem: str) -> nn.Module:
+    """Return the embedded network `stem` with its trained weights.
+
+    Raises:
+        BadInput: The file is missing.
+    """
+    return embedded_weights(stem, embedded.build(checkpoint.card(stem)["architecture"]))
 
 
 def batch_tensor(batch: np.ndarray[Any, np.dtype[np.uint8]], device: torch.device) -> Tensor:

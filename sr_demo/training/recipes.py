@@ -104,6 +104,10 @@ _SSIM = (("ssim", 1.0), ("l1", 0.2))
 _CYCLE = (("cycle", 1.0), ("identity", 0.1), ("gan", 0.005), ("gan-small", 0.5), ("energies", 8.0), ("grid", 10.0))
 _ADVERSARIAL = (("l1", 1.0), ("perceptual", 0.05), ("gan", 0.005), ("grid", 10.0))
 _REALISTIC = (("l1", 1.0), ("perceptual", 0.05), ("gan", 0.02))
+_SHIFTED_CRISP = (
+    ("l1", 1.0), ("ssim", 0.3), ("texture", 1.5), ("perceptual", 0.3), ("grid", 1.0), ("gan", 0.015),
+)  # fmt: skip
+_SHIFTED = (("l1", 1.0), ("ssim", 1.0), ("texture", 1.0), ("perceptual", 0.15), ("grid", 0.5))
 _IMITATION = (("l1", 1.0), ("gradient", 0.5))
 _CRISP = (("l1", 1.0), ("gradient", 1.0), ("perceptual", 0.02), ("grid", 1.0))
 _CRISP_ADVERSARIAL = (
@@ -239,15 +243,15 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe(
         name="diffusion",
         stem="diffusion-x4",
-        summary="Residual-shift diffusion from our EDSR's result; L1, then also perceptual and adversarial.",
+        summary="Residual-shift diffusion from the result of our RDN trained for SSIM; crisp losses, then also adversarial.",
         architecture=Architecture("ShiftUNet", _SHIFT),
         build=partial(ShiftUNet, **_SHIFT),  # type: ignore[arg-type]
         phases=(
-            Phase(0.45, _L1, (6e-4, 3e-4), patch=32, batch=12),
-            Phase(0.35, (("l1", 1.0), ("perceptual", 0.15), ("gan", 0.008), ("grid", 0.5)), (3e-4, 1e-4), 32, 10),
-            # A lower weight of the adversarial loss at the end: with the full weight noise remains in the result.
-            Phase(0.20, (("l1", 1.0), ("perceptual", 0.15), ("gan", 0.0025), ("grid", 0.5)), (1e-4, 1e-5), 32, 10),
+            Phase(0.22, _SHIFTED, (4e-4, 2e-4), patch=32, batch=10),
+            Phase(0.52, (*_SHIFTED, ("gan", 0.006)), (2e-4, 1e-6), patch=32, batch=10),
+            Phase(0.26, _SHIFTED_CRISP, (1.5e-4, 1e-6), patch=32, batch=10),
         ),
+        begin="diffusion-x4",
         clip=1.0,
     ),
     Recipe(

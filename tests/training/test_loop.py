@@ -78,7 +78,7 @@ def tiny(recipe):
 def _fp32_without_shared_files(monkeypatch, tmp_path):
     """bf16 depends on the chip and the feature file on the machine: results here must not."""
     monkeypatch.setattr(loop, "cpu_gains_from_bf16", lambda: False)
-    monkeypatch.setattr(diffusion, "embedded_edsr", BUILDERS["EDSR"])
+    monkeypatch.setattr(diffusion, "embedded_network", lambda stem: BUILDERS["RDN"]())
     monkeypatch.setattr(liif, "embedded_edsr", BUILDERS["EDSR"])
     monkeypatch.setattr(cycle, "embedded_edsr", BUILDERS["EDSR"])
     monkeypatch.setenv("SR_DEMO_SHARED_WEIGHTS", str(tmp_path))

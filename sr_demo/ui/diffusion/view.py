@@ -75,7 +75,7 @@ class Guesses:
 
 _TITLES = {
     "input": ("Your picture", "what every guess starts from"),
-    "start": ("Start image", "EDSR, no guess"),
+    "start": ("Start image", "RDN, no guess"),
     "spread": ("Where it is guessing", "yellow: the guesses differ"),
 }
 
