@@ -286,9 +286,10 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     preset_reads: list[Any] = [*selected, choice.before_preset, *components.sizes()]
     chosen = choice.preset.input(handlers.choose_preset, preset_reads, preset_writes, **quiet)
     estimate_after(chosen)
-    for component in (choice.test, choice.methods, choice.more, run.size):
-        component.input(handlers.estimate, sized, estimates, **quiet)
-    run.other_size.change(handlers.estimate, sized, estimates, **quiet)  # `input` misses what is pasted
+    # One event for all, so that the answer to an earlier choice cannot arrive after that to a later one.
+    changed = [component.input for component in (choice.test, choice.methods, choice.more, run.size)]
+    changed.append(run.other_size.change)  # `input` misses what is pasted
+    gr.on(changed, handlers.estimate, sized, estimates, trigger_mode="always_last", **quiet)
     whole = run.whole.click(handlers.choose_whole, [photo.source], [*redrawn, photo.region, run.whole], **quiet)
     run.whole.click(None, None, None, js=scroll_to("viewer"), **quiet)
     estimate_after(run_after(whole))
