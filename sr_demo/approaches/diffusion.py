@@ -9,7 +9,7 @@ from sr_demo.diffusion.options import DiffusionOptions
 from sr_demo.diffusion.upscaler import load
 from sr_demo.spec import Approach
 
-_BYTES_PER_PIXEL = 4500
+_BYTES_PER_PIXEL = 5000
 
 
 def _checkpoint() -> Checkpoint:

@@ -76,9 +76,8 @@ class DiffusionTrainer(Trainer):
 
     def __init__(self, recipe: Recipe, pairs: Pairs, validation: Pairs, device: torch.device, seed: int = 0) -> None:
         super().__init__(recipe, pairs, validation, device, seed)
-        self.initial = (
-            embedded_network(_INITIAL).to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
-        )  # type: ignore[call-overload]
+        initial = embedded_network(_INITIAL).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.initial = initial.eval().requires_grad_(False)
 
     def as_upscaler(self, network: nn.Module, final: bool = False) -> nn.Module:
         """Return the complete method around `network`: `UpscalerModule` if `final`, else `SamplerModule`."""
