@@ -1,7 +1,7 @@
 // Names the boxes for pictures and files by their labels, for screen readers.
 //
 // Gradio gives every upload box the same name, "Click to upload or drop files", and the picture in a box an empty text
-// alternative. Both are set again whenever Gradio makes a box anew.
+// alternative. Both are set again before anything else can see the change, whenever Gradio makes a part anew.
 
 function nameBoxes() {
   for (const label of document.querySelectorAll('.block > [data-testid="block-label"]')) {
@@ -20,8 +20,7 @@ function nameBoxes() {
   }
 }
 
-let naming = 0;
-new MutationObserver(() => {
-  naming ||= requestAnimationFrame(() => { naming = 0; nameBoxes(); });
-}).observe(document.body, { childList: true, subtree: true });
+new MutationObserver(nameBoxes).observe(document.body, {
+  childList: true, subtree: true, attributes: true, attributeFilter: ["alt"],
+});
 nameBoxes();

@@ -48,3 +48,21 @@ def test_axe_finds_nothing_serious_on_any_tab(api_server: Server, open_page: Ope
         page.get_by_role("tab", name=tab, exact=True).first.click()
         found += [(tab, *one) for one in complaints(page)]
     assert found == []
+
+
+def test_a_new_image_has_its_name_before_anything_else_can_see_it(api_server: Server, open_page: OpenPage) -> None:
+    page = open_page(api_server.url, height=800)
+    page.locator('.block > [data-testid="block-label"]').first.wait_for(state="attached")
+    names = page.evaluate("""async () => {
+      const label = document.querySelector('.block > [data-testid="block-label"]');
+      const image = label.parentElement.appendChild(document.createElement("img"));
+      const seen = [];
+      for (let round = 0; round < 2; round++) {  // made, and emptied again
+        image.alt = "";
+        await null;  // a frame or a timer would be too late: a screen reader may read in between
+        seen.push(image.alt);
+      }
+      return [label.textContent.trim(), ...seen];
+    }""")
+    assert names[0]
+    assert names[1:] == [names[0]] * 2
