@@ -21,10 +21,6 @@ from safehttpx import AsyncSecureTransport, async_validate_url, matches_domain_w
 
 from sr_demo.errors import DISK_REFUSES, BadInput, SRError, StorageError, is_disk_full, log, quoted
 
-UNFETCHED = (
-    "The picture could not be fetched from its address. Public http and https addresses are fetched, as far as this "
-    "server reaches them; send other pictures as a data: address, or upload them first (docs/api.md)."
-)
 _SECONDS = 60.0
 _SILENT_SECONDS = 10.0
 _MOST_REDIRECTS = 5
@@ -57,7 +53,10 @@ async def fetch(address: str, most: int) -> Path:
         if is_disk_full(exc):
             raise StorageError(DISK_REFUSES) from exc
         log.info("could not fetch %s: %s", quoted(address), quoted(f"{type(exc).__name__}: {exc}", 300))
-        raise BadInput(UNFETCHED) from exc
+        raise BadInput(
+            f"The picture could not be fetched from {quoted(address)}. Public http and https addresses are fetched, as far "
+            "as this server reaches them; send other pictures as a data: address, or upload them first (docs/api.md)."
+        ) from exc
 
 
 async def _fetch(address: str, folder: Path, most: int) -> Path:
@@ -70,7 +69,7 @@ async def _fetch(address: str, folder: Path, most: int) -> Path:
             client.stream("GET", address, headers=headers) as response,
         ):
             if not response.has_redirect_location:
-                await _save(response.raise_for_status(), target, most)
+                await _save(response.raise_for_status(), target, most, address)
                 return target
             address = urljoin(address, response.headers["Location"])
             if not is_http_url_like(address):
@@ -78,12 +77,13 @@ async def _fetch(address: str, folder: Path, most: int) -> Path:
     raise ValueError("redirected too often, or away from http")
 
 
-async def _save(response: httpx.Response, target: Path, most: int) -> None:
+async def _save(response: httpx.Response, target: Path, most: int, address: str) -> None:
     with target.open("wb") as file:
         async for chunk in response.aiter_bytes():
             if file.tell() + len(chunk) > most:
                 raise BadInput(
-                    f"The picture at this address has more than {most / 2**20:.0f} MB, the limit here. Choose a smaller file."
+                    f"The picture at {quoted(address)} has more than {most / 2**20:.0f} MB, the limit here. "
+                    "Choose a smaller file."
                 )
             file.write(chunk)
 

@@ -176,7 +176,11 @@ def test_deploy_answers_with_a_verdict_and_without_images(address: str, monkeypa
     [
         ("upscale", {"image": AS_TEXT, "approach": "nix"}, "There is no approach 'nix'. There are: bicubic, lanczos."),
         ("upscale", {"image": "data:image/png;base64," + "A" * 20_000}, "The picture is larger than "),
-        ("upscale", {"image": "http://127.0.0.1:1/x.png"}, "The picture could not be fetched from its address."),
+        (
+            "upscale",
+            {"image": "http://127.0.0.1:1/x.png"},
+            "The picture could not be fetched from 'http://127.0.0.1:1/x.png'.",
+        ),
         ("upscale", {"image": "/etc/passwd"}, "`image` must be an http or https address, or a data: address"),
         ("upscale", {"image": LONG}, "`image` must be an http or https address, or a data: address"),
         ("upscale", {"image": "data:image/png;base64,@@@", "approach": "bicubic"}, "is empty"),
@@ -210,7 +214,7 @@ def test_deploy_answers_with_a_verdict_and_without_images(address: str, monkeypa
         ("several", {"images": [AS_TEXT, {"path": "/etc/passwd"}]}, "`images[]` must be a text"),
         ("several", {"images": [AS_TEXT, "/etc/passwd"]}, "`images[1]` must be an http or https address"),
         ("several", {"images": [AS_TEXT, "file:///etc/passwd"]}, "`images[1]` must be an http or https address"),
-        ("several", {"images": [AS_TEXT, f"{LOCAL}/etc/passwd"]}, "The picture could not be fetched"),
+        ("several", {"images": [AS_TEXT, f"{LOCAL}/etc/passwd"]}, "could not be fetched from 'http://"),
         ("several", {"images": [AS_TEXT, "data:image/png;base64," + "A" * 20_000]}, "The picture is larger than "),
         (
             "several",

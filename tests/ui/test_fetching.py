@@ -89,8 +89,9 @@ def test_a_file_within_the_limit_arrives_in_the_upload_folder(host: str, path: s
     ],
 )
 def test_everything_else_is_refused_and_leaves_nothing(host: str, path: str, sentence: str, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=sentence):
+    with pytest.raises(BadInput, match=sentence) as refused:
         fetch(f"{host}/{path}")
+    assert f"'{host}/{path}'" in str(refused.value), "with several addresses, which one was it?"
     assert list(tmp_path.iterdir()) == []
 
 
