@@ -183,11 +183,14 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe(
         name="espcn",
         stem="espcn-x4",
-        summary="Three convolutions: what can be done with almost no computation, L1.",
+        summary="Three convolutions: what can be done with almost no computation, L1 and finally MSE.",
         architecture=Architecture("ESPCN", _ESPCN),
         build=partial(ESPCN, **_ESPCN),  # type: ignore[arg-type]
-        phases=(Phase(1.0, _L1, (2e-3, 1e-6), patch=32, batch=16),),
-        clip=5.0,
+        phases=(
+            Phase(0.50, _L1, (2e-3, 1e-3), patch=32, batch=16),
+            Phase(0.50, _MSE, (1e-3, 1e-6), patch=32, batch=16),
+        ),
+        optimiser="muon",
     ),
     Recipe(
         name="rrdn",
