@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from sr_demo.diffusion.options import DiffusionOptions
+from sr_demo.diffusion.options import QUICK, DiffusionOptions
 from sr_demo.options import controls
 from sr_demo.spec import Approach
 from sr_demo.ui.callers import HEAVY, LIGHT
@@ -43,6 +43,9 @@ def diffusion_tab(context: Context, approach: Approach) -> None:
                 label=text("diffusion_count"),
                 info=text("diffusion_count_help"),
             )
+            with gr.Row(elem_classes="sr-actions"):
+                quick = gr.Button(text("diffusion_quick"), size="sm", elem_id="diffusion-quick", min_width=60)
+                fine = gr.Button(text("diffusion_fine"), size="sm", elem_id="diffusion-fine", min_width=60)
             values = [component(by_name[name]) for name in OPTIONS[:2]]
             with gr.Accordion(text("more_options"), open=False):
                 values += [component(by_name[name]) for name in OPTIONS[2:]]
@@ -62,6 +65,9 @@ def diffusion_tab(context: Context, approach: Approach) -> None:
     light: dict[str, Any] = {**quiet, **LIGHT}
     heavy: dict[str, Any] = {**quiet, **HEAVY}
     guess = _injected(handlers)
+    for button, preset in ((quick, QUICK), (fine, DiffusionOptions())):
+        chosen = [getattr(preset, name) for name in OPTIONS[:2]]
+        button.click(None, None, values[:2], js=f"() => {chosen}", **light)
     image.change(enabled_with, image, start, **light)
     thumbnails.select(handlers.take_example, None, image, **light).then(
         guess, inputs, outputs, trigger_mode="multiple", **heavy
