@@ -91,8 +91,8 @@ def explained(guesses: DiffusionSamples, seconds: float) -> str:
         f"all guesses agree. Yellow: their brightness differs by {top:.1%} of the full range or more (standard deviation "
         f"over {count} guesses). Do not measure there.</p>"
         '<h3>Step by step</h3><p class="sr-fine">The part where guesses differ most, on its way to guess 1. Above: what '
-        "the network gets. Below: the clean picture it estimates. Then some noise is put back, less in each "
-        f"step.</p>{_strip(guesses, spread)}</div>"
+        "the network gets. Below: the clean picture it estimates. Between steps, some noise is put back, less "
+        f"each time.</p>{_strip(guesses, spread)}</div>"
     )
 
 
