@@ -118,33 +118,31 @@ _ATTENTION = (
     Phase(0.40, _L1, (5e-4, 1e-6), patch=32, batch=16),
 )
 
-
-def _rdn_phases(last: tuple[tuple[str, float], ...]) -> tuple[Phase, ...]:
-    """The same phases for both recipes but for the losses of the last quarter."""
-    return (
-        Phase(0.45, _L1, (7e-4, 5e-4), patch=32, batch=16),
-        Phase(0.30, _L1, (5e-4, 2e-4), patch=48, batch=16),
-        Phase(0.25, last, (2e-4, 1e-6), patch=48, batch=16),
-    )
-
-
 RECIPES: tuple[Recipe, ...] = (
-    Recipe(
-        name="rdn-mse",
-        stem="rdn-mse-x4",
-        summary="Residual dense network, L1 and finally MSE: the highest PSNR.",
-        architecture=Architecture("RDN", _RDN),
-        build=partial(RDN, **_RDN),  # type: ignore[arg-type]
-        phases=_rdn_phases(_MSE),
-        optimiser="muon",
-    ),
     Recipe(
         name="rdn-ssim",
         stem="rdn-ssim-x4",
-        summary="The same network, L1 and finally SSIM: structure before brightness.",
+        summary="Residual dense network, L1 and finally SSIM: structure before brightness.",
         architecture=Architecture("RDN", _RDN),
         build=partial(RDN, **_RDN),  # type: ignore[arg-type]
-        phases=_rdn_phases(_SSIM),
+        phases=(
+            Phase(0.45, _L1, (7e-4, 5e-4), patch=32, batch=16),
+            Phase(0.30, _L1, (5e-4, 2e-4), patch=48, batch=16),
+            Phase(0.25, _SSIM, (2e-4, 1e-6), patch=48, batch=16),
+        ),
+        optimiser="muon",
+    ),
+    Recipe(
+        name="rdn-mse",
+        stem="rdn-mse-x4",
+        summary="The same network goes on with L1 and finally MSE: the highest PSNR.",
+        architecture=Architecture("RDN", _RDN),
+        build=partial(RDN, **_RDN),  # type: ignore[arg-type]
+        phases=(
+            Phase(0.45, _L1, (6e-4, 3e-4), patch=32, batch=16),
+            Phase(0.55, _MSE, (3e-4, 1e-6), patch=48, batch=16),
+        ),
+        begin="rdn-ssim-x4",
         optimiser="muon",
     ),
     Recipe(
