@@ -50,10 +50,11 @@ def score_table(approaches: Sequence[Approach]) -> str:
             if "Set5" not in scores or "iterations" not in recorded:
                 continue
             cells = " | ".join(f"{scores[s]['psnr_y']:.2f} / {scores[s]['ssim_y']:.4f}" for s in ("Set5", "Set14"))
-            minutes = recorded["seconds"] / 60
+            minutes, began_as = recorded["seconds"] / 60, recorded["began_as"]
+            began = "" if began_as == recorded["recipe"]["name"] else f", began as `{began_as}`"
             lines.append(
                 f"| `{approach.id}:{checkpoint.name}` | {cells} | {recorded['iterations']} | {minutes:.0f} min, "
-                f"{recorded['device']} |"
+                f"{recorded['device']}{began} |"
             )
     return "\n".join(lines)
 
