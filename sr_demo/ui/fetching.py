@@ -61,18 +61,19 @@ async def fetch(address: str, most: int) -> Path:
 
 async def _fetch(address: str, folder: Path, most: int) -> Path:
     target = folder / (strip_invalid_filename_characters(Path(urlsplit(address).path).name)[-_LONGEST_NAME:] or "file")
+    at = address
     for _ in range(_MOST_REDIRECTS + 1):
-        transport = await _transport(httpx.URL(address).host)
+        transport = await _transport(httpx.URL(at).host)
         headers = {"Accept-Encoding": "identity"}
         async with (
             httpx.AsyncClient(transport=transport, timeout=_SILENT_SECONDS) as client,
-            client.stream("GET", address, headers=headers) as response,
+            client.stream("GET", at, headers=headers) as response,
         ):
             if not response.has_redirect_location:
                 await _save(response.raise_for_status(), target, most, address)
                 return target
-            address = urljoin(address, response.headers["Location"])
-            if not is_http_url_like(address):
+            at = urljoin(at, response.headers["Location"])
+            if not is_http_url_like(at):
                 break
     raise ValueError("redirected too often, or away from http")
 

@@ -25,7 +25,10 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.startswith("/moved"):
             self.send_response(302)
             self.send_header(
-                "Location", {"/moved": "/small.png", "/moved-again": "/moved-again"}.get(self.path, "file:///x")
+                "Location",
+                {"/moved": "/small.png", "/moved-again": "/moved-again", "/moved-large": "/large.png"}.get(
+                    self.path, "file:///x"
+                ),
             )
             self.end_headers()
             return
@@ -83,6 +86,7 @@ def test_a_file_within_the_limit_arrives_in_the_upload_folder(host: str, path: s
     ("path", "sentence"),
     [
         ("large.png", "more than 1 MB, the limit here"),
+        ("moved-large", "more than 1 MB, the limit here"),
         ("gone.png", "could not be fetched"),
         ("moved-again", "could not be fetched"),
         ("moved-to-a-file", "could not be fetched"),
