@@ -30,6 +30,7 @@ from sr_demo.spec import Precision
 from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.compare.brought import Brought, scored
 from sr_demo.ui.compare.in_turn import MOST_JOBS, Inputs, compared
+from sr_demo.ui.fetching import check_present
 from sr_demo.ui.lab.handlers import DEPLOY_SECONDS, PLAN
 from sr_demo.ui.method_choices import Context, offered
 from sr_demo.ui.several.queue import Photo, Queue, check_counts
@@ -263,6 +264,7 @@ class Endpoints:
     def _read(self, image: str | Path | None) -> ImageData:
         if image is None:
             raise SRError("There is no picture: send a file as `image`.")
+        check_present(Path(image))
         return replace(read(Path(image), self._context.limits), name=Path(image).name)
 
 

@@ -16,7 +16,7 @@ from gradio_client.utils import is_http_url_like
 
 from sr_demo.errors import BadInput, Cancelled, SRError, log, quoted, unexpected
 from sr_demo.ui import arguments
-from sr_demo.ui.fetching import fetch
+from sr_demo.ui.fetching import fetch_all, stand_in
 
 _LONGEST = 2000
 """Maximum length of a message; ours are far shorter."""
@@ -84,13 +84,19 @@ def _is_text(value: str) -> bool:
 
 
 async def _fetched(page: gr.Blocks, block_fn: BlockFunction, inputs: list[Any], most: int) -> None:
-    """Replace the addresses of images in `inputs` by uploads, of `most` bytes together. Raises BadInput or StorageError."""
+    """Replace the addresses of images in `inputs` by uploads, of `most` bytes together.
+
+    One of a list that cannot be fetched is replaced by a stand-in. Raises BadInput for a single one, and StorageError.
+    """
     takers = zip(block_fn.inputs, inputs, strict=False)
-    for item in admit([value for block, value in takers if getattr(block, "data_model", None) is not None]):
-        path = await fetch(item["path"], most)
-        most -= path.stat().st_size
-        item["path"] = str(path)
-        page.upload_file_set.add(str(path))
+    values = [value for block, value in takers if getattr(block, "data_model", None) is not None]
+    items = [(item, isinstance(value, list)) for value in values for item in admit(value)]
+    found = await fetch_all([item["path"] for item, _ in items], most)
+    for (item, of_list), path in zip(items, found, strict=True):
+        if isinstance(path, BadInput) and not of_list:
+            raise path
+        item["path"] = str(stand_in(item["path"], path) if isinstance(path, BadInput) else path)
+        page.upload_file_set.add(item["path"])
 
 
 def guard(page: gr.Blocks, max_bytes: int) -> None:

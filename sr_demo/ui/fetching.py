@@ -7,6 +7,7 @@ addresses are contacted: a name is resolved once, checked, and the connection go
 from __future__ import annotations
 
 import asyncio
+import secrets
 import shutil
 import tempfile
 from pathlib import Path
@@ -22,17 +23,76 @@ from safehttpx import AsyncSecureTransport, async_validate_url, matches_domain_w
 from sr_demo.errors import DISK_REFUSES, BadInput, SRError, StorageError, is_disk_full, log, quoted
 
 _SECONDS = 60.0
+_SECONDS_TOGETHER = 180.0
 _SILENT_SECONDS = 10.0
 _MOST_REDIRECTS = 5
 _LONGEST_NAME = 80
+_ABSENT = secrets.token_bytes(16)
+"""Begins a stand-in, and no file that is sent."""
 
 
-async def fetch(address: str, most: int) -> Path:
+async def fetch_all(addresses: list[str], most: int) -> list[Path | BadInput]:
+    """Fetch files one after the other into the upload folder.
+
+    Args:
+        addresses: http or https.
+        most: Bytes that are accepted, of all together.
+
+    Returns:
+        The path of each, or why it could not be fetched.
+
+    Raises:
+        StorageError: The disk is full.
+    """
+    found: list[Path | BadInput] = []
+    bytes_before, end = 0, asyncio.get_running_loop().time() + _SECONDS_TOGETHER
+    for address in addresses:
+        try:
+            if asyncio.get_running_loop().time() > end:
+                raise BadInput(
+                    f"The picture at {quoted(address)} was not fetched: those before it took more than "
+                    f"{_SECONDS_TOGETHER:.0f} s, the limit of one call. Send it in another one."
+                )
+            found.append(path := await fetch(address, most, bytes_before))
+            bytes_before += path.stat().st_size
+        except BadInput as exc:
+            found.append(exc)
+    return found
+
+
+def stand_in(address: str, why: BadInput) -> Path:
+    """Make an upload in place of one of several that is absent, so that the others are not refused with it.
+
+    Args:
+        address: Of the file, or its name.
+        why: What `check_present` raises.
+
+    Returns:
+        Its path. Gradio may copy the file, whose content is therefore the reason.
+    """
+    path = Path(tempfile.mkdtemp(dir=get_upload_folder())) / _name(address)
+    path.write_bytes(_ABSENT + str(why).encode())
+    return path
+
+
+def check_present(path: Path) -> None:
+    """Check that an upload is no stand-in. Raises BadInput with the reason why the file is absent."""
+    try:
+        with path.open("rb") as file:
+            why = file.read() if file.read(len(_ABSENT)) == _ABSENT else None
+    except OSError:  # `read` says in a sentence what is wrong with it
+        return
+    if why is not None:
+        raise BadInput(why.decode())
+
+
+async def fetch(address: str, most: int, before: int = 0) -> Path:
     """Fetch a file into the upload folder.
 
     Args:
         address: http or https.
         most: Bytes that are accepted.
+        before: Bytes of them that other files of the request have taken.
 
     Returns:
         Its path, in a new folder.
@@ -44,7 +104,7 @@ async def fetch(address: str, most: int) -> Path:
     folder: Path | None = None
     try:
         folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
-        return await asyncio.wait_for(_fetch(address, folder, most), _SECONDS)
+        return await asyncio.wait_for(_fetch(address, folder, most, before), _SECONDS)
     except BaseException as exc:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -59,9 +119,14 @@ async def fetch(address: str, most: int) -> Path:
         ) from exc
 
 
-async def _fetch(address: str, folder: Path, most: int) -> Path:
-    target = folder / (strip_invalid_filename_characters(Path(urlsplit(address).path).name)[-_LONGEST_NAME:] or "file")
-    at = address
+def _name(address: str) -> str:
+    """Return the name for the file at an address; ".." is none."""
+    name = strip_invalid_filename_characters(Path(urlsplit(address).path).name)[-_LONGEST_NAME:]
+    return name if name.strip(".") else "file"
+
+
+async def _fetch(address: str, folder: Path, most: int, before: int) -> Path:
+    target, at = folder / _name(address), address
     for _ in range(_MOST_REDIRECTS + 1):
         transport = await _transport(httpx.URL(at).host)
         headers = {"Accept-Encoding": "identity"}
@@ -70,7 +135,7 @@ async def _fetch(address: str, folder: Path, most: int) -> Path:
             client.stream("GET", at, headers=headers) as response,
         ):
             if not response.has_redirect_location:
-                await _save(response.raise_for_status(), target, most, address)
+                await _save(response.raise_for_status(), target, most, before, address)
                 return target
             at = urljoin(at, response.headers["Location"])
             if not is_http_url_like(at):
@@ -78,13 +143,18 @@ async def _fetch(address: str, folder: Path, most: int) -> Path:
     raise ValueError("redirected too often, or away from http")
 
 
-async def _save(response: httpx.Response, target: Path, most: int, address: str) -> None:
+async def _save(response: httpx.Response, target: Path, most: int, before: int, address: str) -> None:
     with target.open("wb") as file:
         async for chunk in response.aiter_bytes():
-            if file.tell() + len(chunk) > most:
+            if before + file.tell() + len(chunk) > most:
+                limit = f"{most / 2**20:.0f} MB"
+                if before:
+                    raise BadInput(
+                        f"With the picture at {quoted(address)}, those to fetch have more than {limit}, the limit of one "
+                        "call. Send it in another one."
+                    )
                 raise BadInput(
-                    f"The picture at {quoted(address)} has more than {most / 2**20:.0f} MB, the limit here. "
-                    "Choose a smaller file."
+                    f"The picture at {quoted(address)} has more than {limit}, the limit here. Choose a smaller file."
                 )
             file.write(chunk)
 

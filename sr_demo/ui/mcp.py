@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -26,6 +25,7 @@ from gradio_client.utils import get_extension
 from sr_demo.codecs.formats import FORMATS, format_of
 from sr_demo.errors import BadInput, MissingDependency, SRError, quoted
 from sr_demo.ui import arguments, door
+from sr_demo.ui.fetching import stand_in
 from sr_demo.ui.several.queue import check_counts
 
 TOOLS = ("upscale", "compare", "several", "deploy")
@@ -142,10 +142,10 @@ def _file(text: str, uploads: set[str], number: int | None = None) -> Any:
     try:
         path = processing_utils.save_base64_to_cache(text, get_upload_folder(), name)
     except ValueError as exc:
+        why = BadInput("The picture is no data: address that can be read: base64 follows the comma there.")
         if name is None:
-            raise BadInput("The picture is no data: address that can be read: base64 follows the comma there.") from exc
-        path = str(Path(tempfile.mkdtemp(dir=get_upload_folder())) / name)
-        Path(path).touch()
+            raise why from exc
+        path = str(stand_in(name, why))
     uploads.add(path)
     return handle_file(path)
 

@@ -141,13 +141,17 @@ def test_compare_answers_with_all_images(address: str) -> None:
 def test_of_several_images_a_bad_one_is_named_and_the_others_are_enlarged(address: str) -> None:
     path = httpx.post(f"{address}/gradio_api/upload", files={"files": ("mine.png", PHOTO)}).json()[0]
     text = "data:text/plain;base64," + base64.b64encode(b"just words " * 20).decode()
-    images = [AS_TEXT, text, "data:image/png;base64,A", f"{address}/gradio_api/file={path}"]
+    away, local = "http://127.0.0.1:1/away.png", f"{LOCAL}/etc/passwd"
+    images = [AS_TEXT, text, "data:image/png;base64,A", f"{address}/gradio_api/file={path}", away, local]
     where, report = call(address, "several", images=images, approaches=["bicubic"], size="2x").content
     photos = json.loads(report.text)["photos"]
     assert [(photo["name"], photo["state"]) for photo in photos] == [
         ("image-1.png", "done"), ("image-2.txt", "did not work"), ("image-3.png", "did not work"), ("mine.png", "done"),
+        ("away.png", "did not work"), ("passwd", "did not work"),
     ]  # fmt: skip
-    assert "image-2.txt is not a picture" in photos[1]["failures"][0] and "image-3.png" in photos[2]["failures"][0]
+    reasons = ["".join(photo["failures"]) for photo in photos]
+    assert "image-2.txt is not a picture" in reasons[1] and "no data: address that can be read" in reasons[2]
+    assert f"could not be fetched from '{away}'" in reasons[4] and f"could not be fetched from '{local}'" in reasons[5]
     with ZipFile(BytesIO(httpx.get(where.text.removeprefix("ZIP: ")).content)) as archive:
         assert set(archive.namelist()) == {"image-1_bicubic.png", "mine_bicubic.png", "photos.json"}
         with Image.open(archive.open("mine_bicubic.png")) as image:
@@ -156,10 +160,12 @@ def test_of_several_images_a_bad_one_is_named_and_the_others_are_enlarged(addres
 
 @with_package
 def test_results_of_other_tools_are_scored_too(address: str) -> None:
-    asked = {"image": AS_TEXT, "approaches": ["bicubic"], "test_against_truth": True, "brought": [AS_TEXT]}
-    *_, report = call(address, "compare", **asked).content
-    results = json.loads(report.text)["results"]
-    assert [result["title"] for result in results] == ["Bicubic", "brought: image-1"]
+    brought = [AS_TEXT, "http://127.0.0.1:1/away.png"]
+    asked = {"image": AS_TEXT, "approaches": ["bicubic"], "test_against_truth": True, "brought": brought}
+    *_, text = call(address, "compare", **asked).content
+    report = json.loads(text.text)
+    assert [result["title"] for result in report["results"]] == ["Bicubic", "brought: image-1"]
+    assert "could not be fetched" in report["failures"][0]["message"]
 
 
 @with_package
@@ -214,7 +220,6 @@ def test_deploy_answers_with_a_verdict_and_without_images(address: str, monkeypa
         ("several", {"images": [AS_TEXT, {"path": "/etc/passwd"}]}, "`images[]` must be a text"),
         ("several", {"images": [AS_TEXT, "/etc/passwd"]}, "`images[1]` must be an http or https address"),
         ("several", {"images": [AS_TEXT, "file:///etc/passwd"]}, "`images[1]` must be an http or https address"),
-        ("several", {"images": [AS_TEXT, f"{LOCAL}/etc/passwd"]}, "could not be fetched from 'http://"),
         ("several", {"images": [AS_TEXT, "data:image/png;base64," + "A" * 20_000]}, "The picture is larger than "),
         (
             "several",

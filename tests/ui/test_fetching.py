@@ -107,16 +107,44 @@ def test_private_addresses_are_not_contacted(host: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("as_if_public")
-def test_the_limit_is_one_for_all_addresses_of_a_request_and_only_files_are_fetched(host: str) -> None:
+def test_the_limit_is_one_for_all_addresses_of_a_request(host: str, tmp_path: Path) -> None:
+    addresses = [f"{host}/{name}" for name in ("large.png", "gone.png", "a.png", "b.png", "moved")]
+    large, gone, first, second, third = finished(fetching.fetch_all(addresses, 250_000))
+    assert isinstance(large, BadInput) and "has more than 0 MB, the limit here. Choose" in str(large)
+    assert isinstance(gone, BadInput) and "could not be fetched" in str(gone)
+    assert isinstance(first, Path) and isinstance(second, Path) and len(list(tmp_path.iterdir())) == 2
+    assert isinstance(third, BadInput) and "those to fetch have more than 0 MB, the limit of one call" in str(third)
+
+
+@pytest.mark.usefixtures("as_if_public")
+def test_so_is_the_time(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "_SECONDS_TOGETHER", 0.0)
+    *_, second = finished(fetching.fetch_all([f"{host}/a.png", f"{host}/b.png"], LIMIT))
+    assert isinstance(second, BadInput) and "those before it took more than 0 s" in str(second)
+
+
+@pytest.mark.usefixtures("as_if_public")
+def test_one_address_of_a_list_that_cannot_be_fetched_does_not_keep_out_the_others(host: str) -> None:
     page: Any = SimpleNamespace(upload_file_set=set())
-    block_fn: Any = SimpleNamespace(inputs=[SimpleNamespace(data_model=dict), SimpleNamespace()])
+    block_fn: Any = SimpleNamespace(inputs=[SimpleNamespace(data_model=dict)] * 2 + [SimpleNamespace()])
+    small, gone = {"path": f"{host}/small.png"}, {"path": f"{host}/gone.png"}
+    sent: list[Any] = [[dict(small), dict(gone), dict(small)], dict(small), dict(small)]
+    finished(door._fetched(page, block_fn, sent, LIMIT))
+    first, second, third = (Path(item["path"]) for item in sent[0])
+    assert {str(first), str(second), str(third), sent[1]["path"]} == page.upload_file_set
+    assert first.stat().st_size == third.stat().st_size == 100_000 and second.name == "gone.png"
+    assert sent[2] == small, "only the values of components that take files are fetched"
+    fetching.check_present(first)
+    with pytest.raises(BadInput, match=f"could not be fetched from '{host}/gone.png'"):
+        fetching.check_present(second)
+    with pytest.raises(BadInput, match="could not be fetched"):
+        finished(door._fetched(page, block_fn, [[], dict(gone), None], LIMIT))
 
-    def values() -> list[Any]:
-        return [[{"path": f"{host}/small.png"}, {"path": f"{host}/small.png"}], {"path": f"{host}/small.png"}]
 
-    sent = values()
-    finished(door._fetched(page, block_fn, sent, 250_000))
-    assert {item["path"] for item in sent[0]} == page.upload_file_set and len(page.upload_file_set) == 2
-    assert sent[1]["path"].startswith("http")
-    with pytest.raises(BadInput, match="the limit here"):
-        finished(door._fetched(page, block_fn, values(), 150_000))
+@pytest.mark.usefixtures("host")
+def test_a_stand_in_of_any_name_has_its_reason() -> None:
+    for address in ("http://x/reason", "http://x/", "http://x/" + "a" * 500, "http://x/..", "image-1.png"):
+        path = fetching.stand_in(address, BadInput("Wohl größer."))
+        assert path.is_file() and door.uploaded(str(path)) == path
+        with pytest.raises(BadInput, match=r"^Wohl größer\.$"):
+            fetching.check_present(path)

@@ -22,6 +22,7 @@ from sr_demo.system.outputs import fitting, numbered
 from sr_demo.ui.callers import Caller
 from sr_demo.ui.compare.in_turn import Inputs, compared
 from sr_demo.ui.compare.saving import check_size
+from sr_demo.ui.fetching import check_present
 from sr_demo.ui.uploads import public
 
 MOST_PHOTOS = 50
@@ -124,6 +125,7 @@ class Queue:
         """Enlarge one photo with all jobs into `archive`; yields what goes on."""
 
         def load() -> tuple[ImageData, Image | None]:
+            check_present(photo.path)
             return read(photo.path, self.limits), None
 
         photo.state, self.changed = "working", True
