@@ -18,10 +18,9 @@ from sr_demo.image import Limits
 from sr_demo.inference.runner import Runner
 from sr_demo.settings import Settings
 from sr_demo.spec import Approach
-from sr_demo.ui import api, door, examples, gate, languages, light_page, method_choices, sessions, shared_links
+from sr_demo.ui import api, door, examples, gate, languages, light_page, method_choices, sessions, shared_links, welcome
 from sr_demo.ui.about.layout import about_tab
 from sr_demo.ui.callers import Callers
-from sr_demo.ui.compare import welcome
 from sr_demo.ui.compare.layout import compare_tab
 from sr_demo.ui.data.layout import data_tab
 from sr_demo.ui.diffusion import handlers

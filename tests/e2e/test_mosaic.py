@@ -110,3 +110,16 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     taken = take_in([archive, good], folder, Limits(max_bytes=2**20), SILENT)
     assert len(taken.written) == taken.left_out == 1
     assert taken.sentences == ["huge.png unpacks to more than the limit of 1 MB."]
+
+
+def test_the_tab_opens_with_a_mosaic_once(made_up_page: str, open_page: OpenPage) -> None:
+    page = open_page(made_up_page)
+    page.get_by_role("tab", name="Mosaic").click()
+    expect(page.locator("#mosaic-words")).to_contain_text("patches of 8 px", timeout=PATIENCE)
+    expect(page.locator("#mosaic-result img")).to_be_visible()
+    page.locator("#mosaic-picture").get_by_label("Remove Image").click()
+    expect(page.locator("#mosaic-result img")).to_have_count(0, timeout=PATIENCE)
+    page.get_by_role("tab", name="About").click()
+    page.get_by_role("tab", name="Mosaic").click()
+    page.wait_for_timeout(500)
+    expect(page.locator("#mosaic-picture img")).to_have_count(0)

@@ -11,9 +11,9 @@ from sr_demo.backends import openvino_backend, quantization
 from sr_demo.imaging.degradation import Realistic
 from sr_demo.inference.jobs import Job
 from sr_demo.own.model_file import SUFFIXES
-from sr_demo.ui import controls, method_choices, prompt_box
+from sr_demo.ui import controls, method_choices, prompt_box, welcome
 from sr_demo.ui.callers import HEAVY, LIGHT
-from sr_demo.ui.compare import adjust_handlers, advice, community_box, presets, save_menu, sizes, welcome
+from sr_demo.ui.compare import adjust_handlers, advice, community_box, presets, save_menu, sizes
 from sr_demo.ui.compare.advice import AdviceHandlers
 from sr_demo.ui.compare.brought import RULE, BroughtHandlers
 from sr_demo.ui.compare.components import (
@@ -75,7 +75,7 @@ def lay_out(context: Context) -> CompareComponents:
             choice, run = _choice(context)
         with gr.Column(scale=1, min_width=320, elem_classes="sr-shown"):
             progress = gr.HTML(elem_id="progress", elem_classes="sr-may-be-empty")
-            view = viewer(elem_id="viewer", empty=EMPTY, example=welcome.images(), savable=True)
+            view = viewer(elem_id="viewer", empty=EMPTY, example=welcome.images("compare"), savable=True)
             suited = gr.HTML(elem_id="advice", elem_classes="sr-may-be-empty", js_on_load=advice.ON_LOAD)
             keep = gr.Checkbox(False, label=text("keep_faces"), visible=False, elem_id="keep-faces", container=False)
             save = save_menu.lay_out()

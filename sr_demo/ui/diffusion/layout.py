@@ -10,6 +10,7 @@ import gradio as gr
 from sr_demo.diffusion.options import QUICK, DiffusionOptions
 from sr_demo.options import controls
 from sr_demo.spec import Approach
+from sr_demo.ui import welcome
 from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.controls import component
 from sr_demo.ui.diffusion.handlers import OPTIONS, DiffusionHandlers, DiffusionParts
@@ -56,8 +57,11 @@ def diffusion_tab(context: Context, approach: Approach) -> None:
                 stop = stop_button("diffusion-stop", scale=1)
         with gr.Column(scale=6, min_width=300):
             status = gr.HTML(elem_id="diffusion-status", elem_classes="sr-may-be-empty")
-            result = viewer("The guesses appear here, one after the other.", elem_id="diffusion-result", first=False)
-            explained = gr.HTML(elem_id="diffusion-explained", elem_classes="sr-may-be-empty")
+            drawn = welcome.images("diffusion")
+            empty = "The guesses appear here, one after the other."
+            result = viewer(empty, elem_id="diffusion-result", example=drawn, pair=(1, 2), first=False)
+            note = f'<p class="sr-fine">{marked("diffusion_example")}</p>' if drawn else ""
+            explained = gr.HTML(note, elem_id="diffusion-explained", elem_classes="sr-may-be-empty")
     handlers = DiffusionHandlers(context, approach, DiffusionParts(result, explained, status, stop))
     inputs: list[Any] = [image, count, *values]
     outputs: list[Any] = [result, explained, status, stop]

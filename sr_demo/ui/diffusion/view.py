@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -39,12 +40,10 @@ class Guesses:
 
     def add(self, samples: DiffusionSamples) -> None:
         """Write what is new of `samples`; with all guesses, their spread too."""
-        self._add("start", samples.start)
-        for number, result in enumerate(samples.results, 1):
-            self._add(f"guess-{number}", result)
+        for name, image in named(samples):
+            self._add(name, image)
         if len(samples.results) == self.count:
-            spread = samples.spread()
-            self._add("spread", heat(spread, scale_top(spread)))
+            self._add(*spread_of(samples))
 
     def images(self, step: str = "", fraction: float = 0.0) -> list[ViewerImage]:
         """Return all images and boxes; the first box without an image shows `step` and a bar of `fraction`."""
@@ -66,10 +65,7 @@ class Guesses:
 
     def _box(self, name: str, status: str) -> ViewerImage:
         height, width = (4 * side for side in self.small.shape[:2])
-        label, note = _TITLES.get(name) or (
-            f"Guess {name.rpartition('-')[2]}",
-            "may invent detail: do not measure in it",
-        )
+        label, note = title(name)
         return ViewerImage(name, label, "", width, height, f"{label}, not there yet", note=note, status=status)
 
 
@@ -78,6 +74,23 @@ _TITLES = {
     "start": ("Start image", "RDN, no guess"),
     "spread": ("Where it is guessing", "yellow: the guesses differ"),
 }
+
+
+def named(samples: DiffusionSamples) -> Iterator[tuple[str, Image]]:
+    """Yield the start image and the guesses so far, each with its name."""
+    yield "start", samples.start
+    yield from ((f"guess-{number}", result) for number, result in enumerate(samples.results, 1))
+
+
+def spread_of(samples: DiffusionSamples) -> tuple[str, Image]:
+    """Return the name of the map of where guesses differ, and the map."""
+    spread = samples.spread()
+    return "spread", heat(spread, scale_top(spread))
+
+
+def title(name: str) -> tuple[str, str]:
+    """Return the label and the note of an image with this name."""
+    return _TITLES.get(name) or (f"Guess {name.rpartition('-')[2]}", "may invent detail: do not measure in it")
 
 
 def explained(guesses: DiffusionSamples, seconds: float) -> str:

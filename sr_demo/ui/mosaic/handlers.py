@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import gradio as gr
 import numpy as np
@@ -20,11 +20,12 @@ from sr_demo.approaches.mosaic.tile_matching import TileMatches
 from sr_demo.approaches.mosaic.upscalers import SCALE, LearnedRetrieval
 from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
 from sr_demo.image import Image, ImageData, encode_png
+from sr_demo.imaging.samples import EXAMPLES
 from sr_demo.options import build
 from sr_demo.progress import Progress
 from sr_demo.ui.callers import Caller
 from sr_demo.ui.clicks import point
-from sr_demo.ui.examples import chosen_file
+from sr_demo.ui.examples import chosen_file, sample_file
 from sr_demo.ui.html import problem
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.mosaic import view
@@ -42,6 +43,10 @@ OPTIONS = ("patch", "overlap", "colour", "variety", "shrink", "polish", "leave_o
 _BUILD_SECONDS = 20.0
 """Expected duration of building a patch database."""
 TILES, REFINED = "tiles", "refined"
+_FIRST = next(sample for sample in EXAMPLES if sample.id == "phone")
+"""The example that the tab opens with."""
+Stage = Literal["new", "example", "used"]
+"""Whether the tab was never opened, shows its first example, or was opened again."""
 
 
 @dataclass(frozen=True)
@@ -95,18 +100,33 @@ class MosaicHandlers:
         """The file of the example that was clicked."""
         return str(chosen_file(event))
 
-    def refresh(self, own: VisitorDatabases, database: str) -> Any:
-        """The current list of databases; the selection stays where it still exists."""
+    def open(self, own: VisitorDatabases, database: str, path: str | None, stage: Stage) -> tuple[Any, Any, Stage]:
+        """Return what the tab shows when it is opened.
+
+        Args:
+            own: Databases of this visitor.
+            database: The one that is selected; it stays where it still exists.
+            path: The image, or None.
+            stage: What `open` returned before, or "new".
+
+        Returns:
+            The list of databases, the first time an example unless there is an image, and the new stage.
+        """
         current = choices(own)
-        return gr.Radio(current, value=database if database in {value for _, value in current} else BUNDLED)
+        selected = gr.Radio(current, value=database if database in {value for _, value in current} else BUNDLED)
+        if stage == "new" and path is None:
+            return selected, str(sample_file(_FIRST)), "example"
+        return selected, gr.skip(), "used"
+
+    def render_example(self, stage: Stage, *values: Any) -> Updates:
+        """Rebuild the example that `open` has just chosen; `values` are those of `render`."""
+        return self.render(*values) if stage == "example" else gr.skip()
 
     def render(self, path: str | None, mode: str, database: str, own: VisitorDatabases, *values: Any) -> Updates:
         """Rebuild the image with the options in `values`, in the order of `OPTIONS`."""
         parts = self._parts
         if path is None:
-            return {
-                parts.rendering: None, parts.result: None, parts.distance_map: None, parts.summary: "", parts.matches: "",
-            }  # fmt: skip
+            return self.clear()
         try:
             rendering = Rendering(path, mode, database, build(MosaicOptions, dict(zip(OPTIONS, values, strict=True))))
             make = self._tiles if mode == TILES else self._refined
@@ -129,6 +149,13 @@ class MosaicHandlers:
         return {
             parts.rendering: rendering, parts.result: str(result), parts.distance_map: str(distance_map),
             parts.summary: made.summary, parts.matches: "",
+        }  # fmt: skip
+
+    def clear(self) -> Updates:
+        """Show no result."""
+        parts = self._parts
+        return {
+            parts.rendering: None, parts.result: None, parts.distance_map: None, parts.summary: "", parts.matches: "",
         }  # fmt: skip
 
     def _tiles(self, rendering: Rendering, own: VisitorDatabases, progress: Progress) -> _Rendered:

@@ -27,7 +27,7 @@ def mosaic_tab(context: Context, tab: gr.Tab | None = None) -> None:
 
     Args:
         context: What the handlers work with.
-        tab: The list of databases is read again each time this tab is opened.
+        tab: When it is opened, the list of databases is read again; the first time, an example becomes a mosaic.
     """
     by_name = {control.name: control for control in controls(MosaicOptions)}
     with gr.Row(elem_classes="sr-panes sr-mosaic"):
@@ -81,12 +81,17 @@ def mosaic_tab(context: Context, tab: gr.Tab | None = None) -> None:
     light: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
     thumbnails.select(handlers.take_example, None, image, **light).then(handlers.render, inputs, rendered, **render)
     moved = [value.release if isinstance(value, gr.Slider) else value.input for value in values]  # type: ignore[attr-defined]
-    for event in (image.upload, image.clear, mode.change, database.change, *moved):
+    for event in (image.upload, mode.change, database.change, *moved):
         event(handlers.render, inputs, rendered, **render)
+    image.clear(
+        handlers.clear, None, rendered, **light
+    )  # with `image` as input, Gradio would send what was there before
     result.select(handlers.show_matches, [rendering, own], matches, show_progress="hidden", **heavy)
     database.change(handlers.choose, database, delete, **light)
     start.click(handlers.build_database, [drop, own], [*built, stop], show_progress="hidden", **heavy)
     stop.click(handlers.stop_building, None, None, **light)
     delete.click(handlers.delete, [database, own], built, **light)
     if tab is not None:
-        tab.select(handlers.refresh, [own, database], database, **light)
+        stage = gr.State("new")
+        shown = tab.select(handlers.open, [own, database, image, stage], [database, image, stage], **light)
+        shown.then(handlers.render_example, [stage, *inputs], rendered, **render)

@@ -152,10 +152,13 @@ def viewer(
     *,
     elem_id: str | None = None,
     example: Sequence[ViewerImage] = (),
+    pair: tuple[int, int] = (0, -1),
     savable: bool = False,
     first: bool = True,
 ) -> gr.HTML:
     """Return the component, which shows `example`, or the sentence `empty` where that has no images.
+
+    The slider opens with the two images of `example` whose indices are `pair`.
 
     Where images are `savable`, each has a button that triggers the event `select` with its `url` and `label`. Where the value
     is `adjustable`, the event `input` requests less detail, or maps, and `apply` requests where faces are: see
@@ -168,9 +171,9 @@ def viewer(
     """
     import gradio as gr  # `shared_page` needs the rest of this module, and no page
 
-    pair = (example[0].id, example[-1].id) if example else None
+    opened = (example[pair[0]].id, example[pair[1]].id) if example else None
     return gr.HTML(
-        value=viewer_value(example, empty, pair=pair, example=bool(example)),
+        value=viewer_value(example, empty, pair=opened, example=bool(example)),
         html_template=source("viewer.html"),
         css_template=source("viewer.css"),
         js_on_load=_SHARED.format(script=script()) if first else _RUN,
