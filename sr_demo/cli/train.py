@@ -86,15 +86,18 @@ def run_train(args: argparse.Namespace) -> int:
         args: What `add_train_arguments` declares.
 
     Returns:
-        0, 1 after printing an error, or 130 when interrupted (the state is saved).
+        0, 2 after printing what is wrong, or 130 when interrupted (what was trained until then is saved).
     """
     try:
         return _train(args)
     except SRError as problem:
         print(problem, file=sys.stderr)
-        return 1
+        return 2
     except KeyboardInterrupt:
-        print("\nStopped. The state is saved: the same command with --resume goes on.", file=sys.stderr)
+        state = args.out and (args.state or args.out.with_suffix(".state.pt"))
+        saved = state is not None and state.is_file()
+        goes_on = "The state is saved: the same command with --resume goes on." if saved else "Nothing was trained yet."
+        print(f"\nStopped. {goes_on}", file=sys.stderr)
         return 130
 
 

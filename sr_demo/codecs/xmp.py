@@ -33,7 +33,11 @@ _OTHER_PARTS = (
     "http://ns.adobe.com/hdr-gain-map/1.0/",
 )
 """Namespaces about parts of the source file that results do not have: a video, a depth map, a gain map."""
-_POSITION = re.compile(r"gps|.*latitude|.*longti?tude", re.IGNORECASE)
+_POSITION = re.compile(
+    r"(?i:gps|lrftarget|.*latitude|.*longti?tude|.*altitude|(lat|lon|long|lng|lat_long)$)|.*[a-z0-9_](Lat|Lon|Long|Lng)$"
+)
+"""Names of properties with a coordinate; drones write those of what they look at too (LRFTargetLat)."""
+_POSITION_SPACE = "http://www.w3.org/2003/01/geo/wgs84_pos#"
 _SERIAL = re.compile(r".*serial_?number", re.IGNORECASE)
 _DECLARATIONS = "http://www.w3.org/2000/xmlns/"
 _BEGIN = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
@@ -52,7 +56,7 @@ def of_result(packet: object) -> bytes | None:
 
 def without_position(packet: bytes) -> tuple[bytes | None, bool]:
     """Return a packet without coordinates, and whether it had any; None where it cannot be read."""
-    return _without(packet, lambda space, name: bool(_POSITION.match(name)))
+    return _without(packet, lambda space, name: space == _POSITION_SPACE or bool(_POSITION.match(name)))
 
 
 def without_serial_numbers(packet: bytes) -> tuple[bytes | None, bool]:

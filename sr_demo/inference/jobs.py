@@ -60,8 +60,8 @@ class Job:
     def timing_key(self) -> str:
         """Key of its measured times: the public name, the precision and the options that differ from their defaults."""
         texts = {control.name for control in controls(self.approach.options) if control.lines}
-        # The words of a prompt do not change the time; less detail takes a run of another method, which has a key of its own.
-        same = texts | {"detail", "face_detail"}
+        # Neither words of a prompt nor a seed change the time; less detail takes a run of another method, with its own key.
+        same = texts | {"seed", "detail", "face_detail"}
         chosen = [f"{name}={value}" for name, value in self._changed_options.items() if name not in same]
         precision = [] if self.precision == "auto" else [self.precision]
         # Another file of a user may have the same name.

@@ -24,16 +24,22 @@ class Buffers:
     """Memory that a loaded model holds for its next run: without it, every run but the first would seem to need little."""
 
     bytes: int = 0
+    pixels: int = 0
+    """Of the largest image so far. Only a larger one adds to `bytes`: what remains in use after other runs belongs to other
+    work in this process."""
 
-    def peak(self, measured: memory.PeakMemory, result_bytes: int) -> int:
+    def peak(self, measured: memory.PeakMemory, result_bytes: int, pixels: int) -> int:
         """Return the peak memory in bytes of a run that has just ended, what earlier runs left for it included.
 
         Args:
             measured: The growth during the run.
             result_bytes: Size of the result, which the model does not hold.
+            pixels: Of the image that was upscaled.
         """
         peak = measured.bytes + self.bytes
-        self.bytes += max(measured.kept() - result_bytes, 0)
+        if pixels > self.pixels:
+            self.bytes += max(measured.kept() - result_bytes, 0)
+            self.pixels = pixels
         return peak
 
 

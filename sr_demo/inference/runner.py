@@ -234,7 +234,7 @@ class Runner:
         with self._models.ready(job, progress) as ready:
             with memory.PeakMemory() as peak, Contention() as contention, Stopwatch() as taken:
                 upscaled = upscale_image(ready.model, image, progress, exact=exact)
-            peak_bytes = ready.buffers.peak(peak, upscaled.image.pixels.nbytes)
+            peak_bytes = ready.buffers.peak(peak, upscaled.nbytes, image.pixels.shape[0] * image.pixels.shape[1])
         upscaler, cold = ready.model.upscaler, ready.load_seconds > 0
         planes = passes(job.approach, job.checkpoint, opacity=image.alpha is not None)
         self._learn(job, upscaled.runs, planes, upscaler.backend, contention.share, cold=cold)

@@ -53,6 +53,8 @@ _BRIEF_SECONDS = 0.1
 _BUSY_SECONDS = 120.0
 """So long a run that had to share the processor counts for those after it."""
 _FEWEST_RUNS, _MOST_RUNS = 2, 6
+_MOST_KEYS = 500
+"""Jobs whose times are known: those measured last. Each combination of options has a key."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ class Estimates:
         self._learned: dict[str, dict[str, Factors]] = timing_store.read(file) if file else {}
         self._largest: dict[str, int] = {}
         """LR pixels of the largest tile computed since the model was loaded, by timing key."""
+        self._unwritten: set[str] = set()
+        """Timing keys of users' files: the file does not name what they have removed."""
         self._busy = -inf
         """When a run last had to share the processor, by `time.monotonic`."""
 
@@ -171,11 +175,18 @@ class Estimates:
             if known and new > (old := known.at(work.size_class)):
                 new = old if cold else old + _WEIGHT_OF_SLOWER * (new - old)
             factors = {**(known.factors if known else {}), work.size_class: new}
-            backends = self._learned.setdefault(job.timing_key, {})
-            backends.pop(backend, None)  # so that the latest is the last
+            backends = self._learned.pop(job.timing_key, {})  # so that the latest is the last, of both
+            backends.pop(backend, None)
             backends[backend] = Factors(timing.backend, _reference(timing), factors)
+            self._learned[job.timing_key] = backends
+            for known in (self._learned, self._largest):
+                for key in list(known)[:-_MOST_KEYS]:
+                    del known[key]
+            if job.checkpoint.is_file_of_user:
+                self._unwritten.add(job.timing_key)
             if self._file:
-                timing_store.write(self._file, self._learned)
+                written = {key: value for key, value in self._learned.items() if key not in self._unwritten}
+                timing_store.write(self._file, written)
 
     def _level(self, job: Job, size_class: int) -> tuple[Timing, float]:
         """Return the card's timing for the backend that ran last, and the factor measured here."""

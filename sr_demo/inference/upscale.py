@@ -54,6 +54,12 @@ class Upscaled:
     remarks: tuple[str, ...] = ()
     """Of the method; see `RemarkingUpscaler`."""
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the image, its alpha channel and the spread of samples."""
+        arrays = (self.image.pixels, self.image.alpha, *(one.spread for one in self.trajectory))
+        return sum(array.nbytes for array in arrays if array is not None)
+
 
 def passes(approach: Approach, checkpoint: Checkpoint, *, opacity: bool) -> int:
     """Return how often a method runs for one image: twice where it upscales the alpha channel too."""

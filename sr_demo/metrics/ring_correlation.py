@@ -33,7 +33,7 @@ def ring_correlation(a: Pixels, b: Pixels, border: int = 4) -> NDArray[np.float6
         border: pixels cut at each side.
 
     Returns:
-        (32,) values of -1 to 1; None where a side has fewer than 64 pixels.
+        (32,) values of -1 to 1; None where a side has fewer than 64 pixels, and for two images without any structure.
 
     Raises:
         BadInput: when the sizes differ.
@@ -52,6 +52,8 @@ def ring_correlation(a: Pixels, b: Pixels, border: int = 4) -> NDArray[np.float6
             x, y = (_spectrum(image[part], window) for image in (a, b))
             terms = (np.real(x * np.conj(y)), np.abs(x) ** 2, np.abs(y) ** 2)
             sums += [np.bincount(ring, term.ravel(), _RINGS + 1)[:_RINGS] for term in terms]
+    if sums[1:].max() < 1e-20:
+        return None
     return sums[0] / np.sqrt(np.maximum(sums[1] * sums[2], 1e-20))
 
 

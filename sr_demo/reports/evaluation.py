@@ -20,6 +20,7 @@ from sr_demo.imaging.degradation import Realistic, degrade
 from sr_demo.imaging.resize import crop_to_multiple, downscale
 from sr_demo.inference.jobs import Failed, Job, Result
 from sr_demo.inference.runner import Runner
+from sr_demo.metrics.scores import LR_CONSISTENCY, PSNR_RGB, PSNR_Y
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports import brought
 from sr_demo.reports.pairing import in_one_folder, matched
@@ -184,15 +185,28 @@ def evaluate(
             results.append(outcome.result.without_image())
             notes += [about(pair.hr.name, note) for note in outcome.result.all_notes]
         else:
-            yield {**_row(job, scale, results), "notes": notes}
+            yield {**_row(job, scale, results), "notes": notes + _equal(results)}
     progress(1.0)
+
+
+def _equal(results: Sequence[Result]) -> list[str]:
+    """Return a sentence for each score whose mean leaves out images, but not all, because they are equal."""
+    sentences: list[str] = []
+    for score in (PSNR_Y, PSNR_RGB, LR_CONSISTENCY):
+        infinite = sum(isinf(getattr(result.scores, score.key) or 0.0) for result in results)
+        if 0 < infinite < len(results):
+            sentences.append(f"The mean {score.title} leaves out {infinite} of {len(results)} images: they are equal.")
+    return sentences
 
 
 def _row(job: Job, scale: int, results: Sequence[Result]) -> dict[str, Any]:
     def mean(key: str) -> float | None:
         # Some scores are undefined for some images, such as NIQE for small ones: those are left out of the mean.
-        values = [value for result in results if (value := getattr(result.scores, key)) is not None]
-        return None if not values or any(isinf(v) for v in values) else round(float(np.mean(values)), 4)
+        # So are infinite ones, of images that are equal: None where all are.
+        values = [
+            value for result in results if (value := getattr(result.scores, key)) is not None and not isinf(value)
+        ]
+        return round(float(np.mean(values)), 4) if values else None
 
     row = {
         "approach": job.approach.id,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from sr_demo.image import ImageData, Pixels, Size, write_png
+from sr_demo.image import ImageData, Metadata, Size, write_png
 from sr_demo.imaging.resize import resize
 from sr_demo.inference.faithful import detail_of
 from sr_demo.inference.jobs import ImageResult, Job
@@ -80,7 +80,7 @@ def save(
     size = image.size
     write_png(image, path)
     alt = f"{what}, {size.width} by {size.height} pixels"
-    return SavedImage(path, size, label, scores, alt, note, reference, _small_copy(image.pixels, path))
+    return SavedImage(path, size, label, scores, alt, note, reference, _small_copy(image, path))
 
 
 def save_result(result: ImageResult, folder: Path, ending: str = "") -> SavedImage:
@@ -123,12 +123,15 @@ def _small_copy_of(path: Path) -> Path:
     return path.with_name(f"{path.stem}_smaller.png")
 
 
-def _small_copy(image: Pixels, path: Path) -> Path | None:
+def _small_copy(image: ImageData, path: Path) -> Path | None:
     """Write a copy beside `path` where the image is too large for a browser; else return None."""
-    height, width = image.shape[:2]
+    height, width = image.size
     if height * width <= _MAX_SHOWN_PIXELS:
         return None
     ratio = (_MAX_SHOWN_PIXELS / (height * width)) ** 0.5
     copy = _small_copy_of(path)
-    write_png(ImageData(resize(image, (int(height * ratio), int(width * ratio)), "area")), copy)
+    size = int(height * ratio), int(width * ratio)
+    alpha = None if image.alpha is None else resize(image.alpha, size, "area")
+    # With the profile and the alpha channel, like the images beside it.
+    write_png(replace(image, pixels=resize(image.pixels, size, "area"), alpha=alpha, bits=8, metadata=Metadata()), copy)
     return copy

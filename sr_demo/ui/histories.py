@@ -10,6 +10,7 @@ from typing import Any
 
 from sr_demo.errors import BadInput
 from sr_demo.reports.bundle import Comparison
+from sr_demo.system.storage import write_atomically
 from sr_demo.ui.store import Store
 
 MOST = 6
@@ -37,13 +38,13 @@ class Run:
 
     def write(self, shown: dict[str, Any]) -> None:
         """Store what the page shows: JSON-able values by the part of the page. Raises OSError."""
-        (self.folder / _SHOWN).write_text(json.dumps(shown), encoding="utf-8")
+        write_atomically(self.folder / _SHOWN, json.dumps(shown).encode())
 
     def read(self) -> dict[str, Any]:
         """Return what `write` has stored. Raises BadInput where the folder was removed to make room."""
         try:
             return json.loads((self.folder / _SHOWN).read_text(encoding="utf-8"))
-        except OSError as exc:
+        except (OSError, ValueError) as exc:
             raise BadInput(GONE) from exc
 
 

@@ -336,7 +336,10 @@ def test_evaluate_scores_results_of_another_tool_beside_ours(sr, hr: Path, tmp_p
     assert list(brought) == list(ours) == KEYS
     assert "not here: LPIPS (`python -m sr_demo fetch measures:lpips`)" in said.out and ours["lpips"] is None
     assert (brought["approach"], brought["checkpoint"], brought["images"]) == ("brought", "theirs", ours["images"])
-    assert brought["psnr_y"] is None, "identical: the rows and columns at the border do not count"
+    assert brought["psnr_y"] > 40, (
+        "of the image whose shift is found to a fraction of a pixel: the other one is identical"
+    )
+    assert "The mean PSNR-Y leaves out 1 of 2 images: they are equal." in said.err
     assert ours["psnr_y"] > 10 and brought["seconds_per_image"] is brought["precision"] is None
     assert "It lay 2 px right beside the photo, which was undone." in said.err
     assert [line.split()[0] for line in said.out.splitlines()[:3]] == ["approach", "bicubic:default", "brought:theirs"]
@@ -532,6 +535,15 @@ def test_a_report_that_cannot_be_written_is_found_out_before_the_work(sr, approa
     said = sr("evaluate", "--hr", hr, "--approach", "good", "--json", tmp_path / "no" / "rows.json")
     assert (said.status, said.out) == (2, "")
     assert len(said.complaints) == 1 and "rows.json cannot be written" in said.err
+    assert fakes.upscaler_of(made).seen == []
+
+
+def test_one_checkpoint_under_two_names_is_refused_before_the_work(sr, approaches, tmp_path: Path) -> None:
+    made = fakes.good()
+    approaches(made)
+    names = ("--approach", "good", "--approach", f"good:{made.checkpoints[0].name}")
+    said = sr("upscale", put(tmp_path / "p.png"), *names, "--out", tmp_path / "out", "--report", tmp_path / "r.html")
+    assert (said.status, said.complaints) == (2, ["sr_demo: good is named more than once. Name each approach once."])
     assert fakes.upscaler_of(made).seen == []
 
 

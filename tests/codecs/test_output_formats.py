@@ -17,7 +17,7 @@ import tifffile
 from PIL import Image as Pillow
 from PIL import ImageCms
 
-from sr_demo.codecs import iptc, jpeg, tiff_writer
+from sr_demo.codecs import iptc, jpeg, tiff_writer, xmp
 from sr_demo.codecs.colour_description import Colour, Curve, profile
 from sr_demo.errors import BadInput, OutOfMemory, StorageError
 from sr_demo.image import ImageData, Output, quantize, read, readonly, write
@@ -168,6 +168,28 @@ def test_position_and_serial_numbers_are_removed_on_request_and_the_rest_stays(
     assert data.get_ifd(0x8769)[0x9003] == "2020:01:02 03:04:05"
     content = path.read_bytes()
     assert b"SN-4711" not in content and b"GPS" not in found.xmp and b"Gps" not in found.xmp and b"A title" in found.xmp
+
+
+@pytest.mark.parametrize(
+    ("space", "name", "is_coordinate"),
+    [
+        ("http://www.dji.com/drone-dji/1.0/", "LRFTargetLat", True),
+        ("http://www.dji.com/drone-dji/1.0/", "LRFTargetLon", True),
+        ("http://www.dji.com/drone-dji/1.0/", "AbsoluteAltitude", True),
+        ("http://www.w3.org/2003/01/geo/wgs84_pos#", "lat", True),
+        ("http://www.w3.org/2003/01/geo/wgs84_pos#", "long", True),
+        ("http://example.org/1.0/", "TargetLng", True),
+        ("http://example.org/1.0/", "CameraLat", True),
+        ("http://ns.adobe.com/camera-raw-settings/1.0/", "Flat", False),
+        ("http://ns.adobe.com/camera-raw-settings/1.0/", "along", False),
+        ("http://ns.adobe.com/exif/1.0/", "PixelXDimension", False),
+    ],
+)
+def test_coordinates_are_known_by_name_whichever_program_wrote_them(space: str, name: str, is_coordinate: bool) -> None:
+    packet = PACKET.replace(b' e:GPSLatitude="47,30N"', f' xmlns:q="{space}" q:{name}="49.72"'.encode())
+    packet = packet.replace(b' drone:GpsLongtitude="8.5"', b"")
+    found, had = xmp.without_position(packet)
+    assert found is not None and had is is_coordinate and (b"49.72" in found) is not is_coordinate
 
 
 def test_without_metadata_only_profile_and_resolution_stay(tmp_path: Path, photo: ImageData) -> None:

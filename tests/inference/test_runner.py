@@ -65,6 +65,31 @@ def test_memory_that_a_model_holds_for_its_next_run_counts_there_too() -> None:
     assert abs(second - first) < 10 and abs(third - first) < 10
 
 
+def test_memory_that_others_take_during_runs_does_not_add_up() -> None:
+    others: list[np.ndarray] = []
+
+    def work(image: Image, progress: Progress) -> Image:
+        others.append(np.ones(8_000_000, np.uint8))  # a visitor's photo
+        return upscaled(image)
+
+    runner, made = Runner(), job(fakes.approach(fakes.Fake(work), name="beside"))
+    peaks = [runner.run(made, SMALL).peak_memory_mb for _ in range(8)]
+    assert max(peaks) < 30
+
+
+def test_the_alpha_channel_of_a_result_is_not_held_by_the_model() -> None:
+    def work(image: Image, progress: Progress) -> Image:
+        return resize(image, (image.shape[0] * 4, image.shape[1] * 4))
+
+    opaque = image_of(noise(400, 400))
+    image = replace(opaque, alpha=readonly(noise(400, 400)[..., 0].copy()))
+    runner, made = Runner(), job(fakes.approach(fakes.Fake(work), name="clear"))
+    first = runner.run(made, image)
+    held = runner.run(made, opaque).peak_memory_mb
+    assert first.image.alpha is not None
+    assert held < first.peak_memory_mb, "one plane less was upscaled"
+
+
 def test_one_failing_approach_never_hides_the_others(caplog: pytest.LogCaptureFixture) -> None:
     made = [fakes.refusing(), fakes.good("a"), fakes.buggy(), fakes.good("b")]
     with caplog.at_level(logging.ERROR):

@@ -13,11 +13,13 @@ from sr_demo.backends import selection
 from sr_demo.backends.selection import ConvertedFiles, Preparation, Preparer, Verdict
 from sr_demo.benchmarks import costs
 from sr_demo.benchmarks.growth import measurements
-from sr_demo.checkpoint import EMBEDDED, Checkpoint, Tiling, card, embedded
+from sr_demo.catalogue import APPROACHES
+from sr_demo.checkpoint import EMBEDDED, Checkpoint, Tiling, WeightFile, card, embedded
 from sr_demo.errors import BadInput
 from sr_demo.image import Limits, readonly
 from sr_demo.inference import time_estimates as module
-from sr_demo.inference.jobs import Job
+from sr_demo.inference import timing_store
+from sr_demo.inference.jobs import Job, job_for
 from sr_demo.inference.runner import Runner
 from sr_demo.inference.time_estimates import Estimates
 from sr_demo.inference.upscale import passes
@@ -245,6 +247,30 @@ def test_options_and_precision_have_their_own_estimate() -> None:
     assert [estimates.seconds(j, SIZE) for j in (defaults, other)] == pytest.approx([2, 2]), "until it was tried"
     estimates.learn(other, SIZE, 8.0)
     assert [estimates.seconds(j, SIZE) for j in (defaults, other)] == pytest.approx([2, 8])
+
+
+def test_what_is_known_does_not_grow_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_KEYS", 3)
+    estimates, file = Estimates(tmp_path / "times.json"), tmp_path / "times.json"
+    for steps in (3, 4, 5, 6, 7, 4):
+        estimates.learn(by_operations(steps=steps), SIZE, 1.0)
+    assert list(timing_store.read(file)) == ["good steps=6", "good steps=7", "good steps=4"], "those measured last"
+
+
+def test_a_seed_has_no_time_of_its_own() -> None:
+    made = next(one for one in APPROACHES if one.id == "diffusion")
+    assert job_for([made], "diffusion", {"seed": 7}).timing_key == "diffusion"
+
+
+def test_files_of_users_are_not_named_in_the_file_of_estimates(tmp_path: Path) -> None:
+    weights = WeightFile("secret.safetensors", "0" * 64, 0, path=tmp_path / "secret.safetensors")
+    own = fakes.job(
+        replace(fakes.good("own"), checkpoints=(Checkpoint("secret", "", (weights,), flops_per_pixel=4e9),))
+    )
+    estimates, file = Estimates(tmp_path / "times.json"), tmp_path / "times.json"
+    estimates.learn(own, SIZE, 2.0)
+    estimates.learn(by_operations(), SIZE, 1.0)
+    assert list(timing_store.read(file)) == ["good"] and again(estimates, own) == pytest.approx(2)
 
 
 def test_tiny_images_do_not_change_the_estimate() -> None:

@@ -98,6 +98,8 @@ def test_bands_do_not_change_the_values(monkeypatch: pytest.MonkeyPatch) -> None
 def test_equal_images_have_the_best_values_and_small_ones_none() -> None:
     assert (ms_ssim_y(PHOTO, PHOTO), gmsd(PHOTO, PHOTO), frc_cutoff(PHOTO, PHOTO)) == pytest.approx((1, 0, 100))
     small = readonly(PHOTO[:40, :40])
+    flat = np.full((72, 72, 3), 0.4, np.float32)
+    assert (frc_cutoff(flat, flat), frc_cutoff(flat, PHOTO[:72, :72])) == (None, 0), "nothing is there to be right"
     assert (ms_ssim_y(small, small), gmsd(small, small), frc_cutoff(small, small)) == (None, 0, None)
     tiny = readonly(PHOTO[:3, :3])
     assert (ms_ssim_y(tiny, tiny), gmsd(tiny, tiny), frc_cutoff(tiny, tiny)) == (None, None, None)

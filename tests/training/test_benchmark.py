@@ -74,7 +74,7 @@ def test_the_benchmark_needs_no_data_and_prints_json(capsys, monkeypatch):
 
 
 def test_training_needs_its_arguments(capsys):
-    assert train.run_train(_arguments("edsr")) == 1
+    assert train.run_train(_arguments("edsr")) == 2
     assert "RECIPE, --data and --out" in capsys.readouterr().err
     with pytest.raises(BadInput):
         find("nothing")

@@ -78,7 +78,7 @@ def test_a_run_that_goes_on_from_another_has_its_network_and_says_so(
     assert train("digits-cppn-vaegan", mnist, sharper, "--iterations", "2", "--resume") == 0
     start = json.loads(sharper.with_suffix(".json").read_text())["recipe"]["start"]
     assert start["recipe"] == "digits-cppn-l2" and start["iterations"] == 3
-    assert train("digits-reader", mnist, tmp_path / "other.safetensors", "--iterations", "1", *began) == 1
+    assert train("digits-reader", mnist, tmp_path / "other.safetensors", "--iterations", "1", *began) == 2
     assert "encoders differ" in capsys.readouterr().err
 
 
@@ -120,10 +120,10 @@ def test_each_recipe_learns_and_writes_its_card(recipe: str, mnist: Path, tmp_pa
 def test_an_unknown_recipe_is_named_with_the_known_ones(
     mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train("digits-nothing", mnist, tmp_path / "x.safetensors") == 1
+    assert train("digits-nothing", mnist, tmp_path / "x.safetensors") == 2
     assert "digits-nothing" in capsys.readouterr().err
 
 
 def test_another_file_type_is_refused(mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert train("digits-reader", mnist, tmp_path / "weights.bin", "--iterations", "1") == 1
+    assert train("digits-reader", mnist, tmp_path / "weights.bin", "--iterations", "1") == 2
     assert ".safetensors" in capsys.readouterr().err

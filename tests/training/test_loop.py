@@ -276,7 +276,7 @@ def test_the_command_reports_what_is_wrong(photos, tmp_path, capsys):
         (_arguments(photos, out, "--device", "abacus"), "abacus"),
     )
     for arguments, word in cases:
-        assert train.run_train(arguments) == 1
+        assert train.run_train(arguments) == 2
         assert word in capsys.readouterr().err
 
 

@@ -47,6 +47,25 @@ def test_the_last_runs_come_back_and_are_the_visitors_alone(store: Store) -> Non
             histories.bring_back(session, wanted)
 
 
+def test_what_is_shown_is_replaced_whole_and_a_damaged_one_is_gone(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_in(store)
+    (file,) = run.folder.iterdir()
+
+    def full(*_: object) -> None:
+        raise OSError("full")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("os.replace", full)
+        with pytest.raises(OSError, match="full"):
+            run.write({"table": "new"})
+    assert run.read() == {"table": "photo.png: RDN"}
+    file.write_text('{"table": "half')
+    with pytest.raises(BadInput, match="no longer kept"):
+        run.read()
+
+
 def test_the_files_of_a_visit_stay_while_it_lasts_and_go_with_it(store: Store) -> None:
     histories, other = Histories(), store.new()
     runs = [run_in(store) for _ in range(MOST + 1)]

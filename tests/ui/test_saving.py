@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image as Pillow
@@ -81,6 +83,18 @@ def test_private_data_are_kept_only_on_request(store: Store, uploads: UploadCach
     assert gps(without.path) == {} and tags(without.path)[0x0132] == "2020:01:02 03:04:05"
     kept = saving.encode(result, Output("avif", metadata="all"))
     assert gps(kept.path)[2] == (47.0, 30.0, 0.0) and kept.written.removed == ()
+
+
+@pytest.mark.parametrize("name", ["png", "jpeg", "webp", "avif", "tiff"])
+def test_a_size_for_print_has_its_resolution_in_every_format(
+    store: Store, uploads: UploadCache, result: Path, name: Any
+) -> None:
+    image = read(result)
+    write_png(replace(image, metadata=replace(image.metadata, dpi=(300, 300))), result)
+    saved = Saving(store, uploads, LIMITS).encode(result, Output(name, metadata="all"))
+    found = read(saved.path).metadata
+    assert found.dpi == pytest.approx((300, 300), abs=0.01)
+    assert found.exif is not None and b"SN-4711" in found.exif, "all else is that of the photo"
 
 
 def test_a_photo_that_is_gone_leaves_what_the_result_has(

@@ -87,7 +87,8 @@ class Saving:
         try:
             image = read(result, _LIMITS)
             if metadata is not None:
-                image = replace(image, metadata=metadata)
+                # The result's own resolution: where a size for print was requested, it is not that of the upload.
+                image = replace(image, metadata=replace(metadata, dpi=image.metadata.dpi))
             target = (folder or self._store.new()) / f"{result.stem}{output.file_format.suffix}"
             return Saved(target, write(image, target, output))
         finally:
