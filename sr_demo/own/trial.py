@@ -180,7 +180,7 @@ def _tiling(upscaler: Upscaler, found: Found, attention: bool, seconds: float, p
 
 
 def needed_halo(upscale: Callable[[Image], Image], scale: int, multiple_of: int, progress: Progress) -> int | None:
-    """Return the smallest halo tried with which tiles equal the whole image, see `spec.TILE_ERROR`; None without one."""
+    """Return the smallest halo tried whose tiles equal the whole image, see `checkpoint.TILE_ERROR`; None without one."""
     halos = sorted({_rounded_up(halo, multiple_of) for halo in _HALOS})
     side = 2 * _rounded_up(max(_HALO_SIDE // 2, halos[-1]), multiple_of)
     for halo, error in tile_errors(upscale, scale, halos, side=side):

@@ -1,4 +1,4 @@
-"""Event handlers of the Lab tab: methods are measured one by one, and judged again whenever the budget changes."""
+"""Event handlers of the Deploy tab: methods are measured one by one, and judged again whenever the budget changes."""
 
 from __future__ import annotations
 
