@@ -48,14 +48,19 @@ class Facts:
 
     loader: Loader
     architecture: str
+    """Name of the architecture, as the page shows it."""
     family: Family
     parameters: int
+    """Number of weights."""
     tiling: Tiling
     bytes_per_pixel: int
+    """Working memory to assume per LR pixel in fp32, bytes."""
     flops_per_pixel: float
+    """FLOPs per LR pixel (2 per multiply-add)."""
     seconds: tuple[float, float]
-    """Of the first and of a later run on `side` x `side` LR pixels in fp32."""
+    """Duration of the first and of a later run on `side` x `side` LR pixels in fp32."""
     side: int = _SIDE
+    """Side of the image that was timed, LR pixels."""
 
 
 def try_out(path: Path, progress: Progress = SILENT) -> Facts:
