@@ -303,15 +303,15 @@ def find(name: str) -> Recipe:
 
 
 def named(name: str, recipes: Mapping[str, T], where: str = "") -> T:
-    """Return one of some recipes.
+    """Return the recipe called `name`.
 
     Args:
-        name: Of the recipe.
-        recipes: By name.
-        where: Ends the sentence that there is none.
+        name: Name of the recipe.
+        recipes: The recipes to choose from, by name.
+        where: End of the sentence "There is no recipe 'NAME'", such as " in the digits lab".
 
     Raises:
-        BadInput: There is none; the message lists those there are.
+        BadInput: No recipe has this name; the message lists all names.
     """
     if name not in recipes:
         raise BadInput(f"There is no recipe {quoted(name)}{where}. There are: {', '.join(recipes)}.")

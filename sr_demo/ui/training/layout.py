@@ -50,6 +50,6 @@ def training_tab(context: Context, tab: gr.Tab) -> None:
 
 
 def pairs(approaches: Sequence[Approach]) -> list[tuple[str, tuple[str, ...]]]:
-    """The comparisons that get a button: those whose networks are all in `approaches`."""
+    """Return the comparisons that get a button: those whose networks are all in `approaches`."""
     there = {network.name for network in trained_networks(approaches)}
     return [(key, names) for key, names in PAIRS if there.issuperset(names)]
