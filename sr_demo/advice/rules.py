@@ -85,7 +85,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "clean", lambda found: True, ("jpeg_quality", "noise", "detail_end"), _FAITHFUL, _MEASURING,
-        "Little has to be repaired: a network trained to be close to the original makes it crisp and invents nothing.",
+        "Little has to be repaired: a network trained to be close to the original makes it crisp and adds no detail of "
+        "its own.",
     ),
 )  # fmt: skip
 """The last one always holds."""

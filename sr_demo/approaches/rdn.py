@@ -9,9 +9,10 @@ from sr_demo.spec import Approach
 APPROACH = Approach(
     id="rdn",
     title="RDN",
-    summary="faithful, never invents",
-    about="A residual dense network (Zhang et al. 2018, arXiv 1802.08797): every convolution reads the outputs of "
-    "all earlier ones. It is trained to be right on average, so it stays smooth where the input holds too little detail.",
+    summary="faithful: trained for PSNR",
+    about="A residual dense network (Zhang et al. 2018, arXiv 1802.08797): within a block, every convolution reads the "
+    "outputs of all earlier ones, and the outputs of all blocks are fused. It is trained to be right on average, so it stays "
+    "smooth where the input holds too little detail.",
     family="convolutional",
     load=load,
     checkpoints=(

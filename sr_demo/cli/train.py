@@ -57,7 +57,9 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         "--precompute", type=Path, metavar="DIR", help="where the teacher's results are kept (default: beside --out)"
     )
     parser.add_argument("--crops", type=int, default=1024, metavar="N", help="crops that the teacher upscales")
-    parser.add_argument("--minutes", type=float, help="length of the whole run (default: 30; 4 for digits-…)")
+    parser.add_argument(
+        "--minutes", type=float, help="length of the whole run (default: 30; digits-…: 1.3 to 15, as the recipe says)"
+    )
     parser.add_argument("--iterations", type=int, help="length of the whole run in iterations, instead of --minutes")
     parser.add_argument("--resume", action="store_true", help="go on from the saved state")
     parser.add_argument(

@@ -11,7 +11,7 @@ from sr_demo.reports import formatting
 
 
 def fetch_named(name: str, progress: Progress = SILENT) -> Outcome:
-    """Fetch and try out the model that `openmodeldb:NAME` names. Raises Cancelled, and StorageError as an outcome."""
+    """Fetch and try out the model that `openmodeldb:NAME` names. Raises Cancelled; every SRError becomes a failed outcome."""
     before = {model.card.id for model in opening.kept()}
     try:
         (checkpoint,) = opening.by_name(name, progress).checkpoints

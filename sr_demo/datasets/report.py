@@ -32,10 +32,15 @@ class Triplet:
     """A crop of one image as HR, LR and bicubic upscaling."""
 
     name: str
+    """Name of the image in the data set."""
     psnr_y: float
+    """PSNR-Y of bicubic upscaling against HR, dB, over the measured part of the image and not the crop alone."""
     hr: Image
+    """(s*h, s*w, 3) float32 in [0, 1]."""
     lr: Image
+    """(h, w, 3) float32 in [0, 1]."""
     bicubic: Image
+    """LR upscaled: (s*h, s*w, 3) float32 in [0, 1]."""
 
 
 @dataclass(frozen=True)

@@ -39,12 +39,16 @@ _RESIDENT = re.compile(r"Maximum resident set size \(kbytes\): (\d+)")
 
 @dataclass(frozen=True)
 class Side:
-    """Measurements of one of the two: medians over the rounds."""
+    """Measurements of one of the two programs; MB are 10^6 bytes."""
 
     seconds: float
+    """Median of the seconds of all timed runs of all rounds."""
     peak_mb: float
+    """Largest resident set of the process, MB: median over the rounds."""
     idle_mb: float
+    """Resident set after importing the program and before loading, MB."""
     runs: int
+    """Timed runs of all rounds together."""
 
     @property
     def over_idle_mb(self) -> float:

@@ -1,4 +1,4 @@
-"""The deployability report as HTML: a page that needs no other file, or its two parts for the page's lab tab."""
+"""The deployability report as HTML: a page that needs no other file, or its two parts for the Deploy tab."""
 
 from __future__ import annotations
 

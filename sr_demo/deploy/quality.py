@@ -173,14 +173,29 @@ def _painted(reference: Image, false: Plane) -> Image:
 
 
 def star(chart: Image) -> str:
-    """Return the middle of the chart's star as a `data:` address; where its rays merge, nothing is resolved."""
+    """Return the middle of the chart's star; where its rays merge, nothing is resolved.
+
+    Args:
+        chart: an upscaled resolution chart, (H, W, 3) float32 in [0, 1], square.
+
+    Returns:
+        The central 160 x 160 pixels of the star as PNG, in a `data:` address.
+    """
     side = chart.shape[0]
     left, top = (int(value / 1000 * side) - _STAR_SIDE // 2 for value in STAR_CENTRE)
     return image_uri(readonly(np.ascontiguousarray(chart[top : top + _STAR_SIDE, left : left + _STAR_SIDE])))
 
 
 def describe_resolution(chart: Image) -> Facts:
-    """Return what an image of the resolution chart resolves, as JSON-able data."""
+    """Return what an image of the resolution chart resolves.
+
+    Args:
+        chart: an upscaled resolution chart, (H, W, 3) float32 in [0, 1], square.
+
+    Returns:
+        JSON-able data: `mtf50_cycles_per_pixel`, and `mtf50_lines` and `finest_lines` in lines per picture height; None
+        where nothing was found, 0 for `finest_lines`.
+    """
     found = resolution_of(chart)
     return {
         "mtf50_cycles_per_pixel": None if found.mtf50 is None else round(found.mtf50, 4),

@@ -1,4 +1,4 @@
-"""`open_model`: from a model file of a user to an approach that everything here works on like on every other."""
+"""`open_model`: a user's model file as an approach that works like every other."""
 
 from __future__ import annotations
 

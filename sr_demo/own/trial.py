@@ -48,14 +48,19 @@ class Facts:
 
     loader: Loader
     architecture: str
+    """Name of the architecture, as the page shows it."""
     family: Family
     parameters: int
+    """Number of weights."""
     tiling: Tiling
     bytes_per_pixel: int
+    """Working memory to assume per LR pixel in fp32, bytes."""
     flops_per_pixel: float
+    """FLOPs per LR pixel (2 per multiply-add)."""
     seconds: tuple[float, float]
-    """Of the first and of a later run on `side` x `side` LR pixels in fp32."""
+    """Duration of the first and of a later run on `side` x `side` LR pixels in fp32."""
     side: int = _SIDE
+    """Side of the image that was timed, LR pixels."""
 
 
 def try_out(path: Path, progress: Progress = SILENT) -> Facts:
@@ -180,7 +185,7 @@ def _tiling(upscaler: Upscaler, found: Found, attention: bool, seconds: float, p
 
 
 def needed_halo(upscale: Callable[[Image], Image], scale: int, multiple_of: int, progress: Progress) -> int | None:
-    """Return the smallest halo tried with which tiles equal the whole image, see `spec.TILE_ERROR`; None without one."""
+    """Return the smallest halo tried whose tiles equal the whole image, see `checkpoint.TILE_ERROR`; None without one."""
     halos = sorted({_rounded_up(halo, multiple_of) for halo in _HALOS})
     side = 2 * _rounded_up(max(_HALO_SIDE // 2, halos[-1]), multiple_of)
     for halo, error in tile_errors(upscale, scale, halos, side=side):

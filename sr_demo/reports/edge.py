@@ -9,14 +9,14 @@ from sr_demo.reports import formatting
 from sr_demo.reports.verdicts import RATES, Budget, Reason, Verdict, commercial_use, seconds_for, verdict
 
 DEVICE = next(iter(RATES))
-"""The smallest hardware that the Lab tab judges for."""
+"""The smallest hardware that the Deploy tab judges for."""
 BUDGET = Budget(hardware=DEVICE, offline=False)
-"""The Lab tab's default budget on it, except that a file may be downloaded once."""
+"""The Deploy tab's default budget on it, except that a file may be downloaded once."""
 RULE = (
     f"Edge: yes where a picture of {BUDGET.side} x {BUDGET.side} pixels takes at most {BUDGET.seconds:g} s on {DEVICE} "
-    "(convolutional networks: their operations divided by the rate that the Lab tab assumes for it; attention networks and "
-    f"all others: in proportion to this run), the memory measured here is at most {BUDGET.memory_mb / 1000:g} GB, the files "
-    f"are at most {BUDGET.disk_mb} MB, and no GPU is needed."
+    "(convolutional networks: their operations divided by the rate that the Deploy tab assumes for it; attention networks "
+    f"and all others: in proportion to this run), the memory measured here is at most {BUDGET.memory_mb / 1000:g} GB, the "
+    f"files are at most {BUDGET.disk_mb} MB, and no GPU is needed."
 )
 """The rule as a sentence for the page."""
 

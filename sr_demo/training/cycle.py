@@ -9,7 +9,8 @@ the same scene. Losses, by their names in the recipe:
 - gan, gan-small: adversarial, one discriminator for clean HR images and one for degraded LR images, from the first step
   on. Without them nothing makes F degrade: plain downscaling closes the cycle as well;
 - energies: F(y) has the same distribution of local detail as x (`detail_energy`). With a discriminator alone F lost the
-  noise again during training.
+  noise again during training;
+- grid: errors of G(F(y)) that differ between the 4 x 4 subpixel positions of the PixelShuffle.
 """
 
 from __future__ import annotations

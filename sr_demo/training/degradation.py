@@ -23,9 +23,11 @@ class Pass:
     """One pass of blur, resize, noise, JPEG. Ranges are (low, high), drawn uniformly; probabilities in 0..1."""
 
     blur: float
+    """Probability of a blur."""
     width: tuple[float, float]
-    """Standard deviation of the blur, pixels."""
+    """Standard deviation of a Gaussian blur, pixels."""
     sinc: float
+    """Probability that the blur is a low-pass with a sinc kernel instead of a Gaussian."""
     resize: tuple[float, float, float]
     """Probabilities of upscaling, downscaling, keeping the size."""
     factor: tuple[float, float]
@@ -42,7 +44,7 @@ class Pass:
 
 @dataclass(frozen=True)
 class Degradation:
-    """Both passes. `second`: probability of the second; `final_sinc`: of the low-pass at the end."""
+    """Both passes. `second` is the probability of the second pass, `final_sinc` that of a low-pass at the end."""
 
     passes: tuple[Pass, Pass]
     second: float

@@ -44,7 +44,7 @@ class SamplerModule(nn.Module):
         self.initial, self.network = initial, network
 
     def forward(self, lr: Tensor) -> Tensor:
-        """Upscale `lr` by one sample with fixed noise."""
+        """Upscale `lr`, (N, 3, H, W) in [0, 1], by one sample with fixed noise: (N, 3, 4*H, 4*W), not clamped."""
         start = self.initial(lr).float()
         schedule = self.network.schedule
         steps = schedule.steps(min(STEPS, schedule.levels))
@@ -66,7 +66,7 @@ class UpscalerModule(nn.Module):
         self.options = DiffusionOptions(steps=min(DiffusionOptions().steps, network.schedule.levels))
 
     def forward(self, lr: Tensor) -> Tensor:
-        """Upscale `lr` with the default options."""
+        """Upscale `lr`, (1, 3, H, W) in [0, 1], with the default options: (1, 3, 4*H, 4*W) in [0, 1]."""
         image = lr[0].permute(1, 2, 0).float().cpu().numpy()
         return to_tensor(self.upscaler.upscale(readonly(np.ascontiguousarray(image)), self.options, SILENT))
 

@@ -3,9 +3,10 @@
 Loss of the generator = MSE(HR, SR) per pixel + `kl` * KL(latent || normal) per digit + w * adversarial loss. The
 discriminator uses the hinge loss (Lim and Ye 2017, arXiv 1705.02894). The weight w is adaptive: the ratio of both
 gradients at the last layer (Esser et al. 2021, arXiv 2012.09841, equation 7) times `adversarial`, so that 0.5 gives
-half the gradient of the MSE there. It comes last and for a short time: first the digits are to be right. The CPPN is
-also trained at points between the pixels, where bicubic interpolation of HR is the target, so that it learns a function
-and not 784 values.
+half the gradient of the MSE there. `digits-vaegan` has the adversarial loss in the last 15 % of its run only, since first
+the digits are to be right. `digits-cppn-vaegan` goes on from a network that was trained without it, and has it throughout.
+The CPPN is also trained at points between the pixels, where bicubic interpolation of HR is the target, so that it learns a
+function and not 784 values.
 """
 
 from __future__ import annotations

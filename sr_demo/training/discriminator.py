@@ -29,7 +29,7 @@ class UNetDiscriminator(nn.Module):
         self.last = nn.Conv2d(f, 1, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the logit of each pixel of `x`."""
+        """Return the logit of each pixel, (N, 1, H, W); `x`: (N, 3, H, W) in [0, 1], H and W multiples of 8."""
         level = F.leaky_relu(self.first(x.contiguous(memory_format=torch.channels_last)), 0.2)
         skips: list[Tensor] = []
         for conv in self.down:

@@ -40,7 +40,14 @@ class Features(nn.Module):
             self.add_module(name, conv)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Return the outputs of the layers in `_WEIGHTS`, by name."""
+        """Return the outputs of the layers in `_WEIGHTS`, by name.
+
+        Args:
+            x: (N, 3, H, W) in [0, 1].
+
+        Returns:
+            (N, C, H / d, W / d) for each layer, before its ReLU; d is 2 to the power of the pooling layers before it.
+        """
         outputs: dict[str, Tensor] = {}
         x = self.conv0(x.contiguous(memory_format=torch.channels_last))
         for name, _, _ in _LAYERS:
@@ -65,7 +72,7 @@ class PerceptualLoss(nn.Module):
         self.features = features.eval().requires_grad_(False)
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
-        """Return the loss, a scalar."""
+        """Return the loss, a scalar float32, of `sr` against `hr`, both (N, 3, H, W) in [0, 1]."""
         outputs = self.features(sr)
         with torch.no_grad():
             target = self.features(hr)

@@ -2,9 +2,8 @@
 
 Three differences to training the class as it is; none of them is visible in the shipped file:
 
-- The convolution branch is added with weight 1 instead of 0.01 (with which it hardly learns in a short run); the factor
-is
-  folded into its weights at the end (`as_shipped`).
+- The convolution branch is added with weight 1 instead of 0.01, with which it hardly learns in a short run; `as_shipped`
+  folds the factor into its weights.
 - The network is initialised as a smooth interpolation (`start_from_interpolation`) instead of having to learn one.
 - Attention stays in the precision of its input (`keep_precision`): adding an fp32 bias would convert it all to fp32.
 """

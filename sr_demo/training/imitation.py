@@ -25,14 +25,14 @@ from sr_demo.progress import SILENT, Progress
 
 SCALE = 4
 SIDE = 480
-"""Of the central crop of each photo, in pixels."""
+"""Side of the central crop of each photo, HR pixels."""
 SEEDS = (0, 1, 2)
-"""Of the degradation."""
+"""Random seeds of the degradation: each crop is degraded once with each of them."""
 
 
 @dataclass(frozen=True)
 class Nearness:
-    """Means over all crops. Of the teacher itself, `psnr` is infinite and `gradient` 1."""
+    """Means over all crops. For the teacher itself, `psnr` is infinite and `gradient` is 1."""
 
     psnr: float
     """PSNR-Y between the results of student and teacher, in dB."""

@@ -43,11 +43,17 @@ class Status:
     """Values of the progress line."""
 
     iteration: int
+    """Training steps that were taken."""
     fraction: float
+    """How much of the run is done, 0..1."""
     seconds: float
+    """Training time, without that of validating and saving."""
     rate: float
+    """Learning rate of the last step."""
     loss: float
+    """Loss of the last step, before its update."""
     psnr_y: float | None
+    """PSNR-Y of the last validation, dB; None before the first one."""
 
 
 class Trainer:

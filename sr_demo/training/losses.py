@@ -60,7 +60,10 @@ def grid(sr: Tensor, hr: Tensor) -> Tensor:
 
 
 def gradient(sr: Tensor, hr: Tensor) -> Tensor:
-    """Mean absolute error of the differences between neighbouring pixels: edges of the right height at the right place."""
+    """Penalise edges of another height, or at another place, than those of HR.
+
+    The mean absolute error of the differences between neighbouring pixels, vertically and horizontally.
+    """
     error = sr - hr
     return (error[..., 1:, :] - error[..., :-1, :]).abs().mean() + (error[..., 1:] - error[..., :-1]).abs().mean()
 

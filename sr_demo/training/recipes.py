@@ -40,7 +40,7 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one network is trained, from random weights to the end of its last phase."""
+    """How one network is trained, from random weights or those that `begin` names to the end of its last phase."""
 
     name: str
     """Name on the command line."""
@@ -49,7 +49,8 @@ class Recipe:
     summary: str
     architecture: Architecture
     build: Callable[[], nn.Module]
-    """Returns a newly initialised network: (N, 3, h, w) in [0, 1] -> (N, 3, scale*h, scale*w)."""
+    """Returns a newly initialised network: (N, 3, h, w) in [0, 1] -> (N, 3, scale*h, scale*w), or a `ShiftUNet`, which
+    also takes the state of the chain, the initial estimate and the level."""
     phases: tuple[Phase, ...]
     degradation: Literal["bicubic", "high-order", "unknown", "teacher"] = "bicubic"
     """How LR images are made. With "unknown" they are unpaired (`cycle.py`); with "teacher" they are degraded crops, and
@@ -302,15 +303,15 @@ def find(name: str) -> Recipe:
 
 
 def named(name: str, recipes: Mapping[str, T], where: str = "") -> T:
-    """Return one of some recipes.
+    """Return the recipe called `name`.
 
     Args:
-        name: Of the recipe.
-        recipes: By name.
-        where: Ends the sentence that there is none.
+        name: Name of the recipe.
+        recipes: The recipes to choose from, by name.
+        where: End of the sentence "There is no recipe 'NAME'", such as " in the digits lab".
 
     Raises:
-        BadInput: There is none; the message lists those there are.
+        BadInput: No recipe has this name; the message lists all names.
     """
     if name not in recipes:
         raise BadInput(f"There is no recipe {quoted(name)}{where}. There are: {', '.join(recipes)}.")

@@ -226,6 +226,7 @@ class Endpoints:
             approaches: list of ID or ID:CHECKPOINT, such as bicubic, rdn, real-esrgan
             budget: name -> value, of seconds, side, memory_mb, vram_mb, disk_mb, offline, commercial, measures,
                 invented_percent, missing_percent, consistency_db, hardware
+
         Returns:
             the report with a verdict for each, following the schema sr_demo/deploy/report.schema.json
         """

@@ -129,10 +129,10 @@ class Callers:
         Args:
             stop: Set when the caller leaves; the work also obeys it as the visitor's Stop.
             program: Whether the endpoint is one for programs.
-            newest: Name of a kind of event of which only the visitor's newest counts: one before it is stopped. There is no
-                `stop` with it.
-            order: Place of the event among those of its kind, which may arrive in another order than the visitor's; 0 where
-                the last one that arrives is the newest.
+            newest: Name of a kind of event of which only the visitor's newest runs: the one before it is stopped. It takes
+                the place of `stop`.
+            order: Sequence number of the event among those of its kind; events may arrive out of order. If one with a higher
+                number is active, the new one is stopped instead. 0 where the last one that arrives is the newest.
 
         Raises:
             Busy: When there is no place.
@@ -145,7 +145,7 @@ class Callers:
             self._turns, visitor, self._newest.begin(kind, order) if newest else stop or Event(), self._max_seconds
         )
         try:
-            # Of such a kind, those that were stopped are about to leave: they must not keep the newest out.
+            # Events of such a kind that were stopped are about to leave: they must not keep the newest out.
             self._turns.enter(visitor, self._places if program or newest else _PAGE_MOST)
             try:
                 self._watch(caller)

@@ -23,7 +23,7 @@ def fine_print(text: str) -> str:
 
 
 def progress_line(text: str, fraction: float = 0.0) -> str:
-    """A line on what happens, escaped, which screen readers announce when it changes; above 0, `fraction` is a bar."""
+    """Return a line on what happens, escaped, which screen readers announce when it changes; above 0, `fraction` is a bar."""
     bar = f'<progress class="sr-progress" max="1" value="{fraction:.3f}" {attribute("aria-label", "word_done")}></progress> '
     return f'<p aria-live="polite">{bar if fraction else ""}{word(text)}</p>'
 

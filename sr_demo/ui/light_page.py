@@ -17,7 +17,7 @@ _DESCRIPTIONS = ("api_info", "api_info_as_input", "api_info_as_output")
 _SMALLEST = 1000
 """Bytes below which packing is not worth it."""
 _LEVEL = 1
-"""Of gzip: the higher ones take several times as long, which on a fast network is more than they save."""
+"""Level of gzip: higher ones take several times as long, which on a fast network is more than they save."""
 
 _is_page: ContextVar[bool] = ContextVar("is_page", default=False)
 """Whether the present request is for the page itself."""

@@ -1,4 +1,4 @@
-"""Gradio's browser sessions: to which one an event belongs; and each is made small, without a description of the whole page.
+"""Gradio's browser sessions: the session of an event, and small sessions without a description of the whole page.
 
 Gradio stores a session for every browser tab and every call of the API, up to 10,000, each with a description of every
 component: half a megabyte for this page. It serves links into a page's state ("deep links"), which this page does not offer.

@@ -30,9 +30,9 @@ class Stops:
         """Return a new flag for a run of this session; a previous run that has not ended is stopped.
 
         Args:
-            session: Of the run.
-            order: Place of the run among those of the session, where they may begin in another order: beside a later one
-                that has not ended, it is the new flag that is set.
+            session: Session and kind of work that the run belongs to.
+            order: Sequence number of the run in the session; runs may arrive out of order. If a run with a higher number is
+                active, the new run is stopped instead.
         """
         flag = Event()
         with self._lock:
@@ -53,7 +53,7 @@ class Stops:
         """Run to the end, and yield what the run yields for as long as no later one of this session has begun.
 
         Args:
-            session: Of the run.
+            session: Session and kind of work that the run belongs to.
             updates: The run, given its flag.
         """
         flag = self.begin(session)

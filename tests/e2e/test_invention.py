@@ -270,7 +270,7 @@ def test_kept_faces_show_less_of_what_is_invented_and_their_boxes_are_drawn_on_d
 ) -> None:
     page = open_page(url)
     upload(page, portrait)
-    keep = page.get_by_label("Keep faces as they are")
+    keep = page.get_by_label("Keep faces closer to your photo")
     expect(keep).to_be_visible(timeout=PATIENCE)
     choose_only(page, "Good", "Inventor")
     compare(page)

@@ -1,4 +1,4 @@
-"""The Lab tab in a browser: set a budget, measure, read the verdicts, download the report."""
+"""The Deploy tab in a browser: set a budget, measure, read the verdicts, download the report."""
 
 from __future__ import annotations
 

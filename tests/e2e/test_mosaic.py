@@ -39,14 +39,14 @@ def test_own_photos_slider_and_look_inside(made_up_page: str, open_page: OpenPag
 
     page.locator("#mosaic-picture input[type=file]").set_input_files(str(own))
     expect(page.locator("#mosaic-words")).to_contain_text("of 3 photos", timeout=PATIENCE)
-    expect(page.locator("#mosaic-words")).to_contain_text("patches of 8 px")
+    expect(page.locator("#mosaic-words")).to_contain_text("tiles of 8 px")
 
     patch = page.get_by_label(re.compile("number input for Patch size"))
     patch.fill("16")
     patch.press("Enter")
     page.get_by_label(re.compile("range slider for Patch size")).focus()
     page.keyboard.press("ArrowRight")
-    expect(page.locator("#mosaic-words")).to_contain_text(re.compile("patches of 1[67] px"), timeout=PATIENCE)
+    expect(page.locator("#mosaic-words")).to_contain_text(re.compile("tiles of 1[67] px"), timeout=PATIENCE)
 
     click_into(page, "#mosaic-result img", 20, 20)
     inside = page.locator("#mosaic-inside")
@@ -59,7 +59,7 @@ def test_own_photos_slider_and_look_inside(made_up_page: str, open_page: OpenPag
     click_into(page, "#mosaic-result img", 60, 60)
     expect(inside).to_contain_text(re.compile(r"1\. \d+_memory\d\.png, distance"), timeout=PATIENCE)
     expect(inside.locator("img")).to_have_count(6)
-    page.get_by_label("Learned by heart").check()
+    page.get_by_label("Learned from 1200 photos").check()
     expect(page.locator("#mosaic-words")).to_contain_text("1024 learned entries", timeout=PATIENCE)
     # A click while the image is being replaced reads the old one, so click again.
     for _ in range(5):
@@ -115,7 +115,7 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
 def test_the_tab_opens_with_a_mosaic_once(made_up_page: str, open_page: OpenPage) -> None:
     page = open_page(made_up_page)
     page.get_by_role("tab", name="Mosaic").click()
-    expect(page.locator("#mosaic-words")).to_contain_text("patches of 8 px", timeout=PATIENCE)
+    expect(page.locator("#mosaic-words")).to_contain_text("tiles of 8 px", timeout=PATIENCE)
     expect(page.locator("#mosaic-result img")).to_be_visible()
     page.locator("#mosaic-picture").get_by_label("Remove Image").click()
     expect(page.locator("#mosaic-result img")).to_have_count(0, timeout=PATIENCE)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import gradio as gr
+
 from sr_demo.catalogue import APPROACHES
 from sr_demo.image import Limits
 from sr_demo.inference.runner import Runner
@@ -15,11 +17,12 @@ from sr_demo.reports.training_curves import (
     trained_networks,
     training_table,
 )
+from sr_demo.ui.languages import text
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from sr_demo.ui.training.handlers import TrainingHandlers
-from sr_demo.ui.training.layout import pairs
+from sr_demo.ui.training.layout import PAIRS, pairs, training_tab
 
 
 def made_up(name: str, values: list[float]) -> TrainedNetwork:
@@ -95,6 +98,15 @@ def test_the_same_crop_is_drawn_by_each_network_that_was_chosen() -> None:
     scores = {name: float(value) for name, value in re.findall(r"<figcaption><b>([^<]+)</b> ([0-9.]+) dB", crops)}
     assert list(scores) == ["bicubic", "rdn:mse"]
     assert scores["rdn:mse"] > scores["bicubic"] + 0.5
+
+
+def test_every_pair_has_a_button_since_all_its_networks_are_embedded(gradio_loops: None) -> None:
+    there = {network.name for network in trained_networks(APPROACHES)}
+    assert {name for _, names in PAIRS for name in names} <= there
+    with gr.Blocks() as page, gr.Tab() as tab:
+        training_tab(Context(APPROACHES, Runner(), Store(), Stops(), Limits()), tab)
+    buttons = [block.value for block in page.blocks.values() if isinstance(block, gr.Button)]
+    assert buttons == [text(key) for key, _ in PAIRS]
 
 
 def test_pairs_are_offered_only_where_all_their_networks_are_here() -> None:

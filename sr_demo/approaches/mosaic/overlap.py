@@ -39,7 +39,7 @@ _HASHES: SharedCache[str, _Hashes] = SharedCache(8)
 
 
 def overlapping_photos(database: PatchDatabase, image: Image) -> tuple[int, ...]:
-    """Return the numbers of the photos of `database` that show the same as `image` (H, W, 3)."""
+    """Return the numbers of the photos of `database` that show the same as `image`, (H, W, 3) float32 in [0, 1]."""
     hashes = _hashes(database)
     alike = np.abs(hashes.aspects / (image.shape[0] / image.shape[1]) - 1) < _ASPECT_TOLERANCE
     differing = (hashes.bits != difference_hash(image)).sum(axis=1)
@@ -47,7 +47,7 @@ def overlapping_photos(database: PatchDatabase, image: Image) -> tuple[int, ...]
 
 
 def difference_hash(image: Image) -> NDArray[np.bool_]:
-    """Return the difference hash (64,) of an image (H, W, 3)."""
+    """Return the difference hash, (64,) bool, of an image (H, W, 3) float32 in [0, 1]."""
     step = max(min(image.shape[:2]) // _LARGEST, 1)
     cells = resize(luma(image[::step, ::step]), (8, 9), "bilinear")
     return (cells[:, 1:] > cells[:, :-1]).ravel()

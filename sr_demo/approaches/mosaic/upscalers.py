@@ -131,7 +131,7 @@ class TileMosaic:
         return _PATCH_INDEXES.get((self.database.key, patch, downscale), compute, progress)
 
     def match(self, image: Image, options: Options, progress: Progress) -> TileMatches:
-        """Return the matched patch of every tile of `image` (H, W, 3)."""
+        """Return the matched patch of every tile of `image`, the LR image (H, W, 3) float32 in [0, 1]."""
         return self._match(image, _checked(options), progress)[0]
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
@@ -139,7 +139,16 @@ class TileMosaic:
         return self.render(image, options, progress)[0]
 
     def render(self, image: Image, options: Options, progress: Progress) -> tuple[Image, TileMatches]:
-        """Return the mosaic of `image` (H, W, 3), (4 H, 4 W, 3), and the matches it was pasted from."""
+        """Return a mosaic, and the matches it was pasted from.
+
+        Args:
+            image: The LR image, (H, W, 3) float32 in [0, 1].
+            options: `MosaicOptions`.
+            progress: Receives what is done so far.
+
+        Returns:
+            The mosaic (4 H, 4 W, 3) float32 in [0, 1], and the matched patch of every tile.
+        """
         o = _checked(options)
         end = 0.4 if o.polish else 1.0
         matches, own = self._match(image, o, progress.part(0.0, 0.8 * end))
@@ -189,7 +198,13 @@ class RefinedRetrieval:
     def predictor(
         self, image: Image, options: Options, progress: Progress
     ) -> tuple[NearestNeighbours, tuple[str, ...]]:
-        """Return the predictor for `image` (H, W, 3), and the names of the photos it leaves out."""
+        """Return the predictor for an image, and the names of the photos it leaves out.
+
+        Args:
+            image: The LR image, (H, W, 3) float32 in [0, 1].
+            options: `MosaicOptions`.
+            progress: Receives what is done so far.
+        """
         o = _checked(options)
         excluded = _excluded_photos(self.database, image, o)
         return NearestNeighbours(self.residuals(progress), o.neighbours, excluded), _names(self.database, excluded)

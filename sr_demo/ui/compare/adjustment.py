@@ -44,9 +44,9 @@ from sr_demo.ui.viewer.viewer import ViewerImage, file_url
 STEPS = 20
 """Steps of the slider from 0 to 1."""
 _LIMITS = Limits(max_bytes=2**34, max_pixels=2 * 10**9, max_side=2**20, max_unpacked=2**36)
-"""Of our own PNG files."""
+"""Limits for reading our own PNG files."""
 _MOST_PIXELS = 16_000_000
-"""Of a result that a map is drawn for."""
+"""Largest result that a map is drawn for, pixels."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,11 @@ class Wish:
     """What a visitor wants to see of a comparison."""
 
     detail: float = 1.0
-    """Of all results that can show less."""
+    """Detail of all results that can show less, 0..1."""
     mapped: bool = False
     """Whether maps are shown."""
     number: int = 0
-    """Of the request: the browser ignores what it requested earlier."""
+    """Sequence number of the request: the browser ignores responses to earlier ones."""
     mask: Mask | None = None
     """Where the results show none of their detail; None where nothing is painted."""
 

@@ -35,7 +35,7 @@ class Whole(NamedTuple):
     load: Callable[[], ImageData]
     """Reads it, like `Task.load`."""
     seconds: float
-    """Expected."""
+    """Expected duration of `job`."""
     size: Size
     part: Part
     """Where the part lies."""

@@ -21,10 +21,10 @@ from sr_demo.ui.store import Store
 from sr_demo.ui.uploads import UploadCache
 
 _LIMITS = Limits(max_bytes=2**34, max_pixels=2 * 10**9, max_side=2**20, max_unpacked=2**36)
-"""Of our own PNG files."""
+"""Limits for reading our own PNG files."""
 _MOST_PIXELS = 100_000_000
 _MOST_WHOLE = 20_000_000
-"""Of WebP and AVIF: about ten seconds on two cores."""
+"""Largest result that is encoded as WebP or AVIF, pixels: that takes about ten seconds on two cores."""
 _PATIENCE = 60.0
 """Seconds that a visitor waits for other visitors' files."""
 
@@ -64,7 +64,7 @@ class Saving:
         return None if upload is None else kind_of(upload)
 
     def private(self, result: Path) -> tuple[str, ...]:
-        """Return in words what of the upload is left out unless it is requested."""
+        """Return the kinds of metadata of the upload, in words, that are removed by default."""
         return carried(self._metadata(result) or Metadata(), "public")[1]
 
     def encode(self, result: Path, output: Output, folder: Path | None = None) -> Saved:

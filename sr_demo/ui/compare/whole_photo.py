@@ -1,4 +1,4 @@
-"""Which method enlarges a whole photo of which the others are given a part, and what that takes."""
+"""The method that enlarges the whole photo where the others are given a part of it, and the time and memory it takes."""
 
 from __future__ import annotations
 

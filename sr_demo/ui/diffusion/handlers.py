@@ -38,7 +38,7 @@ _SIDE = 128
 
 
 def approach_of(context: Context) -> Approach | None:
-    """The approach that the tab shows; None where the catalogue does not have it."""
+    """Return the approach that the tab shows; None where the catalogue does not have it."""
     return next((approach for approach in context.approaches if approach.id == ID), None)
 
 
@@ -60,7 +60,7 @@ class DiffusionHandlers:
         self._context, self._approach, self._parts = context, approach, parts
 
     def take_example(self, event: gr.EventData) -> str:
-        """The file of the example that was clicked."""
+        """Return the file of the example that was clicked."""
         return str(chosen_file(event))
 
     def guess(self, path: str | None, count: int, *values: Any, request: gr.Request) -> Iterator[Updates]:
@@ -131,7 +131,7 @@ class DiffusionHandlers:
             return time.perf_counter() - begun
 
     def _ended(self, guesses: Guesses | None) -> Updates:
-        """What is finished stays, and nothing goes on waiting."""
+        """Return the update after which only the finished images are shown, and no box waits."""
         shown = [image for image in guesses.images() if image.url] if guesses else []
         return {self._parts.shown: viewer_value(shown)} if guesses else {}
 

@@ -94,7 +94,7 @@ def title(name: str) -> tuple[str, str]:
 
 
 def explained(guesses: DiffusionSamples, seconds: float) -> str:
-    """What the spread means, and the steps of the first guess; `seconds`: how long all guesses took."""
+    """Return HTML that explains the spread and shows the steps of the first guess; `seconds`: how long all guesses took."""
     spread = guesses.spread()
     top = scale_top(spread)
     count = len(guesses.results)
@@ -110,19 +110,39 @@ def explained(guesses: DiffusionSamples, seconds: float) -> str:
 
 
 def scale_top(spread: Image) -> float:
-    """Maximum of the colour scale: the 99.5th percentile of `spread` (H, W)."""
+    """Return the maximum of the colour scale: the 99.5th percentile of `spread`, at least `_LEAST`.
+
+    Args:
+        spread: (H, W) float32, standard deviation of the luma in [0, 0.5].
+    """
     return max(float(np.quantile(spread, 0.995)), _LEAST)
 
 
 def heat(spread: Image, top: float) -> Image:
-    """Map `spread` (H, W), 0 to `top`, to viridis colours (H, W, 3) float32 in [0, 1]."""
+    """Map a spread to viridis colours.
+
+    Args:
+        spread: (H, W) float32, standard deviation of the luma in [0, 0.5].
+        top: Spread that gets the last colour, as do larger ones.
+
+    Returns:
+        (H, W, 3) float32 in [0, 1].
+    """
     levels = np.round(np.clip(spread / top, 0, 1) * 255).astype(np.uint8)
     coloured = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)
     return np.divide(coloured, 255, dtype=np.float32)
 
 
 def most_uncertain(spread: Image, side: int) -> tuple[int, int]:
-    """Top and left of the square of `side` pixels inside `spread` (H, W) whose mean is largest."""
+    """Find the square whose mean spread is largest.
+
+    Args:
+        spread: (H, W) float32, standard deviation of the luma in [0, 0.5].
+        side: Side of the square, pixels of the result.
+
+    Returns:
+        Top and left of the square, pixels of the result.
+    """
     mean = cv2.blur(spread, (side, side), borderType=cv2.BORDER_REFLECT)
     half = side // 2
     inner = mean[half : max(mean.shape[0] - half, half + 1), half : max(mean.shape[1] - half, half + 1)]

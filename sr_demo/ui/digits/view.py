@@ -50,7 +50,7 @@ class Card:
 
 
 def cards(shown: Sequence[Card]) -> str:
-    """The images side by side at the same size, each with its text below."""
+    """Return the images side by side at the same size, each with its text below, as HTML."""
     figures = "".join(
         f'<figure><img src="{data_url(card.image)}" class="{"srd-smooth" if card.smooth else "srd-pixels"}" '
         f'alt="{escape(card.title)}, {card.image.shape[1]} by {card.image.shape[0]} pixels">'
@@ -62,12 +62,12 @@ def cards(shown: Sequence[Card]) -> str:
 
 
 def measured() -> list[dict[str, Any]]:
-    """The rows that `evaluate-digits` wrote for the embedded networks."""
+    """Return the rows that `evaluate-digits` wrote for the embedded networks."""
     return json.loads((EMBEDDED / "measures" / "digits.json").read_text(encoding="utf-8"))
 
 
 def figures() -> str:
-    """Table of the scores that `evaluate-digits` measured, and the learning curves of the embedded networks."""
+    """Return the scores that `evaluate-digits` measured, and the learning curves of the embedded networks, as HTML."""
     rows = measured()
     count = f"{rows[0]['digits']:,}"
     cells = "".join(
@@ -89,17 +89,17 @@ def figures() -> str:
 
 
 def strip(image: NDArray[np.uint8], alt: str) -> str:
-    """One wide image that scrolls inside its own box."""
+    """Return one wide image, (H, W) gray or (H, W, 3) RGB uint8, that scrolls inside its own box, as HTML."""
     return f'<div class="srd-strip sr-words"><img src="{data_url(image)}" alt="{escape(alt)}"></div>'
 
 
 def scores_text(psnr: float, ssim: float) -> str:
-    """PSNR and SSIM in one line."""
+    """Return PSNR (in dB, infinite for identical images) and SSIM in one line."""
     return f"{'identical' if math.isinf(psnr) else f'{psnr:.1f} dB'}, SSIM {ssim:.3f}"
 
 
 def sentence(text: str, role: str = "note") -> str:
-    """A quiet line."""
+    """Return `text` as a paragraph in small print with the ARIA role `role`, escaped; "" for an empty text."""
     return f'<p class="sr-fine" role="{role}">{word(text)}</p>' if text else ""
 
 
@@ -108,7 +108,7 @@ EMPTY = f'<p class="sr-fine" role="note">{marked("digits_empty")}</p>'
 
 
 def data_url(image: NDArray[np.uint8]) -> str:
-    """A small image as a `data:` URL."""
+    """Return a small image, (H, W) gray or (H, W, 3) RGB uint8, as a `data:` URL."""
     return "data:image/png;base64," + base64.b64encode(png(image)).decode("ascii")
 
 
@@ -139,7 +139,7 @@ def write(content: bytes, folder: Path, name: str) -> str:
 
 
 def size_slider(default: int) -> str:
-    """A logarithmic slider: each step changes the size by about two per cent."""
+    """Return a logarithmic slider for the side of a digit in pixels: each step changes it by about two per cent."""
     start = round(_STEPS * math.log(default / SMALLEST) / math.log(LARGEST / SMALLEST))
     return (
         f'<label class="sr-label" for="digit-size-range">{marked("digits_size")}: '

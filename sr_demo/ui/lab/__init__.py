@@ -1,1 +1,1 @@
-"""The Lab tab: can a method be deployed? Measured on this machine."""
+"""The Deploy tab: can a method be deployed? Measured on this machine."""

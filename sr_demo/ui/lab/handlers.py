@@ -1,4 +1,4 @@
-"""Event handlers of the Lab tab: methods are measured one by one, and judged again whenever the budget changes."""
+"""Event handlers of the Deploy tab: methods are measured one by one, and judged again whenever the budget changes."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class LabHandlers:
         def shown(report: dict[str, Any]) -> Updates:
             return self._shown(report, "Measured. Change the budget to judge again.")
 
-        stopped = "Stopped. What was measured before is kept."
+        stopped = "Stopped. The last complete report stays."
         steps = VisitorWork(self._context, self._parts.line, self._parts.stop, stopped=stopped)
         yield from steps.run(f"measure {session}", "measuring the methods", work, shown)
 

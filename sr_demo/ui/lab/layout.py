@@ -1,4 +1,4 @@
-"""Components and wiring of the Lab tab: set a budget, measure on this server, read the verdicts; export a network."""
+"""Components and wiring of the Deploy tab: set a budget, measure on this server, read the verdicts; export a network."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class VisitorDatabases:
     """How many were built so far, deleted ones included: labels are numbered."""
 
     def added(self, memory: PatchDatabase, place: Path) -> tuple[VisitorDatabases, str]:
-        """These databases and `memory`, which lies at `place`; and the choice value of the new one."""
+        """Return these databases with `memory`, which lies at `place`, and the choice value of the new one."""
         number = f" ({self.made + 1})" if self.made else ""
         label = f"Yours, {len(memory.photos)} photos{number}"
         return VisitorDatabases({**self.places, label: str(place)}, self.made + 1), _OWN + label
@@ -47,7 +47,7 @@ class VisitorDatabases:
         return VisitorDatabases({label: p for label, p in self.places.items() if _OWN + label != choice}, self.made)
 
     def memory(self, choice: str) -> tuple[PatchDatabase, str]:
-        """The database of a choice, and the name it was built under ("" for none). Raises BadInput."""
+        """Return the database of a choice, and the name it was built under ("" for none). Raises BadInput."""
         if choice.startswith(_BUILT):
             entry = named_databases.find(choice.removeprefix(_BUILT))
             return upscalers.shared_database(entry.place), entry.name
@@ -63,12 +63,12 @@ class VisitorDatabases:
 
 
 def is_own(choice: str) -> bool:
-    """Whether a choice names one of the visitor's own databases."""
+    """Return whether a choice names one of the visitor's own databases."""
     return choice.startswith(_OWN)
 
 
 def choices(own: VisitorDatabases) -> list[tuple[str, str]]:
-    """Labels and values of all databases that this visitor may use."""
+    """Return labels and values of all databases that this visitor may use."""
     built = [(f"{entry.name}: {entry.summary}", _BUILT + entry.name) for entry in named_databases.list_databases()]
     private = [(label, _OWN + label) for label in own.places]
     learned = (text("memory_learned"), LEARNED)
@@ -76,7 +76,7 @@ def choices(own: VisitorDatabases) -> list[tuple[str, str]]:
 
 
 def tile_mosaic(own: VisitorDatabases, choice: str) -> TileMosaic:
-    """The tile mosaic with the chosen database. Raises BadInput."""
+    """Return the tile mosaic with the chosen database. Raises BadInput."""
     if choice == LEARNED:
         raise BadInput("The learned memory holds rules for fine detail and no patches to paste. Choose another memory.")
     memory, name = own.memory(choice)
@@ -84,7 +84,7 @@ def tile_mosaic(own: VisitorDatabases, choice: str) -> TileMosaic:
 
 
 def retrieval(own: VisitorDatabases, choice: str) -> LearnedRetrieval | RefinedRetrieval:
-    """Refined retrieval with the chosen database. Raises BadInput."""
+    """Return refined retrieval with the chosen database. Raises BadInput."""
     if choice == LEARNED:
         return upscalers.learned_retrieval()
     memory, name = own.memory(choice)

@@ -97,7 +97,7 @@ class MosaicHandlers:
         self._context, self._parts = context, parts
 
     def take_example(self, event: gr.EventData) -> str:
-        """The file of the example that was clicked."""
+        """Return the file of the example that was clicked."""
         return str(chosen_file(event))
 
     def open(self, own: VisitorDatabases, database: str, path: str | None, stage: Stage) -> tuple[Any, Any, Stage]:
@@ -183,7 +183,7 @@ class MosaicHandlers:
         return _Rendered(result, view.distance_map(np.clip(distance / 2, 0, 1), result.shape), summary)
 
     def show_matches(self, rendering: Rendering | None, own: VisitorDatabases, event: gr.EventData) -> str:
-        """HTML: the patches that matched the clicked spot."""
+        """Return the patches that matched the clicked spot as HTML."""
         if rendering is None:
             return ""
         try:

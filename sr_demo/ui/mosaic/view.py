@@ -29,12 +29,12 @@ _CLICK = "Click a spot to see what matched there."
 
 
 def note(text: str) -> str:
-    """A quiet line of plain text."""
+    """Return a paragraph in small print, escaped."""
     return f'<p class="sr-fine">{word(text)}</p>'
 
 
 def tiles_summary(matches: TileMatches, patch: int, seconds: float) -> str:
-    """How many patches of how many photos a mosaic is made of, and how long it took.
+    """Return a paragraph with the numbers of tiles, patches and photos of a mosaic, and how long it took.
 
     Args:
         matches: The match of each patch position.
@@ -42,13 +42,13 @@ def tiles_summary(matches: TileMatches, patch: int, seconds: float) -> str:
         seconds: Duration of matching and pasting.
     """
     return note(
-        f"{matches.photo.size} patches of {patch} px, filled with {matches.distinct} different memories of "
+        f"{matches.photo.size} tiles of {patch} px, filled with {matches.distinct} different patches of "
         f"{len(matches.sources)} photos, in {formatting.seconds(seconds)}.{_left_out(matches.left_out)} {_CLICK}"
     )
 
 
 def refined_summary(numbers: NDArray[np.int64], database: str, seconds: float, left_out: Sequence[str]) -> str:
-    """How many spots were looked up, and how many entries matched.
+    """Return a paragraph with the numbers of spots that were looked up and of entries that matched.
 
     Args:
         numbers: Entry that matched at each spot, any shape, int64; negative where the image is flat.
@@ -59,13 +59,13 @@ def refined_summary(numbers: NDArray[np.int64], database: str, seconds: float, l
     matched = numbers[numbers >= 0]
     return note(
         f"Bicubic plus remembered detail: {matched.size} of {numbers.size} spots looked up, matched by "
-        f"{len(np.unique(matched))} different memories ({database}), in {formatting.seconds(seconds)}."
+        f"{len(np.unique(matched))} different entries ({database}), in {formatting.seconds(seconds)}."
         f"{_left_out(left_out)} {_CLICK}"
     )
 
 
 def database_ready(photos: int, skipped: Sequence[str]) -> str:
-    """The database is built of `photos` photos; `skipped`: a sentence for each file that could not be used."""
+    """Return a paragraph on a finished database of `photos` photos, and a list of `skipped`, sentences on unusable files."""
     notes = "".join(f"<li>{escape(sentence)}</li>" for sentence in first_few(skipped))
     return f'{note(f"The memory is ready: {photos} photos.")}<ul class="sr-fine sr-words">{notes}</ul>'
 
@@ -87,25 +87,25 @@ def distance_map(unknown: Floats, shape: tuple[int, ...]) -> Image:
 
 
 def tile_match(matches: TileMatches, r: int, c: int) -> str:
-    """The pasted patch, its place in the source photo, its distance and its rank.
+    """Return HTML with the patch pasted at a tile, its place in the source photo, its distance and its rank.
 
     Args:
         matches: The match of each patch position.
-        r: Row of the patch.
-        c: Column of the patch.
+        r: Row of the tile.
+        c: Column of the tile.
     """
     photo = int(matches.photo[r, c])
     source = escape(matches.sources[photo])
     top, left, side = int(matches.y[r, c]) * SCALE, int(matches.x[r, c]) * SCALE, matches.patch * SCALE
     whole = _outlined(matches.hr[photo], top, left, side)
     rank = int(matches.rank[r, c])
-    chosen = "the nearest memory" if rank == 0 else f"number {rank + 1} by distance, chosen for variety"
+    chosen = "the nearest patch" if rank == 0 else f"number {rank + 1} by distance, chosen for variety"
     return (
         '<div class="sr-inside sr-words"><figure>'
-        f"{inline_image(np.ascontiguousarray(matches.pixels(r, c)), 160, 'The memory that was pasted')}"
-        "<figcaption>the memory</figcaption></figure><figure>"
+        f"{inline_image(np.ascontiguousarray(matches.pixels(r, c)), 160, 'The patch that was pasted')}"
+        "<figcaption>the patch</figcaption></figure><figure>"
         f"{inline_image(whole, 260, f'Where it lies in {source}')}<figcaption>{source}</figcaption></figure>"
-        f"<p>Patch {r + 1}, {c + 1}: distance {float(matches.distance[r, c]):.3f} (0: identical, 2: nothing in "
+        f"<p>Tile {r + 1}, {c + 1}: distance {float(matches.distance[r, c]):.3f} (0: identical, 2: nothing in "
         f"common), {chosen}.</p></div>"
     )
 
@@ -113,7 +113,7 @@ def tile_match(matches: TileMatches, r: int, c: int) -> str:
 def window_matches(
     image: Image, retrieval: LearnedRetrieval | RefinedRetrieval, nearest: NearestNeighbours | None, y: int, x: int
 ) -> str:
-    """The database entries that matched the window around an LR pixel: image, distance, rank, source.
+    """Return HTML with the database entries that matched the window around an LR pixel: image, distance, rank, source.
 
     Args:
         image: (H, W, 3) float32 in [0, 1], LR.
@@ -146,7 +146,7 @@ def _photos(retrieval: RefinedRetrieval, nearest: NearestNeighbours, window: Flo
         cut = np.ascontiguousarray(hr[top : top + side, left : left + side])
         source = retrieval.database.photos[photo].name
         figures.append(_figure(cut, f"{rank}. {source}, distance {distance:.3f}", 96))
-    words = f"The {len(numbers)} nearest memories were averaged; distance 0: identical, 2: nothing in common."
+    words = f"The {len(numbers)} nearest patches were averaged; distance 0: identical, 2: nothing in common."
     return figures, words
 
 
@@ -190,7 +190,7 @@ def _outlined(photo: NDArray[Any], top: int, left: int, side: int) -> NDArray[np
 
 
 def _left_out(names: Sequence[str]) -> str:
-    """A sentence on the photos that were excluded because they are the image itself."""
+    """Return a sentence on the photos that were excluded because they are the image itself; "" without any."""
     if not names:
         return ""
-    return f" {', '.join(names)} is your own picture, so it was left out: its memory would already hold the result."
+    return f" Left out, because it is your own picture: {', '.join(names)}."

@@ -47,7 +47,7 @@ class Photo:
     path: Path
     state: str = "waiting"
     thumbnails: list[Thumbnail] = field(default_factory=list[Thumbnail])
-    """Of the photo, then of each result."""
+    """Thumbnails of the photo, then of each result."""
     results: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     """See `table.record`."""
     failures: list[str] = field(default_factory=list[str])

@@ -30,7 +30,7 @@ class TrainingHandlers:
         self._networks = {network.name: network for network in trained_networks(context.approaches)}
 
     def curves(self, chosen: list[str] | None) -> str:
-        """HTML: the charts of the networks named `chosen`; unknown names are left out."""
+        """Return the charts of the networks named `chosen` as HTML; unknown names are left out."""
         networks = self._known(chosen)
         if not networks:
             return '<p class="sr-words">Choose at least one network.</p>'
@@ -38,7 +38,7 @@ class TrainingHandlers:
         return f'{legend(networks)}<div class="sr-curves sr-words">{charts}</div>'
 
     def show(self, chosen: list[str] | None) -> tuple[str, str]:
-        """HTML of the charts, and of the crop upscaled by each network."""
+        """Return the charts, and the crop upscaled by each network, as HTML."""
         try:
             with self._context.callers.turn(_SECONDS) as progress:
                 return self.curves(chosen), self.crops(chosen, progress)
@@ -48,7 +48,7 @@ class TrainingHandlers:
             return self.curves(chosen), problem(str(exc))
 
     def crops(self, chosen: list[str] | None, progress: Progress = SILENT) -> str:
-        """HTML: the original, bicubic, and each of the networks, with PSNR-Y against the reference."""
+        """Return the original, bicubic and the result of each network, with PSNR-Y and SSIM-Y, as HTML."""
         try:
             reference = self._reference
         except SRError as exc:

@@ -17,10 +17,10 @@ from sr_demo.ui.training.handlers import TrainingHandlers
 
 _INTRO = f'<div class="sr-prose"><p>{marked("training_intro")}</p></div>'
 _MOST = 4
-_PAIRS = (
+PAIRS = (
     ("training_pair_losses", ("rdn:mse", "rdn:ssim")),
     ("training_pair_enhanced", ("srresnet:baseline", "srresnet:enhanced")),
-    ("training_pair_discriminator", ("srresnet:enhanced", "srgan:enhanced")),
+    ("training_pair_discriminator", ("edsr:baseline", "srgan:clean")),
     ("training_pair_attention", ("edsr:baseline", "hat:tiny", "drct:tiny")),
 )
 
@@ -50,6 +50,6 @@ def training_tab(context: Context, tab: gr.Tab) -> None:
 
 
 def pairs(approaches: Sequence[Approach]) -> list[tuple[str, tuple[str, ...]]]:
-    """The comparisons that get a button: those whose networks are all in `approaches`."""
+    """Return the comparisons that get a button: those whose networks are all in `approaches`."""
     there = {network.name for network in trained_networks(approaches)}
-    return [(key, names) for key, names in _PAIRS if there.issuperset(names)]
+    return [(key, names) for key, names in PAIRS if there.issuperset(names)]
