@@ -41,7 +41,7 @@ SSIM_Y = Column(
     "ssim_y", "SSIM-Y", "",
     "How well local structure matches the original (Y, 11 x 11 Gaussian window): 1 is identical.", 4,
 )  # fmt: skip
-PSNR_RGB = Column("psnr_rgb", "PSNR-RGB", "dB", "The same closeness over all three colours instead of brightness.", 2)
+PSNR_RGB = Column("psnr_rgb", "PSNR-RGB", "dB", "How close the three colours are to the original, pixel by pixel.", 2)
 LR_CONSISTENCY = Column(
     "lr_consistency", "LR consistency", "dB",
     "How well the result agrees with your photo: it is scaled down again and compared with the input (PSNR-RGB, bicubic): "
@@ -70,14 +70,14 @@ LPIPS = Column(
 )  # fmt: skip
 DISTS = Column(
     "dists", "DISTS", "",
-    "The same with more tolerance for texture that is similar without being equal (VGG16): 0 is identical, lower is better. "
-    "Its weights are 553 MB: `python -m sr_demo fetch measures:dists`.", 4, higher_is_better=False,
+    "How different the result looks from the original to a network (VGG16), tolerating similar texture: 0 is identical, "
+    "lower is better. Its weights are 553 MB: `python -m sr_demo fetch measures:dists`.", 4, higher_is_better=False,
     needs="python -m sr_demo fetch measures:dists",
 )  # fmt: skip
 FLIP = Column(
     "flip", "FLIP", "",
-    "What people notice who flip between result and original on a screen (67 pixels per degree): 0 is identical, lower is "
-    "better. Needs a package: `pip install -r requirements-measures.txt`.", 4, higher_is_better=False,
+    "Differences that people notice when they flip between result and original on a screen (67 pixels per degree): 0 is "
+    "identical, lower is better. Needs a package: `pip install -r requirements-measures.txt`.", 4, higher_is_better=False,
     needs="pip install -r requirements-measures.txt",
 )  # fmt: skip
 FRC_CUTOFF = Column(
