@@ -13,12 +13,11 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Pillow
-from PIL import UnidentifiedImageError
 
 from sr_demo.codecs.image_files import find_images
-from sr_demo.errors import BadInput
-from sr_demo.image import Image, quantize
+from sr_demo.codecs.sniff import about
+from sr_demo.errors import BadInput, SRError
+from sr_demo.image import Image, quantize, read
 from sr_demo.imaging.resize import downscale
 
 TrainingImage = NDArray[np.uint8]
@@ -97,18 +96,15 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def read_rgb(path: Path) -> TrainingImage:
-    """Read an image file as (H, W, 3) uint8 RGB.
+    """Read an image file as (H, W, 3) uint8 RGB, upright, as every other part of the program reads it.
 
     Raises:
         BadInput: One sentence that names the file.
     """
     try:
-        with Pillow.open(path) as opened:
-            return np.asarray(opened.convert("RGB"))
-    except UnidentifiedImageError:
-        raise BadInput(f"{path.name} is not a picture that can be read.") from None
-    except (OSError, ValueError, Pillow.DecompressionBombError) as problem:
-        raise BadInput(f"{path.name} could not be read ({problem}).") from problem
+        return quantize(read(path).rgb)
+    except SRError as problem:
+        raise BadInput(about(path.name, str(problem))) from problem
 
 
 def downscale_8bit(image: TrainingImage, scale: int) -> TrainingImage:

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sr_demo.approaches.mosaic.photos import read_photo
 from sr_demo.errors import BadInput
-from sr_demo.training.data import centre_crops, downscale_8bit, load_folder, sample
+from sr_demo.image import quantize, read
+from sr_demo.training.data import centre_crops, downscale_8bit, load_folder, read_rgb, sample
 
 
 def write(folder, name, height, width, seed=0):
@@ -21,6 +23,24 @@ def test_pairs_are_cropped_to_the_scale_and_matched(tmp_path):
     assert pairs.hr[0].shape == (64, 48, 3)
     assert pairs.lr[0].shape == (16, 12, 3)
     np.testing.assert_array_equal(pairs.lr[0], downscale_8bit(pairs.hr[0], 4))
+
+
+@pytest.mark.parametrize("reader", [read_rgb, lambda path: read_photo(path).pixels], ids=["training", "mosaic"])
+def test_files_are_read_as_everywhere_else(tmp_path, reader):
+    """16 bits are not clipped, photos are upright, and the colours of invisible pixels are not learned."""
+    deep, turned, clear = (tmp_path / name for name in ("deep.png", "turned.jpg", "clear.png"))
+    Image.fromarray(np.full((64, 48), 128 * 257, np.uint16)).save(deep)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (48, 64)).save(turned, exif=exif)
+    pixels = np.full((64, 48, 4), (0, 0, 255, 255), np.uint8)
+    pixels[:32] = (255, 0, 0, 0)
+    Image.fromarray(pixels).save(clear)
+    assert (reader(deep) == 128).all()
+    assert reader(turned).shape == (48, 64, 3)
+    assert (reader(clear) == (0, 0, 255)).all()
+    for path in (deep, turned, clear):
+        np.testing.assert_array_equal(reader(path), quantize(read(path).rgb))
 
 
 def test_unusable_images_are_skipped_reported_and_counted(tmp_path):

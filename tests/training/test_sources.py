@@ -110,9 +110,10 @@ def test_only_div2k_has_an_unknown_track(div2k, tmp_path):
 
 
 def test_images_that_would_not_fit_into_memory_are_refused_before_reading(div2k, monkeypatch):
-    monkeypatch.setattr(sources.memory, "available_bytes", lambda: 40_000)
-    with pytest.raises(BadInput, match=r"--pictures 1\b"):
-        sources.load(div2k, 4, 8, quiet)
+    with monkeypatch.context() as full:
+        full.setattr(sources.memory, "available_bytes", lambda: 40_000)
+        with pytest.raises(BadInput, match=r"--pictures 1\b"):
+            sources.load(div2k, 4, 8, quiet)
     assert sources.load(div2k, 4, 8, quiet, limit=1).names == ("0001.png",)
 
 

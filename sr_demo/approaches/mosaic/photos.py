@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Pillow
 
-from sr_demo.errors import BadInput, MissingDependency
+from sr_demo.errors import BadInput, MissingDependency, SRError
+from sr_demo.image import quantize, read
 
 BUNDLED = (
     "astronaut.png", "brick.png", "camera.png", "cell.png", "chelsea.png", "coffee.png", "coins.png", "color.png",
@@ -47,7 +47,6 @@ def bundled() -> tuple[Path, ...]:
 def read_photo(path: Path) -> SourcePhoto:
     """Read one photo as RGB. Raises BadInput when the file is not a readable image."""
     try:
-        with Pillow.open(path) as opened:
-            return SourcePhoto(path.name, np.asarray(opened.convert("RGB"), np.uint8))
-    except (OSError, ValueError, Pillow.DecompressionBombError) as problem:
-        raise BadInput(f"{path.name} could not be read as a picture, so it cannot go into a memory.") from problem
+        return SourcePhoto(path.name, quantize(read(path).rgb))
+    except SRError as problem:
+        raise BadInput(f"{path.name} cannot go into a memory: {problem}") from problem
