@@ -24,12 +24,14 @@ CHECK = """async () => {
 
 
 def complaints(page: Page) -> list[Any]:
-    """What axe-core finds on the open page, at each width and in each theme; at the end it is wide."""
+    """What axe-core finds on the open page, at each width and in each theme, and what is wider; at the end it is wide."""
     found: list[Any] = []
     for width, dark in product((390, 1280), (True, False)):
         page.set_viewport_size({"width": width, "height": 800})
         page.evaluate("dark => document.body.classList.toggle('dark', dark)", dark)
         found += [(width, "dark" if dark else "light", *one) for one in page.evaluate(CHECK)]
+        shown = page.evaluate("document.documentElement.scrollWidth")
+        found += [(width, f"is {shown} pixels wide")] if shown > width else []
     return found
 
 
