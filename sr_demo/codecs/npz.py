@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo.codecs.archives import DAMAGED, array_headers
+from sr_demo.codecs.image_files import find_images
 from sr_demo.errors import BadInput
 from sr_demo.system.memory import available_bytes
 
@@ -83,6 +84,15 @@ def choose(stacks: Sequence[Stack], scale: int, path: Path) -> tuple[Stack, Stac
     if large.height % scale or large.width % scale:
         raise BadInput(f"{large.file.name}: {large.width} x {large.height} pixels cannot be divided by {scale}.")
     return large, None
+
+
+def is_npz(path: Path) -> bool:
+    """Return whether `path` is a `.npz` file, or a folder of such files without images."""
+    if path.suffix.lower() == ".npz":
+        return True
+    if not path.is_dir():
+        return False
+    return any(path.glob("*.npz")) and not find_images(path).images
 
 
 def npz_files(path: Path) -> list[Path]:

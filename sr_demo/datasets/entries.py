@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo.codecs.npz import choose, find_stacks, npz_files, read_stack
+from sr_demo.codecs.npz import choose, find_stacks, is_npz, npz_files, read_stack
 from sr_demo.codecs.sniff import about
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, Limits, read, readonly
@@ -45,7 +45,7 @@ def entries(path: Path, limits: Limits = Limits(), scale: int = SCALE) -> tuple[
     Raises:
         BadInput: when there are no images.
     """
-    if path.suffix.lower() == ".npz" or (path.is_dir() and _only_npz(path)):
+    if is_npz(path):
         return _stacked(path, scale)
     hr = path / "DIV2K_train_HR"
     if hr.is_dir():
@@ -82,10 +82,6 @@ def _read(path: Path, limits: Limits) -> Image:
         return read(path, limits).rgb
     except BadInput as problem:
         raise BadInput(about(path.name, str(problem))) from problem
-
-
-def _only_npz(folder: Path) -> bool:
-    return any(folder.glob("*.npz")) and not any(folder.glob("*.png")) and not any(folder.glob("*.jpg"))
 
 
 def _stacked(path: Path, scale: int) -> tuple[str, list[Entry]]:

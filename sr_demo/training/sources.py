@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image as Pillow
 
-from sr_demo.codecs.image_files import find_images
+from sr_demo.codecs.npz import is_npz
 from sr_demo.errors import BadInput
 from sr_demo.system import memory
 from sr_demo.training.data import Pairs, TrainingImage, downscale_8bit, image_files, load_folder, read_rgb
@@ -80,15 +80,6 @@ def split(pairs: Pairs) -> tuple[Pairs, Pairs]:
     if not training:
         raise BadInput("One picture is not enough: training needs at least two, or a folder given with --val.")
     return pairs.subset(training), pairs.subset(held_out)
-
-
-def is_npz(path: Path) -> bool:
-    """Return whether `path` is a `.npz` file, or a folder of such files without images."""
-    if path.suffix.lower() == ".npz":
-        return True
-    if not path.is_dir():
-        return False
-    return any(path.glob("*.npz")) and not find_images(path).images
 
 
 def is_div2k(path: Path) -> bool:

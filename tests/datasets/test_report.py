@@ -168,6 +168,8 @@ def test_div2k_and_npz_are_recognised(tmp_path, photo):
     what, found = entries(tmp_path / "stacks")
     assert len(found) == 3 and "64 x 64" in what and "16 x 16" in what
     assert found[1].read()[1].shape == (16, 16, 3)  # type: ignore[union-attr]
+    Pillow.fromarray(quantize(photo)).save(tmp_path / "stacks" / "photo.webp")
+    assert "64 x 64" not in entries(tmp_path / "stacks")[0], "photos beside arrays, as `train` takes them"
 
 
 def test_images_beyond_the_limits_are_skipped(folder):
