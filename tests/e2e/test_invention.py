@@ -160,7 +160,7 @@ def test_where_people_paint_the_result_is_the_faithful_one(
     if phone:
         viewer.locator(".srv-chip", has_text="Inventor").click()
     viewer.get_by_role("button", name="1:1").click()
-    tool, bar = viewer.get_by_role("button", name="Not here"), viewer.get_by_role("group", name="Not here")
+    tool, bar = viewer.get_by_role("button", name="Protect"), viewer.get_by_role("group", name="Protect")
     expect(tool).to_be_enabled(timeout=PATIENCE)
     whole = halves(page)
     if phone:  # by a finger
