@@ -76,7 +76,8 @@ class ShippedInt8:
     @property
     def loss_db(self) -> float:
         """The largest loss of PSNR-Y on a test set in dB: shown with every result."""
-        return max(score.loss for name, score in self.scores.items() if name != "val")
+        # Of the four decimals that cards have, a difference shows binary digits.
+        return round(max(score.loss for name, score in self.scores.items() if name != "val"), 4)
 
     def is_good(self, family: str) -> bool:
         """Whether int8 costs a network of this family so little that it may be shipped."""

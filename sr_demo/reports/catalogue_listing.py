@@ -68,5 +68,5 @@ def _checkpoint(approach: Approach, checkpoint: Checkpoint) -> dict[str, Any]:
         "needs": formatting.needs(checkpoint.needs) if checkpoint.needs else "",
         "cannot_run_here": hardware.obstacle(checkpoint.needs),
         "note": checkpoint.note,
-        "int8_loss_db": None if form is None else round(form.loss_db, 4),
+        "int8_loss_db": None if form is None else form.loss_db,
     }
