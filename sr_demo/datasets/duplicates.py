@@ -7,8 +7,9 @@ of an image are found by `cut_outs`, from local features.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import cv2
@@ -25,6 +26,8 @@ _LEAST_CORRELATION = 0.98
 _FLAT = 2.0
 """Standard deviation in levels below which a thumbnail resembles any other flat image: those are left out."""
 _CHUNK = 1024
+_BLOCK = 20_000
+"""Pairs with near hashes that are correlated at the same time: 160 MB."""
 _FEATURES, _FEATURE_SIDE = 400, 640
 """Number of local features per image, and the largest side in pixels that they are computed at."""
 _RATIO = 0.75
@@ -78,8 +81,19 @@ def hashes(thumbs: Sequence[Thumb], mirrored: bool = False) -> Hashes:
 
 
 def duplicates(thumbs: Sequence[Thumb]) -> list[Copy]:
-    """Return the pairs of copies within a set, mirrored ones too, each pair once."""
-    return _first_of_each_pair(copy for copy in _copies(thumbs, thumbs) if copy.first < copy.second)
+    """Return pairs of copies within a set, mirrored ones too: enough to link all that belong together, each way once.
+
+    All pairs of a thousand frames that are alike would be half a million.
+    """
+    linked, ways = _Groups(), dict[int, set[str]]()
+    kept: list[Copy] = []
+    for copy in _copies(thumbs, thumbs):
+        if copy.first < copy.second:
+            known = ways.setdefault(linked.find(copy.first), set()) | ways.setdefault(linked.find(copy.second), set())
+            if linked.join(copy.first, copy.second) or copy.how not in known:
+                kept.append(copy)
+            ways[linked.find(copy.first)] = known | {copy.how}
+    return _first_of_each_pair(kept)
 
 
 def leaks(thumbs: Sequence[Thumb], others: Sequence[Thumb]) -> list[Copy]:
@@ -87,9 +101,32 @@ def leaks(thumbs: Sequence[Thumb], others: Sequence[Thumb]) -> list[Copy]:
     return _first_of_each_pair(_copies(thumbs, others))
 
 
-def _copies(thumbs: Sequence[Thumb], others: Sequence[Thumb]) -> list[Copy]:
-    plain = _near(thumbs, others, hashes(thumbs), hashes(others), "")
-    return plain + _near(thumbs, [t[:, ::-1] for t in others], hashes(thumbs), hashes(others, True), "mirrored")
+def _copies(thumbs: Sequence[Thumb], others: Sequence[Thumb]) -> Iterator[Copy]:
+    mirrored = [thumb[:, ::-1] for thumb in others]
+    return chain(
+        _near(thumbs, others, hashes(thumbs), hashes(others), ""),
+        _near(thumbs, mirrored, hashes(thumbs), hashes(others, True), "mirrored"),
+    )
+
+
+class _Groups:
+    """Sets of images that belong together (union-find)."""
+
+    def __init__(self) -> None:
+        self.leader: dict[int, int] = {}
+
+    def find(self, i: int) -> int:
+        """Return the leader of the group of `i`."""
+        while self.leader.setdefault(i, i) != i:
+            self.leader[i] = self.leader[self.leader[i]]
+            i = self.leader[i]
+        return i
+
+    def join(self, i: int, j: int) -> bool:
+        """Make one group of two; return whether they were two."""
+        i, j = self.find(i), self.find(j)
+        self.leader[j] = i
+        return i != j
 
 
 def _first_of_each_pair(copies: Iterable[Copy]) -> list[Copy]:
@@ -101,18 +138,12 @@ def _first_of_each_pair(copies: Iterable[Copy]) -> list[Copy]:
 
 def groups(copies: Sequence[Copy]) -> list[tuple[int, ...]]:
     """Return sorted groups of images that are copies of each other, directly or through other copies."""
-    leader: dict[int, int] = {}
-
-    def find(i: int) -> int:
-        while leader.setdefault(i, i) != i:
-            i = leader[i]
-        return i
-
+    linked = _Groups()
     for copy in copies:
-        leader[find(copy.second)] = find(copy.first)
+        linked.join(copy.first, copy.second)
     members: dict[int, list[int]] = {}
-    for i in leader:
-        members.setdefault(find(i), []).append(i)
+    for i in linked.leader:
+        members.setdefault(linked.find(i), []).append(i)
     return sorted(tuple(sorted(group)) for group in members.values())
 
 
@@ -172,20 +203,23 @@ def _inliers(matcher: cv2.BFMatcher, one: Features, other: Features) -> int:
     return min(len(np.unique(np.rint(points / 2), axis=0)) for points in (a, b))
 
 
-def _near(a: Sequence[Thumb], b: Sequence[Thumb], a_hash: Hashes, b_hash: Hashes, how: str) -> list[Copy]:
-    """Return pairs whose hashes are near and whose thumbnails correlate; `how` is "" for "the same" or "nearly"."""
-    found: list[Copy] = []
+def _near(a: Sequence[Thumb], b: Sequence[Thumb], a_hash: Hashes, b_hash: Hashes, how: str) -> Iterator[Copy]:
+    """Yield pairs whose hashes are near and whose thumbnails correlate; `how` is "" for "the same" or "nearly"."""
     a_unit, b_unit = _units(a), _units(b)
+    a_flat, b_flat = (~unit.any(axis=1) for unit in (a_unit, b_unit))
     for start in range(0, len(a_hash), _CHUNK):
-        distance = np.bitwise_count(a_hash[start : start + _CHUNK, None] ^ b_hash[None])
-        first, second = np.nonzero(distance <= NEAR)
+        rows = slice(start, start + _CHUNK)
+        near = np.bitwise_count(a_hash[rows, None] ^ b_hash[None]) <= NEAR
+        near &= ~(a_flat[rows, None] | b_flat[None])
+        first, second = np.nonzero(near)
         first = first + start
         if a is b:
             first, second = first[first < second], second[first < second]
-        alike = np.einsum("ij,ij->i", a_unit[first], b_unit[second]) >= _LEAST_CORRELATION
-        for i, j in zip(first[alike].tolist(), second[alike].tolist(), strict=True):
-            found.append(Copy(i, j, how or _same(a[i], b[j])))
-    return found
+        for at in range(0, len(first), _BLOCK):
+            some, others = first[at : at + _BLOCK], second[at : at + _BLOCK]
+            alike = np.einsum("ij,ij->i", a_unit[some], b_unit[others]) >= _LEAST_CORRELATION
+            for i, j in zip(some[alike].tolist(), others[alike].tolist(), strict=True):
+                yield Copy(i, j, how or _same(a[i], b[j]))
 
 
 def _same(a: Thumb, b: Thumb) -> str:

@@ -35,12 +35,14 @@ def findings(report: DataReport) -> list[str]:
     found.append(_duplicates(report))
     if report.against:
         found.append(_leaks(report))
+    if report.not_searched:
+        found.append(f"Stopped before copies of {report.not_searched} were searched for.")
     return found
 
 
 def _count(report: DataReport) -> str:
     measured = len(report.images)
-    if report.stopped:
+    if report.stopped and measured < report.total:
         return f"Stopped after {measured} of {report.total} pictures; everything below describes those."
     missing = report.total - measured
     skipped = f", {missing} {'was' if missing == 1 else 'were'} skipped" if missing else ""

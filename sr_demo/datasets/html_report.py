@@ -64,7 +64,8 @@ def _lists(report: DataReport) -> list[_List]:
     copies: list[str] = []
     for group in groups(report.copies):
         names = ", ".join(images[i].name for i in group)
-        how = sorted({copy.how for copy in report.copies if copy.first in group})
+        members = set(group)
+        how = sorted({copy.how for copy in report.copies if copy.first in members})
         copies.append(f"{names}: {', '.join(how)}")
     leaks = [f"{images[c.first].name} and {report.against_names[c.second]}: {c.how}" for c in report.leaks]
     found = (

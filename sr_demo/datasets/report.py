@@ -69,6 +69,8 @@ class DataReport:
     leaks: list[Copy] = field(default_factory=list)
     """Copies of test images: `first` is a position in `images`, `second` in `against_names`."""
     searched_cut_outs: bool = False
+    not_searched: str = ""
+    """Name of the test images that were not searched for because of Stop."""
     samples: list[Triplet] = field(default_factory=list)
     hardest: list[Triplet] = field(default_factory=list)
     easiest: list[Triplet] = field(default_factory=list)
@@ -77,7 +79,7 @@ class DataReport:
 def examine(
     name: str, what: str, entries: Sequence[Entry], against: Against | None = None, progress: Progress = SILENT
 ) -> DataReport:
-    """Measure all images of a data set. A bad one is skipped; Stop ends the measuring and keeps what was measured.
+    """Measure all images of a data set. A bad one is skipped; Stop ends the work and keeps what was found until then.
 
     Args:
         name: name of the data set.
@@ -101,7 +103,6 @@ def examine(
             if not report.images:
                 raise
             report.stopped = True
-            progress = SILENT
             break
         try:
             hr, lr = entry.read()
@@ -116,16 +117,22 @@ def examine(
         first = f"; the first: {report.skipped[0]}" if report.skipped else ""
         raise BadInput(f"None of the {len(entries)} pictures of {name} could be used{first}")
     report.copies = duplicates([image.thumb for image in report.images])
-    if against is not None:
-        _compare(report, against, found, progress.part(share, 0.9))
-    _choose(report, read, progress.part(0.9, 1.0))
-    progress(1.0, "done")
+    try:
+        if against is not None:
+            progress.check()
+            _compare(report, against, found, progress.part(share, 0.9))
+        _choose(report, read, SILENT if report.stopped else progress.part(0.9, 1.0))
+        progress(1.0, "done")
+    except Cancelled:
+        report.stopped = True
+    if against is not None and not report.against:
+        report.not_searched = against.name
     return report
 
 
 def _compare(report: DataReport, against: Against, found: Sequence[Features], progress: Progress) -> None:
     """Find whole copies of `against` in the set, and parts of them where that does not take too long."""
-    report.against = against.name
+    names: list[str] = []
     thumbs: list[np.ndarray[Any, np.dtype[np.uint8]]] = []
     others: list[Features] = []
     for i, entry in enumerate(against.entries):
@@ -135,9 +142,10 @@ def _compare(report: DataReport, against: Against, found: Sequence[Features], pr
         except SRError as problem:
             report.skipped.append(f"{against.name}: {problem}")
             continue
-        report.against_names.append(entry.name)
+        names.append(entry.name)
         thumbs.append(thumbnail(hr))
         others.append(features(hr))
+    report.against, report.against_names = against.name, names  # not before all were searched for
     report.leaks = leaks([image.thumb for image in report.images], thumbs)
     if len(found) * len(others) <= _MOST_MATCHES:
         whole = {(copy.first, copy.second) for copy in report.leaks}

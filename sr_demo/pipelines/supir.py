@@ -76,14 +76,18 @@ class SupirUpscaler:
     def _run(self, request: Mapping[str, Any], steps: int, progress: Progress) -> None:
         """Send one request to the worker, started where there is none. Failures and Stop end it."""
         worker = self._worker or _Worker(self._python, self._start)
-        self._worker = None
+        self._worker, loaded = None, False
         try:
             progress(0.0, "loading SUPIR")
             worker.wait("ready", progress)
+            loaded = True
             worker.send(request)
             worker.wait("done", progress, steps)
         except OutOfMemory:
-            self._keep(worker)  # a smaller image may fit, and loading takes long
+            if loaded:
+                self._keep(worker)  # a smaller image may fit, and loading takes long
+            else:
+                worker.close()
             raise
         except BaseException:
             worker.close()

@@ -6,6 +6,7 @@ queue passes these events on at once; all other events bypass it (`LIGHT`).
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ LIGHT: dict[str, Any] = {"queue": False}
 """Arguments of every other event."""
 _PAGE_MOST = 4
 """Jobs that one open page may have waiting or running: its tabs work side by side, its controls send one event each."""
+_PORT = re.compile(r"\[([0-9a-fA-F:.]+)\](?::\d+)?|(\d+(?:\.\d+){3}):\d+")
+"""An address with its port, as some proxies write it."""
 _LOOK_SECONDS = 0.5
 _UNREAD_SECONDS = 15.0
 """A caller that has left messages unread for this long is regarded as gone."""
@@ -197,13 +200,15 @@ class Callers:
 def address_of(request: Any, *, proxied: bool) -> str:
     """Return the network address that counts as one visitor: an IPv4 address, or the /64 network of an IPv6 address.
 
-    Behind a proxy it is the last address of X-Forwarded-For; those before it were written by the caller.
+    Behind a proxy it is the last address of X-Forwarded-For, which may have a port; those before it were written by the
+    caller. An IPv4 address that is written as one of IPv6 (::ffff:203.0.113.5) is the IPv4 address.
     """
     host = str(request.client.host) if request.client else ""
     if proxied:
         host = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip() or host
     try:
-        address = ip_address(host)
+        address = ip_address("".join(found.groups("")) if (found := _PORT.fullmatch(host)) else host)
     except ValueError:
         return host[:64]
+    address = getattr(address, "ipv4_mapped", None) or address
     return str(IPv6Address(int(address) >> 64 << 64)) if isinstance(address, IPv6Address) else str(address)

@@ -1,5 +1,6 @@
 """Finding copies: another size, another format, mirrored, cut out; and no false alarms among different images."""
 
+import tracemalloc
 from io import BytesIO
 
 import numpy as np
@@ -46,6 +47,19 @@ def test_copies_of_copies_are_one_group(photos):
 def test_flat_images_are_not_copies():
     flat = [readonly(np.full((40, 40, 3), v, np.float32)) for v in (0.2, 0.21, 0.9)]
     assert duplicates([thumbnail(p) for p in flat]) == []
+
+
+def test_many_alike_images_take_little_memory_and_few_pairs(photos):
+    """Frames of a camera that stands still, and blank patches."""
+    rng = np.random.default_rng(0)
+    still = [np.clip(thumbnail(photos[0]) + rng.integers(0, 3, (32, 32)), 0, 255).astype(np.uint8) for _ in range(400)]
+    blank = [np.full((32, 32), 200, np.uint8)] * 400
+    tracemalloc.start()
+    found = duplicates([*still, *blank])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert groups(found) == [tuple(range(400))] and len(found) < 410
+    assert peak < 250e6, "659 MB where all pairs are correlated at once"
 
 
 def test_leaks_are_found_mirrored_or_compressed(photos):

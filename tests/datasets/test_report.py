@@ -146,6 +146,38 @@ def test_stop_reports_what_was_measured_until_then(folder):
         examine("photos", "", found, None, Progress(stop=stop))
 
 
+@pytest.mark.parametrize("at", ["tests: ", "searching for cut-outs", "showing "])
+def test_stop_during_the_comparison_keeps_what_was_measured(folder, at):
+    stop = Event()
+    seen: list[str] = []
+
+    def report_progress(fraction, note):
+        assert not stop.is_set(), "nothing goes on after Stop"
+        seen.append(note)
+        if note.startswith(at):
+            stop.set()
+
+    _, found = entries(folder)
+    report = examine("photos", "", found, Against("tests", found), Progress(report_progress, stop))
+    assert report.stopped and len(report.images) == 4
+    body, unsearched = data_body(report), "Stopped before copies of tests were searched for."
+    assert (unsearched in body) is (at == "tests: ") and facts(report)["measured"] == 4
+    assert (report.against == "tests") is (at != "tests: ") and report.searched_cut_outs is (at == "showing ")
+
+
+def test_after_stop_no_test_picture_is_read(folder):
+    stop, read = Event(), []
+    _, found = entries(folder)
+
+    def report_progress(fraction, note):
+        stop.set()
+
+    tests = [Entry(entry.name, lambda: read.append(1)) for entry in found]  # type: ignore[arg-type,return-value]
+    report = examine("photos", "", found, Against("tests", tests), Progress(report_progress, stop))
+    assert report.stopped and len(report.images) == 1 and not read
+    assert "Stopped before copies of tests were searched for." in data_body(report)
+
+
 def test_nothing_usable_is_one_sentence(tmp_path):
     (tmp_path / "a.png").write_bytes(b"no")
     with pytest.raises(BadInput, match=r"None of the 1 pictures of x .*a\.png"):

@@ -12,8 +12,12 @@ import pytest
 from PIL import Image as Pillow
 from playwright.sync_api import Page, expect
 
+from sr_demo.datasets.report import DataReport
 from sr_demo.image import Limits, quantize
+from sr_demo.imaging.samples import SAMPLES
 from sr_demo.inference.runner import Runner
+from sr_demo.progress import SILENT
+from sr_demo.ui.data import handlers as handlers_module
 from sr_demo.ui.data.handlers import DataHandlers
 from sr_demo.ui.data.layout import data_tab
 from sr_demo.ui.method_choices import Context
@@ -79,6 +83,22 @@ def test_dropped_photos_are_measured_and_the_report_is_downloaded(
         links.nth(1).click()
     download.value.save_as(tmp_path / "data.json")
     assert json.loads((tmp_path / "data.json").read_text())["measured"] == 5
+
+
+@pytest.mark.parametrize("examples", [False, True])
+def test_a_test_picture_that_cannot_be_read_is_named_and_is_none_of_the_set(
+    gradio_loops: None, photos: list[Path], examples: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handlers = DataHandlers(Context((), Runner(), Store(), Stops(), Limits()), None)  # type: ignore[arg-type]
+    made: list[DataReport] = []
+    monkeypatch.setattr(handlers, "_run", lambda request, work: made.append(work(SILENT)) or iter(()))
+    monkeypatch.setattr(handlers_module, "SAMPLES", SAMPLES[:1])
+    tests, request = [str(photos[1]), str(photos[2])], gr.Request()
+    list(handlers.inspect_examples(request, tests) if examples else handlers.inspect(request, [str(photos[0])], tests))
+    (report,) = made
+    assert [sentence for sentence in report.skipped if "notes.png is not a picture" in sentence]
+    assert report.skipped[0].startswith("your test pictures: ")
+    assert report.total == len(report.images) == (1 if examples else 4)
 
 
 @pytest.mark.slow

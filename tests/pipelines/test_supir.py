@@ -141,6 +141,19 @@ def test_stop_ends_the_process_and_running_out_of_memory_does_not(upscaler: supi
     assert upscaler._worker is None and worker._process.returncode is not None
 
 
+def test_a_process_that_ran_out_of_memory_while_loading_is_started_again(home: Path) -> None:
+    util = home / "SUPIR" / "util.py"
+    util.write_text(UTIL.replace('    print("SUPIR prints', '    raise MemoryError\n    print("SUPIR prints'))
+    try:
+        large = supir.SupirUpscaler(home, home / "weights", sys.executable, "quality", True)
+        for _ in range(2):
+            with pytest.raises(OutOfMemory):
+                large.upscale(noise(4, 4), OPTIONS, SILENT)
+            assert large._worker is None
+    finally:
+        util.write_text(UTIL)
+
+
 def test_the_message_of_a_failure_is_shown(home: Path) -> None:
     broken = supir.SupirUpscaler(home / "options", None, sys.executable, "fidelity", True)
     with pytest.raises(SRError, match="SUPIR could not do it: ModuleNotFoundError: No module named 'SUPIR'"):

@@ -21,7 +21,8 @@ from sr_demo.ui.store import Store
 HEAVY = {
     "RunHandlers.run", "SeveralHandlers.run", "AdjustHandlers.adjust", "AdjustHandlers.find_faces",
     "Endpoints.upscale", "Endpoints.compare", "Endpoints.several", "Endpoints.deploy",
-    "MosaicHandlers.render", "MosaicHandlers.show_matches", "MosaicHandlers.build_database",
+    "MosaicHandlers.render", "MosaicHandlers.render_example", "MosaicHandlers.show_matches",
+    "MosaicHandlers.build_database",
     "_injected.<locals>.guess",
     "DigitHandlers.take_first", "DigitHandlers.take_drawing", "DigitHandlers.take_upload", "DigitHandlers.take_typical",
     "DigitHandlers.take_test", "DigitHandlers.show", "DigitHandlers.resize",
@@ -111,6 +112,10 @@ def request(host: str, forwarded: str | None = None) -> SimpleNamespace:
         ("10.0.0.1", None, True, "10.0.0.1"),
         ("10.0.0.1", "x" * 1000, True, "x" * 64),
         ("2001:db8:1:2:3:4:5:6", None, False, "2001:db8:1:2::"),
+        ("10.0.0.1", "::ffff:203.0.113.5", True, "203.0.113.5"),
+        ("10.0.0.1", "203.0.113.5:4411", True, "203.0.113.5"),
+        ("10.0.0.1", "[2001:db8:1:2:3:4:5:6]:4411", True, "2001:db8:1:2::"),
+        ("10.0.0.1", "[::ffff:203.0.113.5]", True, "203.0.113.5"),
     ],
 )
 def test_an_address_is_what_the_nearest_proxy_saw(host: str, forwarded: str, proxied: bool, address: str) -> None:

@@ -29,6 +29,7 @@ _READING = 0.2
 _SECONDS = 10.0
 """Expected duration of measuring some images."""
 _NONE = "None of these files can be looked at."
+_TESTS = "your test pictures"
 _NUMBER = len("000_")
 """Length of the number that `take_in` puts before a file name."""
 
@@ -63,16 +64,11 @@ class DataHandlers:
                 raise BadInput("There are no photos yet. Drop a few, or a zip of them; or inspect the examples.")
             with self._context.store.lent() as folder:
                 entries, taken = self._taken(files, folder / "photos", progress.part(0, _READING / 2))
-                left_out, missing = taken.sentences, taken.left_out
-                against = None
-                if tests:
-                    found, gone = self._taken(tests, folder / "tests", progress.part(_READING / 2, _READING))
-                    against = Against("your test pictures", found)
-                    left_out, missing = [*left_out, *gone.sentences], missing + gone.left_out
+                against, gone = self._against(tests, folder, progress.part(_READING / 2, _READING))
                 what = f"{len(entries)} dropped pictures"
                 report = examine("your photos", what, entries, against, progress.part(_READING, 1))
-            report.skipped[:0] = left_out
-            report.total += missing
+            report.skipped[:0] = [*taken.sentences, *gone]
+            report.total += taken.left_out
             return report
 
         yield from self._run(request, work)
@@ -83,18 +79,24 @@ class DataHandlers:
         def work(progress: Progress) -> DataReport:
             entries = from_files([sample_file(sample) for sample in SAMPLES], self._context.limits)
             with self._context.store.lent() as folder:
-                against = None
-                if tests:
-                    found, _ = self._taken(tests, folder / "tests", progress.part(0, _READING))
-                    against = Against("your test pictures", found)
+                against, gone = self._against(tests, folder, progress.part(0, _READING))
                 what = f"the {len(entries)} example pictures of this page"
-                return examine("the examples", what, entries, against, progress.part(_READING, 1))
+                report = examine("the examples", what, entries, against, progress.part(_READING, 1))
+            report.skipped[:0] = gone
+            return report
 
         yield from self._run(request, work)
 
     def stop(self, request: gr.Request) -> None:
         """Stop the inspection of this session; what was measured is reported."""
         self._context.stops.stop(f"inspect {session_of(request)}")
+
+    def _against(self, tests: list[str] | None, folder: Path, progress: Progress) -> tuple[Against | None, list[str]]:
+        """Return the test images, and a sentence on each that cannot be read: they are none of the set."""
+        if not tests:
+            return None, []
+        found, taken = self._taken(tests, folder / "tests", progress)
+        return Against(_TESTS, found), [f"{_TESTS}: {sentence}" for sentence in taken.sentences]
 
     def _taken(self, files: list[str], folder: Path, progress: Progress) -> tuple[list[Entry], Taken]:
         folder.mkdir()
