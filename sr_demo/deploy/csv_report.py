@@ -25,8 +25,8 @@ def deploy_csv(report: Facts) -> str:
     """
     text = io.StringIO()
     heads: tuple[str, ...] = (
-        "method", "title", "verdict", "reason", "parameters", "weight_bytes", "licence", "commercial", *_LINE, *_COSTS,
-        "multiply_adds_per_pixel", *_MEANS, *_FIELDS, *_RESOLVES, "false_detail_levels", "formats",
+        "method", "title", "scale", "verdict", "reason", "parameters", "weight_bytes", "licence", "commercial",
+        *_LINE, *_COSTS, "multiply_adds_per_pixel", *_MEANS, *_FIELDS, *_RESOLVES, "false_detail_levels", "formats",
     )  # fmt: skip
     writer: csv.DictWriter[str] = csv.DictWriter(text, heads, restval="", extrasaction="ignore")
     writer.writeheader()
@@ -39,7 +39,7 @@ def deploy_csv(report: Facts) -> str:
 def _method_cells(row: Facts) -> Facts:
     """Return the cells that are the same for every size."""
     cells: Facts = {
-        "method": row["key"], "title": row["title"], "verdict": row["verdict"]["level"],
+        "method": row["key"], "title": row["title"], "scale": row["scale"], "verdict": row["verdict"]["level"],
         "reason": row["failed"] or row["verdict"]["sentence"], "parameters": row["parameters"],
         "weight_bytes": row["files"]["bytes"], "licence": row["licence"]["weights"],
         "commercial": row["licence"]["commercial"], "formats": " ".join(row["formats"]),

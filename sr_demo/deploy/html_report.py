@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from sr_demo.deploy import table_columns
 from sr_demo.deploy.plots import latency_plot, memory_plot
+from sr_demo.deploy.report import SCALE
 from sr_demo.reports.html import render
 from sr_demo.reports.scatter_chart import Point, quality_against_time
 from sr_demo.reports.verdicts import Facts
@@ -40,7 +41,7 @@ def summary(report: Facts) -> str:
     """Return the requirements and the verdicts as HTML."""
     return render(
         "deploy_summary.html",
-        conditions=_conditions(report["budget"]),
+        conditions=_conditions(report["budget"], all_alike=_comparable(report["approaches"]) == report["approaches"]),
         verdicts=[
             _Verdict(_MARKS[row["verdict"]["level"]], row["title"], _sentence(row)) for row in report["approaches"]
         ],
@@ -49,10 +50,17 @@ def summary(report: Facts) -> str:
     )
 
 
-def _conditions(budget: Facts) -> list[str]:
-    side = budget["side"]
+def _comparable(rows: Sequence[Facts]) -> list[Facts]:
+    """Return the rows of methods with the usual scale, whose scores are of the same LR images."""
+    return [row for row in rows if row["scale"] == SCALE]
+
+
+def _conditions(budget: Facts, *, all_alike: bool) -> list[str]:
+    picture, seconds = f"a picture of {budget['side']} x {budget['side']} pixels", f"{budget['seconds']:g} s"
     return [
-        f"a picture of {side} x {side} pixels, enlarged four times, in at most {budget['seconds']:g} s",
+        f"{picture}, enlarged four times, in at most {seconds}"
+        if all_alike
+        else f"{picture}, enlarged as much as each method does, in at most {seconds}",
         f"{budget['memory_mb']} MB of memory",
         f"{budget['disk_mb']} MB of disk",
         f"on {budget['hardware']}",
@@ -82,7 +90,7 @@ def _sentence(row: Facts) -> str:
 
 def _best_resolution(report: Facts) -> Facts | None:
     """Return the largest number of resolved lines and the titles that reach it; None where the chart was not measured."""
-    rows = _scored(_measured(report))
+    rows = _comparable(_scored(_measured(report)))
     if report["chart"] is None or not rows:
         return None
     finest = {row["title"]: row["measured"]["quality"]["resolution"]["finest_lines"] for row in rows}
@@ -104,9 +112,10 @@ def details(report: Facts) -> str:
         latency_plot=latency_plot(measured) if measured else "",
         memory_plot=memory_plot(measured) if measured else "",
         scored=scored,
-        quality_plot=_quality_plot(scored),
-        resolutions=_resolutions(report, scored),
-        stars=_stars(report, scored),
+        quality_plot=_quality_plot(_comparable(scored)),
+        others=[row["title"] for row in scored if row not in _comparable(scored)],
+        resolutions=_resolutions(report, _comparable(scored)),
+        stars=_stars(report, _comparable(scored)),
         false_detail_image=scored[0]["measured"]["quality"]["false_detail"]["picture"] if scored else "",
         false_detail_maps=[_false_detail_map(row) for row in scored],
     )

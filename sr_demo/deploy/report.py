@@ -27,6 +27,8 @@ from sr_demo.spec import Approach
 
 SCHEMA = Path(__file__).with_name("report.schema.json")
 """JSON Schema of the report."""
+SCALE = 4
+"""Scale of most methods. Scores of another one are of other LR images, and not comparable."""
 _LARGEST_SIDE = 4096
 _NOT_STATED = "not stated here: see the paper"
 
@@ -86,12 +88,14 @@ def judged(report: Facts, budget: Budget) -> Facts:
 def describe(job: Job) -> Facts:
     """Return the row of a job before it is measured."""
     approach, checkpoint = job.approach, job.checkpoint
+    other = "" if job.default_scale == SCALE else f", {job.default_scale}x"
     return {
         "key": job.key,
         "approach": approach.id,
         "checkpoint": checkpoint.name,
-        "title": job.title,
+        "title": f"{job.title}{other}",
         "family": approach.family,
+        "scale": job.default_scale,
         "parameters": checkpoint.parameters,
         "files": {
             "kind": checkpoint.kind,

@@ -165,7 +165,7 @@ def test_stop_during_the_comparison_keeps_what_was_measured(folder, at):
     assert (report.against == "tests") is (at != "tests: ") and report.searched_cut_outs is (at == "showing ")
 
 
-def test_after_stop_no_test_picture_is_read(folder):
+def test_after_stop_no_test_image_is_read(folder):
     stop, read = Event(), []
     _, found = entries(folder)
 

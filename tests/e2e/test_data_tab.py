@@ -86,7 +86,7 @@ def test_dropped_photos_are_measured_and_the_report_is_downloaded(
 
 
 @pytest.mark.parametrize("examples", [False, True])
-def test_a_test_picture_that_cannot_be_read_is_named_and_is_none_of_the_set(
+def test_a_test_image_that_cannot_be_read_is_named_and_is_none_of_the_set(
     gradio_loops: None, photos: list[Path], examples: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handlers = DataHandlers(Context((), Runner(), Store(), Stops(), Limits()), None)  # type: ignore[arg-type]
