@@ -51,16 +51,16 @@ def summary(report: Facts) -> str:
 
 
 def _comparable(rows: Sequence[Facts]) -> list[Facts]:
-    """Return the rows of methods with the usual scale, whose scores are of the same LR images."""
+    """Return the rows of methods with a scale of 4, whose scores are of the same LR images."""
     return [row for row in rows if row["scale"] == SCALE]
 
 
 def _conditions(budget: Facts, *, all_alike: bool) -> list[str]:
-    picture, seconds = f"a picture of {budget['side']} x {budget['side']} pixels", f"{budget['seconds']:g} s"
+    size, seconds = f"a picture of {budget['side']} x {budget['side']} pixels", f"{budget['seconds']:g} s"
     return [
-        f"{picture}, enlarged four times, in at most {seconds}"
+        f"{size}, enlarged four times, in at most {seconds}"
         if all_alike
-        else f"{picture}, enlarged as much as each method does, in at most {seconds}",
+        else f"{size}, enlarged as much as each method does, in at most {seconds}",
         f"{budget['memory_mb']} MB of memory",
         f"{budget['disk_mb']} MB of disk",
         f"on {budget['hardware']}",
