@@ -206,7 +206,7 @@ def _inliers(matcher: cv2.BFMatcher, one: Features, other: Features) -> int:
 def _near(a: Sequence[Thumb], b: Sequence[Thumb], a_hash: Hashes, b_hash: Hashes, how: str) -> Iterator[Copy]:
     """Yield pairs whose hashes are near and whose thumbnails correlate; `how` is "" for "the same" or "nearly"."""
     a_unit, b_unit = _units(a), _units(b)
-    a_flat, b_flat = (~unit.any(axis=1) for unit in (a_unit, b_unit))
+    a_flat, b_flat = (np.asarray(unit.any(axis=1)) == 0 for unit in (a_unit, b_unit))
     for start in range(0, len(a_hash), _CHUNK):
         rows = slice(start, start + _CHUNK)
         near = np.bitwise_count(a_hash[rows, None] ^ b_hash[None]) <= NEAR
