@@ -194,10 +194,14 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe(
         name="rrdn",
         stem="rrdn-x4",
-        summary="Residual-in-residual dense blocks, L1.",
+        summary="Residual-in-residual dense blocks go on from their own weights with L1 and finally MSE.",
         architecture=Architecture("RRDN", _RRDN),
         build=partial(RRDN, **_RRDN),  # type: ignore[arg-type]
-        phases=(Phase(1.0, _L1, (7e-4, 1e-6), patch=32, batch=16),),
+        phases=(
+            Phase(0.62, _L1, (7e-4, 4e-4), patch=32, batch=16),
+            Phase(0.38, _MSE, (4e-4, 1e-6), patch=48, batch=16),
+        ),
+        begin="rrdn-x4",
         optimiser="muon",
     ),
     Recipe(

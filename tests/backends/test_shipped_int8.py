@@ -52,7 +52,7 @@ def test_the_table_in_the_docs_has_what_the_card_has(path: Path) -> None:
 def test_all_int8_forms_together_are_small_and_each_file_has_its_card() -> None:
     files = [*shipped_int8.FOLDER.iterdir()]
     assert CARDS and {file.stem for file in files} == {path.stem for path in CARDS}
-    assert sum(file.stat().st_size for file in files) < 5e6
+    assert sum(file.stat().st_size for file in files) < 7e6
 
 
 @pytest.mark.parametrize(
