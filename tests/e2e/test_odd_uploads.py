@@ -113,8 +113,9 @@ def test_a_single_pixel_gets_a_word_and_a_result(address: str, open_page: OpenPa
 def test_the_boxes_of_other_tabs_say_so_too(address: str, open_page: OpenPage, tab: str, box: str) -> None:
     page = open_page(address)
     page.get_by_role("tab", name=tab).click()
-    if tab == "Digits":  # what it shows first would take the place of the sentence
-        expect(page.locator("#digit-cards img").first).to_be_visible(timeout=PATIENCE)
+    # What it shows first would take the place of the sentence.
+    first = page.locator("#digit-cards img" if tab == "Digits" else "#mosaic-result img").first
+    expect(first).to_be_visible(timeout=PATIENCE)
     page.locator(f"{box} input[type=file]").set_input_files(
         {"name": "doc.pdf", "mimeType": "application/pdf", "buffer": PDF}
     )
