@@ -29,6 +29,7 @@ def test_they_are_there_small_and_complete() -> None:
     assert sum(file.stat().st_size for file in welcome.FOLDER.iterdir()) <= 1_100_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tab", TABS)
 def test_they_come_from_the_weights_that_are_shipped(tab: Tab) -> None:
     """A network that is trained again leaves them behind: `python -m sr_demo.ui.welcome` computes them anew."""
