@@ -84,12 +84,12 @@ def some_jobs(
     args: argparse.Namespace, names: Sequence[str], values: dict[str, object] | None = None, *, download: bool = False
 ) -> list[Job]:
     """Like `jobs`, for commands that need at least one. Raises BadInput where there is none, and where one is named twice."""
+    from sr_demo.inference.jobs import refuse_repeated
+
     found = jobs(args, names, values, download=download)
     if not found:
         raise BadInput("Name an approach (`list` shows them), or give a file of your own with --model.")
-    keys = [job.key for job in found]
-    if repeated := [key for key in keys if keys.count(key) > 1]:
-        raise BadInput(f"{repeated[0]} is named more than once. Name each approach once.")
+    refuse_repeated(found)
     return found
 
 

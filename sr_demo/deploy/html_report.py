@@ -102,6 +102,7 @@ def details(report: Facts) -> str:
     """Return everything that was measured as HTML: tables, plots, and how it was measured."""
     measured = _measured(report)
     scored = _scored(measured)
+    alike = _comparable(scored)
     return render(
         "deploy_details.html",
         report=report,
@@ -112,10 +113,10 @@ def details(report: Facts) -> str:
         latency_plot=latency_plot(measured) if measured else "",
         memory_plot=memory_plot(measured) if measured else "",
         scored=scored,
-        quality_plot=_quality_plot(_comparable(scored)),
-        others=[row["title"] for row in scored if row not in _comparable(scored)],
-        resolutions=_resolutions(report, _comparable(scored)),
-        stars=_stars(report, _comparable(scored)),
+        quality_plot=_quality_plot(alike),
+        others=[row["title"] for row in scored if row not in alike],
+        resolutions=_resolutions(report, alike),
+        stars=_stars(report, alike),
         false_detail_image=scored[0]["measured"]["quality"]["false_detail"]["picture"] if scored else "",
         false_detail_maps=[_false_detail_map(row) for row in scored],
     )

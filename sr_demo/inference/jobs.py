@@ -284,6 +284,13 @@ class Stopped:
 RunEvent = Started | Progressed | Done | Failed | Stopped
 
 
+def refuse_repeated(jobs: Sequence[Job]) -> None:
+    """Check that no two jobs have the same key, which names their results. Raises BadInput."""
+    keys = [job.key for job in jobs]
+    if repeated := [key for key in keys if keys.count(key) > 1]:
+        raise BadInput(f"{repeated[0]} is named more than once. Name each approach once.")
+
+
 def job_for(
     approaches: Sequence[Approach],
     name: str,

@@ -184,6 +184,7 @@ class Estimates:
                     del known[key]
             if job.checkpoint.is_file_of_user:
                 self._unwritten.add(job.timing_key)
+            self._unwritten.intersection_update(self._learned)
             if self._file:
                 written = {key: value for key, value in self._learned.items() if key not in self._unwritten}
                 timing_store.write(self._file, written)

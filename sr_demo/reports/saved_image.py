@@ -130,8 +130,11 @@ def _small_copy(image: ImageData, path: Path) -> Path | None:
         return None
     ratio = (_MAX_SHOWN_PIXELS / (height * width)) ** 0.5
     copy = _small_copy_of(path)
-    size = int(height * ratio), int(width * ratio)
-    alpha = None if image.alpha is None else resize(image.alpha, size, "area")
-    # With the profile and the alpha channel, like the images beside it.
-    write_png(replace(image, pixels=resize(image.pixels, size, "area"), alpha=alpha, bits=8, metadata=Metadata()), copy)
+    write_png(reduced(image, Size(int(height * ratio), int(width * ratio))), copy)
     return copy
+
+
+def reduced(image: ImageData, size: Size) -> ImageData:
+    """Return a smaller copy to look at: of 8 bits and without metadata, but with its profile and alpha channel."""
+    alpha = None if image.alpha is None else resize(image.alpha, size, "area")
+    return replace(image, pixels=resize(image.pixels, size, "area"), alpha=alpha, bits=8, metadata=Metadata())

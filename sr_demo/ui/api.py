@@ -20,7 +20,7 @@ from sr_demo.errors import BadInput, Cancelled, SRError, quoted, unexpected
 from sr_demo.image import Image, ImageData, Output, for_output, read, write
 from sr_demo.imaging.output_size import OutputSize, parse
 from sr_demo.inference.faithful import allowed_by
-from sr_demo.inference.jobs import Done, Failed, ImageResult, Job, job_for
+from sr_demo.inference.jobs import Done, Failed, ImageResult, Job, job_for, refuse_repeated
 from sr_demo.progress import Progress
 from sr_demo.reports.brought import jobs_of
 from sr_demo.reports.catalogue_listing import describe
@@ -246,9 +246,7 @@ class Endpoints:
         if len(names) > MOST_JOBS:
             raise BadInput(f"One call compares {MOST_JOBS} approaches at most, not {len(names)}.")
         jobs = [job_for(self._context.approaches, name, size=size) for name in names]
-        keys = [job.key for job in jobs]
-        if repeated := [key for key in keys if keys.count(key) > 1]:
-            raise BadInput(f"{repeated[0]} is named more than once. Name each approach once.")
+        refuse_repeated(jobs)
         return jobs
 
     def _advice(self, image: Image, path: Path) -> dict[str, Any] | None:

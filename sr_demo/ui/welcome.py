@@ -104,14 +104,14 @@ def _guesses() -> Iterator[Made]:
     from sr_demo.diffusion.upscaler import DiffusionUpscaler
     from sr_demo.inference.jobs import job_for
     from sr_demo.inference.runner import Runner
-    from sr_demo.progress import Progress
+    from sr_demo.progress import SILENT
     from sr_demo.ui.diffusion import view
 
     lr = _region("diffusion").rgb
     job = replace(job_for(APPROACHES, "diffusion"), precision="fp32")
-    with Runner().loaded(job, Progress()) as model:
+    with Runner().loaded(job, SILENT) as model:
         assert isinstance(model.upscaler, DiffusionUpscaler)
-        *_, samples = model.upscaler.draw_samples(lr, DiffusionOptions(), _GUESSES, Progress())
+        *_, samples = model.upscaler.draw_samples(lr, DiffusionOptions(), _GUESSES, SILENT)
     for name, image in (("input", lr), *view.named(samples), view.spread_of(samples)):
         label, note = view.title(name)
         yield Made(name, label, f"{label}, an example", note, _pixels(image))

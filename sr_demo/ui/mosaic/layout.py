@@ -83,9 +83,8 @@ def mosaic_tab(context: Context, tab: gr.Tab | None = None) -> None:
     moved = [value.release if isinstance(value, gr.Slider) else value.input for value in values]  # type: ignore[attr-defined]
     for event in (image.upload, mode.change, database.change, *moved):
         event(handlers.render, inputs, rendered, **render)
-    image.clear(
-        handlers.clear, None, rendered, **light
-    )  # with `image` as input, Gradio would send what was there before
+    # With `image` as input, Gradio would send what was there before.
+    image.clear(handlers.clear, None, rendered, **light)
     result.select(handlers.show_matches, [rendering, own], matches, show_progress="hidden", **heavy)
     database.change(handlers.choose, database, delete, **light)
     start.click(handlers.build_database, [drop, own], [*built, stop], show_progress="hidden", **heavy)

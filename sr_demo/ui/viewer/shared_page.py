@@ -11,21 +11,19 @@ import base64
 import hashlib
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from sr_demo import __version__
 from sr_demo.codecs import png
-from sr_demo.image import Image, ImageData, Limits, Metadata, Size, encode_png, read
-from sr_demo.imaging.resize import resize
+from sr_demo.image import Image, ImageData, Limits, Size, encode_png, read
 from sr_demo.inference.jobs import ImageResult, Result
 from sr_demo.options import as_dict
 from sr_demo.reports import formatting
 from sr_demo.reports.bundle import Comparison, disk_refusals, machine
 from sr_demo.reports.html import png_uri, stream
-from sr_demo.reports.saved_image import SavedImage, save, save_result
+from sr_demo.reports.saved_image import SavedImage, reduced, save, save_result
 from sr_demo.reports.table import html_table
 from sr_demo.system.file_sizes import file_size
 from sr_demo.system.storage import write_atomically
@@ -193,7 +191,7 @@ def _too_large(images: Sequence[SavedImage]) -> tuple[list[SavedImage], int]:
 
 def _smaller(file: Path, most: int) -> bytes:
     """Return a PNG of at most `most` bytes that shows the same as `file`, which is larger."""
-    whole = replace(read(file, Limits(max_bytes=2**40)), bits=8, metadata=Metadata())
+    whole = read(file, Limits(max_bytes=2**40))
     height, width = shape = Size.of(whole.rgb)
     size, ratio, content = file.stat().st_size, 1.0, b""
     while size > most and max(shape) > 1:
@@ -201,7 +199,6 @@ def _smaller(file: Path, most: int) -> bytes:
             0.9, (most / size) ** 0.5
         )  # a smaller image takes more bytes per pixel: one step may not be enough
         shape = Size(max(int(height * ratio), 1), max(int(width * ratio), 1))
-        alpha = None if whole.alpha is None else resize(whole.alpha, shape, "area")
-        content = encode_png(replace(whole, pixels=resize(whole.rgb, shape, "area"), alpha=alpha))
+        content = encode_png(reduced(whole, shape))
         size = len(content)
     return content
