@@ -38,6 +38,7 @@ def main() -> int:
     """Serve the page until interrupted; return the exit status."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("faiss.loader").setLevel(logging.WARNING)  # INFO lists the builds of FAISS that are not there
     try:
         settings = from_environment(os.environ)
         models = folder.from_environment()

@@ -107,12 +107,18 @@ def guard(page: gr.Blocks, max_bytes: int) -> None:
         max_bytes: Limit on what is fetched for one event.
     """
     preprocess, process = page.preprocess_data, page.process_api
+    # See `source.image_input`. Gradio makes a component of a session anew, without it, where an event updates anything but
+    # its value.
+    replaced = {key: vars(block)["preprocess"] for key, block in page.blocks.items() if "preprocess" in vars(block)}
 
     async def checked(block_fn: BlockFunction, inputs: list[Any], state: Any, explicit_call: bool = False) -> list[Any]:
         addresses = admit(inputs)
         arguments.check(block_fn, inputs)
         if addresses:
             await _fetched(page, block_fn, inputs, max_bytes)
+        for key, own in replaced.items():
+            if key in state:
+                state[key].preprocess = own
         try:
             return await preprocess(block_fn, inputs, state, explicit_call)
         except SRError:

@@ -11,10 +11,11 @@ import cv2
 import gradio as gr
 import numpy as np
 
-from sr_demo.image import ImageData, crop, encode_png, quantize
+from sr_demo.image import ImageData, Size, crop, encode_png, quantize
 from sr_demo.imaging.resize import resize
 from sr_demo.ui.door import uploaded
 from sr_demo.ui.languages import marked, word
+from sr_demo.ui.small_image import on_background
 
 PREVIEW_SIDE = 768
 """Longest side of the preview in pixels."""
@@ -28,7 +29,8 @@ def image_input(**arguments: Any) -> gr.Image:
     """Return a `gr.Image` whose value is the path of the untouched upload, or None; `arguments` are Gradio's.
 
     Gradio's own preprocessing would decode the file before we can say in plain words what is wrong with it. It is
-    replaced on this one component: for a subclass Gradio would write a stub file into the source tree.
+    replaced on this one component, and by `door.guard` on those that Gradio makes from it; for a subclass Gradio would
+    write a stub file into the source tree.
     """
     component = gr.Image(image_mode=None, format="png", **arguments)
     component.preprocess = _path_of
@@ -149,7 +151,7 @@ def write_preview(source: Source, image: ImageData, folder: Path) -> Path:
     """
     ratio = min(1.0, PREVIEW_SIDE / max(source.width, source.height))
     height, width = max(round(source.height * ratio), 1), max(round(source.width * ratio), 1)
-    small = quantize(resize(image.rgb, (height, width), "area"))
+    small = quantize(on_background(image, Size(height, width), "area"))
     if source.is_part():
         top, left, rows, columns = (round(v * ratio) for v in source.box())
         outline = max(2, max(height, width) // 200)

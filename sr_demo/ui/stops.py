@@ -72,6 +72,12 @@ class Stops:
             if self._is_newest(session, flag):
                 del self._runs[session]
 
+    def is_running(self, session: str, besides: Event | None = None) -> bool:
+        """Return whether a run of this session has not ended, other than that with the flag `besides`."""
+        with self._lock:
+            run = self._runs.get(session)
+        return run is not None and run.flag is not besides
+
     def _is_newest(self, session: str, flag: Event) -> bool:
         return session in self._runs and self._runs[session].flag is flag
 

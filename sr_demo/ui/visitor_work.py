@@ -42,6 +42,8 @@ class VisitorWork:
     """Further updates at the end, however it ends."""
     stopped: str = "Stopped."
     """Shown after Stop."""
+    beside: str = ""
+    """Name of other work that `stop` stops too; "" for none."""
 
     def run(
         self, session: str, begin: str, work: Callable[[Caller, Progress], T], shown: Callable[[T], Updates]
@@ -56,20 +58,25 @@ class VisitorWork:
         """
         stop = self.context.stops.begin(session)
         yield {self.status: fine_print(f"{begin[0].upper()}{begin[1:]}."), **self._stop_enabled(True)}
-        ended: Updates = {**self.at_end, **self._stop_enabled(False)}
+
+        def ended() -> Updates:
+            others = self.context.stops.is_running(session, besides=stop)
+            others |= bool(self.beside) and self.context.stops.is_running(f"{self.beside} {session}")
+            return {**self.at_end, **self._stop_enabled(others)}
+
         try:
             with self.context.callers.admitted(stop) as caller:
                 for event in working(lambda progress: work(caller, progress), stop, "visitor-work"):
                     if isinstance(event, Finished):
-                        yield {**ended, **shown(event.value)}
+                        yield {**ended(), **shown(event.value)}
                     else:
                         yield {self.status: progress_line(str(event), event.fraction)}
         except Cancelled:
-            yield {**ended, self.status: fine_print(self.stopped)}
+            yield {**ended(), self.status: fine_print(self.stopped)}
         except SRError as exc:
-            yield {**ended, self.status: problem(str(exc))}
+            yield {**ended(), self.status: problem(str(exc))}
         except Exception as exc:
-            yield {**ended, self.status: problem(unexpected(exc, begin))}
+            yield {**ended(), self.status: problem(unexpected(exc, begin))}
         finally:
             self.context.stops.end(session, stop)
 

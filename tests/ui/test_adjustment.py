@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import numpy as np
 import pytest
 
@@ -19,7 +20,7 @@ from sr_demo.approaches import baselines
 from sr_demo.errors import BadInput
 from sr_demo.faces.detection import Face
 from sr_demo.faces.keep import Kept
-from sr_demo.image import Image, Size, encode_png, read, write_png
+from sr_demo.image import Image, Limits, Size, encode_png, read, write_png
 from sr_demo.imaging.detail import blend_detail
 from sr_demo.imaging.resize import resize
 from sr_demo.inference import faithful
@@ -27,15 +28,20 @@ from sr_demo.inference.jobs import Job
 from sr_demo.inference.runner import Runner
 from sr_demo.options import GenerativeOptions, Options
 from sr_demo.progress import SILENT, Progress
+from sr_demo.reports import saved_image
 from sr_demo.reports.bundle import ZIP
 from sr_demo.reports.saved_image import Part
 from sr_demo.ui.callers import Callers
-from sr_demo.ui.compare import limits
+from sr_demo.ui.compare import adjust_handlers, limits
+from sr_demo.ui.compare.adjust_handlers import AdjustHandlers
 from sr_demo.ui.compare.adjustment import Wish, adjusted, is_outdated, unchanged
 from sr_demo.ui.compare.comparison import Task, compare
+from sr_demo.ui.compare.layout import lay_out
 from sr_demo.ui.compare.limits import Mask
 from sr_demo.ui.compare.view import MOST_SPREAD, gray_image
 from sr_demo.ui.histories import Run
+from sr_demo.ui.method_choices import Context
+from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from sr_demo.ui.viewer.viewer import viewer_value
 from tests import fakes
@@ -115,6 +121,43 @@ def test_zip_page_report_and_table_have_the_detail_that_is_shown(store: Store) -
     with zipfile.ZipFile(run.folder / ZIP) as archive:
         assert "grainy.png" in archive.namelist()
     assert run.read() == back
+
+
+def test_a_result_too_large_for_a_browser_is_downloaded_whole(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saved_image, "_MAX_SHOWN_PIXELS", 1000)
+    run = finished(store)
+    for name in ("bicubic", "grainy"):
+        before = image(run.read(), name)
+        assert before["url"].endswith(f"{name}_smaller.png") and before["download_url"].endswith(f"/{name}.png")
+    shown = adjusted(Runner(), run, Wish(0.6), SILENT)
+    assert image(shown, "bicubic")["download_url"].endswith("/bicubic.png")
+    assert image(shown, "grainy")["download_url"].endswith("/grainy_detail-60.png")
+
+
+@pytest.mark.usefixtures("gradio_loops")
+def test_an_adjustment_leaves_a_comparison_that_was_brought_back_meanwhile(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = Context([fakes.good()], Runner(), store, Stops(), Limits())
+    with gr.Blocks():
+        parts = lay_out(context)
+    first, second = finished(store), finished(store)
+    for run in (first, second):
+        context.histories.add("me", run, store)
+    event: Any = SimpleNamespace(detail=0.6, mapped=False, number=1, url=f"gradio_api/file=/{second.id}/grainy.png")
+    asked: Any = SimpleNamespace(session_hash="me")
+
+    def meanwhile(*arguments: Any) -> Any:
+        context.histories.bring_back("me", first.id)
+        return adjusted(*arguments)
+
+    handlers = AdjustHandlers(context, parts)
+    monkeypatch.setattr(adjust_handlers, "adjusted", meanwhile)
+    assert parts.results.viewer not in handlers.adjust(event, asked)
+    assert image(second.read(), "grainy")["download_url"], "it is there when it is brought back"
+    context.histories.bring_back("me", second.id)
+    monkeypatch.setattr(adjust_handlers, "with_faces", lambda run: context.histories.bring_back("me", first.id))
+    assert parts.results.viewer not in handlers.find_faces(event, asked)
 
 
 def test_a_request_that_arrives_after_a_later_one_is_outdated(store: Store) -> None:

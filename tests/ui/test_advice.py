@@ -116,10 +116,25 @@ def test_after_a_test_against_the_original_it_has_what_was_measured(
     values |= {components.photo.source: source, choice.methods: ["bicubic", "edsr"]}
     request: Any = SimpleNamespace(session_hash="visitor")
     runs = RunHandlers(context, components)
-    *_, last = runs.run({**values, choice.test: True}, request)
-    assert 'data-text="advice_measured' in last[shown] and 'data-text="advice_photo"' in last[shown]
-    *_, last = runs.run({**values, choice.test: False}, request)
-    assert "advice_measured" not in last[shown]
+    *_, _ = runs.run({**values, choice.test: True}, request)
+    advice = runs.advise(source, request)[shown]
+    assert 'data-text="advice_measured' in advice and 'data-text="advice_photo"' in advice
+    *_, _ = runs.run({**values, choice.test: False}, request)
+    assert "advice_measured" not in runs.advise(source, request)[shown]
+
+
+def test_a_run_that_ends_says_nothing_about_a_photo_that_was_opened_meanwhile(
+    context: Context, components: CompareComponents, source: Source, tmp_path: Path
+) -> None:
+    values = {component: getattr(component, "value", None) for component in components.run_inputs()}
+    values |= {components.photo.source: source, components.choice.methods: ["bicubic", "edsr"]}
+    request: Any = SimpleNamespace(session_hash="visitor")
+    runs = RunHandlers(context, components)
+    *_, last = runs.run({**values, components.choice.test: True}, request)
+    assert components.results.advice not in last
+    other = replace(source, path=str(shutil.copy(source.path, tmp_path / "other.png")))
+    assert components.results.advice not in runs.advise(other, request)
+    assert components.results.advice not in runs.advise(None, request)
 
 
 def test_faces_can_be_kept_where_there_are_some(

@@ -63,13 +63,14 @@ def test_a_search_lists_what_can_run_and_why_the_rest_cannot(server: CommunitySe
 
 def test_a_fetched_model_belongs_to_its_visitor_and_goes_with_them(server: CommunityServer, context: Context) -> None:
     community, parts, box = handlers(context)
-    *_, found = community.fetch("2x-Tiny", ["good"], visitor("anna"))
-    assert found[parts.choice.methods].value == ["good", "openmodeldb:2x-Tiny"]
+    *_, found = community.fetch("2x-Tiny", visitor("anna"))
+    assert choices(found[parts.choice.methods]) == ["good", "openmodeldb:2x-Tiny"]
+    assert found[parts.choice.own.added] == "openmodeldb:2x-Tiny"
     assert "Licence: CC-BY-4.0" in found[box.status]
     assert context.models.jobs("bert") == [] and opening.fetched() == []
     path = context.models.jobs("anna")[0].checkpoint.files[0].path
     assert path is not None and path.is_relative_to(context.store.folder)
-    *_, again = community.fetch("2x-Tiny", ["good"], visitor("anna"))
+    *_, again = community.fetch("2x-Tiny", visitor("anna"))
     assert "You have this model already" in again[box.status]
     context.models.forget("anna")
     assert not path.parent.exists()
@@ -78,13 +79,13 @@ def test_a_fetched_model_belongs_to_its_visitor_and_goes_with_them(server: Commu
 def test_on_ones_own_computer_it_stays(server: CommunityServer, context: Context) -> None:
     context = replace(context, private=True)
     community, parts, box = handlers(context)
-    *_, _ = community.fetch("2x-Tiny", [], visitor("anna"))
+    *_, _ = community.fetch("2x-Tiny", visitor("anna"))
     context.models.forget("anna")
     here = opening.fetched()
     assert [approach.checkpoints[0].name for approach in here] == ["2x-Tiny"]
     community, parts, box = handlers(replace(context, approaches=[*context.approaches, *here]))
     assert "openmodeldb:2x-Tiny" in choices(parts.choice.more)
-    *_, again = community.fetch("2x-Tiny", [], visitor("anna"))
+    *_, again = community.fetch("2x-Tiny", visitor("anna"))
     assert "This model is here already" in again[box.status]
 
 
@@ -93,7 +94,7 @@ def test_what_cannot_be_fetched_is_said_and_leaves_nothing(
     server: CommunityServer, context: Context, identifier: str | None
 ) -> None:
     community, parts, box = handlers(context)
-    *_, last = community.fetch(identifier, ["good"], visitor("anna"))
+    *_, last = community.fetch(identifier, visitor("anna"))
     assert "sr-problem" in last[box.status] and parts.choice.methods not in last
     assert list(context.store.folder.iterdir()) == []
 

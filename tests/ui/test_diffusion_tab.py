@@ -11,6 +11,7 @@ from sr_demo.checkpoint import OWN
 from sr_demo.diffusion.options import DiffusionOptions
 from sr_demo.diffusion.sampler import Sampler
 from sr_demo.diffusion.upscaler import DiffusionUpscaler
+from sr_demo.errors import Busy
 from sr_demo.image import Limits, write_png
 from sr_demo.inference.runner import Runner
 from sr_demo.spec import Approach
@@ -89,6 +90,18 @@ def test_later_guesses_end_those_before_them(handlers, photo):
     second = list(handlers.guess(photo, 2, *VALUES, request=visitor))
     assert "Guess 2" in arrived(second[-1], parts)
     assert list(first) == [], "what the page shows is of the later ones"
+
+
+def test_nothing_is_decoded_for_a_visitor_without_a_place(handlers, photo, monkeypatch):
+    parts, context = handlers._parts, handlers._context
+    monkeypatch.setattr(context.uploads, "read", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr(context.callers, "admitted", refuse)
+    *_, last = handlers.guess(photo, 2, *VALUES, request=Asked())
+    assert "busy" in last[parts.status]
+
+
+def refuse(*_):
+    raise Busy("This server is busy.")
 
 
 def test_without_an_image_it_says_so(handlers):

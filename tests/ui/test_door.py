@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
+from gradio.state_holder import SessionState
 
 from sr_demo.errors import BadInput
 from sr_demo.ui import door, source
@@ -70,6 +73,24 @@ def test_file_components_check_paths_too(uploads: Path) -> None:
     for component, payload in ((image, data(path=bad)), (files, listed(root=[{"path": bad, **mark}]))):
         with pytest.raises(BadInput):
             component.preprocess(payload)
+
+
+@pytest.mark.usefixtures("gradio_loops")
+def test_an_upload_stays_untouched_in_a_component_that_gradio_made_anew(uploads: Path, tmp_path: Path) -> None:
+    """Gradio replaces a component of the session where an event updates it without a value: see `gr.skip`."""
+    got: list[object] = []
+    with gr.Blocks() as page:
+        image = source.image_input()
+        skip, take = gr.Button(), gr.Button()
+        skip.click(lambda: gr.skip(), None, image)
+        take.click(got.append, image, None)
+    door.guard(page, 1000)
+    state = SessionState(page)
+    skipping, taking = page.fns.values()
+    good = str(uploads / "hash" / "photo.png")
+    for fn, inputs in ((skipping, []), (taking, [{"path": good, "meta": {"_type": "gradio.FileData"}}])):
+        asyncio.run(page.process_api(fn, inputs, state))
+    assert state[image._id] is not image and got == [good]
 
 
 def test_deep_values_do_not_exhaust_the_stack() -> None:

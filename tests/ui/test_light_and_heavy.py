@@ -57,6 +57,37 @@ def test_no_event_that_carries_data_is_put_off() -> None:
     assert [fn.fn.__qualname__ for fn in carrying if fn.fn and fn.trigger_mode == "always_last"] == []
 
 
+ONCE = {"AdjustHandlers.find_faces", "MosaicHandlers.show_matches", "OwnHandlers.open"}
+"""Handlers of other events than presses of a button, which may drop a click while one before it is answered."""
+
+
+@pytest.mark.usefixtures("gradio_loops")
+def test_what_is_set_while_an_event_is_answered_is_not_lost() -> None:
+    """Gradio drops events of the mode "once" that come before the answer to the one before, with what follows on them."""
+    built = page.build_page(APPROACHES, Runner(), Store(), Settings())
+    found = set[str]()
+    for fn in built.fns.values():
+        name = getattr(fn.fn, "__qualname__", "")
+        if fn.trigger_mode != "once" or not (name in HEAVY or name == "SaveHandlers.prepare"):
+            continue
+        starts = [(built.blocks.get(target[0]), target[1]) for target in fn.targets if target[0] is not None]
+        if not starts or not all(isinstance(block, gr.Button | gr.Tab) or event == "submit" for block, event in starts):
+            found.add(name)
+    assert found <= ONCE
+
+
+@pytest.mark.usefixtures("gradio_loops")
+def test_what_writes_the_viewer_closes_the_menu_that_saves_what_it_showed() -> None:
+    built = page.build_page(APPROACHES, Runner(), Store(), Settings())
+    (box,) = (block for block in built.blocks.values() if block.elem_id == "save-menu")
+    closing = {getattr(fn.fn, "__qualname__", "") for fn in built.fns.values() if box in fn.outputs}
+    assert {"AdjustHandlers.adjust", "HistoryHandlers.bring_back"} < closing
+    runs = [key for key, fn in built.fns.items() if getattr(fn.fn, "__qualname__", "") == "RunHandlers.run"]
+    before = {built.fns[key].trigger_after for key in runs}
+    after = {fn.trigger_after for fn in built.fns.values() if list(fn.outputs) == [box]}
+    assert before and before <= after
+
+
 @pytest.mark.usefixtures("gradio_loops")
 def test_no_stop_can_be_pressed_before_the_work_that_enables_it_runs() -> None:
     built = page.build_page(APPROACHES, Runner(), Store(), Settings())

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from sr_demo.checkpoint import Checkpoint, WeightFile
 from sr_demo.hub import checkpoints
+from sr_demo.image import Limits
+from sr_demo.inference.runner import Runner
 from sr_demo.inference.time_estimates import Estimates
 from sr_demo.spec import Approach
-from sr_demo.ui.compare import presets
-from sr_demo.ui.method_choices import leading, offered, quicker_note, ticked
+from sr_demo.ui.compare import layout, presets
+from sr_demo.ui.compare.own_handlers import OwnHandlers
+from sr_demo.ui.method_choices import Context, leading, offered, quicker_note, ticked
+from sr_demo.ui.stops import Stops
+from sr_demo.ui.store import Store
 from tests import fakes
 
 OURS = Checkpoint("ours", "ours, small")
@@ -92,3 +99,15 @@ def test_it_is_said_where_a_quicker_one_is_ticked(stored: set[str]) -> None:
     note = quicker_note([APPROACH, replace(APPROACH, id="later", preselected=False)], Estimates())
     assert note.startswith("Fake (published, slow) would take about ") and note.count("would take") == 1
     assert note.endswith("for 256 × 256 pixels on this computer, so the quicker Fake (published, quick) is ticked.")
+
+
+@pytest.mark.usefixtures("gradio_loops")
+def test_a_model_that_joins_the_methods_leaves_the_others_there(stored: set[str]) -> None:
+    """Gradio refuses every event with a ticked key that is no longer among the choices."""
+    stored |= {"slow", "quick"}
+    context = Context([APPROACH], Runner(), Store(), Stops(), Limits())
+    with gr.Blocks():
+        parts = layout.lay_out(context)
+    offers = OwnHandlers(context, parts).remove(["fake:quick"], SimpleNamespace(session_hash="anna"))  # type: ignore[arg-type]
+    assert parts.choice.methods.value == ["fake:quick"]
+    assert [key for _, key in offers[parts.choice.methods].choices] == ["fake", "fake:quick"]

@@ -11,13 +11,16 @@ import gradio as gr
 import pytest
 
 from sr_demo.checkpoint import EMBEDDED
+from sr_demo.deploy.report import judged
 from sr_demo.errors import SRError
 from sr_demo.image import Limits
 from sr_demo.imaging.samples import SAMPLES
 from sr_demo.inference.runner import Runner
+from sr_demo.options import controls
 from sr_demo.own.opening import open_model
+from sr_demo.reports.verdicts import Budget
 from sr_demo.ui import own_models
-from sr_demo.ui.compare import layout
+from sr_demo.ui.compare import layout, presets
 from sr_demo.ui.compare.handlers import Handlers
 from sr_demo.ui.compare.own_handlers import OwnHandlers
 from sr_demo.ui.compare.run_handlers import RunHandlers
@@ -67,12 +70,12 @@ def test_each_visitor_sees_only_their_own_model_of_one_name(context: Context, pa
     own, compare = OwnHandlers(context, parts), Handlers(context, parts)
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    *_, first = own.open(upload(tmp_path / "a"), "MIT", ["good"], visitor("anna"))
+    *_, first = own.open(upload(tmp_path / "a"), "MIT", visitor("anna"))
     assert "MIT, stated by you" in str(first[parts.choice.own.status])
-    assert first[parts.choice.methods].value == ["good", "own:mine"]
+    assert choices(first[parts.choice.methods]) == ["good", "own:mine"]
     edsr = (EMBEDDED / "edsr-x4.safetensors").read_bytes()
-    *_, second = own.open(upload(tmp_path / "b", edsr), "", ["good"], visitor("bert"))
-    assert second[parts.choice.methods].value == ["good", "own:mine"]
+    *_, second = own.open(upload(tmp_path / "b", edsr), "", visitor("bert"))
+    assert choices(second[parts.choice.methods]) == ["good", "own:mine"]
     for name, offered in (("anna", ["good", "own:mine"]), ("bert", ["good", "own:mine"]), ("carl", ["good"])):
         updates = compare.estimate(None, "own", False, ["good"], [], visitor(name))
         assert choices(updates[parts.choice.methods]) == offered
@@ -80,10 +83,35 @@ def test_each_visitor_sees_only_their_own_model_of_one_name(context: Context, pa
     assert files["anna"] != files["bert"]
 
 
+def test_what_is_ticked_while_a_model_is_tried_out_stays(context: Context, parts: Any, tmp_path: Path) -> None:
+    own, choice = OwnHandlers(context, parts), parts.choice
+    *_, last = own.open(upload(tmp_path), "", visitor("anna"))
+    untouched = gr.CheckboxGroup(choices=last[choice.methods].choices).constructor_args
+    assert last[choice.methods].constructor_args == untouched, "sets what is ticked"
+    ticked = own.tick(["clicked-meanwhile"], last[choice.own.added])
+    assert ticked == {choice.methods: ["clicked-meanwhile", "own:mine"], choice.own.added: ""}
+    assert choice.methods not in own.tick(["good"], ""), "a model that was not added"
+
+
+def test_a_model_that_is_gone_is_no_longer_ticked(context: Context, parts: Any, tmp_path: Path) -> None:
+    own, compare, choice = OwnHandlers(context, parts), Handlers(context, parts), parts.choice
+    *_, _ = own.open(upload(tmp_path), "", visitor("anna"))
+    ticked = ["good", "own:mine"]
+    chosen = compare.choose_preset(None, presets.FAMILIES, False, ticked, [], None, request=visitor("anna"))
+    there = compare.estimate(None, presets.OWN, False, ticked, [], visitor("anna"))[choice.methods]
+    assert "value" not in there.constructor_args, "what is ticked meanwhile stays"
+    own.remove([], visitor("anna"))
+    before = chosen[choice.before_preset]
+    restored = compare.choose_preset(None, presets.OWN, False, ["good"], [], before, request=visitor("anna"))
+    assert before.methods == ticked and restored[choice.methods] == ["good"]
+    gone = compare.estimate(None, presets.OWN, False, ticked, [], visitor("anna"))[choice.methods]
+    assert (choices(gone), gone.value) == (["good"], ["good"])
+
+
 def test_a_comparison_runs_the_model_of_its_visitor_and_of_no_other(
     context: Context, parts: Any, tmp_path: Path
 ) -> None:
-    *_, _ = OwnHandlers(context, parts).open(upload(tmp_path), "", [], visitor("anna"))
+    *_, _ = OwnHandlers(context, parts).open(upload(tmp_path), "", visitor("anna"))
     with context.uploads.opened(str(sample_file(SAMPLES[0])), context.limits) as image:
         source = source_of(str(sample_file(SAMPLES[0])), image)
     values = {component: getattr(component, "value", None) for component in parts.run_inputs()}
@@ -94,7 +122,7 @@ def test_a_comparison_runs_the_model_of_its_visitor_and_of_no_other(
 
 
 def test_models_are_deleted_after_the_visit(context: Context, parts: Any, tmp_path: Path) -> None:
-    *_, _ = OwnHandlers(context, parts).open(upload(tmp_path), "", [], visitor("anna"))
+    *_, _ = OwnHandlers(context, parts).open(upload(tmp_path), "", visitor("anna"))
     (job,) = context.models.jobs("anna")
     path = job.checkpoint.files[0].path
     assert path is not None and path.is_file() and not (tmp_path / "mine.safetensors").exists()
@@ -105,7 +133,7 @@ def test_models_are_deleted_after_the_visit(context: Context, parts: Any, tmp_pa
 def test_a_file_that_cannot_be_used_is_deleted_and_named_in_a_sentence(
     context: Context, parts: Any, tmp_path: Path
 ) -> None:
-    *_, last = OwnHandlers(context, parts).open(upload(tmp_path, b"\0" * 90), "", ["good"], visitor("anna"))
+    *_, last = OwnHandlers(context, parts).open(upload(tmp_path, b"\0" * 90), "", visitor("anna"))
     assert "mine.safetensors" in str(last[parts.choice.own.status]) and last[parts.choice.own.file] is None
     assert parts.choice.methods not in last
     assert list(context.store.folder.iterdir()) == []
@@ -119,15 +147,27 @@ def test_models_have_a_limit_of_their_own(context: Context, tmp_path: Path) -> N
 
 def test_the_models_are_removed_on_request(context: Context, parts: Any, tmp_path: Path) -> None:
     own = OwnHandlers(context, parts)
-    *_, _ = own.open(upload(tmp_path), "", [], visitor("anna"))
+    *_, _ = own.open(upload(tmp_path), "", visitor("anna"))
     updates = own.remove(["good", "own:mine"], visitor("anna"))
     assert updates[parts.choice.methods].value == ["good"] and choices(updates[parts.choice.methods]) == ["good"]
+
+
+def test_a_measurement_is_judged_by_the_budget_of_its_end(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    with gr.Blocks():
+        lab = LabParts(gr.CheckboxGroup(), gr.State(), gr.HTML(), gr.HTML(), gr.File(), gr.Button())
+    handlers = LabHandlers(context, PLAN, lab)
+    monkeypatch.setattr(handlers, "_shown", lambda report, line: {lab.report: report})
+    values = [control.default for control in controls(Budget)]
+    report = judged({"approaches": []}, Budget())
+    assert lab.report not in handlers.judge(report, *values), "it is judged by that already"
+    changed = [False if value is True else value for value in values]
+    assert handlers.judge(report, *changed)[lab.report]["budget"] != report["budget"]
 
 
 def test_the_lab_measures_and_exports_a_visitors_model_for_them_only(
     context: Context, parts: Any, tmp_path: Path
 ) -> None:
-    *_, _ = OwnHandlers(context, parts).open(upload(tmp_path), "", [], visitor("anna"))
+    *_, _ = OwnHandlers(context, parts).open(upload(tmp_path), "", visitor("anna"))
     with gr.Blocks():
         lab = LabParts(gr.CheckboxGroup(), gr.State(), gr.HTML(), gr.HTML(), gr.File(), gr.Button())
         files = ExportParts(gr.Dropdown(), gr.HTML(), gr.File())

@@ -5,17 +5,25 @@ from __future__ import annotations
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
 from PIL import Image as Pillow
 
 from sr_demo.errors import BadInput
 from sr_demo.image import Limits, Output, quantize, read, write_png
+from sr_demo.inference.runner import Runner
+from sr_demo.ui.compare import save_menu
 from sr_demo.ui.compare import saving as savings
+from sr_demo.ui.compare.save_menu import SaveHandlers
 from sr_demo.ui.compare.saving import ZIP, Saving
+from sr_demo.ui.method_choices import Context
+from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from sr_demo.ui.uploads import UploadCache
+from tests import fakes
 from tests.conftest import image_of, noise
 
 LIMITS = Limits()
@@ -137,3 +145,17 @@ def test_what_takes_too_long_is_refused(
     large = store.new() / "large.png"
     write_png(image_of(noise(30, 30)), large)
     assert saving.kind(large) is None and saving.private(large) == ()
+
+
+def test_nothing_can_be_saved_until_the_chosen_format_is_encoded(
+    store: Store, uploads: UploadCache, result: Path, gradio_loops: None
+) -> None:
+    context = Context([fakes.good()], Runner(), store, Stops(), Limits(), uploads=uploads)
+    with gr.Blocks():
+        menu = save_menu.lay_out()
+    handlers = SaveHandlers(Saving(store, uploads, LIMITS), context, menu)
+    pressed: Any = SimpleNamespace(url=f"gradio_api/file={result}", label="RDN")
+    opened = handlers.open(pressed)
+    assert opened[menu.result] == str(result) and not opened[menu.file].interactive
+    assert handlers.prepare(str(result), "png", "8", 90, False)[menu.file].interactive
+    assert not handlers.choose_format("jpeg")[menu.file].interactive

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from sr_demo.approaches.baselines import BICUBIC
+from sr_demo.errors import BadInput
 from sr_demo.image import Limits, read, write_png
 from sr_demo.inference import memory_need
 from sr_demo.inference.jobs import Job
@@ -21,12 +22,15 @@ from sr_demo.inference.runner import Runner
 from sr_demo.ui.compare import presets, whole_photo
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.handlers import Handlers
+from sr_demo.ui.compare.history import HistoryHandlers
 from sr_demo.ui.compare.run_handlers import RunHandlers
 from sr_demo.ui.languages import text
 from sr_demo.ui.method_choices import Context, quickest
 from sr_demo.ui.source import Source
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
+from sr_demo.ui.visitor_work import VisitorWork
+from tests import fakes
 from tests.conftest import image_of, noise
 
 NET = replace(BICUBIC, id="net", title="Net", family="convolutional")
@@ -53,9 +57,19 @@ def part(context: Context, components: CompareComponents, tmp_path: Path) -> Sou
 
 
 def run(context: Context, components: CompareComponents, source: Source, *, test: bool = False) -> list[dict[Any, Any]]:
+    return list(updates(context, components, source, test=test))
+
+
+def updates(
+    context: Context, components: CompareComponents, source: Source, *, test: bool = False
+) -> Iterator[dict[Any, Any]]:
     values = {component: getattr(component, "value", None) for component in components.run_inputs()}
     values |= {components.photo.source: source, components.choice.methods: KEYS, components.choice.test: test}
-    return list(RunHandlers(context, components).run(values, REQUEST))
+    yield from RunHandlers(context, components).run(values, REQUEST)
+
+
+def report(update: dict[Any, Any], components: CompareComponents) -> str:
+    return Path(update[components.results.downloads["json"]].value["path"]).read_text(encoding="utf-8")
 
 
 def test_the_quickest_faithful_network_enlarges_the_whole_photo(
@@ -83,6 +97,71 @@ def test_the_quickest_faithful_network_enlarges_the_whole_photo(
 def part_file(update: dict[Any, Any], components: CompareComponents, name: str) -> Path:
     (image,) = (one for one in update[components.results.viewer]["images"] if one["id"] == name)
     return Path(image["url"].partition("file=")[2])
+
+
+def test_only_a_whole_photo_that_was_enlarged_is_reported(
+    context: Context, components: CompareComponents, part: Source
+) -> None:
+    *_, last = run(context, components, part)
+    assert "Net enlarged the whole photo, too." in report(last, components)
+    for update in updates(context, components, part):
+        last = update
+        if "Now the whole photo" in update[components.results.progress]:
+            context.stops.stop("compare visitor")
+    assert "given a part of 128 x 128" in report(last, components)
+    assert "enlarged the whole photo" not in report(last, components)
+
+
+def test_a_method_that_failed_on_the_part_is_not_given_the_whole(
+    context: Context, components: CompareComponents, part: Source
+) -> None:
+    def fails(*_: Any) -> Any:
+        raise BadInput("This network is broken.")
+
+    upscaler = fakes.Fake(fails)
+    broken = replace(fakes.approach(upscaler, name="net"), family="convolutional")
+    *_, last = run(replace(context, approaches=(BICUBIC, INVENTING, broken)), components, part)
+    assert set(upscaler.seen) == {(128, 128)}
+    images = {image["id"]: image for image in last[components.results.viewer]["images"]}
+    assert images["net"]["status"] == "This network is broken."
+    assert "enlarged the whole photo" not in report(last, components)
+
+
+def test_a_comparison_that_was_stopped_leaves_the_way_back_to_the_one_before(
+    context: Context, components: CompareComponents, part: Source
+) -> None:
+    history = components.results.history
+    *_, last = run(context, components, part)
+    assert last[history] == "", "the one there is, is shown"
+    for update in updates(context, components, part):
+        last = update
+        context.stops.stop("compare visitor")
+    assert components.results.downloads["zip"] not in last and last[history].count("data-run") == 1
+    assert 'aria-pressed="true"' not in last[history]
+    back: Any = SimpleNamespace(value=context.histories.runs("visitor")[0].id)
+    shown = HistoryHandlers(context, components).bring_back(back, REQUEST)
+    assert shown[history] == "" and not shown[components.save.box].visible
+
+
+def test_stop_stays_where_it_stops_something_else_too(
+    context: Context, components: CompareComponents, part: Source
+) -> None:
+    stop = components.run.stop
+    *_, last = run(context, components, part)
+    assert not last[stop].interactive
+    flag = context.stops.begin("visitor")  # a model is tried out
+    *_, last = run(context, components, part)
+    assert last[stop].interactive
+    handlers = RunHandlers(context, components)
+    assert components.run.estimate not in handlers.stop(REQUEST), "nothing would replace the sentence"
+    assert flag.is_set()
+    work = VisitorWork(context, components.choice.own.status, stop, beside="compare")
+    comparison = context.stops.begin("compare visitor")
+    *_, last = work.run("visitor", "searching", lambda *_: 1, lambda _: {})
+    assert last[stop].interactive
+    context.stops.end("compare visitor", comparison)
+    *_, last = work.run("visitor", "searching", lambda *_: 1, lambda _: {})
+    assert not last[stop].interactive
 
 
 def test_what_both_take_is_said_before(context: Context, components: CompareComponents, part: Source) -> None:

@@ -27,7 +27,7 @@ def connect(context: Context, components: CompareComponents) -> None:
     results, handlers = components.results, AdjustHandlers(context, components)
     written: list[Any] = [
         results.progress, results.viewer, results.table, results.chart, *results.downloads.values(), results.link,
-        results.unlink, results.link_note,
+        results.unlink, results.link_note, components.save.box,
     ]  # fmt: skip
     results.viewer.input(
         handlers.adjust, None, written, **HEAVY, show_progress="hidden",
@@ -41,7 +41,7 @@ class AdjustHandlers:
     """Stateless apart from what it is made of."""
 
     def __init__(self, context: Context, components: CompareComponents) -> None:
-        self._context, self._results = context, components.results
+        self._context, self._results, self._save = context, components.results, components.save
         self._history = HistoryHandlers(context, components)
 
     def adjust(self, event: gr.EventData, request: gr.Request) -> Updates:
@@ -59,6 +59,8 @@ class AdjustHandlers:
                     return gr.skip()
                 shown = adjusted(self._context.runner, run, wish, progress)
             self._context.links.refresh(session, run.id, self._context.store, run.folder / PAGE)
+            if not self._is_shown(run, session):
+                return gr.skip()
         except Cancelled:
             return gr.skip()
         except SRError as exc:
@@ -66,6 +68,7 @@ class AdjustHandlers:
         except Exception as exc:
             return self._refused(unexpected(exc, "adjusting a comparison"), run, event)
         return {
+            self._save.box: gr.Column(visible=False),
             results.progress: "",
             results.viewer: shown["viewer"],
             results.table: shown["table"],
@@ -75,12 +78,14 @@ class AdjustHandlers:
 
     def find_faces(self, event: gr.EventData, request: gr.Request) -> Updates:
         """Show where faces are in the photo: in what the viewer shows now, and nowhere else."""
-        run = self._run_of(event, session_of(request))
+        session = session_of(request)
+        run = self._run_of(event, session)
         if run is None:
             return gr.skip()
         try:
             with self._context.callers.admitted() as caller, caller.turn(_FACES_SECONDS):
-                return {self._results.viewer: with_faces(run)}
+                found = with_faces(run)
+            return {self._results.viewer: found} if self._is_shown(run, session) else gr.skip()
         except Cancelled:
             return gr.skip()
         except SRError as exc:
@@ -92,6 +97,10 @@ class AdjustHandlers:
         """Return the comparison that an event is about; None where another one has taken its place meanwhile."""
         run = self._context.histories.shown(session)
         return run if run is not None and f"/{run.id}/" in str(getattr(event, "url", "")) else None
+
+    def _is_shown(self, run: Run, session: str) -> bool:
+        """Return whether the page still shows `run`: another one may have been brought back while this one was worked on."""
+        return self._context.histories.shown(session) is run
 
     def _refused(self, message: str, run: Run, event: gr.EventData) -> Updates:
         """Say why, and let the viewer go back to what was shown before."""

@@ -98,7 +98,8 @@ def adjusted(runner: Runner, run: Run, wish: Wish, progress: Progress) -> dict[s
         part(0.0, result.job.title)
         name = result.job.file_name
         made = files.with_detail(result, saved[name], wish.detail, part)
-        image = replace(made.shown.for_viewer(), url=file_url(saved[name].shown), download_url=made.download)
+        image = made.shown.for_viewer()
+        image = replace(image, url=file_url(saved[name].shown), download_url=made.download or image.download_url)
         if made.faithful is not None and made.detailed is not None:
             mixed = file_url(shown_file(made.faithful)), file_url(shown_file(made.detailed))
             image = replace(image, faithful_url=mixed[0], detailed_url=mixed[1])

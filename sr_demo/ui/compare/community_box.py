@@ -57,8 +57,10 @@ def connect(context: Context, components: CompareComponents, handlers: Handlers,
     listed: list[Any] = [box.status, box.found, box.fetch, box.absent, components.run.stop]
     for event in (box.words.submit, box.search.click):
         event(community.search, query, listed, **HEAVY, **quiet)
-    added: list[Any] = [box.status, choice.own.remove, choice.methods, components.run.stop]
+    added: list[Any] = [box.status, choice.own.remove, choice.methods, choice.own.added, components.run.stop]
+    ticked: list[Any] = [choice.methods, choice.own.added]
     selected: list[Any] = components.estimate_inputs()
     estimates: list[Any] = components.estimates()
-    fetched = box.fetch.click(community.fetch, [box.found, choice.methods], added, **HEAVY, **quiet)
+    fetched = box.fetch.click(community.fetch, [box.found], added, **HEAVY, **quiet)
+    fetched = fetched.then(own.tick, ticked, ticked, **LIGHT, **quiet)
     fetched.then(handlers.estimate, selected, estimates, **LIGHT, **quiet)

@@ -18,6 +18,7 @@ from sr_demo.system.file_sizes import file_size
 from sr_demo.ui.callers import Caller
 from sr_demo.ui.compare.components import CompareComponents, SearchComponents
 from sr_demo.ui.compare.own_handlers import TRIAL_SECONDS, OwnHandlers
+from sr_demo.ui.compare.run_handlers import RUNS
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.languages import word
 from sr_demo.ui.method_choices import Context
@@ -37,7 +38,7 @@ class CommunityHandlers:
         self, context: Context, components: CompareComponents, box: SearchComponents, own: OwnHandlers
     ) -> None:
         self._context, self._box, self._own = context, box, own
-        self._work = VisitorWork(context, box.status, components.run.stop)
+        self._work = VisitorWork(context, box.status, components.run.stop, beside=RUNS)
 
     def search(self, words: str, scale: int, licences: Licences, request: gr.Request) -> Iterator[Updates]:
         """List the models that match; yield the progress first, since the index may have to be fetched."""
@@ -64,8 +65,8 @@ class CommunityHandlers:
             box.absent: _absent(absent),
         }
 
-    def fetch(self, identifier: str | None, methods: list[str], request: gr.Request) -> Iterator[Updates]:
-        """Fetch the chosen model and add it to the visitor's; yield the progress, then the methods with it ticked."""
+    def fetch(self, identifier: str | None, request: gr.Request) -> Iterator[Updates]:
+        """Fetch the chosen model and add it to the visitor's; yield the progress, then the methods with it among them."""
         if not identifier:
             yield {self._box.status: problem(NOTHING_CHOSEN)}
             return
@@ -85,7 +86,7 @@ class CommunityHandlers:
             return models.adopt(session, opened, folder)
 
         def added(job: Job) -> Updates:
-            return self._own.opened(job, self._box.status, session, methods)
+            return self._own.opened(job, self._box.status, session)
 
         yield from self._work.run(session, "fetching the model", work, added)
 

@@ -108,8 +108,10 @@ def _compare(runner: Runner, view: View, task: Task, caller: Caller) -> Iterator
             continue
         last = time.monotonic()
         yield view
-    if view.results and task.whole:
+    if task.whole and task.whole.job.key in {result.job.key for result in view.results}:
         yield from _enlarge_whole(runner, view, task.whole, caller)
+    else:
+        view.progress.whole = None
     if view.results:
         try:
             for _ in caller.waiting(1.0, stopped=True):
@@ -143,7 +145,7 @@ def _enlarge_whole(runner: Runner, view: View, whole: Whole, caller: Caller) -> 
 def _write_downloads(view: View, task: Task, lr: ImageData) -> dict[str, Path]:
     results = [replace(result, trajectory=()) for result in view.results]  # megabytes, and explained already
     view.comparison = Comparison(
-        lr.name, Size.of(lr.rgb), _origin(task), results, view.saved(), view.failures, view.pair()
+        lr.name, Size.of(lr.rgb), _origin(task, view), results, view.saved(), view.failures, view.pair()
     )
     return write_all(view.comparison, view.folder)
 
@@ -153,16 +155,17 @@ def write_all(comparison: Comparison, folder: Path) -> dict[str, Path]:
     return write_downloads(comparison, write_page(comparison, folder / PAGE), folder)
 
 
-def _origin(task: Task) -> str:
-    """Return where the LR image comes from, in one sentence."""
+def _origin(task: Task, view: View) -> str:
+    """Return where the LR image comes from, and what became of the whole photo where it is a part."""
     if not task.has_reference:
         what = "Enlarged as uploaded; there is no original to compare with."
         if task.whole is None:
             return what
         (height, width), (rows, columns) = task.lr_size, task.whole.size
+        whole = f"; {task.whole.job.title} enlarged the whole photo, too." if view.has_whole else "."
         return (
             f"{what} The methods were given a part of {width} x {height} pixels of {columns} x {rows}, which the numbers are "
-            f"of; {task.whole.job.title} enlarged the whole photo, too."
+            f"of{whole}"
         )
     if task.realistic is None:
         return "Made from the original by bicubic downscaling with antialiasing."

@@ -48,6 +48,8 @@ class OwnComponents:
     licence: gr.Textbox
     status: gr.HTML
     remove: gr.Button
+    added: gr.State
+    """Key of a model that was added and is not ticked yet, or ""."""
     search: SearchComponents | None
     """None where OpenModelDB is not offered."""
 

@@ -30,11 +30,7 @@ _PATIENCE_SECONDS = 10.0
 
 
 class Handlers:
-    """Reads and writes the tab's components. Stateless apart from what it is made of.
-
-    Whatever has the photo's box among its outputs sets it: for an output without a value Gradio makes the component anew in
-    the visitor's session, and the new one would decode uploads itself (see `source.image_input`).
-    """
+    """Reads and writes the tab's components. Stateless apart from what it is made of."""
 
     def __init__(self, context: Context, components: CompareComponents) -> None:
         self._context = context
@@ -106,14 +102,16 @@ class Handlers:
 
     def choose_preset(
         self, source: Source | None, preset: str, test: bool, methods: list[str], more: list[str],
-        before: Selection | None, chip: str = sizes.DEFAULT, other: str = "",
+        before: Selection | None, chip: str = sizes.DEFAULT, other: str = "", request: gr.Request | None = None,
     ) -> Updates:  # fmt: skip
         """Apply a preset, or restore what was selected before it."""
         choice, size = self._parts.choice, sizes.chosen(chip, other, source, test=test)
         if preset == presets.OWN:
             if before is None:
                 return {**self._redrawn(source), choice.before_preset: None}
-            selected, before = before, None
+            own = self._context.models.jobs(session_of(request))
+            selected = replace(before, methods=_among(before.methods, [*self._default_jobs, *own]))
+            before = None
             source = self._restored(source, selected, size)
         else:
             before = before or Selection(test, methods, more, source)
@@ -201,8 +199,10 @@ class Handlers:
     ) -> Updates:  # fmt: skip
         """Label the methods with the time each takes for this photo and size, and show the sum."""
         choice, run = self._parts.choice, self._parts.run
-        keys = [*methods, *more]
         own = self._context.models.jobs(session_of(request))
+        first_jobs = [*self._default_jobs, *own]
+        there = _among(methods, first_jobs)
+        keys = [*there, *more]
         size = sizes.chosen(chip, other, source, test=test)
         lr_size = presets.lr_size(source, preset, test, size.factor) if source else (256, 256)
         opacity = source is not None and source.opacity
@@ -214,11 +214,14 @@ class Handlers:
             said = f'<p class="sr-fine">{self._times(source, preset, test, keys, size, own)}{busy}</p>'
         first, more_labels = (
             labels(self._context, jobs, lr_size, opacity=opacity, size=size.size)
-            for jobs in ([*self._default_jobs, *own], self._more_jobs)
+            for jobs in (first_jobs, self._more_jobs)
         )
         can_run = source is not None and bool(keys) and not size.problem
         return {
-            choice.methods: gr.CheckboxGroup(choices=first),
+            # What is ticked is set only where a model is gone, so that what is ticked meanwhile stays.
+            choice.methods: gr.CheckboxGroup(choices=first)
+            if there == methods
+            else gr.CheckboxGroup(choices=first, value=there),
             choice.more: gr.CheckboxGroup(choices=more_labels),
             choice.degradation_box: gr.Group(visible=test),
             choice.preset_note: fine_print(
@@ -254,6 +257,12 @@ class Handlers:
         total = self._total_seconds(source.whole(), test, keys, size, preset, own)
         label = f"{text('whole_photo')}: ~ {formatting.seconds(total)}"
         return gr.Button(label, visible=True, interactive=True)
+
+
+def _among(keys: Sequence[str], jobs: Sequence[Job]) -> list[str]:
+    """Return the keys that belong to a job: a model of the visitor may be gone, and Gradio refuses a key without a choice."""
+    there = {job.key for job in jobs}
+    return [key for key in keys if key in there]
 
 
 def _region(source: Source) -> gr.Radio:

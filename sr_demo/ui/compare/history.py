@@ -41,7 +41,7 @@ class HistoryHandlers:
 
     def __init__(self, context: Context, components: CompareComponents) -> None:
         self._context = context
-        self._results = components.results
+        self._results, self._save = components.results, components.save
 
     def finished(self, session: str, view: View, value: dict[str, Any]) -> Updates:
         """Keep a comparison that has ended, and offer what can be done with it.
@@ -55,7 +55,7 @@ class HistoryHandlers:
             Updates of the row, of the downloads and of the link.
         """
         if view.comparison is None:
-            return self.row(session)
+            return self.row(session, shows_one=False)
         run = Run(view.folder, _title(view), _thumbnail(view), view.comparison)
         files = {kind: str(file) for kind, file in view.files.items()}
         run.write(
@@ -64,10 +64,16 @@ class HistoryHandlers:
         self._context.histories.add(session, run, self._context.store)
         return {**self.row(session), **self.downloads(session, files)}
 
-    def row(self, session: str, *, running: bool = False) -> Updates:
-        """Return the update of the row; its buttons rest while a comparison is `running`."""
-        runs = self._context.histories.runs(session)
-        return {self._results.history: _row(runs, self._context.histories.shown(session), running=running)}
+    def row(self, session: str, *, running: bool = False, shows_one: bool = True) -> Updates:
+        """Return the update of the row.
+
+        Args:
+            session: The visitor's.
+            running: Whether a comparison runs, and the buttons rest.
+            shows_one: Whether the page shows one of the row, and not one that ended without results.
+        """
+        runs, shown = self._context.histories.runs(session), self._context.histories.shown(session)
+        return {self._results.history: _row(runs, shown if shows_one else None, running=running)}
 
     def bring_back(self, event: gr.EventData, request: gr.Request) -> Updates:
         """Show the comparison whose button was clicked."""
@@ -77,6 +83,7 @@ class HistoryHandlers:
         except SRError as exc:
             return {results.progress: problem(str(exc))}
         return {
+            self._save.box: gr.Column(visible=False),
             results.progress: "",
             results.viewer: shown["viewer"],
             results.table: shown["table"],
@@ -145,8 +152,8 @@ def _thumbnail(view: View) -> str:
 
 
 def _row(runs: Sequence[Run], shown: Run | None, *, running: bool) -> str:
-    """Return the buttons as HTML; nothing while there is but one comparison, which is shown already."""
-    if len(runs) < 2:
+    """Return the buttons as HTML; nothing where all there is is `shown` already."""
+    if all(run is shown for run in runs):
         return ""
     buttons = "".join(
         f'<button type="button" data-run="{run.id}" title="{escape(run.title)}" aria-pressed="{str(run is shown).lower()}"'

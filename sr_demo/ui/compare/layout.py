@@ -164,7 +164,7 @@ def _own_model(context: Context) -> OwnComponents:
         status = gr.HTML(_OWN_RULE, elem_id="own-model-status")
         remove = gr.Button(text("own_model_delete"), visible=False, size="sm", elem_id="own-model-remove")
         search = community_box.lay_out() if context.community else None
-    return OwnComponents(file, licence, status, remove, search)
+    return OwnComponents(file, licence, status, remove, gr.State(""), search)
 
 
 def _brought() -> BroughtComponents:
@@ -251,16 +251,20 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     estimates: list[Any] = components.estimates()
     preset_writes: list[Any] = [*opened, choice.methods, choice.more, choice.before_preset]
     run_inputs: set[Any] = components.run_inputs()
-    run_writes: list[Any] = [*results.all(), results.advice, run.start, run.stop, run.whole]
+    run_writes: list[Any] = [*results.all(), run.start, run.stop, run.whole]
 
     def estimate_after(event: Any) -> Any:
         return event.then(handlers.estimate, sized, estimates, **quiet)
 
     def run_after(event: Any) -> Any:
-        return event.then(
+        event.then(
+            lambda: gr.Column(visible=False), None, components.save.box, **quiet
+        )  # it saves what was shown before
+        ran = event.then(
             runs.run, run_inputs, run_writes, **HEAVY, show_progress="minimal", show_progress_on=[results.progress],
             api_visibility="private", trigger_mode="multiple",
         )  # fmt: skip
+        return ran.then(runs.advise, photo.source, results.advice, **quiet)
 
     uploaded = photo.image.upload(handlers.take, [photo.image, *sized], opened, **quiet)
     estimate_after(uploaded)
@@ -305,11 +309,12 @@ def _connect_own(components: CompareComponents, handlers: Handlers, own: OwnHand
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     sized: list[Any] = components.estimate_inputs()
     estimates: list[Any] = components.estimates()
-    inputs: list[Any] = [parts.file, parts.licence, choice.methods]
-    opened: list[Any] = [parts.file, parts.status, parts.remove, choice.methods, run.stop]
+    opened: list[Any] = [parts.file, parts.status, parts.remove, choice.methods, parts.added, run.stop]
     removed: list[Any] = [parts.status, parts.remove, choice.methods]
+    ticked: list[Any] = [choice.methods, parts.added]
+    tried = parts.file.upload(own.open, [parts.file, parts.licence], opened, **HEAVY, **quiet)
     for event in (
-        parts.file.upload(own.open, inputs, opened, **HEAVY, **quiet),
+        tried.then(own.tick, ticked, ticked, **LIGHT, **quiet),
         parts.remove.click(own.remove, [choice.methods], removed, **LIGHT, **quiet),
     ):
         event.then(handlers.estimate, sized, estimates, **LIGHT, **quiet)
@@ -319,7 +324,7 @@ def _connect_history(components: CompareComponents, handlers: HistoryHandlers) -
     """Connect the row of the last comparisons, and the link to the one that is shown."""
     results = components.results
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
-    brought_back: list[Any] = results.all()
+    brought_back: list[Any] = [*results.all(), components.save.box]
     linked: list[Any] = [results.link, results.unlink, results.link_note]
     results.history.select(handlers.bring_back, None, brought_back, **quiet)
     results.history.select(None, None, None, js=_BACK_TO_VIEWER, **quiet)

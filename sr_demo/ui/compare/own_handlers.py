@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
@@ -15,6 +14,7 @@ from sr_demo.reports import formatting
 from sr_demo.system.file_sizes import file_size
 from sr_demo.ui.callers import Caller
 from sr_demo.ui.compare.components import CompareComponents
+from sr_demo.ui.compare.run_handlers import RUNS
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.method_choices import Context, labels, offered
 from sr_demo.ui.sessions import session_of
@@ -31,10 +31,10 @@ class OwnHandlers:
 
     def __init__(self, context: Context, components: CompareComponents) -> None:
         self._context, self._parts = context, components
-        self._default_jobs, _ = offered(context.approaches)
+        self._default_jobs, _ = offered(context.approaches, context.runner.estimates)
 
-    def open(self, path: str | None, licence: str, methods: list[str], request: gr.Request) -> Iterator[Updates]:
-        """Open the uploaded file; yield the progress, then the methods with the model ticked among them."""
+    def open(self, path: str | None, licence: str, request: gr.Request) -> Iterator[Updates]:
+        """Open the uploaded file; yield the progress, then the methods with the model among them."""
         own = self._parts.choice.own
         if path is None:
             yield {own.status: problem(NO_FILE)}
@@ -49,9 +49,9 @@ class OwnHandlers:
                 )  # fmt: skip
 
         def shown(job: Job) -> Updates:
-            return self.opened(job, own.status, session, methods)
+            return self.opened(job, own.status, session)
 
-        steps = VisitorWork(self._context, own.status, self._parts.run.stop, {own.file: None})
+        steps = VisitorWork(self._context, own.status, self._parts.run.stop, {own.file: None}, beside=RUNS)
         yield from steps.run(session, "trying it out on a small image", work, shown)
 
     def remove(self, methods: list[str], request: gr.Request) -> Updates:
@@ -68,14 +68,18 @@ class OwnHandlers:
             self._parts.choice.methods: self._methods(session, [key for key in methods if key not in gone]),
         }
 
-    def opened(self, job: Job, status: gr.HTML, session: str, methods: list[str]) -> Updates:
-        """Return the updates for a model that was added: what it is, and the methods with it ticked among them.
+    def tick(self, methods: list[str], added: str) -> Updates:
+        """Tick the model that was added; `methods` are read after it was opened, with what was ticked meanwhile."""
+        choice = self._parts.choice
+        return {choice.methods: [*methods, added], choice.own.added: ""} if added else gr.skip()
+
+    def opened(self, job: Job, status: gr.HTML, session: str) -> Updates:
+        """Return the updates for a model that was added: what it is, and the methods with it among them, for `tick`.
 
         Args:
             job: of the model.
             status: where its facts are shown.
             session: of the visitor.
-            methods: keys of the ticked methods.
         """
         checkpoint = job.checkpoint
         parameters = f"{checkpoint.parameters / 1e6:.2f} million parameters"
@@ -86,9 +90,11 @@ class OwnHandlers:
         return {
             status: fine_print(text),
             self._parts.choice.own.remove: gr.Button(visible=True),
-            self._parts.choice.methods: self._methods(session, [*methods, job.key]),
+            self._parts.choice.methods: self._methods(session),
+            self._parts.choice.own.added: job.key,
         }
 
-    def _methods(self, session: str, keys: list[str]) -> Any:
-        jobs = [*self._default_jobs, *self._context.models.jobs(session)]
-        return gr.CheckboxGroup(choices=labels(self._context, jobs, (256, 256)), value=list(dict.fromkeys(keys)))
+    def _methods(self, session: str, ticked: list[str] | None = None) -> gr.CheckboxGroup:
+        """Return the update of the methods at once, with the visitor's among them; those that are ticked stay for None."""
+        choices = labels(self._context, [*self._default_jobs, *self._context.models.jobs(session)], (256, 256))
+        return gr.CheckboxGroup(choices=choices) if ticked is None else gr.CheckboxGroup(choices=choices, value=ticked)

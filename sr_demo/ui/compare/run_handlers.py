@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -37,6 +38,9 @@ from sr_demo.ui.viewer.viewer import viewer_value
 
 EMPTY = "Choose a photo or click an example, then press Compare. The results appear here."
 
+RUNS = "compare"
+"""Names the comparisons of a session among its stop flags."""
+
 
 class RunHandlers:
     """Runs comparisons and writes their results. Stateless apart from what it is made of."""
@@ -66,14 +70,18 @@ class RunHandlers:
                     self._context.uploads.remember(view.folder, values[self._parts.photo.source].path)
                     yield self._running(view, session)
             assert view is not None
-            yield {
-                **self._finished(view, session),
-                **self._advice.measured(values[self._parts.photo.source], view.results),
-            }
+            yield self._finished(view, session)
         except SRError as exc:
             yield self._failed(str(exc), view, session)
         except Exception as exc:
             yield self._failed(unexpected(exc, "comparing"), view, session)
+
+    def advise(self, source: Source | None, request: gr.Request) -> Updates:
+        """Add what the methods scored to the recommendation, where the photo is still the one of the comparison shown."""
+        run = self._context.histories.shown(session_of(request))
+        if source is None or run is None or self._context.uploads.original(run.folder) != Path(source.path):
+            return gr.skip()
+        return self._advice.measured(source, run.comparison.results) or gr.skip()
 
     def task(self, values: Mapping[Any, Any], session: str = "") -> Task:
         """Return the comparison that the components ask for, among them the models of the visitor with this session.
@@ -139,9 +147,12 @@ class RunHandlers:
 
     def stop(self, request: gr.Request) -> Updates:
         """Stop what this browser session runs on the tab: the comparison, and the search and trial of models."""
-        session = session_of(request)
+        session, stops = session_of(request), self._context.stops
+        compares = stops.is_running(_run(session))
         for key in (_run(session), session):
-            self._context.stops.stop(key)
+            stops.stop(key)
+        if not compares:  # nothing would replace the sentence
+            return gr.skip()
         return {self._parts.run.estimate: fine_print("Stopping after the current tile. Finished results stay.")}
 
     def _running(self, view: View, session: str) -> Updates:
@@ -154,13 +165,13 @@ class RunHandlers:
             results.link_note: "",
         }
         hidden = {button: gr.DownloadButton(visible=False) for button in results.downloads.values()}
-        return {**self._images(view), **changed, **hidden, **self._buttons(running=True)}
+        return {**self._images(view), **changed, **hidden, **self._buttons(running=True, can_stop=True)}
 
     def _finished(self, view: View, session: str) -> Updates:
         """Everything once more, so that nothing is missing whatever happened on the way, and the downloads."""
         images = self._images(view)
         kept = self._history.finished(session, view, images[self._parts.results.viewer])
-        return {**images, **self._numbers(view), **kept, **self._buttons(running=False)}
+        return {**images, **self._numbers(view), **kept, **self._ended(session)}
 
     def _failed(self, message: str, view: View | None, session: str) -> Updates:
         """Why the comparison as a whole ended; what is finished stays, and nothing goes on waiting."""
@@ -169,7 +180,9 @@ class RunHandlers:
             view.progress.give_up()
             images = self._images(view) if view.images else {self._parts.results.viewer: viewer_value([], EMPTY)}
         progress = {self._parts.results.progress: problem(message)}
-        return {**images, **progress, **self._history.row(session), **self._buttons(running=False)}
+        return {
+            **images, **progress, **self._history.row(session, shows_one=view is None), **self._ended(session),
+        }  # fmt: skip
 
     def _images(self, view: View) -> Updates:
         results = self._parts.results
@@ -188,18 +201,22 @@ class RunHandlers:
             results.families: view.families,
         }
 
-    def _buttons(self, running: bool) -> Updates:
+    def _ended(self, session: str) -> Updates:
+        """Return the buttons after a run; Stop stays where a search or trial of models of the visitor goes on."""
+        return self._buttons(running=False, can_stop=self._context.stops.is_running(session))
+
+    def _buttons(self, *, running: bool, can_stop: bool) -> Updates:
         run = self._parts.run
         return {
             run.start: gr.Button(interactive=not running),
-            run.stop: gr.Button(interactive=running),
+            run.stop: gr.Button(interactive=can_stop),
             run.whole: gr.Button(interactive=not running),
         }
 
 
 def _run(session: str) -> str:
     """Return the key of the comparison of a session among its stop flags."""
-    return f"compare {session}"
+    return f"{RUNS} {session}"
 
 
 def _scene(source: Source) -> str:

@@ -94,15 +94,17 @@ def connect(context: Context, menu: SaveMenu, viewer: gr.HTML) -> None:
     """Connect the menu's events; the event `select` of `viewer` opens it for one image."""
     handlers = SaveHandlers(Saving(context.store, context.uploads, context.limits), context, menu)
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
-    encoding: dict[str, Any] = {**quiet, "show_progress": "minimal", "show_progress_on": [menu.about]}
+    encoding: dict[str, Any] = {
+        **quiet, "show_progress": "minimal", "show_progress_on": [menu.about], "trigger_mode": "always_last",
+    }  # fmt: skip
     written: list[Any] = [menu.about, menu.file, menu.pack, menu.packed]
     opened = viewer.select(handlers.open, None, menu.all(), **quiet)
     viewer.select(None, None, None, js=_SHOW, **quiet)
-    chosen = menu.format.input(handlers.choose_format, [menu.format], [menu.quality], **quiet)
+    chosen = menu.format.input(handlers.choose_format, [menu.format], [menu.quality, menu.file], **quiet)
     for event in (opened, chosen):
         event.then(handlers.prepare, menu.choices(), written, **encoding)
     for component in (menu.bits, menu.private, menu.quality):
-        component.input(handlers.prepare, menu.choices(), written, trigger_mode="always_last", **encoding)
+        component.input(handlers.prepare, menu.choices(), written, **encoding)
     menu.close.click(lambda: gr.Column(visible=False), None, menu.box, **quiet)
     menu.pack.click(handlers.pack, menu.choices(), written, **HEAVY, api_visibility="private", show_progress="hidden")
 
@@ -134,12 +136,16 @@ class SaveHandlers:
             menu.bits: gr.Radio(value="16" if deep else "8", visible=deep),
             menu.private: gr.Checkbox(value=False, label=f"Keep {' and '.join(private)}", visible=bool(private)),
             menu.pack: gr.Button(interactive=True),
+            menu.file: gr.DownloadButton(interactive=False),
             menu.about: f'<p class="sr-fine">{marked("save_encoding")}</p>',
         }
 
     def choose_format(self, form: str) -> Updates:
-        """Show the quality of a format, at its default."""
-        return {self._menu.quality: output_choice.quality_of(form)}
+        """Show the quality of a format, at its default; there is nothing to save until the file is encoded."""
+        return {
+            self._menu.quality: output_choice.quality_of(form),
+            self._menu.file: gr.DownloadButton(interactive=False),
+        }
 
     def prepare(self, result: str | None, form: str, bits: str, quality: float, private: bool) -> Updates:
         """Encode the file, and show its size and what it keeps."""

@@ -45,7 +45,7 @@ class ShownImage:
     def for_viewer(self) -> ViewerImage:
         """Return the image as the viewer takes it."""
         height, width = self.saved.size
-        smaller = "shown smaller here; the zip below holds it whole" if self.saved.small_copy else ""
+        smaller = "shown smaller here; its file is whole" if self.saved.small_copy else ""
         return ViewerImage(
             id=self.saved.id,
             label=self.saved.label,
@@ -56,6 +56,7 @@ class ShownImage:
             scores=self.saved.scores,
             note="; ".join(filter(None, (self.saved.note, smaller))),
             difference_url=file_url(self.difference) if self.difference else "",
+            download_url=file_url(self.saved.path) if self.saved.small_copy else "",
             reference=self.saved.reference,
             invents=self.invents,
             part=self.saved.part,
@@ -88,6 +89,8 @@ class View:
     """See `viewer_value`."""
     part: Part | None = None
     """Where the LR image lies in the photo, if the viewer shows the whole of that; None where they are the same."""
+    has_whole: bool = False
+    """Whether the whole photo, of which the methods were given a part, is enlarged, too."""
     one_pass: list[OnePassResult] = field(default_factory=list)
     """Results of GANs, for `families` only."""
     sharpness: dict[str, float] = field(default_factory=dict)
@@ -184,6 +187,7 @@ class View:
         saved = save_result(result, self.folder, "_whole")
         shown = ShownImage(replace(saved, name=name, scores=formatting.seconds(result.seconds)))
         self.images = [shown if one.saved.id == name else one for one in self.images]
+        self.has_whole = True
         self.changed = time.monotonic()
 
     def explain_families(self, reference: Image | None) -> None:

@@ -26,7 +26,7 @@ from sr_demo.ui.examples import chosen_file
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.sessions import session_of
-from sr_demo.ui.small_image import read_small
+from sr_demo.ui.small_image import downscaled
 from sr_demo.ui.updates import Updates
 from sr_demo.ui.viewer.viewer import viewer_value
 
@@ -82,15 +82,16 @@ class DiffusionHandlers:
             if path is None:
                 raise BadInput("There is no picture yet. Choose one, or click an example.")
             options = build(DiffusionOptions, dict(zip(OPTIONS, values, strict=True)))
-            small = read_small(path, _SIDE, self._context.limits)
-            guesses = Guesses(self._context.store.new(), small, int(count))
             drawn: list[DiffusionSamples] = []
             last: DiffusionSamples | None = None
-            yield {
-                parts.shown: viewer_value(guesses.images("starting")), parts.explained: "", parts.status: "",
-                parts.stop: gr.Button(interactive=True),
-            }  # fmt: skip
             with self._context.callers.admitted(stop) as caller:
+                with self._context.uploads.opened(path, self._context.limits) as image:
+                    small = downscaled(image, _SIDE)
+                guesses = Guesses(self._context.store.new(), small, int(count))
+                yield {
+                    parts.shown: viewer_value(guesses.images("starting")), parts.explained: "", parts.status: "",
+                    parts.stop: gr.Button(interactive=True),
+                }  # fmt: skip
 
                 def work(progress: Progress) -> float:
                     return self._draw(small, options, guesses.count, caller, progress, drawn)

@@ -17,6 +17,7 @@ from sr_demo.ui.diffusion.handlers import OPTIONS, DiffusionHandlers, DiffusionP
 from sr_demo.ui.examples import examples
 from sr_demo.ui.languages import marked, text
 from sr_demo.ui.method_choices import Context
+from sr_demo.ui.previews import uploaded
 from sr_demo.ui.source import enabled_with, image_input
 from sr_demo.ui.updates import Updates
 from sr_demo.ui.viewer.viewer import scroll_to, viewer
@@ -72,11 +73,12 @@ def diffusion_tab(context: Context, approach: Approach) -> None:
     for button, preset in ((quick, QUICK), (fine, DiffusionOptions())):
         chosen = [getattr(preset, name) for name in OPTIONS[:2]]
         button.click(None, None, values[:2], js=f"() => {chosen}", **light)
+    uploaded(image, context)
     image.change(enabled_with, image, start, **light)
     thumbnails.select(handlers.take_example, None, image, **light).then(
         guess, inputs, outputs, trigger_mode="multiple", **heavy
     )
-    start.click(guess, inputs, outputs, **heavy)
+    start.click(guess, inputs, outputs, trigger_mode="multiple", **heavy)
     start.click(None, None, None, js=scroll_to("diffusion-result"), **light)
     stop.click(handlers.halt, None, None, **light)
 

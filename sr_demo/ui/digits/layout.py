@@ -18,6 +18,7 @@ from sr_demo.ui.digits.latent_handlers import ArtHandlers, ArtParts, VaryHandler
 from sr_demo.ui.digits.photo_handlers import FitHandlers, FitParts
 from sr_demo.ui.languages import marked, text
 from sr_demo.ui.method_choices import Context
+from sr_demo.ui.previews import uploaded
 from sr_demo.ui.source import enabled_with, image_input
 from sr_demo.ui.updates import Updates
 from sr_demo.ui.visitor_work import stop_button
@@ -99,17 +100,19 @@ def _redraw(context: Context, tab: gr.Tab) -> Shared:
     shown: list[Any] = [large, download, status]
     taken: list[Any] = [digit, cards, note]
 
+    newest: dict[str, Any] = {**_HEAVY, "trigger_mode": "always_last"}
+
     def shows_after(event: Any) -> None:
-        event.then(lambda: None, None, window, **_LIGHT).then(handlers.show, drawn_from, shown, **_HEAVY)
+        event.then(lambda: None, None, window, **_LIGHT).then(handlers.show, drawn_from, shown, **newest)
 
     shows_after(tab.select(handlers.take_first, [digit], taken, **_HEAVY))
     shows_after(sketch.select(handlers.take_drawing, None, taken, trigger_mode="multiple", **_HEAVY))
-    shows_after(upload.upload(handlers.take_upload, [upload], taken, **_HEAVY))
-    shows_after(typical.input(handlers.take_typical, [typical], taken, **_HEAVY))
-    shows_after(test.click(handlers.take_test, [number], taken, **_HEAVY))
+    shows_after(uploaded(upload, context).then(handlers.take_upload, [upload], taken, **newest))
+    shows_after(typical.input(handlers.take_typical, [typical], taken, **newest))
+    shows_after(test.click(handlers.take_test, [number], taken, **newest))
     slider.select(handlers.resize, [digit, system, window], [size, *shown], trigger_mode="multiple", **_HEAVY)
-    system.input(handlers.show, drawn_from, shown, **_HEAVY)
-    large.select(handlers.zoom_in, [size, window], window, **_LIGHT).then(handlers.show, drawn_from, shown, **_HEAVY)
+    system.input(handlers.show, drawn_from, shown, **newest)
+    large.select(handlers.zoom_in, [size, window], window, **_LIGHT).then(handlers.show, drawn_from, shown, **newest)
     shows_after(back.click(lambda: None, None, None, **_LIGHT))
     return Shared(digit, system)
 
@@ -184,6 +187,7 @@ def _photo(context: Context) -> None:
         yield from handlers.fit(path, request, *values)
 
     inputs: list[Any] = [photo, *(one.component for one in bound)]
+    uploaded(photo, context)
     photo.change(enabled_with, photo, go, **_LIGHT)
     go.click(learn, inputs, [cards, large, download, go, stop, status], **_HEAVY)
     stop.click(handlers.halt, None, None, **_LIGHT)

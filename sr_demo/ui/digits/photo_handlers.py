@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from sr_demo.digits.options import LARGEST, Fit
 from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
-from sr_demo.image import quantize, read
+from sr_demo.image import quantize
 from sr_demo.options import build as build_options
 from sr_demo.options import controls
 from sr_demo.progress import Progress
@@ -20,6 +19,7 @@ from sr_demo.ui.digits import view
 from sr_demo.ui.html import problem
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.sessions import session_of
+from sr_demo.ui.small_image import read_small
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.updates import Updates
 
@@ -67,10 +67,9 @@ class FitHandlers:
         if path is None:
             raise BadInput("There is no photo yet. Drop one into the box.")
         options = build_options(Fit, dict(zip((c.name for c in controls(Fit)), values, strict=True)))
-        image = read(Path(path), self._context.limits)
         from sr_demo.digits import siren
 
-        photo = siren.SirenFit(image.rgb, options)
+        photo = siren.SirenFit(read_small(path, siren.LONGEST, self._context.limits, "area"), options)
         height, width = photo.reference.shape[:2]
         yield self._busy(f"Learning {width} × {height} pixels.")
         ended = "Done"

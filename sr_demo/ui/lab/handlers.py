@@ -15,7 +15,7 @@ from sr_demo.deploy.measurement import Plan
 from sr_demo.deploy.report import budget_from, deploy, embedded_jobs, judged
 from sr_demo.errors import BadInput, SRError
 from sr_demo.image import Size
-from sr_demo.options import controls
+from sr_demo.options import as_dict, controls
 from sr_demo.progress import Progress
 from sr_demo.reports.verdicts import Budget
 from sr_demo.spec import Approach
@@ -91,11 +91,14 @@ class LabHandlers:
         yield from steps.run(f"measure {session}", "measuring the methods", work, shown)
 
     def judge(self, report: Any, *values: Any) -> Updates:
-        """Judge the last measurement by the current budget."""
+        """Judge the last measurement by the current budget, unless it is by that already."""
         if not report:
             return gr.skip()
         try:
-            return self._shown(judged(report, _budget(values)), "Judged by the new budget; nothing was measured again.")
+            budget = _budget(values)
+            if report["budget"] == as_dict(budget):
+                return gr.skip()
+            return self._shown(judged(report, budget), "Judged by the new budget; nothing was measured again.")
         except SRError as exc:
             return {self._parts.line: problem(str(exc))}
 

@@ -15,6 +15,7 @@ from sr_demo.ui.languages import marked, text
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.mosaic.databases import BUNDLED, VisitorDatabases, choices
 from sr_demo.ui.mosaic.handlers import OPTIONS, REFINED, TILES, MosaicHandlers, MosaicParts
+from sr_demo.ui.previews import uploaded
 from sr_demo.ui.source import files_input, image_input
 from sr_demo.ui.visitor_work import stop_button
 
@@ -77,11 +78,13 @@ def mosaic_tab(context: Context, tab: gr.Tab | None = None) -> None:
     rendered: list[Any] = [rendering, result, distance_map, summary, matches]
     built: list[Any] = [own, database, build_status]
     heavy: dict[str, Any] = {"api_visibility": "private", **HEAVY}
-    render: dict[str, Any] = {**heavy, "show_progress": "minimal", "show_progress_on": [summary]}
+    render: dict[str, Any] = {
+        **heavy, "show_progress": "minimal", "show_progress_on": [summary], "trigger_mode": "always_last",
+    }  # fmt: skip
     light: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
     thumbnails.select(handlers.take_example, None, image, **light).then(handlers.render, inputs, rendered, **render)
     moved = [value.release if isinstance(value, gr.Slider) else value.input for value in values]  # type: ignore[attr-defined]
-    for event in (image.upload, mode.change, database.change, *moved):
+    for event in (uploaded(image, context).then, mode.change, database.change, *moved):
         event(handlers.render, inputs, rendered, **render)
     # With `image` as input, Gradio would send what was there before.
     image.clear(handlers.clear, None, rendered, **light)

@@ -164,11 +164,11 @@ class _Method(NamedTuple):
 def _method(result: Result) -> _Method:
     job, checkpoint = result.job, result.job.checkpoint
     height, width = result.size
-    facts = [
-        f"{width} x {height} pixels, in {formatting.seconds(result.seconds)}",
-        f"licence: {formatting.licence(checkpoint)}",
-        formatting.how(result),
-    ]
+    size = f"{width} x {height} pixels"
+    made = [f"licence: {formatting.licence(checkpoint)}", formatting.how(result)]
+    if result.is_brought:  # its costs are not known, and its checkpoint stands for the file that was brought
+        return _Method(job.title, [size, *made, *result.all_notes])
+    facts = [f"{size}, in {formatting.seconds(result.seconds)}", *made]
     if checkpoint.bytes:
         trained = f", {formatting.parameters(checkpoint.parameters)} parameters" if checkpoint.parameters else ""
         facts.append(f"{checkpoint.title}: {file_size(checkpoint.bytes)}{trained}")

@@ -1,0 +1,40 @@
+"""A copy that browsers can show of an upload that they cannot: HEIC and TIFF, for boxes whose value is the upload itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from sr_demo.codecs.sniff import Kind, kind_of
+from sr_demo.errors import SRError
+from sr_demo.ui.callers import LIGHT
+from sr_demo.ui.method_choices import Context
+from sr_demo.ui.source import source_of, write_preview
+
+_NOT_SHOWN: tuple[Kind, ...] = ("HEIF", "TIFF")
+
+
+def uploaded(image: gr.Image, context: Context) -> Any:
+    """Return the event that follows an upload into `image`, once the box shows it."""
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
+
+    def show(path: str | None) -> Any:
+        return visible(path, context)
+
+    return image.upload(show, image, image, **quiet)
+
+
+def visible(path: str | None, context: Context) -> Any:
+    """Return a preview of the upload where browsers cannot show it, else no update.
+
+    A file that cannot be read stays: what works on it says why.
+    """
+    try:
+        if path is None or kind_of(Path(path)) not in _NOT_SHOWN:
+            return gr.skip()
+        with context.uploads.opened(path, context.limits) as image:
+            return str(write_preview(source_of(path, image), image, context.store.new()))
+    except (SRError, OSError):
+        return gr.skip()
