@@ -144,8 +144,14 @@ async def _fetch(address: str, folder: Path, most: int, before: int) -> Path:
 
 
 async def _save(response: httpx.Response, target: Path, most: int, before: int, address: str) -> None:
+    if response.headers.get("Content-Encoding", "").lower() not in ("", "identity"):
+        # Unpacked, a few kB can become several GB before their size is seen.
+        raise BadInput(
+            f"The picture at {quoted(address)} was not fetched: it comes compressed (Content-Encoding), and is not "
+            "unpacked here. Name an address that sends the file as it is, or upload it."
+        )
     with target.open("wb") as file:
-        async for chunk in response.aiter_bytes():
+        async for chunk in response.aiter_raw():
             if before + file.tell() + len(chunk) > most:
                 limit = f"{most / 2**20:.0f} MB"
                 if before:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import zlib
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +13,7 @@ from threading import Thread
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
+import httpx
 import pytest
 
 from sr_demo.errors import BadInput
@@ -96,6 +99,29 @@ def test_everything_else_is_refused_and_leaves_nothing(host: str, path: str, sen
     with pytest.raises(BadInput, match=sentence) as refused:
         fetch(f"{host}/{path}")
     assert f"'{host}/{path}'" in str(refused.value), "with several addresses, which one was it?"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("encoding", ["br", "gzip", "identity, br"])
+def test_what_comes_compressed_is_refused_and_not_unpacked(
+    encoding: str, host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few kB can become several GB while they are unpacked, before any limit is looked at."""
+    brotli = pytest.importorskip("brotli")
+    body = (gzip if encoding == "gzip" else brotli).compress(bytes(2 * LIMIT))
+
+    def unpack(*_: Any) -> None:
+        pytest.fail("it was unpacked")  # which `fetch` lets pass, unlike an Exception
+
+    async def sends(_: str) -> httpx.MockTransport:
+        stream = httpx.ByteStream(body)
+        return httpx.MockTransport(lambda _: httpx.Response(200, headers={"Content-Encoding": encoding}, stream=stream))
+
+    monkeypatch.setattr(fetching, "_transport", sends)
+    monkeypatch.setattr(brotli, "Decompressor", unpack)
+    monkeypatch.setattr(zlib, "decompressobj", unpack)
+    with pytest.raises(BadInput, match=r"was not fetched: it comes compressed .* or upload it\.$"):
+        fetch(f"{host}/small.png")
     assert list(tmp_path.iterdir()) == []
 
 
