@@ -7,6 +7,7 @@ import gzip
 import zlib
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -16,8 +17,9 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
-from sr_demo.errors import BadInput
+from sr_demo.errors import BadInput, Busy
 from sr_demo.ui import door, fetching
+from sr_demo.ui.several.queue import MOST_PHOTOS
 
 LIMIT = 2**20
 T = TypeVar("T")
@@ -147,6 +149,31 @@ def test_so_is_the_time(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching, "_SECONDS_TOGETHER", 0.0)
     *_, second = finished(fetching.fetch_all([f"{host}/a.png", f"{host}/b.png"], LIMIT))
     assert isinstance(second, BadInput) and "those before it took more than 0 s" in str(second)
+
+
+@pytest.mark.usefixtures("as_if_public")
+def test_too_many_addresses_are_refused_before_one_is_fetched(host: str, tmp_path: Path) -> None:
+    most = [f"{host}/gone.png"] * MOST_PHOTOS
+    assert len(finished(fetching.fetch_all(most, LIMIT))) == MOST_PHOTOS
+    with pytest.raises(BadInput, match="names 50 addresses of pictures at most, and this one names 51"):
+        finished(fetching.fetch_all([f"{host}/small.png", *most], LIMIT))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_few_calls_are_fetched_for_at_once_half_of_them_for_one_caller() -> None:
+    fetches, half = fetching.Fetches(), fetching.MOST_CALLS // 2
+    with ExitStack() as held:
+        for caller in ("192.0.2.1", "192.0.2.2"):
+            for _ in range(half):
+                with pytest.raises(KeyError), fetches.place(caller):
+                    raise KeyError  # what fails leaves its place
+                held.enter_context(fetches.place(caller))
+            with pytest.raises(Busy, match="Upload yours instead, or try again"), fetches.place(caller):
+                pytest.fail("more than half of them")
+        with pytest.raises(Busy), fetches.place("192.0.2.3"):
+            pytest.fail("more than all of them")
+    with fetches.place("192.0.2.3"):
+        assert list(fetches._calls) == ["192.0.2.3"], "callers that have left are forgotten"
 
 
 @pytest.mark.usefixtures("as_if_public")
