@@ -13,6 +13,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -34,6 +35,8 @@ _SECONDS_TOGETHER = 180.0
 _SILENT_SECONDS = 10.0
 _MOST_REDIRECTS = 5
 _LONGEST_NAME = 80
+_NOT_PUBLIC = tuple(map(ip_network, ("192.0.0.0/24", "168.63.129.16/32", "2002::/16", "fec0::/10")))
+"""What Python counts as global: addresses of protocols and of Azure's own service, IPv4 inside IPv6 (6to4), site-local."""
 _ABSENT = secrets.token_bytes(16)
 """Begins a stand-in, and no file that is sent."""
 
@@ -208,4 +211,14 @@ async def _transport(host: str) -> Any:
     """Return what connects to the checked public address of `host`. Raises ValueError where it has none."""
     if matches_domain_whitelist(host, PUBLIC_HOSTNAME_WHITELIST):
         return None
-    return AsyncSecureTransport(await async_validate_url(host))
+    found = await async_validate_url(host)
+    if not _is_public(found):  # for safehttpx, networks shared by a provider's customers are
+        raise ValueError(f"{found} is no public address")
+    return AsyncSecureTransport(found)
+
+
+def _is_public(address: str) -> bool:
+    """Return whether an IP address is one of the Internet."""
+    found = ip_address(address)
+    special = found.is_multicast or found.is_reserved or any(found in network for network in _NOT_PUBLIC)
+    return found.is_global and not special

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 import zlib
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from typing import Any, TypeVar
 
 import httpx
 import pytest
+import safehttpx
 
 from sr_demo.errors import BadInput, Busy
 from sr_demo.ui import door, fetching
@@ -132,6 +134,40 @@ def test_private_addresses_are_not_contacted(host: str, tmp_path: Path) -> None:
         with pytest.raises(BadInput, match="could not be fetched"):
             fetch(address)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "100.64.0.1", "100.100.100.200", "192.0.0.192", "168.63.129.16", "198.18.0.1", "224.0.0.1", "239.1.1.1", "0.0.0.0",
+        "fec0::1", "fd00::1", "ff0e::1", "2002:7f00:1::", "2002:a00:1::1", "64:ff9b::7f00:1", "64:ff9b:1::7f00:1",
+        "::ffff:127.0.0.1", "::ffff:100.64.0.1", "::7f00:1", "2001:0:7f00:1::1",
+    ],
+)  # fmt: skip
+def test_what_is_not_of_the_internet_is_not_contacted_by_number_or_by_name(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing_else(_: str) -> list[str]:
+        return []
+
+    def resolved(host: str, *_: Any, **__: Any) -> list[Any]:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        return [(family, socket.SOCK_STREAM, 6, "", (address, 0))]
+
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    monkeypatch.setattr(safehttpx, "async_resolve_hostname_google", nothing_else)
+    for host in (f"[{address}]" if ":" in address else address, "photos.example.org"):
+        if host == "photos.example.org":
+            monkeypatch.setattr(socket, "getaddrinfo", resolved)
+        with pytest.raises(ValueError, match=r"failed validation|is no public address"):
+            finished(fetching._transport(httpx.URL(f"http://{host}/a.png").host))
+        with pytest.raises(BadInput, match="could not be fetched"):
+            fetch(f"http://{host}/a.png")
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "193.0.6.139", "2606:4700:4700::1111", "2a00:1450:4001::1"])
+def test_other_addresses_are_public(address: str) -> None:
+    assert finished(fetching._transport(address)).verified_ip == address
 
 
 @pytest.mark.usefixtures("as_if_public")
