@@ -24,6 +24,6 @@ RUN if [ -n "$FETCH" ]; then SR_DEMO_CACHE=/home/app/cache python -m sr_demo fet
 ENV SR_DEMO_HOST=0.0.0.0 SR_DEMO_CACHE=/home/app/cache HF_HUB_OFFLINE=1 GRADIO_ANALYTICS_ENABLED=False PYTHONUNBUFFERED=1
 VOLUME /home/app/cache
 EXPOSE 7860
-HEALTHCHECK --start-period=60s CMD \
-    ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:7860/config', timeout=5)"]
+HEALTHCHECK --start-period=60s CMD python -c \
+    "from urllib.request import urlopen; urlopen('http://127.0.0.1:${SR_DEMO_PORT:-7860}/config', timeout=5)"
 CMD ["python", "app.py"]

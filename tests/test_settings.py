@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import subprocess
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from sr_demo.errors import BadInput
 from sr_demo.settings import Settings, from_environment
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_without_variables_it_listens_to_this_computer_only() -> None:
@@ -73,10 +81,32 @@ def test_a_port_beyond_65535_is_refused() -> None:
         from_environment({"SR_DEMO_PORT": "65536"})
 
 
+def test_the_health_check_of_the_container_goes_to_the_port_of_the_server() -> None:
+    asked: list[str] = []
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Print nothing."""
+
+    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", "")
+    (check,) = re.findall(r"^HEALTHCHECK .* CMD python (.*)$", lines, re.MULTILINE)
+    assert str(Settings().port) in check
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        variables = {**os.environ, "SR_DEMO_PORT": str(server.server_port), "no_proxy": "127.0.0.1"}
+        done = subprocess.run(["sh", "-c", f"{shlex.quote(sys.executable)} {check}"], env=variables, timeout=60)
+        server.shutdown()
+    assert (done.returncode, asked) == (0, ["/config"])
+
+
 def test_every_variable_that_is_read_is_in_the_readme() -> None:
-    root = Path(__file__).resolve().parents[1]
-    source = (root / "sr_demo" / "settings.py").read_text(encoding="utf-8")
-    readme = (root / "README.md").read_text(encoding="utf-8")
+    source = (ROOT / "sr_demo" / "settings.py").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     names = set(re.findall(r'"(SR_DEMO_\w+)"', source)) | {"SR_DEMO_CACHE"}
     assert len(names) == 15
     assert not [name for name in sorted(names) if name not in readme]

@@ -15,8 +15,10 @@ from sr_demo.errors import BadInput
 _GRAPH, _FUNCTIONS = 7, 25  # in ModelProto
 _NODES, _INITIALIZERS, _SPARSE = 1, 5, 15  # in GraphProto
 _DOMAIN, _ATTRIBUTES = 7, 5  # in NodeProto
-_TENSOR, _SUBGRAPH, _TENSORS, _SUBGRAPHS = 5, 6, 10, 11  # in AttributeProto
+_TENSOR, _SUBGRAPH, _TENSORS, _SUBGRAPHS, _SPARSE_TENSOR, _SPARSE_TENSORS = 5, 6, 10, 11, 22, 23  # in AttributeProto
 _EXTERNAL, _LOCATION = 13, 14  # in TensorProto
+_LARGEST_NUMBER = 2**29 - 1
+"""Of a field. Protocol buffers drop the bits above: a larger number would hide a field from what is checked here."""
 _DEEPEST = 20
 """Graphs within graphs; real ones have two or three."""
 _STANDARD = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
@@ -58,7 +60,7 @@ def _check_graph(graph: memoryview, name: str, depth: int) -> None:
         if field.number == _INITIALIZERS:
             _check_tensor(field.value, name)
         elif field.number == _SPARSE:
-            raise BadInput(f"{name} holds sparse tensors, which are not read here. Export it with dense ones.")
+            raise _sparse(name)
         elif field.number == _NODES:
             _check_node(field.value, name, depth)
 
@@ -75,6 +77,12 @@ def _check_node(node: memoryview, name: str, depth: int) -> None:
                     _check_tensor(part.value, name)
                 elif part.number in (_SUBGRAPH, _SUBGRAPHS) and isinstance(part.value, memoryview):
                     _check_graph(part.value, name, depth + 1)
+                elif part.number in (_SPARSE_TENSOR, _SPARSE_TENSORS):
+                    raise _sparse(name)
+
+
+def _sparse(name: str) -> BadInput:
+    return BadInput(f"{name} holds sparse tensors, which are not read here. Export it with dense ones.")
 
 
 def _check_tensor(tensor: memoryview, name: str) -> None:
@@ -92,7 +100,7 @@ def fields(data: memoryview) -> Iterator[Field]:
     while at < len(data):
         key, at = _varint(data, at)
         number, kind = key >> 3, key & 7
-        if number == 0:
+        if not 0 < number <= _LARGEST_NUMBER:
             raise Damaged
         if kind == 0:
             value, at = _varint(data, at)

@@ -201,11 +201,12 @@ def address_of(request: Any, *, proxied: bool) -> str:
     """Return the network address that counts as one visitor: an IPv4 address, or the /64 network of an IPv6 address.
 
     Behind a proxy it is the last address of X-Forwarded-For, which may have a port; those before it were written by the
-    caller. An IPv4 address that is written as one of IPv6 (::ffff:203.0.113.5) is the IPv4 address.
+    caller, and some proxies append it as a second header. An IPv4 address that is written as one of IPv6
+    (::ffff:203.0.113.5) is the IPv4 address.
     """
     host = str(request.client.host) if request.client else ""
     if proxied:
-        host = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip() or host
+        host = ",".join(request.headers.getlist("x-forwarded-for")).rpartition(",")[2].strip() or host
     try:
         address = ip_address("".join(found.groups("")) if (found := _PORT.fullmatch(host)) else host)
     except ValueError:

@@ -11,12 +11,15 @@ from typing import Any
 
 import gradio as gr
 from gradio.block_function import BlockFunction
+from gradio.context import LocalContext
 from gradio.utils import get_upload_folder
 from gradio_client.utils import is_http_url_like
 
 from sr_demo.errors import BadInput, Cancelled, SRError, log, quoted, unexpected
 from sr_demo.ui import arguments
-from sr_demo.ui.fetching import fetch_all, stand_in
+from sr_demo.ui.callers import address_of
+from sr_demo.ui.fetching import Fetches, fetch_all, stand_in
+from sr_demo.ui.sessions import current_request
 
 _LONGEST = 2000
 """Maximum length of a message; ours are far shorter."""
@@ -86,7 +89,8 @@ def _is_text(value: str) -> bool:
 async def _fetched(page: gr.Blocks, block_fn: BlockFunction, inputs: list[Any], most: int) -> None:
     """Replace the addresses of images in `inputs` by uploads, of `most` bytes together.
 
-    One of a list that cannot be fetched is replaced by a stand-in. Raises BadInput for a single one, and StorageError.
+    One of a list that cannot be fetched is replaced by a stand-in. Raises BadInput for a single one and for too many, and
+    StorageError.
     """
     takers = zip(block_fn.inputs, inputs, strict=False)
     values = [value for block, value in takers if getattr(block, "data_model", None) is not None]
@@ -99,14 +103,15 @@ async def _fetched(page: gr.Blocks, block_fn: BlockFunction, inputs: list[Any], 
         page.upload_file_set.add(item["path"])
 
 
-def guard(page: gr.Blocks, max_bytes: int) -> None:
+def guard(page: gr.Blocks, max_bytes: int, *, proxied: bool = False) -> None:
     """Validate all events of `page`, by replacing functions of this one object.
 
     Args:
         page: Whose events.
         max_bytes: Limit on what is fetched for one event.
+        proxied: Whether a proxy states the callers' addresses.
     """
-    preprocess, process = page.preprocess_data, page.process_api
+    preprocess, process, fetches = page.preprocess_data, page.process_api, Fetches()
     # See `source.image_input`. Gradio makes a component of a session anew, without it, where an event updates anything but
     # its value.
     replaced = {key: vars(block)["preprocess"] for key, block in page.blocks.items() if "preprocess" in vars(block)}
@@ -115,7 +120,9 @@ def guard(page: gr.Blocks, max_bytes: int) -> None:
         addresses = admit(inputs)
         arguments.check(block_fn, inputs)
         if addresses:
-            await _fetched(page, block_fn, inputs, max_bytes)
+            request = current_request()
+            with fetches.place(address_of(request, proxied=proxied) if request else ""):
+                await _fetched(page, block_fn, inputs, max_bytes)
         for key, own in replaced.items():
             if key in state:
                 state[key].preprocess = own
@@ -128,6 +135,7 @@ def guard(page: gr.Blocks, max_bytes: int) -> None:
             raise BadInput(_UNFIT) from exc
 
     async def answered(block_fn: BlockFunction | int, inputs: list[Any], *rest: Any, **named: Any) -> dict[str, Any]:
+        LocalContext.request.set(named.get("request"))  # which Gradio sets later, for the handler
         try:
             return await process(block_fn, inputs, *rest, **named)
         except Exception as exc:

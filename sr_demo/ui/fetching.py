@@ -10,6 +10,10 @@ import asyncio
 import secrets
 import shutil
 import tempfile
+from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -20,15 +24,47 @@ from gradio.utils import get_upload_folder
 from gradio_client.utils import is_http_url_like, strip_invalid_filename_characters
 from safehttpx import AsyncSecureTransport, async_validate_url, matches_domain_whitelist
 
-from sr_demo.errors import DISK_REFUSES, BadInput, SRError, StorageError, is_disk_full, log, quoted
+from sr_demo.errors import DISK_REFUSES, BadInput, Busy, SRError, StorageError, is_disk_full, log, quoted
 
+MOST_ADDRESSES = 50
+"""Of one call."""
+MOST_CALLS = 16
+"""Calls whose files are fetched at once; those of one caller may be half of them."""
 _SECONDS = 60.0
 _SECONDS_TOGETHER = 180.0
 _SILENT_SECONDS = 10.0
 _MOST_REDIRECTS = 5
 _LONGEST_NAME = 80
+_NOT_PUBLIC = tuple(map(ip_network, ("192.0.0.0/24", "168.63.129.16/32", "2002::/16", "fec0::/10")))
+"""What Python counts as global: addresses of protocols and of Azure's own service, IPv4 inside IPv6 (6to4), site-local."""
 _ABSENT = secrets.token_bytes(16)
 """Begins a stand-in, and no file that is sent."""
+
+
+class Fetches:
+    """The calls whose files are being fetched, for one event loop.
+
+    Such a call is not admitted yet (`Callers`), but takes one of the few jobs of Gradio's queue for up to three minutes.
+    """
+
+    def __init__(self) -> None:
+        self._calls: Counter[str] = Counter()
+
+    @contextmanager
+    def place(self, caller: str) -> Generator[None]:
+        """Hold one of the places for a call of `caller`, a network address. Raises Busy where none is left for it."""
+        if self._calls.total() >= MOST_CALLS or self._calls[caller] >= MOST_CALLS // 2:
+            raise Busy(
+                "As many pictures are being fetched from addresses as this server fetches at once. Upload yours instead, or "
+                "try again in a minute."
+            )
+        self._calls[caller] += 1
+        try:
+            yield
+        finally:
+            self._calls[caller] -= 1
+            if not self._calls[caller]:
+                del self._calls[caller]
 
 
 async def fetch_all(addresses: list[str], most: int) -> list[Path | BadInput]:
@@ -42,8 +78,14 @@ async def fetch_all(addresses: list[str], most: int) -> list[Path | BadInput]:
         The path of each, or why it could not be fetched.
 
     Raises:
+        BadInput: There are too many addresses.
         StorageError: The disk is full.
     """
+    if len(addresses) > MOST_ADDRESSES:
+        raise BadInput(
+            f"One call names {MOST_ADDRESSES} addresses of pictures at most, and this one names {len(addresses)}. Send the "
+            "others in another one."
+        )
     found: list[Path | BadInput] = []
     bytes_before, end = 0, asyncio.get_running_loop().time() + _SECONDS_TOGETHER
     for address in addresses:
@@ -144,8 +186,14 @@ async def _fetch(address: str, folder: Path, most: int, before: int) -> Path:
 
 
 async def _save(response: httpx.Response, target: Path, most: int, before: int, address: str) -> None:
+    if response.headers.get("Content-Encoding", "").lower() not in ("", "identity"):
+        # Unpacked, a few kB can become several GB before their size is seen.
+        raise BadInput(
+            f"The picture at {quoted(address)} was not fetched: it comes compressed (Content-Encoding), and is not "
+            "unpacked here. Name an address that sends the file as it is, or upload it."
+        )
     with target.open("wb") as file:
-        async for chunk in response.aiter_bytes():
+        async for chunk in response.aiter_raw():
             if before + file.tell() + len(chunk) > most:
                 limit = f"{most / 2**20:.0f} MB"
                 if before:
@@ -163,4 +211,14 @@ async def _transport(host: str) -> Any:
     """Return what connects to the checked public address of `host`. Raises ValueError where it has none."""
     if matches_domain_whitelist(host, PUBLIC_HOSTNAME_WHITELIST):
         return None
-    return AsyncSecureTransport(await async_validate_url(host))
+    found = await async_validate_url(host)
+    if not _is_public(found):  # for safehttpx, networks shared by a provider's customers are
+        raise ValueError(f"{found} is no public address")
+    return AsyncSecureTransport(found)
+
+
+def _is_public(address: str) -> bool:
+    """Return whether an IP address is one of the Internet."""
+    found = ip_address(address)
+    special = found.is_multicast or found.is_reserved or any(found in network for network in _NOT_PUBLIC)
+    return found.is_global and not special

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sr_demo.errors import quoted
 from sr_demo.settings import Settings
-from sr_demo.ui import http_errors, languages
+from sr_demo.ui import bodies, http_errors, languages
 from sr_demo.ui.light_page import Light
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -78,13 +78,14 @@ def trusted(settings: Settings) -> Trust:
 def application_arguments(settings: Settings) -> dict[str, Any]:
     """Return arguments for Gradio's application: the gate in front of Gradio's own middleware, and errors as sentences."""
     trust = trusted(settings)
+    bodies.files_only()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
         # Middleware that is given to Gradio lies behind Gradio's own, which would reflect a foreign origin. This runs
         # before the first request is accepted.
         assert app.middleware_stack is not None
-        app.middleware_stack = Gate(languages.Named(Light(app.middleware_stack)), trust)
+        app.middleware_stack = Gate(bodies.Bounded(languages.Named(Light(app.middleware_stack))), trust)
         yield
 
     return {"lifespan": lifespan, "exception_handlers": http_errors.handlers()}

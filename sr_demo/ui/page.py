@@ -48,7 +48,7 @@ _HEADER = f"""<header class="sr-header"><h1>{marked("header_title")}</h1><p>{mar
 _UNSORTED = 1000
 """Heavy events that Gradio may hold before `Callers` admits or refuses them, which takes moments."""
 _LIGHT_THREADS = 40
-"""Threads beyond those in which admitted callers wait."""
+"""Threads, and jobs of Gradio's queue, beyond those in which admitted callers wait: more than `fetching.MOST_CALLS`."""
 
 
 def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, settings: Settings) -> gr.Blocks:
@@ -106,7 +106,7 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
         _unqueued(page, leave)
     sessions.make_light()
     store.on_removed = partial(_forget, page)
-    door.guard(page, limits.max_bytes)
+    door.guard(page, limits.max_bytes, proxied=settings.proxied)
     # After each failed event Gradio summarises all events with pandas, for a monitoring page that is off here.
     os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")
     light_page.without_descriptions(page)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import gradio.route_utils
 import httpx
 import pytest
+from gradio.utils import get_upload_folder
 
 from sr_demo.approaches.baselines import BICUBIC
 from sr_demo.errors import DISK_REFUSES
@@ -128,6 +130,39 @@ def test_behind_a_proxy_that_changes_the_name(public: str) -> None:
     )
     forwarded = {"host": "app:7860", "origin": "https://other.org", "x_forwarded_host": "other.org"}
     assert ask(public, "POST", "/gradio_api/upload", **forwarded).status_code == 200
+
+
+def test_uploads_may_be_longer_than_other_requests(local: str) -> None:
+    answer = httpx.post(f"{local}/gradio_api/upload", files={"files": ("photo.png", bytes(17 * 2**20))}, timeout=60)
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["queue/join", "call/upscale", "cancel", "mcp/"])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_what_is_longer_than_a_request_may_be_is_refused(local: str, path: str, chunked: bool) -> None:
+    if path == "mcp/" and not MCP:
+        pytest.skip("the package mcp is not installed")
+    content = b'{"data": ["' + bytes(16 * 2**20)
+    headers = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
+    sent: Any = (content[at : at + 2**20] for at in range(0, len(content), 2**20)) if chunked else content
+    answer = httpx.post(f"{local}/gradio_api/{path}", content=sent, headers=headers, timeout=60)
+    assert answer.status_code == 413
+    if path != "mcp/" or not chunked:  # the package mcp has a limit of its own on what comes in chunks
+        assert answer.json()["detail"].startswith(
+            "This request has more than 16 MB, the limit here. Upload files first"
+        )
+
+
+@pytest.mark.parametrize("query", ["", "?upload_id=1"])
+@pytest.mark.parametrize("content", [b"", b"a" * 2**20])
+def test_an_upload_consists_of_files(local: str, query: str, content: bytes) -> None:
+    """Gradio would collect a field in memory, of any length, and fail where the page asks for progress."""
+    before = set(Path(get_upload_folder()).iterdir())
+    sent = [("files", ("photo.png", PHOTO)), ("field", (None, content))]
+    answer = httpx.post(f"{local}/gradio_api/upload{query}", files=sent, timeout=60)
+    assert answer.status_code == 400
+    assert answer.text.startswith("An upload consists of files, and this part of it has no file name. Send it as one")
+    assert set(Path(get_upload_folder()).iterdir()) == before
 
 
 def test_an_upload_that_the_disk_has_no_room_for_gets_a_sentence(local: str, monkeypatch: pytest.MonkeyPatch) -> None:

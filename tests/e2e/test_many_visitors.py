@@ -22,13 +22,14 @@ from playwright.sync_api import expect
 from sr_demo.approaches.baselines import BICUBIC
 from sr_demo.benchmarks.server import page_event
 from sr_demo.checkpoint import Checkpoint, WeightFile
+from sr_demo.errors import BadInput
 from sr_demo.image import Image, write_png
 from sr_demo.inference.jobs import Done
 from sr_demo.inference.runner import Runner
 from sr_demo.progress import Progress
 from sr_demo.settings import Settings
 from sr_demo.spec import Approach
-from sr_demo.ui import callers, mcp
+from sr_demo.ui import callers, door, fetching, mcp
 from sr_demo.ui import page as pages
 from sr_demo.ui.store import Store
 from tests import fakes
@@ -174,6 +175,35 @@ def test_another_visitor_waits_for_one_run_of_many(serve: Serve, photo: Path) ->
     assert server.endless.runs <= 2
     server.endless.let_go.set()
     assert all("event: complete" in server.answer("upscale", event) for event in events)
+
+
+def test_slow_addresses_of_one_caller_hold_up_no_other(
+    serve: Serve, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_go = Event()
+
+    async def slow(addresses: list[str], most: int) -> list[BadInput]:
+        while not let_go.is_set():
+            await asyncio.sleep(0.02)
+        return [BadInput("too slow") for _ in addresses]
+
+    monkeypatch.setattr(door, "fetch_all", slow)
+    assert pages._LIGHT_THREADS > fetching.MOST_CALLS
+    monkeypatch.setattr(pages, "_LIGHT_THREADS", 10)  # and so 12 jobs of Gradio's queue
+    server = started(serve, settings=Settings(queue_length=2, proxied=True))
+    try:
+        with httpx.Client(base_url=f"{server.url}/gradio_api/call", timeout=PATIENCE) as client:
+            one, other = ({"X-Forwarded-For": f"192.0.2.{caller}"} for caller in (1, 2))
+            far = {"data": [{"path": "http://slow.example/a.png"}, "bicubic", {}]}
+            events = [client.post("/upscale", json=far, headers=one).json()["event_id"] for _ in range(14)]
+            here = {"data": [server.uploaded(photo), "bicubic", {}]}
+            event = client.post("/upscale", json=here, headers=other).json()["event_id"]
+            assert "event: complete" in client.get(f"/upscale/{event}").text
+            assert "Upload yours instead, or try again" in client.get(f"/upscale/{events[-1]}").text
+            let_go.set()
+            assert "too slow" in client.get(f"/upscale/{events[0]}").text
+    finally:
+        let_go.set()
 
 
 def test_a_full_line_is_a_sentence_with_the_expected_wait(serve: Serve, photo: Path) -> None:

@@ -330,6 +330,34 @@ def test_external_data_and_custom_operators_of_onnx_are_refused(tmp_path: Path) 
         opened(tmp_path / "custom.onnx")
 
 
+@pytest.mark.parametrize("attribute", ["sparse_tensor", "sparse_tensors"])
+def test_sparse_tensors_of_onnx_are_refused(attribute: str) -> None:
+    """Their values may lie in another file, as those of dense ones."""
+    onnx = pytest.importorskip("onnx")
+    constant = onnx.helper.make_node("Constant", [], ["c"])
+    given = constant.attribute.add(name="sparse_value", type=getattr(onnx.AttributeProto, attribute.upper()))
+    held = given.sparse_tensor if attribute == "sparse_tensor" else given.sparse_tensors.add()
+    held.dims.append(16)
+    held.values.data_location = onnx.TensorProto.EXTERNAL
+    held.values.external_data.add(key="location", value="secret.bin")
+    inner = onnx.helper.make_node("If", ["x"], ["y"], then_branch=onnx.helper.make_graph([constant], "inner", [], []))
+    for node in (constant, inner):
+        model = onnx.helper.make_model(onnx.helper.make_graph([node], "graph", [], []))
+        with pytest.raises(SRError, match="holds sparse tensors, which are not read here"):
+            onnx_format.check(memoryview(model.SerializeToString()), "sparse.onnx")
+
+
+def test_a_field_of_onnx_cannot_be_hidden_by_bits_that_protocol_buffers_drop() -> None:
+    onnx = pytest.importorskip("onnx")
+    tensor = onnx.TensorProto(data_location=onnx.TensorProto.EXTERNAL).SerializeToString()
+    plain = bytes([5 << 3 | 2])  # the key of an initializer, a field of a graph
+    longer = bytes([plain[0] | 128, 128, 128, 128, 1 << 4])  # with the bit 2^32
+    for key, sentence in ((plain, "keeps its weights in another file"), (longer, "damaged or no ONNX file")):
+        graph = key + bytes([len(tensor)]) + tensor
+        with pytest.raises(SRError, match=sentence):
+            onnx_format.check(memoryview(bytes([7 << 3 | 2, len(graph)]) + graph), "hidden.onnx")
+
+
 def test_a_file_over_the_limit_is_refused_before_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "large.safetensors"
     path.write_bytes(b"\1" * 3000)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import gradio as gr
 import pytest
+from starlette.datastructures import Headers
 
 from sr_demo.catalogue import APPROACHES
 from sr_demo.errors import Cancelled
@@ -129,8 +130,10 @@ def test_an_event_that_arrives_late_does_not_stop_a_newer_one() -> None:
             assert second.stop.is_set()
 
 
-def request(host: str, forwarded: str | None = None) -> SimpleNamespace:
-    headers = {} if forwarded is None else {"x-forwarded-for": forwarded}
+def request(host: str, forwarded: str | None) -> SimpleNamespace:
+    """A request with a header for each line of `forwarded`."""
+    lines = (forwarded or "").splitlines()
+    headers = Headers(raw=[(b"x-forwarded-for", line.encode()) for line in lines])
     return SimpleNamespace(client=SimpleNamespace(host=host), headers=headers)
 
 
@@ -140,6 +143,8 @@ def request(host: str, forwarded: str | None = None) -> SimpleNamespace:
         ("10.0.0.1", None, False, "10.0.0.1"),
         ("10.0.0.1", "1.2.3.4", False, "10.0.0.1"),
         ("10.0.0.1", "9.9.9.9, 1.2.3.4", True, "1.2.3.4"),
+        ("10.0.0.1", "9.9.9.9\n1.2.3.4", True, "1.2.3.4"),
+        ("10.0.0.1", "9.9.9.9\n8.8.8.8, 1.2.3.4", True, "1.2.3.4"),
         ("10.0.0.1", None, True, "10.0.0.1"),
         ("10.0.0.1", "x" * 1000, True, "x" * 64),
         ("2001:db8:1:2:3:4:5:6", None, False, "2001:db8:1:2::"),
