@@ -27,6 +27,9 @@ from sr_demo.training.recipes import RECIPES, Recipe, find
 from sr_demo.training.schedule import Budget
 from sr_demo.training.synthetic import with_synthetic
 
+MINUTES = 30.0
+"""Default length of a new run; the digits' recipes have their own."""
+
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `run_train`."""
@@ -58,7 +61,9 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--crops", type=int, default=1024, metavar="N", help="crops that the teacher upscales")
     parser.add_argument(
-        "--minutes", type=float, help="length of the whole run (default: 30; digits-…: 1.3 to 15, as the recipe says)"
+        "--minutes",
+        type=float,
+        help="length of the whole run (default: 30; digits-…: 1.3 to 15, as the recipe says; of a saved run: as planned)",
     )
     parser.add_argument("--iterations", type=int, help="length of the whole run in iterations, instead of --minutes")
     parser.add_argument("--resume", action="store_true", help="go on from the saved state")
@@ -118,13 +123,9 @@ def _train(args: argparse.Namespace) -> int:
         raise BadInput(f"--out must name a .safetensors file, not {args.out.name!r}.")
     device = choose_device(args.device)
     state_file = args.state or args.out.with_suffix(".state.pt")
-    budget = (
-        Budget(iterations=args.iterations)
-        if args.iterations
-        else Budget(seconds=(30.0 if args.minutes is None else args.minutes) * 60)
-    )
     refuse_earlier_run(args, state_file)
     values = run_state.load(state_file, recipe.name) if args.resume or args.snapshot else None
+    budget = Budget.chosen(args.iterations, args.minutes, (values or {}).get("plans", []), MINUTES)
     if values is None and args.start:
         values = run_state.load(args.start)
     pairs, validation = _load_pairs(args, recipe.scale, max(phase.patch for phase in recipe.phases))

@@ -44,15 +44,11 @@ def train_digits(args: argparse.Namespace, device: torch.device) -> int:
     if args.out.suffix != ".safetensors":
         raise BadInput(f"--out must name a .safetensors file, not {args.out.name!r}.")
     state_file = args.state or args.out.with_suffix(".state.pt")
-    budget = (
-        Budget(iterations=args.iterations)
-        if args.iterations
-        else Budget(seconds=(recipe.minutes if args.minutes is None else args.minutes) * 60)
-    )
     names = (args.out, state_file, args.out.with_suffix(".json"))
     owned = args.overwrite or args.resume or args.snapshot
     refuse_existing(names, overwrite=owned, advice="Go on from an earlier run with --resume, choose another --out")
     values = files.load(state_file, recipe.name) if args.resume or args.snapshot else None
+    budget = Budget.chosen(args.iterations, args.minutes, (values or {}).get("plans", []), recipe.minutes)
     digits, test = load(args.data or mnist())
     trainer = DigitTrainer(recipe, digits, device, args.seed)
     if values is not None:

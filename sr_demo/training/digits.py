@@ -27,7 +27,7 @@ from sr_demo.networks import digits as networks
 from sr_demo.training import run_state as files
 from sr_demo.training.digit_recipes import DigitRecipe
 from sr_demo.training.ema import averaged
-from sr_demo.training.schedule import Budget
+from sr_demo.training.schedule import Budget, Plan, with_plan
 
 CURVE = ("iteration", "loss", "psnr")
 POINTS = 20
@@ -67,6 +67,8 @@ class DigitTrainer:
         self.iteration, self.seconds = 0, 0.0
         self.began_with: dict[str, Any] | None = None
         """The run that this one goes on from (see `begin_with`): "recipe", "iterations", "seconds"."""
+        self.plans: list[Plan] = []
+        """Planned lengths of the whole run; see `Trainer.plans`."""
         self.curves: dict[str, list[float]] = {key: [] for key in CURVE}
         self._losses: list[float] = []
 
@@ -220,6 +222,7 @@ class DigitTrainer:
         return {
             "recipe": self.recipe.name,
             "began_with": self.began_with,
+            "plans": self.plans,
             "network": self.network.state_dict(),
             "ema": self.ema.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -234,7 +237,7 @@ class DigitTrainer:
 
     def restore(self, values: dict[str, Any]) -> None:
         """Continue from what `state` returned."""
-        self.began_with = values.get("began_with")
+        self.began_with, self.plans = values.get("began_with"), values.get("plans", [])
         self.network.load_state_dict(values["network"])
         self.ema.load_state_dict(values["ema"])
         self.optimiser.load_state_dict(values["optimiser"])
@@ -303,6 +306,7 @@ def run(
         report: Receives fraction, loss, and the latest score if there is one, after each step.
     """
     saved = time.monotonic()
+    trainer.plans = with_plan(trainer.plans, budget, trainer.iteration)
     score: float | None = trainer.curves["psnr"][-1] if trainer.curves["psnr"] else None
     try:
         while (fraction := budget.fraction(trainer.iteration, trainer.seconds)) < 1.0:

@@ -27,7 +27,7 @@ from sr_demo.training.ema import averaged
 from sr_demo.training.muon import MuonAdamW
 from sr_demo.training.objective import Objective
 from sr_demo.training.recipes import Recipe
-from sr_demo.training.schedule import Budget, Phase, learning_rate, phase_at
+from sr_demo.training.schedule import Budget, Phase, Plan, learning_rate, phase_at, with_plan
 from sr_demo.training.validate import Validation
 
 CURVE = ("iteration", "seconds", "rate", "loss", "psnr_y", "ssim_y", "train_psnr_y", "train_ssim_y")
@@ -81,9 +81,9 @@ class Trainer:
         self.iteration, self.seconds = 0, 0.0
         self.began_as = recipe.begin or recipe.name
         """Recipe or embedded weights that the run began with; its own recipe's name where it began with random weights."""
-        self.plans: list[dict[str, float]] = []
-        """Planned lengths of the whole run, {"from": iteration, "iterations" or "seconds": length}. There are several where
-        it was resumed with another length, which moves it to another place in its schedule."""
+        self.plans: list[Plan] = []
+        """Planned lengths of the whole run. There are several where it was resumed with another length, which moves it to
+        another place in its schedule."""
         self.curves: dict[str, list[float | None]] = {key: [] for key in CURVE}
         self._losses: list[float] = []
 
@@ -187,12 +187,6 @@ class Trainer:
         self.curves = {key: values["curves"].get(key, [None] * points) for key in CURVE}
         self._losses = values["losses"]
 
-    def plan(self, budget: Budget) -> None:
-        """Record the planned length of the whole run in `plans`, unless it is the one recorded last."""
-        length = budget.length
-        if not self.plans or not length.items() <= self.plans[-1].items():
-            self.plans.append({"from": self.iteration, **length})
-
     def _batch(self, phase: Phase) -> tuple[Tensor, Tensor]:
         lr, hr = sample(self.pairs, phase.batch, phase.patch, self.recipe.scale, self.rng)
         target = batch_tensor(hr, self.device)
@@ -237,7 +231,7 @@ def run(trainer: Trainer, budget: Budget, state_file: Path, report: Callable[[St
         report: Called after each step.
     """
     saved = time.monotonic()
-    trainer.plan(budget)
+    trainer.plans = with_plan(trainer.plans, budget, trainer.iteration)
     psnr = trainer.curves["psnr_y"][-1] if trainer.curves["psnr_y"] else None
     try:
         while (fraction := budget.fraction(trainer.iteration, trainer.seconds)) < 1.0:

@@ -66,6 +66,16 @@ def test_a_resumed_run_gives_the_weights_of_one_that_was_not_stopped(
         np.testing.assert_array_equal(other[name], values, err_msg=name)
 
 
+def test_a_resumed_run_keeps_its_length_unless_another_is_given(mnist: Path, tmp_path: Path) -> None:
+    out, state = tmp_path / "reader.safetensors", tmp_path / "reader.state.pt"
+    assert train("digits-reader", mnist, out, "--iterations", "2") == 0
+    run_state.save(state, run_state.load(state) | {"plans": [{"from": 0, "iterations": 3}]})
+    assert train("digits-reader", mnist, out, "--resume") == 0
+    assert run_state.load(state)["iteration"] == 3
+    assert train("digits-reader", mnist, out, "--resume", "--iterations", "4") == 0
+    assert run_state.load(state)["plans"] == [{"from": 0, "iterations": 3}, {"from": 3, "iterations": 4}]
+
+
 def test_a_run_that_goes_on_from_another_has_its_network_and_says_so(
     mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -265,6 +265,39 @@ def test_the_command_goes_from_photos_to_weights_and_card(photos, tmp_path, monk
     capsys.readouterr()
 
 
+def test_a_saved_run_keeps_its_length_unless_another_is_given(photos, tmp_path, monkeypatch, capsys):
+    recipe = tiny(find("srgan"))
+    monkeypatch.setattr(train, "find", lambda name: recipe)
+    out, state = tmp_path / "srgan.safetensors", tmp_path / "srgan.state.pt"
+
+    def card(*more):
+        assert train.run_train(_arguments(photos, out, *more)) == 0
+        capsys.readouterr()
+        return json.loads(out.with_suffix(".json").read_text())
+
+    card("--iterations", "4")
+    values = run_state.load(state, "srgan")
+    run_state.save(state, values | {"plans": [{"from": 0, "seconds": 14400.0}], "seconds": 3600.0})
+    snapshot = card("--snapshot")
+    assert (snapshot["done"], snapshot["losses"]) == (0.25, ["l1"]), "an hour of four"
+    assert card("--snapshot", "--minutes", "120")["done"] == 0.5
+    run_state.save(state, values | {"plans": [{"from": 0, "iterations": 6}]})
+    resumed = card("--resume")
+    assert (resumed["iterations"], resumed["done"], resumed["plans"]) == (6, 1.0, [{"from": 0, "iterations": 6}])
+
+
+def test_the_length_of_a_run_is_the_given_one_else_the_planned_one_else_the_default():
+    plans = [{"from": 0, "iterations": 9}, {"from": 5, "seconds": 90.0}]
+    assert Budget.chosen(7, 2.0, plans, 30.0) == Budget(iterations=7)
+    assert Budget.chosen(None, 2.0, plans, 30.0) == Budget(seconds=120.0)
+    assert Budget.chosen(None, None, plans, 30.0) == Budget(seconds=90.0)
+    assert Budget.chosen(None, None, plans[:1], 30.0) == Budget(iterations=9)
+    assert Budget.chosen(None, None, [], 30.0) == Budget(seconds=1800.0)
+    for given in ((0, None), (None, 0.0), (-1, 5.0)):
+        with pytest.raises(BadInput, match="more than zero"):
+            Budget.chosen(*given, plans, 30.0)
+
+
 def test_the_command_reports_what_is_wrong(photos, tmp_path, capsys):
     out = tmp_path / "e.safetensors"
     cases = (
@@ -273,6 +306,7 @@ def test_the_command_reports_what_is_wrong(photos, tmp_path, capsys):
         (_arguments(photos, out), "192 x 192"),
         (_arguments(photos, out, "--resume"), "nothing to resume"),
         (_arguments(photos, out, "--minutes", "0"), "zero minutes"),
+        (_arguments(photos, out, "--iterations", "0"), "zero minutes"),
         (_arguments(photos, out, "--device", "abacus"), "abacus"),
     )
     for arguments, word in cases:
