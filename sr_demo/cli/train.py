@@ -128,6 +128,7 @@ def _train(args: argparse.Namespace) -> int:
     budget = Budget.chosen(args.iterations, args.minutes, (values or {}).get("plans", []), MINUTES)
     if values is None and args.start:
         values = run_state.load(args.start)
+        refuse_spent(budget, values, args.start)
     pairs, validation = _load_pairs(args, recipe.scale, max(phase.patch for phase in recipe.phases))
     photos = len(pairs.hr)
     recipe = replace(recipe, teacher=args.teacher, degradation="teacher") if args.teacher else recipe
@@ -167,6 +168,19 @@ def refuse_earlier_run(args: argparse.Namespace, state_file: Path) -> None:
     names = (args.out, state_file, args.out.with_suffix(".json"), args.out.with_suffix(".csv"))
     owned = args.overwrite or args.resume or args.snapshot
     refuse_existing(names, overwrite=owned, advice="Go on from an earlier run with --resume, choose another --out")
+
+
+def refuse_spent(budget: Budget, values: dict[str, Any], start: Path) -> None:
+    """Raise BadInput where the run that `--start` names, with the state `values`, leaves nothing of `budget`."""
+    if budget.fraction(values["iteration"], values["seconds"]) < 1.0:
+        return
+    kind, done, length = "minutes", round(values["seconds"] / 60, 1), (budget.seconds or 0.0) / 60
+    if budget.iterations:
+        kind, done, length = "iterations", values["iteration"], budget.iterations
+    raise BadInput(
+        f"{start} has {done:g} {kind} of training, which count, and the whole run has {length:g}: "
+        f"give more than {done:g} with --{kind}."
+    )
 
 
 def _load_pairs(args: argparse.Namespace, scale: int, patch: int) -> tuple[Pairs, Pairs]:

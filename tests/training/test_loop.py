@@ -532,6 +532,39 @@ def test_a_run_can_start_from_a_state_of_another_recipe_of_the_same_network(pair
         Trainer(tiny(find("edsr")), pairs, pairs, CPU).restore(run_state.load(tmp_path / "mse.pt"))
 
 
+def test_a_cycle_can_start_from_a_run_of_its_network_and_that_run_from_a_cycle(pairs):
+    """There is a degrader in one of the two states only."""
+    for first, second in (("edsr", "cyclegan"), ("srgan", "cyclegan"), ("cyclegan", "srgan")):
+        begun = train.make_trainer(tiny(find(first)), pairs, pairs, CPU, 0)
+        begun.step(0.99)
+        trainer = train.make_trainer(tiny(find(second)), pairs, pairs, CPU, 1)
+        trainer.restore(copy.deepcopy(begun.state()))
+        for a, b in zip(begun.network.parameters(), trainer.network.parameters(), strict=True):
+            torch.testing.assert_close(a, b, atol=0, rtol=0)
+        assert np.isfinite(trainer.step(0.99)) and trainer.iteration == 2
+
+
+def test_a_run_that_has_used_up_the_length_is_no_start(pairs, photos, tmp_path, monkeypatch, capsys):
+    edsr, srgan = tiny(find("edsr")), tiny(find("srgan"))
+    monkeypatch.setattr(train, "find", lambda name: srgan)
+    first = Trainer(edsr, pairs, pairs, CPU)
+    first.step(0.0)
+    run_state.save(tmp_path / "edsr.pt", first.state() | {"seconds": 14400.0})
+    out = tmp_path / "srgan.safetensors"
+    started = ("--start", str(tmp_path / "edsr.pt"))
+    cases = (
+        ((), "240 minutes of training, which count, and the whole run has 30: give more than 240 with --minutes"),
+        (("--iterations", "1"), "1 iterations of training, which count, and the whole run has 1: give more than 1"),
+    )
+    for more, sentence in cases:
+        assert train.run_train(_arguments(photos, out, *started, *more)) == 2
+        assert sentence in capsys.readouterr().err
+    assert not out.exists()
+    assert train.run_train(_arguments(photos, out, *started, "--iterations", "2")) == 0
+    assert json.loads(out.with_suffix(".json").read_text())["iterations"] == 2
+    capsys.readouterr()
+
+
 def test_rdn_is_trained_for_ssim_and_goes_on_for_mse():
     mse, ssim = find("rdn-mse"), find("rdn-ssim")
     assert mse.begin == ssim.stem and mse.architecture == ssim.architecture
