@@ -224,6 +224,14 @@ def test_an_interrupted_write_leaves_the_old_state(tmp_path):
     assert list(tmp_path.iterdir()) == [file]
 
 
+@pytest.mark.parametrize("content", [{"head.weight": torch.zeros(1)}, torch.zeros(1)])
+def test_weights_without_the_rest_of_a_run_are_no_state(tmp_path, content):
+    torch.save(content, tmp_path / "weights.pth")
+    for recipe in (None, "edsr"):
+        with pytest.raises(BadInput, match="not a training state"):
+            run_state.load(tmp_path / "weights.pth", recipe)
+
+
 @pytest.mark.parametrize("content", [None, b"", b"nonsense", "other recipe"])
 def test_a_state_that_cannot_be_resumed_is_reported_in_one_sentence(tmp_path, content):
     file = tmp_path / "run.pt"
