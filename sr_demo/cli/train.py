@@ -121,6 +121,7 @@ def _train(args: argparse.Namespace) -> int:
     recipe = find(args.recipe)
     if args.out.suffix != ".safetensors":
         raise BadInput(f"--out must name a .safetensors file, not {args.out.name!r}.")
+    refuse_counts(args)
     device = choose_device(args.device)
     state_file = args.state or args.out.with_suffix(".state.pt")
     refuse_earlier_run(args, state_file)
@@ -136,11 +137,14 @@ def _train(args: argparse.Namespace) -> int:
     if recipe.teacher:
         from sr_demo.training.distillation import load_teacher, teacher_pairs
 
+        refuse_other_scale(recipe)
         loaded = load_teacher(recipe.teacher)
         teacher, licence = loaded.name, loaded.licence
         folder = args.precompute or args.out.with_suffix(".teacher")
         pairs = teacher_pairs(folder / "train", loaded, pairs, args.crops, recipe.scale, args.seed)
-        validation = teacher_pairs(folder / "val", loaded, validation, args.crops // 16, recipe.scale, args.seed + 1)
+        validation = teacher_pairs(
+            folder / "val", loaded, validation, max(1, args.crops // 16), recipe.scale, args.seed + 1
+        )
     if args.synthetic:
         pairs = with_synthetic(pairs, args.synthetic, recipe.scale, args.seed)
     recipe = _with_fitting_patches(recipe, pairs)
@@ -168,6 +172,26 @@ def refuse_earlier_run(args: argparse.Namespace, state_file: Path) -> None:
     names = (args.out, state_file, args.out.with_suffix(".json"), args.out.with_suffix(".csv"))
     owned = args.overwrite or args.resume or args.snapshot
     refuse_existing(names, overwrite=owned, advice="Go on from an earlier run with --resume, choose another --out")
+
+
+def refuse_counts(args: argparse.Namespace) -> None:
+    """Raise BadInput where a number of images leaves nothing to train on."""
+    for name, least in (("pictures", 1), ("crops", 1), ("synthetic", 0)):
+        count = getattr(args, name)
+        if count is not None and count < least:
+            raise BadInput(f"--{name} takes a number of at least {least}, not {count}.")
+
+
+def refuse_other_scale(recipe: Recipe) -> None:
+    """Raise BadInput where the teacher's scale is not that of the recipe."""
+    from sr_demo.catalogue import APPROACHES
+    from sr_demo.inference.jobs import job_for
+
+    if (scale := job_for(APPROACHES, recipe.teacher).scale) != recipe.scale:
+        raise BadInput(
+            f"{recipe.teacher} upscales {scale:g} times and {recipe.name} {recipe.scale} times: "
+            f"choose a teacher that upscales {recipe.scale} times."
+        )
 
 
 def refuse_spent(budget: Budget, values: dict[str, Any], start: Path) -> None:
