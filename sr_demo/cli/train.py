@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from sr_demo.cli import train_digits as digits
+from sr_demo.cli.console import stoppable
 from sr_demo.errors import BadInput, SRError, quoted
 from sr_demo.system.file_sizes import file_size
 from sr_demo.system.outputs import refuse_existing
@@ -103,7 +104,7 @@ def run_train(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         state = args.out and (args.state or args.out.with_suffix(".state.pt"))
         saved = state is not None and state.is_file()
-        goes_on = "The state is saved: the same command with --resume goes on." if saved else "Nothing was trained yet."
+        goes_on = "The state is saved: the same command with --resume goes on." if saved else "No state was saved yet."
         print(f"\nStopped. {goes_on}", file=sys.stderr)
         return 130
 
@@ -153,7 +154,10 @@ def _train(args: argparse.Namespace) -> int:
         trainer.restore(values)
     if not args.snapshot:
         signal.signal(signal.SIGTERM, _interrupt)
-        run(trainer, budget, state_file, ProgressLine(trainer, args.out.with_suffix(".csv")))
+        with stoppable(signal.SIGINT, signal.SIGTERM) as stop:
+            run(trainer, budget, state_file, ProgressLine(trainer, args.out.with_suffix(".csv")), stop)
+        if stop.is_set():
+            raise KeyboardInterrupt
     write_weights(recipe.ship(trainer.ema.module), args.out)
     done = budget.fraction(trainer.iteration, trainer.seconds)
     data = {

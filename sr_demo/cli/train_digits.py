@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from sr_demo.backends.torch_backend import load_safetensors
+from sr_demo.cli.console import stoppable
 from sr_demo.digits.data import Digits, default_file, downloaded, load
 from sr_demo.errors import BadInput
 from sr_demo.system.file_sizes import file_size
@@ -57,7 +58,10 @@ def train_digits(args: argparse.Namespace, device: torch.device) -> int:
         trainer.begin_with(files.load(args.start))
     if not args.snapshot:
         signal.signal(signal.SIGTERM, _interrupt)
-        run(trainer, budget, state_file, _Line(trainer))
+        with stoppable(signal.SIGINT, signal.SIGTERM) as stop:
+            run(trainer, budget, state_file, _Line(trainer), stop)
+        if stop.is_set():
+            raise KeyboardInterrupt
     write_weights(trainer.finish(), args.out)
     card = write_card(trainer, args.out, test, args.licence)
     print(f"\n{args.out}: {file_size(card['bytes'])}, {card['parameters']} parameters, {card['scores']}")

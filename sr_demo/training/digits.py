@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -295,30 +296,33 @@ def shifted(images: Tensor, shift: Tensor) -> Tensor:
 
 
 def run(
-    trainer: DigitTrainer, budget: Budget, state_file: Any, report: Callable[[float, float, float | None], None]
-) -> None:
-    """Train until the budget is spent; save the state on the way and at the end, also after an interruption.
+    trainer: DigitTrainer, budget: Budget, state_file: Any, report: Callable[[float, float, float | None], None],
+    stop: Event | None = None,
+) -> None:  # fmt: skip
+    """Train until the budget is spent or `stop` is set; save the state on the way and at the end.
+
+    After an exception the file holds what was saved last.
 
     Args:
         trainer: A new or restored run.
         budget: Length of the whole run.
         state_file: Where the state is saved.
         report: Receives fraction, loss, and the latest score if there is one, after each step.
+        stop: Looked at between two steps.
     """
+    stop = stop or Event()
     saved = time.monotonic()
     trainer.plans = with_plan(trainer.plans, budget, trainer.iteration)
     score: float | None = trainer.curves["psnr"][-1] if trainer.curves["psnr"] else None
-    try:
-        while (fraction := budget.fraction(trainer.iteration, trainer.seconds)) < 1.0:
-            start = time.monotonic()
-            loss = trainer.step(fraction)
-            trainer.seconds += time.monotonic() - start
-            after = budget.fraction(trainer.iteration, trainer.seconds)
-            if int(after * POINTS) > int(fraction * POINTS):
-                score = trainer.validate()
-            report(after, loss, score)
-            if time.monotonic() - saved > SAVE_EVERY:
-                files.save(state_file, trainer.state())
-                saved = time.monotonic()
-    finally:
-        files.save(state_file, trainer.state())
+    while (fraction := budget.fraction(trainer.iteration, trainer.seconds)) < 1.0 and not stop.is_set():
+        start = time.monotonic()
+        loss = trainer.step(fraction)
+        trainer.seconds += time.monotonic() - start
+        after = budget.fraction(trainer.iteration, trainer.seconds)
+        if int(after * POINTS) > int(fraction * POINTS):
+            score = trainer.validate()
+        report(after, loss, score)
+        if time.monotonic() - saved > SAVE_EVERY:
+            files.save(state_file, trainer.state())
+            saved = time.monotonic()
+    files.save(state_file, trainer.state())

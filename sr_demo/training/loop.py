@@ -1,4 +1,4 @@
-"""The training loop: `Trainer` takes one step at a time and can be saved at any moment, `run` runs it to the end.
+"""The training loop: `Trainer` takes one step at a time and can be saved between two, `run` runs it to the end.
 
 `Trainer.state` holds everything that decides the next step (weights, EMA, optimisers, random streams, training time),
 so a run that was killed and resumed gives the same weights as an uninterrupted one.
@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -219,9 +220,12 @@ class Trainer:
         optimiser.step()
 
 
-def run(trainer: Trainer, budget: Budget, state_file: Path, report: Callable[[Status], None]) -> None:
-    """Train until the budget is spent; save the state every minute and at the end, also after an interruption.
+def run(
+    trainer: Trainer, budget: Budget, state_file: Path, report: Callable[[Status], None], stop: Event | None = None
+) -> None:
+    """Train until the budget is spent or `stop` is set; save the state every minute and at the end.
 
+    After an exception the file holds what was saved last: a state from the middle of a step would not go on as before.
     Time spent validating and saving does not count towards a budget in seconds: the card reports training time.
 
     Args:
@@ -229,25 +233,25 @@ def run(trainer: Trainer, budget: Budget, state_file: Path, report: Callable[[St
         budget: Length of the whole run, including what was done before it was restored.
         state_file: Where the state is saved.
         report: Called after each step.
+        stop: Looked at between two steps.
     """
+    stop = stop or Event()
     saved = time.monotonic()
     trainer.plans = with_plan(trainer.plans, budget, trainer.iteration)
     psnr = trainer.curves["psnr_y"][-1] if trainer.curves["psnr_y"] else None
-    try:
-        while (fraction := budget.fraction(trainer.iteration, trainer.seconds)) < 1.0:
-            start = time.monotonic()
-            loss = trainer.step(fraction)
-            trainer.seconds += time.monotonic() - start
-            rate = learning_rate(trainer.recipe.phases, fraction, trainer.recipe.warm_up)
-            after = budget.fraction(trainer.iteration, trainer.seconds)
-            if int(after * POINTS) > int(fraction * POINTS):
-                psnr = trainer.validate(rate)
-            report(Status(trainer.iteration, after, trainer.seconds, rate, loss, psnr))
-            if time.monotonic() - saved > SAVE_EVERY:
-                files.save(state_file, trainer.state())
-                saved = time.monotonic()
-    finally:
-        files.save(state_file, trainer.state())
+    while (fraction := budget.fraction(trainer.iteration, trainer.seconds)) < 1.0 and not stop.is_set():
+        start = time.monotonic()
+        loss = trainer.step(fraction)
+        trainer.seconds += time.monotonic() - start
+        rate = learning_rate(trainer.recipe.phases, fraction, trainer.recipe.warm_up)
+        after = budget.fraction(trainer.iteration, trainer.seconds)
+        if int(after * POINTS) > int(fraction * POINTS):
+            psnr = trainer.validate(rate)
+        report(Status(trainer.iteration, after, trainer.seconds, rate, loss, psnr))
+        if time.monotonic() - saved > SAVE_EVERY:
+            files.save(state_file, trainer.state())
+            saved = time.monotonic()
+    files.save(state_file, trainer.state())
 
 
 def embedded_weights(stem: str, network: nn.Module) -> nn.Module:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import shutil
+import signal
 import warnings
 from dataclasses import replace
 from functools import partial
@@ -141,6 +142,49 @@ def test_killed_and_resumed_equals_uninterrupted(name, pairs, tmp_path, monkeypa
     assert whole.plans == resumed.plans == [{"from": 0, **budget.length}]
     run(resumed, Budget(iterations=resumed.iteration + 2), file, lambda status: None)
     assert [plan["from"] for plan in resumed.plans] == [0, whole.iteration], "the longer plan is recorded"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_signal_in_the_middle_of_a_step_ends_the_run_after_that_step(number, photos, tmp_path, monkeypatch, capsys):
+    """Weights, moments and random streams of the saved state belong to one step, so that --resume goes on exactly."""
+    recipe = tiny(find("rdn-mse"))
+    monkeypatch.setattr(train, "find", lambda name: recipe)
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
+    update = Trainer._update
+
+    def interrupted(self, *arguments):
+        if self.iteration == 2:
+            signal.raise_signal(number)
+        update(self, *arguments)
+
+    try:
+        assert train.run_train(_arguments(photos, whole, "--iterations", "5")) == 0
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "_update", interrupted)
+            assert train.run_train(_arguments(photos, parts, "--iterations", "5")) == 130
+        assert "--resume goes on" in capsys.readouterr().err and not parts.exists()
+        assert run_state.load(parts.with_suffix(".state.pt"))["iteration"] == 3
+        assert train.run_train(_arguments(photos, parts, "--resume")) == 0
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    assert parts.read_bytes() == whole.read_bytes()
+    capsys.readouterr()
+
+
+def test_an_error_in_the_middle_of_a_step_leaves_the_state_that_was_saved_last(pairs, tmp_path, monkeypatch):
+    trainer, file = Trainer(tiny(find("espcn")), pairs, pairs, CPU), tmp_path / "run.pt"
+    run(trainer, Budget(iterations=2), file, lambda status: None)
+    saved = file.read_bytes()
+
+    def fail(network):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer.ema, "update_parameters", fail)
+    with pytest.raises(KeyboardInterrupt):
+        run(trainer, Budget(iterations=4), file, lambda status: None)
+    assert file.read_bytes() == saved
 
 
 def test_muon_updates_the_inner_layers_of_the_network_in_place():
