@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import errno
+import signal
 import sys
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event
+from types import FrameType
 
 from sr_demo.codecs.formats import Format, Output
 from sr_demo.codecs.sniff import about, shown
@@ -36,6 +40,27 @@ def terminal(what: str) -> Progress:
         sys.stderr.flush()
 
     return Progress(report)
+
+
+@contextmanager
+def stoppable(*signals: signal.Signals) -> Generator[Event]:
+    """Yield a flag that the first of `signals` sets; the second one does what it did before, such as ending the program."""
+    stop, before = Event(), {number: signal.getsignal(number) for number in signals}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def first(number: int, frame: FrameType | None) -> None:
+        restore()
+        stop.set()
+
+    for number in signals:
+        signal.signal(number, first)
+    try:
+        yield stop
+    finally:
+        restore()
 
 
 def add_set(command: argparse.ArgumentParser) -> None:

@@ -5,14 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import signal
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from threading import Event
-from types import FrameType
 
-from sr_demo.cli.console import add_overwrite, complain, terminal, write_text
+from sr_demo.cli.console import add_overwrite, complain, stoppable, terminal, write_text
 from sr_demo.errors import first_few
 from sr_demo.system.outputs import new_files
 
@@ -42,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     what, found = entries(args.path)
     against = Against(_name(args.against), entries(args.against)[1]) if args.against is not None else None
     with new_files(args.json, args.html, overwrite=args.overwrite):
-        with _stoppable() as stop:
+        with stoppable(signal.SIGINT) as stop:
             report = examine(_name(args.path), what, found, against, replace(terminal("data"), stop=stop))
         if args.json is not None:
             write_text(args.json, json.dumps(facts(report), indent=1) + "\n")
@@ -60,19 +56,3 @@ def run(args: argparse.Namespace) -> int:
 
 def _name(path: Path) -> str:
     return "/".join(path.parts[-2:])
-
-
-@contextmanager
-def _stoppable() -> Generator[Event]:
-    """Yield a flag that the first Ctrl-C sets; the second one ends the program."""
-    stop, before = Event(), signal.getsignal(signal.SIGINT)
-
-    def first(number: int, frame: FrameType | None) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, first)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from sr_demo.cli import train_digits as digits
+from sr_demo.cli.console import stoppable
 from sr_demo.errors import BadInput, SRError, quoted
 from sr_demo.system.file_sizes import file_size
 from sr_demo.system.outputs import refuse_existing
@@ -26,6 +27,9 @@ from sr_demo.training.loop import CURVE, Status, Trainer, run
 from sr_demo.training.recipes import RECIPES, Recipe, find
 from sr_demo.training.schedule import Budget
 from sr_demo.training.synthetic import with_synthetic
+
+MINUTES = 30.0
+"""Default length of a new run; the digits' recipes have their own."""
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +62,9 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--crops", type=int, default=1024, metavar="N", help="crops that the teacher upscales")
     parser.add_argument(
-        "--minutes", type=float, help="length of the whole run (default: 30; digits-…: 1.3 to 15, as the recipe says)"
+        "--minutes",
+        type=float,
+        help="length of the whole run (default: 30; digits-…: 1.3 to 15, as the recipe says; of a saved run: as planned)",
     )
     parser.add_argument("--iterations", type=int, help="length of the whole run in iterations, instead of --minutes")
     parser.add_argument("--resume", action="store_true", help="go on from the saved state")
@@ -98,7 +104,7 @@ def run_train(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         state = args.out and (args.state or args.out.with_suffix(".state.pt"))
         saved = state is not None and state.is_file()
-        goes_on = "The state is saved: the same command with --resume goes on." if saved else "Nothing was trained yet."
+        goes_on = "The state is saved: the same command with --resume goes on." if saved else "No state was saved yet."
         print(f"\nStopped. {goes_on}", file=sys.stderr)
         return 130
 
@@ -116,17 +122,15 @@ def _train(args: argparse.Namespace) -> int:
     recipe = find(args.recipe)
     if args.out.suffix != ".safetensors":
         raise BadInput(f"--out must name a .safetensors file, not {args.out.name!r}.")
+    refuse_counts(args)
     device = choose_device(args.device)
     state_file = args.state or args.out.with_suffix(".state.pt")
-    budget = (
-        Budget(iterations=args.iterations)
-        if args.iterations
-        else Budget(seconds=(30.0 if args.minutes is None else args.minutes) * 60)
-    )
     refuse_earlier_run(args, state_file)
     values = run_state.load(state_file, recipe.name) if args.resume or args.snapshot else None
+    budget = Budget.chosen(args.iterations, args.minutes, (values or {}).get("plans", []), MINUTES)
     if values is None and args.start:
         values = run_state.load(args.start)
+        refuse_spent(budget, values, args.start)
     pairs, validation = _load_pairs(args, recipe.scale, max(phase.patch for phase in recipe.phases))
     photos = len(pairs.hr)
     recipe = replace(recipe, teacher=args.teacher, degradation="teacher") if args.teacher else recipe
@@ -134,11 +138,14 @@ def _train(args: argparse.Namespace) -> int:
     if recipe.teacher:
         from sr_demo.training.distillation import load_teacher, teacher_pairs
 
+        refuse_other_scale(recipe)
         loaded = load_teacher(recipe.teacher)
         teacher, licence = loaded.name, loaded.licence
         folder = args.precompute or args.out.with_suffix(".teacher")
         pairs = teacher_pairs(folder / "train", loaded, pairs, args.crops, recipe.scale, args.seed)
-        validation = teacher_pairs(folder / "val", loaded, validation, args.crops // 16, recipe.scale, args.seed + 1)
+        validation = teacher_pairs(
+            folder / "val", loaded, validation, max(1, args.crops // 16), recipe.scale, args.seed + 1
+        )
     if args.synthetic:
         pairs = with_synthetic(pairs, args.synthetic, recipe.scale, args.seed)
     recipe = _with_fitting_patches(recipe, pairs)
@@ -147,7 +154,10 @@ def _train(args: argparse.Namespace) -> int:
         trainer.restore(values)
     if not args.snapshot:
         signal.signal(signal.SIGTERM, _interrupt)
-        run(trainer, budget, state_file, ProgressLine(trainer, args.out.with_suffix(".csv")))
+        with stoppable(signal.SIGINT, signal.SIGTERM) as stop:
+            run(trainer, budget, state_file, ProgressLine(trainer, args.out.with_suffix(".csv")), stop)
+        if stop.is_set():
+            raise KeyboardInterrupt
     write_weights(recipe.ship(trainer.ema.module), args.out)
     done = budget.fraction(trainer.iteration, trainer.seconds)
     data = {
@@ -166,6 +176,39 @@ def refuse_earlier_run(args: argparse.Namespace, state_file: Path) -> None:
     names = (args.out, state_file, args.out.with_suffix(".json"), args.out.with_suffix(".csv"))
     owned = args.overwrite or args.resume or args.snapshot
     refuse_existing(names, overwrite=owned, advice="Go on from an earlier run with --resume, choose another --out")
+
+
+def refuse_counts(args: argparse.Namespace) -> None:
+    """Raise BadInput where a number of images leaves nothing to train on."""
+    for name, least in (("pictures", 1), ("crops", 1), ("synthetic", 0)):
+        count = getattr(args, name)
+        if count is not None and count < least:
+            raise BadInput(f"--{name} takes a number of at least {least}, not {count}.")
+
+
+def refuse_other_scale(recipe: Recipe) -> None:
+    """Raise BadInput where the teacher's scale is not that of the recipe."""
+    from sr_demo.catalogue import APPROACHES
+    from sr_demo.inference.jobs import job_for
+
+    if (scale := job_for(APPROACHES, recipe.teacher).scale) != recipe.scale:
+        raise BadInput(
+            f"{recipe.teacher} upscales {scale:g} times and {recipe.name} {recipe.scale} times: "
+            f"choose a teacher that upscales {recipe.scale} times."
+        )
+
+
+def refuse_spent(budget: Budget, values: dict[str, Any], start: Path) -> None:
+    """Raise BadInput where the run that `--start` names, with the state `values`, leaves nothing of `budget`."""
+    if budget.fraction(values["iteration"], values["seconds"]) < 1.0:
+        return
+    kind, done, length = "minutes", round(values["seconds"] / 60, 1), (budget.seconds or 0.0) / 60
+    if budget.iterations:
+        kind, done, length = "iterations", values["iteration"], budget.iterations
+    raise BadInput(
+        f"{start} has {done:g} {kind} of training, which count, and the whole run has {length:g}: "
+        f"give more than {done:g} with --{kind}."
+    )
 
 
 def _load_pairs(args: argparse.Namespace, scale: int, patch: int) -> tuple[Pairs, Pairs]:

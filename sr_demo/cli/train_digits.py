@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from sr_demo.backends.torch_backend import load_safetensors
+from sr_demo.cli.console import stoppable
 from sr_demo.digits.data import Digits, default_file, downloaded, load
 from sr_demo.errors import BadInput
 from sr_demo.system.file_sizes import file_size
@@ -44,15 +45,11 @@ def train_digits(args: argparse.Namespace, device: torch.device) -> int:
     if args.out.suffix != ".safetensors":
         raise BadInput(f"--out must name a .safetensors file, not {args.out.name!r}.")
     state_file = args.state or args.out.with_suffix(".state.pt")
-    budget = (
-        Budget(iterations=args.iterations)
-        if args.iterations
-        else Budget(seconds=(recipe.minutes if args.minutes is None else args.minutes) * 60)
-    )
     names = (args.out, state_file, args.out.with_suffix(".json"))
     owned = args.overwrite or args.resume or args.snapshot
     refuse_existing(names, overwrite=owned, advice="Go on from an earlier run with --resume, choose another --out")
     values = files.load(state_file, recipe.name) if args.resume or args.snapshot else None
+    budget = Budget.chosen(args.iterations, args.minutes, (values or {}).get("plans", []), recipe.minutes)
     digits, test = load(args.data or mnist())
     trainer = DigitTrainer(recipe, digits, device, args.seed)
     if values is not None:
@@ -61,7 +58,10 @@ def train_digits(args: argparse.Namespace, device: torch.device) -> int:
         trainer.begin_with(files.load(args.start))
     if not args.snapshot:
         signal.signal(signal.SIGTERM, _interrupt)
-        run(trainer, budget, state_file, _Line(trainer))
+        with stoppable(signal.SIGINT, signal.SIGTERM) as stop:
+            run(trainer, budget, state_file, _Line(trainer), stop)
+        if stop.is_set():
+            raise KeyboardInterrupt
     write_weights(trainer.finish(), args.out)
     card = write_card(trainer, args.out, test, args.licence)
     print(f"\n{args.out}: {file_size(card['bytes'])}, {card['parameters']} parameters, {card['scores']}")

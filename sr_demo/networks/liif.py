@@ -131,13 +131,13 @@ class LIIF(nn.Module):
             out[:, :, rows] = shuffled + self._rest(hidden).permute(0, 3, 1, 2).float()
         return out
 
-    def query(self, lr: Tensor, places: Tensor, cell: float) -> Tensor:
+    def query(self, lr: Tensor, places: Tensor, cells: Tensor) -> Tensor:
         """Evaluate single points, for training.
 
         Args:
             lr: (N, 3, h, w) in [0, 1].
             places: (N, Q, 2), row and column in LR pixels, inside the images.
-            cell: 1 / scale.
+            cells: (N,), side of an SR pixel in LR pixels, 1 / scale, of each image.
 
         Returns:
             Colours (N, Q, 3) float32.
@@ -148,15 +148,15 @@ class LIIF(nn.Module):
             [places[..., 0].floor().clamp(0, height - 1), places[..., 1].floor().clamp(0, width - 1)], -1
         )
         within = (places - whole - 0.5) * 2.0
-        cells = torch.full_like(within, cell)
+        cell = cells.view(-1, 1, 1).expand_as(within)
         number = torch.arange(count, device=lr.device)[:, None] * (height * width)
         index = (number + whole[..., 0] * width + whole[..., 1]).long()
         # Embedding lookup in a table of all LR pixels: its gradient is fast, the gradient of indexing is not.
         found = F.embedding(index, colours.float().permute(0, 2, 3, 1).reshape(-1, 48)).unflatten(2, (3, 4, 4))
-        weights = self.kernel(within, cells)
+        weights = self.kernel(within, cell)
         out = torch.einsum("nqcij,nqi,nqj->nqc", found, weights[:, :, 0], weights[:, :, 1])
         hidden = F.embedding(index, codes.permute(0, 2, 3, 1).reshape(-1, codes.shape[1]))
-        out = out + self._rest(hidden + self.place(torch.cat([within, cells], -1))).float()
+        out = out + self._rest(hidden + self.place(torch.cat([within, cell], -1))).float()
         scale = torch.tensor([2.0 / width, 2.0 / height], device=lr.device)
         grid = (places.flip(-1) * scale - 1.0).unsqueeze(1)
         bicubic = F.grid_sample(lr.float(), grid, "bicubic", "border", align_corners=False)

@@ -139,8 +139,10 @@ class CycleTrainer(Trainer):
         }
 
     def restore(self, values: dict[str, Any]) -> None:
-        """Continue from what `state` returned."""
+        """Continue from what `state` returned; G alone where the state is that of another recipe's run."""
         super().restore(values)
+        if "degrader" not in values:
+            return
         self.degrader.load_state_dict(values["degrader"])
         self.degrader_optimiser.load_state_dict(values["degrader_optimiser"])
         for discriminator, saved in zip(

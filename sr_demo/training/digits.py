@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from sr_demo.networks import digits as networks
 from sr_demo.training import run_state as files
 from sr_demo.training.digit_recipes import DigitRecipe
 from sr_demo.training.ema import averaged
-from sr_demo.training.schedule import Budget
+from sr_demo.training.schedule import Budget, Plan, with_plan
 
 CURVE = ("iteration", "loss", "psnr")
 POINTS = 20
@@ -67,6 +68,8 @@ class DigitTrainer:
         self.iteration, self.seconds = 0, 0.0
         self.began_with: dict[str, Any] | None = None
         """The run that this one goes on from (see `begin_with`): "recipe", "iterations", "seconds"."""
+        self.plans: list[Plan] = []
+        """Planned lengths of the whole run; see `Trainer.plans`."""
         self.curves: dict[str, list[float]] = {key: [] for key in CURVE}
         self._losses: list[float] = []
 
@@ -220,6 +223,7 @@ class DigitTrainer:
         return {
             "recipe": self.recipe.name,
             "began_with": self.began_with,
+            "plans": self.plans,
             "network": self.network.state_dict(),
             "ema": self.ema.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -234,7 +238,7 @@ class DigitTrainer:
 
     def restore(self, values: dict[str, Any]) -> None:
         """Continue from what `state` returned."""
-        self.began_with = values.get("began_with")
+        self.began_with, self.plans = values.get("began_with"), values.get("plans", [])
         self.network.load_state_dict(values["network"])
         self.ema.load_state_dict(values["ema"])
         self.optimiser.load_state_dict(values["optimiser"])
@@ -292,29 +296,33 @@ def shifted(images: Tensor, shift: Tensor) -> Tensor:
 
 
 def run(
-    trainer: DigitTrainer, budget: Budget, state_file: Any, report: Callable[[float, float, float | None], None]
-) -> None:
-    """Train until the budget is spent; save the state on the way and at the end, also after an interruption.
+    trainer: DigitTrainer, budget: Budget, state_file: Any, report: Callable[[float, float, float | None], None],
+    stop: Event | None = None,
+) -> None:  # fmt: skip
+    """Train until the budget is spent or `stop` is set; save the state on the way and at the end.
+
+    After an exception the file holds what was saved last.
 
     Args:
         trainer: A new or restored run.
         budget: Length of the whole run.
         state_file: Where the state is saved.
         report: Receives fraction, loss, and the latest score if there is one, after each step.
+        stop: Looked at between two steps.
     """
+    stop = stop or Event()
     saved = time.monotonic()
+    trainer.plans = with_plan(trainer.plans, budget, trainer.iteration)
     score: float | None = trainer.curves["psnr"][-1] if trainer.curves["psnr"] else None
-    try:
-        while (fraction := budget.fraction(trainer.iteration, trainer.seconds)) < 1.0:
-            start = time.monotonic()
-            loss = trainer.step(fraction)
-            trainer.seconds += time.monotonic() - start
-            after = budget.fraction(trainer.iteration, trainer.seconds)
-            if int(after * POINTS) > int(fraction * POINTS):
-                score = trainer.validate()
-            report(after, loss, score)
-            if time.monotonic() - saved > SAVE_EVERY:
-                files.save(state_file, trainer.state())
-                saved = time.monotonic()
-    finally:
-        files.save(state_file, trainer.state())
+    while (fraction := budget.fraction(trainer.iteration, trainer.seconds)) < 1.0 and not stop.is_set():
+        start = time.monotonic()
+        loss = trainer.step(fraction)
+        trainer.seconds += time.monotonic() - start
+        after = budget.fraction(trainer.iteration, trainer.seconds)
+        if int(after * POINTS) > int(fraction * POINTS):
+            score = trainer.validate()
+        report(after, loss, score)
+        if time.monotonic() - saved > SAVE_EVERY:
+            files.save(state_file, trainer.state())
+            saved = time.monotonic()
+    files.save(state_file, trainer.state())

@@ -6,6 +6,8 @@ p = side of the LR patch, s = scale, Q = queried SR pixels per patch.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -29,6 +31,19 @@ _MARGIN = 4
 would learn."""
 _QUERIES = 48 * 48
 """Queried SR pixels per patch."""
+
+
+class Queries(NamedTuple):
+    """LR patches, and HR colours at random places in them."""
+
+    lr: NDArray[np.uint8]
+    """(N, p, p, 3)."""
+    places: Tensor
+    """(N, Q, 2) float32, row and column in LR pixels."""
+    colours: NDArray[np.uint8]
+    """(N, Q, 3)."""
+    cells: Tensor
+    """(N,) float32, side of an HR pixel in LR pixels."""
 
 
 class LiifTrainer(Trainer):
@@ -56,14 +71,15 @@ class LiifTrainer(Trainer):
             The loss before the step.
         """
         phase, _ = phase_at(self.recipe.phases, fraction)
-        scale = random_scale(self.rng)
-        lr, places, colours = sample_queries(self.pairs, phase.batch, phase.patch, scale, self.rng)
+        drawn = sample_queries(self.pairs, phase.batch, phase.patch, random_scale(self.rng), self.rng)
         network = self.network
         assert isinstance(network, LIIF)
         network.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.reduced):
-            predicted = network.query(batch_tensor(lr, self.device), places.to(self.device), 1.0 / scale)
-        loss = F.l1_loss(predicted, torch.from_numpy(colours).to(self.device).float() / 255.0)
+            predicted = network.query(
+                batch_tensor(drawn.lr, self.device), drawn.places.to(self.device), drawn.cells.to(self.device)
+            )
+        loss = F.l1_loss(predicted, torch.from_numpy(drawn.colours).to(self.device).float() / 255.0)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self._update(self.optimiser, network, learning_rate(self.recipe.phases, fraction, self.recipe.warm_up))
@@ -90,13 +106,11 @@ def random_scale(rng: np.random.Generator) -> float:
     return float(1 + 3 * where if kind < 0.8 else 4 + 4 * where)
 
 
-def sample_queries(
-    pairs: Pairs, count: int, patch: int, scale: float, rng: np.random.Generator
-) -> tuple[NDArray[np.uint8], Tensor, NDArray[np.uint8]]:
+def sample_queries(pairs: Pairs, count: int, patch: int, scale: float, rng: np.random.Generator) -> Queries:
     """Draw random LR patches and the HR colours at random places in them.
 
-    The HR patch has a whole number of pixels, so its scale differs slightly from `scale`; the places take that into
-    account.
+    The HR patch has a whole number of pixels and is no larger than its photo, so its scale differs from `scale`: slightly,
+    or more where the photo is small. Places and cells are those of its own scale.
 
     Args:
         pairs: Only the HR images are used.
@@ -104,20 +118,16 @@ def sample_queries(
         patch: Side of the LR patches, p.
         scale: HR pixels per LR pixel, at least 1.
         rng: Source of randomness.
-
-    Returns:
-        LR patches (N, p, p, 3) uint8, places (N, Q, 2) float32 in LR pixels (row, column), colours (N, Q, 3) uint8.
     """
     side_with_margin = patch + 2 * _MARGIN
-    side = min(round(side_with_margin * scale), *(min(hr.shape[:2]) for hr in pairs.hr))
     lr = np.empty((count, patch, patch, 3), np.uint8)
     places = np.empty((count, _QUERIES, 2), np.float32)
     colours = np.empty((count, _QUERIES, 3), np.uint8)
-    # Centres of HR pixels, in LR pixels of the patch without its margin.
-    centres = (np.arange(side) + 0.5) * (side_with_margin / side) - _MARGIN
-    inside = np.flatnonzero((centres >= 0) & (centres < patch))
+    cells = np.empty(count, np.float32)
     for i in range(count):
         hr = pairs.hr[int(rng.integers(len(pairs.hr)))]
+        side = min(round(side_with_margin * scale), *hr.shape[:2])
+        cells[i] = side_with_margin / side
         top, left = (int(rng.integers(length - side + 1)) for length in hr.shape[:2])
         cut = np.rot90(hr[top : top + side, left : left + side], int(rng.integers(4)))
         cut = cut[:, ::-1] if rng.integers(2) else cut
@@ -125,7 +135,10 @@ def sample_queries(
             resize(readonly(as_float(np.ascontiguousarray(cut))), (side_with_margin, side_with_margin))
         )
         lr[i] = downscaled[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+        # Centres of HR pixels, in LR pixels of the patch without its margin.
+        centres = (np.arange(side) + 0.5) * (side_with_margin / side) - _MARGIN
+        inside = np.flatnonzero((centres >= 0) & (centres < patch))
         rows, columns = rng.choice(inside, _QUERIES), rng.choice(inside, _QUERIES)
         places[i, :, 0], places[i, :, 1] = centres[rows], centres[columns]
         colours[i] = cut[rows, columns]
-    return lr, torch.from_numpy(places), colours
+    return Queries(lr, torch.from_numpy(places), colours, torch.from_numpy(cells))

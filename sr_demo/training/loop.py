@@ -1,4 +1,4 @@
-"""The training loop: `Trainer` takes one step at a time and can be saved at any moment, `run` runs it to the end.
+"""The training loop: `Trainer` takes one step at a time and can be saved between two, `run` runs it to the end.
 
 `Trainer.state` holds everything that decides the next step (weights, EMA, optimisers, random streams, training time),
 so a run that was killed and resumed gives the same weights as an uninterrupted one.
@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from sr_demo.training.ema import averaged
 from sr_demo.training.muon import MuonAdamW
 from sr_demo.training.objective import Objective
 from sr_demo.training.recipes import Recipe
-from sr_demo.training.schedule import Budget, Phase, learning_rate, phase_at
+from sr_demo.training.schedule import Budget, Phase, Plan, learning_rate, phase_at, with_plan
 from sr_demo.training.validate import Validation
 
 CURVE = ("iteration", "seconds", "rate", "loss", "psnr_y", "ssim_y", "train_psnr_y", "train_ssim_y")
@@ -81,9 +82,9 @@ class Trainer:
         self.iteration, self.seconds = 0, 0.0
         self.began_as = recipe.begin or recipe.name
         """Recipe or embedded weights that the run began with; its own recipe's name where it began with random weights."""
-        self.plans: list[dict[str, float]] = []
-        """Planned lengths of the whole run, {"from": iteration, "iterations" or "seconds": length}. There are several where
-        it was resumed with another length, which moves it to another place in its schedule."""
+        self.plans: list[Plan] = []
+        """Planned lengths of the whole run. There are several where it was resumed with another length, which moves it to
+        another place in its schedule."""
         self.curves: dict[str, list[float | None]] = {key: [] for key in CURVE}
         self._losses: list[float] = []
 
@@ -187,12 +188,6 @@ class Trainer:
         self.curves = {key: values["curves"].get(key, [None] * points) for key in CURVE}
         self._losses = values["losses"]
 
-    def plan(self, budget: Budget) -> None:
-        """Record the planned length of the whole run in `plans`, unless it is the one recorded last."""
-        length = budget.length
-        if not self.plans or not length.items() <= self.plans[-1].items():
-            self.plans.append({"from": self.iteration, **length})
-
     def _batch(self, phase: Phase) -> tuple[Tensor, Tensor]:
         lr, hr = sample(self.pairs, phase.batch, phase.patch, self.recipe.scale, self.rng)
         target = batch_tensor(hr, self.device)
@@ -225,9 +220,12 @@ class Trainer:
         optimiser.step()
 
 
-def run(trainer: Trainer, budget: Budget, state_file: Path, report: Callable[[Status], None]) -> None:
-    """Train until the budget is spent; save the state every minute and at the end, also after an interruption.
+def run(
+    trainer: Trainer, budget: Budget, state_file: Path, report: Callable[[Status], None], stop: Event | None = None
+) -> None:
+    """Train until the budget is spent or `stop` is set; save the state every minute and at the end.
 
+    After an exception the file holds what was saved last: a state from the middle of a step would not go on as before.
     Time spent validating and saving does not count towards a budget in seconds: the card reports training time.
 
     Args:
@@ -235,25 +233,25 @@ def run(trainer: Trainer, budget: Budget, state_file: Path, report: Callable[[St
         budget: Length of the whole run, including what was done before it was restored.
         state_file: Where the state is saved.
         report: Called after each step.
+        stop: Looked at between two steps.
     """
+    stop = stop or Event()
     saved = time.monotonic()
-    trainer.plan(budget)
+    trainer.plans = with_plan(trainer.plans, budget, trainer.iteration)
     psnr = trainer.curves["psnr_y"][-1] if trainer.curves["psnr_y"] else None
-    try:
-        while (fraction := budget.fraction(trainer.iteration, trainer.seconds)) < 1.0:
-            start = time.monotonic()
-            loss = trainer.step(fraction)
-            trainer.seconds += time.monotonic() - start
-            rate = learning_rate(trainer.recipe.phases, fraction, trainer.recipe.warm_up)
-            after = budget.fraction(trainer.iteration, trainer.seconds)
-            if int(after * POINTS) > int(fraction * POINTS):
-                psnr = trainer.validate(rate)
-            report(Status(trainer.iteration, after, trainer.seconds, rate, loss, psnr))
-            if time.monotonic() - saved > SAVE_EVERY:
-                files.save(state_file, trainer.state())
-                saved = time.monotonic()
-    finally:
-        files.save(state_file, trainer.state())
+    while (fraction := budget.fraction(trainer.iteration, trainer.seconds)) < 1.0 and not stop.is_set():
+        start = time.monotonic()
+        loss = trainer.step(fraction)
+        trainer.seconds += time.monotonic() - start
+        rate = learning_rate(trainer.recipe.phases, fraction, trainer.recipe.warm_up)
+        after = budget.fraction(trainer.iteration, trainer.seconds)
+        if int(after * POINTS) > int(fraction * POINTS):
+            psnr = trainer.validate(rate)
+        report(Status(trainer.iteration, after, trainer.seconds, rate, loss, psnr))
+        if time.monotonic() - saved > SAVE_EVERY:
+            files.save(state_file, trainer.state())
+            saved = time.monotonic()
+    files.save(state_file, trainer.state())
 
 
 def embedded_weights(stem: str, network: nn.Module) -> nn.Module:

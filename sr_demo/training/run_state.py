@@ -60,8 +60,10 @@ def load(path: Path, recipe: str | None = None) -> dict[str, Any]:
         raise BadInput(f"There is nothing to resume: {path} does not exist.") from None
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as problem:
         raise BadInput(f"{path} is not a training state that can be resumed.") from problem
-    if recipe is not None and values.get("recipe") != recipe:
-        raise BadInput(f"{path} is the state of recipe {values.get('recipe')!r}, not of {recipe!r}.")
+    if not isinstance(values, dict) or "recipe" not in values:
+        raise BadInput(f"{path} is not a training state that can be resumed.")
+    if recipe is not None and values["recipe"] != recipe:
+        raise BadInput(f"{path} is the state of recipe {values['recipe']!r}, not of {recipe!r}.")
     return current_layout(values)
 
 

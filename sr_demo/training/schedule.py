@@ -5,10 +5,15 @@ Legend: fraction = how much of the whole run is done, 0..1, by iterations or by 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import cos, pi
+from typing import Any
 
 from sr_demo.errors import BadInput
+
+Plan = dict[str, float]
+"""A planned length of the whole run: {"from": iteration, "iterations" or "seconds": length}."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,29 @@ class Budget:
         if (self.iterations or self.seconds or 0) <= 0:
             raise BadInput("A training run needs more than zero minutes or iterations.")
 
+    @classmethod
+    def chosen(
+        cls, iterations: int | None, minutes: float | None, plans: Sequence[Mapping[str, Any]], default: float
+    ) -> Budget:
+        """Return the length that was given, else the one planned last, else `default` minutes.
+
+        Args:
+            iterations: Given number of iterations; it comes before `minutes`.
+            minutes: Given number of minutes.
+            plans: Those of the state that the run goes on from; see `Trainer.plans`.
+            default: Minutes of a new run.
+
+        Raises:
+            BadInput: The given length is not more than zero.
+        """
+        if iterations is not None:
+            return cls(iterations=iterations)
+        if minutes is not None:
+            return cls(seconds=minutes * 60)
+        if plans:
+            return cls(iterations=plans[-1].get("iterations"), seconds=plans[-1].get("seconds"))
+        return cls(seconds=default * 60)
+
     @property
     def length(self) -> dict[str, float]:
         """The one that is set, under its name."""
@@ -48,6 +76,14 @@ class Budget:
         """Return how much of the run is done, 0..1."""
         done = iterations / self.iterations if self.iterations else seconds / (self.seconds or 1.0)
         return min(done, 1.0)
+
+
+def with_plan(plans: Sequence[Plan], budget: Budget, iteration: int) -> list[Plan]:
+    """Return `plans` and the length of `budget`, planned at `iteration`, unless it is the one recorded last."""
+    length = budget.length
+    if plans and length.items() <= plans[-1].items():
+        return list(plans)
+    return [*plans, {"from": iteration, **length}]
 
 
 def phase_at(phases: tuple[Phase, ...], fraction: float) -> tuple[Phase, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from sr_demo.catalogue import APPROACHES
 from sr_demo.checkpoint import Checkpoint, WeightFile
 from sr_demo.cli import main, upscale
 from sr_demo.cli.bench.commands import SUBCOMMANDS
+from sr_demo.cli.console import stoppable
 from sr_demo.cli.memory import ACTIONS
 from sr_demo.cli.parser import Command
 from sr_demo.codecs.image_files import ImageFiles, find_images
@@ -301,6 +303,19 @@ def test_ctrl_c_ends_with_one_word(sr, approaches, tmp_path: Path) -> None:
     approaches(fakes.approach(fakes.Fake(work)))
     said = sr("upscale", put(tmp_path / "p.png"), "--approach", "fake", "--out", tmp_path)
     assert (said.status, said.out, said.err) == (130, "", "stopped\n")
+
+
+def test_the_first_signal_sets_a_flag_and_the_second_interrupts_at_once() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with stoppable(signal.SIGINT) as stop:
+            signal.raise_signal(signal.SIGINT)
+            assert stop.is_set()
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 # --- evaluate -------------------------------------------------------------------------------------------------------

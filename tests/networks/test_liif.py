@@ -67,7 +67,7 @@ def test_single_points_equal_the_pixels_of_the_image(network: LIIF) -> None:
     middles = (torch.arange(66) + 0.5) * (20 / 66)
     places = torch.stack(torch.meshgrid(middles, middles, indexing="ij"), -1).view(1, -1, 2).expand(2, -1, -1)
     with torch.no_grad():
-        points = network.query(lr, places, 20 / 66).transpose(1, 2).view(2, 3, 66, 66)
+        points = network.query(lr, places, torch.full((2,), 20 / 66)).transpose(1, 2).view(2, 3, 66, 66)
         torch.testing.assert_close(points, network(lr, (66, 66)), atol=1e-4, rtol=0)
 
 
@@ -77,13 +77,25 @@ def test_queried_colours_belong_to_their_places(scale: float) -> None:
     y, x = np.mgrid[0:320, 0:320].astype(np.float32) / 320
     hr = np.rint(np.stack([y, x, 1 - (x + y) / 2], axis=2) * 250).astype(np.uint8)
     pairs = Pairs(("slope",), (hr,), (hr[::4, ::4],), ())
-    small, places, colours = sample_queries(pairs, 6, 24, scale, np.random.default_rng(1))
+    small, places, colours, _ = sample_queries(pairs, 6, 24, scale, np.random.default_rng(1))
     assert small.shape == (6, 24, 24, 3) and places.min() >= 0 and places.max() < 24
     rows, columns = (places[..., axis].numpy().astype(int).clip(0, 23) for axis in (0, 1))
     found = np.stack([small[i, rows[i], columns[i]] for i in range(6)]).astype(int)
     # Within one LR pixel the colour differs by at most half a step, plus rounding.
     step = 250 / 320 * scale
     assert np.abs(found - colours).max() <= step / 2 + 2
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.35, 4.0, 8.0])
+def test_each_patch_has_the_scale_that_its_own_photo_has_room_for(scale: float) -> None:
+    """The cell given to the network is the distance of the queried pixels; a small photo changes no patch of others."""
+    hr = tuple(np.random.default_rng(side).integers(0, 256, (side, side, 3), dtype=np.uint8) for side in (128, 400))
+    drawn = sample_queries(Pairs(("small", "large"), hr, hr, ()), 8, 32, scale, np.random.default_rng(1))
+    for places, cell in zip(drawn.places, drawn.cells, strict=True):
+        distances = torch.diff(places[:, 0].unique())
+        assert float(distances.min()) == pytest.approx(float(cell), rel=1e-3)
+    sides = {round(40 / float(cell)) for cell in drawn.cells}
+    assert sides == {min(round(40 * scale), room) for room in (128, 400)}
 
 
 def test_a_reference_of_another_size_is_refused(network: LIIF) -> None:

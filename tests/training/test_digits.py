@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -46,24 +47,33 @@ def test_a_resumed_run_gives_the_weights_of_one_that_was_not_stopped(
 ) -> None:
     whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
     assert train("digits-cppn-vaegan", mnist, whole, "--iterations", "5") == 0
-    original, steps = DigitTrainer.step, 0
+    original = DigitTrainer._coder_step
 
-    def killed_at_the_last(self: DigitTrainer, fraction: float) -> float:
-        nonlocal steps
-        steps += 1
-        if steps == 5:
-            raise KeyboardInterrupt
-        return original(self, fraction)
+    def interrupted(self: DigitTrainer, lr: torch.Tensor, hr: torch.Tensor, fraction: float) -> float:
+        loss = original(self, lr, hr, fraction)
+        if self.iteration == 3:
+            signal.raise_signal(signal.SIGINT)
+        return loss
 
     with monkeypatch.context() as patch:
-        patch.setattr(DigitTrainer, "step", killed_at_the_last)
+        patch.setattr(DigitTrainer, "_coder_step", interrupted)
         assert train("digits-cppn-vaegan", mnist, parts, "--iterations", "5") == 130
-    assert not parts.exists()
+    assert not parts.exists() and run_state.load(parts.with_suffix(".state.pt"))["iteration"] == 4
     assert train("digits-cppn-vaegan", mnist, parts, "--iterations", "5", "--resume") == 0
     one, other = load_file(whole), load_file(parts)
     assert one.keys() == other.keys()
     for name, values in one.items():
         np.testing.assert_array_equal(other[name], values, err_msg=name)
+
+
+def test_a_resumed_run_keeps_its_length_unless_another_is_given(mnist: Path, tmp_path: Path) -> None:
+    out, state = tmp_path / "reader.safetensors", tmp_path / "reader.state.pt"
+    assert train("digits-reader", mnist, out, "--iterations", "2") == 0
+    run_state.save(state, run_state.load(state) | {"plans": [{"from": 0, "iterations": 3}]})
+    assert train("digits-reader", mnist, out, "--resume") == 0
+    assert run_state.load(state)["iteration"] == 3
+    assert train("digits-reader", mnist, out, "--resume", "--iterations", "4") == 0
+    assert run_state.load(state)["plans"] == [{"from": 0, "iterations": 3}, {"from": 3, "iterations": 4}]
 
 
 def test_a_run_that_goes_on_from_another_has_its_network_and_says_so(

@@ -67,6 +67,23 @@ def test_photos_smaller_than_a_crop_are_refused(tmp_path, photos, monkeypatch):
         teacher_pairs(tmp_path, Teacher("a:b", "CC0", Enlarger()), photos, 4, SCALE)
 
 
+def test_few_crops_leave_some_to_validate_and_a_teacher_of_another_scale_is_refused(
+    tmp_path, photos, monkeypatch, capsys
+):
+    from PIL import Image
+
+    for i, image in enumerate(photos.hr):
+        Image.fromarray(image).save(tmp_path / f"{i}.png")
+    recipe = tiny(find("edsr"))
+    monkeypatch.setattr(train, "find", lambda name: recipe)
+    out = tmp_path / "out" / "student.safetensors"
+    more = ("--teacher", "espcn", "--crops", "8", "--iterations", "1", "--val", str(tmp_path))
+    assert train.run_train(_arguments(tmp_path, out, *more)) == 0, capsys.readouterr().err
+    assert [len(list((out.parent / "student.teacher" / part).glob("*.npz"))) for part in ("train", "val")] == [2, 1]
+    assert train.run_train(_arguments(tmp_path, tmp_path / "x2.safetensors", "--teacher", "dat:x2")) == 2
+    assert "dat:x2 upscales 2 times and edsr 4 times" in capsys.readouterr().err
+
+
 def test_the_gradient_loss_ignores_brightness_and_sees_edges():
     import torch
 

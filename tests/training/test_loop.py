@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import shutil
+import signal
 import warnings
 from dataclasses import replace
 from functools import partial
@@ -143,6 +144,49 @@ def test_killed_and_resumed_equals_uninterrupted(name, pairs, tmp_path, monkeypa
     assert [plan["from"] for plan in resumed.plans] == [0, whole.iteration], "the longer plan is recorded"
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_signal_in_the_middle_of_a_step_ends_the_run_after_that_step(number, photos, tmp_path, monkeypatch, capsys):
+    """Weights, moments and random streams of the saved state belong to one step, so that --resume goes on exactly."""
+    recipe = tiny(find("rdn-mse"))
+    monkeypatch.setattr(train, "find", lambda name: recipe)
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
+    update = Trainer._update
+
+    def interrupted(self, *arguments):
+        if self.iteration == 2:
+            signal.raise_signal(number)
+        update(self, *arguments)
+
+    try:
+        assert train.run_train(_arguments(photos, whole, "--iterations", "5")) == 0
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "_update", interrupted)
+            assert train.run_train(_arguments(photos, parts, "--iterations", "5")) == 130
+        assert "--resume goes on" in capsys.readouterr().err and not parts.exists()
+        assert run_state.load(parts.with_suffix(".state.pt"))["iteration"] == 3
+        assert train.run_train(_arguments(photos, parts, "--resume")) == 0
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    assert parts.read_bytes() == whole.read_bytes()
+    capsys.readouterr()
+
+
+def test_an_error_in_the_middle_of_a_step_leaves_the_state_that_was_saved_last(pairs, tmp_path, monkeypatch):
+    trainer, file = Trainer(tiny(find("espcn")), pairs, pairs, CPU), tmp_path / "run.pt"
+    run(trainer, Budget(iterations=2), file, lambda status: None)
+    saved = file.read_bytes()
+
+    def fail(network):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer.ema, "update_parameters", fail)
+    with pytest.raises(KeyboardInterrupt):
+        run(trainer, Budget(iterations=4), file, lambda status: None)
+    assert file.read_bytes() == saved
+
+
 def test_muon_updates_the_inner_layers_of_the_network_in_place():
     """The singular values of such a step are about equal; AdamW updates the first and the last layer and the biases."""
     torch.manual_seed(0)
@@ -224,6 +268,14 @@ def test_an_interrupted_write_leaves_the_old_state(tmp_path):
     assert list(tmp_path.iterdir()) == [file]
 
 
+@pytest.mark.parametrize("content", [{"head.weight": torch.zeros(1)}, torch.zeros(1)])
+def test_weights_without_the_rest_of_a_run_are_no_state(tmp_path, content):
+    torch.save(content, tmp_path / "weights.pth")
+    for recipe in (None, "edsr"):
+        with pytest.raises(BadInput, match="not a training state"):
+            run_state.load(tmp_path / "weights.pth", recipe)
+
+
 @pytest.mark.parametrize("content", [None, b"", b"nonsense", "other recipe"])
 def test_a_state_that_cannot_be_resumed_is_reported_in_one_sentence(tmp_path, content):
     file = tmp_path / "run.pt"
@@ -265,6 +317,39 @@ def test_the_command_goes_from_photos_to_weights_and_card(photos, tmp_path, monk
     capsys.readouterr()
 
 
+def test_a_saved_run_keeps_its_length_unless_another_is_given(photos, tmp_path, monkeypatch, capsys):
+    recipe = tiny(find("srgan"))
+    monkeypatch.setattr(train, "find", lambda name: recipe)
+    out, state = tmp_path / "srgan.safetensors", tmp_path / "srgan.state.pt"
+
+    def card(*more):
+        assert train.run_train(_arguments(photos, out, *more)) == 0
+        capsys.readouterr()
+        return json.loads(out.with_suffix(".json").read_text())
+
+    card("--iterations", "4")
+    values = run_state.load(state, "srgan")
+    run_state.save(state, values | {"plans": [{"from": 0, "seconds": 14400.0}], "seconds": 3600.0})
+    snapshot = card("--snapshot")
+    assert (snapshot["done"], snapshot["losses"]) == (0.25, ["l1"]), "an hour of four"
+    assert card("--snapshot", "--minutes", "120")["done"] == 0.5
+    run_state.save(state, values | {"plans": [{"from": 0, "iterations": 6}]})
+    resumed = card("--resume")
+    assert (resumed["iterations"], resumed["done"], resumed["plans"]) == (6, 1.0, [{"from": 0, "iterations": 6}])
+
+
+def test_the_length_of_a_run_is_the_given_one_else_the_planned_one_else_the_default():
+    plans = [{"from": 0, "iterations": 9}, {"from": 5, "seconds": 90.0}]
+    assert Budget.chosen(7, 2.0, plans, 30.0) == Budget(iterations=7)
+    assert Budget.chosen(None, 2.0, plans, 30.0) == Budget(seconds=120.0)
+    assert Budget.chosen(None, None, plans, 30.0) == Budget(seconds=90.0)
+    assert Budget.chosen(None, None, plans[:1], 30.0) == Budget(iterations=9)
+    assert Budget.chosen(None, None, [], 30.0) == Budget(seconds=1800.0)
+    for given in ((0, None), (None, 0.0), (-1, 5.0)):
+        with pytest.raises(BadInput, match="more than zero"):
+            Budget.chosen(*given, plans, 30.0)
+
+
 def test_the_command_reports_what_is_wrong(photos, tmp_path, capsys):
     out = tmp_path / "e.safetensors"
     cases = (
@@ -273,7 +358,11 @@ def test_the_command_reports_what_is_wrong(photos, tmp_path, capsys):
         (_arguments(photos, out), "192 x 192"),
         (_arguments(photos, out, "--resume"), "nothing to resume"),
         (_arguments(photos, out, "--minutes", "0"), "zero minutes"),
+        (_arguments(photos, out, "--iterations", "0"), "zero minutes"),
         (_arguments(photos, out, "--device", "abacus"), "abacus"),
+        (_arguments(photos, out, "--crops", "0"), "--crops takes a number of at least 1, not 0"),
+        (_arguments(photos, out, "--pictures", "0"), "--pictures takes a number of at least 1, not 0"),
+        (_arguments(photos, out, "--synthetic", "-1"), "--synthetic takes a number of at least 0, not -1"),
     )
     for arguments, word in cases:
         assert train.run_train(arguments) == 2
@@ -496,6 +585,39 @@ def test_a_run_can_start_from_a_state_of_another_recipe_of_the_same_network(pair
         torch.testing.assert_close(a, b, atol=0, rtol=0)
     with pytest.raises(BadInput, match="another network"):
         Trainer(tiny(find("edsr")), pairs, pairs, CPU).restore(run_state.load(tmp_path / "mse.pt"))
+
+
+def test_a_cycle_can_start_from_a_run_of_its_network_and_that_run_from_a_cycle(pairs):
+    """There is a degrader in one of the two states only."""
+    for first, second in (("edsr", "cyclegan"), ("srgan", "cyclegan"), ("cyclegan", "srgan")):
+        begun = train.make_trainer(tiny(find(first)), pairs, pairs, CPU, 0)
+        begun.step(0.99)
+        trainer = train.make_trainer(tiny(find(second)), pairs, pairs, CPU, 1)
+        trainer.restore(copy.deepcopy(begun.state()))
+        for a, b in zip(begun.network.parameters(), trainer.network.parameters(), strict=True):
+            torch.testing.assert_close(a, b, atol=0, rtol=0)
+        assert np.isfinite(trainer.step(0.99)) and trainer.iteration == 2
+
+
+def test_a_run_that_has_used_up_the_length_is_no_start(pairs, photos, tmp_path, monkeypatch, capsys):
+    edsr, srgan = tiny(find("edsr")), tiny(find("srgan"))
+    monkeypatch.setattr(train, "find", lambda name: srgan)
+    first = Trainer(edsr, pairs, pairs, CPU)
+    first.step(0.0)
+    run_state.save(tmp_path / "edsr.pt", first.state() | {"seconds": 14400.0})
+    out = tmp_path / "srgan.safetensors"
+    started = ("--start", str(tmp_path / "edsr.pt"))
+    cases = (
+        ((), "240 minutes of training, which count, and the whole run has 30: give more than 240 with --minutes"),
+        (("--iterations", "1"), "1 iterations of training, which count, and the whole run has 1: give more than 1"),
+    )
+    for more, sentence in cases:
+        assert train.run_train(_arguments(photos, out, *started, *more)) == 2
+        assert sentence in capsys.readouterr().err
+    assert not out.exists()
+    assert train.run_train(_arguments(photos, out, *started, "--iterations", "2")) == 0
+    assert json.loads(out.with_suffix(".json").read_text())["iterations"] == 2
+    capsys.readouterr()
 
 
 def test_rdn_is_trained_for_ssim_and_goes_on_for_mse():
