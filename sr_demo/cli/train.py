@@ -137,8 +137,11 @@ def _train(args: argparse.Namespace) -> int:
         loaded = load_teacher(recipe.teacher)
         teacher, licence = loaded.name, loaded.licence
         folder = args.precompute or args.out.with_suffix(".teacher")
-        pairs = teacher_pairs(folder / "train", loaded, pairs, args.crops, recipe.scale, args.seed)
-        validation = teacher_pairs(folder / "val", loaded, validation, args.crops // 16, recipe.scale, args.seed + 1)
+        owned = args.overwrite and not args.precompute
+        pairs = teacher_pairs(folder / "train", loaded, pairs, args.crops, recipe.scale, args.seed, overwrite=owned)
+        validation = teacher_pairs(
+            folder / "val", loaded, validation, args.crops // 16, recipe.scale, args.seed + 1, overwrite=owned
+        )
     if args.synthetic:
         pairs = with_synthetic(pairs, args.synthetic, recipe.scale, args.seed)
     recipe = _with_fitting_patches(recipe, pairs)
