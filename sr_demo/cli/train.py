@@ -127,6 +127,7 @@ def _train(args: argparse.Namespace) -> int:
     values = run_state.load(state_file, recipe.name) if args.resume or args.snapshot else None
     if values is None and args.start:
         values = run_state.load(args.start)
+    test_sets = sources.load_test_sets(args.test_sets or default_test_sets(), recipe.scale)
     pairs, validation = _load_pairs(args, recipe.scale, max(phase.patch for phase in recipe.phases))
     photos = len(pairs.hr)
     recipe = replace(recipe, teacher=args.teacher, degradation="teacher") if args.teacher else recipe
@@ -157,7 +158,7 @@ def _train(args: argparse.Namespace) -> int:
         "what": "/".join(args.data.parts[-2:]), "kind": pairs.kind, "count": photos, "synthetic": args.synthetic,
         "licence": args.licence, "teacher": teacher, "teacher_licence": licence,
     }  # fmt: skip
-    card = write_card(trainer, args.out, data, done, args.test_sets or default_test_sets())
+    card = write_card(trainer, args.out, data, done, test_sets)
     print(f"\n{args.out}: {file_size(card['bytes'])}, {card['parameters']} parameters, {card['scores']}")
     if pairs.skipped:
         print(f"{len(pairs.skipped)} pictures were skipped.")
@@ -240,7 +241,7 @@ def default_test_sets() -> Path | None:
     """
     beside = Path(__file__).resolve().parents[3] / "shared" / "data"
     folder = Path(os.environ.get("SR_DEMO_SHARED_DATA", beside)) / "testsets"
-    return folder if folder.is_dir() else None
+    return folder if any((folder / name / "HR").is_dir() for name in sources.TEST_SETS) else None
 
 
 class ProgressLine:
