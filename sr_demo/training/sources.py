@@ -77,11 +77,17 @@ def split(pairs: Pairs) -> tuple[Pairs, Pairs]:
     Raises:
         BadInput: There are fewer than two.
     """
-    held_out = list(range(0, len(pairs.hr), max(10, -(-len(pairs.hr) // _HELD_OUT))))
-    training = [i for i in range(len(pairs.hr)) if i not in set(held_out)]
+    training, held_out = split_indices(len(pairs.hr))
+    return pairs.subset(training), pairs.subset(held_out)
+
+
+def split_indices(count: int) -> tuple[list[int], list[int]]:
+    """Split the indices of `count` images as `split` does. Raises BadInput when there are fewer than two."""
+    held_out = range(0, count, max(10, -(-count // _HELD_OUT)))
+    training = [i for i in range(count) if i not in held_out]
     if not training:
         raise BadInput("One picture is not enough: training needs at least two, or a folder given with --val.")
-    return pairs.subset(training), pairs.subset(held_out)
+    return training, list(held_out)
 
 
 def is_div2k(path: Path) -> bool:
