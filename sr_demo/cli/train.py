@@ -27,6 +27,14 @@ from sr_demo.training.recipes import RECIPES, Recipe, find
 from sr_demo.training.schedule import Budget
 from sr_demo.training.synthetic import with_synthetic
 
+_LIMITS = (
+    ("seed", 0, 2**32 - 1),
+    ("pictures", 1, 10**9),
+    ("synthetic", 0, 10**6),
+    ("crops", 16, 10**6),
+)
+"""Arguments with their smallest and largest numbers. A sixteenth of the crops validates."""
+
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `run_train`."""
@@ -109,6 +117,10 @@ def _train(args: argparse.Namespace) -> int:
 
         recipes = [find(args.recipe)] if args.recipe else RECIPES
         return run_benchmark(args, recipes, choose_device(args.device), make_trainer)
+    for name, low, high in _LIMITS:
+        value = getattr(args, name)
+        if value is not None and not low <= value <= high:
+            raise BadInput(f"--{name} takes a number from {low} to {high}, not {value}.")
     if args.recipe in digits.NAMES and args.out:
         return digits.train_digits(args, choose_device(args.device))
     if not (args.recipe and args.data and args.out):
