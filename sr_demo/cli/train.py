@@ -30,6 +30,13 @@ from sr_demo.training.synthetic import with_synthetic
 
 MINUTES = 30.0
 """Default length of a new run; the digits' recipes have their own."""
+_LIMITS = (
+    ("seed", 0, 2**32 - 1),
+    ("pictures", 1, 10**9),
+    ("synthetic", 0, 10**6),
+    ("crops", 1, 10**6),
+)
+"""Arguments with their smallest and largest numbers."""
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -115,6 +122,10 @@ def _train(args: argparse.Namespace) -> int:
 
         recipes = [find(args.recipe)] if args.recipe else RECIPES
         return run_benchmark(args, recipes, choose_device(args.device), make_trainer)
+    for name, low, high in _LIMITS:
+        value = getattr(args, name)
+        if value is not None and not low <= value <= high:
+            raise BadInput(f"--{name} takes a number from {low} to {high}, not {value}.")
     if args.recipe in digits.NAMES and args.out:
         return digits.train_digits(args, choose_device(args.device))
     if not (args.recipe and args.data and args.out):
@@ -122,7 +133,6 @@ def _train(args: argparse.Namespace) -> int:
     recipe = find(args.recipe)
     if args.out.suffix != ".safetensors":
         raise BadInput(f"--out must name a .safetensors file, not {args.out.name!r}.")
-    refuse_counts(args)
     device = choose_device(args.device)
     state_file = args.state or args.out.with_suffix(".state.pt")
     refuse_earlier_run(args, state_file)
@@ -131,6 +141,7 @@ def _train(args: argparse.Namespace) -> int:
     if values is None and args.start:
         values = run_state.load(args.start)
         refuse_spent(budget, values, args.start)
+    test_sets = sources.load_test_sets(args.test_sets or default_test_sets(), recipe.scale)
     pairs, validation = _load_pairs(args, recipe.scale, max(phase.patch for phase in recipe.phases))
     photos = len(pairs.hr)
     recipe = replace(recipe, teacher=args.teacher, degradation="teacher") if args.teacher else recipe
@@ -142,9 +153,10 @@ def _train(args: argparse.Namespace) -> int:
         loaded = load_teacher(recipe.teacher)
         teacher, licence = loaded.name, loaded.licence
         folder = args.precompute or args.out.with_suffix(".teacher")
-        pairs = teacher_pairs(folder / "train", loaded, pairs, args.crops, recipe.scale, args.seed)
+        owned = args.overwrite and not args.precompute
+        pairs = teacher_pairs(folder / "train", loaded, pairs, args.crops, recipe.scale, args.seed, overwrite=owned)
         validation = teacher_pairs(
-            folder / "val", loaded, validation, max(1, args.crops // 16), recipe.scale, args.seed + 1
+            folder / "val", loaded, validation, max(1, args.crops // 16), recipe.scale, args.seed + 1, overwrite=owned
         )
     if args.synthetic:
         pairs = with_synthetic(pairs, args.synthetic, recipe.scale, args.seed)
@@ -164,7 +176,7 @@ def _train(args: argparse.Namespace) -> int:
         "what": "/".join(args.data.parts[-2:]), "kind": pairs.kind, "count": photos, "synthetic": args.synthetic,
         "licence": args.licence, "teacher": teacher, "teacher_licence": licence,
     }  # fmt: skip
-    card = write_card(trainer, args.out, data, done, args.test_sets or default_test_sets())
+    card = write_card(trainer, args.out, data, done, test_sets)
     print(f"\n{args.out}: {file_size(card['bytes'])}, {card['parameters']} parameters, {card['scores']}")
     if pairs.skipped:
         print(f"{len(pairs.skipped)} pictures were skipped.")
@@ -176,14 +188,6 @@ def refuse_earlier_run(args: argparse.Namespace, state_file: Path) -> None:
     names = (args.out, state_file, args.out.with_suffix(".json"), args.out.with_suffix(".csv"))
     owned = args.overwrite or args.resume or args.snapshot
     refuse_existing(names, overwrite=owned, advice="Go on from an earlier run with --resume, choose another --out")
-
-
-def refuse_counts(args: argparse.Namespace) -> None:
-    """Raise BadInput where a number of images leaves nothing to train on."""
-    for name, least in (("pictures", 1), ("crops", 1), ("synthetic", 0)):
-        count = getattr(args, name)
-        if count is not None and count < least:
-            raise BadInput(f"--{name} takes a number of at least {least}, not {count}.")
 
 
 def refuse_other_scale(recipe: Recipe) -> None:
@@ -280,7 +284,7 @@ def default_test_sets() -> Path | None:
     """
     beside = Path(__file__).resolve().parents[3] / "shared" / "data"
     folder = Path(os.environ.get("SR_DEMO_SHARED_DATA", beside)) / "testsets"
-    return folder if folder.is_dir() else None
+    return folder if any((folder / name / "HR").is_dir() for name in sources.TEST_SETS) else None
 
 
 class ProgressLine:

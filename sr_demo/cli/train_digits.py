@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
+import shutil
 import signal
 import sys
 import time
@@ -21,6 +23,7 @@ from sr_demo.digits.data import Digits, default_file, downloaded, load
 from sr_demo.errors import BadInput
 from sr_demo.system.file_sizes import file_size
 from sr_demo.system.outputs import refuse_existing
+from sr_demo.system.storage import guarded, ready, unfinished_folder
 from sr_demo.training import run_state as files
 from sr_demo.training.cards import LICENCE, device_name, write_weights
 from sr_demo.training.digit_recipes import RECIPES, find, settings_of
@@ -72,7 +75,8 @@ def mnist() -> Path:
     """Return the file or folder of MNIST on this machine, downloaded by torchvision where it is missing.
 
     Raises:
-        BadInput: The download failed.
+        BadInput: The download failed. Nothing of it is kept.
+        StorageError: The cache folder cannot be written.
     """
     found = default_file()
     if found.exists():
@@ -81,10 +85,15 @@ def mnist() -> Path:
 
     target = downloaded()
     print(f"MNIST is not at {found}: downloading it to {target}")
-    try:
-        MNIST(str(target), download=True)
-    except (OSError, RuntimeError) as problem:
-        raise BadInput(f"MNIST could not be downloaded ({problem}). Name a file or folder with --data.") from problem
+    with guarded(ready(target.parent)), unfinished_folder(target.parent) as part:
+        try:
+            MNIST(str(part), download=True)
+        except (OSError, RuntimeError) as problem:
+            raise BadInput(
+                f"MNIST could not be downloaded ({problem}). Name a file or folder with --data."
+            ) from problem
+        shutil.rmtree(target, ignore_errors=True)  # without its files
+        os.replace(part, target)
     return target
 
 

@@ -25,6 +25,7 @@ Pixels = NDArray[np.uint8]
 _MAX_BYTES = 2**30
 """Limit for unpacked arrays; MNIST has 55 MB."""
 _KEYS = ("x_train", "y_train", "x_test", "y_test")
+_FILES = [f"{part}-{what}" for part in ("train", "t10k") for what in ("images-idx3-ubyte", "labels-idx1-ubyte")]
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,10 @@ def default_file() -> Path:
     """
     beside = Path(__file__).resolve().parents[3] / "shared" / "data"
     named = Path(os.environ.get("SR_DEMO_SHARED_DATA", beside)) / "mnist" / "mnist.npz"
-    return downloaded() if not named.exists() and downloaded().is_dir() else named
+    raw = downloaded() / "MNIST" / "raw"
+    # Earlier versions left a folder without files where a download failed.
+    is_downloaded = all((raw / name).is_file() for name in _FILES)
+    return downloaded() if not named.exists() and is_downloaded else named
 
 
 def downloaded() -> Path:

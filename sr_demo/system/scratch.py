@@ -30,14 +30,16 @@ log = logging.getLogger("sr_demo")
 
 LOCK = ".lock"
 RESULTS = "sr_demo_results_"
-_OURS = re.compile(r"(sr_demo_(results|supir)|\.sr_demo_new)_[a-z0-9_]{8}")
+_OURS = re.compile(r"(sr_demo_(results|supir|page)|\.sr_demo_new)_[a-z0-9_]{8}")
 """Full names of a server's temporary folders, so that the user's folders are never taken for one."""
 _UNLOCKED_SECONDS = 24 * 3600
 """Age after which files without a lock file are removed: nothing shows whether their process lives."""
 _LOCKED = re.compile(r"\.part-[0-9a-f]{8}|\.[0-9a-f]{32}\.part|\.building-[0-9a-f]{16}-[0-9a-f]{8}")
 """Names of what `unfinished.in_progress` holds. The build of a named patch database is not among them: it is continued
 later."""
-_EARLIER = re.compile(r".+\.part|int8[a-z0-9_]{8}|(auto|bf16|fp16|fp32|estimates|[a-z]+\.json)\.[0-9]+")
+_EARLIER = re.compile(
+    r".+\.part|int8[a-z0-9_]{8}|\.part-wheels-[a-z0-9_]{8}|(auto|bf16|fp16|fp32|estimates|[a-z]+\.json)\.[0-9]+"
+)
 """Names that earlier versions gave to unfinished files and folders, with a `.lock` in them or beside them, or none."""
 _PROCESS = re.compile(r".+\.([0-9]{1,9})(\.part)?")
 _CACHE_DEPTH = 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from safetensors.torch import save
 from torch import nn
 
 from sr_demo.backends.torch_backend import load_safetensors
+from sr_demo.training.data import Pairs
 from sr_demo.training.loop import Trainer
 from sr_demo.training.recipes import Recipe
 from sr_demo.training.run_state import write_atomically
 from sr_demo.training.schedule import phases_until
-from sr_demo.training.validate import score_pairs, test_set
+from sr_demo.training.validate import score_pairs
 
 LICENCE = "Apache-2.0"
 
@@ -34,7 +36,7 @@ def write_weights(network: nn.Module, path: Path) -> None:
 
 
 def write_card(
-    trainer: Trainer, path: Path, data: dict[str, Any], done: float, test_sets: Path | None
+    trainer: Trainer, path: Path, data: dict[str, Any], done: float, test_sets: Mapping[str, Pairs]
 ) -> dict[str, Any]:
     """Write the card of the weights at `path` beside them, with scores measured on the file as it was written.
 
@@ -43,7 +45,7 @@ def write_card(
         path: The .safetensors file; the card has the suffix .json.
         data: Entry "data" of the card: what the run was trained on.
         done: How much of the recipe was run, 0..1; losses of later phases are not listed.
-        test_sets: Folder with Set5 and Set14, or None.
+        test_sets: Test sets to score it on, by name.
 
     Returns:
         The content of the card.
@@ -106,10 +108,6 @@ def _curves(curves: dict[str, list[float | None]]) -> dict[str, list[float | Non
     }
 
 
-def _scores(network: nn.Module, trainer: Trainer, recipe: Recipe, test_sets: Path | None) -> dict[str, Any]:
-    scores: dict[str, Any] = {}
-    for name in ("Set5", "Set14"):
-        if test_sets is not None and (test_sets / name / "HR").is_dir():
-            scores[name] = score_pairs(network, test_set(test_sets / name, recipe.scale), recipe.scale)
-    scores["val"] = score_pairs(network, trainer.validation.pairs, recipe.scale)
-    return scores
+def _scores(network: nn.Module, trainer: Trainer, recipe: Recipe, test_sets: Mapping[str, Pairs]) -> dict[str, Any]:
+    held = {**test_sets, "val": trainer.validation.pairs}
+    return {name: score_pairs(network, pairs, recipe.scale) for name, pairs in held.items()}

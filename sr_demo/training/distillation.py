@@ -6,7 +6,8 @@ teacher's output). The pairs are files of `PER_FILE` crops, so that computing th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,21 +56,22 @@ def load_teacher(name: str) -> Teacher:
 
 def teacher_pairs(
     folder: Path, teacher: Teacher, photos: Pairs, count: int, scale: int, seed: int = 0,
-    report: Callable[[str], None] = print,
+    report: Callable[[str], None] = print, *, overwrite: bool = False,
 ) -> Pairs:  # fmt: skip
     """Return pairs of a degraded crop and the teacher's result for it, computing those that `folder` does not hold yet.
 
     Args:
         folder: Where the pairs are kept: `NNNNN.npz` with the arrays `lr` and `hr`.
-        teacher: Its name must be that of the pairs that are there.
+        teacher: Its name, and photos, scale and seed, must be those of the pairs that are there.
         photos: HR images with sides of at least `scale * CROP` pixels; smaller ones are not used.
         count: Number of pairs, rounded up to a multiple of `PER_FILE`.
         scale: Of teacher and student.
         seed: Of crops and degradations; file N is the same for any `count`.
         report: Receives a line for each file that was computed.
+        overwrite: Remove pairs of another teacher, or of other photos.
 
     Raises:
-        BadInput: The pairs there are those of another teacher, or no photo is large enough.
+        BadInput: The pairs there are those of another teacher or other photos, or no photo is large enough.
     """
     large = [hr for hr in photos.hr if min(hr.shape[:2]) >= scale * CROP]
     if not large:
@@ -77,7 +79,7 @@ def teacher_pairs(
             f"None of the pictures has sides of {scale * CROP} pixels, the size of one crop for the teacher."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    _check_name(folder, teacher.name)
+    _check_origin(folder, teacher.name, _key(large, scale, seed), overwrite)
     files = [folder / f"{part:05d}.npz" for part in range(-(-count // PER_FILE))]
     for part, file in enumerate(files):
         if not file.exists():
@@ -94,15 +96,30 @@ def teacher_pairs(
     return Pairs(names, tuple(hr), tuple(lr), photos.skipped, f"{photos.kind}, degraded; results of {teacher.name}")
 
 
-def _check_name(folder: Path, name: str) -> None:
-    record = folder / "teacher.txt"
-    if not record.exists():
-        write_atomically(record, lambda target: target.write_text(name + "\n"))
-    there = record.read_text().strip()
-    if there != name:
+def _check_origin(folder: Path, name: str, key: str, overwrite: bool) -> None:
+    """Record in `folder` what its pairs are made from. Raises BadInput where they are made from something else."""
+    record, origin = folder / "teacher.txt", f"{name}\n{key}\n"
+    there = record.read_text() if record.exists() else ""
+    if there == origin:
+        return
+    if there and not overwrite:
+        other = there.split("\n")[0]
+        differs = f"not of {name}" if other != name else "but for other pictures, another scale or another seed"
         raise BadInput(
-            f"{folder} holds results of the teacher {there}, not of {name}. Give another --precompute folder."
+            f"{folder} holds results of the teacher {other}, {differs}. Give another --precompute folder, or add "
+            "--overwrite to replace the one beside --out."
         )
+    for file in folder.glob("*.npz") if there else ():
+        file.unlink()
+    write_atomically(record, lambda target: target.write_text(origin))
+
+
+def _key(photos: Sequence[TrainingImage], scale: int, seed: int) -> str:
+    digest = hashlib.sha256(f"{scale} {seed}".encode())
+    for photo in photos:
+        digest.update(f" {photo.shape} ".encode())
+        digest.update(np.ascontiguousarray(photo).data)
+    return digest.hexdigest()
 
 
 def _compute(teacher: Teacher, photos: list[TrainingImage], scale: int, seed: int) -> dict[str, np.ndarray[Any, Any]]:

@@ -14,7 +14,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -36,10 +36,13 @@ from sr_demo.progress import SILENT
 from sr_demo.system.file_sizes import file_size
 from sr_demo.system.outputs import refuse_existing
 from sr_demo.training.data import image_files, read_rgb
+from sr_demo.training.sources import load_test_sets, split_indices
 
 LICENCE = "Apache-2.0"
 _QUIET = 0.01
 """Windows with a lower standard deviation are flat and not used."""
+_LARGEST_SEED = 2**31 - 2
+"""FAISS gets the next number as an int of 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +87,7 @@ def gather(files: Sequence[Path], recipe: Recipe, report: Callable[[str], None])
     rng = np.random.default_rng(recipe.seed)
     seen: list[w.Floats] = []
     missed: list[np.ndarray[Any, np.dtype[np.float16]]] = []
-    for file in files:
-        try:
-            photo = as_floats(read_rgb(file))
-        except BadInput as problem:
-            report(f"skipped: {problem}")
-            continue
+    for photo in _readable(files, report):
         for size in recipe.sizes:
             height, width = (round(side * size) // SCALE * SCALE for side in photo.shape[:2])
             if min(height, width) >= w.INPUT_SIDE * SCALE:
@@ -99,6 +97,16 @@ def gather(files: Sequence[Path], recipe: Recipe, report: Callable[[str], None])
     if not seen:
         raise BadInput(f"None of the {len(files)} files is a picture of {w.INPUT_SIDE * SCALE} pixels or more.")
     return Samples(np.concatenate(seen), np.concatenate(missed))
+
+
+def _readable(files: Sequence[Path], report: Callable[[str], None]) -> Iterator[Image]:
+    for file in files:
+        try:
+            photo = as_floats(read_rgb(file))
+        except BadInput as problem:
+            report(f"skipped: {problem}")
+            continue
+        yield photo
 
 
 def _draw(
@@ -214,45 +222,55 @@ def score(memory: AnchoredRegression, pairs: Sequence[tuple[Image, Image]]) -> d
     return {"psnr_y": round(float(psnr), 4), "ssim_y": round(float(ssim), 4)}
 
 
-def train(data: Path, out: Path, validation: Path, test_sets: Path | None, licence: str, recipe: Recipe) -> None:
+def train(data: Path, out: Path, validation: Path | None, test_sets: Path | None, licence: str, recipe: Recipe) -> None:
     """Train from the photos in `data` and write the weights `out` and their card.
 
     Args:
         data: Folder of training photos.
         out: The .safetensors file.
-        validation: Folder of validation photos.
+        validation: Folder of validation photos; None is DIR/../val where it exists, else a tenth of `data`.
         test_sets: Folder with Set5 and Set14, or None.
         licence: Licence of the photos, for the card.
         recipe: Hyperparameters.
+
+    Raises:
+        BadInput: A folder is missing or holds nothing usable; nothing is written then.
     """
+    files, held_out = _photos(data, validation)
+    held = {"val": [(downscale(hr, SCALE), hr) for hr in _readable(held_out, print)]}
+    if not held["val"]:
+        raise BadInput(f"None of the {len(held_out)} pictures for validation can be read: give others with --val.")
+    for name, pairs in load_test_sets(test_sets, SCALE).items():
+        held[name] = [(as_floats(lr), as_floats(hr)) for lr, hr in zip(pairs.lr, pairs.hr, strict=True)]
     start = time.monotonic()
-    files = image_files(data)
     samples = gather(files, recipe, print)
     print(f"{len(samples.windows)} windows of {len(files)} photos, {time.monotonic() - start:.0f} s", flush=True)
     write(fit(samples, recipe, lambda text: print(text, end="\r", flush=True)), out)
     seconds = round(time.monotonic() - start)
     memory = load(out)
-    whole = [as_floats(read_rgb(file)) for file in image_files(validation)]
-    scores = {"val": score(memory, [(downscale(hr, SCALE), hr) for hr in whole])}
-    for name in ("Set5", "Set14"):
-        if test_sets is not None and (test_sets / name).is_dir():
-            scores[name] = score(memory, _test_pairs(test_sets / name))
+    scores = {name: score(memory, pairs) for name, pairs in held.items()}
     what = {"what": "/".join(data.parts[-2:]), "count": len(files), "licence": licence}
     facts = {"data": what, "windows": len(samples.windows), "seconds": seconds, "device": "CPU"}
     card = write_card(out, recipe, facts, scores)
     print(f"{out}: {file_size(card['bytes'])}, {seconds} s, {scores}")
 
 
-def _test_pairs(folder: Path) -> list[tuple[Image, Image]]:
-    small, big = image_files(folder / f"LRx{SCALE}"), image_files(folder / "HR")
-    return [(as_floats(read_rgb(a)), as_floats(read_rgb(b))) for a, b in zip(small, big, strict=True)]
+def _photos(data: Path, validation: Path | None) -> tuple[list[Path], list[Path]]:
+    """The photos to train from, and those that validate. Raises BadInput."""
+    files, beside = image_files(data), data.parent / "val"
+    if validation or beside.is_dir():
+        return files, image_files(validation or beside)
+    training, held_out = split_indices(len(files))
+    return [files[i] for i in training], [files[i] for i in held_out]
 
 
 def add_memory_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `run_memory`."""
     parser.add_argument("--data", type=Path, required=True, help="folder of photos to learn from")
     parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write; its card lies beside")
-    parser.add_argument("--val", type=Path, help="folder of validation pictures (default: DIR/../val)")
+    parser.add_argument(
+        "--val", type=Path, help="folder of validation pictures (default: DIR/../val, else part of --data)"
+    )
     parser.add_argument("--test-sets", type=Path, help="folder with Set5 and Set14, to be scored for the card")
     parser.add_argument("--licence", default="", help="licence of the pictures, for the card")
     parser.add_argument("--seed", type=int, default=0)
@@ -260,14 +278,17 @@ def add_memory_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_memory(args: argparse.Namespace) -> int:
-    """Train from the command line; return 0, or 1 after printing an error."""
+    """Train from the command line; return 0, or 2 after printing what is wrong."""
     try:
+        if args.out.suffix != ".safetensors":
+            raise BadInput(f"--out must name a .safetensors file, not {args.out.name!r}.")
+        if not 0 <= args.seed <= _LARGEST_SEED:
+            raise BadInput(f"--seed takes a number from 0 to {_LARGEST_SEED}, not {args.seed}.")
         refuse_existing((args.out, args.out.with_suffix(".json")), overwrite=args.overwrite)
-        validation = args.val or args.data.parent / "val"
-        train(args.data, args.out, validation, args.test_sets, args.licence, Recipe(seed=args.seed))
+        train(args.data, args.out, args.val, args.test_sets, args.licence, Recipe(seed=args.seed))
     except SRError as problem:
         print(problem, file=sys.stderr)
-        return 1
+        return 2
     return 0
 
 

@@ -123,14 +123,15 @@ def write_card(path: Path, facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fit from the command line; return 0, or 1 after printing an error."""
+    """Fit from the command line; return 0, or 2 after printing what is wrong."""
     try:
+        folder = args.val or args.data.parent / "val"
+        is_checked = args.val or folder.is_dir()
+        validation = [as_float(read_rgb(path)) for path in image_files(folder)] if is_checked else []
         start = time.monotonic()
         natural, photos, count = fit_folder(args.data)
         write(natural, args.out)
         seconds = round(time.monotonic() - start)
-        folder = args.val or args.data.parent / "val"
-        validation = [as_float(read_rgb(path)) for path in image_files(folder)] if folder.is_dir() else []
         data = {"what": "/".join(args.data.parts[-2:]), "count": photos, "blocks": count, "licence": args.licence}
         facts: dict[str, Any] = {"data": data, "seconds": seconds}
         if validation:
@@ -138,7 +139,7 @@ def run(args: argparse.Namespace) -> int:
         card = write_card(args.out, facts)
     except SRError as problem:
         print(problem, file=sys.stderr)
-        return 1
+        return 2
     print(f"{args.out}: {card['bytes'] / 1e3:.1f} kB, {photos} photos, {count} blocks, {card.get('checks', '')}")
     return 0
 

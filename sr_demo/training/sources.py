@@ -1,4 +1,4 @@
-"""Loading of what `--data` names: a folder of images, DIV2K as it is unpacked, or paired `.npz` files.
+"""Loading of what `--data` names: a folder of images, DIV2K as it is unpacked, or paired `.npz` files; and test sets.
 
 Legend: HR, LR = the large and the small image of a pair; scale = HR side / LR side.
 """
@@ -27,6 +27,8 @@ _HELD_OUT = 64
 """Largest number of images kept for validation, where the data has no validation set."""
 VALIDATION_SIDE = 16
 """Smallest LR side of a validation image."""
+TEST_SETS = ("Set5", "Set14")
+"""Scored for the card."""
 
 
 def load(
@@ -75,11 +77,17 @@ def split(pairs: Pairs) -> tuple[Pairs, Pairs]:
     Raises:
         BadInput: There are fewer than two.
     """
-    held_out = list(range(0, len(pairs.hr), max(10, -(-len(pairs.hr) // _HELD_OUT))))
-    training = [i for i in range(len(pairs.hr)) if i not in set(held_out)]
+    training, held_out = split_indices(len(pairs.hr))
+    return pairs.subset(training), pairs.subset(held_out)
+
+
+def split_indices(count: int) -> tuple[list[int], list[int]]:
+    """Split the indices of `count` images as `split` does. Raises BadInput when there are fewer than two."""
+    held_out = range(0, count, max(10, -(-count // _HELD_OUT)))
+    training = [i for i in range(count) if i not in held_out]
     if not training:
         raise BadInput("One picture is not enough: training needs at least two, or a folder given with --val.")
-    return pairs.subset(training), pairs.subset(held_out)
+    return training, list(held_out)
 
 
 def is_div2k(path: Path) -> bool:
@@ -163,6 +171,36 @@ def read_pair(path: Path, lr_file: Path | None, scale: int) -> tuple[TrainingIma
         )
     hr_image = np.ascontiguousarray(hr_image[: height * scale, : width * scale])
     return hr_image, (downscale_8bit(hr_image, scale) if lr_image is None else np.ascontiguousarray(lr_image))
+
+
+def load_test_sets(folder: Path | None, scale: int) -> dict[str, Pairs]:
+    """Load the test sets of a folder by name, each with its own LR images: `HR/` and `LRx<scale>/`, paired in order.
+
+    Args:
+        folder: Holds Set5, Set14 or both; None has none.
+        scale: HR side / LR side.
+
+    Raises:
+        BadInput: The folder has neither, or a set is not complete.
+    """
+    names = [name for name in TEST_SETS if folder and (folder / name / "HR").is_dir()]
+    if folder and not names:
+        raise BadInput(
+            f"There is no test set in {folder}: give a folder with {' or '.join(TEST_SETS)}, each with HR and LRx{scale}."
+        )
+    return {name: _test_set(folder / name, scale) for name in names} if folder else {}
+
+
+def _test_set(folder: Path, scale: int) -> Pairs:
+    hr_files, lr_files = image_files(folder / "HR"), image_files(folder / f"LRx{scale}")
+    if len(hr_files) != len(lr_files):
+        raise BadInput(
+            f"The test set {folder} has {len(hr_files)} pictures in HR and {len(lr_files)} in LRx{scale}: each needs its "
+            "small version, in the same order of names."
+        )
+    found = [read_pair(hr, lr, scale) for hr, lr in zip(hr_files, lr_files, strict=True)]
+    hr, lr = zip(*found, strict=True)
+    return Pairs(tuple(path.name for path in hr_files), hr, lr, ())
 
 
 def _lr_files(hr_files: Sequence[Path], folder: Path, scale: int) -> list[Path]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from torch import nn
@@ -12,7 +10,7 @@ from sr_demo.backends.torch_backend import NetworkUpscaler
 from sr_demo.metrics.full_reference import psnr_y, ssim_y
 from sr_demo.options import Options
 from sr_demo.progress import SILENT
-from sr_demo.training.data import Pairs, TrainingImage, as_float, centre_crops, read_rgb
+from sr_demo.training.data import Pairs, as_float, centre_crops
 from sr_demo.training.recipes import Recipe
 
 CROP = 48
@@ -68,14 +66,6 @@ def score_pairs(network: nn.Module, pairs: Pairs, scale: int) -> dict[str, float
         values.append((psnr_y(sr, reference, scale), ssim_y(sr, reference, scale)))
     psnr, ssim = np.mean(values, axis=0)
     return {"psnr_y": round(float(psnr), 4), "ssim_y": round(float(ssim), 4)}
-
-
-def test_set(folder: Path, scale: int) -> Pairs:
-    """Load a test set with its own LR images: `HR/` and `LRx<scale>/`, paired in the order of their names."""
-    hr_files, lr_files = sorted((folder / "HR").iterdir()), sorted((folder / f"LRx{scale}").iterdir())
-    lr: list[TrainingImage] = [read_rgb(path) for path in lr_files]
-    hr: list[TrainingImage] = [read_rgb(path) for path in hr_files]
-    return Pairs(tuple(path.name for path in hr_files), tuple(hr), tuple(lr), ())
 
 
 def _batch(images: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> torch.Tensor:

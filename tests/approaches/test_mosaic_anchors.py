@@ -16,6 +16,7 @@ from sr_demo.approaches.mosaic import anchors, dihedral, photos, refinement, win
 from sr_demo.approaches.mosaic.options import MosaicOptions
 from sr_demo.approaches.mosaic.patch_database import as_floats
 from sr_demo.checkpoint import EMBEDDED, card
+from sr_demo.cli.main import main
 from sr_demo.errors import BadInput, WeightsUnavailable
 from sr_demo.image import Image, readonly
 from sr_demo.imaging.resize import downscale, resize
@@ -131,6 +132,43 @@ def test_training_writes_weights_and_a_card_that_agree(tmp_path: Path) -> None:
     again = tmp_path / "again.safetensors"
     training.train(tmp_path / "train", again, tmp_path / "val", None, "CC0-1.0", recipe)
     assert again.read_bytes() == out.read_bytes()
+
+
+@pytest.fixture
+def small_photos(tmp_path: Path) -> Path:
+    """A folder of two photos, beside which there is no folder for validation."""
+    (tmp_path / "in").mkdir()
+    for name, left in (("a", 100), ("b", 200)):
+        Pillow.fromarray(data.astronaut()[:200, left : left + 200]).save(tmp_path / "in" / f"{name}.png")
+    return tmp_path / "in"
+
+
+def test_without_photos_for_validation_a_tenth_is_held_out(small_photos: Path, tmp_path: Path) -> None:
+    recipe = training.Recipe(per_picture=200, sizes=(1.0,), anchors=4, dimension=8, neighbours=64, rounds=2)
+    training.train(small_photos, tmp_path / "small.safetensors", None, None, "", recipe)
+    card = json.loads((tmp_path / "small.json").read_text())
+    assert card["data"]["count"] == 1 and card["scores"]["val"]["psnr_y"] > 20
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (("--val", "nowhere"), "no folder nowhere"),
+        (("--test-sets", "nowhere"), "no test set in nowhere"),
+        (("--data", "nowhere"), "no folder nowhere"),
+        (("--seed", "-1"), "--seed takes a number"),
+        (("--out", "memory.json"), "must name a .safetensors file"),
+    ],
+)
+def test_the_command_refuses_before_it_writes(
+    wrong: tuple[str, str], message: str, small_photos: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(training, "gather", None)
+    monkeypatch.chdir(tmp_path)
+    assert main(["memory", "train", "--data", "in", "--out", "small.safetensors", *wrong]) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [small_photos]
 
 
 def test_training_refuses_too_few_windows_and_empty_folders(tmp_path: Path) -> None:

@@ -86,6 +86,19 @@ def test_unknown_steps_are_refused_by_name(capsys: pytest.CaptureFixture[str]) -
     assert "There is no step 'flood'. There are: during_a_run" in capsys.readouterr().err
 
 
+def test_photos_of_the_mosaic_are_those_of_every_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured: list[Path] = []
+    monkeypatch.setattr("sr_demo.benchmarks.mosaic.print_table", lambda files, _: measured.extend(files))
+    (tmp_path / "a.png").touch()
+    (tmp_path / ".DS_Store").touch()
+    assert main(["bench", "mosaic", "--photos", str(tmp_path)]) == 0
+    assert measured == [tmp_path / "a.png"]
+    assert main(["bench", "mosaic", "--photos", str(tmp_path / "nowhere")]) == 2
+    assert "no folder" in capsys.readouterr().err
+
+
 def test_a_measurement_in_a_fresh_process_returns_its_figures_or_raises_its_error() -> None:
     bytes_per_pixel, timing = fresh_process.measured_alone("bicubic", ["costs", "--only", "bicubic", "fp32"])
     assert bytes_per_pixel > 0 and timing is None

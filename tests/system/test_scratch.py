@@ -95,12 +95,14 @@ def test_what_only_looks_like_ours_is_not_touched(tmp_path: Path, name: str) -> 
     assert scratch.sweep(tmp_path) == [] and folder.exists()
 
 
-def test_a_folder_of_an_earlier_version_goes_after_a_day(tmp_path: Path) -> None:
-    for name, age in (("sr_demo_results_aaaaaaaa", 3600.0), ("sr_demo_results_bbbbbbbb", 25 * 3600.0)):
+def test_a_folder_without_a_lock_goes_after_a_day(tmp_path: Path) -> None:
+    old = ["sr_demo_page_bbbbbbbb", "sr_demo_results_bbbbbbbb", ".part-wheels-b_bbbbbb"]
+    for name, age in (("sr_demo_results_aaaaaaaa", 3600.0), *((name, 25 * 3600.0) for name in old)):
         (tmp_path / name).mkdir()
         then = time.time() - age
         os.utime(tmp_path / name, (then, then))
-    assert [path.name for path in scratch.sweep(tmp_path)] == ["sr_demo_results_bbbbbbbb"]
+    assert [path.name for path in scratch.sweep(tmp_path)] == old[:2]
+    assert [path.name for path in scratch.sweep_cache(tmp_path)] == old[2:]
 
 
 def test_unfinished_files_of_the_cache_go_unless_their_writer_lives(tmp_path: Path) -> None:

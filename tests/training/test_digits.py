@@ -14,7 +14,10 @@ import torch
 from safetensors.numpy import load_file
 
 from sr_demo.cli.train import add_train_arguments, run_train
+from sr_demo.cli.train_digits import mnist as mnist_here
+from sr_demo.digits import data
 from sr_demo.digits.data import load
+from sr_demo.errors import BadInput
 from sr_demo.training import run_state
 from sr_demo.training.digit_recipes import find
 from sr_demo.training.digits import DigitTrainer
@@ -137,3 +140,33 @@ def test_an_unknown_recipe_is_named_with_the_known_ones(
 def test_another_file_type_is_refused(mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train("digits-reader", mnist, tmp_path / "weights.bin", "--iterations", "1") == 2
     assert ".safetensors" in capsys.readouterr().err
+
+
+def test_a_failed_download_of_mnist_leaves_nothing_and_the_next_one_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Folders that earlier versions left, with some of the files or none, count as no download."""
+    images, labels = written(6)
+    fails = True
+
+    def download(root: str, *, download: bool) -> None:
+        raw = Path(root) / "MNIST" / "raw"
+        raw.mkdir(parents=True)
+        for part in ("train", "t10k"):
+            head = np.array([6, 28, 28], ">u4").tobytes()
+            (raw / f"{part}-images-idx3-ubyte").write_bytes(bytes((0, 0, 8, 3)) + head + images.tobytes())
+            if fails:
+                raise RuntimeError("no network")
+            (raw / f"{part}-labels-idx1-ubyte").write_bytes(bytes((0, 0, 8, 1)) + head[:4] + labels.tobytes())
+
+    monkeypatch.setattr("torchvision.datasets.MNIST", download)
+    monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SR_DEMO_SHARED_DATA", str(tmp_path))
+    with pytest.raises(BadInput, match="no network"):
+        mnist_here()
+    assert list((tmp_path / "cache").iterdir()) == []
+    (tmp_path / "cache" / "mnist" / "MNIST" / "raw").mkdir(parents=True)
+    assert data.test_digits.__wrapped__() is None
+    fails = False
+    assert [len(digits) for digits in load(mnist_here())] == [6, 6]
+    assert len(data.test_digits.__wrapped__() or ()) == 6

@@ -1,6 +1,7 @@
 """A student trains on a teacher's results, which are computed once."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -61,6 +62,19 @@ def test_results_of_another_teacher_are_refused(tmp_path, photos):
         teacher_pairs(tmp_path, Teacher("c:d", "CC0", Enlarger()), photos, 4, SCALE)
 
 
+def test_results_for_other_photos_or_another_seed_are_refused_and_replaced_on_request(tmp_path, photos):
+    teacher, other = Teacher("a:b", "CC0", Enlarger()), replace(photos, hr=photos.hr[::-1])
+    first = teacher_pairs(tmp_path, teacher, photos, 4, SCALE)
+    for changed, seed in ((other, 0), (photos, 1)):
+        with pytest.raises(BadInput, match="other pictures"):
+            teacher_pairs(tmp_path, teacher, changed, 4, SCALE, seed)
+    again = teacher_pairs(tmp_path, teacher, other, 4, SCALE, overwrite=True)
+    assert not np.array_equal(again.lr, first.lr)
+    np.testing.assert_array_equal(teacher_pairs(tmp_path, teacher, other, 4, SCALE).lr, again.lr)
+    with pytest.raises(BadInput, match="other pictures"):
+        teacher_pairs(tmp_path, teacher, photos, 4, SCALE)
+
+
 def test_photos_smaller_than_a_crop_are_refused(tmp_path, photos, monkeypatch):
     monkeypatch.setattr(distillation, "CROP", 17)
     with pytest.raises(BadInput, match="68 pixels"):
@@ -107,6 +121,10 @@ def test_a_recipe_that_begins_with_embedded_weights_has_them():
     )
 
 
+def stopped(*_):
+    raise KeyboardInterrupt
+
+
 def test_the_command_imitates_a_checkpoint_and_its_card_names_it(tmp_path, photos, monkeypatch, capsys):
     from PIL import Image
 
@@ -122,5 +140,13 @@ def test_the_command_imitates_a_checkpoint_and_its_card_names_it(tmp_path, photo
     card = json.loads(out.with_suffix(".json").read_text())
     assert card["data"]["teacher"] == "espcn:rgb" and card["data"]["teacher_licence"] == "Apache-2.0"
     assert card["recipe"]["degradation"] == "teacher"
-    assert (tmp_path / "student.teacher" / "val" / "00000.npz").exists()
+    pairs = tmp_path / "student.teacher" / "val" / "00000.npz"
+    before = pairs.read_bytes()
+    Image.fromarray(photos.hr[0]).rotate(90).save(tmp_path / "val" / "0.png")
+    own = ("--precompute", str(tmp_path / "student.teacher"))
+    assert train.run_train(_arguments(tmp_path / "train", out, *more, "--overwrite", *own)) == 2
+    assert "val holds results of the teacher espcn:rgb, but for other pictures" in capsys.readouterr().err
+    monkeypatch.setattr(train, "make_trainer", stopped)
+    assert train.run_train(_arguments(tmp_path / "train", out, *more, "--overwrite")) == 130
+    assert pairs.read_bytes() != before
     capsys.readouterr()

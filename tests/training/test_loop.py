@@ -360,9 +360,10 @@ def test_the_command_reports_what_is_wrong(photos, tmp_path, capsys):
         (_arguments(photos, out, "--minutes", "0"), "zero minutes"),
         (_arguments(photos, out, "--iterations", "0"), "zero minutes"),
         (_arguments(photos, out, "--device", "abacus"), "abacus"),
-        (_arguments(photos, out, "--crops", "0"), "--crops takes a number of at least 1, not 0"),
-        (_arguments(photos, out, "--pictures", "0"), "--pictures takes a number of at least 1, not 0"),
-        (_arguments(photos, out, "--synthetic", "-1"), "--synthetic takes a number of at least 0, not -1"),
+        (_arguments(photos, out, "--seed", "-1"), "--seed takes a number"),
+        (_arguments(photos, out, "--pictures", "0"), "--pictures takes a number"),
+        (_arguments(photos, out, "--synthetic", "-1"), "--synthetic takes a number"),
+        (_arguments(photos, out, "--crops", "0"), "--crops takes a number"),
     )
     for arguments, word in cases:
         assert train.run_train(arguments) == 2

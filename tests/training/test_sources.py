@@ -260,3 +260,46 @@ def test_training_takes_div2k_with_its_own_validation(div2k, tmp_path, monkeypat
     assert status == 0, reported.err
     assert card["data"]["count"] == 2 and card["data"]["kind"] == "DIV2K, unknown track"
     assert "1 pairs (valid)" in reported.out and reported.out.rstrip().endswith("1 pictures were skipped.")
+
+
+# --- test sets --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def test_set(tmp_path):
+    """Two pairs, of which the second name is written first, and a hidden file among HR and LR."""
+    folder = tmp_path / "sets" / "Set5"
+    for number, name in enumerate(("b", "a")):
+        write(folder / "HR" / f"{name}.png", np.full((6, 8, 3), number, np.uint8))
+        write(folder / "LRx2" / f"{name}x2.png", np.full((3, 4, 3), number + 100, np.uint8))
+    for part in ("HR", "LRx2"):
+        (folder / part / ".DS_Store").write_bytes(b"Bud1")
+    return folder
+
+
+def test_a_test_set_pairs_its_own_files_in_the_order_of_their_names(test_set):
+    found = sources.load_test_sets(test_set.parent, 2)
+    assert list(found) == ["Set5"] and found["Set5"].names == ("a.png", "b.png")
+    assert [int(image[0, 0, 0]) for image in found["Set5"].hr] == [1, 0]
+    assert [int(image[0, 0, 0]) for image in found["Set5"].lr] == [101, 100]
+    assert sources.load_test_sets(None, 2) == {}
+
+
+def test_test_sets_that_are_not_complete_are_refused(test_set):
+    with pytest.raises(BadInput, match=r"There is no test set in .*Set5 or Set14"):
+        sources.load_test_sets(test_set, 2)
+    with pytest.raises(BadInput, match=r"no folder .*LRx4"):
+        sources.load_test_sets(test_set.parent, 4)
+    (test_set / "LRx2" / "ax2.png").unlink()
+    with pytest.raises(BadInput, match="2 pictures in HR and 1 in LRx2"):
+        sources.load_test_sets(test_set.parent, 2)
+
+
+def test_the_command_refuses_test_sets_before_it_trains(test_set, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(train, "make_trainer", None)
+    write(tmp_path / "photos" / "a.png", photo())
+    parser = argparse.ArgumentParser()
+    train.add_train_arguments(parser)
+    named = ("edsr", "--data", str(tmp_path / "photos"), "--out", str(tmp_path / "e.safetensors"))
+    assert train.run_train(parser.parse_args([*named, "--test-sets", str(test_set.parent)])) == 2
+    assert "Set5/LRx4" in capsys.readouterr().err

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image as Pillow
 from torch import Tensor, nn
 
 from sr_demo.image import quantize
@@ -87,15 +85,3 @@ def test_whole_images_are_scored_by_the_metrics_themselves() -> None:
         "psnr_y": pytest.approx(np.mean([psnr_y(sr, hr, 4) for sr, hr in both]), abs=1e-3),
         "ssim_y": pytest.approx(np.mean([ssim_y(sr, hr, 4) for sr, hr in both]), abs=1e-3),
     }
-
-
-def test_a_test_set_pairs_its_own_files_in_the_order_of_their_names(tmp_path: Path) -> None:
-    (tmp_path / "HR").mkdir()
-    (tmp_path / "LRx2").mkdir()
-    for number, name in enumerate(("b", "a")):
-        Pillow.new("RGB", (8, 6), (number, 0, 0)).save(tmp_path / "HR" / f"{name}.png")
-        Pillow.new("RGB", (4, 3), (number + 100, 0, 0)).save(tmp_path / "LRx2" / f"{name}x2.png")
-    found = validate.test_set(tmp_path, 2)
-    assert found.names == ("a.png", "b.png")
-    assert [int(image[0, 0, 0]) for image in found.hr] == [1, 0]
-    assert [int(image[0, 0, 0]) for image in found.lr] == [101, 100] and found.lr[0].shape == (3, 4, 3)

@@ -90,18 +90,15 @@ def find(name: str) -> NamedDatabase:
 
 def delete(name: str) -> None:
     """Delete a named database and the remains of an unfinished build. Raises BadInput when there is neither."""
-    remains = list(folder().glob(f"{BUILDING}{check_name(name)}"))
-    if not remains:
+    # ".gone" is what earlier versions left where they were interrupted here.
+    names = (check_name(name), f"{BUILDING}{name}", f"{BUILDING}{name}.gone")
+    there = [folder() / one for one in names if (folder() / one).is_dir()]
+    if not there:
         find(name)
-    with storage.guarded(folder()):
-        place = folder() / name
-        if place.is_dir():
-            # Hidden in one step, then removed: a half-deleted database is never listed.
-            hidden = folder() / f"{BUILDING}{name}.gone"
-            place.rename(hidden)
-            remains.append(hidden)
-        for path in remains:
-            shutil.rmtree(path)
+    with storage.guarded(folder()), storage.unfinished_folder(folder()) as hidden:
+        # Hidden in one step, then removed: a half-deleted database is never listed. What a kill leaves is swept.
+        for path in there:
+            shutil.rmtree(path.rename(hidden / path.name))
 
 
 def open_residuals(database: NamedDatabase) -> ResidualDatabase:

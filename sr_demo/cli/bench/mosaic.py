@@ -18,7 +18,8 @@ def run(args: argparse.Namespace) -> int:
     """Print a row for each number of patches."""
     from sr_demo.approaches.mosaic import photos
     from sr_demo.benchmarks import mosaic
+    from sr_demo.training.data import image_files
 
-    files = sorted(args.photos.iterdir()) if args.photos else photos.bundled()
+    files = image_files(args.photos) if args.photos else photos.bundled()
     mosaic.print_table(files, args.counts or [10_000, 100_000, 1_000_000])
     return 0
