@@ -1,4 +1,4 @@
-"""Download of the images of a data set on the Hub. Each is fetched once; a stopped download continues."""
+"""Download of the images of a data set on the Hub. Each image is fetched once; a stopped download can be continued."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def fetch(name: str, suffixes: Collection[str], progress: Progress) -> tuple[Pat
 
     Args:
         name: OWNER/NAME on the Hub.
-        suffixes: of image files, in lower case with the dot.
-        progress: where to report.
+        suffixes: Suffixes of image files, in lower case with the dot.
+        progress: Receives the progress.
 
     Returns:
         The local paths, sorted by their paths in the data set.
 
     Raises:
-        BadInput: when the name is none, or the data set holds no image files.
-        WeightsUnavailable: when it cannot be fetched.
-        Cancelled: after Stop, before the next file.
+        BadInput: The name is invalid, or the data set contains no image files.
+        WeightsUnavailable: The data set cannot be fetched.
+        Cancelled: Stop was pressed; raised before the next file.
     """
     if not _NAME.fullmatch(name) or ".." in name:
         raise BadInput(f"A data set on the Hub is named OWNER/NAME, not {quoted(name)}.")
