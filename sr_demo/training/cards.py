@@ -1,4 +1,4 @@
-"""Final weights as fp16 safetensors, and the JSON card with their provenance and scores."""
+"""Writers of the final weights as fp16 safetensors, and of the JSON card with their provenance and scores."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def write_weights(network: nn.Module, path: Path) -> None:
 def write_card(
     trainer: Trainer, path: Path, data: dict[str, Any], done: float, test_sets: Path | None
 ) -> dict[str, Any]:
-    """Write the card of the weights at `path` beside them, with scores measured on the file as it was written.
+    """Write the card of the weights at `path` beside them, with scores measured with the written file.
 
     Args:
         trainer: The run.
         path: The .safetensors file; the card has the suffix .json.
-        data: Entry "data" of the card: what the run was trained on.
-        done: How much of the recipe was run, 0..1; losses of later phases are not listed.
+        data: Entry "data" of the card, which describes the training data.
+        done: Finished share of the recipe, 0..1; losses of later phases are not listed.
         test_sets: Folder with Set5 and Set14, or None.
 
     Returns:

@@ -1,12 +1,12 @@
 """The trainer for all networks of the digits lab.
 
 Loss of the generator = MSE(HR, SR) per pixel + `kl` * KL(latent || normal) per digit + w * adversarial loss. The
-discriminator uses the hinge loss (Lim and Ye 2017, arXiv 1705.02894). The weight w is adaptive: the ratio of both
-gradients at the last layer (Esser et al. 2021, arXiv 2012.09841, equation 7) times `adversarial`, so that 0.5 gives
-half the gradient of the MSE there. `digits-vaegan` has the adversarial loss in the last 15 % of its run only, since first
-the digits are to be right. `digits-cppn-vaegan` goes on from a network that was trained without it, and has it throughout.
-The CPPN is also trained at points between the pixels, where bicubic interpolation of HR is the target, so that it learns a
-function and not 784 values.
+discriminator uses the hinge loss (Lim and Ye 2017, arXiv 1705.02894). The weight w is adaptive: the ratio of both gradients
+at the last layer (Esser et al. 2021, arXiv 2012.09841, equation 7) times `adversarial`, so that 0.5 gives half the gradient
+of the MSE there. `digits-vaegan` uses the adversarial loss only in the last 15 % of its run, after it has learned to
+reconstruct digits. `digits-cppn-vaegan` continues from a network that was trained without it, and uses it throughout. The
+CPPN is also trained at points between the pixels, with bicubic interpolation of HR as target, so that it learns a function
+rather than 784 values.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SAVE_EVERY = 30.0
 HELD_OUT = 2000
 """Number of training digits, the last ones, that are kept for validation. The test digits are not used in training."""
 _POINT_SIDE = 14
-"""Without the discriminator, the CPPN is trained on 14 x 14 random points of each digit, with it on all pixels."""
+"""The CPPN is trained on 14 x 14 random points of each digit without the discriminator, and on all pixels with it."""
 
 
 class DigitTrainer:
@@ -66,7 +66,7 @@ class DigitTrainer:
             self.discriminator_optimiser = torch.optim.Adam(self.discriminator.parameters(), 4e-4, (0.5, 0.99))
         self.iteration, self.seconds = 0, 0.0
         self.began_with: dict[str, Any] | None = None
-        """The run that this one goes on from (see `begin_with`): "recipe", "iterations", "seconds"."""
+        """The run that this one continues (see `begin_with`): "recipe", "iterations", "seconds"."""
         self.curves: dict[str, list[float]] = {key: [] for key in CURVE}
         self._losses: list[float] = []
 
@@ -74,7 +74,7 @@ class DigitTrainer:
         """Take one training step.
 
         Args:
-            fraction: How much of the run is done, 0..1; sets the learning rate.
+            fraction: Finished share of the run, 0..1; sets the learning rate.
 
         Returns:
             The loss before the step, without its adversarial part.
@@ -128,7 +128,7 @@ class DigitTrainer:
             drawer: Decoder or CPPN.
             latent: (N, Z).
             hr: (N, 1, 28, 28) in [0, 1].
-            whole: False: a CPPN is evaluated at scattered points only.
+            whole: Evaluate a CPPN at all pixels; otherwise at random points only.
         """
         if not isinstance(drawer, networks.CPPN):
             return drawer(latent).float().sigmoid(), hr
@@ -190,15 +190,15 @@ class DigitTrainer:
                 some = self.lr[self.labels == digit][:500]
                 if len(some):
                     latents = network.encoder(as_tensor(some, self.device))[0]
-                    # The mean itself lies between all kinds of threes, where nothing was learned: it looks mottled.
+                    # The mean itself lies between the variants of a digit, where nothing was learned, and looks mottled.
                     network.typical[digit] = latents[(latents - latents.mean(0)).square().sum(1).argmin()]
         return network
 
     def begin_with(self, values: dict[str, Any]) -> None:
-        """Take over the encoder of another recipe's run, and what draws if it is of the same kind; nothing else.
+        """Load the weights of another recipe's run into every part of the network that has the same layout there.
 
         Raises:
-            BadInput: It has another encoder.
+            BadInput: The encoders differ.
         """
         own, other = self.network.state_dict(), _weights(values["ema"])
         same = {name for name, value in own.items() if name in other and other[name].shape == value.shape}
@@ -216,7 +216,7 @@ class DigitTrainer:
         }  # fmt: skip
 
     def state(self) -> dict[str, Any]:
-        """Return everything that decides how the run goes on."""
+        """Return all values from which the run can be continued."""
         return {
             "recipe": self.recipe.name,
             "began_with": self.began_with,
@@ -233,7 +233,7 @@ class DigitTrainer:
         }
 
     def restore(self, values: dict[str, Any]) -> None:
-        """Continue from what `state` returned."""
+        """Continue a run from the values that `state` returned."""
         self.began_with = values.get("began_with")
         self.network.load_state_dict(values["network"])
         self.ema.load_state_dict(values["ema"])
@@ -271,7 +271,7 @@ def sampled_at(images: Tensor, points: Tensor, side: int) -> Tensor:
     Args:
         images: (N, 1, H, W) in [0, 1].
         points: (side * side, 2), x and y in -1..1, as for `grid_sample`.
-        side: Side of the result.
+        side: Side of the result in pixels.
 
     Returns:
         (N, 1, side, side) in [0, 1].
@@ -299,8 +299,8 @@ def run(
     Args:
         trainer: A new or restored run.
         budget: Length of the whole run.
-        state_file: Where the state is saved.
-        report: Receives fraction, loss, and the latest score if there is one, after each step.
+        state_file: File that the state is saved to.
+        report: Called after each step with the finished share of the run, the loss, and the latest score or None.
     """
     saved = time.monotonic()
     score: float | None = trainer.curves["psnr"][-1] if trainer.curves["psnr"] else None
