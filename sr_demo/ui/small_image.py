@@ -9,12 +9,12 @@ from sr_demo.imaging.resize import resize
 
 
 def read_small(path: str, side: int, limits: Limits) -> Image:
-    """Read an image file and downscale it where it is larger than `side`.
+    """Read an image file, and downscale the image if it is larger than `side`.
 
     Args:
         path: The file.
-        side: Largest height and width of the result, pixels.
-        limits: Largest file and image that may be read.
+        side: Largest height and width of the result in pixels.
+        limits: Limits on the file and the image.
 
     Returns:
         (H, W, 3) float32 in [0, 1].

@@ -26,12 +26,12 @@ from sr_demo.ui.updates import Updates
 from sr_demo.ui.visitor_work import VisitorWork
 
 _MOST = 20
-"""Models that are listed at once."""
+"""Largest number of models in the list."""
 NOTHING_CHOSEN = "Choose one of the models first."
 
 
 class CommunityHandlers:
-    """Stateless apart from what it is made of."""
+    """Handlers of the search box. They hold no state of their own."""
 
     def __init__(
         self, context: Context, components: CompareComponents, box: SearchComponents, own: OwnHandlers
@@ -40,7 +40,7 @@ class CommunityHandlers:
         self._work = VisitorWork(context, box.status, components.run.stop)
 
     def search(self, words: str, scale: int, licences: Licences, request: gr.Request) -> Iterator[Updates]:
-        """List the models that match; yield the progress first, since the index may have to be fetched."""
+        """List the matching models; yield the progress first, since the index may have to be downloaded."""
 
         def work(_: Caller, progress: Progress) -> Hits:
             there = index.load(progress)
@@ -65,7 +65,7 @@ class CommunityHandlers:
         }
 
     def fetch(self, identifier: str | None, methods: list[str], request: gr.Request) -> Iterator[Updates]:
-        """Fetch the chosen model and add it to the visitor's; yield the progress, then the methods with it ticked."""
+        """Download the chosen model and add it to the visitor's; yield the progress, then the methods with it ticked."""
         if not identifier:
             yield {self._box.status: problem(NOTHING_CHOSEN)}
             return

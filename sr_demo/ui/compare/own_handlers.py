@@ -1,4 +1,4 @@
-"""Event handlers of "Your own model": a file is opened for its visitor, and removed."""
+"""Event handlers of "Your own model": opening a model file for its visitor, and removing it."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from sr_demo.ui.updates import Updates
 from sr_demo.ui.visitor_work import VisitorWork
 
 TRIAL_SECONDS = 15.0
-"""Expected duration of a trial."""
+"""Expected duration of a trial run of a model."""
 NO_FILE = "Drop a model file first."
 
 
 class OwnHandlers:
-    """Stateless apart from what it is made of."""
+    """Handlers of the box for the visitor's models. They hold no state of their own."""
 
     def __init__(self, context: Context, components: CompareComponents) -> None:
         self._context, self._parts = context, components
         self._default_jobs, _ = offered(context.approaches)
 
     def open(self, path: str | None, licence: str, methods: list[str], request: gr.Request) -> Iterator[Updates]:
-        """Open the uploaded file; yield the progress, then the methods with the model ticked among them."""
+        """Open the uploaded file; yield the progress, then the methods, in which the model is ticked."""
         own = self._parts.choice.own
         if path is None:
             yield {own.status: problem(NO_FILE)}
@@ -69,13 +69,13 @@ class OwnHandlers:
         }
 
     def opened(self, job: Job, status: gr.HTML, session: str, methods: list[str]) -> Updates:
-        """Return the updates for a model that was added: what it is, and the methods with it ticked among them.
+        """Return the updates for an added model: its description, and the methods, in which it is ticked.
 
         Args:
-            job: of the model.
-            status: where its facts are shown.
-            session: of the visitor.
-            methods: keys of the ticked methods.
+            job: Job of the model.
+            status: Component for the description.
+            session: Session of the visitor.
+            methods: Keys of the methods that were ticked before.
         """
         checkpoint = job.checkpoint
         parameters = f"{checkpoint.parameters / 1e6:.2f} million parameters"
